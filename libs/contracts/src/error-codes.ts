@@ -1,0 +1,14 @@
+/** The closed list of faults. Each has an entry in docs/operations.md. */
+export const ERROR_CODES = [
+  'SETTINGS_INVALID',
+  'BROKER_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+  'REQUEST_TIMED_OUT',
+  'MESSAGE_UNREADABLE',
+  'SEAL_BROKEN',
+  'CREDENTIAL_BROKEN',
+  'HASH_QUEUE_FULL',
+  'DIRECTORY_UNKNOWN',
+  'INTERNAL',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -1,0 +1,59 @@
+import { IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID, Length, Matches, Min } from 'class-validator';
+import { Message } from './message.js';
+import { IsName } from './names.js';
+import { TOPICS } from './topics.js';
+import { LEVELS, OUTCOMES, type Level, type Outcome } from './verification.js';
+
+export const FACT_KINDS = [
+  'attempt.decided',
+  'credential.locked',
+  'credential.enrolled',
+  'credential.changed',
+  'subject.changed',
+  'limit.refused',
+  'tenant.changed',
+  'agent.created',
+  'agent.rotated',
+  'policy.changed',
+  'record.dead-lettered',
+] as const;
+export type FactKind = (typeof FACT_KINDS)[number];
+
+/**
+ * Something that happened and must be on record. Written to the outbox in the transaction that made it true, taken by
+ * the audit service. Holds no secret and no telephone number: subjects by id, callers by keyed hash and last digits.
+ */
+export class FactRecorded extends Message {
+  static readonly type = 'fact.recorded.v1';
+  static readonly topic = TOPICS.facts.name;
+
+  /** Id of the event everywhere: outbox, log, public topic. Consumers are idempotent by it. */
+  @IsUUID() factId!: string;
+  @IsIn(FACT_KINDS) kind!: FactKind;
+  /** Database time of the transaction, ISO 8601 UTC. */
+  @IsISO8601() time!: string;
+  /** `system` for facts of the installation itself, which belong to no tenant. */
+  @IsName() tenant!: string;
+  @IsOptional() @IsName() agent?: string;
+  /** The subject's id, when the subject exists. */
+  @IsOptional() @IsString() @Length(1, 128) subject?: string;
+  /** Keyed hash of the subject reference: the same for every guess at one reference, known or unknown. */
+  @IsOptional() @Matches(/^[0-9a-f]{64}$/) subjectKey?: string;
+  @IsOptional() @IsString() @Length(1, 256) callId?: string;
+  @IsOptional() @Matches(/^[0-9a-f]{64}$/) callerKey?: string;
+  @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
+  @IsOptional() @IsUUID() verificationId?: string;
+  @IsOptional() @IsString() @Length(8, 128) commandId?: string;
+  @IsOptional() @IsIn(['pin']) method?: 'pin';
+  @IsOptional() @IsIn(['swaig', 'rest']) channel?: 'swaig' | 'rest';
+  @IsOptional() @IsIn(OUTCOMES) outcome?: Outcome;
+  @IsOptional() @IsIn(LEVELS) level?: Level;
+  /** Gapless number of the attempt at this subject reference, from 1. */
+  @IsOptional() @IsInt() @Min(1) attempt?: number;
+  /** Further facts by name; flat, and never input of a caller. */
+  @IsOptional() @IsObject() detail?: Record<string, string | number | boolean>;
+
+  get partitionKey(): string {
+    return `${this.tenant}:${this.subjectKey ?? this.subject ?? this.agent ?? ''}`;
+  }
+}

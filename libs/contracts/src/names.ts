@@ -1,0 +1,18 @@
+import { Matches, type ValidationOptions } from 'class-validator';
+
+/** Ids of tenants and agents: lower case, safe in URLs, in user names of Basic authentication and in topic keys. */
+export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+/** Ids of subjects are the tenant's own (customer numbers and the like): printable, no space, no slash. */
+export const SUBJECT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/;
+
+export const IsName = (options?: ValidationOptions): PropertyDecorator =>
+  Matches(NAME_PATTERN, {
+    message: '$property must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit',
+    ...options,
+  });
+
+export const IsSubjectId = (options?: ValidationOptions): PropertyDecorator =>
+  Matches(SUBJECT_PATTERN, {
+    message: '$property must be 1 to 128 letters, digits or . _ : @ + -, and begin with a letter or digit',
+    ...options,
+  });

@@ -1,0 +1,81 @@
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+
+/** Functions that an agent may use; the names are those of the SWAIG contract. */
+export const FUNCTIONS = [
+  'verify_pin',
+  'verify_identity',
+  'verification_status',
+  'request_transfer',
+  'collect_pin',
+] as const;
+export type FunctionName = (typeof FUNCTIONS)[number];
+
+/** The budget of guesses at one subject. */
+export class AttemptPolicy {
+  /** Guesses that are compared in any window; the last of them charges the lock. NIST caps the total at 100. */
+  @IsInt() @Min(1) @Max(100) perWindow!: number;
+  @IsInt() @Min(1) @Max(604_800) windowSeconds!: number;
+  /** Length of the first lock; every further one doubles. */
+  @IsInt() @Min(1) @Max(604_800) lockSeconds!: number;
+  /** Longest lock, whatever the doubling says. */
+  @IsInt() @Min(1) @Max(2_592_000) maxLockSeconds!: number;
+}
+
+/** At most `limit` in any window of `periodSeconds`. */
+export class Limit {
+  @IsInt() @Min(1) @Max(1_000_000) limit!: number;
+  @IsInt() @Min(1) @Max(604_800) periodSeconds!: number;
+}
+
+export const LIMIT_DIMENSIONS = ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'] as const;
+export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
+
+export class LimitPolicy implements Record<LimitDimension, Limit> {
+  @ValidateNested() @Type(() => Limit) caller!: Limit;
+  @ValidateNested() @Type(() => Limit) call!: Limit;
+  @ValidateNested() @Type(() => Limit) subject!: Limit;
+  @ValidateNested() @Type(() => Limit) agent!: Limit;
+  @ValidateNested() @Type(() => Limit) tenant!: Limit;
+  @ValidateNested() @Type(() => Limit) subjectsPerCaller!: Limit;
+}
+
+/** Functions of the agent that a reached level switches on. */
+export class UnlockedFunctions {
+  @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsString({ each: true }) identified!: string[];
+  @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsString({ each: true }) verified!: string[];
+}
+
+/** Texts by language tag, then by name; see the defaults in the SWAIG adapter. */
+export type Texts = Record<string, Record<string, string>>;
+
+/** The whole policy of an agent after inheritance (instance, tenant, agent). Every field is present. */
+export class Policy {
+  @ValidateNested() @Type(() => AttemptPolicy) attempts!: AttemptPolicy;
+  @ValidateNested() @Type(() => LimitPolicy) limits!: LimitPolicy;
+  @IsArray() @ArrayUnique() @IsIn(FUNCTIONS, { each: true }) functions!: FunctionName[];
+  @ValidateNested() @Type(() => UnlockedFunctions) unlocksFunctions!: UnlockedFunctions;
+  /** Department to destination: an E.164 number or a SIP URI. Nothing else is ever dialled. */
+  @IsObject() transfers!: Record<string, string>;
+  /** Department of `transfers` that gets callers who cannot be verified. */
+  @IsOptional() @IsString() escalation?: string;
+  /** How long a verified call stays verified. */
+  @IsInt() @Min(1) @Max(86_400) verifiedSeconds!: number;
+  @IsBoolean() greetByName!: boolean;
+  @IsBoolean() tellAttemptsLeft!: boolean;
+  @IsBoolean() discloseUnknownCaller!: boolean;
+  @IsObject() texts!: Texts;
+}

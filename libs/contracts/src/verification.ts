@@ -1,0 +1,80 @@
+import { IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { Message } from './message.js';
+import { IsName, IsSubjectId } from './names.js';
+import { REPLY, TOPICS } from './topics.js';
+
+export const OUTCOMES = ['verified', 'rejected', 'locked', 'rate_limited', 'disabled', 'unavailable'] as const;
+/** How a verification ended. `locked` also covers the guess that spent the budget. */
+export type Outcome = (typeof OUTCOMES)[number];
+
+export const LEVELS = ['none', 'identified', 'verified'] as const;
+/** What is known of the caller, in rising order. Not a NIST AAL. */
+export type Level = (typeof LEVELS)[number];
+
+const HEX_64 = /^[0-9a-f]{64}$/;
+
+/**
+ * A guess at the PIN of a subject, as the front doors publish it. The PIN is sealed for the verification service;
+ * telephone numbers appear only as keyed hashes.
+ */
+export class VerificationRequested extends Message {
+  static readonly type: string = 'verification.requested.v1';
+  static readonly topic: string = TOPICS.requests.name;
+
+  /** Idempotency key end to end: the same id within `repeatSeconds` gets the stored answer and costs no attempt. */
+  @Length(8, 128) commandId!: string;
+  /** Keyed hash of the whole request; the same `commandId` with another fingerprint is refused, not answered. */
+  @Matches(HEX_64) fingerprint!: string;
+  /** How long a stored answer is given again, in seconds (60 for SWAIG, 86400 for an Idempotency-Key). */
+  @IsInt() @Min(1) @Max(604_800) repeatSeconds!: number;
+  @IsName() tenant!: string;
+  @IsName() agent!: string;
+  @IsIn(['swaig', 'rest']) channel!: 'swaig' | 'rest';
+  @IsIn(['pin']) method!: 'pin';
+  /** `id`: `subjectRef` is the tenant's id of the subject. `phone`: it is the keyed hash of the number. */
+  @IsIn(['id', 'phone']) subjectKind!: 'id' | 'phone';
+  @Length(1, 128) subjectRef!: string;
+  @IsOptional() @IsString() @Length(1, 256) callId?: string;
+  /** Keyed hash of tenant and caller number (or of whatever the platform sent as the caller). */
+  @Matches(HEX_64) callerKey!: string;
+  /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
+  @Matches(/^\d{0,2}$/) callerTail!: string;
+  /** Compact JWE of `{pin}`, bound to `commandId` and `tenant`. */
+  @Length(1, 8192) sealed!: string;
+
+  get partitionKey(): string {
+    return `${this.tenant}:${this.subjectKind}:${this.subjectRef}`;
+  }
+}
+
+/** The same guess after the rate limiter let it pass. */
+export class VerificationAdmitted extends VerificationRequested {
+  static override readonly type: string = 'verification.admitted.v1';
+  static override readonly topic: string = TOPICS.admissions.name;
+}
+
+/** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */
+export class VerificationDecided extends Message {
+  static readonly type = 'verification.decided.v1';
+  static readonly topic = REPLY;
+
+  @Length(8, 128) commandId!: string;
+  @IsIn(OUTCOMES) outcome!: Outcome;
+  @IsIn(LEVELS) level!: Level;
+  /** Id of the attempt in the ledger and in the audit events; absent when nothing was attempted. */
+  @IsOptional() @IsString() @MaxLength(64) verificationId?: string;
+  /** Only after a success: whoever fails learns nothing about the subject. */
+  @IsOptional() @IsSubjectId() subjectId?: string;
+  @IsOptional() @IsString() @MaxLength(200) displayName?: string;
+  @IsOptional() @IsString() @MaxLength(35) locale?: string;
+  /** Set for `rejected`; the front door shows it only where the policy says `tellAttemptsLeft`. */
+  @IsOptional() @IsInt() @Min(0) attemptsLeft?: number;
+  /** Set for `rate_limited`: whole seconds until the next request can pass. */
+  @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
+  /** The command id was used before: with another payload, or it is still being worked on. */
+  @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
+
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}

@@ -1,0 +1,104 @@
+import { type TopicSpec } from '@countersign/contracts';
+
+/** What is written to a topic. */
+export interface BusRecord {
+  readonly topic: string;
+  /** Same key: same partition, same order. */
+  readonly key: string;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A record as it was read. */
+export interface ConsumedRecord extends BusRecord {
+  readonly partition: number;
+  /** Decimal string: offsets are 64 bit. */
+  readonly offset: string;
+  /** When the broker or the producer wrote it, in milliseconds since 1970. */
+  readonly timestamp: number;
+}
+
+export interface ConsumeOptions {
+  /** Consumer group: each record goes to one member of each group. */
+  readonly group: string;
+  /** Topics must exist (`ensureTopics`) before anyone consumes them. */
+  readonly topics: readonly string[];
+  /** How many records are handled at once over all keys; a full house pauses the partitions. Default 64. */
+  readonly maxInFlight?: number;
+  /** A consumer that broke for good: the process must end, because it lives and consumes nothing. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** A running consumer. */
+export interface Subscription {
+  /** Resolves when the member has joined its group and has its partitions. */
+  readonly ready: Promise<void>;
+  /** Stops fetching, finishes what is in flight (at most `drainMs`, default 10 s), commits, leaves the group. */
+  close(drainMs?: number): Promise<void>;
+}
+
+/** A reader of everything on a topic; see {@link Broker.follow}. */
+export interface Follower {
+  /** Resolves when everything that was on the topic at the start has been read. */
+  readonly caughtUp: Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The bus below the handlers: Apache Kafka, or its in-process twin. Implementations MUST pass the contract suite in
+ * `broker.contract.ts`; that is all another Kafka client has to do to take the place of today's.
+ */
+export abstract class Broker {
+  /** Creates what is missing of these topics, and returns when they can be used. Idempotent, also side by side. */
+  abstract ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
+
+  /**
+   * Writes records. Resolves only when they are safe: on Kafka, acknowledged by all in-sync replicas; in process, for a
+   * topic of kind `fact`, when every group that consumes it has handled them (nothing else would survive the process).
+   * The records of one call and of earlier calls keep their order per key. Calls of one moment travel together.
+   * @throws ServiceError BROKER_UNAVAILABLE, retriable; the records may or may not have been written.
+   */
+  abstract send(records: readonly BusRecord[]): Promise<void>;
+
+  /**
+   * Consumes as a member of a group, from the beginning of what the group has not committed. Records of one key are
+   * handled in order and one at a time, records of different keys in parallel. An offset is committed only when every
+   * lower one of its partition is finished. `handle` settles each record by itself; when it rejects, the record is
+   * tried again after a growing pause, and later records of the same key wait.
+   * A record is delivered at least once: again after a crash or when partitions move.
+   */
+  abstract consume(options: ConsumeOptions, handle: (record: ConsumedRecord) => Promise<void>): Promise<Subscription>;
+
+  /**
+   * Reads a topic from its beginning, all of it, in every instance that asks, without committing anything.
+   * For compacted state (the directory) and for reply addresses.
+   */
+  abstract follow(
+    topic: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<Follower>;
+
+  /**
+   * Makes an address at which this process, and nobody else, receives replies: a topic of its own, removed on close.
+   * Addresses that dead processes left behind are removed in time. Traffic to one address is not seen at another.
+   * Ready when it returns: a record sent to it has come back.
+   */
+  abstract openReplyAddress(
+    owner: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<ReplyAddress>;
+
+  /** True while the broker can be reached, as far as this process knows. */
+  abstract healthy(): boolean;
+
+  /** Waits for sends under way, then disconnects. */
+  abstract close(): Promise<void>;
+}
+
+export interface ReplyAddress {
+  /** The topic that an answer is sent to. */
+  readonly topic: string;
+  close(): Promise<void>;
+}
