@@ -27,3 +27,18 @@ export function message<T extends Message>(type: MessageClass<T>, fields: Fields
 
 /** The fields of a message without its computed key. */
 export type FieldsOf<T extends Message> = Omit<T, 'partitionKey'>;
+
+/** The written form of a message: what travels, and what an outbox keeps until it does. */
+export interface EncodedMessage {
+  readonly id: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly value: string;
+}
+
+/** @param id of the record: the same whenever it is sent again */
+export function encodeMessage(id: string, content: Message): EncodedMessage {
+  const { type, topic } = content.constructor as MessageClass;
+  return { id, topic, key: content.partitionKey, headers: { type, id }, value: JSON.stringify(content) };
+}

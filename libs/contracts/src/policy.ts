@@ -9,6 +9,8 @@ import {
   IsObject,
   IsOptional,
   IsString,
+  Length,
+  Matches,
   Max,
   Min,
   ValidateNested,
@@ -59,6 +61,18 @@ export class UnlockedFunctions {
   @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsString({ each: true }) verified!: string[];
 }
 
+/** One question of knowledge-based verification. The answers are the subject's; the question is the policy's. */
+export class Question {
+  @Matches(/^[a-z][a-z0-9_]{0,62}$/, { message: '$property must be a lower-case name' }) name!: string;
+  @IsString() @Length(1, 300) description!: string;
+  @IsIn(['digits', 'date', 'text', 'zip']) kind!: 'digits' | 'date' | 'text' | 'zip';
+  @IsOptional() @IsInt() @Min(1) @Max(64) length?: number;
+}
+
+export class KnowledgePolicy {
+  @IsArray() @ArrayMaxSize(10) @ValidateNested({ each: true }) @Type(() => Question) questions!: Question[];
+}
+
 /** Texts by language tag, then by name; see the defaults in the SWAIG adapter. */
 export type Texts = Record<string, Record<string, string>>;
 
@@ -68,6 +82,7 @@ export class Policy {
   @ValidateNested() @Type(() => LimitPolicy) limits!: LimitPolicy;
   @IsArray() @ArrayUnique() @IsIn(FUNCTIONS, { each: true }) functions!: FunctionName[];
   @ValidateNested() @Type(() => UnlockedFunctions) unlocksFunctions!: UnlockedFunctions;
+  @ValidateNested() @Type(() => KnowledgePolicy) knowledge!: KnowledgePolicy;
   /** Department to destination: an E.164 number or a SIP URI. Nothing else is ever dialled. */
   @IsObject() transfers!: Record<string, string>;
   /** Department of `transfers` that gets callers who cannot be verified. */

@@ -56,7 +56,10 @@ export abstract class Broker {
    * Writes records. Resolves only when they are safe: on Kafka, acknowledged by all in-sync replicas; in process, for a
    * topic of kind `fact`, when every group that consumes it has handled them (nothing else would survive the process).
    * The records of one call and of earlier calls keep their order per key. Calls of one moment travel together.
-   * @throws ServiceError BROKER_UNAVAILABLE, retriable; the records may or may not have been written.
+   * A reply to an address that is gone is dropped: nobody waits for it.
+   * @throws ServiceError BROKER_UNAVAILABLE, retriable; the records may or may not have been written, after about ten
+   * seconds of trying. INTERNAL when a topic does not exist; nothing of the call is written then in process, and its
+   * other topics may have been on Kafka.
    */
   abstract send(records: readonly BusRecord[]): Promise<void>;
 
@@ -66,12 +69,14 @@ export abstract class Broker {
    * lower one of its partition is finished. `handle` settles each record by itself; when it rejects, the record is
    * tried again after a growing pause, and later records of the same key wait.
    * A record is delivered at least once: again after a crash or when partitions move.
+   * @throws ServiceError INTERNAL when a topic does not exist, BROKER_UNAVAILABLE (retriable)
    */
   abstract consume(options: ConsumeOptions, handle: (record: ConsumedRecord) => Promise<void>): Promise<Subscription>;
 
   /**
    * Reads a topic from its beginning, all of it, in every instance that asks, without committing anything.
-   * For compacted state (the directory) and for reply addresses.
+   * For compacted state (the directory).
+   * @throws ServiceError INTERNAL when the topic does not exist, BROKER_UNAVAILABLE (retriable)
    */
   abstract follow(
     topic: string,
@@ -93,7 +98,7 @@ export abstract class Broker {
   /** True while the broker can be reached, as far as this process knows. */
   abstract healthy(): boolean;
 
-  /** Waits for sends under way, then disconnects. */
+  /** Closes what is still open of the above, waits for sends under way, then disconnects. */
   abstract close(): Promise<void>;
 }
 

@@ -1,4 +1,7 @@
-import { type Message } from '@countersign/contracts';
+import { randomUUID } from 'node:crypto';
+import { type Message, type MessageClass, REPLY } from '@countersign/contracts';
+import { ServiceError } from '@countersign/service';
+import { type BusRecord, type ConsumedRecord } from './broker.js';
 
 /** Names of the record headers. */
 export const HEADERS = {
@@ -13,12 +16,19 @@ export const HEADERS = {
   traceparent: 'traceparent',
 } as const;
 
-/** A message on its way out. Handlers return these; they publish nothing themselves. */
-export interface Outgoing {
+/** What is on its way out. Handlers return these; they publish nothing themselves. */
+export type Outgoing = OutgoingMessage | OutgoingBytes;
+
+export interface OutgoingMessage {
   readonly message: Message;
   /** Overrides the topic of the message's class: a reply address. */
   readonly topic?: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Bytes that are somebody else's form, such as a public event: sent exactly as they are. */
+export interface OutgoingBytes {
+  readonly record: BusRecord;
 }
 
 /** What a handler learns besides the message. */
@@ -31,4 +41,66 @@ export interface BusContext {
   readonly deadline: number | undefined;
   /** The asker's address, when there is one. */
   readonly replyTo: string | undefined;
+}
+
+export function contextOf(record: ConsumedRecord): BusContext {
+  const { topic, partition, offset, headers } = record;
+  const deadline = Number(headers[HEADERS.deadline] ?? NaN);
+  return {
+    topic,
+    partition,
+    offset,
+    headers,
+    deadline: Number.isFinite(deadline) ? deadline : undefined,
+    replyTo: headers[HEADERS.replyTo],
+  };
+}
+
+/** Whether nobody waits for the outcome any more; for handlers that take expired messages (`handlesExpired`). */
+export function isExpired(context: BusContext, now: number = Date.now()): boolean {
+  return context.deadline !== undefined && context.deadline < now;
+}
+
+/**
+ * The record of a message: the JSON of its own fields, its type and an id in the headers.
+ * @throws ServiceError INTERNAL when it is a reply and names no address.
+ */
+export function toRecord(outgoing: Outgoing): BusRecord {
+  if ('record' in outgoing) return outgoing.record;
+  const { message, headers } = outgoing;
+  const { type, topic: ownTopic } = message.constructor as MessageClass;
+  const topic = outgoing.topic ?? ownTopic;
+  if (topic === REPLY) {
+    throw new ServiceError('INTERNAL', `${type} is a reply: send it with replyTo(context, message)`, false);
+  }
+  return {
+    topic,
+    key: message.partitionKey,
+    value: Buffer.from(JSON.stringify(message)),
+    headers: { ...headers, [HEADERS.type]: type, [HEADERS.id]: headers?.[HEADERS.id] ?? randomUUID() },
+  };
+}
+
+/**
+ * The answer to the message of this context, for its asker. Undefined when nobody asked: handlers may return that as it
+ * is.
+ */
+export function replyTo(context: BusContext, message: Message): OutgoingMessage | undefined {
+  if (context.replyTo === undefined) return undefined;
+  return { message, topic: context.replyTo, headers: kept(context, [HEADERS.correlationId, HEADERS.traceparent]) };
+}
+
+/** Hands the asker's address, question and deadline on with another message: the next service answers in one's place. */
+export function passOn(context: BusContext, message: Message): OutgoingMessage {
+  const names = [HEADERS.replyTo, HEADERS.correlationId, HEADERS.deadline, HEADERS.traceparent];
+  return { message, headers: kept(context, names) };
+}
+
+function kept(context: BusContext, names: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of names) {
+    const value = context.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
 }

@@ -1,2 +1,5 @@
 export * from './errors.js';
 export * from './clock.js';
+export * from './settings.js';
+export * from './service.js';
+export * from './phone-number.js';

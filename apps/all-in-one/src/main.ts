@@ -1,0 +1,8 @@
+import { runProcess } from '@countersign/service';
+import { start } from './start.js';
+
+await runProcess(async (env, fatal) => {
+  const product = await start(env, fatal);
+  process.stdout.write(`${product.welcome.join('\n')}\n`);
+  return product;
+});

@@ -1,0 +1,138 @@
+import { type FactKind, type FactRecorded, type Outcome } from '@countersign/contracts';
+
+/** An event in the Open Cybersecurity Schema Framework, version 1.8.0: what consumers read from Kafka. */
+export type OcsfEvent = Readonly<Record<string, unknown>>;
+
+const SCHEMA_VERSION = '1.8.0';
+const CLASSES = {
+  authentication: { class_uid: 3002, category_uid: 3 },
+  accountChange: { class_uid: 3001, category_uid: 3 },
+  apiActivity: { class_uid: 6003, category_uid: 6 },
+} as const;
+
+interface Shape {
+  readonly family: keyof typeof CLASSES;
+  readonly activityId: number;
+  readonly activityName: string;
+}
+
+const SHAPES: Readonly<Record<FactKind, Shape>> = {
+  'attempt.decided': { family: 'authentication', activityId: 1, activityName: 'Logon' },
+  'limit.refused': { family: 'authentication', activityId: 1, activityName: 'Logon' },
+  'credential.locked': { family: 'accountChange', activityId: 9, activityName: 'Lock' },
+  'credential.enrolled': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
+  'credential.changed': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
+  'subject.changed': { family: 'accountChange', activityId: 99, activityName: 'Subject Change' },
+  'tenant.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'agent.created': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
+  'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'record.dead-lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
+};
+
+interface Verdict {
+  readonly severityId: number;
+  readonly code: string;
+  readonly detail: string | undefined;
+  readonly denied: boolean;
+}
+
+const VERDICTS: Readonly<Record<Outcome, Verdict>> = {
+  verified: { severityId: 1, code: 'VERIFIED', detail: undefined, denied: false },
+  rejected: { severityId: 2, code: 'PIN_MISMATCH', detail: 'INVALID_CREDENTIALS', denied: true },
+  locked: { severityId: 3, code: 'LOCKED', detail: 'ACCOUNT_LOCKED_OUT', denied: true },
+  disabled: { severityId: 3, code: 'DISABLED', detail: 'ACCOUNT_DISABLED', denied: true },
+  rate_limited: { severityId: 3, code: 'RATE_LIMITED', detail: undefined, denied: true },
+  unavailable: { severityId: 3, code: 'UNAVAILABLE', detail: undefined, denied: true },
+};
+
+const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'Low', 3: 'Medium' };
+
+/** The public form of a fact. Total: every kind of fact has one. */
+export function toOcsf(fact: FactRecorded): OcsfEvent {
+  const { family, activityId, activityName } = SHAPES[fact.kind];
+  const { class_uid, category_uid } = CLASSES[family];
+  const severityId = fact.outcome === undefined ? (fact.kind === 'credential.locked' ? 3 : 1) : VERDICTS[fact.outcome].severityId;
+  return {
+    activity_id: activityId,
+    activity_name: activityName,
+    category_uid,
+    class_uid,
+    type_uid: class_uid * 100 + activityId,
+    time: Date.parse(fact.time),
+    severity_id: severityId,
+    severity: SEVERITIES[severityId],
+    metadata: metadata(fact, family === 'authentication'),
+    ...fieldsOf(family, fact),
+    unmapped: {
+      kind: fact.kind,
+      ...(fact.attempt === undefined ? {} : { attempt: fact.attempt }),
+      ...(fact.level === undefined ? {} : { level: fact.level }),
+      ...(fact.channel === undefined ? {} : { channel: fact.channel }),
+      ...(fact.agent === undefined ? {} : { agent: fact.agent }),
+      ...(fact.subjectKey === undefined ? {} : { subject_key: fact.subjectKey }),
+      ...(fact.callerKey === undefined ? {} : { caller_key: fact.callerKey, caller_tail: fact.callerTail ?? '' }),
+      ...(fact.verificationId === undefined ? {} : { verification_id: fact.verificationId }),
+      ...(fact.detail === undefined ? {} : { detail: fact.detail }),
+    },
+  };
+}
+
+function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
+  switch (family) {
+    case 'authentication':
+      return authentication(fact);
+    case 'accountChange':
+      return { user: user(fact), status_id: 1, status: 'Success' };
+    case 'apiActivity':
+      return {
+        api: { operation: fact.kind, service: { name: 'countersign' } },
+        actor: { app_name: 'countersign' },
+        src_endpoint: { name: 'countersign' },
+        status_id: 1,
+        status: 'Success',
+      };
+  }
+}
+
+function authentication(fact: FactRecorded): OcsfEvent {
+  const verdict = VERDICTS[fact.outcome ?? 'unavailable'];
+  const unknown = fact.kind === 'attempt.decided' && fact.subject === undefined;
+  return {
+    status_id: verdict.denied ? 2 : 1,
+    status: verdict.denied ? 'Failure' : 'Success',
+    status_code: verdict.code,
+    ...(unknown ? { status_detail: 'USER_DOES_NOT_EXIST' } : verdict.detail === undefined ? {} : { status_detail: verdict.detail }),
+    auth_protocol_id: 99,
+    auth_protocol: 'PIN',
+    auth_factors: [{ factor_type_id: 11, factor_type: 'Password' }],
+    is_mfa: false,
+    is_remote: true,
+    logon_type_id: fact.channel === 'rest' ? 3 : 99,
+    logon_type: fact.channel === 'rest' ? 'Network' : 'Telephony',
+    user: user(fact),
+    service: { name: fact.kind === 'limit.refused' ? 'rate-limit' : 'verification' },
+    ...(fact.callId === undefined ? {} : { session: { uid: fact.callId } }),
+    action_id: verdict.denied ? 2 : 1,
+    action: verdict.denied ? 'Denied' : 'Allowed',
+    disposition_id: verdict.denied ? 2 : 1,
+    disposition: verdict.denied ? 'Blocked' : 'Allowed',
+  };
+}
+
+function metadata(fact: FactRecorded, securityControl: boolean): OcsfEvent {
+  return {
+    version: SCHEMA_VERSION,
+    uid: fact.factId,
+    tenant_uid: fact.tenant,
+    product: { name: 'Countersign', vendor_name: 'Countersign' },
+    ...(securityControl ? { profiles: ['security_control'] } : {}),
+    ...(fact.commandId === undefined ? {} : { original_event_uid: fact.commandId }),
+    ...(fact.callId === undefined ? {} : { correlation_uid: fact.callId }),
+  };
+}
+
+/** A reference that nobody answers to has no id; its keyed hash stands for it. */
+function user(fact: FactRecorded): OcsfEvent {
+  return { uid: fact.subject ?? `unknown:${fact.subjectKey ?? fact.callerKey ?? ''}`, type_id: 1, type: 'User' };
+}

@@ -1,0 +1,27 @@
+import { DEAD_LETTERS, FactRecorded, TOPICS } from '@countersign/contracts';
+import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { createBusApp } from '@countersign/messaging';
+import { NestLogger } from '@countersign/observability';
+import { loadSettings, type Environment } from '@countersign/service';
+import { Audit1764000000004 } from '../migrations/1764000000004-audit.js';
+import { AuditModule } from './audit.module.js';
+import { AuditSettings } from './config.js';
+import { PostgresAuditTrail } from './store/audit-trail.store.js';
+
+/** Starts the audit service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
+export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+  const settings = loadSettings(AuditSettings, env);
+  const host = await Host.open('audit', settings, [TOPICS.facts, TOPICS.auditEvents, DEAD_LETTERS], fatal, replace);
+  const database = await host.database('audit', [Audit1764000000004], settings);
+  const app = await createBusApp(AuditModule.with(new PostgresAuditTrail(database)), {
+    broker: host.broker,
+    group: 'audit',
+    messages: [FactRecorded],
+    maxInFlight: settings.MAX_IN_FLIGHT,
+    logger: new NestLogger(host.logger),
+    onFatal: fatal,
+  });
+  host.onClose(() => app.close());
+  await app.listen();
+  return host.started();
+}

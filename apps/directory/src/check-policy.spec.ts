@@ -1,0 +1,44 @@
+import { checkPolicy } from './check-policy.js';
+import { DEFAULT_POLICY } from './domain/effective-policy.js';
+
+const check = (raw: Record<string, unknown>): string[] => {
+  const result = checkPolicy(DEFAULT_POLICY, raw);
+  return 'violations' in result ? result.violations.map(({ field }) => field) : [];
+};
+
+describe('a policy', () => {
+  it('is good with the defaults alone', () => {
+    expect(check({})).toEqual([]);
+  });
+
+  it.each([
+    [{ attempts: { perWindow: 0 } }, 'policy.attempts.perWindow'],
+    [{ attempts: { perWindow: 101 } }, 'policy.attempts.perWindow'],
+    [{ attempts: { perWindow: '3' } }, 'policy.attempts.perWindow'],
+    [{ attempts: 3 }, 'policy.attempts'],
+    [{ limits: { caller: { limit: -1 } } }, 'policy.limits.caller.limit'],
+    [{ functions: ['open_vault'] }, 'policy.functions'],
+    [{ unknownField: 1 }, 'policy.unknownField'],
+    [{ transfers: { support: 'https://example.com' } }, 'policy.transfers.support'],
+    [{ transfers: { support: '5550100' } }, 'policy.transfers.support'],
+    [{ escalation: 'support' }, 'policy.escalation'],
+    [{ texts: { 'en-US': { verified: 'Your PIN is {pin}' } } }, 'policy.texts.en-US.verified'],
+    [{ texts: { 'en-US': { verified: '' } } }, 'policy.texts.en-US.verified'],
+    [{ knowledge: { questions: [{ name: 'X', description: 'x', kind: 'digits' }] } }, 'policy.knowledge.questions[0].name'],
+  ])('%j names the field %s', (raw, field) => {
+    expect(check(raw)).toContain(field);
+  });
+
+  it.each([
+    { transfers: { support: 'sip:support@example.com', billing: '+12025550100' }, escalation: 'billing' },
+    { unlocksFunctions: ['get_balance'] },
+    { texts: { 'en-US': { verified: 'Thank you, {name}.' } } },
+  ])('may be %j', (raw) => {
+    expect(check(raw)).toEqual([]);
+  });
+
+  it('never repeats a value', () => {
+    const result = checkPolicy(DEFAULT_POLICY, { transfers: { support: 'value-83729164' } });
+    expect(JSON.stringify(result)).not.toContain('83729164');
+  });
+});

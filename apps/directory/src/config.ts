@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { IsOptional, IsString } from 'class-validator';
+import { StoreSettings } from '@countersign/hosting';
+import { Hint } from '@countersign/service';
+import { checkPolicy } from './check-policy.js';
+import { DEFAULT_POLICY, type RawPolicy } from './domain/effective-policy.js';
+
+export class DirectorySettings extends StoreSettings {
+  /** The instance's own policy, below every tenant's. */
+  @IsOptional() @IsString() @Hint('path of a JSON file') POLICY_FILE?: string;
+}
+
+/**
+ * The policy of the instance. Its numbers may be set freely, within what a policy may hold at all.
+ * @throws Error with the rules that it breaks
+ */
+export function readInstancePolicy(path: string | undefined): RawPolicy {
+  if (path === undefined) return {};
+  let policy: RawPolicy;
+  try {
+    policy = JSON.parse(readFileSync(path, 'utf8')) as RawPolicy;
+  } catch {
+    throw new Error('must name a readable JSON file');
+  }
+  const checked = checkPolicy(DEFAULT_POLICY, policy);
+  if ('policy' in checked) return policy;
+  throw new Error(`is not a valid policy: ${checked.violations.map(({ field, rule }) => `${field} ${rule}`).join('; ')}`);
+}

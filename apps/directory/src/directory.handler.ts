@@ -1,0 +1,36 @@
+import { Controller } from '@nestjs/common';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import {
+  AgentCreateRequested,
+  AgentPolicyChangeRequested,
+  AgentRotateRequested,
+  TenantChangeRequested,
+} from '@countersign/contracts';
+import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { ManageDirectory } from './manage-directory.js';
+
+/** Carries management commands to the directory and the answers back. */
+@Controller()
+export class DirectoryHandler {
+  constructor(private readonly directory: ManageDirectory) {}
+
+  @MessagePattern(TenantChangeRequested.type)
+  async changeTenant(@Payload() command: TenantChangeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.directory.changeTenant(command));
+  }
+
+  @MessagePattern(AgentCreateRequested.type)
+  async createAgent(@Payload() command: AgentCreateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.directory.createAgent(command));
+  }
+
+  @MessagePattern(AgentRotateRequested.type)
+  async rotateAgent(@Payload() command: AgentRotateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.directory.rotateAgent(command));
+  }
+
+  @MessagePattern(AgentPolicyChangeRequested.type)
+  async changePolicy(@Payload() command: AgentPolicyChangeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.directory.changePolicy(command));
+  }
+}

@@ -1,0 +1,59 @@
+/** A policy as somebody wrote it: any part may be missing. */
+export type RawPolicy = Readonly<Record<string, unknown>>;
+
+/** What holds where nobody says otherwise; the contract fixes these values. */
+export const DEFAULT_POLICY: RawPolicy = {
+  attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },
+  limits: {
+    caller: { limit: 10, periodSeconds: 60 },
+    call: { limit: 10, periodSeconds: 600 },
+    subject: { limit: 20, periodSeconds: 60 },
+    agent: { limit: 600, periodSeconds: 60 },
+    tenant: { limit: 6000, periodSeconds: 60 },
+    subjectsPerCaller: { limit: 5, periodSeconds: 3600 },
+  },
+  functions: ['verify_pin', 'verify_identity', 'verification_status', 'request_transfer', 'collect_pin'],
+  unlocksFunctions: { identified: [], verified: [] },
+  knowledge: {
+    questions: [
+      {
+        name: 'last_four_ssn',
+        description: 'Last four digits of the Social Security number',
+        kind: 'digits',
+        length: 4,
+      },
+      { name: 'zip_code', description: 'Billing ZIP code', kind: 'digits', length: 5 },
+    ],
+  },
+  transfers: {},
+  verifiedSeconds: 900,
+  greetByName: true,
+  tellAttemptsLeft: false,
+  discloseUnknownCaller: false,
+  texts: {},
+};
+
+/**
+ * Lays policies over each other, the later over the earlier: objects are merged by key, everything else is replaced.
+ * A plain list of `unlocksFunctions` means the level `verified`.
+ */
+export function overlay(...layers: readonly RawPolicy[]): RawPolicy {
+  return layers.map(expandUnlocks).reduce((below, above) => merge(below, above) as RawPolicy, {});
+}
+
+function merge(below: unknown, above: unknown): unknown {
+  if (!isObject(below) || !isObject(above)) return above;
+  const keys = new Set([...Object.keys(below), ...Object.keys(above)]);
+  return Object.fromEntries(
+    [...keys].map((key) => [key, key in above ? merge(below[key], above[key]) : below[key]]),
+  );
+}
+
+function expandUnlocks(policy: RawPolicy): RawPolicy {
+  const unlocks = policy['unlocksFunctions'];
+  return Array.isArray(unlocks) ? { ...policy, unlocksFunctions: { verified: unlocks as unknown[] } } : policy;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

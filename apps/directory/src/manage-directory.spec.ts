@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import {
+  AgentCreateRequested,
+  AgentPolicyChangeRequested,
+  AgentPublished,
+  AgentRotateRequested,
+  message,
+  TenantChangeRequested,
+  TenantPublished,
+} from '@countersign/contracts';
+import { ManualClock } from '@countersign/testing';
+import { DEFAULT_POLICY } from './domain/effective-policy.js';
+import { ManageDirectory } from './manage-directory.js';
+import { MemoryDirectoryStore } from './store/directory.memory-store.js';
+
+function open() {
+  const clock = new ManualClock();
+  const store = new MemoryDirectoryStore(clock);
+  const directory = new ManageDirectory(store, [DEFAULT_POLICY, {}]);
+  const tenant = (id: string, policy?: Record<string, unknown>) =>
+    directory.changeTenant(
+      message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, name: id, ...(policy ? { policy } : {}) }),
+    );
+  const agent = (of: string, id: string, policy?: Record<string, unknown>) =>
+    directory.createAgent(
+      message(AgentCreateRequested, {
+        commandId: randomUUID(),
+        tenant: of,
+        agent: id,
+        passwordHash: '1'.repeat(64),
+        apiKeyHash: '2'.repeat(64),
+        ...(policy ? { policy } : {}),
+      }),
+    );
+  const latest = (id: string): AgentPublished | undefined =>
+    store.published.filter((entry): entry is AgentPublished => entry instanceof AgentPublished && entry.agent === id).at(-1);
+  return { clock, store, directory, tenant, agent, latest };
+}
+
+describe('the directory', () => {
+  it('publishes a tenant and its agents with the policy that is in force', async () => {
+    const { tenant, agent, latest, store } = open();
+    expect((await tenant('acme', { attempts: { perWindow: 5 } })).answer).toBe('created');
+    expect((await agent('acme', 'desk', { attempts: { lockSeconds: 60 } })).answer).toBe('created');
+    expect(latest('desk')?.policy.attempts).toEqual({ perWindow: 5, windowSeconds: 900, lockSeconds: 60, maxLockSeconds: 86_400 });
+    expect((await tenant('acme', { attempts: { perWindow: 2 } })).answer).toBe('updated');
+    expect(latest('desk')?.policy.attempts.perWindow).toBe(2);
+    expect(store.published.some((entry) => entry instanceof TenantPublished)).toBe(true);
+    expect(store.facts.map(({ kind }) => kind)).toEqual(['tenant.changed', 'agent.created', 'tenant.changed']);
+  });
+
+  it('keeps a tenant\'s policy when only the name changes', async () => {
+    const { tenant, agent, latest } = open();
+    await tenant('acme', { attempts: { perWindow: 5 } });
+    await agent('acme', 'desk');
+    await tenant('acme');
+    expect(latest('desk')?.policy.attempts.perWindow).toBe(5);
+  });
+
+  it('refuses a policy that is bad as a whole, names the field, and publishes nothing', async () => {
+    const { tenant, agent, store } = open();
+    await tenant('acme');
+    const before = store.published.length;
+    expect(await agent('acme', 'desk', { escalation: 'nowhere' })).toMatchObject({
+      answer: 'invalid',
+      violations: [{ field: 'policy.escalation' }],
+    });
+    expect(store.published).toHaveLength(before);
+  });
+
+  it('refuses a tenant\'s policy that would break one of its agents', async () => {
+    const { tenant, agent } = open();
+    await tenant('acme', { transfers: { support: 'sip:support@example.com' } });
+    await agent('acme', 'desk', { escalation: 'support' });
+    expect((await tenant('acme', {})).answer).toBe('invalid');
+  });
+
+  it('gives an agent\'s id to one tenant only', async () => {
+    const { tenant, agent } = open();
+    await tenant('acme');
+    await tenant('other');
+    await agent('acme', 'desk');
+    expect((await agent('acme', 'desk')).answer).toBe('taken');
+    expect((await agent('other', 'desk')).answer).toBe('taken');
+    expect((await agent('nobody', 'desk2')).answer).toBe('not_found');
+  });
+
+  it('lets rotated secrets live for their grace, and not a moment longer than they were given', async () => {
+    const { clock, directory, tenant, agent, latest } = open();
+    await tenant('acme');
+    await agent('acme', 'desk');
+    const rotate = (digit: string, graceSeconds: number) =>
+      directory.rotateAgent(
+        message(AgentRotateRequested, {
+          commandId: randomUUID(),
+          tenant: 'acme',
+          agent: 'desk',
+          passwordHash: digit.repeat(64),
+          apiKeyHash: digit.repeat(64),
+          graceSeconds,
+        }),
+      );
+    await rotate('3', 60);
+    expect(latest('desk')?.passwords).toEqual([
+      { hash: '3'.repeat(64) },
+      { hash: '1'.repeat(64), validUntil: '2026-01-01T00:01:00.000Z' },
+    ]);
+    clock.advance(30_000);
+    await rotate('4', 3600);
+    expect(latest('desk')?.passwords[2]?.validUntil).toBe('2026-01-01T00:01:00.000Z');
+    clock.advance(31_000);
+    await rotate('5', 0);
+    expect(latest('desk')?.passwords).toEqual([{ hash: '5'.repeat(64) }]);
+  });
+
+  it('carries out a repeated command once', async () => {
+    const { directory, store } = open();
+    const command = message(TenantChangeRequested, { commandId: randomUUID(), tenant: 'acme', name: 'Acme' });
+    await directory.changeTenant(command);
+    await directory.changeTenant(command);
+    expect(store.facts).toHaveLength(1);
+  });
+
+  it('changes the policy of an agent that exists, and of no other tenant', async () => {
+    const { directory, tenant, agent, latest } = open();
+    await tenant('acme');
+    await tenant('other');
+    await agent('acme', 'desk');
+    const change = (of: string) =>
+      directory.changePolicy(
+        message(AgentPolicyChangeRequested, { commandId: randomUUID(), tenant: of, agent: 'desk', policy: { greetByName: false } }),
+      );
+    expect((await change('other')).answer).toBe('not_found');
+    expect((await change('acme')).answer).toBe('updated');
+    expect(latest('desk')?.policy.greetByName).toBe(false);
+  });
+});

@@ -1,0 +1,41 @@
+import {
+  AgentCreateRequested,
+  AgentPolicyChangeRequested,
+  AgentRotateRequested,
+  DEAD_LETTERS,
+  TenantChangeRequested,
+  TOPICS,
+} from '@countersign/contracts';
+import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { createBusApp } from '@countersign/messaging';
+import { NestLogger } from '@countersign/observability';
+import { checked, loadSettings, type Environment } from '@countersign/service';
+import { Directory1764000000003 } from '../migrations/1764000000003-directory.js';
+import { DirectorySettings, readInstancePolicy } from './config.js';
+import { DirectoryModule } from './directory.module.js';
+import { DEFAULT_POLICY } from './domain/effective-policy.js';
+import { ManageDirectory } from './manage-directory.js';
+import { PostgresDirectoryStore } from './store/directory.store.js';
+
+/** Starts the directory. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
+export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+  const settings = loadSettings(DirectorySettings, env);
+  const instance = await checked('POLICY_FILE', () => readInstancePolicy(settings.POLICY_FILE));
+  const topics = [TOPICS.directoryCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
+  const host = await Host.open('directory', settings, topics, fatal, replace);
+  const database = await host.database('directory', [Directory1764000000003], settings);
+  const relay = host.relay(database);
+  const store = new PostgresDirectoryStore(database, () => relay.wake());
+  const directory = new ManageDirectory(store, [DEFAULT_POLICY, instance]);
+  await store.publishAll((view) => directory.entries(view));
+  const app = await createBusApp(DirectoryModule.with(directory), {
+    broker: host.broker,
+    group: 'directory',
+    messages: [TenantChangeRequested, AgentCreateRequested, AgentRotateRequested, AgentPolicyChangeRequested],
+    logger: new NestLogger(host.logger),
+    onFatal: fatal,
+  });
+  host.onClose(() => app.close());
+  await app.listen();
+  return host.started();
+}

@@ -1,0 +1,54 @@
+import { type Message } from '@countersign/contracts';
+import { type Clock } from '@countersign/service';
+import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord, type TenantView } from '../ports.js';
+
+/** The twin of the PostgreSQL store for tests of use cases. */
+export class MemoryDirectoryStore extends DirectoryStore {
+  readonly published: Message[] = [];
+  readonly facts: (DirectoryChange['fact'] & { tenant: string })[] = [];
+  readonly #tenants = new Map<string, TenantRecord>();
+  readonly #agents = new Map<string, AgentRecord>();
+  readonly #seen = new Set<string>();
+
+  constructor(private readonly clock: Clock) {
+    super();
+  }
+
+  override change(
+    commandId: string,
+    tenant: string,
+    decide: (view: TenantView) => DirectoryChange | undefined,
+  ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'> {
+    if (this.#seen.has(commandId)) return Promise.resolve('repeated');
+    let change: DirectoryChange | undefined;
+    try {
+      change = decide(this.#view(tenant));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    if ((change?.agents ?? []).some(({ agent }) => (this.#agents.get(agent)?.tenant ?? tenant) !== tenant)) {
+      return Promise.resolve('taken');
+    }
+    this.#seen.add(commandId);
+    if (!change) return Promise.resolve('unchanged');
+    if (change.tenant) this.#tenants.set(tenant, change.tenant);
+    for (const agent of change.agents ?? []) this.#agents.set(agent.agent, agent);
+    this.published.push(...change.publish);
+    this.facts.push({ ...change.fact, tenant });
+    return Promise.resolve('changed');
+  }
+
+  override publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void> {
+    for (const tenant of [...this.#tenants.keys()].sort()) this.published.push(...entries(this.#view(tenant)));
+    return Promise.resolve();
+  }
+
+  #view(tenant: string): TenantView {
+    const agents = [...this.#agents.values()].filter((agent) => agent.tenant === tenant);
+    return {
+      tenant: this.#tenants.get(tenant),
+      agents: agents.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
+      now: new Date(this.clock.now()).toISOString(),
+    };
+  }
+}

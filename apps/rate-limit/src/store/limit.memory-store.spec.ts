@@ -1,0 +1,15 @@
+import { ManualClock } from '@countersign/testing';
+import { limitStoreContract } from './limit.store.contract.js';
+import { MemoryLimitStore } from './limit.memory-store.js';
+
+describe('the in-memory limit store', () => {
+  limitStoreContract(() => {
+    const clock = new ManualClock();
+    const store = new MemoryLimitStore(clock);
+    return Promise.resolve({
+      store,
+      advance: (seconds) => Promise.resolve(clock.advance(seconds * 1000)),
+      facts: () => Promise.resolve(store.facts.map(({ factId }) => factId)),
+    });
+  });
+});

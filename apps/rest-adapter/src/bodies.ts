@@ -1,0 +1,102 @@
+import { NAME_PATTERN, SUBJECT_PATTERN, type Violation } from '@countersign/contracts';
+import { toE164 } from '@countersign/service';
+import { ArrayMaxSize, Equals, IsArray, IsInt, Matches, Max, Min, ValidateIf } from 'class-validator';
+import { policyRules } from './policy-rules.js';
+import { Body } from './read-body.js';
+
+export const NAME_RULE = 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit';
+export const SUBJECT_RULE = 'must be 1 to 128 letters, digits or . _ : @ + -, and begin with a letter or digit';
+export const PHONE_RULE = 'must be a possible telephone number with its country code, such as +12025550100';
+/** ASCII digits only: an API has no spoken numbers to normalise. */
+export const PIN_RULE = 'must be a string of 4 to 8 digits';
+
+/** Texts that people read. Control characters and halves of surrogate pairs reach no database, terminal or voice. */
+const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+/** Ids of calls come from telephone platforms: printable ASCII. */
+const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
+/** The shapes of RFC 5646 that occur: language, script, region, variants. */
+const LOCALE_PATTERN = /^(?=.{2,35}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$/;
+const PIN_PATTERN = /^[0-9]{4,8}$/;
+
+/** Absent is fine; null is not, it is no value of anything here. */
+const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
+const IsText = (): PropertyDecorator =>
+  Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' });
+
+export class TenantBody extends Body {
+  @IsText() name!: string;
+  @Optional() policy?: Record<string, unknown>;
+
+  override rules(): Violation[] {
+    return this.policy === undefined ? [] : policyRules(this.policy);
+  }
+}
+
+export class AgentBody extends Body {
+  @Matches(NAME_PATTERN, { message: NAME_RULE }) agent!: string;
+  @Optional() @IsText() name?: string;
+  @Optional() policy?: Record<string, unknown>;
+
+  override rules(): Violation[] {
+    return this.policy === undefined ? [] : policyRules(this.policy);
+  }
+}
+
+export class RotateBody extends Body {
+  /** How long the old secrets stay valid. At most a week, as in the command. */
+  @IsInt({ message: 'must be a whole number' })
+  @Min(0, { message: 'must be at least 0' })
+  @Max(604_800, { message: 'must be at most 604800' })
+  graceSeconds: number = 86_400;
+}
+
+export class SubjectBody extends Body {
+  @Optional()
+  @ArrayMaxSize(10, { message: 'must have at most 10 numbers' })
+  @IsArray({ message: 'must be a list' })
+  phones?: unknown[];
+  @Optional() @IsText() displayName?: string;
+  @Optional() @Matches(LOCALE_PATTERN, { message: 'must be a language tag, such as en-US' }) locale?: string;
+
+  override rules(): Violation[] {
+    return (this.phones ?? []).flatMap((phone, index) =>
+      e164(phone) === undefined ? [{ field: `phones[${index}]`, rule: PHONE_RULE }] : [],
+    );
+  }
+
+  /** The numbers in E.164, each once: spellings of one number are one number. */
+  e164Phones(): string[] | undefined {
+    if (this.phones === undefined) return undefined;
+    return [...new Set(this.phones.map(e164).filter((phone) => phone !== undefined))];
+  }
+}
+
+export class PinBody extends Body {
+  @Matches(PIN_PATTERN, { message: PIN_RULE }) pin!: string;
+}
+
+export class VerificationBody extends Body {
+  @Equals('pin', { message: 'must be "pin"' }) method!: 'pin';
+  @Optional() @Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE }) subject?: string;
+  @Optional() phone?: string;
+  @Optional()
+  @Matches(CALL_PATTERN, { message: 'must be 1 to 256 printable ASCII characters without spaces' })
+  callId?: string;
+  @Matches(PIN_PATTERN, { message: PIN_RULE }) pin!: string;
+
+  override rules(): Violation[] {
+    if ((this.subject === undefined) === (this.phone === undefined)) {
+      return [{ field: 'subject', rule: 'exactly one of subject and phone must be given' }];
+    }
+    if (this.phone !== undefined && e164(this.phone) === undefined) return [{ field: 'phone', rule: PHONE_RULE }];
+    return [];
+  }
+
+  e164Phone(): string | undefined {
+    return this.phone === undefined ? undefined : e164(this.phone);
+  }
+}
+
+function e164(value: unknown): string | undefined {
+  return typeof value === 'string' ? toE164(value) : undefined;
+}

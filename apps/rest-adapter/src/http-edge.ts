@@ -1,0 +1,93 @@
+import { type Logger } from '@countersign/observability';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { checkAccess, type Access, type Authenticator, type CallerRequest } from './authenticate.js';
+import { Problem, sendProblem } from './problems.js';
+
+/** Largest body, in bytes. */
+export const BODY_LIMIT = 262_144;
+
+/** Longest path parameter: 128 characters of a subject id, each percent-encoded. */
+const PARAMETER_LIMIT = 384;
+
+/** A route as the server knows it. */
+export interface KnownRoute {
+  readonly method: string;
+  /** With `:name` for parameters. */
+  readonly url: string;
+}
+
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
+/**
+ * The HTTP server below the controllers: limits, headers, authentication before the body is read, one log line.
+ * Only `application/json` is parsed; Fastify's own parsers for other types are removed.
+ */
+export function createAdapter(): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: PARAMETER_LIMIT },
+    return503OnClosing: false,
+    frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
+      // The router could not read the address. No hook ran, so the headers are set here.
+      sendProblem(reply.headers(HEADERS), new Problem('not-found'));
+    },
+  });
+  const server = adapter.getInstance<FastifyInstance>();
+  server.removeAllContentTypeParsers();
+  const parseJson = server.getDefaultJsonParser('error', 'error');
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
+    if (text === '') done(null, undefined);
+    else parseJson(request, text as string, done);
+  });
+  return adapter;
+}
+
+/** Adds what happens to every request before and after its controller. @returns the routes, filled as Nest adds them */
+export function guardEdge(adapter: FastifyAdapter, authenticator: Authenticator, logger: Logger): KnownRoute[] {
+  const server = adapter.getInstance<FastifyInstance>();
+  const routes: KnownRoute[] = [];
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) routes.push({ method: one, url });
+  });
+  server.addHook('onRequest', (request: CallerRequest, reply, done) => {
+    void reply.headers(HEADERS);
+    try {
+      if (request.is404) throw unknownRoute(routes, request.url);
+      const { access } = request.routeOptions.config as { access?: Access };
+      if (access !== 'public') {
+        // Before the body is read: a flood without a key costs a hash and no parsing.
+        request.caller = authenticator.authenticate(request.headers.authorization);
+        checkAccess(request.caller, access);
+      }
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  server.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
+    // The pattern of the route: a path holds ids of people.
+    const route = request.routeOptions.url ?? 'unknown';
+    const { statusCode: status, elapsedTime } = reply;
+    logger.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 }, 'request');
+    done();
+  });
+  return routes;
+}
+
+function unknownRoute(routes: readonly KnownRoute[], url: string): Problem {
+  const path = url.split('?', 1)[0] ?? '';
+  const allowed = new Set(routes.filter((route) => matches(route.url, path)).map((route) => route.method));
+  if (allowed.size === 0) return new Problem('not-found');
+  return new Problem('method-not-allowed', undefined, { allow: [...allowed].sort().join(', ') });
+}
+
+function matches(pattern: string, path: string): boolean {
+  const expected = pattern.split('/');
+  const given = path.split('/');
+  return (
+    expected.length === given.length &&
+    expected.every((part, index) => (part.startsWith(':') ? given[index] !== '' : part === given[index]))
+  );
+}

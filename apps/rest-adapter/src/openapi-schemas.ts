@@ -1,0 +1,102 @@
+import { LEVELS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
+import { PROBLEMS } from './problems.js';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const object = (required: readonly string[], properties: Record<string, Schema>): Schema => ({
+  type: 'object',
+  required,
+  properties,
+  additionalProperties: false,
+});
+const text: Schema = { type: 'string', minLength: 1, maxLength: 200 };
+const name: Schema = { type: 'string', pattern: NAME_PATTERN.source };
+const pin: Schema = { type: 'string', pattern: '^[0-9]{4,8}$', writeOnly: true };
+const phone: Schema = {
+  type: 'string',
+  description: 'E.164, such as +12025550100. Other spellings with a country code are normalised.',
+};
+const secret = (description: string): Schema => ({ type: 'string', readOnly: true, description });
+const policy: Schema = { $ref: '#/components/schemas/Policy' };
+
+/** Names of path parameters with what they must look like. */
+export const PARAMETERS: Readonly<Record<string, Schema>> = {
+  tenant: name,
+  agent: name,
+  subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
+};
+
+/** The schemas of bodies. Those of requests have the fields of the classes in bodies.ts, and no others. */
+export const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Policy: {
+    type: 'object',
+    description:
+      'Limits, texts and transfer destinations. What is left out is inherited: instance, then tenant, then agent. ' +
+      'It is checked as a whole; what breaks a rule is named in the violations.',
+  },
+  TenantBody: object(['name'], { name: text, policy }),
+  AgentBody: object(['agent'], { agent: name, name: text, policy }),
+  RotateBody: object([], {
+    graceSeconds: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 604_800,
+      default: 86_400,
+      description: 'How long the old secrets stay valid.',
+    },
+  }),
+  SubjectBody: object([], {
+    phones: { type: 'array', maxItems: 10, items: phone, description: 'Replaces all numbers of the subject.' },
+    displayName: text,
+    locale: { type: 'string', minLength: 2, maxLength: 35, description: 'Language tag, such as en-US.' },
+  }),
+  PinBody: object(['pin'], { pin }),
+  VerificationBody: {
+    ...object(['method', 'pin'], {
+      method: { const: 'pin' },
+      subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
+      phone,
+      callId: { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' },
+      pin,
+    }),
+    oneOf: [{ required: ['subject'] }, { required: ['phone'] }],
+  },
+  Verification: object(['outcome', 'level'], {
+    verificationId: { type: 'string', description: 'Id of the attempt in the audit events.' },
+    outcome: { enum: OUTCOMES },
+    level: { enum: LEVELS },
+    attemptsLeft: { type: 'integer', minimum: 0, description: "Only where the agent's policy says tellAttemptsLeft." },
+    retryAfterSeconds: { type: 'integer', minimum: 1, description: 'Only with rate_limited.' },
+  }),
+  State: { type: 'object', description: 'The state as it is now; nothing secret, nothing derived from a secret.' },
+  NewAgent: object(['agent', 'username', 'password', 'apiKey'], {
+    agent: name,
+    username: { ...name, description: 'User name of Basic authentication at the SWAIG adapter.' },
+    password: secret('Password of Basic authentication. Shown once.'),
+    apiKey: secret('Key for POST /v1/verifications. Shown once.'),
+  }),
+  NewSecrets: object(['password', 'apiKey'], {
+    password: secret('Shown once.'),
+    apiKey: secret('Shown once.'),
+  }),
+  Health: {
+    type: 'object',
+    required: ['status'],
+    properties: {
+      status: { enum: ['ok', 'unavailable'] },
+      checks: { type: 'object', additionalProperties: { type: 'boolean' } },
+    },
+  },
+  Problem: object(['type', 'title', 'status', 'detail'], {
+    type: { enum: Object.keys(PROBLEMS).map((problem) => `urn:countersign:problem:${problem}`) },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string', description: 'What to do next.' },
+    violations: {
+      type: 'array',
+      maxItems: 20,
+      description: 'Only with invalid-request: fields and the rules that they break, never a value.',
+      items: object(['field', 'rule'], { field: { type: 'string' }, rule: { type: 'string' } }),
+    },
+  }),
+};

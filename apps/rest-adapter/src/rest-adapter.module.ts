@@ -1,0 +1,38 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { Health } from '@countersign/observability';
+import { KeyedHash, Sealer } from '@countersign/sealing';
+import { Manage } from './manage.js';
+import { CommandBus, ReplyTimeout } from './ports.js';
+import { ServiceController } from './service.controller.js';
+import { SubjectsController } from './subjects.controller.js';
+import { TenantsController } from './tenants.controller.js';
+import { VerificationsController } from './verifications.controller.js';
+import { VerifyPin } from './verify-pin.js';
+
+/** What stands behind the ports. */
+export interface RestAdapterParts {
+  readonly bus: CommandBus;
+  readonly hash: KeyedHash;
+  readonly sealer: Sealer;
+  readonly health: Health;
+  readonly timeout: ReplyTimeout;
+}
+
+@Module({})
+export class RestAdapterModule {
+  static with(parts: RestAdapterParts): DynamicModule {
+    return {
+      module: RestAdapterModule,
+      controllers: [TenantsController, SubjectsController, VerificationsController, ServiceController],
+      providers: [
+        Manage,
+        VerifyPin,
+        { provide: CommandBus, useValue: parts.bus },
+        { provide: KeyedHash, useValue: parts.hash },
+        { provide: Sealer, useValue: parts.sealer },
+        { provide: Health, useValue: parts.health },
+        { provide: ReplyTimeout, useValue: parts.timeout },
+      ],
+    };
+  }
+}

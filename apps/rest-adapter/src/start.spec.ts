@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals';
+import { MemoryBroker } from '@countersign/messaging';
+import { createSealingKeys } from '@countersign/sealing';
+import { ServiceError } from '@countersign/service';
+import { start } from './start.js';
+
+const { publicKeys, privateKeys } = await createSealingKeys('k1');
+const good = {
+  REST_PORT: '0',
+  OPS_PORT: '0',
+  LOG_LEVEL: 'silent',
+  ADMIN_API_KEY: 'a-key-of-twenty-four-or-more',
+  IDENTIFIER_KEY: Buffer.alloc(32, 7).toString('base64url'),
+  SEALING_PUBLIC_KEYS: publicKeys,
+};
+const fatal = (error: Error): void => {
+  throw error;
+};
+
+describe('start', () => {
+  it.each([
+    ['ADMIN_API_KEY', undefined],
+    ['ADMIN_API_KEY', 'only-23-characters-long'],
+    ['ADMIN_API_KEY', 'a key with spaces in it, long'],
+    ['IDENTIFIER_KEY', undefined],
+    ['IDENTIFIER_KEY', 'c2hvcnQtaWRlbnRpZmllcg'],
+    ['SEALING_PUBLIC_KEYS', undefined],
+    ['SEALING_PUBLIC_KEYS', '{"keys":[{"kty":"OKP","crv":"X25519","x":"canary-73918264"}]}'],
+    ['SEALING_PUBLIC_KEYS', 'canary-73918264'],
+    ['SEALING_PUBLIC_KEYS', privateKeys],
+    ['REST_PORT', '70000'],
+    ['REPLY_TIMEOUT_MS', 'soon'],
+  ])('stops with the name of %s and without its value (%#)', async (name, value) => {
+    const broker = new MemoryBroker();
+    const failure = await start({ ...good, [name]: value }, fatal, { broker, ops: false }).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).toBeInstanceOf(ServiceError);
+    const { code, message } = failure as ServiceError;
+    expect(code).toBe('SETTINGS_INVALID');
+    expect(message).toContain(name);
+    if (value !== undefined && value.length > 9) expect(message).not.toContain(value);
+    await broker.close();
+  });
+
+  it('says that a service on its own needs Kafka', async () => {
+    await expect(start(good, fatal)).rejects.toThrow(/KAFKA_BROKERS/);
+  });
+
+  it('lets go of everything when its port is taken, and can be closed twice', async () => {
+    const broker = new MemoryBroker();
+    const first = await start(good, fatal, { broker });
+    const { port } = new URL(first.urls['rest'] ?? '');
+    await expect(start({ ...good, REST_PORT: port }, fatal, { broker })).rejects.toThrow();
+    expect((await fetch(`${first.urls['ops']}/health/ready`)).status).toBe(200);
+    await Promise.all([first.close(), first.close()]);
+    await expect(fetch(`${first.urls['rest']}/health/live`)).rejects.toThrow();
+    expect(broker.healthy()).toBe(true);
+    await broker.close();
+  });
+});

@@ -1,0 +1,75 @@
+import { Body, Controller, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
+import {
+  message,
+  NAME_PATTERN,
+  PinChangeRequested,
+  SUBJECT_PATTERN,
+  SubjectChangeRequested,
+  SubjectStateRequested,
+} from '@countersign/contracts';
+import { Sealer } from '@countersign/sealing';
+import { type FastifyReply } from 'fastify';
+import { Requires } from './authenticate.js';
+import { NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody } from './bodies.js';
+import { Manage } from './manage.js';
+import { readBody, readName } from './read-body.js';
+
+/** The people who call. What is known of them travels sealed for the verification service. */
+@Controller('v1/tenants/:tenant/subjects/:subject')
+export class SubjectsController {
+  constructor(
+    private readonly manage: Manage,
+    private readonly sealer: Sealer,
+  ) {}
+
+  @Put()
+  @Requires('manage')
+  async putSubject(
+    @Param('tenant') tenantName: string,
+    @Param('subject') subjectId: string,
+    @Body() raw: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Record<string, unknown>> {
+    const target = this.#target(tenantName, subjectId);
+    const body = readBody(SubjectBody, raw);
+    // JSON leaves out what is undefined: a field that was not sent is not changed.
+    const change = { phones: body.e164Phones(), displayName: body.displayName, locale: body.locale };
+    const sealed = await this.sealer.seal(change, target);
+    const { created, state } = await this.manage.execute(message(SubjectChangeRequested, { ...target, sealed }));
+    void reply.code(created ? 201 : 200);
+    return state;
+  }
+
+  @Get()
+  @Requires('manage')
+  async getSubject(
+    @Param('tenant') tenantName: string,
+    @Param('subject') subjectId: string,
+  ): Promise<Record<string, unknown>> {
+    const target = this.#target(tenantName, subjectId);
+    const { state } = await this.manage.execute(message(SubjectStateRequested, target));
+    return state;
+  }
+
+  @Put('pin')
+  @HttpCode(204)
+  @Requires('manage')
+  async putPin(
+    @Param('tenant') tenantName: string,
+    @Param('subject') subjectId: string,
+    @Body() raw: unknown,
+  ): Promise<void> {
+    const target = this.#target(tenantName, subjectId);
+    const { pin } = readBody(PinBody, raw);
+    const sealed = await this.sealer.seal({ pin }, target);
+    await this.manage.execute(message(PinChangeRequested, { ...target, sealed }));
+  }
+
+  #target(tenantName: string, subjectId: string): { commandId: string; tenant: string; subject: string } {
+    return {
+      commandId: this.manage.commandId(),
+      tenant: readName('tenant', tenantName, NAME_PATTERN, NAME_RULE),
+      subject: readName('subject', subjectId, SUBJECT_PATTERN, SUBJECT_RULE),
+    };
+  }
+}

@@ -1,0 +1,193 @@
+import { Writable } from 'node:stream';
+import {
+  AgentCreateRequested,
+  AgentPolicyChangeRequested,
+  AgentPublished,
+  AgentRotateRequested,
+  CommandAnswered,
+  message,
+  PinChangeRequested,
+  SubjectChangeRequested,
+  SubjectStateRequested,
+  TenantChangeRequested,
+  TenantPublished,
+  TOPICS,
+  VerificationDecided,
+  VerificationRequested,
+  type FieldsOf,
+  type Message,
+  type MessageClass,
+  type Policy,
+} from '@countersign/contracts';
+import { decode, HEADERS, MemoryBroker, toRecord, type ConsumedRecord } from '@countersign/messaging';
+import { createSealingKeys, Secret, sha256, Unsealer } from '@countersign/sealing';
+import { pino } from 'pino';
+import { start, type RestAdapter } from './start.js';
+
+export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
+/** The API key of the agent `desk` of the tenant `acme`. */
+export const AGENT_KEY = 'cs_key-of-the-agent-desk-of-acme';
+/** The same for `help` of `umbrella`. */
+export const OTHER_AGENT_KEY = 'cs_key-of-the-agent-help-of-umbrella';
+
+type Decision = Partial<FieldsOf<VerificationDecided>>;
+type Answer = Partial<FieldsOf<CommandAnswered>>;
+
+const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
+  [
+    VerificationRequested,
+    TenantChangeRequested,
+    AgentCreateRequested,
+    AgentRotateRequested,
+    AgentPolicyChangeRequested,
+    SubjectChangeRequested,
+    PinChangeRequested,
+    SubjectStateRequested,
+  ].map((type): [string, MessageClass] => [type.type, type]),
+);
+
+/** A command as the other services saw it. */
+export interface SeenCommand {
+  readonly type: string;
+  readonly key: string;
+  readonly fields: Record<string, unknown>;
+}
+
+/** A listening REST adapter on a real in-process bus, with the other services played by one consumer. */
+export class TestBed {
+  /** What the verification service answers; undefined: nothing at all. */
+  decide: (request: VerificationRequested) => Decision | undefined = () => ({ outcome: 'verified', level: 'verified' });
+  /** What the directory or the verification service answers to a management command. */
+  answer: (type: string, fields: Record<string, unknown>) => Answer | undefined = () => ({ answer: 'updated' });
+  readonly commands: SeenCommand[] = [];
+  /** Everything that crossed the bus, and everything that was logged. */
+  bytes = '';
+  log = '';
+
+  private constructor(
+    readonly broker: MemoryBroker,
+    readonly unsealer: Unsealer,
+    private readonly environment: Record<string, string>,
+  ) {}
+
+  adapter!: RestAdapter;
+
+  static async open(environment: Record<string, string> = {}): Promise<TestBed> {
+    const keys = await createSealingKeys('k1');
+    const bed = new TestBed(new MemoryBroker(), await Unsealer.fromKeySet(new Secret(keys.privateKeys)), {
+      REST_PORT: '0',
+      ADMIN_API_KEY: ADMIN_KEY,
+      IDENTIFIER_KEY: Buffer.alloc(32, 7).toString('base64url'),
+      SEALING_PUBLIC_KEYS: keys.publicKeys,
+      ...environment,
+    });
+    await bed.#playOthers();
+    const sink = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        bed.log += chunk.toString();
+        done();
+      },
+    });
+    bed.adapter = await start(bed.environment, fail, { broker: bed.broker, logger: pino({}, sink), ops: false });
+    return bed;
+  }
+
+  async close(): Promise<void> {
+    await this.adapter.close();
+    await this.broker.close();
+  }
+
+  /** A request with a JSON body; `key` is sent as the bearer. */
+  async call(
+    method: string,
+    path: string,
+    options: { key?: string | undefined; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; headers: Headers; body: Record<string, unknown>; text: string }> {
+    const { key, body } = options;
+    const response = await fetch(`${this.adapter.urls['rest']}${path}`, {
+      method,
+      headers: {
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const parsed = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    return { status: response.status, headers: response.headers, body: parsed, text };
+  }
+
+  /** What the last command held under its seal. */
+  async unsealed(): Promise<Record<string, unknown>> {
+    const { commandId, tenant, sealed } = this.commands.at(-1)?.fields ?? {};
+    return this.unsealer.unseal(String(sealed), { commandId: String(commandId), tenant: String(tenant) });
+  }
+
+  async #playOthers(): Promise<void> {
+    const commands = [TOPICS.requests, TOPICS.subjectCommands, TOPICS.directoryCommands];
+    await this.broker.ensureTopics([...commands, TOPICS.directory]);
+    await this.broker.send(
+      [
+        message(TenantPublished, { tenant: 'acme', name: 'Acme', policy }),
+        agent('acme', 'desk', AGENT_KEY, policy),
+        agent('umbrella', 'help', OTHER_AGENT_KEY, { ...policy, tellAttemptsLeft: true }),
+      ].map((published) => toRecord({ message: published })),
+    );
+    const topics = commands.map((topic) => topic.name);
+    const played = await this.broker.consume({ group: 'others', topics, onFatal: fail }, (taken) => this.#reply(taken));
+    await played.ready;
+  }
+
+  async #reply(taken: ConsumedRecord): Promise<void> {
+    // As the real services read it: a command that breaks a rule of its class gets no answer.
+    const fields: Record<string, unknown> = { ...decode(taken, COMMANDS) };
+    const type = taken.headers[HEADERS.type] ?? '';
+    this.commands.push({ type, key: taken.key, fields });
+    this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
+    const reply = this.#answerTo(type, String(fields['commandId']), fields);
+    if (reply === undefined) return;
+    const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
+    await this.broker.send([toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers })]);
+  }
+
+  #answerTo(type: string, commandId: string, fields: Record<string, unknown>): Message | undefined {
+    if (type === VerificationRequested.type) {
+      const decision = this.decide(Object.assign(new VerificationRequested(), fields));
+      return decision && message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decision });
+    }
+    const answer = this.answer(type, fields);
+    return answer && message(CommandAnswered, { commandId, answer: 'updated', ...answer });
+  }
+}
+
+function agent(tenant: string, name: string, apiKey: string, its: Policy): AgentPublished {
+  const passwords = [{ hash: sha256(`password of ${name}`) }];
+  return message(AgentPublished, {
+    tenant,
+    agent: name,
+    name,
+    passwords,
+    apiKeys: [{ hash: sha256(apiKey) }, { hash: sha256(`${apiKey}-ended`), validUntil: '2020-01-01T00:00:00Z' }],
+    policy: its,
+  });
+}
+
+const limit = { limit: 10, periodSeconds: 60 };
+const policy: Policy = {
+  attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },
+  limits: { caller: limit, call: limit, subject: limit, agent: limit, tenant: limit, subjectsPerCaller: limit },
+  functions: ['verify_pin'],
+  unlocksFunctions: { identified: [], verified: [] },
+  knowledge: { questions: [] },
+  transfers: {},
+  verifiedSeconds: 900,
+  greetByName: true,
+  tellAttemptsLeft: false,
+  discloseUnknownCaller: false,
+  texts: {},
+};
+
+function fail(error: Error): void {
+  throw error;
+}

@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { OUTCOMES } from '@countersign/contracts';
+import { KeyedHash, Secret } from '@countersign/sealing';
+import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, TestBed } from './test-bed.js';
+
+const PATH = '/v1/verifications';
+const hash = new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url')));
+
+describe('POST /v1/verifications', () => {
+  let bed: TestBed;
+  beforeAll(async () => {
+    bed = await TestBed.open({ REPLY_TIMEOUT_MS: '2000' });
+  });
+  afterAll(() => bed.close());
+  beforeEach(() => {
+    bed.commands.length = 0;
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', verificationId: 'v-1' });
+  });
+
+  const guess = (fields: Record<string, unknown> = {}, headers: Record<string, string> = {}, key = AGENT_KEY) =>
+    bed.call('POST', PATH, { key, headers, body: { method: 'pin', subject: 'c-1', pin: '4821', ...fields } });
+  const requested = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
+
+  it('asks with the tenant and agent of the key, and with the PIN under a seal', async () => {
+    const { status, body } = await guess({ callId: 'call-1' });
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: { verificationId: 'v-1', outcome: 'verified', level: 'verified' },
+    });
+    expect(requested()).toMatchObject({
+      tenant: 'acme',
+      agent: 'desk',
+      channel: 'rest',
+      method: 'pin',
+      subjectKind: 'id',
+      subjectRef: 'c-1',
+      callId: 'call-1',
+      callerKey: hash.hash('caller', 'acme', 'subject:c-1'),
+      callerTail: '',
+      repeatSeconds: 60,
+    });
+    expect(await bed.unsealed()).toEqual({ pin: '4821' });
+  });
+
+  it('takes all spellings of one telephone number for one number', async () => {
+    for (const phone of ['+12025550147', '+1 (202) 555-0147', 'tel:+1-202-555-0147']) {
+      expect((await guess({ subject: undefined, phone })).status).toBe(200);
+      expect(requested()).toMatchObject({
+        subjectKind: 'phone',
+        subjectRef: hash.hash('phone', 'acme', '+12025550147'),
+        callerKey: hash.hash('caller', 'acme', '+12025550147'),
+        callerTail: '47',
+      });
+    }
+  });
+
+  it.each(OUTCOMES)('answers the outcome %s with 200', async (outcome) => {
+    bed.decide = () => ({ outcome, level: outcome === 'verified' ? 'verified' : 'none', verificationId: 'v-2' });
+    const { status, body } = await guess();
+    expect(status).toBe(200);
+    expect(body['outcome']).toBe(outcome);
+  });
+
+  it('says when a rate-limited caller may return', async () => {
+    bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 17 });
+    expect((await guess()).body).toEqual({ outcome: 'rate_limited', level: 'none', retryAfterSeconds: 17 });
+  });
+
+  it('tells the attempts that are left only where the policy says so', async () => {
+    bed.decide = () => ({ outcome: 'rejected', verificationId: 'v-3', attemptsLeft: 2 });
+    expect((await guess()).body).not.toHaveProperty('attemptsLeft');
+    expect((await guess({}, {}, OTHER_AGENT_KEY)).body).toHaveProperty('attemptsLeft', 2);
+  });
+
+  it('tells nothing of the subject, whatever the decision holds', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'c-1', displayName: 'Ada', locale: 'en' });
+    expect(Object.keys((await guess()).body).sort()).toEqual(['level', 'outcome']);
+  });
+
+  it('gives the same request under the same key the same command, and another agent another one', async () => {
+    const headers = { 'idempotency-key': 'order-7' };
+    await guess({}, headers);
+    const first = requested();
+    await guess({}, headers);
+    const second = requested();
+    expect(second['commandId']).toBe(first['commandId']);
+    expect(second['fingerprint']).toBe(first['fingerprint']);
+    expect(first['repeatSeconds']).toBe(86_400);
+    await guess({}, headers, OTHER_AGENT_KEY);
+    expect(requested()['commandId']).not.toBe(first['commandId']);
+  });
+
+  it.each([{ pin: '4822' }, { subject: 'c-2' }, { callId: 'call-2' }, { subject: undefined, phone: '+12025550147' }])(
+    'gives %j under the same key another fingerprint',
+    async (change) => {
+      const headers = { 'idempotency-key': 'order-8' };
+      await guess({}, headers);
+      const first = requested();
+      await guess(change, headers);
+      expect(requested()['commandId']).toBe(first['commandId']);
+      expect(requested()['fingerprint']).not.toBe(first['fingerprint']);
+    },
+  );
+
+  it('never uses a command id twice without a key', async () => {
+    await guess();
+    const first = requested()['commandId'];
+    await guess();
+    expect(requested()['commandId']).not.toBe(first);
+  });
+
+  it.each([
+    ['mismatch', 422, 'idempotency-mismatch'],
+    ['in_flight', 409, 'idempotency-in-flight'],
+  ] as const)('answers the conflict %s with %i', async (conflict, status, type) => {
+    bed.decide = () => ({ outcome: 'unavailable', conflict });
+    const answered = await guess({}, { 'idempotency-key': 'order-9' });
+    expect(answered.status).toBe(status);
+    expect(answered.body['type']).toBe(`urn:countersign:problem:${type}`);
+  });
+
+  it.each([
+    ['neither subject nor phone', { subject: undefined }, 'subject'],
+    ['both subject and phone', { phone: '+12025550147' }, 'subject'],
+    ['an impossible number', { subject: undefined, phone: '+1202555' }, 'phone'],
+    ['a number that is no text', { subject: undefined, phone: 12025550147 }, 'phone'],
+    ['a PIN of three digits', { pin: '482' }, 'pin'],
+    ['a PIN of nine digits', { pin: '482148214' }, 'pin'],
+    ['a PIN that is a number', { pin: 4821 }, 'pin'],
+    ['digits of another script', { pin: '٤٨٢١' }, 'pin'],
+    ['another method', { method: 'knowledge' }, 'method'],
+    ['a call id with a space', { callId: 'a b' }, 'callId'],
+    ['a subject id with a slash', { subject: 'a/b' }, 'subject'],
+    ['a null subject', { subject: null }, 'subject'],
+    ['an unknown field', { tenant: 'umbrella' }, 'tenant'],
+  ])('refuses %s, names the field and asks nobody', async (_what, fields, field) => {
+    const { status, body } = await guess(fields);
+    expect(status).toBe(422);
+    expect(body['type']).toBe('urn:countersign:problem:invalid-request');
+    expect(body['violations']).toEqual([{ field, rule: expect.any(String) }]);
+    expect(bed.commands).toEqual([]);
+  });
+
+  it.each(['x'.repeat(256), '', 'schlüssel'])('refuses the Idempotency-Key %j', async (key) => {
+    const { status, body } = await guess({}, { 'idempotency-key': key });
+    expect(status).toBe(422);
+    expect(body['violations']).toEqual([{ field: 'Idempotency-Key', rule: expect.any(String) }]);
+    expect(bed.commands).toEqual([]);
+  });
+
+  it("refuses the administrator's key, for a guess is counted for an agent", async () => {
+    const { status, body } = await guess({}, {}, ADMIN_KEY);
+    expect(status).toBe(403);
+    expect(body['type']).toBe('urn:countersign:problem:forbidden');
+    expect(bed.commands).toEqual([]);
+  });
+});
+
+describe('without an answer from the bus', () => {
+  let bed: TestBed;
+  beforeAll(async () => {
+    bed = await TestBed.open({ REPLY_TIMEOUT_MS: '100' });
+    bed.decide = () => undefined;
+    bed.answer = () => undefined;
+  });
+  afterAll(() => bed.close());
+
+  it('a guess is unavailable, never a success', async () => {
+    const body = { method: 'pin', subject: 'c-1', pin: '4821' };
+    const answered = await bed.call('POST', PATH, { key: AGENT_KEY, body });
+    expect(answered.status).toBe(200);
+    expect(answered.body).toEqual({ outcome: 'unavailable', level: 'none' });
+  });
+
+  it('a management call is 503 and says when to return', async () => {
+    const answered = await bed.call('PUT', '/v1/tenants/acme', { key: ADMIN_KEY, body: { name: 'Acme' } });
+    expect(answered.status).toBe(503);
+    expect(answered.body['type']).toBe('urn:countersign:problem:unavailable');
+    expect(Number(answered.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,77 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { answerSeconds, type Logger } from '@countersign/observability';
+import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
+import { refusal } from './swaig-reply.js';
+
+/** Largest body, in bytes; a whole transcript rarely exceeds 100 KiB. */
+export const BODY_LIMIT = 256 * 1024;
+/** Longest time in which a request must have arrived whole, so that slow senders cannot hold connections. */
+const RECEIVE_LIMIT_MS = 15_000;
+
+/** What the one log line of a request says; never input that was not checked. */
+export interface RequestNote {
+  call?: string;
+  function?: string;
+  outcome?: string;
+  fault?: string;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set for every request on `/swaig` that reaches its handler. */
+    authenticated: AuthenticatedAgent | undefined;
+    note: RequestNote | undefined;
+  }
+}
+
+/**
+ * The HTTP server in front of the controllers. It refuses what can be refused before a byte of the body is read:
+ * strangers first, because they are the ones who come in floods.
+ */
+export function createHttpDoor(authenticate: AuthenticateAgent, logger: Logger): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    logger: false,
+    skipMiddie: true,
+    multipart: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: RECEIVE_LIMIT_MS,
+    // What arrived while the service stops is answered, not refused.
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true },
+    // An address that cannot be decoded is answered before any hook runs.
+    frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) =>
+      void reply.code(404).send(refusal(404)),
+  });
+  const http = adapter.getInstance();
+  const seconds = answerSeconds();
+
+  // The raw bytes are kept: the platform's signature is over them.
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+
+  http.decorateRequest('authenticated', undefined);
+  http.decorateRequest('note', undefined);
+  http.addHook('onRequest', (request, reply, done) => {
+    if (request.routeOptions.url !== '/swaig') return done();
+    request.authenticated = authenticate.execute(request.headers.authorization);
+    if (request.authenticated) return done();
+    request.note = { outcome: 'unauthorized' };
+    void reply.code(401).header('www-authenticate', 'Basic realm="countersign", charset="UTF-8"').send(refusal(401));
+  });
+  let stopping = false;
+  http.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
+  http.addHook('onResponse', (request, reply, done) => {
+    if (request.routeOptions.url === '/swaig') {
+      seconds.observe({ adapter: 'swaig' }, reply.elapsedTime / 1000);
+      logger.info({ ...request.note, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'swaig');
+    }
+    // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
+    if (stopping) setImmediate(() => http.server.closeIdleConnections());
+    done();
+  });
+  return adapter;
+}

@@ -1,0 +1,5 @@
+import 'reflect-metadata';
+import { runProcess } from '@countersign/service';
+import { start } from './start.js';
+
+await runProcess(start);

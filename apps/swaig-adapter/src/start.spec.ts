@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import { MemoryBroker } from '@countersign/messaging';
+import { createSealingKeys } from '@countersign/sealing';
+import { eventually } from '@countersign/testing';
+import { start } from './start.js';
+import { CANARY, TestBed } from './test-bed.js';
+
+const fail = (error: Error): void => {
+  throw error;
+};
+
+describe('start', () => {
+  const complete = async (): Promise<Record<string, string>> => ({
+    SWAIG_PORT: '0',
+    OPS_PORT: '0',
+    LOG_LEVEL: 'silent',
+    IDENTIFIER_KEY: randomBytes(32).toString('base64url'),
+    SEALING_PUBLIC_KEYS: (await createSealingKeys('k1')).publicKeys,
+  });
+
+  it.each<[string, string | undefined]>([
+    ['SEALING_PUBLIC_KEYS', undefined],
+    ['SEALING_PUBLIC_KEYS', `{"keys":[{"kty":"RSA","n":"${CANARY}"}]}`],
+    ['SEALING_PUBLIC_KEYS', `{"${CANARY}`],
+    ['IDENTIFIER_KEY', undefined],
+    ['IDENTIFIER_KEY', CANARY],
+    ['PUBLIC_URL', `https://agent:${CANARY}@verify.example.com`],
+    ['PUBLIC_URL', CANARY],
+    ['SWAIG_PORT', '65536'],
+    ['REPLY_TIMEOUT_MS', '0'],
+    ['LOG_LEVEL', CANARY],
+    ['KAFKA_BROKERS', CANARY],
+  ])('stops at a wrong %s and names it, but not its value', async (name, value) => {
+    const starting = start({ ...(await complete()), [name]: value }, fail, { broker: new MemoryBroker() });
+    const error: unknown = await starting.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'SETTINGS_INVALID', message: expect.stringContaining(name) as string });
+    expect((error as Error).message).not.toContain(CANARY);
+  });
+
+  it('refuses the private keys, which only the verification service may hold', async () => {
+    const { privateKeys } = await createSealingKeys('k1');
+    const env = { ...(await complete()), SEALING_PUBLIC_KEYS: privateKeys };
+    await expect(start(env, fail, { broker: new MemoryBroker() })).rejects.toThrow(
+      /SEALING_PUBLIC_KEYS .*public keys only/,
+    );
+  });
+
+  it('alone says that it needs Kafka', async () => {
+    await expect(start(await complete(), fail)).rejects.toMatchObject({
+      code: 'SETTINGS_INVALID',
+      message: expect.stringContaining('KAFKA_BROKERS') as string,
+    });
+  });
+
+  it('lets go of everything when its port is taken, and then starts elsewhere', async () => {
+    const broker = new MemoryBroker();
+    const first = await start(await complete(), fail, { broker });
+    const { port } = new URL(first.urls['swaig'] ?? '');
+    await expect(start({ ...(await complete()), SWAIG_PORT: port }, fail, { broker })).rejects.toThrow();
+    const second = await start(await complete(), fail, { broker });
+    expect(second.urls).toEqual({ swaig: expect.any(String) as string, ops: expect.any(String) as string });
+    const ready = await fetch(`${second.urls['ops']}/health/ready`);
+    expect(await ready.json()).toMatchObject({ status: 'ok', services: { 'swaig-adapter': { status: 'ok' } } });
+    await Promise.all([first.close(), second.close()]);
+    await broker.close();
+  });
+});
+
+describe('close', () => {
+  it('finishes what is in flight, answers nothing more, and can be called twice', async () => {
+    const bed = await TestBed.open();
+    let decided: () => void = () => undefined;
+    bed.decide = async () => {
+      await new Promise<void>((resolve) => (decided = resolve));
+      return { outcome: 'rejected' };
+    };
+    const inFlight = bed.verify({ pin: '4217' });
+    await eventually('the guess is asked', () => bed.requests.length === 1);
+    const closing = [bed.service.close(), bed.service.close()];
+    await eventually('the port is closed', () =>
+      bed.send({ authorization: undefined }).then(
+        () => false,
+        () => true,
+      ),
+    );
+    decided();
+    expect(await inFlight).toMatchObject({ status: 200, body: { action: [{ set_global_data: { verified: false } }] } });
+    await Promise.all(closing);
+    await bed.broker.close();
+  });
+
+  it('leaves a bus that others use open', async () => {
+    const bed = await TestBed.open();
+    await bed.service.close();
+    expect(bed.broker.healthy()).toBe(true);
+    await bed.broker.close();
+  });
+});
+
+describe('a bus that is gone', () => {
+  it('is answered with words, and the service says that it is not ready', async () => {
+    const bed = await TestBed.open();
+    await bed.broker.close();
+    const received = await bed.verify({ pin: '4217' });
+    expect(received).toMatchObject({ status: 200, body: { response: expect.stringMatching(/right now/) as string } });
+    expect(received.body).not.toHaveProperty('action');
+    const ready = await bed.send({ method: 'GET', path: '/health/ready', contentType: undefined });
+    expect(ready).toMatchObject({ status: 503, body: { checks: { broker: false } } });
+    await bed.close();
+  });
+});

@@ -1,0 +1,57 @@
+import { type AddressInfo } from 'node:net';
+import { NestFactory } from '@nestjs/core';
+import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { TOPICS } from '@countersign/contracts';
+import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { BusClient } from '@countersign/messaging';
+import { NestLogger } from '@countersign/observability';
+import { KeyedHash, Sealer } from '@countersign/sealing';
+import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
+import { AuthenticateAgent } from './authenticate-agent.js';
+import { BusVerifications } from './bus-verifications.js';
+import { PublicUrl, SwaigSettings } from './config.js';
+import { createHttpDoor } from './http-door.js';
+import { Refusals } from './refusals.js';
+import { SwaigAdapterModule } from './swaig-adapter.module.js';
+
+const NAME = 'swaig-adapter';
+
+/**
+ * Starts the SWAIG adapter. The port opens when everything that an answer needs is there.
+ * @param fatal is called when only a restart helps
+ * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE; an Error of the system when a port is taken
+ */
+export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+  const settings = loadSettings(SwaigSettings, env);
+  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
+
+  const host = await Host.open(NAME, settings, [TOPICS.requests, TOPICS.directory], fatal, replace);
+  try {
+    const bus = await BusClient.open({ broker: host.broker, owner: NAME, onFatal: fatal });
+    host.onClose(() => bus.close());
+    const directory = await host.directory();
+    let local = `http://localhost:${settings.SWAIG_PORT}`;
+    const app = await NestFactory.create<NestFastifyApplication>(
+      SwaigAdapterModule.with({
+        settings,
+        publicUrl: new PublicUrl(() => settings.PUBLIC_URL?.replace(/\/+$/, '') ?? local),
+        sealer,
+        hash,
+        verifications: new BusVerifications(bus, settings.REPLY_TIMEOUT_MS),
+        health: host.health,
+      }),
+      createHttpDoor(new AuthenticateAgent(directory, new SystemClock()), host.logger),
+      { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
+    );
+    host.onClose(() => app.close());
+    app.useGlobalFilters(new Refusals(host.logger));
+    await app.listen(settings.SWAIG_PORT, settings.HOST);
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    local = `http://localhost:${port}`;
+    return await host.started({ swaig: `http://${settings.HOST}:${port}` });
+  } catch (error) {
+    await host.close().catch(() => undefined);
+    throw error;
+  }
+}

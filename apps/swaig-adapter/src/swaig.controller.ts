@@ -1,0 +1,67 @@
+import { BadRequestException, ForbiddenException, UnauthorizedException } from '@nestjs/common';
+import { Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import { type FastifyRequest } from 'fastify';
+import { outcomeCounter } from '@countersign/observability';
+import { KeyedHash } from '@countersign/sealing';
+import { AnswerCall, type Answer } from './answer-call.js';
+import { PublicUrl, SwaigSettings } from './config.js';
+import { defineFunctions, isOffered, type FunctionDefinition } from './function-definitions.js';
+import { isSignedByPlatform } from './platform-signature.js';
+import { type SwaigReply } from './swaig-reply.js';
+import { readSwaigRequest } from './swaig-request.js';
+
+/** Call ids that may be printed. */
+const PRINTABLE_CALL_ID = /^[\w.:-]{1,128}$/;
+const SIGNATURE_HEADER = 'x-signalwire-signature';
+
+/** `POST /swaig`: carries a request to the use case and its answer back. Agent and tenant come from the credentials. */
+@Controller()
+export class SwaigController {
+  readonly #outcomes = outcomeCounter();
+
+  constructor(
+    @Inject(AnswerCall) private readonly answerCall: AnswerCall,
+    @Inject(KeyedHash) private readonly hash: KeyedHash,
+    @Inject(SwaigSettings) private readonly settings: SwaigSettings,
+    @Inject(PublicUrl) private readonly publicUrl: PublicUrl,
+  ) {}
+
+  @Post('swaig')
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  async receive(@Req() request: FastifyRequest): Promise<SwaigReply | FunctionDefinition[]> {
+    const { authenticated } = request;
+    if (!authenticated) throw new UnauthorizedException();
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    const parsed = readSwaigRequest(body);
+    if (!parsed) throw new BadRequestException();
+    const { agent, credentials } = authenticated;
+    if (parsed.kind === 'signature') {
+      this.#checkSignature(request, body);
+      request.note = { outcome: 'signature' };
+      return defineFunctions(agent, parsed.functions, credentials, this.publicUrl.get(), this.hash);
+    }
+    request.note = {
+      ...(PRINTABLE_CALL_ID.test(parsed.callId) ? { call: parsed.callId } : {}),
+      ...(isOffered(parsed.functionName) ? { function: parsed.functionName } : {}),
+    };
+    const answer = await this.answerCall.execute(agent, parsed);
+    this.#record(request, answer);
+    return answer.reply;
+  }
+
+  /** Function calls bear no signature, and projects without a signing key send none: what is there must be right. */
+  #checkSignature(request: FastifyRequest, body: Buffer): void {
+    const signature = request.headers[SIGNATURE_HEADER];
+    const key = this.settings.SIGNALWIRE_SIGNING_KEY;
+    if (signature === undefined || key === undefined) return;
+    if (!isSignedByPlatform(String(signature), key, `${this.publicUrl.get()}${request.url}`, body)) {
+      throw new ForbiddenException();
+    }
+  }
+
+  #record(request: FastifyRequest, { outcome, fault }: Answer): void {
+    request.note = { ...request.note, outcome, ...(fault === undefined ? {} : { fault }) };
+    if (request.note.function !== undefined) this.#outcomes.inc({ adapter: 'swaig', outcome });
+  }
+}

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import {
+  encodeMessage,
+  message,
+  TOPICS,
+  VerificationDecided,
+  VerificationRequested,
+  type FieldsOf,
+  type Message,
+} from '@countersign/contracts';
+import { type HostedService } from '@countersign/hosting';
+import { HEADERS, MemoryBroker, type BusRecord, type ConsumedRecord } from '@countersign/messaging';
+import { createSealingKeys, KeyedHash, Secret, Unsealer } from '@countersign/sealing';
+import { start } from './start.js';
+import { exampleAgent } from './test-policy.js';
+
+/** Eight digits, so that no random id contains them by chance. */
+export const CANARY = '83729164';
+export const PASSWORD = 'the:password of desk, ß';
+export const PHONE = '+12025550123';
+const IDENTIFIER_KEY = Buffer.alloc(32, 7).toString('base64url');
+const SAMPLES = new URL('../samples/', import.meta.url);
+
+type Decision = Partial<FieldsOf<VerificationDecided>>;
+
+/** What came back over HTTP. */
+export interface Received {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+}
+
+/** One request; everything has the value of a good one unless it is given. */
+export interface Sent {
+  readonly body?: unknown;
+  readonly method?: string;
+  readonly path?: string;
+  /** `undefined`: none. */
+  readonly authorization?: string | undefined;
+  readonly contentType?: string | undefined;
+  readonly headers?: Record<string, string>;
+}
+
+/** A SWAIG adapter that listens, on a real bus in process, with the other services played by one consumer. */
+export class TestBed {
+  /** What is decided; undefined: nobody answers. */
+  decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({});
+  readonly requests: VerificationRequested[] = [];
+  readonly hash = new KeyedHash(new Secret(IDENTIFIER_KEY));
+  readonly fatal: Error[] = [];
+  log = '';
+  /** Everything that crossed the bus, as text. */
+  bytes = '';
+  service!: HostedService;
+
+  private constructor(
+    readonly broker: MemoryBroker,
+    readonly unsealer: Unsealer,
+  ) {}
+
+  static async open(environment: Record<string, string> = {}): Promise<TestBed> {
+    const keys = await createSealingKeys('k1');
+    const bed = new TestBed(new MemoryBroker(), await Unsealer.fromKeySet(new Secret(keys.privateKeys)));
+    await bed.#playOthers();
+    const sink = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        bed.log += chunk.toString();
+        done();
+      },
+    });
+    const env = { SWAIG_PORT: '0', IDENTIFIER_KEY, SEALING_PUBLIC_KEYS: keys.publicKeys, ...environment };
+    const logger = pino({ level: 'trace' }, sink);
+    bed.service = await start(env, (error) => bed.fatal.push(error), { broker: bed.broker, logger, ops: false });
+    return bed;
+  }
+
+  async close(): Promise<void> {
+    await this.service.close();
+    await this.broker.close();
+  }
+
+  /** Makes messages known to everybody, as the directory does. */
+  async publish(...messages: Message[]): Promise<void> {
+    await this.broker.send(messages.map((one) => record(one)));
+  }
+
+  async send(sent: Sent = {}): Promise<Received> {
+    const { method = 'POST', path = '/swaig', body } = sent;
+    const authorization = 'authorization' in sent ? sent.authorization : basic('desk', PASSWORD);
+    const contentType = 'contentType' in sent ? sent.contentType : 'application/json';
+    const payload = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+    const response = await fetch(`${this.service.urls['swaig']}${path}`, {
+      method,
+      headers: {
+        ...(authorization === undefined ? {} : { authorization }),
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+        ...sent.headers,
+      },
+      // Bytes, because of a text the client would say that it is text.
+      ...(payload === undefined ? {} : { body: Buffer.from(payload) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text, body: parse(text) };
+  }
+
+  /** Calls `verify_pin` in the way the platform does. */
+  async verify(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<Received> {
+    return this.send({ body: pinCall(args, fields) });
+  }
+
+  /** The PIN under the seal of a request. */
+  async pinOf({ commandId, tenant, sealed }: VerificationRequested): Promise<unknown> {
+    return (await this.unsealer.unseal(sealed, { commandId, tenant }))['pin'];
+  }
+
+  async #playOthers(): Promise<void> {
+    await this.broker.ensureTopics([TOPICS.requests, TOPICS.directory]);
+    await this.publish(
+      exampleAgent('desk', 'acme', PASSWORD),
+      exampleAgent('help', 'umbrella', PASSWORD, { functions: ['verify_identity'] }),
+    );
+    const options = {
+      group: 'others',
+      topics: [TOPICS.requests.name],
+      onFatal: (error: Error) => this.fatal.push(error),
+    };
+    const played = await this.broker.consume(options, (taken) => this.#answer(taken));
+    await played.ready;
+  }
+
+  async #answer({ headers, key, value }: ConsumedRecord): Promise<void> {
+    this.bytes += `${key}${JSON.stringify(headers)}${value.toString()}`;
+    const fields = JSON.parse(value.toString()) as FieldsOf<VerificationRequested>;
+    const request = message(VerificationRequested, fields);
+    this.requests.push(request);
+    const decided = await this.decide(request);
+    if (decided === undefined) return;
+    const { commandId } = request;
+    const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
+    const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
+    await this.broker.send([{ ...record(decision, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
+  }
+}
+
+export function basic(agent: string, password: string): string {
+  return `Basic ${Buffer.from(`${agent}:${password}`).toString('base64')}`;
+}
+
+/** A body from `samples/`, as the platform sent it. */
+export function sample(file: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(new URL(file, SAMPLES), 'utf8')) as Record<string, unknown>;
+}
+
+/** A body that was captured on a real call, with `verify_pin` in the place of the function; each call has an id of its own. */
+export function pinCall(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    ...sample('req-captured-phone-verify_identity.json'),
+    function: 'verify_pin',
+    argument: { parsed: [args], raw: JSON.stringify(args) },
+    caller_id_num: PHONE,
+    call_id: randomUUID(),
+    ...fields,
+  };
+}
+
+function record(content: Message, headers: Record<string, string> = {}): BusRecord {
+  const { topic, key, value, headers: own } = encodeMessage(randomUUID(), content);
+  return { topic, key, value: Buffer.from(value), headers: { ...own, ...headers } };
+}
+
+function parse(text: string): Record<string, unknown> {
+  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+}

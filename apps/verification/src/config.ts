@@ -1,0 +1,29 @@
+import { IsInt, Max, Min } from 'class-validator';
+import { IsSecret, StoreSettings } from '@countersign/hosting';
+import { Secret } from '@countersign/sealing';
+import { Hint } from '@countersign/service';
+
+export class VerificationSettings extends StoreSettings {
+  @IsSecret()
+  @Hint('id:key[,id:key…], each key 32 random bytes as base64url; the first one encrypts')
+  CREDENTIAL_KEYS!: Secret;
+
+  @IsSecret()
+  @Hint('a JSON Web Key Set with private X25519 keys; npm run countersign -- secrets create DIR makes one')
+  SEALING_PRIVATE_KEYS!: Secret;
+
+  @IsSecret()
+  @Hint('32 random bytes as base64url, the same for the adapters and the verification service')
+  IDENTIFIER_KEY!: Secret;
+
+  /** argon2id memory of one hash. Below OWASP's minimum nothing starts. */
+  @IsInt() @Min(19_456) @Max(1_048_576) HASH_MEMORY_KIB: number = 19_456;
+  @IsInt() @Min(2) @Max(10) HASH_PASSES: number = 2;
+  @IsInt() @Min(1) @Max(16) HASH_LANES: number = 1;
+  /** Hashes at a time; 0: as many as there are cores. */
+  @IsInt() @Min(0) @Max(256) HASH_CONCURRENCY: number = 0;
+  /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
+  @IsInt() @Min(0) @Max(10_000) HASH_QUEUE: number = 256;
+  /** Commands that are worked on at once. */
+  @IsInt() @Min(1) @Max(4096) MAX_IN_FLIGHT: number = 128;
+}

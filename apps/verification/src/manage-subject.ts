@@ -1,0 +1,87 @@
+import { ArrayMaxSize, IsArray, IsOptional, IsString, Length, Matches, MaxLength, validateSync } from 'class-validator';
+import {
+  CommandAnswered,
+  message,
+  type PinChangeRequested,
+  type SubjectChangeRequested,
+  type SubjectStateRequested,
+  type Violation,
+} from '@countersign/contracts';
+import { ServiceError, toE164 } from '@countersign/service';
+import { weakness } from './domain/pin-rules.js';
+import { PinVault, Seals, SubjectStore, type Profile } from './ports.js';
+
+/** What the sealed part of a subject command may hold. */
+class SubjectProfile {
+  @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?: string[];
+  @IsOptional() @IsString() @Length(1, 200) displayName?: string;
+  @IsOptional() @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { message: '$property must be a language tag' }) locale?: string;
+}
+
+type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
+
+/** Creates and changes subjects, enrols their PINs, and tells their state. */
+export class ManageSubject {
+  constructor(
+    private readonly subjects: SubjectStore,
+    private readonly vault: PinVault,
+    private readonly seals: Seals,
+  ) {}
+
+  async change(command: SubjectChangeRequested): Promise<CommandAnswered> {
+    const opened = await this.#open(command);
+    if (!opened) return answered(command.commandId, { answer: 'unavailable' });
+    const profile = Object.assign(new SubjectProfile(), pick(opened, ['phones', 'displayName', 'locale']));
+    const faults = validateSync(profile, { validationError: { target: false, value: false } });
+    const violations: Violation[] = faults.flatMap((fault) =>
+      Object.values(fault.constraints ?? {}).map((rule) => ({ field: fault.property, rule })),
+    );
+    const phones = profile.phones?.map((phone, at) => {
+      const number = toE164(phone);
+      if (number === undefined) violations.push({ field: `phones[${at}]`, rule: 'must be a telephone number in E.164 form' });
+      return number ?? '';
+    });
+    if (violations.length > 0) return answered(command.commandId, { answer: 'invalid', violations });
+    const change: Profile = { ...profile, ...(phones ? { phones: [...new Set(phones)] } : {}) };
+    const result = await this.subjects.change(command.commandId, command.tenant, command.subject, change);
+    return answered(command.commandId, result === 'taken' ? { answer: 'taken' } : { answer: result, body: { subject: command.subject } });
+  }
+
+  async enrol(command: PinChangeRequested): Promise<CommandAnswered> {
+    const opened = await this.#open(command);
+    if (!opened) return answered(command.commandId, { answer: 'unavailable' });
+    const pin = typeof opened['pin'] === 'string' ? opened['pin'] : '';
+    const rule = weakness(pin);
+    if (rule) return answered(command.commandId, { answer: 'invalid', violations: [{ field: 'pin', rule }] });
+    const wrapFor = await this.vault.prepare(pin);
+    const { tenant, subject } = command;
+    const result = await this.subjects.enrol(command.commandId, tenant, subject, (version) =>
+      wrapFor({ tenant, subject, version }),
+    );
+    return answered(command.commandId, { answer: result });
+  }
+
+  async state(command: SubjectStateRequested): Promise<CommandAnswered> {
+    const state = await this.subjects.state(command.tenant, command.subject);
+    if (!state) return answered(command.commandId, { answer: 'not_found' });
+    return answered(command.commandId, { answer: 'found', body: { ...state } });
+  }
+
+  /** Undefined when the seal is broken: the adapter and this service do not share a key. */
+  async #open(command: SubjectChangeRequested): Promise<Record<string, unknown> | undefined> {
+    try {
+      return await this.seals.open(command.sealed, command);
+    } catch (error) {
+      if (error instanceof ServiceError && !error.retriable) return undefined;
+      throw error;
+    }
+  }
+}
+
+function answered(commandId: string, answer: Answer): CommandAnswered {
+  return message(CommandAnswered, { commandId, ...answer });
+}
+
+function pick(from: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
+}

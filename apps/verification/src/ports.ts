@@ -1,0 +1,149 @@
+import { type AttemptPolicy, type FactRecorded, type VerificationDecided, type Violation } from '@countersign/contracts';
+import { type Spent } from './domain/attempts.js';
+
+/** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
+export interface FoundSubject {
+  readonly id: string | undefined;
+  /** Keyed hash of the reference; the key of the attempt counter, the same for every way to name a known subject. */
+  readonly guardKey: string;
+  readonly displayName: string | undefined;
+  readonly locale: string | undefined;
+  /** The stored PIN hash, still wrapped; undefined: no such subject, or no PIN enrolled. */
+  readonly credential: StoredCredential | undefined;
+}
+
+/** A PIN hash as it is stored: an argon2id PHC string under a key of the keyring, bound to its row. */
+export interface StoredCredential {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly version: number;
+  readonly keyId: string;
+  readonly wrapped: Buffer;
+}
+
+export interface Profile {
+  readonly phones?: readonly string[] | undefined;
+  readonly displayName?: string | undefined;
+  readonly locale?: string | undefined;
+}
+
+/** Counters and locks of a subject, for people who manage it. Times as ISO 8601. */
+export interface SubjectState {
+  readonly subject: string;
+  readonly pinEnrolled: boolean;
+  readonly phones: number;
+  readonly attemptsInWindow: number;
+  readonly lockedUntil: string | undefined;
+  readonly updatedAt: string;
+}
+
+export type SubjectChange = 'created' | 'updated' | 'taken';
+
+/** Subjects and their credentials. */
+export abstract class SubjectStore {
+  abstract find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject>;
+  /**
+   * Creates a subject or changes the fields that the profile names, in one transaction with the fact.
+   * `taken`: one of the numbers belongs to another subject of the tenant; then nothing is changed.
+   * A repeated `commandId` changes nothing more and makes no second fact.
+   */
+  abstract change(commandId: string, tenant: string, subject: string, profile: Profile): Promise<SubjectChange>;
+  /**
+   * Stores a PIN hash as the next version. `wrap` gets the version, which is part of what the hash is bound to.
+   * The attempt counter stays as it is: enrolling anew does not refill the window.
+   */
+  abstract enrol(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    wrap: (version: number) => { keyId: string; wrapped: Buffer },
+  ): Promise<'created' | 'updated' | 'not_found'>;
+  abstract state(tenant: string, subject: string): Promise<SubjectState | undefined>;
+}
+
+/** One try at the gate, as the ledger writes it down. */
+export interface Attempt {
+  readonly attemptId: string;
+  readonly commandId: string;
+  readonly fingerprint: string;
+  readonly repeatSeconds: number;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly guardKey: string;
+  readonly subject: string | undefined;
+}
+
+/** A try that passed the gate's statement, whether its guess was granted or not. */
+export interface SpentAttempt extends Pick<Spent, 'granted' | 'chargedLock' | 'left'> {
+  readonly attemptId: string;
+  /** Gapless number of this try at this reference. */
+  readonly number: number;
+  /** Database time of the try, ISO 8601. */
+  readonly spentAt: string;
+}
+
+export type SpendResult =
+  | { readonly kind: 'spent'; readonly attempt: SpentAttempt }
+  /** The command was seen before and never answered: it was cut off between its try and its verdict. */
+  | { readonly kind: 'unanswered'; readonly attempt: SpentAttempt }
+  | { readonly kind: 'answered'; readonly reply: VerificationDecided }
+  | { readonly kind: 'mismatch' };
+
+export interface Verdict {
+  readonly attempt: SpentAttempt;
+  readonly reply: VerificationDecided;
+  readonly facts: readonly FactRecorded[];
+}
+
+/**
+ * The attempt gate and the ledger. It is the only way to a comparison.
+ * Implementations MUST decide by one atomic statement on the row, under any number of copies of the service.
+ */
+export abstract class AttemptStore {
+  /**
+   * Counts a try and is durable when it returns; only then may anybody look at the guess. Repeated within
+   * `repeatSeconds`, the same command spends nothing.
+   * @throws ServiceError DATABASE_UNAVAILABLE; then nothing was spent, or it was and the command will find it so
+   */
+  abstract spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult>;
+  /**
+   * Writes verdict, stored reply and facts in one transaction. The first verdict of an attempt stands: later ones
+   * change nothing and get the first one's reply.
+   */
+  abstract close(verdict: Verdict): Promise<VerificationDecided>;
+  /** The try of a command that was never answered; for commands whose asker is gone. */
+  abstract unanswered(commandId: string): Promise<(SpentAttempt & { guardKey: string; subject?: string }) | undefined>;
+}
+
+/** A place in the queue for one hash. */
+export interface HashSlot {
+  /**
+   * Compares a guess with a stored credential, or with a dummy of equal cost when there is none.
+   * @throws ServiceError CREDENTIAL_BROKEN when the stored value does not belong to its row
+   */
+  compare(guess: string, credential: StoredCredential | undefined): Promise<boolean>;
+  /** Gives the place back unused; does nothing after `compare`. */
+  release(): void;
+}
+
+/** Hashes PINs in a bounded pool, so that memory and waiting stay bounded too. */
+export abstract class PinVault {
+  /** Undefined when the queue is full: answer `unavailable` and spend nothing. */
+  abstract reserve(): HashSlot | undefined;
+  /** Hashes a new PIN and returns what wraps it for a row. */
+  abstract prepare(pin: string): Promise<(row: Omit<StoredCredential, 'keyId' | 'wrapped'>) => { keyId: string; wrapped: Buffer }>;
+}
+
+/** Opens what the adapters sealed. */
+export abstract class Seals {
+  /** @throws ServiceError SEAL_BROKEN, not retriable */
+  abstract open(sealed: string, binding: { commandId: string; tenant: string }): Promise<Record<string, unknown>>;
+}
+
+/** The budget of guesses that an agent's policy gives. */
+export abstract class AttemptPolicies {
+  /** Undefined: no such agent in this tenant (any more). */
+  abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+}
+
+export type { Violation };

@@ -1,0 +1,64 @@
+import {
+  DEAD_LETTERS,
+  PinChangeRequested,
+  SubjectChangeRequested,
+  SubjectStateRequested,
+  TOPICS,
+  VerificationAdmitted,
+} from '@countersign/contracts';
+import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { createBusApp } from '@countersign/messaging';
+import { gauge, NestLogger } from '@countersign/observability';
+import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
+import { checked, loadSettings, type Environment } from '@countersign/service';
+import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
+import { VerificationSettings } from './config.js';
+import { PostgresAttemptStore } from './store/attempt.store.js';
+import { DirectoryPolicies } from './store/directory.policies.js';
+import { ArgonPinVault } from './store/pin-vault.js';
+import { JweSeals } from './store/seals.js';
+import { PostgresSubjectStore } from './store/subject.store.js';
+import { VerificationModule } from './verification.module.js';
+
+/** Starts the verification service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
+export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+  const settings = loadSettings(VerificationSettings, env);
+  const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
+  const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
+  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+
+  const topics = [TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
+  const host = await Host.open('verification', settings, topics, fatal, replace);
+  const database = await host.database('verification', [Verification1764000000001], settings);
+  const relay = host.relay(database);
+  const directory = await host.directory();
+  const vault = await ArgonPinVault.open({
+    keyring,
+    cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
+    ...(settings.HASH_CONCURRENCY > 0 ? { concurrency: settings.HASH_CONCURRENCY } : {}),
+    queueLimit: settings.HASH_QUEUE,
+  });
+  gauge('countersign_hash_load', 'Guesses that wait for a hash or are being hashed', 'verification', () => vault.load);
+
+  const wake = (): void => relay.wake();
+  const app = await createBusApp(
+    VerificationModule.with({
+      subjects: new PostgresSubjectStore(database, keyring, hash, wake),
+      attempts: new PostgresAttemptStore(database, wake),
+      vault,
+      seals: new JweSeals(unsealer),
+      policies: new DirectoryPolicies(directory),
+    }),
+    {
+      broker: host.broker,
+      group: 'verification',
+      messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
+      maxInFlight: settings.MAX_IN_FLIGHT,
+      logger: new NestLogger(host.logger),
+      onFatal: fatal,
+    },
+  );
+  host.onClose(() => app.close());
+  await app.listen();
+  return host.started();
+}

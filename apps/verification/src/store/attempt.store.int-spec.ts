@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { randomUUID } from 'node:crypto';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { createTestDatabase } from '@countersign/testing';
+import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { FRESH, settle, spend, type Guard } from '../domain/attempts.js';
+import { PostgresAttemptStore } from './attempt.store.js';
+import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.store.contract.js';
+
+let database: Database;
+let drop: () => Promise<void>;
+let store: PostgresAttemptStore;
+
+beforeAll(async () => {
+  const test = await createTestDatabase();
+  drop = () => test.drop();
+  database = await openDatabase({
+    url: test.url,
+    schema: 'verification',
+    migrations: [Verification1764000000001],
+    applicationName: 'test',
+    poolSize: 20,
+  });
+  store = new PostgresAttemptStore(database, () => undefined);
+});
+
+afterAll(async () => {
+  await database.close();
+  await drop();
+});
+
+/** The past moves away instead of the clock moving on: to the statement it is the same. */
+async function advance(seconds: number): Promise<void> {
+  await database.query(
+    `UPDATE verification.guards SET touched_at = touched_at - make_interval(secs => $1),
+       locked_until = locked_until - make_interval(secs => $1),
+       recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(recent) at)`,
+    [seconds],
+  );
+  await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [seconds]);
+}
+
+describe('the PostgreSQL attempt store', () => {
+  attemptStoreContract(() =>
+    Promise.resolve({
+      store,
+      advance,
+      facts: async () => (await database.query<{ id: string }>('SELECT id FROM verification.outbox')).map(({ id }) => id),
+    }),
+  );
+
+  it('decides like the pure function, step by step, for random policies and times', async () => {
+    const policy = fc.record({
+      perWindow: fc.integer({ min: 1, max: 5 }),
+      windowSeconds: fc.integer({ min: 1000, max: 4000 }),
+      lockSeconds: fc.integer({ min: 1000, max: 3000 }),
+      maxLockSeconds: fc.integer({ min: 3000, max: 9000 }),
+    });
+    const step = fc.record({ wait: fc.integer({ min: 0, max: 5000 }), right: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(policy, fc.array(step, { minLength: 1, maxLength: 12 }), async (limits, steps) => {
+        const guardKey = randomUUID();
+        let guard: Guard = FRESH;
+        let now = 0;
+        for (const { wait, right } of steps) {
+          now += wait * 1000;
+          await advance(wait);
+          const expected = spend(guard, now, limits);
+          const attempt = attemptOf({ guardKey });
+          const spent = spentOf(await store.spend(attempt, limits));
+          expect(spent).toMatchObject({
+            granted: expected.granted,
+            chargedLock: expected.chargedLock,
+            left: expected.left,
+            number: expected.guard.tries,
+          });
+          const verified = right && expected.granted;
+          await store.close(verdictOf(attempt, spent, verified ? 'verified' : 'rejected'));
+          guard = settle(expected.guard, verified);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('hands over facts in the order in which the tries of one reference were decided', async () => {
+    const guardKey = randomUUID();
+    const decided: string[] = [];
+    for (let n = 0; n < 5; n++) {
+      const attempt = attemptOf({ guardKey });
+      const verdict = verdictOf(attempt, spentOf(await store.spend(attempt, { ...limits(), perWindow: 9 })), 'rejected');
+      await store.close(verdict);
+      decided.push(verdict.facts[0]?.factId ?? '');
+    }
+    const rows = await database.query<{ id: string }>('SELECT id FROM verification.outbox ORDER BY seq');
+    expect(rows.map(({ id }) => id).filter((id) => decided.includes(id))).toEqual(decided);
+  });
+
+  it('leaves nothing behind when the database refuses a statement', async () => {
+    const attempt = attemptOf();
+    await expect(store.spend({ ...attempt, attemptId: 'not-a-uuid' }, limits())).rejects.toThrow();
+    expect(spentOf(await store.spend(attempt, limits())).number).toBe(1);
+  });
+});
+
+function limits(): Parameters<typeof spend>[2] {
+  return { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import argon2 from 'argon2';
+import { Keyring, Secret } from '@countersign/sealing';
+import { type StoredCredential } from '../ports.js';
+import { ArgonPinVault } from './pin-vault.js';
+
+const PIN = '83729164';
+const COST = { memoryKib: 19_456, passes: 2, lanes: 1 };
+const ROW = { tenant: 'acme', subject: 'alice', version: 1 };
+const CONTEXT = ['pin', 'acme', 'alice', '1'];
+
+const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
+const vault = await ArgonPinVault.open({ keyring, cost: COST, queueLimit: 10 });
+
+async function compare(guess: string, credential: StoredCredential | undefined): Promise<boolean> {
+  const slot = vault.reserve();
+  if (!slot) throw new Error('the queue is full');
+  try {
+    return await slot.compare(guess, credential);
+  } finally {
+    slot.release();
+  }
+}
+
+const stored = (phc: string): StoredCredential => {
+  const { keyId, bytes } = keyring.wrap(phc, CONTEXT);
+  return { ...ROW, keyId, wrapped: bytes };
+};
+
+describe('the PIN vault', () => {
+  it('knows a PIN again, and no other', async () => {
+    const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
+    expect(await compare(PIN, credential)).toBe(true);
+    expect(await compare('19283746', credential)).toBe(false);
+    expect(await compare('', credential)).toBe(false);
+    expect(await compare(PIN, undefined)).toBe(false);
+  });
+
+  it('stores what another argon2 implementation verifies, and verifies what that one makes', async () => {
+    const credential = (await vault.prepare(PIN))(ROW);
+    const phc = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, CONTEXT);
+    expect(phc).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect(await argon2.verify(phc, PIN)).toBe(true);
+    const foreign = await argon2.hash(PIN, { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+    expect(await compare(PIN, stored(foreign))).toBe(true);
+  });
+
+  it('refuses a hash that was moved to another row', async () => {
+    const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
+    await expect(compare(PIN, { ...credential, subject: 'bob' })).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    await expect(compare(PIN, { ...credential, version: 2 })).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+  });
+
+  it('refuses parameters out of bounds before it allocates for them', async () => {
+    const salted = '$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+    for (const parameters of ['m=4194304,t=2,p=1', 'm=19456,t=100,p=1', 'm=19456,t=2,p=200']) {
+      const credential = stored(`$argon2id$v=19$${parameters}${salted}`);
+      await expect(compare(PIN, credential)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    }
+  });
+
+  it('hands out no more places than the pool and its queue have, and takes them back', async () => {
+    const small = await ArgonPinVault.open({ keyring, cost: { ...COST, memoryKib: 8 }, concurrency: 1, queueLimit: 2 });
+    const slots = [small.reserve(), small.reserve(), small.reserve()];
+    expect(small.reserve()).toBeUndefined();
+    await Promise.all(slots.map((slot) => slot?.compare(PIN, undefined)));
+    for (const slot of slots) {
+      slot?.release();
+      slot?.release();
+    }
+    expect(small.load).toBe(0);
+  });
+});

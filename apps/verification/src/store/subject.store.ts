@@ -1,0 +1,217 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
+import { type KeyedHash, type Keyring } from '@countersign/sealing';
+import { ServiceError } from '@countersign/service';
+import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
+
+interface FoundRow {
+  subject_id: string;
+  version: number;
+  profile_key_id: string;
+  profile: Buffer;
+  credential_version: number | null;
+  credential_key_id: string | null;
+  wrapped: Buffer | null;
+}
+
+const FIND = `
+SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
+  c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped
+FROM verification.subjects s
+LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
+WHERE s.tenant = $1 AND s.subject_id = `;
+const FIND_BY_ID = `${FIND} $2`;
+const FIND_BY_PHONE = `${FIND}
+  (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = $1 AND p.phone_key = $2)`;
+
+/** Subjects in PostgreSQL. Names and numbers are wrapped; numbers are found by their keyed hash. */
+export class PostgresSubjectStore extends SubjectStore {
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+
+  constructor(
+    private readonly database: Database,
+    private readonly keyring: Keyring,
+    private readonly hash: KeyedHash,
+    private readonly wakeRelay: () => void,
+  ) {
+    super();
+    this.#inbox = new Inbox(database);
+    this.#outbox = new Outbox(database);
+  }
+
+  override async find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject> {
+    const [row] =
+      kind === 'id'
+        ? await this.database.prepared<FoundRow>('verification.find-by-id', FIND_BY_ID, [tenant, ref])
+        : await this.database.prepared<FoundRow>('verification.find-by-phone', FIND_BY_PHONE, [tenant, ref]);
+    if (!row) {
+      const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
+      return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
+    }
+    const profile = this.#unwrapProfile(tenant, row);
+    return {
+      id: row.subject_id,
+      // A known subject has one counter, whether it was named by id or by number.
+      guardKey: this.hash.hash('guard', tenant, 'id', row.subject_id),
+      displayName: profile.displayName,
+      locale: profile.locale,
+      credential:
+        row.wrapped === null || row.credential_version === null || row.credential_key_id === null
+          ? undefined
+          : {
+              tenant,
+              subject: row.subject_id,
+              version: row.credential_version,
+              keyId: row.credential_key_id,
+              wrapped: row.wrapped,
+            },
+    };
+  }
+
+  override async change(commandId: string, tenant: string, subject: string, change: Profile): Promise<SubjectChange> {
+    try {
+      const result = await this.database.transaction(async (tx) => {
+        if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return 'updated';
+        const before = await this.#lock(tx, tenant, subject);
+        const version = (before?.version ?? 0) + 1;
+        const profile = { ...before?.profile, ...change };
+        await this.#writeProfile(tx, tenant, subject, version, profile);
+        if (change.phones) await this.#writePhones(tx, tenant, subject, change.phones);
+        await this.#record(tx, tenant, subject, 'subject.changed', commandId, { fields: Object.keys(change).join(' ') });
+        return before ? 'updated' : 'created';
+      });
+      this.wakeRelay();
+      return result;
+    } catch (error) {
+      if (error instanceof UniqueViolation && error.constraint === 'subject_phones_pkey') return 'taken';
+      throw error;
+    }
+  }
+
+  override async enrol(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    wrap: (version: number) => { keyId: string; wrapped: Buffer },
+  ): Promise<'created' | 'updated' | 'not_found'> {
+    const result = await this.database.transaction(async (tx) => {
+      if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
+      if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return 'updated';
+      const [before] = await tx.query<{ version: number }>(
+        `SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = 'pin'`,
+        [tenant, subject],
+      );
+      const version = (before?.version ?? 0) + 1;
+      const { keyId, wrapped } = wrap(version);
+      await tx.query(
+        `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
+         VALUES ($1, $2, 'pin', $3, $4, $5)
+         ON CONFLICT (tenant, subject_id, kind) DO UPDATE
+           SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
+               enrolled_at = EXCLUDED.enrolled_at`,
+        [tenant, subject, version, keyId, wrapped],
+      );
+      const kind = before ? 'credential.changed' : 'credential.enrolled';
+      await this.#record(tx, tenant, subject, kind, commandId, { credential: 'pin', version });
+      return before ? 'updated' : 'created';
+    });
+    this.wakeRelay();
+    return result;
+  }
+
+  override async state(tenant: string, subject: string): Promise<SubjectState | undefined> {
+    const [row] = await this.database.query<{
+      enrolled: boolean;
+      phones: number;
+      recent: number | null;
+      locked_until: Date | null;
+      updated_at: Date;
+    }>(
+      `SELECT s.updated_at, c.subject_id IS NOT NULL AS enrolled, cardinality(g.recent) AS recent,
+         CASE WHEN g.locked_until > clock_timestamp() THEN g.locked_until END AS locked_until,
+         (SELECT count(*)::int FROM verification.subject_phones p
+          WHERE p.tenant = s.tenant AND p.subject_id = s.subject_id) AS phones
+       FROM verification.subjects s
+       LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
+       LEFT JOIN verification.guards g ON g.tenant = s.tenant AND g.guard_key = $3
+       WHERE s.tenant = $1 AND s.subject_id = $2`,
+      [tenant, subject, this.hash.hash('guard', tenant, 'id', subject)],
+    );
+    if (!row) return undefined;
+    return {
+      subject,
+      pinEnrolled: row.enrolled,
+      phones: row.phones,
+      attemptsInWindow: row.recent ?? 0,
+      lockedUntil: row.locked_until?.toISOString(),
+      updatedAt: row.updated_at.toISOString(),
+    };
+  }
+
+  async #lock(tx: Sql, tenant: string, subject: string): Promise<{ version: number; profile: Profile } | undefined> {
+    const [row] = await tx.query<FoundRow>(
+      `SELECT subject_id, version, profile_key_id, profile FROM verification.subjects
+       WHERE tenant = $1 AND subject_id = $2 FOR UPDATE`,
+      [tenant, subject],
+    );
+    return row && { version: row.version, profile: this.#unwrapProfile(tenant, row) };
+  }
+
+  async #writeProfile(tx: Sql, tenant: string, subject: string, version: number, profile: Profile): Promise<void> {
+    const { keyId, bytes } = this.keyring.wrap(JSON.stringify(profile), profileContext(tenant, subject, version));
+    await tx.query(
+      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+       VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (tenant, subject_id) DO UPDATE
+         SET version = EXCLUDED.version, profile_key_id = EXCLUDED.profile_key_id, profile = EXCLUDED.profile,
+             updated_at = clock_timestamp()`,
+      [tenant, subject, version, keyId, bytes],
+    );
+  }
+
+  async #writePhones(tx: Sql, tenant: string, subject: string, phones: readonly string[]): Promise<void> {
+    await tx.query('DELETE FROM verification.subject_phones WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
+    await tx.query(
+      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id)
+       SELECT $1, key, $2 FROM (SELECT DISTINCT unnest($3::text[]) AS key ORDER BY 1) k`,
+      [tenant, subject, phones.map((phone) => this.hash.hash('phone', tenant, phone))],
+    );
+  }
+
+  async #record(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    kind: FactRecorded['kind'],
+    commandId: string,
+    detail: Record<string, string | number>,
+  ): Promise<void> {
+    const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const fact = message(FactRecorded, {
+      factId: uuid(),
+      kind,
+      time: (row?.now ?? new Date(0)).toISOString(),
+      tenant,
+      subject,
+      subjectKey: this.hash.hash('guard', tenant, 'id', subject),
+      commandId,
+      detail,
+    });
+    await this.#outbox.add(tx, [encodeMessage(fact.factId, fact)]);
+  }
+
+  #unwrapProfile(tenant: string, row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>): Profile {
+    try {
+      const wrapped = { keyId: row.profile_key_id, bytes: row.profile };
+      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, row.subject_id, row.version))) as Profile;
+    } catch {
+      throw new ServiceError('CREDENTIAL_BROKEN', 'A stored profile does not belong to its row or its key', false);
+    }
+  }
+}
+
+function profileContext(tenant: string, subject: string, version: number): string[] {
+  return ['profile', tenant, subject, String(version)];
+}

@@ -1,0 +1,233 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { message, PinChangeRequested, SubjectChangeRequested, VerificationAdmitted, type AttemptPolicy } from '@countersign/contracts';
+import { createSealingKeys, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
+import { ManualClock } from '@countersign/testing';
+import { ManageSubject } from './manage-subject.js';
+import { AttemptPolicies } from './ports.js';
+import { MemoryAttemptStore } from './store/attempt.memory-store.js';
+import { ArgonPinVault } from './store/pin-vault.js';
+import { JweSeals } from './store/seals.js';
+import { MemorySubjectStore } from './store/subject.memory-store.js';
+import { VerifyPin } from './verify-pin.js';
+
+const PIN = '83729164';
+const OTHER = '19283746';
+const PHONE = '+12025550123';
+const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
+/** The cheapest argon2 allows: these tests are about decisions, not about cost. */
+const COST = { memoryKib: 8, passes: 1, lanes: 1 };
+
+class OneAgent extends AttemptPolicies {
+  override of(tenant: string, agent: string): AttemptPolicy | undefined {
+    return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
+  }
+}
+
+const key = (): Secret => new Secret(randomBytes(32).toString('base64url'));
+
+async function open(queueLimit = 100) {
+  const keys = await createSealingKeys('s1');
+  const sealer = await Sealer.fromKeySet(keys.publicKeys);
+  const seals = new JweSeals(await Unsealer.fromKeySet(new Secret(keys.privateKeys)));
+  const hash = new KeyedHash(key());
+  const keyring = new Keyring(new Secret(`k1:${key().reveal()}`));
+  const vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit });
+  const clock = new ManualClock();
+  const subjects = new MemorySubjectStore(hash);
+  const attempts = new MemoryAttemptStore(clock);
+  const manage = new ManageSubject(subjects, vault, seals);
+  const verify = new VerifyPin(subjects, attempts, vault, seals, new OneAgent());
+
+  const command = async (pin: unknown, more: Partial<VerificationAdmitted> = {}): Promise<VerificationAdmitted> => {
+    const commandId = more.commandId ?? randomUUID();
+    const tenant = more.tenant ?? 'acme';
+    return message(VerificationAdmitted, {
+      commandId,
+      fingerprint: 'f'.repeat(64),
+      repeatSeconds: 60,
+      tenant,
+      agent: 'desk',
+      channel: 'swaig',
+      method: 'pin',
+      subjectKind: 'id',
+      subjectRef: 'alice',
+      callerKey: 'c'.repeat(64),
+      callerTail: '23',
+      sealed: await sealer.seal({ pin }, { commandId, tenant }),
+      ...more,
+    });
+  };
+  const change = async (subject: string, profile: Record<string, unknown>) => {
+    const commandId = randomUUID();
+    const sealed = await sealer.seal(profile, { commandId, tenant: 'acme' });
+    return manage.change(message(SubjectChangeRequested, { commandId, tenant: 'acme', subject, sealed }));
+  };
+  const enrol = async (subject: string, pin: unknown) => {
+    const commandId = randomUUID();
+    const sealed = await sealer.seal({ pin }, { commandId, tenant: 'acme' });
+    return manage.enrol(message(PinChangeRequested, { commandId, tenant: 'acme', subject, sealed }));
+  };
+  const guess = async (pin: unknown, more: Partial<VerificationAdmitted> = {}) => verify.execute(await command(pin, more));
+  return { change, enrol, guess, command, verify, vault, attempts, clock, hash };
+}
+
+describe('a guess at a PIN', () => {
+  it('is verified when it is right, by id and by telephone number', async () => {
+    const { change, enrol, guess, hash } = await open();
+    await change('alice', { phones: ['+1 (202) 555-0123'], displayName: 'Alice' });
+    expect(await enrol('alice', PIN)).toMatchObject({ answer: 'created' });
+    expect(await guess(PIN)).toMatchObject({ outcome: 'verified', level: 'verified', subjectId: 'alice', displayName: 'Alice' });
+    const byPhone = { subjectKind: 'phone', subjectRef: hash.hash('phone', 'acme', PHONE) } as const;
+    expect(await guess(PIN, byPhone)).toMatchObject({ outcome: 'verified', subjectId: 'alice' });
+  });
+
+  it('is rejected twice and locks the third time; then the right one is refused as well', async () => {
+    const { change, enrol, guess, clock } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const outcomes = [];
+    for (const pin of [OTHER, OTHER, OTHER, PIN]) outcomes.push((await guess(pin)).outcome);
+    expect(outcomes).toEqual(['rejected', 'rejected', 'locked', 'locked']);
+    clock.advance(901_000);
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it.each([
+    ['an unknown subject', 'nobody'],
+    ['a subject without a PIN', 'bob'],
+  ])('at %s is answered, counted and locked like a wrong one', async (_, ref) => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    await change('bob', {});
+    const play = async (subjectRef: string) => {
+      const replies = [];
+      for (let n = 0; n < 4; n++) {
+        const { commandId: _id, verificationId, ...rest } = await guess(OTHER, { subjectRef });
+        expect(verificationId).toBeDefined();
+        replies.push(rest);
+      }
+      return replies;
+    };
+    const known = await play('alice');
+    const facts = attempts.facts.length;
+    expect(await play(ref)).toEqual(known);
+    expect(attempts.facts.length).toBe(facts * 2);
+  });
+
+  it.each([[''], ['123'], ['1234567890123'], [12345678], [null], ['８３７２９１６４']])(
+    'that is no PIN at all (%j) is wrong, and counted',
+    async (pin) => {
+      const { change, enrol, guess } = await open();
+      await change('alice', {});
+      await enrol('alice', PIN);
+      expect(await guess(pin)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
+    },
+  );
+
+  it('is compared at most three times when fifty arrive at once', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const replies = await Promise.all(Array.from({ length: 50 }, () => guess(OTHER)));
+    expect(replies.filter(({ outcome }) => outcome === 'rejected')).toHaveLength(2);
+    expect(attempts.facts.filter(({ kind }) => kind === 'credential.locked')).toHaveLength(1);
+    expect((await guess(PIN)).outcome).toBe('locked');
+  });
+
+  it('that is repeated gets the stored answer and costs nothing', async () => {
+    const { change, enrol, command, verify, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const first = await command(OTHER);
+    const reply = await verify.execute(first);
+    expect(await verify.execute(first)).toEqual(reply);
+    expect(attempts.facts).toHaveLength(1);
+    expect(await verify.execute({ ...first, fingerprint: '0'.repeat(64) } as VerificationAdmitted)).toMatchObject({
+      outcome: 'unavailable',
+      conflict: 'mismatch',
+    });
+  });
+
+  it('whose seal belongs to another command is unavailable, never a success, and stays spent', async () => {
+    const { change, enrol, command, verify, guess } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const { sealed } = await command(PIN);
+    expect(await verify.execute(await command(OTHER, { sealed }))).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 1 });
+  });
+
+  it('beyond the queue is unavailable and spends nothing', async () => {
+    const { change, enrol, guess, vault } = await open(0);
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const held = [vault.reserve(), vault.reserve()];
+    expect(vault.reserve()).toBeUndefined();
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'unavailable' });
+    for (const slot of held) slot?.release();
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
+  });
+
+  it('of an agent that is not of this tenant is unavailable and spends nothing', async () => {
+    const { guess, attempts } = await open();
+    expect(await guess(PIN, { tenant: 'other' })).toMatchObject({ outcome: 'unavailable' });
+    expect(attempts.facts).toHaveLength(0);
+  });
+
+  it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
+    const { command, verify, attempts } = await open();
+    const gone = await command(OTHER);
+    await verify.abandon(gone);
+    expect(attempts.facts).toHaveLength(0);
+    await attempts.spend({ ...gone, attemptId: randomUUID(), guardKey: 'a'.repeat(64), subject: undefined }, POLICY);
+    await verify.abandon(gone);
+    await verify.abandon(gone);
+    expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
+  });
+
+  it('leaves facts that hold neither the PIN nor the number', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', { phones: [PHONE] });
+    await enrol('alice', PIN);
+    await guess(PIN);
+    await guess(OTHER);
+    const text = JSON.stringify(attempts.facts);
+    for (const secret of [PIN, OTHER, PHONE, PHONE.slice(1)]) expect(text).not.toContain(secret);
+  });
+});
+
+describe('enrolment', () => {
+  it('names the rule that a PIN breaks, and not the PIN', async () => {
+    const { change, enrol } = await open();
+    await change('alice', {});
+    expect(await enrol('alice', '11111111')).toMatchObject({ answer: 'invalid', violations: [{ field: 'pin' }] });
+    expect(JSON.stringify(await enrol('alice', '12345678'))).not.toContain('12345678');
+    expect(await enrol('nobody', PIN)).toMatchObject({ answer: 'not_found' });
+  });
+
+  it('does not refill the window', async () => {
+    const { change, enrol, guess } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    for (let n = 0; n < 3; n++) await guess(OTHER);
+    expect(await enrol('alice', OTHER)).toMatchObject({ answer: 'updated' });
+    expect((await guess(OTHER)).outcome).toBe('locked');
+  });
+
+  it('gives a number to one subject only, whatever its spelling', async () => {
+    const { change } = await open();
+    expect(await change('alice', { phones: [PHONE] })).toMatchObject({ answer: 'created' });
+    expect(await change('bob', { phones: ['+1 202-555-0123'] })).toMatchObject({ answer: 'taken' });
+    expect(await change('alice', { phones: [] })).toMatchObject({ answer: 'updated' });
+    expect(await change('bob', { phones: [PHONE] })).toMatchObject({ answer: 'created' });
+  });
+
+  it('refuses what is no telephone number, by its place', async () => {
+    const { change } = await open();
+    expect(await change('alice', { phones: [PHONE, '5550123'] })).toMatchObject({
+      answer: 'invalid',
+      violations: [{ field: 'phones[1]' }],
+    });
+  });
+});

@@ -1,0 +1,167 @@
+import { v7 as uuid } from 'uuid';
+import {
+  FactRecorded,
+  message,
+  VerificationDecided,
+  type Outcome,
+  type VerificationAdmitted,
+} from '@countersign/contracts';
+import { ServiceError } from '@countersign/service';
+import { PIN_PATTERN } from './domain/pin-rules.js';
+import {
+  AttemptPolicies,
+  AttemptStore,
+  PinVault,
+  Seals,
+  SubjectStore,
+  type FoundSubject,
+  type HashSlot,
+  type SpentAttempt,
+} from './ports.js';
+
+/**
+ * Verifies a PIN: counts the try, compares, states the outcome. The order is the security: a place in the hash queue,
+ * the subject, the try (durable), the seal, the comparison, the verdict (durable), the answer.
+ * Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work.
+ */
+export class VerifyPin {
+  constructor(
+    private readonly subjects: SubjectStore,
+    private readonly attempts: AttemptStore,
+    private readonly vault: PinVault,
+    private readonly seals: Seals,
+    private readonly policies: AttemptPolicies,
+  ) {}
+
+  /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
+  async execute(command: VerificationAdmitted): Promise<VerificationDecided> {
+    const policy = this.policies.of(command.tenant, command.agent);
+    const slot = policy && this.vault.reserve();
+    if (!policy || !slot) return refusal(command, 'unavailable');
+    try {
+      const subject = await this.subjects.find(command.tenant, command.subjectKind, command.subjectRef);
+      const result = await this.attempts.spend(
+        {
+          attemptId: uuid(),
+          commandId: command.commandId,
+          fingerprint: command.fingerprint,
+          repeatSeconds: command.repeatSeconds,
+          tenant: command.tenant,
+          agent: command.agent,
+          guardKey: subject.guardKey,
+          subject: subject.id,
+        },
+        policy,
+      );
+      switch (result.kind) {
+        case 'answered':
+          return result.reply;
+        case 'mismatch':
+          return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
+        case 'spent':
+        case 'unanswered':
+          return await this.#decide(command, subject, result.attempt, slot);
+      }
+    } catch (error) {
+      // A row that cannot be opened is never a success, and trying again does not mend it.
+      if (error instanceof ServiceError && !error.retriable) return refusal(command, 'unavailable');
+      throw error;
+    } finally {
+      slot.release();
+    }
+  }
+
+  /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
+  async abandon(command: VerificationAdmitted): Promise<void> {
+    const attempt = await this.attempts.unanswered(command.commandId);
+    if (!attempt) return;
+    const subject = { id: attempt.subject, guardKey: attempt.guardKey };
+    await this.#close(command, subject, attempt, 'unavailable');
+  }
+
+  async #decide(
+    command: VerificationAdmitted,
+    subject: FoundSubject,
+    attempt: SpentAttempt,
+    slot: HashSlot,
+  ): Promise<VerificationDecided> {
+    const right = await this.#compare(command, subject, attempt, slot);
+    if (right === undefined) return this.#close(command, subject, attempt, 'unavailable');
+    if (right && attempt.granted) return this.#close(command, subject, attempt, 'verified');
+    return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
+  }
+
+  /** Undefined when what was sealed or stored is broken; the try stays spent. */
+  async #compare(
+    command: VerificationAdmitted,
+    subject: FoundSubject,
+    attempt: SpentAttempt,
+    slot: HashSlot,
+  ): Promise<boolean | undefined> {
+    try {
+      const { pin } = await this.seals.open(command.sealed, command);
+      const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
+      // A try that was not granted is hashed all the same, but never against the real credential.
+      return await slot.compare(guess, attempt.granted ? subject.credential : undefined);
+    } catch (error) {
+      if (error instanceof ServiceError && !error.retriable) return undefined;
+      throw error;
+    }
+  }
+
+  async #close(
+    command: VerificationAdmitted,
+    subject: Pick<FoundSubject, 'id' | 'guardKey'> & Partial<FoundSubject>,
+    attempt: SpentAttempt,
+    outcome: Outcome,
+  ): Promise<VerificationDecided> {
+    const verified = outcome === 'verified';
+    const reply = message(VerificationDecided, {
+      commandId: command.commandId,
+      outcome,
+      level: verified ? 'verified' : 'none',
+      verificationId: attempt.attemptId,
+      ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
+      ...(verified && subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
+      ...(verified && subject.locale !== undefined ? { locale: subject.locale } : {}),
+      ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
+    });
+    const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
+    const locks = attempt.chargedLock && !verified;
+    const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
+    return this.attempts.close({ attempt, reply, facts });
+  }
+}
+
+function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationDecided {
+  return message(VerificationDecided, { commandId: command.commandId, outcome, level: 'none' });
+}
+
+function fact(
+  command: VerificationAdmitted,
+  subject: Pick<FoundSubject, 'id' | 'guardKey'>,
+  attempt: SpentAttempt,
+  kind: FactRecorded['kind'],
+  more: Partial<FactRecorded>,
+): FactRecorded {
+  return Object.assign(
+    message(FactRecorded, {
+      factId: uuid(),
+      kind,
+      time: attempt.spentAt,
+      tenant: command.tenant,
+      agent: command.agent,
+      ...(subject.id === undefined ? {} : { subject: subject.id }),
+      subjectKey: subject.guardKey,
+      ...(command.callId === undefined ? {} : { callId: command.callId }),
+      callerKey: command.callerKey,
+      callerTail: command.callerTail,
+      verificationId: attempt.attemptId,
+      commandId: command.commandId,
+      method: command.method,
+      channel: command.channel,
+      attempt: attempt.number,
+    }),
+    more,
+  );
+}

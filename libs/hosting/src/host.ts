@@ -1,0 +1,160 @@
+import { type TopicSpec } from '@countersign/contracts';
+import { DirectoryCopy } from '@countersign/directory-copy';
+import { createBroker, type Broker } from '@countersign/messaging';
+import { createLogger, gauge, Health, OpsServer, type Logger } from '@countersign/observability';
+import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
+import { ServiceError, type RunningService } from '@countersign/service';
+import { type BusSettings, type StoreSettings } from './settings.js';
+
+/** What a test or the all-in-one process puts in the place of what a service would open for itself. */
+export interface Replacements {
+  /** A shared bus; the service does not close it. */
+  readonly broker?: Broker;
+  readonly logger?: Logger;
+  /** `false`: no port of its own for health and metrics; the process has one for all. */
+  readonly ops?: false;
+}
+
+/** A running service that also tells its health to the process it lives in. */
+export interface HostedService extends RunningService {
+  readonly health: Health;
+}
+
+/** Ends the process in an orderly way: something broke that only a restart mends. */
+export type Fatal = (error: Error) => void;
+
+/** What a service stands on: its logger, its bus, its database. Closes it all in the reverse order of opening. */
+export class Host {
+  readonly health = new Health();
+  readonly #closers: (() => Promise<void>)[] = [];
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    readonly name: string,
+    private readonly settings: BusSettings,
+    readonly logger: Logger,
+    readonly broker: Broker,
+    private readonly fatal: Fatal,
+    private readonly replace: Replacements,
+  ) {}
+
+  /** @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE */
+  static async open(
+    name: string,
+    settings: BusSettings,
+    topics: readonly TopicSpec[],
+    fatal: Fatal,
+    replace: Replacements,
+  ): Promise<Host> {
+    const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
+    const broker = replace.broker ?? openBroker(name, settings, logger);
+    const host = new Host(name, settings, logger, broker, fatal, replace);
+    if (!replace.broker) host.onClose(() => broker.close());
+    host.health.add('broker', () => broker.healthy());
+    await host.#orClose(broker.ensureTopics(topics));
+    return host;
+  }
+
+  /** Steps run last in, first out; a step that fails does not keep the others from running. */
+  onClose(step: () => Promise<void>): void {
+    this.#closers.push(step);
+  }
+
+  /** @throws ServiceError DATABASE_UNAVAILABLE */
+  async database(schema: string, migrations: readonly MigrationClass[], settings: StoreSettings): Promise<Database> {
+    const database = await this.#orClose(
+      openDatabase({
+        url: settings.DATABASE_URL.reveal(),
+        schema,
+        migrations,
+        poolSize: settings.DATABASE_POOL_SIZE,
+        applicationName: `countersign ${this.name}`,
+      }),
+    );
+    this.onClose(() => database.close());
+    this.health.add('database', () => database.healthy());
+    return database;
+  }
+
+  /** Publishes the outbox of a database from now on. */
+  relay(database: Database): OutboxRelay {
+    const relay = new OutboxRelay({
+      database,
+      send: (records) => this.broker.send(records),
+      onError: (error) => this.logger.warn({ err: error }, 'the outbox waits: publishing failed'),
+    });
+    relay.start();
+    this.onClose(() => relay.close());
+    return relay;
+  }
+
+  async directory(): Promise<DirectoryCopy> {
+    const copy = await this.#orClose(DirectoryCopy.follow(this.broker, this.fatal));
+    this.onClose(() => copy.close());
+    this.health.add('directory', () => copy.ready());
+    return copy;
+  }
+
+  /** Opens the port for operators last, so that `ready` is not asked before it can be true. */
+  async started(urls: Readonly<Record<string, string>> = {}): Promise<HostedService> {
+    let opsUrl: Record<string, string> = {};
+    if (this.replace.ops !== false) {
+      const healths = new Map([[this.name, this.health]]);
+      const ops = await this.#orClose(OpsServer.start(this.settings.HOST, this.settings.OPS_PORT, healths));
+      this.onClose(() => ops.close());
+      opsUrl = { ops: ops.url };
+    }
+    gauge('countersign_up', '1 while the service can do its work', this.name, () =>
+      this.health.report().status === 'ok' ? 1 : 0,
+    );
+    const all = { ...urls, ...opsUrl };
+    if (this.replace.ops !== false) this.logger.info({ urls: all }, 'ready');
+    return { name: this.name, urls: all, health: this.health, close: () => this.close() };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll();
+    return this.#closing;
+  }
+
+  async #closeAll(): Promise<void> {
+    let failure: unknown;
+    for (const step of this.#closers.reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        this.logger.error({ err: error }, 'an orderly stop failed in part');
+        failure ??= error;
+      }
+    }
+    if (failure) throw failure;
+  }
+
+  /** A start that fails half-way lets go of what it had opened. */
+  async #orClose<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step;
+    } catch (error) {
+      await this.close().catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+function openBroker(name: string, settings: BusSettings, logger: Logger): Broker {
+  if (settings.KAFKA_BROKERS === undefined) {
+    throw new ServiceError(
+      'SETTINGS_INVALID',
+      'KAFKA_BROKERS must be set: a service that runs alone meets the others on Kafka (npm start needs none)',
+      false,
+    );
+  }
+  return createBroker({
+    brokers: settings.KAFKA_BROKERS.split(','),
+    clientId: `countersign-${name}`,
+    topicPrefix: settings.TOPIC_PREFIX,
+    partitions: settings.TOPIC_PARTITIONS,
+    replication: settings.TOPIC_REPLICATION,
+    log: (text) => logger.warn({}, text),
+  });
+}

@@ -1,0 +1,4 @@
+export * from './host.js';
+export * from './settings.js';
+export * from './is-secret.js';
+export * from './secret-files.js';

@@ -1,0 +1,17 @@
+import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { Secret } from '@countersign/sealing';
+
+/** A setting of type {@link Secret} of at least `min` characters. */
+export function IsSecret(min = 1, options?: ValidationOptions): PropertyDecorator {
+  return ValidateBy(
+    {
+      name: 'isSecret',
+      validator: {
+        validate: (value: unknown) => value instanceof Secret && value.reveal().length >= min,
+        defaultMessage: () =>
+          min > 1 ? `$property must be set, with at least ${min} characters` : '$property must be set',
+      },
+    },
+    options,
+  );
+}

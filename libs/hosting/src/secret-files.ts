@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSealingKeys } from '@countersign/sealing';
+
+/** Every secret that an installation needs, by the name of its setting. */
+export const SECRET_NAMES = [
+  'ADMIN_API_KEY',
+  'CREDENTIAL_KEYS',
+  'IDENTIFIER_KEY',
+  'SEALING_PRIVATE_KEYS',
+  'SEALING_PUBLIC_KEYS',
+] as const;
+export type SecretName = (typeof SECRET_NAMES)[number];
+
+/** What stands in a folder of secrets, and which of it was made just now. */
+export interface SecretFiles {
+  readonly values: Readonly<Record<SecretName, string>>;
+  readonly made: readonly SecretName[];
+}
+
+/**
+ * Makes the secrets that a folder lacks, one file of mode 0600 for each, named like its setting; what is there stays.
+ * @param mode of new files; 0600 unless another user has to read them
+ * @throws Error when only one half of the sealing keys is there: the other cannot be made anew without it
+ */
+export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<SecretFiles> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const made: SecretName[] = [];
+  const values = {} as Record<SecretName, string>;
+  const keep = (name: SecretName, make: () => string): void => {
+    const path = join(folder, name);
+    if (!existsSync(path)) {
+      // Never over a file that another process has just made: two keys for one installation would lose what one sealed.
+      writeFileSync(path, make(), { mode, flag: 'wx' });
+      made.push(name);
+    }
+    values[name] = readFileSync(path, 'utf8').trim();
+  };
+  const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) => existsSync(join(folder, name)));
+  if (hasPrivate !== hasPublic) throw new Error('SEALING_PRIVATE_KEYS and SEALING_PUBLIC_KEYS belong together: restore the missing one or remove both');
+  const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
+  keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
+  keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
+  keep('IDENTIFIER_KEY', random);
+  keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
+  keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
+  return { values, made };
+}
+
+function random(): string {
+  return randomBytes(32).toString('base64url');
+}

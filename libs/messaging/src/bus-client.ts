@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { type Message, type MessageClass } from '@countersign/contracts';
+import { ServiceError } from '@countersign/service';
+import { type Broker, type ConsumedRecord, type ReplyAddress } from './broker.js';
+import { brokerUnavailable } from './bus-errors.js';
+import { decode } from './decode.js';
+import { HEADERS, type Outgoing, toRecord } from './envelope.js';
+
+interface Question {
+  readonly replyClass: MessageClass;
+  readonly timer: NodeJS.Timeout;
+  readonly resolve: (reply: Message) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface BusClientOptions {
+  readonly broker: Broker;
+  /** Names the kind of process in its reply address, for people who look at the cluster. */
+  readonly owner: string;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Asks over the bus and gets the answer at an address of its own. */
+export class BusClient {
+  /** Replies that came when nobody waited for them any more. */
+  lateReplies = 0;
+  readonly #questions = new Map<string, Question>();
+  #address: ReplyAddress | undefined;
+  #closed = false;
+
+  private constructor(private readonly broker: Broker) {}
+
+  /**
+   * Ready when it returns: a record has gone to the reply address and come back.
+   * @throws ServiceError BROKER_UNAVAILABLE, retriable
+   */
+  static async open({ broker, owner, onFatal }: BusClientOptions): Promise<BusClient> {
+    const client = new BusClient(broker);
+    client.#address = await broker.openReplyAddress(owner, (record) => client.#receive(record), onFatal);
+    return client;
+  }
+
+  /** Questions that wait for an answer. */
+  get waiting(): number {
+    return this.#questions.size;
+  }
+
+  /**
+   * Publishes the request and awaits the answer. The request carries the deadline: work whose asker is gone is not begun.
+   * @param timeoutMs how long to wait, in milliseconds from now
+   * @throws ServiceError REQUEST_TIMED_OUT (retriable; the work may have been done), BROKER_UNAVAILABLE (retriable),
+   * MESSAGE_UNREADABLE when the answer is none of `replyClass`
+   */
+  ask<T extends Message>(
+    request: Message,
+    replyClass: MessageClass<T>,
+    timeoutMs: number,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
+    const address = this.#address;
+    if (address === undefined || this.#closed) return Promise.reject(brokerUnavailable('carry a question after close'));
+    const correlationId = randomUUID();
+    const record = toRecord({
+      message: request,
+      headers: {
+        ...headers,
+        [HEADERS.replyTo]: address.topic,
+        [HEADERS.correlationId]: correlationId,
+        [HEADERS.deadline]: String(Date.now() + timeoutMs),
+      },
+    });
+    const answer = new Promise<Message>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#questions.delete(correlationId);
+        reject(new ServiceError('REQUEST_TIMED_OUT', `no ${replyClass.type} came within ${timeoutMs} ms`, true));
+      }, timeoutMs);
+      this.#questions.set(correlationId, { replyClass, timer, resolve, reject });
+    });
+    this.broker.send([record]).catch((error: unknown) => {
+      this.#forget(correlationId)?.reject(
+        error instanceof ServiceError ? error : brokerUnavailable('take the question', error),
+      );
+    });
+    // Only a message of replyClass passes #receive.
+    return answer as Promise<T>;
+  }
+
+  /** Publishes without waiting for an answer; resolves when the messages are safe. */
+  async publish(outgoing: readonly Outgoing[]): Promise<void> {
+    await this.broker.send(outgoing.map(toRecord));
+  }
+
+  /** Gives up the questions that wait, and removes the address. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const id of [...this.#questions.keys()]) {
+      this.#forget(id)?.reject(brokerUnavailable('bring the answer before this client was closed'));
+    }
+    await this.#address?.close();
+  }
+
+  #receive(record: ConsumedRecord): void {
+    const question = this.#forget(record.headers[HEADERS.correlationId] ?? '');
+    if (question === undefined) {
+      this.lateReplies++;
+      return;
+    }
+    try {
+      question.resolve(decode(record, new Map([[question.replyClass.type, question.replyClass]])));
+    } catch (error) {
+      question.reject(error instanceof Error ? error : new Error('the reader threw no error'));
+    }
+  }
+
+  #forget(correlationId: string): Question | undefined {
+    const question = this.#questions.get(correlationId);
+    if (question === undefined) return undefined;
+    this.#questions.delete(correlationId);
+    clearTimeout(question.timer);
+    return question;
+  }
+}

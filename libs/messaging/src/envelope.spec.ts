@@ -1,0 +1,98 @@
+import { message } from '@countersign/contracts';
+import { type ConsumedRecord } from './broker.js';
+import { Answered, Asked, asked, textOf } from './contract-world.js';
+import { deadLetter } from './dead-letter.js';
+import { decode } from './decode.js';
+import { contextOf, isExpired, passOn, replyTo, toRecord } from './envelope.js';
+
+const CANARY = '8472910365';
+const classes = new Map([[Asked.type, Asked]]);
+const consumed = (fields: Partial<ConsumedRecord>): ConsumedRecord => ({
+  ...toRecord({ message: asked('s', 1) }),
+  ...{ partition: 2, offset: '7', timestamp: 0 },
+  ...fields,
+});
+
+describe('toRecord', () => {
+  it('writes the fields of a message and nothing computed, with type and id in the headers', () => {
+    const written = toRecord({ message: asked('subject-1', 1) });
+    expect(written).toMatchObject({ topic: Asked.topic, key: 'subject-1', headers: { type: Asked.type } });
+    expect(written.headers['id']).toHaveLength(36);
+    expect(JSON.parse(written.value.toString())).toEqual({ subject: 'subject-1', number: 1 });
+  });
+
+  it('keeps the id of a message that is sent again', () => {
+    expect(toRecord({ message: asked('s', 1), headers: { id: 'the-same' } }).headers['id']).toBe('the-same');
+  });
+
+  it('refuses a reply without an address', () => {
+    expect(() => toRecord({ message: message(Answered, { number: 1 }) })).toThrow('replyTo');
+  });
+});
+
+describe('the context of a message', () => {
+  const headers = { 'reply-to': 'replies.x', 'correlation-id': 'c', deadline: '1000', traceparent: 't', other: 'o' };
+
+  it('sends a reply to the asker with its correlation id, and to nobody when nobody asked', () => {
+    const answer = message(Answered, { number: 1 });
+    const reply = replyTo(contextOf(consumed({ headers })), answer);
+    expect(reply).toEqual({
+      message: answer,
+      topic: 'replies.x',
+      headers: { 'correlation-id': 'c', traceparent: 't' },
+    });
+    expect(replyTo(contextOf(consumed({ headers: {} })), answer)).toBeUndefined();
+  });
+
+  it('passes asker, question and deadline on to the next service, and no other header', () => {
+    const { other, ...kept } = headers;
+    expect(other).toBe('o');
+    expect(passOn(contextOf(consumed({ headers })), asked('s', 1)).headers).toEqual(kept);
+  });
+
+  it('is expired after the deadline, and never without one or with one that is no number', () => {
+    const at = (deadline: Record<string, string>) => contextOf(consumed({ headers: deadline }));
+    expect(isExpired(at({ deadline: '1000' }), 1_001)).toBe(true);
+    expect(isExpired(at({ deadline: '1000' }), 1_000)).toBe(false);
+    expect(isExpired(at({}), 1_001)).toBe(false);
+    expect(isExpired(at({ deadline: 'soon' }), 1_001)).toBe(false);
+  });
+});
+
+describe('decode', () => {
+  it('gives back an instance of the class, whatever a newer sender added', () => {
+    const value = Buffer.from(JSON.stringify({ subject: 's', number: 1, added: { later: true } }));
+    const read = decode(consumed({ value }), classes);
+    expect(read).toBeInstanceOf(Asked);
+    expect(read.partitionKey).toBe('s');
+  });
+
+  it.each([
+    ['no JSON', `{"subject": ${CANARY}`],
+    ['a list', `["${CANARY}"]`],
+    ['null', 'null'],
+    ['a missing field', `{"subject":"${CANARY}"}`],
+    ['a wrong type', `{"subject":"s","number":"${CANARY}"}`],
+    ['a computed field', `{"subject":"s","number":"x","partitionKey":"${CANARY}"}`],
+  ])('refuses %s for good, and does not quote it', (_, text) => {
+    let error: unknown;
+    try {
+      decode(consumed({ value: Buffer.from(text) }), classes);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'MESSAGE_UNREADABLE', retriable: false });
+    expect(String(error) + String((error as Error).cause)).not.toContain(CANARY);
+  });
+});
+
+describe('a dead letter', () => {
+  it('says where the record lies and what failed, and nothing of what was in it', () => {
+    const record = consumed({ key: CANARY, value: Buffer.from(CANARY), headers: { type: `x ${CANARY}` } });
+    const letter = deadLetter(record, 'servers', new TypeError(CANARY));
+    expect(JSON.stringify(letter) + letter.value.toString()).not.toContain(CANARY);
+    expect(letter.headers).toMatchObject({ 'original-offset': '7', group: 'servers', 'error-class': 'TypeError' });
+    const digest: unknown = JSON.parse(textOf({ ...record, ...letter }));
+    expect(digest).toMatchObject({ topic: Asked.topic, partition: 2, offset: '7', type: '', code: 'INTERNAL' });
+  });
+});

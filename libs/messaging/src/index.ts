@@ -1,0 +1,19 @@
+export {
+  Broker,
+  type BusRecord,
+  type ConsumedRecord,
+  type ConsumeOptions,
+  type Follower,
+  type ReplyAddress,
+  type Subscription,
+} from './broker.js';
+export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, toRecord } from './envelope.js';
+export { decode } from './decode.js';
+export { backoffMs } from './backoff.js';
+export { type DeadLetter } from './dead-letter.js';
+export { BusServer, type BusServerOptions, type HandlerResult } from './bus-server.js';
+export { PassErrorsFilter } from './pass-errors.filter.js';
+export { type BusAppOptions, createBusApp, type RootModule } from './create-bus-app.js';
+export { BusClient, type BusClientOptions } from './bus-client.js';
+export { type BrokerSettings, createBroker } from './create-broker.js';
+export { MemoryBroker } from './memory/memory-broker.js';

@@ -1,0 +1,177 @@
+import { ServiceError } from '@countersign/service';
+import { type Message, type Producer } from 'kafkajs';
+import { backoffMs } from '../backoff.js';
+import { type BusRecord } from '../broker.js';
+import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { type Health } from './health.js';
+import { kafkaErrorType, UNKNOWN_TOPIC } from './kafka-client.js';
+
+/** A call gives up when it is this old and has just failed again, in milliseconds. */
+const SEND_LIMIT_MS = 8_000;
+/** kafkajs groups a batch by partition in quadratic time. */
+const MAX_BATCH = 400;
+/** Bound on the reply addresses that are remembered as gone. */
+const MAX_GONE = 1_000;
+
+interface Call {
+  records: readonly BusRecord[];
+  readonly since: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface BatchSenderOptions {
+  readonly producer: () => Producer;
+  readonly health: Health;
+  /** The name of a topic in the cluster. */
+  readonly nameOf: (topic: string) => string;
+  /** Names of all topics in the cluster. */
+  readonly existing: () => Promise<ReadonlySet<string>>;
+  /** Topics that come and go: what is sent to one that is gone has no reader, and is dropped. */
+  readonly mayBeGone: (topic: string) => boolean;
+}
+
+/**
+ * Writes records in the order of the calls, one batch under way at a time; what is asked meanwhile goes together as the
+ * next one. One send per record costs two thirds of the throughput.
+ */
+export class BatchSender {
+  readonly #options: BatchSenderOptions;
+  #producer: Promise<Producer> | undefined;
+  #waiting: Call[] = [];
+  #running: Promise<void> | undefined;
+  #closed = false;
+  readonly #gone = new Set<string>();
+
+  constructor(options: BatchSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when all in-sync replicas have the records. */
+  send(records: readonly BusRecord[]): Promise<void> {
+    if (this.#closed) return Promise.reject(brokerUnavailable('send after the broker was closed'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ records, since: Date.now(), resolve, reject });
+      // Not at once: what else this turn of the event loop wants to send travels along.
+      this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#run());
+    });
+  }
+
+  /** Finishes what was asked for, then disconnects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    await this.#reset();
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (this.#waiting.length > 0) {
+      const calls = this.#takeBatch();
+      try {
+        await this.#write(calls);
+        failures = 0;
+        this.#options.health.succeeded();
+        for (const call of calls) call.resolve();
+      } catch (error) {
+        failures++;
+        this.#waiting.unshift(...calls);
+        if (kafkaErrorType(error) === UNKNOWN_TOPIC && (await this.#sortOut(error))) continue;
+        this.#options.health.failed();
+        this.#giveUpOld(error);
+        // A failover takes a second or two: ask again often enough not to add to it.
+        await new Promise((resolve) => setTimeout(resolve, Math.min(500, backoffMs(failures))));
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #takeBatch(): Call[] {
+    let size = 0;
+    let count = 0;
+    for (const call of this.#waiting) {
+      if (count > 0 && size + call.records.length > MAX_BATCH) break;
+      size += call.records.length;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #write(calls: readonly Call[]): Promise<void> {
+    const byTopic = new Map<string, Message[]>();
+    for (const call of calls) {
+      for (const { topic, key, value, headers } of call.records) {
+        if (this.#gone.has(topic)) continue;
+        const messages = byTopic.get(topic);
+        if (messages === undefined) byTopic.set(topic, [{ key, value, headers }]);
+        else messages.push({ key, value, headers });
+      }
+    }
+    if (byTopic.size === 0) return;
+    const topicMessages = Array.from(byTopic, ([topic, messages]) => ({
+      topic: this.#options.nameOf(topic),
+      messages,
+    }));
+    const producer = await this.#connected();
+    await producer.sendBatch({ acks: -1, timeout: 5_000, topicMessages });
+  }
+
+  /**
+   * A topic is missing. kafkajs would ask for it with every refresh of its metadata from now on, and fail each time, so
+   * it gets a new producer; the calls that name the topic are settled, the others go again.
+   * @returns true when something was settled and the rest can go at once
+   */
+  async #sortOut(cause: unknown): Promise<boolean> {
+    const existing = await this.#options.existing().catch(() => undefined);
+    await this.#reset();
+    if (existing === undefined) return false;
+    const missing = (record: BusRecord): boolean => !existing.has(this.#options.nameOf(record.topic));
+    let settled = false;
+    this.#waiting = this.#waiting.filter((call) => {
+      for (const record of call.records) {
+        if (!missing(record) || this.#gone.has(record.topic)) continue;
+        settled = true;
+        if (!this.#options.mayBeGone(record.topic)) {
+          call.reject(unknownTopic(record.topic, cause));
+          return false;
+        }
+        if (this.#gone.size >= MAX_GONE) this.#gone.clear();
+        this.#gone.add(record.topic);
+      }
+      return true;
+    });
+    return settled;
+  }
+
+  #giveUpOld(cause: unknown): void {
+    const oldest = Date.now() - SEND_LIMIT_MS;
+    this.#waiting = this.#waiting.filter((call) => {
+      if (call.since > oldest) return true;
+      call.reject(cause instanceof ServiceError ? cause : brokerUnavailable('take the records in time', cause));
+      return false;
+    });
+  }
+
+  #connected(): Promise<Producer> {
+    this.#producer ??= this.#connect();
+    return this.#producer;
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = this.#options.producer();
+    try {
+      await producer.connect();
+      return producer;
+    } catch (error) {
+      this.#producer = undefined;
+      throw error;
+    }
+  }
+
+  async #reset(): Promise<void> {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    // A producer that never connected, or lost its connection, has nothing to say good-bye to.
+    await producer?.then((old) => old.disconnect()).catch(() => undefined);
+  }
+}

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { jest } from '@jest/globals';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { type Broker, type ConsumedRecord } from '../broker.js';
+import { brokerContract } from '../broker.contract.js';
+import { busContract } from '../bus.contract.js';
+import { COMMANDS, never, record, STATE, textOf, until, type World } from '../contract-world.js';
+import { KafkaBroker } from './kafka-broker.js';
+
+jest.setTimeout(90_000);
+
+const brokers = (process.env['TEST_KAFKA_BROKERS'] ?? '').split(',').filter((broker) => broker !== '');
+if (brokers.length === 0) throw new Error('set TEST_KAFKA_BROKERS (npm test does): this suite needs a real Kafka');
+
+interface KafkaWorld extends World {
+  readonly prefix: string;
+}
+
+const open = (): Promise<KafkaWorld> => {
+  const prefix = `t${randomBytes(6).toString('hex')}.`;
+  const opened: Broker[] = [];
+  const broker = (): Broker => {
+    const made = new KafkaBroker({ brokers, clientId: 'contract', topicPrefix: prefix });
+    opened.push(made);
+    return made;
+  };
+  return Promise.resolve({
+    prefix,
+    broker,
+    close: async () => {
+      await Promise.all(opened.map((made) => made.close()));
+    },
+  });
+};
+
+const admin = (): ReturnType<Kafka['admin']> => new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+
+describe('KafkaBroker', () => {
+  describe('as every broker', () => brokerContract(open));
+  describe('below server and client', () => busContract(open));
+
+  describe('on a real cluster', () => {
+    let world: KafkaWorld;
+    let broker: Broker;
+    beforeEach(async () => {
+      world = await open();
+      broker = world.broker();
+      await broker.ensureTopics([COMMANDS, STATE]);
+    });
+    afterEach(() => world.close());
+
+    it('goes on behind what retention removed while nobody consumed', async () => {
+      const seen: string[] = [];
+      const handle = (read: ConsumedRecord): Promise<void> => Promise.resolve(void seen.push(textOf(read)));
+      const options = { group: 'g', topics: [STATE.name], onFatal: never };
+      await broker.send([record(STATE, 'k', 'first')]);
+      const before = await broker.consume(options, handle);
+      await until(() => seen.includes('first'), 'the first record');
+      await before.close();
+      await broker.send(['removed', 'removed', 'kept'].map((value) => record(STATE, 'k', value)));
+      const tool = admin();
+      await tool.connect();
+      const topic = world.prefix + STATE.name;
+      // Only topics whose old records may be deleted take this.
+      const resources = [{ type: 2, name: topic, configEntries: [{ name: 'cleanup.policy', value: 'delete' }] }];
+      await tool.alterConfigs({ validateOnly: false, resources });
+      await tool.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] });
+      await tool.disconnect();
+      await broker.consume(options, handle);
+      await until(() => seen.includes('kept'), 'the record that was kept');
+      expect(seen).toEqual(['first', 'kept']);
+    });
+
+    it('removes the reply topics that dead processes left behind, and no others', async () => {
+      const tool = admin();
+      await tool.connect();
+      const name = (ageMs: number): string => `${world.prefix}replies.dead.${(Date.now() - ageMs).toString(36)}-00ff`;
+      const [old, young] = [name(700_000), name(60_000)];
+      await tool.createTopics({ topics: [{ topic: old }, { topic: young }] });
+      await broker.openReplyAddress('tester', () => undefined, never);
+      const names = await tool.listTopics();
+      await tool.disconnect();
+      expect(names).toContain(young);
+      expect(names).not.toContain(old);
+    });
+
+    it('puts keys into the partitions that other clients put them into', async () => {
+      const seen: ConsumedRecord[] = [];
+      await broker.consume({ group: 'g', topics: [COMMANDS.name], onFatal: never }, (read) =>
+        Promise.resolve(void seen.push(read)),
+      );
+      const keys = Array.from({ length: 30 }, (_, n) => `tenant:id:${'x'.repeat(n)}é${n}`);
+      const producer = new Kafka({ brokers, logLevel: logLevel.NOTHING }).producer({
+        createPartitioner: Partitioners.DefaultPartitioner,
+      });
+      await producer.connect();
+      await producer.send({ topic: world.prefix + COMMANDS.name, messages: keys.map((key) => ({ key, value: 'v' })) });
+      await producer.disconnect();
+      await broker.send(keys.map((key) => record(COMMANDS, key, 'v')));
+      await until(() => seen.length === 60, 'all records');
+      for (const key of keys) {
+        const partitions = seen.filter((read) => read.key === key).map(({ partition }) => partition);
+        expect(new Set(partitions).size).toBe(1);
+      }
+    });
+  });
+
+  it('refuses within about ten seconds what no broker takes, and knows that it is not healthy', async () => {
+    const lonely = new KafkaBroker({ brokers: ['127.0.0.1:1'], clientId: 'contract' });
+    const sending = lonely.send([record(COMMANDS, 'k', 'v')]);
+    await expect(sending).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: true });
+    expect(lonely.healthy()).toBe(false);
+    const consuming = lonely.consume({ group: 'g', topics: [COMMANDS.name], onFatal: never }, () => Promise.resolve());
+    await expect(consuming).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: true });
+    await lonely.close();
+  });
+});

@@ -1,0 +1,162 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type TopicSpec } from '@countersign/contracts';
+import {
+  Broker,
+  type BusRecord,
+  type ConsumedRecord,
+  type ConsumeOptions,
+  type Follower,
+  type ReplyAddress,
+  type Subscription,
+} from '../broker.js';
+import { brokerUnavailable } from '../bus-errors.js';
+import { BatchSender } from './batch-sender.js';
+import { GroupConsumer } from './group-consumer.js';
+import { Health } from './health.js';
+import { KafkaClient, type KafkaOptions } from './kafka-client.js';
+import { createReplyTopic, isReplyTopic, removeAbandoned, replyTopicName } from './reply-topics.js';
+import { endsOf, ensureTopics } from './topic-admin.js';
+import { TopicNames } from './topic-names.js';
+import { TopicReader } from './topic-reader.js';
+
+const LOOP_BACK = 'loop-back';
+const LOOP_BACK_LIMIT_MS = 20_000;
+
+/** The bus on Apache Kafka. Connects when it is first used. */
+export class KafkaBroker extends Broker {
+  readonly #client: KafkaClient;
+  readonly #names: TopicNames;
+  readonly #health = new Health();
+  readonly #partitions: number;
+  readonly #replication: number;
+  readonly #records: BatchSender;
+  /** Apart from the others: an address that is gone must not hold up anything but replies. */
+  readonly #replies: BatchSender;
+  readonly #open = new Set<{ close(drainMs?: number): Promise<void> }>();
+
+  constructor(options: KafkaOptions) {
+    super();
+    this.#client = new KafkaClient(options);
+    this.#names = new TopicNames(options.topicPrefix ?? '');
+    this.#partitions = options.partitions ?? 6;
+    this.#replication = options.replication ?? 1;
+    const sender = (): BatchSender =>
+      new BatchSender({
+        producer: () => this.#client.producer(),
+        health: this.#health,
+        nameOf: (topic) => this.#names.inCluster(topic),
+        existing: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
+        mayBeGone: isReplyTopic,
+      });
+    this.#records = sender();
+    this.#replies = sender();
+  }
+
+  override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
+    const defaults = { partitions: this.#partitions, replication: this.#replication };
+    return ensureTopics(this.#client, this.#names, topics, defaults);
+  }
+
+  override async send(records: readonly BusRecord[]): Promise<void> {
+    const replies = records.filter((record) => isReplyTopic(record.topic));
+    if (replies.length === 0) return this.#records.send(records);
+    if (replies.length === records.length) return this.#replies.send(records);
+    const others = records.filter((record) => !isReplyTopic(record.topic));
+    await Promise.all([this.#records.send(others), this.#replies.send(replies)]);
+  }
+
+  override async consume(
+    options: ConsumeOptions,
+    handle: (record: ConsumedRecord) => Promise<void>,
+  ): Promise<Subscription> {
+    const consumer = this.#client.consumer(this.#names.inCluster(options.group));
+    const member = await GroupConsumer.open(consumer, this.#names, this.#health, options, handle);
+    return this.#remember(member, { ready: member.ready });
+  }
+
+  override async follow(
+    topic: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<Follower> {
+    const ends = await endsOf(this.#client, this.#names, topic);
+    const consumer = this.#client.consumer(this.#names.inCluster(`follow.${topic}.${randomUUID()}`));
+    const reader = await TopicReader.open(consumer, this.#names, this.#health, { topic, ends, handle, onFatal });
+    return this.#remember(reader, { caughtUp: reader.caughtUp });
+  }
+
+  override async openReplyAddress(
+    owner: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<ReplyAddress> {
+    const topic = replyTopicName(owner);
+    const name = this.#names.inCluster(topic);
+    await createReplyTopic(this.#client, name, this.#replication).catch((error: unknown) => {
+      throw brokerUnavailable('make a reply address', error);
+    });
+    const nonce = randomBytes(16).toString('hex');
+    let seen: () => void = () => undefined;
+    const loopBack = new Promise<void>((resolve) => (seen = resolve));
+    const reader = await TopicReader.open(this.#client.consumer(name), this.#names, this.#health, {
+      topic,
+      ends: new Map(),
+      onFatal,
+      handle: (record) => {
+        if (record.headers['type'] !== LOOP_BACK) handle(record);
+        else if (record.key === nonce) seen();
+      },
+    });
+    const address = this.#remember(reader, { topic }, () =>
+      this.#client.withAdmin((admin) => admin.deleteTopics({ topics: [name] })).catch(() => undefined),
+    );
+    try {
+      await this.#replies.send([{ topic, key: nonce, value: Buffer.alloc(0), headers: { type: LOOP_BACK } }]);
+      await limited(loopBack, LOOP_BACK_LIMIT_MS);
+    } catch (error) {
+      await address.close();
+      throw brokerUnavailable('carry a record to the reply address and back', error);
+    }
+    // Housekeeping for others; whoever opens the next address tries again.
+    await removeAbandoned(this.#client, this.#names, Date.now()).catch(() => undefined);
+    return address;
+  }
+
+  override healthy(): boolean {
+    return this.#health.healthy();
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([...this.#open].map((opened) => opened.close()));
+    await Promise.all([this.#records.close(), this.#replies.close()]);
+  }
+
+  /** Hands out what was opened, so that closing the broker closes it too. */
+  #remember<T extends object>(
+    opened: { close(drainMs?: number): Promise<void> },
+    face: T,
+    afterwards: () => Promise<void> = () => Promise.resolve(),
+  ): T & { close(drainMs?: number): Promise<void> } {
+    let closing: Promise<void> | undefined;
+    const handed = {
+      ...face,
+      close: (drainMs?: number): Promise<void> => {
+        closing ??= opened
+          .close(drainMs)
+          .then(afterwards)
+          .finally(() => this.#open.delete(handed));
+        return closing;
+      },
+    };
+    this.#open.add(handed);
+    return handed;
+  }
+}
+
+async function limited(promise: Promise<void>, limitMs: number): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    limit = setTimeout(() => reject(new Error(`not seen within ${limitMs} ms`)), limitMs);
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(limit));
+}

@@ -1,0 +1,88 @@
+import { Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
+import { partitionOf } from '../partitioner.js';
+import { repairKafkajs } from './kafkajs-repairs.js';
+
+export interface KafkaOptions {
+  /** `host:port` of some brokers of the cluster. */
+  readonly brokers: readonly string[];
+  /** How the brokers name this process in their logs. */
+  readonly clientId: string;
+  /** Put before the names of all topics and groups, so that several installations share a cluster. */
+  readonly topicPrefix?: string;
+  /** Partitions of new topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
+  readonly partitions?: number;
+  /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
+  readonly replication?: number;
+  /** What the client library complains about: a sentence without records. Default: silence. */
+  readonly log?: (line: string) => void;
+}
+
+/** Every setting of kafkajs in one place, with the reason of each. */
+export class KafkaClient {
+  readonly #kafka: Kafka;
+
+  constructor(options: KafkaOptions) {
+    repairKafkajs();
+    const log = options.log;
+    this.#kafka = new Kafka({
+      brokers: [...options.brokers],
+      clientId: options.clientId,
+      connectionTimeout: 2_000,
+      requestTimeout: 5_000,
+      // Few and short: more of them keep dialling a dead broker while its partitions live on elsewhere.
+      retry: { initialRetryTime: 50, maxRetryTime: 300, retries: 2 },
+      logLevel: logLevel.ERROR,
+      // Only the sentence: the fields beside it can hold whole error objects.
+      logCreator: () => (entry) => log?.(`kafkajs ${entry.namespace}: ${entry.log.message}`),
+    });
+  }
+
+  producer(): Producer {
+    return this.#kafka.producer({
+      createPartitioner: () => (args) => partitionOf(String(args.message.key), args.partitionMetadata.length),
+      allowAutoTopicCreation: false,
+      // BatchSender repeats: it must be able to look at the error first.
+      retry: { retries: 0 },
+    });
+  }
+
+  consumer(groupId: string): Consumer {
+    return this.#kafka.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      sessionTimeout: 10_000,
+      rebalanceTimeout: 10_000,
+      // Members learn of a rebalance by a heartbeat.
+      heartbeatInterval: 500,
+      // How long close, pause and rebalance wait for a fetch under way (5 s by default).
+      maxWaitTimeInMs: 250,
+      maxBytesPerPartition: 262_144,
+      readUncommitted: true,
+      // About 14 s. A consumer that gives up and begins anew is another member, and the group waits for the old one until
+      // its session ends: a failover took 9 s with five retries.
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 30, restartOnFailure: () => Promise.resolve(true) },
+    });
+  }
+
+  /** Administrative work is rare: it gets a connection of its own each time. */
+  async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.#kafka.admin({ retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 5 } });
+    await admin.connect();
+    try {
+      return await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+/** The protocol's name of what went wrong, from wherever kafkajs hid it. */
+export function kafkaErrorType(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
+    if ('type' in at && typeof at.type === 'string') return at.type;
+    if (at.name === 'KafkaJSMetadataNotLoaded' || at.name === 'KafkaJSTopicMetadataNotLoaded') return UNKNOWN_TOPIC;
+  }
+  return undefined;
+}
+
+export const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';

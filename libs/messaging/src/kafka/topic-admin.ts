@@ -1,0 +1,93 @@
+import { type TopicSpec } from '@countersign/contracts';
+import { type ITopicConfig } from 'kafkajs';
+import { backoffMs } from '../backoff.js';
+import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from './kafka-client.js';
+import { type TopicNames } from './topic-names.js';
+
+const ENSURE_LIMIT_MS = 30_000;
+const ENDS_LIMIT_MS = 10_000;
+
+export interface TopicDefaults {
+  readonly partitions: number;
+  readonly replication: number;
+}
+
+/** Creates the missing ones of these topics, and waits until each partition of all of them has a leader. */
+export async function ensureTopics(
+  client: KafkaClient,
+  names: TopicNames,
+  topics: readonly TopicSpec[],
+  defaults: TopicDefaults,
+): Promise<void> {
+  const wanted = [...new Map(topics.map((topic) => [topic.name, topic])).values()];
+  const configs = wanted.map((topic) => configOf(topic, names, defaults));
+  const until = Date.now() + ENSURE_LIMIT_MS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (await client.withAdmin((admin) => createMissing(admin, configs))) return;
+      if (Date.now() > until) throw brokerUnavailable('name a leader for every partition of the topics in time');
+    } catch (error) {
+      if (Date.now() > until) throw brokerUnavailable('create the topics in time', error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, backoffMs(attempt))));
+  }
+}
+
+type Admin = Parameters<Parameters<KafkaClient['withAdmin']>[0]>[0];
+
+/** @returns whether every topic can be used */
+async function createMissing(admin: Admin, configs: readonly ITopicConfig[]): Promise<boolean> {
+  const existing = new Set(await admin.listTopics());
+  const missing = configs.filter((config) => !existing.has(config.topic));
+  // Somebody else may create the same ones in this moment; kafkajs takes that for an answer.
+  if (missing.length > 0) await admin.createTopics({ topics: [...missing], waitForLeaders: false });
+  const { topics } = await admin.fetchTopicMetadata({ topics: configs.map((config) => config.topic) });
+  const led = topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0));
+  if (!led || topics.length < configs.length) return false;
+  // A leader that is named may not know it yet. It would refuse some partitions of a first batch, and the batch would
+  // be written twice to the others; so each leader is asked something that only leaders answer.
+  await Promise.all(topics.map(({ name }) => admin.fetchTopicOffsets(name)));
+  return true;
+}
+
+function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults): ITopicConfig {
+  const entries: Record<string, string> = {};
+  switch (topic.kind) {
+    case 'command':
+      // Nobody waits longer for an answer; short segments, because only whole ones are removed.
+      entries['retention.ms'] = '600000';
+      entries['segment.ms'] = '60000';
+      break;
+    case 'fact':
+      entries['retention.ms'] = '-1';
+      break;
+    case 'state':
+      entries['cleanup.policy'] = 'compact';
+      break;
+  }
+  if (defaults.replication >= 3) entries['min.insync.replicas'] = '2';
+  return {
+    topic: names.inCluster(topic.name),
+    numPartitions: topic.kind === 'state' ? 1 : defaults.partitions,
+    replicationFactor: defaults.replication,
+    configEntries: Object.entries(entries).map(([name, value]) => ({ name, value })),
+  };
+}
+
+/** The offset after the last record of each partition that holds any. */
+export async function endsOf(client: KafkaClient, names: TopicNames, topic: string): Promise<Map<number, number>> {
+  const until = Date.now() + ENDS_LIMIT_MS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const offsets = await client.withAdmin((admin) => admin.fetchTopicOffsets(names.inCluster(topic)));
+      const filled = offsets.filter(({ low, high }) => Number(high) > Number(low));
+      return new Map(filled.map(({ partition, high }) => [partition, Number(high)]));
+    } catch (error) {
+      if (kafkaErrorType(error) === UNKNOWN_TOPIC) throw unknownTopic(topic, error);
+      if (Date.now() > until) throw brokerUnavailable('say how much a topic holds', error);
+      // The partition is moving to another leader, or the cluster is just starting.
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt)));
+    }
+  }
+}

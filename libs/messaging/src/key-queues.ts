@@ -1,0 +1,148 @@
+import { backoffMs } from './backoff.js';
+
+/** The waiting items of one key; the first one is the one in hand. */
+interface KeyQueue<T> {
+  readonly key: string;
+  readonly items: T[];
+  failures: number;
+  state: 'ready' | 'running' | 'retrying';
+  /** The item in hand was dropped while it ran: when it fails, it is not tried again. */
+  abandoned: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface KeyQueuesOptions<T> {
+  /** Items handled at once over all keys. */
+  readonly maxInFlight: number;
+  readonly handle: (item: T) => Promise<void>;
+  /** Called once for each item that was handled. */
+  readonly finished: (item: T) => void;
+}
+
+/**
+ * Items of one key one after the other, items of different keys side by side. An item whose `handle` rejects is tried
+ * again after a growing pause; while it pauses it takes no place in flight, and only its own key waits.
+ */
+export class KeyQueues<T> {
+  readonly #options: KeyQueuesOptions<T>;
+  readonly #queues = new Map<string, KeyQueue<T>>();
+  /** Queues with something to do, the longest waiting first. */
+  #ready: KeyQueue<T>[] = [];
+  #inFlight = 0;
+  #stopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: KeyQueuesOptions<T>) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  push(key: string, item: T): void {
+    const queue = this.#queues.get(key);
+    if (queue !== undefined) {
+      queue.items.push(item);
+      return;
+    }
+    const made: KeyQueue<T> = { key, items: [item], failures: 0, state: 'ready', abandoned: false, timer: undefined };
+    this.#queues.set(key, made);
+    this.#ready.push(made);
+    this.#dispatch();
+  }
+
+  /** Forgets matching items that are not being handled right now; those that are run to their end and then count as usual. */
+  drop(matches: (item: T) => boolean): void {
+    for (const queue of this.#queues.values()) {
+      const [head, ...rest] = queue.items;
+      const kept = rest.filter((item) => !matches(item));
+      const headMatches = head !== undefined && matches(head);
+      if (head !== undefined && (queue.state === 'running' || !headMatches)) kept.unshift(head);
+      queue.items.splice(0, queue.items.length, ...kept);
+      if (!headMatches) continue;
+      if (queue.state === 'running') {
+        queue.abandoned = true;
+        continue;
+      }
+      if (queue.state === 'retrying') {
+        clearTimeout(queue.timer);
+        this.#ready.push(queue);
+      }
+      queue.failures = 0;
+      queue.state = 'ready';
+    }
+    this.#ready = this.#ready.filter((queue) => queue.items.length > 0);
+    for (const queue of this.#queues.values()) if (queue.items.length === 0) this.#queues.delete(queue.key);
+    this.#dispatch();
+  }
+
+  /** Begins nothing any more; what is in flight goes on. */
+  stop(): void {
+    this.#stopped = true;
+    for (const queue of this.#queues.values()) clearTimeout(queue.timer);
+  }
+
+  /** Resolves when nothing is in flight, or after `limitMs`. Call `stop` first. */
+  async idle(limitMs: number): Promise<void> {
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, limitMs);
+      this.#idle.push(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+  }
+
+  #dispatch(): void {
+    while (!this.#stopped && this.#inFlight < this.#options.maxInFlight) {
+      const queue = this.#ready.shift();
+      const item = queue?.items[0];
+      if (queue === undefined || item === undefined) return;
+      queue.state = 'running';
+      this.#inFlight++;
+      this.#begin(item).then(
+        () => this.#settle(queue, item, true),
+        () => this.#settle(queue, item, false),
+      );
+    }
+  }
+
+  /** Handlers that throw before they return a promise would leave the item in flight for ever. */
+  #begin(item: T): Promise<void> {
+    try {
+      return this.#options.handle(item);
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error('handler threw no error'));
+    }
+  }
+
+  #settle(queue: KeyQueue<T>, item: T, handled: boolean): void {
+    this.#inFlight--;
+    if (handled || queue.abandoned) {
+      queue.items.shift();
+      queue.failures = 0;
+      queue.abandoned = false;
+      if (queue.items.length > 0) this.#makeReady(queue);
+      else this.#queues.delete(queue.key);
+      if (handled) this.#options.finished(item);
+    } else {
+      queue.failures++;
+      queue.state = 'retrying';
+      if (!this.#stopped) queue.timer = setTimeout(() => this.#retry(queue), backoffMs(queue.failures));
+    }
+    this.#dispatch();
+    if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #retry(queue: KeyQueue<T>): void {
+    this.#makeReady(queue);
+    this.#dispatch();
+  }
+
+  #makeReady(queue: KeyQueue<T>): void {
+    queue.state = 'ready';
+    this.#ready.push(queue);
+  }
+}

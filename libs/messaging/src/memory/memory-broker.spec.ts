@@ -1,0 +1,82 @@
+import { type TopicSpec } from '@countersign/contracts';
+import { brokerContract } from '../broker.contract.js';
+import { busContract } from '../bus.contract.js';
+import { Gate, never, record, until, type World } from '../contract-world.js';
+import { MemoryBroker } from './memory-broker.js';
+
+const open = (): Promise<World> => {
+  // All processes of the contract are one here.
+  const broker = new MemoryBroker();
+  return Promise.resolve({ broker: () => broker, close: () => broker.close() });
+};
+
+describe('MemoryBroker', () => {
+  describe('as every broker', () => brokerContract(open));
+  describe('below server and client', () => busContract(open));
+
+  describe('with facts', () => {
+    const FACTS: TopicSpec = { name: 'test.facts', kind: 'fact' };
+
+    it('calls a fact sent only when every group that ever consumed has handled it', async () => {
+      const broker = new MemoryBroker();
+      await broker.ensureTopics([FACTS]);
+      await broker.send([record(FACTS, 'k', 'before anybody consumes')]);
+      const gates = { one: new Gate(), two: new Gate() };
+      let handled = 0;
+      const consume = (group: 'one' | 'two') =>
+        broker.consume({ group, topics: [FACTS.name], onFatal: never }, async () => {
+          await gates[group].passed;
+          handled++;
+        });
+      await consume('one');
+      const leaver = await consume('two');
+      await leaver.close(0);
+      let sent = false;
+      const sending = broker.send([record(FACTS, 'k', 'v')]).then(() => (sent = true));
+      gates.one.open();
+      await until(() => handled === 2, 'the first group done');
+      expect(sent).toBe(false);
+      gates.two.open();
+      await consume('two');
+      await sending;
+      expect(handled).toBe(4);
+      await broker.close();
+    });
+
+    it('tells the sender of a fact that nobody handled when the broker closes', async () => {
+      const broker = new MemoryBroker();
+      await broker.ensureTopics([FACTS]);
+      const group = await broker.consume({ group: 'g', topics: [FACTS.name], onFatal: never }, () => Promise.resolve());
+      await group.close();
+      const sending = broker.send([record(FACTS, 'k', 'v')]);
+      const refused = expect(sending).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: true });
+      await broker.close();
+      await refused;
+    });
+  });
+
+  it('shares no bytes between sender and readers', async () => {
+    const broker = new MemoryBroker();
+    const topic: TopicSpec = { name: 'test.bytes', kind: 'state' };
+    await broker.ensureTopics([topic]);
+    const sent = record(topic, 'k', 'aaaa');
+    await broker.send([sent]);
+    sent.value.fill('x');
+    const seen: string[] = [];
+    const spoil = async (): Promise<void> => {
+      const follower = await broker.follow(
+        topic.name,
+        ({ value }) => {
+          seen.push(value.toString());
+          value.fill('y');
+        },
+        never,
+      );
+      await follower.caughtUp;
+    };
+    await spoil();
+    await spoil();
+    expect(seen).toEqual(['aaaa', 'aaaa']);
+    await broker.close();
+  });
+});

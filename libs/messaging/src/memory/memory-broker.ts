@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { type TopicSpec } from '@countersign/contracts';
+import {
+  Broker,
+  type BusRecord,
+  type ConsumedRecord,
+  type ConsumeOptions,
+  type Follower,
+  type ReplyAddress,
+  type Subscription,
+} from '../broker.js';
+import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { MemoryGroup, MemoryMember } from './memory-group.js';
+import { MemoryTopic } from './memory-topic.js';
+
+const REPLIES = 'replies.';
+
+export interface MemoryBrokerOptions {
+  /** Partitions of topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
+  readonly partitions?: number;
+}
+
+/**
+ * The bus inside one process, with the meaning of Kafka: partitions by key, order per key, groups, redelivery. It keeps
+ * nothing when the process ends; that is why a fact counts as sent only when it was handled (so a handler must not send
+ * a fact that waits for itself).
+ */
+export class MemoryBroker extends Broker {
+  readonly #partitions: number;
+  readonly #topics = new Map<string, MemoryTopic>();
+  readonly #groups = new Map<string, MemoryGroup>();
+  readonly #addresses = new Map<string, (record: ConsumedRecord) => void>();
+  readonly #members = new Set<MemoryMember>();
+  /** Rejects what waits for facts to be handled, when the broker closes. */
+  readonly #pending = new Set<(error: Error) => void>();
+  #closed = false;
+
+  constructor(options: MemoryBrokerOptions = {}) {
+    super();
+    this.#partitions = options.partitions ?? 6;
+  }
+
+  override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
+    for (const spec of topics) {
+      if (this.#topics.has(spec.name)) continue;
+      this.#topics.set(spec.name, new MemoryTopic(spec, spec.kind === 'state' ? 1 : this.#partitions));
+    }
+    return Promise.resolve();
+  }
+
+  override async send(records: readonly BusRecord[]): Promise<void> {
+    if (this.#closed) throw brokerUnavailable('send after it was closed');
+    const unknown = records.find(({ topic }) => !topic.startsWith(REPLIES) && !this.#topics.has(topic));
+    if (unknown !== undefined) throw unknownTopic(unknown.topic);
+    const handled: Promise<void>[] = [];
+    for (const record of records) {
+      const topic = this.#topics.get(record.topic);
+      if (topic === undefined) {
+        this.#reply(record);
+        continue;
+      }
+      const finished = topic.append(record);
+      if (topic.spec.kind === 'fact') handled.push(finished);
+    }
+    if (handled.length > 0) await this.#unlessClosed(Promise.all(handled));
+  }
+
+  override consume(options: ConsumeOptions, handle: (record: ConsumedRecord) => Promise<void>): Promise<Subscription> {
+    const topics: MemoryTopic[] = [];
+    for (const name of options.topics) {
+      const topic = this.#topics.get(name);
+      if (topic === undefined) return Promise.reject(unknownTopic(name));
+      topics.push(topic);
+    }
+    const group = this.#groups.get(options.group) ?? new MemoryGroup(options.group);
+    this.#groups.set(options.group, group);
+    const member = new MemoryMember(group, topics, options, handle);
+    this.#members.add(member);
+    return Promise.resolve({
+      ready: member.ready,
+      close: (drainMs) => member.close(drainMs).finally(() => this.#members.delete(member)),
+    });
+  }
+
+  override follow(
+    topic: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<Follower> {
+    const followed = this.#topics.get(topic);
+    if (followed === undefined) return Promise.reject(unknownTopic(topic));
+    let open = true;
+    const tell = (record: ConsumedRecord): void => {
+      queueMicrotask(() => {
+        if (open) callReader(handle, record, onFatal);
+      });
+    };
+    const { present, end } = followed.follow(tell);
+    present.forEach(tell);
+    const close = (): Promise<void> => {
+      open = false;
+      end();
+      return Promise.resolve();
+    };
+    return Promise.resolve({ caughtUp: new Promise<void>((resolve) => queueMicrotask(resolve)), close });
+  }
+
+  override openReplyAddress(
+    owner: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<ReplyAddress> {
+    const topic = `${REPLIES}${owner}.${randomUUID()}`;
+    this.#addresses.set(topic, (record) => callReader(handle, record, onFatal));
+    const close = (): Promise<void> => {
+      this.#addresses.delete(topic);
+      return Promise.resolve();
+    };
+    return Promise.resolve({ topic, close });
+  }
+
+  override healthy(): boolean {
+    return !this.#closed;
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([...this.#members].map((member) => member.close()));
+    this.#closed = true;
+    for (const reject of this.#pending) reject(brokerUnavailable('have the facts handled before it was closed'));
+    this.#addresses.clear();
+  }
+
+  #reply(record: BusRecord): void {
+    const copy = { ...record, value: Buffer.from(record.value), headers: { ...record.headers } };
+    queueMicrotask(() =>
+      this.#addresses.get(record.topic)?.({ ...copy, partition: 0, offset: '0', timestamp: Date.now() }),
+    );
+  }
+
+  async #unlessClosed(work: Promise<unknown>): Promise<void> {
+    let reject: (error: Error) => void = () => undefined;
+    const closed = new Promise<never>((_, rejectIt) => (reject = rejectIt));
+    this.#pending.add(reject);
+    await Promise.race([work, closed]).finally(() => this.#pending.delete(reject));
+  }
+}
+
+function callReader(
+  handle: (record: ConsumedRecord) => void,
+  record: ConsumedRecord,
+  onFatal: (error: Error) => void,
+): void {
+  try {
+    handle(record);
+  } catch (error) {
+    onFatal(error instanceof Error ? error : new Error('a reader threw no error'));
+  }
+}

@@ -1,0 +1,111 @@
+import { inspect } from 'node:util';
+import { ServiceError } from '@countersign/service';
+import {
+  ConstraintViolation,
+  isConnectionLoss,
+  isDatabaseDown,
+  translateError,
+  UniqueViolation,
+} from './database-errors.js';
+
+const CANARY = '4711081590817263';
+
+/** As the driver gives them: text and detail quote values. */
+const driverError = (code: string | undefined, more: object = {}): Error =>
+  Object.assign(new Error(`connect to db.internal with ${CANARY}`), {
+    ...(code === undefined ? {} : { code }),
+    detail: `Key (pin)=(${CANARY}) already exists.`,
+    where: CANARY,
+    ...more,
+  });
+
+describe('translateError', () => {
+  const passing = [
+    '08006',
+    '57P01',
+    '57P03',
+    '53300',
+    '53100',
+    '40001',
+    '40P01',
+    '57014',
+    '55P03',
+    '25006',
+    '28P01',
+    '3D000',
+  ];
+  const system = [
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'EPIPE',
+    'ETIMEDOUT',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+  ];
+
+  it.each([...passing, ...system])('calls %s unavailable and retriable', (code) => {
+    const fault = translateError(driverError(code));
+    expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retriable: true, cause: { code } });
+  });
+
+  it.each(['Connection terminated unexpectedly', 'Query read timeout', 'timeout exceeded when trying to connect'])(
+    'calls "%s" unavailable and retriable',
+    (text) => {
+      expect(translateError(new Error(text))).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retriable: true });
+    },
+  );
+
+  it.each(['22P02', '22012', '42601', 'P0001', 'XX000'])('calls %s the fault of the statement', (code) => {
+    expect(translateError(driverError(code))).toMatchObject({ code: 'INTERNAL', retriable: false });
+  });
+
+  it('tells a row that exists from other forbidden rows', () => {
+    expect(translateError(driverError('23505', { constraint: 'one_pin' }))).toBeInstanceOf(UniqueViolation);
+    const check = translateError(driverError('23514', { constraint: 'positive' }));
+    expect(check).toBeInstanceOf(ConstraintViolation);
+    expect(check).not.toBeInstanceOf(UniqueViolation);
+    expect(check).toMatchObject({ constraint: 'positive' });
+  });
+
+  it('keeps no value, whatever the error', () => {
+    // Class 42 is left out: its text speaks of the statement, which is ours.
+    for (const code of [...passing, ...system, '23505', '23502', '22P02', 'P0001', undefined]) {
+      expect(inspect(translateError(driverError(code)), { depth: 10, showHidden: true })).not.toContain(CANARY);
+    }
+  });
+
+  it('leaves what it has translated before as it is', () => {
+    const fault = new ServiceError('INTERNAL', 'a fault', false);
+    expect(translateError(fault)).toBe(fault);
+  });
+});
+
+describe('the state of the database', () => {
+  it('is down after a lost connection and a full disk, not after a collision or an empty pool', () => {
+    const down = (error: Error): boolean => isDatabaseDown(translateError(error));
+    expect(['08006', '57P01', '53100', 'ECONNREFUSED'].map((code) => down(driverError(code)))).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect(['40001', '57014', '23505', '22P02'].map((code) => down(driverError(code)))).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
+    expect(down(new Error('timeout exceeded when trying to connect'))).toBe(false);
+  });
+
+  it('makes a connection unusable only when the server did not answer on it', () => {
+    const lost = ['57P01', '08006', 'EPIPE', undefined].map((code) => isConnectionLoss(driverError(code)));
+    expect(lost).toEqual([true, true, true, true]);
+    expect(['40001', '23505', '57014'].map((code) => isConnectionLoss(driverError(code)))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+});

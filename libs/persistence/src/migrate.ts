@@ -1,0 +1,95 @@
+import { ServiceError } from '@countersign/service';
+import { DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { translateError } from './database-errors.js';
+import { SILENT } from './silent-logger.js';
+
+/** A class whose name ends in the 13 digits of its time in milliseconds, which order migrations. */
+export type MigrationClass = new () => MigrationInterface;
+
+/**
+ * One step of a schema, as statements that run in one transaction. There is no way back: a mistake is mended by the
+ * next step. Once released a migration is never edited.
+ */
+export abstract class Migration implements MigrationInterface {
+  abstract readonly statements: readonly string[];
+
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of this.statements) await runner.query(statement);
+  }
+
+  down(): Promise<void> {
+    return Promise.reject(new Error('Migrations go forward only; restore a backup to go back'));
+  }
+}
+
+interface MigrateOptions {
+  readonly url: string;
+  readonly schema: string;
+  readonly migrations: readonly MigrationClass[];
+  readonly applicationName: string;
+}
+
+/**
+ * Makes the schema and runs what it lacks, each migration in its own transaction. Copies that start at once take turns
+ * under an advisory lock; it belongs to the connection, so that a copy which dies frees it. On a connection of its own,
+ * because a migration may take longer than any statement of a service should.
+ */
+export async function migrate(options: MigrateOptions): Promise<void> {
+  const dataSource = new DataSource({
+    type: 'postgres',
+    url: options.url,
+    schema: options.schema,
+    logging: false,
+    logger: SILENT,
+    installExtensions: false,
+    connectTimeoutMS: 5_000,
+    poolSize: 1,
+    applicationName: `${options.applicationName} migrations`,
+    migrations: [...options.migrations],
+    migrationsTableName: 'migrations',
+    // The connection is in use all the time: its loss shows in the statement under way.
+    poolErrorHandler: () => undefined,
+  });
+  try {
+    await dataSource.initialize();
+    const runner = dataSource.createQueryRunner();
+    await runner.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrations:${options.schema}`]);
+    await createSchema(runner, options.schema);
+    const executor = new MigrationExecutor(dataSource, runner);
+    await refuseNewer(executor, options);
+    executor.transaction = 'each';
+    await executor.executePendingMigrations();
+  } catch (error) {
+    throw explain(error, options.schema);
+  } finally {
+    // Ending the connection is what frees the lock.
+    if (dataSource.isInitialized) await dataSource.destroy().catch(() => undefined);
+  }
+}
+
+/** Asks first: CREATE SCHEMA IF NOT EXISTS wants the right to create even when there is nothing to create. */
+async function createSchema(runner: QueryRunner, schema: string): Promise<void> {
+  const found: unknown = await runner.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (Array.isArray(found) && found.length === 0) await runner.query(`CREATE SCHEMA ${schema}`);
+}
+
+/** An old build on a new schema would write what the new one no longer understands. */
+async function refuseNewer(executor: MigrationExecutor, options: MigrateOptions): Promise<void> {
+  const known = new Set(options.migrations.map((migration) => migration.name));
+  const unknown = (await executor.getExecutedMigrations()).filter((executed) => !known.has(executed.name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((migration) => migration.name).join(', ');
+  throw new ServiceError(
+    'DATABASE_UNAVAILABLE',
+    `The schema ${options.schema} has migrations that this build does not know (${names}): ` +
+      'start a build that is at least as new, or restore a backup from before them',
+    false,
+  );
+}
+
+function explain(error: unknown, schema: string): Error {
+  const driverError = error instanceof Error && 'driverError' in error ? error.driverError : error;
+  const fault = translateError(driverError);
+  if (fault instanceof ServiceError && fault.code !== 'INTERNAL') return fault;
+  return new ServiceError('INTERNAL', `A migration of the schema ${schema} failed: ${fault.message}`, false, fault);
+}

@@ -1,0 +1,78 @@
+import { type Database, type Sql } from './database.js';
+import { checkSchemaName } from './schema.js';
+
+/** A record that becomes true together with the rows of its transaction, and is published after it. */
+export interface OutboxMessage {
+  /** UUID; the same whenever the record is sent again. */
+  readonly id: string;
+  readonly topic: string;
+  /** Records of one key are sent in the order in which their transactions committed. */
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The record's value, UTF-8. */
+  readonly value: string;
+}
+
+/**
+ * The statements that make the outbox of a schema; for its first migration. A table of short-lived rows: vacuumed by
+ * count, because a share of an almost empty table says nothing.
+ */
+export function outboxTable(schema: string): string[] {
+  return [
+    `CREATE TABLE ${checkSchemaName(schema)}.outbox (
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      id uuid NOT NULL,
+      topic text NOT NULL,
+      key text NOT NULL,
+      headers jsonb NOT NULL DEFAULT '{}',
+      payload text NOT NULL,
+      created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+            autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 20000)`,
+  ];
+}
+
+/**
+ * Writes to the outbox in the caller's transaction. Who holds a row lock that stands for the key may insert by SQL of
+ * its own in the same statement instead; the lock here gives the same order to those who do not.
+ */
+export class Outbox {
+  readonly #name: string;
+  readonly #insert: string;
+
+  constructor(database: Pick<Database, 'schema'>) {
+    this.#name = `${database.schema}.outbox.add`;
+    // The locks come before the numbers: the join with `locked` hands no row on before every lock is held. Each key's
+    // lock lasts until the commit, so a higher number of the same key is taken only after the lower one is visible.
+    // Sorted, so that two transactions with the same keys cannot wait for each other.
+    this.#insert = `
+      WITH message AS MATERIALIZED (
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
+          WITH ORDINALITY AS m(id, topic, key, headers, payload, place)
+      ), locked AS MATERIALIZED (
+        SELECT pg_advisory_xact_lock(hash)
+        FROM (SELECT DISTINCT hashtextextended('outbox:${database.schema}:' || key, 0) AS hash FROM message ORDER BY 1) k
+      )
+      INSERT INTO ${database.schema}.outbox (id, topic, key, headers, payload)
+      SELECT id, topic, key, headers, payload
+      FROM message, (SELECT count(*) AS keys FROM locked) l
+      WHERE l.keys > 0
+      ORDER BY place`;
+  }
+
+  /**
+   * Adds messages, in this order. Visible to the relay when the transaction commits; wake it then. At most a few
+   * hundred at once; calls with different keys in one transaction can meet a deadlock, which is retriable.
+   * @throws ServiceError as {@link Sql.query}
+   */
+  async add(tx: Sql, messages: readonly OutboxMessage[]): Promise<void> {
+    if (messages.length === 0) return;
+    await tx.prepared(this.#name, this.#insert, [
+      messages.map((message) => message.id),
+      messages.map((message) => message.topic),
+      messages.map((message) => message.key),
+      messages.map((message) => JSON.stringify(message.headers)),
+      messages.map((message) => message.value),
+    ]);
+  }
+}

@@ -1,0 +1,42 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { type Secret } from './secret.js';
+
+/** Shortest key, in bytes, that is accepted anywhere: 256 bits. */
+export const KEY_BYTES = 32;
+
+/**
+ * HMAC-SHA256 over a list of parts. Telephone numbers are few (10^10), so a bare hash of one is the number itself for
+ * anyone with an afternoon; under a key that is not in the database it is not.
+ */
+export class KeyedHash {
+  readonly #key: Buffer;
+
+  /** @throws Error when the key is not base64url of at least 32 bytes. */
+  constructor(key: Secret) {
+    this.#key = Buffer.from(key.reveal(), 'base64url');
+    if (this.#key.length < KEY_BYTES) throw new Error(`must be base64url of at least ${KEY_BYTES} random bytes`);
+  }
+
+  /**
+   * @param purpose keeps hashes of different things apart, whatever their parts
+   * @returns 64 hexadecimal digits
+   */
+  hash(purpose: string, ...parts: string[]): string {
+    const mac = createHmac('sha256', this.#key);
+    // Lengths first, so that ("ab", "c") and ("a", "bc") differ.
+    for (const part of [purpose, ...parts]) mac.update(`${Buffer.byteLength(part)}:`).update(part);
+    return mac.digest('hex');
+  }
+}
+
+/** SHA-256 as 64 hexadecimal digits; only for secrets that are themselves 256 random bits. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Compares in a time that depends on the lengths alone. */
+export function sameText(a: string, b: string): boolean {
+  const left = Buffer.from(a);
+  const right = Buffer.from(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}

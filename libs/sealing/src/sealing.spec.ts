@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { KeyedHash, sameText } from './keyed-hash.js';
+import { Keyring, SealBrokenError } from './keyring.js';
+import { createSealingKeys, Sealer, Unsealer } from './sealed-message.js';
+import { Secret } from './secret.js';
+
+const newKey = (): string => randomBytes(32).toString('base64url');
+const CANARY = '83729164';
+
+describe('Keyring', () => {
+  const key = newKey();
+  const ring = new Keyring(new Secret(`a:${key}`));
+  const context = ['acme', 'alice', 'pin', '1'];
+
+  it('opens what it wrapped, in the same row only', () => {
+    const wrapped = ring.wrap(CANARY, context);
+    expect(ring.unwrap(wrapped, context)).toBe(CANARY);
+    expect(wrapped.bytes.includes(CANARY)).toBe(false);
+    for (const other of [['acme', 'bob', 'pin', '1'], ['acme', 'alice', 'pin', '2'], ['acm', 'ealice', 'pin', '1']]) {
+      expect(() => ring.unwrap(wrapped, other)).toThrow(SealBrokenError);
+    }
+  });
+
+  it('refuses changed bytes, a short value and an unknown key', () => {
+    const wrapped = ring.wrap(CANARY, context);
+    for (let at = 0; at < wrapped.bytes.length; at++) {
+      const bytes = Buffer.from(wrapped.bytes);
+      bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+      expect(() => ring.unwrap({ ...wrapped, bytes }, context)).toThrow(SealBrokenError);
+    }
+    expect(() => ring.unwrap({ ...wrapped, bytes: Buffer.alloc(8) }, context)).toThrow(SealBrokenError);
+    expect(() => ring.unwrap({ ...wrapped, keyId: 'b' }, context)).toThrow(SealBrokenError);
+  });
+
+  it('wraps with the first key and opens with every key', () => {
+    const rotated = new Keyring(new Secret(`b:${newKey()},a:${key}`));
+    expect(rotated.unwrap(ring.wrap(CANARY, context), context)).toBe(CANARY);
+    expect(rotated.wrap(CANARY, context).keyId).toBe('b');
+  });
+
+  it.each(['', 'a', 'a:short', `a:${key},a:${key}`, `a b:${key}`])('refuses a malformed keyring without showing it', (text) => {
+    expect(() => new Keyring(new Secret(text))).toThrow(/^(must|every)/);
+  });
+});
+
+describe('a sealed message', () => {
+  const binding = { commandId: 'command-1', tenant: 'acme' };
+
+  it('is opened by the private key, for the same command and tenant only', async () => {
+    const keys = await createSealingKeys('s1');
+    const sealer = await Sealer.fromKeySet(keys.publicKeys);
+    const unsealer = await Unsealer.fromKeySet(new Secret(keys.privateKeys));
+    const sealed = await sealer.seal({ pin: CANARY }, binding);
+    expect(sealed).not.toContain(CANARY);
+    expect(await unsealer.unseal(sealed, binding)).toEqual({ pin: CANARY });
+    await expect(unsealer.unseal(sealed, { ...binding, commandId: 'command-2' })).rejects.toThrow(SealBrokenError);
+    await expect(unsealer.unseal(sealed, { ...binding, tenant: 'other' })).rejects.toThrow(SealBrokenError);
+    await expect(unsealer.unseal('nonsense', binding)).rejects.toThrow(SealBrokenError);
+  });
+
+  it('is not opened by another key', async () => {
+    const sealer = await Sealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
+    const other = await Unsealer.fromKeySet(new Secret((await createSealingKeys('s1')).privateKeys));
+    await expect(other.unseal(await sealer.seal({ pin: CANARY }, binding), binding)).rejects.toThrow(SealBrokenError);
+  });
+
+  it('cannot be made with a private key in the hands of an adapter', async () => {
+    const { privateKeys } = await createSealingKeys('s1');
+    await expect(Sealer.fromKeySet(privateKeys)).rejects.toThrow('public keys only');
+  });
+});
+
+describe('KeyedHash', () => {
+  const hash = new KeyedHash(new Secret(newKey()));
+
+  it('keeps purposes and parts apart', () => {
+    const hashes = [hash.hash('phone', 'ab', 'c'), hash.hash('phone', 'a', 'bc'), hash.hash('caller', 'ab', 'c')];
+    expect(new Set(hashes).size).toBe(3);
+    expect(hash.hash('phone', 'ab', 'c')).toBe(hashes[0]);
+  });
+
+  it('depends on its key and refuses a short one', () => {
+    expect(new KeyedHash(new Secret(newKey())).hash('a', 'b')).not.toBe(hash.hash('a', 'b'));
+    expect(() => new KeyedHash(new Secret('short'))).toThrow('at least 32');
+  });
+});
+
+test('sameText compares content and length', () => {
+  expect(sameText('abc', 'abc')).toBe(true);
+  expect(sameText('abc', 'abd')).toBe(false);
+  expect(sameText('abc', 'abcd')).toBe(false);
+});

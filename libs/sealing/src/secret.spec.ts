@@ -1,0 +1,16 @@
+import { inspect } from 'node:util';
+import { Secret } from './secret.js';
+
+describe('Secret', () => {
+  const secret = new Secret('90817263');
+
+  it('shows its value to nobody who prints it', () => {
+    const shown = [String(secret), `${secret}`, JSON.stringify({ secret }), inspect({ deep: { secret } }), secret + ''];
+    for (const text of shown) expect(text).not.toContain('90817263');
+    expect(Object.keys(secret)).toEqual([]);
+  });
+
+  it('gives its value to who asks for it by name', () => {
+    expect(secret.reveal()).toBe('90817263');
+  });
+});

@@ -1,0 +1,64 @@
+import { type Environment } from './settings.js';
+import { ServiceError } from './errors.js';
+
+/** A started service. */
+export interface RunningService {
+  readonly name: string;
+  /** Where it can be reached over HTTP, by purpose (`swaig`, `rest`, `audit`, `ops`). */
+  readonly urls: Readonly<Record<string, string>>;
+  /** Stops taking work, finishes what is in flight, lets go of everything. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Longest orderly stop; after it the process ends with code 1. Less than the 30 s that Kubernetes gives. */
+const STOP_LIMIT_MS = 25_000;
+
+/**
+ * Runs a service as this process: starts it, stops it on SIGTERM and SIGINT, and ends with a code that says how it went.
+ * @param start gets `fatal`, to be called when the service broke in a way that only a restart mends
+ */
+export async function runProcess(
+  start: (env: Environment, fatal: (error: Error) => void) => Promise<RunningService>,
+): Promise<void> {
+  let service: RunningService | undefined;
+  let stopping = false;
+  const stop = (code: number): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+    void (service?.close() ?? Promise.resolve()).then(
+      () => process.exit(code),
+      (error: unknown) => {
+        report(error);
+        process.exit(1);
+      },
+    );
+  };
+  const fatal = (error: Error): void => {
+    report(error);
+    stop(1);
+  };
+  process.on('SIGTERM', () => stop(0));
+  process.on('SIGINT', () => stop(0));
+  process.on('unhandledRejection', (error) => fatal(error as Error));
+  process.on('uncaughtException', fatal);
+  try {
+    service = await start(process.env, fatal);
+    if (stopping) await service.close();
+  } catch (error) {
+    report(error);
+    process.exit(1);
+  }
+}
+
+/** Only what is ours is printed whole: a foreign error can carry input. */
+function report(error: unknown): void {
+  if (error instanceof ServiceError) {
+    process.stderr.write(`${error.message}\n`);
+    if (error.code === 'SETTINGS_INVALID') return;
+  }
+  const stack = error instanceof Error ? (error.stack ?? '').split('\n').slice(1).join('\n') : '';
+  const name = error instanceof Error ? error.name : 'Error';
+  const message = error instanceof ServiceError ? error.code : error instanceof Error ? error.message : '';
+  process.stderr.write(`${name}: ${message}\n${stack}\n`);
+}

@@ -1,0 +1,4 @@
+export * from './kafka.js';
+export * from './postgres.js';
+export * from './eventually.js';
+export * from './manual-clock.js';

@@ -1,0 +1,195 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { explain, kafkaJars, runToEnd } from './kafka-jars.js';
+
+export interface KafkaOptions {
+  /** One broker, or three with every topic of Kafka's own on all of them. Default 1. */
+  readonly brokers?: 1 | 3;
+  /** Keeps the data here (development). Default: a temporary folder that `close` removes. */
+  readonly dir?: string;
+}
+
+export interface KafkaCluster {
+  /** `host:port` of every broker. */
+  readonly brokers: readonly string[];
+  readonly dataDirs: readonly string[];
+  /** The broker's own processes, in the order of `brokers`: for tests that kill one. */
+  readonly processes: readonly { readonly pid: number }[];
+  /** Ends all brokers and waits for them. Idempotent. */
+  close(): Promise<void>;
+}
+
+const START_LIMIT_MS = 90_000;
+const STOP_LIMIT_MS = 10_000;
+
+/**
+ * The shell becomes the broker (`exec`), so that the process id is the broker's. Beside it waits a reader of the
+ * parent's pipe: when the parent dies, however it dies, the pipe ends and the broker is told to stop.
+ */
+const WITH_PARENT = 'exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec "$@" </dev/null 3<&-';
+
+/**
+ * Starts a real Apache Kafka (KRaft) on free ports of 127.0.0.1 and returns when it answers.
+ * @throws Error that says what to install when Java or Maven is missing, or with the end of the broker's log.
+ */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+  const jars = await kafkaJars();
+  const kept = options.dir !== undefined;
+  const home = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'countersign-kafka-')) : resolve(options.dir);
+  const size = options.brokers ?? 1;
+  const ports = await freePorts(size * 2);
+  const nodes = Array.from({ length: size }, (_, index) => ({
+    id: index + 1,
+    port: ports[index * 2] ?? 0,
+    controllerPort: ports[index * 2 + 1] ?? 0,
+    dir: join(home, `node-${index + 1}`),
+  }));
+  const voters = nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(',');
+  const clusterId = randomBytes(16).toString('base64url');
+  const children: ChildProcess[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(children.map((child) => stop(child, kept ? 'SIGTERM' : 'SIGKILL')));
+    if (!kept) await rm(home, { recursive: true, force: true });
+  };
+  try {
+    await Promise.all(
+      nodes.map(async (node) => {
+        const properties = join(node.dir, 'server.properties');
+        await mkdir(node.dir, { recursive: true });
+        await writeFile(properties, serverProperties(node, voters, size));
+        if (!existsSync(join(node.dir, 'data', 'meta.properties'))) {
+          const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+          await runToEnd('java', ['-XX:TieredStopAtLevel=1', '-cp', join(jars, '*'), ...format]);
+        }
+      }),
+    );
+    await Promise.all(
+      nodes.map((node) => {
+        const { child, started } = run(jars, join(node.dir, 'server.properties'));
+        children.push(child);
+        return started;
+      }),
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    brokers: nodes.map((node) => `127.0.0.1:${node.port}`),
+    dataDirs: nodes.map((node) => join(node.dir, 'data')),
+    processes: children.map((child) => ({ pid: child.pid ?? 0 })),
+    close,
+  };
+}
+
+interface Node {
+  readonly id: number;
+  readonly port: number;
+  readonly controllerPort: number;
+  readonly dir: string;
+}
+
+function serverProperties(node: Node, voters: string, size: number): string {
+  const replicas = String(size);
+  const minInSync = size > 1 ? '2' : '1';
+  const properties: Record<string, string> = {
+    'process.roles': 'broker,controller',
+    'node.id': String(node.id),
+    'controller.quorum.voters': voters,
+    'controller.listener.names': 'CONTROLLER',
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': join(node.dir, 'data'),
+    'auto.create.topics.enable': 'false',
+    'group.initial.rebalance.delay.ms': '0',
+    'group.min.session.timeout.ms': '1000',
+    'offsets.topic.num.partitions': '5',
+    'offsets.topic.replication.factor': replicas,
+    'transaction.state.log.num.partitions': '5',
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': minInSync,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': minInSync,
+    // With the default of 9 s a killed broker needs 11 s to come back.
+    'broker.session.timeout.ms': '1500',
+    'broker.heartbeat.interval.ms': '300',
+    'controlled.shutdown.enable': 'false',
+    // The defaults are sized for servers with many cores; tests share two.
+    'num.network.threads': '2',
+    'num.io.threads': '2',
+    'log.cleaner.dedupe.buffer.size': '4194304',
+  };
+  return Object.entries(properties)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+}
+
+function run(jars: string, properties: string): { child: ChildProcess; started: Promise<void> } {
+  const java = [
+    ...['java', '-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'],
+    ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.log.kafka.server=info'],
+    ...['-cp', join(jars, '*'), 'kafka.Kafka', properties],
+  ];
+  const child = spawn('sh', ['-c', WITH_PARENT, 'sh', ...java], { stdio: ['pipe', 'ignore', 'pipe'] });
+  child.stdin?.on('error', () => undefined);
+  const started = new Promise<void>((resolve, reject) => {
+    let log = '';
+    const limit = setTimeout(() => reject(new Error(`Kafka did not start in time:\n${log}`)), START_LIMIT_MS);
+    child.stderr?.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-4000);
+      if (log.includes('Kafka Server started')) {
+        clearTimeout(limit);
+        resolve();
+      }
+    });
+    child.on('error', (error) => reject(explain('java', error)));
+    child.on('exit', (code) => {
+      clearTimeout(limit);
+      child.stdin?.destroy();
+      // 127: the shell found no such program.
+      reject(code === 127 ? explain('java', missing()) : new Error(`Kafka ended with code ${String(code)}:\n${log}`));
+    });
+  });
+  // Nobody waits for it any more when another broker failed first.
+  started.catch(() => undefined);
+  return { child, started };
+}
+
+const missing = (): Error => Object.assign(new Error('java was not found'), { code: 'ENOENT' });
+
+async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill(signal);
+  const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+  await ended;
+  clearTimeout(limit);
+}
+
+/** Ports that are free now; held together until all are known, so that none comes twice. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers: Server[] = [];
+  try {
+    const ports: number[] = [];
+    for (let index = 0; index < count; index++) {
+      const server = createServer();
+      servers.push(server);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(0, '127.0.0.1', resolve);
+      });
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('no port on 127.0.0.1');
+      ports.push(address.port);
+    }
+    return ports;
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}

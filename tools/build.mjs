@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const stamp = join(root, 'dist', '.built');
+const INPUTS = ['apps', 'libs', 'test', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package-lock.json'];
+
+/** Builds `dist` when a source is newer than it, so that nobody ever runs yesterday's code. */
+export function buildIfStale() {
+  const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
+  if (INPUTS.every((input) => newest(join(root, input)) <= built)) return;
+  process.stderr.write('building…\n');
+  const started = new Date();
+  const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+  const { status } = spawnSync(process.execPath, [nest, 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  if (status !== 0) {
+    process.stderr.write('The build failed; npm run check says more.\n');
+    process.exit(status ?? 1);
+  }
+  writeFileSync(stamp, '');
+  // A source that changed while the compiler ran counts as newer.
+  utimesSync(stamp, started, started);
+}
+
+function newest(path) {
+  if (!existsSync(path)) return 0;
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) buildIfStale();
