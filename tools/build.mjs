@@ -5,7 +5,16 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, 'dist', '.built');
-const INPUTS = ['apps', 'libs', 'test', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package-lock.json'];
+const INPUTS = [
+  'apps',
+  'libs',
+  'test',
+  'bench',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'nest-cli.json',
+  'package-lock.json',
+];
 
 /** Builds `dist` when a source is newer than it, so that nobody ever runs yesterday's code. */
 export function buildIfStale() {
@@ -14,7 +23,10 @@ export function buildIfStale() {
   process.stderr.write('building…\n');
   const started = new Date();
   const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-  const { status } = spawnSync(process.execPath, [nest, 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  const { status } = spawnSync(process.execPath, [nest, 'build'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (status !== 0) {
     process.stderr.write('The build failed; npm run check says more.\n');
     process.exit(status ?? 1);

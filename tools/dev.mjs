@@ -9,7 +9,7 @@ const { startKafka } = await load('libs/testing/src/index.js');
 const { runProcess } = await load('libs/service/src/index.js');
 const { start } = await load('apps/all-in-one/src/start.js');
 
-await runProcess(async (env, fatal) => {
+await runProcess(process.env, async (env, fatal) => {
   process.stderr.write('starting Apache Kafka…\n');
   const kafka = await startKafka({ dir: join(env.DATA_DIR ?? './data', 'kafka') });
   const closeKafka = () => kafka.close();

@@ -1,7 +1,7 @@
 import { runProcess } from '@countersign/service';
 import { start } from './start.js';
 
-await runProcess(async (env, fatal) => {
+await runProcess(process.env, async (env, fatal) => {
   const product = await start(env, fatal);
   process.stdout.write(`${product.welcome.join('\n')}\n`);
   return product;

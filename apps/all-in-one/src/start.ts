@@ -70,15 +70,24 @@ async function startAll(
     }
     for (const result of results) if (result.status === 'rejected') throw result.reason as Error;
   };
-  await run([startDirectory, startVerification, startRateLimit, startAudit]);
+  // The audit service closes after those whose last facts it takes: on the bus inside this process they would wait for
+  // it for ever.
+  await run([startAudit, startDirectory, startVerification, startRateLimit]);
   // The doors open last and close first.
   await run([startRestAdapter, startSwaigAdapter]);
 
   const healths = new Map(services.map(({ name, health }) => [name, health]));
   const ops = await OpsServer.start(settings.HOST, settings.OPS_PORT, healths);
   closers.push(() => ops.close());
-  const urls = Object.assign({}, ...services.map((service) => service.urls), { ops: ops.url }) as Record<string, string>;
-  const welcome = [`ready ${Object.entries(urls).map(([name, url]) => `${name}=${url}`).join(' ')}`];
+  const urls = Object.assign({}, ...services.map((service) => service.urls), { ops: ops.url }) as Record<
+    string,
+    string
+  >;
+  const welcome = [
+    `ready ${Object.entries(urls)
+      .map(([name, url]) => `${name}=${url}`)
+      .join(' ')}`,
+  ];
   if (made.includes('ADMIN_API_KEY') && shared['ADMIN_API_KEY'] === values.ADMIN_API_KEY) {
     welcome.push(`administrator key (shown once, kept in ${settings.DATA_DIR}/secrets): ${values.ADMIN_API_KEY}`);
   }
@@ -128,6 +137,8 @@ function adminKey(env: Environment): string {
 /** Variables that are set to nothing count as not set; a name given as a file leaves no room for a made value. */
 function withoutEmpty(env: Environment): Environment {
   const given = Object.entries(env).filter(([, value]) => value !== undefined && value !== '');
-  const files = given.filter(([name]) => name.endsWith('_FILE')).map(([name]) => [name.slice(0, -5), undefined] as const);
+  const files = given
+    .filter(([name]) => name.endsWith('_FILE'))
+    .map(([name]) => [name.slice(0, -5), undefined] as const);
   return Object.fromEntries([...files, ...given]);
 }

@@ -1,7 +1,7 @@
 import { TOPICS, type FactRecorded } from '@countersign/contracts';
 import { cloudEventHeaders } from './domain/cloud-event.js';
 import { toOcsf } from './domain/ocsf-event.js';
-import { AuditTrail } from './ports.js';
+import { type AuditTrail } from './ports.js';
 
 /** A record for the public topic: the bytes that stand in the trail, and nothing that changes them on the way. */
 export interface PublicEvent {

@@ -18,7 +18,9 @@ export async function createSecrets(folder: string, options: { readable?: true }
   if (!existsSync(passwordFile)) {
     const password = randomBytes(24).toString('base64url');
     writeFileSync(passwordFile, password, { mode, flag: 'wx' });
-    writeFileSync(join(folder, 'DATABASE_URL'), `postgres://countersign:${password}@${DATABASE_HOST}/countersign`, { mode });
+    writeFileSync(join(folder, 'DATABASE_URL'), `postgres://countersign:${password}@${DATABASE_HOST}/countersign`, {
+      mode,
+    });
     names.push('POSTGRES_PASSWORD', 'DATABASE_URL');
   }
   const text = names.length > 0 ? `made ${names.join(', ')} in ${folder}` : `nothing to make: ${folder} is complete`;

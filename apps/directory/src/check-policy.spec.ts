@@ -24,7 +24,10 @@ describe('a policy', () => {
     [{ escalation: 'support' }, 'policy.escalation'],
     [{ texts: { 'en-US': { verified: 'Your PIN is {pin}' } } }, 'policy.texts.en-US.verified'],
     [{ texts: { 'en-US': { verified: '' } } }, 'policy.texts.en-US.verified'],
-    [{ knowledge: { questions: [{ name: 'X', description: 'x', kind: 'digits' }] } }, 'policy.knowledge.questions[0].name'],
+    [
+      { knowledge: { questions: [{ name: 'X', description: 'x', kind: 'digits' }] } },
+      'policy.knowledge.questions[0].name',
+    ],
   ])('%j names the field %s', (raw, field) => {
     expect(check(raw)).toContain(field);
   });

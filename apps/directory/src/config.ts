@@ -24,5 +24,7 @@ export function readInstancePolicy(path: string | undefined): RawPolicy {
   }
   const checked = checkPolicy(DEFAULT_POLICY, policy);
   if ('policy' in checked) return policy;
-  throw new Error(`is not a valid policy: ${checked.violations.map(({ field, rule }) => `${field} ${rule}`).join('; ')}`);
+  throw new Error(
+    `is not a valid policy: ${checked.violations.map(({ field, rule }) => `${field} ${rule}`).join('; ')}`,
+  );
 }

@@ -15,22 +15,34 @@ export class DirectoryHandler {
   constructor(private readonly directory: ManageDirectory) {}
 
   @MessagePattern(TenantChangeRequested.type)
-  async changeTenant(@Payload() command: TenantChangeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async changeTenant(
+    @Payload() command: TenantChangeRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.directory.changeTenant(command));
   }
 
   @MessagePattern(AgentCreateRequested.type)
-  async createAgent(@Payload() command: AgentCreateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async createAgent(
+    @Payload() command: AgentCreateRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.directory.createAgent(command));
   }
 
   @MessagePattern(AgentRotateRequested.type)
-  async rotateAgent(@Payload() command: AgentRotateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async rotateAgent(
+    @Payload() command: AgentRotateRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.directory.rotateAgent(command));
   }
 
   @MessagePattern(AgentPolicyChangeRequested.type)
-  async changePolicy(@Payload() command: AgentPolicyChangeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async changePolicy(
+    @Payload() command: AgentPolicyChangeRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.directory.changePolicy(command));
   }
 }

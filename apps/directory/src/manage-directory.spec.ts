@@ -33,7 +33,9 @@ function open() {
       }),
     );
   const latest = (id: string): AgentPublished | undefined =>
-    store.published.filter((entry): entry is AgentPublished => entry instanceof AgentPublished && entry.agent === id).at(-1);
+    store.published
+      .filter((entry): entry is AgentPublished => entry instanceof AgentPublished && entry.agent === id)
+      .at(-1);
   return { clock, store, directory, tenant, agent, latest };
 }
 
@@ -42,14 +44,19 @@ describe('the directory', () => {
     const { tenant, agent, latest, store } = open();
     expect((await tenant('acme', { attempts: { perWindow: 5 } })).answer).toBe('created');
     expect((await agent('acme', 'desk', { attempts: { lockSeconds: 60 } })).answer).toBe('created');
-    expect(latest('desk')?.policy.attempts).toEqual({ perWindow: 5, windowSeconds: 900, lockSeconds: 60, maxLockSeconds: 86_400 });
+    expect(latest('desk')?.policy.attempts).toEqual({
+      perWindow: 5,
+      windowSeconds: 900,
+      lockSeconds: 60,
+      maxLockSeconds: 86_400,
+    });
     expect((await tenant('acme', { attempts: { perWindow: 2 } })).answer).toBe('updated');
     expect(latest('desk')?.policy.attempts.perWindow).toBe(2);
     expect(store.published.some((entry) => entry instanceof TenantPublished)).toBe(true);
     expect(store.facts.map(({ kind }) => kind)).toEqual(['tenant.changed', 'agent.created', 'tenant.changed']);
   });
 
-  it('keeps a tenant\'s policy when only the name changes', async () => {
+  it("keeps a tenant's policy when only the name changes", async () => {
     const { tenant, agent, latest } = open();
     await tenant('acme', { attempts: { perWindow: 5 } });
     await agent('acme', 'desk');
@@ -68,14 +75,14 @@ describe('the directory', () => {
     expect(store.published).toHaveLength(before);
   });
 
-  it('refuses a tenant\'s policy that would break one of its agents', async () => {
+  it("refuses a tenant's policy that would break one of its agents", async () => {
     const { tenant, agent } = open();
     await tenant('acme', { transfers: { support: 'sip:support@example.com' } });
     await agent('acme', 'desk', { escalation: 'support' });
     expect((await tenant('acme', {})).answer).toBe('invalid');
   });
 
-  it('gives an agent\'s id to one tenant only', async () => {
+  it("gives an agent's id to one tenant only", async () => {
     const { tenant, agent } = open();
     await tenant('acme');
     await tenant('other');
@@ -128,7 +135,12 @@ describe('the directory', () => {
     await agent('acme', 'desk');
     const change = (of: string) =>
       directory.changePolicy(
-        message(AgentPolicyChangeRequested, { commandId: randomUUID(), tenant: of, agent: 'desk', policy: { greetByName: false } }),
+        message(AgentPolicyChangeRequested, {
+          commandId: randomUUID(),
+          tenant: of,
+          agent: 'desk',
+          policy: { greetByName: false },
+        }),
       );
     expect((await change('other')).answer).toBe('not_found');
     expect((await change('acme')).answer).toBe('updated');

@@ -13,7 +13,13 @@ import {
 } from '@countersign/contracts';
 import { checkPolicy } from './check-policy.js';
 import { type RawPolicy } from './domain/effective-policy.js';
-import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord, type TenantView } from './ports.js';
+import {
+  type DirectoryStore,
+  type AgentRecord,
+  type DirectoryChange,
+  type TenantRecord,
+  type TenantView,
+} from './ports.js';
 
 type Answer = CommandAnswered['answer'];
 
@@ -34,64 +40,82 @@ export class ManageDirectory {
 
   changeTenant(command: TenantChangeRequested): Promise<CommandAnswered> {
     let answer: Answer = 'created';
-    return this.#change(command, () => answer, ({ tenant: before, agents }) => {
-      if (before) answer = 'updated';
-      const policy = command.policy ?? before?.policy ?? {};
-      const tenant: TenantRecord = { tenant: command.tenant, name: command.name, policy };
-      // The agents inherit, so all of them are published again.
-      const publish = [this.#published(tenant), ...agents.map((agent) => this.#agent(tenant, agent))];
-      return { tenant, publish, fact: { kind: 'tenant.changed' } };
-    });
+    return this.#change(
+      command,
+      () => answer,
+      ({ tenant: before, agents }) => {
+        if (before) answer = 'updated';
+        const policy = command.policy ?? before?.policy ?? {};
+        const tenant: TenantRecord = { tenant: command.tenant, name: command.name, policy };
+        // The agents inherit, so all of them are published again.
+        const publish = [this.#published(tenant), ...agents.map((agent) => this.#agent(tenant, agent))];
+        return { tenant, publish, fact: { kind: 'tenant.changed' } };
+      },
+    );
   }
 
   createAgent(command: AgentCreateRequested): Promise<CommandAnswered> {
-    return this.#change(command, () => 'created', ({ tenant, agents }) => {
-      if (!tenant) return 'not_found';
-      if (agents.some(({ agent }) => agent === command.agent)) return 'taken';
-      return this.#changeAgent('agent.created', tenant, {
-        tenant: command.tenant,
-        agent: command.agent,
-        name: command.name ?? command.agent,
-        policy: command.policy ?? {},
-        passwords: [{ hash: command.passwordHash }],
-        apiKeys: [{ hash: command.apiKeyHash }],
-      });
-    });
+    return this.#change(
+      command,
+      () => 'created',
+      ({ tenant, agents }) => {
+        if (!tenant) return 'not_found';
+        if (agents.some(({ agent }) => agent === command.agent)) return 'taken';
+        return this.#changeAgent('agent.created', tenant, {
+          tenant: command.tenant,
+          agent: command.agent,
+          name: command.name ?? command.agent,
+          policy: command.policy ?? {},
+          passwords: [{ hash: command.passwordHash }],
+          apiKeys: [{ hash: command.apiKeyHash }],
+        });
+      },
+    );
   }
 
   rotateAgent(command: AgentRotateRequested): Promise<CommandAnswered> {
-    return this.#change(command, () => 'updated', ({ tenant, agents, now }) => {
-      const before = agents.find(({ agent }) => agent === command.agent);
-      if (!tenant || !before) return 'not_found';
-      const graceEnds = new Date(Date.parse(now) + command.graceSeconds * 1000).toISOString();
-      return this.#changeAgent('agent.rotated', tenant, {
-        ...before,
-        passwords: [{ hash: command.passwordHash }, ...expiring(before.passwords, now, graceEnds)],
-        apiKeys: [{ hash: command.apiKeyHash }, ...expiring(before.apiKeys, now, graceEnds)],
-      });
-    });
+    return this.#change(
+      command,
+      () => 'updated',
+      ({ tenant, agents, now }) => {
+        const before = agents.find(({ agent }) => agent === command.agent);
+        if (!tenant || !before) return 'not_found';
+        const graceEnds = new Date(Date.parse(now) + command.graceSeconds * 1000).toISOString();
+        return this.#changeAgent('agent.rotated', tenant, {
+          ...before,
+          passwords: [{ hash: command.passwordHash }, ...expiring(before.passwords, now, graceEnds)],
+          apiKeys: [{ hash: command.apiKeyHash }, ...expiring(before.apiKeys, now, graceEnds)],
+        });
+      },
+    );
   }
 
   changePolicy(command: AgentPolicyChangeRequested): Promise<CommandAnswered> {
-    return this.#change(command, () => 'updated', ({ tenant, agents }) => {
-      const before = agents.find(({ agent }) => agent === command.agent);
-      if (!tenant || !before) return 'not_found';
-      return this.#changeAgent('policy.changed', tenant, { ...before, policy: command.policy });
-    });
+    return this.#change(
+      command,
+      () => 'updated',
+      ({ tenant, agents }) => {
+        const before = agents.find(({ agent }) => agent === command.agent);
+        if (!tenant || !before) return 'not_found';
+        return this.#changeAgent('policy.changed', tenant, { ...before, policy: command.policy });
+      },
+    );
   }
 
   /** Everything that is known of a tenant, as it is published. Entries that became invalid are left out. */
   entries({ tenant, agents }: TenantView): Message[] {
     if (!tenant) return [];
-    return [() => this.#published(tenant), ...agents.map((agent) => () => this.#agent(tenant, agent))].flatMap((make) => {
-      try {
-        return [make()];
-      } catch (error) {
-        // The instance's policy was changed in a way that this entry does not go with: its agent is refused.
-        if (error instanceof InvalidChange) return [];
-        throw error;
-      }
-    });
+    return [() => this.#published(tenant), ...agents.map((agent) => () => this.#agent(tenant, agent))].flatMap(
+      (make) => {
+        try {
+          return [make()];
+        } catch (error) {
+          // The instance's policy was changed in a way that this entry does not go with: its agent is refused.
+          if (error instanceof InvalidChange) return [];
+          throw error;
+        }
+      },
+    );
   }
 
   async #change(

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { message, VerificationAdmitted, VerificationDecided, VerificationRequested, type Limit } from '@countersign/contracts';
+import {
+  message,
+  VerificationAdmitted,
+  VerificationDecided,
+  VerificationRequested,
+  type Limit,
+} from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { ManualClock } from '@countersign/testing';
 import { AdmitRequest } from './admit-request.js';

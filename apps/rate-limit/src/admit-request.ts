@@ -8,7 +8,7 @@ import {
   type VerificationRequested,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
-import { LimitPolicies, LimitStore, type LimitDecision } from './ports.js';
+import { type LimitPolicies, type LimitStore, type LimitDecision } from './ports.js';
 
 /**
  * Lets a request through to the verification service, its seal untouched, or answers it. Fails closed: without a store

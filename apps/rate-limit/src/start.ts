@@ -19,14 +19,17 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const store = new PostgresLimitStore(database, () => relay.wake());
   const forgetting = setInterval(() => void store.forget().catch(() => undefined), settings.FORGET_SECONDS * 1000);
   host.onClose(() => Promise.resolve(clearInterval(forgetting)));
-  const app = await createBusApp(RateLimitModule.with({ store, policies: new DirectoryLimits(await host.directory()) }), {
-    broker: host.broker,
-    group: 'rate-limit',
-    messages: [VerificationRequested],
-    maxInFlight: settings.MAX_IN_FLIGHT,
-    logger: new NestLogger(host.logger),
-    onFatal: fatal,
-  });
+  const app = await createBusApp(
+    RateLimitModule.with({ store, policies: new DirectoryLimits(await host.directory()) }),
+    {
+      broker: host.broker,
+      group: 'rate-limit',
+      messages: [VerificationRequested],
+      maxInFlight: settings.MAX_IN_FLIGHT,
+      logger: new NestLogger(host.logger),
+      onFatal: fatal,
+    },
+  );
   host.onClose(() => app.close());
   await app.listen();
   return host.started();

@@ -108,6 +108,7 @@ describe('the edge', () => {
     await bed.call('GET', '/v1/nothing/48217390', { key: ADMIN_KEY });
     const [first, second] = await lines(bed, 2);
     expect(first).toEqual({
+      service: 'rest-adapter',
       method: 'PUT',
       route: '/v1/tenants/:tenant/subjects/:subject/pin',
       status: 204,

@@ -66,11 +66,18 @@ export function guardEdge(adapter: FastifyAdapter, authenticator: Authenticator,
       done(error as Error);
     }
   });
+  let stopping = false;
+  server.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
   server.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
     // The pattern of the route: a path holds ids of people.
     const route = request.routeOptions.url ?? 'unknown';
     const { statusCode: status, elapsedTime } = reply;
     logger.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 }, 'request');
+    // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
+    if (stopping) setImmediate(() => server.server.closeIdleConnections());
     done();
   });
   return routes;

@@ -1,4 +1,4 @@
 import { runProcess } from '@countersign/service';
 import { start } from './start.js';
 
-await runProcess(start);
+await runProcess(process.env, start);

@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { MemoryBroker } from '@countersign/messaging';
 import { createSealingKeys } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { eventually } from '@countersign/testing';
 import { start } from './start.js';
+import { AGENT_KEY, TestBed } from './test-bed.js';
 
 const { publicKeys, privateKeys } = await createSealingKeys('k1');
 const good = {
@@ -57,5 +59,25 @@ describe('start', () => {
     await expect(fetch(`${first.urls['rest']}/health/live`)).rejects.toThrow();
     expect(broker.healthy()).toBe(true);
     await broker.close();
+  });
+});
+
+describe('close', () => {
+  it('finishes what is in flight and does not wait for the keep-alive of its connection', async () => {
+    const bed = await TestBed.open({ REPLY_TIMEOUT_MS: '1000' });
+    // Nobody answers: the request is in flight until its time is over.
+    bed.decide = () => undefined;
+    const inFlight = bed.call('POST', '/v1/verifications', {
+      key: AGENT_KEY,
+      body: { method: 'pin', subject: 'c-1', pin: '4217' },
+    });
+    await eventually('the guess is asked', () => bed.commands.length === 1);
+    const closing = bed.adapter.close().then(() => Date.now());
+    const answer = await inFlight;
+    const answeredAt = Date.now();
+    expect(answer).toMatchObject({ status: 200, body: { outcome: 'unavailable' } });
+    // Node keeps an idle connection for 5 s, Fastify for 72 s.
+    expect((await closing) - answeredAt).toBeLessThan(2000);
+    await bed.broker.close();
   });
 });

@@ -2,4 +2,4 @@ import 'reflect-metadata';
 import { runProcess } from '@countersign/service';
 import { start } from './start.js';
 
-await runProcess(start);
+await runProcess(process.env, start);

@@ -1,4 +1,4 @@
 import { runProcess } from '@countersign/service';
 import { start } from './start.js';
 
-await runProcess((env, fatal) => start(env, fatal));
+await runProcess(process.env, start);

@@ -15,7 +15,9 @@ import { PinVault, Seals, SubjectStore, type Profile } from './ports.js';
 class SubjectProfile {
   @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?: string[];
   @IsOptional() @IsString() @Length(1, 200) displayName?: string;
-  @IsOptional() @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { message: '$property must be a language tag' }) locale?: string;
+  @IsOptional()
+  @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { message: '$property must be a language tag' })
+  locale?: string;
 }
 
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
@@ -38,13 +40,17 @@ export class ManageSubject {
     );
     const phones = profile.phones?.map((phone, at) => {
       const number = toE164(phone);
-      if (number === undefined) violations.push({ field: `phones[${at}]`, rule: 'must be a telephone number in E.164 form' });
+      if (number === undefined)
+        violations.push({ field: `phones[${at}]`, rule: 'must be a telephone number in E.164 form' });
       return number ?? '';
     });
     if (violations.length > 0) return answered(command.commandId, { answer: 'invalid', violations });
     const change: Profile = { ...profile, ...(phones ? { phones: [...new Set(phones)] } : {}) };
     const result = await this.subjects.change(command.commandId, command.tenant, command.subject, change);
-    return answered(command.commandId, result === 'taken' ? { answer: 'taken' } : { answer: result, body: { subject: command.subject } });
+    return answered(
+      command.commandId,
+      result === 'taken' ? { answer: 'taken' } : { answer: result, body: { subject: command.subject } },
+    );
   }
 
   async enrol(command: PinChangeRequested): Promise<CommandAnswered> {

@@ -1,4 +1,9 @@
-import { type AttemptPolicy, type FactRecorded, type VerificationDecided, type Violation } from '@countersign/contracts';
+import {
+  type AttemptPolicy,
+  type FactRecorded,
+  type VerificationDecided,
+  type Violation,
+} from '@countersign/contracts';
 import { type Spent } from './domain/attempts.js';
 
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
@@ -131,7 +136,9 @@ export abstract class PinVault {
   /** Undefined when the queue is full: answer `unavailable` and spend nothing. */
   abstract reserve(): HashSlot | undefined;
   /** Hashes a new PIN and returns what wraps it for a row. */
-  abstract prepare(pin: string): Promise<(row: Omit<StoredCredential, 'keyId' | 'wrapped'>) => { keyId: string; wrapped: Buffer }>;
+  abstract prepare(
+    pin: string,
+  ): Promise<(row: Omit<StoredCredential, 'keyId' | 'wrapped'>) => { keyId: string; wrapped: Buffer }>;
 }
 
 /** Opens what the adapters sealed. */

@@ -6,7 +6,7 @@ import {
   SubjectStateRequested,
   VerificationAdmitted,
 } from '@countersign/contracts';
-import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { ManageSubject } from './manage-subject.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -21,7 +21,7 @@ export class VerificationHandler {
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
   async verify(@Payload() command: VerificationAdmitted, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
-    if (context.deadline !== undefined && context.deadline < Date.now()) {
+    if (isExpired(context)) {
       await this.verifyPin.abandon(command);
       return undefined;
     }

@@ -9,11 +9,11 @@ import {
 import { ServiceError } from '@countersign/service';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import {
-  AttemptPolicies,
-  AttemptStore,
-  PinVault,
-  Seals,
-  SubjectStore,
+  type AttemptPolicies,
+  type AttemptStore,
+  type PinVault,
+  type Seals,
+  type SubjectStore,
   type FoundSubject,
   type HashSlot,
   type SpentAttempt,

@@ -37,8 +37,13 @@ export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<S
     }
     values[name] = readFileSync(path, 'utf8').trim();
   };
-  const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) => existsSync(join(folder, name)));
-  if (hasPrivate !== hasPublic) throw new Error('SEALING_PRIVATE_KEYS and SEALING_PUBLIC_KEYS belong together: restore the missing one or remove both');
+  const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) =>
+    existsSync(join(folder, name)),
+  );
+  if (hasPrivate !== hasPublic)
+    throw new Error(
+      'SEALING_PRIVATE_KEYS and SEALING_PUBLIC_KEYS belong together: restore the missing one or remove both',
+    );
   const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
   keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);

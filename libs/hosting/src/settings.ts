@@ -10,7 +10,8 @@ export class BusSettings {
   /** Port for health and metrics; 0 picks a free one. */
   @IsInt() @Min(0) @Max(65_535) OPS_PORT: number = 9464;
   /** `host:port` with commas between them; unset: the in-process bus of the all-in-one product. */
-  @IsOptional() @Matches(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, { message: '$property must be host:port[,host:port…]' })
+  @IsOptional()
+  @Matches(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, { message: '$property must be host:port[,host:port…]' })
   @Hint('for example localhost:9092; unset only in the all-in-one product')
   KAFKA_BROKERS?: string;
   /** Begins every topic and group name, so that several installations can share a cluster. */

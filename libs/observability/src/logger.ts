@@ -4,7 +4,18 @@ import { destination, pino, type Logger } from 'pino';
 export type { Logger } from 'pino';
 
 /** Paths that are never printed, whatever somebody puts into a log object. */
-const NEVER_PRINTED = ['pin', 'password', 'apiKey', 'sealed', 'authorization', 'answers', 'phone', 'phones', 'argument', 'body'];
+const NEVER_PRINTED = [
+  'pin',
+  'password',
+  'apiKey',
+  'sealed',
+  'authorization',
+  'answers',
+  'phone',
+  'phones',
+  'argument',
+  'body',
+];
 
 /** The logger of a service: the process's logger, with the service's name in every line. */
 export function createLogger(service: string, level: string): Logger {
@@ -38,7 +49,11 @@ export function describeError(error: unknown): Record<string, unknown> {
     name: error.name,
     ...(typeof code === 'string' ? { code } : {}),
     ...(ours ? { message: error.message } : {}),
-    at: (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')).slice(0, 6).map((line) => line.trim()),
+    at: (error.stack ?? '')
+      .split('\n')
+      .filter((line) => line.startsWith('    at '))
+      .slice(0, 6)
+      .map((line) => line.trim()),
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   };
 }
@@ -47,12 +62,12 @@ export function describeError(error: unknown): Record<string, unknown> {
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
-  log(text: unknown, context?: unknown): void {
-    this.logger.debug({ context: String(context ?? '') }, String(text));
+  log(text: unknown, context?: string): void {
+    this.logger.debug({ context }, String(text));
   }
 
-  warn(text: unknown, context?: unknown): void {
-    this.logger.warn({ context: String(context ?? '') }, String(text));
+  warn(text: unknown, context?: string): void {
+    this.logger.warn({ context }, String(text));
   }
 
   error(text: unknown): void {

@@ -2,19 +2,27 @@ import { Counter, Gauge, Histogram, register } from 'prom-client';
 
 /** Verifications by outcome, counted where the answer leaves. */
 export function outcomeCounter(): Counter<'adapter' | 'outcome'> {
-  return existing('countersign_verifications_total') as Counter<'adapter' | 'outcome'> ??
-    new Counter({ name: 'countersign_verifications_total', help: 'Verifications by outcome', labelNames: ['adapter', 'outcome'] });
+  return (
+    (existing('countersign_verifications_total') as Counter<'adapter' | 'outcome'>) ??
+    new Counter({
+      name: 'countersign_verifications_total',
+      help: 'Verifications by outcome',
+      labelNames: ['adapter', 'outcome'],
+    })
+  );
 }
 
 /** Seconds from a request's arrival at an adapter to its answer. */
 export function answerSeconds(): Histogram<'adapter'> {
-  return existing('countersign_answer_seconds') as Histogram<'adapter'> ??
+  return (
+    (existing('countersign_answer_seconds') as Histogram<'adapter'>) ??
     new Histogram({
       name: 'countersign_answer_seconds',
       help: 'Seconds from the arrival of a request to its answer',
       labelNames: ['adapter'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    });
+    })
+  );
 }
 
 /** A figure that is read when it is scraped; the last registration of a label set wins. */

@@ -1,4 +1,6 @@
+import { randomBytes, webcrypto } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
+import { KEY_BYTES } from './keyed-hash.js';
 import { SealBrokenError } from './keyring.js';
 import { type Secret } from './secret.js';
 
@@ -10,13 +12,36 @@ export interface SealBinding {
 
 const ALGORITHM = 'ECDH-ES';
 const ENCRYPTION = 'A256GCM';
+/** One content key seals for this long, in milliseconds, and this often; then its successor takes over. */
+const CONTENT_KEY_MS = 60_000;
+/** Far below the 2^32 random nonces that NIST SP 800-38D section 8.3 allows under one key. */
+const CONTENT_KEY_USES = 1_000_000;
+/** Content keys that an {@link Unsealer} remembers: one for each adapter and minute. */
+const REMEMBERED_KEYS = 1000;
 
 interface KeySet {
   keys?: JWK[];
 }
 
-/** Seals payloads for the verification service (JWE, RFC 7516; ECDH-ES over X25519, RFC 8037). Holds public keys only. */
+/** A content key, and its ticket: the key itself, sealed for the verification service. */
+interface ContentKey {
+  readonly key: CryptoKey;
+  readonly ticket: string;
+  readonly until: number;
+  uses: number;
+}
+
+/**
+ * Seals payloads for the verification service (JWE, RFC 7516). Holds public keys only.
+ *
+ * Two layers, because a key agreement for each payload would cost more than everything else an adapter does: a random
+ * content key is sealed with ECDH-ES over X25519 (RFC 8037) once a minute, which gives the ticket; payloads are sealed
+ * under the content key (`dir`, A256GCM) and carry the ticket in their protected header. Only the private key opens the
+ * ticket, and only what is in the ticket opens the payload.
+ */
 export class Sealer {
+  #content: Promise<ContentKey> | undefined;
+
   private constructor(
     private readonly key: CryptoKey,
     private readonly keyId: string,
@@ -34,20 +59,39 @@ export class Sealer {
   }
 
   async seal(payload: Record<string, unknown>, binding: SealBinding): Promise<string> {
+    const content = await this.#contentKey();
     return new CompactEncrypt(Buffer.from(JSON.stringify(payload)))
       .setProtectedHeader({
-        alg: ALGORITHM,
+        alg: 'dir',
         enc: ENCRYPTION,
-        kid: this.keyId,
+        tkt: content.ticket,
         cmd: binding.commandId,
         ten: binding.tenant,
       })
+      .encrypt(content.key);
+  }
+
+  async #contentKey(): Promise<ContentKey> {
+    const content = await (this.#content ??= this.#newContentKey());
+    content.uses += 1;
+    if (Date.now() < content.until && content.uses <= CONTENT_KEY_USES) return content;
+    this.#content = this.#newContentKey();
+    return this.#content;
+  }
+
+  async #newContentKey(): Promise<ContentKey> {
+    const bytes = randomBytes(KEY_BYTES);
+    const ticket = await new CompactEncrypt(bytes)
+      .setProtectedHeader({ alg: ALGORITHM, enc: ENCRYPTION, kid: this.keyId })
       .encrypt(this.key);
+    return { key: await importContentKey(bytes), ticket, until: Date.now() + CONTENT_KEY_MS, uses: 0 };
   }
 }
 
 /** Opens what a {@link Sealer} sealed. Lives in the verification service alone. */
 export class Unsealer {
+  readonly #contentKeys = new Map<string, Promise<CryptoKey>>();
+
   private constructor(private readonly keys: ReadonlyMap<string, CryptoKey>) {}
 
   /**
@@ -67,15 +111,10 @@ export class Unsealer {
   /** @throws SealBrokenError when the seal is damaged, of an unknown key, or bound to something else */
   async unseal(sealed: string, binding: SealBinding): Promise<Record<string, unknown>> {
     try {
-      const { plaintext, protectedHeader } = await compactDecrypt(
-        sealed,
-        ({ kid }) => {
-          const key = this.keys.get(kid ?? '');
-          if (!key) throw new SealBrokenError('unknown sealing key');
-          return key;
-        },
-        { keyManagementAlgorithms: [ALGORITHM], contentEncryptionAlgorithms: [ENCRYPTION] },
-      );
+      const { plaintext, protectedHeader } = await compactDecrypt(sealed, ({ tkt }) => this.#contentKey(tkt), {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: [ENCRYPTION],
+      });
       if (protectedHeader['cmd'] !== binding.commandId || protectedHeader['ten'] !== binding.tenant) {
         throw new SealBrokenError('bound to another command');
       }
@@ -84,6 +123,37 @@ export class Unsealer {
       throw new SealBrokenError('the sealed payload cannot be opened');
     }
   }
+
+  #contentKey(ticket: unknown): Promise<CryptoKey> {
+    if (typeof ticket !== 'string') return Promise.reject(new SealBrokenError('no ticket'));
+    const known = this.#contentKeys.get(ticket);
+    if (known) return known;
+    const opened = this.#openTicket(ticket);
+    this.#contentKeys.set(ticket, opened);
+    // A ticket that does not open is not remembered: junk must not push good ones out.
+    opened.catch(() => this.#contentKeys.delete(ticket));
+    const [oldest] = this.#contentKeys.keys();
+    if (this.#contentKeys.size > REMEMBERED_KEYS && oldest !== undefined) this.#contentKeys.delete(oldest);
+    return opened;
+  }
+
+  async #openTicket(ticket: string): Promise<CryptoKey> {
+    const { plaintext } = await compactDecrypt(
+      ticket,
+      ({ kid }) => {
+        const key = this.keys.get(kid ?? '');
+        if (!key) throw new SealBrokenError('unknown sealing key');
+        return key;
+      },
+      { keyManagementAlgorithms: [ALGORITHM], contentEncryptionAlgorithms: [ENCRYPTION] },
+    );
+    if (plaintext.length !== KEY_BYTES) throw new SealBrokenError('not a content key');
+    return importContentKey(plaintext);
+  }
+}
+
+function importContentKey(bytes: Uint8Array): Promise<CryptoKey> {
+  return webcrypto.subtle.importKey('raw', Buffer.from(bytes), 'AES-GCM', false, ['encrypt', 'decrypt']);
 }
 
 /** A new pair of key sets: the private one for the verification service, the public one for the adapters. */

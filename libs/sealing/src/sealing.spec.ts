@@ -16,7 +16,11 @@ describe('Keyring', () => {
     const wrapped = ring.wrap(CANARY, context);
     expect(ring.unwrap(wrapped, context)).toBe(CANARY);
     expect(wrapped.bytes.includes(CANARY)).toBe(false);
-    for (const other of [['acme', 'bob', 'pin', '1'], ['acme', 'alice', 'pin', '2'], ['acm', 'ealice', 'pin', '1']]) {
+    for (const other of [
+      ['acme', 'bob', 'pin', '1'],
+      ['acme', 'alice', 'pin', '2'],
+      ['acm', 'ealice', 'pin', '1'],
+    ]) {
       expect(() => ring.unwrap(wrapped, other)).toThrow(SealBrokenError);
     }
   });
@@ -38,9 +42,12 @@ describe('Keyring', () => {
     expect(rotated.wrap(CANARY, context).keyId).toBe('b');
   });
 
-  it.each(['', 'a', 'a:short', `a:${key},a:${key}`, `a b:${key}`])('refuses a malformed keyring without showing it', (text) => {
-    expect(() => new Keyring(new Secret(text))).toThrow(/^(must|every)/);
-  });
+  it.each(['', 'a', 'a:short', `a:${key},a:${key}`, `a b:${key}`])(
+    'refuses a malformed keyring without showing it',
+    (text) => {
+      expect(() => new Keyring(new Secret(text))).toThrow(/^(must|every)/);
+    },
+  );
 });
 
 describe('a sealed message', () => {
@@ -62,6 +69,33 @@ describe('a sealed message', () => {
     const sealer = await Sealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
     const other = await Unsealer.fromKeySet(new Secret((await createSealingKeys('s1')).privateKeys));
     await expect(other.unseal(await sealer.seal({ pin: CANARY }, binding), binding)).rejects.toThrow(SealBrokenError);
+  });
+
+  it('is different every time, under one ticket for many', async () => {
+    const sealer = await Sealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
+    const [first = '', second = ''] = await Promise.all([
+      sealer.seal({ pin: CANARY }, binding),
+      sealer.seal({ pin: CANARY }, binding),
+    ]);
+    expect(first).not.toBe(second);
+    const ticketOf = (jwe: string): unknown =>
+      (JSON.parse(Buffer.from(jwe.split('.')[0] ?? '', 'base64url').toString()) as { tkt: unknown }).tkt;
+    expect(ticketOf(first)).toBe(ticketOf(second));
+  });
+
+  it('is not opened with the ticket of another sealer, or without one', async () => {
+    const keys = await createSealingKeys('s1');
+    const unsealer = await Unsealer.fromKeySet(new Secret(keys.privateKeys));
+    const [one = '', other = ''] = await Promise.all(
+      [1, 2].map(async () => (await Sealer.fromKeySet(keys.publicKeys)).seal({ pin: CANARY }, binding)),
+    );
+    const header = (jwe: string): string => jwe.split('.')[0] ?? '';
+    await expect(unsealer.unseal(one.replace(header(one), header(other)), binding)).rejects.toThrow(SealBrokenError);
+    const bare = Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', cmd: 'command-1', ten: 'acme' })).toString(
+      'base64url',
+    );
+    await expect(unsealer.unseal(one.replace(header(one), bare), binding)).rejects.toThrow(SealBrokenError);
+    expect(await unsealer.unseal(one, binding)).toEqual({ pin: CANARY });
   });
 
   it('cannot be made with a private key in the hands of an adapter', async () => {

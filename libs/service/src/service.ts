@@ -13,11 +13,17 @@ export interface RunningService {
 /** Longest orderly stop; after it the process ends with code 1. Less than the 30 s that Kubernetes gives. */
 const STOP_LIMIT_MS = 25_000;
 
+/** How long a start waits for a broker and a database that are not there yet: services start in any order. */
+const START_LIMIT_MS = 60_000;
+const START_PAUSE_MS = 1_000;
+
 /**
  * Runs a service as this process: starts it, stops it on SIGTERM and SIGINT, and ends with a code that says how it went.
+ * @param env the environment of the process: `process.env`, which only main.ts may read
  * @param start gets `fatal`, to be called when the service broke in a way that only a restart mends
  */
 export async function runProcess(
+  env: Environment,
   start: (env: Environment, fatal: (error: Error) => void) => Promise<RunningService>,
 ): Promise<void> {
   let service: RunningService | undefined;
@@ -43,11 +49,33 @@ export async function runProcess(
   process.on('unhandledRejection', (error) => fatal(error as Error));
   process.on('uncaughtException', fatal);
   try {
-    service = await start(process.env, fatal);
-    if (stopping) await service.close();
+    service = await startPatiently(
+      () => start(env, fatal),
+      () => stopping,
+    );
+    if (stopping) await service?.close();
   } catch (error) {
     report(error);
     process.exit(1);
+  }
+}
+
+/** Starts again while what it needs is not there yet; a start that failed has let go of everything. */
+async function startPatiently(
+  start: () => Promise<RunningService>,
+  givenUp: () => boolean,
+): Promise<RunningService | undefined> {
+  const deadline = Date.now() + START_LIMIT_MS;
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      const worthWaiting = error instanceof ServiceError && error.retriable && Date.now() < deadline;
+      if (givenUp()) return undefined;
+      if (!worthWaiting) throw error;
+      process.stderr.write(`${error.message}; waiting for it\n`);
+      await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
+    }
   }
 }
 

@@ -31,7 +31,9 @@ export function loadSettings<T extends object>(settings: new () => T, env: Envir
     try {
       const text = readVariable(env, name);
       if (text === undefined) continue;
-      Object.assign(result, { [name]: convert(text, Reflect.getMetadata('design:type', settings.prototype as object, name)) });
+      Object.assign(result, {
+        [name]: convert(text, Reflect.getMetadata('design:type', settings.prototype as object, name)),
+      });
     } catch (error) {
       faults.push(`${name}: ${(error as Error).message}`);
     }
@@ -85,6 +87,10 @@ export async function checked<T>(name: string, make: () => T | Promise<T>): Prom
   try {
     return await make();
   } catch (error) {
-    throw new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n  ${name} ${(error as Error).message}`, false);
+    throw new ServiceError(
+      'SETTINGS_INVALID',
+      `These settings are missing or wrong:\n  ${name} ${(error as Error).message}`,
+      false,
+    );
   }
 }

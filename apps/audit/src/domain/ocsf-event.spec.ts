@@ -27,14 +27,18 @@ describe('an audit event', () => {
     'of %s, %s has what its OCSF class requires',
     (kind, outcome) => {
       const event = toOcsf(fact({ kind, outcome }));
-      expect(Object.keys(event)).toEqual(expect.arrayContaining([...REQUIRED, ...(REQUIRED_BY_CLASS[event['class_uid'] as number] ?? [])]));
+      expect(Object.keys(event)).toEqual(
+        expect.arrayContaining([...REQUIRED, ...(REQUIRED_BY_CLASS[event['class_uid'] as number] ?? [])]),
+      );
       expect(event['type_uid']).toBe((event['class_uid'] as number) * 100 + (event['activity_id'] as number));
       expect(event['time']).toBe(1795341600123);
     },
   );
 
   it('says who, what, when and how it ended', () => {
-    expect(toOcsf(fact({ subject: 'alice', outcome: 'rejected', attempt: 2, callId: 'call-1', method: 'pin' }))).toMatchObject({
+    expect(
+      toOcsf(fact({ subject: 'alice', outcome: 'rejected', attempt: 2, callId: 'call-1', method: 'pin' })),
+    ).toMatchObject({
       class_uid: 3002,
       status: 'Failure',
       status_code: 'PIN_MISMATCH',

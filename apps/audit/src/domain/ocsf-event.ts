@@ -52,7 +52,8 @@ const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'L
 export function toOcsf(fact: FactRecorded): OcsfEvent {
   const { family, activityId, activityName } = SHAPES[fact.kind];
   const { class_uid, category_uid } = CLASSES[family];
-  const severityId = fact.outcome === undefined ? (fact.kind === 'credential.locked' ? 3 : 1) : VERDICTS[fact.outcome].severityId;
+  const severityId =
+    fact.outcome === undefined ? (fact.kind === 'credential.locked' ? 3 : 1) : VERDICTS[fact.outcome].severityId;
   return {
     activity_id: activityId,
     activity_name: activityName,
@@ -102,7 +103,11 @@ function authentication(fact: FactRecorded): OcsfEvent {
     status_id: verdict.denied ? 2 : 1,
     status: verdict.denied ? 'Failure' : 'Success',
     status_code: verdict.code,
-    ...(unknown ? { status_detail: 'USER_DOES_NOT_EXIST' } : verdict.detail === undefined ? {} : { status_detail: verdict.detail }),
+    ...(unknown
+      ? { status_detail: 'USER_DOES_NOT_EXIST' }
+      : verdict.detail === undefined
+        ? {}
+        : { status_detail: verdict.detail }),
     auth_protocol_id: 99,
     auth_protocol: 'PIN',
     auth_factors: [{ factor_type_id: 11, factor_type: 'Password' }],

@@ -12,7 +12,12 @@ let trail: PostgresAuditTrail;
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = await openDatabase({ url: test.url, schema: 'audit', migrations: [Audit1764000000004], applicationName: 'test' });
+  database = await openDatabase({
+    url: test.url,
+    schema: 'audit',
+    migrations: [Audit1764000000004],
+    applicationName: 'test',
+  });
   trail = new PostgresAuditTrail(database);
 });
 

@@ -2,7 +2,11 @@ import { DEFAULT_POLICY, overlay } from './effective-policy.js';
 
 describe('a policy over another', () => {
   it('changes what it names and nothing else', () => {
-    const policy = overlay(DEFAULT_POLICY, { attempts: { perWindow: 5 }, greetByName: false }, { attempts: { lockSeconds: 60 } });
+    const policy = overlay(
+      DEFAULT_POLICY,
+      { attempts: { perWindow: 5 }, greetByName: false },
+      { attempts: { lockSeconds: 60 } },
+    );
     expect(policy['attempts']).toEqual({ perWindow: 5, windowSeconds: 900, lockSeconds: 60, maxLockSeconds: 86_400 });
     expect(policy['greetByName']).toBe(false);
     expect(policy['limits']).toEqual(DEFAULT_POLICY['limits']);
@@ -13,7 +17,11 @@ describe('a policy over another', () => {
   });
 
   it('reads a plain list of unlocked functions as the level verified', () => {
-    const policy = overlay(DEFAULT_POLICY, { unlocksFunctions: { identified: ['hours'] } }, { unlocksFunctions: ['pay'] });
+    const policy = overlay(
+      DEFAULT_POLICY,
+      { unlocksFunctions: { identified: ['hours'] } },
+      { unlocksFunctions: ['pay'] },
+    );
     expect(policy['unlocksFunctions']).toEqual({ identified: ['hours'], verified: ['pay'] });
   });
 

@@ -44,9 +44,7 @@ export function overlay(...layers: readonly RawPolicy[]): RawPolicy {
 function merge(below: unknown, above: unknown): unknown {
   if (!isObject(below) || !isObject(above)) return above;
   const keys = new Set([...Object.keys(below), ...Object.keys(above)]);
-  return Object.fromEntries(
-    [...keys].map((key) => [key, key in above ? merge(below[key], above[key]) : below[key]]),
-  );
+  return Object.fromEntries([...keys].map((key) => [key, key in above ? merge(below[key], above[key]) : below[key]]));
 }
 
 function expandUnlocks(policy: RawPolicy): RawPolicy {

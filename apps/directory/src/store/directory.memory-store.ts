@@ -1,6 +1,12 @@
 import { type Message } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
-import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord, type TenantView } from '../ports.js';
+import {
+  DirectoryStore,
+  type AgentRecord,
+  type DirectoryChange,
+  type TenantRecord,
+  type TenantView,
+} from '../ports.js';
 
 /** The twin of the PostgreSQL store for tests of use cases. */
 export class MemoryDirectoryStore extends DirectoryStore {
@@ -14,28 +20,24 @@ export class MemoryDirectoryStore extends DirectoryStore {
     super();
   }
 
-  override change(
+  // eslint-disable-next-line @typescript-eslint/require-await -- async, so that what `decide` throws is a rejection
+  override async change(
     commandId: string,
     tenant: string,
     decide: (view: TenantView) => DirectoryChange | undefined,
   ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'> {
-    if (this.#seen.has(commandId)) return Promise.resolve('repeated');
-    let change: DirectoryChange | undefined;
-    try {
-      change = decide(this.#view(tenant));
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+    if (this.#seen.has(commandId)) return 'repeated';
+    const change = decide(this.#view(tenant));
     if ((change?.agents ?? []).some(({ agent }) => (this.#agents.get(agent)?.tenant ?? tenant) !== tenant)) {
-      return Promise.resolve('taken');
+      return 'taken';
     }
     this.#seen.add(commandId);
-    if (!change) return Promise.resolve('unchanged');
+    if (!change) return 'unchanged';
     if (change.tenant) this.#tenants.set(tenant, change.tenant);
     for (const agent of change.agents ?? []) this.#agents.set(agent.agent, agent);
     this.published.push(...change.publish);
     this.facts.push({ ...change.fact, tenant });
-    return Promise.resolve('changed');
+    return 'changed';
   }
 
   override publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void> {

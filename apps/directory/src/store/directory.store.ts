@@ -2,7 +2,13 @@ import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, message, type Message, type SecretHash } from '@countersign/contracts';
 import { Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type RawPolicy } from '../domain/effective-policy.js';
-import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord, type TenantView } from '../ports.js';
+import {
+  DirectoryStore,
+  type AgentRecord,
+  type DirectoryChange,
+  type TenantRecord,
+  type TenantView,
+} from '../ports.js';
 
 interface AgentRow {
   tenant: string;
@@ -66,9 +72,10 @@ export class PostgresDirectoryStore extends DirectoryStore {
   }
 
   async #view(tx: Sql, tenant: string): Promise<TenantView> {
-    const [record] = await tx.query<TenantRecord>('SELECT tenant, name, policy FROM directory.tenants WHERE tenant = $1', [
-      tenant,
-    ]);
+    const [record] = await tx.query<TenantRecord>(
+      'SELECT tenant, name, policy FROM directory.tenants WHERE tenant = $1',
+      [tenant],
+    );
     const agents = await tx.query<AgentRow>(
       'SELECT tenant, agent, name, policy, passwords, api_keys FROM directory.agents WHERE tenant = $1 ORDER BY agent',
       [tenant],
@@ -83,7 +90,10 @@ export class PostgresDirectoryStore extends DirectoryStore {
 
   /** Entries of one key keep their order: the outbox locks the key until the commit. */
   async #publish(tx: Sql, messages: readonly Message[]): Promise<void> {
-    await this.#outbox.add(tx, messages.map((entry) => encodeMessage(uuid(), entry)));
+    await this.#outbox.add(
+      tx,
+      messages.map((entry) => encodeMessage(uuid(), entry)),
+    );
   }
 
   async #record(tx: Sql, commandId: string, tenant: string, time: string, { fact }: DirectoryChange): Promise<void> {

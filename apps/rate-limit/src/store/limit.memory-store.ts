@@ -14,7 +14,12 @@ export class MemoryLimitStore extends LimitStore {
 
   override admit(request: LimitRequest): Promise<LimitDecision> {
     const now = this.clock.now();
-    const { admitted, retryAt, log } = admit(this.#logs.get(request.key) ?? EMPTY, request.commandId, now, request.limit);
+    const { admitted, retryAt, log } = admit(
+      this.#logs.get(request.key) ?? EMPTY,
+      request.commandId,
+      now,
+      request.limit,
+    );
     this.#logs.set(request.key, log);
     if (admitted) return Promise.resolve({ admitted, retryAfterSeconds: undefined });
     this.facts.push(Object.assign(request.refusal, { time: new Date(now).toISOString() }));

@@ -32,7 +32,8 @@ afterAll(async () => {
   await drop();
 });
 
-const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> => (databases[0] as Database).query<T>(sql, params);
+const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> =>
+  (databases[0] as Database).query<T>(sql, params);
 
 async function advance(seconds: number): Promise<void> {
   await query(
@@ -47,7 +48,12 @@ const request = (key: string, limit: number, periodSeconds: number): Parameters<
   key,
   commandId: randomUUID(),
   limit: { limit, periodSeconds },
-  refusal: message(FactRecorded, { factId: randomUUID(), kind: 'limit.refused', time: new Date(0).toISOString(), tenant: 'acme' }),
+  refusal: message(FactRecorded, {
+    factId: randomUUID(),
+    kind: 'limit.refused',
+    time: new Date(0).toISOString(),
+    tenant: 'acme',
+  }),
 });
 
 describe('the PostgreSQL limit store', () => {
@@ -100,7 +106,9 @@ describe('the PostgreSQL limit store', () => {
     await (stores[0] as PostgresLimitStore).admit(request(key, 1, 60));
     const refused = request(key, 1, 60);
     await (stores[0] as PostgresLimitStore).admit(refused);
-    const [row] = await query<{ payload: string }>('SELECT payload FROM rate_limit.outbox WHERE id = $1', [refused.refusal.factId]);
+    const [row] = await query<{ payload: string }>('SELECT payload FROM rate_limit.outbox WHERE id = $1', [
+      refused.refusal.factId,
+    ]);
     const { time } = JSON.parse(row?.payload ?? '{}') as { time: string };
     expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(60_000);
     expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -112,7 +120,9 @@ describe('the PostgreSQL limit store', () => {
     await advance(120);
     await (stores[0] as PostgresLimitStore).admit(request(young, 1, 60));
     await (stores[0] as PostgresLimitStore).forget();
-    const rows = await query<{ key: string }>('SELECT key FROM rate_limit.windows WHERE key = ANY ($1)', [[old, young]]);
+    const rows = await query<{ key: string }>('SELECT key FROM rate_limit.windows WHERE key = ANY ($1)', [
+      [old, young],
+    ]);
     expect(rows.map(({ key }) => key)).toEqual([young]);
   });
 });

@@ -23,7 +23,8 @@ export class MemoryAttemptStore extends AttemptStore {
   override spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
     const now = this.clock.now();
     const known = this.#commands.get(attempt.commandId);
-    if (known && known.receivedAt > now - attempt.repeatSeconds * 1000) return Promise.resolve(recalled(known, attempt));
+    if (known && known.receivedAt > now - attempt.repeatSeconds * 1000)
+      return Promise.resolve(recalled(known, attempt));
     const key = `${attempt.tenant}/${attempt.guardKey}`;
     const { guard, ...result } = spend(this.#guards.get(key) ?? FRESH, now, policy);
     this.#guards.set(key, guard);

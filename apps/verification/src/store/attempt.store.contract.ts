@@ -26,7 +26,11 @@ export function attemptOf(more: Partial<Attempt> = {}): Attempt {
   };
 }
 
-export function verdictOf(attempt: Attempt, spent: SpentAttempt, outcome: Outcome): Parameters<AttemptStore['close']>[0] {
+export function verdictOf(
+  attempt: Attempt,
+  spent: SpentAttempt,
+  outcome: Outcome,
+): Parameters<AttemptStore['close']>[0] {
   const reply = message(VerificationDecided, {
     commandId: attempt.commandId,
     outcome,
@@ -67,7 +71,9 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const guardKey = randomUUID();
     const tries = await Promise.all(Array.from({ length: 50 }, () => guess(guardKey)));
     expect(tries.filter(({ granted }) => granted)).toHaveLength(3);
-    expect(tries.map(({ number }) => number).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+    expect(tries.map(({ number }) => number).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, n) => n + 1),
+    );
   });
 
   it('keeps references and tenants apart', async () => {
@@ -113,7 +119,11 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const guardKey = randomUUID();
     await guess(guardKey, { ...POLICY, perWindow: 5 });
     await guess(guardKey, { ...POLICY, perWindow: 5 });
-    expect(await guess(guardKey, { ...POLICY, perWindow: 2 })).toMatchObject({ granted: false, chargedLock: true, left: 0 });
+    expect(await guess(guardKey, { ...POLICY, perWindow: 2 })).toMatchObject({
+      granted: false,
+      chargedLock: true,
+      left: 0,
+    });
   });
 
   it('answers a repeated command from the store and spends nothing', async () => {

@@ -37,7 +37,9 @@ async function advance(seconds: number): Promise<void> {
        recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(recent) at)`,
     [seconds],
   );
-  await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [seconds]);
+  await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [
+    seconds,
+  ]);
 }
 
 describe('the PostgreSQL attempt store', () => {
@@ -45,7 +47,8 @@ describe('the PostgreSQL attempt store', () => {
     Promise.resolve({
       store,
       advance,
-      facts: async () => (await database.query<{ id: string }>('SELECT id FROM verification.outbox')).map(({ id }) => id),
+      facts: async () =>
+        (await database.query<{ id: string }>('SELECT id FROM verification.outbox')).map(({ id }) => id),
     }),
   );
 
@@ -88,7 +91,11 @@ describe('the PostgreSQL attempt store', () => {
     const decided: string[] = [];
     for (let n = 0; n < 5; n++) {
       const attempt = attemptOf({ guardKey });
-      const verdict = verdictOf(attempt, spentOf(await store.spend(attempt, { ...limits(), perWindow: 9 })), 'rejected');
+      const verdict = verdictOf(
+        attempt,
+        spentOf(await store.spend(attempt, { ...limits(), perWindow: 9 })),
+        'rejected',
+      );
       await store.close(verdict);
       decided.push(verdict.facts[0]?.factId ?? '');
     }

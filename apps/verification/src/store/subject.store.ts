@@ -79,7 +79,9 @@ export class PostgresSubjectStore extends SubjectStore {
         const profile = { ...before?.profile, ...change };
         await this.#writeProfile(tx, tenant, subject, version, profile);
         if (change.phones) await this.#writePhones(tx, tenant, subject, change.phones);
-        await this.#record(tx, tenant, subject, 'subject.changed', commandId, { fields: Object.keys(change).join(' ') });
+        await this.#record(tx, tenant, subject, 'subject.changed', commandId, {
+          fields: Object.keys(change).join(' '),
+        });
         return before ? 'updated' : 'created';
       });
       this.wakeRelay();
@@ -202,7 +204,10 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact)]);
   }
 
-  #unwrapProfile(tenant: string, row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>): Profile {
+  #unwrapProfile(
+    tenant: string,
+    row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>,
+  ): Profile {
     try {
       const wrapped = { keyId: row.profile_key_id, bytes: row.profile };
       return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, row.subject_id, row.version))) as Profile;

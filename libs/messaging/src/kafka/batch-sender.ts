@@ -10,6 +10,8 @@ import { kafkaErrorType, UNKNOWN_TOPIC } from './kafka-client.js';
 const SEND_LIMIT_MS = 8_000;
 /** kafkajs groups a batch by partition in quadratic time. */
 const MAX_BATCH = 400;
+/** So many records are worth a request of their own: each costs the broker, its reader and this process. */
+const FULL_BATCH = 8;
 /** Bound on the reply addresses that are remembered as gone. */
 const MAX_GONE = 1_000;
 
@@ -23,6 +25,8 @@ interface Call {
 export interface BatchSenderOptions {
   readonly producer: () => Producer;
   readonly health: Health;
+  /** Longest time, in milliseconds, that a record waits for others. 0: none. */
+  readonly lingerMs: number;
   /** The name of a topic in the cluster. */
   readonly nameOf: (topic: string) => string;
   /** Names of all topics in the cluster. */
@@ -41,6 +45,11 @@ export class BatchSender {
   #waiting: Call[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
+  #lastWrite = 0;
+  /** Records of the last write and the time before it: how much is likely to come. */
+  #perMs = 0;
+  /** Ends the linger early. */
+  #hurry: (() => void) | undefined;
   readonly #gone = new Set<string>();
 
   constructor(options: BatchSenderOptions) {
@@ -54,12 +63,14 @@ export class BatchSender {
       this.#waiting.push({ records, since: Date.now(), resolve, reject });
       // Not at once: what else this turn of the event loop wants to send travels along.
       this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#run());
+      if (this.#waiting.length >= FULL_BATCH) this.#hurry?.();
     });
   }
 
   /** Finishes what was asked for, then disconnects. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#hurry?.();
     await this.#running;
     await this.#reset();
   }
@@ -67,6 +78,7 @@ export class BatchSender {
   async #run(): Promise<void> {
     let failures = 0;
     while (this.#waiting.length > 0) {
+      await this.#linger();
       const calls = this.#takeBatch();
       try {
         await this.#write(calls);
@@ -84,6 +96,29 @@ export class BatchSender {
       }
     }
     this.#running = undefined;
+  }
+
+  /**
+   * Lets a batch gather, for as long as the recent rate needs to fill it and `lingerMs` at most. Where not even a second
+   * record is to be expected in that time, as in every quiet hour, there is no wait at all.
+   */
+  async #linger(): Promise<void> {
+    const { lingerMs } = this.#options;
+    const wait = this.#perMs * lingerMs < 1 ? 0 : Math.min(lingerMs, FULL_BATCH / this.#perMs);
+    const rest = this.#lastWrite + wait - performance.now();
+    if (rest >= 1 && this.#waiting.length < FULL_BATCH && !this.#closed) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, rest);
+        this.#hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#hurry = undefined;
+    }
+    const now = performance.now();
+    this.#perMs = this.#waiting.length / Math.max(1, now - this.#lastWrite);
+    this.#lastWrite = now;
   }
 
   #takeBatch(): Call[] {

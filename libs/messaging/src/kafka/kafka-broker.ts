@@ -22,6 +22,9 @@ import { TopicReader } from './topic-reader.js';
 const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;
 
+/** Nobody on a telephone hears it, and it is only waited under load; see BatchSender. */
+const DEFAULT_LINGER_MS = 25;
+
 /** The bus on Apache Kafka. Connects when it is first used. */
 export class KafkaBroker extends Broker {
   readonly #client: KafkaClient;
@@ -44,6 +47,7 @@ export class KafkaBroker extends Broker {
       new BatchSender({
         producer: () => this.#client.producer(),
         health: this.#health,
+        lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
         nameOf: (topic) => this.#names.inCluster(topic),
         existing: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
         mayBeGone: isReplyTopic,

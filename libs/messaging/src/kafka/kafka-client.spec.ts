@@ -41,6 +41,50 @@ describe('the idle timer of kafkajs', () => {
   });
 });
 
+describe('a consumer of kafkajs', () => {
+  interface Runner {
+    retrier: (attempt: () => Promise<unknown>) => Promise<unknown>;
+    start(): Promise<void>;
+  }
+  const load = createRequire(import.meta.url);
+  const lost = Object.assign(new Error('refused'), { name: 'KafkaJSConnectionError' });
+
+  it('is told that the coordinator moved when the connection to it is lost', async () => {
+    repairKafkajs();
+    const { prototype } = load('kafkajs/src/consumer/consumerGroup.js') as {
+      prototype: { heartbeat(options: unknown): Promise<void> };
+    };
+    const symbols: symbol[] = [];
+    const group = new Proxy(
+      {},
+      {
+        get: (_, name) => {
+          if (typeof name === 'symbol') symbols.push(name);
+          return () => Promise.reject(lost);
+        },
+      },
+    );
+    await expect(prototype.heartbeat.call(group, { interval: 1 })).rejects.toMatchObject({
+      type: 'NOT_COORDINATOR_FOR_GROUP',
+    });
+    expect(symbols).not.toEqual([]);
+  });
+
+  it('keeps trying when the tries of a connection are spent', async () => {
+    repairKafkajs();
+    const { prototype } = load('kafkajs/src/consumer/runner.js') as { prototype: Runner };
+    const runner = {
+      running: true,
+      retrier: (attempt: () => Promise<unknown>) => attempt(),
+    };
+    await prototype.start.call(runner as unknown as Runner);
+    const spent = Object.assign(new Error('spent', { cause: lost }), { retriable: false });
+    await expect(runner.retrier(() => Promise.reject(spent))).rejects.toMatchObject({ retriable: true, cause: spent });
+    const other = new Error('another');
+    await expect(runner.retrier(() => Promise.reject(other))).rejects.toBe(other);
+  });
+});
+
 describe('TopicNames', () => {
   it('keeps installations apart by the prefix', () => {
     const names = new TopicNames('one.');

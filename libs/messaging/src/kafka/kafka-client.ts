@@ -11,6 +11,8 @@ export interface KafkaOptions {
   readonly topicPrefix?: string;
   /** Partitions of new topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
   readonly partitions?: number;
+  /** Longest time that a record waits for others under load, in milliseconds. Default 25; 0: none. */
+  readonly lingerMs?: number;
   /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
   /** What the client library complains about: a sentence without records. Default: silence. */

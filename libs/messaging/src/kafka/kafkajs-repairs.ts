@@ -5,6 +5,13 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+type Attempt = (bail: (error: Error) => void, retryCount: number, retryTime: number) => Promise<unknown>;
+
+interface Runner {
+  retrier: (attempt: Attempt) => Promise<unknown>;
+  start(): Promise<void>;
+}
+
 interface ConsumerGroup {
   heartbeat(options: unknown): Promise<void>;
 }
@@ -19,7 +26,7 @@ const load = createRequire(import.meta.url);
 let done = false;
 
 /**
- * Repairs two faults of kafkajs 2.2.4, which gets no new versions, at its classes. Each repair does nothing when the
+ * Repairs faults of kafkajs 2.2.4, which gets no new versions, at its classes. Each repair does nothing when the
  * library looks different from what it was.
  */
 export function repairKafkajs(): void {
@@ -27,6 +34,7 @@ export function repairKafkajs(): void {
   done = true;
   stopIdleTimer(load('kafkajs/src/network/requestQueue/index.js') as Internal<RequestQueue>);
   followCoordinator(load('kafkajs/src/consumer/consumerGroup.js') as Internal<ConsumerGroup>);
+  keepTrying(load('kafkajs/src/consumer/runner.js') as Internal<Runner>);
 }
 
 /**
@@ -53,11 +61,38 @@ function followCoordinator({ prototype }: Internal<ConsumerGroup>): void {
     try {
       await original.call(this, options);
     } catch (error) {
-      if (!(error instanceof Error) || !LOST.has(error.name)) throw error;
-      throw Object.assign(new Error('the group coordinator is gone', { cause: error }), {
-        type: 'NOT_COORDINATOR_FOR_GROUP',
-        retriable: true,
-      });
+      if (!isLost(error)) throw error;
+      throw retriable('the group coordinator is gone', error, { type: 'NOT_COORDINATOR_FOR_GROUP' });
     }
   };
 }
+
+/**
+ * The few tries of a connection, once spent, count as an error that never passes, and the consumer gives up its place in
+ * the group after 0.2 s of a failover. The consumer's own tries are meant for that.
+ */
+function keepTrying({ prototype }: Internal<Runner>): void {
+  const original = prototype?.start;
+  if (prototype === undefined || original === undefined) return;
+  prototype.start = function (this: Runner): Promise<void> {
+    const retrier = this.retrier;
+    this.retrier = (attempt) =>
+      retrier((bail, retryCount, retryTime) =>
+        attempt(bail, retryCount, retryTime).catch((error: unknown) => {
+          throw isLost(error) ? retriable('the connection is lost', error) : error;
+        }),
+      );
+    return original.call(this);
+  };
+}
+
+/** Whether the root of an error is a broken connection. */
+function isLost(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
+    if (LOST.has(at.name)) return true;
+  }
+  return false;
+}
+
+const retriable = (message: string, cause: unknown, fields: object = {}): Error =>
+  Object.assign(new Error(message, { cause }), { retriable: true, ...fields });

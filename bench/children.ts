@@ -1,0 +1,82 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of the build: this file runs from there. */
+const DIST = dirname(dirname(fileURLToPath(import.meta.url)));
+const READY_WITHIN_MS = 60_000;
+
+/** Runs a bench program to its end and reads the JSON that it prints. */
+export async function measure<T>(program: string, args: readonly (string | number)[], input = ''): Promise<T> {
+  const child = spawn(process.execPath, [join(DIST, 'bench', program), ...args.map(String)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (part: Buffer) => (output += part.toString()));
+  child.stdin.end(input);
+  const code = await new Promise((resolve) => child.on('exit', resolve));
+  if (code !== 0) throw new Error(`${program} ended with ${String(code)}`);
+  return JSON.parse(output) as T;
+}
+
+export interface Running {
+  readonly pid: number;
+  readonly urls: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an app as a process of its own, with the flags of Node that this one has (`node --cpu-prof …`), and waits for its line
+ * `ready`, which names its addresses.
+ */
+export async function startApp(app: string, env: Record<string, string>, logFile: string): Promise<Running> {
+  const child = spawn(process.execPath, [...process.execArgv, join(DIST, 'apps', app, 'src', 'main.js')], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log = createWriteStream(logFile, { flags: 'a' });
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  const urls = await ready(child, app);
+  return {
+    pid: child.pid ?? 0,
+    urls,
+    close: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGTERM');
+      }),
+  };
+}
+
+function ready(child: ChildProcess, app: string): Promise<Record<string, string>> {
+  return new Promise((resolve, reject) => {
+    let seen = '';
+    const limit = setTimeout(() => reject(new Error(`${app} was not ready in time`)), READY_WITHIN_MS);
+    child.once('exit', (code) => reject(new Error(`${app} ended with ${String(code)}: ${seen.slice(-500)}`)));
+    const look = (part: Buffer): void => {
+      seen += part.toString();
+      const urls = /"urls":(\{[^}]*\})[^\n]*"ready"/.exec(seen)?.[1] ?? wordsToJson(/^ready (.*)$/m.exec(seen)?.[1]);
+      if (urls === undefined) return;
+      clearTimeout(limit);
+      child.stdout?.off('data', look);
+      resolve(JSON.parse(urls) as Record<string, string>);
+    };
+    child.stdout?.on('data', look);
+    child.stderr?.on('data', (part: Buffer) => (seen += part.toString()));
+  });
+}
+
+/** `swaig=http://… rest=http://…` as JSON. */
+function wordsToJson(words: string | undefined): string | undefined {
+  if (words === undefined) return undefined;
+  return JSON.stringify(
+    Object.fromEntries(
+      words
+        .trim()
+        .split(' ')
+        .map((word) => word.split(/=(.*)/).slice(0, 2)),
+    ),
+  );
+}

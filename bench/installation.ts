@@ -1,0 +1,91 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { ensureSecretFiles } from '@countersign/hosting';
+import { startApp, type Running } from './children.js';
+
+/** `separate`: six processes. `one`: the same six services in one process, over the same broker and database. */
+export type Layout = 'separate' | 'one';
+
+export interface Installation {
+  readonly swaigUrl: string;
+  readonly authorization: string;
+  readonly callers: readonly { readonly phone: string; readonly pin: string }[];
+  /** Process ids by app. */
+  readonly pids: Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
+
+/** Starts the product over a real broker and database, with subjects whose PINs are known and limits that do not limit. */
+export async function install(
+  layout: Layout,
+  options: { brokers: string; databaseUrl: string; folder: string; subjects: number; env?: Record<string, string> },
+): Promise<Installation> {
+  const secrets = await ensureSecretFiles(join(options.folder, 'secrets'));
+  const env: Record<string, string> = {
+    ...secrets.values,
+    KAFKA_BROKERS: options.brokers,
+    DATABASE_URL: options.databaseUrl,
+    TOPIC_PREFIX: `bench-${randomBytes(4).toString('hex')}.`,
+    DATA_DIR: options.folder,
+    DEMO: 'false',
+    LOG_LEVEL: 'warn',
+    OPS_PORT: '0',
+    SWAIG_PORT: '0',
+    REST_PORT: '0',
+    ...options.env,
+  };
+  const log = join(options.folder, `${layout}.log`);
+  const apps =
+    layout === 'one'
+      ? ['all-in-one']
+      : ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'];
+  // The line `ready` of a service is of level info.
+  const started = await Promise.allSettled(apps.map((app) => startApp(app, { ...env, LOG_LEVEL: 'info' }, log)));
+  const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const urls = Object.assign({}, ...running.map((one) => one.urls)) as Record<string, string>;
+  const pids = Object.fromEntries(apps.map((app, at) => [app, running[at]?.pid ?? 0]));
+  const close = async (): Promise<void> => {
+    await Promise.all(running.map((one: Running) => one.close()));
+  };
+  try {
+    for (const one of started) if (one.status === 'rejected') throw one.reason as Error;
+    return { ...(await seed(urls, secrets.values.ADMIN_API_KEY, options.subjects)), pids, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function seed(
+  urls: Record<string, string>,
+  adminKey: string,
+  subjects: number,
+): Promise<Omit<Installation, 'close' | 'pids'>> {
+  const [rest = '', swaigUrl = ''] = [urls['rest'], urls['swaig']];
+  const call = async (method: string, path: string, body: unknown): Promise<Response> => {
+    const response = await fetch(`${rest}/v1/tenants/bench${path}`, {
+      method,
+      headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response;
+  };
+  await call('PUT', '', {
+    name: 'Bench',
+    policy: { limits: { caller: LIFTED, call: LIFTED, subject: LIFTED, agent: LIFTED, tenant: LIFTED } },
+  });
+  const agent = (await (await call('POST', '/agents', { agent: 'bench-agent' })).json()) as { password: string };
+  const callers: { phone: string; pin: string }[] = [];
+  for (let n = 0; n < subjects; n++) {
+    const phone = `+1202555${String(n).padStart(4, '0')}`;
+    const pin = `${randomInt(10, 99)}0${randomInt(100, 999)}73`;
+    await call('PUT', `/subjects/s${n}`, { phones: [phone] });
+    await call('PUT', `/subjects/s${n}/pin`, { pin });
+    callers.push({ phone, pin });
+  }
+  const authorization = `Basic ${Buffer.from(`bench-agent:${agent.password}`).toString('base64')}`;
+  return { swaigUrl, authorization, callers };
+}

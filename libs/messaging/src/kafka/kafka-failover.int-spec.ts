@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import { message } from '@countersign/contracts';
+import { type KafkaCluster, startKafka } from '@countersign/testing';
+import { jest } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { BusClient } from '../bus-client.js';
+import { Answered, Asked, asked, COMMANDS, moduleOf, record, textOf, until } from '../contract-world.js';
+import { createBusApp } from '../create-bus-app.js';
+import { type BusContext, type Outgoing, replyTo } from '../envelope.js';
+import { KafkaBroker } from './kafka-broker.js';
+
+jest.setTimeout(180_000);
+
+const FACTS = { name: 'test.facts', kind: 'fact' } as const;
+
+@Controller()
+class Echo {
+  @MessagePattern(Asked.type)
+  take(@Payload() request: Asked, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(Answered, { number: request.number }));
+  }
+}
+
+describe('KafkaBroker on three brokers, one of which is killed', () => {
+  let cluster: KafkaCluster;
+  beforeAll(async () => {
+    cluster = await startKafka({ brokers: 3 });
+  });
+  afterAll(() => cluster.close());
+
+  it('answers again within seconds, loses no fact, and ends no process', async () => {
+    const fatal: Error[] = [];
+    const onFatal = (error: Error): void => void fatal.push(error);
+    const topicPrefix = `t${randomBytes(6).toString('hex')}.`;
+    const broker = (): KafkaBroker =>
+      new KafkaBroker({ brokers: cluster.brokers, clientId: 'failover', topicPrefix, replication: 3 });
+    const [serving, asking] = [broker(), broker()];
+    await serving.ensureTopics([COMMANDS, FACTS]);
+    const app = await createBusApp(moduleOf(Echo), { broker: serving, group: 'echo', messages: [Asked], onFatal });
+    await app.listen();
+    const client = await BusClient.open({ broker: asking, owner: 'failover', onFatal });
+    const seen = new Set<string>();
+    const reader = await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal }, (read) =>
+      Promise.resolve(void seen.add(textOf(read))),
+    );
+    await reader.ready;
+
+    let answered = 0;
+    let acknowledged = 0;
+    let over = false;
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const askOn = async (): Promise<void> => {
+      for (let n = 0; !over; n++) {
+        await client.ask(asked(`subject-${n % 50}`, n), Answered, 20_000).then(() => answered++);
+        await turn();
+      }
+    };
+    const factsOn = async (): Promise<void> => {
+      for (; !over; acknowledged++) await asking.send([record(FACTS, `key-${acknowledged}`, String(acknowledged))]);
+    };
+    const work = Promise.all([askOn(), askOn(), factsOn()]);
+    await until(() => answered > 50 && acknowledged > 50, 'a steady flow');
+
+    const killedAt = Date.now();
+    // Whichever dies leads some partitions and coordinates some of the three groups.
+    process.kill(cluster.processes[0]?.pid ?? 0, 'SIGKILL');
+    const before = answered;
+    await until(() => answered > before + 500, 'the flow again, at its old pace');
+    expect(Date.now() - killedAt).toBeLessThan(20_000);
+    over = true;
+    await work;
+    await until(() => seen.size === acknowledged, 'every acknowledged fact');
+    await app.close();
+    await client.close();
+    await Promise.all([serving.close(), asking.close()]);
+    expect(fatal).toEqual([]);
+  });
+});

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const CONTEXT_BYTES = 24;
+/** Of a text up to here a plain hash can be undone by trying; keys of 256 random bits are kept as one. */
+const LONGEST_GUESSABLE = 16;
+
+/** Bytes that stand for a text, and in which form. */
+interface Needle {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/**
+ * Looks for texts in every form in which they could lie somewhere: as they are, in UTF-16, hexadecimal, base64 at any
+ * alignment, and short ones as their plain SHA-256, which eight digits do not withstand.
+ */
+export class ByteSearch {
+  readonly #needles: readonly Needle[];
+  readonly #longest: number;
+
+  /** @param texts by the name under which a hit is told: the texts themselves are not repeated */
+  constructor(texts: Readonly<Record<string, string>>) {
+    this.#needles = Object.entries(texts).flatMap(([name, text]) => forms(name, text));
+    this.#longest = Math.max(...this.#needles.map(({ bytes }) => bytes.length));
+  }
+
+  /** @returns a line for each hit: where it is and what stands around it */
+  in(where: string, haystack: Buffer): string[] {
+    return this.#needles.flatMap(({ name, bytes }) => {
+      const at = haystack.indexOf(bytes);
+      if (at < 0) return [];
+      const around = haystack.subarray(Math.max(0, at - CONTEXT_BYTES), at + bytes.length + CONTEXT_BYTES);
+      return [`${name} in ${where} at ${at}: ${JSON.stringify(around.toString('latin1'))}`];
+    });
+  }
+
+  /** Every file below a folder; a file that vanishes meanwhile is passed over. */
+  async inFolder(folder: string): Promise<string[]> {
+    const hits: string[] = [];
+    for (const path of await filesBelow(folder)) hits.push(...(await this.#inFile(path)));
+    return hits;
+  }
+
+  async #inFile(path: string): Promise<string[]> {
+    const hits = new Set<string>();
+    let rest = Buffer.alloc(0);
+    try {
+      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 22 })) {
+        const window = Buffer.concat([rest, chunk as Buffer]);
+        for (const hit of this.in(path, window)) hits.add(hit);
+        // Copied: what lies over a border of two chunks is found in the next window.
+        rest = Buffer.from(window.subarray(Math.max(0, window.length - this.#longest + 1)));
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    return [...hits];
+  }
+}
+
+/** Paths of all files below a folder. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+function forms(name: string, text: string): Needle[] {
+  const plain = Buffer.from(text, 'utf8');
+  const utf16 = Buffer.from(text, 'utf16le');
+  const hex = plain.toString('hex');
+  const all = [
+    { name: `${name} as it is`, bytes: plain },
+    { name: `${name} in UTF-16LE`, bytes: utf16 },
+    { name: `${name} in UTF-16BE`, bytes: Buffer.from(utf16).swap16() },
+    { name: `${name} in hexadecimal`, bytes: Buffer.from(hex) },
+    { name: `${name} in hexadecimal`, bytes: Buffer.from(hex.toUpperCase()) },
+    ...(['base64', 'base64url'] as const).flatMap((encoding) =>
+      [0, 1, 2].map((shift) => ({
+        name: `${name} in ${encoding}`,
+        bytes: Buffer.from(inBase64(plain, shift, encoding)),
+      })),
+    ),
+  ];
+  if (text.length <= LONGEST_GUESSABLE) {
+    const digest = createHash('sha256').update(plain).digest();
+    all.push({ name: `SHA-256 of ${name}`, bytes: digest });
+    all.push({ name: `SHA-256 of ${name} in hexadecimal`, bytes: Buffer.from(digest.toString('hex')) });
+  }
+  // Digits look the same in both alphabets of base64 and in both cases of hexadecimal.
+  return [...new Map(all.map((needle) => [needle.bytes.toString('latin1'), needle])).values()];
+}
+
+/** The characters of base64 that depend on the text alone, when `shift` bytes stand before it. */
+function inBase64(plain: Buffer, shift: number, encoding: 'base64' | 'base64url'): string {
+  const first = Math.ceil((8 * shift) / 6);
+  const end = Math.floor((8 * (shift + plain.length)) / 6);
+  return Buffer.concat([Buffer.alloc(shift), plain])
+    .toString(encoding)
+    .slice(first, end);
+}

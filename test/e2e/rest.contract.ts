@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it } from '@jest/globals';
+import { newName, newPhone, type Answer } from '../client.js';
+import { PIN, POLICY, WRONG, type World } from './world.js';
+
+const UUID = /^[0-9a-f-]{36}$/;
+
+/** Verifications and management over the REST interface. */
+export function restApi(world: () => World): void {
+  const isProblem = (answer: Answer, status: number, type: string): void => {
+    expect([answer.status, answer.json['type']]).toEqual([status, `urn:countersign:problem:${type}`]);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  };
+
+  it('verifies by the id of the subject and by telephone, in any spelling', async () => {
+    const { client, agent, enrol } = world();
+    const { subject, phone } = await enrol();
+    const spelled = `${phone.slice(0, 2)} (${phone.slice(2, 5)}) ${phone.slice(5, 8)}-${phone.slice(8)}`;
+    for (const who of [{ subject }, { phone }, { phone: spelled }]) {
+      const { status, json } = await client.verify(agent, { ...who, pin: PIN });
+      expect([status, json]).toEqual([
+        200,
+        { verificationId: expect.stringMatching(UUID), outcome: 'verified', level: 'verified' },
+      ]);
+    }
+  });
+
+  it('counts guesses over both doors in one budget, and tells the lock in the state', async () => {
+    const { client, tenant, agent, enrol } = world();
+    const { subject, phone } = await enrol();
+    expect((await client.verify(agent, { subject, pin: WRONG })).json).toMatchObject({
+      outcome: 'rejected',
+      level: 'none',
+    });
+    await client.swaig(agent, { pin: WRONG, caller: phone });
+    expect(await client.state(tenant, subject)).toMatchObject({
+      subject,
+      pinEnrolled: true,
+      phones: 1,
+      attemptsInWindow: 2,
+    });
+    expect((await client.verify(agent, { phone, pin: WRONG })).json).toMatchObject({ outcome: 'locked' });
+    expect((await client.verify(agent, { subject, pin: PIN })).json).toMatchObject({
+      outcome: 'locked',
+      level: 'none',
+    });
+    const { lockedUntil } = await client.state(tenant, subject);
+    expect(Date.parse(String(lockedUntil))).toBeGreaterThan(Date.now());
+  });
+
+  it('answers a repeated Idempotency-Key with the first answer, and refuses another payload under it', async () => {
+    const { client, tenant, agent, enrol } = world();
+    const { subject } = await enrol();
+    const key = { 'idempotency-key': randomUUID() };
+    const first = await client.verify(agent, { subject, pin: WRONG }, key);
+    const again = await client.verify(agent, { subject, pin: WRONG }, key, 1);
+    expect(first.json).toMatchObject({ outcome: 'rejected' });
+    expect(again.text).toBe(first.text);
+    isProblem(await client.verify(agent, { subject, pin: PIN }, key), 422, 'idempotency-mismatch');
+    expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 1 });
+  });
+
+  it('shows a tenant nothing of another', async () => {
+    const { client, tenant, agent, enrol } = world();
+    const { subject, phone } = await enrol();
+    const other = newName('tenant');
+    await client.putTenant(other, POLICY);
+    const stranger = await client.createAgent(other);
+    for (const who of [{ subject }, { phone }]) {
+      const { json } = await client.verify(stranger, { ...who, pin: PIN });
+      expect(json).toEqual({ verificationId: expect.stringMatching(UUID), outcome: 'rejected', level: 'none' });
+    }
+    expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 0 });
+    isProblem(
+      await client.manage('GET', `/v1/tenants/${other}/subjects/${subject}`, undefined, [404]),
+      404,
+      'not-found',
+    );
+    const [url = ''] = client.product.restUrls();
+    for (const { apiKey } of [stranger, agent]) {
+      const get = { headers: { authorization: `Bearer ${apiKey}` } };
+      isProblem(await client.request(`${url}/v1/tenants/${tenant}/subjects/${subject}`, get), 404, 'not-found');
+    }
+  });
+
+  it('refuses requests that it cannot read or will not serve, each with its own problem', async () => {
+    const { client, agent } = world();
+    const [url = ''] = client.product.restUrls();
+    const post = (body: string, key = agent.apiKey, type = 'application/json'): Promise<Answer> => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': type };
+      return client.request(`${url}/v1/verifications`, { method: 'POST', headers, body });
+    };
+    const body = { method: 'pin', subject: newName('nobody'), pin: WRONG };
+    isProblem(await post('{'), 400, 'malformed-json');
+    isProblem(await post(JSON.stringify(body), 'no-such-key'), 401, 'unauthorized');
+    isProblem(await post(JSON.stringify(body), client.product.adminKey), 403, 'forbidden');
+    isProblem(await post(JSON.stringify({ ...body, filler: 'x'.repeat(256 * 1024) })), 413, 'too-large');
+    isProblem(await post(JSON.stringify(body), agent.apiKey, 'text/plain'), 415, 'unsupported-media-type');
+    const faults = [
+      '[]',
+      JSON.stringify({ ...body, pin: 99481 }),
+      JSON.stringify({ ...body, pin: '123' }),
+      JSON.stringify({ ...body, phone: newPhone() }),
+      JSON.stringify({ ...body, extra: 1 }),
+    ];
+    for (const fault of faults) isProblem(await post(fault), 422, 'invalid-request');
+  });
+
+  it('refuses a weak PIN and a telephone number that belongs to somebody else, and repeats neither', async () => {
+    const { client, tenant, enrol } = world();
+    const { subject, phone } = await enrol();
+    const weak = await client.manage(
+      'PUT',
+      `/v1/tenants/${tenant}/subjects/${subject}/pin`,
+      { pin: '33333333' },
+      [422],
+    );
+    isProblem(weak, 422, 'invalid-request');
+    const twin = { phones: [phone] };
+    const taken = await client.manage('PUT', `/v1/tenants/${tenant}/subjects/${newName('twin')}`, twin, [409]);
+    isProblem(taken, 409, 'conflict');
+    expect(weak.text).not.toContain('33333333');
+    expect(taken.text).not.toContain(phone.slice(2));
+  });
+}

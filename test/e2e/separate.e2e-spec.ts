@@ -1,0 +1,4 @@
+import { startSeparate } from '../product.js';
+import { productContract } from './product.contract.js';
+
+productContract('the product as six processes, over Kafka and PostgreSQL', () => startSeparate());

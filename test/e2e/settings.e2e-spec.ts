@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ensureSecretFiles } from '@countersign/hosting';
+import { requiredEnv, SERVICES, temporaryFolder, type ServiceName } from '../product.js';
+import { Program } from '../program.js';
+
+const ENDS_WITHIN_MS = 20_000;
+/** Stands in every wrong value: it must not be repeated. */
+const CANARY = 'canary-73918264';
+
+const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
+/** What a service cannot do without, besides Kafka and, where it has one, its database. */
+const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
+  directory: [],
+  verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY'],
+  'rate-limit': [],
+  audit: [],
+  'rest-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
+  'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY'],
+};
+const NUMBERS = { OPS_PORT: CANARY, TOPIC_PARTITIONS: CANARY, LOG_LEVEL: CANARY, KAFKA_BROKERS: CANARY };
+const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
+  directory: ['DATABASE_POOL_SIZE'],
+  verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT'],
+  'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS'],
+  audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT'],
+  'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],
+  'swaig-adapter': ['SWAIG_PORT', 'REPLY_TIMEOUT_MS', 'PUBLIC_URL'],
+};
+
+describe('a service that is started with a setting missing or wrong', () => {
+  let folder: string;
+  let good: Record<string, string>;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    const { values } = await ensureSecretFiles(join(folder, 'secrets'));
+    good = {
+      ...values,
+      ...{ OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' },
+      DATABASE_URL: requiredEnv('TEST_DATABASE_URL'),
+      KAFKA_BROKERS: requiredEnv('TEST_KAFKA_BROKERS'),
+      TOPIC_PREFIX: `e2e-${randomBytes(6).toString('hex')}.`,
+    };
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Starts it, waits for its end and gives what it printed. */
+  const fails = async (service: string, env: Record<string, string>): Promise<string> => {
+    const program = Program.start(service, env);
+    const limit = setTimeout(() => program.signal('SIGKILL'), ENDS_WITHIN_MS);
+    const { code, signal } = await program.ended.finally(() => clearTimeout(limit));
+    expect({ service, signal, failed: code !== 0 }).toEqual({ service, signal: null, failed: true });
+    return program.output;
+  };
+
+  it.each(SERVICES)(
+    'names everything that %s cannot do without',
+    async (service) => {
+      const output = await fails(service, {});
+      for (const name of SECRETS[service]) expect(output).toContain(name);
+      if (STORES.includes(service)) expect(output).toContain('DATABASE_URL');
+      const { KAFKA_BROKERS: _, ...rest } = good;
+      expect(await fails(service, rest)).toContain('KAFKA_BROKERS');
+    },
+    60_000,
+  );
+
+  it.each(SERVICES)(
+    'names every wrong number, address and level of %s, and no value',
+    async (service) => {
+      const wrong = { ...NUMBERS, ...Object.fromEntries(OWN_NUMBERS[service].map((name) => [name, CANARY])) };
+      const output = await fails(service, { ...good, ...wrong });
+      for (const name of Object.keys(wrong)) expect(output).toContain(name);
+      expect(output).not.toContain(CANARY);
+    },
+    60_000,
+  );
+
+  const forms = SERVICES.flatMap((service) => SECRETS[service].map((name): [ServiceName, string] => [service, name]));
+  const databases = STORES.map((service): [ServiceName, string] => [service, 'DATABASE_URL']);
+  it.each([...forms, ...databases])(
+    '%s names %s when it has the wrong form, and not its value',
+    async (service, name) => {
+      for (const value of [CANARY, `{"keys":[{"kty":"OKP","crv":"X25519","x":"${CANARY}"}]}`]) {
+        const output = await fails(service, { ...good, [name]: value });
+        expect(output).toContain(name);
+        expect(output).not.toContain(CANARY);
+      }
+    },
+    60_000,
+  );
+
+  it('cannot have a file in the place of a setting that is not there', async () => {
+    const output = await fails('directory', { ...without('DATABASE_URL'), DATABASE_URL_FILE: join(folder, CANARY) });
+    expect(output).toContain('DATABASE_URL');
+    expect(output).not.toContain(CANARY);
+  }, 60_000);
+
+  it('is the product in one process, too', async () => {
+    const wrong = { SWAIG_PORT: CANARY, REST_PORT: CANARY, DEMO: CANARY, OPS_PORT: CANARY };
+    const output = await fails('all-in-one', { ...wrong, DATA_DIR: join(folder, 'data') });
+    for (const name of Object.keys(wrong)) expect(output).toContain(name);
+    expect(output).not.toContain(CANARY);
+  }, 60_000);
+});

@@ -1,0 +1,55 @@
+import { Client, newName, newPhone, type Agent, type Json } from '../client.js';
+import { type Product } from '../product.js';
+
+export const PIN = '48213';
+export const WRONG = '99481';
+export const POLICY: Json = {
+  unlocksFunctions: { identified: ['get_store_hours'], verified: ['get_balance'] },
+  transfers: { support: 'sip:support@example.com' },
+  escalation: 'support',
+};
+export const REJECTED = {
+  response: 'I am sorry, that does not match what we have on file. Please try again.',
+  action: [{ set_global_data: { verified: false } }],
+};
+export const LOCKED = {
+  response: 'I am sorry, I cannot verify your identity. I will connect you to a person who can help.',
+  action: [
+    {
+      SWML: { version: '1.0.0', sections: { main: [{ connect: { to: 'sip:support@example.com' } }] } },
+      transfer: 'true',
+    },
+  ],
+  post_process: true,
+};
+
+/** A subject of its own for every test: budgets and locks belong to subjects. */
+export interface Enrolled {
+  readonly subject: string;
+  readonly phone: string;
+}
+
+/** What the tests of the suite share: one product, one tenant, one agent. */
+export interface World {
+  readonly client: Client;
+  readonly tenant: string;
+  readonly agent: Agent;
+  /** A subject with a telephone number, a name and the PIN {@link PIN}. */
+  readonly enrol: () => Promise<Enrolled>;
+}
+
+/** Makes the tenant and the agent on a product that was just started. */
+export async function openWorld(product: Product): Promise<World> {
+  const client = new Client(product);
+  const tenant = newName('tenant');
+  await client.putTenant(tenant, POLICY);
+  const agent = await client.createAgent(tenant);
+  const enrol = async (): Promise<Enrolled> => {
+    const subject = newName('customer');
+    const phone = newPhone();
+    await client.putSubject(tenant, subject, { phones: [phone], displayName: 'Alex' });
+    await client.putPin(tenant, subject, PIN);
+    return { subject, phone };
+  };
+  return { client, tenant, agent, enrol };
+}

@@ -1,0 +1,121 @@
+import { randomInt } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { AuditEvents } from '../audit-events.js';
+import { ByteSearch, filesBelow } from '../byte-search.js';
+import { bodyOf, Client, newName } from '../client.js';
+import { Ledger, differences } from '../ledger.js';
+import { requiredEnv, startEmbedded, startSeparate, type Product } from '../product.js';
+
+/** What must be found nowhere, and what must be found: without it an empty search would prove nothing. */
+interface Canaries {
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly control: string;
+}
+
+/** Eight digits that chance does not put anywhere, and that the rules for PINs let pass. */
+function eightDigits(): string {
+  for (;;) {
+    const digits = String(randomInt(10_000_000, 100_000_000));
+    if (new Set(digits).size > 4) return digits;
+  }
+}
+
+/** Brings every secret to every place that takes it: right and wrong, well and badly formed, over both doors. */
+async function live(product: Product): Promise<Canaries> {
+  const client = new Client(product);
+  const [pin, guess, malformed] = [eightDigits(), eightDigits(), eightDigits()];
+  const phone = `+1202${randomInt(2_000_000, 9_999_999)}`;
+  const control = newName('control');
+  await client.putTenant(control);
+  const agent = await client.createAgent(control);
+  const subject = newName('customer');
+  await client.putSubject(control, subject, { phones: [phone], displayName: 'Alex' });
+  await client.putPin(control, subject, pin);
+
+  expect((await client.swaig(agent, { pin, caller: phone })).text).toContain('"verified":true');
+  expect((await client.verify(agent, { phone, pin })).json).toMatchObject({ outcome: 'verified' });
+  expect((await client.swaig(agent, { pin: guess, caller: phone })).text).toContain('"verified":false');
+  expect((await client.verify(agent, { subject, pin: guess })).json).toMatchObject({ outcome: 'rejected' });
+  expect((await client.verify(agent, { phone, pin: guess })).json).toMatchObject({ outcome: 'locked' });
+  expect((await client.swaig(agent, { pin, customerId: subject })).text).not.toContain('"verified":true');
+  // What is refused goes nowhere either: to no log, whichever rule it breaks.
+  await client.swaig(agent, { pin: `${malformed}${malformed}`, caller: phone });
+  await client.post(agent, JSON.stringify(bodyOf({ pin: malformed, caller: phone })).slice(0, -1));
+  await client.post(undefined, JSON.stringify(bodyOf({ pin: malformed, caller: phone })));
+  await client.post(
+    agent,
+    JSON.stringify({ ...bodyOf({ pin: malformed, caller: phone }), function: malformed, call_id: malformed }),
+  );
+  await client.verify(agent, { phone: `${phone}${malformed}`, pin: malformed });
+  await client.verify(agent, { subject, pin: `${malformed}9` });
+  await client.manage('PUT', `/v1/tenants/${control}/subjects/${subject}/pin`, { pin: `${malformed}9` }, [422]);
+  await client.manage('PUT', `/v1/tenants/${control}/subjects/${newName('twin')}`, { phones: [phone] }, [409]);
+  return {
+    control,
+    secrets: {
+      'the right PIN': pin,
+      'the wrong PIN': guess,
+      'the malformed PIN': malformed,
+      // Without the country code: the shortest form in which it would still be the number.
+      'the telephone number': phone.slice(2),
+      "the agent's password": agent.password,
+      "the agent's API key": agent.apiKey,
+      "the administrator's key": product.adminKey,
+    },
+  };
+}
+
+describe('a PIN, a telephone number and a password', () => {
+  it('are in no file and no output of the product in one process', async () => {
+    const product = await startEmbedded();
+    try {
+      const canaries = await live(product);
+      for (const { code } of await product.terminate()) expect(code).toBe(0);
+      const secrets = new ByteSearch(canaries.secrets);
+      const control = new ByteSearch({ control: canaries.control });
+      expect((await filesBelow(product.dataDir)).length).toBeGreaterThan(100);
+      expect(await control.inFolder(product.dataDir)).not.toEqual([]);
+      expect(await secrets.inFolder(product.dataDir)).toEqual([]);
+      expect(product.logs()).toContain('"msg":"swaig"');
+      expect(secrets.in('the output', Buffer.from(product.logs()))).toEqual([]);
+    } finally {
+      await product.remove();
+    }
+  }, 300_000);
+
+  it('are in no table, no file of PostgreSQL or Kafka, and no output of the product as six processes', async () => {
+    const product = await startSeparate();
+    try {
+      const ledger = await Ledger.open(product.databaseUrl);
+      const events = await AuditEvents.follow(product);
+      try {
+        const canaries = await live(product);
+        expect(await differences(ledger, events)).toEqual([]);
+        for (const { program, code } of await product.terminate()) expect([program, code]).toEqual([program, 0]);
+        const secrets = new ByteSearch(canaries.secrets);
+        const control = new ByteSearch({ control: canaries.control });
+
+        const hits: string[] = [];
+        const controls: string[] = [];
+        for await (const { table, text } of ledger.everything()) {
+          hits.push(...secrets.in(table, Buffer.from(text)));
+          controls.push(...control.in(table, Buffer.from(text)));
+        }
+        expect([hits, controls.length > 0]).toEqual([[], true]);
+
+        const folders = [await ledger.flushedFolder(), ...requiredEnv('TEST_KAFKA_DATA_DIRS').split(',')];
+        for (const folder of folders) {
+          expect(await control.inFolder(folder)).not.toEqual([]);
+          expect(await secrets.inFolder(folder)).toEqual([]);
+        }
+        expect(product.logs()).toContain('"msg":"swaig"');
+        expect(secrets.in('the output', Buffer.from(product.logs()))).toEqual([]);
+      } finally {
+        await events.close();
+        await ledger.close();
+      }
+    } finally {
+      await product.remove();
+    }
+  }, 300_000);
+});

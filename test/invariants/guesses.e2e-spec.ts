@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { AuditEvents } from '../audit-events.js';
+import { Client, newName, newPhone, type Agent, type Answer } from '../client.js';
+import { differences, Ledger, type LedgerRow } from '../ledger.js';
+import { startSeparate, type SeparateProduct } from '../product.js';
+
+const PIN = '48213';
+const RUNS = 5;
+const GUESSES = 500;
+/** Over the other door, under the telephone number: another partition of the topic, so the other copies. */
+const GUESSES_BY_PHONE = 50;
+const BUDGET = 3;
+const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };
+
+describe('two copies of every service', () => {
+  let product: SeparateProduct;
+  let client: Client;
+  let ledger: Ledger;
+  let events: AuditEvents;
+  let agent: Agent;
+  const tenant = newName('tenant');
+
+  beforeAll(async () => {
+    product = await startSeparate({ copies: 2 });
+    client = new Client(product);
+    ledger = await Ledger.open(product.databaseUrl);
+    events = await AuditEvents.follow(product);
+    const lifted = ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'].map((name) => [
+      name,
+      UNLIMITED,
+    ]);
+    await client.putTenant(tenant, { limits: Object.fromEntries(lifted) as Record<string, unknown> });
+    agent = await client.createAgent(tenant);
+  }, 180_000);
+  afterAll(async () => {
+    await events.close();
+    await ledger.close();
+    await product.remove();
+  }, 60_000);
+
+  const attemptsAt = async (subject: string): Promise<LedgerRow[]> =>
+    (await ledger.attempts()).filter(({ subject_id }) => subject_id === subject);
+
+  it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
+    'compare exactly three of 500 wrong guesses that arrive at once, and then not even the right one (run %d)',
+    async () => {
+      const subject = newName('target');
+      const phone = newPhone();
+      await client.putSubject(tenant, subject, { phones: [phone] });
+      await client.putPin(tenant, subject, PIN);
+
+      const wrong = (guess: number): string => String(50_000 + guess);
+      const bySwaig = Array.from({ length: GUESSES }, (_, guess) =>
+        client.swaig(agent, { pin: wrong(guess), customerId: subject, caller: newPhone() }, guess),
+      );
+      const byPhone = Array.from({ length: GUESSES_BY_PHONE }, (_, guess) =>
+        client.verify(agent, { phone, pin: wrong(GUESSES + guess) }, {}, guess),
+      );
+      const [spoken, told] = await Promise.all([Promise.all(bySwaig), Promise.all(byPhone)]);
+
+      for (const { status, json } of spoken)
+        expect([status, json['response']]).toEqual([200, expect.stringMatching(/\S/)]);
+      const outcomes = [...spoken.map(outcomeOf), ...told.map(({ json }) => String(json['outcome']))];
+      for (const outcome of outcomes) expect(['rejected', 'locked', 'unavailable']).toContain(outcome);
+      expect(outcomes.filter((outcome) => outcome === 'rejected')).toHaveLength(BUDGET - 1);
+
+      const right = async (): Promise<string> =>
+        String((await client.verify(agent, { subject, pin: PIN })).json['outcome']);
+      // Behind hundreds of guesses the answer may come too late at first.
+      const last = await eventually('the right PIN is answered', async () => known(await right()), 60_000);
+      expect(last).toBe('locked');
+      expect(known(outcomeOf(await client.swaig(agent, { pin: PIN, customerId: subject })))).toBe('locked');
+
+      const rows = await attemptsAt(subject);
+      expect(rows.filter(({ granted }) => granted)).toHaveLength(BUDGET);
+      expect(rows.filter(({ outcome }) => outcome === 'rejected')).toHaveLength(BUDGET - 1);
+      expect(rows.filter(({ outcome }) => outcome === 'verified')).toHaveLength(0);
+    },
+    120_000,
+  );
+
+  it('have counted, decided and published each of these guesses once', async () => {
+    expect(await differences(ledger, events)).toEqual([]);
+    expect((await ledger.attempts()).filter(({ granted, subject_id }) => granted && subject_id !== null)).toHaveLength(
+      RUNS * BUDGET,
+    );
+  }, 120_000);
+});
+
+function known(outcome: string): string | undefined {
+  return outcome === 'unavailable' ? undefined : outcome;
+}
+
+/** The outcome that an answer of the SWAIG adapter speaks of. */
+function outcomeOf({ json, text }: Answer): string {
+  if (text.includes('"verified":true')) return 'verified';
+  const response = String(json['response']);
+  if (response.startsWith('I am sorry, that does not match')) return 'rejected';
+  if (response.includes('connect you to a person')) return 'locked';
+  if (response.includes('right now')) return 'unavailable';
+  return response;
+}

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { AuditEvents } from '../audit-events.js';
+import { Client, newName, type Agent } from '../client.js';
+import { differences, Ledger } from '../ledger.js';
+import { SERVICES, startSeparate, type SeparateProduct, type ServiceName } from '../product.js';
+
+const PIN = '48213';
+const WRONG = '99481';
+const SUBJECTS = 100;
+/** Answers that are in when the service dies: the others are in flight. */
+const ANSWERED_BEFORE = 20;
+const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };
+
+/** One of the verifications in flight: what was asked, and what came of it. */
+interface InFlight {
+  readonly pin: string;
+  readonly subject: string;
+  readonly door: ServiceName;
+  /** `none`: the connection broke, there was no answer at all. */
+  readonly outcome: Promise<string>;
+}
+
+describe('a service that is killed with 200 verifications in flight', () => {
+  let product: SeparateProduct;
+  let client: Client;
+  let ledger: Ledger;
+  let events: AuditEvents;
+  let agent: Agent;
+  const tenant = newName('tenant');
+  const subjects = Array.from({ length: SUBJECTS }, () => newName('customer'));
+
+  beforeAll(async () => {
+    product = await startSeparate();
+    client = new Client(product);
+    ledger = await Ledger.open(product.databaseUrl);
+    events = await AuditEvents.follow(product);
+    const lifted = ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'].map((name) => [
+      name,
+      UNLIMITED,
+    ]);
+    await client.putTenant(tenant, { limits: Object.fromEntries(lifted) as Record<string, unknown> });
+    agent = await client.createAgent(tenant);
+    await Promise.all(subjects.map((subject) => client.putSubject(tenant, subject)));
+    await Promise.all(subjects.map((subject) => client.putPin(tenant, subject, PIN)));
+  }, 180_000);
+  afterAll(async () => {
+    await events.close();
+    await ledger.close();
+    await product.remove();
+  }, 60_000);
+
+  const bySwaig = async (subject: string, pin: string): Promise<string> => {
+    const { status, json, text } = await client.swaig(agent, { pin, customerId: subject });
+    expect([status, json['response']]).toEqual([200, expect.stringMatching(/\S/)]);
+    if (text.includes('"verified":true')) return 'verified';
+    return json['response'] === 'I am sorry, I cannot verify your identity right now. Please try again later.'
+      ? 'unavailable'
+      : 'refused';
+  };
+  const byRest = async (subject: string, pin: string): Promise<string> => {
+    const { status, json } = await client.verify(agent, { subject, pin });
+    expect([status, typeof json['outcome']]).toEqual([200, 'string']);
+    return String(json['outcome']);
+  };
+  const verify = (at: number): InFlight => {
+    const subject = subjects[at % SUBJECTS] ?? '';
+    const pin = at < SUBJECTS ? PIN : WRONG;
+    const door = at % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
+    const ask = door === 'swaig-adapter' ? bySwaig : byRest;
+    // `fetch` tells of a broken connection with a TypeError, and of nothing else.
+    const outcome = ask(subject, pin).catch((error: unknown) => {
+      if (error instanceof TypeError) return 'none';
+      throw error;
+    });
+    return { pin, subject, door, outcome };
+  };
+
+  it.each(SERVICES)(
+    'loses nothing, counts nothing twice and verifies nobody wrongly: %s',
+    async (service) => {
+      let answered = 0;
+      const inFlight = Array.from({ length: 2 * SUBJECTS }, (_, at) => verify(at));
+      const outcomes = Promise.all(inFlight.map(({ outcome }) => outcome.finally(() => answered++)));
+      outcomes.catch(() => undefined);
+      await eventually('the first answers are in', () => answered >= ANSWERED_BEFORE, 30_000);
+      await product.kill(service);
+      const inFlightAtDeath = 2 * SUBJECTS - answered;
+      await product.restart(service);
+
+      for (const [at, outcome] of (await outcomes).entries()) {
+        const { pin, door } = inFlight[at] ?? { pin: '', door: '' };
+        const allowed = ['rejected', 'locked', 'refused', 'unavailable'];
+        if (pin === PIN) allowed.push('verified');
+        // Only who was connected to the killed process itself may be left without an answer.
+        if (door === service) allowed.push('none');
+        expect({ door, pin, outcome, allowed: allowed.includes(outcome) }).toEqual({
+          door,
+          pin,
+          outcome,
+          allowed: true,
+        });
+      }
+      expect(inFlightAtDeath).toBeGreaterThan(SUBJECTS / 2);
+      expect(await differences(ledger, events)).toEqual([]);
+
+      // It lives and does its work: a subject that nobody has guessed at, so that no lock is in the way.
+      const fresh = newName('customer');
+      await client.putSubject(tenant, fresh);
+      await client.putPin(tenant, fresh, PIN);
+      expect([await bySwaig(fresh, PIN), await byRest(fresh, PIN)]).toEqual(['verified', 'verified']);
+      expect(await differences(ledger, events)).toEqual([]);
+    },
+    180_000,
+  );
+});

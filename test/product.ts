@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureSecretFiles } from '@countersign/hosting';
+import { createTestDatabase } from '@countersign/testing';
+import { Program, type Ended } from './program.js';
+
+export const SERVICES = ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+/** The product under test: where it can be reached, and how to stop it. Addresses change when it is started again. */
+export interface Product {
+  readonly adminKey: string;
+  swaigUrls(): readonly string[];
+  restUrls(): readonly string[];
+  opsUrls(): readonly string[];
+  /** Everything that any of its processes has printed since the first start. */
+  logs(): string;
+  /** Asks every process to stop, and tells how each did. The data stays. */
+  terminate(): Promise<readonly Ended[]>;
+  /** Starts it again on the same data. */
+  startAgain(): Promise<void>;
+  /** Ends what still runs and removes the data. */
+  remove(): Promise<void>;
+}
+
+export interface EmbeddedProduct extends Product {
+  readonly dataDir: string;
+}
+
+export interface SeparateProduct extends Product {
+  readonly databaseUrl: string;
+  readonly brokers: readonly string[];
+  readonly topicPrefix: string;
+  /** Ends a copy of a service at once: no handler of its own runs. */
+  kill(service: ServiceName, copy?: number): Promise<void>;
+  /** Starts a copy again that has ended. */
+  restart(service: ServiceName, copy?: number): Promise<void>;
+}
+
+const EVERY_SERVICE = { HOST: '127.0.0.1', LOG_LEVEL: 'info', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' };
+
+/** The whole product in one process, over its own database and bus, in a new folder. */
+export async function startEmbedded(): Promise<EmbeddedProduct> {
+  const folder = await temporaryFolder();
+  const dataDir = join(folder, 'data');
+  const adminKey = newAdminKey();
+  const programs: Program[] = [];
+  let urls: Readonly<Record<string, string>> = {};
+  const start = async (): Promise<void> => {
+    const env = { ...EVERY_SERVICE, DATA_DIR: dataDir, ADMIN_API_KEY: adminKey, DEMO: 'false' };
+    const program = Program.start('all-in-one', env);
+    programs.push(program);
+    urls = await program.ready();
+  };
+  const terminate = (): Promise<readonly Ended[]> => stopAll(programs.slice(-1));
+  const remove = async (): Promise<void> => {
+    await terminate().finally(() => rm(folder, { recursive: true, force: true }));
+  };
+  await start().catch((error: unknown) => removeAndThrow(remove, error));
+  const at = (purpose: string) => () => [urls[purpose] ?? ''];
+  const logs = (): string => programs.map(({ output }) => output).join('\n');
+  return {
+    ...{ adminKey, dataDir, logs, terminate, startAgain: start, remove },
+    ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
+  };
+}
+
+interface Copy {
+  readonly service: ServiceName;
+  program: Program;
+  urls: Readonly<Record<string, string>>;
+}
+
+/**
+ * Every service as a process of its own, over the real Kafka and PostgreSQL of the test run, with topics and a database
+ * that nobody else uses.
+ * @param options.copies of every service
+ */
+export async function startSeparate(options: { readonly copies?: number } = {}): Promise<SeparateProduct> {
+  const brokers = requiredEnv('TEST_KAFKA_BROKERS').split(',');
+  const topicPrefix = `e2e-${randomBytes(6).toString('hex')}.`;
+  const folder = await temporaryFolder();
+  const database = await createTestDatabase();
+  const { values } = await ensureSecretFiles(join(folder, 'secrets'));
+  const adminKey = newAdminKey();
+  const env = {
+    ...EVERY_SERVICE,
+    ...values,
+    ADMIN_API_KEY: adminKey,
+    DATABASE_URL: database.url,
+    KAFKA_BROKERS: brokers.join(','),
+    TOPIC_PREFIX: topicPrefix,
+  };
+  const past: Program[] = [];
+  const copies: Copy[] = [];
+  const startAgain = async (): Promise<void> => {
+    for (const { program } of copies.splice(0)) past.push(program);
+    for (const service of SERVICES) {
+      for (let copy = 0; copy < (options.copies ?? 1); copy++) {
+        copies.push({ service, program: Program.start(service, env), urls: {} });
+      }
+    }
+    const started = await Promise.allSettled(copies.map(async (copy) => (copy.urls = await copy.program.ready())));
+    for (const result of started) if (result.status === 'rejected') throw result.reason;
+  };
+  const terminate = (): Promise<readonly Ended[]> => stopAll(copies.map(({ program }) => program));
+  const remove = async (): Promise<void> => {
+    const steps = [terminate, database.drop, () => rm(folder, { recursive: true, force: true })];
+    for (const step of steps) await step();
+  };
+  const the = (service: ServiceName, copy: number): Copy => {
+    const found = copies.filter((one) => one.service === service)[copy];
+    if (!found) throw new Error(`There is no copy ${copy} of ${service}`);
+    return found;
+  };
+  await startAgain().catch((error: unknown) => removeAndThrow(remove, error));
+  const at = (purpose: string) => () => copies.flatMap(({ urls }) => urls[purpose] ?? []);
+  return {
+    ...{ adminKey, databaseUrl: database.url, brokers, topicPrefix, terminate, startAgain, remove },
+    ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
+    logs: () => [...past, ...copies.map(({ program }) => program)].map(({ output }) => output).join('\n'),
+    kill: async (service, copy = 0) => {
+      await the(service, copy).program.stop('SIGKILL');
+    },
+    restart: async (service, copy = 0) => {
+      const one = the(service, copy);
+      past.push(one.program);
+      one.program = Program.start(service, env);
+      one.urls = await one.program.ready();
+    },
+  };
+}
+
+/** A setting of the test run, as `npm test` gives it. */
+export function requiredEnv(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`${name} is not set: run the tests with npm test`);
+  return value;
+}
+
+/** A folder that the account of an embedded database may enter. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-e2e-'));
+  await chmod(folder, 0o755);
+  return folder;
+}
+
+function newAdminKey(): string {
+  return `csadmin_${randomBytes(24).toString('base64url')}`;
+}
+
+function stopAll(programs: readonly Program[]): Promise<readonly Ended[]> {
+  return Promise.all(programs.map((program) => program.stop()));
+}
+
+async function removeAndThrow(remove: () => Promise<void>, error: unknown): Promise<never> {
+  await remove().catch(() => undefined);
+  throw error;
+}
