@@ -42,10 +42,7 @@ async function live(product: Product): Promise<Canaries> {
   await client.swaig(agent, { pin: `${malformed}${malformed}`, caller: phone });
   await client.post(agent, JSON.stringify(bodyOf({ pin: malformed, caller: phone })).slice(0, -1));
   await client.post(undefined, JSON.stringify(bodyOf({ pin: malformed, caller: phone })));
-  await client.post(
-    agent,
-    JSON.stringify({ ...bodyOf({ pin: malformed, caller: phone }), function: malformed, call_id: malformed }),
-  );
+  await client.post(agent, JSON.stringify({ ...bodyOf({ pin: malformed, caller: phone }), function: malformed }));
   await client.verify(agent, { phone: `${phone}${malformed}`, pin: malformed });
   await client.verify(agent, { subject, pin: `${malformed}9` });
   await client.manage('PUT', `/v1/tenants/${control}/subjects/${subject}/pin`, { pin: `${malformed}9` }, [422]);

@@ -17,6 +17,9 @@ import { DEFAULT_POLICY } from './domain/effective-policy.js';
 import { ManageDirectory } from './manage-directory.js';
 import { PostgresDirectoryStore } from './store/directory.store.js';
 
+/** How often a start looks whether everything is published, in milliseconds. */
+const PUBLISHED_POLL_MS = 10;
+
 /** Starts the directory. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
 export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
   const settings = loadSettings(DirectorySettings, env);
@@ -28,6 +31,8 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const store = new PostgresDirectoryStore(database, () => relay.wake());
   const directory = new ManageDirectory(store, [DEFAULT_POLICY, instance]);
   await store.publishAll((view) => directory.entries(view));
+  // Whoever follows the directory from here on finds all of it, also on a bus that begins empty with every process.
+  while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, PUBLISHED_POLL_MS));
   const app = await createBusApp(DirectoryModule.with(directory), {
     broker: host.broker,
     group: 'directory',

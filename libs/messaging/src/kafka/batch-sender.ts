@@ -105,8 +105,8 @@ export class BatchSender {
   async #linger(): Promise<void> {
     const { lingerMs } = this.#options;
     const wait = this.#perMs * lingerMs < 1 ? 0 : Math.min(lingerMs, FULL_BATCH / this.#perMs);
-    const rest = this.#lastWrite + wait - performance.now();
-    if (rest >= 1 && this.#waiting.length < FULL_BATCH && !this.#closed) {
+    const rest = (this.#waiting[0]?.since ?? 0) + wait - Date.now();
+    if (rest > 0 && this.#waiting.length < FULL_BATCH && !this.#closed) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, rest);
         this.#hurry = () => {

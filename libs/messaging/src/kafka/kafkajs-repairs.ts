@@ -8,6 +8,7 @@ interface RequestQueue {
 type Attempt = (bail: (error: Error) => void, retryCount: number, retryTime: number) => Promise<unknown>;
 
 interface Runner {
+  onCrash: (error: Error) => Promise<void>;
   retrier: (attempt: Attempt) => Promise<unknown>;
   start(): Promise<void>;
 }
@@ -69,13 +70,16 @@ function followCoordinator({ prototype }: Internal<ConsumerGroup>): void {
 
 /**
  * The few tries of a connection, once spent, count as an error that never passes, and the consumer gives up its place in
- * the group after 0.2 s of a failover. The consumer's own tries are meant for that.
+ * the group after 0.2 s of a failover. The consumer's own tries are meant for that. So it is with a group that has no
+ * coordinator yet: the first group of a new cluster waits until the cluster has made its topic of offsets.
  */
 function keepTrying({ prototype }: Internal<Runner>): void {
   const original = prototype?.start;
   if (prototype === undefined || original === undefined) return;
   prototype.start = function (this: Runner): Promise<void> {
-    const retrier = this.retrier;
+    const { retrier, onCrash } = this;
+    // The error itself: whether to begin anew is asked of the root of its causes.
+    this.onCrash = (error) => onCrash(hasNoCoordinator(error) ? Object.assign(error, { retriable: true }) : error);
     this.retrier = (attempt) =>
       retrier((bail, retryCount, retryTime) =>
         attempt(bail, retryCount, retryTime).catch((error: unknown) => {
@@ -85,6 +89,8 @@ function keepTrying({ prototype }: Internal<Runner>): void {
     return original.call(this);
   };
 }
+
+const hasNoCoordinator = (error: Error): boolean => error.name === 'KafkaJSGroupCoordinatorNotFound';
 
 /** Whether the root of an error is a broken connection. */
 function isLost(error: unknown): boolean {
