@@ -8,7 +8,6 @@ export const ERROR_CODES = [
   'SEAL_BROKEN',
   'CREDENTIAL_BROKEN',
   'HASH_QUEUE_FULL',
-  'DIRECTORY_UNKNOWN',
   'INTERNAL',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

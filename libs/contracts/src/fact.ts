@@ -15,7 +15,6 @@ export const FACT_KINDS = [
   'agent.created',
   'agent.rotated',
   'policy.changed',
-  'record.dead-lettered',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 

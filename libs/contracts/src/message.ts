@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 /**
  * Something that crosses a process border. A message is a class whose fields carry class-validator rules; it is
  * written as the JSON of its own fields. A new meaning is a new class with the next version in its `type`, never an

@@ -27,7 +27,6 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'agent.created': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'record.dead-lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
 };
 
 interface Verdict {
