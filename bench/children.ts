@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,7 +33,7 @@ export interface Running {
  */
 export async function startApp(app: string, env: Record<string, string>, logFile: string): Promise<Running> {
   const child = spawn(process.execPath, [...process.execArgv, join(DIST, 'apps', app, 'src', 'main.js')], {
-    env: { ...process.env, ...env },
+    env: { UV_THREADPOOL_SIZE: String(Math.max(2, availableParallelism())), ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log = createWriteStream(logFile, { flags: 'a' });

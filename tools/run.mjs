@@ -1,4 +1,4 @@
-/** Runs one app in this process: `node tools/run.mjs <app> [arguments]`. */
+/** What run.cjs loads once the process is set up. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

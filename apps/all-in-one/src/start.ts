@@ -124,6 +124,7 @@ function openBroker(settings: AllInOneSettings, logger: Logger): Broker {
     topicPrefix: settings.TOPIC_PREFIX,
     partitions: settings.TOPIC_PARTITIONS,
     replication: settings.TOPIC_REPLICATION,
+    lingerMs: settings.SEND_LINGER_MS,
     log: (text) => logger.warn({}, text),
   });
 }

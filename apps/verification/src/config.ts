@@ -20,10 +20,21 @@ export class VerificationSettings extends StoreSettings {
   @IsInt() @Min(19_456) @Max(1_048_576) HASH_MEMORY_KIB: number = 19_456;
   @IsInt() @Min(2) @Max(10) HASH_PASSES: number = 2;
   @IsInt() @Min(1) @Max(16) HASH_LANES: number = 1;
-  /** Hashes at a time; 0: as many as there are cores. */
+  /**
+   * Hashes that are handed to the thread pool at a time; 0: as many as suit it. Where the pool has no more threads than
+   * the machine has cores, twice as many, so that a thread never waits for the event loop; else one for each core.
+   */
   @IsInt() @Min(0) @Max(256) HASH_CONCURRENCY: number = 0;
+  /** Threads of the pool, as libuv reads it: best the number of cores. Set before the process starts. */
+  @IsInt() @Min(1) @Max(1024) UV_THREADPOOL_SIZE: number = 4;
   /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
   @IsInt() @Min(0) @Max(10_000) HASH_QUEUE: number = 256;
   /** Commands that are worked on at once. */
   @IsInt() @Min(1) @Max(4096) MAX_IN_FLIGHT: number = 128;
+}
+
+/** Hashes at a time, for the machine that this is. */
+export function hashConcurrency(settings: VerificationSettings, cores: number): number {
+  if (settings.HASH_CONCURRENCY > 0) return settings.HASH_CONCURRENCY;
+  return settings.UV_THREADPOOL_SIZE <= cores ? settings.UV_THREADPOOL_SIZE * 2 : cores;
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import {
   DEAD_LETTERS,
   PinChangeRequested,
@@ -12,7 +13,7 @@ import { gauge, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
-import { VerificationSettings } from './config.js';
+import { hashConcurrency, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
 import { ArgonPinVault } from './store/pin-vault.js';
@@ -35,7 +36,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const vault = await ArgonPinVault.open({
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
-    ...(settings.HASH_CONCURRENCY > 0 ? { concurrency: settings.HASH_CONCURRENCY } : {}),
+    concurrency: hashConcurrency(settings, availableParallelism()),
     queueLimit: settings.HASH_QUEUE,
   });
   gauge('countersign_hash_load', 'Guesses that wait for a hash or are being hashed', 'verification', () => vault.load);

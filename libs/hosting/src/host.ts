@@ -159,6 +159,7 @@ function openBroker(name: string, settings: BusSettings, logger: Logger): Broker
     topicPrefix: settings.TOPIC_PREFIX,
     partitions: settings.TOPIC_PARTITIONS,
     replication: settings.TOPIC_REPLICATION,
+    lingerMs: settings.SEND_LINGER_MS,
     log: (text) => logger.warn({}, text),
   });
 }

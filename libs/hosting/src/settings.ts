@@ -20,6 +20,8 @@ export class BusSettings {
   /** Partitions of a command or fact topic, when it is created: at least the number of copies of a service. */
   @IsInt() @Min(1) @Max(200) TOPIC_PARTITIONS: number = 6;
   @IsInt() @Min(1) @Max(7) TOPIC_REPLICATION: number = 1;
+  /** Longest time that a record waits for others under load, in milliseconds; 0: none. */
+  @IsInt() @Min(0) @Max(1000) SEND_LINGER_MS: number = 50;
 }
 
 /** What every service with a database can be told besides. */

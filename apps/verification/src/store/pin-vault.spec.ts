@@ -10,7 +10,7 @@ const ROW = { tenant: 'acme', subject: 'alice', version: 1 };
 const CONTEXT = ['pin', 'acme', 'alice', '1'];
 
 const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
-const vault = await ArgonPinVault.open({ keyring, cost: COST, queueLimit: 10 });
+const vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10 });
 
 async function compare(guess: string, credential: StoredCredential | undefined): Promise<boolean> {
   const slot = vault.reserve();

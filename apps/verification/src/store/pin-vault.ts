@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
@@ -15,8 +14,8 @@ export interface HashCost {
 export interface PinVaultOptions {
   readonly keyring: Keyring;
   readonly cost: HashCost;
-  /** Hashes at a time; more than the cores makes all of them slower. Default: the number of cores. */
-  readonly concurrency?: number;
+  /** Hashes that are handed to the thread pool at a time. */
+  readonly concurrency: number;
   /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
   readonly queueLimit: number;
 }
@@ -36,7 +35,7 @@ export class ArgonPinVault extends PinVault {
     super();
     this.#keyring = options.keyring;
     this.#cost = options.cost;
-    this.#pool = new SlotPool(options.concurrency ?? availableParallelism(), options.queueLimit);
+    this.#pool = new SlotPool(options.concurrency, options.queueLimit);
     this.#dummy = dummy;
   }
 

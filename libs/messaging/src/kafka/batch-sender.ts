@@ -11,7 +11,7 @@ const SEND_LIMIT_MS = 8_000;
 /** kafkajs groups a batch by partition in quadratic time. */
 const MAX_BATCH = 400;
 /** So many records are worth a request of their own: each costs the broker, its reader and this process. */
-const FULL_BATCH = 8;
+const FULL_BATCH = 12;
 /** Bound on the reply addresses that are remembered as gone. */
 const MAX_GONE = 1_000;
 

@@ -23,7 +23,7 @@ const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;
 
 /** Nobody on a telephone hears it, and it is only waited under load; see BatchSender. */
-const DEFAULT_LINGER_MS = 25;
+const DEFAULT_LINGER_MS = 50;
 
 /** The bus on Apache Kafka. Connects when it is first used. */
 export class KafkaBroker extends Broker {

@@ -11,7 +11,7 @@ export interface KafkaOptions {
   readonly topicPrefix?: string;
   /** Partitions of new topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
   readonly partitions?: number;
-  /** Longest time that a record waits for others under load, in milliseconds. Default 25; 0: none. */
+  /** Longest time that a record waits for others under load, in milliseconds. Default 50; 0: none. */
   readonly lingerMs?: number;
   /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
