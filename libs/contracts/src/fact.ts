@@ -31,7 +31,6 @@ export class FactRecorded extends Message {
   @IsIn(FACT_KINDS) kind!: FactKind;
   /** Database time of the transaction, ISO 8601 UTC. */
   @IsISO8601() time!: string;
-  /** `system` for facts of the installation itself, which belong to no tenant. */
   @IsName() tenant!: string;
   @IsOptional() @IsName() agent?: string;
   /** The subject's id, when the subject exists. */
