@@ -12,6 +12,10 @@ const SEND_LIMIT_MS = 8_000;
 const MAX_BATCH = 400;
 /** So many records are worth a request of their own: each costs the broker, its reader and this process. */
 const FULL_BATCH = 12;
+/** A pause of this long, in milliseconds, ends the gathering of a batch. */
+const QUIET_MS = 15;
+/** So many batches are sent without waiting, at most, after waiting brought nothing several times in a row. */
+const MAX_SKIPS = 63;
 /** Bound on the reply addresses that are remembered as gone. */
 const MAX_GONE = 1_000;
 
@@ -48,6 +52,9 @@ export class BatchSender {
   #lastWrite = 0;
   /** Records of the last write and the time before it: how much is likely to come. */
   #perMs = 0;
+  /** How many batches are to be sent without waiting, and how many it was the last time. */
+  #skips = 0;
+  #fruitless = 0;
   /** Ends the linger early. */
   #hurry: (() => void) | undefined;
   readonly #gone = new Set<string>();
@@ -99,26 +106,41 @@ export class BatchSender {
   }
 
   /**
-   * Lets a batch gather, for as long as the recent rate needs to fill it and `lingerMs` at most. Where not even a second
-   * record is to be expected in that time, as in every quiet hour, there is no wait at all.
+   * Lets a batch gather: until it is full, until nothing more has come for a while, and `lingerMs` at most. Where not even
+   * a second record is to be expected, as in every quiet hour, there is no wait; and where waiting brought nothing, as
+   * for somebody who asks one thing after the other, it is not tried again soon.
    */
   async #linger(): Promise<void> {
     const { lingerMs } = this.#options;
-    const wait = this.#perMs * lingerMs < 1 ? 0 : Math.min(lingerMs, FULL_BATCH / this.#perMs);
-    const rest = (this.#waiting[0]?.since ?? 0) + wait - Date.now();
-    if (rest > 0 && this.#waiting.length < FULL_BATCH && !this.#closed) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, rest);
-        this.#hurry = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      this.#hurry = undefined;
+    const before = this.#waiting.length;
+    const began = performance.now();
+    if (before < FULL_BATCH && this.#perMs * lingerMs >= 1 && --this.#skips < 0 && !this.#closed) {
+      const end = began + lingerMs;
+      for (let had = 0; had < this.#waiting.length && this.#waiting.length < FULL_BATCH && !this.#closed;) {
+        had = this.#waiting.length;
+        const rest = Math.min(QUIET_MS, end - performance.now());
+        if (rest <= 0) break;
+        await this.#pause(rest);
+      }
+      const fruitless = this.#waiting.length === before;
+      this.#fruitless = fruitless ? Math.min(MAX_SKIPS, this.#fruitless * 2 + 1) : 0;
+      this.#skips = this.#fruitless;
     }
     const now = performance.now();
     this.#perMs = this.#waiting.length / Math.max(1, now - this.#lastWrite);
     this.#lastWrite = now;
+  }
+
+  /** Ends early when the batch is full, and when the sender is closed. */
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
   }
 
   #takeBatch(): Call[] {
