@@ -33,11 +33,12 @@ try {
 } finally {
   for (const close of closers) await close().catch((error) => process.stderr.write(`${error.message}\n`));
 }
-const { numPassedTests = 0, numFailedTests = 0, numFailedTestSuites = 0 } = readReport();
+const { numPassedTests = 0, numFailedTests = 0, numFailedTestSuites = 0, numPendingTests = 0 } = readReport();
 rmSync(folder, { recursive: true, force: true });
 // A suite that could not even be loaded is a failure without a test.
 const failed = Math.max(numFailedTests, numFailedTestSuites, code === 0 ? 0 : 1);
-process.stdout.write(`${numPassedTests} passed, ${failed} failed\n`);
+const skipped = numPendingTests > 0 ? `, ${numPendingTests} skipped` : '';
+process.stdout.write(`${numPassedTests} passed, ${failed} failed${skipped}\n`);
 process.exit(failed > 0 ? 1 : code);
 
 function jest(env) {
