@@ -1,8 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
 import { temporaryFolder } from '../product.js';
 import { Program } from '../program.js';
 
@@ -70,4 +73,27 @@ describe('the first start on a machine with nothing on it', () => {
     expect(answer.status).toBe(200);
     expect(first).toContain('"verified":true');
   }, 60_000);
+});
+
+describe('npm start', () => {
+  const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+  it('hands a signal on to the product, which stops cleanly and leaves nothing running', async () => {
+    const folder = await temporaryFolder();
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, ...PORTS, DATA_DIR: join(folder, 'data') };
+    const npm = spawn('npm', ['start'], { cwd: root, env, stdio: ['ignore', 'pipe', 'ignore'] });
+    const exited = once(npm, 'exit');
+    try {
+      let output = '';
+      npm.stdout.on('data', (part: Buffer) => (output += part.toString()));
+      const ops = await eventually('the line ready', () => /^ready .*ops=(\S+)/m.exec(output)?.[1], 90_000);
+      npm.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+      await expect(fetch(`${ops}/health/live`)).rejects.toThrow();
+    } finally {
+      npm.kill('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 120_000);
 });

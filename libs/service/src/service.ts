@@ -85,6 +85,13 @@ function report(error: unknown): void {
     process.stderr.write(`${error.message}\n`);
     if (error.code === 'SETTINGS_INVALID') return;
   }
+  const { code, port } = (error ?? {}) as { code?: unknown; port?: unknown };
+  if (code === 'EADDRINUSE') {
+    process.stderr.write(
+      `Port ${String(port)} is taken: stop what uses it, or set SWAIG_PORT, REST_PORT or OPS_PORT\n`,
+    );
+    return;
+  }
   const stack = error instanceof Error ? (error.stack ?? '').split('\n').slice(1).join('\n') : '';
   const name = error instanceof Error ? error.name : 'Error';
   const message = error instanceof ServiceError ? error.code : error instanceof Error ? error.message : '';
