@@ -68,6 +68,7 @@ describe('KafkaBroker on three brokers, one of which is killed', () => {
     const before = answered;
     await until(() => answered > before + 100, 'the flow again');
     expect(Date.now() - killedAt).toBeLessThan(20_000);
+    await until(() => answered > before + 500, 'the flow at a steady pace');
     over = true;
     await work;
     await until(() => seen.size === acknowledged, 'every acknowledged fact');
