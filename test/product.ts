@@ -29,10 +29,27 @@ export interface EmbeddedProduct extends Product {
   readonly dataDir: string;
 }
 
+/** One process of a service. */
+export interface Copy {
+  readonly service: ServiceName;
+  readonly program: Program;
+  /** Empty until it is ready. */
+  readonly urls: Readonly<Record<string, string>>;
+}
+
 export interface SeparateProduct extends Product {
+  /** Where tests look into the database: past any proxy that the services go through. */
   readonly databaseUrl: string;
   readonly brokers: readonly string[];
   readonly topicPrefix: string;
+  /** The copies that run, also those that are not ready yet. */
+  running(service: ServiceName): readonly Copy[];
+  /** Starts one more copy, without waiting for it: with settings of its own it may be made to die early. */
+  begin(service: ServiceName, env?: Readonly<Record<string, string>>): Copy;
+  /** Starts one more copy and returns when it is ready. */
+  add(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
+  /** Asks one copy to stop, and tells how it did; it does not come back with `startAgain`. */
+  retire(copy: Copy): Promise<Ended>;
   /** Ends a copy of a service at once: no handler of its own runs. */
   kill(service: ServiceName, copy?: number): Promise<void>;
   /** Starts a copy again that has ended. */
@@ -67,39 +84,69 @@ export async function startEmbedded(): Promise<EmbeddedProduct> {
   };
 }
 
-interface Copy {
-  readonly service: ServiceName;
+interface OwnCopy extends Copy {
   program: Program;
   urls: Readonly<Record<string, string>>;
+  /** Came after the start: nobody names it by its number. */
+  readonly added: boolean;
+}
+
+export interface SeparateOptions {
+  /** Of every service; default 1. */
+  readonly copies?: number;
+  /** Default: the broker of the test run. */
+  readonly brokers?: readonly string[];
+  /** A superuser's; default: the server of the test run. */
+  readonly postgresUrl?: string;
+  /** A port through which the services reach PostgreSQL. Default: that of the server. */
+  readonly postgresPort?: number;
+  /** More settings for every service. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
- * Every service as a process of its own, over the real Kafka and PostgreSQL of the test run, with topics and a database
- * that nobody else uses.
- * @param options.copies of every service
+ * Every service as a process of its own, over a real Kafka and PostgreSQL, with topics and a database that nobody else
+ * uses.
  */
-export async function startSeparate(options: { readonly copies?: number } = {}): Promise<SeparateProduct> {
-  const brokers = requiredEnv('TEST_KAFKA_BROKERS').split(',');
+export async function startSeparate(options: SeparateOptions = {}): Promise<SeparateProduct> {
+  const brokers = options.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
   const topicPrefix = `e2e-${randomBytes(6).toString('hex')}.`;
   const folder = await temporaryFolder();
-  const database = await createTestDatabase();
+  const database = await createTestDatabase(options.postgresUrl);
+  const serviceUrl = new URL(database.url);
+  if (options.postgresPort !== undefined) serviceUrl.port = String(options.postgresPort);
   const { values } = await ensureSecretFiles(join(folder, 'secrets'));
   const adminKey = newAdminKey();
   const env = {
     ...EVERY_SERVICE,
     ...values,
     ADMIN_API_KEY: adminKey,
-    DATABASE_URL: database.url,
+    DATABASE_URL: serviceUrl.href,
     KAFKA_BROKERS: brokers.join(','),
     TOPIC_PREFIX: topicPrefix,
+    ...options.env,
   };
   const past: Program[] = [];
-  const copies: Copy[] = [];
+  const copies: OwnCopy[] = [];
+  const begin = (service: ServiceName, more: Readonly<Record<string, string>> = {}): OwnCopy => {
+    // Those that have ended leave the list: a matrix of kills starts hundreds.
+    for (const ended of copies.filter((one) => one.added && !one.program.running)) {
+      copies.splice(copies.indexOf(ended), 1);
+      past.push(ended.program);
+    }
+    const copy: OwnCopy = { service, program: Program.start(service, { ...env, ...more }), urls: {}, added: true };
+    copies.push(copy);
+    copy.program.ready().then(
+      (urls) => (copy.urls = urls),
+      () => undefined,
+    );
+    return copy;
+  };
   const startAgain = async (): Promise<void> => {
     for (const { program } of copies.splice(0)) past.push(program);
     for (const service of SERVICES) {
       for (let copy = 0; copy < (options.copies ?? 1); copy++) {
-        copies.push({ service, program: Program.start(service, env), urls: {} });
+        copies.push({ service, program: Program.start(service, env), urls: {}, added: false });
       }
     }
     const started = await Promise.allSettled(copies.map(async (copy) => (copy.urls = await copy.program.ready())));
@@ -110,17 +157,31 @@ export async function startSeparate(options: { readonly copies?: number } = {}):
     const steps = [terminate, database.drop, () => rm(folder, { recursive: true, force: true })];
     for (const step of steps) await step();
   };
-  const the = (service: ServiceName, copy: number): Copy => {
+  const the = (service: ServiceName, copy: number): OwnCopy => {
     const found = copies.filter((one) => one.service === service)[copy];
     if (!found) throw new Error(`There is no copy ${copy} of ${service}`);
     return found;
   };
   await startAgain().catch((error: unknown) => removeAndThrow(remove, error));
-  const at = (purpose: string) => () => copies.flatMap(({ urls }) => urls[purpose] ?? []);
+  const there = (): OwnCopy[] => copies.filter(({ added, program }) => !added || program.running);
+  const at = (purpose: string) => () => there().flatMap(({ urls }) => urls[purpose] ?? []);
   return {
     ...{ adminKey, databaseUrl: database.url, brokers, topicPrefix, terminate, startAgain, remove },
     ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
     logs: () => [...past, ...copies.map(({ program }) => program)].map(({ output }) => output).join('\n'),
+    running: (service) => copies.filter((one) => one.service === service && one.program.running),
+    begin,
+    add: async (service, more) => {
+      const copy = begin(service, more);
+      copy.urls = await copy.program.ready();
+      return copy;
+    },
+    retire: async (copy) => {
+      const ended = await copy.program.stop();
+      const at = copies.findIndex((one) => one === copy);
+      if (at >= 0) past.push(...copies.splice(at, 1).map(({ program }) => program));
+      return ended;
+    },
     kill: async (service, copy = 0) => {
       await the(service, copy).program.stop('SIGKILL');
     },

@@ -12,6 +12,8 @@ export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   /** Keeps the data here (development). Default: a temporary folder that `close` removes. */
   readonly dir?: string;
+  /** The ports under which clients are told to find the brokers, in their order: those of a proxy before each. */
+  readonly advertisedPorts?: readonly number[];
   /** The JVM compiles as it does in service: slower for the first half minute, faster ever after (measurements). */
   readonly optimised?: boolean;
 }
@@ -22,6 +24,10 @@ export interface KafkaCluster {
   readonly dataDirs: readonly string[];
   /** The broker's own processes, in the order of `brokers`: for tests that kill one. */
   readonly processes: readonly { readonly pid: number }[];
+  /** Ends a broker at once, as a crash does; its data stays. */
+  kill(broker: number): Promise<void>;
+  /** Starts a broker that has ended, on its old port and data, and returns when it answers. */
+  restart(broker: number): Promise<void>;
   /** Ends all brokers and waits for them. Idempotent. */
   close(): Promise<void>;
 }
@@ -48,6 +54,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const nodes = Array.from({ length: size }, (_, index) => ({
     id: index + 1,
     port: ports[index * 2] ?? 0,
+    advertisedPort: options.advertisedPorts?.[index] ?? ports[index * 2] ?? 0,
     controllerPort: ports[index * 2 + 1] ?? 0,
     dir: join(home, `node-${index + 1}`),
   }));
@@ -58,6 +65,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const close = async (): Promise<void> => {
     await Promise.all(children.map((child) => stop(child, kept ? 'SIGTERM' : 'SIGKILL')));
     if (!kept) await rm(home, { recursive: true, force: true });
+  };
+  const start = (broker: number): Promise<void> => {
+    const dir = nodes[broker]?.dir;
+    if (dir === undefined) throw new Error(`There is no broker ${broker}`);
+    const { child, started } = run(jars, join(dir, 'server.properties'), options.optimised === true);
+    children[broker] = child;
+    return started;
   };
   try {
     await Promise.all(
@@ -71,13 +85,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
         }
       }),
     );
-    await Promise.all(
-      nodes.map((node) => {
-        const { child, started } = run(jars, join(node.dir, 'server.properties'), options.optimised === true);
-        children.push(child);
-        return started;
-      }),
-    );
+    await Promise.all(nodes.map((_, broker) => start(broker)));
   } catch (error) {
     await close();
     throw error;
@@ -85,7 +93,14 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   return {
     brokers: nodes.map((node) => `127.0.0.1:${node.port}`),
     dataDirs: nodes.map((node) => join(node.dir, 'data')),
-    processes: children.map((child) => ({ pid: child.pid ?? 0 })),
+    get processes() {
+      return children.map((child) => ({ pid: child.pid ?? 0 }));
+    },
+    kill: async (broker) => {
+      const child = children[broker];
+      if (child !== undefined) await stop(child, 'SIGKILL');
+    },
+    restart: start,
     close,
   };
 }
@@ -93,6 +108,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
 interface Node {
   readonly id: number;
   readonly port: number;
+  readonly advertisedPort: number;
   readonly controllerPort: number;
   readonly dir: string;
 }
@@ -106,7 +122,7 @@ function serverProperties(node: Node, voters: string, size: number): string {
     'controller.quorum.voters': voters,
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.advertisedPort}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'log.dirs': join(node.dir, 'data'),
     'auto.create.topics.enable': 'false',

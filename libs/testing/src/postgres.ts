@@ -10,19 +10,42 @@ export interface TestPostgres {
   /** Connects as superuser. */
   readonly url: string;
   readonly pid: number;
+  /** Ends the server at once, as a crash does; its data stays. */
+  kill(): Promise<void>;
+  /** Starts it again after `kill`, on its old port and data. */
+  restart(): Promise<void>;
   /** Stops the server and removes its folder. */
   close(): Promise<void>;
 }
 
-/** Starts a server of its own in a temporary folder: fast, and not durable. */
-export async function startPostgres(): Promise<TestPostgres> {
+export interface TestPostgresOptions {
+  /** True: what was committed survives a kill, as in service. Default: fast, and not durable. */
+  readonly durable?: boolean;
+}
+
+/** Starts a server of its own in a temporary folder. */
+export async function startPostgres({ durable = false }: TestPostgresOptions = {}): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'));
   // The account under which the server runs must be able to enter.
   await chmod(folder, 0o755);
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const server = await startEmbeddedPostgres({ dataDir: folder, durable: false });
-    return { url: server.url, pid: server.pid, close: () => server.close().finally(remove) };
+    let server = await startEmbeddedPostgres({ dataDir: folder, durable });
+    const port = Number(new URL(server.url).port);
+    return {
+      url: server.url,
+      get pid() {
+        return server.pid;
+      },
+      kill: async () => {
+        process.kill(server.pid, 'SIGKILL');
+        await server.close();
+      },
+      restart: async () => {
+        server = await startEmbeddedPostgres({ dataDir: folder, durable, port });
+      },
+      close: () => server.close().finally(remove),
+    };
   } catch (error) {
     await remove();
     throw error;
