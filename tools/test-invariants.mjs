@@ -54,6 +54,8 @@ function jest() {
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
       join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
       ...['--selectProjects=e2e', '--testPathPatterns=test/invariants/faults', '--runInBand'],
+      // Clients whose broker was killed under them leave timers behind.
+      '--forceExit',
     ],
     {
       cwd: root,
