@@ -48,6 +48,8 @@ export interface SeparateProduct extends Product {
   begin(service: ServiceName, env?: Readonly<Record<string, string>>): Copy;
   /** Starts one more copy and returns when it is ready. */
   add(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
+  /** Takes the copies out that have ended by themselves since the last call: not asked to, and not killed. */
+  takeDeserters(): readonly Copy[];
   /** Asks one copy to stop, and tells how it did; it does not come back with `startAgain`. */
   retire(copy: Copy): Promise<Ended>;
   /** Ends a copy of a service at once: no handler of its own runs. */
@@ -128,12 +130,13 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
   };
   const past: Program[] = [];
   const copies: OwnCopy[] = [];
+  const leave = (copy: Copy): void => {
+    const at = copies.findIndex((one) => one === copy);
+    if (at >= 0) past.push(...copies.splice(at, 1).map(({ program }) => program));
+  };
   const begin = (service: ServiceName, more: Readonly<Record<string, string>> = {}): OwnCopy => {
-    // Those that have ended leave the list: a matrix of kills starts hundreds.
-    for (const ended of copies.filter((one) => one.added && !one.program.running)) {
-      copies.splice(copies.indexOf(ended), 1);
-      past.push(ended.program);
-    }
+    // Those that were killed leave the list: a matrix of kills starts hundreds.
+    for (const dead of copies.filter(({ added, program }) => added && program.end?.signal === 'SIGKILL')) leave(dead);
     const copy: OwnCopy = { service, program: Program.start(service, { ...env, ...more }), urls: {}, added: true };
     copies.push(copy);
     copy.program.ready().then(
@@ -177,10 +180,13 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
       return copy;
     },
     retire: async (copy) => {
-      const ended = await copy.program.stop();
-      const at = copies.findIndex((one) => one === copy);
-      if (at >= 0) past.push(...copies.splice(at, 1).map(({ program }) => program));
-      return ended;
+      leave(copy);
+      return copy.program.stop();
+    },
+    takeDeserters: () => {
+      const deserters = copies.filter(({ program }) => typeof program.end?.code === 'number');
+      for (const copy of deserters) leave(copy);
+      return deserters;
     },
     kill: async (service, copy = 0) => {
       await the(service, copy).program.stop('SIGKILL');

@@ -1,7 +1,7 @@
 import { eventually } from '@countersign/testing';
 import { Client, newName, type Json } from '../client.js';
 import { isDecision, Load, type Asked, type Target } from '../load.js';
-import { type Copy } from '../product.js';
+import { type Copy, type SeparateProduct } from '../product.js';
 import { Enrolments } from './enrolments.js';
 import { violations, type Evidence, type Violation } from './promises.js';
 import { type Stand } from './stand.js';
@@ -16,6 +16,7 @@ const DECISIONS_BEFORE = 20;
 /** Enough to show that the product works as before, on every partition. */
 const VERIFIED_AFTER = 60;
 const RECOVERY_LIMIT_MS = 60_000;
+const SUPERVISE_MS = 250;
 const SETTLE_LIMIT_MS = 90_000;
 /** The last events are on their way to this reader when everything else is at rest. */
 const EVENTS_LIMIT_MS = 15_000;
@@ -69,6 +70,7 @@ export async function measure(stand: Stand, name: string, fault: (cell: Cell) =>
   const stopped: { copy: Copy; from: number; to: number }[] = [];
   const notes: string[] = [];
   const found: Violation[] = [];
+  const guard = setInterval(() => found.push(...replaceDeserters(product)), SUPERVISE_MS);
   const began = Date.now();
   load.start(generous, CALLERS);
   load.start(strict, 1);
@@ -94,6 +96,8 @@ export async function measure(stand: Stand, name: string, fault: (cell: Cell) =>
     if (rest.status === 'rejected')
       found.push({ promise: 'recovery', kind: 'broken', evidence: (rest.reason as Error).message });
   }
+  clearInterval(guard);
+  found.push(...replaceDeserters(product));
   const tenants = [generous.agent.tenant, strict.agent.tenant];
   const collect = async (): Promise<Evidence> => ({
     ...{ asked, enrolled: enrolments.done, stopped, budget: { tenant: strict.agent.tenant, guesses: BUDGET } },
@@ -116,6 +120,21 @@ export async function measure(stand: Stand, name: string, fault: (cell: Cell) =>
     p99Ms: p99(asked.map(({ since, answeredAt }) => answeredAt - since)),
     ...{ violations: found, notes },
   };
+}
+
+/** Does what a supervisor does with a process that ended, and says what a supervisor should never have had to do. */
+function replaceDeserters(product: SeparateProduct): Violation[] {
+  return product.takeDeserters().map(({ service, program }) => {
+    product.begin(service);
+    const evidence = `${service} ended with code ${program.end?.code}: ${lastWords(program.output)}`;
+    return { promise: 'no process ends by itself', kind: 'broken', evidence };
+  });
+}
+
+/** The lines before the end that are no ordinary log. */
+function lastWords(output: string): string {
+  const lines = output.split('\n').filter((line) => line !== '' && !line.includes('"level":"info"'));
+  return lines.slice(-12).join('\n').slice(-3_000);
 }
 
 async function prepare(client: Client, policy: Json, count: number): Promise<Target> {
