@@ -29,10 +29,35 @@ export interface ConsumeOptions {
   readonly onFatal: (error: Error) => void;
 }
 
+/** How far a consumer is behind in one of its partitions. */
+export interface PartitionLag {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records that are there and that this group has not finished without a gap. */
+  readonly lag: number;
+}
+
+/** What a consumer has on its hands at this moment. */
+export interface Figures {
+  /** Records that are being handled. */
+  readonly inFlight: number;
+  /** Records that were fetched and wait: for a place, or for an earlier record of their key. */
+  readonly waiting: number;
+  /** Records that failed for a reason that passes, and pause before the next try. */
+  readonly retrying: number;
+  /** One entry for each partition that this member has now. */
+  readonly lag: readonly PartitionLag[];
+}
+
 /** A running consumer. */
 export interface Subscription {
   /** Resolves when the member has joined its group and has its partitions. */
   readonly ready: Promise<void>;
+  /**
+   * Cheap, for every scrape. What a partition holds is as fresh as the last fetch from it, and at most about five
+   * seconds older than the last call: a paused partition, which is not fetched from, does not look idle.
+   */
+  figures(): Figures;
   /** Stops fetching, finishes what is in flight (at most `drainMs`, default 10 s), commits, leaves the group. */
   close(drainMs?: number): Promise<void>;
 }

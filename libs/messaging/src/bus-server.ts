@@ -3,7 +3,7 @@ import { ServiceError } from '@countersign/service';
 import { type LoggerService } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { type Broker, type ConsumedRecord, type Subscription } from './broker.js';
+import { type Broker, type ConsumedRecord, type Figures, type Subscription } from './broker.js';
 import { deadLetter } from './dead-letter.js';
 import { decode } from './decode.js';
 import { type BusContext, contextOf, HEADERS, isExpired, type Outgoing, toRecord } from './envelope.js';
@@ -51,6 +51,11 @@ export class BusServer extends Server implements CustomTransportStrategy {
   /** Calls back when the group is joined, or with the error that prevented it. */
   override listen(callback: (error?: unknown) => void): void {
     this.#start().then(() => callback(), callback);
+  }
+
+  /** What the consumer has on its hands; undefined before it listens. */
+  figures(): Figures | undefined {
+    return this.#subscription?.figures();
   }
 
   override async close(): Promise<void> {

@@ -3,7 +3,9 @@ export {
   type BusRecord,
   type ConsumedRecord,
   type ConsumeOptions,
+  type Figures,
   type Follower,
+  type PartitionLag,
   type ReplyAddress,
   type Subscription,
 } from './broker.js';

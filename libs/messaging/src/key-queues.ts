@@ -40,6 +40,17 @@ export class KeyQueues<T> {
     return this.#inFlight;
   }
 
+  /** Counts the items that are not being handled. */
+  get figures(): { readonly waiting: number; readonly retrying: number } {
+    let items = 0;
+    let retrying = 0;
+    for (const queue of this.#queues.values()) {
+      items += queue.items.length;
+      if (queue.state === 'retrying') retrying++;
+    }
+    return { waiting: items - this.#inFlight - retrying, retrying };
+  }
+
   push(key: string, item: T): void {
     const queue = this.#queues.get(key);
     if (queue !== undefined) {

@@ -1,4 +1,4 @@
-import { type ConsumedRecord } from './broker.js';
+import { type ConsumedRecord, type Figures } from './broker.js';
 import { KeyQueues } from './key-queues.js';
 import { OffsetTracker } from './offset-tracker.js';
 
@@ -54,6 +54,11 @@ export class RecordFlow {
         options.progressed(lane);
       },
     });
+  }
+
+  /** @param lag of the partitions, which only the broker knows */
+  figures(lag: Figures['lag']): Figures {
+    return { inFlight: this.#queues.inFlight, ...this.#queues.figures, lag };
   }
 
   get lanes(): Iterable<Lane> {

@@ -1,9 +1,10 @@
 import { type Consumer, type EachBatchPayload, type Offsets } from 'kafkajs';
-import { type ConsumedRecord, type ConsumeOptions, type Subscription } from '../broker.js';
+import { type ConsumedRecord, type ConsumeOptions, type Figures, type Subscription } from '../broker.js';
 import { type Lane, RecordFlow } from '../record-flow.js';
 import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { type GroupOffsets, groupOffsets } from './group-offsets.js';
 import { type Health } from './health.js';
-import { kafkaErrorType, UNKNOWN_TOPIC } from './kafka-client.js';
+import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from './kafka-client.js';
 import { readRecord } from './read-record.js';
 import { type TopicNames } from './topic-names.js';
 import { watchConsumer } from './watch-consumer.js';
@@ -11,6 +12,8 @@ import { watchConsumer } from './watch-consumer.js';
 /** Progress of this long is committed together, and is done again after a crash, in milliseconds. */
 const COMMIT_EVERY_MS = 200;
 const FINAL_COMMIT_ATTEMPTS = 5;
+/** What partitions hold is asked at most this often, in milliseconds, when somebody wants figures. */
+const FIGURES_AGE_MS = 5_000;
 const DEFAULT_IN_FLIGHT = 64;
 const DEFAULT_DRAIN_MS = 10_000;
 
@@ -21,7 +24,12 @@ const DEFAULT_DRAIN_MS = 10_000;
 export class GroupConsumer implements Subscription {
   readonly ready: Promise<void>;
   readonly #consumer: Consumer;
+  readonly #client: KafkaClient;
   readonly #names: TopicNames;
+  readonly #options: ConsumeOptions;
+  /** By topic in the cluster and partition: what was last heard of them. */
+  readonly #offsets = new Map<string, GroupOffsets>();
+  #askedAt = -Infinity;
   readonly #flow: RecordFlow;
   readonly #endWatch: () => void;
   #running: Promise<void> = Promise.resolve();
@@ -34,14 +42,17 @@ export class GroupConsumer implements Subscription {
   #rejectReady: (error: Error) => void = () => undefined;
 
   private constructor(
+    client: KafkaClient,
     consumer: Consumer,
     names: TopicNames,
     health: Health,
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ) {
+    this.#client = client;
     this.#consumer = consumer;
     this.#names = names;
+    this.#options = options;
     this.#flow = new RecordFlow({
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
       handle,
@@ -68,12 +79,13 @@ export class GroupConsumer implements Subscription {
    * @throws ServiceError INTERNAL when a topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers.
    */
   static async open(
-    consumer: Consumer,
+    client: KafkaClient,
     names: TopicNames,
     health: Health,
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<GroupConsumer> {
+    const consumer = client.consumer(names.inCluster(options.group));
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: options.topics.map((topic) => names.inCluster(topic)), fromBeginning: true });
@@ -82,7 +94,7 @@ export class GroupConsumer implements Subscription {
       if (kafkaErrorType(error) === UNKNOWN_TOPIC) throw unknownTopic(options.topics.join(' or '), error);
       throw brokerUnavailable('be subscribed to', error);
     }
-    const member = new GroupConsumer(consumer, names, health, options, handle);
+    const member = new GroupConsumer(client, consumer, names, health, options, handle);
     member.#running = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -91,6 +103,44 @@ export class GroupConsumer implements Subscription {
     // What it can report is a crash, and that is watched.
     member.#running.catch(() => undefined);
     return member;
+  }
+
+  figures(): Figures {
+    this.#refreshOffsets();
+    const finished = new Map<string, number>();
+    for (const lane of this.#flow.lanes) {
+      const { committable } = lane.tracker;
+      if (committable === undefined) continue;
+      finished.set(`${this.#names.inCluster(lane.topic)}/${lane.partition}`, committable);
+    }
+    const lag = [...this.#assigned].flatMap((id) => {
+      const known = this.#offsets.get(id);
+      if (known === undefined) return [];
+      const next = finished.get(id) ?? known.committed ?? known.low;
+      return [
+        { topic: this.#names.onBus(known.topic), partition: known.partition, lag: Math.max(0, known.high - next) },
+      ];
+    });
+    return this.#flow.figures(lag);
+  }
+
+  /** In the background: who asks gets what is known, and the next one the answer. */
+  #refreshOffsets(): void {
+    const now = performance.now();
+    if (now - this.#askedAt < FIGURES_AGE_MS) return;
+    this.#askedAt = now;
+    const topics = this.#options.topics.map((topic) => this.#names.inCluster(topic));
+    void groupOffsets(this.#client, this.#names.inCluster(this.#options.group), topics).then(
+      (offsets) => offsets.forEach((known) => this.#offsets.set(`${known.topic}/${known.partition}`, known)),
+      // The last answer stands; that the cluster is away shows elsewhere.
+      () => undefined,
+    );
+  }
+
+  #heardOf(topic: string, partition: number, high: number): void {
+    const id = `${topic}/${partition}`;
+    const known = this.#offsets.get(id) ?? { topic, partition, committed: undefined, low: 0, high };
+    this.#offsets.set(id, { ...known, high: Math.max(known.high, high) });
   }
 
   close(drainMs: number = DEFAULT_DRAIN_MS): Promise<void> {
@@ -117,6 +167,7 @@ export class GroupConsumer implements Subscription {
     this.#commitOffsets = (offsets) => payload.commitOffsetsIfNecessary(offsets);
     // A fetch that was under way while the partition moved to another member, or while this one closes.
     if (!this.#assigned.has(`${batch.topic}/${batch.partition}`)) return;
+    this.#heardOf(batch.topic, batch.partition, Number(batch.highWatermark));
     const topic = this.#names.onBus(batch.topic);
     const lane = this.#flow.lane(topic, batch.partition);
     if (this.#closing !== undefined) return this.#pause(lane);

@@ -5,6 +5,7 @@ import { type Broker, type ConsumedRecord } from '../broker.js';
 import { brokerContract } from '../broker.contract.js';
 import { busContract } from '../bus.contract.js';
 import { COMMANDS, never, record, STATE, textOf, until, type World } from '../contract-world.js';
+import { figuresContract } from '../figures.contract.js';
 import { KafkaBroker } from './kafka-broker.js';
 
 jest.setTimeout(90_000);
@@ -37,6 +38,7 @@ const admin = (): ReturnType<Kafka['admin']> => new Kafka({ brokers, logLevel: l
 
 describe('KafkaBroker', () => {
   describe('as every broker', () => brokerContract(open));
+  describe('figures', () => figuresContract(open));
   describe('below server and client', () => busContract(open));
 
   describe('on a real cluster', () => {

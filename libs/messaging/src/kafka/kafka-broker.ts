@@ -73,9 +73,8 @@ export class KafkaBroker extends Broker {
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<Subscription> {
-    const consumer = this.#client.consumer(this.#names.inCluster(options.group));
-    const member = await GroupConsumer.open(consumer, this.#names, this.#health, options, handle);
-    return this.#remember(member, { ready: member.ready });
+    const member = await GroupConsumer.open(this.#client, this.#names, this.#health, options, handle);
+    return this.#remember(member, { ready: member.ready, figures: () => member.figures() });
   }
 
   override async follow(

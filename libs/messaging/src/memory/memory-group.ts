@@ -1,4 +1,4 @@
-import { type ConsumedRecord, type ConsumeOptions, type Subscription } from '../broker.js';
+import { type ConsumedRecord, type ConsumeOptions, type Figures, type Subscription } from '../broker.js';
 import { type Lane, RecordFlow } from '../record-flow.js';
 import { type MemoryTopic } from './memory-topic.js';
 
@@ -63,6 +63,17 @@ export class MemoryMember implements Subscription {
     });
     this.#endings = topics.map((topic) => topic.onAppend(() => this.#fetchSoon()));
     group.join(this);
+  }
+
+  figures(): Figures {
+    const lag = this.topics.flatMap((topic) =>
+      topic.logs.flatMap((log, partition) =>
+        this.#positions.has(laneId(topic.spec.name, partition))
+          ? [{ topic: topic.spec.name, partition, lag: log.end - log.committed(this.group.name) }]
+          : [],
+      ),
+    );
+    return this.#flow.figures(lag);
   }
 
   giveUp(share: ReadonlySet<string>): void {
