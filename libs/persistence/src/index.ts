@@ -1,3 +1,4 @@
+export { Batched, type BatchedOptions } from './batched.js';
 export { openDatabase, Database, type DatabaseOptions, type Session, type Sql } from './database.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { Migration, type MigrationClass } from './migrate.js';
