@@ -44,7 +44,8 @@ describe.each([1, 3] as const)('on a cluster of %d, the product under load', (br
           await stand.close();
           stand = undefined;
         }
-        expect(row.violations.slice(0, SHOWN)).toEqual([]);
+        const found = row.violations.map(({ promise, evidence }) => `${promise}: ${evidence}`);
+        expect(found.slice(0, SHOWN)).toEqual([]);
         expect(row.attempts).toBeGreaterThan(0);
       },
       LIMIT_MS,

@@ -13,7 +13,7 @@ import { startSeparate, type SeparateProduct } from '../product.js';
 import { Groups } from './groups.js';
 
 /** After this long a group takes a silent member's partitions away, in milliseconds. */
-export const SESSION_MS = 10_000;
+export const SESSION_MS = 3_000;
 
 export interface StandOptions {
   readonly brokers?: 1 | 3;
