@@ -20,33 +20,21 @@ const TABLES = [
 export const BROKER_KILLED: Fault = {
   name: 'broker killed and restarted',
   short: true,
-  run: (
-    {
-      stand: {
-        servers: { kafka },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async () => {
-      await kafka.kill(0);
-      await kafka.restart(0);
+      await cell.stand.servers.kafka.kill(0);
+      const killed = Date.now();
+      await cell.stand.servers.kafka.restart(0);
+      cell.note(`the broker was away for ${Date.now() - killed} ms`);
     }),
 };
 
 export const BROKER_PAUSED: Fault = {
   name: 'broker paused',
   short: true,
-  run: (
-    {
-      stand: {
-        servers: { kafka },
-      },
-    },
-    { full, runs },
-  ) =>
+  run: (cell, { full, runs }) =>
     times(runs, async () => {
-      const pid = kafka.processes[0]?.pid ?? 0;
+      const pid = cell.stand.servers.kafka.processes[0]?.pid ?? 0;
       process.kill(pid, 'SIGSTOP');
       try {
         await lasting(full ? PAUSE_MS.full : PAUSE_MS.short);
@@ -60,18 +48,11 @@ export const ONE_OF_THREE_KILLED: Fault = {
   name: 'one of three brokers killed',
   short: false,
   brokers: 3,
-  run: (
-    {
-      stand: {
-        servers: { kafka },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async (run) => {
-      await kafka.kill(run % 3);
+      await cell.stand.servers.kafka.kill(run % 3);
       await lasting(2 * AWAY_MS);
-      await kafka.restart(run % 3);
+      await cell.stand.servers.kafka.restart(run % 3);
       await lasting(AWAY_MS);
     }),
 };
@@ -79,17 +60,10 @@ export const ONE_OF_THREE_KILLED: Fault = {
 export const BROKER_CUT: Fault = {
   name: 'connections to the broker cut',
   short: false,
-  run: (
-    {
-      stand: {
-        servers: { toKafka },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async () => {
       for (let cut = 0; cut < CUTS; cut++) {
-        for (const proxy of toKafka) proxy.cut();
+        for (const proxy of cell.stand.servers.toKafka) proxy.cut();
         await lasting(BETWEEN_CUTS_MS);
       }
     }),
@@ -98,36 +72,22 @@ export const BROKER_CUT: Fault = {
 export const BROKER_UNREACHABLE: Fault = {
   name: 'broker out of reach',
   short: false,
-  run: (
-    {
-      stand: {
-        servers: { toKafka },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async () => {
-      for (const proxy of toKafka) proxy.refuse(true);
-      for (const proxy of toKafka) proxy.cut();
+      for (const proxy of cell.stand.servers.toKafka) proxy.refuse(true);
+      for (const proxy of cell.stand.servers.toKafka) proxy.cut();
       await lasting(AWAY_MS);
-      for (const proxy of toKafka) proxy.refuse(false);
+      for (const proxy of cell.stand.servers.toKafka) proxy.refuse(false);
     }),
 };
 
 export const POSTGRES_KILLED: Fault = {
   name: 'PostgreSQL killed and restarted',
   short: true,
-  run: (
-    {
-      stand: {
-        servers: { postgres },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async () => {
-      await postgres.kill();
-      await postgres.restart();
+      await cell.stand.servers.postgres.kill();
+      await cell.stand.servers.postgres.restart();
     }),
 };
 
@@ -148,17 +108,10 @@ export const POSTGRES_TERMINATED: Fault = {
 export const POSTGRES_CUT: Fault = {
   name: 'connections to PostgreSQL cut',
   short: true,
-  run: (
-    {
-      stand: {
-        servers: { toPostgres },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async () => {
       for (let cut = 0; cut < CUTS; cut++) {
-        toPostgres.cut();
+        cell.stand.servers.toPostgres.cut();
         await lasting(BETWEEN_CUTS_MS);
       }
     }),
@@ -167,19 +120,12 @@ export const POSTGRES_CUT: Fault = {
 export const POSTGRES_UNREACHABLE: Fault = {
   name: 'PostgreSQL out of reach',
   short: false,
-  run: (
-    {
-      stand: {
-        servers: { toPostgres },
-      },
-    },
-    { runs },
-  ) =>
+  run: (cell, { runs }) =>
     times(runs, async () => {
-      toPostgres.refuse(true);
-      toPostgres.cut();
+      cell.stand.servers.toPostgres.refuse(true);
+      cell.stand.servers.toPostgres.cut();
       await lasting(AWAY_MS);
-      toPostgres.refuse(false);
+      cell.stand.servers.toPostgres.refuse(false);
     }),
 };
 

@@ -133,7 +133,9 @@ function replaceDeserters(product: SeparateProduct): Violation[] {
 
 /** What a process says of its own end is no line of its log. */
 function lastWords(output: string): string {
-  const lines = output.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
+  const lines = output
+    .split('\n')
+    .filter((line) => line.includes('Crash') || (line !== '' && !line.startsWith('{') && !line.startsWith('    at ')));
   return lines.slice(-8).join(' / ').slice(-600);
 }
 
