@@ -1,6 +1,4 @@
 import { eventually } from '@countersign/testing';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SERVICES, type Copy, type ServiceName } from '../product.js';
 import { lasting, times, type Fault } from './fault.js';
 import { dieAt, findKills, type Kill } from './kills.js';
@@ -12,7 +10,7 @@ const DAY_MS = 86_400_000;
 /** A copy that is worked with must have come to do something. */
 const GUESSES_MEANWHILE = 60;
 const MEANWHILE_LIMIT_MS = 60_000;
-const SHIFTED_CLOCK = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), 'clock-shift.mjs')).href;
+const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
 
 /** Of the short form: where a record and its effect can come apart, of each service one. */
 const KILLS_OF_SHORT: readonly Kill[] = [

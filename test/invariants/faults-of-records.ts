@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { DEAD_LETTERS, TOPICS } from '@countersign/contracts';
-import { createBroker, type BusRecord } from '@countersign/messaging';
+import { createBroker, type Broker, type BusRecord } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
+import { type Copy } from '../product.js';
 import { verifiedSince, type Cell } from './measure.js';
 import { times, type Fault } from './fault.js';
 import { type GroupName } from './groups.js';
@@ -10,9 +11,12 @@ const HANDLED = [TOPICS.requests, TOPICS.admissions, TOPICS.subjectCommands, TOP
 /** Keys that differ reach all partitions of a topic in the end. */
 const RECORDS_PER_TOPIC = 4;
 const DEAD_LETTER_LIMIT_MS = 30_000;
+/** Four starts, and each waits for the session of the one that died. */
+const DEATHS_LIMIT_MS = 120_000;
 const MINUTE_MS = 60_000;
-const REWOUND: readonly GroupName[] = ['verification', 'rate-limit', 'audit', 'directory'];
-const BEFORE_REWIND = 150;
+const POISONED = new URL('poison.mjs', import.meta.url).href;
+const REWOUND: readonly GroupName[] = ['verification', 'audit', 'rate-limit', 'directory'];
+const BEFORE_REWIND = 60;
 
 export const POISON: Fault = {
   name: 'records that are no messages',
@@ -44,7 +48,22 @@ function ofNextVersion(topic: string): BusRecord {
 }
 
 /** Each must be put aside with a note, and its partition must go on: that the load shows. */
-async function deadLettered({ stand: { product } }: Cell, make: (topic: string) => BusRecord): Promise<void> {
+function deadLettered(cell: Cell, make: (topic: string) => BusRecord): Promise<void> {
+  return withDeadLetters(cell, async (broker, lettersOf) => {
+    const before = new Map(HANDLED.map(({ name }) => [name, lettersOf(name)]));
+    for (const { name } of HANDLED) await broker.send(Array.from({ length: RECORDS_PER_TOPIC }, () => make(name)));
+    for (const { name } of HANDLED) {
+      const arrived = (): boolean => lettersOf(name) >= (before.get(name) ?? 0) + RECORDS_PER_TOPIC;
+      await eventually(`a dead letter for each bad record of ${name}`, arrived, DEAD_LETTER_LIMIT_MS);
+    }
+  });
+}
+
+/** Writes to the bus as a stranger, and counts the dead letters by the topic of what they are about. */
+async function withDeadLetters(
+  { stand: { product } }: Cell,
+  work: (broker: Broker, lettersOf: (topic: string) => number) => Promise<void>,
+): Promise<void> {
   const broker = createBroker({ brokers: product.brokers, clientId: 'stranger', topicPrefix: product.topicPrefix });
   try {
     const letters = new Map<string, number>();
@@ -58,25 +77,65 @@ async function deadLettered({ stand: { product } }: Cell, make: (topic: string) 
       (error) => (failure = error),
     );
     await follower.caughtUp;
-    const before = new Map(letters);
-    for (const { name } of HANDLED) await broker.send(Array.from({ length: RECORDS_PER_TOPIC }, () => make(name)));
-    for (const { name } of HANDLED) {
-      const arrived = (): boolean => {
-        if (failure) throw failure;
-        return (letters.get(name) ?? 0) >= (before.get(name) ?? 0) + RECORDS_PER_TOPIC;
-      };
-      await eventually(`a dead letter for each bad record of ${name}`, arrived, DEAD_LETTER_LIMIT_MS);
-    }
+    await work(broker, (topic) => {
+      if (failure) throw failure;
+      return letters.get(topic) ?? 0;
+    });
   } finally {
     await broker.close();
   }
+}
+
+/** What a service handles, so that the record gets as far as its handler. */
+const HANDLED_BY: readonly { readonly service: GroupName; readonly topic: string; readonly type: string }[] = [
+  { service: 'verification', topic: TOPICS.admissions.name, type: 'verification.admitted.v1' },
+  { service: 'rate-limit', topic: TOPICS.requests.name, type: 'verification.requested.v1' },
+  { service: 'audit', topic: TOPICS.facts.name, type: 'fact.recorded.v1' },
+  { service: 'directory', topic: TOPICS.directoryCommands.name, type: 'tenant.change-requested.v1' },
+];
+
+export const DEADLY: Fault = {
+  name: 'records that end the process',
+  short: false,
+  run: async (cell, { runs }) => {
+    const done = await times(runs, async () => {
+      for (const victim of HANDLED_BY) await diesOf(cell, victim);
+    });
+    return done * HANDLED_BY.length;
+  },
+};
+
+/** A supervisor starts the service again each time; after three deaths it must have put the record aside. */
+function diesOf(cell: Cell, { service, topic, type }: (typeof HANDLED_BY)[number]): Promise<void> {
+  const { product } = cell.stand;
+  const marker = `poison-${randomUUID()}`;
+  const start = (): Copy => product.begin(service, { NODE_OPTIONS: `--import ${POISONED}`, POISON: marker });
+  return withDeadLetters(cell, async (broker, lettersOf) => {
+    const before = lettersOf(topic);
+    for (const copy of product.running(service)) await product.retire(copy);
+    let copy = start();
+    let deaths = 0;
+    const value = Buffer.from(JSON.stringify({ marker }));
+    await broker.send([{ topic, key: randomUUID(), value, headers: { id: randomUUID(), type } }]);
+    const putAside = (): boolean => {
+      if (copy.program.end?.signal === 'SIGKILL') {
+        deaths++;
+        copy = start();
+      }
+      return lettersOf(topic) > before;
+    };
+    await eventually(`${service} puts a deadly record aside (it died ${deaths} times)`, putAside, DEATHS_LIMIT_MS);
+    cell.note(`${service} died ${deaths} times of one record`);
+    await product.add(service);
+    await product.retire(copy);
+  });
 }
 
 export const REDELIVERED: Fault = {
   name: 'redelivery of the last minute',
   short: true,
   run: async (cell, { full, runs }) => {
-    const groups = full ? REWOUND : REWOUND.slice(0, 3);
+    const groups = full ? REWOUND : REWOUND.slice(0, 2);
     const done = await times(runs, async () => {
       for (const group of groups) await redeliver(cell, group);
     });

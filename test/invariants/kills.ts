@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
 import { SERVICES, type ServiceName } from '../product.js';
 import { type Cell } from './measure.js';
@@ -11,8 +10,7 @@ const MOST_HITS = 3;
 /** After it is ready, a copy needs so long to pass everything that it does in service, in milliseconds. */
 const LISTING_MS = 8_000;
 const DEATH_LIMIT_MS = 25_000;
-const PRELOAD = join(dirname(fileURLToPath(import.meta.url)), 'kill-points.mjs');
-const WITH_PRELOAD = { NODE_OPTIONS: `--import ${pathToFileURL(PRELOAD).href}` };
+const WITH_PRELOAD = { NODE_OPTIONS: `--import ${new URL('kill-points.mjs', import.meta.url).href}` };
 
 /** One way for a process to die. */
 export interface Kill {
