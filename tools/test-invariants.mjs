@@ -1,6 +1,7 @@
 /**
- * `npm run test:invariants [-- --fault NAME --runs N]`: every fault of the matrix over a real Kafka, a real PostgreSQL
- * and the services as processes, and a table of what was lost, doubled and silent. NAME is a part of a fault's name.
+ * `npm run test:invariants [-- --short --fault NAME --runs N]`: every fault of the matrix over a real Kafka, a real PostgreSQL
+ * and the services as processes, and a table of what was lost, doubled and silent. NAME is a part of a fault's name; with
+ * `--short` it is as much as `npm test` does.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { buildIfStale, root } from './build.mjs';
 const LOOK_EVERY_MS = 500;
 const SHOWN = 5;
 
-const { fault, runs } = readArguments();
+const { fault, runs, short } = readArguments();
 buildIfStale();
 const folder = mkdtempSync(join(tmpdir(), 'countersign-invariants-'));
 const report = join(folder, 'report.jsonl');
@@ -38,11 +39,13 @@ process.exit(broken.length > 0 || rows.length === 0 ? 1 : code);
 
 function readArguments() {
   try {
-    const { values } = parseArgs({ options: { fault: { type: 'string' }, runs: { type: 'string', default: '1' } } });
+    const { values } = parseArgs({
+      options: { fault: { type: 'string' }, runs: { type: 'string', default: '1' }, short: { type: 'boolean' } },
+    });
     if (!/^[1-9]\d{0,3}$/.test(values.runs)) throw new Error('--runs takes a number from 1 to 9999');
     return values;
   } catch (error) {
-    process.stderr.write(`${error.message}\nnpm run test:invariants -- [--fault NAME] [--runs N]\n`);
+    process.stderr.write(`${error.message}\nnpm run test:invariants -- [--short] [--fault NAME] [--runs N]\n`);
     process.exit(2);
   }
 }
@@ -63,6 +66,7 @@ function jest() {
         ...process.env,
         INVARIANTS_REPORT: report,
         INVARIANTS_RUNS: runs,
+        ...(short ? { INVARIANTS_FORM: 'short' } : { INVARIANTS_FORM: 'full' }),
         ...(fault === undefined ? {} : { INVARIANTS_FAULT: fault }),
       },
       stdio: ['ignore', 'ignore', 'inherit'],

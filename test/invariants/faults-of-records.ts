@@ -26,7 +26,7 @@ export const POISON: Fault = {
 
 export const FROM_THE_FUTURE: Fault = {
   name: 'records of a future version',
-  short: true,
+  short: false,
   run: (cell, { runs }) => times(runs, () => deadLettered(cell, ofNextVersion)),
 };
 

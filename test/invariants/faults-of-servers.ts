@@ -2,7 +2,7 @@ import { lasting, times, type Fault } from './fault.js';
 
 /** How long a server or the network stays away, in milliseconds. */
 const AWAY_MS = 3_000;
-const PAUSE_MS = { short: 6_000, full: 30_000 };
+const PAUSE_MS = 30_000;
 const CUTS = 10;
 const BETWEEN_CUTS_MS = 300;
 
@@ -31,13 +31,13 @@ export const BROKER_KILLED: Fault = {
 
 export const BROKER_PAUSED: Fault = {
   name: 'broker paused',
-  short: true,
-  run: (cell, { full, runs }) =>
+  short: false,
+  run: (cell, { runs }) =>
     times(runs, async () => {
       const pid = cell.stand.servers.kafka.processes[0]?.pid ?? 0;
       process.kill(pid, 'SIGSTOP');
       try {
-        await lasting(full ? PAUSE_MS.full : PAUSE_MS.short);
+        await lasting(PAUSE_MS);
       } finally {
         process.kill(pid, 'SIGCONT');
       }
