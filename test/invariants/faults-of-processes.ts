@@ -135,6 +135,7 @@ export const ROLLED: Fault = {
         const longest = Math.max(...asked.map(({ since, answeredAt }) => answeredAt - since));
         const unavailable = asked.filter(({ outcome }) => outcome === 'unavailable').length;
         cell.note(`${service}: ${unavailable} of ${asked.length} unavailable, longest answer ${longest} ms`);
+        if (unavailable > 0) throw new Error(`${unavailable} callers heard unavailable while ${service} was replaced`);
       }
     });
     return done * SERVICES.length;
