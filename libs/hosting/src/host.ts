@@ -1,9 +1,10 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { DirectoryCopy } from '@countersign/directory-copy';
-import { createBroker, type Broker } from '@countersign/messaging';
+import { type Broker } from '@countersign/messaging';
 import { createLogger, gauge, Health, OpsServer, type Logger } from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
-import { ServiceError, type RunningService } from '@countersign/service';
+import { type RunningService } from '@countersign/service';
+import { openBroker } from './open-broker.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 
 /** Facts may be this late, in milliseconds: the audit service then takes many at a time, at a fraction of the cost. */
@@ -143,23 +144,4 @@ export class Host {
       throw error;
     }
   }
-}
-
-function openBroker(name: string, settings: BusSettings, logger: Logger): Broker {
-  if (settings.KAFKA_BROKERS === undefined) {
-    throw new ServiceError(
-      'SETTINGS_INVALID',
-      'KAFKA_BROKERS must be set: a service that runs alone meets the others on Kafka (npm start needs none)',
-      false,
-    );
-  }
-  return createBroker({
-    brokers: settings.KAFKA_BROKERS.split(','),
-    clientId: `countersign-${name}`,
-    topicPrefix: settings.TOPIC_PREFIX,
-    partitions: settings.TOPIC_PARTITIONS,
-    replication: settings.TOPIC_REPLICATION,
-    lingerMs: settings.SEND_LINGER_MS,
-    log: (text) => logger.warn({}, text),
-  });
 }
