@@ -1,7 +1,10 @@
 import { createBroker, type Broker } from '@countersign/messaging';
 import { type Logger } from '@countersign/observability';
 import { ServiceError } from '@countersign/service';
+import { kafkaSecurity } from './kafka-security.js';
 import { type BusSettings } from './settings.js';
+
+const DAY_MS = 86_400_000;
 
 /**
  * The bus on the Kafka that the settings name; nothing is connected yet.
@@ -22,6 +25,9 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
     topicPrefix: settings.TOPIC_PREFIX,
     partitions: settings.TOPIC_PARTITIONS,
     replication: settings.TOPIC_REPLICATION,
+    commandRetentionMs: settings.COMMAND_RETENTION_SECONDS * 1000,
+    ...(settings.AUDIT_RETENTION_DAYS > 0 ? { factRetentionMs: settings.AUDIT_RETENTION_DAYS * DAY_MS } : {}),
+    security: kafkaSecurity(settings),
     lingerMs: settings.SEND_LINGER_MS,
     log: (text) => logger.warn({}, text),
   });

@@ -1,5 +1,6 @@
 import { Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
 import { partitionOf } from '../partitioner.js';
+import { saslMechanism, tlsOptions, type KafkaSecurity } from './kafka-login.js';
 import { repairKafkajs } from './kafkajs-repairs.js';
 
 export interface KafkaOptions {
@@ -15,6 +16,12 @@ export interface KafkaOptions {
   readonly lingerMs?: number;
   /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
+  /** How long new topics of kind `command` keep a record, in milliseconds. Default ten minutes. */
+  readonly commandRetentionMs?: number;
+  /** How long new topics of kind `fact` keep a record, in milliseconds. Default: for ever. */
+  readonly factRetentionMs?: number;
+  /** Default: brokers that let everybody in, without encryption. */
+  readonly security?: KafkaSecurity;
   /** What the client library complains about: a sentence without records. Default: silence. */
   readonly log?: (line: string) => void;
 }
@@ -26,9 +33,12 @@ export class KafkaClient {
   constructor(options: KafkaOptions) {
     repairKafkajs();
     const log = options.log;
+    const { tls, login } = options.security ?? {};
     this.#kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId,
+      ...(tls ? { ssl: tlsOptions(tls) } : {}),
+      ...(login ? { sasl: saslMechanism(login) } : {}),
       connectionTimeout: 2_000,
       requestTimeout: 5_000,
       // Few and short: more of them keep dialling a dead broker while its partitions live on elsewhere.
