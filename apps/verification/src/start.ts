@@ -19,10 +19,20 @@ import { DirectoryPolicies } from './store/directory.policies.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
+import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
 
+/** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
+export interface VerificationReplacements extends Replacements {
+  readonly vault?: PinVault;
+}
+
 /** Starts the verification service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
-export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+export async function start(
+  env: Environment,
+  fatal: Fatal,
+  replace: VerificationReplacements = {},
+): Promise<HostedService> {
   const settings = loadSettings(VerificationSettings, env);
   const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
   const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
@@ -33,20 +43,20 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const database = await host.database('verification', [Verification1764000000001], settings);
   const relay = host.relay(database);
   const directory = await host.directory();
-  const vault = await ArgonPinVault.open({
+  const argon = await ArgonPinVault.open({
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
     concurrency: hashConcurrency(settings, availableParallelism()),
     queueLimit: settings.HASH_QUEUE,
   });
-  gauge('countersign_hash_load', 'Guesses that wait for a hash or are being hashed', 'verification', () => vault.load);
+  gauge('countersign_hash_load', 'Guesses that wait for a hash or are being hashed', 'verification', () => argon.load);
 
   const wake = (): void => relay.wake();
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake),
       attempts: new PostgresAttemptStore(database, wake),
-      vault,
+      vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
     }),

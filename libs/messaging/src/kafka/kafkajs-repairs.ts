@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { decodeRecord, encodeRecord } from './fast-records.js';
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
@@ -36,6 +37,15 @@ export function repairKafkajs(): void {
   stopIdleTimer(load('kafkajs/src/network/requestQueue/index.js') as Internal<RequestQueue>);
   followCoordinator(load('kafkajs/src/consumer/consumerGroup.js') as Internal<ConsumerGroup>);
   keepTrying(load('kafkajs/src/consumer/runner.js') as Internal<Runner>);
+  replaceModule('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord);
+  replaceModule('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord);
+}
+
+/** kafkajs loads the modules of a protocol version when it first speaks it, and then finds this one in their place. */
+function replaceModule(name: string, value: unknown): void {
+  load(name);
+  const module = load.cache[load.resolve(name)];
+  if (module !== undefined) module.exports = value;
 }
 
 /**
