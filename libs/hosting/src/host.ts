@@ -4,6 +4,7 @@ import { type Broker } from '@countersign/messaging';
 import { createLogger, gauge, Health, OpsServer, type Logger } from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
 import { type RunningService } from '@countersign/service';
+import { databaseTls } from './database-tls.js';
 import { openBroker } from './open-broker.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 
@@ -51,7 +52,7 @@ export class Host {
     replace: Replacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
-    const broker = replace.broker ?? openBroker(`countersign-${name}`, settings, logger);
+    const broker = replace.broker ?? openBroker(name, settings, logger);
     const host = new Host(name, settings, logger, broker, fatal, replace);
     if (!replace.broker) host.onClose(() => broker.close());
     host.health.add('broker', () => broker.healthy());
@@ -64,17 +65,18 @@ export class Host {
     this.#closers.push(step);
   }
 
-  /** @throws ServiceError DATABASE_UNAVAILABLE */
+  /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(schema: string, migrations: readonly MigrationClass[], settings: StoreSettings): Promise<Database> {
-    const database = await this.#orClose(
+    const open = async (): Promise<Database> =>
       openDatabase({
         url: settings.DATABASE_URL.reveal(),
+        tls: databaseTls(settings),
         schema,
         migrations,
         poolSize: settings.DATABASE_POOL_SIZE,
         applicationName: `countersign ${this.name}`,
-      }),
-    );
+      });
+    const database = await this.#orClose(open());
     this.onClose(() => database.close());
     this.health.add('database', () => database.healthy());
     return database;
