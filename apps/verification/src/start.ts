@@ -9,7 +9,7 @@ import {
 } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
-import { gauge, NestLogger } from '@countersign/observability';
+import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
@@ -39,7 +39,8 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     concurrency: hashConcurrency(settings, availableParallelism()),
     queueLimit: settings.HASH_QUEUE,
   });
-  gauge('countersign_hash_load', 'Guesses that wait for a hash or are being hashed', 'verification', () => vault.load);
+  const hide = METRICS.hashLoad.read(() => [{ labels: { service: 'verification' }, value: vault.load }]);
+  host.onClose(() => Promise.resolve(hide()));
 
   const wake = (): void => relay.wake();
   const app = await createBusApp(
@@ -57,6 +58,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,
+      observe: host.observe,
     },
   );
   host.onClose(() => app.close());

@@ -13,9 +13,9 @@ export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, to
 export { decode } from './decode.js';
 export { backoffMs } from './backoff.js';
 export { type DeadLetter } from './dead-letter.js';
-export { BusServer, type BusServerOptions, type HandlerResult } from './bus-server.js';
+export { BusServer, type BusServerOptions, type HandlerResult, type RecordOutcome } from './bus-server.js';
 export { PassErrorsFilter } from './pass-errors.filter.js';
 export { type BusAppOptions, createBusApp, type RootModule } from './create-bus-app.js';
-export { BusClient, type BusClientOptions } from './bus-client.js';
+export { BusClient, type BusClientOptions, type QuestionEvent } from './bus-client.js';
 export { type BrokerSettings, createBroker } from './create-broker.js';
 export { MemoryBroker } from './memory/memory-broker.js';

@@ -1,4 +1,5 @@
 import { encodeMessage } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { LimitStore, type LimitDecision, type LimitRequest } from '../ports.js';
 
@@ -70,7 +71,7 @@ export class PostgresLimitStore extends LimitStore {
         request.commandId,
         request.limit.limit,
         request.limit.periodSeconds,
-        JSON.stringify(encodeMessage(request.refusal.factId, request.refusal)),
+        JSON.stringify(encodeMessage(request.refusal.factId, request.refusal, traceHeaders())),
       ],
     );
     if (row?.admitted === true) return { admitted: true, retryAfterSeconds: undefined };

@@ -1,4 +1,5 @@
 import { encodeMessage, message, VerificationDecided, type AttemptPolicy } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
@@ -54,7 +55,7 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   override async close({ attempt, reply, facts }: Verdict): Promise<VerificationDecided> {
-    const encoded = facts.map((fact) => encodeMessage(fact.factId, fact));
+    const encoded = facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
     const closed = await this.database.prepared('verification.close', CLOSE, [
       attempt.attemptId,
       reply.outcome,
