@@ -73,13 +73,21 @@ interface Copy {
   urls: Readonly<Record<string, string>>;
 }
 
+export interface SeparateOptions {
+  /** Of every service; default 1. */
+  readonly copies?: number;
+  /** Default: the broker of the test run. */
+  readonly brokers?: readonly string[];
+  /** More settings for every service. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
- * Every service as a process of its own, over the real Kafka and PostgreSQL of the test run, with topics and a database
- * that nobody else uses.
- * @param options.copies of every service
+ * Every service as a process of its own, over a real Kafka and PostgreSQL, with topics and a database that nobody else
+ * uses.
  */
-export async function startSeparate(options: { readonly copies?: number } = {}): Promise<SeparateProduct> {
-  const brokers = requiredEnv('TEST_KAFKA_BROKERS').split(',');
+export async function startSeparate(options: SeparateOptions = {}): Promise<SeparateProduct> {
+  const brokers = options.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
   const topicPrefix = `e2e-${randomBytes(6).toString('hex')}.`;
   const folder = await temporaryFolder();
   const database = await createTestDatabase();
@@ -92,6 +100,7 @@ export async function startSeparate(options: { readonly copies?: number } = {}):
     DATABASE_URL: database.url,
     KAFKA_BROKERS: brokers.join(','),
     TOPIC_PREFIX: topicPrefix,
+    ...options.env,
   };
   const past: Program[] = [];
   const copies: Copy[] = [];
