@@ -139,7 +139,7 @@ function counting(exporter: SpanExporter, onLost: (spans: number) => void): Span
   return {
     export: (spans, done) =>
       exporter.export(spans, (result) => {
-        if (result.code !== 0) onLost(spans.length);
+        if (Number(result.code) !== 0) onLost(spans.length);
         done(result);
       }),
     forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),

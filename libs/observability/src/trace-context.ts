@@ -55,7 +55,7 @@ export function traceIdOf(context: TraceContext): string {
 export function runInTrace<T>(
   trace: TraceContext | undefined,
   run: () => T,
-  fail?: ((errorType: string) => void) | undefined,
+  fail?: ((errorType: string) => void)  ,
 ): T {
   return places.run(trace && { trace, fail }, run);
 }
