@@ -4,4 +4,5 @@ export * from './ops-server.js';
 export * from './metrics.js';
 export * from './trace-context.js';
 export * from './tracer.js';
+export * from './open-tracer.js';
 export * from './follow-requests.js';

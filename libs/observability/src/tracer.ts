@@ -53,9 +53,3 @@ export interface TracerOptions {
   /** Told how many spans did not reach the collector. */
   readonly onLost: (spans: number) => void;
 }
-
-/** Loads OpenTelemetry, which nobody pays for who does not trace. */
-export async function openTracer(options: TracerOptions): Promise<Tracer> {
-  const { OtlpTracer } = await import('./otlp-tracer.js');
-  return new OtlpTracer(options);
-}
