@@ -53,7 +53,8 @@ export class ObservedBroker extends Broker {
     const traced = this.#traced(records, spans);
     const began = performance.now();
     try {
-      await this.broker.send(traced);
+      // In no trace: what the sender opens for all, such as a connection, must not log as a part of this one for ever.
+      await runInTrace(undefined, () => this.broker.send(traced));
       for (const { topic } of records) METRICS.sent.inc({ service, topic: shownTopic(topic) });
     } catch (error) {
       const code = codeOf(error);

@@ -186,7 +186,7 @@ describe('the outbox', () => {
     await eventually('sending has failed twice', () => errors.length >= 2);
     await database.transaction((tx) => add(tx, 'a', 4));
     const before = await running.backlog();
-    expect(before).toEqual({ pending: 4, oldestAgeSeconds: expect.any(Number) });
+    expect(before).toMatchObject({ pending: 4 });
     expect(before.oldestAgeSeconds).toBeGreaterThan(0);
     working = true;
     await eventually('all records are sent', () => sent.length === 4);
