@@ -52,11 +52,7 @@ export function traceIdOf(context: TraceContext): string {
  * where the caller belongs to one.
  * @param fail is told the code of an error that is settled inside, see {@link failCurrentSpan}
  */
-export function runInTrace<T>(
-  trace: TraceContext | undefined,
-  run: () => T,
-  fail?: ((errorType: string) => void)  ,
-): T {
+export function runInTrace<T>(trace: TraceContext | undefined, run: () => T, fail?: (errorType: string) => void): T {
   return places.run(trace && { trace, fail }, run);
 }
 
