@@ -22,9 +22,9 @@ for (const app of readdirSync(join(root, 'apps')).filter((name) => name !== 'cli
   compareSettings(app, Settings, namesOf(parent));
 }
 
-const { TOPICS, DEAD_LETTERS, ERROR_CODES } = await load('libs/contracts/src/index.js');
+const { TOPICS, CLOCK, DEAD_LETTERS, ERROR_CODES } = await load('libs/contracts/src/index.js');
 const topics = rowsBelow('Topics', 2);
-for (const { name, kind } of [...Object.values(TOPICS), DEAD_LETTERS]) {
+for (const { name, kind } of [...Object.values(TOPICS), CLOCK, DEAD_LETTERS]) {
   if (topics.get(name)?.[0] !== kind) faults.push(`the topic ${name} of kind ${kind} is missing`);
 }
 const codes = rowsBelow('Error codes', 2);

@@ -105,6 +105,10 @@ export class ObservedBroker extends Broker {
     return this.broker.openReplyAddress(owner, handle, onFatal);
   }
 
+  override now(): number {
+    return this.broker.now();
+  }
+
   override healthy(): boolean {
     return this.broker.healthy();
   }

@@ -81,7 +81,7 @@ export class BusClient {
         ...headers,
         [HEADERS.replyTo]: address.topic,
         [HEADERS.correlationId]: correlationId,
-        [HEADERS.deadline]: String(Date.now() + timeoutMs),
+        [HEADERS.deadline]: String(this.broker.now() + timeoutMs),
       },
     });
     const answer = new Promise<Message>((resolve, reject) => {

@@ -123,7 +123,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
     const message = decode(record, this.#classes);
     const handler = this.#handlers.get(record.headers[HEADERS.type] ?? '');
     if (handler === undefined) throw misconfigured('a message came before its handler');
-    const context = contextOf(record);
+    const context = contextOf(record, this.#options.broker.now());
     if (isExpired(context) && handler.extras?.['handlesExpired'] !== true) {
       this.counts.expired++;
       this.#tell(record, 'expired');

@@ -11,7 +11,7 @@ export const HEADERS = {
   /** Topic of the asker's reply address. */
   replyTo: 'reply-to',
   correlationId: 'correlation-id',
-  /** Milliseconds since 1970 after which nobody waits for the answer any more. */
+  /** Milliseconds since 1970, by the brokers' clock, after which nobody waits for the answer any more. */
   deadline: 'deadline',
   /** Trace context as W3C writes it: which trace the record belongs to. */
   traceparent: 'traceparent',
@@ -43,11 +43,13 @@ export interface BusContext {
   readonly headers: Readonly<Record<string, string>>;
   /** Header `deadline` in milliseconds since 1970; undefined: somebody waits for ever (facts). */
   readonly deadline: number | undefined;
+  /** When the record was handed over, in milliseconds since 1970 on the same clock as `deadline`. */
+  readonly now: number;
   /** The asker's address, when there is one. */
   readonly replyTo: string | undefined;
 }
 
-export function contextOf(record: ConsumedRecord): BusContext {
+export function contextOf(record: ConsumedRecord, now: number): BusContext {
   const { topic, partition, offset, headers } = record;
   const deadline = Number(headers[HEADERS.deadline] ?? NaN);
   return {
@@ -56,13 +58,14 @@ export function contextOf(record: ConsumedRecord): BusContext {
     offset,
     headers,
     deadline: Number.isFinite(deadline) ? deadline : undefined,
+    now,
     replyTo: headers[HEADERS.replyTo],
   };
 }
 
 /** Whether nobody waits for the outcome any more; for handlers that take expired messages (`handlesExpired`). */
-export function isExpired(context: BusContext, now: number = Date.now()): boolean {
-  return context.deadline !== undefined && context.deadline < now;
+export function isExpired({ deadline, now }: BusContext): boolean {
+  return deadline !== undefined && deadline < now;
 }
 
 /**

@@ -41,6 +41,8 @@ interface OutboxRow {
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 const LOCK_NOT_AVAILABLE = '55P03';
+/** Records handed to the broker at a time: what is urgent goes between two of these, when an outage is caught up with. */
+const PIECE = 100;
 
 /**
  * Publishes what transactions left in the outbox: each record at least once, those of one key in the order of their
@@ -151,7 +153,13 @@ export class OutboxRelay {
         await session.rollback();
         return 0;
       }
-      await this.#options.send(rows.map(toRecord));
+      const began = performance.now();
+      for (let at = 0; at < rows.length; at += PIECE) {
+        await this.#options.send(rows.slice(at, at + PIECE).map(toRecord));
+      }
+      // As much rest as work: the backlog of an outage must not take broker and audit from those who wait for an answer.
+      // With the lock in hand, or the relays of other copies would work meanwhile.
+      if (rows.length >= this.#options.batch) await this.#rest(performance.now() - began, false);
       const sent = rows.map((row) => row.seq).join(',');
       const { schema } = this.#options.database;
       await session.script(`DELETE FROM ${schema}.outbox WHERE seq = ANY ('{${sent}}'::bigint[]); COMMIT`);

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type TopicSpec } from '@countersign/contracts';
+import { CLOCK, type TopicSpec } from '@countersign/contracts';
 import {
   Broker,
   type BusRecord,
@@ -11,6 +11,7 @@ import {
 } from '../broker.js';
 import { brokerUnavailable } from '../bus-errors.js';
 import { BatchSender } from './batch-sender.js';
+import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './group-consumer.js';
 import { Health } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
@@ -33,6 +34,7 @@ export class KafkaBroker extends Broker {
   readonly #client: KafkaClient;
   readonly #names: TopicNames;
   readonly #health = new Health();
+  readonly #clock = new BrokerClock();
   readonly #topicDefaults: TopicDefaults;
   readonly #warned = new Set<string>();
   readonly #records: BatchSender;
@@ -60,6 +62,7 @@ export class KafkaBroker extends Broker {
       new BatchSender({
         producer: () => this.#client.producer(),
         health: this.#health,
+        clock: this.#clock,
         lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
         nameOf: (topic) => this.#names.inCluster(topic),
         existing: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
@@ -85,6 +88,7 @@ export class KafkaBroker extends Broker {
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<Subscription> {
+    await this.#learnTime();
     const context = { client: this.#client, names: this.#names, health: this.#health, turns: this.#turns };
     const member = await GroupConsumer.open(context, options, handle);
     return this.#remember(member, { ready: member.ready, figures: () => member.figures() });
@@ -143,6 +147,10 @@ export class KafkaBroker extends Broker {
     return address;
   }
 
+  override now(): number {
+    return this.#clock.now();
+  }
+
   override healthy(): boolean {
     return this.#health.healthy();
   }
@@ -150,6 +158,13 @@ export class KafkaBroker extends Broker {
   override async close(): Promise<void> {
     await Promise.all([...this.#open].map((opened) => opened.close()));
     await Promise.all([this.#records.close(), this.#replies.close()]);
+  }
+
+  /** Before the first command: who believes a wrong clock would drop it, or begin it for nobody. */
+  async #learnTime(): Promise<void> {
+    if (this.#clock.known) return;
+    await this.ensureTopics([CLOCK]);
+    await this.#records.send([{ topic: CLOCK.name, key: '', value: Buffer.alloc(0), headers: {} }]);
   }
 
   /** Hands out what was opened, so that closing the broker closes it too. */

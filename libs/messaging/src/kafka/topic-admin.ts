@@ -80,11 +80,14 @@ async function createMissing(
   return true;
 }
 
+/** The time on a record is that of its broker: deadlines are compared with it, see BrokerClock. */
+export const BY_BROKER = { 'message.timestamp.type': 'LogAppendTime' };
+
 function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults): ITopicConfig {
   const entries: Record<string, string> = {};
   switch (topic.kind) {
     case 'command':
-      Object.assign(entries, retention(defaults.commandRetentionMs));
+      Object.assign(entries, retention(defaults.commandRetentionMs), BY_BROKER);
       break;
     case 'fact':
       Object.assign(entries, retention(defaults.factRetentionMs));
