@@ -11,8 +11,10 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { createBusApp } from '@countersign/messaging';
 import { gauge, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
+import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
+import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
 import { hashConcurrency, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
@@ -40,7 +42,11 @@ export async function start(
 
   const topics = [TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
-  const database = await host.database('verification', [Verification1764000000001], settings);
+  const database = await host.database(
+    'verification',
+    [Verification1764000000001, VerificationDeliveries1764000100001],
+    settings,
+  );
   const relay = host.relay(database);
   const directory = await host.directory();
   const argon = await ArgonPinVault.open({
@@ -63,6 +69,7 @@ export async function start(
     {
       broker: host.broker,
       group: 'verification',
+      deliveries: new PostgresDeliveries(database),
       messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),

@@ -52,7 +52,7 @@ export class Host {
     replace: Replacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
-    const broker = replace.broker ?? openBroker(name, settings, logger);
+    const broker = replace.broker ?? openBroker(`countersign-${name}`, settings, logger);
     const host = new Host(name, settings, logger, broker, fatal, replace);
     if (!replace.broker) host.onClose(() => broker.close());
     host.health.add('broker', () => broker.healthy());

@@ -1,4 +1,5 @@
 import { type TopicSpec } from '@countersign/contracts';
+import { type Deliveries } from './deliveries.js';
 
 /** What is written to a topic. */
 export interface BusRecord {
@@ -18,6 +19,15 @@ export interface ConsumedRecord extends BusRecord {
   readonly timestamp: number;
 }
 
+/** How records that end the process are found and dealt with. */
+export interface Care {
+  readonly deliveries: Deliveries;
+  /** Takes the place of `handle` for a record that has ended the process three times. */
+  readonly poisoned: (record: ConsumedRecord) => Promise<void>;
+  /** Told each time that partitions have to wait, for the log. */
+  readonly onWaiting: (error: unknown) => void;
+}
+
 export interface ConsumeOptions {
   /** Consumer group: each record goes to one member of each group. */
   readonly group: string;
@@ -25,14 +35,41 @@ export interface ConsumeOptions {
   readonly topics: readonly string[];
   /** How many records are handled at once over all keys; a full house pauses the partitions. Default 64. */
   readonly maxInFlight?: number;
+  /** Finds records that end the process; without it nobody does. A bus inside the process ends with it and needs none. */
+  readonly care?: Care;
   /** A consumer that broke for good: the process must end, because it lives and consumes nothing. */
   readonly onFatal: (error: Error) => void;
+}
+
+/** How far a consumer is behind in one of its partitions. */
+export interface PartitionLag {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records that are there and that this group has not finished without a gap. */
+  readonly lag: number;
+}
+
+/** What a consumer has on its hands at this moment. */
+export interface Figures {
+  /** Records that are being handled. */
+  readonly inFlight: number;
+  /** Records that were fetched and wait: for a place, or for an earlier record of their key. */
+  readonly waiting: number;
+  /** Records that failed for a reason that passes, and pause before the next try. */
+  readonly retrying: number;
+  /** One entry for each partition that this member has now. */
+  readonly lag: readonly PartitionLag[];
 }
 
 /** A running consumer. */
 export interface Subscription {
   /** Resolves when the member has joined its group and has its partitions. */
   readonly ready: Promise<void>;
+  /**
+   * Cheap, for every scrape. What a partition holds is as fresh as the last fetch from it, and at most about five
+   * seconds older than the last call: a paused partition, which is not fetched from, does not look idle.
+   */
+  figures(): Figures;
   /** Stops fetching, finishes what is in flight (at most `drainMs`, default 10 s), commits, leaves the group. */
   close(drainMs?: number): Promise<void>;
 }

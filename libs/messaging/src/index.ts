@@ -1,14 +1,18 @@
 export {
   Broker,
+  type Care,
   type BusRecord,
   type ConsumedRecord,
   type ConsumeOptions,
+  type Figures,
   type Follower,
+  type PartitionLag,
   type ReplyAddress,
   type Subscription,
 } from './broker.js';
 export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, toRecord } from './envelope.js';
 export { decode } from './decode.js';
+export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './deliveries.js';
 export { backoffMs } from './backoff.js';
 export { type DeadLetter } from './dead-letter.js';
 export { BusServer, type BusServerOptions, type HandlerResult } from './bus-server.js';

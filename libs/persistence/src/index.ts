@@ -1,9 +1,11 @@
 export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
+export { Batched, type BatchedOptions } from './batched.js';
 export { openDatabase, Database, type DatabaseOptions, type Session, type Sql } from './database.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { Migration, type MigrationClass } from './migrate.js';
 export * from './outbox.js';
 export * from './outbox-relay.js';
 export * from './inbox.js';
+export * from './deliveries.js';
 export { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.js';
 export { type ServerTls } from './embedded-tls.js';

@@ -2,6 +2,7 @@ import { type TopicSpec } from '@countersign/contracts';
 import { brokerContract } from '../broker.contract.js';
 import { busContract } from '../bus.contract.js';
 import { Gate, never, record, until, type World } from '../contract-world.js';
+import { figuresContract } from '../figures.contract.js';
 import { MemoryBroker } from './memory-broker.js';
 
 const open = (): Promise<World> => {
@@ -12,6 +13,7 @@ const open = (): Promise<World> => {
 
 describe('MemoryBroker', () => {
   describe('as every broker', () => brokerContract(open));
+  describe('figures', () => figuresContract(open));
   describe('below server and client', () => busContract(open));
 
   describe('with facts', () => {

@@ -78,6 +78,7 @@ export class MemoryBroker extends Broker {
     this.#members.add(member);
     return Promise.resolve({
       ready: member.ready,
+      figures: () => member.figures(),
       close: (drainMs) => member.close(drainMs).finally(() => this.#members.delete(member)),
     });
   }

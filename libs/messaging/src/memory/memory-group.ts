@@ -1,5 +1,6 @@
-import { type ConsumedRecord, type ConsumeOptions, type Subscription } from '../broker.js';
-import { type Lane, RecordFlow } from '../record-flow.js';
+import { type ConsumedRecord, type ConsumeOptions, type Figures, type Subscription } from '../broker.js';
+import { type Lane } from '../lane.js';
+import { RecordFlow } from '../record-flow.js';
 import { type MemoryTopic } from './memory-topic.js';
 
 const DEFAULT_IN_FLIGHT = 64;
@@ -65,6 +66,17 @@ export class MemoryMember implements Subscription {
     group.join(this);
   }
 
+  figures(): Figures {
+    const lag = this.topics.flatMap((topic) =>
+      topic.logs.flatMap((log, partition) =>
+        this.#positions.has(laneId(topic.spec.name, partition))
+          ? [{ topic: topic.spec.name, partition, lag: log.end - log.committed(this.group.name) }]
+          : [],
+      ),
+    );
+    return this.#flow.figures(lag);
+  }
+
   giveUp(share: ReadonlySet<string>): void {
     for (const id of this.#positions.keys()) if (!share.has(id)) this.#positions.delete(id);
     this.#flow.keep((lane) => share.has(laneId(lane.topic, lane.partition)));
@@ -120,6 +132,8 @@ export class MemoryMember implements Subscription {
         const position = this.#positions.get(id);
         if (position === undefined) return;
         const lane = this.#flow.lane(topic.spec.name, partition);
+        // Nothing outlives the process here: nobody has to know what it has begun.
+        lane.promised = Infinity;
         if (lane.paused) return;
         const records = log.read(position, this.#flow.maxOpen);
         for (const record of records) this.#flow.take(lane, record);

@@ -57,6 +57,11 @@ export class MemoryLog {
     if (!this.#committed.has(group)) this.#committed.set(group, 0);
   }
 
+  /** The offset that the next record will get. */
+  get end(): number {
+    return this.#next;
+  }
+
   committed(group: string): number {
     return this.#committed.get(group) ?? 0;
   }
