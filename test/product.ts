@@ -85,16 +85,24 @@ export interface Servers {
   envOf(service: ServiceName): Readonly<Record<string, string>>;
 }
 
+export interface SeparateOptions {
+  /** Of every service; default 1. */
+  readonly copies?: number;
+  /** Default: those of the test run. */
+  readonly servers?: Servers;
+  /** Default: the broker of the servers. */
+  readonly brokers?: readonly string[];
+  /** More settings for every service. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
- * Every service as a process of its own, over the real Kafka and PostgreSQL of the test run, with topics and a database
- * that nobody else uses.
- * @param options.copies of every service
+ * Every service as a process of its own, over a real Kafka and PostgreSQL, with topics and a database that nobody else
+ * uses.
  */
-export async function startSeparate(
-  options: { readonly copies?: number; readonly servers?: Servers } = {},
-): Promise<SeparateProduct> {
+export async function startSeparate(options: SeparateOptions = {}): Promise<SeparateProduct> {
   const { servers } = options;
-  const brokers = servers?.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
+  const brokers = options.brokers ?? servers?.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
   const topicPrefix = servers?.topicPrefix ?? `e2e-${randomBytes(6).toString('hex')}.`;
   const folder = await temporaryFolder();
   const database = await createTestDatabase(servers?.databaseUrl, servers?.databaseTls);
@@ -107,6 +115,7 @@ export async function startSeparate(
     DATABASE_URL: database.url,
     KAFKA_BROKERS: brokers.join(','),
     TOPIC_PREFIX: topicPrefix,
+    ...options.env,
   };
   const run = (service: ServiceName): Program => Program.start(service, { ...env, ...servers?.envOf(service) });
   const past: Program[] = [];

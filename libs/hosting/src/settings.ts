@@ -1,5 +1,18 @@
-import { Equals, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import {
+  Equals,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  Min,
+} from 'class-validator';
 import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
+import { SAMPLERS, type SamplerName } from '@countersign/observability';
 import { Secret } from '@countersign/sealing';
 import { Hint } from '@countersign/service';
 import { IsSecret } from './is-secret.js';
@@ -45,6 +58,21 @@ export class BusSettings {
   @IsInt() @Min(1000) @Max(300_000) GROUP_SESSION_TIMEOUT_MS: number = 10_000;
   /** A consumer that fetches nothing, or is in no group, for this long although the broker answers ends the process. */
   @IsInt() @Min(5) @Max(3600) CONSUMER_SILENCE_SECONDS: number = 60;
+
+  // Traces, under the names that OpenTelemetry has given to its settings.
+  /** Unset: `otlp` where there is an address to send spans to, else `none`. */
+  @IsOptional() @IsIn(['otlp', 'none']) OTEL_TRACES_EXPORTER?: 'otlp' | 'none';
+  /** Base address of a collector that takes OTLP over HTTP. */
+  @IsOptional()
+  @Matches(/^https?:\/\/[^\s@]+$/, { message: '$property must be http://host:port or https://host:port' })
+  @Hint('the base address of a collector, such as http://localhost:4318')
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+  /** `name=value[,name=value…]`: what the collector asks for, such as a token. */
+  @IsOptional() @IsSecret() OTEL_EXPORTER_OTLP_HEADERS?: Secret;
+  @IsOptional() @IsString() @Length(1, 128) OTEL_SERVICE_NAME?: string;
+  @IsIn(SAMPLERS) OTEL_TRACES_SAMPLER: SamplerName = 'parentbased_always_on';
+  /** Share of the traces that the samplers by ratio take. */
+  @IsNumber() @Min(0) @Max(1) OTEL_TRACES_SAMPLER_ARG: number = 1;
 }
 
 /** What every service with a database can be told besides. */

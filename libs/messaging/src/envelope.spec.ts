@@ -31,7 +31,8 @@ describe('toRecord', () => {
 });
 
 describe('the context of a message', () => {
-  const headers = { 'reply-to': 'replies.x', 'correlation-id': 'c', deadline: '1000', traceparent: 't', other: 'o' };
+  const trace = { traceparent: 't', tracestate: 'vendor=1' };
+  const headers = { 'reply-to': 'replies.x', 'correlation-id': 'c', deadline: '1000', ...trace, other: 'o' };
 
   it('sends a reply to the asker with its correlation id, and to nobody when nobody asked', () => {
     const answer = message(Answered, { number: 1 });
@@ -39,12 +40,12 @@ describe('the context of a message', () => {
     expect(reply).toEqual({
       message: answer,
       topic: 'replies.x',
-      headers: { 'correlation-id': 'c', traceparent: 't' },
+      headers: { 'correlation-id': 'c', ...trace },
     });
     expect(replyTo(contextOf(consumed({ headers: {} })), answer)).toBeUndefined();
   });
 
-  it('passes asker, question and deadline on to the next service, and no other header', () => {
+  it('passes asker, question, deadline and trace on to the next service, and no other header', () => {
     const { other, ...kept } = headers;
     expect(other).toBe('o');
     expect(passOn(contextOf(consumed({ headers })), asked('s', 1)).headers).toEqual(kept);

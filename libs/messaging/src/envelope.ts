@@ -13,8 +13,12 @@ export const HEADERS = {
   correlationId: 'correlation-id',
   /** Milliseconds since 1970 after which nobody waits for the answer any more. */
   deadline: 'deadline',
+  /** Trace context as W3C writes it: which trace the record belongs to. */
   traceparent: 'traceparent',
+  tracestate: 'tracestate',
 } as const;
+
+const TRACE: readonly string[] = [HEADERS.traceparent, HEADERS.tracestate];
 
 /** What is on its way out. Handlers return these; they publish nothing themselves. */
 export type Outgoing = OutgoingMessage | OutgoingBytes;
@@ -87,12 +91,12 @@ export function toRecord(outgoing: Outgoing): BusRecord {
  */
 export function replyTo(context: BusContext, message: Message): OutgoingMessage | undefined {
   if (context.replyTo === undefined) return undefined;
-  return { message, topic: context.replyTo, headers: kept(context, [HEADERS.correlationId, HEADERS.traceparent]) };
+  return { message, topic: context.replyTo, headers: kept(context, [HEADERS.correlationId, ...TRACE]) };
 }
 
 /** Hands the asker's address, question and deadline on with another message: the next service answers in one's place. */
 export function passOn(context: BusContext, message: Message): OutgoingMessage {
-  const names = [HEADERS.replyTo, HEADERS.correlationId, HEADERS.deadline, HEADERS.traceparent];
+  const names = [HEADERS.replyTo, HEADERS.correlationId, HEADERS.deadline, ...TRACE];
   return { message, headers: kept(context, names) };
 }
 

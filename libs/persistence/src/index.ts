@@ -1,5 +1,5 @@
-export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
 export { Batched, type BatchedOptions } from './batched.js';
+export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
 export { openDatabase, Database, type DatabaseOptions, type Session, type Sql } from './database.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { Migration, type MigrationClass } from './migrate.js';

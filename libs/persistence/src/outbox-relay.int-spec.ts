@@ -185,13 +185,14 @@ describe('the outbox', () => {
     running.wake();
     await eventually('sending has failed twice', () => errors.length >= 2);
     await database.transaction((tx) => add(tx, 'a', 4));
-    expect(await running.pending()).toBe(4);
-    expect(await running.oldestAgeSeconds()).toBeGreaterThan(0);
+    const before = await running.backlog();
+    expect(before).toMatchObject({ pending: 4 });
+    expect(before.oldestAgeSeconds).toBeGreaterThan(0);
     working = true;
     await eventually('all records are sent', () => sent.length === 4);
     expect(numbersOf(sent, 'a')).toEqual([1, 2, 3, 4]);
     await eventually('the outbox is empty', async () => (await running.pending()) === 0);
-    expect(await running.oldestAgeSeconds()).toBe(0);
+    expect(await running.backlog()).toEqual({ pending: 0, oldestAgeSeconds: 0 });
   });
 
   it('sends again, under the same ids, when the connection breaks before the deletion', async () => {

@@ -23,6 +23,13 @@ export interface OutboxRelayOptions {
   readonly batch?: number;
 }
 
+/** What waits in an outbox. */
+export interface OutboxBacklog {
+  readonly pending: number;
+  /** Age in seconds of the record that waits longest; 0 when none does. */
+  readonly oldestAgeSeconds: number;
+}
+
 interface OutboxRow {
   readonly seq: string;
   readonly topic: string;
@@ -93,14 +100,16 @@ export class OutboxRelay {
     return Number(rows[0]?.n ?? 0);
   }
 
-  /** Age in seconds of the record that waits longest; 0 when none does. */
-  async oldestAgeSeconds(): Promise<number> {
+  /** For metrics, in one statement. Counts at most 100,000: after a long outage a look must stay cheap. */
+  async backlog(): Promise<OutboxBacklog> {
     const { database } = this.#options;
-    const rows = await database.query<{ age: number }>(
-      `SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 AS age
-       FROM ${database.schema}.outbox ORDER BY seq LIMIT 1`,
+    const { schema } = database;
+    const rows = await database.query<{ n: string; age: number | null }>(
+      `SELECT (SELECT count(*) FROM (SELECT FROM ${schema}.outbox LIMIT 100000) o) AS n,
+        (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+         FROM ${schema}.outbox ORDER BY seq LIMIT 1) AS age`,
     );
-    return Math.max(0, rows[0]?.age ?? 0);
+    return { pending: Number(rows[0]?.n ?? 0), oldestAgeSeconds: Math.max(0, rows[0]?.age ?? 0) };
   }
 
   async #run(): Promise<void> {

@@ -16,16 +16,16 @@ export interface KafkaOptions {
   readonly lingerMs?: number;
   /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
+  /** A member that says nothing for this long has left its group, in milliseconds. Default 10,000. */
+  readonly sessionTimeoutMs?: number;
+  /** A consumer that neither fetches nor is in its group for this long is broken, in milliseconds. Default 60,000. */
+  readonly silenceMs?: number;
   /** How long new topics of kind `command` keep a record, in milliseconds. Default ten minutes. */
   readonly commandRetentionMs?: number;
   /** How long new topics of kind `fact` keep a record, in milliseconds. Default: for ever. */
   readonly factRetentionMs?: number;
   /** Default: brokers that let everybody in, without encryption. */
   readonly security?: KafkaSecurity;
-  /** A member that says nothing for this long has left its group, in milliseconds. Default 10,000. */
-  readonly sessionTimeoutMs?: number;
-  /** A consumer that neither fetches nor is in its group for this long is broken, in milliseconds. Default 60,000. */
-  readonly silenceMs?: number;
   /** What the client library complains about: a sentence without records. Default: silence. */
   readonly log?: (line: string) => void;
 }
