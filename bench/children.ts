@@ -30,9 +30,15 @@ export interface Running {
 /**
  * Starts an app as a process of its own, with the flags of Node that this one has (`node --cpu-prof …`), and waits for its line
  * `ready`, which names its addresses.
+ * @param program runs in the place of the app's own main file; a path in the build
  */
-export async function startApp(app: string, env: Record<string, string>, logFile: string): Promise<Running> {
-  const child = spawn(process.execPath, [...process.execArgv, join(DIST, 'apps', app, 'src', 'main.js')], {
+export async function startApp(
+  app: string,
+  env: Record<string, string>,
+  logFile: string,
+  program = join('apps', app, 'src', 'main.js'),
+): Promise<Running> {
+  const child = spawn(process.execPath, [...process.execArgv, join(DIST, program)], {
     env: { UV_THREADPOOL_SIZE: String(Math.max(2, availableParallelism())), ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -20,7 +20,15 @@ const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
 /** Starts the product over a real broker and database, with subjects whose PINs are known and limits that do not limit. */
 export async function install(
   layout: Layout,
-  options: { brokers: string; databaseUrl: string; folder: string; subjects: number; env?: Record<string, string> },
+  options: {
+    brokers: string;
+    databaseUrl: string;
+    folder: string;
+    subjects: number;
+    env?: Record<string, string>;
+    /** What runs in the place of an app's own main file. */
+    programs?: Readonly<Record<string, string>>;
+  },
 ): Promise<Installation> {
   const secrets = await ensureSecretFiles(join(options.folder, 'secrets'));
   const env: Record<string, string> = {
@@ -42,7 +50,9 @@ export async function install(
       ? ['all-in-one']
       : ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'];
   // The line `ready` of a service is of level info.
-  const started = await Promise.allSettled(apps.map((app) => startApp(app, { ...env, LOG_LEVEL: 'info' }, log)));
+  const started = await Promise.allSettled(
+    apps.map((app) => startApp(app, { ...env, LOG_LEVEL: 'info' }, log, options.programs?.[app])),
+  );
   const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const urls = Object.assign({}, ...running.map((one) => one.urls)) as Record<string, string>;
   const pids = Object.fromEntries(apps.map((app, at) => [app, running[at]?.pid ?? 0]));

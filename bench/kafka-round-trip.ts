@@ -5,9 +5,9 @@ import { keepInFlight, latency } from './figures.js';
 /**
  * The bare round trip: one record to a topic, an echo, one record back, by the same client library and the same broker
  * as the product, without the product. Sends of one moment travel together, as in the product.
- * Arguments: brokers, seconds, in flight. Prints round trips per second and their milliseconds.
+ * Arguments: brokers, seconds, in flight, copies of each partition. Prints round trips per second and their milliseconds.
  */
-const [brokers = '', seconds = '10', inFlight = '50'] = process.argv.slice(2);
+const [brokers = '', seconds = '10', inFlight = '50', replication = '1'] = process.argv.slice(2);
 const kafka = new Kafka({ brokers: brokers.split(','), clientId: 'bare', logLevel: logLevel.NOTHING });
 const [there, back] = [`bare-there-${randomUUID()}`, `bare-back-${randomUUID()}`];
 const admin = kafka.admin();
@@ -15,8 +15,8 @@ await admin.connect();
 await admin.createTopics({
   waitForLeaders: true,
   topics: [
-    { topic: there, numPartitions: 6 },
-    { topic: back, numPartitions: 1 },
+    { topic: there, numPartitions: 6, replicationFactor: Number(replication) },
+    { topic: back, numPartitions: 1, replicationFactor: Number(replication) },
   ],
 });
 

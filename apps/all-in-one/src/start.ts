@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ensureSecretFiles, type Fatal, type HostedService } from '@countersign/hosting';
-import { createBroker, MemoryBroker, type Broker } from '@countersign/messaging';
-import { createProcessLogger, OpsServer, type Logger } from '@countersign/observability';
+import { ensureSecretFiles, openBroker, type Fatal, type HostedService } from '@countersign/hosting';
+import { MemoryBroker } from '@countersign/messaging';
+import { createProcessLogger, OpsServer } from '@countersign/observability';
 import { startEmbeddedPostgres } from '@countersign/persistence';
 import { loadSettings, ServiceError, type Environment, type RunningService } from '@countersign/service';
 import { start as startAudit } from '../../audit/src/start.js';
@@ -54,7 +54,8 @@ async function startAll(
   const { values, made } = await readSecrets(join(dataDir, 'secrets'));
 
   const databaseUrl = settings.DATABASE_URL?.reveal() ?? (await embeddedDatabase(dataDir, closers));
-  const broker = openBroker(settings, logger);
+  const broker =
+    settings.KAFKA_BROKERS === undefined ? new MemoryBroker() : openBroker('countersign', settings, logger);
   closers.push(() => broker.close());
 
   // What the environment gives wins over what is made here.
@@ -114,19 +115,6 @@ async function embeddedDatabase(dataDir: string, closers: (() => Promise<void>)[
   const database = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres') });
   closers.push(() => database.close());
   return database.url;
-}
-
-function openBroker(settings: AllInOneSettings, logger: Logger): Broker {
-  if (settings.KAFKA_BROKERS === undefined) return new MemoryBroker();
-  return createBroker({
-    brokers: settings.KAFKA_BROKERS.split(','),
-    clientId: 'countersign',
-    topicPrefix: settings.TOPIC_PREFIX,
-    partitions: settings.TOPIC_PARTITIONS,
-    replication: settings.TOPIC_REPLICATION,
-    lingerMs: settings.SEND_LINGER_MS,
-    log: (text) => logger.warn({}, text),
-  });
 }
 
 function adminKey(env: Environment): string {

@@ -2,8 +2,10 @@ import { DEAD_LETTERS, FactRecorded, TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
+import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/service';
 import { Audit1764000000004 } from '../migrations/1764000000004-audit.js';
+import { AuditDeliveries1764000100004 } from '../migrations/1764000100004-deliveries.js';
 import { AuditModule } from './audit.module.js';
 import { AuditSettings } from './config.js';
 import { PostgresAuditTrail } from './store/audit-trail.store.js';
@@ -12,10 +14,11 @@ import { PostgresAuditTrail } from './store/audit-trail.store.js';
 export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
   const settings = loadSettings(AuditSettings, env);
   const host = await Host.open('audit', settings, [TOPICS.facts, TOPICS.auditEvents, DEAD_LETTERS], fatal, replace);
-  const database = await host.database('audit', [Audit1764000000004], settings);
+  const database = await host.database('audit', [Audit1764000000004, AuditDeliveries1764000100004], settings);
   const app = await createBusApp(AuditModule.with(new PostgresAuditTrail(database)), {
     broker: host.broker,
     group: 'audit',
+    deliveries: new PostgresDeliveries(database),
     messages: [FactRecorded],
     maxInFlight: settings.MAX_IN_FLIGHT,
     logger: new NestLogger(host.logger),

@@ -9,8 +9,10 @@ import {
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
+import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Directory1764000000003 } from '../migrations/1764000000003-directory.js';
+import { DirectoryDeliveries1764000100003 } from '../migrations/1764000100003-deliveries.js';
 import { DirectorySettings, readInstancePolicy } from './config.js';
 import { DirectoryModule } from './directory.module.js';
 import { DEFAULT_POLICY } from './domain/effective-policy.js';
@@ -26,7 +28,11 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const instance = await checked('POLICY_FILE', () => readInstancePolicy(settings.POLICY_FILE));
   const topics = [TOPICS.directoryCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
   const host = await Host.open('directory', settings, topics, fatal, replace);
-  const database = await host.database('directory', [Directory1764000000003], settings);
+  const database = await host.database(
+    'directory',
+    [Directory1764000000003, DirectoryDeliveries1764000100003],
+    settings,
+  );
   const relay = host.relay(database);
   const store = new PostgresDirectoryStore(database, () => relay.wake());
   const directory = new ManageDirectory(store, [DEFAULT_POLICY, instance]);
@@ -36,6 +42,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const app = await createBusApp(DirectoryModule.with(directory), {
     broker: host.broker,
     group: 'directory',
+    deliveries: new PostgresDeliveries(database),
     messages: [TenantChangeRequested, AgentCreateRequested, AgentRotateRequested, AgentPolicyChangeRequested],
     logger: new NestLogger(host.logger),
     onFatal: fatal,

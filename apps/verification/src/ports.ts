@@ -95,6 +95,9 @@ export type SpendResult =
   | { readonly kind: 'mismatch' };
 
 export interface Verdict {
+  readonly tenant: string;
+  /** The counter that the attempt was spent on. */
+  readonly guardKey: string;
   readonly attempt: SpentAttempt;
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];

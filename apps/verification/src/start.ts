@@ -11,18 +11,30 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
+import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
+import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
 import { hashConcurrency, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
+import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
 
+/** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
+export interface VerificationReplacements extends Replacements {
+  readonly vault?: PinVault;
+}
+
 /** Starts the verification service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
-export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+export async function start(
+  env: Environment,
+  fatal: Fatal,
+  replace: VerificationReplacements = {},
+): Promise<HostedService> {
   const settings = loadSettings(VerificationSettings, env);
   const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
   const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
@@ -30,16 +42,20 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
 
   const topics = [TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
-  const database = await host.database('verification', [Verification1764000000001], settings);
+  const database = await host.database(
+    'verification',
+    [Verification1764000000001, VerificationDeliveries1764000100001],
+    settings,
+  );
   const relay = host.relay(database);
   const directory = await host.directory();
-  const vault = await ArgonPinVault.open({
+  const argon = await ArgonPinVault.open({
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
     concurrency: hashConcurrency(settings, availableParallelism()),
     queueLimit: settings.HASH_QUEUE,
   });
-  const hide = METRICS.hashLoad.read(() => [{ labels: { service: 'verification' }, value: vault.load }]);
+  const hide = METRICS.hashLoad.read(() => [{ labels: { service: 'verification' }, value: argon.load }]);
   host.onClose(() => Promise.resolve(hide()));
 
   const wake = (): void => relay.wake();
@@ -47,13 +63,14 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake),
       attempts: new PostgresAttemptStore(database, wake),
-      vault,
+      vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
     }),
     {
       broker: host.broker,
       group: 'verification',
+      deliveries: new PostgresDeliveries(database),
       messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),

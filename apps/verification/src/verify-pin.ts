@@ -129,7 +129,7 @@ export class VerifyPin {
     const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
     const locks = attempt.chargedLock && !verified;
     const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
-    return this.attempts.close({ attempt, reply, facts });
+    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, reply, facts });
   }
 }
 

@@ -1,6 +1,6 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { DirectoryCopy } from '@countersign/directory-copy';
-import { BusClient, createBroker, type Broker, type RecordOutcome } from '@countersign/messaging';
+import { BusClient, type Broker, type RecordOutcome } from '@countersign/messaging';
 import {
   createLogger,
   failCurrentSpan,
@@ -11,8 +11,9 @@ import {
   type Tracer,
 } from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
-import { ServiceError, type RunningService } from '@countersign/service';
+import { type RunningService } from '@countersign/service';
 import { ObservedBroker } from './observed-broker.js';
+import { openBroker } from './open-broker.js';
 import { showOutbox } from './outbox-figures.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
@@ -63,7 +64,7 @@ export class Host {
     replace: Replacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
-    const opened = replace.broker ?? openBroker(name, settings, logger);
+    const opened = replace.broker ?? openBroker(`countersign-${name}`, settings, logger);
     const tracer = await tracerOf(name, settings);
     const broker = new ObservedBroker(opened, name, tracer);
     const host = new Host(name, settings, logger, broker, tracer, fatal, replace);
@@ -196,23 +197,4 @@ export class Host {
       throw error;
     }
   }
-}
-
-function openBroker(name: string, settings: BusSettings, logger: Logger): Broker {
-  if (settings.KAFKA_BROKERS === undefined) {
-    throw new ServiceError(
-      'SETTINGS_INVALID',
-      'KAFKA_BROKERS must be set: a service that runs alone meets the others on Kafka (npm start needs none)',
-      false,
-    );
-  }
-  return createBroker({
-    brokers: settings.KAFKA_BROKERS.split(','),
-    clientId: `countersign-${name}`,
-    topicPrefix: settings.TOPIC_PREFIX,
-    partitions: settings.TOPIC_PARTITIONS,
-    replication: settings.TOPIC_REPLICATION,
-    lingerMs: settings.SEND_LINGER_MS,
-    log: (text) => logger.warn({}, text),
-  });
 }

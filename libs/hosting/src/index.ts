@@ -1,4 +1,5 @@
 export * from './host.js';
+export * from './open-broker.js';
 export * from './settings.js';
 export * from './is-secret.js';
 export * from './secret-files.js';

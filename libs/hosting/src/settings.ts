@@ -23,6 +23,10 @@ export class BusSettings {
   @IsInt() @Min(1) @Max(7) TOPIC_REPLICATION: number = 1;
   /** Longest time that a record waits for others under load, in milliseconds; 0: none. */
   @IsInt() @Min(0) @Max(1000) SEND_LINGER_MS: number = 50;
+  /** A copy that is not heard of for this long has left its group, in milliseconds; the broker has bounds of its own. */
+  @IsInt() @Min(1000) @Max(300_000) GROUP_SESSION_TIMEOUT_MS: number = 10_000;
+  /** A consumer that fetches nothing, or is in no group, for this long although the broker answers ends the process. */
+  @IsInt() @Min(5) @Max(3600) CONSUMER_SILENCE_SECONDS: number = 60;
 
   // Traces, under the names that OpenTelemetry has given to its settings.
   /** Unset: `otlp` where there is an address to send spans to, else `none`. */

@@ -1,4 +1,5 @@
 import { type TopicSpec } from '@countersign/contracts';
+import { type Deliveries } from './deliveries.js';
 
 /** What is written to a topic. */
 export interface BusRecord {
@@ -18,6 +19,15 @@ export interface ConsumedRecord extends BusRecord {
   readonly timestamp: number;
 }
 
+/** How records that end the process are found and dealt with. */
+export interface Care {
+  readonly deliveries: Deliveries;
+  /** Takes the place of `handle` for a record that has ended the process three times. */
+  readonly poisoned: (record: ConsumedRecord) => Promise<void>;
+  /** Told each time that partitions have to wait, for the log. */
+  readonly onWaiting: (error: unknown) => void;
+}
+
 export interface ConsumeOptions {
   /** Consumer group: each record goes to one member of each group. */
   readonly group: string;
@@ -25,6 +35,8 @@ export interface ConsumeOptions {
   readonly topics: readonly string[];
   /** How many records are handled at once over all keys; a full house pauses the partitions. Default 64. */
   readonly maxInFlight?: number;
+  /** Finds records that end the process; without it nobody does. A bus inside the process ends with it and needs none. */
+  readonly care?: Care;
   /** A consumer that broke for good: the process must end, because it lives and consumes nothing. */
   readonly onFatal: (error: Error) => void;
 }

@@ -3,8 +3,9 @@ import { ServiceError } from '@countersign/service';
 import { type LoggerService } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { type Broker, type ConsumedRecord, type Figures, type Subscription } from './broker.js';
+import { type Broker, type Care, type ConsumedRecord, type Figures, type Subscription } from './broker.js';
 import { deadLetter } from './dead-letter.js';
+import { type Deliveries } from './deliveries.js';
 import { decode } from './decode.js';
 import { type BusContext, contextOf, HEADERS, isExpired, type Outgoing, toRecord } from './envelope.js';
 
@@ -16,6 +17,8 @@ export interface BusServerOptions {
   readonly messages: readonly MessageClass[];
   readonly logger?: Pick<LoggerService, 'warn' | 'error'>;
   readonly maxInFlight?: number;
+  /** Where records that end the process are found out; see {@link Deliveries}. */
+  readonly deliveries?: Deliveries;
   readonly onFatal: (error: Error) => void;
   /** Told what became of every try at a record; must not throw. */
   readonly observe?: (outcome: RecordOutcome) => void;
@@ -81,7 +84,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
   }
 
   async #start(): Promise<void> {
-    const { broker, group, maxInFlight, onFatal } = this.#options;
+    const { broker, group, maxInFlight, deliveries, onFatal } = this.#options;
     for (const [pattern, handler] of this.messageHandlers) {
       if (!this.#classes.has(pattern)) throw misconfigured(`${pattern} has a handler but is not in messages`);
       this.#handlers.set(pattern, handler as Handler);
@@ -91,8 +94,16 @@ export class BusServer extends Server implements CustomTransportStrategy {
     }
     const topics = [...new Set([...this.#classes.values()].map((type) => type.topic))];
     await broker.ensureTopics([DEAD_LETTERS]);
+    const care: Care | undefined = deliveries && {
+      deliveries,
+      poisoned: (record) =>
+        this.#bury(record, new ServiceError('POISON', 'it has ended the process three times', false)),
+      onWaiting: (error) => {
+        this.#options.logger?.warn(`${nameOf(error)}; new partitions of group ${group} wait`);
+      },
+    };
     this.#subscription = await broker.consume(
-      { group, topics, onFatal, ...(maxInFlight === undefined ? {} : { maxInFlight }) },
+      { group, topics, onFatal, ...(maxInFlight === undefined ? {} : { maxInFlight }), ...(care && { care }) },
       (record) => this.#take(record),
     );
     await this.#subscription.ready;
@@ -139,6 +150,12 @@ export class BusServer extends Server implements CustomTransportStrategy {
       this.#options.logger?.warn(`${nameOf(error)} while handling ${where}; it is tried again${frames(error)}`);
       throw error;
     }
+    await this.#bury(record, error);
+  }
+
+  /** The record is finished when its dead letter is safe, and not before. */
+  async #bury(record: ConsumedRecord, error: unknown): Promise<void> {
+    const where = `${record.topic}/${record.partition} at ${record.offset}`;
     await this.#options.broker.send([deadLetter(record, this.#options.group, error)]);
     this.counts.deadLettered++;
     this.#tell(record, 'dead_lettered', error);

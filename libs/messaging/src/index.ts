@@ -1,5 +1,6 @@
 export {
   Broker,
+  type Care,
   type BusRecord,
   type ConsumedRecord,
   type ConsumeOptions,
@@ -11,6 +12,7 @@ export {
 } from './broker.js';
 export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, toRecord } from './envelope.js';
 export { decode } from './decode.js';
+export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './deliveries.js';
 export { backoffMs } from './backoff.js';
 export { type DeadLetter } from './dead-letter.js';
 export { BusServer, type BusServerOptions, type HandlerResult, type RecordOutcome } from './bus-server.js';

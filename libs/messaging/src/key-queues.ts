@@ -17,6 +17,10 @@ export interface KeyQueuesOptions<T> {
   readonly handle: (item: T) => Promise<void>;
   /** Called once for each item that was handled. */
   readonly finished: (item: T) => void;
+  /** The key of the queue in which an item belongs once it has failed; by default the one it is in. */
+  readonly homeOf?: (item: T) => string;
+  /** Called for each item that went home, the failed one and those behind it that belong there too. */
+  readonly moved?: (item: T) => void;
 }
 
 /**
@@ -49,6 +53,10 @@ export class KeyQueues<T> {
       if (queue.state === 'retrying') retrying++;
     }
     return { waiting: items - this.#inFlight - retrying, retrying };
+  }
+
+  has(key: string): boolean {
+    return this.#queues.has(key);
   }
 
   push(key: string, item: T): void {
@@ -139,12 +147,33 @@ export class KeyQueues<T> {
       else this.#queues.delete(queue.key);
       if (handled) this.#options.finished(item);
     } else {
-      queue.failures++;
-      queue.state = 'retrying';
-      if (!this.#stopped) queue.timer = setTimeout(() => this.#retry(queue), backoffMs(queue.failures));
+      this.#retryLater(this.#atHome(queue, item));
     }
     this.#dispatch();
     if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #retryLater(queue: KeyQueue<T>): void {
+    queue.failures++;
+    queue.state = 'retrying';
+    if (!this.#stopped) queue.timer = setTimeout(() => this.#retry(queue), backoffMs(queue.failures));
+  }
+
+  /** Moves a failed item, and what is behind it and belongs to the same home, to a queue of their own. */
+  #atHome(queue: KeyQueue<T>, item: T): KeyQueue<T> {
+    const { homeOf, moved } = this.#options;
+    const key = homeOf?.(item) ?? queue.key;
+    if (homeOf === undefined || key === queue.key) return queue;
+    const items = queue.items.filter((one) => homeOf(one) === key);
+    const rest = queue.items.filter((one) => homeOf(one) !== key);
+    queue.items.splice(0, queue.items.length, ...rest);
+    queue.failures = 0;
+    if (rest.length > 0) this.#makeReady(queue);
+    else this.#queues.delete(queue.key);
+    const home: KeyQueue<T> = { key, items, failures: 0, state: 'retrying', abandoned: false, timer: undefined };
+    this.#queues.set(key, home);
+    for (const one of items) moved?.(one);
+    return home;
   }
 
   #retry(queue: KeyQueue<T>): void {

@@ -1,35 +1,30 @@
 import { type ConsumedRecord, type Figures } from './broker.js';
 import { KeyQueues } from './key-queues.js';
-import { OffsetTracker } from './offset-tracker.js';
+import { Lane } from './lane.js';
 
-/** A partition in the hands of one consumer, from fetch to commit. */
-export class Lane {
-  readonly tracker = new OffsetTracker();
-  /** Records that were taken and are not finished. */
-  open = 0;
-  /** False once the partition moved to another member: what is still in flight counts for nothing. */
-  active = true;
-  /** Fetching was stopped because too much is open. */
-  paused = false;
-  /** What was committed last. */
-  committed = -1;
-
-  constructor(
-    readonly topic: string,
-    readonly partition: number,
-  ) {}
-}
+/**
+ * Suspicious records share one queue, whatever their keys: they are handled one at a time. One that failed for a reason
+ * that passes goes to the queue of its key, so that it holds up no other key.
+ */
+const CARE = 'care';
 
 interface Entry {
   readonly lane: Lane;
   readonly record: ConsumedRecord;
+  readonly careful: boolean;
+  /** It waits in the queue of all suspicious records. */
+  shared: boolean;
 }
 
 export interface RecordFlowOptions {
   readonly maxInFlight: number;
   readonly handle: (record: ConsumedRecord) => Promise<void>;
+  /** Handles a suspicious record; see {@link RecordFlow.suspect}. */
+  readonly careful?: (record: ConsumedRecord, lane: Lane) => Promise<void>;
   /** A record of an active lane is finished. */
   readonly progressed: (lane: Lane) => void;
+  /** No suspicious record of an active lane waits for its first try, other than behind one of its key. */
+  readonly cleared?: (lane: Lane) => void;
 }
 
 /**
@@ -39,20 +34,23 @@ export interface RecordFlowOptions {
 export class RecordFlow {
   /** A lane with more open records than this is not fetched from until half of them are finished. */
   readonly maxOpen: number;
+  /** How far a promise reaches beyond what was begun, in offsets; see {@link Lane.promised}. */
+  readonly window: number;
+  readonly #options: RecordFlowOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #queues: KeyQueues<Entry>;
 
   constructor(options: RecordFlowOptions) {
+    this.#options = options;
     this.maxOpen = Math.max(64, options.maxInFlight * 4);
+    this.window = this.maxOpen * 2;
+    const { handle, careful = handle } = options;
     this.#queues = new KeyQueues({
       maxInFlight: options.maxInFlight,
-      handle: (entry) => options.handle(entry.record),
-      finished: ({ lane, record }) => {
-        if (!lane.active) return;
-        lane.open--;
-        lane.tracker.finish(Number(record.offset));
-        options.progressed(lane);
-      },
+      handle: (entry) => (entry.careful ? careful(entry.record, entry.lane) : handle(entry.record)),
+      finished: (entry) => this.#finished(entry),
+      homeOf: (entry) => homeOf(entry.record),
+      moved: (entry) => this.#leaveShared(entry),
     });
   }
 
@@ -65,21 +63,75 @@ export class RecordFlow {
     return this.#lanes.values();
   }
 
-  /** The lane of a partition, opened when it is new. */
+  find(topic: string, partition: number): Lane | undefined {
+    return this.#lanes.get(`${topic}/${partition}`);
+  }
+
+  /** The lane of a partition, made when it is new. */
   lane(topic: string, partition: number): Lane {
     const id = `${topic}/${partition}`;
     const known = this.#lanes.get(id);
     if (known !== undefined) return known;
-    const opened = new Lane(topic, partition);
-    this.#lanes.set(id, opened);
-    return opened;
+    const made = new Lane(topic, partition);
+    this.#lanes.set(id, made);
+    return made;
   }
 
-  /** Takes a record, unless it is in hand or was finished here already (a rebalance reads from the last commit again). */
-  take(lane: Lane, record: ConsumedRecord): void {
-    if (!lane.tracker.begin(Number(record.offset))) return;
+  /**
+   * Handles with care what a process that died can have begun: as far as it was promised, or as the count allowed.
+   * @param next the offset that is read next
+   * @param end the offset after the last record that is there
+   */
+  suspect(lane: Lane, next: number, end: number): void {
+    const until = Math.min(end, lane.promised ?? end);
+    const left = lane.promised === undefined ? this.window : Infinity;
+    if (until > next) lane.suspicion = { until, left, shared: 0 };
+    else this.#options.cleared?.(lane);
+  }
+
+  /**
+   * Takes a record, unless it is in hand or was finished here already (a rebalance reads from the last commit again).
+   * @returns false when the record, and all after it, must be fetched again later: the lane is full
+   */
+  take(lane: Lane, record: ConsumedRecord): boolean {
+    const offset = Number(record.offset);
+    if (offset <= lane.tracker.last) return true;
+    if (!this.covers(lane, offset)) {
+      lane.wanted = offset;
+      return false;
+    }
+    const { suspicion } = lane;
+    const careful = suspicion !== undefined && suspicion.left > 0 && offset < suspicion.until;
+    if (careful) {
+      suspicion.left--;
+    } else if (suspicion !== undefined) {
+      // Otherwise a record could overtake a suspicious one of its key.
+      if (suspicion.shared > 0) return false;
+      this.#clear(lane);
+    }
+    lane.tracker.begin(offset);
     lane.open++;
-    this.#queues.push(`${lane.topic}/${lane.partition}/${record.key}`, { lane, record });
+    lane.begun++;
+    const home = homeOf(record);
+    const shared = careful && !this.#queues.has(home);
+    if (shared) suspicion.shared++;
+    this.#queues.push(shared ? CARE : home, { lane, record, careful, shared });
+    return true;
+  }
+
+  /** The promise that goes with the next commit of a lane. */
+  promise(lane: Lane): number {
+    return Math.max(lane.tracker.last + 1, (lane.wanted ?? -1) + 1) + this.window;
+  }
+
+  /** Whether it is worth to fetch for a lane that was full. */
+  hasRoom(lane: Lane): boolean {
+    return (
+      lane.opened &&
+      lane.open * 2 <= this.maxOpen &&
+      (lane.wanted === undefined || this.covers(lane, lane.wanted)) &&
+      !(lane.suspicionTaken && lane.suspicion !== undefined && lane.suspicion.shared > 0)
+    );
   }
 
   /** Gives up the lanes that do not pass: their records that were not begun are dropped. */
@@ -99,4 +151,33 @@ export class RecordFlow {
     this.#queues.stop();
     await this.#queues.idle(limitMs);
   }
+
+  /** Whether a record may be begun by what was promised. */
+  covers(lane: Lane, offset: number): boolean {
+    return lane.promised === undefined ? lane.begun < this.window : offset < lane.promised;
+  }
+
+  #finished(entry: Entry): void {
+    const { lane, record } = entry;
+    if (!lane.active) return;
+    lane.open--;
+    lane.tracker.finish(Number(record.offset));
+    if (entry.shared) this.#leaveShared(entry);
+    this.#options.progressed(lane);
+  }
+
+  #leaveShared(entry: Entry): void {
+    entry.shared = false;
+    const { lane } = entry;
+    if (!lane.active || lane.suspicion === undefined) return;
+    lane.suspicion.shared--;
+    if (lane.suspicion.shared === 0 && lane.suspicionTaken) this.#clear(lane);
+  }
+
+  #clear(lane: Lane): void {
+    lane.suspicion = undefined;
+    this.#options.cleared?.(lane);
+  }
 }
+
+const homeOf = ({ topic, partition, key }: ConsumedRecord): string => `${topic}/${partition}/${key}`;

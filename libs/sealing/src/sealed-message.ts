@@ -1,4 +1,4 @@
-import { randomBytes, webcrypto } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { KEY_BYTES } from './keyed-hash.js';
 import { SealBrokenError } from './keyring.js';
@@ -12,6 +12,9 @@ export interface SealBinding {
 
 const ALGORITHM = 'ECDH-ES';
 const ENCRYPTION = 'A256GCM';
+/** NIST SP 800-38D: 96 bits of nonce, and the whole tag. */
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
 /** One content key seals for this long, in milliseconds, and this often; then its successor takes over. */
 const CONTENT_KEY_MS = 60_000;
 /** Far below the 2^32 random nonces that NIST SP 800-38D section 8.3 allows under one key. */
@@ -25,7 +28,7 @@ interface KeySet {
 
 /** A content key, and its ticket: the key itself, sealed for the verification service. */
 interface ContentKey {
-  readonly key: CryptoKey;
+  readonly key: KeyObject;
   readonly ticket: string;
   readonly until: number;
   uses: number;
@@ -60,15 +63,8 @@ export class Sealer {
 
   async seal(payload: Record<string, unknown>, binding: SealBinding): Promise<string> {
     const content = await this.#contentKey();
-    return new CompactEncrypt(Buffer.from(JSON.stringify(payload)))
-      .setProtectedHeader({
-        alg: 'dir',
-        enc: ENCRYPTION,
-        tkt: content.ticket,
-        cmd: binding.commandId,
-        ten: binding.tenant,
-      })
-      .encrypt(content.key);
+    const header = { alg: 'dir', enc: ENCRYPTION, tkt: content.ticket, cmd: binding.commandId, ten: binding.tenant };
+    return encryptDirect(content.key, header, JSON.stringify(payload));
   }
 
   async #contentKey(): Promise<ContentKey> {
@@ -84,13 +80,13 @@ export class Sealer {
     const ticket = await new CompactEncrypt(bytes)
       .setProtectedHeader({ alg: ALGORITHM, enc: ENCRYPTION, kid: this.keyId })
       .encrypt(this.key);
-    return { key: await importContentKey(bytes), ticket, until: Date.now() + CONTENT_KEY_MS, uses: 0 };
+    return { key: createSecretKey(bytes), ticket, until: Date.now() + CONTENT_KEY_MS, uses: 0 };
   }
 }
 
 /** Opens what a {@link Sealer} sealed. Lives in the verification service alone. */
 export class Unsealer {
-  readonly #contentKeys = new Map<string, Promise<CryptoKey>>();
+  readonly #contentKeys = new Map<string, Promise<KeyObject>>();
 
   private constructor(private readonly keys: ReadonlyMap<string, CryptoKey>) {}
 
@@ -111,20 +107,23 @@ export class Unsealer {
   /** @throws SealBrokenError when the seal is damaged, of an unknown key, or bound to something else */
   async unseal(sealed: string, binding: SealBinding): Promise<Record<string, unknown>> {
     try {
-      const { plaintext, protectedHeader } = await compactDecrypt(sealed, ({ tkt }) => this.#contentKey(tkt), {
-        keyManagementAlgorithms: ['dir'],
-        contentEncryptionAlgorithms: [ENCRYPTION],
-      });
-      if (protectedHeader['cmd'] !== binding.commandId || protectedHeader['ten'] !== binding.tenant) {
+      const header = JSON.parse(
+        Buffer.from(sealed.slice(0, sealed.indexOf('.')), 'base64url').toString(),
+      ) as DirectHeader;
+      if (header.alg !== 'dir' || header.enc !== ENCRYPTION || 'crit' in header || 'zip' in header) {
+        throw new SealBrokenError('sealed in another way');
+      }
+      const plaintext = decryptDirect(await this.#contentKey(header.tkt), sealed);
+      if (header.cmd !== binding.commandId || header.ten !== binding.tenant) {
         throw new SealBrokenError('bound to another command');
       }
-      return JSON.parse(Buffer.from(plaintext).toString('utf8')) as Record<string, unknown>;
+      return JSON.parse(plaintext) as Record<string, unknown>;
     } catch {
       throw new SealBrokenError('the sealed payload cannot be opened');
     }
   }
 
-  #contentKey(ticket: unknown): Promise<CryptoKey> {
+  #contentKey(ticket: unknown): Promise<KeyObject> {
     if (typeof ticket !== 'string') return Promise.reject(new SealBrokenError('no ticket'));
     const known = this.#contentKeys.get(ticket);
     if (known) return known;
@@ -137,7 +136,7 @@ export class Unsealer {
     return opened;
   }
 
-  async #openTicket(ticket: string): Promise<CryptoKey> {
+  async #openTicket(ticket: string): Promise<KeyObject> {
     const { plaintext } = await compactDecrypt(
       ticket,
       ({ kid }) => {
@@ -148,12 +147,43 @@ export class Unsealer {
       { keyManagementAlgorithms: [ALGORITHM], contentEncryptionAlgorithms: [ENCRYPTION] },
     );
     if (plaintext.length !== KEY_BYTES) throw new SealBrokenError('not a content key');
-    return importContentKey(plaintext);
+    return createSecretKey(plaintext);
   }
 }
 
-function importContentKey(bytes: Uint8Array): Promise<CryptoKey> {
-  return webcrypto.subtle.importKey('raw', Buffer.from(bytes), 'AES-GCM', false, ['encrypt', 'decrypt']);
+interface DirectHeader {
+  readonly alg?: unknown;
+  readonly enc?: unknown;
+  readonly tkt?: unknown;
+  readonly cmd?: unknown;
+  readonly ten?: unknown;
+}
+
+/**
+ * JWE compact serialisation with direct encryption (RFC 7516 section 7.1, RFC 7518 sections 4.5 and 5.3). Not by jose,
+ * whose Web Crypto hands each few bytes to another thread: 0.12 ms of processor time for each seal instead of 0.01.
+ */
+function encryptDirect(key: KeyObject, header: object, plaintext: string): string {
+  const protectedHeader = Buffer.from(JSON.stringify(header)).toString('base64url');
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(Buffer.from(protectedHeader, 'ascii'));
+  const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+  const parts = [nonce, ciphertext, cipher.getAuthTag()].map((part) => part.toString('base64url'));
+  return `${protectedHeader}..${parts.join('.')}`;
+}
+
+/** @throws Error when it has another form, or was made under another key, or was changed */
+function decryptDirect(key: KeyObject, sealed: string): string {
+  const [protectedHeader = '', wrappedKey, ...rest] = sealed.split('.');
+  const [nonce, ciphertext, tag] = rest.map((part) => Buffer.from(part, 'base64url'));
+  if (wrappedKey !== '' || rest.length !== 3 || nonce?.length !== NONCE_BYTES || tag?.length !== TAG_BYTES) {
+    throw new SealBrokenError('sealed in another way');
+  }
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(protectedHeader, 'ascii'));
+  decipher.setAuthTag(tag);
+  return decipher.update(ciphertext ?? Buffer.alloc(0), undefined, 'utf8') + decipher.final('utf8');
 }
 
 /** A new pair of key sets: the private one for the verification service, the public one for the adapters. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { compactDecrypt, CompactEncrypt, decodeProtectedHeader, importJWK, type CryptoKey, type JWK } from 'jose';
 import { KeyedHash, sameText } from './keyed-hash.js';
 import { Keyring, SealBrokenError } from './keyring.js';
 import { createSealingKeys, Sealer, Unsealer } from './sealed-message.js';
@@ -6,6 +7,7 @@ import { Secret } from './secret.js';
 
 const newKey = (): string => randomBytes(32).toString('base64url');
 const CANARY = '83729164';
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 describe('Keyring', () => {
   const key = newKey();
@@ -96,6 +98,35 @@ describe('a sealed message', () => {
     );
     await expect(unsealer.unseal(one.replace(header(one), bare), binding)).rejects.toThrow(SealBrokenError);
     expect(await unsealer.unseal(one, binding)).toEqual({ pin: CANARY });
+  });
+
+  it('is a JWE that jose opens, and a JWE of jose is opened', async () => {
+    const { privateKeys, publicKeys } = await createSealingKeys('k1');
+    const sealed = await (await Sealer.fromKeySet(publicKeys)).seal({ pin: '83729164' }, binding);
+    const { tkt } = decodeProtectedHeader(sealed) as { tkt: string };
+    const [jwk] = (JSON.parse(privateKeys) as { keys: JWK[] }).keys;
+    const { plaintext: contentKey } = await compactDecrypt(tkt, (await importJWK(jwk as JWK, 'ECDH-ES')) as CryptoKey);
+    const { plaintext, protectedHeader } = await compactDecrypt(sealed, contentKey);
+    expect(JSON.parse(Buffer.from(plaintext).toString())).toEqual({ pin: '83729164' });
+    expect(protectedHeader).toEqual({ alg: 'dir', enc: 'A256GCM', tkt, cmd: binding.commandId, ten: binding.tenant });
+
+    const foreign = await new CompactEncrypt(Buffer.from('{"pin":"19283746"}'))
+      .setProtectedHeader(protectedHeader)
+      .encrypt(contentKey);
+    const unsealer = await Unsealer.fromKeySet(new Secret(privateKeys));
+    expect(await unsealer.unseal(foreign, binding)).toEqual({ pin: '19283746' });
+  });
+
+  it('is refused when any one character of it is another', async () => {
+    const { privateKeys, publicKeys } = await createSealingKeys('k1');
+    const sealed = await (await Sealer.fromKeySet(publicKeys)).seal({ pin: '83729164' }, binding);
+    const unsealer = await Unsealer.fromKeySet(new Secret(privateKeys));
+    for (let at = 0; at < sealed.length; at++) {
+      // The low bits of a part's last character stand for nothing; the highest one always counts.
+      const other = BASE64URL[BASE64URL.indexOf(sealed[at] ?? '') ^ 32] ?? 'A';
+      const changed = sealed.slice(0, at) + other + sealed.slice(at + 1);
+      await expect(unsealer.unseal(changed, binding)).rejects.toThrow(SealBrokenError);
+    }
   });
 
   it('cannot be made with a private key in the hands of an adapter', async () => {

@@ -57,6 +57,23 @@ const request = (key: string, limit: number, periodSeconds: number): Parameters<
 });
 
 describe('the PostgreSQL limit store', () => {
+  it('admits exactly the limit of each of many callers whose requests two copies decide in batches', async () => {
+    const keys = Array.from({ length: 10 }, () => `caller:${randomUUID()}`);
+    const asked = Array.from({ length: 400 }, (_, at) => ({
+      key: keys[(at * 3) % keys.length] ?? '',
+      store: stores[at % 2] as PostgresLimitStore,
+    }));
+    const decisions = await Promise.all(
+      asked.map(async ({ key, store }) => ({ key, ...(await store.admit(request(key, 7, 60))) })),
+    );
+    for (const key of keys) {
+      const admitted = decisions.filter((decision) => decision.key === key && decision.admitted);
+      expect(admitted).toHaveLength(7);
+    }
+    const [refused] = await query<{ n: number }>('SELECT count(*)::int AS n FROM rate_limit.outbox');
+    expect(refused?.n).toBeGreaterThanOrEqual(400 - 7 * keys.length);
+  });
+
   limitStoreContract(() =>
     Promise.resolve({
       store: stores[0] as PostgresLimitStore,

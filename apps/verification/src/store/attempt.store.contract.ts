@@ -44,7 +44,7 @@ export function verdictOf(
     tenant: attempt.tenant,
     outcome,
   });
-  return { attempt: spent, reply, facts: [fact] };
+  return { tenant: attempt.tenant, guardKey: attempt.guardKey, attempt: spent, reply, facts: [fact] };
 }
 
 /** What every attempt store promises; run on the twin and on PostgreSQL. */

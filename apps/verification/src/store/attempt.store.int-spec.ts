@@ -86,6 +86,37 @@ describe('the PostgreSQL attempt store', () => {
     );
   });
 
+  it('counts without a gap and without a deadlock when two copies work on the same references in batches', async () => {
+    const copy = new PostgresAttemptStore(database, () => undefined);
+    const guards = Array.from({ length: 12 }, () => randomUUID());
+    const tries = Array.from({ length: 600 }, (_, at) => ({
+      attempt: attemptOf({ guardKey: guards[(at * 7) % guards.length] ?? '' }),
+      by: at % 2 === 0 ? store : copy,
+    }));
+    const numbers = new Map<string, number[]>();
+    await Promise.all(
+      tries.map(async ({ attempt, by }) => {
+        const spent = spentOf(await by.spend(attempt, limits()));
+        // A zombie's delivery of the same command, to the other copy, while the first is on its way.
+        const other = by === store ? copy : store;
+        const [reply, again] = await Promise.all([
+          by.close(verdictOf(attempt, spent, 'rejected')),
+          other.spend({ ...attempt, attemptId: randomUUID() }, limits()),
+        ]);
+        expect([reply.outcome, again.kind === 'spent']).toEqual(['rejected', false]);
+        numbers.set(attempt.guardKey, [...(numbers.get(attempt.guardKey) ?? []), spent.number]);
+      }),
+    );
+    for (const guard of guards) {
+      expect(numbers.get(guard)?.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+    }
+    const [granted] = await database.query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM verification.attempts WHERE guard_key = ANY ($1) AND granted',
+      [guards],
+    );
+    expect(granted?.n).toBe(3 * guards.length);
+  });
+
   it('hands over facts in the order in which the tries of one reference were decided', async () => {
     const guardKey = randomUUID();
     const decided: string[] = [];

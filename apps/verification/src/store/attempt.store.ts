@@ -1,6 +1,6 @@
 import { encodeMessage, message, VerificationDecided, type AttemptPolicy } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { type Database } from '@countersign/persistence';
+import { Batched, type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
 import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
@@ -22,31 +22,40 @@ interface RecallRow extends SpentRow {
   outcome: string | null;
 }
 
-/** The gate and the ledger in PostgreSQL. */
+interface Try {
+  readonly attempt: Attempt;
+  readonly policy: AttemptPolicy;
+}
+
+interface Closing {
+  readonly verdict: Verdict;
+  /** The facts as outbox rows, JSON. */
+  readonly facts: string;
+}
+
+/** The gate and the ledger in PostgreSQL. Tries and verdicts of one moment share a statement. */
 export class PostgresAttemptStore extends AttemptStore {
+  readonly #spend: Batched<Try, SpentRow | undefined>;
+  readonly #close: Batched<Closing, boolean>;
+
   constructor(
     private readonly database: Database,
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
   ) {
     super();
+    this.#spend = new Batched({
+      rows: ({ attempt }) => [`command ${attempt.commandId}`, guardOf(attempt.tenant, attempt.guardKey)],
+      run: (tries) => this.#spendAll(tries),
+    });
+    this.#close = new Batched({
+      rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
+      run: (closings) => this.#closeAll(closings),
+    });
   }
 
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
-    const [row] = await this.database.prepared<SpentRow>('verification.spend', SPEND, [
-      attempt.commandId,
-      attempt.fingerprint,
-      attempt.attemptId,
-      attempt.repeatSeconds,
-      attempt.tenant,
-      attempt.guardKey,
-      policy.perWindow,
-      policy.windowSeconds,
-      policy.lockSeconds,
-      policy.maxLockSeconds,
-      attempt.agent,
-      attempt.subject ?? null,
-    ]);
+    const row = await this.#spend.call({ attempt, policy });
     if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
     const known = await this.#recall(attempt.commandId);
     if (known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
@@ -54,21 +63,47 @@ export class PostgresAttemptStore extends AttemptStore {
     return { kind: 'unanswered', attempt: spentAttempt(known.attempt_id, known) };
   }
 
-  override async close({ attempt, reply, facts }: Verdict): Promise<VerificationDecided> {
-    const encoded = facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
-    const closed = await this.database.prepared('verification.close', CLOSE, [
-      attempt.attemptId,
-      reply.outcome,
-      JSON.stringify(reply),
-      reply.commandId,
-      JSON.stringify(encoded),
+  override async close(verdict: Verdict): Promise<VerificationDecided> {
+    // Here, while the trace of this attempt is known: the statement below is for many.
+    const facts = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
+    if (await this.#close.call({ verdict, facts: JSON.stringify(facts) })) return verdict.reply;
+    const known = await this.#recall(verdict.reply.commandId);
+    return known.reply === null ? verdict.reply : parseReply(known.reply);
+  }
+
+  async #spendAll(tries: readonly Try[]): Promise<(SpentRow | undefined)[]> {
+    const of = <T>(read: (one: Attempt) => T): T[] => tries.map(({ attempt }) => read(attempt));
+    const by = (read: (policy: AttemptPolicy) => number): number[] => tries.map(({ policy }) => read(policy));
+    const rows = await this.database.prepared<SpentRow & { attempt_id: string }>('verification.spend', SPEND, [
+      of(({ commandId }) => commandId),
+      of(({ fingerprint }) => fingerprint),
+      of(({ attemptId }) => attemptId),
+      of(({ repeatSeconds }) => repeatSeconds),
+      of(({ tenant }) => tenant),
+      of(({ guardKey }) => guardKey),
+      by(({ perWindow }) => perWindow),
+      by(({ windowSeconds }) => windowSeconds),
+      by(({ lockSeconds }) => lockSeconds),
+      by(({ maxLockSeconds }) => maxLockSeconds),
+      of(({ agent }) => agent),
+      of(({ subject }) => subject ?? null),
     ]);
-    if (closed.length > 0) {
-      this.wakeRelay();
-      return reply;
-    }
-    const known = await this.#recall(reply.commandId);
-    return known.reply === null ? reply : parseReply(known.reply);
+    const spent = new Map(rows.map((row) => [row.attempt_id, row]));
+    return of(({ attemptId }) => spent.get(attemptId));
+  }
+
+  /** Whether each verdict was the first of its attempt. */
+  async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
+    const rows = await this.database.prepared<{ attempt_id: string }>('verification.close', CLOSE, [
+      closings.map(({ verdict }) => verdict.attempt.attemptId),
+      closings.map(({ verdict }) => verdict.reply.outcome),
+      closings.map(({ verdict }) => JSON.stringify(verdict.reply)),
+      closings.map(({ verdict }) => verdict.reply.commandId),
+      closings.map(({ facts }) => facts),
+    ]);
+    if (rows.length > 0) this.wakeRelay();
+    const closed = new Set(rows.map((row) => row.attempt_id));
+    return closings.map(({ verdict }) => closed.has(verdict.attempt.attemptId));
   }
 
   override async unanswered(
@@ -89,6 +124,8 @@ export class PostgresAttemptStore extends AttemptStore {
     throw new ServiceError('INTERNAL', 'A claimed command has no attempt', true);
   }
 }
+
+const guardOf = (tenant: string, guardKey: string): string => `guard ${tenant} ${guardKey}`;
 
 function spentAttempt(attemptId: string, row: SpentRow): SpentAttempt {
   return {

@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
+import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
@@ -16,20 +16,33 @@ interface FoundRow {
   wrapped: Buffer | null;
 }
 
+/** A reference as a verification names it. */
+interface Reference {
+  readonly tenant: string;
+  readonly kind: 'id' | 'phone';
+  readonly ref: string;
+}
+
+/**
+ * Subjects by their references, with their PINs. One statement for both kinds, and the same work whether there is such a
+ * subject or not. $1 tenants, $2 kinds, $3 references
+ */
 const FIND = `
-SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
-  c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped
-FROM verification.subjects s
-LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
-WHERE s.tenant = $1 AND s.subject_id = `;
-const FIND_BY_ID = `${FIND} $2`;
-const FIND_BY_PHONE = `${FIND}
-  (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = $1 AND p.phone_key = $2)`;
+SELECT r.place::int, f.*
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kind, ref, place), LATERAL (
+  SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
+    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped
+  FROM verification.subjects s
+  LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
+  WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
+    (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = r.tenant AND p.phone_key = r.ref) END
+  LIMIT 1) f`;
 
 /** Subjects in PostgreSQL. Names and numbers are wrapped; numbers are found by their keyed hash. */
 export class PostgresSubjectStore extends SubjectStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  readonly #find: Batched<Reference, FoundRow | undefined>;
 
   constructor(
     private readonly database: Database,
@@ -40,13 +53,11 @@ export class PostgresSubjectStore extends SubjectStore {
     super();
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
+    this.#find = new Batched({ run: (references) => this.#findAll(references) });
   }
 
   override async find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject> {
-    const [row] =
-      kind === 'id'
-        ? await this.database.prepared<FoundRow>('verification.find-by-id', FIND_BY_ID, [tenant, ref])
-        : await this.database.prepared<FoundRow>('verification.find-by-phone', FIND_BY_PHONE, [tenant, ref]);
+    const row = await this.#find.call({ tenant, kind, ref });
     if (!row) {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
       return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
@@ -69,6 +80,16 @@ export class PostgresSubjectStore extends SubjectStore {
               wrapped: row.wrapped,
             },
     };
+  }
+
+  async #findAll(references: readonly Reference[]): Promise<(FoundRow | undefined)[]> {
+    const rows = await this.database.prepared<FoundRow & { place: number }>('verification.find', FIND, [
+      references.map(({ tenant }) => tenant),
+      references.map(({ kind }) => kind),
+      references.map(({ ref }) => ref),
+    ]);
+    const found = new Map(rows.map((row) => [row.place, row]));
+    return references.map((_, at) => found.get(at + 1));
   }
 
   override async change(commandId: string, tenant: string, subject: string, change: Profile): Promise<SubjectChange> {

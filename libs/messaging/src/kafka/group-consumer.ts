@@ -1,10 +1,15 @@
 import { type Consumer, type EachBatchPayload, type Offsets } from 'kafkajs';
 import { type ConsumedRecord, type ConsumeOptions, type Figures, type Subscription } from '../broker.js';
-import { type Lane, RecordFlow } from '../record-flow.js';
+import { CarefulHandler } from '../careful-handler.js';
+import { type Lane } from '../lane.js';
+import { RecordFlow } from '../record-flow.js';
+import { type Turns } from '../turns.js';
 import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
-import { type GroupOffsets, groupOffsets } from './group-offsets.js';
+import { type GroupOffsets } from './group-offsets.js';
 import { type Health } from './health.js';
 import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from './kafka-client.js';
+import { LagMeter } from './lag-meter.js';
+import { PartitionOpener } from './partition-opener.js';
 import { readRecord } from './read-record.js';
 import { type TopicNames } from './topic-names.js';
 import { watchConsumer } from './watch-consumer.js';
@@ -12,10 +17,17 @@ import { watchConsumer } from './watch-consumer.js';
 /** Progress of this long is committed together, and is done again after a crash, in milliseconds. */
 const COMMIT_EVERY_MS = 200;
 const FINAL_COMMIT_ATTEMPTS = 5;
-/** What partitions hold is asked at most this often, in milliseconds, when somebody wants figures. */
-const FIGURES_AGE_MS = 5_000;
 const DEFAULT_IN_FLIGHT = 64;
 const DEFAULT_DRAIN_MS = 10_000;
+
+/** What the consumers of one broker share. */
+export interface ConsumerContext {
+  readonly client: KafkaClient;
+  readonly names: TopicNames;
+  readonly health: Health;
+  /** Suspicious records of all consumers take turns. */
+  readonly turns: Turns;
+}
 
 /**
  * A member of a group. kafkajs fetches, and its batch function returns at once: its fetch loop waits for the slowest
@@ -24,54 +36,71 @@ const DEFAULT_DRAIN_MS = 10_000;
 export class GroupConsumer implements Subscription {
   readonly ready: Promise<void>;
   readonly #consumer: Consumer;
-  readonly #client: KafkaClient;
   readonly #names: TopicNames;
-  readonly #options: ConsumeOptions;
-  /** By topic in the cluster and partition: what was last heard of them. */
-  readonly #offsets = new Map<string, GroupOffsets>();
-  #askedAt = -Infinity;
   readonly #flow: RecordFlow;
+  readonly #opener: PartitionOpener;
+  readonly #meter: LagMeter;
   readonly #endWatch: () => void;
   #running: Promise<void> = Promise.resolve();
-  #assigned: ReadonlySet<string> = new Set();
+  #generation = 0;
   /** kafkajs' commit without its retries: those would repeat old offsets for partitions that have moved meanwhile. */
   #commitOffsets: ((offsets: Offsets) => Promise<void>) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #committing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #resolveReady: () => void = () => undefined;
   #rejectReady: (error: Error) => void = () => undefined;
+  readonly #fatal: (error: Error) => void;
 
   private constructor(
-    client: KafkaClient,
     consumer: Consumer,
-    names: TopicNames,
-    health: Health,
+    context: ConsumerContext,
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ) {
-    this.#client = client;
+    const { client, names } = context;
     this.#consumer = consumer;
     this.#names = names;
-    this.#options = options;
+    this.#meter = new LagMeter(client, names, options);
+    const { care } = options;
+    const careful = care && new CarefulHandler(names.inCluster(options.group), care, handle, context.turns);
     this.#flow = new RecordFlow({
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
       handle,
+      ...(careful && {
+        careful: (record, lane) => careful.run(record, () => lane.active && this.#closing === undefined),
+      }),
       progressed: (lane) => this.#progressed(lane),
+      cleared: (lane) => this.#opener.cleared(lane),
     });
-    const { GROUP_JOIN, REBALANCING } = consumer.events;
+    this.#opener = new PartitionOpener({
+      client,
+      names,
+      consume: options,
+      heard: (offsets) => this.#meter.heard(offsets),
+      opened: (lane, offsets, suspected) => this.#opened(lane, offsets, suspected),
+    });
     this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
       this.#rejectReady = reject;
-      consumer.on(GROUP_JOIN, ({ payload }) => {
-        this.#assign(payload.memberAssignment);
-        resolve();
-      });
     });
     this.ready.catch(() => undefined);
-    // Leaves the socket before the request to join again does: what moves away is done twice less often.
-    consumer.on(REBALANCING, () => void this.#commit());
-    this.#endWatch = watchConsumer(consumer, health, (error) => {
+    this.#fatal = (error) => {
       this.#rejectReady(error);
-      options.onFatal(error);
+      if (this.#closing === undefined) options.onFatal(error);
+    };
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#assign(payload.memberAssignment));
+    // Leaves the socket before the request to join again does: what moves away is done twice less often.
+    consumer.on(consumer.events.REBALANCING, () => {
+      void this.#commit();
+      void this.#opener.release([...this.#flow.lanes]);
+    });
+    const topics = options.topics.map((topic) => names.inCluster(topic));
+    this.#endWatch = watchConsumer(consumer, {
+      health: context.health,
+      silenceMs: client.silenceMs,
+      reachable: () => client.reaches(topics),
+      onFatal: (error) => this.#fatal(error),
     });
   }
 
@@ -79,12 +108,11 @@ export class GroupConsumer implements Subscription {
    * @throws ServiceError INTERNAL when a topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers.
    */
   static async open(
-    client: KafkaClient,
-    names: TopicNames,
-    health: Health,
+    context: ConsumerContext,
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<GroupConsumer> {
+    const { client, names } = context;
     const consumer = client.consumer(names.inCluster(options.group));
     try {
       await consumer.connect();
@@ -94,7 +122,7 @@ export class GroupConsumer implements Subscription {
       if (kafkaErrorType(error) === UNKNOWN_TOPIC) throw unknownTopic(options.topics.join(' or '), error);
       throw brokerUnavailable('be subscribed to', error);
     }
-    const member = new GroupConsumer(client, consumer, names, health, options, handle);
+    const member = new GroupConsumer(consumer, context, options, handle);
     member.#running = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -106,41 +134,7 @@ export class GroupConsumer implements Subscription {
   }
 
   figures(): Figures {
-    this.#refreshOffsets();
-    const finished = new Map<string, number>();
-    for (const lane of this.#flow.lanes) {
-      const { committable } = lane.tracker;
-      if (committable === undefined) continue;
-      finished.set(`${this.#names.inCluster(lane.topic)}/${lane.partition}`, committable);
-    }
-    const lag = [...this.#assigned].flatMap((id) => {
-      const known = this.#offsets.get(id);
-      if (known === undefined) return [];
-      const next = finished.get(id) ?? known.committed ?? known.low;
-      return [
-        { topic: this.#names.onBus(known.topic), partition: known.partition, lag: Math.max(0, known.high - next) },
-      ];
-    });
-    return this.#flow.figures(lag);
-  }
-
-  /** In the background: who asks gets what is known, and the next one the answer. */
-  #refreshOffsets(): void {
-    const now = performance.now();
-    if (now - this.#askedAt < FIGURES_AGE_MS) return;
-    this.#askedAt = now;
-    const topics = this.#options.topics.map((topic) => this.#names.inCluster(topic));
-    void groupOffsets(this.#client, this.#names.inCluster(this.#options.group), topics).then(
-      (offsets) => offsets.forEach((known) => this.#offsets.set(`${known.topic}/${known.partition}`, known)),
-      // The last answer stands; that the cluster is away shows elsewhere.
-      () => undefined,
-    );
-  }
-
-  #heardOf(topic: string, partition: number, high: number): void {
-    const id = `${topic}/${partition}`;
-    const known = this.#offsets.get(id) ?? { topic, partition, committed: undefined, low: 0, high };
-    this.#offsets.set(id, { ...known, high: Math.max(known.high, high) });
+    return this.#flow.figures(this.#meter.lag(this.#flow.lanes));
   }
 
   close(drainMs: number = DEFAULT_DRAIN_MS): Promise<void> {
@@ -156,6 +150,7 @@ export class GroupConsumer implements Subscription {
       await new Promise((resolve) => setTimeout(resolve, COMMIT_EVERY_MS));
     }
     clearTimeout(this.#timer);
+    await this.#opener.release([...this.#flow.lanes]);
     this.#endWatch();
     // kafkajs cannot stop a consumer that is still joining: it would go on for ever.
     await this.#running.catch(() => undefined);
@@ -165,33 +160,55 @@ export class GroupConsumer implements Subscription {
   #take(payload: EachBatchPayload): void {
     const { batch } = payload;
     this.#commitOffsets = (offsets) => payload.commitOffsetsIfNecessary(offsets);
-    // A fetch that was under way while the partition moved to another member, or while this one closes.
-    if (!this.#assigned.has(`${batch.topic}/${batch.partition}`)) return;
-    this.#heardOf(batch.topic, batch.partition, Number(batch.highWatermark));
+    this.#meter.ends(batch.topic, batch.partition, Number(batch.highWatermark));
     const topic = this.#names.onBus(batch.topic);
-    const lane = this.#flow.lane(topic, batch.partition);
-    if (this.#closing !== undefined) return this.#pause(lane);
+    const lane = this.#flow.find(topic, batch.partition);
+    // A fetch that was under way while the partition moved to another member, or while this one closes.
+    if (lane === undefined) return;
+    if (this.#closing !== undefined || !lane.opened) return this.#pause(lane);
+    let last: string | undefined;
     for (const message of batch.messages) {
-      if (Number(message.offset) <= lane.tracker.last) continue;
-      this.#flow.take(lane, readRecord(topic, batch.partition, message));
+      if (!this.#flow.take(lane, readRecord(topic, batch.partition, message))) break;
+      last = message.offset;
     }
-    payload.resolveOffset(batch.lastOffset());
-    if (lane.open > this.#flow.maxOpen) this.#pause(lane);
+    if (last !== undefined) payload.resolveOffset(last);
+    const cut = last !== batch.messages.at(-1)?.offset;
+    if (cut || lane.open > this.#flow.maxOpen) this.#pause(lane);
+    if (cut) void this.#commit();
   }
 
   #assign(assignment: Readonly<Record<string, readonly number[]>>): void {
-    const assigned = new Set<string>();
+    const lanes = new Set<Lane>();
     for (const [topic, partitions] of Object.entries(assignment)) {
-      for (const partition of partitions) assigned.add(`${topic}/${partition}`);
+      for (const partition of partitions) lanes.add(this.#flow.lane(this.#names.onBus(topic), partition));
     }
-    this.#assigned = assigned;
-    this.#flow.keep((lane) => assigned.has(`${this.#names.inCluster(lane.topic)}/${lane.partition}`));
+    this.#flow.keep((lane) => lanes.has(lane));
     // After a crash kafkajs begins with nothing paused.
-    for (const lane of this.#flow.lanes) if (lane.paused) this.#pause(lane);
+    for (const lane of lanes) {
+      lane.opened = false;
+      this.#pause(lane);
+    }
+    const generation = ++this.#generation;
+    const current = (): boolean => generation === this.#generation && this.#closing === undefined;
+    this.#opener.open([...lanes], current).then(() => {
+      if (current()) this.#resolveReady();
+    }, this.#fatal);
+  }
+
+  #opened(lane: Lane, offsets: GroupOffsets | undefined, suspected: boolean): void {
+    // Others may have gone on with it meanwhile: a commit never goes back.
+    lane.committed = Math.max(lane.committed, offsets?.committed ?? -1);
+    if (!lane.seen && offsets !== undefined) {
+      lane.promised = Number(offsets.metadata) || undefined;
+      if (suspected) this.#flow.suspect(lane, offsets.committed ?? offsets.low, offsets.high);
+    }
+    lane.opened = true;
+    lane.seen = true;
+    if (this.#flow.hasRoom(lane)) this.#resume(lane);
   }
 
   #progressed(lane: Lane): void {
-    if (lane.paused && this.#closing === undefined && lane.open * 2 <= this.#flow.maxOpen) this.#resume(lane);
+    if (lane.paused && this.#closing === undefined && this.#flow.hasRoom(lane)) this.#resume(lane);
     this.#timer ??= setTimeout(() => void this.#commit(), COMMIT_EVERY_MS);
   }
 
@@ -200,20 +217,27 @@ export class GroupConsumer implements Subscription {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#committing;
-    const dirty = [...this.#flow.lanes].filter((lane) => (lane.tracker.committable ?? -1) > lane.committed);
     const commitOffsets = this.#commitOffsets;
+    const dirty = [...this.#flow.lanes].flatMap((lane) => {
+      const offset = lane.tracker.committable ?? lane.committed;
+      const due = offset > lane.committed || (lane.wanted !== undefined && !this.#flow.covers(lane, lane.wanted));
+      return due && offset >= 0 ? [{ lane, offset, promised: this.#flow.promise(lane) }] : [];
+    });
     if (dirty.length === 0 || commitOffsets === undefined) return true;
-    const offsets = dirty.map((lane) => ({ lane, offset: lane.tracker.committable ?? 0 }));
     let done = false;
     this.#committing = commitOffsets({
-      topics: offsets.map(({ lane, offset }) => ({
+      topics: dirty.map(({ lane, offset, promised }) => ({
         topic: this.#names.inCluster(lane.topic),
-        partitions: [{ partition: lane.partition, offset: String(offset) }],
+        partitions: [{ partition: lane.partition, offset: String(offset), metadata: String(promised) }],
       })),
     }).then(
       () => {
         done = true;
-        for (const { lane, offset } of offsets) lane.committed = offset;
+        for (const { lane, offset, promised } of dirty) {
+          lane.committed = offset;
+          lane.promised = promised;
+          if (lane.paused && this.#closing === undefined && this.#flow.hasRoom(lane)) this.#resume(lane);
+        }
       },
       () => {
         this.#timer ??= setTimeout(() => void this.#commit(), COMMIT_EVERY_MS);

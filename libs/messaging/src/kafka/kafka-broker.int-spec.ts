@@ -51,7 +51,7 @@ describe('KafkaBroker', () => {
     });
     afterEach(() => world.close());
 
-    it('goes on behind what retention removed while nobody consumed', async () => {
+    it('refuses to go on behind what retention removed while nobody consumed, and says what to do', async () => {
       const seen: string[] = [];
       const handle = (read: ConsumedRecord): Promise<void> => Promise.resolve(void seen.push(textOf(read)));
       const options = { group: 'g', topics: [STATE.name], onFatal: never };
@@ -68,9 +68,14 @@ describe('KafkaBroker', () => {
       await tool.alterConfigs({ validateOnly: false, resources });
       await tool.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] });
       await tool.disconnect();
-      await broker.consume(options, handle);
-      await until(() => seen.includes('kept'), 'the record that was kept');
-      expect(seen).toEqual(['first', 'kept']);
+      const faults: Error[] = [];
+      const after = await broker.consume({ ...options, onFatal: (error) => faults.push(error) }, handle);
+      await expect(after.ready).rejects.toMatchObject({ code: 'RECORDS_LOST', retriable: false });
+      expect(faults).toHaveLength(1);
+      for (const part of ['group g', STATE.name, 'partition 0', 'offset is 1', 'offset 3', 'accept-loss g']) {
+        expect(faults[0]?.message).toContain(part);
+      }
+      expect(seen).toEqual(['first']);
     });
 
     it('removes the reply topics that dead processes left behind, and no others', async () => {

@@ -18,6 +18,7 @@ import { createReplyTopic, isReplyTopic, removeAbandoned, replyTopicName } from 
 import { endsOf, ensureTopics } from './topic-admin.js';
 import { TopicNames } from './topic-names.js';
 import { TopicReader } from './topic-reader.js';
+import { Turns } from '../turns.js';
 
 const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;
@@ -35,6 +36,7 @@ export class KafkaBroker extends Broker {
   readonly #records: BatchSender;
   /** Apart from the others: an address that is gone must not hold up anything but replies. */
   readonly #replies: BatchSender;
+  readonly #turns = new Turns();
   readonly #open = new Set<{ close(drainMs?: number): Promise<void> }>();
 
   constructor(options: KafkaOptions) {
@@ -73,7 +75,8 @@ export class KafkaBroker extends Broker {
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<Subscription> {
-    const member = await GroupConsumer.open(this.#client, this.#names, this.#health, options, handle);
+    const context = { client: this.#client, names: this.#names, health: this.#health, turns: this.#turns };
+    const member = await GroupConsumer.open(context, options, handle);
     return this.#remember(member, { ready: member.ready, figures: () => member.figures() });
   }
 
@@ -83,8 +86,13 @@ export class KafkaBroker extends Broker {
     onFatal: (error: Error) => void,
   ): Promise<Follower> {
     const ends = await endsOf(this.#client, this.#names, topic);
-    const consumer = this.#client.consumer(this.#names.inCluster(`follow.${topic}.${randomUUID()}`));
-    const reader = await TopicReader.open(consumer, this.#names, this.#health, { topic, ends, handle, onFatal });
+    const group = this.#names.inCluster(`follow.${topic}.${randomUUID()}`);
+    const reader = await TopicReader.open(this.#client, group, this.#names, this.#health, {
+      topic,
+      ends,
+      handle,
+      onFatal,
+    });
     return this.#remember(reader, { caughtUp: reader.caughtUp });
   }
 
@@ -101,7 +109,7 @@ export class KafkaBroker extends Broker {
     const nonce = randomBytes(16).toString('hex');
     let seen: () => void = () => undefined;
     const loopBack = new Promise<void>((resolve) => (seen = resolve));
-    const reader = await TopicReader.open(this.#client.consumer(name), this.#names, this.#health, {
+    const reader = await TopicReader.open(this.#client, name, this.#names, this.#health, {
       topic,
       ends: new Map(),
       onFatal,

@@ -15,6 +15,10 @@ export interface KafkaOptions {
   readonly lingerMs?: number;
   /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
+  /** A member that says nothing for this long has left its group, in milliseconds. Default 10,000. */
+  readonly sessionTimeoutMs?: number;
+  /** A consumer that neither fetches nor is in its group for this long is broken, in milliseconds. Default 60,000. */
+  readonly silenceMs?: number;
   /** What the client library complains about: a sentence without records. Default: silence. */
   readonly log?: (line: string) => void;
 }
@@ -22,9 +26,13 @@ export interface KafkaOptions {
 /** Every setting of kafkajs in one place, with the reason of each. */
 export class KafkaClient {
   readonly #kafka: Kafka;
+  readonly #sessionTimeoutMs: number;
+  readonly silenceMs: number;
 
   constructor(options: KafkaOptions) {
     repairKafkajs();
+    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
+    this.silenceMs = options.silenceMs ?? 60_000;
     const log = options.log;
     this.#kafka = new Kafka({
       brokers: [...options.brokers],
@@ -52,10 +60,10 @@ export class KafkaClient {
     return this.#kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
-      sessionTimeout: 10_000,
-      rebalanceTimeout: 10_000,
-      // Members learn of a rebalance by a heartbeat.
-      heartbeatInterval: 500,
+      sessionTimeout: this.#sessionTimeoutMs,
+      rebalanceTimeout: this.#sessionTimeoutMs,
+      // Members learn of a rebalance by a heartbeat; three of them fit into a session, however short.
+      heartbeatInterval: Math.min(500, Math.floor(this.#sessionTimeoutMs / 3)),
       // How long close, pause and rebalance wait for a fetch under way (5 s by default).
       maxWaitTimeInMs: 250,
       maxBytesPerPartition: 262_144,
@@ -64,6 +72,16 @@ export class KafkaClient {
       // its session ends: a failover took 9 s with five retries.
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 30, restartOnFailure: () => Promise.resolve(true) },
     });
+  }
+
+  /** Whether every partition of these topics (names in the cluster) could be read from at this moment. */
+  async reaches(topics: readonly string[]): Promise<boolean> {
+    try {
+      const metadata = await this.withAdmin((admin) => admin.fetchTopicMetadata({ topics: [...topics] }));
+      return metadata.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    } catch {
+      return false;
+    }
   }
 
   /** Administrative work is rare: it gets a connection of its own each time. */

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { decodeRecord, encodeRecord } from './fast-records.js';
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
@@ -15,6 +16,8 @@ interface Runner {
 
 interface ConsumerGroup {
   heartbeat(options: unknown): Promise<void>;
+  joinAndSync(): Promise<void>;
+  recoverFromOffsetOutOfRange(error: unknown): Promise<void>;
 }
 
 /** A class of kafkajs that is not part of its API. */
@@ -22,6 +25,8 @@ type Internal<T> = { readonly prototype?: Partial<T> };
 
 /** What a connection to a coordinator that died ends with; kafkajs knows these by name only. */
 const LOST = new Set(['KafkaJSConnectionError', 'KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError']);
+
+const REJOIN_AFTER_MS = 250;
 
 const load = createRequire(import.meta.url);
 let done = false;
@@ -34,8 +39,19 @@ export function repairKafkajs(): void {
   if (done) return;
   done = true;
   stopIdleTimer(load('kafkajs/src/network/requestQueue/index.js') as Internal<RequestQueue>);
-  followCoordinator(load('kafkajs/src/consumer/consumerGroup.js') as Internal<ConsumerGroup>);
+  const consumerGroup = load('kafkajs/src/consumer/consumerGroup.js') as Internal<ConsumerGroup>;
+  followCoordinator(consumerGroup);
+  neverJump(consumerGroup);
   keepTrying(load('kafkajs/src/consumer/runner.js') as Internal<Runner>);
+  replaceModule('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord);
+  replaceModule('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord);
+}
+
+/** kafkajs loads the modules of a protocol version when it first speaks it, and then finds this one in their place. */
+function replaceModule(name: string, value: unknown): void {
+  load(name);
+  const module = load.cache[load.resolve(name)];
+  if (module !== undefined) module.exports = value;
 }
 
 /**
@@ -65,6 +81,19 @@ function followCoordinator({ prototype }: Internal<ConsumerGroup>): void {
       if (!isLost(error)) throw error;
       throw retriable('the group coordinator is gone', error, { type: 'NOT_COORDINATOR_FOR_GROUP' });
     }
+  };
+}
+
+/**
+ * When the log does not hold the offset that is next, it commits the beginning of the log and goes on there without a
+ * word. Joining anew instead has the offsets looked at (`PartitionOpener`); who commits none begins at the beginning.
+ */
+function neverJump({ prototype }: Internal<ConsumerGroup>): void {
+  if (prototype?.recoverFromOffsetOutOfRange === undefined) return;
+  prototype.recoverFromOffsetOutOfRange = async function (this: ConsumerGroup): Promise<void> {
+    // It may last: a new leader can lag behind for some seconds.
+    await new Promise((resolve) => setTimeout(resolve, REJOIN_AFTER_MS));
+    await this.joinAndSync();
   };
 }
 

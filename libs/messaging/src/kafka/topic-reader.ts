@@ -2,7 +2,7 @@ import { type Consumer } from 'kafkajs';
 import { type ConsumedRecord, type Follower } from '../broker.js';
 import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
 import { type Health } from './health.js';
-import { kafkaErrorType, UNKNOWN_TOPIC } from './kafka-client.js';
+import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from './kafka-client.js';
 import { readRecord } from './read-record.js';
 import { type TopicNames } from './topic-names.js';
 import { watchConsumer } from './watch-consumer.js';
@@ -30,6 +30,7 @@ export class TopicReader implements Follower {
   #closing: Promise<void> | undefined;
 
   private constructor(
+    client: KafkaClient,
     consumer: Consumer,
     names: TopicNames,
     health: Health,
@@ -47,7 +48,12 @@ export class TopicReader implements Follower {
       this.#rejectCaughtUp(error);
       options.onFatal(error);
     };
-    this.#endWatch = watchConsumer(consumer, health, fatal);
+    this.#endWatch = watchConsumer(consumer, {
+      health,
+      silenceMs: client.silenceMs,
+      reachable: () => client.reaches([names.inCluster(options.topic)]),
+      onFatal: fatal,
+    });
     this.#running = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -72,13 +78,18 @@ export class TopicReader implements Follower {
     this.#running.catch(() => undefined);
   }
 
-  /** @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers. */
+  /**
+   * @param groupId nobody else's
+   * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers.
+   */
   static async open(
-    consumer: Consumer,
+    client: KafkaClient,
+    groupId: string,
     names: TopicNames,
     health: Health,
     options: TopicReaderOptions,
   ): Promise<TopicReader> {
+    const consumer = client.consumer(groupId);
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: [names.inCluster(options.topic)], fromBeginning: true });
@@ -87,7 +98,7 @@ export class TopicReader implements Follower {
       if (kafkaErrorType(error) === UNKNOWN_TOPIC) throw unknownTopic(options.topic, error);
       throw brokerUnavailable('be subscribed to', error);
     }
-    return new TopicReader(consumer, names, health, options);
+    return new TopicReader(client, consumer, names, health, options);
   }
 
   close(): Promise<void> {

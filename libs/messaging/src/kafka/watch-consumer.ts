@@ -2,16 +2,29 @@ import { type Consumer } from 'kafkajs';
 import { brokerUnavailable } from '../bus-errors.js';
 import { type Health } from './health.js';
 
-/** kafkajs consumers can stop without a word (its issues 659 and 919): silence beyond this is the end. */
-const STALLED_MS = 60_000;
+/** Looks within the time of silence that is allowed. */
+const LOOKS = 10;
+
+export interface Watch {
+  readonly health: Health;
+  /** kafkajs consumers can stop without a word (its issues 659 and 919): silence beyond this is the end, in milliseconds. */
+  readonly silenceMs: number;
+  /** Whether the cluster could be read from now: while it is away, silence is no fault of the consumer. */
+  readonly reachable: () => Promise<boolean>;
+  readonly onFatal: (error: Error) => void;
+}
 
 /**
  * Reports a consumer that broke for good, and tells `health` what the others learn. kafkajs itself begins anew after a
- * crash that can pass.
+ * crash that can pass; a consumer that only does that, or fetches and is in no group, is silent too. Looks are counted
+ * and not milliseconds, so that a process which was stopped for a while is not broken when it goes on.
  * @returns ends the watch; call it before the consumer is closed
  */
-export function watchConsumer(consumer: Consumer, health: Health, onFatal: (error: Error) => void): () => void {
-  let lastSign = Date.now();
+export function watchConsumer(consumer: Consumer, watch: Watch): () => void {
+  const { health, silenceMs, reachable, onFatal } = watch;
+  /** Looks since the last fetch, and since the group last knew this member. */
+  let [fetch, member] = [0, 0];
+  let asking = false;
   let over = false;
   const fatal = (error: Error): void => {
     if (over) return;
@@ -21,22 +34,34 @@ export function watchConsumer(consumer: Consumer, health: Health, onFatal: (erro
   const { FETCH_START, HEARTBEAT, GROUP_JOIN, CRASH } = consumer.events;
   const remove = [
     consumer.on(FETCH_START, () => {
-      lastSign = Date.now();
+      fetch = 0;
     }),
-    consumer.on(HEARTBEAT, () => health.succeeded()),
+    consumer.on(HEARTBEAT, () => {
+      member = 0;
+      health.succeeded();
+    }),
     consumer.on(GROUP_JOIN, () => {
-      lastSign = Date.now();
+      [fetch, member] = [0, 0];
       health.succeeded();
     }),
     consumer.on(CRASH, ({ payload }) => {
-      lastSign = Date.now();
       health.failed();
       if (!payload.restart) fatal(brokerUnavailable('keep a consumer running', payload.error));
     }),
   ];
+  const silent = (): boolean => Math.max(fetch, member) > LOOKS;
+  const ask = async (): Promise<void> => {
+    asking = true;
+    const there = await reachable();
+    asking = false;
+    if (!there) [fetch, member] = [0, 0];
+    else if (silent()) fatal(silence(silenceMs, fetch, member));
+  };
   const watchdog = setInterval(() => {
-    if (Date.now() - lastSign > STALLED_MS) fatal(brokerUnavailable('be read from for a minute; restart this process'));
-  }, STALLED_MS / 10).unref();
+    fetch++;
+    member++;
+    if (silent() && !asking) void ask();
+  }, silenceMs / LOOKS).unref();
   health.consumerOpened();
   const end = (): void => {
     if (over) return;
@@ -46,4 +71,9 @@ export function watchConsumer(consumer: Consumer, health: Health, onFatal: (erro
     health.consumerClosed();
   };
   return end;
+}
+
+function silence(limitMs: number, fetch: number, member: number): Error {
+  const what = member >= fetch ? 'was in no group' : 'fetched nothing';
+  return brokerUnavailable(`be consumed from: the broker answers, but the consumer ${what} for ${limitMs / 1000} s`);
 }

@@ -1,5 +1,6 @@
 import { type ConsumedRecord, type ConsumeOptions, type Figures, type Subscription } from '../broker.js';
-import { type Lane, RecordFlow } from '../record-flow.js';
+import { type Lane } from '../lane.js';
+import { RecordFlow } from '../record-flow.js';
 import { type MemoryTopic } from './memory-topic.js';
 
 const DEFAULT_IN_FLIGHT = 64;
@@ -131,6 +132,8 @@ export class MemoryMember implements Subscription {
         const position = this.#positions.get(id);
         if (position === undefined) return;
         const lane = this.#flow.lane(topic.spec.name, partition);
+        // Nothing outlives the process here: nobody has to know what it has begun.
+        lane.promised = Infinity;
         if (lane.paused) return;
         const records = log.read(position, this.#flow.maxOpen);
         for (const record of records) this.#flow.take(lane, record);

@@ -1,0 +1,83 @@
+import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
+import { IsInt, IsString } from 'class-validator';
+import { Controller, Module } from '@nestjs/common';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { message, Message, REPLY } from '@countersign/contracts';
+import {
+  BusClient,
+  createBroker,
+  createBusApp,
+  replyTo,
+  type Broker,
+  type BusContext,
+  type Outgoing,
+} from '@countersign/messaging';
+import { keepInFlight, latency } from './figures.js';
+
+/**
+ * The same round trip as `kafka-round-trip.ts` over the product's bus: a message, validated on arrival, to a handler of
+ * a Nest application, and its answer to the asker's address; asker and handler each with a broker connection of their
+ * own.
+ * Arguments: brokers, seconds, in flight, copies of each partition, linger in milliseconds. Prints round trips per second and milliseconds.
+ */
+class Asked extends Message {
+  static readonly type = 'bench.asked.v1';
+  static readonly topic = 'bench.asked';
+  @IsInt() number!: number;
+  @IsString() text!: string;
+  override get partitionKey(): string {
+    return `key-${this.number % 1000}`;
+  }
+}
+
+class Answered extends Message {
+  static readonly type = 'bench.answered.v1';
+  static readonly topic = REPLY;
+  @IsInt() number!: number;
+  @IsString() text!: string;
+  override get partitionKey(): string {
+    return String(this.number);
+  }
+}
+
+@Controller()
+class Echo {
+  @MessagePattern(Asked.type)
+  take(@Payload() { number, text }: Asked, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(Answered, { number, text }));
+  }
+}
+
+@Module({ controllers: [Echo] })
+class EchoModule {}
+
+const [brokers = '', seconds = '10', inFlight = '50', replication = '1', lingerMs = '50'] = process.argv.slice(2);
+const topicPrefix = `bench-${randomBytes(6).toString('hex')}.`;
+const open = (): Broker =>
+  createBroker({
+    brokers: brokers.split(','),
+    clientId: 'bench',
+    topicPrefix,
+    replication: Number(replication),
+    lingerMs: Number(lingerMs),
+  });
+const onFatal = (error: Error): never => {
+  throw error;
+};
+const [asking, serving] = [open(), open()];
+await serving.ensureTopics([{ name: Asked.topic, kind: 'command' }]);
+const app = await createBusApp(EchoModule, { broker: serving, group: 'echo', messages: [Asked], onFatal });
+await app.listen();
+const client = await BusClient.open({ broker: asking, owner: 'bench', onFatal });
+const text = 'x'.repeat(680);
+const roundTrip = async (number: number): Promise<void> => {
+  await client.ask(message(Asked, { number, text }), Answered, 30_000);
+};
+await keepInFlight(Number(inFlight), 2, roundTrip);
+const times = await keepInFlight(Number(inFlight), Number(seconds), roundTrip);
+await client.close();
+await app.close();
+await Promise.all([asking.close(), serving.close()]);
+process.stdout.write(`${JSON.stringify({ perSecond: times.length / Number(seconds), ...latency(times) })}\n`);
+process.exit(0);

@@ -1,0 +1,18 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of results in the repository; this file runs from `dist/bench`. */
+const RESULTS = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bench', 'results');
+
+/** Keeps the figures of a run for whoever compares: the last run of each bench. */
+export function keep(bench: string, result: object): void {
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(join(RESULTS, `${bench}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+}
+
+/** One line of the report on the terminal. */
+export const row = (name: string, value: string): string => `${name.padEnd(66)} ${value}`;
+
+/** Progress, apart from the report. */
+export const say = (text: string): void => void process.stderr.write(`${text}\n`);

@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals';
+import { ServiceError } from '@countersign/service';
+import fc from 'fast-check';
+import { Batched } from './batched.js';
+
+describe('calls that are gathered', () => {
+  it('each get their own answer, and no statement sees a row twice or more inputs than it may', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 200 }), async (rows) => {
+        const seen: number[][] = [];
+        const batched = new Batched<{ at: number; row: number }, string>({
+          rows: ({ row }) => [String(row)],
+          size: 7,
+          run: (inputs) => {
+            seen.push(inputs.map(({ row }) => row));
+            return Promise.resolve(inputs.map(({ at }) => `answer ${at}`));
+          },
+        });
+        const answers = await Promise.all(rows.map((row, at) => batched.call({ at, row })));
+        expect(answers).toEqual(rows.map((_, at) => `answer ${at}`));
+        for (const batch of seen) {
+          expect(new Set(batch).size).toBe(batch.length);
+          expect(batch.length).toBeLessThanOrEqual(7);
+        }
+      }),
+    );
+  });
+
+  it('of one turn go together, and those that come meanwhile go next, at most so many statements at a time', async () => {
+    const batches: number[] = [];
+    const gates: (() => void)[] = [];
+    const batched = new Batched<number, number>({
+      concurrency: 1,
+      run: async (inputs) => {
+        batches.push(inputs.length);
+        await new Promise<void>((resolve) => gates.push(resolve));
+        return inputs;
+      },
+    });
+    const first = [1, 2, 3].map((n) => batched.call(n));
+    while (gates.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const second = [4, 5].map((n) => batched.call(n));
+    gates[0]?.();
+    expect(await Promise.all(first)).toEqual([1, 2, 3]);
+    while (gates.length === 1) await new Promise((resolve) => setImmediate(resolve));
+    gates[1]?.();
+    expect(await Promise.all(second)).toEqual([4, 5]);
+    expect(batches).toEqual([3, 2]);
+  });
+
+  it('keep the order of those that write to one row', async () => {
+    const order: number[] = [];
+    const batched = new Batched<number, void>({
+      rows: () => ['the one row'],
+      run: (inputs) => {
+        order.push(...inputs);
+        return Promise.resolve(inputs.map(() => undefined));
+      },
+      concurrency: 1,
+    });
+    await Promise.all([1, 2, 3, 4, 5].map((n) => batched.call(n)));
+    expect(order).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('do not fail for the fault of another: only the wrong one is rejected', async () => {
+    const batched = new Batched<number, number>({
+      run: (inputs) => {
+        if (inputs.includes(13)) return Promise.reject(new Error('a row is wrong'));
+        return Promise.resolve(inputs);
+      },
+    });
+    const results = await Promise.allSettled([1, 13, 2].map((n) => batched.call(n)));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('are all rejected, and not tried one by one, when the database is away', async () => {
+    let statements = 0;
+    const batched = new Batched<number, number>({
+      run: () => {
+        statements++;
+        return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'away', true));
+      },
+    });
+    const results = await Promise.allSettled([1, 2, 3].map((n) => batched.call(n)));
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(statements).toBe(1);
+  });
+});

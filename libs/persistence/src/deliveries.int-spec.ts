@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+import { createTestDatabase } from '@countersign/testing';
+import { type Database, openDatabase } from './database.js';
+import { deliveryTables, PostgresDeliveries } from './deliveries.js';
+import { Migration } from './migrate.js';
+
+class Deliveries1764000000000 extends Migration {
+  override readonly statements = deliveryTables('deliveries_test');
+}
+
+let database: Database;
+let drop: () => Promise<void>;
+let deliveries: PostgresDeliveries;
+
+beforeAll(async () => {
+  const test = await createTestDatabase();
+  drop = () => test.drop();
+  database = await openDatabase({
+    ...{ url: test.url, schema: 'deliveries_test', migrations: [Deliveries1764000000000], applicationName: 'test' },
+  });
+  deliveries = new PostgresDeliveries(database);
+});
+
+afterAll(async () => {
+  await database.close();
+  await drop();
+});
+
+const holder = (group = 'g') => ({ group, id: randomUUID() });
+const partitions = (...numbers: number[]) => numbers.map((partition) => ({ topic: 't', partition, next: 0, end: 100 }));
+const place = (offset: number, partition = 0) => ({ topic: 't', partition, offset });
+const sorted = (found: { partition: number }[]): number[] => found.map(({ partition }) => partition).sort();
+
+beforeEach(async () => {
+  await database.query('DELETE FROM deliveries_test.partition_holders');
+  await database.query('DELETE FROM deliveries_test.deliveries');
+});
+
+describe('deliveries', () => {
+  it('tell the next holder of the partitions that were never released, and of no others', async () => {
+    const [first, second, third] = [holder(), holder(), holder()];
+    expect(await deliveries.open(first, partitions(0, 1, 2))).toEqual([]);
+    await deliveries.release(first, partitions(1));
+    expect(sorted(await deliveries.open(second, partitions(0, 1)))).toEqual([0]);
+    await deliveries.release(second, partitions(0, 1));
+    expect(sorted(await deliveries.open(third, partitions(0, 1, 2)))).toEqual([2]);
+  });
+
+  it('do not suspect a holder of its own marks, nor one group of the marks of another', async () => {
+    const mine = holder();
+    await deliveries.open(mine, partitions(0));
+    expect(await deliveries.open(mine, partitions(0))).toEqual([]);
+    expect(await deliveries.open(holder('other'), partitions(0))).toEqual([]);
+  });
+
+  it('keep the mark of the new holder when the old one releases too late', async () => {
+    const [old, young] = [holder(), holder()];
+    await deliveries.open(old, partitions(0));
+    await deliveries.open(young, partitions(0));
+    await deliveries.release(old, partitions(0));
+    expect(sorted(await deliveries.open(holder(), partitions(0)))).toEqual([0]);
+  });
+
+  it('count how often a record was begun and not ended', async () => {
+    expect(await deliveries.begin('g', place(7))).toBe(1);
+    expect(await deliveries.begin('g', place(7))).toBe(2);
+    expect(await deliveries.begin('g', place(8))).toBe(1);
+    await deliveries.end('g', place(7), false);
+    expect(await deliveries.begin('g', place(7))).toBe(2);
+    await deliveries.end('g', place(7), true);
+    expect(await deliveries.begin('g', place(7))).toBe(1);
+  });
+
+  it('lose no count of many that begin at once', async () => {
+    const counts = await Promise.all(Array.from({ length: 30 }, () => deliveries.begin('g', place(1))));
+    expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, n) => n + 1));
+  });
+
+  it('forget the counts of offsets that cannot come any more', async () => {
+    for (const offset of [4, 5, 99, 100]) await deliveries.begin('g', place(offset));
+    await deliveries.open(holder(), [{ topic: 't', partition: 0, next: 5, end: 100 }]);
+    const counts = await Promise.all([4, 5, 99, 100].map((offset) => deliveries.begin('g', place(offset))));
+    expect(counts).toEqual([1, 2, 2, 1]);
+  });
+});
