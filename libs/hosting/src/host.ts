@@ -12,6 +12,7 @@ import {
 } from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
 import { type RunningService } from '@countersign/service';
+import { databaseTls } from './database-tls.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { showOutbox } from './outbox-figures.js';
@@ -64,7 +65,7 @@ export class Host {
     replace: Replacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
-    const opened = replace.broker ?? openBroker(`countersign-${name}`, settings, logger);
+    const opened = replace.broker ?? openBroker(name, settings, logger);
     const tracer = await tracerOf(name, settings);
     const broker = new ObservedBroker(opened, name, tracer);
     const host = new Host(name, settings, logger, broker, tracer, fatal, replace);
@@ -80,17 +81,18 @@ export class Host {
     this.#closers.push(step);
   }
 
-  /** @throws ServiceError DATABASE_UNAVAILABLE */
+  /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(schema: string, migrations: readonly MigrationClass[], settings: StoreSettings): Promise<Database> {
-    const database = await this.#orClose(
+    const open = async (): Promise<Database> =>
       openDatabase({
         url: settings.DATABASE_URL.reveal(),
+        tls: databaseTls(settings),
         schema,
         migrations,
         poolSize: settings.DATABASE_POOL_SIZE,
         applicationName: `countersign ${this.name}`,
-      }),
-    );
+      });
+    const database = await this.#orClose(open());
     this.onClose(() => database.close());
     this.health.add('database', () => database.healthy());
     return database;

@@ -20,4 +20,5 @@ export { PassErrorsFilter } from './pass-errors.filter.js';
 export { type BusAppOptions, createBusApp, type RootModule } from './create-bus-app.js';
 export { BusClient, type BusClientOptions, type QuestionEvent } from './bus-client.js';
 export { type BrokerSettings, createBroker } from './create-broker.js';
+export { type KafkaSecurity, SASL_MECHANISMS, type SaslMechanism } from './kafka/kafka-login.js';
 export { MemoryBroker } from './memory/memory-broker.js';

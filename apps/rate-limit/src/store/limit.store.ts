@@ -60,6 +60,12 @@ WITH asked AS MATERIALIZED (
 )
 SELECT key, admitted, GREATEST(ceil(extract(epoch FROM retry_at - touched_at)), 1)::int AS retry_after FROM decided`;
 
+/** A request, and its refusal as a row of the outbox. */
+interface Asked {
+  readonly request: LimitRequest;
+  readonly refusal: string;
+}
+
 interface DecidedRow {
   readonly key: string;
   readonly admitted: boolean;
@@ -68,12 +74,6 @@ interface DecidedRow {
 
 const FORGET = `DELETE FROM rate_limit.windows WHERE key IN (
   SELECT key FROM rate_limit.windows WHERE expires_at < clock_timestamp() LIMIT 5000 FOR UPDATE SKIP LOCKED)`;
-
-interface Asked {
-  readonly request: LimitRequest;
-  /** The refusal as an outbox row, JSON. */
-  readonly refusal: string;
-}
 
 /** The limiter's memory in PostgreSQL. Requests of one moment are decided by one statement. */
 export class PostgresLimitStore extends LimitStore {
@@ -88,24 +88,25 @@ export class PostgresLimitStore extends LimitStore {
   }
 
   override async admit(request: LimitRequest): Promise<LimitDecision> {
-    // Here, while the trace of this request is known: the statement below is for many.
-    const refusal = encodeMessage(request.refusal.factId, request.refusal, traceHeaders());
-    const row = await this.#admit.call({ request, refusal: JSON.stringify(refusal) });
+    // Here and not in the statement for many: the trace is that of this request.
+    const refusal = JSON.stringify(encodeMessage(request.refusal.factId, request.refusal, traceHeaders()));
+    const row = await this.#admit.call({ request, refusal });
     if (row?.admitted === true) return { admitted: true, retryAfterSeconds: undefined };
     this.wakeRelay();
     return { admitted: false, retryAfterSeconds: row?.retry_after ?? undefined };
   }
 
   async #admitAll(asked: readonly Asked[]): Promise<(DecidedRow | undefined)[]> {
+    const of = <T>(read: (request: LimitRequest) => T): T[] => asked.map(({ request }) => read(request));
     const rows = await this.database.prepared<DecidedRow>('rate_limit.admit', ADMIT, [
-      asked.map(({ request }) => request.key),
-      asked.map(({ request }) => request.commandId),
-      asked.map(({ request }) => request.limit.limit),
-      asked.map(({ request }) => request.limit.periodSeconds),
+      of(({ key }) => key),
+      of(({ commandId }) => commandId),
+      of(({ limit }) => limit.limit),
+      of(({ limit }) => limit.periodSeconds),
       asked.map(({ refusal }) => refusal),
     ]);
     const decided = new Map(rows.map((row) => [row.key, row]));
-    return asked.map(({ request }) => decided.get(request.key));
+    return of(({ key }) => decided.get(key));
   }
 
   /** Removes windows that can refuse nobody any more. */

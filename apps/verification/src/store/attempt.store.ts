@@ -27,9 +27,9 @@ interface Try {
   readonly policy: AttemptPolicy;
 }
 
+/** A verdict, and its facts as rows of the outbox. */
 interface Closing {
   readonly verdict: Verdict;
-  /** The facts as outbox rows, JSON. */
   readonly facts: string;
 }
 
@@ -64,9 +64,9 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   override async close(verdict: Verdict): Promise<VerificationDecided> {
-    // Here, while the trace of this attempt is known: the statement below is for many.
-    const facts = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
-    if (await this.#close.call({ verdict, facts: JSON.stringify(facts) })) return verdict.reply;
+    // Here and not in the statement for many: the trace is that of this command.
+    const encoded = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
+    if (await this.#close.call({ verdict, facts: JSON.stringify(encoded) })) return verdict.reply;
     const known = await this.#recall(verdict.reply.commandId);
     return known.reply === null ? verdict.reply : parseReply(known.reply);
   }
@@ -94,16 +94,17 @@ export class PostgresAttemptStore extends AttemptStore {
 
   /** Whether each verdict was the first of its attempt. */
   async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
+    const of = <T>(read: (verdict: Verdict) => T): T[] => closings.map(({ verdict }) => read(verdict));
     const rows = await this.database.prepared<{ attempt_id: string }>('verification.close', CLOSE, [
-      closings.map(({ verdict }) => verdict.attempt.attemptId),
-      closings.map(({ verdict }) => verdict.reply.outcome),
-      closings.map(({ verdict }) => JSON.stringify(verdict.reply)),
-      closings.map(({ verdict }) => verdict.reply.commandId),
+      of(({ attempt }) => attempt.attemptId),
+      of(({ reply }) => reply.outcome),
+      of(({ reply }) => JSON.stringify(reply)),
+      of(({ reply }) => reply.commandId),
       closings.map(({ facts }) => facts),
     ]);
     if (rows.length > 0) this.wakeRelay();
     const closed = new Set(rows.map((row) => row.attempt_id));
-    return closings.map(({ verdict }) => closed.has(verdict.attempt.attemptId));
+    return of(({ attempt }) => closed.has(attempt.attemptId));
   }
 
   override async unanswered(

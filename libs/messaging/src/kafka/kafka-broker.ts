@@ -15,7 +15,7 @@ import { GroupConsumer } from './group-consumer.js';
 import { Health } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
 import { createReplyTopic, isReplyTopic, removeAbandoned, replyTopicName } from './reply-topics.js';
-import { endsOf, ensureTopics } from './topic-admin.js';
+import { endsOf, ensureTopics, type TopicDefaults } from './topic-admin.js';
 import { TopicNames } from './topic-names.js';
 import { TopicReader } from './topic-reader.js';
 import { Turns } from '../turns.js';
@@ -25,14 +25,16 @@ const LOOP_BACK_LIMIT_MS = 20_000;
 
 /** Nobody on a telephone hears it, and it is only waited under load; see BatchSender. */
 const DEFAULT_LINGER_MS = 50;
+/** Nobody waits longer for an answer. */
+const DEFAULT_COMMAND_RETENTION_MS = 600_000;
 
 /** The bus on Apache Kafka. Connects when it is first used. */
 export class KafkaBroker extends Broker {
   readonly #client: KafkaClient;
   readonly #names: TopicNames;
   readonly #health = new Health();
-  readonly #partitions: number;
-  readonly #replication: number;
+  readonly #topicDefaults: TopicDefaults;
+  readonly #warned = new Set<string>();
   readonly #records: BatchSender;
   /** Apart from the others: an address that is gone must not hold up anything but replies. */
   readonly #replies: BatchSender;
@@ -43,8 +45,17 @@ export class KafkaBroker extends Broker {
     super();
     this.#client = new KafkaClient(options);
     this.#names = new TopicNames(options.topicPrefix ?? '');
-    this.#partitions = options.partitions ?? 6;
-    this.#replication = options.replication ?? 1;
+    this.#topicDefaults = {
+      partitions: options.partitions ?? 6,
+      replication: options.replication ?? 1,
+      commandRetentionMs: options.commandRetentionMs ?? DEFAULT_COMMAND_RETENTION_MS,
+      factRetentionMs: options.factRetentionMs,
+      warn: (line) => {
+        // Services of one process ask for the same topics.
+        if (!this.#warned.has(line)) options.log?.(line);
+        this.#warned.add(line);
+      },
+    };
     const sender = (): BatchSender =>
       new BatchSender({
         producer: () => this.#client.producer(),
@@ -59,8 +70,7 @@ export class KafkaBroker extends Broker {
   }
 
   override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
-    const defaults = { partitions: this.#partitions, replication: this.#replication };
-    return ensureTopics(this.#client, this.#names, topics, defaults);
+    return ensureTopics(this.#client, this.#names, topics, this.#topicDefaults);
   }
 
   override async send(records: readonly BusRecord[]): Promise<void> {
@@ -103,7 +113,7 @@ export class KafkaBroker extends Broker {
   ): Promise<ReplyAddress> {
     const topic = replyTopicName(owner);
     const name = this.#names.inCluster(topic);
-    await createReplyTopic(this.#client, name, this.#replication).catch((error: unknown) => {
+    await createReplyTopic(this.#client, name, this.#topicDefaults.replication).catch((error: unknown) => {
       throw brokerUnavailable('make a reply address', error);
     });
     const nonce = randomBytes(16).toString('hex');
