@@ -77,7 +77,14 @@ export class ObservedBroker extends Broker {
     for (const topic of options.topics) {
       for (const outcome of OUTCOMES) METRICS.records.inc({ service, group, topic, outcome }, 0);
     }
-    const subscription = await this.broker.consume(options, (record) => this.#handle(group, record, handle));
+    const { care } = options;
+    const watched = care && {
+      ...care,
+      poisoned: (record: ConsumedRecord) => this.#handle(group, record, care.poisoned),
+    };
+    const subscription = await this.broker.consume({ ...options, ...(watched && { care: watched }) }, (record) =>
+      this.#handle(group, record, handle),
+    );
     const unread = this.#show(group, () => subscription.figures());
     return {
       ready: subscription.ready,
