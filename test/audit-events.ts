@@ -9,6 +9,8 @@ export interface AuditEvent {
   readonly type: string;
   readonly tenant: string;
   readonly value: Json;
+  /** Header `ce_traceparent`: what it belongs to in the words of W3C Trace Context. */
+  readonly trace: string | undefined;
 }
 
 /** Reads the public topic of audit events from its beginning; every record is kept, repeated ones too. */
@@ -33,6 +35,7 @@ export class AuditEvents {
           id: headers['ce_id'] ?? '',
           type: headers['ce_type'] ?? '',
           tenant: headers['ce_tenant'] ?? '',
+          trace: headers['ce_traceparent'],
         };
         events.#records.push({ ...event, value: JSON.parse(value.toString('utf8')) as Json });
       },

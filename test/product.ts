@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureSecretFiles } from '@countersign/hosting';
+import { type DatabaseTls } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Program, type Ended } from './program.js';
 
@@ -93,12 +94,25 @@ interface OwnCopy extends Copy {
   readonly added: boolean;
 }
 
+/** Servers other than those of the test run. */
+export interface Servers {
+  readonly brokers: readonly string[];
+  readonly topicPrefix: string;
+  /** Of a superuser. */
+  readonly databaseUrl: string;
+  readonly databaseTls: DatabaseTls;
+  /** What a service must be told besides, to be let in. */
+  envOf(service: ServiceName): Readonly<Record<string, string>>;
+}
+
 export interface SeparateOptions {
   /** Of every service; default 1. */
   readonly copies?: number;
-  /** Default: the broker of the test run. */
+  /** Default: those of the test run. */
+  readonly servers?: Servers;
+  /** Default: the broker of the servers. */
   readonly brokers?: readonly string[];
-  /** A superuser's; default: the server of the test run. */
+  /** A superuser's; default: the database of the servers. */
   readonly postgresUrl?: string;
   /** A port through which the services reach PostgreSQL. Default: that of the server. */
   readonly postgresPort?: number;
@@ -111,10 +125,11 @@ export interface SeparateOptions {
  * uses.
  */
 export async function startSeparate(options: SeparateOptions = {}): Promise<SeparateProduct> {
-  const brokers = options.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
-  const topicPrefix = `e2e-${randomBytes(6).toString('hex')}.`;
+  const { servers } = options;
+  const brokers = options.brokers ?? servers?.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
+  const topicPrefix = servers?.topicPrefix ?? `e2e-${randomBytes(6).toString('hex')}.`;
   const folder = await temporaryFolder();
-  const database = await createTestDatabase(options.postgresUrl);
+  const database = await createTestDatabase(options.postgresUrl ?? servers?.databaseUrl, servers?.databaseTls);
   const serviceUrl = new URL(database.url);
   if (options.postgresPort !== undefined) serviceUrl.port = String(options.postgresPort);
   const { values } = await ensureSecretFiles(join(folder, 'secrets'));
@@ -128,6 +143,8 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     TOPIC_PREFIX: topicPrefix,
     ...options.env,
   };
+  const run = (service: ServiceName, more?: Readonly<Record<string, string>>): Program =>
+    Program.start(service, { ...env, ...servers?.envOf(service), ...more });
   const past: Program[] = [];
   const copies: OwnCopy[] = [];
   const leave = (copy: Copy): void => {
@@ -137,7 +154,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
   const begin = (service: ServiceName, more: Readonly<Record<string, string>> = {}): OwnCopy => {
     // Those that were killed leave the list: a matrix of kills starts hundreds.
     for (const dead of copies.filter(({ added, program }) => added && program.end?.signal === 'SIGKILL')) leave(dead);
-    const copy: OwnCopy = { service, program: Program.start(service, { ...env, ...more }), urls: {}, added: true };
+    const copy: OwnCopy = { service, program: run(service, more), urls: {}, added: true };
     copies.push(copy);
     copy.program.ready().then(
       (urls) => (copy.urls = urls),
@@ -149,7 +166,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     for (const { program } of copies.splice(0)) past.push(program);
     for (const service of SERVICES) {
       for (let copy = 0; copy < (options.copies ?? 1); copy++) {
-        copies.push({ service, program: Program.start(service, env), urls: {}, added: false });
+        copies.push({ service, program: run(service), urls: {}, added: false });
       }
     }
     const started = await Promise.allSettled(copies.map(async (copy) => (copy.urls = await copy.program.ready())));
@@ -194,7 +211,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     restart: async (service, copy = 0) => {
       const one = the(service, copy);
       past.push(one.program);
-      one.program = Program.start(service, env);
+      one.program = run(service);
       one.urls = await one.program.ready();
     },
   };

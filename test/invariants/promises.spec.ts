@@ -19,7 +19,7 @@ const row: LedgerRow = {
 };
 const entry = { event_id: 'e-1', kind: 'attempt.decided', subject: 's', call_id: 'call-1', attempt_id: 'a-1' };
 const event = {
-  ...{ id: 'e-1', type: 'countersign.attempt.decided.v1', tenant: 't' },
+  ...{ id: 'e-1', type: 'countersign.attempt.decided.v1', tenant: 't', trace: undefined },
   value: { status_code: 'VERIFIED', unmapped: { verification_id: 'a-1' } },
 };
 /** A world in which everything is as promised. */

@@ -120,6 +120,10 @@ export class MemoryBroker extends Broker {
     return Promise.resolve({ topic, close });
   }
 
+  override now(): number {
+    return Date.now();
+  }
+
   override healthy(): boolean {
     return !this.#closed;
   }
