@@ -13,6 +13,8 @@ export interface Fault {
   readonly name: string;
   /** Whether `npm test` does it too. */
   readonly short: boolean;
+  /** False: only there, because the whole matrix does the same more thoroughly. */
+  readonly full?: boolean;
   /** Brokers of the cluster; default 1. */
   readonly brokers?: 1 | 3;
   /** Does it, and returns how often, when it is over. @throws Error that says what did not behave as promised */

@@ -1,7 +1,6 @@
 import { eventually } from '@countersign/testing';
 import { SERVICES, type Copy, type ServiceName } from '../product.js';
 import { lasting, times, type Fault } from './fault.js';
-import { dieAt, findKills, type Kill } from './kills.js';
 import { measure, verifiedSince, type Cell } from './measure.js';
 import { SESSION_MS } from './stand.js';
 
@@ -11,32 +10,6 @@ const DAY_MS = 86_400_000;
 const GUESSES_MEANWHILE = 60;
 const MEANWHILE_LIMIT_MS = 60_000;
 const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
-
-/** Of the short form: where a record and its effect can come apart, of each service one. */
-const KILLS_OF_SHORT: readonly Kill[] = [
-  { service: 'verification', point: 'sql verification.spend', when: 'after', hit: 2 },
-  { service: 'verification', point: 'sql verification.close', when: 'after', hit: 1 },
-  { service: 'verification', point: 'publish countersign.facts', when: 'after', hit: 1 },
-  { service: 'rate-limit', point: 'publish verification.admissions', when: 'after', hit: 2 },
-  { service: 'audit', point: 'sql audit.append', when: 'after', hit: 1 },
-  { service: 'directory', point: 'publish countersign.directory', when: 'before', hit: 1 },
-  { service: 'swaig-adapter', point: 'publish verification.requests', when: 'after', hit: 3 },
-];
-
-export const KILLED: Fault = {
-  name: 'SIGKILL at named points',
-  short: true,
-  run: async (cell, { full, runs }) => {
-    const kills = full ? await findKills(cell) : KILLS_OF_SHORT;
-    if (full) cell.note(`${kills.length} ways to die: points × before and after × hits 1 to 3`);
-    return times(runs, async () => {
-      for (const kill of kills) {
-        const { service, point, when, hit } = kill;
-        if (!(await dieAt(cell.stand, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
-      }
-    }).then((done) => done * kills.length);
-  },
-};
 
 export const STOPPED: Fault = {
   name: 'SIGSTOP beyond the session, then SIGCONT',

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { appendFileSync } from 'node:fs';
 import { type Fault } from './fault.js';
+import * as deaths from './faults-of-death.js';
 import * as processes from './faults-of-processes.js';
 import * as records from './faults-of-records.js';
 import * as servers from './faults-of-servers.js';
@@ -16,8 +17,9 @@ const START_AND_STOP_MS = 240_000;
 /** Of what may be thousands of the same. */
 const SHOWN = 10;
 
-const ALL: readonly Fault[] = [...Object.values(servers), ...Object.values(records), ...Object.values(processes)];
-const CHOSEN = ALL.filter(({ name, short }) => (FULL || short) && name.includes(INVARIANTS_FAULT));
+const ALL: readonly Fault[] = [servers, records, processes, deaths].flatMap((kind) => Object.values(kind).flat());
+const IN_FORM = ALL.filter(({ short, full = true }) => (FULL ? full : short));
+const CHOSEN = IN_FORM.filter(({ name }) => name.includes(INVARIANTS_FAULT));
 
 /** For whoever watches the run, see `tools/test-invariants.mjs`. */
 function report(line: { begin: string } | { row: Row }): void {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
-import { SERVICES, type ServiceName } from '../product.js';
+import { type ServiceName } from '../product.js';
 import { type Cell } from './measure.js';
 import { type Stand } from './stand.js';
 
@@ -19,46 +19,49 @@ export interface Kill {
   readonly when: 'before' | 'after';
   /** The process dies when it passes the point for this time, counted from 1. */
   readonly hit: number;
+  /** It comes so far only when it is asked to stop. */
+  readonly stopping?: boolean;
 }
 
-/** Runs a copy of every service under load and learns which points it passes, and how often. */
-export async function findKills(cell: Cell): Promise<Kill[]> {
+/** Runs a copy of a service under load and learns which points it passes, and how often. */
+export async function findKills(cell: Cell, service: ServiceName): Promise<Kill[]> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-points-'));
-  try {
-    const all: Kill[] = [];
-    for (const service of SERVICES) all.push(...(await killsOf(cell, service, join(folder, service))));
-    return all;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function killsOf(cell: Cell, service: ServiceName, file: string): Promise<Kill[]> {
+  const file = join(folder, service);
   const { product } = cell.stand;
   const copy = await product.add(service, { ...WITH_PRELOAD, KILL_LIST: file });
   await new Promise((resolve) => setTimeout(resolve, LISTING_MS));
+  const inService = counts(await readFile(file, 'utf8'));
   await product.retire(copy);
-  const passed = new Map<string, number>();
-  for (const point of (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')) {
-    passed.set(point, (passed.get(point) ?? 0) + 1);
-  }
-  cell.note(`${service}: ${passed.size} points: ${[...passed.keys()].join(', ')}`);
-  return [...passed].flatMap(([point, times]) =>
+  const passed = counts(await readFile(file, 'utf8').finally(() => rm(folder, { recursive: true, force: true })));
+  const kills = [...passed].flatMap(([point, times]) =>
     Array.from({ length: Math.min(times, MOST_HITS) }, (_, at) => at + 1).flatMap((hit) =>
-      (['before', 'after'] as const).map((when) => ({ service, point, when, hit })),
+      (['before', 'after'] as const).map((when) => {
+        return { service, point, when, hit, stopping: hit > (inService.get(point) ?? 0) };
+      }),
     ),
   );
+  cell.note(`${passed.size} points, ${kills.length} ways to die: ${[...passed.keys()].join(', ')}`);
+  return kills;
+}
+
+/** How often each point stands in a list. */
+function counts(list: string): Map<string, number> {
+  const passed = new Map<string, number>();
+  for (const point of list.split('\n').filter((line) => line !== '')) {
+    passed.set(point, (passed.get(point) ?? 0) + 1);
+  }
+  return passed;
 }
 
 /** Starts a copy that dies as it is told, beside one that lives. @returns whether it came so far */
-export async function dieAt(stand: Stand, { service, point, when, hit }: Kill): Promise<boolean> {
-  const copy = stand.product.begin(service, { ...WITH_PRELOAD, KILL_AT: `${when}:${hit}:${point}` });
-  const died = await eventually('it dies', () => !copy.program.running, DEATH_LIMIT_MS).catch(() => false);
-  const { code } = died ? await copy.program.ended : await stand.product.retire(copy);
-  if (died && code !== null) {
-    throw new Error(
-      `${service} ended with code ${code} instead of ${when} ${point}:\n${copy.program.output.slice(-2000)}`,
-    );
-  }
-  return died;
+export async function dieAt({ product }: Stand, { service, point, when, hit, stopping }: Kill): Promise<boolean> {
+  const copy = product.begin(service, { ...WITH_PRELOAD, KILL_AT: `${when}:${hit}:${point}` });
+  const { program } = copy;
+  const ready = (): boolean => Object.keys(copy.urls).length > 0;
+  const over = (): boolean => !program.running || (stopping === true && ready());
+  await eventually('it dies', over, DEATH_LIMIT_MS).catch(() => undefined);
+  const { code, signal } = await product.retire(copy);
+  if (signal === 'SIGKILL') return true;
+  if (code === 0) return false;
+  throw new Error(`${service} ended with code ${code} and not ${when} ${point}:\n${program.output.slice(-2000)}`);
 }
