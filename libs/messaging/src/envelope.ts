@@ -14,6 +14,8 @@ export const HEADERS = {
   /** Milliseconds since 1970 after which nobody waits for the answer any more. */
   deadline: 'deadline',
   traceparent: 'traceparent',
+  /** Id of the dead letter whose record is sent again by it. */
+  replayOf: 'replay-of',
 } as const;
 
 /** What is on its way out. Handlers return these; they publish nothing themselves. */
