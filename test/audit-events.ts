@@ -8,6 +8,8 @@ export interface AuditEvent {
   readonly id: string;
   readonly type: string;
   readonly value: Json;
+  /** Header `ce_traceparent`: what it belongs to in the words of W3C Trace Context. */
+  readonly trace: string | undefined;
 }
 
 /** Reads the public topic of audit events from its beginning; every record is kept, repeated ones too. */
@@ -28,7 +30,7 @@ export class AuditEvents {
     events.#follower = await events.#broker.follow(
       TOPICS.auditEvents.name,
       ({ headers, value }) => {
-        const event = { id: headers['ce_id'] ?? '', type: headers['ce_type'] ?? '' };
+        const event = { id: headers['ce_id'] ?? '', type: headers['ce_type'] ?? '', trace: headers['ce_traceparent'] };
         events.#records.push({ ...event, value: JSON.parse(value.toString('utf8')) as Json });
       },
       fatal,

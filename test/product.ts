@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureSecretFiles } from '@countersign/hosting';
+import { type DatabaseTls } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Program, type Ended } from './program.js';
 
@@ -73,16 +74,38 @@ interface Copy {
   urls: Readonly<Record<string, string>>;
 }
 
+/** Servers other than those of the test run. */
+export interface Servers {
+  readonly brokers: readonly string[];
+  readonly topicPrefix: string;
+  /** Of a superuser. */
+  readonly databaseUrl: string;
+  readonly databaseTls: DatabaseTls;
+  /** What a service must be told besides, to be let in. */
+  envOf(service: ServiceName): Readonly<Record<string, string>>;
+}
+
+export interface SeparateOptions {
+  /** Of every service; default 1. */
+  readonly copies?: number;
+  /** Default: those of the test run. */
+  readonly servers?: Servers;
+  /** Default: the broker of the servers. */
+  readonly brokers?: readonly string[];
+  /** More settings for every service. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
- * Every service as a process of its own, over the real Kafka and PostgreSQL of the test run, with topics and a database
- * that nobody else uses.
- * @param options.copies of every service
+ * Every service as a process of its own, over a real Kafka and PostgreSQL, with topics and a database that nobody else
+ * uses.
  */
-export async function startSeparate(options: { readonly copies?: number } = {}): Promise<SeparateProduct> {
-  const brokers = requiredEnv('TEST_KAFKA_BROKERS').split(',');
-  const topicPrefix = `e2e-${randomBytes(6).toString('hex')}.`;
+export async function startSeparate(options: SeparateOptions = {}): Promise<SeparateProduct> {
+  const { servers } = options;
+  const brokers = options.brokers ?? servers?.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
+  const topicPrefix = servers?.topicPrefix ?? `e2e-${randomBytes(6).toString('hex')}.`;
   const folder = await temporaryFolder();
-  const database = await createTestDatabase();
+  const database = await createTestDatabase(servers?.databaseUrl, servers?.databaseTls);
   const { values } = await ensureSecretFiles(join(folder, 'secrets'));
   const adminKey = newAdminKey();
   const env = {
@@ -92,14 +115,16 @@ export async function startSeparate(options: { readonly copies?: number } = {}):
     DATABASE_URL: database.url,
     KAFKA_BROKERS: brokers.join(','),
     TOPIC_PREFIX: topicPrefix,
+    ...options.env,
   };
+  const run = (service: ServiceName): Program => Program.start(service, { ...env, ...servers?.envOf(service) });
   const past: Program[] = [];
   const copies: Copy[] = [];
   const startAgain = async (): Promise<void> => {
     for (const { program } of copies.splice(0)) past.push(program);
     for (const service of SERVICES) {
       for (let copy = 0; copy < (options.copies ?? 1); copy++) {
-        copies.push({ service, program: Program.start(service, env), urls: {} });
+        copies.push({ service, program: run(service), urls: {} });
       }
     }
     const started = await Promise.allSettled(copies.map(async (copy) => (copy.urls = await copy.program.ready())));
@@ -127,7 +152,7 @@ export async function startSeparate(options: { readonly copies?: number } = {}):
     restart: async (service, copy = 0) => {
       const one = the(service, copy);
       past.push(one.program);
-      one.program = Program.start(service, env);
+      one.program = run(service);
       one.urls = await one.program.ready();
     },
   };

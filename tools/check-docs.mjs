@@ -1,9 +1,10 @@
-/** Compares docs/operations.md with the code: settings and their defaults, topics and kinds, error codes; and every link between pages. */
+/** Compares docs/operations.md with the code: settings and their defaults, topics and kinds, metrics, error codes; and every link between pages. */
 import 'reflect-metadata';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { getMetadataStorage } from 'class-validator';
+import { register } from 'prom-client';
 import { buildIfStale, root } from './build.mjs';
 
 buildIfStale();
@@ -21,14 +22,22 @@ for (const app of readdirSync(join(root, 'apps')).filter((name) => name !== 'cli
   compareSettings(app, Settings, namesOf(parent));
 }
 
-const { TOPICS, DEAD_LETTERS, ERROR_CODES } = await load('libs/contracts/src/index.js');
+const { TOPICS, CLOCK, DEAD_LETTERS, ERROR_CODES } = await load('libs/contracts/src/index.js');
 const topics = rowsBelow('Topics', 2);
-for (const { name, kind } of [...Object.values(TOPICS), DEAD_LETTERS]) {
+for (const { name, kind } of [...Object.values(TOPICS), CLOCK, DEAD_LETTERS]) {
   if (topics.get(name)?.[0] !== kind) faults.push(`the topic ${name} of kind ${kind} is missing`);
 }
 const codes = rowsBelow('Error codes', 2);
 for (const code of ERROR_CODES) if (!codes.has(code)) faults.push(`the error code ${code} is missing`);
 for (const code of codes.keys()) if (!ERROR_CODES.includes(code)) faults.push(`there is no error code ${code}`);
+await load('libs/observability/src/index.js');
+const metrics = [...rowsBelow('Health and metrics', 2).keys()].filter((name) => name.startsWith('countersign_'));
+const registered = register
+  .getMetricsAsArray()
+  .map(({ name, labelNames }) => `${name}{${labelNames.join()}}`)
+  .filter((name) => name.startsWith('countersign_'));
+for (const name of registered) if (!metrics.includes(name)) faults.push(`the metric ${name} is missing`);
+for (const name of metrics) if (!registered.includes(name)) faults.push(`there is no metric ${name}`);
 for (const page of pages(root)) checkLinks(page);
 
 for (const fault of faults) process.stderr.write(`docs: ${fault}\n`);

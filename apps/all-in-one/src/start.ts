@@ -54,8 +54,8 @@ async function startAll(
   const { values, made } = await readSecrets(join(dataDir, 'secrets'));
 
   const databaseUrl = settings.DATABASE_URL?.reveal() ?? (await embeddedDatabase(dataDir, closers));
-  const broker =
-    settings.KAFKA_BROKERS === undefined ? new MemoryBroker() : openBroker('countersign', settings, logger);
+  const onKafka = settings.KAFKA_BROKERS !== undefined;
+  const broker = onKafka ? openBroker('all-in-one', settings, logger) : new MemoryBroker();
   closers.push(() => broker.close());
 
   // What the environment gives wins over what is made here.

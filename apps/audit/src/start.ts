@@ -21,6 +21,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     deliveries: new PostgresDeliveries(database),
     logger: new NestLogger(host.logger),
     onFatal: fatal,
+    observe: host.observe,
   };
   const letters = await createBusApp(DeadLetterModule.with(trail), {
     ...{ ...shared, group: 'audit-letters', messages: [DeadLettered] },

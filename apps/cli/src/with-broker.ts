@@ -16,7 +16,7 @@ export async function withBroker(
 ): Promise<void> {
   try {
     // What the client library complains about would stand among the output; the error that follows says it.
-    const broker = openBroker('countersign-cli', loadSettings(BusSettings, env), createProcessLogger('silent'));
+    const broker = openBroker('cli', loadSettings(BusSettings, env), createProcessLogger('silent'));
     await command(broker, write).finally(() => broker.close());
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;

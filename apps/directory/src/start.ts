@@ -46,6 +46,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     messages: [TenantChangeRequested, AgentCreateRequested, AgentRotateRequested, AgentPolicyChangeRequested],
     logger: new NestLogger(host.logger),
     onFatal: fatal,
+    observe: host.observe,
   });
   host.onClose(() => app.close());
   await app.listen();

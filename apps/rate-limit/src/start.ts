@@ -35,6 +35,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,
+      observe: host.observe,
     },
   );
   host.onClose(() => app.close());

@@ -1,4 +1,4 @@
-import { type Logger } from '@countersign/observability';
+import { followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { checkAccess, type Access, type Authenticator, type CallerRequest } from './authenticate.js';
@@ -23,7 +23,7 @@ const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosnif
  * The HTTP server below the controllers: limits, headers, authentication before the body is read, one log line.
  * Only `application/json` is parsed; Fastify's own parsers for other types are removed.
  */
-export function createAdapter(): FastifyAdapter {
+export function createAdapter(tracer: Tracer | undefined): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -35,6 +35,7 @@ export function createAdapter(): FastifyAdapter {
     },
   });
   const server = adapter.getInstance<FastifyInstance>();
+  followRequests(server, tracer);
   server.removeAllContentTypeParsers();
   const parseJson = server.getDefaultJsonParser('error', 'error');
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
@@ -75,7 +76,8 @@ export function guardEdge(adapter: FastifyAdapter, authenticator: Authenticator,
     // The pattern of the route: a path holds ids of people.
     const route = request.routeOptions.url ?? 'unknown';
     const { statusCode: status, elapsedTime } = reply;
-    logger.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 }, 'request');
+    const note = { method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 };
+    inTraceOf(request, () => logger.info(note, 'request'));
     // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
     if (stopping) setImmediate(() => server.server.closeIdleConnections());
     done();

@@ -3,7 +3,6 @@ import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
-import { BusClient } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
@@ -34,10 +33,9 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const topics = [TOPICS.requests, TOPICS.subjectCommands, TOPICS.directoryCommands, TOPICS.directory];
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   try {
-    const bus = await BusClient.open({ broker: host.broker, owner: NAME, onFatal: fatal });
-    host.onClose(() => bus.close());
+    const bus = await host.client();
     const directory = await host.directory();
-    const adapter = createAdapter();
+    const adapter = createAdapter(host.tracer);
     const routes = guardEdge(adapter, new Authenticator(adminKey, directory, new SystemClock()), host.logger);
     const timeout = { milliseconds: settings.REPLY_TIMEOUT_MS };
     const app = await NestFactory.create<NestFastifyApplication>(

@@ -1,6 +1,6 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
-import { answerSeconds, type Logger } from '@countersign/observability';
+import { answerSeconds, followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
 import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
 import { refusal } from './swaig-reply.js';
 
@@ -29,7 +29,11 @@ declare module 'fastify' {
  * The HTTP server in front of the controllers. It refuses what can be refused before a byte of the body is read:
  * strangers first, because they are the ones who come in floods.
  */
-export function createHttpDoor(authenticate: AuthenticateAgent, logger: Logger): FastifyAdapter {
+export function createHttpDoor(
+  authenticate: AuthenticateAgent,
+  logger: Logger,
+  tracer: Tracer | undefined,
+): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     skipMiddie: true,
@@ -50,6 +54,7 @@ export function createHttpDoor(authenticate: AuthenticateAgent, logger: Logger):
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
+  followRequests(http, tracer);
   http.decorateRequest('authenticated', undefined);
   http.decorateRequest('note', undefined);
   http.addHook('onRequest', (request, reply, done) => {
@@ -67,7 +72,8 @@ export function createHttpDoor(authenticate: AuthenticateAgent, logger: Logger):
   http.addHook('onResponse', (request, reply, done) => {
     if (request.routeOptions.url === '/swaig') {
       seconds.observe({ adapter: 'swaig' }, reply.elapsedTime / 1000);
-      logger.info({ ...request.note, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'swaig');
+      const note = { ...request.note, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+      inTraceOf(request, () => logger.info(note, 'swaig'));
     }
     // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
     if (stopping) setImmediate(() => http.server.closeIdleConnections());

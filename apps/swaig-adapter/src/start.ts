@@ -3,7 +3,6 @@ import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
-import { BusClient } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
@@ -28,8 +27,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
 
   const host = await Host.open(NAME, settings, [TOPICS.requests, TOPICS.directory], fatal, replace);
   try {
-    const bus = await BusClient.open({ broker: host.broker, owner: NAME, onFatal: fatal });
-    host.onClose(() => bus.close());
+    const bus = await host.client();
     const directory = await host.directory();
     let local = `http://localhost:${settings.SWAIG_PORT}`;
     const app = await NestFactory.create<NestFastifyApplication>(
@@ -41,7 +39,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
         verifications: new BusVerifications(bus, settings.REPLY_TIMEOUT_MS),
         health: host.health,
       }),
-      createHttpDoor(new AuthenticateAgent(directory, new SystemClock()), host.logger),
+      createHttpDoor(new AuthenticateAgent(directory, new SystemClock()), host.logger, host.tracer),
       { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
     );
     host.onClose(() => app.close());

@@ -9,7 +9,7 @@ import {
 } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
-import { gauge, NestLogger } from '@countersign/observability';
+import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
@@ -55,7 +55,8 @@ export async function start(
     concurrency: hashConcurrency(settings, availableParallelism()),
     queueLimit: settings.HASH_QUEUE,
   });
-  gauge('countersign_hash_load', 'Guesses that wait for a hash or are being hashed', 'verification', () => argon.load);
+  const hide = METRICS.hashLoad.read(() => [{ labels: { service: 'verification' }, value: argon.load }]);
+  host.onClose(() => Promise.resolve(hide()));
 
   const wake = (): void => relay.wake();
   const app = await createBusApp(
@@ -74,6 +75,7 @@ export async function start(
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,
+      observe: host.observe,
     },
   );
   host.onClose(() => app.close());

@@ -38,8 +38,15 @@ export interface EncodedMessage {
   readonly value: string;
 }
 
-/** @param id of the record: the same whenever it is sent again */
-export function encodeMessage(id: string, content: Message): EncodedMessage {
+/**
+ * @param id of the record: the same whenever it is sent again
+ * @param headers that it carries besides, such as those of a trace
+ */
+export function encodeMessage(
+  id: string,
+  content: Message,
+  headers: Readonly<Record<string, string>> = {},
+): EncodedMessage {
   const { type, topic } = content.constructor as MessageClass;
-  return { id, topic, key: content.partitionKey, headers: { type, id }, value: JSON.stringify(content) };
+  return { id, topic, key: content.partitionKey, headers: { ...headers, type, id }, value: JSON.stringify(content) };
 }

@@ -18,5 +18,8 @@ export const TOPICS = {
 /** The topic that takes what a consumer group could not handle. */
 export const DEAD_LETTERS: TopicSpec = { name: 'countersign.dead-letters', kind: 'fact' };
 
+/** Where a process that is about to take commands writes a record, to learn the time from the broker's stamp on it. */
+export const CLOCK: TopicSpec = { name: 'countersign.clock', kind: 'command' };
+
 /** Replies have no topic of their own: the asker names its address in the header `reply-to`. */
 export const REPLY = '';

@@ -1,11 +1,23 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { DirectoryCopy } from '@countersign/directory-copy';
-import { type Broker } from '@countersign/messaging';
-import { createLogger, gauge, Health, OpsServer, type Logger } from '@countersign/observability';
+import { BusClient, type Broker, type RecordOutcome } from '@countersign/messaging';
+import {
+  createLogger,
+  failCurrentSpan,
+  Health,
+  METRICS,
+  OpsServer,
+  type Logger,
+  type Tracer,
+} from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
 import { type RunningService } from '@countersign/service';
+import { databaseTls } from './database-tls.js';
+import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
+import { showOutbox } from './outbox-figures.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
+import { tracerOf } from './tracing.js';
 
 /** Facts may be this late, in milliseconds: the audit service then takes many at a time, at a fraction of the cost. */
 const RELAY_LINGER_MS = 150;
@@ -38,6 +50,8 @@ export class Host {
     private readonly settings: BusSettings,
     readonly logger: Logger,
     readonly broker: Broker,
+    /** Undefined: spans are not recorded. */
+    readonly tracer: Tracer | undefined,
     private readonly fatal: Fatal,
     private readonly replace: Replacements,
   ) {}
@@ -51,8 +65,11 @@ export class Host {
     replace: Replacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
-    const broker = replace.broker ?? openBroker(`countersign-${name}`, settings, logger);
-    const host = new Host(name, settings, logger, broker, fatal, replace);
+    const opened = replace.broker ?? openBroker(name, settings, logger);
+    const tracer = await tracerOf(name, settings);
+    const broker = new ObservedBroker(opened, name, tracer);
+    const host = new Host(name, settings, logger, broker, tracer, fatal, replace);
+    if (tracer) host.onClose(() => tracer.close());
     if (!replace.broker) host.onClose(() => broker.close());
     host.health.add('broker', () => broker.healthy());
     await host.#orClose(broker.ensureTopics(topics));
@@ -64,17 +81,18 @@ export class Host {
     this.#closers.push(step);
   }
 
-  /** @throws ServiceError DATABASE_UNAVAILABLE */
+  /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(schema: string, migrations: readonly MigrationClass[], settings: StoreSettings): Promise<Database> {
-    const database = await this.#orClose(
+    const open = async (): Promise<Database> =>
       openDatabase({
         url: settings.DATABASE_URL.reveal(),
+        tls: databaseTls(settings),
         schema,
         migrations,
         poolSize: settings.DATABASE_POOL_SIZE,
         applicationName: `countersign ${this.name}`,
-      }),
-    );
+      });
+    const database = await this.#orClose(open());
     this.onClose(() => database.close());
     this.health.add('database', () => database.healthy());
     return database;
@@ -89,9 +107,46 @@ export class Host {
       onError: (error) => this.logger.warn({ err: error }, 'the outbox waits: publishing failed'),
     });
     relay.start();
-    this.onClose(() => relay.close());
+    const hide = showOutbox(this.name, () => relay.backlog());
+    this.onClose(() => relay.close().finally(hide));
     return relay;
   }
+
+  /** Asks over the bus. @throws ServiceError BROKER_UNAVAILABLE */
+  async client(): Promise<BusClient> {
+    const service = this.name;
+    METRICS.replyTimeouts.inc({ service }, 0);
+    METRICS.lateReplies.inc({ service }, 0);
+    const client = await this.#orClose(
+      BusClient.open({
+        broker: this.broker,
+        owner: this.name,
+        onFatal: this.fatal,
+        observe: (event) => {
+          switch (event.kind) {
+            case 'answered':
+              return METRICS.replies.observe({ service }, event.seconds);
+            case 'timed_out':
+              return METRICS.replyTimeouts.inc({ service });
+            case 'late_reply':
+              return METRICS.lateReplies.inc({ service });
+          }
+        },
+      }),
+    );
+    const hide = METRICS.questions.read(() => [{ labels: { service }, value: client.waiting }]);
+    this.onClose(() => client.close().finally(hide));
+    return client;
+  }
+
+  /** Counts what became of records, and marks their spans; every `createBusApp` of a service is given it. */
+  readonly observe = ({ group, topic, outcome, code }: RecordOutcome): void => {
+    const labels = { service: this.name, group, topic, outcome };
+    METRICS.records.inc(labels);
+    if (code === undefined) return;
+    METRICS.failures.inc({ ...labels, code });
+    failCurrentSpan(code);
+  };
 
   async directory(): Promise<DirectoryCopy> {
     const copy = await this.#orClose(DirectoryCopy.follow(this.broker, this.fatal));
@@ -109,9 +164,9 @@ export class Host {
       this.onClose(() => ops.close());
       opsUrl = { ops: ops.url };
     }
-    gauge('countersign_up', '1 while the service can do its work', this.name, () =>
-      this.health.report().status === 'ok' ? 1 : 0,
-    );
+    const up = (): number => (this.health.report().status === 'ok' ? 1 : 0);
+    const hide = METRICS.up.read(() => [{ labels: { service: this.name }, value: up() }]);
+    this.onClose(() => Promise.resolve(hide()));
     const all = { ...urls, ...opsUrl };
     if (this.replace.ops !== false) this.logger.info({ urls: all }, 'ready');
     return { name: this.name, urls: all, health: this.health, close: () => this.close() };

@@ -1,3 +1,4 @@
+export { databaseTls } from './database-tls.js';
 export * from './host.js';
 export * from './open-broker.js';
 export * from './settings.js';

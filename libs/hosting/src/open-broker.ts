@@ -1,12 +1,15 @@
 import { createBroker, type Broker } from '@countersign/messaging';
 import { type Logger } from '@countersign/observability';
 import { ServiceError } from '@countersign/service';
+import { kafkaSecurity } from './kafka-security.js';
 import { type BusSettings } from './settings.js';
 
+const DAY_MS = 86_400_000;
+
 /**
- * The bus that the settings name; nothing is connected yet.
- * @param name of the process, for the logs of the brokers
- * @throws ServiceError SETTINGS_INVALID without KAFKA_BROKERS
+ * The bus on the Kafka that the settings name; nothing is connected yet.
+ * @param name of the service, for the logs of the brokers
+ * @throws ServiceError SETTINGS_INVALID
  */
 export function openBroker(name: string, settings: BusSettings, logger: Logger): Broker {
   if (settings.KAFKA_BROKERS === undefined) {
@@ -18,13 +21,16 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
   }
   return createBroker({
     brokers: settings.KAFKA_BROKERS.split(','),
-    clientId: name,
+    clientId: `countersign-${name}`,
     topicPrefix: settings.TOPIC_PREFIX,
     partitions: settings.TOPIC_PARTITIONS,
     replication: settings.TOPIC_REPLICATION,
+    commandRetentionMs: settings.COMMAND_RETENTION_SECONDS * 1000,
+    ...(settings.AUDIT_RETENTION_DAYS > 0 ? { factRetentionMs: settings.AUDIT_RETENTION_DAYS * DAY_MS } : {}),
+    security: kafkaSecurity(settings),
     lingerMs: settings.SEND_LINGER_MS,
     sessionTimeoutMs: settings.GROUP_SESSION_TIMEOUT_MS,
-    silenceMs: settings.CONSUMER_SILENCE_SECONDS * 1_000,
+    silenceMs: settings.CONSUMER_SILENCE_SECONDS * 1000,
     log: (text) => logger.warn({}, text),
   });
 }

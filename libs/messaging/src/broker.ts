@@ -146,6 +146,12 @@ export abstract class Broker {
    */
   abstract acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]>;
 
+  /**
+   * Milliseconds since 1970 by the clock of the brokers, as far as this process knows it; deadlines are times on it. In
+   * process: the own clock.
+   */
+  abstract now(): number;
+
   /** True while the broker can be reached, as far as this process knows. */
   abstract healthy(): boolean;
 

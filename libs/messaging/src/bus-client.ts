@@ -8,16 +8,28 @@ import { HEADERS, type Outgoing, toRecord } from './envelope.js';
 
 interface Question {
   readonly replyClass: MessageClass;
+  /** When it was asked, on the clock of `performance`. */
+  readonly since: number;
   readonly timer: NodeJS.Timeout;
   readonly resolve: (reply: Message) => void;
   readonly reject: (error: Error) => void;
 }
+
+/** What became of a question; for metrics. */
+export type QuestionEvent =
+  /** `seconds`: from the question to its reply. */
+  | { readonly kind: 'answered'; readonly seconds: number }
+  | { readonly kind: 'timed_out' }
+  /** A reply came when nobody waited for it any more, and was dropped. */
+  | { readonly kind: 'late_reply' };
 
 export interface BusClientOptions {
   readonly broker: Broker;
   /** Names the kind of process in its reply address, for people who look at the cluster. */
   readonly owner: string;
   readonly onFatal: (error: Error) => void;
+  /** Told of every question's end; must not throw. */
+  readonly observe?: (event: QuestionEvent) => void;
 }
 
 /** Asks over the bus and gets the answer at an address of its own. */
@@ -28,14 +40,17 @@ export class BusClient {
   #address: ReplyAddress | undefined;
   #closed = false;
 
-  private constructor(private readonly broker: Broker) {}
+  private constructor(
+    private readonly broker: Broker,
+    private readonly observe: (event: QuestionEvent) => void,
+  ) {}
 
   /**
    * Ready when it returns: a record has gone to the reply address and come back.
    * @throws ServiceError BROKER_UNAVAILABLE, retriable
    */
-  static async open({ broker, owner, onFatal }: BusClientOptions): Promise<BusClient> {
-    const client = new BusClient(broker);
+  static async open({ broker, owner, onFatal, observe }: BusClientOptions): Promise<BusClient> {
+    const client = new BusClient(broker, observe ?? (() => undefined));
     client.#address = await broker.openReplyAddress(owner, (record) => client.#receive(record), onFatal);
     return client;
   }
@@ -66,15 +81,16 @@ export class BusClient {
         ...headers,
         [HEADERS.replyTo]: address.topic,
         [HEADERS.correlationId]: correlationId,
-        [HEADERS.deadline]: String(Date.now() + timeoutMs),
+        [HEADERS.deadline]: String(this.broker.now() + timeoutMs),
       },
     });
     const answer = new Promise<Message>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#questions.delete(correlationId);
+        this.observe({ kind: 'timed_out' });
         reject(new ServiceError('REQUEST_TIMED_OUT', `no ${replyClass.type} came within ${timeoutMs} ms`, true));
       }, timeoutMs);
-      this.#questions.set(correlationId, { replyClass, timer, resolve, reject });
+      this.#questions.set(correlationId, { replyClass, since: performance.now(), timer, resolve, reject });
     });
     this.broker.send([record]).catch((error: unknown) => {
       this.#forget(correlationId)?.reject(
@@ -103,8 +119,10 @@ export class BusClient {
     const question = this.#forget(record.headers[HEADERS.correlationId] ?? '');
     if (question === undefined) {
       this.lateReplies++;
+      this.observe({ kind: 'late_reply' });
       return;
     }
+    this.observe({ kind: 'answered', seconds: (performance.now() - question.since) / 1000 });
     try {
       question.resolve(decode(record, new Map([[question.replyClass.type, question.replyClass]])));
     } catch (error) {

@@ -20,6 +20,17 @@ export interface BusServerOptions {
   /** Where records that end the process are found out; see {@link Deliveries}. */
   readonly deliveries?: Deliveries;
   readonly onFatal: (error: Error) => void;
+  /** Told what became of every try at a record; must not throw. */
+  readonly observe?: (outcome: RecordOutcome) => void;
+}
+
+/** What became of one try at a record; for metrics and traces. */
+export interface RecordOutcome {
+  readonly group: string;
+  readonly topic: string;
+  readonly outcome: 'handled' | 'expired' | 'retried' | 'dead_lettered';
+  /** Code of the error, where there was one; INTERNAL for a bug. */
+  readonly code?: string;
 }
 
 /** What a handler gives back. */
@@ -112,9 +123,10 @@ export class BusServer extends Server implements CustomTransportStrategy {
     const message = decode(record, this.#classes);
     const handler = this.#handlers.get(record.headers[HEADERS.type] ?? '');
     if (handler === undefined) throw misconfigured('a message came before its handler');
-    const context = contextOf(record);
+    const context = contextOf(record, this.#options.broker.now());
     if (isExpired(context) && handler.extras?.['handlesExpired'] !== true) {
       this.counts.expired++;
+      this.#tell(record, 'expired');
       return;
     }
     const returned: unknown = await handler(message, context);
@@ -127,12 +139,14 @@ export class BusServer extends Server implements CustomTransportStrategy {
     ).filter((one) => one !== undefined && one !== null);
     if (outgoing.length > 0) await this.#options.broker.send(outgoing.map(toRecord));
     this.counts.handled++;
+    this.#tell(record, 'handled');
   }
 
   async #fail(record: ConsumedRecord, error: unknown): Promise<void> {
     const where = `${record.topic}/${record.partition} at ${record.offset}`;
     if (error instanceof ServiceError ? error.retriable : !this.#isPoison(record)) {
       this.counts.retried++;
+      this.#tell(record, 'retried', error);
       this.#options.logger?.warn(`${nameOf(error)} while handling ${where}; it is tried again${frames(error)}`);
       throw error;
     }
@@ -144,12 +158,19 @@ export class BusServer extends Server implements CustomTransportStrategy {
     const where = `${record.topic}/${record.partition} at ${record.offset}`;
     // A letter about a letter could go on for ever; the letter itself stays where it is.
     if (record.topic === DEAD_LETTERS.name) {
+      this.#tell(record, 'dead_lettered', error);
       this.#options.logger?.error(`${nameOf(error)} while handling the dead letter ${where}; it is passed over`);
       return;
     }
-    await this.#options.broker.send([deadLetter(record, this.#options.group, error, Date.now())]);
+    await this.#options.broker.send([deadLetter(record, this.#options.group, error, this.#options.broker.now())]);
     this.counts.deadLettered++;
+    this.#tell(record, 'dead_lettered', error);
     this.#options.logger?.error(`${nameOf(error)} while handling ${where}; it is a dead letter now${frames(error)}`);
+  }
+
+  #tell({ topic }: ConsumedRecord, outcome: RecordOutcome['outcome'], error?: unknown): void {
+    const code = error instanceof ServiceError ? error.code : 'INTERNAL';
+    this.#options.observe?.({ group: this.#options.group, topic, outcome, ...(error === undefined ? {} : { code }) });
   }
 
   #isPoison(record: ConsumedRecord): boolean {

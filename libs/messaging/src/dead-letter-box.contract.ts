@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { DEAD_LETTERS, type DeadLettered } from '@countersign/contracts';
+import { DEAD_LETTERS, DeadLettered } from '@countersign/contracts';
 import { Controller, type INestMicroservice } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ServiceError } from '@countersign/service';
@@ -8,6 +8,12 @@ import { Asked, asked, COMMANDS, moduleOf, never, record, STATE, textOf, until, 
 import { createBusApp } from './create-bus-app.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import { toRecord } from './envelope.js';
+
+@Controller()
+class LetterReader {
+  @MessagePattern(DeadLettered.type)
+  take(): void {}
+}
 
 /** What reading records at their places, and sending them again, MUST do; run by the spec of each broker. */
 export function deadLetterBoxContract(open: () => Promise<World>): void {
@@ -79,6 +85,21 @@ export function deadLetterBoxContract(open: () => Promise<World>): void {
     const again = await broker.read(letter.recordTopic, letter.partition, String(Number(letter.offset) + 1));
     expect(again).toMatchObject({ key: original.key, headers: { ...original.headers, 'replay-of': letter.letterId } });
     expect(again && textOf(again)).toBe(textOf(original));
+  });
+
+  it('is not filled by letters about letters: one that cannot be handled is passed over', async () => {
+    const outcomes: (string | undefined)[] = [];
+    const reader = await createBusApp(moduleOf(LetterReader), {
+      ...{ broker, group: 'letter-readers', messages: [DeadLettered], onFatal: never },
+      observe: ({ outcome, code }) => void outcomes.push(code ?? outcome),
+    });
+    await reader.listen();
+    await broker.send([{ ...record(DEAD_LETTERS, 'k', 'no letter'), headers: { type: DeadLettered.type } }]);
+    await lettersOf([1]);
+    await until(() => outcomes.length === 2, 'both records of the topic');
+    expect(outcomes.sort()).toEqual(['MESSAGE_UNREADABLE', 'handled']);
+    expect(await box.letters()).toHaveLength(1);
+    await reader.close();
   });
 
   it('tells letters by group, code and time, and records that are gone, changed or expired', async () => {

@@ -51,7 +51,7 @@ export class DeadLetterBox {
   verdict(letter: DeadLettered, record: ConsumedRecord | undefined): ReplayVerdict {
     if (record === undefined) return 'gone';
     if (createHash('sha256').update(record.value).digest('hex') !== letter.sha256) return 'changed';
-    return isExpired(contextOf(record)) ? 'expired' : 'replayable';
+    return isExpired(contextOf(record, this.broker.now())) ? 'expired' : 'replayable';
   }
 
   /**

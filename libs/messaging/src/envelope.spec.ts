@@ -31,31 +31,32 @@ describe('toRecord', () => {
 });
 
 describe('the context of a message', () => {
-  const headers = { 'reply-to': 'replies.x', 'correlation-id': 'c', deadline: '1000', traceparent: 't', other: 'o' };
+  const trace = { traceparent: 't', tracestate: 'vendor=1' };
+  const headers = { 'reply-to': 'replies.x', 'correlation-id': 'c', deadline: '1000', ...trace, other: 'o' };
 
   it('sends a reply to the asker with its correlation id, and to nobody when nobody asked', () => {
     const answer = message(Answered, { number: 1 });
-    const reply = replyTo(contextOf(consumed({ headers })), answer);
+    const reply = replyTo(contextOf(consumed({ headers }), 0), answer);
     expect(reply).toEqual({
       message: answer,
       topic: 'replies.x',
-      headers: { 'correlation-id': 'c', traceparent: 't' },
+      headers: { 'correlation-id': 'c', ...trace },
     });
-    expect(replyTo(contextOf(consumed({ headers: {} })), answer)).toBeUndefined();
+    expect(replyTo(contextOf(consumed({ headers: {} }), 0), answer)).toBeUndefined();
   });
 
-  it('passes asker, question and deadline on to the next service, and no other header', () => {
+  it('passes asker, question, deadline and trace on to the next service, and no other header', () => {
     const { other, ...kept } = headers;
     expect(other).toBe('o');
-    expect(passOn(contextOf(consumed({ headers })), asked('s', 1)).headers).toEqual(kept);
+    expect(passOn(contextOf(consumed({ headers }), 0), asked('s', 1)).headers).toEqual(kept);
   });
 
   it('is expired after the deadline, and never without one or with one that is no number', () => {
-    const at = (deadline: Record<string, string>) => contextOf(consumed({ headers: deadline }));
-    expect(isExpired(at({ deadline: '1000' }), 1_001)).toBe(true);
-    expect(isExpired(at({ deadline: '1000' }), 1_000)).toBe(false);
-    expect(isExpired(at({}), 1_001)).toBe(false);
-    expect(isExpired(at({ deadline: 'soon' }), 1_001)).toBe(false);
+    const at = (deadline: Record<string, string>, now: number) => contextOf(consumed({ headers: deadline }), now);
+    expect(isExpired(at({ deadline: '1000' }, 1_001))).toBe(true);
+    expect(isExpired(at({ deadline: '1000' }, 1_000))).toBe(false);
+    expect(isExpired(at({}, 1_001))).toBe(false);
+    expect(isExpired(at({ deadline: 'soon' }, 1_001))).toBe(false);
   });
 });
 

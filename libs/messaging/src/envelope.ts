@@ -11,12 +11,16 @@ export const HEADERS = {
   /** Topic of the asker's reply address. */
   replyTo: 'reply-to',
   correlationId: 'correlation-id',
-  /** Milliseconds since 1970 after which nobody waits for the answer any more. */
+  /** Milliseconds since 1970, by the brokers' clock, after which nobody waits for the answer any more. */
   deadline: 'deadline',
+  /** Trace context as W3C writes it: which trace the record belongs to. */
   traceparent: 'traceparent',
+  tracestate: 'tracestate',
   /** Id of the dead letter whose record is sent again by it. */
   replayOf: 'replay-of',
 } as const;
+
+const TRACE: readonly string[] = [HEADERS.traceparent, HEADERS.tracestate];
 
 /** What is on its way out. Handlers return these; they publish nothing themselves. */
 export type Outgoing = OutgoingMessage | OutgoingBytes;
@@ -41,11 +45,13 @@ export interface BusContext {
   readonly headers: Readonly<Record<string, string>>;
   /** Header `deadline` in milliseconds since 1970; undefined: somebody waits for ever (facts). */
   readonly deadline: number | undefined;
+  /** When the record was handed over, in milliseconds since 1970 on the same clock as `deadline`. */
+  readonly now: number;
   /** The asker's address, when there is one. */
   readonly replyTo: string | undefined;
 }
 
-export function contextOf(record: ConsumedRecord): BusContext {
+export function contextOf(record: ConsumedRecord, now: number): BusContext {
   const { topic, partition, offset, headers } = record;
   const deadline = Number(headers[HEADERS.deadline] ?? NaN);
   return {
@@ -54,13 +60,14 @@ export function contextOf(record: ConsumedRecord): BusContext {
     offset,
     headers,
     deadline: Number.isFinite(deadline) ? deadline : undefined,
+    now,
     replyTo: headers[HEADERS.replyTo],
   };
 }
 
 /** Whether nobody waits for the outcome any more; for handlers that take expired messages (`handlesExpired`). */
-export function isExpired(context: BusContext, now: number = Date.now()): boolean {
-  return context.deadline !== undefined && context.deadline < now;
+export function isExpired({ deadline, now }: BusContext): boolean {
+  return deadline !== undefined && deadline < now;
 }
 
 /**
@@ -89,12 +96,12 @@ export function toRecord(outgoing: Outgoing): BusRecord {
  */
 export function replyTo(context: BusContext, message: Message): OutgoingMessage | undefined {
   if (context.replyTo === undefined) return undefined;
-  return { message, topic: context.replyTo, headers: kept(context, [HEADERS.correlationId, HEADERS.traceparent]) };
+  return { message, topic: context.replyTo, headers: kept(context, [HEADERS.correlationId, ...TRACE]) };
 }
 
 /** Hands the asker's address, question and deadline on with another message: the next service answers in one's place. */
 export function passOn(context: BusContext, message: Message): OutgoingMessage {
-  const names = [HEADERS.replyTo, HEADERS.correlationId, HEADERS.deadline, HEADERS.traceparent];
+  const names = [HEADERS.replyTo, HEADERS.correlationId, HEADERS.deadline, ...TRACE];
   return { message, headers: kept(context, names) };
 }
 

@@ -2,3 +2,7 @@ export * from './logger.js';
 export * from './health.js';
 export * from './ops-server.js';
 export * from './metrics.js';
+export * from './trace-context.js';
+export * from './tracer.js';
+export * from './open-tracer.js';
+export * from './follow-requests.js';

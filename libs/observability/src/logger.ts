@@ -1,5 +1,6 @@
 import { type LoggerService } from '@nestjs/common';
 import { destination, pino, type Logger } from 'pino';
+import { currentTrace, traceIdOf } from './trace-context.js';
 
 export type { Logger } from 'pino';
 
@@ -23,7 +24,7 @@ export function createLogger(service: string, level: string): Logger {
 }
 
 /**
- * The logger of a process: JSON lines on standard output.
+ * The logger of a process: JSON lines on standard output, each with the `trace_id` of what it was written in.
  * Foreign errors (database, broker) may carry input in their messages, so only their name, code and place are printed.
  */
 export function createProcessLogger(level: string): Logger {
@@ -35,6 +36,10 @@ export function createProcessLogger(level: string): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: NEVER_PRINTED.flatMap((path) => [path, `*.${path}`]), censor: '[secret]' },
       serializers: { err: describeError },
+      mixin: () => {
+        const trace = currentTrace();
+        return trace === undefined ? {} : { trace_id: traceIdOf(trace) };
+      },
     },
     destination({ dest: 1, sync: false, minLength: 0 }),
   );

@@ -1,52 +1,182 @@
-import { Counter, Gauge, Histogram, register } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
+
+/** One value of a figure, with the labels that set it apart. */
+export interface Sample<Label extends string = string> {
+  readonly labels: Readonly<Partial<Record<Label, string | number>>>;
+  /** NaN: not known at the moment. */
+  readonly value: number;
+}
+
+type Read<Label extends string> = () => readonly Sample<Label>[] | Promise<readonly Sample<Label>[]>;
+
+/**
+ * A figure that is read when it is scraped. It has any number of sources, because one process can hold several services;
+ * a label set that no source names any more, such as a partition that has moved, is gone at the next scrape.
+ */
+export class ReadGauge<Label extends string> {
+  readonly #sources = new Set<Read<Label>>();
+
+  /** @param merge what becomes of two sources with the same labels, such as two copies of a service in one test */
+  constructor(name: string, help: string, labelNames: readonly Label[], merge: (a: number, b: number) => number) {
+    const gauge = new Gauge<Label>({
+      name,
+      help,
+      labelNames: [...labelNames],
+      collect: async () => {
+        const samples = (await Promise.all([...this.#sources].map(orNothing))).flat();
+        gauge.reset();
+        const merged = new Map<string, Sample<Label>>();
+        for (const { labels, value } of samples) {
+          const id = labelNames.map((label) => labels[label]).join('\n');
+          const known = merged.get(id);
+          merged.set(id, { labels, value: known === undefined ? value : merge(known.value, value) });
+        }
+        for (const { labels, value } of merged.values()) gauge.set({ ...labels }, value);
+      },
+    });
+  }
+
+  /** @returns what ends the reading; the owner of the figure calls it when it closes */
+  read(source: Read<Label>): () => void {
+    this.#sources.add(source);
+    return () => void this.#sources.delete(source);
+  }
+}
+
+/** One source that fails must not cost the others their scrape. */
+async function orNothing<Label extends string>(read: Read<Label>): Promise<readonly Sample<Label>[]> {
+  try {
+    return await read();
+  } catch {
+    return [];
+  }
+}
+
+const sum = (a: number, b: number): number => a + b;
+
+const WAITING_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const HANDLING_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+const verifications = new Counter({
+  name: 'countersign_verifications_total',
+  help: 'Verifications by outcome',
+  labelNames: ['adapter', 'outcome'],
+});
+
+const answers = new Histogram({
+  name: 'countersign_answer_seconds',
+  help: 'Seconds from the arrival of a request to its answer',
+  labelNames: ['adapter'],
+  buckets: WAITING_SECONDS,
+});
 
 /** Verifications by outcome, counted where the answer leaves. */
 export function outcomeCounter(): Counter<'adapter' | 'outcome'> {
-  return (
-    (existing('countersign_verifications_total') as Counter<'adapter' | 'outcome'>) ??
-    new Counter({
-      name: 'countersign_verifications_total',
-      help: 'Verifications by outcome',
-      labelNames: ['adapter', 'outcome'],
-    })
-  );
+  return verifications;
 }
 
 /** Seconds from a request's arrival at an adapter to its answer. */
 export function answerSeconds(): Histogram<'adapter'> {
-  return (
-    (existing('countersign_answer_seconds') as Histogram<'adapter'>) ??
-    new Histogram({
-      name: 'countersign_answer_seconds',
-      help: 'Seconds from the arrival of a request to its answer',
-      labelNames: ['adapter'],
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    })
-  );
+  return answers;
 }
 
-/** A figure that is read when it is scraped; the last registration of a label set wins. */
-export function gauge(name: string, help: string, service: string, read: () => number): void {
-  const found = existing(name) as ReadGauge | undefined;
-  const target = found ?? new ReadGauge(name, help);
-  target.reads.set(service, read);
-}
+/** What the services tell of themselves and of their bus. Labels hold names of ours; never input, never a person. */
+export const METRICS = {
+  up: new ReadGauge('countersign_up', '1 while the service can do its work', ['service'], Math.min),
+  hashLoad: new ReadGauge(
+    'countersign_hash_load',
+    'Guesses that wait for a hash or are being hashed',
+    ['service'],
+    sum,
+  ),
 
-class ReadGauge extends Gauge<'service'> {
-  readonly reads = new Map<string, () => number>();
+  lag: new ReadGauge(
+    'countersign_consumer_lag_records',
+    'Records of a partition that the group has not finished',
+    ['service', 'group', 'topic', 'partition'],
+    Math.max,
+  ),
+  inFlight: new ReadGauge('countersign_records_in_flight', 'Records in hand', ['service', 'group'], sum),
+  waiting: new ReadGauge(
+    'countersign_records_waiting',
+    'Records that were fetched and wait for their turn',
+    ['service', 'group'],
+    sum,
+  ),
+  retrying: new ReadGauge(
+    'countersign_records_retrying',
+    'Records that pause before they are tried again',
+    ['service', 'group'],
+    sum,
+  ),
+  records: new Counter({
+    name: 'countersign_records_total',
+    help: 'Tries at records, by what became of them: handled, expired, retried, dead_lettered',
+    labelNames: ['service', 'group', 'topic', 'outcome'],
+  }),
+  failures: new Counter({
+    name: 'countersign_record_failures_total',
+    help: 'Tries that failed, by error code and by what became of the record: retried, dead_lettered',
+    labelNames: ['service', 'group', 'topic', 'outcome', 'code'],
+  }),
+  handling: new Histogram({
+    name: 'countersign_handling_seconds',
+    help: 'Seconds of one try at a record, with the sending of what follows from it',
+    labelNames: ['service', 'group', 'topic'],
+    buckets: HANDLING_SECONDS,
+  }),
 
-  constructor(name: string, help: string) {
-    super({
-      name,
-      help,
-      labelNames: ['service'],
-      collect: () => {
-        for (const [service, read] of this.reads) this.set({ service }, read());
-      },
-    });
-  }
-}
+  sent: new Counter({
+    name: 'countersign_sent_records_total',
+    help: 'Records that the broker has acknowledged; all reply addresses are one topic, replies',
+    labelNames: ['service', 'topic'],
+  }),
+  sending: new Histogram({
+    name: 'countersign_send_seconds',
+    help: 'Seconds from the wish to send until all in-sync replicas have the records, or the sending was given up',
+    labelNames: ['service'],
+    buckets: HANDLING_SECONDS,
+  }),
+  sendFailures: new Counter({
+    name: 'countersign_send_failures_total',
+    help: 'Sends that were given up, by error code',
+    labelNames: ['service', 'code'],
+  }),
 
-function existing(name: string): unknown {
-  return register.getSingleMetric(name);
-}
+  questions: new ReadGauge('countersign_questions_waiting', 'Questions that wait for a reply', ['service'], sum),
+  replies: new Histogram({
+    name: 'countersign_reply_seconds',
+    help: 'Seconds from a question on the bus to its reply',
+    labelNames: ['service'],
+    buckets: WAITING_SECONDS,
+  }),
+  replyTimeouts: new Counter({
+    name: 'countersign_reply_timeouts_total',
+    help: 'Questions that got no reply in time',
+    labelNames: ['service'],
+  }),
+  lateReplies: new Counter({
+    name: 'countersign_late_replies_total',
+    help: 'Replies that came when nobody waited for them any more',
+    labelNames: ['service'],
+  }),
+
+  outboxPending: new ReadGauge(
+    'countersign_outbox_pending_records',
+    'Records that are committed and not yet with the broker; NaN while the database does not tell',
+    ['service'],
+    Math.max,
+  ),
+  outboxAge: new ReadGauge(
+    'countersign_outbox_oldest_age_seconds',
+    'Age of the record that waits longest in the outbox, 0 without one; NaN while the database does not tell',
+    ['service'],
+    Math.max,
+  ),
+
+  spansLost: new Counter({
+    name: 'countersign_spans_lost_total',
+    help: 'Spans that did not reach the collector',
+    labelNames: ['service'],
+  }),
+} as const;

@@ -1,4 +1,4 @@
-import { ServiceError } from '@countersign/service';
+import { ServiceError, tlsFaultOf, type TlsFault } from '@countersign/service';
 
 /**
  * A row that a rule of the table forbids. An answer of the database, not a fault: the caller decides what it means.
@@ -41,11 +41,21 @@ const LATER: readonly { readonly code: string; readonly down: boolean; readonly 
   },
   { code: '53', down: true, advice: 'the server has no disk or memory left; make room on its machine' },
   { code: '58', down: true, advice: 'the server met an error of its machine; see its log' },
+  {
+    code: '28000',
+    down: true,
+    advice: 'the server admits no such connection; correct DATABASE_URL (sslmode=verify-full where it demands TLS)',
+  },
   { code: '28', down: true, advice: 'the server refuses the user or password; correct DATABASE_URL' },
   { code: '3D', down: true, advice: 'the server has no such database; create it or correct DATABASE_URL' },
   { code: '25006', down: true, advice: 'the server is read-only; point DATABASE_URL at the primary' },
   { code: '57014', down: false, advice: 'a statement ran into its time limit; see pg_locks for what it waited on' },
   { code: '55P03', down: false, advice: 'a lock was not free in time; see pg_locks for its holder' },
+  {
+    code: 'NO_TLS',
+    down: true,
+    advice: 'the server offers no TLS, and DATABASE_URL asks for it; turn on ssl there, or correct sslmode',
+  },
   {
     code: 'POOL_EMPTY',
     down: false,
@@ -54,11 +64,20 @@ const LATER: readonly { readonly code: string; readonly down: boolean; readonly 
   { code: '40', down: false, advice: 'two transactions collided; the work is to be done again' },
 ];
 
+const TLS: Readonly<Record<TlsFault, string>> = {
+  untrusted: "the server's certificate is signed by no authority that is trusted here; check DATABASE_CA",
+  expired: "the server's certificate is not valid today; renew it, or set the clock of this machine",
+  'wrong-host': "the server's certificate is for another host; check the host in DATABASE_URL and in the certificate",
+  refused: 'the server refuses our side of TLS; check DATABASE_CERT and DATABASE_KEY',
+  'no-tls': 'what answers does not speak TLS; check host and port in DATABASE_URL',
+};
+
 /** Five characters as SQLSTATE has them, but not EPIPE: codes of sockets begin with E, those of PostgreSQL never do. */
 const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
 /** What the driver says, without a code, when it lost or never had a connection. */
 const DRIVER_SAYS_LOST = /connection terminated|not queryable|was closed|timeout|calling end on the pool/i;
 const POOL_EMPTY = 'timeout exceeded when trying to connect';
+const NO_TLS = 'The server does not support SSL connections';
 
 /** True for an error after which the connection it came from must not be used again. */
 export function isConnectionLoss(error: unknown): boolean {
@@ -72,6 +91,13 @@ export function isDatabaseDown(fault: unknown): boolean {
   const code = codeOf(fault.cause);
   const entry = LATER.find((candidate) => code?.startsWith(candidate.code));
   return entry?.down ?? true;
+}
+
+/** True when the server does not take a connection of this kind at all, or we do not take its certificate. */
+export function isRefusal(fault: Error): boolean {
+  if (!isDatabaseDown(fault)) return false;
+  const code = codeOf(fault.cause);
+  return code === '28000' || code === 'NO_TLS' || tlsFaultOf(code) !== undefined;
 }
 
 /** True when a fault of this module carries this SQLSTATE. */
@@ -93,6 +119,8 @@ export function translateError(error: unknown): Error {
   }
   const entry = LATER.find((candidate) => code?.startsWith(candidate.code));
   if (entry !== undefined) return unavailable(code ?? '', entry.advice);
+  const tls = tlsFaultOf(code);
+  if (tls !== undefined) return unavailable(code ?? '', TLS[tls]);
   const text = error instanceof Error ? error.message : '';
   if (code !== undefined && SQLSTATE.test(code)) return wrongStatement(code, text);
   if (code === undefined ? DRIVER_SAYS_LOST.test(text) : !code.startsWith('ERR_INVALID')) {
@@ -119,6 +147,7 @@ function wrongStatement(code: string, text: string): ServiceError {
 
 function codeOf(error: unknown): string | undefined {
   if (error instanceof Error && error.message === POOL_EMPTY) return 'POOL_EMPTY';
+  if (error instanceof Error && error.message === NO_TLS) return 'NO_TLS';
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

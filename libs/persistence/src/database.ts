@@ -1,6 +1,8 @@
 import { type Pool, type PoolClient, type QueryConfig } from 'pg';
+import { ServiceError } from '@countersign/service';
 import { DataSource } from 'typeorm';
-import { isConnectionLoss, isDatabaseDown, translateError } from './database-errors.js';
+import { connectionOf, type DatabaseTls } from './connection.js';
+import { isConnectionLoss, isDatabaseDown, isRefusal, translateError } from './database-errors.js';
 import { migrate, type MigrationClass } from './migrate.js';
 import { checkSchemaName, withSearchPath } from './schema.js';
 import { SILENT } from './silent-logger.js';
@@ -27,8 +29,9 @@ export interface Sql {
 }
 
 export interface DatabaseOptions {
-  /** `postgres://user:password@host:port/database`, with the driver's query parameters, such as `sslmode`. */
+  /** `postgres://user:password@host:port/database`; `?sslmode=verify-full` for TLS, see {@link connectionOf}. */
   readonly url: string;
+  readonly tls?: DatabaseTls;
   /** The service's own schema, made when it is missing; the only one on the search path. */
   readonly schema: string;
   /** Every migration there ever was, see {@link Migration}. */
@@ -43,16 +46,28 @@ export interface DatabaseOptions {
 
 /**
  * Brings the schema up to date and opens the pool of connections.
- * @throws ServiceError DATABASE_UNAVAILABLE when the server cannot be reached (retriable) or its schema is newer than
- * this code (not retriable); INTERNAL when a migration fails
+ * @throws ServiceError SETTINGS_INVALID; DATABASE_UNAVAILABLE when the server cannot be reached (retriable), when it
+ * refuses us or we its certificate, or when its schema is newer than this code (not retriable); INTERNAL when a migration
+ * fails
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  try {
+    return await open(options);
+  } catch (error) {
+    const fault = translateError(error);
+    // What the server refuses now it refuses in a minute too. Later on it is worth waiting for somebody to mend it.
+    throw isRefusal(fault) ? new ServiceError('DATABASE_UNAVAILABLE', fault.message, false, fault.cause) : fault;
+  }
+}
+
+async function open(options: DatabaseOptions): Promise<Database> {
   const schema = checkSchemaName(options.schema);
-  const url = withSearchPath(options.url, schema);
-  await migrate({ url, schema, migrations: options.migrations, applicationName: options.applicationName });
+  const { url, ssl } = connectionOf(withSearchPath(options.url, schema), options.tls);
+  await migrate({ url, ssl, schema, migrations: options.migrations, applicationName: options.applicationName });
   const dataSource = new DataSource({
     type: 'postgres',
     url,
+    ssl,
     schema,
     logging: false,
     logger: SILENT,
@@ -68,11 +83,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       keepAliveInitialDelayMillis: 10_000,
     },
   });
-  try {
-    await dataSource.initialize();
-  } catch (error) {
-    throw translateError(error);
-  }
+  await dataSource.initialize();
   return new Database(dataSource, schema);
 }
 

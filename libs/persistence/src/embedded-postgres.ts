@@ -5,6 +5,7 @@ import { closedFolder, findBinaries, type ServerAccount } from './embedded-binar
 import { createCluster } from './embedded-cluster.js';
 import { lockFolder, stopOrphan } from './embedded-lock.js';
 import { startServer } from './embedded-server.js';
+import { installTls, type ServerTls } from './embedded-tls.js';
 
 export interface EmbeddedPostgresOptions {
   /** Folder of the cluster, its password and its log; made when it is missing. One process at a time. */
@@ -13,6 +14,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** False: faster, and a crash of the machine may lose everything; for tests. Default true. */
   readonly durable?: boolean;
+  /** Admits connections over TLS alone; for tests. Default: nothing leaves this machine, and nothing is encrypted. */
+  readonly tls?: ServerTls;
 }
 
 /** A running server of this process's own. */
@@ -57,7 +60,8 @@ async function startLocked(
   const binaries = await findBinaries(dataDir, account);
   await stopOrphan(cluster);
   const password = await createCluster(dataDir, cluster, binaries, account, options.durable ?? true);
-  const { port, pid, exited, stop } = await startServer(dataDir, cluster, binaries, account, options);
+  const tls = options.tls === undefined ? {} : await installTls(cluster, options.tls, account);
+  const { port, pid, exited, stop } = await startServer(dataDir, cluster, binaries, account, options, tls);
   let closing: Promise<void> | undefined;
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,

@@ -63,11 +63,13 @@ export async function startServer(
   binaries: Binaries,
   account: ServerAccount | undefined,
   options: { readonly port?: number; readonly durable?: boolean },
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   for (let attempt = 1; ; attempt++) {
     const log = await openLog(join(dataDir, 'server.log'));
     const port = options.port ?? (await freePort());
-    const settings = { ...SETTINGS, ...(options.durable === false ? NOT_DURABLE : {}), port: String(port) };
+    const durability = options.durable === false ? NOT_DURABLE : {};
+    const settings = { ...SETTINGS, ...durability, ...more, port: String(port) };
     const args = ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
     // A process group of its own: the Ctrl-C of a terminal would stop it before the services have finished.
     const child = spawn(binaries.postgres, args, {

@@ -1,4 +1,5 @@
 export { Batched, type BatchedOptions } from './batched.js';
+export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
 export { openDatabase, Database, type DatabaseOptions, type Session, type Sql } from './database.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { Migration, type MigrationClass } from './migrate.js';
@@ -7,3 +8,4 @@ export * from './outbox-relay.js';
 export * from './inbox.js';
 export * from './deliveries.js';
 export { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.js';
+export { type ServerTls } from './embedded-tls.js';

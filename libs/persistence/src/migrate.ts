@@ -1,5 +1,6 @@
 import { ServiceError } from '@countersign/service';
 import { DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { type Connection } from './connection.js';
 import { translateError } from './database-errors.js';
 import { SILENT } from './silent-logger.js';
 
@@ -24,6 +25,7 @@ export abstract class Migration implements MigrationInterface {
 
 interface MigrateOptions {
   readonly url: string;
+  readonly ssl: Connection['ssl'];
   readonly schema: string;
   readonly migrations: readonly MigrationClass[];
   readonly applicationName: string;
@@ -38,6 +40,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   const dataSource = new DataSource({
     type: 'postgres',
     url: options.url,
+    ssl: options.ssl,
     schema: options.schema,
     logging: false,
     logger: SILENT,

@@ -3,3 +3,4 @@ export * from './clock.js';
 export * from './settings.js';
 export * from './service.js';
 export * from './phone-number.js';
+export * from './tls-faults.js';

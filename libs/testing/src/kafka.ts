@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { explain, kafkaJars, runToEnd } from './kafka-jars.js';
+import { scramUsers, serverProperties, type KafkaSecurity } from './kafka-properties.js';
 
 export interface KafkaOptions {
   /** One broker, or three with every topic of Kafka's own on all of them. Default 1. */
@@ -14,11 +15,15 @@ export interface KafkaOptions {
   readonly dir?: string;
   /** The JVM compiles as it does in service: slower for the first half minute, faster ever after (measurements). */
   readonly optimised?: boolean;
+  /** Default: everybody who can reach 127.0.0.1 may do everything. */
+  readonly security?: KafkaSecurity;
 }
 
 export interface KafkaCluster {
   /** `host:port` of every broker. */
   readonly brokers: readonly string[];
+  /** The same without TLS and password, when `security` is asked for: for the test's own tools. */
+  readonly innerBrokers: readonly string[];
   readonly dataDirs: readonly string[];
   /** The broker's own processes, in the order of `brokers`: for tests that kill one. */
   readonly processes: readonly { readonly pid: number }[];
@@ -44,16 +49,19 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const kept = options.dir !== undefined;
   const home = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'countersign-kafka-')) : resolve(options.dir);
   const size = options.brokers ?? 1;
-  const ports = await freePorts(size * 2);
+  const ports = await freePorts(size * 3);
   const nodes = Array.from({ length: size }, (_, index) => ({
     id: index + 1,
-    port: ports[index * 2] ?? 0,
-    controllerPort: ports[index * 2 + 1] ?? 0,
+    port: ports[index * 3] ?? 0,
+    innerPort: ports[index * 3 + 1] ?? 0,
+    controllerPort: ports[index * 3 + 2] ?? 0,
     dir: join(home, `node-${index + 1}`),
   }));
   const voters = nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(',');
   // A first byte of 0 makes it begin with a letter: the storage tool takes a leading dash for an option.
   const clusterId = Buffer.concat([Buffer.alloc(1), randomBytes(15)]).toString('base64url');
+  const demands = options.security;
+  const security = demands && { demands, certificate: await demands.authority.issue('kafka', ['127.0.0.1']) };
   const children: ChildProcess[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(children.map((child) => stop(child, kept ? 'SIGTERM' : 'SIGKILL')));
@@ -64,9 +72,10 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
       nodes.map(async (node) => {
         const properties = join(node.dir, 'server.properties');
         await mkdir(node.dir, { recursive: true });
-        await writeFile(properties, serverProperties(node, voters, size));
+        await writeFile(properties, serverProperties(node, voters, size, security));
         if (!existsSync(join(node.dir, 'data', 'meta.properties'))) {
-          const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+          const users = demands ? scramUsers(demands) : [];
+          const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...users];
           await runToEnd('java', ['-XX:TieredStopAtLevel=1', '-cp', join(jars, '*'), ...format]);
         }
       }),
@@ -84,53 +93,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   }
   return {
     brokers: nodes.map((node) => `127.0.0.1:${node.port}`),
+    innerBrokers: nodes.map((node) => `127.0.0.1:${options.security ? node.innerPort : node.port}`),
     dataDirs: nodes.map((node) => join(node.dir, 'data')),
     processes: children.map((child) => ({ pid: child.pid ?? 0 })),
     close,
   };
-}
-
-interface Node {
-  readonly id: number;
-  readonly port: number;
-  readonly controllerPort: number;
-  readonly dir: string;
-}
-
-function serverProperties(node: Node, voters: string, size: number): string {
-  const replicas = String(size);
-  const minInSync = size > 1 ? '2' : '1';
-  const properties: Record<string, string> = {
-    'process.roles': 'broker,controller',
-    'node.id': String(node.id),
-    'controller.quorum.voters': voters,
-    'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'log.dirs': join(node.dir, 'data'),
-    'auto.create.topics.enable': 'false',
-    'group.initial.rebalance.delay.ms': '0',
-    'group.min.session.timeout.ms': '1000',
-    'offsets.topic.num.partitions': '5',
-    'offsets.topic.replication.factor': replicas,
-    'transaction.state.log.num.partitions': '5',
-    'transaction.state.log.replication.factor': replicas,
-    'transaction.state.log.min.isr': minInSync,
-    'share.coordinator.state.topic.replication.factor': replicas,
-    'share.coordinator.state.topic.min.isr': minInSync,
-    // With the default of 9 s a killed broker needs 11 s to come back.
-    'broker.session.timeout.ms': '1500',
-    'broker.heartbeat.interval.ms': '300',
-    'controlled.shutdown.enable': 'false',
-    // The defaults are sized for servers with many cores; tests share two.
-    'num.network.threads': '2',
-    'num.io.threads': '2',
-    'log.cleaner.dedupe.buffer.size': '4194304',
-  };
-  return Object.entries(properties)
-    .map(([key, value]) => `${key}=${value}\n`)
-    .join('');
 }
 
 function run(jars: string, properties: string, optimised: boolean): { child: ChildProcess; started: Promise<void> } {

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, chmod, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '@countersign/persistence';
+import { connectionOf, startEmbeddedPostgres, type DatabaseTls, type ServerTls } from '@countersign/persistence';
 import { Client } from 'pg';
+import { type TestAuthority } from './certificates.js';
 
 /** A PostgreSQL server for tests. */
 export interface TestPostgres {
@@ -14,40 +15,58 @@ export interface TestPostgres {
   close(): Promise<void>;
 }
 
+export interface PostgresOptions {
+  /** Signs the server's certificate, which is for 127.0.0.1 and for no name; nobody gets in without TLS then. */
+  readonly authority?: TestAuthority;
+  /** Clients must show a certificate of the authority besides. */
+  readonly clientCertificates?: boolean;
+}
+
 /** Starts a server of its own in a temporary folder: fast, and not durable. */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'));
   // The account under which the server runs must be able to enter.
   await chmod(folder, 0o755);
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const server = await startEmbeddedPostgres({ dataDir: folder, durable: false });
-    return { url: server.url, pid: server.pid, close: () => server.close().finally(remove) };
+    const tls = await serverTls(options);
+    const server = await startEmbeddedPostgres({ dataDir: folder, durable: false, ...tls });
+    const url = options.authority ? `${server.url}?sslmode=verify-full` : server.url;
+    return { url, pid: server.pid, close: () => server.close().finally(remove) };
   } catch (error) {
     await remove();
     throw error;
   }
 }
 
+async function serverTls({ authority, clientCertificates }: PostgresOptions): Promise<{ tls?: ServerTls }> {
+  if (authority === undefined) return {};
+  const certificate = await authority.issue('postgres', ['127.0.0.1']);
+  return { tls: { ...certificate, ...(clientCertificates === true ? { clientCa: authority.pem } : {}) } };
+}
+
 /**
  * Makes an empty database, for one suite: suites run side by side and share nothing.
  * @param baseUrl a superuser's; by default what `npm test` has put into TEST_DATABASE_URL
+ * @param tls certificates, when the URL asks for TLS
  */
 export async function createTestDatabase(
   baseUrl: string | undefined = process.env['TEST_DATABASE_URL'],
+  tls: DatabaseTls = {},
 ): Promise<{ readonly url: string; readonly drop: () => Promise<void> }> {
   if (baseUrl === undefined) {
     throw new Error('TEST_DATABASE_URL is not set: run the tests with npm test, or set it to the url of a superuser');
   }
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await administer(baseUrl, `CREATE DATABASE ${name}`);
+  await administer(baseUrl, tls, `CREATE DATABASE ${name}`);
   const url = new URL(baseUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => administer(baseUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return { url: url.href, drop: () => administer(baseUrl, tls, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
-async function administer(url: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: url });
+async function administer(url: string, tls: DatabaseTls, statement: string): Promise<void> {
+  const connection = connectionOf(url, tls);
+  const client = new Client({ connectionString: connection.url, ssl: connection.ssl });
   await client.connect();
   try {
     await client.query(statement);

@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, message, type Message, type SecretHash } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
 import { Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type RawPolicy } from '../domain/effective-policy.js';
 import {
@@ -92,7 +93,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
   async #publish(tx: Sql, messages: readonly Message[]): Promise<void> {
     await this.#outbox.add(
       tx,
-      messages.map((entry) => encodeMessage(uuid(), entry)),
+      messages.map((entry) => encodeMessage(uuid(), entry, traceHeaders())),
     );
   }
 
@@ -105,7 +106,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
       commandId,
       ...(fact.agent === undefined ? {} : { agent: fact.agent }),
     });
-    await this.#outbox.add(tx, [encodeMessage(recorded.factId, recorded)]);
+    await this.#outbox.add(tx, [encodeMessage(recorded.factId, recorded, traceHeaders())]);
   }
 }
 

@@ -1,4 +1,5 @@
 import { encodeMessage } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
 import { Batched, type Database } from '@countersign/persistence';
 import { LimitStore, type LimitDecision, type LimitRequest } from '../ports.js';
 
@@ -59,6 +60,12 @@ WITH asked AS MATERIALIZED (
 )
 SELECT key, admitted, GREATEST(ceil(extract(epoch FROM retry_at - touched_at)), 1)::int AS retry_after FROM decided`;
 
+/** A request, and its refusal as a row of the outbox. */
+interface Asked {
+  readonly request: LimitRequest;
+  readonly refusal: string;
+}
+
 interface DecidedRow {
   readonly key: string;
   readonly admitted: boolean;
@@ -70,33 +77,36 @@ const FORGET = `DELETE FROM rate_limit.windows WHERE key IN (
 
 /** The limiter's memory in PostgreSQL. Requests of one moment are decided by one statement. */
 export class PostgresLimitStore extends LimitStore {
-  readonly #admit: Batched<LimitRequest, DecidedRow | undefined>;
+  readonly #admit: Batched<Asked, DecidedRow | undefined>;
 
   constructor(
     private readonly database: Database,
     private readonly wakeRelay: () => void,
   ) {
     super();
-    this.#admit = new Batched({ rows: ({ key }) => [key], run: (requests) => this.#admitAll(requests) });
+    this.#admit = new Batched({ rows: ({ request }) => [request.key], run: (asked) => this.#admitAll(asked) });
   }
 
   override async admit(request: LimitRequest): Promise<LimitDecision> {
-    const row = await this.#admit.call(request);
+    // Here and not in the statement for many: the trace is that of this request.
+    const refusal = JSON.stringify(encodeMessage(request.refusal.factId, request.refusal, traceHeaders()));
+    const row = await this.#admit.call({ request, refusal });
     if (row?.admitted === true) return { admitted: true, retryAfterSeconds: undefined };
     this.wakeRelay();
     return { admitted: false, retryAfterSeconds: row?.retry_after ?? undefined };
   }
 
-  async #admitAll(requests: readonly LimitRequest[]): Promise<(DecidedRow | undefined)[]> {
+  async #admitAll(asked: readonly Asked[]): Promise<(DecidedRow | undefined)[]> {
+    const of = <T>(read: (request: LimitRequest) => T): T[] => asked.map(({ request }) => read(request));
     const rows = await this.database.prepared<DecidedRow>('rate_limit.admit', ADMIT, [
-      requests.map(({ key }) => key),
-      requests.map(({ commandId }) => commandId),
-      requests.map(({ limit }) => limit.limit),
-      requests.map(({ limit }) => limit.periodSeconds),
-      requests.map(({ refusal }) => JSON.stringify(encodeMessage(refusal.factId, refusal))),
+      of(({ key }) => key),
+      of(({ commandId }) => commandId),
+      of(({ limit }) => limit.limit),
+      of(({ limit }) => limit.periodSeconds),
+      asked.map(({ refusal }) => refusal),
     ]);
     const decided = new Map(rows.map((row) => [row.key, row]));
-    return requests.map(({ key }) => decided.get(key));
+    return of(({ key }) => decided.get(key));
   }
 
   /** Removes windows that can refuse nobody any more. */

@@ -1,4 +1,5 @@
 import { encodeMessage, message, VerificationDecided, type AttemptPolicy } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
 import { Batched, type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
@@ -26,10 +27,16 @@ interface Try {
   readonly policy: AttemptPolicy;
 }
 
+/** A verdict, and its facts as rows of the outbox. */
+interface Closing {
+  readonly verdict: Verdict;
+  readonly facts: string;
+}
+
 /** The gate and the ledger in PostgreSQL. Tries and verdicts of one moment share a statement. */
 export class PostgresAttemptStore extends AttemptStore {
   readonly #spend: Batched<Try, SpentRow | undefined>;
-  readonly #close: Batched<Verdict, boolean>;
+  readonly #close: Batched<Closing, boolean>;
 
   constructor(
     private readonly database: Database,
@@ -42,8 +49,8 @@ export class PostgresAttemptStore extends AttemptStore {
       run: (tries) => this.#spendAll(tries),
     });
     this.#close = new Batched({
-      rows: ({ tenant, guardKey, reply }) => [`command ${reply.commandId}`, guardOf(tenant, guardKey)],
-      run: (verdicts) => this.#closeAll(verdicts),
+      rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
+      run: (closings) => this.#closeAll(closings),
     });
   }
 
@@ -57,7 +64,9 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   override async close(verdict: Verdict): Promise<VerificationDecided> {
-    if (await this.#close.call(verdict)) return verdict.reply;
+    // Here and not in the statement for many: the trace is that of this command.
+    const encoded = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
+    if (await this.#close.call({ verdict, facts: JSON.stringify(encoded) })) return verdict.reply;
     const known = await this.#recall(verdict.reply.commandId);
     return known.reply === null ? verdict.reply : parseReply(known.reply);
   }
@@ -84,17 +93,18 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   /** Whether each verdict was the first of its attempt. */
-  async #closeAll(verdicts: readonly Verdict[]): Promise<boolean[]> {
+  async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
+    const of = <T>(read: (verdict: Verdict) => T): T[] => closings.map(({ verdict }) => read(verdict));
     const rows = await this.database.prepared<{ attempt_id: string }>('verification.close', CLOSE, [
-      verdicts.map(({ attempt }) => attempt.attemptId),
-      verdicts.map(({ reply }) => reply.outcome),
-      verdicts.map(({ reply }) => JSON.stringify(reply)),
-      verdicts.map(({ reply }) => reply.commandId),
-      verdicts.map(({ facts }) => JSON.stringify(facts.map((fact) => encodeMessage(fact.factId, fact)))),
+      of(({ attempt }) => attempt.attemptId),
+      of(({ reply }) => reply.outcome),
+      of(({ reply }) => JSON.stringify(reply)),
+      of(({ reply }) => reply.commandId),
+      closings.map(({ facts }) => facts),
     ]);
     if (rows.length > 0) this.wakeRelay();
     const closed = new Set(rows.map((row) => row.attempt_id));
-    return verdicts.map(({ attempt }) => closed.has(attempt.attemptId));
+    return of(({ attempt }) => closed.has(attempt.attemptId));
   }
 
   override async unanswered(

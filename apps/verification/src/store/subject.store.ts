@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
@@ -222,7 +223,7 @@ export class PostgresSubjectStore extends SubjectStore {
       commandId,
       detail,
     });
-    await this.#outbox.add(tx, [encodeMessage(fact.factId, fact)]);
+    await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
   #unwrapProfile(

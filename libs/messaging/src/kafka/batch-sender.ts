@@ -3,6 +3,7 @@ import { type Message, type Producer } from 'kafkajs';
 import { backoffMs } from '../backoff.js';
 import { type BusRecord } from '../broker.js';
 import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { type BrokerClock } from './broker-clock.js';
 import { type Health } from './health.js';
 import { kafkaErrorType, UNKNOWN_TOPIC } from './kafka-client.js';
 
@@ -29,6 +30,8 @@ interface Call {
 export interface BatchSenderOptions {
   readonly producer: () => Producer;
   readonly health: Health;
+  /** Learns from every send. */
+  readonly clock: BrokerClock;
   /** Longest time, in milliseconds, that a record waits for others. 0: none. */
   readonly lingerMs: number;
   /** The name of a topic in the cluster. */
@@ -170,7 +173,11 @@ export class BatchSender {
       messages,
     }));
     const producer = await this.#connected();
-    await producer.sendBatch({ acks: -1, timeout: 5_000, topicMessages });
+    const told = this.#options.clock.measure();
+    const written = await producer.sendBatch({ acks: -1, timeout: 5_000, topicMessages });
+    // -1: the topic keeps the time of whoever sends.
+    const stamped = Number(written.find(({ logAppendTime }) => Number(logAppendTime) > 0)?.logAppendTime ?? -1);
+    if (stamped > 0) told(stamped);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type TopicSpec } from '@countersign/contracts';
+import { CLOCK, type TopicSpec } from '@countersign/contracts';
 import {
   type AcceptedLoss,
   Broker,
@@ -13,12 +13,13 @@ import {
 import { brokerUnavailable } from '../bus-errors.js';
 import { acceptLoss } from './accept-loss.js';
 import { BatchSender } from './batch-sender.js';
+import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './group-consumer.js';
 import { Health } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
 import { readAt } from './read-at.js';
 import { createReplyTopic, isReplyTopic, removeAbandoned, replyTopicName } from './reply-topics.js';
-import { endsOf, ensureTopics } from './topic-admin.js';
+import { endsOf, ensureTopics, type TopicDefaults } from './topic-admin.js';
 import { TopicNames } from './topic-names.js';
 import { TopicReader } from './topic-reader.js';
 import { Turns } from '../turns.js';
@@ -28,14 +29,17 @@ const LOOP_BACK_LIMIT_MS = 20_000;
 
 /** Nobody on a telephone hears it, and it is only waited under load; see BatchSender. */
 const DEFAULT_LINGER_MS = 50;
+/** Nobody waits longer for an answer. */
+const DEFAULT_COMMAND_RETENTION_MS = 600_000;
 
 /** The bus on Apache Kafka. Connects when it is first used. */
 export class KafkaBroker extends Broker {
   readonly #client: KafkaClient;
   readonly #names: TopicNames;
   readonly #health = new Health();
-  readonly #partitions: number;
-  readonly #replication: number;
+  readonly #clock = new BrokerClock();
+  readonly #topicDefaults: TopicDefaults;
+  readonly #warned = new Set<string>();
   readonly #records: BatchSender;
   /** Apart from the others: an address that is gone must not hold up anything but replies. */
   readonly #replies: BatchSender;
@@ -46,12 +50,22 @@ export class KafkaBroker extends Broker {
     super();
     this.#client = new KafkaClient(options);
     this.#names = new TopicNames(options.topicPrefix ?? '');
-    this.#partitions = options.partitions ?? 6;
-    this.#replication = options.replication ?? 1;
+    this.#topicDefaults = {
+      partitions: options.partitions ?? 6,
+      replication: options.replication ?? 1,
+      commandRetentionMs: options.commandRetentionMs ?? DEFAULT_COMMAND_RETENTION_MS,
+      factRetentionMs: options.factRetentionMs,
+      warn: (line) => {
+        // Services of one process ask for the same topics.
+        if (!this.#warned.has(line)) options.log?.(line);
+        this.#warned.add(line);
+      },
+    };
     const sender = (): BatchSender =>
       new BatchSender({
         producer: () => this.#client.producer(),
         health: this.#health,
+        clock: this.#clock,
         lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
         nameOf: (topic) => this.#names.inCluster(topic),
         existing: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
@@ -62,8 +76,7 @@ export class KafkaBroker extends Broker {
   }
 
   override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
-    const defaults = { partitions: this.#partitions, replication: this.#replication };
-    return ensureTopics(this.#client, this.#names, topics, defaults);
+    return ensureTopics(this.#client, this.#names, topics, this.#topicDefaults);
   }
 
   override async send(records: readonly BusRecord[]): Promise<void> {
@@ -78,6 +91,7 @@ export class KafkaBroker extends Broker {
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<Subscription> {
+    await this.#learnTime();
     const context = { client: this.#client, names: this.#names, health: this.#health, turns: this.#turns };
     const member = await GroupConsumer.open(context, options, handle);
     return this.#remember(member, { ready: member.ready, figures: () => member.figures() });
@@ -106,7 +120,7 @@ export class KafkaBroker extends Broker {
   ): Promise<ReplyAddress> {
     const topic = replyTopicName(owner);
     const name = this.#names.inCluster(topic);
-    await createReplyTopic(this.#client, name, this.#replication).catch((error: unknown) => {
+    await createReplyTopic(this.#client, name, this.#topicDefaults.replication).catch((error: unknown) => {
       throw brokerUnavailable('make a reply address', error);
     });
     const nonce = randomBytes(16).toString('hex');
@@ -144,6 +158,10 @@ export class KafkaBroker extends Broker {
     return acceptLoss(this.#client, this.#names, group, dryRun);
   }
 
+  override now(): number {
+    return this.#clock.now();
+  }
+
   override healthy(): boolean {
     return this.#health.healthy();
   }
@@ -151,6 +169,13 @@ export class KafkaBroker extends Broker {
   override async close(): Promise<void> {
     await Promise.all([...this.#open].map((opened) => opened.close()));
     await Promise.all([this.#records.close(), this.#replies.close()]);
+  }
+
+  /** Before the first command: who believes a wrong clock would drop it, or begin it for nobody. */
+  async #learnTime(): Promise<void> {
+    if (this.#clock.known) return;
+    await this.ensureTopics([CLOCK]);
+    await this.#records.send([{ topic: CLOCK.name, key: '', value: Buffer.alloc(0), headers: {} }]);
   }
 
   /** Hands out what was opened, so that closing the broker closes it too. */

@@ -1,5 +1,6 @@
 import { Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
 import { partitionOf } from '../partitioner.js';
+import { saslMechanism, tlsOptions, type KafkaSecurity } from './kafka-login.js';
 import { repairKafkajs } from './kafkajs-repairs.js';
 
 export interface KafkaOptions {
@@ -19,6 +20,12 @@ export interface KafkaOptions {
   readonly sessionTimeoutMs?: number;
   /** A consumer that neither fetches nor is in its group for this long is broken, in milliseconds. Default 60,000. */
   readonly silenceMs?: number;
+  /** How long new topics of kind `command` keep a record, in milliseconds. Default ten minutes. */
+  readonly commandRetentionMs?: number;
+  /** How long new topics of kind `fact` keep a record, in milliseconds. Default: for ever. */
+  readonly factRetentionMs?: number;
+  /** Default: brokers that let everybody in, without encryption. */
+  readonly security?: KafkaSecurity;
   /** What the client library complains about: a sentence without records. Default: silence. */
   readonly log?: (line: string) => void;
 }
@@ -34,9 +41,12 @@ export class KafkaClient {
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.silenceMs = options.silenceMs ?? 60_000;
     const log = options.log;
+    const { tls, login } = options.security ?? {};
     this.#kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId,
+      ...(tls ? { ssl: tlsOptions(tls) } : {}),
+      ...(login ? { sasl: saslMechanism(login) } : {}),
       connectionTimeout: 2_000,
       requestTimeout: 5_000,
       // Few and short: more of them keep dialling a dead broker while its partitions live on elsewhere.

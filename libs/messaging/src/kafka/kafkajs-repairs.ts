@@ -122,7 +122,7 @@ function keepTrying({ prototype }: Internal<Runner>): void {
 const hasNoCoordinator = (error: Error): boolean => error.name === 'KafkaJSGroupCoordinatorNotFound';
 
 /** Whether the root of an error is a broken connection. */
-function isLost(error: unknown): boolean {
+export function isLost(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
     if (LOST.has(at.name)) return true;
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type KafkaClient } from './kafka-client.js';
+import { BY_BROKER } from './topic-admin.js';
 import { type TopicNames } from './topic-names.js';
 
 const PREFIX = 'replies.';
@@ -18,7 +19,7 @@ export function replyTopicName(owner: string): string {
 }
 
 export async function createReplyTopic(client: KafkaClient, name: string, replication: number): Promise<void> {
-  const entries = { 'retention.ms': '300000', 'segment.ms': '60000' };
+  const entries = { 'retention.ms': '300000', 'segment.ms': '60000', ...BY_BROKER };
   const configEntries = Object.entries(entries).map(([key, value]) => ({ name: key, value }));
   await client.withAdmin((admin) =>
     admin.createTopics({

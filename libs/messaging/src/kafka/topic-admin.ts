@@ -1,19 +1,34 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { type ITopicConfig } from 'kafkajs';
 import { backoffMs } from '../backoff.js';
-import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { brokerRefuses, brokerUnavailable, unknownTopic } from '../bus-errors.js';
 import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from './kafka-client.js';
+import { refusalOf } from './refusals.js';
+import { driftsOf } from './topic-drift.js';
 import { type TopicNames } from './topic-names.js';
 
 const ENSURE_LIMIT_MS = 30_000;
 const ENDS_LIMIT_MS = 10_000;
+/** A broker that closes connections for this long, in milliseconds, is not just starting. */
+const CLOSED_LIMIT_MS = 5_000;
+const WEEK_MS = 604_800_000;
 
+/** How new topics are made. */
 export interface TopicDefaults {
   readonly partitions: number;
   readonly replication: number;
+  readonly commandRetentionMs: number;
+  /** Undefined: for ever. */
+  readonly factRetentionMs: number | undefined;
+  /** Takes a line for each existing topic that is different. */
+  readonly warn: (line: string) => void;
 }
 
-/** Creates the missing ones of these topics, and waits until each partition of all of them has a leader. */
+/**
+ * Creates the missing ones of these topics, and waits until each partition of all of them has a leader. Existing ones are
+ * left as they are, and compared.
+ * @throws ServiceError BROKER_UNAVAILABLE; not retriable when the brokers refuse us, or we them
+ */
 export async function ensureTopics(
   client: KafkaClient,
   names: TopicNames,
@@ -22,13 +37,17 @@ export async function ensureTopics(
 ): Promise<void> {
   const wanted = [...new Map(topics.map((topic) => [topic.name, topic])).values()];
   const configs = wanted.map((topic) => configOf(topic, names, defaults));
-  const until = Date.now() + ENSURE_LIMIT_MS;
+  const began = Date.now();
+  const until = began + ENSURE_LIMIT_MS;
   for (let attempt = 1; ; attempt++) {
     try {
-      if (await client.withAdmin((admin) => createMissing(admin, configs))) return;
+      if (await client.withAdmin((admin) => createMissing(admin, configs, defaults.warn))) return;
       if (Date.now() > until) throw brokerUnavailable('name a leader for every partition of the topics in time');
     } catch (error) {
-      if (Date.now() > until) throw brokerUnavailable('create the topics in time', error);
+      const refusal = refusalOf(error);
+      if (refusal?.certain === true) throw brokerRefuses(refusal.advice, error);
+      const limit = refusal === undefined ? until : began + CLOSED_LIMIT_MS;
+      if (Date.now() > limit) throw brokerUnavailable('create the topics in time', error);
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, backoffMs(attempt))));
   }
@@ -37,7 +56,11 @@ export async function ensureTopics(
 type Admin = Parameters<Parameters<KafkaClient['withAdmin']>[0]>[0];
 
 /** @returns whether every topic can be used */
-async function createMissing(admin: Admin, configs: readonly ITopicConfig[]): Promise<boolean> {
+async function createMissing(
+  admin: Admin,
+  configs: readonly ITopicConfig[],
+  warn: (line: string) => void,
+): Promise<boolean> {
   const existing = new Set(await admin.listTopics());
   const missing = configs.filter((config) => !existing.has(config.topic));
   // Somebody else may create the same ones in this moment; kafkajs takes that for an answer.
@@ -48,19 +71,26 @@ async function createMissing(admin: Admin, configs: readonly ITopicConfig[]): Pr
   // A leader that is named may not know it yet. It would refuse some partitions of a first batch, and the batch would
   // be written twice to the others; so each leader is asked something that only leaders answer.
   await Promise.all(topics.map(({ name }) => admin.fetchTopicOffsets(name)));
+  for (const line of await driftsOf(
+    admin,
+    configs.filter(({ topic }) => existing.has(topic)),
+    topics,
+  ))
+    warn(line);
   return true;
 }
+
+/** The time on a record is that of its broker: deadlines are compared with it, see BrokerClock. */
+export const BY_BROKER = { 'message.timestamp.type': 'LogAppendTime' };
 
 function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults): ITopicConfig {
   const entries: Record<string, string> = {};
   switch (topic.kind) {
     case 'command':
-      // Nobody waits longer for an answer; short segments, because only whole ones are removed.
-      entries['retention.ms'] = '600000';
-      entries['segment.ms'] = '60000';
+      Object.assign(entries, retention(defaults.commandRetentionMs), BY_BROKER);
       break;
     case 'fact':
-      entries['retention.ms'] = '-1';
+      Object.assign(entries, retention(defaults.factRetentionMs));
       break;
     case 'state':
       entries['cleanup.policy'] = 'compact';
@@ -73,6 +103,12 @@ function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults):
     replicationFactor: defaults.replication,
     configEntries: Object.entries(entries).map(([name, value]) => ({ name, value })),
   };
+}
+
+/** Only whole segments are removed: a tenth of the time for each, and no longer than Kafka's own week. */
+function retention(ms: number | undefined): Record<string, string> {
+  if (ms === undefined) return { 'retention.ms': '-1' };
+  return { 'retention.ms': String(ms), 'segment.ms': String(Math.min(WEEK_MS, Math.ceil(ms / 10))) };
 }
 
 /** The offset after the last record of each partition that holds any. */

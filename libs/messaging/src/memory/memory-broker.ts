@@ -132,6 +132,10 @@ export class MemoryBroker extends Broker {
     return Promise.resolve([]);
   }
 
+  override now(): number {
+    return Date.now();
+  }
+
   override healthy(): boolean {
     return !this.#closed;
   }

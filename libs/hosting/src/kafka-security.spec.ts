@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadSettings, type Environment } from '@countersign/service';
+import { TestAuthority, type TestCertificate } from '@countersign/testing';
+import { databaseTls } from './database-tls.js';
+import { kafkaSecurity } from './kafka-security.js';
+import { BusSettings, StoreSettings } from './settings.js';
+
+const CANARY = `canary-${randomBytes(8).toString('hex')}`;
+const YEAR_MS = 31_536_000_000;
+
+describe('the settings of a secured bus and database', () => {
+  let authority: TestAuthority;
+  let client: TestCertificate;
+  beforeAll(async () => {
+    authority = await TestAuthority.create();
+    client = await authority.issue('client');
+  });
+
+  const security = (env: Environment): ReturnType<typeof kafkaSecurity> =>
+    kafkaSecurity(loadSettings(BusSettings, env));
+  /** Names what is wrong, and repeats nothing of what was given. */
+  const refusal = (read: () => unknown): string => {
+    try {
+      read();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'SETTINGS_INVALID', retriable: false });
+      expect((error as Error).message).not.toContain('canary');
+      expect((error as Error).message).not.toContain('-----BEGIN');
+      return (error as Error).message;
+    }
+    throw new Error('it was accepted');
+  };
+  const login = { KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512', KAFKA_USERNAME: 'adapter', KAFKA_PASSWORD: CANARY };
+
+  it('are none by default', () => {
+    expect(security({})).toEqual({});
+  });
+
+  it('give TLS, a certificate to show and a login, each also from a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'countersign-pem-'));
+    const files = {
+      ...{ KAFKA_TLS_CA: authority.pem, KAFKA_TLS_CERT: client.cert, KAFKA_TLS_KEY: client.key },
+      ...login,
+    };
+    const env: Record<string, string> = { KAFKA_TLS: 'true' };
+    for (const [name, text] of Object.entries(files)) {
+      env[`${name}_FILE`] = join(folder, name);
+      await writeFile(join(folder, name), `${text}\n`);
+    }
+    const made = security(env);
+    await rm(folder, { recursive: true });
+    expect(made.tls).toMatchObject({ ca: authority.pem.trimEnd(), client: { cert: client.cert.trimEnd() } });
+    expect(made.tls?.client?.key.reveal()).toBe(client.key.trimEnd());
+    expect(made.login).toMatchObject({ mechanism: 'SCRAM-SHA-512', username: 'adapter' });
+    expect(made.login?.password.reveal()).toBe(CANARY);
+    expect(JSON.stringify(made)).not.toContain(CANARY);
+  });
+
+  it.each(Object.keys(login))('miss %s when only the other two of the login are given', (name) => {
+    const env = Object.fromEntries(Object.entries({ KAFKA_TLS: 'true', ...login }).filter(([key]) => key !== name));
+    expect(refusal(() => security(env))).toContain(`${name} must be set`);
+  });
+
+  it('refuse a password in clear, and take SCRAM without TLS', () => {
+    expect(refusal(() => security({ ...login, KAFKA_SASL_MECHANISM: 'PLAIN' }))).toContain('KAFKA_TLS must be true');
+    expect(security({ ...login, KAFKA_TLS: 'true', KAFKA_SASL_MECHANISM: 'PLAIN' }).login).toBeDefined();
+    expect(security(login).login).toBeDefined();
+    expect(refusal(() => security({ ...login, KAFKA_SASL_MECHANISM: 'canary' }))).toContain('KAFKA_SASL_MECHANISM');
+  });
+
+  it('refuse certificates without TLS, and half of a pair', () => {
+    expect(refusal(() => security({ KAFKA_TLS_CA: authority.pem }))).toContain('KAFKA_TLS must be true');
+    const tls = { KAFKA_TLS: 'true' };
+    expect(refusal(() => security({ ...tls, KAFKA_TLS_CERT: client.cert }))).toContain('KAFKA_TLS_KEY must be set');
+    expect(refusal(() => security({ ...tls, KAFKA_TLS_KEY: client.key }))).toContain('KAFKA_TLS_CERT must be set');
+  });
+
+  it('refuse what is no certificate, no key, or not the key of the certificate', async () => {
+    const other = await authority.issue('other');
+    const broken = `-----BEGIN CERTIFICATE-----\n${CANARY}\n-----END CERTIFICATE-----`;
+    const tls = { KAFKA_TLS: 'true', KAFKA_TLS_CERT: client.cert, KAFKA_TLS_KEY: client.key };
+    for (const wrong of [CANARY, broken]) {
+      expect(refusal(() => security({ ...tls, KAFKA_TLS_CA: wrong }))).toContain('KAFKA_TLS_CA must');
+      expect(refusal(() => security({ ...tls, KAFKA_TLS_CERT: wrong }))).toContain('KAFKA_TLS_CERT must');
+    }
+    expect(refusal(() => security({ ...tls, KAFKA_TLS_KEY: CANARY }))).toContain('KAFKA_TLS_KEY must be a private key');
+    expect(refusal(() => security({ ...tls, KAFKA_TLS_KEY: other.key }))).toContain(
+      'must be the key of KAFKA_TLS_CERT',
+    );
+  });
+
+  it('refuse certificates that are not valid today, but keep an authority beside its successor', async () => {
+    const old = await authority.issue('old', [], Date.now() - YEAR_MS);
+    const early = await authority.issue('early', [], Date.now() + YEAR_MS);
+    const tls = { KAFKA_TLS: 'true' };
+    for (const { cert, key } of [old, early]) {
+      const pair = { KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key };
+      expect(refusal(() => security({ ...tls, ...pair }))).toContain('KAFKA_TLS_CERT must be valid today');
+      expect(refusal(() => security({ ...tls, KAFKA_TLS_CA: cert }))).toContain('KAFKA_TLS_CA has no certificate');
+    }
+    const both = `${old.cert}\n${authority.pem}`;
+    expect(security({ ...tls, KAFKA_TLS_CA: both }).tls?.ca).toBe(both);
+  });
+
+  it('refuse the switch that makes the client library print messages', () => {
+    const text = refusal(() => security({ KAFKAJS_DEBUG_PROTOCOL_BUFFERS: '1' }));
+    expect(text).toContain('KAFKAJS_DEBUG_PROTOCOL_BUFFERS must not be set');
+  });
+
+  it('hold the certificates of the database to the same rules', () => {
+    const tls = (env: Environment): unknown =>
+      databaseTls(loadSettings(StoreSettings, { DATABASE_URL: 'postgres://h/d', ...env }));
+    expect(tls({})).toEqual({});
+    expect(tls({ DATABASE_CA: authority.pem })).toEqual({ ca: authority.pem });
+    expect(refusal(() => tls({ DATABASE_CA: CANARY }))).toContain('DATABASE_CA must be certificates');
+    expect(refusal(() => tls({ DATABASE_CERT: client.cert }))).toContain('DATABASE_KEY must be set');
+    expect(refusal(() => tls({ DATABASE_CERT: client.cert, DATABASE_KEY: CANARY }))).toContain('DATABASE_KEY must be');
+  });
+});

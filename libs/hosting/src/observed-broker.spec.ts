@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { MemoryBroker, type BusRecord, type ConsumedRecord, type Subscription } from '@countersign/messaging';
+import { currentTrace, newTrace, runInTrace, traceIdOf, type TraceContext } from '@countersign/observability';
+import { ServiceError } from '@countersign/service';
+import { eventually } from '@countersign/testing';
+import { register } from 'prom-client';
+import { ObservedBroker } from './observed-broker.js';
+
+const TOPIC = { name: 'spec.records', kind: 'command' } as const;
+const never = (error: Error): void => {
+  throw error;
+};
+
+function record(key: string, trace?: TraceContext): BusRecord {
+  return { topic: TOPIC.name, key, value: Buffer.from('v'), headers: { ...trace } };
+}
+
+describe('the bus of a service', () => {
+  let broker: ObservedBroker;
+
+  beforeEach(async () => {
+    broker = new ObservedBroker(new MemoryBroker({ partitions: 1 }), 'spec', undefined);
+    await broker.ensureTopics([TOPIC]);
+  });
+
+  afterEach(() => broker.close());
+
+  const consume = (handle: (read: ConsumedRecord) => Promise<void>): Promise<Subscription> =>
+    broker.consume({ group: 'readers', topics: [TOPIC.name], maxInFlight: 1, onFatal: never }, handle);
+
+  /** What is shown for the service under a name, by the labels besides its own. */
+  async function shown(name: string): Promise<string[]> {
+    const text = await register.getSingleMetricAsString(name);
+    return text.split('\n').filter((line) => line.includes('service="spec"'));
+  }
+
+  it('handles each record in the trace that it came with, and one without a trace in none', async () => {
+    const seen: (string | undefined)[] = [];
+    const subscription = await consume(async () => {
+      await Promise.resolve();
+      const trace = currentTrace();
+      seen.push(trace && traceIdOf(trace));
+    });
+    const [one, two] = [newTrace(), newTrace()];
+    await broker.send([record('a', one), record('a'), record('a', two)]);
+    await eventually('all are handled', () => seen.length === 3);
+    expect(seen).toEqual([traceIdOf(one), undefined, traceIdOf(two)]);
+    await subscription.close();
+  });
+
+  it('gives what is sent the trace of who sends it, and leaves the one that it was stored with', async () => {
+    const seen: ConsumedRecord[] = [];
+    const subscription = await consume((read) => Promise.resolve(void seen.push(read)));
+    const [sender, stored] = [newTrace(), { ...newTrace(), tracestate: 'a=1' }];
+    await runInTrace(sender, () => broker.send([record('a')]));
+    await broker.send([record('a', stored)]);
+    await eventually('both are read', () => seen.length === 2);
+    expect(seen.map(({ headers }) => headers)).toEqual([sender, stored]);
+    await subscription.close();
+  });
+
+  it('shows no figures of a consumer that has closed', async () => {
+    const subscription = await consume(() => Promise.resolve());
+    expect(await shown('countersign_records_in_flight')).toHaveLength(1);
+    await subscription.close();
+    expect(await shown('countersign_records_in_flight')).toEqual([]);
+    expect(await shown('countersign_consumer_lag_records')).toEqual([]);
+  });
+
+  it('counts what it cannot send, by the code of the error', async () => {
+    const lost = { ...record('a'), topic: 'nobody.made.it' };
+    await expect(broker.send([lost])).rejects.toBeInstanceOf(ServiceError);
+    expect(await shown('countersign_send_failures_total')).toEqual([
+      'countersign_send_failures_total{service="spec",code="INTERNAL"} 1',
+    ]);
+  });
+
+  it('lets a handler fail as it would without being watched, and measures the try', async () => {
+    let tries = 0;
+    const subscription = await consume(() => (++tries < 2 ? Promise.reject(new Error('not yet')) : Promise.resolve()));
+    await broker.send([record('a')]);
+    await eventually('it is handled at the second try', () => tries === 2);
+    const count = (await shown('countersign_handling_seconds')).find((line) => line.includes('_count'));
+    expect(Number(count?.split(' ').at(-1))).toBeGreaterThanOrEqual(2);
+    await subscription.close();
+  });
+});

@@ -1,0 +1,217 @@
+import { type TopicSpec } from '@countersign/contracts';
+import {
+  Broker,
+  HEADERS,
+  MemoryBroker,
+  type AcceptedLoss,
+  type BusRecord,
+  type ConsumedRecord,
+  type ConsumeOptions,
+  type Figures,
+  type Follower,
+  type ReplyAddress,
+  type Subscription,
+} from '@countersign/messaging';
+import {
+  currentTrace,
+  METRICS,
+  readTrace,
+  runInTrace,
+  traceHeaders,
+  type Span,
+  type Tracer,
+} from '@countersign/observability';
+import { ServiceError } from '@countersign/service';
+import { processAttributes, sendAttributes, shownTopic, type BusSystem } from './bus-spans.js';
+
+const OUTCOMES = ['handled', 'expired', 'retried', 'dead_lettered'] as const;
+
+/**
+ * The bus of one service as its operators see it: the same bus, with figures by the name of the service, and with the trace
+ * that a record carries. Whatever a handler causes belongs to the trace of its record; whatever is sent carries the trace
+ * of the code that sends it, or else the one that it was stored with.
+ */
+export class ObservedBroker extends Broker {
+  readonly #sources = new Set<() => void>();
+  readonly #system: BusSystem;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly service: string,
+    private readonly tracer: Tracer | undefined,
+  ) {
+    super();
+    this.#system = broker instanceof MemoryBroker ? 'in_process' : 'kafka';
+  }
+
+  override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
+    return this.broker.ensureTopics(topics);
+  }
+
+  override async send(records: readonly BusRecord[]): Promise<void> {
+    const { service } = this;
+    const spans: Span[] = [];
+    const traced = this.#traced(records, spans);
+    const began = performance.now();
+    try {
+      // In no trace: what the sender opens for all, such as a connection, must not log as a part of this one for ever.
+      await runInTrace(undefined, () => this.broker.send(traced));
+      for (const { topic } of records) METRICS.sent.inc({ service, topic: shownTopic(topic) });
+    } catch (error) {
+      const code = codeOf(error);
+      METRICS.sendFailures.inc({ service, code });
+      for (const span of spans) span.fail(code);
+      throw error;
+    } finally {
+      METRICS.sending.observe({ service }, (performance.now() - began) / 1000);
+      for (const span of spans) span.end();
+    }
+  }
+
+  override async consume(
+    options: ConsumeOptions,
+    handle: (record: ConsumedRecord) => Promise<void>,
+  ): Promise<Subscription> {
+    const { service } = this;
+    const { group } = options;
+    // A series that begins with its first event hides that event from every rate.
+    for (const topic of options.topics) {
+      for (const outcome of OUTCOMES) METRICS.records.inc({ service, group, topic, outcome }, 0);
+    }
+    const { care } = options;
+    const watched = care && {
+      ...care,
+      poisoned: (record: ConsumedRecord) => this.#handle(group, record, care.poisoned),
+    };
+    const subscription = await this.broker.consume({ ...options, ...(watched && { care: watched }) }, (record) =>
+      this.#handle(group, record, handle),
+    );
+    const unread = this.#show(group, () => subscription.figures());
+    return {
+      ready: subscription.ready,
+      figures: () => subscription.figures(),
+      close: (drainMs) => {
+        unread();
+        return subscription.close(drainMs);
+      },
+    };
+  }
+
+  override follow(
+    topic: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<Follower> {
+    return this.broker.follow(topic, handle, onFatal);
+  }
+
+  override openReplyAddress(
+    owner: string,
+    handle: (record: ConsumedRecord) => void,
+    onFatal: (error: Error) => void,
+  ): Promise<ReplyAddress> {
+    return this.broker.openReplyAddress(owner, handle, onFatal);
+  }
+
+  override read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined> {
+    return this.broker.read(topic, partition, offset);
+  }
+
+  override acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]> {
+    return this.broker.acceptLoss(group, dryRun);
+  }
+
+  override now(): number {
+    return this.broker.now();
+  }
+
+  override healthy(): boolean {
+    return this.broker.healthy();
+  }
+
+  override async close(): Promise<void> {
+    for (const unread of this.#sources) unread();
+    await this.broker.close();
+  }
+
+  async #handle(
+    group: string,
+    record: ConsumedRecord,
+    handle: (record: ConsumedRecord) => Promise<void>,
+  ): Promise<void> {
+    const { service } = this;
+    const parent = readTrace(record.headers);
+    const span = this.tracer?.start({
+      name: `process ${record.topic}`,
+      kind: 'consumer',
+      parent,
+      attributes: processAttributes(this.#system, group, record),
+    });
+    const began = performance.now();
+    try {
+      // Without a trace of its own it must not run in that of the record which happened to make room for it.
+      await runInTrace(span?.context ?? parent, () => handle(record), span && ((errorType) => span.fail(errorType)));
+    } catch (error) {
+      span?.fail(codeOf(error));
+      throw error;
+    } finally {
+      METRICS.handling.observe({ service, group, topic: record.topic }, (performance.now() - began) / 1000);
+      span?.end();
+    }
+  }
+
+  /** The records with the headers of their trace; spans of the sends are added to `spans`. */
+  #traced(records: readonly BusRecord[], spans: Span[]): readonly BusRecord[] {
+    const { tracer } = this;
+    const here = currentTrace();
+    if (tracer === undefined) {
+      if (here === undefined) return records;
+      const headers = traceHeaders();
+      return records.map((record) =>
+        record.headers[HEADERS.traceparent] === undefined
+          ? { ...record, headers: { ...record.headers, ...headers } }
+          : record,
+      );
+    }
+    return records.map((record) => {
+      const parent = here ?? readTrace(record.headers);
+      // What belongs to no trace, such as what the directory publishes at its start, begins none.
+      if (parent === undefined) return record;
+      const span = tracer.start({
+        name: `send ${shownTopic(record.topic)}`,
+        kind: 'producer',
+        parent,
+        attributes: sendAttributes(this.#system, record),
+      });
+      spans.push(span);
+      return { ...record, headers: { ...record.headers, ...span.context } };
+    });
+  }
+
+  /** @returns what ends the showing */
+  #show(group: string, figures: () => Figures): () => void {
+    const { service } = this;
+    const one = (value: number) => [{ labels: { service, group }, value }];
+    const ends = [
+      METRICS.inFlight.read(() => one(figures().inFlight)),
+      METRICS.waiting.read(() => one(figures().waiting)),
+      METRICS.retrying.read(() => one(figures().retrying)),
+      METRICS.lag.read(() =>
+        figures().lag.map(({ topic, partition, lag }) => ({
+          labels: { service, group, topic, partition },
+          value: lag,
+        })),
+      ),
+    ];
+    const unread = (): void => {
+      for (const end of ends) end();
+      this.#sources.delete(unread);
+    };
+    this.#sources.add(unread);
+    return unread;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof ServiceError ? error.code : 'INTERNAL';
+}

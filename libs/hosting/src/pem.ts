@@ -1,0 +1,52 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { type Secret } from '@countersign/sealing';
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * What is wrong with a list of authorities. One that has run out may stand beside its successor.
+ * @returns a rule to follow on the setting's name, or undefined; nothing of the text
+ */
+export function authoritiesFault(pem: string, now: number): string | undefined {
+  const certificates = parsed(pem);
+  if (certificates === undefined) return 'must be certificates in PEM';
+  return certificates.some((one) => isValid(one, now)) ? undefined : 'has no certificate that is valid today';
+}
+
+/**
+ * What is wrong with a certificate to show, the first of its chain, and with its key. Nothing when neither is given.
+ * @returns a rule to follow on one of the names, or undefined
+ */
+export function identityFault(
+  names: { readonly cert: string; readonly key: string },
+  cert: string | undefined,
+  key: Secret | undefined,
+  now: number,
+): string | undefined {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined) return `${names.cert} must be set when ${names.key} is`;
+  if (key === undefined) return `${names.key} must be set when ${names.cert} is`;
+  const [first] = parsed(cert) ?? [];
+  if (first === undefined) return `${names.cert} must be a certificate in PEM`;
+  if (!isValid(first, now)) return `${names.cert} must be valid today: it has expired, or is not valid yet`;
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey(key.reveal());
+  } catch {
+    return `${names.key} must be a private key in PEM, without a passphrase`;
+  }
+  return first.checkPrivateKey(privateKey) ? undefined : `${names.key} must be the key of ${names.cert}`;
+}
+
+function parsed(pem: string): readonly X509Certificate[] | undefined {
+  const blocks = pem.match(BLOCK);
+  if (blocks === null) return undefined;
+  try {
+    return blocks.map((block) => new X509Certificate(block));
+  } catch {
+    return undefined;
+  }
+}
+
+const isValid = (certificate: X509Certificate, now: number): boolean =>
+  Date.parse(certificate.validFrom) <= now && now <= Date.parse(certificate.validTo);

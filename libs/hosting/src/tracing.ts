@@ -1,0 +1,45 @@
+import { METRICS, openTracer, type Tracer } from '@countersign/observability';
+import { checked } from '@countersign/service';
+import { type BusSettings } from './settings.js';
+
+/** Where OpenTelemetry looks for a collector when it is told to trace and not where to. */
+const DEFAULT_ENDPOINT = 'http://localhost:4318';
+
+/**
+ * The tracer that the settings ask for; undefined, and nothing of OpenTelemetry loaded, when they ask for none.
+ * @throws ServiceError SETTINGS_INVALID
+ */
+export async function tracerOf(service: string, settings: BusSettings): Promise<Tracer | undefined> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = settings;
+  if ((settings.OTEL_TRACES_EXPORTER ?? (endpoint === undefined ? 'none' : 'otlp')) === 'none') return undefined;
+  METRICS.spansLost.inc({ service }, 0);
+  return openTracer({
+    serviceName: settings.OTEL_SERVICE_NAME ?? `countersign-${service}`,
+    endpoint: endpoint ?? DEFAULT_ENDPOINT,
+    headers: await checked('OTEL_EXPORTER_OTLP_HEADERS', () =>
+      readHeaders(settings.OTEL_EXPORTER_OTLP_HEADERS?.reveal() ?? ''),
+    ),
+    sampler: settings.OTEL_TRACES_SAMPLER,
+    ratio: settings.OTEL_TRACES_SAMPLER_ARG,
+    onLost: (spans) => METRICS.spansLost.inc({ service }, spans),
+  });
+}
+
+/** @throws Error that names the rule and no value */
+function readHeaders(text: string): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const entry of text.split(',').filter((one) => one.trim() !== '')) {
+    const [, name, value] = /^\s*([!#$%&'*+.^_`|~\w-]+)\s*=\s*([\x20-\x7e]*?)\s*$/.exec(entry) ?? [];
+    if (name === undefined || value === undefined) throw new Error('must be name=value[,name=value…]');
+    headers[name] = decoded(value);
+  }
+  return headers;
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

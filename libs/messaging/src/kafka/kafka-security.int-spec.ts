@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
+import { DEAD_LETTERS, message } from '@countersign/contracts';
+import { Secret } from '@countersign/sealing';
+import { type KafkaCluster, startKafka, TestAuthority } from '@countersign/testing';
+import { jest } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { BusClient } from '../bus-client.js';
+import { Answered, Asked, asked, COMMANDS, moduleOf, never, record, textOf, until } from '../contract-world.js';
+import { createBusApp } from '../create-bus-app.js';
+import { type BusContext, type Outgoing, replyTo } from '../envelope.js';
+import { KafkaBroker } from './kafka-broker.js';
+import { SASL_MECHANISMS, type KafkaSecurity, type SaslMechanism } from './kafka-login.js';
+
+jest.setTimeout(90_000);
+
+const FACTS = { name: 'test.facts', kind: 'fact' } as const;
+const PASSWORD = 'canary-right-73918264';
+const WRONG = 'canary-wrong-50628173';
+/** Far less than the time for which a start waits for a broker. */
+const AT_ONCE_MS = 5_000;
+
+@Controller()
+class Echo {
+  @MessagePattern(Asked.type)
+  take(@Payload() request: Asked, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(Answered, { number: request.number }));
+  }
+}
+
+describe('KafkaBroker on brokers that demand TLS and a password', () => {
+  let authority: TestAuthority;
+  let cluster: KafkaCluster;
+  let opened: KafkaBroker[] = [];
+  let lines: string[] = [];
+
+  beforeAll(async () => {
+    authority = await TestAuthority.create();
+    cluster = await startKafka({ security: { authority, users: { adapter: PASSWORD } } });
+  });
+  afterAll(() => cluster.close());
+  afterEach(async () => {
+    await Promise.all(opened.map((broker) => broker.close()));
+    expect(lines.join('\n')).not.toContain('canary');
+    opened = [];
+    lines = [];
+  });
+
+  const broker = (security: KafkaSecurity, brokers = cluster.brokers, topicPrefix = 'secured.'): KafkaBroker => {
+    const log = (line: string): void => void lines.push(line);
+    const made = new KafkaBroker({ brokers, clientId: 'secured', topicPrefix, security, log });
+    opened.push(made);
+    return made;
+  };
+  const login = (mechanism: SaslMechanism = 'SCRAM-SHA-512', password = PASSWORD): KafkaSecurity['login'] & object => ({
+    mechanism,
+    username: 'adapter',
+    password: new Secret(password),
+  });
+  const tls = (): KafkaSecurity['tls'] & object => ({ ca: authority.pem });
+
+  /** The failure of a start, which says what to do and nothing of a password. */
+  const refused = async (security: KafkaSecurity, brokers?: readonly string[]): Promise<{ message: string }> => {
+    const began = Date.now();
+    const error = await broker(security, brokers)
+      .ensureTopics([FACTS])
+      .then(
+        () => Promise.reject(new Error('it was let in')),
+        (fault: unknown) => fault as Error,
+      );
+    expect(error).toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: false });
+    expect(Date.now() - began).toBeLessThan(AT_ONCE_MS);
+    expect(`${error.message} ${inspect(error, { depth: 10, showHidden: true })}`).not.toContain('canary');
+    return error;
+  };
+
+  it.each(SASL_MECHANISMS)('sends, consumes and asks with %s', async (mechanism) => {
+    const security = { tls: tls(), login: login(mechanism) };
+    const prefix = `t${randomBytes(6).toString('hex')}.`;
+    const [serving, asking] = [broker(security, undefined, prefix), broker(security, undefined, prefix)];
+    await serving.ensureTopics([COMMANDS, FACTS, DEAD_LETTERS]);
+    const app = await createBusApp(moduleOf(Echo), {
+      ...{ broker: serving, group: 'echo', messages: [Asked], onFatal: never },
+    });
+    await app.listen();
+    const client = await BusClient.open({ broker: asking, owner: 'secured', onFatal: never });
+    expect(await client.ask(asked('subject', 7), Answered, 20_000)).toMatchObject({ number: 7 });
+    const seen: string[] = [];
+    await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal: never }, (read) =>
+      Promise.resolve(void seen.push(textOf(read))),
+    );
+    await asking.send([record(FACTS, 'k', 'fact')]);
+    await until(() => seen.includes('fact'), 'the fact');
+    await client.close();
+    await app.close();
+  });
+
+  it('ends a start at once on a wrong password, and names the settings', async () => {
+    for (const mechanism of SASL_MECHANISMS) {
+      const { message } = await refused({ tls: tls(), login: login(mechanism, WRONG) });
+      expect(message).toMatch(/KAFKA_USERNAME, KAFKA_PASSWORD/);
+    }
+  });
+
+  it('ends a start at once on brokers that another authority has signed', async () => {
+    const other = await TestAuthority.create();
+    for (const wrong of [{ ca: other.pem }, {}]) {
+      const { message } = await refused({ tls: wrong, login: login() });
+      expect(message).toContain('KAFKA_TLS_CA');
+    }
+  });
+
+  it('ends a start at once on a certificate for another host', async () => {
+    const named = cluster.brokers.map((address) => address.replace('127.0.0.1', 'localhost'));
+    const { message } = await refused({ tls: tls(), login: login() }, named);
+    expect(message).toContain('KAFKA_BROKERS');
+  });
+
+  it.each([
+    { comes: 'without TLS', has: [], inner: false },
+    { comes: 'without a password', has: ['tls'], inner: false },
+    { comes: 'with TLS to a port without it', has: ['tls', 'login'], inner: true },
+    { comes: 'with a password to a port that wants none', has: ['login'], inner: true },
+  ])('says within seconds what to check when it comes $comes', async ({ has, inner }) => {
+    const began = Date.now();
+    const security = { ...(has.includes('tls') && { tls: tls() }), ...(has.includes('login') && { login: login() }) };
+    const starting = broker(security, inner ? cluster.innerBrokers : cluster.brokers).ensureTopics([FACTS]);
+    // Brokers that start and stop close connections too: worth another try.
+    await expect(starting).rejects.toMatchObject({
+      ...{ code: 'BROKER_UNAVAILABLE', retriable: true },
+      message: expect.stringContaining('KAFKA_SASL_MECHANISM') as string,
+    });
+    expect(Date.now() - began).toBeLessThan(15_000);
+  });
+
+  it('keeps records to be sent for another try when the password is no longer right', async () => {
+    const sending = broker({ tls: tls(), login: login('SCRAM-SHA-512', WRONG) }).send([record(FACTS, 'k', 'v')]);
+    await expect(sending).rejects.toMatchObject({
+      ...{ code: 'BROKER_UNAVAILABLE', retriable: true },
+      message: expect.stringContaining('KAFKA_PASSWORD') as string,
+    });
+  });
+});
+
+describe('KafkaBroker on brokers that demand a certificate of clients', () => {
+  let authority: TestAuthority;
+  let cluster: KafkaCluster;
+  beforeAll(async () => {
+    authority = await TestAuthority.create();
+    const users = { adapter: PASSWORD };
+    cluster = await startKafka({ security: { authority, users, clientCertificates: true } });
+  });
+  afterAll(() => cluster.close());
+
+  const ensure = async (signer: TestAuthority | undefined): Promise<void> => {
+    const shown = await signer?.issue('adapter');
+    const client = shown && { cert: shown.cert, key: new Secret(shown.key) };
+    const broker = new KafkaBroker({
+      brokers: cluster.brokers,
+      clientId: 'secured',
+      security: {
+        tls: { ca: authority.pem, ...(client ? { client } : {}) },
+        login: { mechanism: 'PLAIN', username: 'adapter', password: new Secret(PASSWORD) },
+      },
+    });
+    await broker.ensureTopics([FACTS]).finally(() => broker.close());
+  };
+
+  it('is let in with one that the authority has signed', () => ensure(authority));
+
+  it('is refused with none, and with one of another authority', async () => {
+    for (const signer of [undefined, await TestAuthority.create()]) {
+      await expect(ensure(signer)).rejects.toMatchObject({
+        ...{ code: 'BROKER_UNAVAILABLE' },
+        message: expect.stringContaining('KAFKA_TLS_CERT') as string,
+      });
+    }
+  });
+});

@@ -1,0 +1,58 @@
+import { Secret } from '@countersign/sealing';
+import { connectionOf } from './connection.js';
+
+const BASE = 'postgres://user:canary-73918264@db.example:5432/name';
+const refusal = (query: string, tls = {}): Error => {
+  try {
+    connectionOf(`${BASE}?${query}`, tls);
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it was accepted');
+};
+
+describe('the connection to the database', () => {
+  it.each(['require', 'verify-ca', 'verify-full'])('verifies chain and host name with sslmode=%s', (mode) => {
+    const { url, ssl } = connectionOf(`${BASE}?sslmode=${mode}`, { ca: 'PEM' });
+    expect(ssl).toEqual({ rejectUnauthorized: true, ca: 'PEM' });
+    expect(url).toBe(BASE);
+  });
+
+  it('has no TLS where nobody asks for it, and keeps the other parameters', () => {
+    expect(connectionOf(BASE)).toEqual({ url: BASE, ssl: false });
+    expect(connectionOf(`${BASE}?sslmode=disable&options=x`)).toEqual({ url: `${BASE}?options=x`, ssl: false });
+  });
+
+  it('shows a certificate when it has one', () => {
+    const client = { cert: 'CERT', key: new Secret('KEY') };
+    const { ssl } = connectionOf(`${BASE}?sslmode=verify-full`, { client });
+    expect(ssl).toEqual({ rejectUnauthorized: true, cert: 'CERT', key: 'KEY' });
+  });
+
+  it.each([
+    'sslmode=no-verify',
+    'sslmode=prefer',
+    'sslmode=allow',
+    'sslmode=',
+    'sslmode=verify-full&sslmode=no-verify',
+    'sslmode=no-verify&sslmode=disable',
+    'ssl=no-verify',
+    'ssl=true',
+    'sslmode=verify-full&ssl=0',
+    'sslmode=require&uselibpqcompat=true',
+    'sslmode=verify-full&sslrootcert=/ca.pem',
+    'sslmode=verify-full&sslcert=/cert.pem',
+    'sslmode=verify-full&sslkey=/key.pem',
+    'sslnegotiation=direct',
+  ])('refuses %s, because the server would not be verified or something else would decide', (query) => {
+    const error = refusal(query);
+    expect(error).toMatchObject({ code: 'SETTINGS_INVALID', retriable: false });
+    expect(error.message).toContain('DATABASE_URL');
+    expect(error.message).not.toContain('canary');
+  });
+
+  it('refuses authorities without a mode, for somebody believes that they are asked', () => {
+    expect(refusal('', { ca: 'PEM' }).message).toContain('DATABASE_CA');
+    expect(refusal('sslmode=disable', { ca: 'PEM' }).message).toContain('sslmode=verify-full');
+  });
+});

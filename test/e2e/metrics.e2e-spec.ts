@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { encodeMessage, FactRecorded, message, TOPICS } from '@countersign/contracts';
+import { createBroker } from '@countersign/messaging';
+import { eventually, startKafka, type KafkaCluster } from '@countersign/testing';
+import { Client as Postgres } from 'pg';
+import { startSeparate, type SeparateProduct } from '../product.js';
+import { openWorld, PIN, type World } from './world.js';
+
+const START_LIMIT_MS = 150_000;
+const RISES_WITHIN_MS = 30_000;
+/** Shorter than the block below, so that an asker gives up while its question is being worked on. */
+const REPLY_TIMEOUT_MS = 1_500;
+
+describe('the metrics of six processes', () => {
+  let kafka: KafkaCluster;
+  let product: SeparateProduct;
+  let world: World;
+  let database: Postgres;
+
+  beforeAll(async () => {
+    kafka = await startKafka();
+    product = await startSeparate({ brokers: kafka.brokers, env: { REPLY_TIMEOUT_MS: String(REPLY_TIMEOUT_MS) } });
+    world = await openWorld(product);
+    database = new Postgres({ connectionString: product.databaseUrl });
+    await database.connect();
+  }, START_LIMIT_MS);
+
+  afterAll(async () => {
+    await database.end();
+    await product.remove();
+    await kafka.close();
+  }, START_LIMIT_MS);
+
+  /** The sum of every series, over all processes, that has these labels. */
+  async function sum(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const texts = await Promise.all(
+      product.opsUrls().map(async (url) => (await world.client.request(`${url}/metrics`, {})).text),
+    );
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    return texts
+      .flatMap((text) => text.split('\n'))
+      .filter((line) => line.startsWith(`${name}{`) && wanted.every((label) => line.includes(label)))
+      .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
+  const admissions = { service: 'verification', group: 'verification', topic: TOPICS.admissions.name };
+
+  it('show the lag of a consumer that is held up, its caller’s time-out and the late reply, and no lag in the end', async () => {
+    const { subject } = await world.enrol();
+    await eventually('nothing waits', async () => (await sum('countersign_consumer_lag_records')) === 0, 20_000);
+    const before = await sum('countersign_reply_timeouts_total', { service: 'rest-adapter' });
+    await database.query('BEGIN; LOCK TABLE verification.attempts IN ACCESS EXCLUSIVE MODE');
+    const answer = world.client.verify(world.agent, { subject, pin: PIN });
+    await eventually(
+      'the lag rises',
+      async () => (await sum('countersign_consumer_lag_records', admissions)) > 0,
+      RISES_WITHIN_MS,
+    );
+    expect(await sum('countersign_records_in_flight', { service: 'verification' })).toBeGreaterThan(0);
+    expect(await sum('countersign_questions_waiting', { service: 'rest-adapter' })).toBe(1);
+    expect((await answer).json).toMatchObject({ outcome: 'unavailable' });
+    await database.query('COMMIT');
+    expect(await sum('countersign_reply_timeouts_total', { service: 'rest-adapter' })).toBe(before + 1);
+    await eventually(
+      'the late reply is counted',
+      async () => (await sum('countersign_late_replies_total', { service: 'rest-adapter' })) > 0,
+      RISES_WITHIN_MS,
+    );
+    await eventually(
+      'the lag is gone',
+      async () => (await sum('countersign_consumer_lag_records', admissions)) === 0,
+      RISES_WITHIN_MS,
+    );
+    expect(await sum('countersign_records_total', { ...admissions, outcome: 'handled' })).toBeGreaterThan(0);
+    expect(await sum('countersign_handling_seconds_count', admissions)).toBeGreaterThan(0);
+    expect(await sum('countersign_reply_seconds_count', { service: 'rest-adapter' })).toBeGreaterThan(0);
+  }, 90_000);
+
+  it('count a dead letter by its group, its topic and its code', async () => {
+    const { brokers, topicPrefix } = product;
+    const broker = createBroker({ brokers, clientId: 'e2e', topicPrefix });
+    const record = {
+      topic: TOPICS.requests.name,
+      key: 'k',
+      value: Buffer.from('no JSON'),
+      headers: { type: 'unknown' },
+    };
+    await broker.send([record]);
+    await broker.close();
+    const labels = { group: 'rate-limit', topic: TOPICS.requests.name, outcome: 'dead_lettered' };
+    await eventually(
+      'it is counted',
+      async () => (await sum('countersign_records_total', labels)) === 1,
+      RISES_WITHIN_MS,
+    );
+    const code = { ...labels, code: 'MESSAGE_UNREADABLE' };
+    expect(await sum('countersign_record_failures_total', code)).toBe(1);
+  }, 60_000);
+
+  it('show how old an outbox grows while the broker is away, and that it is empty again', async () => {
+    await eventually('every outbox is empty', async () => (await sum('countersign_outbox_pending_records')) === 0);
+    const [broker] = kafka.processes;
+    if (!broker) throw new Error('There is no broker');
+    process.kill(broker.pid, 'SIGSTOP');
+    try {
+      await storeFact();
+      await eventually(
+        'the outbox grows old',
+        async () => (await sum('countersign_outbox_oldest_age_seconds', { service: 'directory' })) > 2,
+        RISES_WITHIN_MS,
+      );
+      expect(await sum('countersign_outbox_pending_records', { service: 'directory' })).toBe(1);
+    } finally {
+      process.kill(broker.pid, 'SIGCONT');
+    }
+    await eventually(
+      'the outbox is empty',
+      async () => (await sum('countersign_outbox_oldest_age_seconds')) === 0,
+      RISES_WITHIN_MS,
+    );
+  }, 90_000);
+
+  /** What a transaction of the directory leaves behind. */
+  async function storeFact(): Promise<void> {
+    const fact = message(FactRecorded, {
+      factId: randomUUID(),
+      kind: 'tenant.changed',
+      time: new Date().toISOString(),
+      tenant: world.tenant,
+    });
+    const { id, topic, key, headers, value } = encodeMessage(fact.factId, fact);
+    await database.query(
+      'INSERT INTO directory.outbox (id, topic, key, headers, payload) VALUES ($1, $2, $3, $4, $5)',
+      [id, topic, key, headers, value],
+    );
+  }
+});

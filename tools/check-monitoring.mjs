@@ -1,0 +1,112 @@
+/**
+ * Checks the monitoring of docker-compose.yml without an engine: that every expression of ops/ is PromQL and asks for metrics
+ * and labels that the code has, that Prometheus asks every service, and that what is mounted is there.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parser } from '@prometheus-io/lezer-promql';
+import { register, collectDefaultMetrics } from 'prom-client';
+import { parse } from 'yaml';
+import { buildIfStale, root } from './build.mjs';
+
+buildIfStale();
+await import(pathToFileURL(join(root, 'dist', 'libs', 'observability', 'src', 'index.js')).href);
+collectDefaultMetrics();
+const faults = [];
+const expect = (holds, fault) => {
+  if (!holds) faults.push(fault);
+};
+const read = (path) => readFileSync(join(root, path), 'utf8');
+const series = namesAndLabels();
+
+const compose = parse(read('docker-compose.yml'), { merge: true });
+const ours = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli'].includes(app));
+const config = parse(read('ops/prometheus/prometheus.yml'));
+const rules = parse(read('ops/prometheus/alerts.yml')).groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(read('ops/grafana/dashboards/countersign.json'));
+
+checkScrapes();
+for (const name of ['prometheus', 'grafana']) checkMounts(name, compose.services[name]);
+for (const rule of rules) checkRule(rule);
+for (const { title, targets } of dashboard.panels) {
+  for (const { expr } of targets) checkExpression(`the panel ${title}`, expr.replaceAll('$__rate_interval', '1m'));
+}
+const shown = JSON.stringify([rules, dashboard]);
+for (const name of register.getMetricsAsArray().map((metric) => metric.name)) {
+  if (!name.startsWith('countersign_') || name === 'countersign_spans_lost_total') continue;
+  expect(shown.includes(name), `${name} is on no panel and in no rule`);
+}
+
+for (const fault of faults) process.stderr.write(`ops: ${fault}\n`);
+process.exit(faults.length > 0 ? 1 : 0);
+
+function checkScrapes() {
+  const scrapes = config.scrape_configs.flatMap((job) => job.dns_sd_configs);
+  const asked = scrapes.flatMap(({ names }) => names).sort();
+  expect(asked.join() === [...ours].sort().join(), `Prometheus asks ${asked.join(', ')}, not every service`);
+  for (const { names, port } of scrapes) {
+    for (const name of names) {
+      const opsPort = compose.services[name]?.environment.OPS_PORT;
+      expect(opsPort === port, `${name} has its metrics on port ${opsPort}, Prometheus asks ${port}`);
+    }
+  }
+  const missed = rules.find((rule) => rule.alert === 'CountersignServiceGone').expr;
+  for (const name of ours) expect(missed.includes(`"${name}"`), `nobody is told when ${name} is gone`);
+}
+
+function checkMounts(name, { volumes, ports = [] }) {
+  for (const [source, target] of volumes.map((volume) => volume.split(':'))) {
+    expect(source.startsWith('./') ? existsSync(join(root, source)) : source in compose.volumes, `${name}: ${source}`);
+    if (name === 'prometheus' && source.startsWith('./')) {
+      const files = config.rule_files.filter((file) => dirname(file) === target).map((file) => file.split('/').at(-1));
+      for (const file of files)
+        expect(existsSync(join(root, source, file)), `prometheus: ${source}/${file} is missing`);
+    }
+  }
+  expect(ports.length === (name === 'grafana' ? 1 : 0), `${name}: only Grafana publishes a port`);
+}
+
+function checkRule({ alert, expr, labels, annotations }) {
+  checkExpression(`the rule ${alert}`, expr);
+  expect(['critical', 'warning'].includes(labels?.severity), `the rule ${alert} has no severity`);
+  expect(annotations?.summary, `the rule ${alert} has no summary`);
+}
+
+/** PromQL that parses, with names and labels that exist. */
+function checkExpression(where, expr) {
+  let selected;
+  parser.parse(expr).iterate({
+    enter: ({ type, from, to, node }) => {
+      const text = expr.slice(from, to);
+      if (type.isError)
+        faults.push(`${where} is no PromQL at character ${from}: ${expr.slice(Math.max(0, from - 20), from + 20)}`);
+      if (type.name === 'VectorSelector') {
+        const name = expr.slice(node.firstChild.from, node.firstChild.to);
+        selected = series.get(name);
+        if (!selected) faults.push(`${where}: there is no metric ${name}`);
+      }
+      if (type.name === 'LabelName' && node.parent?.name !== 'GroupingLabels' && selected) {
+        expect(selected.has(text), `${where}: there is no label ${text} at what it asks for`);
+      }
+      if (type.name === 'LabelName' && node.parent?.name === 'GroupingLabels') {
+        const known = [...series.values()].some((labels) => labels.has(text));
+        expect(known, `${where}: there is no label ${text} to group by`);
+      }
+    },
+  });
+}
+
+/** Every series that a scrape can hold, with its labels and those that Prometheus adds. */
+function namesAndLabels() {
+  const added = ['job', 'instance'];
+  const known = new Map([['up', new Set(added)]]);
+  for (const { name, labelNames, constructor } of register.getMetricsAsArray()) {
+    const labels = new Set([...labelNames, ...added]);
+    known.set(name, labels);
+    if (constructor.name !== 'Histogram') continue;
+    for (const suffix of ['_sum', '_count']) known.set(`${name}${suffix}`, labels);
+    known.set(`${name}_bucket`, new Set([...labels, 'le']));
+  }
+  return known;
+}
