@@ -1,7 +1,24 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AuditHandler } from './audit.handler.js';
+import { DeadLetterHandler } from './dead-letter.handler.js';
 import { AuditTrail } from './ports.js';
+import { RecordDeadLetter } from './record-dead-letter.js';
 import { RecordFact } from './record-fact.js';
+
+/**
+ * Takes dead letters apart from facts: on the bus inside one process the sender of a letter waits until it is handled,
+ * and places that are all taken by facts which wait so would never be free again.
+ */
+@Module({})
+export class DeadLetterModule {
+  static with(trail: AuditTrail): DynamicModule {
+    return {
+      module: DeadLetterModule,
+      controllers: [DeadLetterHandler],
+      providers: [{ provide: RecordDeadLetter, useValue: new RecordDeadLetter(new RecordFact(trail)) }],
+    };
+  }
+}
 
 @Module({})
 export class AuditModule {

@@ -1,4 +1,4 @@
-import { DEAD_LETTERS, FactRecorded, TOPICS } from '@countersign/contracts';
+import { DEAD_LETTERS, DeadLettered, FactRecorded, TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
@@ -6,7 +6,7 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/service';
 import { Audit1764000000004 } from '../migrations/1764000000004-audit.js';
 import { AuditDeliveries1764000100004 } from '../migrations/1764000100004-deliveries.js';
-import { AuditModule } from './audit.module.js';
+import { AuditModule, DeadLetterModule } from './audit.module.js';
 import { AuditSettings } from './config.js';
 import { PostgresAuditTrail } from './store/audit-trail.store.js';
 
@@ -15,17 +15,22 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const settings = loadSettings(AuditSettings, env);
   const host = await Host.open('audit', settings, [TOPICS.facts, TOPICS.auditEvents, DEAD_LETTERS], fatal, replace);
   const database = await host.database('audit', [Audit1764000000004, AuditDeliveries1764000100004], settings);
-  const app = await createBusApp(AuditModule.with(new PostgresAuditTrail(database)), {
+  const trail = new PostgresAuditTrail(database);
+  const shared = {
     broker: host.broker,
-    group: 'audit',
     deliveries: new PostgresDeliveries(database),
-    messages: [FactRecorded],
-    maxInFlight: settings.MAX_IN_FLIGHT,
     logger: new NestLogger(host.logger),
     onFatal: fatal,
     observe: host.observe,
+  };
+  const letters = await createBusApp(DeadLetterModule.with(trail), {
+    ...{ ...shared, group: 'audit-letters', messages: [DeadLettered] },
   });
-  host.onClose(() => app.close());
-  await app.listen();
+  host.onClose(() => letters.close());
+  const facts = await createBusApp(AuditModule.with(trail), {
+    ...{ ...shared, group: 'audit', messages: [FactRecorded], maxInFlight: settings.MAX_IN_FLIGHT },
+  });
+  host.onClose(() => facts.close());
+  await Promise.all([letters.listen(), facts.listen()]);
   return host.started();
 }

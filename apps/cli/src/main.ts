@@ -1,7 +1,17 @@
 import { Command } from 'commander';
+import { acceptLoss } from './accept-loss.js';
 import { createSecrets } from './create-secrets.js';
+import {
+  type ListOptions,
+  listDeadLetters,
+  replayDeadLetters,
+  type ReplayOptions,
+  showDeadLetter,
+} from './dead-letters.js';
+import { withBroker } from './with-broker.js';
 
 const program = new Command('countersign').description('Caller identity verification for AI voice agents');
+
 program
   .command('secrets')
   .description('keys and secrets of an installation')
@@ -9,4 +19,42 @@ program
   .description('make the secrets that the folder lacks, one file for each; what is there stays')
   .option('--readable', 'files of mode 0644 instead of 0600, for containers that run as another user')
   .action(createSecrets);
+
+const letters = program
+  .command('dead-letters')
+  .description('records that could not be handled; reads KAFKA_BROKERS and TOPIC_PREFIX as a service does');
+letters
+  .command('list')
+  .description('every dead letter')
+  .option('--json', 'as JSON')
+  .option('--since <time>', 'from this time on, ISO 8601')
+  .action((options: ListOptions) =>
+    withBroker(process.env, (broker, write) => listDeadLetters(broker, options, write)),
+  );
+letters
+  .command('show <id>')
+  .description('one dead letter, and whether its record is still there')
+  .action((id: string) => withBroker(process.env, (broker, write) => showDeadLetter(broker, id, write)));
+letters
+  .command('replay [id]')
+  .description('send the record of a dead letter again; every group of its topic gets it')
+  .option('--all', 'all that pass the other options; those that cannot be replayed are listed')
+  .option('--group <group>', 'with --all: only what this group gave up')
+  .option('--code <code>', 'with --all: only with this error code')
+  .option('--since <time>', 'with --all: only from this time on, ISO 8601')
+  .option('--dry-run', 'send nothing, say what would be sent')
+  .action((id: string | undefined, options: ReplayOptions) =>
+    withBroker(process.env, (broker, write) => replayDeadLetters(broker, id, options, write)),
+  );
+
+program
+  .command('groups')
+  .description('consumer groups')
+  .command('accept-loss <group>')
+  .description('let a group go on that ended with RECORDS_LOST; its service must not run')
+  .option('--dry-run', 'change nothing, say what would change')
+  .action((group: string, options: { dryRun?: true }) =>
+    withBroker(process.env, (broker, write) => acceptLoss(broker, group, options, write)),
+  );
+
 await program.parseAsync();

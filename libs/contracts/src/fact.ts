@@ -15,6 +15,7 @@ export const FACT_KINDS = [
   'agent.created',
   'agent.rotated',
   'policy.changed',
+  'message.dead_lettered',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 

@@ -7,3 +7,4 @@ export * from './fact.js';
 export * from './management.js';
 export * from './directory.js';
 export * from './error-codes.js';
+export * from './dead-letter.js';

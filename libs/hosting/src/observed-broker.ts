@@ -3,6 +3,7 @@ import {
   Broker,
   HEADERS,
   MemoryBroker,
+  type AcceptedLoss,
   type BusRecord,
   type ConsumedRecord,
   type ConsumeOptions,
@@ -110,6 +111,14 @@ export class ObservedBroker extends Broker {
     onFatal: (error: Error) => void,
   ): Promise<ReplyAddress> {
     return this.broker.openReplyAddress(owner, handle, onFatal);
+  }
+
+  override read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined> {
+    return this.broker.read(topic, partition, offset);
+  }
+
+  override acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]> {
+    return this.broker.acceptLoss(group, dryRun);
   }
 
   override now(): number {

@@ -133,6 +133,20 @@ export abstract class Broker {
   ): Promise<ReplyAddress>;
 
   /**
+   * The record at a place, whoever has handled it; undefined when it is not there any more (retention, compaction).
+   * @throws ServiceError INTERNAL when the topic does not exist, BROKER_UNAVAILABLE (retriable)
+   */
+  abstract read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined>;
+
+  /**
+   * Lets a group go on where records are gone that it had not handled (RECORDS_LOST): at the beginning of what there is.
+   * In process nothing can be lost.
+   * @param dryRun only tells
+   * @throws ServiceError BROKER_UNAVAILABLE (retriable); INTERNAL while a member of the group runs
+   */
+  abstract acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]>;
+
+  /**
    * Milliseconds since 1970 by the clock of the brokers, as far as this process knows it; deadlines are times on it. In
    * process: the own clock.
    */
@@ -143,6 +157,14 @@ export abstract class Broker {
 
   /** Closes what is still open of the above, waits for sends under way, then disconnects. */
   abstract close(): Promise<void>;
+}
+
+/** A partition in which a group goes on elsewhere. */
+export interface AcceptedLoss {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface ReplyAddress {

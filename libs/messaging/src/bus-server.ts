@@ -156,7 +156,13 @@ export class BusServer extends Server implements CustomTransportStrategy {
   /** The record is finished when its dead letter is safe, and not before. */
   async #bury(record: ConsumedRecord, error: unknown): Promise<void> {
     const where = `${record.topic}/${record.partition} at ${record.offset}`;
-    await this.#options.broker.send([deadLetter(record, this.#options.group, error)]);
+    // A letter about a letter could go on for ever; the letter itself stays where it is.
+    if (record.topic === DEAD_LETTERS.name) {
+      this.#tell(record, 'dead_lettered', error);
+      this.#options.logger?.error(`${nameOf(error)} while handling the dead letter ${where}; it is passed over`);
+      return;
+    }
+    await this.#options.broker.send([deadLetter(record, this.#options.group, error, this.#options.broker.now())]);
     this.counts.deadLettered++;
     this.#tell(record, 'dead_lettered', error);
     this.#options.logger?.error(`${nameOf(error)} while handling ${where}; it is a dead letter now${frames(error)}`);

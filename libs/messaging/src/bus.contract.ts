@@ -127,7 +127,11 @@ export function busContract(open: () => Promise<World>): void {
       group: 'servers',
       code: 'MESSAGE_UNREADABLE',
     });
-    expect(JSON.parse(first?.value.toString() ?? '')).toMatchObject({ type: Asked.type, topic: COMMANDS.name });
+    expect(JSON.parse(first?.value.toString() ?? '')).toMatchObject({
+      recordType: Asked.type,
+      recordTopic: COMMANDS.name,
+      group: 'servers',
+    });
   });
 
   it('tries again in order what failed for a reason that passes', async () => {
@@ -158,7 +162,8 @@ export function busContract(open: () => Promise<World>): void {
     const letters = await deadLetters();
     await broker.send([1, 2, 3].map((number) => toRecord({ message: asked('s', number) })));
     await until(() => letters.length === 2 && handled.includes(3), 'two dead letters and the next record');
-    expect(letters.map(({ headers }) => [headers['code'], headers['error-class']])).toEqual([
+    const shown = letters.map(({ value }) => JSON.parse(value.toString()) as Record<string, unknown>);
+    expect(shown.map(({ code, errorClass }) => [code, errorClass])).toEqual([
       ['SEAL_BROKEN', 'ServiceError'],
       ['INTERNAL', 'TypeError'],
     ]);

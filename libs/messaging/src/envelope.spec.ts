@@ -90,10 +90,20 @@ describe('decode', () => {
 describe('a dead letter', () => {
   it('says where the record lies and what failed, and nothing of what was in it', () => {
     const record = consumed({ key: CANARY, value: Buffer.from(CANARY), headers: { type: `x ${CANARY}` } });
-    const letter = deadLetter(record, 'servers', new TypeError(CANARY));
+    const letter = deadLetter(record, 'servers', new TypeError(CANARY), 0);
     expect(JSON.stringify(letter) + letter.value.toString()).not.toContain(CANARY);
-    expect(letter.headers).toMatchObject({ 'original-offset': '7', group: 'servers', 'error-class': 'TypeError' });
+    expect(letter.headers).toMatchObject({ 'original-offset': '7', group: 'servers', type: 'record.dead-lettered.v1' });
     const digest: unknown = JSON.parse(textOf({ ...record, ...letter }));
-    expect(digest).toMatchObject({ topic: Asked.topic, partition: 2, offset: '7', type: '', code: 'INTERNAL' });
+    expect(digest).toMatchObject({ recordTopic: Asked.topic, partition: 2, offset: '7', code: 'INTERNAL' });
+    expect(digest).toMatchObject({ group: 'servers', time: '1970-01-01T00:00:00.000Z', errorClass: 'TypeError' });
+    expect(digest).not.toHaveProperty('recordType');
+  });
+
+  it('has the same id when the same group gives up the same record again, and another one for another group', () => {
+    const id = (group: string, offset: string): string | undefined =>
+      deadLetter(consumed({ offset }), group, new Error('x'), Date.now()).headers['id'];
+    expect(id('servers', '7')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(id('servers', '7')).toBe(id('servers', '7'));
+    expect(new Set([id('servers', '7'), id('servers', '8'), id('others', '7')]).size).toBe(3);
   });
 });

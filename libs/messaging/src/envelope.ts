@@ -16,6 +16,8 @@ export const HEADERS = {
   /** Trace context as W3C writes it: which trace the record belongs to. */
   traceparent: 'traceparent',
   tracestate: 'tracestate',
+  /** Id of the dead letter whose record is sent again by it. */
+  replayOf: 'replay-of',
 } as const;
 
 const TRACE: readonly string[] = [HEADERS.traceparent, HEADERS.tracestate];

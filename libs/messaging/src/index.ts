@@ -1,4 +1,5 @@
 export {
+  type AcceptedLoss,
   Broker,
   type Care,
   type BusRecord,
@@ -14,7 +15,7 @@ export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, to
 export { decode } from './decode.js';
 export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './deliveries.js';
 export { backoffMs } from './backoff.js';
-export { type DeadLetter } from './dead-letter.js';
+export { DeadLetterBox, type LetterFilter, type ReplayVerdict } from './dead-letter-box.js';
 export { BusServer, type BusServerOptions, type HandlerResult, type RecordOutcome } from './bus-server.js';
 export { PassErrorsFilter } from './pass-errors.filter.js';
 export { type BusAppOptions, createBusApp, type RootModule } from './create-bus-app.js';

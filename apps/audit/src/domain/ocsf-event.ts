@@ -27,7 +27,11 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'agent.created': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'message.dead_lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
 };
+
+/** Of medium severity although they have no outcome. */
+const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>(['credential.locked', 'message.dead_lettered']);
 
 interface Verdict {
   readonly severityId: number;
@@ -51,8 +55,7 @@ const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'L
 export function toOcsf(fact: FactRecorded): OcsfEvent {
   const { family, activityId, activityName } = SHAPES[fact.kind];
   const { class_uid, category_uid } = CLASSES[family];
-  const severityId =
-    fact.outcome === undefined ? (fact.kind === 'credential.locked' ? 3 : 1) : VERDICTS[fact.outcome].severityId;
+  const severityId = fact.outcome === undefined ? (NOTABLE.has(fact.kind) ? 3 : 1) : VERDICTS[fact.outcome].severityId;
   return {
     activity_id: activityId,
     activity_name: activityName,
@@ -89,10 +92,15 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
         api: { operation: fact.kind, service: { name: 'countersign' } },
         actor: { app_name: 'countersign' },
         src_endpoint: { name: 'countersign' },
-        status_id: 1,
-        status: 'Success',
+        ...apiStatus(fact),
       };
   }
+}
+
+function apiStatus(fact: FactRecorded): OcsfEvent {
+  if (fact.kind !== 'message.dead_lettered') return { status_id: 1, status: 'Success' };
+  const code = fact.detail?.['code'];
+  return { status_id: 2, status: 'Failure', ...(code === undefined ? {} : { status_code: code }) };
 }
 
 function authentication(fact: FactRecorded): OcsfEvent {

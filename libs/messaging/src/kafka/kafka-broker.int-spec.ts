@@ -4,8 +4,10 @@ import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { type Broker, type ConsumedRecord } from '../broker.js';
 import { brokerContract } from '../broker.contract.js';
 import { busContract } from '../bus.contract.js';
-import { COMMANDS, never, record, STATE, textOf, until, type World } from '../contract-world.js';
+import { COMMANDS, never, record, STATE, until, type World } from '../contract-world.js';
+import { deadLetterBoxContract } from '../dead-letter-box.contract.js';
 import { figuresContract } from '../figures.contract.js';
+import { requestReplyContract } from '../request-reply.contract.js';
 import { KafkaBroker } from './kafka-broker.js';
 
 jest.setTimeout(90_000);
@@ -38,6 +40,8 @@ const admin = (): ReturnType<Kafka['admin']> => new Kafka({ brokers, logLevel: l
 
 describe('KafkaBroker', () => {
   describe('as every broker', () => brokerContract(open));
+  describe('request and reply', () => requestReplyContract(open));
+  describe('dead letters', () => deadLetterBoxContract(open));
   describe('figures', () => figuresContract(open));
   describe('below server and client', () => busContract(open));
 
@@ -50,33 +54,6 @@ describe('KafkaBroker', () => {
       await broker.ensureTopics([COMMANDS, STATE]);
     });
     afterEach(() => world.close());
-
-    it('refuses to go on behind what retention removed while nobody consumed, and says what to do', async () => {
-      const seen: string[] = [];
-      const handle = (read: ConsumedRecord): Promise<void> => Promise.resolve(void seen.push(textOf(read)));
-      const options = { group: 'g', topics: [STATE.name], onFatal: never };
-      await broker.send([record(STATE, 'k', 'first')]);
-      const before = await broker.consume(options, handle);
-      await until(() => seen.includes('first'), 'the first record');
-      await before.close();
-      await broker.send(['removed', 'removed', 'kept'].map((value) => record(STATE, 'k', value)));
-      const tool = admin();
-      await tool.connect();
-      const topic = world.prefix + STATE.name;
-      // Only topics whose old records may be deleted take this.
-      const resources = [{ type: 2, name: topic, configEntries: [{ name: 'cleanup.policy', value: 'delete' }] }];
-      await tool.alterConfigs({ validateOnly: false, resources });
-      await tool.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] });
-      await tool.disconnect();
-      const faults: Error[] = [];
-      const after = await broker.consume({ ...options, onFatal: (error) => faults.push(error) }, handle);
-      await expect(after.ready).rejects.toMatchObject({ code: 'RECORDS_LOST', retriable: false });
-      expect(faults).toHaveLength(1);
-      for (const part of ['group g', STATE.name, 'partition 0', 'offset is 1', 'offset 3', 'accept-loss g']) {
-        expect(faults[0]?.message).toContain(part);
-      }
-      expect(seen).toEqual(['first']);
-    });
 
     it('removes the reply topics that dead processes left behind, and no others', async () => {
       const tool = admin();

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { CLOCK, type TopicSpec } from '@countersign/contracts';
 import {
+  type AcceptedLoss,
   Broker,
   type BusRecord,
   type ConsumedRecord,
@@ -10,11 +11,13 @@ import {
   type Subscription,
 } from '../broker.js';
 import { brokerUnavailable } from '../bus-errors.js';
+import { acceptLoss } from './accept-loss.js';
 import { BatchSender } from './batch-sender.js';
 import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './group-consumer.js';
 import { Health } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
+import { readAt } from './read-at.js';
 import { createReplyTopic, isReplyTopic, removeAbandoned, replyTopicName } from './reply-topics.js';
 import { endsOf, ensureTopics, type TopicDefaults } from './topic-admin.js';
 import { TopicNames } from './topic-names.js';
@@ -145,6 +148,14 @@ export class KafkaBroker extends Broker {
     // Housekeeping for others; whoever opens the next address tries again.
     await removeAbandoned(this.#client, this.#names, Date.now()).catch(() => undefined);
     return address;
+  }
+
+  override read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined> {
+    return readAt(this.#client, this.#names, { topic, partition, offset });
+  }
+
+  override acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]> {
+    return acceptLoss(this.#client, this.#names, group, dryRun);
   }
 
   override now(): number {

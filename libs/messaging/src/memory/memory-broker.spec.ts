@@ -2,7 +2,9 @@ import { type TopicSpec } from '@countersign/contracts';
 import { brokerContract } from '../broker.contract.js';
 import { busContract } from '../bus.contract.js';
 import { Gate, never, record, until, type World } from '../contract-world.js';
+import { deadLetterBoxContract } from '../dead-letter-box.contract.js';
 import { figuresContract } from '../figures.contract.js';
+import { requestReplyContract } from '../request-reply.contract.js';
 import { MemoryBroker } from './memory-broker.js';
 
 const open = (): Promise<World> => {
@@ -13,6 +15,8 @@ const open = (): Promise<World> => {
 
 describe('MemoryBroker', () => {
   describe('as every broker', () => brokerContract(open));
+  describe('request and reply', () => requestReplyContract(open));
+  describe('dead letters', () => deadLetterBoxContract(open));
   describe('figures', () => figuresContract(open));
   describe('below server and client', () => busContract(open));
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type TopicSpec } from '@countersign/contracts';
 import {
+  type AcceptedLoss,
   Broker,
   type BusRecord,
   type ConsumedRecord,
@@ -118,6 +119,17 @@ export class MemoryBroker extends Broker {
       return Promise.resolve();
     };
     return Promise.resolve({ topic, close });
+  }
+
+  override read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined> {
+    const found = this.#topics.get(topic);
+    if (found === undefined) return Promise.reject(unknownTopic(topic));
+    const [record] = found.logs[partition]?.read(Number(offset), 1) ?? [];
+    return Promise.resolve(record?.offset === offset ? record : undefined);
+  }
+
+  override acceptLoss(): Promise<AcceptedLoss[]> {
+    return Promise.resolve([]);
   }
 
   override now(): number {

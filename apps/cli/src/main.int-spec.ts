@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+
+jest.setTimeout(90_000);
+
+/** Runs the command of the build as a process. */
+function countersign(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<[number, string, string]> {
+  const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [main, ...args],
+      { env: { PATH: process.env['PATH'] ?? '', ...env } },
+      (error, out, err) => resolve([error === null ? 0 : Number(error.code), out, err]),
+    );
+  });
+}
+
+describe('countersign', () => {
+  it('reads the bus that the environment names, and ends with code 1 and one line when it cannot do what was asked', async () => {
+    const env = {
+      KAFKA_BROKERS: process.env['TEST_KAFKA_BROKERS'] ?? '',
+      TOPIC_PREFIX: `c${randomBytes(6).toString('hex')}.`,
+    };
+    expect(await countersign(['dead-letters', 'list'], env)).toEqual([0, 'no dead letters\n', '']);
+    expect(await countersign(['dead-letters', 'list', '--json'], env)).toEqual([0, '[]\n', '']);
+    const [code, out, err] = await countersign(['dead-letters', 'replay', 'none'], env);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toMatch(/^there is no dead letter with this id: .*\n$/);
+    expect(await countersign(['groups', 'accept-loss', 'audit'], env)).toEqual([
+      0,
+      'group audit has lost nothing\n',
+      '',
+    ]);
+  });
+
+  it('names the setting that is missing', async () => {
+    const [code, , err] = await countersign(['dead-letters', 'list'], {});
+    expect(code).toBe(1);
+    expect(err).toContain('KAFKA_BROKERS must be set');
+  });
+});
