@@ -6,10 +6,12 @@ import { type SeparateProduct } from '../product.js';
 const ANSWER_LIMIT_MS = 120_000;
 const PAUSE_MS = 50;
 const LIMIT_MS = 90_000;
+/** Side by side, so that a copy with half of the partitions has something to do as well. */
+const ADMINISTRATORS = 2;
 
 /**
- * An administrator who, while the load runs, writes the tenant, makes a subject, enrols its PIN and has it verified, one
- * after the other; what is not acknowledged is asked again.
+ * Administrators who, while the load runs, write the tenant, make a subject, enrol its PIN and have it verified, one after
+ * the other; what is not acknowledged is asked again.
  */
 export class Enrolments {
   /** Subjects whose enrolment was acknowledged. */
@@ -20,7 +22,7 @@ export class Enrolments {
   readonly #target: Target;
   readonly #policy: unknown;
   #stopped = false;
-  #running: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(product: SeparateProduct, balancer: Balancer, load: Load, target: Target, policy: unknown) {
     this.#product = product;
@@ -31,14 +33,14 @@ export class Enrolments {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#running = Promise.all(Array.from({ length: ADMINISTRATORS }, () => this.#run()));
     this.#running.catch(() => undefined);
   }
 
   /** @throws Error when something was not acknowledged for a minute and a half */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true;
-    return this.#running;
+    await this.#running;
   }
 
   async #run(): Promise<void> {

@@ -9,7 +9,7 @@ import { type Stand } from './stand.js';
 const MOST_HITS = 3;
 /** After it is ready, a copy needs so long to pass everything that it does in service, in milliseconds. */
 const LISTING_MS = 8_000;
-const DEATH_LIMIT_MS = 25_000;
+const DEATH_LIMIT_MS = 40_000;
 const WITH_PRELOAD = { NODE_OPTIONS: `--import ${new URL('kill-points.mjs', import.meta.url).href}` };
 
 /** One way for a process to die. */
