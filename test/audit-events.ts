@@ -7,6 +7,7 @@ import { type SeparateProduct } from './product.js';
 export interface AuditEvent {
   readonly id: string;
   readonly type: string;
+  readonly tenant: string;
   readonly value: Json;
   /** Header `ce_traceparent`: what it belongs to in the words of W3C Trace Context. */
   readonly trace: string | undefined;
@@ -30,7 +31,12 @@ export class AuditEvents {
     events.#follower = await events.#broker.follow(
       TOPICS.auditEvents.name,
       ({ headers, value }) => {
-        const event = { id: headers['ce_id'] ?? '', type: headers['ce_type'] ?? '', trace: headers['ce_traceparent'] };
+        const event = {
+          id: headers['ce_id'] ?? '',
+          type: headers['ce_type'] ?? '',
+          tenant: headers['ce_tenant'] ?? '',
+          trace: headers['ce_traceparent'],
+        };
         events.#records.push({ ...event, value: JSON.parse(value.toString('utf8')) as Json });
       },
       fatal,
@@ -42,6 +48,12 @@ export class AuditEvents {
   of(kind: string): readonly AuditEvent[] {
     if (this.#failure) throw this.#failure;
     return this.#records.filter(({ type }) => type === `countersign.${kind}.v1`);
+  }
+
+  /** Every record so far that is about one of these tenants. @throws Error when the reader broke */
+  ofTenants(tenants: readonly string[]): readonly AuditEvent[] {
+    if (this.#failure) throw this.#failure;
+    return this.#records.filter(({ tenant }) => tenants.includes(tenant));
   }
 
   async close(): Promise<void> {

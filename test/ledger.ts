@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { Pool } from 'pg';
 import { eventually } from '@countersign/testing';
 import { attemptsIn, type AuditEvents } from './audit-events.js';
 
@@ -10,8 +10,21 @@ export interface LedgerRow {
   readonly command_id: string;
   readonly tenant: string;
   readonly subject_id: string | null;
+  readonly guard_key: string;
+  /** 1 for the first try at a reference; a bigint as text. */
+  readonly number: string;
   readonly granted: boolean;
+  readonly charged_lock: boolean;
   readonly outcome: string | null;
+}
+
+/** A row of `audit.entries`. */
+export interface AuditEntry {
+  readonly event_id: string;
+  readonly kind: string;
+  readonly subject: string | null;
+  readonly call_id: string | null;
+  readonly attempt_id: string | null;
 }
 
 /** The status code of the public event for each outcome that the ledger can hold. */
@@ -24,20 +37,36 @@ const CODES: Readonly<Record<string, string>> = {
 
 /** Looks into the product's database, past the product. */
 export class Ledger {
-  readonly #client: Client;
+  readonly #client: Pool;
 
   private constructor(url: string) {
-    this.#client = new Client({ connectionString: url });
+    this.#client = new Pool({ connectionString: url, max: 2 });
+    // Servers are killed under it: the next question opens another connection.
+    this.#client.on('error', () => undefined);
   }
 
   static async open(url: string): Promise<Ledger> {
     const ledger = new Ledger(url);
-    await ledger.#client.connect();
+    await ledger.#client.query('SELECT 1');
     return ledger;
   }
 
-  async attempts(): Promise<LedgerRow[]> {
-    const { rows } = await this.#client.query<LedgerRow>('SELECT * FROM verification.attempts');
+  /** @param tenants only those; default all */
+  async attempts(tenants?: readonly string[]): Promise<LedgerRow[]> {
+    const { rows } = await this.#client.query<LedgerRow>(
+      'SELECT * FROM verification.attempts WHERE $1::text[] IS NULL OR tenant = ANY ($1) ORDER BY number',
+      [tenants ?? null],
+    );
+    return rows;
+  }
+
+  /** What the audit service has put on record of some tenants. */
+  async entries(tenants: readonly string[]): Promise<AuditEntry[]> {
+    const { rows } = await this.#client.query<AuditEntry>(
+      `SELECT event_id, kind, subject, call_id, convert_from(value, 'UTF8')::jsonb->'unmapped'->>'verification_id' AS attempt_id
+       FROM audit.entries WHERE tenant = ANY ($1)`,
+      [tenants],
+    );
     return rows;
   }
 
@@ -69,6 +98,11 @@ export class Ledger {
     return rows[0]?.data_directory ?? '';
   }
 
+  /** Does something to the database that the product does not do. */
+  async administer(statement: string): Promise<void> {
+    await this.#client.query(statement);
+  }
+
   close(): Promise<void> {
     return this.#client.end();
   }
@@ -91,7 +125,8 @@ export async function differences(ledger: Ledger, events: AuditEvents): Promise<
   return found;
 }
 
-function compare(rows: readonly LedgerRow[], published: ReturnType<typeof attemptsIn>): string[] {
+/** What ledger and topic tell differently, one line each. */
+export function compare(rows: readonly LedgerRow[], published: ReturnType<typeof attemptsIn>): string[] {
   const counted = new Set(rows.map(({ attempt_id }) => attempt_id));
   const found = [...published.keys()].filter((id) => !counted.has(id)).map((id) => `event without an attempt: ${id}`);
   for (const { attempt_id: id, outcome } of rows) {

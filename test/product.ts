@@ -30,10 +30,29 @@ export interface EmbeddedProduct extends Product {
   readonly dataDir: string;
 }
 
+/** One process of a service. */
+export interface Copy {
+  readonly service: ServiceName;
+  readonly program: Program;
+  /** Empty until it is ready. */
+  readonly urls: Readonly<Record<string, string>>;
+}
+
 export interface SeparateProduct extends Product {
+  /** Where tests look into the database: past any proxy that the services go through. */
   readonly databaseUrl: string;
   readonly brokers: readonly string[];
   readonly topicPrefix: string;
+  /** The copies that run, also those that are not ready yet. */
+  running(service: ServiceName): readonly Copy[];
+  /** Starts one more copy, without waiting for it: with settings of its own it may be made to die early. */
+  begin(service: ServiceName, env?: Readonly<Record<string, string>>): Copy;
+  /** Starts one more copy and returns when it is ready. */
+  add(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
+  /** Takes the copies out that have ended by themselves since the last call: not asked to, and not killed. */
+  takeDeserters(): readonly Copy[];
+  /** Asks one copy to stop, and tells how it did; it does not come back with `startAgain`. */
+  retire(copy: Copy): Promise<Ended>;
   /** Ends a copy of a service at once: no handler of its own runs. */
   kill(service: ServiceName, copy?: number): Promise<void>;
   /** Starts a copy again that has ended. */
@@ -68,10 +87,11 @@ export async function startEmbedded(): Promise<EmbeddedProduct> {
   };
 }
 
-interface Copy {
-  readonly service: ServiceName;
+interface OwnCopy extends Copy {
   program: Program;
   urls: Readonly<Record<string, string>>;
+  /** Came after the start: nobody names it by its number. */
+  readonly added: boolean;
 }
 
 /** Servers other than those of the test run. */
@@ -92,6 +112,10 @@ export interface SeparateOptions {
   readonly servers?: Servers;
   /** Default: the broker of the servers. */
   readonly brokers?: readonly string[];
+  /** A superuser's; default: the database of the servers. */
+  readonly postgresUrl?: string;
+  /** A port through which the services reach PostgreSQL. Default: that of the server. */
+  readonly postgresPort?: number;
   /** More settings for every service. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -105,26 +129,44 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
   const brokers = options.brokers ?? servers?.brokers ?? requiredEnv('TEST_KAFKA_BROKERS').split(',');
   const topicPrefix = servers?.topicPrefix ?? `e2e-${randomBytes(6).toString('hex')}.`;
   const folder = await temporaryFolder();
-  const database = await createTestDatabase(servers?.databaseUrl, servers?.databaseTls);
+  const database = await createTestDatabase(options.postgresUrl ?? servers?.databaseUrl, servers?.databaseTls);
+  const serviceUrl = new URL(database.url);
+  if (options.postgresPort !== undefined) serviceUrl.port = String(options.postgresPort);
   const { values } = await ensureSecretFiles(join(folder, 'secrets'));
   const adminKey = newAdminKey();
   const env = {
     ...EVERY_SERVICE,
     ...values,
     ADMIN_API_KEY: adminKey,
-    DATABASE_URL: database.url,
+    DATABASE_URL: serviceUrl.href,
     KAFKA_BROKERS: brokers.join(','),
     TOPIC_PREFIX: topicPrefix,
     ...options.env,
   };
-  const run = (service: ServiceName): Program => Program.start(service, { ...env, ...servers?.envOf(service) });
+  const run = (service: ServiceName, more?: Readonly<Record<string, string>>): Program =>
+    Program.start(service, { ...env, ...servers?.envOf(service), ...more });
   const past: Program[] = [];
-  const copies: Copy[] = [];
+  const copies: OwnCopy[] = [];
+  const leave = (copy: Copy): void => {
+    const at = copies.findIndex((one) => one === copy);
+    if (at >= 0) past.push(...copies.splice(at, 1).map(({ program }) => program));
+  };
+  const begin = (service: ServiceName, more: Readonly<Record<string, string>> = {}): OwnCopy => {
+    // Those that were killed leave the list: a matrix of kills starts hundreds.
+    for (const dead of copies.filter(({ added, program }) => added && program.end?.signal === 'SIGKILL')) leave(dead);
+    const copy: OwnCopy = { service, program: run(service, more), urls: {}, added: true };
+    copies.push(copy);
+    copy.program.ready().then(
+      (urls) => (copy.urls = urls),
+      () => undefined,
+    );
+    return copy;
+  };
   const startAgain = async (): Promise<void> => {
     for (const { program } of copies.splice(0)) past.push(program);
     for (const service of SERVICES) {
       for (let copy = 0; copy < (options.copies ?? 1); copy++) {
-        copies.push({ service, program: run(service), urls: {} });
+        copies.push({ service, program: run(service), urls: {}, added: false });
       }
     }
     const started = await Promise.allSettled(copies.map(async (copy) => (copy.urls = await copy.program.ready())));
@@ -135,17 +177,34 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     const steps = [terminate, database.drop, () => rm(folder, { recursive: true, force: true })];
     for (const step of steps) await step();
   };
-  const the = (service: ServiceName, copy: number): Copy => {
+  const the = (service: ServiceName, copy: number): OwnCopy => {
     const found = copies.filter((one) => one.service === service)[copy];
     if (!found) throw new Error(`There is no copy ${copy} of ${service}`);
     return found;
   };
   await startAgain().catch((error: unknown) => removeAndThrow(remove, error));
-  const at = (purpose: string) => () => copies.flatMap(({ urls }) => urls[purpose] ?? []);
+  const there = (): OwnCopy[] => copies.filter(({ added, program }) => !added || program.running);
+  const at = (purpose: string) => () => there().flatMap(({ urls }) => urls[purpose] ?? []);
   return {
     ...{ adminKey, databaseUrl: database.url, brokers, topicPrefix, terminate, startAgain, remove },
     ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
     logs: () => [...past, ...copies.map(({ program }) => program)].map(({ output }) => output).join('\n'),
+    running: (service) => copies.filter((one) => one.service === service && one.program.running),
+    begin,
+    add: async (service, more) => {
+      const copy = begin(service, more);
+      copy.urls = await copy.program.ready();
+      return copy;
+    },
+    retire: async (copy) => {
+      leave(copy);
+      return copy.program.stop();
+    },
+    takeDeserters: () => {
+      const deserters = copies.filter(({ program }) => typeof program.end?.code === 'number');
+      for (const copy of deserters) leave(copy);
+      return deserters;
+    },
     kill: async (service, copy = 0) => {
       await the(service, copy).program.stop('SIGKILL');
     },

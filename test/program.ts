@@ -22,6 +22,7 @@ export class Program {
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcess;
   #output = '';
+  #end: Ended | undefined;
   #hasEnded = false;
   #signalled: number | undefined;
 
@@ -46,7 +47,7 @@ export class Program {
       this.#child.once('close', (code, signal) => {
         this.#hasEnded = true;
         const afterMs = this.#signalled === undefined ? 0 : Date.now() - this.#signalled;
-        resolve({ program: name, code, signal, afterMs });
+        resolve((this.#end = { program: name, code, signal, afterMs }));
       });
     });
     this.ended.catch(() => (this.#hasEnded = true));
@@ -58,6 +59,11 @@ export class Program {
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  /** How it ended; undefined while it runs. */
+  get end(): Ended | undefined {
+    return this.#end;
   }
 
   get running(): boolean {

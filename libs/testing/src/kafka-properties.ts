@@ -16,6 +16,8 @@ export interface KafkaSecurity {
 export interface KafkaNode {
   readonly id: number;
   readonly port: number;
+  /** Where clients are told to find it. */
+  readonly advertisedPort: number;
   /** Without TLS and password, for the brokers themselves and for the test's own tools. */
   readonly innerPort: number;
   readonly controllerPort: number;
@@ -39,7 +41,7 @@ export function serverProperties(
     'controller.quorum.voters': voters,
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.advertisedPort}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'log.dirs': join(node.dir, 'data'),
     'auto.create.topics.enable': 'false',

@@ -13,6 +13,8 @@ export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   /** Keeps the data here (development). Default: a temporary folder that `close` removes. */
   readonly dir?: string;
+  /** The ports under which clients are told to find the brokers, in their order: those of a proxy before each. */
+  readonly advertisedPorts?: readonly number[];
   /** The JVM compiles as it does in service: slower for the first half minute, faster ever after (measurements). */
   readonly optimised?: boolean;
   /** Default: everybody who can reach 127.0.0.1 may do everything. */
@@ -27,6 +29,10 @@ export interface KafkaCluster {
   readonly dataDirs: readonly string[];
   /** The broker's own processes, in the order of `brokers`: for tests that kill one. */
   readonly processes: readonly { readonly pid: number }[];
+  /** Ends a broker at once, as a crash does; its data stays. */
+  kill(broker: number): Promise<void>;
+  /** Starts a broker that has ended, on its old port and data, and returns when it answers. */
+  restart(broker: number): Promise<void>;
   /** Ends all brokers and waits for them. Idempotent. */
   close(): Promise<void>;
 }
@@ -53,6 +59,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const nodes = Array.from({ length: size }, (_, index) => ({
     id: index + 1,
     port: ports[index * 3] ?? 0,
+    advertisedPort: options.advertisedPorts?.[index] ?? ports[index * 3] ?? 0,
     innerPort: ports[index * 3 + 1] ?? 0,
     controllerPort: ports[index * 3 + 2] ?? 0,
     dir: join(home, `node-${index + 1}`),
@@ -67,6 +74,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     await Promise.all(children.map((child) => stop(child, kept ? 'SIGTERM' : 'SIGKILL')));
     if (!kept) await rm(home, { recursive: true, force: true });
   };
+  const start = (broker: number): Promise<void> => {
+    const dir = nodes[broker]?.dir;
+    if (dir === undefined) throw new Error(`There is no broker ${broker}`);
+    const { child, started } = run(jars, join(dir, 'server.properties'), options.optimised === true);
+    children[broker] = child;
+    return started;
+  };
   try {
     await Promise.all(
       nodes.map(async (node) => {
@@ -80,13 +94,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
         }
       }),
     );
-    await Promise.all(
-      nodes.map((node) => {
-        const { child, started } = run(jars, join(node.dir, 'server.properties'), options.optimised === true);
-        children.push(child);
-        return started;
-      }),
-    );
+    await Promise.all(nodes.map((_, broker) => start(broker)));
   } catch (error) {
     await close();
     throw error;
@@ -95,7 +103,14 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     brokers: nodes.map((node) => `127.0.0.1:${node.port}`),
     innerBrokers: nodes.map((node) => `127.0.0.1:${options.security ? node.innerPort : node.port}`),
     dataDirs: nodes.map((node) => join(node.dir, 'data')),
-    processes: children.map((child) => ({ pid: child.pid ?? 0 })),
+    get processes() {
+      return children.map((child) => ({ pid: child.pid ?? 0 }));
+    },
+    kill: async (broker) => {
+      const child = children[broker];
+      if (child !== undefined) await stop(child, 'SIGKILL');
+    },
+    restart: start,
     close,
   };
 }

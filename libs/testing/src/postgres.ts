@@ -11,28 +11,47 @@ export interface TestPostgres {
   /** Connects as superuser. */
   readonly url: string;
   readonly pid: number;
+  /** Ends the server at once, as a crash does; its data stays. */
+  kill(): Promise<void>;
+  /** Starts it again after `kill`, on its old port and data. */
+  restart(): Promise<void>;
   /** Stops the server and removes its folder. */
   close(): Promise<void>;
 }
 
 export interface PostgresOptions {
+  /** True: what was committed survives a kill, as in service. Default: fast, and not durable. */
+  readonly durable?: boolean;
   /** Signs the server's certificate, which is for 127.0.0.1 and for no name; nobody gets in without TLS then. */
   readonly authority?: TestAuthority;
   /** Clients must show a certificate of the authority besides. */
   readonly clientCertificates?: boolean;
 }
 
-/** Starts a server of its own in a temporary folder: fast, and not durable. */
+/** Starts a server of its own in a temporary folder. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'));
   // The account under which the server runs must be able to enter.
   await chmod(folder, 0o755);
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const tls = await serverTls(options);
-    const server = await startEmbeddedPostgres({ dataDir: folder, durable: false, ...tls });
-    const url = options.authority ? `${server.url}?sslmode=verify-full` : server.url;
-    return { url, pid: server.pid, close: () => server.close().finally(remove) };
+    const settings = { dataDir: folder, durable: options.durable ?? false, ...(await serverTls(options)) };
+    let server = await startEmbeddedPostgres(settings);
+    const port = Number(new URL(server.url).port);
+    return {
+      url: options.authority ? `${server.url}?sslmode=verify-full` : server.url,
+      get pid() {
+        return server.pid;
+      },
+      kill: async () => {
+        process.kill(server.pid, 'SIGKILL');
+        await server.close();
+      },
+      restart: async () => {
+        server = await startEmbeddedPostgres({ ...settings, port });
+      },
+      close: () => server.close().finally(remove),
+    };
   } catch (error) {
     await remove();
     throw error;

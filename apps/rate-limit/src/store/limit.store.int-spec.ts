@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { FactRecorded, message } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
@@ -7,6 +8,9 @@ import { RateLimit1764000000002 } from '../../migrations/1764000000002-rate-limi
 import { admit, EMPTY, type SlidingLog } from '../domain/sliding-log.js';
 import { PostgresLimitStore } from './limit.store.js';
 import { limitStoreContract } from './limit.store.contract.js';
+
+// Thousands of statements, on machines that do other work beside them.
+jest.setTimeout(60_000);
 
 let databases: Database[];
 let drop: () => Promise<void>;

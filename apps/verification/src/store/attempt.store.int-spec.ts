@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
@@ -6,6 +7,9 @@ import { Verification1764000000001 } from '../../migrations/1764000000001-verifi
 import { FRESH, settle, spend, type Guard } from '../domain/attempts.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.store.contract.js';
+
+// Thousands of statements, on machines that do other work beside them.
+jest.setTimeout(60_000);
 
 let database: Database;
 let drop: () => Promise<void>;

@@ -15,8 +15,11 @@ const MAX_BATCH = 400;
 const FULL_BATCH = 12;
 /** A pause of this long, in milliseconds, ends the gathering of a batch. */
 const QUIET_MS = 15;
-/** So many batches are sent without waiting, at most, after waiting brought nothing several times in a row. */
-const MAX_SKIPS = 63;
+/**
+ * So many batches are sent without waiting, at most, after waiting brought nothing several times in a row: fewer than one in
+ * a thousand of the questions of somebody who asks one after the other waits in vain.
+ */
+const MAX_SKIPS = 1023;
 /** Bound on the reply addresses that are remembered as gone. */
 const MAX_GONE = 1_000;
 

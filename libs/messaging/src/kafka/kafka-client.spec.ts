@@ -83,6 +83,31 @@ describe('a consumer of kafkajs', () => {
     const other = new Error('another');
     await expect(runner.retrier(() => Promise.reject(other))).rejects.toBe(other);
   });
+
+  it.each([
+    [
+      'no coordinator is there yet',
+      Object.assign(new Error('none'), { name: 'KafkaJSGroupCoordinatorNotFound' }),
+      true,
+    ],
+    ['a request met a connection that was being made', new Error('Broker not connected'), true],
+    [
+      'a connection took too long beside another',
+      Object.assign(new Error('late'), { name: 'KafkaJSLockTimeout' }),
+      true,
+    ],
+    ['the password is wrong', Object.assign(new Error('no'), { name: 'KafkaJSSASLAuthenticationError' }), undefined],
+  ])('begins anew after a crash only when that can help: %s', async (_, root, again) => {
+    repairKafkajs();
+    const { prototype } = load('kafkajs/src/consumer/runner.js') as { prototype: Runner };
+    const crashes: unknown[] = [];
+    const runner = { running: true, onCrash: (error: unknown) => Promise.resolve(crashes.push(error)) };
+    await prototype.start.call(runner as unknown as Runner);
+    const wrapped = new Error('outer', { cause: root });
+    await runner.onCrash(wrapped);
+    expect(crashes).toEqual([wrapped]);
+    expect((root as { retriable?: boolean }).retriable).toBe(again);
+  });
 });
 
 describe('TopicNames', () => {

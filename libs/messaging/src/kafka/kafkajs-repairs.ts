@@ -100,15 +100,20 @@ function neverJump({ prototype }: Internal<ConsumerGroup>): void {
 /**
  * The few tries of a connection, once spent, count as an error that never passes, and the consumer gives up its place in
  * the group after 0.2 s of a failover. The consumer's own tries are meant for that. So it is with a group that has no
- * coordinator yet: the first group of a new cluster waits until the cluster has made its topic of offsets.
+ * coordinator yet: the first group of a new cluster waits until the cluster has made its topic of offsets. And so with what
+ * else an outage leads to (`passes`): a service outlives every outage of its broker.
  */
 function keepTrying({ prototype }: Internal<Runner>): void {
   const original = prototype?.start;
   if (prototype === undefined || original === undefined) return;
   prototype.start = function (this: Runner): Promise<void> {
     const { retrier, onCrash } = this;
-    // The error itself: whether to begin anew is asked of the root of its causes.
-    this.onCrash = (error) => onCrash(hasNoCoordinator(error) ? Object.assign(error, { retriable: true }) : error);
+    this.onCrash = (error) => {
+      // Whether to begin anew is asked of the root of the causes.
+      const root = rootOf(error);
+      if (passes(root)) Object.assign(root, { retriable: true });
+      return onCrash(error);
+    };
     this.retrier = (attempt) =>
       retrier((bail, retryCount, retryTime) =>
         attempt(bail, retryCount, retryTime).catch((error: unknown) => {
@@ -119,7 +124,23 @@ function keepTrying({ prototype }: Internal<Runner>): void {
   };
 }
 
-const hasNoCoordinator = (error: Error): boolean => error.name === 'KafkaJSGroupCoordinatorNotFound';
+/**
+ * Whether a crash ends with the outage that caused it, though kafkajs counts it as final: no coordinator yet, and a
+ * request or a second connection attempt beside a connection that was lost while it was made.
+ */
+function passes(root: Error): boolean {
+  return (
+    root.name === 'KafkaJSGroupCoordinatorNotFound' ||
+    root.name === 'KafkaJSLockTimeout' ||
+    root.message === 'Broker not connected'
+  );
+}
+
+function rootOf(error: Error): Error {
+  let root = error;
+  for (let depth = 0; root.cause instanceof Error && depth < 10; depth++) root = root.cause;
+  return root;
+}
 
 /** Whether the root of an error is a broken connection. */
 export function isLost(error: unknown): boolean {

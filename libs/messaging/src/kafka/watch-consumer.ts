@@ -46,7 +46,7 @@ export function watchConsumer(consumer: Consumer, watch: Watch): () => void {
     }),
     consumer.on(CRASH, ({ payload }) => {
       health.failed();
-      if (!payload.restart) fatal(brokerUnavailable('keep a consumer running', payload.error));
+      if (!payload.restart) fatal(brokerUnavailable(`keep a consumer running (${payload.error.name})`, payload.error));
     }),
   ];
   const silent = (): boolean => Math.max(fetch, member) > LOOKS;

@@ -1,0 +1,66 @@
+import { type Copy, type SeparateProduct, type ServiceName } from './product.js';
+
+const PROBE_EVERY_MS = 100;
+const PROBE_LIMIT_MS = 1_000;
+
+export type Door = Extract<ServiceName, 'swaig-adapter' | 'rest-adapter'>;
+const DOORS: readonly Door[] = ['swaig-adapter', 'rest-adapter'];
+
+/** Chooses among the copies of an adapter as a load balancer does: by turns, and only those that say that they are ready. */
+export class Balancer {
+  readonly #product: SeparateProduct;
+  readonly #unready = new Set<Copy>();
+  readonly #turns = new Map<Door, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(product: SeparateProduct) {
+    this.#product = product;
+    void this.#probe();
+  }
+
+  /** @returns undefined when no copy has opened its port; one that is not ready when there is no better one */
+  next(door: Door): { copy: Copy; url: string } | undefined {
+    const open = this.#open(door);
+    const ready = open.filter((copy) => !this.#unready.has(copy));
+    const candidates = ready.length > 0 ? ready : open;
+    const turn = this.#turns.get(door) ?? 0;
+    this.#turns.set(door, turn + 1);
+    const copy = candidates[turn % Math.max(1, candidates.length)];
+    return copy && { copy, url: urlOf(copy) ?? '' };
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #open(door: Door): Copy[] {
+    return this.#product.running(door).filter((copy) => urlOf(copy) !== undefined);
+  }
+
+  async #probe(): Promise<void> {
+    const copies = DOORS.flatMap((door) => this.#open(door));
+    await Promise.all(
+      copies.map(async (copy) => {
+        if (await isReady(urlOf(copy) ?? '')) this.#unready.delete(copy);
+        else this.#unready.add(copy);
+      }),
+    );
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#probe(), PROBE_EVERY_MS);
+  }
+}
+
+function urlOf({ urls }: Copy): string | undefined {
+  return urls['swaig'] ?? urls['rest'];
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(PROBE_LIMIT_MS) });
+    await response.arrayBuffer();
+    return response.status === 200;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,45 @@
+import { SERVICES, type ServiceName } from '../product.js';
+import { times, type Fault } from './fault.js';
+import { dieAt, findKills, type Kill } from './kills.js';
+import { type Cell } from './measure.js';
+
+/** A copy that dies spends most of its time on starting and on joining: so many go side by side. */
+const LANES = 2;
+
+/** Where a record and its effect can come apart. */
+const CHOSEN: readonly Kill[] = [
+  { service: 'verification', point: 'sql verification.close', when: 'after', hit: 1 },
+  { service: 'rate-limit', point: 'publish verification.admissions', when: 'after', hit: 2 },
+  { service: 'verification', point: 'publish countersign.facts', when: 'after', hit: 1 },
+  { service: 'audit', point: 'sql audit.append', when: 'after', hit: 1 },
+  { service: 'verification', point: 'sql verification.spend', when: 'after', hit: 2 },
+  { service: 'swaig-adapter', point: 'publish verification.requests', when: 'after', hit: 3 },
+];
+
+export const KILLED_AT_CHOSEN_POINTS: Fault = {
+  name: 'SIGKILL at some points',
+  short: true,
+  full: false,
+  run: (cell, { runs }) => times(runs, () => dieOneAfterTheOther(cell, CHOSEN)).then((done) => done * CHOSEN.length),
+};
+
+export const KILLED_AT_EVERY_POINT: readonly Fault[] = SERVICES.map((service: ServiceName) => ({
+  name: `SIGKILL of ${service} at every point`,
+  short: false,
+  run: async (cell, { runs }) => {
+    const kills = await findKills(cell, service);
+    const done = await times(runs, () => dieOneAfterTheOther(cell, kills));
+    return done * kills.length;
+  },
+}));
+
+async function dieOneAfterTheOther(cell: Cell, kills: readonly Kill[]): Promise<void> {
+  const waiting = [...kills];
+  const lane = async (): Promise<void> => {
+    for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
+      const { service, point, when, hit } = kill;
+      if (!(await dieAt(cell.stand, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}

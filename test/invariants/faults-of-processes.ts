@@ -1,0 +1,135 @@
+import { eventually } from '@countersign/testing';
+import { SERVICES, type Copy, type ServiceName } from '../product.js';
+import { lasting, times, type Fault } from './fault.js';
+import { measure, verifiedSince, type Cell } from './measure.js';
+import { SESSION_MS } from './stand.js';
+
+const IN_GROUPS: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
+const DAY_MS = 86_400_000;
+/** A copy that is worked with must have come to do something. */
+const GUESSES_MEANWHILE = 60;
+const MEANWHILE_LIMIT_MS = 60_000;
+const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
+
+export const STOPPED: Fault = {
+  name: 'SIGSTOP beyond the session, then SIGCONT',
+  short: true,
+  run: async (cell, { full, runs }) => {
+    const services = full ? IN_GROUPS : (['verification'] as const);
+    const done = await times(runs, async () => {
+      for (const service of services) await stopAndGoOn(cell, service);
+    });
+    return done * services.length;
+  },
+};
+
+/** The zombie believes for a while that it still has what another copy has been given. */
+async function stopAndGoOn(cell: Cell, service: ServiceName): Promise<void> {
+  const { product } = cell.stand;
+  const zombie = theCopy(cell, service);
+  const other = await product.add(service);
+  const from = Date.now();
+  process.kill(zombie.program.pid, 'SIGSTOP');
+  await lasting(SESSION_MS + 3_000);
+  process.kill(zombie.program.pid, 'SIGCONT');
+  cell.stopped(zombie, from, Date.now());
+  await meanwhile(cell);
+  await orderly(cell, other);
+}
+
+export const CLOCK_OFF: Fault = {
+  name: 'clock of one process off by a day',
+  short: false,
+  run: async (cell, { runs }) => {
+    const done = await times(runs, async () => {
+      for (const service of SERVICES) {
+        for (const shift of [DAY_MS, -DAY_MS]) await shifted(cell, service, shift);
+      }
+    });
+    return done * SERVICES.length * 2;
+  },
+};
+
+async function shifted(cell: Cell, service: ServiceName, shift: number): Promise<void> {
+  const before = cell.load.asked.length;
+  const env = { NODE_OPTIONS: `--import ${SHIFTED_CLOCK}`, CLOCK_SHIFT_MS: String(shift) };
+  const copy = await cell.stand.product.add(service, env);
+  await meanwhile(cell).catch((error: unknown) => cell.note((error as Error).message));
+  const asked = cell.load.asked.slice(before);
+  const unavailable = asked.filter(({ outcome }) => outcome === 'unavailable').length;
+  cell.note(`${service} ${shift > 0 ? 'ahead' : 'behind'}: ${unavailable} of ${asked.length} unavailable`);
+  await orderly(cell, copy);
+}
+
+export const STARTED_TOGETHER: Fault = {
+  name: 'two copies started at the same moment',
+  short: false,
+  run: ({ stand, ...cell }, { runs }) =>
+    times(runs, async () => {
+      const cold = await stand.beside({ copies: 2 });
+      try {
+        const { violations, attempts, unavailable } = await measure(cold, 'cold start', () => Promise.resolve(1));
+        cell.note(`${attempts} attempts right after the start, ${unavailable} unavailable`);
+        if (violations.length > 0) throw new Error(JSON.stringify(violations.slice(0, 5)));
+      } finally {
+        await cold.closeProduct();
+      }
+    }),
+};
+
+export const SCALED: Fault = {
+  name: 'scale 1 → 3 → 1',
+  short: false,
+  run: async (cell, { runs }) => {
+    const done = await times(runs, async () => {
+      for (const service of SERVICES) {
+        const more = [cell.stand.product.add(service), cell.stand.product.add(service)];
+        const copies = await Promise.all(more);
+        await meanwhile(cell);
+        for (const copy of copies) await orderly(cell, copy);
+      }
+    });
+    return done * SERVICES.length;
+  },
+};
+
+export const ROLLED: Fault = {
+  name: 'rolling restart',
+  short: true,
+  run: async (cell, { runs }) => {
+    const done = await times(runs, async () => {
+      for (const service of SERVICES) {
+        const before = cell.load.asked.length;
+        const old = theCopy(cell, service);
+        await cell.stand.product.add(service);
+        await orderly(cell, old);
+        await meanwhile(cell);
+        const asked = cell.load.asked.slice(before);
+        const longest = Math.max(...asked.map(({ since, answeredAt }) => answeredAt - since));
+        const unavailable = asked.filter(({ outcome }) => outcome === 'unavailable').length;
+        cell.note(`${service}: ${unavailable} of ${asked.length} unavailable, longest answer ${longest} ms`);
+        if (unavailable > 0) throw new Error(`${unavailable} callers heard unavailable while ${service} was replaced`);
+      }
+    });
+    return done * SERVICES.length;
+  },
+};
+
+/** SIGTERM, and the end that is promised for it. */
+async function orderly(cell: Cell, copy: Copy): Promise<void> {
+  const { program, code, signal } = await cell.stand.product.retire(copy);
+  if (code !== 0)
+    throw new Error(`${program} ended with ${signal ?? code} after SIGTERM:\n${copy.program.output.slice(-2000)}`);
+}
+
+async function meanwhile({ load }: Cell): Promise<void> {
+  const from = Date.now();
+  const enough = (): boolean => verifiedSince(load.asked, from) >= GUESSES_MEANWHILE;
+  await eventually(`${GUESSES_MEANWHILE} callers are verified`, enough, MEANWHILE_LIMIT_MS);
+}
+
+function theCopy({ stand }: Cell, service: ServiceName): Copy {
+  const [copy] = stand.product.running(service);
+  if (copy === undefined) throw new Error(`No copy of ${service} runs`);
+  return copy;
+}

@@ -1,0 +1,173 @@
+import { eventually } from '@countersign/testing';
+import { Client, newName, type Json } from '../client.js';
+import { isDecision, Load, type Asked, type Target } from '../load.js';
+import { type Copy, type SeparateProduct } from '../product.js';
+import { Enrolments } from './enrolments.js';
+import { violations, type Evidence, type Violation } from './promises.js';
+import { type Stand } from './stand.js';
+
+const PIN = '48213';
+const WRONG = '99481';
+const SUBJECTS = 24;
+const BUDGET_SUBJECTS = 4;
+const CALLERS = 6;
+const BUDGET = 3;
+const DECISIONS_BEFORE = 20;
+/** Enough to show that the product works as before, on every partition. */
+const VERIFIED_AFTER = 60;
+const RECOVERY_LIMIT_MS = 60_000;
+const SUPERVISE_MS = 250;
+const SETTLE_LIMIT_MS = 90_000;
+/** The last events are on their way to this reader when everything else is at rest. */
+const EVENTS_LIMIT_MS = 15_000;
+const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };
+const LIMITS = Object.fromEntries(
+  ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'].map((name) => [name, UNLIMITED]),
+);
+/** Locks are not the point: a wrong guess in three would close every subject for good. */
+const GENEROUS = { limits: LIMITS, attempts: { perWindow: 100, windowSeconds: 60, lockSeconds: 1, maxLockSeconds: 1 } };
+const STRICT = { limits: LIMITS, attempts: { perWindow: BUDGET, windowSeconds: 3_600, lockSeconds: 3_600 } };
+
+/** A fault while it is done: the product under load. */
+export interface Cell {
+  readonly stand: Stand;
+  readonly load: Load;
+  /** A copy that could not answer, because the fault stopped it, in milliseconds since 1970. */
+  stopped(copy: Copy, from: number, to: number): void;
+  /** A line for people, printed below the table. */
+  note(line: string): void;
+}
+
+/** A line of the table. */
+export interface Row {
+  readonly fault: string;
+  readonly runs: number;
+  readonly attempts: number;
+  readonly asked: number;
+  readonly unavailable: number;
+  readonly lost: number;
+  readonly doubled: number;
+  /** Longest time between two decisions while the load ran, in milliseconds. */
+  readonly silenceMs: number;
+  /** 99 of 100 requests were answered within this, in milliseconds. */
+  readonly p99Ms: number;
+  readonly violations: readonly Violation[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Puts load on the product, lets the fault happen, waits until the product has recovered and is at rest, and holds what
+ * it has on record against what its clients saw.
+ * @param fault returns how often the fault was done, and only when it is over
+ */
+export async function measure(stand: Stand, name: string, fault: (cell: Cell) => Promise<number>): Promise<Row> {
+  const { product, balancer } = stand;
+  const client = new Client(product);
+  const generous = await prepare(client, GENEROUS, SUBJECTS);
+  const strict = { ...(await prepare(client, STRICT, BUDGET_SUBJECTS)), onlyWrong: true };
+  const load = new Load(balancer);
+  const enrolments = new Enrolments(product, balancer, load, generous, GENEROUS);
+  const stopped: { copy: Copy; from: number; to: number }[] = [];
+  const notes: string[] = [];
+  const found: Violation[] = [];
+  const guard = setInterval(() => found.push(...replaceDeserters(product)), SUPERVISE_MS);
+  const began = Date.now();
+  load.start(generous, CALLERS);
+  load.start(strict, 1);
+  enrolments.start();
+  let runs = 0;
+  try {
+    const decided = (): boolean => load.asked.filter(isDecision).length >= DECISIONS_BEFORE;
+    await eventually('the first guesses are decided', decided, RECOVERY_LIMIT_MS);
+    runs = await fault({
+      ...{ stand, load, note: (line) => void notes.push(line) },
+      stopped: (copy, from, to) => void stopped.push({ copy, from, to }),
+    });
+    const over = Date.now();
+    const again = (): boolean => verifiedSince(load.asked, over) >= VERIFIED_AFTER;
+    await eventually('callers are verified again', again, RECOVERY_LIMIT_MS);
+  } catch (error) {
+    found.push({ promise: 'recovery', kind: 'broken', evidence: (error as Error).message });
+  }
+  const ended = Date.now();
+  const asked = await load.stop();
+  const rests = [enrolments.stop(), stand.settle(SETTLE_LIMIT_MS)];
+  for (const rest of await Promise.allSettled(rests)) {
+    if (rest.status === 'rejected')
+      found.push({ promise: 'recovery', kind: 'broken', evidence: (rest.reason as Error).message });
+  }
+  clearInterval(guard);
+  found.push(...replaceDeserters(product));
+  const tenants = [generous.agent.tenant, strict.agent.tenant];
+  const collect = async (): Promise<Evidence> => ({
+    ...{ asked, enrolled: enrolments.done, stopped, budget: { tenant: strict.agent.tenant, guesses: BUDGET } },
+    rows: await stand.ledger.attempts(tenants),
+    entries: await stand.ledger.entries(tenants),
+    events: stand.events.ofTenants(tenants),
+    unpublished: await stand.ledger.unpublished(),
+  });
+  let evidence = await collect();
+  const complete = async (): Promise<boolean> =>
+    violations((evidence = await collect())).every(({ kind }) => kind !== 'lost');
+  await eventually('the last events have arrived', complete, EVENTS_LIMIT_MS).catch(() => undefined);
+  found.push(...violations(evidence));
+  return {
+    ...{ fault: name, runs, attempts: evidence.rows.length, asked: asked.length },
+    unavailable: asked.filter(({ outcome }) => outcome === 'unavailable').length,
+    lost: found.filter(({ kind }) => kind === 'lost').length,
+    doubled: found.filter(({ kind }) => kind === 'doubled').length,
+    silenceMs: longestSilence(asked, began, ended),
+    p99Ms: p99(asked.map(({ since, answeredAt }) => answeredAt - since)),
+    ...{ violations: found, notes },
+  };
+}
+
+/** Does what a supervisor does with a process that ended, and says what a supervisor should never have had to do. */
+function replaceDeserters(product: SeparateProduct): Violation[] {
+  return product.takeDeserters().map(({ service, program }) => {
+    product.begin(service);
+    const evidence = `${service} ended with code ${program.end?.code}: ${lastWords(program.output)}`;
+    return { promise: 'no process ends by itself', kind: 'broken', evidence };
+  });
+}
+
+/** What a process says of its own end is no line of its log. */
+function lastWords(output: string): string {
+  const lines = output
+    .split('\n')
+    .filter((line) => line.includes('Crash') || (line !== '' && !line.startsWith('{') && !line.startsWith('    at ')));
+  return lines.slice(-8).join(' / ').slice(-600);
+}
+
+async function prepare(client: Client, policy: Json, count: number): Promise<Target> {
+  const tenant = newName('tenant');
+  await client.putTenant(tenant, policy);
+  const agent = await client.createAgent(tenant);
+  const subjects = Array.from({ length: count }, () => newName('customer'));
+  await Promise.all(subjects.map((subject) => client.putSubject(tenant, subject)));
+  await Promise.all(subjects.map((subject) => client.putPin(tenant, subject, PIN)));
+  return { agent, subjects, pin: PIN, wrong: WRONG };
+}
+
+/** Guesses that were made after a time and verified. */
+export function verifiedSince(asked: readonly Asked[], time: number): number {
+  return asked.filter(({ outcome, since }) => outcome === 'verified' && since >= time).length;
+}
+
+/** Between two decisions from `from` to `to`, the ends included: in milliseconds. */
+export function longestSilence(asked: readonly Asked[], from: number, to: number): number {
+  const times = asked.filter(isDecision).map(({ answeredAt }) => answeredAt);
+  const within = times.filter((time) => time > from && time < to).sort((a, b) => a - b);
+  let longest = 0;
+  let last = from;
+  for (const time of [...within, to]) {
+    longest = Math.max(longest, time - last);
+    last = time;
+  }
+  return longest;
+}
+
+function p99(times: readonly number[]): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Asked } from '../load.js';
+import { type LedgerRow } from '../ledger.js';
+import { type Copy } from '../product.js';
+import { longestSilence } from './measure.js';
+import { violations, type Evidence } from './promises.js';
+
+/** As much of a copy as the promises look at. */
+const copyThat = (end?: { signal: 'SIGKILL' | null }): Copy =>
+  ({ service: 'rest-adapter', program: { end }, urls: {} }) as unknown as Copy;
+
+const asked: Asked = {
+  ...{ callId: 'call-1', door: 'rest-adapter', copy: copyThat(), tenant: 't', subject: 's', right: true },
+  ...{ since: 1_000, at: 1_000, answeredAt: 1_100, outcome: 'verified', level: 'verified', verificationId: 'a-1' },
+};
+const row: LedgerRow = {
+  ...{ attempt_id: 'a-1', command_id: 'c-1', tenant: 't', subject_id: 's', guard_key: 'g', number: '1' },
+  ...{ granted: true, charged_lock: false, outcome: 'verified' },
+};
+const entry = { event_id: 'e-1', kind: 'attempt.decided', subject: 's', call_id: 'call-1', attempt_id: 'a-1' };
+const event = {
+  ...{ id: 'e-1', type: 'countersign.attempt.decided.v1', tenant: 't', trace: undefined },
+  value: { status_code: 'VERIFIED', unmapped: { verification_id: 'a-1' } },
+};
+/** A world in which everything is as promised. */
+const kept: Evidence = {
+  ...{ asked: [asked], rows: [row], entries: [entry], events: [event], unpublished: 0, enrolled: [] },
+  ...{ budget: { tenant: 'strict', guesses: 3 }, stopped: [] },
+};
+const broken = (change: Partial<Evidence>): string[] => [
+  ...new Set(violations({ ...kept, ...change }).map(({ promise }) => promise)),
+];
+
+describe('the promises', () => {
+  it('find nothing where everything is as promised, repeated deliveries and records included', () => {
+    expect(violations(kept)).toEqual([]);
+    expect(violations({ ...kept, asked: [asked, asked], events: [event, event] })).toEqual([]);
+    const died = { ...asked, outcome: 'broken', copy: copyThat({ signal: 'SIGKILL' }) };
+    expect(violations({ ...kept, asked: [asked, died] })).toEqual([]);
+  });
+
+  it('find an answer without its attempt, and a hole in the numbers', () => {
+    expect(broken({ entries: [] })).toContain('no attempt uncounted');
+    expect(broken({ rows: [] })).toContain('no attempt uncounted');
+    expect(broken({ rows: [{ ...row, outcome: 'rejected' }] })).toContain('no attempt uncounted');
+    expect(broken({ rows: [{ ...row, number: '2' }] })).toContain('no attempt uncounted');
+  });
+
+  it('find a request that was counted twice, and one that was answered in two ways', () => {
+    const second = { ...row, attempt_id: 'a-2', number: '2' };
+    expect(broken({ rows: [row, second] })).toContain('none counted twice');
+    expect(broken({ entries: [entry, { ...entry, attempt_id: 'a-2' }] })).toContain('none counted twice');
+    expect(broken({ asked: [asked, { ...asked, outcome: 'locked' }] })).toContain('none counted twice');
+  });
+
+  it('find an attempt without verdict, event or entry, and facts that were never sent', () => {
+    expect(broken({ rows: [{ ...row, outcome: null }] })).toContain('no fact lost');
+    expect(broken({ events: [] })).toContain('no fact lost');
+    expect(broken({ entries: [] })).toContain('no fact lost');
+    expect(broken({ unpublished: 1 })).toContain('no fact lost');
+    expect(broken({ enrolled: ['s'] })).toContain('no fact lost');
+    expect(broken({ rows: [{ ...row, charged_lock: true, outcome: 'locked' }] })).toContain('no fact lost');
+  });
+
+  it('find an attempt under two events, and an event whose bytes changed', () => {
+    expect(broken({ events: [event, { ...event, id: 'e-2' }] })).toContain('none published under two ids');
+    const changed = { ...event, value: { ...event.value, severity_id: 9 } };
+    expect(broken({ events: [event, changed] })).toContain('none published under two ids');
+  });
+
+  it('find a wrong PIN that verifies, a right one that is rejected, and a success without level or row', () => {
+    const promise = 'no success without its credential';
+    expect(broken({ asked: [{ ...asked, right: false }] })).toEqual([promise]);
+    expect(broken({ asked: [{ ...asked, level: 'none' }] })).toEqual([promise]);
+    expect(broken({ asked: [{ ...asked, verificationId: 'a-9' }] })).toEqual([promise]);
+    expect(broken({ asked: [{ ...asked, outcome: 'rejected' }] })).toContain(promise);
+    expect(broken({ asked: [asked, { ...asked, outcome: 'other 500' }] })).toEqual([promise]);
+  });
+
+  it('find a guess beyond the budget', () => {
+    const rows = [1, 2, 3, 4].map((number) => ({ ...row, attempt_id: `a-${number}`, command_id: `c-${number}` }));
+    const strict = rows.map((one, at) => ({ ...one, number: String(at + 1), tenant: 'strict' }));
+    expect(broken({ rows: strict })).toContain('no guess beyond the budget');
+    expect(broken({ rows: strict.slice(0, 3) })).not.toContain('no guess beyond the budget');
+  });
+
+  it('find a late answer and a connection that broke without a death, but not the time of a stopped process', () => {
+    const late = { ...asked, answeredAt: 61_000 };
+    expect(broken({ asked: [late] })).toEqual(['every caller answered in bounded time']);
+    expect(broken({ asked: [late], stopped: [{ copy: asked.copy, from: 900, to: 60_000 }] })).toEqual([]);
+    expect(broken({ asked: [asked, { ...asked, outcome: 'broken' }] })).toEqual([
+      'every caller answered in bounded time',
+    ]);
+  });
+});
+
+describe('the longest silence', () => {
+  it('is the longest time without a decision, the ends of the load included', () => {
+    const at = (answeredAt: number, outcome = 'verified'): Asked => ({ ...asked, answeredAt, outcome });
+    expect(longestSilence([at(2_000), at(3_000, 'unavailable'), at(4_500)], 1_000, 5_000)).toBe(2_500);
+    expect(longestSilence([at(1_100)], 1_000, 5_000)).toBe(3_900);
+  });
+});

@@ -1,0 +1,210 @@
+import { type AuditEvent } from '../audit-events.js';
+import { attemptsIn } from '../audit-events.js';
+import { compare, type AuditEntry, type LedgerRow } from '../ledger.js';
+import { isDecision, type Asked } from '../load.js';
+import { type Copy } from '../product.js';
+
+/** Longest wait for an answer: the adapters' REPLY_TIMEOUT_MS, and what two busy cores may add to it. */
+const ANSWER_LIMIT_MS = 5_000 + 4_000;
+
+/** A promise that was not kept. `lost` and `doubled` are counted in the table. */
+export interface Violation {
+  readonly promise: string;
+  readonly kind: 'lost' | 'doubled' | 'broken';
+  readonly evidence: string;
+}
+
+/** Everything that is known after a fault: what clients saw, and what the product has on record of their tenants. */
+export interface Evidence {
+  readonly asked: readonly Asked[];
+  readonly rows: readonly LedgerRow[];
+  readonly entries: readonly AuditEntry[];
+  /** Records of the public topic, repeated ones too. */
+  readonly events: readonly AuditEvent[];
+  /** Facts that are still in an outbox. */
+  readonly unpublished: number;
+  /** Subjects whose enrolment was acknowledged. */
+  readonly enrolled: readonly string[];
+  /** Guesses that a subject of the tenant with a budget may have, and how its tenant is called. */
+  readonly budget: { readonly tenant: string; readonly guesses: number };
+  /** Copies that could not answer for a while: they were stopped, and went on later. */
+  readonly stopped: readonly { readonly copy: Copy; readonly from: number; readonly to: number }[];
+}
+
+type Promised = (evidence: Evidence) => Violation[];
+
+/** Each says what must hold after any fault, whatever it was. */
+export const PROMISES: Readonly<Record<string, Promised>> = {
+  'no attempt uncounted': noAttemptUncounted,
+  'none counted twice': noneCountedTwice,
+  'no fact lost': noFactLost,
+  'none published under two ids': nonePublishedTwice,
+  'no success without its credential': noSuccessWithoutCredential,
+  'no guess beyond the budget': noGuessBeyondBudget,
+  'every caller answered in bounded time': answeredInTime,
+};
+
+export function violations(evidence: Evidence): Violation[] {
+  return Object.values(PROMISES).flatMap((check) => check(evidence));
+}
+
+/** Every decision that a client heard stands behind a row, and the numbers of a reference's rows leave no hole. */
+function noAttemptUncounted({ asked, rows, entries }: Evidence): Violation[] {
+  const lost = (evidence: string): Violation => ({ promise: 'no attempt uncounted', kind: 'lost', evidence });
+  const byId = new Map(rows.map((row) => [row.attempt_id, row]));
+  const decided = new Map<string, string[]>();
+  for (const { kind, call_id, attempt_id } of entries) {
+    if (kind === 'attempt.decided' && call_id !== null) push(decided, call_id, attempt_id ?? '');
+  }
+  const found: Violation[] = [];
+  for (const one of asked) {
+    if (!isDecision(one) || one.outcome === 'rate_limited') continue;
+    const attempts = decided.get(one.callId) ?? [];
+    const row = attempts.map((id) => byId.get(id)).find((known) => known?.outcome === one.outcome);
+    if (row === undefined) {
+      found.push(lost(`${one.door} said ${one.outcome} to ${one.callId}, its attempts are [${attempts.join()}]`));
+    }
+  }
+  for (const [guard, own] of groupBy(rows, ({ guard_key }) => guard_key)) {
+    const numbers = own.map(({ number }) => Number(number)).sort((a, b) => a - b);
+    const hole = numbers.findIndex((number, at) => number !== at + 1);
+    if (hole >= 0) found.push(lost(`attempt ${hole + 1} of reference ${guard} is missing or doubled`));
+  }
+  return found;
+}
+
+/** One command is one attempt, and a repeated delivery hears what the first one heard. */
+function noneCountedTwice({ asked, rows, entries }: Evidence): Violation[] {
+  const doubled = (evidence: string): Violation => ({ promise: 'none counted twice', kind: 'doubled', evidence });
+  const found: Violation[] = [];
+  for (const [command, own] of groupBy(rows, ({ command_id }) => command_id)) {
+    if (own.length > 1) found.push(doubled(`command ${command} has ${own.length} attempts`));
+  }
+  const decided = entries.filter(({ kind, call_id }) => kind === 'attempt.decided' && call_id !== null);
+  for (const [call, own] of groupBy(decided, ({ call_id }) => call_id ?? '')) {
+    if (own.length > 1) found.push(doubled(`request ${call} has ${own.length} decided attempts on record`));
+  }
+  for (const [call, own] of groupBy(asked.filter(isDecision), ({ callId }) => callId)) {
+    const outcomes = new Set(own.map(({ outcome }) => outcome));
+    if (outcomes.size > 1) found.push(doubled(`request ${call} was answered with ${[...outcomes].join(' and ')}`));
+  }
+  return found;
+}
+
+/** Every row of the ledger has its verdict, its event on the public topic and its entry in the trail. */
+function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence): Violation[] {
+  const lost = (evidence: string): Violation => ({ promise: 'no fact lost', kind: 'lost', evidence });
+  const decided = events.filter(({ type }) => type === 'countersign.attempt.decided.v1');
+  // An attempt under two ids is another promise's business.
+  const found = compare(rows, attemptsIn(decided))
+    .filter((line) => !line.startsWith('attempt under'))
+    .map(lost);
+  const recorded = (kind: string): Set<string> =>
+    new Set(entries.filter((entry) => entry.kind === kind).map((entry) => entry.attempt_id ?? entry.subject ?? ''));
+  const [attempts, locks, enrolments] = ['attempt.decided', 'credential.locked', 'credential.enrolled'].map(recorded);
+  for (const { attempt_id: id, charged_lock, outcome } of rows) {
+    if (attempts?.has(id) !== true) found.push(lost(`attempt ${id} is not in the trail`));
+    if (charged_lock && outcome !== 'verified' && locks?.has(id) !== true)
+      found.push(lost(`the lock that attempt ${id} charged is not in the trail`));
+  }
+  for (const subject of enrolled) {
+    if (enrolments?.has(subject) !== true) found.push(lost(`the enrolment of ${subject} is not in the trail`));
+  }
+  const published = new Set(events.map(({ id }) => id));
+  for (const { event_id } of entries) {
+    if (!published.has(event_id)) found.push(lost(`entry ${event_id} is not on the public topic`));
+  }
+  if (unpublished > 0) found.push(lost(`${unpublished} facts are still in an outbox`));
+  return found;
+}
+
+/** One attempt has one event, and an event that comes twice has the same bytes. */
+function nonePublishedTwice({ events, entries }: Evidence): Violation[] {
+  const doubled = (evidence: string): Violation => ({
+    promise: 'none published under two ids',
+    kind: 'doubled',
+    evidence,
+  });
+  const found: Violation[] = [];
+  const decided = events.filter(({ type }) => type === 'countersign.attempt.decided.v1');
+  for (const [attempt, { eventIds }] of attemptsIn(decided)) {
+    if (eventIds.size > 1) found.push(doubled(`attempt ${attempt} has the events ${[...eventIds].join()}`));
+  }
+  for (const [id, own] of groupBy(events, (event) => event.id)) {
+    if (new Set(own.map(({ value }) => JSON.stringify(value))).size > 1)
+      found.push(doubled(`event ${id} has different bytes`));
+  }
+  for (const kind of ['credential.locked', 'credential.enrolled']) {
+    const own = entries.filter((entry) => entry.kind === kind);
+    for (const [what, same] of groupBy(own, (entry) => entry.attempt_id ?? entry.subject ?? '')) {
+      if (same.length > 1) found.push(doubled(`${kind} of ${what} is in the trail ${same.length} times`));
+    }
+  }
+  return found;
+}
+
+/** A wrong PIN verifies nobody, a right one is never called wrong, and a success has its level and its row. */
+function noSuccessWithoutCredential({ asked, rows }: Evidence): Violation[] {
+  const broken = (evidence: string): Violation => ({
+    promise: 'no success without its credential',
+    kind: 'broken',
+    evidence,
+  });
+  const byId = new Map(rows.map((row) => [row.attempt_id, row]));
+  return asked.flatMap((one) => {
+    if (one.outcome === 'rejected' && one.right) return [broken(`the right PIN was rejected in ${one.callId}`)];
+    if (one.outcome.startsWith('other')) return [broken(`${one.door} answered ${one.callId} with ${one.outcome}`)];
+    if (one.outcome !== 'verified') return [];
+    const row = byId.get(one.verificationId ?? '');
+    if (one.right && one.level === 'verified' && row?.granted === true && row.outcome === 'verified') return [];
+    return [
+      broken(`${one.callId} was verified: right ${one.right}, level ${one.level}, row ${row?.outcome ?? 'none'}`),
+    ];
+  });
+}
+
+/** Of guesses that are all wrong, no more are compared than the policy of their tenant allows in its window. */
+function noGuessBeyondBudget({ rows, budget }: Evidence): Violation[] {
+  const own = rows.filter(({ tenant, granted }) => tenant === budget.tenant && granted);
+  return [...groupBy(own, ({ guard_key }) => guard_key)].flatMap(([guard, granted]) =>
+    granted.length <= budget.guesses
+      ? []
+      : [
+          {
+            promise: 'no guess beyond the budget',
+            kind: 'broken' as const,
+            evidence: `${granted.length} guesses were compared at ${guard}, ${budget.guesses} are allowed`,
+          },
+        ],
+  );
+}
+
+/** Silence ends with the adapters' time-out; only who spoke to a process that died may see the connection break. */
+function answeredInTime({ asked, stopped }: Evidence): Violation[] {
+  const broken = (evidence: string): Violation => ({
+    promise: 'every caller answered in bounded time',
+    kind: 'broken',
+    evidence,
+  });
+  return asked.flatMap((one) => {
+    if (one.outcome === 'broken' && one.copy.program.end?.signal !== 'SIGKILL')
+      return [broken(`${one.door} broke the connection of ${one.callId} and was not killed`)];
+    const pause = stopped
+      .filter(({ copy, from, to }) => copy === one.copy && from < one.answeredAt && to > one.at)
+      .reduce((sum, { from, to }) => sum + to - Math.max(from, one.at), 0);
+    const took = one.answeredAt - one.at - pause;
+    return took <= ANSWER_LIMIT_MS ? [] : [broken(`${one.callId} at ${one.door} took ${took} ms: ${one.outcome}`)];
+  });
+}
+
+function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) push(groups, keyOf(one), one);
+  return groups;
+}
+
+function push<T>(groups: Map<string, T[]>, key: string, one: T): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [one]);
+  else group.push(one);
+}
