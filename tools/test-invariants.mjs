@@ -81,16 +81,16 @@ function follow() {
   const text = readFileSync(report, 'utf8');
   const end = text.lastIndexOf('\n') + 1;
   for (const line of text.slice(read, end).split('\n').filter(Boolean)) {
-    const { begin, row } = JSON.parse(line);
+    const { begin, note, row } = JSON.parse(line);
     if (begin !== undefined) process.stdout.write(`${time()} ${begin} …\n`);
+    if (note !== undefined) process.stdout.write(`${time()}   ${note}\n`);
     if (row === undefined) continue;
     rows.push(row);
-    const { attempts, asked, unavailable, silenceMs, p99Ms, violations, notes } = row;
+    const { attempts, asked, unavailable, silenceMs, p99Ms, violations } = row;
     process.stdout.write(
       `${time()}   ${asked} asked, ${attempts} attempts, ${unavailable} unavailable, silence ${silenceMs} ms, ` +
         `p99 ${p99Ms} ms, ${violations.length} violations\n`,
     );
-    for (const note of notes) process.stdout.write(`           ${note}\n`);
     for (const { promise, evidence } of violations.slice(0, SHOWN)) {
       process.stdout.write(`           ${promise}: ${evidence}\n`);
     }

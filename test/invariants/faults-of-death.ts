@@ -3,6 +3,7 @@ import { times, type Fault } from './fault.js';
 import { dieAt, findKills, type Kill } from './kills.js';
 import { type Cell } from './measure.js';
 
+const TOLD_EVERY = 10;
 /** A copy that dies spends most of its time on starting and on joining: so many go side by side. */
 const LANES = 2;
 
@@ -38,6 +39,8 @@ async function dieOneAfterTheOther(cell: Cell, kills: readonly Kill[]): Promise<
   const lane = async (): Promise<void> => {
     for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
       const { service, point, when, hit } = kill;
+      const done = kills.length - waiting.length;
+      if (done % TOLD_EVERY === 0) cell.note(`death ${done} of ${kills.length}`);
       if (!(await dieAt(cell.stand, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
     }
   };

@@ -7,7 +7,7 @@ import { SESSION_MS } from './stand.js';
 const IN_GROUPS: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
 const DAY_MS = 86_400_000;
 /** A copy that is worked with must have come to do something. */
-const GUESSES_MEANWHILE = 60;
+const GUESSES_MEANWHILE = 30;
 const MEANWHILE_LIMIT_MS = 60_000;
 const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
 

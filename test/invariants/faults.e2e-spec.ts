@@ -22,7 +22,7 @@ const IN_FORM = ALL.filter(({ short, full = true }) => (FULL ? full : short));
 const CHOSEN = IN_FORM.filter(({ name }) => name.includes(INVARIANTS_FAULT));
 
 /** For whoever watches the run, see `tools/test-invariants.mjs`. */
-function report(line: { begin: string } | { row: Row }): void {
+function report(line: { begin: string } | { note: string } | { row: Row }): void {
   if (INVARIANTS_REPORT !== undefined) appendFileSync(INVARIANTS_REPORT, `${JSON.stringify(line)}\n`);
 }
 
@@ -39,7 +39,9 @@ describe.each([1, 3] as const)('on a cluster of %d, the product under load', (br
       async () => {
         report({ begin: fault.name });
         stand ??= await Stand.start({ brokers });
-        const row = await measure(stand, fault.name, (cell) => fault.run(cell, { full: FULL, runs: RUNS }));
+        const extent = { full: FULL, runs: RUNS };
+        const note = (line: string): void => report({ note: line });
+        const row = await measure(stand, fault.name, (cell) => fault.run(cell, extent), note);
         report({ row });
         if (row.violations.length > 0) {
           // What is broken now must not be found again with the next fault.

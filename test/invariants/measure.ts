@@ -34,7 +34,7 @@ export interface Cell {
   readonly load: Load;
   /** A copy that could not answer, because the fault stopped it, in milliseconds since 1970. */
   stopped(copy: Copy, from: number, to: number): void;
-  /** A line for people, printed below the table. */
+  /** A line for people who watch. */
   note(line: string): void;
 }
 
@@ -52,15 +52,20 @@ export interface Row {
   /** 99 of 100 requests were answered within this, in milliseconds. */
   readonly p99Ms: number;
   readonly violations: readonly Violation[];
-  readonly notes: readonly string[];
 }
 
 /**
  * Puts load on the product, lets the fault happen, waits until the product has recovered and is at rest, and holds what
  * it has on record against what its clients saw.
  * @param fault returns how often the fault was done, and only when it is over
+ * @param note takes lines for people who watch
  */
-export async function measure(stand: Stand, name: string, fault: (cell: Cell) => Promise<number>): Promise<Row> {
+export async function measure(
+  stand: Stand,
+  name: string,
+  fault: (cell: Cell) => Promise<number>,
+  note: (line: string) => void = () => undefined,
+): Promise<Row> {
   const { product, balancer } = stand;
   const client = new Client(product);
   const generous = await prepare(client, GENEROUS, SUBJECTS);
@@ -68,7 +73,6 @@ export async function measure(stand: Stand, name: string, fault: (cell: Cell) =>
   const load = new Load(balancer);
   const enrolments = new Enrolments(product, balancer, load, generous, GENEROUS);
   const stopped: { copy: Copy; from: number; to: number }[] = [];
-  const notes: string[] = [];
   const found: Violation[] = [];
   const guard = setInterval(() => found.push(...replaceDeserters(product)), SUPERVISE_MS);
   const began = Date.now();
@@ -80,7 +84,7 @@ export async function measure(stand: Stand, name: string, fault: (cell: Cell) =>
     const decided = (): boolean => load.asked.filter(isDecision).length >= DECISIONS_BEFORE;
     await eventually('the first guesses are decided', decided, RECOVERY_LIMIT_MS);
     runs = await fault({
-      ...{ stand, load, note: (line) => void notes.push(line) },
+      ...{ stand, load, note },
       stopped: (copy, from, to) => void stopped.push({ copy, from, to }),
     });
     const over = Date.now();
@@ -118,7 +122,7 @@ export async function measure(stand: Stand, name: string, fault: (cell: Cell) =>
     doubled: found.filter(({ kind }) => kind === 'doubled').length,
     silenceMs: longestSilence(asked, began, ended),
     p99Ms: p99(asked.map(({ since, answeredAt }) => answeredAt - since)),
-    ...{ violations: found, notes },
+    violations: found,
   };
 }
 
