@@ -93,12 +93,11 @@ export class PartitionOpener {
   async #hold(lanes: readonly Lane[], offsets: ReadonlyMap<Id, GroupOffsets>, current: () => boolean): Promise<void> {
     if (lanes.length === 0) return;
     const found = await this.#mark(lanes, offsets, current);
-    if (found === undefined || !current()) return;
-    for (const lane of lanes) {
-      const id = idOf(lane);
-      if (!lane.seen && found.has(id)) this.#suspected.add(id);
-      this.#options.opened(lane, offsets.get(id), this.#suspected.has(id));
-    }
+    if (found === undefined) return;
+    // Also when the next assignment has come: the mark that told it is overwritten.
+    for (const lane of lanes) if (!lane.seen && found.has(idOf(lane))) this.#suspected.add(idOf(lane));
+    if (!current()) return;
+    for (const lane of lanes) this.#options.opened(lane, offsets.get(idOf(lane)), this.#suspected.has(idOf(lane)));
   }
 
   async #mark(
