@@ -49,6 +49,8 @@ function jest(env) {
       '--disable-warning=ExperimentalWarning',
       join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
       '--json',
+      // A connection to a broker that was killed in a test may be left: it must not keep the run from ending.
+      '--forceExit',
       `--outputFile=${report}`,
       ...process.argv.slice(2),
     ],

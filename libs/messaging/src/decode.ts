@@ -1,7 +1,7 @@
 import { type Message, type MessageClass } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { plainToInstance } from 'class-transformer';
-import { validateSync } from 'class-validator';
+import { getMetadataStorage, validateSync, ValidationTypes } from 'class-validator';
 import { type ConsumedRecord } from './broker.js';
 import { HEADERS } from './envelope.js';
 
@@ -37,10 +37,31 @@ function parse(value: Buffer): unknown {
 
 function instantiate(type: MessageClass, plain: object): Message {
   try {
-    return plainToInstance(type, plain);
+    return isFlat(type) ? assigned(type, plain) : plainToInstance(type, plain);
   } catch {
     throw unreadable(`it cannot be made a ${type.type}`);
   }
+}
+
+const flat = new Map<MessageClass, boolean>();
+
+/** Whether no field holds an object of another class, so that there is nothing to transform. */
+function isFlat(type: MessageClass): boolean {
+  let known = flat.get(type);
+  if (known === undefined) {
+    const rules = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
+    known = rules.every((rule) => rule.type !== ValidationTypes.NESTED_VALIDATION);
+    flat.set(type, known);
+  }
+  return known;
+}
+
+/** Fields that the class itself has, `__proto__` among them, are not those of a sender. */
+function assigned(type: MessageClass, plain: object): Message {
+  const message = new type();
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(plain)) if (!(name in type.prototype)) fields[name] = value;
+  return Object.assign(message, fields);
 }
 
 const unreadable = (why: string): ServiceError =>

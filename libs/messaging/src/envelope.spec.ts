@@ -68,6 +68,15 @@ describe('decode', () => {
     expect(read.partitionKey).toBe('s');
   });
 
+  it('lets no sender replace what the class itself has', () => {
+    const value = Buffer.from(
+      '{"__proto__":{"partitionKey":"x"},"constructor":1,"partitionKey":"x","subject":"s","number":1}',
+    );
+    const read = decode(consumed({ value }), classes);
+    expect(Object.getPrototypeOf(read)).toBe(Asked.prototype);
+    expect([read.partitionKey, read.constructor]).toEqual(['s', Asked]);
+  });
+
   it.each([
     ['no JSON', `{"subject": ${CANARY}`],
     ['a list', `["${CANARY}"]`],
