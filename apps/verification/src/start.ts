@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import {
   DEAD_LETTERS,
+  KnowledgeChangeRequested,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
@@ -15,9 +16,10 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
+import { VerificationKnowledge1764000300001 } from '../migrations/1764000300001-knowledge.js';
 import { hashConcurrency, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
-import { DirectoryPolicies } from './store/directory.policies.js';
+import { DirectoryKnowledge, DirectoryPolicies } from './store/directory.policies.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
@@ -44,7 +46,7 @@ export async function start(
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database(
     'verification',
-    [Verification1764000000001, VerificationDeliveries1764000100001],
+    [Verification1764000000001, VerificationDeliveries1764000100001, VerificationKnowledge1764000300001],
     settings,
   );
   const relay = host.relay(database);
@@ -66,12 +68,19 @@ export async function start(
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
+      knowledge: new DirectoryKnowledge(directory),
     }),
     {
       broker: host.broker,
       group: 'verification',
       deliveries: new PostgresDeliveries(database),
-      messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
+      messages: [
+        VerificationAdmitted,
+        SubjectChangeRequested,
+        PinChangeRequested,
+        KnowledgeChangeRequested,
+        SubjectStateRequested,
+      ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,

@@ -1,20 +1,21 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
+  KnowledgeChangeRequested,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
   VerificationAdmitted,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { DecideAttempt } from './decide-attempt.js';
 import { ManageSubject } from './manage-subject.js';
-import { VerifyPin } from './verify-pin.js';
 
 /** Carries messages to the use cases and their answers back. */
 @Controller()
 export class VerificationHandler {
   constructor(
-    private readonly verifyPin: VerifyPin,
+    private readonly decideAttempt: DecideAttempt,
     private readonly manageSubject: ManageSubject,
   ) {}
 
@@ -22,10 +23,10 @@ export class VerificationHandler {
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
   async verify(@Payload() command: VerificationAdmitted, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     if (isExpired(context)) {
-      await this.verifyPin.abandon(command);
+      await this.decideAttempt.abandon(command);
       return undefined;
     }
-    return replyTo(context, await this.verifyPin.execute(command));
+    return replyTo(context, await this.decideAttempt.execute(command));
   }
 
   @MessagePattern(SubjectChangeRequested.type)
@@ -36,6 +37,14 @@ export class VerificationHandler {
   @MessagePattern(PinChangeRequested.type)
   async enrol(@Payload() command: PinChangeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.enrol(command));
+  }
+
+  @MessagePattern(KnowledgeChangeRequested.type)
+  async enrolAnswers(
+    @Payload() command: KnowledgeChangeRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manageSubject.enrolAnswers(command));
   }
 
   @MessagePattern(SubjectStateRequested.type)

@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { PinVault, type HashSlot, type StoredCredential } from '../ports.js';
+import {
+  PinVault,
+  type Answers,
+  type CredentialRow,
+  type HashSlot,
+  type StoredCredential,
+  type WrappedCredential,
+} from '../ports.js';
 
 /** Cost of argon2id. OWASP's minimum for argon2id is 19456 KiB, 2 passes, 1 lane. */
 export interface HashCost {
@@ -23,7 +30,7 @@ export interface PinVaultOptions {
 /** Bounds of a stored hash: a row with others is refused before memory is allocated for it. */
 const BOUNDS = { memoryKib: 1_048_576, passes: 10, lanes: 16 };
 
-/** Hashes PINs with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
+/** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
   readonly #keyring: Keyring;
   readonly #cost: HashCost;
@@ -40,7 +47,7 @@ export class ArgonPinVault extends PinVault {
   }
 
   static async open(options: PinVaultOptions): Promise<ArgonPinVault> {
-    return new ArgonPinVault(options, await hashPin(randomBytes(32).toString('base64url'), options.cost));
+    return new ArgonPinVault(options, await hashSecret(randomBytes(32).toString('base64url'), options.cost));
   }
 
   /** Guesses that wait or are being hashed. */
@@ -53,41 +60,84 @@ export class ArgonPinVault extends PinVault {
     if (!release) return undefined;
     return {
       release,
-      compare: (guess, credential) =>
-        this.#pool.run(async () => {
-          const stored = credential ? this.#unwrap(credential) : undefined;
-          const right = await verify(stored ?? this.#dummy, guess);
-          return right && stored !== undefined;
-        }),
+      compare: (guess, credential) => this.#compare(guess, credential && checked(this.#unwrap(credential))),
+      compareAnswers: async (guess, credential) => {
+        const stored = credential ? answersOf(this.#unwrap(credential)) : new Map<string, string>();
+        let right = guess.size > 0;
+        // No early end: the time must not tell which answer was wrong, nor whether there is one.
+        for (const [question, answer] of guess) {
+          right = (await this.#compare(answer, stored.get(question))) && right;
+        }
+        return right;
+      },
     };
   }
 
-  override async prepare(
-    pin: string,
-  ): Promise<(row: Omit<StoredCredential, 'keyId' | 'wrapped'>) => { keyId: string; wrapped: Buffer }> {
+  override async prepare(pin: string): Promise<(row: CredentialRow) => WrappedCredential> {
+    const phc = await this.#reserved(() => this.#hash(pin));
+    return (row) => this.#wrap(phc, row);
+  }
+
+  override async prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential> {
+    const hashes = await this.#reserved(async () => {
+      const hashed: [question: string, phc: string][] = [];
+      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer)]);
+      return hashed;
+    });
+    return (row) => this.#wrap(JSON.stringify(hashes), row);
+  }
+
+  override placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number> {
+    if (earlier.length === 0) return Promise.resolve(-1);
+    return this.#reserved(async () => {
+      for (const [place, credential] of earlier.entries()) {
+        if (await this.#compare(pin, this.#unwrapIfWhole(credential))) return place;
+      }
+      return -1;
+    });
+  }
+
+  /** With nothing stored: a hash of the same cost, and wrong. */
+  #compare(guess: string, stored: string | undefined): Promise<boolean> {
+    return this.#pool.run(async () => (await verify(stored ?? this.#dummy, guess)) && stored !== undefined);
+  }
+
+  #hash(secret: string): Promise<string> {
+    return this.#pool.run(() => hashSecret(secret, this.#cost));
+  }
+
+  async #reserved<T>(work: () => Promise<T>): Promise<T> {
     const release = this.#pool.reserve();
-    if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many PINs wait for their hash', true);
+    if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many secrets wait for their hash', true);
     try {
-      const phc = await this.#pool.run(() => hashPin(pin, this.#cost));
-      return (row) => {
-        const { keyId, bytes } = this.#keyring.wrap(phc, contextOf(row));
-        return { keyId, wrapped: bytes };
-      };
+      return await work();
     } finally {
       release();
     }
   }
 
+  #wrap(plain: string, row: CredentialRow): WrappedCredential {
+    const { keyId, bytes } = this.#keyring.wrap(plain, contextOf(row));
+    return { keyId, wrapped: bytes };
+  }
+
   #unwrap(credential: StoredCredential): string {
-    let phc: string;
     try {
-      phc = this.#keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, contextOf(credential));
+      return this.#keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, contextOf(credential));
     } catch (error) {
       if (!(error instanceof SealBrokenError)) throw error;
       throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential does not belong to its row or its key', false);
     }
-    if (withinBounds(phc)) return phc;
-    throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential has argon2 parameters out of bounds', false);
+  }
+
+  /** A broken earlier PIN must not keep its owner from getting a new one, which is what mends it. */
+  #unwrapIfWhole(credential: StoredCredential): string | undefined {
+    try {
+      return checked(this.#unwrap(credential));
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
+      throw error;
+    }
   }
 }
 
@@ -130,8 +180,8 @@ class SlotPool {
 }
 
 /** argon2id is the library's default algorithm; {@link withinBounds} refuses any other. */
-function hashPin(pin: string, cost: HashCost): Promise<string> {
-  return hash(pin, {
+function hashSecret(secret: string, cost: HashCost): Promise<string> {
+  return hash(secret, {
     memoryCost: cost.memoryKib,
     timeCost: cost.passes,
     parallelism: cost.lanes,
@@ -139,8 +189,20 @@ function hashPin(pin: string, cost: HashCost): Promise<string> {
 }
 
 /** What a hash is bound to: swapped or copied rows do not open. */
-function contextOf(row: Omit<StoredCredential, 'keyId' | 'wrapped'>): string[] {
-  return ['pin', row.tenant, row.subject, String(row.version)];
+function contextOf(row: CredentialRow): string[] {
+  return [row.kind, row.tenant, row.subject, String(row.version)];
+}
+
+/** The hashes of a subject's answers by question, as one wrapped text: none can be moved to another question. */
+function answersOf(text: string): Map<string, string> {
+  const hashes = new Map(JSON.parse(text) as [question: string, phc: string][]);
+  for (const phc of hashes.values()) checked(phc);
+  return hashes;
+}
+
+function checked(phc: string): string {
+  if (withinBounds(phc)) return phc;
+  throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential has argon2 parameters out of bounds', false);
 }
 
 function withinBounds(phc: string): boolean {

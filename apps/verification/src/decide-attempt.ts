@@ -3,14 +3,19 @@ import {
   FactRecorded,
   message,
   VerificationDecided,
+  type KnowledgePolicy,
+  type Level,
   type Outcome,
   type VerificationAdmitted,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { type ChangeOwnPin } from './change-own-pin.js';
+import { answersTo, knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
+  type KnowledgePolicies,
   type PinVault,
   type Seals,
   type SubjectStore,
@@ -20,26 +25,34 @@ import {
 } from './ports.js';
 
 /**
- * Verifies a PIN: counts the try, compares, states the outcome. The order is the security: a place in the hash queue,
- * the subject, the try (durable), the seal, the comparison, the verdict (durable), the answer.
- * Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work.
+ * Decides a guess at a PIN or at the answers of a subject: counts the try, compares, states the outcome. The order is the
+ * security: a place in the hash queue, the subject, the try (durable), the seal, the comparison, the verdict (durable),
+ * the answer. Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work. A guess at
+ * all answers is one try, of the same budget as a guess at the PIN.
  */
-export class VerifyPin {
+export class DecideAttempt {
   constructor(
     private readonly subjects: SubjectStore,
     private readonly attempts: AttemptStore,
     private readonly vault: PinVault,
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
+    private readonly knowledge: KnowledgePolicies,
+    private readonly changeOwnPin: ChangeOwnPin,
   ) {}
 
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
   async execute(command: VerificationAdmitted): Promise<VerificationDecided> {
     const policy = this.policies.of(command.tenant, command.agent);
-    const slot = policy && this.vault.reserve();
-    if (!policy || !slot) return refusal(command, 'unavailable');
+    const knowledge = this.knowledge.of(command.tenant, command.agent);
+    if (!policy || !knowledge || !isAskable(command, knowledge)) return refusal(command, 'unavailable');
+    const weak = await this.changeOwnPin.weaknessOf(command);
+    if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
+    const slot = this.vault.reserve();
+    if (!slot) return refusal(command, 'unavailable');
     try {
-      const subject = await this.subjects.find(command.tenant, command.subjectKind, command.subjectRef);
+      const { tenant, subjectKind, subjectRef, method } = command;
+      const subject = await this.subjects.find(tenant, subjectKind, subjectRef, method);
       const result = await this.attempts.spend(
         {
           attemptId: uuid(),
@@ -55,12 +68,16 @@ export class VerifyPin {
       );
       switch (result.kind) {
         case 'answered':
-          return result.reply;
+          return await this.changeOwnPin.repeat(command, result.reply);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':
         case 'unanswered':
-          return await this.#decide(command, subject, result.attempt, slot);
+          return await this.changeOwnPin.execute(
+            command,
+            subject,
+            await this.#decide(command, subject, result.attempt, slot, knowledge),
+          );
       }
     } catch (error) {
       // A row that cannot be opened is never a success, and trying again does not mend it.
@@ -84,10 +101,13 @@ export class VerifyPin {
     subject: FoundSubject,
     attempt: SpentAttempt,
     slot: HashSlot,
+    knowledge: KnowledgePolicy,
   ): Promise<VerificationDecided> {
-    const right = await this.#compare(command, subject, attempt, slot);
+    const right = await this.#compare(command, subject, attempt, slot, knowledge);
     if (right === undefined) return this.#close(command, subject, attempt, 'unavailable');
-    if (right && attempt.granted) return this.#close(command, subject, attempt, 'verified');
+    if (right && attempt.granted) {
+      return this.#close(command, subject, attempt, 'verified', levelOf(command, subject, attempt, knowledge));
+    }
     return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
   }
 
@@ -97,12 +117,18 @@ export class VerifyPin {
     subject: FoundSubject,
     attempt: SpentAttempt,
     slot: HashSlot,
+    knowledge: KnowledgePolicy,
   ): Promise<boolean | undefined> {
     try {
-      const { pin } = await this.seals.open(command.sealed, command);
-      const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
+      const { pin, answers } = await this.seals.open(command.sealed, command);
       // A try that was not granted is hashed all the same, but never against the real credential.
-      return await slot.compare(guess, attempt.granted ? subject.credential : undefined);
+      const credential = attempt.granted ? subject.credential : undefined;
+      switch (command.method) {
+        case 'pin':
+          return await slot.compare(typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '', credential);
+        case 'knowledge':
+          return await slot.compareAnswers(answersTo(knowledge.questions, answers), credential);
+      }
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
@@ -114,22 +140,44 @@ export class VerifyPin {
     subject: Pick<FoundSubject, 'id' | 'guardKey'> & Partial<FoundSubject>,
     attempt: SpentAttempt,
     outcome: Outcome,
+    level: Level = 'none',
   ): Promise<VerificationDecided> {
     const verified = outcome === 'verified';
     const reply = message(VerificationDecided, {
       commandId: command.commandId,
       outcome,
-      level: verified ? 'verified' : 'none',
+      level,
       verificationId: attempt.attemptId,
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
       ...(verified && subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
       ...(verified && subject.locale !== undefined ? { locale: subject.locale } : {}),
+      ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
     const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
     const locks = attempt.chargedLock && !verified;
     const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
     return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, reply, facts });
+  }
+}
+
+/** Without a question nothing would be compared, and nothing that is compared with nothing is right. */
+function isAskable({ method, sealedNewPin }: VerificationAdmitted, { questions }: KnowledgePolicy): boolean {
+  return method === 'pin' || (questions.length > 0 && sealedNewPin === undefined);
+}
+
+/** A PIN that somebody else chose is known to somebody else: it does not reach the highest level. */
+function levelOf(
+  { method }: VerificationAdmitted,
+  { mustChange }: FoundSubject,
+  { spentAt }: SpentAttempt,
+  knowledge: KnowledgePolicy,
+): Level {
+  switch (method) {
+    case 'pin':
+      return mustChange ? 'identified' : 'verified';
+    case 'knowledge':
+      return knowledgeLevel(knowledge, Date.parse(spentAt));
   }
 }
 
