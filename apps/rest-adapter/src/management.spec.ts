@@ -20,6 +20,7 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ],
   ['GET', SUBJECT, undefined, 200, 'subject.state-requested.v1'],
   ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
+  ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103' } }, 204, 'knowledge.change-requested.v1'],
 ];
 
 describe('management', () => {
@@ -132,6 +133,15 @@ describe('management', () => {
   it('seals a PIN for its command and tenant', async () => {
     expect((await call('PUT', `${SUBJECT}/pin`, { pin: '48217390' })).text).toBe('');
     expect(await bed.unsealed()).toEqual({ pin: '48217390' });
+    await call('PUT', `${SUBJECT}/pin`, { pin: '48217390', forceChange: true });
+    expect(await bed.unsealed()).toEqual({ pin: '48217390', forceChange: true });
+  });
+
+  it('seals answers for their command and tenant, as they were given', async () => {
+    const answers = { last_four_ssn: '67 89', zip_code: '94103-1234' };
+    expect((await call('PUT', `${SUBJECT}/knowledge`, { answers })).text).toBe('');
+    expect(await bed.unsealed()).toEqual({ answers });
+    expect(Object.keys(fields()).sort()).toEqual(['commandId', 'sealed', 'subject', 'tenant']);
   });
 
   it('takes a subject id of 128 characters, percent-encoded', async () => {
@@ -168,6 +178,10 @@ describe('management', () => {
     ['PUT', `${SUBJECT}/pin`, { pin: '123' }, 'pin'],
     ['PUT', `${SUBJECT}/pin`, { pin: '12345678\n' }, 'pin'],
     ['PUT', `${SUBJECT}/pin`, {}, 'pin'],
+    ['PUT', `${SUBJECT}/pin`, { pin: '4821', forceChange: 'yes' }, 'forceChange'],
+    ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
   ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
     const answered = await call(method, path, body);
     expect(answered.status).toBe(422);

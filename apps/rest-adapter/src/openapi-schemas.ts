@@ -1,4 +1,4 @@
-import { LEVELS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
+import { LEVELS, METHODS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
 import { PROBLEMS } from './problems.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -12,6 +12,15 @@ const object = (required: readonly string[], properties: Record<string, Schema>)
 const text: Schema = { type: 'string', minLength: 1, maxLength: 200 };
 const name: Schema = { type: 'string', pattern: NAME_PATTERN.source };
 const pin: Schema = { type: 'string', pattern: '^[0-9]{4,8}$', writeOnly: true };
+const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
+const answers: Schema = {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 10,
+  propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$' },
+  additionalProperties: { type: 'string', minLength: 1, maxLength: 200, writeOnly: true },
+  description: 'Answers by the name of the question, which the policy gives. Spelling does not count.',
+};
 const phone: Schema = {
   type: 'string',
   description: 'E.164, such as +12025550100. Other spellings with a country code are normalised.',
@@ -50,16 +59,34 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     displayName: text,
     locale: { type: 'string', minLength: 2, maxLength: 35, description: 'Language tag, such as en-US.' },
   }),
-  PinBody: object(['pin'], { pin }),
+  PinBody: object(['pin'], {
+    pin,
+    forceChange: {
+      type: 'boolean',
+      default: false,
+      description: 'The PIN was chosen by somebody else: it reaches the level identified until the caller changes it.',
+    },
+  }),
+  PinChangeBody: object(['currentPin', 'newPin'], { currentPin: pin, newPin: pin, callId }),
+  KnowledgeBody: object(['answers'], { answers }),
   VerificationBody: {
-    ...object(['method', 'pin'], {
-      method: { const: 'pin' },
+    ...object(['method'], {
+      method: { enum: METHODS },
       subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
       phone,
-      callId: { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' },
+      callId,
       pin,
+      answers,
     }),
-    oneOf: [{ required: ['subject'] }, { required: ['phone'] }],
+    allOf: [
+      { oneOf: [{ required: ['subject'] }, { required: ['phone'] }] },
+      {
+        oneOf: [
+          { properties: { method: { const: 'pin' } }, required: ['pin'] },
+          { properties: { method: { const: 'knowledge' } }, required: ['answers'] },
+        ],
+      },
+    ],
   },
   Verification: object(['outcome', 'level'], {
     verificationId: { type: 'string', description: 'Id of the attempt in the audit events.' },
@@ -67,6 +94,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     level: { enum: LEVELS },
     attemptsLeft: { type: 'integer', minimum: 0, description: "Only where the agent's policy says tellAttemptsLeft." },
     retryAfterSeconds: { type: 'integer', minimum: 1, description: 'Only with rate_limited.' },
+    mustChangePin: { const: true, description: 'The PIN was right, and the caller has to change it.' },
+    pinChanged: { const: true, description: 'The new PIN is in force.' },
   }),
   State: { type: 'object', description: 'The state as it is now; nothing secret, nothing derived from a secret.' },
   NewAgent: object(['agent', 'username', 'password', 'apiKey'], {

@@ -3,11 +3,11 @@ import { Health } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
+import { RequestVerification } from './request-verification.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
 import { TenantsController } from './tenants.controller.js';
 import { VerificationsController } from './verifications.controller.js';
-import { VerifyPin } from './verify-pin.js';
 
 /** What stands behind the ports. */
 export interface RestAdapterParts {
@@ -26,7 +26,7 @@ export class RestAdapterModule {
       controllers: [TenantsController, SubjectsController, VerificationsController, ServiceController],
       providers: [
         Manage,
-        VerifyPin,
+        RequestVerification,
         { provide: CommandBus, useValue: parts.bus },
         { provide: KeyedHash, useValue: parts.hash },
         { provide: Sealer, useValue: parts.sealer },

@@ -5,6 +5,7 @@ import {
   AgentPublished,
   AgentRotateRequested,
   CommandAnswered,
+  KnowledgeChangeRequested,
   message,
   PinChangeRequested,
   SubjectChangeRequested,
@@ -42,6 +43,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     AgentPolicyChangeRequested,
     SubjectChangeRequested,
     PinChangeRequested,
+    KnowledgeChangeRequested,
     SubjectStateRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
@@ -179,7 +181,12 @@ const policy: Policy = {
   limits: { caller: limit, call: limit, subject: limit, agent: limit, tenant: limit, subjectsPerCaller: limit },
   functions: ['verify_pin'],
   unlocksFunctions: { identified: [], verified: [] },
-  knowledge: { questions: [] },
+  knowledge: {
+    questions: [
+      { name: 'last_four_ssn', description: 'Last four digits', kind: 'digits', length: 4 },
+      { name: 'zip_code', description: 'ZIP code', kind: 'zip' },
+    ],
+  },
   transfers: {},
   verifiedSeconds: 900,
   greetByName: true,

@@ -1,0 +1,40 @@
+import { type VerificationDecided } from '@countersign/contracts';
+import { Problem } from './problems.js';
+
+/** What the asker learns: a refused guess tells nothing about the subject. */
+export interface VerificationAnswer {
+  readonly verificationId?: string;
+  readonly outcome: VerificationDecided['outcome'];
+  readonly level: VerificationDecided['level'];
+  readonly attemptsLeft?: number;
+  readonly retryAfterSeconds?: number;
+  readonly mustChangePin?: true;
+  readonly pinChanged?: true;
+}
+
+/**
+ * @param tellAttemptsLeft what the agent's policy says of it
+ * @throws Problem idempotency-mismatch, idempotency-in-flight
+ */
+export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
+  if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
+  const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, mustChangePin, pinChanged } = decided;
+  return {
+    ...(verificationId === undefined ? {} : { verificationId }),
+    outcome,
+    level,
+    ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(mustChangePin === true ? { mustChangePin } : {}),
+    ...(pinChanged === true ? { pinChanged } : {}),
+  };
+}
+
+function conflictProblem(conflict: 'mismatch' | 'in_flight'): Problem {
+  switch (conflict) {
+    case 'mismatch':
+      return new Problem('idempotency-mismatch');
+    case 'in_flight':
+      return new Problem('idempotency-in-flight');
+  }
+}
