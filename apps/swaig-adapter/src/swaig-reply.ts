@@ -108,6 +108,7 @@ function welcome(decision: VerificationDecided, policy: Policy): SwaigReply {
           customer_id: decision.subjectId,
           verification_level: decision.level,
           verification_id: decision.verificationId,
+          ...(decision.mustChangePin === true ? { must_change_pin: true } : {}),
         },
       },
       ...(unlocked.length === 0
