@@ -15,6 +15,7 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
+import { VerificationGate1764000200001 } from '../migrations/1764000200001-gate.js';
 import { hashConcurrency, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
@@ -44,7 +45,7 @@ export async function start(
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database(
     'verification',
-    [Verification1764000000001, VerificationDeliveries1764000100001],
+    [Verification1764000000001, VerificationDeliveries1764000100001, VerificationGate1764000200001],
     settings,
   );
   const relay = host.relay(database);

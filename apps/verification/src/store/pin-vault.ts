@@ -58,9 +58,10 @@ export class ArgonPinVault extends PinVault {
     if (!release) return undefined;
     return {
       release,
-      compare: (guess, credential) =>
+      compare: (attempt, guess, credential) =>
         this.#pool.run(async () => {
-          const stored = credential ? this.#unwrap(credential) : undefined;
+          // A try that was not granted is hashed all the same, but never against the real credential.
+          const stored = attempt.granted && credential ? this.#unwrap(credential) : undefined;
           const right = await verify(stored ?? this.#dummy, guess);
           return right && stored !== undefined;
         }),
