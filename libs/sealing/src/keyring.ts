@@ -67,6 +67,11 @@ export class Keyring {
     }
   }
 
+  /** Id of the key that wraps. */
+  get first(): string {
+    return this.#first;
+  }
+
   /** Whether this keyring can open what that key wrapped. */
   has(keyId: string): boolean {
     return this.#keys.has(keyId);
