@@ -25,31 +25,29 @@ export async function countKeyUse(sql: Sql, columns: readonly WrappedColumn[] = 
 }
 
 /**
- * Makes sure that a keyring opens what is stored: it has every key that is in use, and the bytes of each are the right
- * ones, which some of its rows prove. Costs an index look-up for each key in use, however many rows there are.
- * @throws Error that names the missing or wrong key id, and no more; DATABASE_UNAVAILABLE
+ * Says why a keyring does not open what is stored: it lacks a key that is in use, or holds other bytes under its id, which
+ * some of the rows prove. Costs an index look-up for each key in use, however many rows there are.
+ * @returns a sentence about the setting that names the key id; undefined when all is well
+ * @throws ServiceError DATABASE_UNAVAILABLE
  */
-export async function requireKeys(
+export async function keyFault(
   sql: Sql,
   keyring: Keyring,
   columns: readonly WrappedColumn[] = WRAPPED_COLUMNS,
-): Promise<void> {
+): Promise<string | undefined> {
   const opened = new Set<string>();
   const unopened = new Set<string>();
   for (const column of columns) {
     for (const keyId of await idsInUse(sql, column)) {
       if (!keyring.has(keyId)) {
-        throw new Error(`must hold the key ${keyId}, which ${column.table} needs: put it back, behind the first one`);
+        return `must hold the key ${keyId}, which rows of ${column.table} need: put it back, behind the first one`;
       }
       ((await opensSome(sql, keyring, column, keyId)) ? opened : unopened).add(keyId);
     }
   }
-  for (const keyId of unopened) {
-    if (opened.has(keyId)) continue;
-    throw new Error(
-      `must hold the key ${keyId} as it was: under this id there are other bytes, which open no stored row`,
-    );
-  }
+  const wrong = [...unopened].find((keyId) => !opened.has(keyId));
+  if (wrong === undefined) return undefined;
+  return `must hold the key ${wrong} as it was: what it holds under this id opens none of the rows that name it`;
 }
 
 /** From one id to the next greater one in the index: the number of rows does not matter. */

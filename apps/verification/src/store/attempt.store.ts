@@ -1,9 +1,13 @@
 import { encodeMessage, message, VerificationDecided, type AttemptPolicy } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Batched, type Database } from '@countersign/persistence';
+import { Batched, type Database, UniqueViolation } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
 import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
+
+/** The ledger holds each number of a reference once: who sets a counter back makes the next try break this rule. */
+const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
 
 interface SpentRow {
   number: string;
@@ -42,6 +46,7 @@ export class PostgresAttemptStore extends AttemptStore {
     private readonly database: Database,
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
+    private readonly report?: ReportTampering,
   ) {
     super();
     this.#spend = new Batched({
@@ -55,7 +60,7 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
-    const row = await this.#spend.call({ attempt, policy });
+    const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
     if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
     const known = await this.#recall(attempt.commandId);
     if (known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
@@ -117,6 +122,18 @@ export class PostgresAttemptStore extends AttemptStore {
       guardKey: row.guard_key,
       ...(row.subject_id === null ? {} : { subject: row.subject_id }),
     };
+  }
+
+  /** A counter below its ledger: nothing was spent, and nobody may look at the guess. */
+  async #explain({ tenant, guardKey, subject }: Attempt, error: unknown): Promise<never> {
+    if (!(error instanceof UniqueViolation && error.constraint === LEDGER_NUMBERS)) throw error;
+    const who = subject === undefined ? {} : { subject };
+    await this.report?.({ what: 'counter', reason: 'below_ledger', tenant, subjectKey: guardKey, ...who });
+    throw new ServiceError(
+      'COUNTER_BROKEN',
+      'A counter of attempts is below its ledger: attempts check names it',
+      false,
+    );
   }
 
   async #recall(commandId: string): Promise<RecallRow> {
