@@ -24,7 +24,12 @@ export class HashPool {
     return this.#reserved;
   }
 
-  /** Hashes that wait for their turn. */
+  /** Guesses that wait while every place of the pool hashes. */
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  /** Hashes that wait for their turn, those that nobody waits for included. */
   get waiting(): number {
     return this.#waiting.length + this.#later.length;
   }

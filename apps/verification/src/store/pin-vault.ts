@@ -54,6 +54,11 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.waiting;
   }
 
+  /** Guesses that wait while every place of the pool hashes: another verdict is certain within the time of a hash. */
+  get queued(): number {
+    return this.#pool.queued;
+  }
+
   override reserve(): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;

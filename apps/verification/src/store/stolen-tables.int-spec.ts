@@ -50,7 +50,7 @@ async function build(cost = COST): Promise<void> {
   const wake = (): void => undefined;
   const { report } = new TamperReports(database, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(database, keyring, hash, wake, report);
-  attempts = new PostgresAttemptStore(database, wake, report);
+  attempts = new PostgresAttemptStore(database, wake, () => false, report);
   const replace = replaceCredential(database);
   vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report, replace });
 }
