@@ -4,6 +4,7 @@ import {
   PinVault,
   type Answers,
   type HashSlot,
+  type SpentAttempt,
   type StoredCredential,
   type WrappedCredential,
 } from '../apps/verification/src/ports.js';
@@ -13,10 +14,10 @@ import { start } from '../apps/verification/src/start.js';
 class InstantVault extends PinVault {
   override reserve(): HashSlot {
     return {
-      compare: (guess: string, credential: StoredCredential | undefined) =>
-        Promise.resolve(credential !== undefined && timingSafeEqual(digest(guess), credential.wrapped)),
-      compareAnswers: (guess: Answers, credential: StoredCredential | undefined) =>
-        Promise.resolve(credential !== undefined && timingSafeEqual(digestOf(guess), credential.wrapped)),
+      compare: ({ granted }: SpentAttempt, guess: string, credential: StoredCredential | undefined) =>
+        Promise.resolve(granted && credential !== undefined && timingSafeEqual(digest(guess), credential.wrapped)),
+      compareAnswers: ({ granted }: SpentAttempt, guess: Answers, credential: StoredCredential | undefined) =>
+        Promise.resolve(granted && credential !== undefined && timingSafeEqual(digestOf(guess), credential.wrapped)),
       release: () => undefined,
     };
   }

@@ -19,5 +19,6 @@ export class VerificationKnowledge1764000300001 extends Migration {
       PRIMARY KEY (tenant, subject_id, kind, version),
       FOREIGN KEY (tenant, subject_id) REFERENCES verification.subjects ON DELETE CASCADE
     )`,
+    'CREATE INDEX credential_history_key_id ON verification.credential_history (key_id)',
   ];
 }

@@ -63,6 +63,9 @@ export class DecideAttempt {
           agent: command.agent,
           guardKey: subject.guardKey,
           subject: subject.id,
+          caller: callerOf(command),
+          cap: subject.cap,
+          method: command.method,
         },
         policy,
       );
@@ -90,10 +93,9 @@ export class DecideAttempt {
 
   /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
   async abandon(command: VerificationAdmitted): Promise<void> {
-    const attempt = await this.attempts.unanswered(command.commandId);
-    if (!attempt) return;
-    const subject = { id: attempt.subject, guardKey: attempt.guardKey };
-    await this.#close(command, subject, attempt, 'unavailable');
+    const found = await this.attempts.unanswered(command.commandId);
+    if (!found) return;
+    await this.#close(command, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
   }
 
   async #decide(
@@ -108,6 +110,7 @@ export class DecideAttempt {
     if (right && attempt.granted) {
       return this.#close(command, subject, attempt, 'verified', levelOf(command, subject, attempt, knowledge));
     }
+    if (attempt.disabled) return this.#close(command, subject, attempt, 'disabled');
     return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
   }
 
@@ -121,13 +124,13 @@ export class DecideAttempt {
   ): Promise<boolean | undefined> {
     try {
       const { pin, answers } = await this.seals.open(command.sealed, command);
-      // A try that was not granted is hashed all the same, but never against the real credential.
-      const credential = attempt.granted ? subject.credential : undefined;
       switch (command.method) {
-        case 'pin':
-          return await slot.compare(typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '', credential);
+        case 'pin': {
+          const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
+          return await slot.compare(attempt, guess, subject.credential);
+        }
         case 'knowledge':
-          return await slot.compareAnswers(answersTo(knowledge.questions, answers), credential);
+          return await slot.compareAnswers(attempt, answersTo(knowledge.questions, answers), subject.credential);
       }
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
@@ -154,10 +157,15 @@ export class DecideAttempt {
       ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
-    const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
-    const locks = attempt.chargedLock && !verified;
-    const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
-    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, reply, facts });
+    const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
+      fact(command, subject, attempt, kind, more);
+    // The answer hides that the guess was not looked at; the record does not.
+    const withheld = outcome === 'rejected' && !attempt.granted ? { detail: { compared: false } } : {};
+    const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
+    if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
+    if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    const caller = callerOf(command);
+    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, caller, reply, facts });
   }
 }
 
@@ -179,6 +187,11 @@ function levelOf(
     case 'knowledge':
       return knowledgeLevel(knowledge, Date.parse(spentAt));
   }
+}
+
+/** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */
+function callerOf(command: VerificationAdmitted): string | undefined {
+  return command.callerTail === '' ? undefined : command.callerKey;
 }
 
 function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationDecided {

@@ -40,13 +40,22 @@ describe('answers', () => {
     expect(JSON.stringify(attempts.facts)).not.toMatch(/last_four|zip_code|6789|94103|9876|10001/);
   });
 
-  it('draw on the budget of the subject together with the PIN, one try for the whole set', async () => {
+  it('have a budget beside that of the PIN, and cost one try for the whole set', async () => {
     const { answer, guess } = await open();
+    await guess(OTHER);
     expect(await answer({ ...ANSWERS, zip_code: '10001' })).toMatchObject({ attemptsLeft: 2 });
-    expect(await guess(OTHER)).toMatchObject({ attemptsLeft: 1 });
+    expect(await answer({ last_four_ssn: '9876' })).toMatchObject({ attemptsLeft: 1 });
     expect(await answer({})).toMatchObject({ outcome: 'locked' });
-    expect((await guess(PIN)).outcome).toBe('locked');
     expect((await answer(ANSWERS)).outcome).toBe('locked');
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 1 });
+  });
+
+  it('forgive nothing that was guessed at the PIN', async () => {
+    const { answer, guess } = await open();
+    await guess(OTHER);
+    await guess(OTHER);
+    expect((await answer(ANSWERS)).outcome).toBe('verified');
+    expect((await guess(OTHER)).outcome).toBe('locked');
   });
 
   it.each([['nobody'], ['bob']])('of %s are answered, counted and locked like wrong ones', async (subjectRef) => {
@@ -74,7 +83,10 @@ describe('answers', () => {
       return (
         slot && {
           ...slot,
-          compareAnswers: (guess, stored) => (counts.push(guess.size), slot.compareAnswers(guess, stored)),
+          compareAnswers: (tried, guess, stored) => (
+            counts.push(guess.size),
+            slot.compareAnswers(tried, guess, stored)
+          ),
         }
       );
     };

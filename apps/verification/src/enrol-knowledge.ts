@@ -1,4 +1,5 @@
 import { type Violation } from '@countersign/contracts';
+import { LOWEST_CAP } from './domain/attempts.js';
 import { answerRule, normalizeAnswer } from './domain/answers.js';
 import { type KnowledgePolicies, type PinVault, type SubjectStore } from './ports.js';
 
@@ -35,7 +36,14 @@ export class EnrolKnowledge {
     const wrap = await this.vault.prepareAnswers(normal);
     // Whoever enrols answers replaces all of them: what came in between is replaced too.
     for (let replaces = enrolled.version; ;) {
-      const credential = { kind: 'knowledge', replaces, keepsOld: false, mustChange: false, wrap } as const;
+      const credential = {
+        kind: 'knowledge',
+        replaces,
+        keepsOld: false,
+        mustChange: false,
+        cap: LOWEST_CAP,
+        wrap,
+      } as const;
       const result = await this.subjects.enrol(commandId, tenant, subject, { ...credential, by: 'administrator' });
       if (result !== 'outdated') return result;
       replaces = (await this.subjects.enrolled(commandId, tenant, subject, 'knowledge'))?.version ?? 0;

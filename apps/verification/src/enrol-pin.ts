@@ -1,3 +1,4 @@
+import { capOf } from './domain/attempts.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './domain/pin-rules.js';
 import { type PinVault, type SubjectStore } from './ports.js';
 
@@ -55,6 +56,7 @@ export class EnrolPin {
       replaces: replaces ?? enrolled.version,
       keepsOld: !again,
       mustChange,
+      cap: capOf(pin.length),
       by,
       wrap: await this.vault.prepare(pin),
     });

@@ -7,7 +7,8 @@ import {
   type VerificationDecided,
   type Violation,
 } from '@countersign/contracts';
-import { type Spent } from './domain/attempts.js';
+import { type CredentialKind } from './domain/attempts.js';
+import { type SpentAttempt } from './domain/spent-attempt.js';
 
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
 export interface FoundSubject {
@@ -20,6 +21,8 @@ export interface FoundSubject {
   readonly credential: StoredCredential | undefined;
   /** The PIN was chosen by somebody else: it is to be changed. */
   readonly mustChange: boolean;
+  /** Consecutive failures after which the credential is disabled; the lowest there is where there is none. */
+  readonly cap: number;
 }
 
 /** The row that a credential lies in, and that it is bound to: moved to another row it does not open. */
@@ -63,6 +66,8 @@ export interface NewCredential {
   /** The one in force becomes part of the history. */
   readonly keepsOld: boolean;
   readonly mustChange: boolean;
+  /** Consecutive failures that disable it. */
+  readonly cap: number;
   /** Who had it enrolled. */
   readonly by: 'administrator' | 'caller';
   readonly wrap: (row: CredentialRow) => WrappedCredential;
@@ -81,8 +86,14 @@ export interface SubjectState {
   readonly pinMustChange: boolean;
   readonly knowledgeEnrolled: boolean;
   readonly phones: number;
+  /** Guesses in the windows of known callers and of strangers. */
   readonly attemptsInWindow: number;
+  /** The later end of the two lanes' locks. */
   readonly lockedUntil: string | undefined;
+  /** Guesses that were compared since the last success or enrolment. */
+  readonly consecutiveFailures: number;
+  /** Disabled until it is enrolled anew. */
+  readonly disabled: boolean;
   readonly updatedAt: string;
 }
 
@@ -101,8 +112,9 @@ export abstract class SubjectStore {
   /** What is enrolled of this kind; undefined: no such subject. */
   abstract enrolled(commandId: string, tenant: string, subject: string, kind: Method): Promise<Enrolled | undefined>;
   /**
-   * Stores a credential as the next version, in one transaction with the fact. The attempt counter stays as it is:
-   * enrolling anew does not refill the window. A repeated `commandId` changes nothing more.
+   * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
+   * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
+   * of a new credential. A repeated `commandId` changes nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
@@ -123,16 +135,13 @@ export interface Attempt {
   readonly tenant: string;
   readonly agent: string;
   readonly guardKey: string;
+  /** Each credential of a reference has a counter of its own, see `guardRow`. */
+  readonly method: CredentialKind;
   readonly subject: string | undefined;
-}
-
-/** A try that passed the gate's statement, whether its guess was granted or not. */
-export interface SpentAttempt extends Pick<Spent, 'granted' | 'chargedLock' | 'left'> {
-  readonly attemptId: string;
-  /** Gapless number of this try at this reference. */
-  readonly number: number;
-  /** Database time of the try, ISO 8601. */
-  readonly spentAt: string;
+  /** Keyed hash of who calls; undefined when nothing tells the caller from others. */
+  readonly caller: string | undefined;
+  /** Consecutive failures after which the credential is disabled. */
+  readonly cap: number;
 }
 
 export type SpendResult =
@@ -147,8 +156,17 @@ export interface Verdict {
   /** The counter that the attempt was spent on. */
   readonly guardKey: string;
   readonly attempt: SpentAttempt;
+  /** Is a known caller of this subject from a success on; undefined as in {@link Attempt}. */
+  readonly caller: string | undefined;
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+}
+
+/** A try that was cut off before its verdict. */
+export interface UnansweredAttempt {
+  readonly attempt: SpentAttempt;
+  readonly guardKey: string;
+  readonly subject: string | undefined;
 }
 
 /**
@@ -168,22 +186,29 @@ export abstract class AttemptStore {
    */
   abstract close(verdict: Verdict): Promise<VerificationDecided>;
   /** The try of a command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string): Promise<(SpentAttempt & { guardKey: string; subject?: string }) | undefined>;
+  abstract unanswered(commandId: string): Promise<UnansweredAttempt | undefined>;
+  /**
+   * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
+   * stays so. A repeated `commandId` changes nothing more and makes no second fact.
+   */
+  abstract unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void>;
 }
 
 /** A place in the queue for one hash. */
 export interface HashSlot {
   /**
-   * Compares a guess with a stored credential, or with a dummy of equal cost when there is none.
+   * Compares a guess with a stored credential, or with a dummy of equal cost when there is none, or when the try was not
+   * granted.
+   * @param attempt the proof that the try was counted before anybody looks at the guess
    * @throws ServiceError CREDENTIAL_BROKEN when the stored value does not belong to its row
    */
-  compare(guess: string, credential: StoredCredential | undefined): Promise<boolean>;
+  compare(attempt: SpentAttempt, guess: string, credential: StoredCredential | undefined): Promise<boolean>;
   /**
    * Compares every answer, each by a hash of its own whatever the others gave and whatever is enrolled. True when all are
    * right and there is at least one; which one was not, nobody learns.
    * @throws ServiceError CREDENTIAL_BROKEN
    */
-  compareAnswers(guess: Answers, credential: StoredCredential | undefined): Promise<boolean>;
+  compareAnswers(attempt: SpentAttempt, guess: Answers, credential: StoredCredential | undefined): Promise<boolean>;
   /** Gives the place back unused; does nothing after `compare`. */
   release(): void;
 }
@@ -227,4 +252,4 @@ export abstract class KnowledgePolicies {
   abstract questions(tenant: string): ReadonlyMap<string, Question>;
 }
 
-export type { Violation };
+export type { SpentAttempt, Violation };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { credentialContext } from '@countersign/stored-secrets';
 import {
   PinVault,
   type Answers,
@@ -10,13 +11,9 @@ import {
   type StoredCredential,
   type WrappedCredential,
 } from '../ports.js';
-
-/** Cost of argon2id. OWASP's minimum for argon2id is 19456 KiB, 2 passes, 1 lane. */
-export interface HashCost {
-  readonly memoryKib: number;
-  readonly passes: number;
-  readonly lanes: number;
-}
+import { costOf, sameCost, type HashCost } from './hash-bounds.js';
+import { HashPool } from './hash-pool.js';
+import { type ReportTampering, type Tampering } from './tamper-reports.js';
 
 export interface PinVaultOptions {
   readonly keyring: Keyring;
@@ -25,24 +22,26 @@ export interface PinVaultOptions {
   readonly concurrency: number;
   /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
   readonly queueLimit: number;
+  /** Told of every stored value that does not open. */
+  readonly report?: ReportTampering;
+  /**
+   * Takes a hash that was made anew with the cost of today, in the place of the old one and of no other. Without it old
+   * hashes stay.
+   */
+  readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
 }
-
-/** Bounds of a stored hash: a row with others is refused before memory is allocated for it. */
-const BOUNDS = { memoryKib: 1_048_576, passes: 10, lanes: 16 };
 
 /** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
-  readonly #keyring: Keyring;
-  readonly #cost: HashCost;
-  readonly #pool: SlotPool;
+  readonly #options: PinVaultOptions;
+  readonly #pool: HashPool;
   /** What a guess is compared with when there is nothing to compare it with: equal cost, and never right. */
   readonly #dummy: string;
 
   private constructor(options: PinVaultOptions, dummy: string) {
     super();
-    this.#keyring = options.keyring;
-    this.#cost = options.cost;
-    this.#pool = new SlotPool(options.concurrency, options.queueLimit);
+    this.#options = options;
+    this.#pool = new HashPool(options.concurrency, options.queueLimit);
     this.#dummy = dummy;
   }
 
@@ -55,6 +54,11 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.load;
   }
 
+  /** Hashes that wait for their turn. */
+  get waiting(): number {
+    return this.#pool.waiting;
+  }
+
   /** Guesses that wait while every place of the pool hashes: another verdict is certain within the time of a hash. */
   get queued(): number {
     return this.#pool.queued;
@@ -63,15 +67,28 @@ export class ArgonPinVault extends PinVault {
   override reserve(): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;
+    let outdated: (() => Promise<void>) | undefined;
     return {
-      release,
-      compare: (guess, credential) => this.#compare(guess, credential && checked(this.#unwrap(credential))),
-      compareAnswers: async (guess, credential) => {
-        const stored = credential ? answersOf(this.#unwrap(credential)) : new Map<string, string>();
+      // A place is given back when the verdict is durable: no caller waits for what happens from here on.
+      release: () => {
+        release();
+        if (outdated) this.#pool.later(outdated);
+        outdated = undefined;
+      },
+      compare: (attempt, guess, credential) =>
+        this.#pool.run(async () => {
+          // A try that was not granted is hashed all the same, but never against the real credential.
+          const stored = attempt.granted && credential ? await this.#unwrapHash(credential) : undefined;
+          if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
+          if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, credential);
+          return true;
+        }),
+      compareAnswers: async (attempt, guess, credential) => {
+        const stored = attempt.granted && credential ? await this.#unwrapHashes(credential) : undefined;
         let right = guess.size > 0;
         // No early end: the time must not tell which answer was wrong, nor whether there is one.
         for (const [question, answer] of guess) {
-          right = (await this.#compare(answer, stored.get(question))) && right;
+          right = (await this.#pool.run(() => this.#isRight(answer, stored?.get(question)))) && right;
         }
         return right;
       },
@@ -96,19 +113,20 @@ export class ArgonPinVault extends PinVault {
     if (earlier.length === 0) return Promise.resolve(-1);
     return this.#reserved(async () => {
       for (const [place, credential] of earlier.entries()) {
-        if (await this.#compare(pin, this.#unwrapIfWhole(credential))) return place;
+        const stored = await this.#unwrapIfWhole(credential);
+        if (await this.#pool.run(() => this.#isRight(pin, stored))) return place;
       }
       return -1;
     });
   }
 
   /** With nothing stored: a hash of the same cost, and wrong. */
-  #compare(guess: string, stored: string | undefined): Promise<boolean> {
-    return this.#pool.run(async () => (await verify(stored ?? this.#dummy, guess)) && stored !== undefined);
+  async #isRight(guess: string, stored: string | undefined): Promise<boolean> {
+    return (await verify(stored ?? this.#dummy, guess)) && stored !== undefined;
   }
 
   #hash(secret: string): Promise<string> {
-    return this.#pool.run(() => hashSecret(secret, this.#cost));
+    return this.#pool.run(() => hashSecret(secret, this.#options.cost));
   }
 
   async #reserved<T>(work: () => Promise<T>): Promise<T> {
@@ -121,102 +139,72 @@ export class ArgonPinVault extends PinVault {
     }
   }
 
+  #isOutdated(phc: string): boolean {
+    const cost = costOf(phc);
+    return cost !== undefined && !sameCost(cost, this.#options.cost);
+  }
+
+  /** The version stays: it is the same PIN in the same row. */
+  async #rehash(pin: string, old: StoredCredential): Promise<void> {
+    const phc = await hashSecret(pin, this.#options.cost);
+    await this.#options.replace?.(old, this.#wrap(phc, old));
+  }
+
   #wrap(plain: string, row: CredentialRow): WrappedCredential {
-    const { keyId, bytes } = this.#keyring.wrap(plain, contextOf(row));
+    const { keyId, bytes } = this.#options.keyring.wrap(plain, credentialContext(row));
     return { keyId, wrapped: bytes };
   }
 
-  #unwrap(credential: StoredCredential): string {
+  /** @throws ServiceError CREDENTIAL_BROKEN, after it was reported */
+  async #unwrap(credential: StoredCredential): Promise<string> {
+    const { keyring } = this.#options;
     try {
-      return this.#keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, contextOf(credential));
+      return keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, credentialContext(credential));
     } catch (error) {
       if (!(error instanceof SealBrokenError)) throw error;
-      throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential does not belong to its row or its key', false);
+      const reason = keyring.has(credential.keyId) ? 'altered' : 'unknown_key';
+      return this.#broken(credential, reason, 'A stored credential does not belong to its row or its key');
     }
   }
 
+  async #unwrapHash(credential: StoredCredential): Promise<string> {
+    return this.#checked(await this.#unwrap(credential), credential);
+  }
+
+  /** The answers of a subject are one wrapped text: none can be moved to another question. */
+  async #unwrapHashes(credential: StoredCredential): Promise<ReadonlyMap<string, string>> {
+    const hashes = new Map(JSON.parse(await this.#unwrap(credential)) as [question: string, phc: string][]);
+    for (const phc of hashes.values()) await this.#checked(phc, credential);
+    return hashes;
+  }
+
   /** A broken earlier PIN must not keep its owner from getting a new one, which is what mends it. */
-  #unwrapIfWhole(credential: StoredCredential): string | undefined {
+  async #unwrapIfWhole(credential: StoredCredential): Promise<string | undefined> {
     try {
-      return checked(this.#unwrap(credential));
+      return await this.#unwrapHash(credential);
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
       throw error;
     }
   }
-}
 
-/** At most `size` tasks at a time and at most `size + queueLimit` reserved places. */
-class SlotPool {
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-  #reserved = 0;
-
-  constructor(
-    private readonly size: number,
-    private readonly queueLimit: number,
-  ) {}
-
-  get load(): number {
-    return this.#reserved;
+  #checked(phc: string, credential: StoredCredential): string | Promise<never> {
+    if (costOf(phc) !== undefined) return phc;
+    return this.#broken(credential, 'parameters', 'A stored credential has argon2 parameters out of bounds');
   }
 
-  get queued(): number {
-    return this.#waiting.length;
-  }
-
-  reserve(): (() => void) | undefined {
-    if (this.#reserved >= this.size + this.queueLimit) return undefined;
-    this.#reserved += 1;
-    let held = true;
-    return () => {
-      if (held) this.#reserved -= 1;
-      held = false;
-    };
-  }
-
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running -= 1;
-    }
+  async #broken(row: StoredCredential, reason: Tampering['reason'], message: string): Promise<never> {
+    const { tenant, subject } = row;
+    await this.#options.report?.({ what: 'credential', reason, tenant, subject });
+    throw new ServiceError('CREDENTIAL_BROKEN', message, false);
   }
 }
 
-/** argon2id is the library's default algorithm; {@link withinBounds} refuses any other. */
+/** argon2id is the library's default algorithm; {@link costOf} refuses any other. */
 function hashSecret(secret: string, cost: HashCost): Promise<string> {
   return hash(secret, {
     memoryCost: cost.memoryKib,
     timeCost: cost.passes,
     parallelism: cost.lanes,
   });
-}
-
-/** What a hash is bound to: swapped or copied rows do not open. */
-function contextOf(row: CredentialRow): string[] {
-  return [row.kind, row.tenant, row.subject, String(row.version)];
-}
-
-/** The hashes of a subject's answers by question, as one wrapped text: none can be moved to another question. */
-function answersOf(text: string): Map<string, string> {
-  const hashes = new Map(JSON.parse(text) as [question: string, phc: string][]);
-  for (const phc of hashes.values()) checked(phc);
-  return hashes;
-}
-
-function checked(phc: string): string {
-  if (withinBounds(phc)) return phc;
-  throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential has argon2 parameters out of bounds', false);
-}
-
-function withinBounds(phc: string): boolean {
-  const found = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(phc);
-  if (!found) return false;
-  const [memoryKib, passes, lanes] = found.slice(1).map(Number) as [number, number, number];
-  return memoryKib <= BOUNDS.memoryKib && passes <= BOUNDS.passes && lanes <= BOUNDS.lanes;
 }

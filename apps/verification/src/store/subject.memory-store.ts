@@ -1,5 +1,6 @@
 import { type KeyedHash } from '@countersign/sealing';
 import { type Method } from '@countersign/contracts';
+import { LOWEST_CAP } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   SubjectStore,
@@ -16,6 +17,7 @@ interface Subject {
   profile: Profile;
   /** By kind, the one in force first. */
   credentials: Partial<Record<Method, readonly StoredCredential[]>>;
+  caps: Partial<Record<Method, number>>;
   mustChange: boolean;
 }
 
@@ -40,6 +42,7 @@ export class MemorySubjectStore extends SubjectStore {
       locale: subject?.profile.locale,
       credential: subject?.credentials[method]?.[0],
       mustChange: method === 'pin' && subject?.mustChange === true,
+      cap: subject?.caps[method] ?? LOWEST_CAP,
     });
   }
 
@@ -53,6 +56,7 @@ export class MemorySubjectStore extends SubjectStore {
     const before = this.#subjects.get(`${tenant}/${subject}`);
     this.#subjects.set(`${tenant}/${subject}`, {
       credentials: before?.credentials ?? {},
+      caps: before?.caps ?? {},
       mustChange: before?.mustChange ?? false,
       profile: { ...before?.profile, ...change },
     });
@@ -76,7 +80,7 @@ export class MemorySubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, keepsOld, mustChange, wrap }: NewCredential,
+    { kind, replaces, keepsOld, mustChange, cap, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
@@ -87,6 +91,7 @@ export class MemorySubjectStore extends SubjectStore {
     const row = { kind, tenant, subject, version: replaces + 1 };
     const earlier = keepsOld ? before : before.slice(1);
     known.credentials[kind] = [{ ...row, ...wrap(row) }, ...earlier].slice(0, kind === 'pin' ? PIN_HISTORY : 1);
+    known.caps[kind] = cap;
     if (kind === 'pin') known.mustChange = mustChange;
     return Promise.resolve(before.length > 0 ? 'updated' : 'created');
   }
@@ -102,6 +107,8 @@ export class MemorySubjectStore extends SubjectStore {
       phones: known.profile.phones?.length ?? 0,
       attemptsInWindow: 0,
       lockedUntil: undefined,
+      consecutiveFailures: 0,
+      disabled: false,
       updatedAt: new Date(0).toISOString(),
     });
   }

@@ -7,7 +7,7 @@ SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS r(tenant, kind, ref, method, place),
 LATERAL (
   SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
-    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change
+    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap
   FROM verification.subjects s
   LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = r.method
   WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
@@ -46,19 +46,21 @@ WHERE tenant = $1 AND subject_id = $2 AND kind = $3 AND version NOT IN (
   WHERE tenant = $1 AND subject_id = $2 AND kind = $3
   ORDER BY version DESC LIMIT $4::int - 1)`;
 
-/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must be changed */
+/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must be changed, $8 cap */
 export const STORE_CREDENTIAL = `
-INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, must_change)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, must_change, cap)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant, subject_id, kind) DO UPDATE
   SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
-      must_change = EXCLUDED.must_change, enrolled_at = EXCLUDED.enrolled_at`;
+      must_change = EXCLUDED.must_change, cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`;
 
-/** What is shown of a subject. $1 tenant, $2 subject, $3 guard key */
+/** What is shown of a subject. $1 tenant, $2 subject, $3 guard key of its PIN */
 export const STATE = `
 SELECT s.updated_at, p.subject_id IS NOT NULL AS pin, coalesce(p.must_change, false) AS must_change,
-  k.subject_id IS NOT NULL AS knowledge, cardinality(g.recent) AS recent,
-  CASE WHEN g.locked_until > clock_timestamp() THEN g.locked_until END AS locked_until,
+  k.subject_id IS NOT NULL AS knowledge, g.failures, g.disabled,
+  cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
+  (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
+   WHERE u > clock_timestamp()) AS locked_until,
   (SELECT count(*)::int FROM verification.subject_phones n
    WHERE n.tenant = s.tenant AND n.subject_id = s.subject_id) AS phones
 FROM verification.subjects s

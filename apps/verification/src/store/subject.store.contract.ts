@@ -15,7 +15,7 @@ const wrap = ({ kind, tenant, subject, version }: CredentialRow): WrappedCredent
 });
 
 export function credentialOf(more: Partial<NewCredential> = {}): NewCredential {
-  return { kind: 'pin', replaces: 0, keepsOld: true, mustChange: false, by: 'administrator', wrap, ...more };
+  return { kind: 'pin', replaces: 0, keepsOld: true, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
 }
 
 /** What every subject store promises; run on the twin and on PostgreSQL. */

@@ -4,6 +4,7 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { createTestDatabase } from '@countersign/testing';
 import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
 import { VerificationKnowledge1764000300001 } from '../../migrations/1764000300001-knowledge.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
@@ -23,7 +24,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001, VerificationKnowledge1764000300001],
+    migrations: [Verification1764000000001, VerificationGate1764000200001, VerificationKnowledge1764000300001],
     applicationName: 'test',
     poolSize: 10,
   });

@@ -4,6 +4,8 @@ import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { profileContext } from '@countersign/stored-secrets';
+import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   SubjectStore,
@@ -14,7 +16,9 @@ import {
   type SubjectChange,
   type SubjectState,
 } from '../ports.js';
+import { RENEW } from './attempt.sql.js';
 import { ENROLLED, FIND, KEEP_OLD, STATE, STORE_CREDENTIAL } from './subject.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
 
 interface FoundRow {
   subject_id: string;
@@ -25,6 +29,7 @@ interface FoundRow {
   credential_key_id: string | null;
   wrapped: Buffer | null;
   must_change: boolean | null;
+  cap: number | null;
 }
 
 interface EnrolledRow extends Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile' | 'wrapped'> {
@@ -39,6 +44,8 @@ interface StateRow {
   knowledge: boolean;
   phones: number;
   recent: number | null;
+  failures: number | null;
+  disabled: boolean | null;
   locked_until: Date | null;
   updated_at: Date;
 }
@@ -65,6 +72,7 @@ export class PostgresSubjectStore extends SubjectStore {
     private readonly keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
+    private readonly report?: ReportTampering,
   ) {
     super();
     this.#inbox = new Inbox(database);
@@ -76,9 +84,9 @@ export class PostgresSubjectStore extends SubjectStore {
     const row = await this.#find.call({ tenant, kind, ref, method });
     if (!row) {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
-      return { ...nobody, mustChange: false, guardKey: this.hash.hash('guard', tenant, kind, ref) };
+      return { ...nobody, mustChange: false, cap: LOWEST_CAP, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
-    const profile = this.#unwrapProfile(tenant, row);
+    const profile = await this.#unwrapProfile(tenant, row);
     return {
       id: row.subject_id,
       // A known subject has one counter, whether it was named by id or by number.
@@ -97,6 +105,7 @@ export class PostgresSubjectStore extends SubjectStore {
               wrapped: row.wrapped,
             },
       mustChange: row.must_change === true,
+      cap: row.cap ?? LOWEST_CAP,
     };
   }
 
@@ -149,7 +158,7 @@ export class PostgresSubjectStore extends SubjectStore {
     );
     return {
       repeated: first.repeated,
-      phones: this.#unwrapProfile(tenant, first).phones ?? [],
+      phones: (await this.#unwrapProfile(tenant, first)).phones ?? [],
       version: latest[0]?.version ?? 0,
       latest,
     };
@@ -161,7 +170,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, mustChange, by } = credential;
+    const { kind, replaces, mustChange, cap, by } = credential;
     const result = await this.database.transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
       const [before] = await tx.query<{ version: number }>(
@@ -177,7 +186,8 @@ export class PostgresSubjectStore extends SubjectStore {
       if (before && credential.keepsOld) await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1]);
       const version = replaces + 1;
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
-      await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange]);
+      await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
+      await tx.query(RENEW, [tenant, guardRow(this.hash.hash('guard', tenant, 'id', subject), kind)]);
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
         credential: kind,
         version,
@@ -202,6 +212,8 @@ export class PostgresSubjectStore extends SubjectStore {
       phones: row.phones,
       attemptsInWindow: row.recent ?? 0,
       lockedUntil: row.locked_until?.toISOString(),
+      consecutiveFailures: row.failures ?? 0,
+      disabled: row.disabled ?? false,
       updatedAt: row.updated_at.toISOString(),
     };
   }
@@ -212,7 +224,7 @@ export class PostgresSubjectStore extends SubjectStore {
        WHERE tenant = $1 AND subject_id = $2 FOR UPDATE`,
       [tenant, subject],
     );
-    return row && { version: row.version, profile: this.#unwrapProfile(tenant, row) };
+    return row && { version: row.version, profile: await this.#unwrapProfile(tenant, row) };
   }
 
   async #writeProfile(tx: Sql, tenant: string, subject: string, version: number, profile: Profile): Promise<void> {
@@ -258,19 +270,18 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  #unwrapProfile(
+  async #unwrapProfile(
     tenant: string,
     row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>,
-  ): Profile {
+  ): Promise<Profile> {
+    const { subject_id: subject, profile_key_id: keyId } = row;
     try {
-      const wrapped = { keyId: row.profile_key_id, bytes: row.profile };
-      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, row.subject_id, row.version))) as Profile;
+      const wrapped = { keyId, bytes: row.profile };
+      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, subject, row.version))) as Profile;
     } catch {
+      const reason = this.keyring.has(keyId) ? 'altered' : 'unknown_key';
+      await this.report?.({ what: 'profile', reason, tenant, subject });
       throw new ServiceError('CREDENTIAL_BROKEN', 'A stored profile does not belong to its row or its key', false);
     }
   }
-}
-
-function profileContext(tenant: string, subject: string, version: number): string[] {
-  return ['profile', tenant, subject, String(version)];
 }
