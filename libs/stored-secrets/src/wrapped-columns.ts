@@ -31,7 +31,7 @@ export function profileContext(tenant: string, subject: string, version: number)
   return ['profile', tenant, subject, String(version)];
 }
 
-const text = (value: unknown): string => String(value as string);
+const text = (value: unknown): string => String(value);
 
 /** An earlier credential stays bound to what it was bound to when it was in force. */
 function contextOfCredential(row: Readonly<Record<string, unknown>>): string[] {
@@ -55,15 +55,6 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     context: contextOfCredential,
   },
   {
-    name: 'credential history',
-    table: 'verification.credential_history',
-    primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text', version: 'integer' },
-    keyIdColumn: 'key_id',
-    bytesColumn: 'wrapped',
-    alsoBoundTo: [],
-    context: contextOfCredential,
-  },
-  {
     name: 'profiles',
     table: 'verification.subjects',
     primaryKey: { tenant: 'text', subject_id: 'text' },
@@ -71,5 +62,14 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     bytesColumn: 'profile',
     alsoBoundTo: ['version'],
     context: (row) => profileContext(text(row['tenant']), text(row['subject_id']), Number(row['version'])),
+  },
+  {
+    name: 'credential history',
+    table: 'verification.credential_history',
+    primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text', version: 'integer' },
+    keyIdColumn: 'key_id',
+    bytesColumn: 'wrapped',
+    alsoBoundTo: [],
+    context: contextOfCredential,
   },
 ];
