@@ -1,8 +1,12 @@
 import { availableParallelism } from 'node:os';
 import {
   DEAD_LETTERS,
+  CallStateRequested,
   PinChangeRequested,
+  ReceiptIntrospectionRequested,
+  ReceiptKeysRequested,
   SubjectChangeRequested,
+  SubjectEraseRequested,
   SubjectStateRequested,
   TOPICS,
   VerificationAdmitted,
@@ -10,19 +14,26 @@ import {
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
-import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
+import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
-import { hashConcurrency, VerificationSettings } from './config.js';
+import { CallsAndReceipts1764000500001 } from '../migrations/1764000500001-calls-and-receipts.js';
+import { hashConcurrency, receiptIssuer, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
-import { DirectoryPolicies } from './store/directory.policies.js';
+import { PostgresCallStore } from './store/call.store.js';
+import { DirectoryCallPolicies, DirectoryPolicies } from './store/directory.policies.js';
+import { PostgresErasures } from './store/erasure.store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
+import { PostgresReceiptStore } from './store/receipt.store.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
 import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
+
+/** How often states of calls and spent receipts whose time is over are removed. */
+const FORGET_MS = 60_000;
 
 /** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
 export interface VerificationReplacements extends Replacements {
@@ -39,12 +50,20 @@ export async function start(
   const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
   const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const receiptKeys = await checked('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
 
-  const topics = [TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
+  const topics = [
+    TOPICS.admissions,
+    TOPICS.subjectCommands,
+    TOPICS.queries,
+    TOPICS.directory,
+    TOPICS.facts,
+    DEAD_LETTERS,
+  ];
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database(
     'verification',
-    [Verification1764000000001, VerificationDeliveries1764000100001],
+    [Verification1764000000001, VerificationDeliveries1764000100001, CallsAndReceipts1764000500001],
     settings,
   );
   const relay = host.relay(database);
@@ -59,6 +78,11 @@ export async function start(
   host.onClose(() => Promise.resolve(hide()));
 
   const wake = (): void => relay.wake();
+  const calls = new PostgresCallStore(database);
+  const receipts = new PostgresReceiptStore(database, wake);
+  const forget = (): void => void Promise.allSettled([calls.forget(), receipts.forget()]);
+  const forgetting = setInterval(forget, FORGET_MS);
+  host.onClose(() => Promise.resolve(clearInterval(forgetting)));
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake),
@@ -66,12 +90,27 @@ export async function start(
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
+      callPolicies: new DirectoryCallPolicies(directory),
+      calls,
+      receipts,
+      receiptKeys,
+      receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
+      erasures: new PostgresErasures(database, hash, wake),
     }),
     {
       broker: host.broker,
       group: 'verification',
       deliveries: new PostgresDeliveries(database),
-      messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
+      messages: [
+        VerificationAdmitted,
+        SubjectChangeRequested,
+        PinChangeRequested,
+        SubjectStateRequested,
+        SubjectEraseRequested,
+        CallStateRequested,
+        ReceiptIntrospectionRequested,
+        ReceiptKeysRequested,
+      ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,

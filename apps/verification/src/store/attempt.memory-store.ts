@@ -1,5 +1,6 @@
 import { type AttemptPolicy, type FactRecorded, type VerificationDecided } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
+import { afterSuccess, type CallState } from '../domain/call-state.js';
 import { FRESH, settle, spend, type Guard } from '../domain/attempts.js';
 import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
 
@@ -13,6 +14,8 @@ interface Command {
 /** The twin of the PostgreSQL store for tests of use cases. JavaScript runs one step at a time, so it is atomic too. */
 export class MemoryAttemptStore extends AttemptStore {
   readonly facts: FactRecorded[] = [];
+  /** States of calls, by tenant and call. */
+  readonly calls = new Map<string, CallState>();
   readonly #guards = new Map<string, Guard>();
   readonly #commands = new Map<string, Command>();
 
@@ -38,7 +41,7 @@ export class MemoryAttemptStore extends AttemptStore {
     return Promise.resolve({ kind: 'spent', attempt: spent });
   }
 
-  override close({ attempt, reply, facts }: Verdict): Promise<VerificationDecided> {
+  override close({ tenant, attempt, reply, facts, call }: Verdict): Promise<VerificationDecided> {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
     if (!command) return Promise.resolve(reply);
     if (command.reply) return Promise.resolve(command.reply);
@@ -46,6 +49,10 @@ export class MemoryAttemptStore extends AttemptStore {
     const key = `${command.attempt.tenant}/${command.attempt.guardKey}`;
     this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, reply.outcome === 'verified'));
     this.facts.push(...facts);
+    if (call) {
+      const { callId, ...success } = call;
+      this.calls.set(`${tenant}/${callId}`, afterSuccess(this.calls.get(`${tenant}/${callId}`), success));
+    }
     return Promise.resolve(reply);
   }
 

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { CallsAndReceipts1764000500001 } from '../../migrations/1764000500001-calls-and-receipts.js';
 import { FRESH, settle, spend, type Guard } from '../domain/attempts.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.store.contract.js';
@@ -21,7 +22,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001],
+    migrations: [Verification1764000000001, CallsAndReceipts1764000500001],
     applicationName: 'test',
     poolSize: 20,
   });

@@ -49,7 +49,11 @@ export class PostgresAttemptStore extends AttemptStore {
       run: (tries) => this.#spendAll(tries),
     });
     this.#close = new Batched({
-      rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
+      rows: ({ verdict }) => [
+        `command ${verdict.reply.commandId}`,
+        guardOf(verdict.tenant, verdict.guardKey),
+        ...(verdict.call ? [`call ${verdict.tenant} ${verdict.call.callId}`] : []),
+      ],
       run: (closings) => this.#closeAll(closings),
     });
   }
@@ -101,6 +105,7 @@ export class PostgresAttemptStore extends AttemptStore {
       of(({ reply }) => JSON.stringify(reply)),
       of(({ reply }) => reply.commandId),
       closings.map(({ facts }) => facts),
+      of(({ call }) => call && JSON.stringify(call)),
     ]);
     if (rows.length > 0) this.wakeRelay();
     const closed = new Set(rows.map((row) => row.attempt_id));
