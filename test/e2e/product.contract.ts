@@ -5,6 +5,7 @@ import { eventually } from '@countersign/testing';
 import { bodyOf, newName, newPhone, type Agent, type Json } from '../client.js';
 import { type Product } from '../product.js';
 import { httpRefusals } from './refusals.contract.js';
+import { receipts } from './receipts.contract.js';
 import { restApi } from './rest.contract.js';
 import { LOCKED, openWorld, PIN, REJECTED, WRONG, type World } from './world.js';
 
@@ -36,6 +37,9 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     });
     describe('the REST interface', () => {
       restApi(() => world);
+    });
+    describe('a receipt', () => {
+      receipts(() => world);
     });
     describe('an operator', () => {
       operators(() => world);

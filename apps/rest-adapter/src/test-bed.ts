@@ -200,7 +200,7 @@ export class TestBed {
 }
 
 /** A receipt as far as an adapter reads it: who, how far, which verification. */
-export function receiptOf({ subjectId, level, verificationId }: VerificationDecided): string {
+export function receiptOf({ subjectId, level, verificationId }: Partial<VerificationDecided>): string {
   const claims = { sub: subjectId, level, jti: verificationId };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
