@@ -64,6 +64,7 @@ function callers(world: () => World): void {
             verification_id: expect.stringMatching(UUID),
           },
         },
+        { set_meta_data: { receipt: expect.any(String) } },
         {
           toggle_functions: [
             { function: 'get_store_hours', active: true },
