@@ -26,15 +26,15 @@ export const ANSWERS_RULE = 'must be an object with the answers by the name of t
 /** Texts that people read. Control characters and halves of surrogate pairs reach no database, terminal or voice. */
 const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 /** Ids of calls come from telephone platforms: printable ASCII. */
-const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
+export const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
+export const CALL_RULE = 'must be 1 to 256 printable ASCII characters without spaces';
 /** The shapes of RFC 5646 that occur: language, script, region, variants. */
 const LOCALE_PATTERN = /^(?=.{2,35}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$/;
 const PIN_PATTERN = /^[0-9]{4,8}$/;
 
 /** Absent is fine; null is not, it is no value of anything here. */
 const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
-const IsCallId = (): PropertyDecorator =>
-  Matches(CALL_PATTERN, { message: 'must be 1 to 256 printable ASCII characters without spaces' });
+const IsCallId = (): PropertyDecorator => Matches(CALL_PATTERN, { message: CALL_RULE });
 const IsText = (): PropertyDecorator =>
   Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' });
 
@@ -143,6 +143,14 @@ export class VerificationBody extends Body {
   e164Phone(): string | undefined {
     return this.phone === undefined ? undefined : e164(this.phone);
   }
+}
+
+export class IntrospectionBody extends Body {
+  /** Any text: what is no receipt is one that is not good. */
+  @Matches(/^[\x21-\x7e]{1,4096}$/, { message: 'must be 1 to 4096 printable ASCII characters without spaces' })
+  receipt!: string;
+  @Optional() @Matches(CALL_PATTERN, { message: CALL_RULE }) callId?: string;
+  @Optional() @IsBoolean({ message: 'must be true or false' }) consume?: boolean;
 }
 
 function e164(value: unknown): string | undefined {

@@ -71,6 +71,7 @@ describe('the description of the API', () => {
     'PinChangeBody',
     'KnowledgeBody',
     'VerificationBody',
+    'IntrospectionBody',
   ] as const)('gives %s the fields of its class', (name) => {
     const { properties } = SCHEMAS[name] as { properties: object };
     expect(Object.keys(properties).sort()).toEqual([...fieldsOf(bodies[name])].sort());

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
-import { KeyedHash, Sealer, type SealBinding } from '@countersign/sealing';
+import {
+  createReplyKey,
+  KeyedHash,
+  openReceipt,
+  Sealer,
+  SealBrokenError,
+  type SealBinding,
+} from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { CommandBus, ReplyTimeout } from './ports.js';
 
@@ -51,6 +58,7 @@ export class RequestVerification {
     const { subject, callId, guessed } = guess;
     const { method } = guessed;
     const commandId = this.#commandId(agent.agent, idempotencyKey);
+    const replyKey = createReplyKey();
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
     const request = message(VerificationRequested, {
       commandId,
@@ -74,30 +82,32 @@ export class RequestVerification {
       ...(callId === undefined ? {} : { callId }),
       callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
       callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
-      ...(await this.#sealed(guessed, { commandId, tenant })),
+      ...(await this.#sealed(guessed, replyKey, { commandId, tenant })),
     });
     try {
-      return await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
+      const decided = await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
+      return believed(decided, replyKey);
     } catch (error) {
-      if (!(error instanceof ServiceError && error.retriable)) throw error;
+      if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });
     }
   }
 
   async #sealed(
     guessed: Guessed,
+    replyKey: string,
     binding: SealBinding,
   ): Promise<Pick<VerificationRequested, 'sealed' | 'sealedNewPin'>> {
     switch (guessed.method) {
       case 'pin': {
         const { pin, newPin } = guessed;
-        const sealed = await this.sealer.seal({ pin }, binding);
+        const sealed = await this.sealer.seal({ pin, replyKey }, binding);
         return newPin === undefined
           ? { sealed }
           : { sealed, sealedNewPin: await this.sealer.seal({ newPin }, binding) };
       }
       case 'knowledge':
-        return { sealed: await this.sealer.seal({ answers: guessed.answers }, binding) };
+        return { sealed: await this.sealer.seal({ answers: guessed.answers, replyKey }, binding) };
     }
   }
 
@@ -116,5 +126,26 @@ function partsOf(guessed: Guessed): string[] {
       return Object.entries(guessed.answers)
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .flat();
+  }
+}
+
+/**
+ * A success with its receipt in clear. Without one that was sealed for this request it is none: only the verification
+ * service could open the request, so nobody else could have sealed it.
+ * @throws ServiceError SEAL_BROKEN
+ */
+function believed(decided: VerificationDecided, replyKey: string): VerificationDecided {
+  if (decided.outcome !== 'verified') return decided;
+  const { subjectId: sub, level, verificationId: jti } = decided;
+  try {
+    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
+    return message(VerificationDecided, { ...decided, receipt });
+  } catch (error) {
+    if (!(error instanceof SealBrokenError)) throw error;
+    throw new ServiceError(
+      'SEAL_BROKEN',
+      'A success came without the receipt of its request: it is not believed',
+      false,
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
 import {
   KnowledgeChangeRequested,
   message,
@@ -6,6 +6,7 @@ import {
   PinChangeRequested,
   SUBJECT_PATTERN,
   SubjectChangeRequested,
+  SubjectEraseRequested,
   SubjectStateRequested,
 } from '@countersign/contracts';
 import { Sealer } from '@countersign/sealing';
@@ -78,6 +79,13 @@ export class SubjectsController {
     const { answers } = readBody(KnowledgeBody, raw);
     const sealed = await this.sealer.seal({ answers }, target);
     await this.manage.execute(message(KnowledgeChangeRequested, { ...target, sealed }));
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @Requires('manage')
+  async erase(@Param('tenant') tenantName: string, @Param('subject') subjectId: string): Promise<void> {
+    await this.manage.execute(message(SubjectEraseRequested, this.#target(tenantName, subjectId)));
   }
 
   #target(tenantName: string, subjectId: string): { commandId: string; tenant: string; subject: string } {

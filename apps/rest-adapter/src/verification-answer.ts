@@ -8,6 +8,8 @@ export interface VerificationAnswer {
   readonly level: VerificationDecided['level'];
   readonly attemptsLeft?: number;
   readonly retryAfterSeconds?: number;
+  /** Only after a success. */
+  readonly receipt?: string;
   readonly mustChangePin?: true;
   readonly pinChanged?: true;
 }
@@ -18,13 +20,15 @@ export interface VerificationAnswer {
  */
 export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
   if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
-  const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, mustChangePin, pinChanged } = decided;
+  const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
+  const { mustChangePin, pinChanged } = decided;
   return {
     ...(verificationId === undefined ? {} : { verificationId }),
     outcome,
     level,
     ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(receipt === undefined ? {} : { receipt }),
     ...(mustChangePin === true ? { mustChangePin } : {}),
     ...(pinChanged === true ? { pinChanged } : {}),
   };

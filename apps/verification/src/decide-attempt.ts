@@ -10,11 +10,13 @@ import {
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type ChangeOwnPin } from './change-own-pin.js';
+import { type CallState } from './domain/call-state.js';
 import { answersTo, knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
+  type CallPolicies,
   type KnowledgePolicies,
   type PinVault,
   type Seals,
@@ -37,6 +39,7 @@ export class DecideAttempt {
     private readonly vault: PinVault,
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
+    private readonly calls: CallPolicies,
     private readonly knowledge: KnowledgePolicies,
     private readonly changeOwnPin: ChangeOwnPin,
   ) {}
@@ -71,7 +74,7 @@ export class DecideAttempt {
       );
       switch (result.kind) {
         case 'answered':
-          return await this.changeOwnPin.repeat(command, result.reply);
+          return named(await this.changeOwnPin.repeat(command, result.reply), subject);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':
@@ -146,14 +149,15 @@ export class DecideAttempt {
     level: Level = 'none',
   ): Promise<VerificationDecided> {
     const verified = outcome === 'verified';
+    const call =
+      verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt, level) : undefined;
     const reply = message(VerificationDecided, {
       commandId: command.commandId,
       outcome,
       level,
       verificationId: attempt.attemptId,
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
-      ...(verified && subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
-      ...(verified && subject.locale !== undefined ? { locale: subject.locale } : {}),
+      ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
       ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
@@ -165,8 +169,43 @@ export class DecideAttempt {
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
     const caller = callerOf(command);
-    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, caller, reply, facts });
+    if (verified) facts.push(note('receipt.issued', { level: reply.level }));
+    const { tenant, callId } = command;
+    const closed = await this.attempts.close({
+      tenant,
+      guardKey: subject.guardKey,
+      attempt,
+      caller,
+      reply,
+      facts,
+      ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
+    });
+    return named(closed, subject);
   }
+
+  /** From the time of the try on: that is the database's, and the same whenever it is asked for. */
+  #callState(command: VerificationAdmitted, subject: string, attempt: SpentAttempt, level: Level): CallState {
+    const { tenant, agent } = command;
+    const until = Date.parse(attempt.spentAt) + this.calls.verifiedSeconds(tenant, agent) * 1000;
+    return {
+      agent,
+      level: level === 'verified' ? level : 'identified',
+      subject,
+      verificationId: attempt.attemptId,
+      verifiedAt: attempt.spentAt,
+      expiresAt: new Date(until).toISOString(),
+    };
+  }
+}
+
+/** A success with what is personal, which no stored reply holds: an erased subject has no name there. */
+function named(reply: VerificationDecided, subject: Partial<FoundSubject>): VerificationDecided {
+  if (reply.outcome !== 'verified' || subject.id !== reply.subjectId) return reply;
+  return message(VerificationDecided, {
+    ...reply,
+    ...(subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
+    ...(subject.locale !== undefined ? { locale: subject.locale } : {}),
+  });
 }
 
 /** Without a question nothing would be compared, and nothing that is compared with nothing is right. */

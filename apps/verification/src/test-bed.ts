@@ -19,7 +19,7 @@ import { DecideAttempt } from './decide-attempt.js';
 import { EnrolKnowledge } from './enrol-knowledge.js';
 import { EnrolPin } from './enrol-pin.js';
 import { ManageSubject } from './manage-subject.js';
-import { AttemptPolicies, KnowledgePolicies } from './ports.js';
+import { AttemptPolicies, CallPolicies, KnowledgePolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
@@ -40,6 +40,12 @@ const COST = { memoryKib: 8, passes: 1, lanes: 1 };
 class OneAgent extends AttemptPolicies {
   override of(tenant: string, agent: string): AttemptPolicy | undefined {
     return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
+  }
+}
+
+class QuarterOfAnHour extends CallPolicies {
+  override verifiedSeconds(): number {
+    return 900;
   }
 }
 
@@ -79,7 +85,17 @@ export class TestBed {
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
     this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge);
     const policies = new OneAgent();
-    this.verify = new DecideAttempt(this.subjects, this.attempts, vault, seals, policies, this.knowledge, changeOwnPin);
+    const calls = new QuarterOfAnHour();
+    this.verify = new DecideAttempt(
+      this.subjects,
+      this.attempts,
+      vault,
+      seals,
+      policies,
+      calls,
+      this.knowledge,
+      changeOwnPin,
+    );
   }
 
   static async open(queueLimit = 100): Promise<TestBed> {

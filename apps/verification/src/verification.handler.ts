@@ -9,6 +9,7 @@ import {
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { DecideAttempt } from './decide-attempt.js';
+import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 
 /** Carries messages to the use cases and their answers back. */
@@ -17,6 +18,7 @@ export class VerificationHandler {
   constructor(
     private readonly decideAttempt: DecideAttempt,
     private readonly manageSubject: ManageSubject,
+    private readonly issueReceipt: IssueReceipt,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -26,7 +28,7 @@ export class VerificationHandler {
       await this.decideAttempt.abandon(command);
       return undefined;
     }
-    return replyTo(context, await this.decideAttempt.execute(command));
+    return replyTo(context, await this.issueReceipt.attach(command, await this.decideAttempt.execute(command)));
   }
 
   @MessagePattern(SubjectChangeRequested.type)

@@ -1,10 +1,27 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { ReceiptKeys } from '@countersign/sealing';
 import { ChangeOwnPin } from './change-own-pin.js';
 import { DecideAttempt } from './decide-attempt.js';
 import { EnrolKnowledge } from './enrol-knowledge.js';
 import { EnrolPin } from './enrol-pin.js';
+import { type ReceiptTerms, IssueReceipt } from './issue-receipt.js';
+import { EraseSubject } from './erase-subject.js';
+import { IntrospectReceipt } from './introspect-receipt.js';
 import { ManageSubject } from './manage-subject.js';
-import { AttemptPolicies, AttemptStore, KnowledgePolicies, PinVault, Seals, SubjectStore } from './ports.js';
+import {
+  AttemptPolicies,
+  AttemptStore,
+  type CallPolicies,
+  type CallStore,
+  type Erasures,
+  type KnowledgePolicies,
+  PinVault,
+  type ReceiptStore,
+  Seals,
+  SubjectStore,
+} from './ports.js';
+import { QueriesHandler } from './queries.handler.js';
+import { TellCallState } from './tell-call-state.js';
 import { VerificationHandler } from './verification.handler.js';
 
 /** What stands behind each port. */
@@ -15,45 +32,51 @@ export interface VerificationParts {
   readonly seals: Seals;
   readonly policies: AttemptPolicies;
   readonly knowledge: KnowledgePolicies;
+  readonly callPolicies: CallPolicies;
+  readonly calls: CallStore;
+  readonly receipts: ReceiptStore;
+  readonly receiptKeys: ReceiptKeys;
+  readonly receiptTerms: ReceiptTerms;
+  readonly erasures: Erasures;
 }
 
 @Module({})
 export class VerificationModule {
   static with(parts: VerificationParts): DynamicModule {
+    const { receiptKeys, receiptTerms, seals } = parts;
+    const enrolPin = new EnrolPin(parts.subjects, parts.vault);
+    const enrolKnowledge = new EnrolKnowledge(parts.subjects, parts.vault, parts.knowledge);
+    const introspect = new IntrospectReceipt(receiptKeys, seals, parts.receipts, receiptTerms.issuer);
     return {
       module: VerificationModule,
-      controllers: [VerificationHandler],
+      controllers: [VerificationHandler, QueriesHandler],
       providers: [
         { provide: SubjectStore, useValue: parts.subjects },
         { provide: AttemptStore, useValue: parts.attempts },
         { provide: PinVault, useValue: parts.vault },
         { provide: Seals, useValue: parts.seals },
         { provide: AttemptPolicies, useValue: parts.policies },
-        { provide: KnowledgePolicies, useValue: parts.knowledge },
-        {
-          provide: EnrolPin,
-          useFactory: (...ports: ConstructorParameters<typeof EnrolPin>) => new EnrolPin(...ports),
-          inject: [SubjectStore, PinVault],
-        },
-        {
-          provide: EnrolKnowledge,
-          useFactory: (...ports: ConstructorParameters<typeof EnrolKnowledge>) => new EnrolKnowledge(...ports),
-          inject: [SubjectStore, PinVault, KnowledgePolicies],
-        },
-        {
-          provide: ChangeOwnPin,
-          useFactory: (...ports: ConstructorParameters<typeof ChangeOwnPin>) => new ChangeOwnPin(...ports),
-          inject: [SubjectStore, Seals, EnrolPin],
-        },
         {
           provide: DecideAttempt,
-          useFactory: (...ports: ConstructorParameters<typeof DecideAttempt>) => new DecideAttempt(...ports),
-          inject: [SubjectStore, AttemptStore, PinVault, Seals, AttemptPolicies, KnowledgePolicies, ChangeOwnPin],
+          useValue: new DecideAttempt(
+            parts.subjects,
+            parts.attempts,
+            parts.vault,
+            seals,
+            parts.policies,
+            parts.callPolicies,
+            parts.knowledge,
+            new ChangeOwnPin(parts.subjects, seals, enrolPin),
+          ),
         },
+        { provide: ReceiptKeys, useValue: receiptKeys },
+        { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
+        { provide: IntrospectReceipt, useValue: introspect },
+        { provide: TellCallState, useValue: new TellCallState(parts.calls) },
+        { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {
           provide: ManageSubject,
-          useFactory: (...ports: ConstructorParameters<typeof ManageSubject>) => new ManageSubject(...ports),
-          inject: [SubjectStore, Seals, EnrolPin, EnrolKnowledge],
+          useValue: new ManageSubject(parts.subjects, seals, enrolPin, enrolKnowledge),
         },
       ],
     };

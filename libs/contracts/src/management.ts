@@ -100,6 +100,12 @@ export class SubjectStateRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
+/** Erases a subject: what is known of it, its credentials and its key. The counter of guesses stays. */
+export class SubjectEraseRequested extends SubjectCommand {
+  static readonly type = 'subject.erase-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+}
+
 export const ANSWERS = ['created', 'updated', 'found', 'not_found', 'taken', 'invalid', 'unavailable'] as const;
 
 /** The answer to any management command. */

@@ -1,6 +1,6 @@
 import { type AttemptPolicy, type KnowledgePolicy, type Question, type TenantPublished } from '@countersign/contracts';
 import { type DirectoryCopy } from '@countersign/directory-copy';
-import { AttemptPolicies, KnowledgePolicies } from '../ports.js';
+import { AttemptPolicies, CallPolicies, KnowledgePolicies } from '../ports.js';
 
 /** Policies from this service's copy of the directory. */
 export class DirectoryPolicies extends AttemptPolicies {
@@ -38,4 +38,16 @@ export class DirectoryKnowledge extends KnowledgePolicies {
 function tenantOf(directory: DirectoryCopy, tenant: string): readonly TenantPublished[] {
   const known = directory.tenant(tenant);
   return known ? [known] : [];
+}
+
+/** How long verified calls stay so, from the same copy. */
+export class DirectoryCallPolicies extends CallPolicies {
+  constructor(private readonly directory: DirectoryCopy) {
+    super();
+  }
+
+  override verifiedSeconds(tenant: string, agent: string): number {
+    const known = this.directory.agent(agent);
+    return known?.tenant === tenant ? known.policy.verifiedSeconds : 0;
+  }
 }

@@ -6,9 +6,10 @@ export const FIND = `
 SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS r(tenant, kind, ref, method, place),
 LATERAL (
-  SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
+  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
     c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap
   FROM verification.subjects s
+  LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
   LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = r.method
   WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
     (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = r.tenant AND p.phone_key = r.ref) END
@@ -19,10 +20,12 @@ LATERAL (
  * none. $1 tenant, $2 subject, $3 kind, $4 command, $5 how many credentials at most
  */
 export const ENROLLED = `
-SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
+SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
   EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
   c.version AS credential_version, c.key_id, c.wrapped
-FROM verification.subjects s LEFT JOIN LATERAL (
+FROM verification.subjects s
+LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
+LEFT JOIN LATERAL (
   SELECT version, key_id, wrapped FROM verification.credentials
   WHERE tenant = s.tenant AND subject_id = s.subject_id AND kind = $3
   UNION ALL

@@ -3,9 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { createTestDatabase } from '@countersign/testing';
-import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
-import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
-import { VerificationKnowledge1764000300001 } from '../../migrations/1764000300001-knowledge.js';
+import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
 
@@ -24,7 +22,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001, VerificationGate1764000200001, VerificationKnowledge1764000300001],
+    migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
     poolSize: 10,
   });
