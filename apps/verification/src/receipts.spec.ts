@@ -79,7 +79,7 @@ async function open() {
   for (const subject of ['alice', 'bob']) {
     await subjects.change(randomUUID(), 'acme', subject, { displayName: subject.toUpperCase() });
     const wrapFor = await vault.prepare(PIN);
-    await subjects.enrol(randomUUID(), 'acme', subject, (version) => wrapFor({ tenant: 'acme', subject, version }));
+    await subjects.enrol(randomUUID(), 'acme', subject, 50, (version) => wrapFor({ tenant: 'acme', subject, version }));
   }
 
   const play = async (pin: string, more: Partial<VerificationAdmitted> & { replyKey?: unknown } = {}) => {

@@ -5,6 +5,8 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { createTestDatabase } from '@countersign/testing';
 import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
+import { VerificationKeys1764000400001 } from '../../migrations/1764000400001-keys.js';
 import { CallsAndReceipts1764000500001 } from '../../migrations/1764000500001-calls-and-receipts.js';
 import { afterSuccess, type CallState } from '../domain/call-state.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
@@ -34,7 +36,12 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001, CallsAndReceipts1764000500001],
+    migrations: [
+      Verification1764000000001,
+      VerificationGate1764000200001,
+      VerificationKeys1764000400001,
+      CallsAndReceipts1764000500001,
+    ],
     applicationName: 'test',
   });
   attempts = new PostgresAttemptStore(database, none);
@@ -204,7 +211,7 @@ describe('a subject in PostgreSQL', () => {
 
   it('is gone with all its rows when it is erased, and its counter of guesses is not', async () => {
     const subject = await newSubject();
-    await subjects.enrol(randomUUID(), 'acme', subject, () => ({ keyId: 'k1', wrapped: Buffer.from('x') }));
+    await subjects.enrol(randomUUID(), 'acme', subject, 50, () => ({ keyId: 'k1', wrapped: Buffer.from('x') }));
     const callId = randomUUID();
     await succeed(callId, { subject });
     const { guardKey } = await subjects.find('acme', 'id', subject);

@@ -2,23 +2,24 @@ import { randomBytes } from 'node:crypto';
 import { type Sql } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { profileContext, subjectKeyContext } from '@countersign/stored-secrets';
 import { type Profile } from '../ports.js';
 
-/** A profile as its rows hold it; without a key of its own it was written by a release that had none. */
+/** A profile as its rows hold it: under the subject's own key, or, from a release that had none, under the keyring. */
 export interface StoredProfile {
   readonly subject_id: string;
   readonly version: number;
-  readonly profile_key_id: string;
-  readonly profile: Buffer;
   readonly own_key_id: string | null;
   readonly own_key: Buffer | null;
+  readonly own_profile: Buffer | null;
+  readonly profile_key_id: string | null;
+  readonly profile: Buffer | null;
 }
 
-/** Stands in `profile_key_id` for the subject's own key. A keyring cannot have a key of this id. */
-export const OWN_KEY_ID = '@own';
-/** Its id in the keyring that is made of it. */
+/** The id of a subject's key in the keyring that is made of it. */
 const OWN = 'own';
 const KEY_BYTES = 32;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * What is personal of a subject, under a key that is this subject's alone. The key is wrapped by the keyring and kept in a
@@ -32,8 +33,10 @@ export class ProfileVault {
     const own = this.keyOf(tenant, row);
     const context = profileContext(tenant, row.subject_id, row.version);
     return intact(() => {
-      const wrapped = { keyId: own ? OWN : row.profile_key_id, bytes: row.profile };
-      return JSON.parse((own ?? this.keyring).unwrap(wrapped, context)) as Profile;
+      const text = own
+        ? own.unwrap({ keyId: OWN, bytes: row.own_profile ?? NOTHING }, context)
+        : this.keyring.unwrap({ keyId: row.profile_key_id ?? '', bytes: row.profile ?? NOTHING }, context);
+      return JSON.parse(text) as Profile;
     });
   }
 
@@ -41,7 +44,12 @@ export class ProfileVault {
   keyOf(tenant: string, { subject_id, own_key_id, own_key }: StoredProfile): Keyring | undefined {
     if (own_key_id === null || own_key === null) return undefined;
     const wrapped = { keyId: own_key_id, bytes: own_key };
-    return intact(() => keyringOf(this.keyring.unwrap(wrapped, keyContext(tenant, subject_id))));
+    return intact(() => keyringOf(this.keyring.unwrap(wrapped, subjectKeyContext(tenant, subject_id))));
+  }
+
+  /** Whether the keyring has the key that the rows name. */
+  has({ own_key_id, profile_key_id }: StoredProfile): boolean {
+    return this.keyring.has(own_key_id ?? profile_key_id ?? '');
   }
 
   /** Writes the profile, and a key for a subject that has none yet. The subject's row must be locked, or not be there. */
@@ -57,16 +65,15 @@ export class ProfileVault {
     const own = known ?? keyringOf(key);
     const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, version));
     await tx.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-       VALUES ($1, $2, $3, $4, $5)
+      `INSERT INTO verification.subjects (tenant, subject_id, version, own_profile) VALUES ($1, $2, $3, $4)
        ON CONFLICT (tenant, subject_id) DO UPDATE
-         SET version = EXCLUDED.version, profile_key_id = EXCLUDED.profile_key_id, profile = EXCLUDED.profile,
+         SET version = EXCLUDED.version, own_profile = EXCLUDED.own_profile, profile_key_id = NULL, profile = NULL,
              updated_at = clock_timestamp()`,
-      [tenant, subject, version, OWN_KEY_ID, bytes],
+      [tenant, subject, version, bytes],
     );
     if (known) return;
     // Who made the subject at the same moment wrote a key too: the one that wrote the profile last has to stand.
-    const wrapped = this.keyring.wrap(key, keyContext(tenant, subject));
+    const wrapped = this.keyring.wrap(key, subjectKeyContext(tenant, subject));
     await tx.query(
       `INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped) VALUES ($1, $2, $3, $4)
        ON CONFLICT (tenant, subject_id) DO UPDATE SET key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped`,
@@ -77,14 +84,6 @@ export class ProfileVault {
 
 function keyringOf(key: string): Keyring {
   return new Keyring(new Secret(`${OWN}:${key}`));
-}
-
-function profileContext(tenant: string, subject: string, version: number): string[] {
-  return ['profile', tenant, subject, String(version)];
-}
-
-function keyContext(tenant: string, subject: string): string[] {
-  return ['subject-key', tenant, subject];
 }
 
 function intact<T>(read: () => T): T {

@@ -3,19 +3,18 @@ import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
-import { ProfileVault } from './profile-vault.js';
+import { ServiceError } from '@countersign/service';
+import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
+import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
+import { RENEW } from './attempt.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
 
-interface FoundRow {
-  subject_id: string;
-  version: number;
-  profile_key_id: string;
-  profile: Buffer;
-  own_key_id: string | null;
-  own_key: Buffer | null;
+interface FoundRow extends StoredProfile {
   credential_version: number | null;
   credential_key_id: string | null;
   wrapped: Buffer | null;
+  cap: number | null;
 }
 
 /** A reference as a verification names it. */
@@ -32,8 +31,9 @@ interface Reference {
 const FIND = `
 SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kind, ref, place), LATERAL (
-  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
-    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped
+  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, s.own_profile, k.key_id AS own_key_id, k.wrapped AS own_key,
+    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped,
+    c.cap
   FROM verification.subjects s
   LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
   LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
@@ -53,6 +53,7 @@ export class PostgresSubjectStore extends SubjectStore {
     keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
+    private readonly report?: ReportTampering,
   ) {
     super();
     this.#inbox = new Inbox(database);
@@ -64,15 +65,22 @@ export class PostgresSubjectStore extends SubjectStore {
   override async find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref });
     if (!row) {
-      const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
+      const nobody = {
+        id: undefined,
+        displayName: undefined,
+        locale: undefined,
+        credential: undefined,
+        cap: LOWEST_CAP,
+      };
       return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
-    const profile = this.#profiles.open(tenant, row);
+    const profile = await this.#profileOf(tenant, row);
     return {
       id: row.subject_id,
       // A known subject has one counter, whether it was named by id or by number.
       guardKey: this.hash.hash('guard', tenant, 'id', row.subject_id),
       displayName: profile.displayName,
+      cap: row.cap ?? LOWEST_CAP,
       locale: profile.locale,
       credential:
         row.wrapped === null || row.credential_version === null || row.credential_key_id === null
@@ -123,6 +131,7 @@ export class PostgresSubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
+    cap: number,
     wrap: (version: number) => { keyId: string; wrapped: Buffer },
   ): Promise<'created' | 'updated' | 'not_found'> {
     const result = await this.database.transaction(async (tx) => {
@@ -135,13 +144,14 @@ export class PostgresSubjectStore extends SubjectStore {
       const version = (before?.version ?? 0) + 1;
       const { keyId, wrapped } = wrap(version);
       await tx.query(
-        `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
-         VALUES ($1, $2, 'pin', $3, $4, $5)
+        `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap)
+         VALUES ($1, $2, 'pin', $3, $4, $5, $6)
          ON CONFLICT (tenant, subject_id, kind) DO UPDATE
            SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
-               enrolled_at = EXCLUDED.enrolled_at`,
-        [tenant, subject, version, keyId, wrapped],
+               cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`,
+        [tenant, subject, version, keyId, wrapped, cap],
       );
+      await tx.query(RENEW, [tenant, guardRow(this.hash.hash('guard', tenant, 'id', subject), 'pin')]);
       const kind = before ? 'credential.changed' : 'credential.enrolled';
       await this.#record(tx, tenant, subject, kind, commandId, { credential: 'pin', version });
       return before ? 'updated' : 'created';
@@ -155,11 +165,15 @@ export class PostgresSubjectStore extends SubjectStore {
       enrolled: boolean;
       phones: number;
       recent: number | null;
+      failures: number | null;
+      disabled: boolean | null;
       locked_until: Date | null;
       updated_at: Date;
     }>(
-      `SELECT s.updated_at, c.subject_id IS NOT NULL AS enrolled, cardinality(g.recent) AS recent,
-         CASE WHEN g.locked_until > clock_timestamp() THEN g.locked_until END AS locked_until,
+      `SELECT s.updated_at, c.subject_id IS NOT NULL AS enrolled, g.failures, g.disabled,
+         cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
+         (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
+          WHERE u > clock_timestamp()) AS locked_until,
          (SELECT count(*)::int FROM verification.subject_phones p
           WHERE p.tenant = s.tenant AND p.subject_id = s.subject_id) AS phones
        FROM verification.subjects s
@@ -175,6 +189,8 @@ export class PostgresSubjectStore extends SubjectStore {
       phones: row.phones,
       attemptsInWindow: row.recent ?? 0,
       lockedUntil: row.locked_until?.toISOString(),
+      consecutiveFailures: row.failures ?? 0,
+      disabled: row.disabled ?? false,
       updatedAt: row.updated_at.toISOString(),
     };
   }
@@ -185,13 +201,13 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
   ): Promise<{ version: number; profile: Profile; ownKey: Keyring | undefined } | undefined> {
     const [row] = await tx.query<FoundRow>(
-      `SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
+      `SELECT s.subject_id, s.version, s.profile_key_id, s.profile, s.own_profile, k.key_id AS own_key_id, k.wrapped AS own_key
        FROM verification.subjects s LEFT JOIN verification.subject_keys k USING (tenant, subject_id)
        WHERE s.tenant = $1 AND s.subject_id = $2 FOR UPDATE OF s`,
       [tenant, subject],
     );
     if (!row) return undefined;
-    const profile = this.#profiles.open(tenant, row);
+    const profile = await this.#profileOf(tenant, row);
     return { version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
   }
 
@@ -224,5 +240,17 @@ export class PostgresSubjectStore extends SubjectStore {
       detail,
     });
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+  }
+
+  async #profileOf(tenant: string, row: FoundRow): Promise<Profile> {
+    try {
+      return this.#profiles.open(tenant, row);
+    } catch (error) {
+      if (error instanceof ServiceError) {
+        const reason = this.#profiles.has(row) ? 'altered' : 'unknown_key';
+        await this.report?.({ what: 'profile', reason, tenant, subject: row.subject_id });
+      }
+      throw error;
+    }
   }
 }

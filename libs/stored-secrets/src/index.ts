@@ -1,0 +1,9 @@
+export { countKeyUse, keyFault, type KeyUse } from './key-use.js';
+export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
+export {
+  credentialContext,
+  profileContext,
+  subjectKeyContext,
+  WRAPPED_COLUMNS,
+  type WrappedColumn,
+} from './wrapped-columns.js';
