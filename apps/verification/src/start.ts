@@ -18,11 +18,7 @@ import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing'
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { keyFault } from '@countersign/stored-secrets';
-import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
-import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
-import { VerificationGate1764000200001 } from '../migrations/1764000200001-gate.js';
-import { VerificationKeys1764000400001 } from '../migrations/1764000400001-keys.js';
-import { CallsAndReceipts1764000500001 } from '../migrations/1764000500001-calls-and-receipts.js';
+import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { PostgresCallStore } from './store/call.store.js';
@@ -66,17 +62,7 @@ export async function start(
     DEAD_LETTERS,
   ];
   const host = await Host.open('verification', settings, topics, fatal, replace);
-  const database = await host.database(
-    'verification',
-    [
-      Verification1764000000001,
-      VerificationDeliveries1764000100001,
-      VerificationGate1764000200001,
-      VerificationKeys1764000400001,
-      CallsAndReceipts1764000500001,
-    ],
-    settings,
-  );
+  const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
   await requireKeys(host, database, keyring);
   const relay = host.relay(database);
   const directory = await host.directory();

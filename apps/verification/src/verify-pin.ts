@@ -138,13 +138,14 @@ export class VerifyPin {
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
     const { tenant, callId } = command;
     const closed = await this.attempts.close({
       tenant,
       guardKey: subject.guardKey,
       attempt,
-      caller: callerOf(command),
+      caller,
       reply,
       facts,
       ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),

@@ -26,14 +26,17 @@ export function credentialContext(row: {
   return [row.kind, row.tenant, row.subject, String(row.version)];
 }
 
+/** Stands where the id of a key stands when a subject's own key has wrapped the row. A keyring cannot have a key of this id. */
+export const OWN_KEY_ID = '@own';
+
+/** What the key of a subject's own is bound to. */
+export function subjectKeyContext(tenant: string, subject: string): string[] {
+  return ['subject-key', tenant, subject];
+}
+
 /** What the profile of a subject is bound to. */
 export function profileContext(tenant: string, subject: string, version: number): string[] {
   return ['profile', tenant, subject, String(version)];
-}
-
-/** What a subject's own key is bound to. */
-export function subjectKeyContext(tenant: string, subject: string): string[] {
-  return ['subject-key', tenant, subject];
 }
 
 const text = (value: unknown): string => String(value as string);
@@ -55,7 +58,6 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
         version: Number(row['version']),
       }),
   },
-  // Of subjects that have no key of their own yet, because nothing about them has changed since there are any.
   {
     name: 'profiles',
     table: 'verification.subjects',
@@ -66,7 +68,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     context: (row) => profileContext(text(row['tenant']), text(row['subject_id']), Number(row['version'])),
   },
   {
-    name: 'subject_keys',
+    name: 'subject keys',
     table: 'verification.subject_keys',
     primaryKey: { tenant: 'text', subject_id: 'text' },
     keyIdColumn: 'key_id',

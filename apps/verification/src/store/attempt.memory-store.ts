@@ -1,5 +1,6 @@
 import { type AttemptPolicy, type FactRecorded, type VerificationDecided } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
+import { afterSuccess, type CallState } from '../domain/call-state.js';
 import {
   CREDENTIAL_KINDS,
   FRESH,
@@ -10,7 +11,6 @@ import {
   type CredentialKind,
   type Guard,
 } from '../domain/attempts.js';
-import { afterSuccess, type CallState } from '../domain/call-state.js';
 import { asSpent } from '../domain/spent-attempt.js';
 import {
   AttemptStore,

@@ -160,13 +160,11 @@ export const SPEND = spendStatement();
  * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
  *
  * Arrays of equal length, no guard and no call twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
- * $6 callers,
- * $7 states of calls as JSON, or null
+ * $6 callers, $7 states of calls as JSON, or null
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[],
-                       $7::jsonb[])
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[])
     AS v(attempt_id, outcome, reply, command_id, facts, caller, call)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c

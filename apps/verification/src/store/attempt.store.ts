@@ -198,7 +198,7 @@ export function closeParameters(closings: readonly Closing[]): unknown[][] {
     of(({ reply }) => reply.commandId),
     closings.map(({ facts }) => facts),
     of(({ caller }) => caller ?? null),
-    of(({ call }) => (call ? JSON.stringify(call) : null)),
+    of(({ call }) => call && JSON.stringify(call)),
   ];
 }
 

@@ -4,10 +4,7 @@ import { FactRecorded, message } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { createTestDatabase } from '@countersign/testing';
-import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
-import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
-import { VerificationKeys1764000400001 } from '../../migrations/1764000400001-keys.js';
-import { CallsAndReceipts1764000500001 } from '../../migrations/1764000500001-calls-and-receipts.js';
+import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { afterSuccess, type CallState } from '../domain/call-state.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
@@ -36,12 +33,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [
-      Verification1764000000001,
-      VerificationGate1764000200001,
-      VerificationKeys1764000400001,
-      CallsAndReceipts1764000500001,
-    ],
+    migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
   });
   attempts = new PostgresAttemptStore(database, none);
@@ -195,6 +187,16 @@ describe('a subject in PostgreSQL', () => {
     await expect(subjects.find('acme', 'id', alice)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });
 
+  it('whose key a restored dump does not have is nameless, keeps its credentials, and can be changed', async () => {
+    const subject = await withoutPhone();
+    await subjects.enrol(randomUUID(), 'acme', subject, 50, () => ({ keyId: 'k1', wrapped: Buffer.from('x') }));
+    await database.query('DELETE FROM verification.subject_keys WHERE subject_id = $1', [subject]);
+    const found = await subjects.find('acme', 'id', subject);
+    expect([found.displayName, found.credential?.version]).toEqual([undefined, 1]);
+    await subjects.change(randomUUID(), 'acme', subject, { displayName: 'Anew' });
+    expect(await subjects.find('acme', 'id', subject)).toMatchObject({ displayName: 'Anew' });
+  });
+
   it('that an older release wrote is read, and gets a key with its next change', async () => {
     const subject = `customer-${randomUUID()}`;
     const old = keyring.wrap(JSON.stringify({ displayName: 'Old' }), ['profile', 'acme', subject, '1']);
@@ -225,6 +227,10 @@ describe('a subject in PostgreSQL', () => {
       expect([table, await rowsOf(subject, table)]).toEqual([table, 0]);
     }
     expect(await facts('subject.erased', subject)).toBe(1);
+    const decoy = await database.query('SELECT subject_id, callers FROM verification.guards WHERE guard_key = $1', [
+      guardKey,
+    ]);
+    expect(decoy).toEqual([{ subject_id: null, callers: [] }]);
 
     await subjects.change(randomUUID(), 'acme', subject, { phones: ['+12025550123'] });
     expect((await subjects.find('acme', 'id', subject)).guardKey).toBe(guardKey);

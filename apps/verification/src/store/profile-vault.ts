@@ -2,24 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { type Sql } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { profileContext, subjectKeyContext } from '@countersign/stored-secrets';
+import { OWN_KEY_ID, profileContext, subjectKeyContext } from '@countersign/stored-secrets';
 import { type Profile } from '../ports.js';
 
-/** A profile as its rows hold it: under the subject's own key, or, from a release that had none, under the keyring. */
+/** A profile as its rows hold it; without a key of its own it was written by a release that had none. */
 export interface StoredProfile {
   readonly subject_id: string;
   readonly version: number;
+  readonly profile_key_id: string;
+  readonly profile: Buffer;
   readonly own_key_id: string | null;
   readonly own_key: Buffer | null;
-  readonly own_profile: Buffer | null;
-  readonly profile_key_id: string | null;
-  readonly profile: Buffer | null;
 }
 
-/** The id of a subject's key in the keyring that is made of it. */
+/** Its id in the keyring that is made of it. */
 const OWN = 'own';
 const KEY_BYTES = 32;
-const NOTHING = Buffer.alloc(0);
 
 /**
  * What is personal of a subject, under a key that is this subject's alone. The key is wrapped by the keyring and kept in a
@@ -28,15 +26,18 @@ const NOTHING = Buffer.alloc(0);
 export class ProfileVault {
   constructor(private readonly keyring: Keyring) {}
 
-  /** @throws ServiceError CREDENTIAL_BROKEN when profile or key do not belong to their rows */
+  /**
+   * Empty when the subject's key is gone: a dump was restored without the keys of subjects, as it should be once they are
+   * old. The credentials are good all the same, and the next change writes what is known then.
+   * @throws ServiceError CREDENTIAL_BROKEN when profile or key do not belong to their rows
+   */
   open(tenant: string, row: StoredProfile): Profile {
     const own = this.keyOf(tenant, row);
+    if (!own && row.profile_key_id === OWN_KEY_ID) return {};
     const context = profileContext(tenant, row.subject_id, row.version);
     return intact(() => {
-      const text = own
-        ? own.unwrap({ keyId: OWN, bytes: row.own_profile ?? NOTHING }, context)
-        : this.keyring.unwrap({ keyId: row.profile_key_id ?? '', bytes: row.profile ?? NOTHING }, context);
-      return JSON.parse(text) as Profile;
+      const wrapped = { keyId: own ? OWN : row.profile_key_id, bytes: row.profile };
+      return JSON.parse((own ?? this.keyring).unwrap(wrapped, context)) as Profile;
     });
   }
 
@@ -45,11 +46,6 @@ export class ProfileVault {
     if (own_key_id === null || own_key === null) return undefined;
     const wrapped = { keyId: own_key_id, bytes: own_key };
     return intact(() => keyringOf(this.keyring.unwrap(wrapped, subjectKeyContext(tenant, subject_id))));
-  }
-
-  /** Whether the keyring has the key that the rows name. */
-  has({ own_key_id, profile_key_id }: StoredProfile): boolean {
-    return this.keyring.has(own_key_id ?? profile_key_id ?? '');
   }
 
   /** Writes the profile, and a key for a subject that has none yet. The subject's row must be locked, or not be there. */
@@ -65,11 +61,12 @@ export class ProfileVault {
     const own = known ?? keyringOf(key);
     const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, version));
     await tx.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, version, own_profile) VALUES ($1, $2, $3, $4)
+      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+       VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (tenant, subject_id) DO UPDATE
-         SET version = EXCLUDED.version, own_profile = EXCLUDED.own_profile, profile_key_id = NULL, profile = NULL,
+         SET version = EXCLUDED.version, profile_key_id = EXCLUDED.profile_key_id, profile = EXCLUDED.profile,
              updated_at = clock_timestamp()`,
-      [tenant, subject, version, bytes],
+      [tenant, subject, version, OWN_KEY_ID, bytes],
     );
     if (known) return;
     // Who made the subject at the same moment wrote a key too: the one that wrote the profile last has to stand.

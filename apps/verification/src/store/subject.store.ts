@@ -3,14 +3,19 @@ import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
 import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
-import { ProfileVault, type StoredProfile } from './profile-vault.js';
+import { ProfileVault } from './profile-vault.js';
 import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
 import { RENEW } from './attempt.sql.js';
 import { type ReportTampering } from './tamper-reports.js';
 
-interface FoundRow extends StoredProfile {
+interface FoundRow {
+  subject_id: string;
+  version: number;
+  profile_key_id: string;
+  profile: Buffer;
+  own_key_id: string | null;
+  own_key: Buffer | null;
   credential_version: number | null;
   credential_key_id: string | null;
   wrapped: Buffer | null;
@@ -31,9 +36,8 @@ interface Reference {
 const FIND = `
 SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kind, ref, place), LATERAL (
-  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, s.own_profile, k.key_id AS own_key_id, k.wrapped AS own_key,
-    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped,
-    c.cap
+  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
+    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.cap
   FROM verification.subjects s
   LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
   LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
@@ -74,7 +78,7 @@ export class PostgresSubjectStore extends SubjectStore {
       };
       return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
-    const profile = await this.#profileOf(tenant, row);
+    const profile = await this.#openProfile(tenant, row);
     return {
       id: row.subject_id,
       // A known subject has one counter, whether it was named by id or by number.
@@ -201,13 +205,13 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
   ): Promise<{ version: number; profile: Profile; ownKey: Keyring | undefined } | undefined> {
     const [row] = await tx.query<FoundRow>(
-      `SELECT s.subject_id, s.version, s.profile_key_id, s.profile, s.own_profile, k.key_id AS own_key_id, k.wrapped AS own_key
+      `SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
        FROM verification.subjects s LEFT JOIN verification.subject_keys k USING (tenant, subject_id)
        WHERE s.tenant = $1 AND s.subject_id = $2 FOR UPDATE OF s`,
       [tenant, subject],
     );
     if (!row) return undefined;
-    const profile = await this.#profileOf(tenant, row);
+    const profile = await this.#openProfile(tenant, row);
     return { version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
   }
 
@@ -242,14 +246,11 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  async #profileOf(tenant: string, row: FoundRow): Promise<Profile> {
+  async #openProfile(tenant: string, row: FoundRow): Promise<Profile> {
     try {
       return this.#profiles.open(tenant, row);
     } catch (error) {
-      if (error instanceof ServiceError) {
-        const reason = this.#profiles.has(row) ? 'altered' : 'unknown_key';
-        await this.report?.({ what: 'profile', reason, tenant, subject: row.subject_id });
-      }
+      await this.report?.({ what: 'profile', reason: 'altered', tenant, subject: row.subject_id });
       throw error;
     }
   }
