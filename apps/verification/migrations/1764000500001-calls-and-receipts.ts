@@ -33,12 +33,6 @@ export class CallsAndReceipts1764000500001 extends Migration {
       PRIMARY KEY (tenant, subject_id),
       FOREIGN KEY (tenant, subject_id) REFERENCES verification.subjects ON DELETE CASCADE
     )`,
-    `CREATE INDEX subject_keys_key_id ON verification.subject_keys (key_id)`,
-    // A profile stands in one of two columns: under the keyring, as older releases wrote it, or under the subject's key.
-    `ALTER TABLE verification.subjects
-      ADD COLUMN own_profile bytea,
-      ALTER COLUMN profile_key_id DROP NOT NULL,
-      ALTER COLUMN profile DROP NOT NULL`,
     // A stored reply no longer holds what is personal: erasing a subject must not have to look for it here.
     `UPDATE verification.commands SET reply = (reply::jsonb - 'displayName' - 'locale')::text
      WHERE reply LIKE '%"displayName"%' OR reply LIKE '%"locale"%'`,
