@@ -16,6 +16,7 @@ import { checked, loadSettings, type Environment } from '@countersign/service';
 import { keyFault } from '@countersign/stored-secrets';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
+import { VerificationGate1764000200001 } from '../migrations/1764000200001-gate.js';
 import { VerificationKeys1764000400001 } from '../migrations/1764000400001-keys.js';
 import { hashConcurrency, poolAdvice, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
@@ -48,7 +49,12 @@ export async function start(
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database(
     'verification',
-    [Verification1764000000001, VerificationDeliveries1764000100001, VerificationKeys1764000400001],
+    [
+      Verification1764000000001,
+      VerificationDeliveries1764000100001,
+      VerificationGate1764000200001,
+      VerificationKeys1764000400001,
+    ],
     settings,
   );
   await requireKeys(host, database, keyring);

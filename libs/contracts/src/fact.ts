@@ -16,6 +16,8 @@ export const FACT_KINDS = [
   'agent.rotated',
   'policy.changed',
   'message.dead_lettered',
+  'credential.disabled',
+  'credential.unlocked',
   'credential.broken',
   'key.rotated',
 ] as const;

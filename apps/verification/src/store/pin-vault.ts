@@ -70,9 +70,10 @@ export class ArgonPinVault extends PinVault {
         if (outdated) this.#pool.later(outdated);
         outdated = undefined;
       },
-      compare: (guess, credential) =>
+      compare: (attempt, guess, credential) =>
         this.#pool.run(async () => {
-          const stored = credential ? await this.#unwrap(credential) : undefined;
+          // A try that was not granted is hashed all the same, but never against the real credential.
+          const stored = attempt.granted && credential ? await this.#unwrap(credential) : undefined;
           const right = await verify(stored ?? this.#dummy, guess);
           if (!right || stored === undefined || credential === undefined) return false;
           if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, credential);

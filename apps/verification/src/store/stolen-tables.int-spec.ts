@@ -5,6 +5,7 @@ import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { keyFault, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
 import { createTestDatabase, eventually } from '@countersign/testing';
 import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
 import { VerificationKeys1764000400001 } from '../../migrations/1764000400001-keys.js';
 import { type StoredCredential } from '../ports.js';
 import { attemptOf, spentOf } from './attempt.store.contract.js';
@@ -34,7 +35,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001, VerificationKeys1764000400001],
+    migrations: [Verification1764000000001, VerificationGate1764000200001, VerificationKeys1764000400001],
     applicationName: 'test',
   });
   await build();
@@ -64,7 +65,7 @@ beforeEach(async () => {
 async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
   await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
   const wrapFor = await vault.prepare(pin);
-  await subjects.enrol(randomUUID(), tenant, subject, (version) => wrapFor({ tenant, subject, version }));
+  await subjects.enrol(randomUUID(), tenant, subject, pin.length, (version) => wrapFor({ tenant, subject, version }));
 }
 
 async function stored(tenant: string, subject: string): Promise<StoredCredential> {
@@ -73,10 +74,12 @@ async function stored(tenant: string, subject: string): Promise<StoredCredential
   return credential;
 }
 
-async function compare(guess: string, credential: StoredCredential): Promise<boolean> {
-  const slot = vault.reserve();
+/** With the proof of a try that was counted, as the gate gives it. */
+async function compare(guess: string, credential: StoredCredential, by = vault): Promise<boolean> {
+  const slot = by.reserve();
   try {
-    return (await slot?.compare(guess, credential)) ?? false;
+    const counted = spentOf(await attempts.spend(attemptOf(), POLICY));
+    return (await slot?.compare(counted, guess, credential)) ?? false;
   } finally {
     slot?.release();
   }
@@ -108,7 +111,7 @@ describe('the tables without the keyring', () => {
     const other = await ArgonPinVault.open({ keyring: thief, cost: COST, concurrency: 1, queueLimit: 1 });
     const credential = await stored('acme', 'alice');
     expect(await compare(PIN, credential)).toBe(true);
-    await expect(other.reserve()?.compare(PIN, credential)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    await expect(compare(PIN, credential, other)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
     expect(await keyFault(database, thief)).toMatch(/the key k1 as it was/);
   });
 
