@@ -65,7 +65,7 @@ beforeEach(async () => {
 async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
   await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
   const wrapFor = await vault.prepare(pin);
-  await subjects.enrol(randomUUID(), tenant, subject, pin.length, (version) => wrapFor({ tenant, subject, version }));
+  await subjects.enrol(randomUUID(), tenant, subject, 50, (version) => wrapFor({ tenant, subject, version }));
 }
 
 async function stored(tenant: string, subject: string): Promise<StoredCredential> {
