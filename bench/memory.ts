@@ -1,15 +1,17 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Installation } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
 import { Stand } from './stand.js';
+import { storeSubjects } from './stored-subjects.js';
 
 /**
  * Resident memory of the verification service while many guesses come at the same moment. It must stay below what it was
  * before, the memory of the hashes that run at a time, and 64 MiB: more guesses may wait, but they may not take memory
- * for their hash. Some hear `unavailable`, when the queue is full or their time is over; that is what the queue is for.
+ * for their hash. The queue and the records in hand are set so that all of them are in hand at once, which takes more than
+ * the defaults let anybody do; those whose time is over meanwhile hear `unavailable`.
  */
 const given = options({ guesses: '1000', waves: '3' });
 const guesses = Number(given.guesses);
@@ -21,7 +23,14 @@ let base = NaN;
 let peak = NaN;
 const answers: Record<string, number> = {};
 await Stand.with(async (stand) => {
-  const product = await stand.install('separate', { subjects: 200 });
+  const random = (): string => randomBytes(32).toString('base64url');
+  const [ring, identifier] = [`k1:${random()}`, random()];
+  const room = { HASH_QUEUE: String(guesses), MAX_IN_FLIGHT: String(guesses), REPLY_TIMEOUT_MS: '25000' };
+  const env = { ...room, CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: identifier };
+  const installed = await stand.install('separate', { subjects: 1, env });
+  // A subject for each guess, as guesses at one subject are worked on one after the other.
+  const callers = await storeSubjects(stand.databaseUrl, { ring, identifier }, guesses, guesses);
+  const product = { ...installed, callers };
   say('warming up, one guess at a time');
   for (let n = 0; n < 100; n++) await guess(product, n);
   const pid = product.pids['verification'] ?? 0;
