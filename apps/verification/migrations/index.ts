@@ -1,4 +1,5 @@
 import { CallsAndReceipts1764000500001 } from './1764000500001-calls-and-receipts.js';
+import { SubjectKeyIndex1764000500002 } from './1764000500002-subject-key-index.js';
 import { Verification1764000000001 } from './1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from './1764000100001-deliveries.js';
 import { VerificationGate1764000200001 } from './1764000200001-gate.js';
@@ -11,4 +12,5 @@ export const VERIFICATION_MIGRATIONS = [
   VerificationGate1764000200001,
   VerificationKeys1764000400001,
   CallsAndReceipts1764000500001,
+  SubjectKeyIndex1764000500002,
 ];
