@@ -10,6 +10,7 @@ export const TOPICS = {
   admissions: { name: 'verification.admissions', kind: 'command' },
   subjectCommands: { name: 'subject.commands', kind: 'command' },
   directoryCommands: { name: 'directory.commands', kind: 'command' },
+  limitCommands: { name: 'limit.commands', kind: 'command' },
   directory: { name: 'countersign.directory', kind: 'state' },
   facts: { name: 'countersign.facts', kind: 'fact' },
   auditEvents: { name: 'countersign.audit.events', kind: 'fact' },
