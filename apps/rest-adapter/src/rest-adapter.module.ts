@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
+import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { ServiceController } from './service.controller.js';
@@ -23,7 +24,13 @@ export class RestAdapterModule {
   static with(parts: RestAdapterParts): DynamicModule {
     return {
       module: RestAdapterModule,
-      controllers: [TenantsController, SubjectsController, VerificationsController, ServiceController],
+      controllers: [
+        TenantsController,
+        LimitsController,
+        SubjectsController,
+        VerificationsController,
+        ServiceController,
+      ],
       providers: [
         Manage,
         VerifyPin,

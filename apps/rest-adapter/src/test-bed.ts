@@ -5,6 +5,9 @@ import {
   AgentPublished,
   AgentRotateRequested,
   CommandAnswered,
+  LimitOverrideRequested,
+  LimitResetRequested,
+  LimitStateRequested,
   message,
   PinChangeRequested,
   SubjectChangeRequested,
@@ -43,6 +46,9 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     SubjectChangeRequested,
     PinChangeRequested,
     SubjectStateRequested,
+    LimitOverrideRequested,
+    LimitResetRequested,
+    LimitStateRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
@@ -125,7 +131,7 @@ export class TestBed {
   }
 
   async #playOthers(): Promise<void> {
-    const commands = [TOPICS.requests, TOPICS.subjectCommands, TOPICS.directoryCommands];
+    const commands = [TOPICS.requests, TOPICS.subjectCommands, TOPICS.directoryCommands, TOPICS.limitCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
     await this.broker.send(
       [
