@@ -12,10 +12,11 @@ import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries } from '@countersign/persistence';
-import { checked, loadSettings, type Environment } from '@countersign/service';
+import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
 import { hashConcurrency, VerificationSettings } from './config.js';
+import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
 import { ArgonPinVault } from './store/pin-vault.js';
@@ -40,7 +41,8 @@ export async function start(
   const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
 
-  const topics = [TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
+  const { admissions, subjectCommands, limitCommands, directory: entries, facts } = TOPICS;
+  const topics = [admissions, subjectCommands, limitCommands, entries, facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database(
     'verification',
@@ -66,6 +68,7 @@ export async function start(
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
+      watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
     }),
     {
       broker: host.broker,

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ManageSubject } from './manage-subject.js';
 import { AttemptPolicies, AttemptStore, PinVault, Seals, SubjectStore } from './ports.js';
+import { SprayWatch } from './spray-watch.js';
 import { VerificationHandler } from './verification.handler.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -11,6 +12,7 @@ export interface VerificationParts {
   readonly vault: PinVault;
   readonly seals: Seals;
   readonly policies: AttemptPolicies;
+  readonly watch: SprayWatch;
 }
 
 @Module({})
@@ -25,10 +27,11 @@ export class VerificationModule {
         { provide: PinVault, useValue: parts.vault },
         { provide: Seals, useValue: parts.seals },
         { provide: AttemptPolicies, useValue: parts.policies },
+        { provide: SprayWatch, useValue: parts.watch },
         {
           provide: VerifyPin,
           useFactory: (...ports: ConstructorParameters<typeof VerifyPin>) => new VerifyPin(...ports),
-          inject: [SubjectStore, AttemptStore, PinVault, Seals, AttemptPolicies],
+          inject: [SubjectStore, AttemptStore, PinVault, Seals, AttemptPolicies, SprayWatch],
         },
         {
           provide: ManageSubject,

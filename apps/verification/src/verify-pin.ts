@@ -8,6 +8,7 @@ import {
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { PIN_PATTERN } from './domain/pin-rules.js';
+import { type SprayWatch } from './spray-watch.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
@@ -31,6 +32,8 @@ export class VerifyPin {
     private readonly vault: PinVault,
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
+    /** Told of wrong PINs; without one nobody looks for sprays. */
+    private readonly watch?: SprayWatch,
   ) {}
 
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
@@ -102,7 +105,9 @@ export class VerifyPin {
       const { pin } = await this.seals.open(command.sealed, command);
       const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
       // A try that was not granted is hashed all the same, but never against the real credential.
-      return await slot.compare(guess, attempt.granted ? subject.credential : undefined);
+      const right = await slot.compare(guess, attempt.granted ? subject.credential : undefined);
+      if (!right && guess !== '') this.watch?.wrong(command, subject.guardKey, guess);
+      return right;
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
@@ -129,6 +134,7 @@ export class VerifyPin {
     const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
     const locks = attempt.chargedLock && !verified;
     const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
+    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, reply, facts });
   }
 }
