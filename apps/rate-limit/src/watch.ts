@@ -20,7 +20,10 @@ export const STRICTER_SECONDS = 600;
  * subject come to one copy, so that callers of a subject are counted in full; subjects of a caller are spread over copies.
  */
 export class Watch {
-  #spans: [Map<string, Set<string>>, Map<string, Set<string>>] = [new Map(), new Map()];
+  #spans: [Map<string, Set<string>>, Map<string, Set<string>>] = [
+    new Map<string, Set<string>>(),
+    new Map<string, Set<string>>(),
+  ];
   #told = new Set<string>();
   #turned: number;
 
@@ -68,7 +71,7 @@ export class Watch {
   #turn(): void {
     if (this.clock.now() - this.#turned < TURN_MS) return;
     this.#turned = this.clock.now();
-    this.#spans = [new Map(), this.#spans[0]];
+    this.#spans = [new Map<string, Set<string>>(), this.#spans[0]];
     this.#told = new Set();
   }
 }

@@ -32,7 +32,7 @@ export class SprayWatch {
   #key = randomBytes(32);
   #keyedAt: number;
   #turnedAt: number;
-  #spans: [Span, Span] = [new Map(), new Map()];
+  #spans: [Span, Span] = [new Map<string, Set<string>>(), new Map<string, Set<string>>()];
   #told = new Set<string>();
   #tighten: LimitTightenRequested[] = [];
   readonly #facts = new Map<string, FactRecorded[]>();
@@ -102,11 +102,11 @@ export class SprayWatch {
     if (now - this.#keyedAt >= KEY_MS) {
       this.#key = randomBytes(32);
       this.#keyedAt = now;
-      this.#spans = [new Map(), new Map()];
+      this.#spans = [new Map<string, Set<string>>(), new Map<string, Set<string>>()];
     }
     if (now - this.#turnedAt < TURN_MS) return;
     this.#turnedAt = now;
-    this.#spans = [new Map(), this.#spans[0]];
+    this.#spans = [new Map<string, Set<string>>(), this.#spans[0]];
     this.#told = new Set();
   }
 }
