@@ -19,6 +19,14 @@ interface Shape {
 const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'attempt.decided': { family: 'authentication', activityId: 1, activityName: 'Logon' },
   'limit.refused': { family: 'authentication', activityId: 1, activityName: 'Logon' },
+  'limit.would_refuse': { family: 'apiActivity', activityId: 99, activityName: 'Would Refuse' },
+  'limit.near': { family: 'apiActivity', activityId: 99, activityName: 'Limit Near' },
+  'limit.overridden': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.reset': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.tightened': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'signal.spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
+  'signal.pin_spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
+  'signal.distributed': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
   'credential.locked': { family: 'accountChange', activityId: 9, activityName: 'Lock' },
   'credential.enrolled': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
   'credential.changed': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
@@ -43,6 +51,11 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.disabled',
   'credential.broken',
   'message.dead_lettered',
+  'message.dead_lettered',
+  'limit.tightened',
+  'signal.spray',
+  'signal.pin_spray',
+  'signal.distributed',
 ]);
 
 interface Verdict {
@@ -98,7 +111,7 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
     case 'authentication':
       return authentication(fact);
     case 'accountChange':
-      return { user: user(fact), status_id: 1, status: 'Success' };
+      return { user: user(fact), ...changeStatus(fact) };
     case 'apiActivity':
       return {
         api: { operation: fact.kind, service: { name: 'countersign' } },
@@ -107,6 +120,13 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
         ...apiStatus(fact),
       };
   }
+}
+
+/** Altered data is a change that was refused. */
+function changeStatus(fact: FactRecorded): OcsfEvent {
+  return fact.kind === 'credential.broken'
+    ? { status_id: 2, status: 'Failure', status_code: 'TAMPERED' }
+    : { status_id: 1, status: 'Success' };
 }
 
 function apiStatus(fact: FactRecorded): OcsfEvent {
