@@ -55,6 +55,10 @@ export class Stand {
     return this.#kafka?.brokers.join(',') ?? '';
   }
 
+  get databaseUrl(): string {
+    return this.#postgres?.url ?? '';
+  }
+
   /** Starts the services and enrols subjects. */
   async install(
     layout: Layout,
