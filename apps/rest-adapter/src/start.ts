@@ -32,6 +32,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
 
   const topics = [
     TOPICS.requests,
+    TOPICS.queries,
     TOPICS.subjectCommands,
     TOPICS.directoryCommands,
     TOPICS.limitCommands,

@@ -1,8 +1,12 @@
 import { availableParallelism } from 'node:os';
 import {
   DEAD_LETTERS,
+  CallStateRequested,
   PinChangeRequested,
+  ReceiptIntrospectionRequested,
+  ReceiptKeysRequested,
   SubjectChangeRequested,
+  SubjectEraseRequested,
   SubjectStateRequested,
   TOPICS,
   VerificationAdmitted,
@@ -10,20 +14,28 @@ import {
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
-import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
-import { PostgresDeliveries } from '@countersign/persistence';
+import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
+import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
-import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
-import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
-import { hashConcurrency, VerificationSettings } from './config.js';
+import { keyFault } from '@countersign/stored-secrets';
+import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
+import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
 import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
-import { DirectoryPolicies } from './store/directory.policies.js';
+import { PostgresCallStore } from './store/call.store.js';
+import { replaceCredential } from './store/credential-rehash.js';
+import { DirectoryCallPolicies, DirectoryPolicies } from './store/directory.policies.js';
+import { PostgresErasures } from './store/erasure.store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
+import { PostgresReceiptStore } from './store/receipt.store.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
+import { TamperReports } from './store/tamper-reports.js';
 import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
+
+/** How often states of calls and spent receipts whose time is over are removed. */
+const FORGET_MS = 60_000;
 
 /** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
 export interface VerificationReplacements extends Replacements {
@@ -40,41 +52,77 @@ export async function start(
   const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
   const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const receiptKeys = await checked('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
 
-  const { admissions, subjectCommands, limitCommands, directory: entries, facts } = TOPICS;
-  const topics = [admissions, subjectCommands, limitCommands, entries, facts, DEAD_LETTERS];
+  const topics = [
+    TOPICS.admissions,
+    TOPICS.subjectCommands,
+    TOPICS.queries,
+    TOPICS.limitCommands,
+    TOPICS.directory,
+    TOPICS.facts,
+    DEAD_LETTERS,
+  ];
   const host = await Host.open('verification', settings, topics, fatal, replace);
-  const database = await host.database(
-    'verification',
-    [Verification1764000000001, VerificationDeliveries1764000100001],
-    settings,
-  );
+  const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
+  await requireKeys(host, database, keyring);
   const relay = host.relay(database);
   const directory = await host.directory();
+  const wake = (): void => relay.wake();
+  const { report } = new TamperReports(database, host.logger, wake);
+  const concurrency = hashConcurrency(settings, availableParallelism());
+  const advice = poolAdvice(settings, concurrency, availableParallelism());
+  if (advice !== undefined) host.logger.warn(advice);
   const argon = await ArgonPinVault.open({
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
-    concurrency: hashConcurrency(settings, availableParallelism()),
+    concurrency,
     queueLimit: settings.HASH_QUEUE,
+    report,
+    replace: replaceCredential(database),
   });
-  const hide = METRICS.hashLoad.read(() => [{ labels: { service: 'verification' }, value: argon.load }]);
-  host.onClose(() => Promise.resolve(hide()));
+  const labels = { service: 'verification' };
+  for (const hide of [
+    METRICS.hashLoad.read(() => [{ labels, value: argon.load }]),
+    METRICS.hashQueue.read(() => [{ labels, value: argon.waiting }]),
+  ]) {
+    host.onClose(() => Promise.resolve(hide()));
+  }
 
-  const wake = (): void => relay.wake();
+  const calls = new PostgresCallStore(database);
+  const receipts = new PostgresReceiptStore(database, wake);
+  const forget = (): void => void Promise.allSettled([calls.forget(), receipts.forget()]);
+  const forgetting = setInterval(forget, FORGET_MS);
+  host.onClose(() => Promise.resolve(clearInterval(forgetting)));
   const app = await createBusApp(
     VerificationModule.with({
-      subjects: new PostgresSubjectStore(database, keyring, hash, wake),
-      attempts: new PostgresAttemptStore(database, wake, () => argon.queued > 0),
+      subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
+      attempts: new PostgresAttemptStore(database, wake, () => argon.queued > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
       watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
+      callPolicies: new DirectoryCallPolicies(directory),
+      calls,
+      receipts,
+      receiptKeys,
+      receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
+      erasures: new PostgresErasures(database, hash, wake),
     }),
     {
       broker: host.broker,
       group: 'verification',
       deliveries: new PostgresDeliveries(database),
-      messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
+      messages: [
+        VerificationAdmitted,
+        SubjectChangeRequested,
+        PinChangeRequested,
+        SubjectStateRequested,
+        SubjectEraseRequested,
+        CallStateRequested,
+        ReceiptIntrospectionRequested,
+        ReceiptKeysRequested,
+      ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,
@@ -84,4 +132,15 @@ export async function start(
   host.onClose(() => app.close());
   await app.listen();
   return host.started();
+}
+
+/** A service that could not open what is stored would answer every right PIN with `unavailable`: it does not start. */
+async function requireKeys(host: Host, database: Database, keyring: Keyring): Promise<void> {
+  try {
+    const fault = await keyFault(database, keyring);
+    if (fault !== undefined) await checked('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
+  } catch (error) {
+    await host.close().catch(() => undefined);
+    throw error;
+  }
 }

@@ -10,6 +10,7 @@ import {
   VerificationDecided,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 import { SprayWatch } from './spray-watch.js';
 import { VerifyPin } from './verify-pin.js';
@@ -21,6 +22,7 @@ export class VerificationHandler {
     private readonly verifyPin: VerifyPin,
     private readonly manageSubject: ManageSubject,
     private readonly watch: SprayWatch,
+    private readonly issueReceipt: IssueReceipt,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -33,7 +35,7 @@ export class VerificationHandler {
       await this.verifyPin.abandon(command);
       return undefined;
     }
-    const decided = await this.verifyPin.execute(command);
+    const decided = await this.issueReceipt.attach(command, await this.verifyPin.execute(command));
     const { quotas } = command;
     const reply = quotas === undefined ? decided : message(VerificationDecided, { ...decided, quotas });
     return [

@@ -7,11 +7,13 @@ import {
   type VerificationAdmitted,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { type CallState } from './domain/call-state.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import { type SprayWatch } from './spray-watch.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
+  type CallPolicies,
   type PinVault,
   type Seals,
   type SubjectStore,
@@ -32,6 +34,7 @@ export class VerifyPin {
     private readonly vault: PinVault,
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
+    private readonly calls: CallPolicies,
     /** Told of wrong PINs; without one nobody looks for sprays. */
     private readonly watch?: SprayWatch,
   ) {}
@@ -53,12 +56,15 @@ export class VerifyPin {
           agent: command.agent,
           guardKey: subject.guardKey,
           subject: subject.id,
+          caller: callerOf(command),
+          cap: subject.cap,
+          method: command.method,
         },
         policy,
       );
       switch (result.kind) {
         case 'answered':
-          return result.reply;
+          return named(result.reply, subject);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':
@@ -76,10 +82,9 @@ export class VerifyPin {
 
   /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
   async abandon(command: VerificationAdmitted): Promise<void> {
-    const attempt = await this.attempts.unanswered(command.commandId);
-    if (!attempt) return;
-    const subject = { id: attempt.subject, guardKey: attempt.guardKey };
-    await this.#close(command, subject, attempt, 'unavailable');
+    const found = await this.attempts.unanswered(command.commandId);
+    if (!found) return;
+    await this.#close(command, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
   }
 
   async #decide(
@@ -91,6 +96,7 @@ export class VerifyPin {
     const right = await this.#compare(command, subject, attempt, slot);
     if (right === undefined) return this.#close(command, subject, attempt, 'unavailable');
     if (right && attempt.granted) return this.#close(command, subject, attempt, 'verified');
+    if (attempt.disabled) return this.#close(command, subject, attempt, 'disabled');
     return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
   }
 
@@ -104,8 +110,7 @@ export class VerifyPin {
     try {
       const { pin } = await this.seals.open(command.sealed, command);
       const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
-      // A try that was not granted is hashed all the same, but never against the real credential.
-      const right = await slot.compare(guess, attempt.granted ? subject.credential : undefined);
+      const right = await slot.compare(attempt, guess, subject.credential);
       if (!right && guess !== '') this.watch?.wrong(command, subject.guardKey, guess);
       return right;
     } catch (error) {
@@ -121,22 +126,67 @@ export class VerifyPin {
     outcome: Outcome,
   ): Promise<VerificationDecided> {
     const verified = outcome === 'verified';
+    const call = verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt) : undefined;
     const reply = message(VerificationDecided, {
       commandId: command.commandId,
       outcome,
       level: verified ? 'verified' : 'none',
       verificationId: attempt.attemptId,
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
-      ...(verified && subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
-      ...(verified && subject.locale !== undefined ? { locale: subject.locale } : {}),
+      ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
-    const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
-    const locks = attempt.chargedLock && !verified;
-    const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
+    const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
+      fact(command, subject, attempt, kind, more);
+    // The answer hides that the guess was not looked at; the record does not.
+    const withheld = outcome === 'rejected' && !attempt.granted ? { detail: { compared: false } } : {};
+    const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
+    if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
+    if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    const caller = callerOf(command);
+    if (verified) facts.push(note('receipt.issued', { level: reply.level }));
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
-    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, reply, facts });
+    const { tenant, callId } = command;
+    const closed = await this.attempts.close({
+      tenant,
+      guardKey: subject.guardKey,
+      attempt,
+      caller,
+      reply,
+      facts,
+      ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
+    });
+    return named(closed, subject);
   }
+
+  /** From the time of the try on: that is the database's, and the same whenever it is asked for. */
+  #callState(command: VerificationAdmitted, subject: string, attempt: SpentAttempt): CallState {
+    const { tenant, agent } = command;
+    const until = Date.parse(attempt.spentAt) + this.calls.verifiedSeconds(tenant, agent) * 1000;
+    return {
+      agent,
+      level: 'verified',
+      subject,
+      verificationId: attempt.attemptId,
+      verifiedAt: attempt.spentAt,
+      expiresAt: new Date(until).toISOString(),
+    };
+  }
+}
+
+/** A success with what is personal, which no stored reply holds: an erased subject has no name there. */
+function named(reply: VerificationDecided, subject: Partial<FoundSubject>): VerificationDecided {
+  if (reply.outcome !== 'verified' || subject.id !== reply.subjectId) return reply;
+  return message(VerificationDecided, {
+    ...reply,
+    ...(subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
+    ...(subject.locale !== undefined ? { locale: subject.locale } : {}),
+  });
+}
+
+/** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */
+function callerOf(command: VerificationAdmitted): string | undefined {
+  return command.callerTail === '' ? undefined : command.callerKey;
 }
 
 function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationDecided {

@@ -9,3 +9,4 @@ export * from './directory.js';
 export * from './error-codes.js';
 export * from './dead-letter.js';
 export * from './limits.js';
+export * from './queries.js';

@@ -4,6 +4,7 @@ import {
   IsArray,
   IsIn,
   IsInt,
+  IsISO8601,
   IsOptional,
   IsString,
   Length,
@@ -53,7 +54,7 @@ export class VerificationRequested extends Message {
   @Matches(HEX_64) callerKey!: string;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
-  /** Compact JWE of `{pin}`, bound to `commandId` and `tenant`. */
+  /** Compact JWE of `{pin, replyKey}`, bound to `commandId` and `tenant`; `replyKey` seals the receipt of the answer. */
   @Length(1, 8192) sealed!: string;
 
   get partitionKey(): string {
@@ -100,6 +101,12 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
   /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
+  /** Only after a success: when it was tried, on the database's clock, ISO 8601. */
+  @IsOptional() @IsISO8601() verifiedAt?: string;
+  /** Only after a success: until when the call counts as verified, ISO 8601. */
+  @IsOptional() @IsISO8601() expiresAt?: string;
+  /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
+  @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
 
