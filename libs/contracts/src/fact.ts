@@ -16,6 +16,8 @@ export const FACT_KINDS = [
   'agent.rotated',
   'policy.changed',
   'message.dead_lettered',
+  'transfer.requested',
+  'transfer.refused',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 

@@ -28,10 +28,19 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'message.dead_lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
+  'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
+  'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
 };
 
 /** Of medium severity although they have no outcome. */
-const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>(['credential.locked', 'message.dead_lettered']);
+const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
+  'credential.locked',
+  'message.dead_lettered',
+  'transfer.refused',
+]);
+
+/** Activities whose very kind says that they failed. */
+const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>(['message.dead_lettered', 'transfer.refused']);
 
 interface Verdict {
   readonly severityId: number;
@@ -98,7 +107,7 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
 }
 
 function apiStatus(fact: FactRecorded): OcsfEvent {
-  if (fact.kind !== 'message.dead_lettered') return { status_id: 1, status: 'Success' };
+  if (!FAILURES.has(fact.kind)) return { status_id: 1, status: 'Success' };
   const code = fact.detail?.['code'];
   return { status_id: 2, status: 'Failure', ...(code === undefined ? {} : { status_code: code }) };
 }
