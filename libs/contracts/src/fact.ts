@@ -16,6 +16,9 @@ export const FACT_KINDS = [
   'agent.rotated',
   'policy.changed',
   'message.dead_lettered',
+  'receipt.issued',
+  'receipt.consumed',
+  'subject.erased',
   'transfer.requested',
   'transfer.refused',
 ] as const;

@@ -28,6 +28,9 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'message.dead_lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
+  'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
+  'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
   'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
   'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
 };

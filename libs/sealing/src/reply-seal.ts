@@ -1,0 +1,37 @@
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { decryptDirect, encryptDirect } from './direct-encryption.js';
+import { KEY_BYTES } from './keyed-hash.js';
+import { SealBrokenError } from './keyring.js';
+
+/**
+ * A key for the secret part of one answer: 32 random bytes as base64url. The asker makes it, seals it into its question,
+ * and forgets it with the answer, so nobody who reads the bus or a table can open what came back.
+ */
+export function createReplyKey(): string {
+  return randomBytes(KEY_BYTES).toString('base64url');
+}
+
+/**
+ * Seals a text for the one who made the key: compact JWE, `dir`, A256GCM.
+ * @returns undefined when the key is none: nobody could open it
+ */
+export function sealReply(text: string, replyKey: unknown): string | undefined {
+  const key = keyOf(replyKey);
+  return key && encryptDirect(key, { alg: 'dir', enc: 'A256GCM' }, text);
+}
+
+/** @throws SealBrokenError when it was not sealed under this key, or was changed */
+export function openReply(sealed: string, replyKey: string): string {
+  const key = keyOf(replyKey);
+  try {
+    if (key) return decryptDirect(key, sealed);
+  } catch {
+    // The reason would tell a forger what to mend.
+  }
+  throw new SealBrokenError('the answer was not sealed for this question');
+}
+
+function keyOf(replyKey: unknown): KeyObject | undefined {
+  const bytes = Buffer.from(typeof replyKey === 'string' ? replyKey : '', 'base64url');
+  return bytes.length === KEY_BYTES ? createSecretKey(bytes) : undefined;
+}
