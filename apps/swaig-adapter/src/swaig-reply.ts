@@ -1,5 +1,6 @@
 import { type CallStateAnswered, type Level, type Policy, type TextName } from '@countersign/contracts';
 import { type VerificationDecided } from '@countersign/contracts';
+import { type Decided } from './verify-caller.js';
 import { languageOf, speak, template } from './speak.js';
 
 /** What the platform reads: text for the language model's context, and actions for the call. */
@@ -14,6 +15,7 @@ export interface SwaigReply {
 /** Wire forms of `process_action` of the platform's engine, as far as this adapter uses them. */
 export type SwaigAction =
   | { readonly set_global_data: Readonly<Record<string, unknown>> }
+  | { readonly set_meta_data: { readonly receipt: string } }
   | { readonly toggle_functions: readonly { readonly function: string; readonly active: boolean }[] }
   | { readonly SWML: SwmlDocument; readonly transfer?: 'true' };
 
@@ -29,6 +31,8 @@ const MOST_DIGITS = 8;
 const DIGIT_TIMEOUT_SECONDS = 5;
 /** In seconds; the platform's own default is to wait for ever. */
 const CAPTURE_TIMEOUT_SECONDS = 20;
+/** What the platform puts in place of this: the member `response` of the answer to its request. */
+const CAPTURE_ANSWER = '${request_response.response}';
 
 /** One of the texts that take no values. */
 export function say(policy: Policy, name: TextName): SwaigReply {
@@ -36,13 +40,13 @@ export function say(policy: Policy, name: TextName): SwaigReply {
 }
 
 /** The words and actions of a decision; the only place where an outcome becomes language. */
-export function replyTo(decision: VerificationDecided, policy: Policy): SwaigReply {
+export function replyTo({ decision, receipt }: Decided, policy: Policy): SwaigReply {
   // Another payload under this id, or a twin that is still worked on: nothing is known of this guess.
   if (decision.conflict !== undefined) return say(policy, 'unavailable');
   const { outcome } = decision;
   switch (outcome) {
     case 'verified':
-      return welcome(decision, policy);
+      return welcome(decision, receipt, policy);
     case 'rejected':
       return { response: rejection(decision, policy), action: [{ set_global_data: { verified: false } }] };
     case 'locked':
@@ -65,11 +69,14 @@ export function replyTo(decision: VerificationDecided, policy: Policy): SwaigRep
  */
 export function stateReply(state: CallStateAnswered, policy: Policy): SwaigReply {
   const { level, subject, verificationId } = state;
-  if (!state.verified || level === 'none') {
-    return { ...say(policy, 'status_none'), action: [{ set_global_data: { verified: false } }] };
-  }
+  if (!state.verified || level === 'none') return noState(policy);
   const action = marks(policy, { level, subjectId: subject, verificationId });
   return { ...say(policy, level === 'verified' ? 'status_verified' : 'status_identified'), action };
+}
+
+/** Nothing is known of the caller. */
+export function noState(policy: Policy): SwaigReply {
+  return { ...say(policy, 'status_none'), action: [{ set_global_data: { verified: false } }] };
 }
 
 /** Connects to a destination of the policy. The agent speaks first: what is unsaid then is never said. */
@@ -96,24 +103,30 @@ export function keypadReply(policy: Policy, captureUrl: string): SwaigReply {
     headers: { 'Content-Type': 'application/json' },
     body: { pin: '${prompt_value}' },
     timeout: CAPTURE_TIMEOUT_SECONDS,
+    save_variables: true,
   };
-  const main = [{ prompt }, { request }, { set: { ai_response: speak(policy, 'keypad_done') } }];
+  // Never the digits: the answer to them, which holds no secret.
+  const ai_response = `${speak(policy, 'keypad_done')} ${CAPTURE_ANSWER}`;
+  const main = [{ prompt }, { request }, { set: { ai_response } }];
   return { ...say(policy, 'keypad'), action: [{ SWML: { version: '1.0.0', sections: { main } } }] };
 }
 
-function welcome(decision: VerificationDecided, policy: Policy): SwaigReply {
+function welcome(decision: VerificationDecided, receipt: string | undefined, policy: Policy): SwaigReply {
   const name = policy.greetByName ? spokenName(decision.displayName ?? '') : '';
   const asksForName = template(policy, 'verified', decision.locale).includes('{name}');
   const textName = asksForName && name === '' ? 'verified_without_name' : 'verified';
-  return { response: speak(policy, textName, { name }, decision.locale), action: marks(policy, decision) };
+  return { response: speak(policy, textName, { name }, decision.locale), action: marks(policy, decision, receipt) };
 }
 
 /** What a success leaves in the call: a note for prompts, and the functions that its level unlocks. */
 function marks(
   policy: Policy,
-  { level, subjectId, verificationId }: { level: Level } & Partial<
-    Record<'subjectId' | 'verificationId', string | undefined>
-  >,
+  {
+    level,
+    subjectId,
+    verificationId,
+  }: { level: Level } & Partial<Record<'subjectId' | 'verificationId', string | undefined>>,
+  receipt?: string,
 ): SwaigAction[] {
   const unlocked = unlockedFunctions(policy, level);
   return [
@@ -125,7 +138,11 @@ function marks(
         verification_id: verificationId,
       },
     },
-    ...(unlocked.length === 0 ? [] : [{ toggle_functions: unlocked.map((name) => ({ function: name, active: true })) }]),
+    // Meta data never enters a prompt: the model does not see the receipt.
+    ...(receipt === undefined ? [] : [{ set_meta_data: { receipt } }]),
+    ...(unlocked.length === 0
+      ? []
+      : [{ toggle_functions: unlocked.map((name) => ({ function: name, active: true })) }]),
   ];
 }
 

@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import {
+  CallStateAnswered,
+  CallStateRequested,
   encodeMessage,
+  FactRecorded,
   message,
   TOPICS,
   VerificationDecided,
@@ -13,7 +16,7 @@ import {
 } from '@countersign/contracts';
 import { type HostedService } from '@countersign/hosting';
 import { HEADERS, MemoryBroker, type BusRecord, type ConsumedRecord } from '@countersign/messaging';
-import { createSealingKeys, KeyedHash, Secret, Unsealer } from '@countersign/sealing';
+import { createSealingKeys, KeyedHash, sealReply, Secret, Unsealer } from '@countersign/sealing';
 import { start } from './start.js';
 import { exampleAgent } from './test-policy.js';
 
@@ -24,6 +27,7 @@ export const PHONE = '+12025550123';
 const IDENTIFIER_KEY = Buffer.alloc(32, 7).toString('base64url');
 const SAMPLES = new URL('../samples/', import.meta.url);
 
+/** `receipt`: the receipt itself, which is sealed on the way as the verification service seals it. */
 type Decision = Partial<FieldsOf<VerificationDecided>>;
 
 /** What came back over HTTP. */
@@ -49,7 +53,11 @@ export interface Sent {
 export class TestBed {
   /** What is decided; undefined: nobody answers. */
   decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({});
+  /** What is known of a call; undefined: nobody answers. */
+  callState: (request: CallStateRequested) => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
   readonly requests: VerificationRequested[] = [];
+  readonly stateRequests: CallStateRequested[] = [];
+  readonly facts: FactRecorded[] = [];
   readonly hash = new KeyedHash(new Secret(IDENTIFIER_KEY));
   readonly fatal: Error[] = [];
   log = '';
@@ -72,7 +80,13 @@ export class TestBed {
         done();
       },
     });
-    const env = { SWAIG_PORT: '0', IDENTIFIER_KEY, SEALING_PUBLIC_KEYS: keys.publicKeys, ...environment };
+    const env = {
+      SWAIG_PORT: '0',
+      IDENTIFIER_KEY,
+      CAPTURE_TOKEN_KEY: Buffer.alloc(32, 9).toString('base64url'),
+      SEALING_PUBLIC_KEYS: keys.publicKeys,
+      ...environment,
+    };
     const logger = pino({ level: 'trace' }, sink);
     bed.service = await start(env, (error) => bed.fatal.push(error), { broker: bed.broker, logger, ops: false });
     return bed;
@@ -107,42 +121,80 @@ export class TestBed {
     return { status: response.status, headers: response.headers, text, body: parse(text) };
   }
 
+  /** Calls any function in the way the platform does. */
+  async call(name: string, args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<Received> {
+    return this.send({ body: functionCall(name, args, fields) });
+  }
+
   /** Calls `verify_pin` in the way the platform does. */
   async verify(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<Received> {
     return this.send({ body: pinCall(args, fields) });
   }
 
+  /** What lies under the seal of a request. */
+  async secretOf({ commandId, tenant, sealed }: VerificationRequested): Promise<Record<string, unknown>> {
+    return this.unsealer.unseal(sealed, { commandId, tenant });
+  }
+
   /** The PIN under the seal of a request. */
-  async pinOf({ commandId, tenant, sealed }: VerificationRequested): Promise<unknown> {
-    return (await this.unsealer.unseal(sealed, { commandId, tenant }))['pin'];
+  async pinOf(request: VerificationRequested): Promise<unknown> {
+    return (await this.secretOf(request))['pin'];
   }
 
   async #playOthers(): Promise<void> {
-    await this.broker.ensureTopics([TOPICS.requests, TOPICS.directory]);
+    await this.broker.ensureTopics([TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory]);
     await this.publish(
       exampleAgent('desk', 'acme', PASSWORD),
-      exampleAgent('help', 'umbrella', PASSWORD, { functions: ['verify_identity'] }),
+      exampleAgent('help', 'umbrella', PASSWORD, { functions: ['verification_status'], transfers: {} }),
     );
     const options = {
       group: 'others',
-      topics: [TOPICS.requests.name],
+      topics: [TOPICS.requests.name, TOPICS.queries.name, TOPICS.facts.name],
       onFatal: (error: Error) => this.fatal.push(error),
     };
     const played = await this.broker.consume(options, (taken) => this.#answer(taken));
     await played.ready;
   }
 
-  async #answer({ headers, key, value }: ConsumedRecord): Promise<void> {
+  async #answer(taken: ConsumedRecord): Promise<void> {
+    const { topic, headers, key, value } = taken;
     this.bytes += `${key}${JSON.stringify(headers)}${value.toString()}`;
-    const fields = JSON.parse(value.toString()) as FieldsOf<VerificationRequested>;
-    const request = message(VerificationRequested, fields);
+    const fields: unknown = JSON.parse(value.toString());
+    switch (topic) {
+      case TOPICS.facts.name:
+        this.facts.push(message(FactRecorded, fields as FieldsOf<FactRecorded>));
+        return;
+      case TOPICS.queries.name: {
+        const request = message(CallStateRequested, fields as FieldsOf<CallStateRequested>);
+        this.stateRequests.push(request);
+        const state = this.callState(request);
+        if (state) await this.#reply(taken, message(CallStateAnswered, { verified: false, level: 'none', ...state }));
+        return;
+      }
+      default:
+        return this.#decide(taken, message(VerificationRequested, fields as FieldsOf<VerificationRequested>));
+    }
+  }
+
+  async #decide(taken: ConsumedRecord, request: VerificationRequested): Promise<void> {
     this.requests.push(request);
     const decided = await this.decide(request);
     if (decided === undefined) return;
-    const { commandId } = request;
-    const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
+    const { receipt, ...rest } = decided;
+    const sealed = receipt === undefined ? undefined : sealReply(receipt, (await this.secretOf(request))['replyKey']);
+    const decision = message(VerificationDecided, {
+      commandId: request.commandId,
+      outcome: 'rejected',
+      level: 'none',
+      ...rest,
+      ...(sealed === undefined ? {} : { receipt: sealed }),
+    });
+    await this.#reply(taken, decision);
+  }
+
+  async #reply({ headers }: ConsumedRecord, reply: Message): Promise<void> {
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
-    await this.broker.send([{ ...record(decision, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
+    await this.broker.send([{ ...record(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
   }
 }
 
@@ -155,16 +207,25 @@ export function sample(file: string): Record<string, unknown> {
   return JSON.parse(readFileSync(new URL(file, SAMPLES), 'utf8')) as Record<string, unknown>;
 }
 
-/** A body that was captured on a real call, with `verify_pin` in the place of the function; each call has an id of its own. */
-export function pinCall(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Record<string, unknown> {
+/** A body that was captured on a real call, with another function in it; each call has an id of its own. */
+export function functionCall(
+  name: string,
+  args: Record<string, unknown>,
+  fields: Record<string, unknown> = {},
+): Record<string, unknown> {
   return {
     ...sample('req-captured-phone-verify_identity.json'),
-    function: 'verify_pin',
+    function: name,
     argument: { parsed: [args], raw: JSON.stringify(args) },
     caller_id_num: PHONE,
     call_id: randomUUID(),
     ...fields,
   };
+}
+
+/** A call of `verify_pin`. */
+export function pinCall(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Record<string, unknown> {
+  return functionCall('verify_pin', args, fields);
 }
 
 function record(content: Message, headers: Record<string, string> = {}): BusRecord {

@@ -42,7 +42,8 @@ export const TEXTS = {
     transfer_refused: 'No existe ese departamento. Se puede pasar la llamada a: {departments}.',
     keypad: 'Ahora se pide el PIN por el teclado. No lo pida en voz alta.',
     keypad_prompt: 'Introduzca su PIN en el teclado y pulse almohadilla, por favor.',
-    keypad_done: 'La entrada por teclado ha terminado. Llame ahora a verification_status; solo eso dice si hay verificación.',
+    keypad_done:
+      'La entrada por teclado ha terminado. Llame ahora a verification_status; solo eso dice si hay verificación.',
     keypad_refused: 'Esta entrada ya no se acepta. No se ha verificado a nadie.',
     after_hang_up: 'La llamada ha terminado. No se ha hecho nada.',
     noted: 'Anotado. No se ha hecho nada.',
@@ -76,7 +77,8 @@ export const TEXTS = {
     verified_without_name: 'Danke, Ihre Identität ist bestätigt. Wie kann ich Ihnen heute helfen?',
     rejected: 'Es tut mir leid, das stimmt nicht mit unseren Angaben überein. Bitte versuchen Sie es noch einmal.',
     attempts_left: 'Verbleibende Versuche: {attempts}.',
-    locked: 'Es tut mir leid, ich kann Ihre Identität nicht bestätigen. Ich verbinde Sie mit jemandem, der helfen kann.',
+    locked:
+      'Es tut mir leid, ich kann Ihre Identität nicht bestätigen. Ich verbinde Sie mit jemandem, der helfen kann.',
     rate_limited: 'Es gab zu viele Anfragen. Bitte warten Sie {seconds} Sekunden und versuchen Sie es noch einmal.',
     unavailable: 'Es tut mir leid, ich kann Ihre Identität gerade nicht bestätigen. Bitte versuchen Sie es später.',
     bad_pin: 'Eine PIN hat 4 bis 8 Ziffern. Bitte sagen Sie sie noch einmal, Ziffer für Ziffer.',
@@ -88,7 +90,8 @@ export const TEXTS = {
     transfer_refused: 'Diese Abteilung gibt es nicht. Der Anruf kann verbunden werden mit: {departments}.',
     keypad: 'Die PIN wird jetzt über die Tasten erfragt. Fragen Sie nicht laut danach.',
     keypad_prompt: 'Bitte geben Sie Ihre PIN über die Tasten ein und drücken Sie dann die Rautetaste.',
-    keypad_done: 'Die Eingabe ist beendet. Rufe jetzt verification_status auf; bestätigt ist nur, wer dort bestätigt ist.',
+    keypad_done:
+      'Die Eingabe ist beendet. Rufe jetzt verification_status auf; bestätigt ist nur, wer dort bestätigt ist.',
     keypad_refused: 'Diese Eingabe wird nicht mehr angenommen. Niemand wurde bestätigt.',
     after_hang_up: 'Der Anruf ist beendet. Nichts wurde getan.',
     noted: 'Vermerkt. Nichts wurde getan.',
@@ -98,8 +101,10 @@ export const TEXTS = {
 
 /** Said by the platform while a function is under way. */
 export const FILLERS = {
+  default: ['One moment while I check that.'],
   'en-US': ['One moment while I check that.'],
-  es: ['Un momento, lo compruebo.'],
-  fr: ['Un instant, je vérifie.'],
-  de: ['Einen Moment, ich sehe nach.'],
+  'es-ES': ['Un momento, lo compruebo.'],
+  'es-MX': ['Un momento, lo compruebo.'],
+  'fr-FR': ['Un instant, je vérifie.'],
+  'de-DE': ['Einen Moment, ich sehe nach.'],
 } as const;

@@ -4,7 +4,7 @@ import { TEXTS } from './texts.js';
 export const REFUSALS = {
   400: 'The body must be a JSON object.',
   401: 'The user name is the id of the agent, the password its secret.',
-  403: 'The signature of the request is wrong.',
+  403: 'The signature of the request is wrong, or the time of its address is over.',
   404: 'There is nothing here. Functions are called by POST on /swaig.',
   405: 'This method is not allowed here. Functions are called by POST on /swaig.',
   413: 'The body must be at most 256 KiB.',
