@@ -106,7 +106,8 @@ export class TestBed {
     const { method = 'POST', path = '/swaig', body } = sent;
     const authorization = 'authorization' in sent ? sent.authorization : basic('desk', PASSWORD);
     const contentType = 'contentType' in sent ? sent.contentType : 'application/json';
-    const payload = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+    const asIs = typeof body === 'string' || body === undefined || Buffer.isBuffer(body);
+    const payload = asIs ? body : JSON.stringify(body);
     const response = await fetch(`${this.service.urls['swaig']}${path}`, {
       method,
       headers: {
@@ -115,7 +116,7 @@ export class TestBed {
         ...sent.headers,
       },
       // Bytes, because of a text the client would say that it is text.
-      ...(payload === undefined ? {} : { body: Buffer.from(payload) }),
+      ...(payload === undefined ? {} : { body: Buffer.isBuffer(payload) ? payload : Buffer.from(payload) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, body: parse(text) };
