@@ -62,7 +62,7 @@ export async function start(
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake),
-      attempts: new PostgresAttemptStore(database, wake),
+      attempts: new PostgresAttemptStore(database, wake, () => argon.queued > 0),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),

@@ -42,6 +42,11 @@ export class PostgresAttemptStore extends AttemptStore {
     private readonly database: Database,
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
+    /**
+     * Whether further verdicts are certain within moments. Then they are written together, and whatever follows a verdict
+     * travels together too: one statement, one record batch, one answer to the adapter.
+     */
+    moreVerdictsToCome: () => boolean = () => false,
   ) {
     super();
     this.#spend = new Batched({
@@ -51,6 +56,7 @@ export class PostgresAttemptStore extends AttemptStore {
     this.#close = new Batched({
       rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
       run: (closings) => this.#closeAll(closings),
+      moreToCome: moreVerdictsToCome,
     });
   }
 

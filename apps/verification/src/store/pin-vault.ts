@@ -48,6 +48,11 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.load;
   }
 
+  /** Guesses that wait while every place of the pool hashes: another verdict is certain within the time of a hash. */
+  get queued(): number {
+    return this.#pool.queued;
+  }
+
   override reserve(): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;
@@ -104,6 +109,10 @@ class SlotPool {
 
   get load(): number {
     return this.#reserved;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
   }
 
   reserve(): (() => void) | undefined {
