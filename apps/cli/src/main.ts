@@ -8,6 +8,7 @@ import {
   type ReplayOptions,
   showDeadLetter,
 } from './dead-letters.js';
+import { simulate, type SimulatedCall } from './simulate-call.js';
 import { withBroker } from './with-broker.js';
 
 const program = new Command('countersign').description('Caller identity verification for AI voice agents');
@@ -56,5 +57,22 @@ program
   .action((group: string, options: { dryRun?: true }) =>
     withBroker(process.env, (broker, write) => acceptLoss(broker, group, options, write)),
   );
+
+program
+  .command('simulate')
+  .description('traffic as the voice platform sends it')
+  .command('call')
+  .description(
+    "play a whole call against a running adapter; the agent's password is read from SIMULATE_PASSWORD, the PIN from SIMULATE_PIN",
+  )
+  .requiredOption('--agent <agent>', 'id of the agent')
+  .requiredOption('--caller <number>', 'number of the caller, as +12025550123')
+  .option('--url <url>', 'address of the adapter', 'http://localhost:3000')
+  .option('--customer <id>', 'customer id that the caller names')
+  .option('--department <name>', 'department to be connected to; otherwise the first of the policy')
+  .action(async (options: Omit<SimulatedCall, 'password' | 'pin'>) => {
+    const { SIMULATE_PASSWORD: password = '', SIMULATE_PIN: pin = '' } = process.env;
+    await simulate({ ...options, password, pin });
+  });
 
 await program.parseAsync();
