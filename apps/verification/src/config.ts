@@ -56,6 +56,16 @@ export function hashConcurrency(settings: VerificationSettings, cores: number): 
   return settings.UV_THREADPOOL_SIZE <= cores ? settings.UV_THREADPOOL_SIZE * 2 : cores;
 }
 
+/** What to change when the threads do not suit the hashes; undefined: they do. */
+export function poolAdvice(settings: VerificationSettings, concurrency: number, cores: number): string | undefined {
+  const threads = settings.UV_THREADPOOL_SIZE;
+  if (concurrency > threads * 2) {
+    return `HASH_CONCURRENCY is ${concurrency}, but UV_THREADPOOL_SIZE only ${threads}: the rest waits for a thread`;
+  }
+  if (threads >= cores) return undefined;
+  return `UV_THREADPOOL_SIZE is ${threads} on ${cores} cores, which hash no faster than ${threads}: set it before the start`;
+}
+
 /** The `iss` of receipts: what is set for them, else the address of the installation, else a name that is nobody's. */
 export function receiptIssuer({ RECEIPT_ISSUER, PUBLIC_URL }: VerificationSettings): string {
   return RECEIPT_ISSUER ?? PUBLIC_URL?.replace(/\/+$/, '') ?? 'urn:countersign';

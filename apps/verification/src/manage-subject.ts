@@ -8,6 +8,7 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { ServiceError, toE164 } from '@countersign/service';
+import { capOf } from './domain/attempts.js';
 import { weakness } from './domain/pin-rules.js';
 import { PinVault, Seals, SubjectStore, type Profile } from './ports.js';
 
@@ -61,7 +62,7 @@ export class ManageSubject {
     if (rule) return answered(command.commandId, { answer: 'invalid', violations: [{ field: 'pin', rule }] });
     const wrapFor = await this.vault.prepare(pin);
     const { tenant, subject } = command;
-    const result = await this.subjects.enrol(command.commandId, tenant, subject, (version) =>
+    const result = await this.subjects.enrol(command.commandId, tenant, subject, capOf(pin.length), (version) =>
       wrapFor({ tenant, subject, version }),
     );
     return answered(command.commandId, { answer: result });

@@ -4,7 +4,8 @@ import {
   type VerificationDecided,
   type Violation,
 } from '@countersign/contracts';
-import { type Spent } from './domain/attempts.js';
+import { type CredentialKind } from './domain/attempts.js';
+import { type SpentAttempt } from './domain/spent-attempt.js';
 
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
 export interface FoundSubject {
@@ -15,6 +16,8 @@ export interface FoundSubject {
   readonly locale: string | undefined;
   /** The stored PIN hash, still wrapped; undefined: no such subject, or no PIN enrolled. */
   readonly credential: StoredCredential | undefined;
+  /** Consecutive failures after which the credential is disabled; the lowest there is where there is none. */
+  readonly cap: number;
 }
 
 /** A PIN hash as it is stored: an argon2id PHC string under a key of the keyring, bound to its row. */
@@ -37,8 +40,14 @@ export interface SubjectState {
   readonly subject: string;
   readonly pinEnrolled: boolean;
   readonly phones: number;
+  /** Guesses in the windows of known callers and of strangers. */
   readonly attemptsInWindow: number;
+  /** The later end of the two lanes' locks. */
   readonly lockedUntil: string | undefined;
+  /** Guesses that were compared since the last success or enrolment. */
+  readonly consecutiveFailures: number;
+  /** Disabled until it is enrolled anew. */
+  readonly disabled: boolean;
   readonly updatedAt: string;
 }
 
@@ -55,12 +64,15 @@ export abstract class SubjectStore {
   abstract change(commandId: string, tenant: string, subject: string, profile: Profile): Promise<SubjectChange>;
   /**
    * Stores a PIN hash as the next version. `wrap` gets the version, which is part of what the hash is bound to.
-   * The attempt counter stays as it is: enrolling anew does not refill the window.
+   * Windows and locks of the attempt counter stay as they are: enrolling anew does not refill a budget. It revives what
+   * was disabled, and nobody is a known caller of a new credential.
+   * @param cap consecutive failures that disable it
    */
   abstract enrol(
     commandId: string,
     tenant: string,
     subject: string,
+    cap: number,
     wrap: (version: number) => { keyId: string; wrapped: Buffer },
   ): Promise<'created' | 'updated' | 'not_found'>;
   abstract state(tenant: string, subject: string): Promise<SubjectState | undefined>;
@@ -75,16 +87,13 @@ export interface Attempt {
   readonly tenant: string;
   readonly agent: string;
   readonly guardKey: string;
+  /** Each credential of a reference has a counter of its own, see `guardRow`. */
+  readonly method: CredentialKind;
   readonly subject: string | undefined;
-}
-
-/** A try that passed the gate's statement, whether its guess was granted or not. */
-export interface SpentAttempt extends Pick<Spent, 'granted' | 'chargedLock' | 'left'> {
-  readonly attemptId: string;
-  /** Gapless number of this try at this reference. */
-  readonly number: number;
-  /** Database time of the try, ISO 8601. */
-  readonly spentAt: string;
+  /** Keyed hash of who calls; undefined when nothing tells the caller from others. */
+  readonly caller: string | undefined;
+  /** Consecutive failures after which the credential is disabled. */
+  readonly cap: number;
 }
 
 export type SpendResult =
@@ -99,8 +108,17 @@ export interface Verdict {
   /** The counter that the attempt was spent on. */
   readonly guardKey: string;
   readonly attempt: SpentAttempt;
+  /** Is a known caller of this subject from a success on; undefined as in {@link Attempt}. */
+  readonly caller: string | undefined;
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+}
+
+/** A try that was cut off before its verdict. */
+export interface UnansweredAttempt {
+  readonly attempt: SpentAttempt;
+  readonly guardKey: string;
+  readonly subject: string | undefined;
 }
 
 /**
@@ -120,16 +138,23 @@ export abstract class AttemptStore {
    */
   abstract close(verdict: Verdict): Promise<VerificationDecided>;
   /** The try of a command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string): Promise<(SpentAttempt & { guardKey: string; subject?: string }) | undefined>;
+  abstract unanswered(commandId: string): Promise<UnansweredAttempt | undefined>;
+  /**
+   * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
+   * stays so. A repeated `commandId` changes nothing more and makes no second fact.
+   */
+  abstract unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void>;
 }
 
 /** A place in the queue for one hash. */
 export interface HashSlot {
   /**
-   * Compares a guess with a stored credential, or with a dummy of equal cost when there is none.
+   * Compares a guess with a stored credential, or with a dummy of equal cost when there is none, or when the try was not
+   * granted.
+   * @param attempt the proof that the try was counted before anybody looks at the guess
    * @throws ServiceError CREDENTIAL_BROKEN when the stored value does not belong to its row
    */
-  compare(guess: string, credential: StoredCredential | undefined): Promise<boolean>;
+  compare(attempt: SpentAttempt, guess: string, credential: StoredCredential | undefined): Promise<boolean>;
   /** Gives the place back unused; does nothing after `compare`. */
   release(): void;
 }
@@ -156,4 +181,4 @@ export abstract class AttemptPolicies {
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
 }
 
-export type { Violation };
+export type { SpentAttempt, Violation };

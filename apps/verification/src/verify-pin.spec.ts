@@ -18,6 +18,8 @@ import { VerifyPin } from './verify-pin.js';
 
 const PIN = '83729164';
 const OTHER = '19283746';
+/** Of the lowest cap. */
+const FOUR = '8305';
 const PHONE = '+12025550123';
 const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
 /** The cheapest argon2 allows: these tests are about decisions, not about cost. */
@@ -195,10 +197,43 @@ describe('a guess at a PIN', () => {
     const gone = await command(OTHER);
     await verify.abandon(gone);
     expect(attempts.facts).toHaveLength(0);
-    await attempts.spend({ ...gone, attemptId: randomUUID(), guardKey: 'a'.repeat(64), subject: undefined }, POLICY);
+    const lost = { ...gone, attemptId: randomUUID(), guardKey: 'a'.repeat(64), subject: undefined };
+    await attempts.spend({ ...lost, caller: undefined, cap: 10 }, POLICY);
     await verify.abandon(gone);
     await verify.abandon(gone);
     expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
+  });
+
+  it('that is the last of the cap disables the credential, for the right PIN too, until it is enrolled anew', async () => {
+    const { change, enrol, guess, attempts, clock } = await open();
+    await change('alice', {});
+    await enrol('alice', FOUR);
+    const outcomes: string[] = [];
+    for (let n = 0; n < 11; n++) {
+      outcomes.push((await guess(n === 10 ? FOUR : OTHER)).outcome);
+      clock.advance(86_400_000);
+    }
+    expect(outcomes).toEqual([...Array<string>(9).fill('rejected'), 'disabled', 'disabled']);
+    expect(attempts.facts.filter(({ kind }) => kind === 'credential.disabled')).toHaveLength(1);
+  });
+
+  it('of a stranger is not looked at any more when strangers spent their half, and answered as at an unknown reference', async () => {
+    const { change, enrol, guess, attempts, clock } = await open();
+    await change('alice', {});
+    await enrol('alice', FOUR);
+    expect((await guess(FOUR)).outcome).toBe('verified');
+    const play = async (subjectRef: string): Promise<string[]> => {
+      const outcomes: string[] = [];
+      for (let n = 0; n < 12; n++) {
+        const pin = n === 7 ? FOUR : OTHER;
+        outcomes.push((await guess(pin, { subjectRef, callerKey: 'd'.repeat(64) })).outcome);
+        clock.advance(86_400_000);
+      }
+      return outcomes.map((outcome) => (outcome === 'disabled' ? 'locked' : outcome));
+    };
+    expect(await play('alice')).toEqual(await play('nobody'));
+    expect(attempts.facts.filter(({ detail }) => detail?.['compared'] === false)).toHaveLength(4);
+    expect((await guess(FOUR)).outcome).toBe('verified');
   });
 
   it('leaves facts that hold neither the PIN nor the number', async () => {

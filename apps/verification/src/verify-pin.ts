@@ -50,6 +50,9 @@ export class VerifyPin {
           agent: command.agent,
           guardKey: subject.guardKey,
           subject: subject.id,
+          caller: callerOf(command),
+          cap: subject.cap,
+          method: command.method,
         },
         policy,
       );
@@ -73,10 +76,9 @@ export class VerifyPin {
 
   /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
   async abandon(command: VerificationAdmitted): Promise<void> {
-    const attempt = await this.attempts.unanswered(command.commandId);
-    if (!attempt) return;
-    const subject = { id: attempt.subject, guardKey: attempt.guardKey };
-    await this.#close(command, subject, attempt, 'unavailable');
+    const found = await this.attempts.unanswered(command.commandId);
+    if (!found) return;
+    await this.#close(command, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
   }
 
   async #decide(
@@ -88,6 +90,7 @@ export class VerifyPin {
     const right = await this.#compare(command, subject, attempt, slot);
     if (right === undefined) return this.#close(command, subject, attempt, 'unavailable');
     if (right && attempt.granted) return this.#close(command, subject, attempt, 'verified');
+    if (attempt.disabled) return this.#close(command, subject, attempt, 'disabled');
     return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
   }
 
@@ -101,8 +104,7 @@ export class VerifyPin {
     try {
       const { pin } = await this.seals.open(command.sealed, command);
       const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
-      // A try that was not granted is hashed all the same, but never against the real credential.
-      return await slot.compare(guess, attempt.granted ? subject.credential : undefined);
+      return await slot.compare(attempt, guess, subject.credential);
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
@@ -126,11 +128,21 @@ export class VerifyPin {
       ...(verified && subject.locale !== undefined ? { locale: subject.locale } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
-    const decided = fact(command, subject, attempt, 'attempt.decided', { outcome, level: reply.level });
-    const locks = attempt.chargedLock && !verified;
-    const facts = locks ? [decided, fact(command, subject, attempt, 'credential.locked', {})] : [decided];
-    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, reply, facts });
+    const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
+      fact(command, subject, attempt, kind, more);
+    // The answer hides that the guess was not looked at; the record does not.
+    const withheld = outcome === 'rejected' && !attempt.granted ? { detail: { compared: false } } : {};
+    const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
+    if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
+    if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    const caller = callerOf(command);
+    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, caller, reply, facts });
   }
+}
+
+/** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */
+function callerOf(command: VerificationAdmitted): string | undefined {
+  return command.callerTail === '' ? undefined : command.callerKey;
 }
 
 function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationDecided {

@@ -35,6 +35,11 @@ export class AttemptPolicy {
   @IsInt() @Min(1) @Max(604_800) lockSeconds!: number;
   /** Longest lock, whatever the doubling says. */
   @IsInt() @Min(1) @Max(2_592_000) maxLockSeconds!: number;
+  /**
+   * The budget of callers who never succeeded for a subject, in the same window: at most `perWindow`, which is the
+   * default. 0: no budget of their own, everybody draws on `perWindow`.
+   */
+  @IsOptional() @IsInt() @Min(0) @Max(100) strangersPerWindow?: number;
 }
 
 /** At most `limit` in any window of `periodSeconds`. */

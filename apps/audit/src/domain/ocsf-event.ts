@@ -28,6 +28,10 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'message.dead_lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
+  'credential.disabled': { family: 'accountChange', activityId: 5, activityName: 'Disable' },
+  'credential.unlocked': { family: 'accountChange', activityId: 12, activityName: 'Unlock' },
+  'credential.broken': { family: 'accountChange', activityId: 99, activityName: 'Tampering Found' },
+  'key.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
@@ -38,6 +42,8 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
 /** Of medium severity although they have no outcome. */
 const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.locked',
+  'credential.disabled',
+  'credential.broken',
   'message.dead_lettered',
   'transfer.refused',
 ]);

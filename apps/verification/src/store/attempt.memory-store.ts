@@ -1,7 +1,24 @@
 import { type AttemptPolicy, type FactRecorded, type VerificationDecided } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
-import { FRESH, settle, spend, type Guard } from '../domain/attempts.js';
-import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
+import {
+  CREDENTIAL_KINDS,
+  FRESH,
+  guardRow,
+  settle,
+  spend,
+  unlock,
+  type CredentialKind,
+  type Guard,
+} from '../domain/attempts.js';
+import { asSpent } from '../domain/spent-attempt.js';
+import {
+  AttemptStore,
+  type Attempt,
+  type SpendResult,
+  type SpentAttempt,
+  type UnansweredAttempt,
+  type Verdict,
+} from '../ports.js';
 
 interface Command {
   attempt: Attempt;
@@ -15,6 +32,7 @@ export class MemoryAttemptStore extends AttemptStore {
   readonly facts: FactRecorded[] = [];
   readonly #guards = new Map<string, Guard>();
   readonly #commands = new Map<string, Command>();
+  readonly #unlocked = new Set<string>();
 
   constructor(private readonly clock: Clock) {
     super();
@@ -25,37 +43,52 @@ export class MemoryAttemptStore extends AttemptStore {
     const known = this.#commands.get(attempt.commandId);
     if (known && known.receivedAt > now - attempt.repeatSeconds * 1000)
       return Promise.resolve(recalled(known, attempt));
-    const key = `${attempt.tenant}/${attempt.guardKey}`;
-    const { guard, ...result } = spend(this.#guards.get(key) ?? FRESH, now, policy);
+    const key = keyOf(attempt.tenant, attempt.guardKey, attempt.method);
+    const { guard, ...result } = spend(this.#guards.get(key) ?? FRESH, attempt, now, policy);
     this.#guards.set(key, guard);
-    const spent: SpentAttempt = {
+    const spent = asSpent({
       ...result,
       attemptId: attempt.attemptId,
       number: guard.tries,
       spentAt: new Date(now).toISOString(),
-    };
+    });
     this.#commands.set(attempt.commandId, { attempt, spent, receivedAt: now });
     return Promise.resolve({ kind: 'spent', attempt: spent });
   }
 
-  override close({ attempt, reply, facts }: Verdict): Promise<VerificationDecided> {
+  override close({ attempt, caller, reply, facts }: Verdict): Promise<VerificationDecided> {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
     if (!command) return Promise.resolve(reply);
     if (command.reply) return Promise.resolve(command.reply);
     command.reply = reply;
-    const key = `${command.attempt.tenant}/${command.attempt.guardKey}`;
-    this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, reply.outcome === 'verified'));
+    const key = keyOf(command.attempt.tenant, command.attempt.guardKey, command.attempt.method);
+    this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, attempt, caller, reply.outcome === 'verified'));
     this.facts.push(...facts);
     return Promise.resolve(reply);
   }
 
-  override unanswered(commandId: string): Promise<(SpentAttempt & { guardKey: string; subject?: string }) | undefined> {
+  override unanswered(commandId: string): Promise<UnansweredAttempt | undefined> {
     const known = this.#commands.get(commandId);
     if (!known || known.reply) return Promise.resolve(undefined);
     const { guardKey, subject } = known.attempt;
-    return Promise.resolve({ ...known.spent, guardKey, ...(subject === undefined ? {} : { subject }) });
+    return Promise.resolve({ attempt: known.spent, guardKey, subject });
+  }
+
+  override unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void> {
+    if (this.#unlocked.has(commandId)) return Promise.resolve();
+    this.#unlocked.add(commandId);
+    for (const kind of CREDENTIAL_KINDS) {
+      const key = keyOf(tenant, guardKey, kind);
+      const guard = this.#guards.get(key);
+      if (guard) this.#guards.set(key, unlock(guard));
+    }
+    this.facts.push(fact);
+    return Promise.resolve();
   }
 }
+
+const keyOf = (tenant: string, guardKey: string, kind: CredentialKind): string =>
+  `${tenant}/${guardRow(guardKey, kind)}`;
 
 function recalled(known: Command, attempt: Attempt): SpendResult {
   if (known.attempt.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };

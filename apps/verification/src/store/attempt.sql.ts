@@ -1,7 +1,97 @@
+import { MOST_CALLERS } from '../domain/attempts.js';
+
+/** The columns of a guard that decide, as expressions: those of its row, or those of one that was never guessed at. */
+interface State {
+  readonly recent: string;
+  readonly level: string;
+  readonly until: string;
+  readonly strangerRecent: string;
+  readonly strangerLevel: string;
+  readonly strangerUntil: string;
+  readonly failures: string;
+  readonly strangerFailures: string;
+  readonly disabled: string;
+  readonly callers: string;
+}
+
+const NEW: State = {
+  recent: `'{}'::timestamptz[]`,
+  level: '0',
+  until: 'NULL::timestamptz',
+  strangerRecent: `'{}'::timestamptz[]`,
+  strangerLevel: '0',
+  strangerUntil: 'NULL::timestamptz',
+  failures: '0',
+  strangerFailures: '0',
+  disabled: 'false',
+  callers: `'{}'::text[]`,
+};
+
+const KEPT: State = {
+  recent: 'g.recent',
+  level: 'g.lock_level',
+  until: 'g.locked_until',
+  strangerRecent: 'g.stranger_recent',
+  strangerLevel: 'g.stranger_lock_level',
+  strangerUntil: 'g.stranger_locked_until',
+  failures: 'g.failures',
+  strangerFailures: 'g.stranger_failures',
+  disabled: 'g.disabled',
+  callers: 'g.callers',
+};
+
+const COLUMNS = `recent, lock_level, locked_until, stranger_recent, stranger_lock_level, stranger_locked_until,
+     failures, stranger_failures, disabled, stranger, granted, charged_lock, charged_disable, attempts_left, touched_at`;
+
 /**
- * The attempt gate: one statement that claims the commands, counts the tries, charges the locks and writes the ledger
- * rows, for one try or for many. It is `spend` of `domain/attempts.ts` in SQL; the contract suite holds both to the same
- * answers.
+ * The values of {@link COLUMNS} after the try `t` at the time `n.now`: `spend` of `domain/attempts.ts`, name by name.
+ * Written once for rows that are there and for new ones.
+ */
+const step = (g: State, from: string): string => `
+  SELECT
+    CASE WHEN l.stranger THEN ${g.recent} ELSE s.recent END,
+    CASE WHEN l.stranger THEN ${g.level} ELSE s.lock_level END,
+    CASE WHEN l.stranger THEN ${g.until} ELSE s.locked_until END,
+    CASE WHEN l.stranger THEN s.recent ELSE ${g.strangerRecent} END,
+    CASE WHEN l.stranger THEN s.lock_level ELSE ${g.strangerLevel} END,
+    CASE WHEN l.stranger THEN s.locked_until ELSE ${g.strangerUntil} END,
+    c.failures, c.stranger_failures, ${g.disabled} OR d.charged_disable,
+    l.stranger, c.granted, s.charged_lock, d.charged_disable,
+    CASE WHEN w.closed THEN 0
+         ELSE GREATEST(LEAST(s.remaining, t.cap - CASE WHEN l.owned THEN c.stranger_failures ELSE c.failures END), 0) END,
+    n.now
+  FROM ${from},
+  LATERAL (SELECT t.strangers_per_window > 0 AND NOT COALESCE(t.caller = ANY (${g.callers}), false) AS stranger,
+                  cardinality(${g.callers}) > 0 AS has_owner) o,
+  LATERAL (SELECT o.stranger, o.stranger AND o.has_owner AS owned,
+      CASE WHEN o.stranger THEN t.strangers_per_window ELSE t.per_window END AS per_window,
+      CASE WHEN o.stranger THEN ${g.strangerRecent} ELSE ${g.recent} END AS recent,
+      CASE WHEN o.stranger THEN ${g.strangerLevel} ELSE ${g.level} END AS lock_level,
+      CASE WHEN o.stranger THEN ${g.strangerUntil} ELSE ${g.until} END AS locked_until) l,
+  LATERAL (SELECT
+      ${g.disabled} OR COALESCE(l.locked_until > n.now, false)
+        OR (l.owned AND ${g.strangerFailures} >= t.cap) AS closed,
+      ARRAY(SELECT at FROM unnest(l.recent) AS at
+            WHERE at > n.now - make_interval(secs => t.window_seconds)) AS recent) w,
+  LATERAL (SELECT NOT w.closed AND cardinality(w.recent) < l.per_window AS placed) p,
+  LATERAL (SELECT p.placed AND NOT (l.owned AND
+      (${g.strangerFailures} >= t.cap / 2 OR ${g.failures} + 1 >= t.cap)) AS granted) e,
+  LATERAL (SELECT e.granted, ${g.failures} + e.granted::int AS failures,
+      ${g.strangerFailures} + (p.placed AND l.stranger)::int AS stranger_failures) c,
+  LATERAL (SELECT c.granted AND c.failures >= t.cap AS charged_disable) d,
+  LATERAL (SELECT GREATEST(l.per_window - cardinality(w.recent) - 1, 0) AS remaining) r,
+  LATERAL (SELECT r.remaining, NOT w.closed AND r.remaining = 0 AS charged_lock,
+      CASE WHEN w.closed THEN l.recent WHEN r.remaining > 0 THEN w.recent || n.now ELSE '{}'::timestamptz[] END AS recent,
+      CASE WHEN w.closed OR r.remaining > 0 THEN l.lock_level ELSE l.lock_level + 1 END AS lock_level,
+      CASE WHEN w.closed THEN l.locked_until
+           WHEN r.remaining > 0 THEN NULL
+           ELSE n.now + make_interval(secs =>
+             LEAST(t.lock_seconds * power(2, LEAST(l.lock_level, 20)), t.max_lock_seconds)) END AS locked_until) s`;
+
+/**
+ * The attempt gate: one statement that claims the commands, counts the tries, charges locks and disabling and writes the
+ * ledger rows, for one try or for many. It is `spend` of `domain/attempts.ts` in SQL; a model test holds both to the
+ * same answers.
  *
  * Why it is exact: the row of the guard is locked by ON CONFLICT before SET is computed, so parallel tries at one
  * reference stand in a line, in every copy of the service. `now` is the database's clock and never runs backwards on a
@@ -11,81 +101,68 @@
  * by all statements, commands before guards and each kind sorted, so that two statements never wait for each other.
  *
  * Arrays of equal length: $1 commands, $2 fingerprints, $3 attempts, $4 repeat seconds, $5 tenants, $6 guard keys,
- * $7 per window, $8 window seconds, $9 lock seconds, $10 longest lock seconds, $11 agents, $12 subjects
+ * $7 per window, $8 window seconds, $9 lock seconds, $10 longest lock seconds, $11 agents, $12 subjects,
+ * $13 callers, $14 caps, $15 strangers per window
+ * @param clock an expression; only a test of the statement has a time of its own
  */
-export const SPEND = `
+export const spendStatement = (clock = 'clock_timestamp()'): string => `
 WITH tried AS MATERIALIZED (
-  SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[],
-                       $9::int[], $10::int[], $11::text[], $12::text[])
+  SELECT command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds, lock_seconds,
+    max_lock_seconds, agent, subject_id, caller, LEAST(cap, 100) AS cap, strangers_per_window
+  FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[],
+              $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::int[], $15::int[])
     AS t(command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds,
-         lock_seconds, max_lock_seconds, agent, subject_id)
+         lock_seconds, max_lock_seconds, agent, subject_id, caller, cap, strangers_per_window)
 ), claim AS (
-  INSERT INTO verification.commands AS c (command_id, fingerprint, attempt_id, received_at)
-  SELECT command_id, fingerprint, attempt_id, clock_timestamp() FROM tried ORDER BY command_id
+  INSERT INTO verification.commands AS c (command_id, fingerprint, attempt_id, received_at, repeat_until)
+  SELECT t.command_id, t.fingerprint, t.attempt_id, n.now, n.now + make_interval(secs => t.repeat_seconds)
+  FROM tried t, LATERAL (SELECT ${clock} AS now) n ORDER BY t.command_id
   ON CONFLICT (command_id) DO UPDATE
-    SET fingerprint = EXCLUDED.fingerprint, attempt_id = EXCLUDED.attempt_id,
-        received_at = EXCLUDED.received_at, reply = NULL
+    SET fingerprint = EXCLUDED.fingerprint, attempt_id = EXCLUDED.attempt_id, received_at = EXCLUDED.received_at,
+        repeat_until = EXCLUDED.repeat_until, reply = NULL
     WHERE c.received_at <= EXCLUDED.received_at - make_interval(secs =>
       (SELECT t.repeat_seconds FROM tried t WHERE t.command_id = c.command_id))
   RETURNING c.attempt_id
 ), spent AS (
   INSERT INTO verification.guards AS g
-    (tenant, guard_key, tries, recent, lock_level, locked_until, granted, charged_lock, attempts_left, touched_at)
-  SELECT t.tenant, t.guard_key, 1,
-    CASE WHEN t.per_window > 1 THEN ARRAY[n.now] ELSE '{}'::timestamptz[] END,
-    CASE WHEN t.per_window > 1 THEN 0 ELSE 1 END,
-    CASE WHEN t.per_window > 1 THEN NULL
-         ELSE n.now + make_interval(secs => LEAST(t.lock_seconds, t.max_lock_seconds)) END,
-    true, t.per_window <= 1, t.per_window - 1, n.now
-  FROM claim JOIN tried t USING (attempt_id), LATERAL (SELECT clock_timestamp() AS now) n
+    (tenant, guard_key, subject_id, tries, ${COLUMNS})
+  SELECT t.tenant, t.guard_key, t.subject_id, 1, x.*
+  FROM claim JOIN tried t USING (attempt_id), LATERAL (${step(NEW, `(SELECT ${clock} AS now) n`)}) x
   ORDER BY t.tenant, t.guard_key
   ON CONFLICT (tenant, guard_key) DO UPDATE
-    SET (tries, recent, lock_level, locked_until, granted, charged_lock, attempts_left, touched_at) = (
-      SELECT g.tries + 1,
-        CASE WHEN s.locked THEN g.recent WHEN s.remaining > 0 THEN s.recent || s.now ELSE '{}'::timestamptz[] END,
-        CASE WHEN s.locked OR s.remaining > 0 THEN g.lock_level ELSE g.lock_level + 1 END,
-        CASE WHEN s.locked THEN g.locked_until
-             WHEN s.remaining > 0 THEN NULL
-             ELSE s.now + make_interval(secs =>
-               LEAST(s.lock_seconds * power(2, LEAST(g.lock_level, 20)), s.max_lock_seconds)) END,
-        NOT s.locked AND cardinality(s.recent) < s.per_window,
-        NOT s.locked AND s.remaining = 0,
-        CASE WHEN s.locked THEN 0 ELSE s.remaining END,
-        s.now
-      FROM (
-        SELECT w.*, g.locked_until IS NOT NULL AND g.locked_until > w.now AS locked,
-          GREATEST(w.per_window - cardinality(w.recent) - 1, 0) AS remaining
-        FROM (
-          SELECT n.now, t.per_window, t.lock_seconds, t.max_lock_seconds,
-            ARRAY(SELECT at FROM unnest(g.recent) AS at
-                  WHERE at > n.now - make_interval(secs => t.window_seconds)) AS recent
-          FROM tried t, (SELECT GREATEST(EXCLUDED.touched_at, g.touched_at) AS now) n
-          WHERE t.tenant = EXCLUDED.tenant AND t.guard_key = EXCLUDED.guard_key
-        ) w
-      ) s
+    SET (subject_id, tries, ${COLUMNS}) = (
+      SELECT EXCLUDED.subject_id, g.tries + 1, x.*
+      FROM tried t, LATERAL (${step(KEPT, '(SELECT GREATEST(EXCLUDED.touched_at, g.touched_at) AS now) n')}) x
+      WHERE t.tenant = EXCLUDED.tenant AND t.guard_key = EXCLUDED.guard_key
     )
-  RETURNING g.tenant, g.guard_key, g.tries, g.granted, g.charged_lock, g.attempts_left, g.touched_at
+  RETURNING g.tenant, g.guard_key, g.tries, g.granted, g.charged_lock, g.charged_disable, g.disabled, g.stranger,
+    g.attempts_left, g.touched_at
 ), ledger AS (
   INSERT INTO verification.attempts
-    (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted, charged_lock, attempts_left, spent_at)
+    (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted, charged_lock, charged_disable,
+     disabled, stranger, attempts_left, spent_at)
   SELECT t.attempt_id, t.command_id, t.tenant, t.agent, t.guard_key, t.subject_id, s.tries, s.granted, s.charged_lock,
-    s.attempts_left, s.touched_at
+    s.charged_disable, s.disabled, s.stranger, s.attempts_left, s.touched_at
   FROM spent s JOIN tried t USING (tenant, guard_key)
 )
-SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.attempts_left, s.touched_at AS spent_at
+SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.charged_disable, s.disabled, s.stranger,
+  s.attempts_left, s.touched_at AS spent_at
 FROM spent s JOIN tried t USING (tenant, guard_key)`;
+
+export const SPEND = spendStatement();
 
 /**
  * The verdicts: closes each attempt once, settles its guard, keeps the reply for a repeated command, and hands the facts
  * to the outbox. The guard's row is written whatever the verdict, so that the work tells nothing, and its lock gives
- * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}.
+ * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}. `settled` is `settle` of
+ * `domain/attempts.ts`.
  *
- * Arrays of equal length, no guard twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON
+ * Arrays of equal length, no guard twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON, $6 callers
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
-    AS v(attempt_id, outcome, reply, command_id, facts)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[])
+    AS v(attempt_id, outcome, reply, command_id, facts, caller)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
   WHERE c.command_id IN (SELECT command_id FROM verdict)
@@ -94,15 +171,24 @@ WITH verdict AS MATERIALIZED (
   UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp()
   FROM verdict v JOIN held h USING (command_id)
   WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
-  RETURNING a.attempt_id, a.tenant, a.guard_key, v.outcome
+  RETURNING a.attempt_id, a.tenant, a.guard_key, a.stranger, a.charged_disable, v.caller, v.outcome = 'verified' AS success
 ), locked AS MATERIALIZED (
   SELECT c.* FROM verification.guards g JOIN closed c USING (tenant, guard_key)
   ORDER BY g.tenant, g.guard_key FOR UPDATE OF g
 ), settled AS (
   UPDATE verification.guards g
-  SET recent = CASE WHEN l.outcome = 'verified' THEN '{}'::timestamptz[] ELSE g.recent END,
-      lock_level = CASE WHEN l.outcome = 'verified' THEN 0 ELSE g.lock_level END,
-      locked_until = CASE WHEN l.outcome = 'verified' THEN NULL ELSE g.locked_until END
+  SET recent = CASE WHEN l.success THEN '{}' ELSE g.recent END,
+      lock_level = CASE WHEN l.success THEN 0 ELSE g.lock_level END,
+      locked_until = CASE WHEN l.success THEN NULL ELSE g.locked_until END,
+      stranger_recent = CASE WHEN l.success AND l.stranger THEN '{}' ELSE g.stranger_recent END,
+      stranger_lock_level = CASE WHEN l.success AND l.stranger THEN 0 ELSE g.stranger_lock_level END,
+      stranger_locked_until = CASE WHEN l.success AND l.stranger THEN NULL ELSE g.stranger_locked_until END,
+      failures = CASE WHEN l.success THEN 0 ELSE g.failures END,
+      stranger_failures = CASE WHEN l.success THEN 0 ELSE g.stranger_failures END,
+      disabled = g.disabled AND NOT (l.success AND l.charged_disable),
+      callers = CASE WHEN l.success AND l.caller IS NOT NULL THEN (
+        SELECT k.all_of[GREATEST(cardinality(k.all_of) - ${MOST_CALLERS - 1}, 1):]
+        FROM (SELECT array_remove(g.callers, l.caller) || l.caller AS all_of) k) ELSE g.callers END
   FROM locked l WHERE g.tenant = l.tenant AND g.guard_key = l.guard_key
   RETURNING l.attempt_id
 ), answered AS (
@@ -122,6 +208,17 @@ SELECT attempt_id FROM closed`;
 /** What became of a command: its latest attempt and the stored reply. $1 command */
 export const RECALL = `
 SELECT c.fingerprint, c.reply, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
-  a.attempts_left, a.spent_at, a.outcome
+  a.charged_disable, a.disabled, a.stranger, a.attempts_left, a.spent_at, a.outcome
 FROM verification.commands c JOIN verification.attempts a ON a.attempt_id = c.attempt_id
 WHERE c.command_id = $1`;
+
+/** `unlock` of `domain/attempts.ts`. $1 tenant, $2 guard keys */
+export const UNLOCK = `
+UPDATE verification.guards
+SET recent = '{}', locked_until = NULL, stranger_recent = '{}', stranger_locked_until = NULL, stranger_failures = 0
+WHERE tenant = $1 AND guard_key = ANY ($2::text[])`;
+
+/** `renew` of `domain/attempts.ts`, in the transaction that stores a new credential. $1 tenant, $2 guard key */
+export const RENEW = `
+UPDATE verification.guards SET failures = 0, stranger_failures = 0, disabled = false, callers = '{}'
+WHERE tenant = $1 AND guard_key = $2`;

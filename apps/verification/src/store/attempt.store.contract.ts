@@ -21,7 +21,10 @@ export function attemptOf(more: Partial<Attempt> = {}): Attempt {
     tenant: 'acme',
     agent: 'front-desk',
     guardKey: randomUUID(),
+    method: 'pin',
     subject: undefined,
+    caller: undefined,
+    cap: 100,
     ...more,
   };
 }
@@ -44,7 +47,8 @@ export function verdictOf(
     tenant: attempt.tenant,
     outcome,
   });
-  return { tenant: attempt.tenant, guardKey: attempt.guardKey, attempt: spent, reply, facts: [fact] };
+  const { tenant, guardKey, caller } = attempt;
+  return { tenant, guardKey, attempt: spent, caller, reply, facts: [fact] };
 }
 
 /** What every attempt store promises; run on the twin and on PostgreSQL. */
@@ -126,6 +130,58 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     });
   });
 
+  it('lets strangers lock themselves out, and the known caller in', async () => {
+    const guardKey = randomUUID();
+    const by = async (caller: string): Promise<SpentAttempt> =>
+      spentOf(await bed.store.spend(attemptOf({ guardKey, caller }), POLICY));
+    const first = attemptOf({ guardKey, caller: 'owner' });
+    const spent = spentOf(await bed.store.spend(first, POLICY));
+    await bed.store.close(verdictOf(first, spent, 'verified'));
+    for (let n = 0; n < 3; n++) expect(await by(`stranger ${n}`)).toMatchObject({ granted: true, stranger: true });
+    expect(await by('stranger 4')).toMatchObject({ granted: false, left: 0 });
+    expect(await by('owner')).toMatchObject({ granted: true, stranger: false, left: 2 });
+  });
+
+  it('disables a credential with the last guess of the cap, unless it is right', async () => {
+    const guardKey = randomUUID();
+    const policy = { ...POLICY, perWindow: 9 };
+    const last = async (): Promise<[Attempt, SpentAttempt]> => {
+      const attempt = attemptOf({ guardKey, cap: 2 });
+      return [attempt, spentOf(await bed.store.spend(attempt, policy))];
+    };
+    expect((await last())[1]).toMatchObject({ granted: true, chargedDisable: false, disabled: false, left: 1 });
+    const [attempt, spent] = await last();
+    expect(spent).toMatchObject({ granted: true, chargedDisable: true, disabled: true, left: 0 });
+    expect((await last())[1]).toMatchObject({ granted: false, chargedDisable: false, disabled: true });
+    await bed.store.close(verdictOf(attempt, spent, 'verified'));
+    expect((await last())[1]).toMatchObject({ granted: true, disabled: false });
+  });
+
+  it('is opened by an unlock, once for a command, and forgives no failure by it', async () => {
+    const guardKey = randomUUID();
+    for (let n = 0; n < 4; n++) await guess(guardKey);
+    const commandId = randomUUID();
+    const fact = verdictOf(attemptOf({ guardKey }), await guess(guardKey), 'locked').facts[0];
+    if (!fact) throw new Error('no fact');
+    await bed.store.unlock(commandId, 'acme', guardKey, fact);
+    expect(await bed.facts()).toContain(fact.factId);
+    for (let n = 0; n < 3; n++) expect(await guess(guardKey)).toMatchObject({ granted: true });
+    await bed.store.unlock(commandId, 'acme', guardKey, fact);
+    expect(await guess(guardKey)).toMatchObject({ granted: false });
+    await bed.store.unlock(randomUUID(), 'acme', guardKey, message(FactRecorded, { ...fact, factId: randomUUID() }));
+    const disabling = spentOf(await bed.store.spend(attemptOf({ guardKey, cap: 7 }), POLICY));
+    expect(disabling).toMatchObject({ granted: true, chargedDisable: true });
+    await bed.store.unlock(randomUUID(), 'acme', guardKey, message(FactRecorded, { ...fact, factId: randomUUID() }));
+    expect(await guess(guardKey)).toMatchObject({ granted: false, disabled: true });
+  });
+
+  it('counts the credentials of a reference apart', async () => {
+    const guardKey = randomUUID();
+    for (let n = 0; n < 4; n++) await guess(guardKey);
+    const knowledge = await bed.store.spend(attemptOf({ guardKey, method: 'knowledge' }), POLICY);
+    expect(spentOf(knowledge)).toMatchObject({ granted: true, number: 1 });
+  });
+
   it('answers a repeated command from the store and spends nothing', async () => {
     const attempt = attemptOf();
     const spent = spentOf(await bed.store.spend(attempt, POLICY));
@@ -151,7 +207,11 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const spent = spentOf(await bed.store.spend(attempt, POLICY));
     const again = await bed.store.spend({ ...attempt, attemptId: randomUUID() }, POLICY);
     expect(again).toEqual({ kind: 'unanswered', attempt: spent });
-    expect(await bed.store.unanswered(attempt.commandId)).toMatchObject({ ...spent, guardKey: attempt.guardKey });
+    expect(await bed.store.unanswered(attempt.commandId)).toEqual({
+      attempt: spent,
+      guardKey: attempt.guardKey,
+      subject: undefined,
+    });
     const before = (await bed.facts()).length;
     const replies = [
       await bed.store.close(verdictOf(attempt, spent, 'rejected')),

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { type AttemptPolicy } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
-import { FRESH, settle, spend, type Guard } from '../domain/attempts.js';
+import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.store.contract.js';
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001],
+    migrations: [Verification1764000000001, VerificationGate1764000200001],
     applicationName: 'test',
     poolSize: 20,
   });
@@ -38,7 +38,9 @@ async function advance(seconds: number): Promise<void> {
   await database.query(
     `UPDATE verification.guards SET touched_at = touched_at - make_interval(secs => $1),
        locked_until = locked_until - make_interval(secs => $1),
-       recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(recent) at)`,
+       recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(recent) at),
+       stranger_locked_until = stranger_locked_until - make_interval(secs => $1),
+       stranger_recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(stranger_recent) at)`,
     [seconds],
   );
   await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [
@@ -55,40 +57,6 @@ describe('the PostgreSQL attempt store', () => {
         (await database.query<{ id: string }>('SELECT id FROM verification.outbox')).map(({ id }) => id),
     }),
   );
-
-  it('decides like the pure function, step by step, for random policies and times', async () => {
-    const policy = fc.record({
-      perWindow: fc.integer({ min: 1, max: 5 }),
-      windowSeconds: fc.integer({ min: 1000, max: 4000 }),
-      lockSeconds: fc.integer({ min: 1000, max: 3000 }),
-      maxLockSeconds: fc.integer({ min: 3000, max: 9000 }),
-    });
-    const step = fc.record({ wait: fc.integer({ min: 0, max: 5000 }), right: fc.boolean() });
-    await fc.assert(
-      fc.asyncProperty(policy, fc.array(step, { minLength: 1, maxLength: 12 }), async (limits, steps) => {
-        const guardKey = randomUUID();
-        let guard: Guard = FRESH;
-        let now = 0;
-        for (const { wait, right } of steps) {
-          now += wait * 1000;
-          await advance(wait);
-          const expected = spend(guard, now, limits);
-          const attempt = attemptOf({ guardKey });
-          const spent = spentOf(await store.spend(attempt, limits));
-          expect(spent).toMatchObject({
-            granted: expected.granted,
-            chargedLock: expected.chargedLock,
-            left: expected.left,
-            number: expected.guard.tries,
-          });
-          const verified = right && expected.granted;
-          await store.close(verdictOf(attempt, spent, verified ? 'verified' : 'rejected'));
-          guard = settle(expected.guard, verified);
-        }
-      }),
-      { numRuns: 40 },
-    );
-  });
 
   it('counts without a gap and without a deadlock when two copies work on the same references in batches', async () => {
     const copy = new PostgresAttemptStore(database, () => undefined);
@@ -145,6 +113,6 @@ describe('the PostgreSQL attempt store', () => {
   });
 });
 
-function limits(): Parameters<typeof spend>[2] {
+function limits(): AttemptPolicy {
   return { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
 }

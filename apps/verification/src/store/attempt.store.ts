@@ -1,14 +1,36 @@
-import { encodeMessage, message, VerificationDecided, type AttemptPolicy } from '@countersign/contracts';
+import {
+  encodeMessage,
+  message,
+  VerificationDecided,
+  type AttemptPolicy,
+  type FactRecorded,
+} from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Batched, type Database } from '@countersign/persistence';
+import { Batched, Inbox, Outbox, UniqueViolation, type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
-import { AttemptStore, type Attempt, type SpendResult, type SpentAttempt, type Verdict } from '../ports.js';
-import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
+import { CREDENTIAL_KINDS, guardRow, referenceOf, strangersPerWindow } from '../domain/attempts.js';
+import { asSpent } from '../domain/spent-attempt.js';
+import {
+  AttemptStore,
+  type Attempt,
+  type SpendResult,
+  type SpentAttempt,
+  type UnansweredAttempt,
+  type Verdict,
+} from '../ports.js';
+import { CLOSE, RECALL, SPEND, UNLOCK } from './attempt.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
 
-interface SpentRow {
+/** The ledger holds each number of a reference once: who sets a counter back makes the next try break this rule. */
+const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
+
+export interface SpentRow {
   number: string;
   granted: boolean;
   charged_lock: boolean;
+  charged_disable: boolean;
+  disabled: boolean;
+  stranger: boolean;
   attempts_left: number;
   spent_at: Date;
 }
@@ -22,13 +44,14 @@ interface RecallRow extends SpentRow {
   outcome: string | null;
 }
 
-interface Try {
+/** A try, and the budget that it draws on. */
+export interface Try {
   readonly attempt: Attempt;
   readonly policy: AttemptPolicy;
 }
 
 /** A verdict, and its facts as rows of the outbox. */
-interface Closing {
+export interface Closing {
   readonly verdict: Verdict;
   readonly facts: string;
 }
@@ -37,6 +60,8 @@ interface Closing {
 export class PostgresAttemptStore extends AttemptStore {
   readonly #spend: Batched<Try, SpentRow | undefined>;
   readonly #close: Batched<Closing, boolean>;
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
 
   constructor(
     private readonly database: Database,
@@ -47,8 +72,11 @@ export class PostgresAttemptStore extends AttemptStore {
      * travels together too: one statement, one record batch, one answer to the adapter.
      */
     moreVerdictsToCome: () => boolean = () => false,
+    private readonly report?: ReportTampering,
   ) {
     super();
+    this.#inbox = new Inbox(database);
+    this.#outbox = new Outbox(database);
     this.#spend = new Batched({
       rows: ({ attempt }) => [`command ${attempt.commandId}`, guardOf(attempt.tenant, attempt.guardKey)],
       run: (tries) => this.#spendAll(tries),
@@ -61,7 +89,7 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
-    const row = await this.#spend.call({ attempt, policy });
+    const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
     if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
     const known = await this.#recall(attempt.commandId);
     if (known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
@@ -78,51 +106,50 @@ export class PostgresAttemptStore extends AttemptStore {
   }
 
   async #spendAll(tries: readonly Try[]): Promise<(SpentRow | undefined)[]> {
-    const of = <T>(read: (one: Attempt) => T): T[] => tries.map(({ attempt }) => read(attempt));
-    const by = (read: (policy: AttemptPolicy) => number): number[] => tries.map(({ policy }) => read(policy));
-    const rows = await this.database.prepared<SpentRow & { attempt_id: string }>('verification.spend', SPEND, [
-      of(({ commandId }) => commandId),
-      of(({ fingerprint }) => fingerprint),
-      of(({ attemptId }) => attemptId),
-      of(({ repeatSeconds }) => repeatSeconds),
-      of(({ tenant }) => tenant),
-      of(({ guardKey }) => guardKey),
-      by(({ perWindow }) => perWindow),
-      by(({ windowSeconds }) => windowSeconds),
-      by(({ lockSeconds }) => lockSeconds),
-      by(({ maxLockSeconds }) => maxLockSeconds),
-      of(({ agent }) => agent),
-      of(({ subject }) => subject ?? null),
-    ]);
+    type Row = SpentRow & { attempt_id: string };
+    const rows = await this.database.prepared<Row>('verification.spend', SPEND, spendParameters(tries));
     const spent = new Map(rows.map((row) => [row.attempt_id, row]));
-    return of(({ attemptId }) => spent.get(attemptId));
+    return tries.map(({ attempt }) => spent.get(attempt.attemptId));
   }
 
   /** Whether each verdict was the first of its attempt. */
   async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
-    const of = <T>(read: (verdict: Verdict) => T): T[] => closings.map(({ verdict }) => read(verdict));
-    const rows = await this.database.prepared<{ attempt_id: string }>('verification.close', CLOSE, [
-      of(({ attempt }) => attempt.attemptId),
-      of(({ reply }) => reply.outcome),
-      of(({ reply }) => JSON.stringify(reply)),
-      of(({ reply }) => reply.commandId),
-      closings.map(({ facts }) => facts),
-    ]);
+    const rows = await this.database.prepared<{ attempt_id: string }>(
+      'verification.close',
+      CLOSE,
+      closeParameters(closings),
+    );
     if (rows.length > 0) this.wakeRelay();
     const closed = new Set(rows.map((row) => row.attempt_id));
-    return of(({ attempt }) => closed.has(attempt.attemptId));
+    return closings.map(({ verdict }) => closed.has(verdict.attempt.attemptId));
   }
 
-  override async unanswered(
-    commandId: string,
-  ): Promise<(SpentAttempt & { guardKey: string; subject?: string }) | undefined> {
+  override async unanswered(commandId: string): Promise<UnansweredAttempt | undefined> {
     const [row] = await this.database.query<RecallRow>(RECALL, [commandId]);
     if (!row || row.outcome !== null) return undefined;
-    return {
-      ...spentAttempt(row.attempt_id, row),
-      guardKey: row.guard_key,
-      ...(row.subject_id === null ? {} : { subject: row.subject_id }),
-    };
+    const attempt = spentAttempt(row.attempt_id, row);
+    return { attempt, guardKey: referenceOf(row.guard_key), subject: row.subject_id ?? undefined };
+  }
+
+  override async unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return;
+      await tx.query(UNLOCK, [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind))]);
+      await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+    });
+    this.wakeRelay();
+  }
+
+  /** A counter below its ledger: nothing was spent, and nobody may look at the guess. */
+  async #explain({ tenant, guardKey, subject }: Attempt, error: unknown): Promise<never> {
+    if (!(error instanceof UniqueViolation && error.constraint === LEDGER_NUMBERS)) throw error;
+    const who = subject === undefined ? {} : { subject };
+    await this.report?.({ what: 'counter', reason: 'below_ledger', tenant, subjectKey: guardKey, ...who });
+    throw new ServiceError(
+      'COUNTER_BROKEN',
+      'A counter of attempts is below its ledger: attempts check names it',
+      false,
+    );
   }
 
   async #recall(commandId: string): Promise<RecallRow> {
@@ -134,15 +161,55 @@ export class PostgresAttemptStore extends AttemptStore {
 
 const guardOf = (tenant: string, guardKey: string): string => `guard ${tenant} ${guardKey}`;
 
-function spentAttempt(attemptId: string, row: SpentRow): SpentAttempt {
-  return {
+/** What {@link SPEND} takes. */
+export function spendParameters(tries: readonly Try[]): unknown[][] {
+  const of = <T>(read: (one: Attempt) => T): T[] => tries.map(({ attempt }) => read(attempt));
+  const by = (read: (policy: AttemptPolicy) => number): number[] => tries.map(({ policy }) => read(policy));
+  return [
+    of(({ commandId }) => commandId),
+    of(({ fingerprint }) => fingerprint),
+    of(({ attemptId }) => attemptId),
+    of(({ repeatSeconds }) => repeatSeconds),
+    of(({ tenant }) => tenant),
+    of(({ guardKey, method }) => guardRow(guardKey, method)),
+    by(({ perWindow }) => perWindow),
+    by(({ windowSeconds }) => windowSeconds),
+    by(({ lockSeconds }) => lockSeconds),
+    by(({ maxLockSeconds }) => maxLockSeconds),
+    of(({ agent }) => agent),
+    of(({ subject }) => subject ?? null),
+    of(({ caller }) => caller ?? null),
+    of(({ cap }) => cap),
+    by(strangersPerWindow),
+  ];
+}
+
+/** What {@link CLOSE} takes. */
+export function closeParameters(closings: readonly Closing[]): unknown[][] {
+  const of = <T>(read: (verdict: Verdict) => T): T[] => closings.map(({ verdict }) => read(verdict));
+  return [
+    of(({ attempt }) => attempt.attemptId),
+    of(({ reply }) => reply.outcome),
+    of(({ reply }) => JSON.stringify(reply)),
+    of(({ reply }) => reply.commandId),
+    closings.map(({ facts }) => facts),
+    of(({ caller }) => caller ?? null),
+  ];
+}
+
+/** A row of {@link SPEND} as the proof that it is. */
+export function spentAttempt(attemptId: string, row: SpentRow): SpentAttempt {
+  return asSpent({
     attemptId,
     number: Number(row.number),
     granted: row.granted,
     chargedLock: row.charged_lock,
+    chargedDisable: row.charged_disable,
+    disabled: row.disabled,
+    stranger: row.stranger,
     left: row.attempts_left,
     spentAt: row.spent_at.toISOString(),
-  };
+  });
 }
 
 function parseReply(text: string): VerificationDecided {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import argon2 from 'argon2';
 import { Keyring, Secret } from '@countersign/sealing';
+import { asSpent } from '../domain/spent-attempt.js';
 import { type StoredCredential } from '../ports.js';
 import { ArgonPinVault } from './pin-vault.js';
 
@@ -9,6 +10,19 @@ const COST = { memoryKib: 19_456, passes: 2, lanes: 1 };
 const ROW = { tenant: 'acme', subject: 'alice', version: 1 };
 const CONTEXT = ['pin', 'acme', 'alice', '1'];
 
+const TRY = {
+  attemptId: 'a',
+  number: 1,
+  granted: true,
+  chargedLock: false,
+  chargedDisable: false,
+  disabled: false,
+  stranger: true,
+  left: 2,
+  spentAt: new Date(0).toISOString(),
+};
+const GRANTED = asSpent(TRY);
+
 const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
 const vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10 });
 
@@ -16,7 +30,7 @@ async function compare(guess: string, credential: StoredCredential | undefined):
   const slot = vault.reserve();
   if (!slot) throw new Error('the queue is full');
   try {
-    return await slot.compare(guess, credential);
+    return await slot.compare(GRANTED, guess, credential);
   } finally {
     slot.release();
   }
@@ -34,6 +48,13 @@ describe('the PIN vault', () => {
     expect(await compare('19283746', credential)).toBe(false);
     expect(await compare('', credential)).toBe(false);
     expect(await compare(PIN, undefined)).toBe(false);
+  });
+
+  it('never compares a try that was not granted, however right it is', async () => {
+    const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
+    const slot = vault.reserve();
+    expect(await slot?.compare(asSpent({ ...TRY, granted: false }), PIN, credential)).toBe(false);
+    slot?.release();
   });
 
   it('stores what another argon2 implementation verifies, and verifies what that one makes', async () => {
@@ -63,7 +84,7 @@ describe('the PIN vault', () => {
     const small = await ArgonPinVault.open({ keyring, cost: { ...COST, memoryKib: 8 }, concurrency: 1, queueLimit: 2 });
     const slots = [small.reserve(), small.reserve(), small.reserve()];
     expect(small.reserve()).toBeUndefined();
-    await Promise.all(slots.flatMap((slot) => (slot ? [slot.compare(PIN, undefined)] : [])));
+    await Promise.all(slots.flatMap((slot) => (slot ? [slot.compare(GRANTED, PIN, undefined)] : [])));
     for (const slot of slots) {
       slot?.release();
       slot?.release();

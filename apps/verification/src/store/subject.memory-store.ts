@@ -1,4 +1,5 @@
 import { type KeyedHash } from '@countersign/sealing';
+import { LOWEST_CAP } from '../domain/attempts.js';
 import {
   SubjectStore,
   type FoundSubject,
@@ -11,6 +12,7 @@ import {
 interface Subject {
   profile: Profile;
   credential?: StoredCredential;
+  cap?: number;
 }
 
 /** The twin of the PostgreSQL store for tests of use cases. */
@@ -33,6 +35,7 @@ export class MemorySubjectStore extends SubjectStore {
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
       credential: subject?.credential,
+      cap: subject?.cap ?? LOWEST_CAP,
     });
   }
 
@@ -52,6 +55,7 @@ export class MemorySubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
+    cap: number,
     wrap: (version: number) => { keyId: string; wrapped: Buffer },
   ): Promise<'created' | 'updated' | 'not_found'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
@@ -61,6 +65,7 @@ export class MemorySubjectStore extends SubjectStore {
     const version = (known.credential?.version ?? 0) + 1;
     const before = known.credential;
     known.credential = { tenant, subject, version, ...wrap(version) };
+    known.cap = cap;
     return Promise.resolve(before ? 'updated' : 'created');
   }
 
@@ -73,6 +78,8 @@ export class MemorySubjectStore extends SubjectStore {
       phones: known.profile.phones?.length ?? 0,
       attemptsInWindow: 0,
       lockedUntil: undefined,
+      consecutiveFailures: 0,
+      disabled: false,
       updatedAt: new Date(0).toISOString(),
     });
   }

@@ -4,7 +4,11 @@ import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { profileContext } from '@countersign/stored-secrets';
+import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
 import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
+import { RENEW } from './attempt.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
 
 interface FoundRow {
   subject_id: string;
@@ -14,6 +18,7 @@ interface FoundRow {
   credential_version: number | null;
   credential_key_id: string | null;
   wrapped: Buffer | null;
+  cap: number | null;
 }
 
 /** A reference as a verification names it. */
@@ -31,7 +36,7 @@ const FIND = `
 SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kind, ref, place), LATERAL (
   SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
-    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped
+    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.cap
   FROM verification.subjects s
   LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
   WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
@@ -49,6 +54,7 @@ export class PostgresSubjectStore extends SubjectStore {
     private readonly keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
+    private readonly report?: ReportTampering,
   ) {
     super();
     this.#inbox = new Inbox(database);
@@ -59,15 +65,22 @@ export class PostgresSubjectStore extends SubjectStore {
   override async find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref });
     if (!row) {
-      const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
+      const nobody = {
+        id: undefined,
+        displayName: undefined,
+        locale: undefined,
+        credential: undefined,
+        cap: LOWEST_CAP,
+      };
       return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
-    const profile = this.#unwrapProfile(tenant, row);
+    const profile = await this.#unwrapProfile(tenant, row);
     return {
       id: row.subject_id,
       // A known subject has one counter, whether it was named by id or by number.
       guardKey: this.hash.hash('guard', tenant, 'id', row.subject_id),
       displayName: profile.displayName,
+      cap: row.cap ?? LOWEST_CAP,
       locale: profile.locale,
       credential:
         row.wrapped === null || row.credential_version === null || row.credential_key_id === null
@@ -118,6 +131,7 @@ export class PostgresSubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
+    cap: number,
     wrap: (version: number) => { keyId: string; wrapped: Buffer },
   ): Promise<'created' | 'updated' | 'not_found'> {
     const result = await this.database.transaction(async (tx) => {
@@ -130,13 +144,14 @@ export class PostgresSubjectStore extends SubjectStore {
       const version = (before?.version ?? 0) + 1;
       const { keyId, wrapped } = wrap(version);
       await tx.query(
-        `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
-         VALUES ($1, $2, 'pin', $3, $4, $5)
+        `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap)
+         VALUES ($1, $2, 'pin', $3, $4, $5, $6)
          ON CONFLICT (tenant, subject_id, kind) DO UPDATE
            SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
-               enrolled_at = EXCLUDED.enrolled_at`,
-        [tenant, subject, version, keyId, wrapped],
+               cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`,
+        [tenant, subject, version, keyId, wrapped, cap],
       );
+      await tx.query(RENEW, [tenant, guardRow(this.hash.hash('guard', tenant, 'id', subject), 'pin')]);
       const kind = before ? 'credential.changed' : 'credential.enrolled';
       await this.#record(tx, tenant, subject, kind, commandId, { credential: 'pin', version });
       return before ? 'updated' : 'created';
@@ -150,11 +165,15 @@ export class PostgresSubjectStore extends SubjectStore {
       enrolled: boolean;
       phones: number;
       recent: number | null;
+      failures: number | null;
+      disabled: boolean | null;
       locked_until: Date | null;
       updated_at: Date;
     }>(
-      `SELECT s.updated_at, c.subject_id IS NOT NULL AS enrolled, cardinality(g.recent) AS recent,
-         CASE WHEN g.locked_until > clock_timestamp() THEN g.locked_until END AS locked_until,
+      `SELECT s.updated_at, c.subject_id IS NOT NULL AS enrolled, g.failures, g.disabled,
+         cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
+         (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
+          WHERE u > clock_timestamp()) AS locked_until,
          (SELECT count(*)::int FROM verification.subject_phones p
           WHERE p.tenant = s.tenant AND p.subject_id = s.subject_id) AS phones
        FROM verification.subjects s
@@ -170,6 +189,8 @@ export class PostgresSubjectStore extends SubjectStore {
       phones: row.phones,
       attemptsInWindow: row.recent ?? 0,
       lockedUntil: row.locked_until?.toISOString(),
+      consecutiveFailures: row.failures ?? 0,
+      disabled: row.disabled ?? false,
       updatedAt: row.updated_at.toISOString(),
     };
   }
@@ -180,7 +201,7 @@ export class PostgresSubjectStore extends SubjectStore {
        WHERE tenant = $1 AND subject_id = $2 FOR UPDATE`,
       [tenant, subject],
     );
-    return row && { version: row.version, profile: this.#unwrapProfile(tenant, row) };
+    return row && { version: row.version, profile: await this.#unwrapProfile(tenant, row) };
   }
 
   async #writeProfile(tx: Sql, tenant: string, subject: string, version: number, profile: Profile): Promise<void> {
@@ -226,19 +247,18 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  #unwrapProfile(
+  async #unwrapProfile(
     tenant: string,
     row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>,
-  ): Profile {
+  ): Promise<Profile> {
+    const { subject_id: subject, profile_key_id: keyId } = row;
     try {
-      const wrapped = { keyId: row.profile_key_id, bytes: row.profile };
-      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, row.subject_id, row.version))) as Profile;
+      const wrapped = { keyId, bytes: row.profile };
+      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, subject, row.version))) as Profile;
     } catch {
+      const reason = this.keyring.has(keyId) ? 'altered' : 'unknown_key';
+      await this.report?.({ what: 'profile', reason, tenant, subject });
       throw new ServiceError('CREDENTIAL_BROKEN', 'A stored profile does not belong to its row or its key', false);
     }
   }
-}
-
-function profileContext(tenant: string, subject: string, version: number): string[] {
-  return ['profile', tenant, subject, String(version)];
 }

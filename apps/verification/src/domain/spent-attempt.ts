@@ -1,0 +1,28 @@
+import { type Spent } from './attempts.js';
+
+declare const counted: unique symbol;
+
+/** What a try at the gate gave, as the ledger has it. */
+export interface CountedTry extends Pick<
+  Spent,
+  'granted' | 'chargedLock' | 'chargedDisable' | 'disabled' | 'left' | 'stranger'
+> {
+  readonly attemptId: string;
+  /** Gapless number of this try at this credential. */
+  readonly number: number;
+  /** Database time of the try, ISO 8601. */
+  readonly spentAt: string;
+}
+
+/**
+ * The proof that a try was counted and is durable; nothing is compared without one. Its brand is a symbol that no other
+ * file can name: only the attempt stores have {@link counted} to make one (rule `spent-before-compared`).
+ */
+export interface SpentAttempt extends CountedTry {
+  readonly [counted]: true;
+}
+
+/** For attempt stores, once the try is durable. */
+export function asSpent(attempt: CountedTry): SpentAttempt {
+  return attempt as SpentAttempt;
+}

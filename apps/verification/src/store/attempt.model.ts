@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { type AttemptPolicy } from '@countersign/contracts';
+import { type Database } from '@countersign/persistence';
+import { FRESH, renew, settle, spend, unlock, type Guard, type Spent } from '../domain/attempts.js';
+import { CLOSE, RENEW, spendStatement, UNLOCK } from './attempt.sql.js';
+import { attemptOf, verdictOf } from './attempt.store.contract.js';
+import { closeParameters, spendParameters, spentAttempt, type SpentRow } from './attempt.store.js';
+
+/** The statements of the gate; those of a fault differ from the real ones. */
+export interface Statements {
+  /** Its clock is the parameter $16. */
+  readonly spend: string;
+  readonly close: string;
+  readonly unlock: string;
+  readonly renew: string;
+}
+
+export const REAL: Statements = {
+  spend: spendStatement('$16::timestamptz'),
+  close: CLOSE,
+  unlock: UNLOCK,
+  renew: RENEW,
+};
+
+interface Open {
+  readonly attempt: ReturnType<typeof attemptOf>;
+  readonly spent: ReturnType<typeof spentAttempt>;
+  readonly model: Spent;
+}
+
+interface Subject {
+  readonly key: string;
+  guard: Guard;
+  policy: AttemptPolicy;
+  cap: number;
+  /** Tries whose verdict is not written yet. */
+  open: Open[];
+}
+
+const GUARDS = 300;
+const START = Date.parse('2030-01-01T00:00:00Z');
+const CALLERS = [undefined, ...Array.from({ length: 11 }, (_, at) => `caller ${at}`)];
+
+/** Columns of a guard's row in the names of the pure function, times in milliseconds. */
+const ROWS = `SELECT guard_key, tries::int, recent, lock_level, locked_until, stranger_recent, stranger_lock_level,
+  stranger_locked_until, failures, stranger_failures, disabled, callers, touched_at
+  FROM verification.guards WHERE tenant = $1`;
+
+interface Row {
+  guard_key: string;
+  tries: number;
+  recent: Date[];
+  lock_level: number;
+  locked_until: Date | null;
+  stranger_recent: Date[];
+  stranger_lock_level: number;
+  stranger_locked_until: Date | null;
+  failures: number;
+  stranger_failures: number;
+  disabled: boolean;
+  callers: string[];
+  touched_at: Date;
+}
+
+/**
+ * Plays random tries, verdicts, unlocks and enrolments, at times that jump, stand still and run backwards, at many guards:
+ * with the statements and with the pure functions, and compares every answer and every row. Times are whole seconds, so
+ * that the borders of windows and locks are met exactly.
+ */
+export class GateModel {
+  readonly #tenant = `model-${randomUUID()}`;
+  readonly #subjects: Subject[];
+  #now = START;
+
+  constructor(
+    private readonly database: Database,
+    private readonly statements: Statements,
+    /** A number below 1 at each call; the same ones for the same seed. */
+    private readonly chance: () => number,
+  ) {
+    this.#subjects = Array.from({ length: GUARDS }, () => {
+      return { key: randomUUID(), guard: FRESH, policy: this.#policy(), cap: this.#cap(), open: [] };
+    });
+  }
+
+  /** @returns the first difference, in words; undefined when there is none in so many tries */
+  async play(tries: number): Promise<string | undefined> {
+    for (let done = 0; done < tries;) {
+      this.#pass();
+      const chosen = this.#subjects.filter(() => this.chance() < 0.85);
+      const difference =
+        (await this.#spend(chosen)) ??
+        (await this.#close()) ??
+        (await this.#manage(this.statements.unlock, unlock)) ??
+        (await this.#manage(this.statements.renew, renew)) ??
+        (await this.#compare());
+      if (difference !== undefined) return `after ${done} to ${done + chosen.length} tries: ${difference}`;
+      done += chosen.length;
+    }
+    return undefined;
+  }
+
+  #whole(below: number): number {
+    return Math.floor(this.chance() * below);
+  }
+
+  /** Seldom a little backwards, as a database's clock may be set; mostly within a window; seldom over every lock. */
+  #pass(): void {
+    const kind = this.chance();
+    const seconds = kind < 0.05 ? -this.#whole(5) : kind < 0.95 ? this.#whole(8) : this.#whole(400);
+    this.#now += seconds * 1000;
+  }
+
+  #policy(): AttemptPolicy {
+    const perWindow = 1 + this.#whole(5);
+    const lockSeconds = 1 + this.#whole(6);
+    const strangers = this.chance();
+    return {
+      perWindow,
+      windowSeconds: 1 + this.#whole(20),
+      lockSeconds,
+      maxLockSeconds: lockSeconds * (1 + this.#whole(12)),
+      ...(strangers < 0.5 ? {} : { strangersPerWindow: this.#whole(perWindow + 2) }),
+    };
+  }
+
+  #cap(): number {
+    return this.chance() < 0.1 ? 90 + this.#whole(20) : 1 + this.#whole(14);
+  }
+
+  async #spend(chosen: readonly Subject[]): Promise<string | undefined> {
+    const tries = chosen.map((subject) => {
+      if (this.chance() < 0.02) subject.policy = this.#policy();
+      const caller = CALLERS[this.#whole(CALLERS.length)];
+      const attempt = attemptOf({ tenant: this.#tenant, guardKey: subject.key, caller, cap: subject.cap });
+      return { attempt, policy: subject.policy };
+    });
+    const rows = await this.database.query<SpentRow & { attempt_id: string }>(this.statements.spend, [
+      ...spendParameters(tries),
+      new Date(this.#now).toISOString(),
+    ]);
+    const byId = new Map(rows.map((row) => [row.attempt_id, row]));
+    for (const [at, subject] of chosen.entries()) {
+      const { attempt, policy } = tries[at] as (typeof tries)[number];
+      const row = byId.get(attempt.attemptId);
+      if (!row) return 'a try gave no row';
+      const { guard, ...model } = spend(subject.guard, attempt, this.#now, policy);
+      const spent = spentAttempt(attempt.attemptId, row);
+      const expected = { ...model, number: guard.tries, spentAt: new Date(guard.touchedAt).toISOString() };
+      const difference = compare(expected, { ...spent, attemptId: undefined });
+      if (difference) return difference;
+      subject.guard = guard;
+      subject.open.push({ attempt, spent, model: { ...model, guard } });
+    }
+    return undefined;
+  }
+
+  /** Most verdicts come at once, some later and out of order, some never. */
+  async #close(): Promise<string | undefined> {
+    const closings = this.#subjects.flatMap((subject) => {
+      if (subject.open.length === 0 || this.chance() < 0.15) return [];
+      const [one] = subject.open.splice(this.#whole(subject.open.length), 1);
+      if (!one || this.chance() < 0.05) return [];
+      const verified = one.spent.granted && this.chance() < 0.12;
+      subject.guard = settle(subject.guard, one.model, one.attempt.caller, verified);
+      return [{ verdict: verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected'), facts: '[]' }];
+    });
+    const rows = await this.database.query(this.statements.close, closeParameters(closings));
+    return rows.length === closings.length ? undefined : `${rows.length} of ${closings.length} verdicts were written`;
+  }
+
+  async #manage(statement: string, model: (guard: Guard) => Guard): Promise<undefined> {
+    for (const subject of this.#subjects) {
+      if (this.chance() >= 0.004) continue;
+      // One statement takes a list of keys, the other one key.
+      const keys = statement.includes('ANY ($2') ? [subject.key] : subject.key;
+      await this.database.query(statement, [this.#tenant, keys]);
+      if (subject.guard.tries > 0) subject.guard = model(subject.guard);
+    }
+    return undefined;
+  }
+
+  async #compare(): Promise<string | undefined> {
+    const rows = new Map((await this.database.query<Row>(ROWS, [this.#tenant])).map((row) => [row.guard_key, row]));
+    for (const { key, guard } of this.#subjects) {
+      const row = rows.get(key);
+      const difference = compare(guard, row ? guardOf(row) : FRESH);
+      if (difference) return difference;
+    }
+    return undefined;
+  }
+}
+
+function guardOf(row: Row): Guard {
+  const lane = (recent: Date[], lockLevel: number, until: Date | null): Guard['known'] => {
+    return { recent: recent.map((at) => at.getTime()), lockLevel, lockedUntil: until?.getTime() };
+  };
+  return {
+    tries: row.tries,
+    known: lane(row.recent, row.lock_level, row.locked_until),
+    strangers: lane(row.stranger_recent, row.stranger_lock_level, row.stranger_locked_until),
+    failures: row.failures,
+    strangerFailures: row.stranger_failures,
+    disabled: row.disabled,
+    callers: row.callers,
+    touchedAt: row.touched_at.getTime(),
+  };
+}
+
+/** The names in which two records differ, with both values. */
+function compare(expected: object, found: object): string | undefined {
+  const values = Object.entries(found) as [string, unknown][];
+  const other = new Map(Object.entries(expected) as [string, unknown][]);
+  const wrong = values.filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(other.get(name)));
+  const [first] = wrong;
+  return first && `${first[0]} is ${JSON.stringify(first[1])} and should be ${JSON.stringify(other.get(first[0]))}`;
+}
+
+/** Numbers below 1 that look like chance and are the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
