@@ -1,8 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
+import { SystemClock } from '@countersign/service';
+import { CallsController } from './calls.controller.js';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
+import { ReceiptKeySet } from './receipt-key-set.js';
+import { ReceiptsController } from './receipts.controller.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
 import { TenantsController } from './tenants.controller.js';
@@ -23,7 +27,14 @@ export class RestAdapterModule {
   static with(parts: RestAdapterParts): DynamicModule {
     return {
       module: RestAdapterModule,
-      controllers: [TenantsController, SubjectsController, VerificationsController, ServiceController],
+      controllers: [
+        TenantsController,
+        SubjectsController,
+        VerificationsController,
+        CallsController,
+        ReceiptsController,
+        ServiceController,
+      ],
       providers: [
         Manage,
         VerifyPin,
@@ -32,6 +43,7 @@ export class RestAdapterModule {
         { provide: Sealer, useValue: parts.sealer },
         { provide: Health, useValue: parts.health },
         { provide: ReplyTimeout, useValue: parts.timeout },
+        { provide: ReceiptKeySet, useValue: new ReceiptKeySet(parts.bus, parts.timeout, new SystemClock()) },
       ],
     };
   }

@@ -95,9 +95,9 @@ export class AnswerCall {
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Answer> {
-    const decided = await this.functions.verifyCaller.execute(agent, call, guess);
-    const { conflict, outcome } = decided.decision;
-    return { reply: replyTo(decided, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
+    const decision = await this.functions.verifyCaller.execute(agent, call, guess);
+    const { conflict, outcome } = decision;
+    return { reply: replyTo(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
   }
 
   async #status(agent: AgentPublished, call: FunctionCall): Promise<Answer> {

@@ -24,7 +24,7 @@ export class CapturePin {
     if (pin === undefined) return { reply: say(policy, 'bad_pin'), outcome: 'bad_argument' };
     const { commandId, caller } = capture;
     try {
-      const { decision } = await this.verifyCaller.attempt(agent, {
+      const decision = await this.verifyCaller.attempt(agent, {
         commandId,
         repeatSeconds: REPEAT_SECONDS,
         caller,
@@ -32,7 +32,7 @@ export class CapturePin {
       });
       if (decision.conflict === 'mismatch') return { reply: say(policy, 'keypad_refused'), outcome: 'used' };
       const outcome = decision.conflict === undefined ? decision.outcome : 'unavailable';
-      return { reply: replyTo({ decision }, policy), outcome };
+      return { reply: replyTo(decision, policy), outcome };
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       return { reply: say(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };

@@ -48,16 +48,16 @@ describe('an action', () => {
     const [sip] = actions(transferReply(policy, 'support', 'sip:agent@example.com'));
     const expected = recorded('connect/final=True sip + from');
     expect(shape(sip, ['connect'])).toEqual(shape(expected, ['connect']));
-    expect(
-      actions(replyTo({ decision: message(VerificationDecided, { ...decided, outcome: 'locked' }) }, policy))[0],
-    ).toEqual({
+    expect(actions(replyTo(message(VerificationDecided, { ...decided, outcome: 'locked' }), policy))[0]).toEqual({
       ...recorded('connect/final default'),
       SWML: { sections: { main: [{ connect: { to: 'sip:support@example.com' } }] }, version: '1.0.0' },
     });
   });
 
   it('of a success has the forms of update_global_data(), set_metadata() and toggle_functions()', () => {
-    const [data, meta, toggles] = actions(replyTo({ decision: decided, receipt: 'a.b.c' }, policy));
+    const [data, meta, toggles] = actions(
+      replyTo(message(VerificationDecided, { ...decided, receipt: 'a.b.c' }), policy),
+    );
     const free = ['set_global_data', 'set_meta_data'];
     expect(shape(data, free)).toEqual(shape(recorded('update_global_data'), free));
     expect(shape(meta, free)).toEqual(shape(recorded('set_metadata'), free));
@@ -68,7 +68,7 @@ describe('an action', () => {
   it('of a status and of a rejection has the form of update_global_data()', () => {
     const state = message(CallStateAnswered, { verified: false, level: 'none' });
     const rejected = message(VerificationDecided, { ...decided, outcome: 'rejected', level: 'none' });
-    for (const reply of [stateReply(state, policy), replyTo({ decision: rejected }, policy)]) {
+    for (const reply of [stateReply(state, policy), replyTo(rejected, policy)]) {
       expect(actions(reply)).toEqual([{ set_global_data: { verified: false } }]);
     }
     expect(recorded("PSEUDO add_action('set_global_data', {...})")).toEqual({ set_global_data: { verified: true } });
@@ -80,7 +80,7 @@ describe('an action', () => {
   });
 
   it('is never a transfer to a destination, which the platform would take for a section', () => {
-    const replies = [transferReply(policy, 'billing', '+12025550100'), replyTo({ decision: decided }, policy)];
+    const replies = [transferReply(policy, 'billing', '+12025550100'), replyTo(decided, policy)];
     for (const action of replies.flatMap(actions)) expect(action['transfer']).not.toBeInstanceOf(Object);
   });
 });

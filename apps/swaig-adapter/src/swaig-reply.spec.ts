@@ -21,7 +21,7 @@ function reply(
   policy: Partial<Policy> = {},
 ): SwaigReply {
   const decision = message(VerificationDecided, { commandId: 'command-1', outcome, level: 'none', ...fields });
-  return replyTo({ decision }, examplePolicy(policy));
+  return replyTo(decision, examplePolicy(policy));
 }
 
 const SUCCESS = { level: 'verified', subjectId: 'cust-1', verificationId: 'v-1', displayName: 'Pat Example' } as const;
@@ -31,8 +31,8 @@ const CONNECT = {
 };
 
 describe('a success', () => {
-  it('greets by name, sets the global data and switches on what the level unlocks, in this order', () => {
-    expect(reply('verified', SUCCESS)).toEqual({
+  it('greets by name, sets the global data, hands over the receipt and switches on what the level unlocks, in this order', () => {
+    expect(reply('verified', { ...SUCCESS, receipt: 'the.receipt.itself' })).toEqual({
       response: 'Thank you, Pat Example. How can I help you today?',
       action: [
         {
@@ -43,6 +43,7 @@ describe('a success', () => {
             verification_id: 'v-1',
           },
         },
+        { set_meta_data: { receipt: 'the.receipt.itself' } },
         {
           toggle_functions: [
             { function: 'get_store_hours', active: true },
@@ -134,7 +135,7 @@ describe('a refusal', () => {
     const policy = examplePolicy();
     delete policy.escalation;
     const decision = message(VerificationDecided, { commandId: 'command-1', outcome: 'disabled', level: 'none' });
-    expect(replyTo({ decision }, policy)).toEqual({ response: TEXTS.locked });
+    expect(replyTo(decision, policy)).toEqual({ response: TEXTS.locked });
   });
 
   it('of too many requests says how long to wait and acts on nothing', () => {

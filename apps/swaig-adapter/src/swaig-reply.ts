@@ -1,6 +1,5 @@
 import { type CallStateAnswered, type Level, type Policy, type TextName } from '@countersign/contracts';
 import { type VerificationDecided } from '@countersign/contracts';
-import { type Decided } from './verify-caller.js';
 import { languageOf, speak, template } from './speak.js';
 
 /** What the platform reads: text for the language model's context, and actions for the call. */
@@ -40,13 +39,13 @@ export function say(policy: Policy, name: TextName): SwaigReply {
 }
 
 /** The words and actions of a decision; the only place where an outcome becomes language. */
-export function replyTo({ decision, receipt }: Decided, policy: Policy): SwaigReply {
+export function replyTo(decision: VerificationDecided, policy: Policy): SwaigReply {
   // Another payload under this id, or a twin that is still worked on: nothing is known of this guess.
   if (decision.conflict !== undefined) return say(policy, 'unavailable');
   const { outcome } = decision;
   switch (outcome) {
     case 'verified':
-      return welcome(decision, receipt, policy);
+      return welcome(decision, policy);
     case 'rejected':
       return { response: rejection(decision, policy), action: [{ set_global_data: { verified: false } }] };
     case 'locked':
@@ -111,23 +110,23 @@ export function keypadReply(policy: Policy, captureUrl: string): SwaigReply {
   return { ...say(policy, 'keypad'), action: [{ SWML: { version: '1.0.0', sections: { main } } }] };
 }
 
-function welcome(decision: VerificationDecided, receipt: string | undefined, policy: Policy): SwaigReply {
+function welcome(decision: VerificationDecided, policy: Policy): SwaigReply {
   const name = policy.greetByName ? spokenName(decision.displayName ?? '') : '';
   const asksForName = template(policy, 'verified', decision.locale).includes('{name}');
   const textName = asksForName && name === '' ? 'verified_without_name' : 'verified';
-  return { response: speak(policy, textName, { name }, decision.locale), action: marks(policy, decision, receipt) };
+  return { response: speak(policy, textName, { name }, decision.locale), action: marks(policy, decision) };
+}
+
+/** What is known after a success; a receipt only where it has just been made. */
+interface Known {
+  readonly level: Level;
+  readonly subjectId?: string | undefined;
+  readonly verificationId?: string | undefined;
+  readonly receipt?: string | undefined;
 }
 
 /** What a success leaves in the call: a note for prompts, and the functions that its level unlocks. */
-function marks(
-  policy: Policy,
-  {
-    level,
-    subjectId,
-    verificationId,
-  }: { level: Level } & Partial<Record<'subjectId' | 'verificationId', string | undefined>>,
-  receipt?: string,
-): SwaigAction[] {
+function marks(policy: Policy, { level, subjectId, verificationId, receipt }: Known): SwaigAction[] {
   const unlocked = unlockedFunctions(policy, level);
   return [
     {

@@ -27,7 +27,6 @@ export const PHONE = '+12025550123';
 const IDENTIFIER_KEY = Buffer.alloc(32, 7).toString('base64url');
 const SAMPLES = new URL('../samples/', import.meta.url);
 
-/** `receipt`: the receipt itself, which is sealed on the way as the verification service seals it. */
 type Decision = Partial<FieldsOf<VerificationDecided>>;
 
 /** What came back over HTTP. */
@@ -181,22 +180,28 @@ export class TestBed {
     this.requests.push(request);
     const decided = await this.decide(request);
     if (decided === undefined) return;
-    const { receipt, ...rest } = decided;
-    const sealed = receipt === undefined ? undefined : sealReply(receipt, (await this.secretOf(request))['replyKey']);
-    const decision = message(VerificationDecided, {
-      commandId: request.commandId,
-      outcome: 'rejected',
-      level: 'none',
-      ...rest,
-      ...(sealed === undefined ? {} : { receipt: sealed }),
-    });
+    const { commandId } = request;
+    const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
+    if (decision.outcome === 'verified') await this.#addReceipt(decision, request);
     await this.#reply(taken, decision);
+  }
+
+  /** A success is believed only with a receipt under the key of its request. */
+  async #addReceipt(decision: VerificationDecided, request: VerificationRequested): Promise<void> {
+    const receipt = sealReply(receiptOf(decision), (await this.secretOf(request))['replyKey']);
+    if (receipt !== undefined) decision.receipt ??= receipt;
   }
 
   async #reply({ headers }: ConsumedRecord, reply: Message): Promise<void> {
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
     await this.broker.send([{ ...record(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
   }
+}
+
+/** A receipt as far as an adapter reads it: who, how far, which verification. */
+export function receiptOf({ subjectId, level, verificationId }: Partial<VerificationDecided>): string {
+  const claims = { sub: subjectId, level, jti: verificationId };
+  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
 
 export function basic(agent: string, password: string): string {

@@ -4,14 +4,14 @@ import {
   type CallStateAnswered,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { createSealingKeys, Sealer } from '@countersign/sealing';
+import { createReplyKey, createSealingKeys, Sealer, sealReply } from '@countersign/sealing';
 import { eventually } from '@countersign/testing';
 import { Verifications } from './ports.js';
 import { TEXTS as ALL_TEXTS } from './texts.js';
-import { basic, PASSWORD, PHONE, pinCall, sample, TestBed, type Received } from './test-bed.js';
+import { basic, PASSWORD, PHONE, pinCall, receiptOf, sample, TestBed, type Received } from './test-bed.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 import { exampleAgent } from './test-policy.js';
-import { VerifyCaller, type Decided } from './verify-caller.js';
+import { VerifyCaller } from './verify-caller.js';
 
 const TEXTS = ALL_TEXTS.en;
 
@@ -139,7 +139,8 @@ describe('a repeated delivery', () => {
     const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, verifications);
     const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
     const agent = exampleAgent('desk', 'acme', PASSWORD);
-    const guess = (pin: string): Promise<Decided> => verifyCaller.execute(agent, call, { method: 'pin', pin });
+    const guess = (pin: string): Promise<VerificationDecided> =>
+      verifyCaller.execute(agent, call, { method: 'pin', pin });
     const answers = [guess('4217'), guess('4217'), guess('9999')];
     await eventually('two guesses are asked', () => verifications.asked.length === 2);
     verifications.release();
@@ -229,6 +230,23 @@ describe('an answer', () => {
   it('about a guess still worked on elsewhere is unavailable, and no success', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', conflict: 'in_flight' });
     expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+  });
+
+  it('that is a success brings its receipt in clear, for this adapter alone', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+    const receipt = receiptOf({ level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+    expect((await bed.verify({ pin: '4217' })).body['action']).toContainEqual({ set_meta_data: { receipt } });
+    expect(`${bed.bytes}${bed.log}`).not.toContain(receipt);
+  });
+
+  it('that claims a success without the receipt of this request is not believed', async () => {
+    const success = { outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
+    const foreign = sealReply(receiptOf(success), createReplyKey()) ?? '';
+    for (const receipt of ['', receiptOf(success), foreign]) {
+      bed.decide = () => ({ ...success, receipt });
+      expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+    }
+    await eventually('it is logged', () => bed.log.includes('"fault":"SEAL_BROKEN"'));
   });
 
   it('to what is not verify_pin is harmless and asks nobody', async () => {

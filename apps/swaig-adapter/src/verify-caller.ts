@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { message, VerificationRequested, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
-import { createReplyKey, openReply, type KeyedHash, type Sealer } from '@countersign/sealing';
+import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
+import { createReplyKey, openReceipt, SealBrokenError, type KeyedHash, type Sealer } from '@countersign/sealing';
+import { ServiceError } from '@countersign/service';
 import { type Caller, callerOf, customerIdOf } from './caller.js';
 import { type Verifications } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
@@ -13,12 +14,6 @@ export type Guess =
   | { readonly method: 'pin'; readonly pin: string }
   | { readonly method: 'knowledge'; readonly answers: Readonly<Record<string, string>> };
 
-/** A decision, and the receipt of a success, which is opened here and nowhere else. */
-export interface Decided {
-  readonly decision: VerificationDecided;
-  readonly receipt?: string;
-}
-
 /** A guess with everything that makes it one command. */
 export interface Attempt {
   readonly commandId: string;
@@ -30,7 +25,7 @@ export interface Attempt {
 /** Asks the services whether what the caller gave is right. */
 export class VerifyCaller {
   /** Decisions that this instance waits for, by command and fingerprint. */
-  readonly #underWay = new Map<string, Promise<Decided>>();
+  readonly #underWay = new Map<string, Promise<VerificationDecided>>();
 
   constructor(
     private readonly sealer: Sealer,
@@ -45,7 +40,7 @@ export class VerifyCaller {
    * asked again.
    * @throws ServiceError when there is no decision in time
    */
-  async execute(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Decided> {
+  async execute(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<VerificationDecided> {
     const caller = callerOf(agent, call, this.hash);
     return this.attempt(agent, {
       commandId: this.#commandId(agent, call, guess),
@@ -56,7 +51,7 @@ export class VerifyCaller {
   }
 
   /** One guess, however it came here. @throws ServiceError when there is no decision in time */
-  async attempt(agent: AgentPublished, attempt: Attempt): Promise<Decided> {
+  async attempt(agent: AgentPublished, attempt: Attempt): Promise<VerificationDecided> {
     const { commandId, caller, guess } = attempt;
     const fingerprint = this.hash.hash(
       'fingerprint',
@@ -81,7 +76,7 @@ export class VerifyCaller {
     }
   }
 
-  async #ask(agent: AgentPublished, attempt: Attempt, fingerprint: string): Promise<Decided> {
+  async #ask(agent: AgentPublished, attempt: Attempt, fingerprint: string): Promise<VerificationDecided> {
     const { commandId, repeatSeconds, caller, guess } = attempt;
     const { tenant } = agent;
     const replyKey = createReplyKey();
@@ -98,7 +93,7 @@ export class VerifyCaller {
         sealed: await this.sealer.seal({ ...secretOf(guess), replyKey }, { commandId, tenant }),
       }),
     );
-    return decision.receipt === undefined ? { decision } : { decision, receipt: openReply(decision.receipt, replyKey) };
+    return believed(decision, replyKey);
   }
 
   /** Without a call id nothing tells a repeated delivery from a second guess, so each counts. */
@@ -120,5 +115,26 @@ function secretOf(guess: Guess): { pin: string } | { answers: Readonly<Record<st
       return { pin: guess.pin };
     case 'knowledge':
       return { answers: guess.answers };
+  }
+}
+
+/**
+ * A success with its receipt in clear. Without one that was sealed for this request it is none: only the verification
+ * service could open the request, so nobody else could have sealed it.
+ * @throws ServiceError SEAL_BROKEN
+ */
+function believed(decided: VerificationDecided, replyKey: string): VerificationDecided {
+  if (decided.outcome !== 'verified') return decided;
+  const { subjectId: sub, level, verificationId: jti } = decided;
+  try {
+    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
+    return message(VerificationDecided, { ...decided, receipt });
+  } catch (error) {
+    if (!(error instanceof SealBrokenError)) throw error;
+    throw new ServiceError(
+      'SEAL_BROKEN',
+      'A success came without the receipt of its request: it is not believed',
+      false,
+    );
   }
 }

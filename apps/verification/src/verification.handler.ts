@@ -7,6 +7,7 @@ import {
   VerificationAdmitted,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -16,6 +17,7 @@ export class VerificationHandler {
   constructor(
     private readonly verifyPin: VerifyPin,
     private readonly manageSubject: ManageSubject,
+    private readonly issueReceipt: IssueReceipt,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -25,7 +27,7 @@ export class VerificationHandler {
       await this.verifyPin.abandon(command);
       return undefined;
     }
-    return replyTo(context, await this.verifyPin.execute(command));
+    return replyTo(context, await this.issueReceipt.attach(command, await this.verifyPin.execute(command)));
   }
 
   @MessagePattern(SubjectChangeRequested.type)

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, jwtVerify, SignJWT, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { SealBrokenError } from './keyring.js';
 import { createReceiptKeys, ReceiptKeys, type ReceiptClaims } from './receipt-keys.js';
-import { createReplyKey, openReply, sealReply } from './reply-seal.js';
+import { createReplyKey, openReceipt, openReply, sealReply } from './reply-seal.js';
 import { Secret } from './secret.js';
 
 const NOW = 1_795_341_600;
@@ -120,5 +120,18 @@ describe('a sealed answer', () => {
 
   it('is not made when the question brought no key', () => {
     for (const none of [undefined, null, 7, '', 'short']) expect(sealReply('text', none)).toBeUndefined();
+  });
+
+  it('holds the receipt of this answer, or none is believed', () => {
+    const key = createReplyKey();
+    const sealed = sealReply(open(createReceiptKeys('r1')).sign(CLAIMS), key);
+    const { sub, level, jti } = CLAIMS;
+    expect(openReceipt(sealed, key, { sub, level, jti }).split('.')).toHaveLength(3);
+    for (const other of [{ sub: 'bob' }, { sub: undefined }, { level: 'identified' }, { jti: 'another' }]) {
+      expect(() => openReceipt(sealed, key, { sub, level, jti, ...other })).toThrow(SealBrokenError);
+    }
+    expect(() => openReceipt(undefined, key, { sub, level, jti })).toThrow(SealBrokenError);
+    expect(() => openReceipt(sealReply('no receipt', key), key, { sub, level, jti })).toThrow(SealBrokenError);
+    expect(() => openReceipt(sealed, createReplyKey(), { sub, level, jti })).toThrow(SealBrokenError);
   });
 });

@@ -31,6 +31,33 @@ export function openReply(sealed: string, replyKey: string): string {
   throw new SealBrokenError('the answer was not sealed for this question');
 }
 
+/** What a receipt must say to stand behind an answer. */
+export interface ReceiptOf {
+  readonly sub: string | undefined;
+  readonly level: string;
+  readonly jti: string | undefined;
+}
+
+/**
+ * The receipt of an answer, in clear. Only who could open the question knows the key, so this is also the proof that the
+ * answer came from there: whoever can only write to the bus cannot make a success.
+ * @throws SealBrokenError when there is none, when it was not sealed under this key, or when it is of another answer
+ */
+export function openReceipt(sealed: string | undefined, replyKey: string, expected: ReceiptOf): string {
+  const receipt = openReply(sealed ?? '', replyKey);
+  if (agrees(receipt, expected)) return receipt;
+  throw new SealBrokenError('the receipt is that of another answer');
+}
+
+function agrees(receipt: string, { sub, level, jti }: ReceiptOf): boolean {
+  try {
+    const claims = JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Partial<ReceiptOf>;
+    return claims.sub === sub && claims.level === level && claims.jti === jti;
+  } catch {
+    return false;
+  }
+}
+
 function keyOf(replyKey: unknown): KeyObject | undefined {
   const bytes = Buffer.from(typeof replyKey === 'string' ? replyKey : '', 'base64url');
   return bytes.length === KEY_BYTES ? createSecretKey(bytes) : undefined;

@@ -1,0 +1,57 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
+import { Inbox, Outbox, type Database } from '@countersign/persistence';
+import { type KeyedHash } from '@countersign/sealing';
+import { Erasures } from '../ports.js';
+
+/** Erasure in PostgreSQL. */
+export class PostgresErasures extends Erasures {
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+
+  constructor(
+    private readonly database: Database,
+    private readonly hash: KeyedHash,
+    private readonly wakeRelay: () => void,
+  ) {
+    super();
+    this.#inbox = new Inbox(database);
+    this.#outbox = new Outbox(database);
+  }
+
+  override async erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
+    const erased = await this.database.transaction(async (tx) => {
+      // Numbers, credentials and the key go with the row: their foreign keys cascade. The row comes before the inbox, as
+      // in enrolment; an unknown subject leaves no trace in it.
+      const [row] = await tx.query<{ now: Date }>(
+        'DELETE FROM verification.subjects WHERE tenant = $1 AND subject_id = $2 RETURNING clock_timestamp() AS now',
+        [tenant, subject],
+      );
+      if (!row) return false;
+      await tx.query('DELETE FROM verification.calls WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
+      await this.#inbox.first(tx, 'subject-commands', commandId);
+      const fact = message(FactRecorded, {
+        factId: uuid(),
+        kind: 'subject.erased',
+        time: row.now.toISOString(),
+        tenant,
+        subject,
+        subjectKey: this.hash.hash('guard', tenant, 'id', subject),
+        commandId,
+      });
+      await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+      return true;
+    });
+    if (erased) this.wakeRelay();
+    return erased || this.#isRepeated(commandId);
+  }
+
+  async #isRepeated(commandId: string): Promise<boolean> {
+    const rows = await this.database.query('SELECT 1 FROM verification.inbox WHERE consumer = $1 AND message_id = $2', [
+      'subject-commands',
+      commandId,
+    ]);
+    return rows.length > 0;
+  }
+}
