@@ -7,6 +7,9 @@ import {
   CallStateAnswered,
   CallStateRequested,
   CommandAnswered,
+  LimitOverrideRequested,
+  LimitResetRequested,
+  LimitStateRequested,
   message,
   PinChangeRequested,
   ReceiptIntrospected,
@@ -54,6 +57,9 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     CallStateRequested,
     ReceiptIntrospectionRequested,
     ReceiptKeysRequested,
+    LimitOverrideRequested,
+    LimitResetRequested,
+    LimitStateRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
@@ -140,7 +146,8 @@ export class TestBed {
   }
 
   async #playOthers(): Promise<void> {
-    const commands = [TOPICS.requests, TOPICS.queries, TOPICS.subjectCommands, TOPICS.directoryCommands];
+    const { requests, queries, subjectCommands, directoryCommands, limitCommands } = TOPICS;
+    const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
     await this.broker.send(
       [

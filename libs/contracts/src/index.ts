@@ -10,3 +10,4 @@ export * from './directory.js';
 export * from './error-codes.js';
 export * from './dead-letter.js';
 export * from './queries.js';
+export * from './limits.js';

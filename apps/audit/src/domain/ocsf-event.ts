@@ -19,6 +19,14 @@ interface Shape {
 const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'attempt.decided': { family: 'authentication', activityId: 1, activityName: 'Logon' },
   'limit.refused': { family: 'authentication', activityId: 1, activityName: 'Logon' },
+  'limit.would_refuse': { family: 'apiActivity', activityId: 99, activityName: 'Would Refuse' },
+  'limit.near': { family: 'apiActivity', activityId: 99, activityName: 'Limit Near' },
+  'limit.overridden': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.reset': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.tightened': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'signal.spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
+  'signal.pin_spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
+  'signal.distributed': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
   'credential.locked': { family: 'accountChange', activityId: 9, activityName: 'Lock' },
   'credential.enrolled': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
   'credential.changed': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
@@ -46,6 +54,10 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.broken',
   'message.dead_lettered',
   'transfer.refused',
+  'limit.tightened',
+  'signal.spray',
+  'signal.pin_spray',
+  'signal.distributed',
 ]);
 
 /** Activities whose very kind says that they failed. */
