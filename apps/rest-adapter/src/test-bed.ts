@@ -8,6 +8,9 @@ import {
   CallStateRequested,
   CommandAnswered,
   KnowledgeChangeRequested,
+  LimitOverrideRequested,
+  LimitResetRequested,
+  LimitStateRequested,
   message,
   PinChangeRequested,
   ReceiptIntrospected,
@@ -56,6 +59,9 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     CallStateRequested,
     ReceiptIntrospectionRequested,
     ReceiptKeysRequested,
+    LimitOverrideRequested,
+    LimitResetRequested,
+    LimitStateRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
@@ -142,7 +148,8 @@ export class TestBed {
   }
 
   async #playOthers(): Promise<void> {
-    const commands = [TOPICS.requests, TOPICS.queries, TOPICS.subjectCommands, TOPICS.directoryCommands];
+    const { requests, queries, subjectCommands, directoryCommands, limitCommands } = TOPICS;
+    const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
     await this.broker.send(
       [

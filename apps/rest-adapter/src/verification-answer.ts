@@ -14,12 +14,8 @@ export interface VerificationAnswer {
   readonly pinChanged?: true;
 }
 
-/**
- * @param tellAttemptsLeft what the agent's policy says of it
- * @throws Problem idempotency-mismatch, idempotency-in-flight
- */
+/** @param tellAttemptsLeft what the agent's policy says of it */
 export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
-  if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
   const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   const { mustChangePin, pinChanged } = decided;
   return {
@@ -34,7 +30,8 @@ export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean
   };
 }
 
-function conflictProblem(conflict: 'mismatch' | 'in_flight'): Problem {
+/** What is answered where the same key came before. */
+export function conflictProblem(conflict: 'mismatch' | 'in_flight'): Problem {
   switch (conflict) {
     case 'mismatch':
       return new Problem('idempotency-mismatch');

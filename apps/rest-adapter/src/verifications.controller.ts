@@ -1,13 +1,15 @@
-import { Body, Controller, Headers, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { NAME_PATTERN, SUBJECT_PATTERN, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
 import { answerSeconds, outcomeCounter } from '@countersign/observability';
 import { unaskedRules } from './answer-rules.js';
+import { type FastifyReply } from 'fastify';
 import { CallingAgent, Requires } from './authenticate.js';
 import { NAME_RULE, PinChangeBody, SUBJECT_RULE, VerificationBody } from './bodies.js';
 import { Problem } from './problems.js';
+import { quotaHeaders } from './quota-headers.js';
 import { invalid, readBody, readName } from './read-body.js';
 import { RequestVerification, type Guess, type Guessed } from './request-verification.js';
-import { answerOf, type VerificationAnswer } from './verification-answer.js';
+import { answerOf, conflictProblem, type VerificationAnswer } from './verification-answer.js';
 
 const KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
 
@@ -26,6 +28,7 @@ export class VerificationsController {
     @CallingAgent() agent: AgentPublished,
     @Body() raw: unknown,
     @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationAnswer> {
     const body = readBody(VerificationBody, raw);
     const guessed = guessedOf(body);
@@ -33,7 +36,7 @@ export class VerificationsController {
       const unasked = unaskedRules(guessed.answers, agent.policy.knowledge.questions);
       if (unasked.length > 0) throw invalid(unasked);
     }
-    const decided = await this.#decide(agent, { subject: subjectOf(body), callId: body.callId, guessed }, key);
+    const decided = await this.#decide(agent, { subject: subjectOf(body), callId: body.callId, guessed }, key, reply);
     return answerOf(decided, agent.policy.tellAttemptsLeft);
   }
 
@@ -47,23 +50,36 @@ export class VerificationsController {
     @Param('subject') subjectId: string,
     @Body() raw: unknown,
     @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationAnswer> {
     const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
     const id = readName('subject', subjectId, SUBJECT_PATTERN, SUBJECT_RULE);
     if (tenant !== agent.tenant) throw new Problem('not-found');
     const { currentPin, newPin, callId } = readBody(PinChangeBody, raw);
     const guessed = { method: 'pin', pin: currentPin, newPin } as const;
-    const decided = await this.#decide(agent, { subject: { kind: 'id', id }, callId, guessed }, key);
+    const decided = await this.#decide(agent, { subject: { kind: 'id', id }, callId, guessed }, key, reply);
     if (decided.violations !== undefined) throw invalid(decided.violations);
     return answerOf(decided, agent.policy.tellAttemptsLeft);
   }
 
-  async #decide(agent: AgentPublished, guess: Guess, key: string | undefined): Promise<VerificationDecided> {
+  /** @throws Problem idempotency-mismatch, idempotency-in-flight, quota-exceeded */
+  async #decide(
+    agent: AgentPublished,
+    guess: Guess,
+    key: string | undefined,
+    reply: FastifyReply,
+  ): Promise<VerificationDecided> {
     if (key !== undefined) readName('Idempotency-Key', key, KEY_PATTERN, 'must be 1 to 255 printable ASCII characters');
     const stop = this.#seconds.startTimer({ adapter: 'rest' });
     const decided = await this.requestVerification.execute(agent, guess, key);
     stop();
-    if (decided.conflict === undefined) this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
+    if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
+    this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
+    const headers = quotaHeaders(agent, decided.quotas);
+    if (decided.outcome === 'rate_limited' && decided.quotas !== undefined) {
+      throw new Problem('quota-exceeded', undefined, { ...headers, 'retry-after': String(decided.retryAfterSeconds) });
+    }
+    void reply.headers(headers);
     return decided;
   }
 }

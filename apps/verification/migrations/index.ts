@@ -4,6 +4,7 @@ import { VerificationDeliveries1764000100001 } from './1764000100001-deliveries.
 import { VerificationGate1764000200001 } from './1764000200001-gate.js';
 import { VerificationKnowledge1764000300001 } from './1764000300001-knowledge.js';
 import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
+import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-use.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -13,4 +14,5 @@ export const VERIFICATION_MIGRATIONS = [
   VerificationKnowledge1764000300001,
   VerificationKeys1764000400001,
   CallsAndReceipts1764000500001,
+  SubjectKeysInUse1764000500002,
 ];

@@ -13,6 +13,7 @@ import { type ChangeOwnPin } from './change-own-pin.js';
 import { type CallState } from './domain/call-state.js';
 import { answersTo, knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
+import { type SprayWatch } from './spray-watch.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
@@ -42,6 +43,8 @@ export class DecideAttempt {
     private readonly calls: CallPolicies,
     private readonly knowledge: KnowledgePolicies,
     private readonly changeOwnPin: ChangeOwnPin,
+    /** Told of wrong PINs; without one nobody looks for sprays. */
+    private readonly watch?: SprayWatch,
   ) {}
 
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
@@ -130,7 +133,9 @@ export class DecideAttempt {
       switch (command.method) {
         case 'pin': {
           const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
-          return await slot.compare(attempt, guess, subject.credential);
+          const right = await slot.compare(attempt, guess, subject.credential);
+          if (!right && guess !== '') this.watch?.wrong(command, subject.guardKey, guess);
+          return right;
         }
         case 'knowledge':
           return await slot.compareAnswers(attempt, answersTo(knowledge.questions, answers), subject.credential);
@@ -168,6 +173,7 @@ export class DecideAttempt {
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
     const { tenant, callId } = command;

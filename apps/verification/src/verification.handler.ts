@@ -2,15 +2,19 @@ import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   KnowledgeChangeRequested,
+  LimitRefundRequested,
+  message,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
   VerificationAdmitted,
+  VerificationDecided,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { DecideAttempt } from './decide-attempt.js';
 import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
+import { SprayWatch } from './spray-watch.js';
 
 /** Carries messages to the use cases and their answers back. */
 @Controller()
@@ -19,16 +23,27 @@ export class VerificationHandler {
     private readonly decideAttempt: DecideAttempt,
     private readonly manageSubject: ManageSubject,
     private readonly issueReceipt: IssueReceipt,
+    private readonly watch: SprayWatch,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
-  async verify(@Payload() command: VerificationAdmitted, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async verify(
+    @Payload() command: VerificationAdmitted,
+    @Ctx() context: BusContext,
+  ): Promise<(Outgoing | undefined)[] | undefined> {
     if (isExpired(context)) {
       await this.decideAttempt.abandon(command);
       return undefined;
     }
-    return replyTo(context, await this.issueReceipt.attach(command, await this.decideAttempt.execute(command)));
+    const decided = await this.issueReceipt.attach(command, await this.decideAttempt.execute(command));
+    const { quotas } = command;
+    const reply = quotas === undefined ? decided : message(VerificationDecided, { ...decided, quotas });
+    return [
+      replyTo(context, reply),
+      refundOf(command, decided),
+      ...this.watch.take().map((told) => ({ message: told })),
+    ];
   }
 
   @MessagePattern(SubjectChangeRequested.type)
@@ -53,4 +68,12 @@ export class VerificationHandler {
   async state(@Payload() command: SubjectStateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.state(command));
   }
+}
+
+/** Nothing was looked at and no try is spent: the fault is ours, and the caller's limits are given back. */
+function refundOf(command: VerificationAdmitted, decided: VerificationDecided): Outgoing | undefined {
+  if (decided.outcome !== 'unavailable' || decided.verificationId !== undefined || decided.conflict) return undefined;
+  const { commandId, tenant, agent, subjectKind, subjectRef, callId, callerKey } = command;
+  const fields = { commandId, tenant, agent, subjectKind, subjectRef, callerKey };
+  return { message: message(LimitRefundRequested, { ...fields, ...(callId === undefined ? {} : { callId }) }) };
 }

@@ -22,6 +22,7 @@ import {
 } from './ports.js';
 import { QueriesHandler } from './queries.handler.js';
 import { TellCallState } from './tell-call-state.js';
+import { SprayWatch } from './spray-watch.js';
 import { VerificationHandler } from './verification.handler.js';
 
 /** What stands behind each port. */
@@ -38,6 +39,7 @@ export interface VerificationParts {
   readonly receiptKeys: ReceiptKeys;
   readonly receiptTerms: ReceiptTerms;
   readonly erasures: Erasures;
+  readonly watch: SprayWatch;
 }
 
 @Module({})
@@ -56,6 +58,7 @@ export class VerificationModule {
         { provide: PinVault, useValue: parts.vault },
         { provide: Seals, useValue: parts.seals },
         { provide: AttemptPolicies, useValue: parts.policies },
+        { provide: SprayWatch, useValue: parts.watch },
         {
           provide: DecideAttempt,
           useValue: new DecideAttempt(
@@ -67,6 +70,7 @@ export class VerificationModule {
             parts.callPolicies,
             parts.knowledge,
             new ChangeOwnPin(parts.subjects, seals, enrolPin),
+            parts.watch,
           ),
         },
         { provide: ReceiptKeys, useValue: receiptKeys },

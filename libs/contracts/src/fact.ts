@@ -11,6 +11,14 @@ export const FACT_KINDS = [
   'credential.changed',
   'subject.changed',
   'limit.refused',
+  'limit.would_refuse',
+  'limit.near',
+  'limit.overridden',
+  'limit.reset',
+  'limit.tightened',
+  'signal.spray',
+  'signal.pin_spray',
+  'signal.distributed',
   'tenant.changed',
   'agent.created',
   'agent.rotated',
@@ -23,6 +31,8 @@ export const FACT_KINDS = [
   'receipt.issued',
   'receipt.consumed',
   'subject.erased',
+  'transfer.requested',
+  'transfer.refused',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 

@@ -1,4 +1,7 @@
+import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
+  IsArray,
   IsBoolean,
   IsIn,
   IsInt,
@@ -10,6 +13,7 @@ import {
   Max,
   MaxLength,
   Min,
+  ValidateNested,
 } from 'class-validator';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
@@ -77,10 +81,23 @@ export class VerificationRequested extends Message {
   }
 }
 
+/** What is left of a quota of the asker's own: its agent's or its tenant's. Nothing about callers and subjects. */
+export class Quota {
+  @IsIn(['agent', 'tenant']) name!: 'agent' | 'tenant';
+  @IsInt() @Min(1) limit!: number;
+  @IsInt() @Min(1) periodSeconds!: number;
+  @IsInt() @Min(0) left!: number;
+  /** Whole seconds until nothing of it is used, or, when it is spent, until one more passes. */
+  @IsInt() @Min(0) resetSeconds!: number;
+}
+
 /** The same guess after the rate limiter let it pass. */
 export class VerificationAdmitted extends VerificationRequested {
   static override readonly type: string = 'verification.admitted.v1';
   static override readonly topic: string = TOPICS.admissions.name;
+
+  /** Handed on to the asker with the answer; only for REST, which shows them. */
+  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
 }
 
 /** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */
@@ -107,6 +124,8 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsISO8601() expiresAt?: string;
   /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
+  /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
+  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
   /** After a success by a PIN that somebody else chose: it reaches `identified` until the caller has changed it. */
