@@ -7,7 +7,6 @@ import {
   type VerificationDecided,
   type Violation,
 } from '@countersign/contracts';
-import { type CredentialKind } from './domain/attempts.js';
 import { type CallState } from './domain/call-state.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
 
@@ -137,7 +136,7 @@ export interface Attempt {
   readonly agent: string;
   readonly guardKey: string;
   /** Each credential of a reference has a counter of its own, see `guardRow`. */
-  readonly method: CredentialKind;
+  readonly method: Method;
   readonly subject: string | undefined;
   /** Keyed hash of who calls; undefined when nothing tells the caller from others. */
   readonly caller: string | undefined;

@@ -6,8 +6,6 @@ import {
   SubjectEraseRequested,
   VerificationAdmitted,
   type AttemptPolicy,
-  type KnowledgePolicy,
-  type Question,
   type VerificationDecided,
 } from '@countersign/contracts';
 import {
@@ -29,13 +27,14 @@ import { EnrolPin } from './enrol-pin.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
 import { IssueReceipt } from './issue-receipt.js';
-import { AttemptPolicies, CallPolicies, KnowledgePolicies } from './ports.js';
+import { AttemptPolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { MemoryCallStore, MemoryErasures, MemoryReceiptStore } from './store/call.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { MemorySubjectStore } from './store/subject.memory-store.js';
 import { credentialOf } from './store/subject.store.contract.js';
+import { OneKnowledge, QuarterOfAnHour } from './test-bed.js';
 import { TellCallState } from './tell-call-state.js';
 
 const PIN = '83729164';
@@ -46,19 +45,6 @@ const MINUTE = 60_000;
 class EveryAgent extends AttemptPolicies {
   override of(): AttemptPolicy {
     return { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
-  }
-}
-class QuarterOfAnHour extends CallPolicies {
-  override verifiedSeconds(): number {
-    return 900;
-  }
-}
-class NoQuestions extends KnowledgePolicies {
-  override of(): KnowledgePolicy {
-    return { questions: [] };
-  }
-  override questions(): ReadonlyMap<string, Question> {
-    return new Map();
   }
 }
 const secret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
@@ -89,7 +75,7 @@ async function open() {
     seals,
     new EveryAgent(),
     new QuarterOfAnHour(),
-    new NoQuestions(),
+    new OneKnowledge(),
     new ChangeOwnPin(subjects, seals, new EnrolPin(subjects, vault)),
   );
   const issue = new IssueReceipt(keys, seals, TERMS);

@@ -43,13 +43,13 @@ class OneAgent extends AttemptPolicies {
   }
 }
 
-class QuarterOfAnHour extends CallPolicies {
+export class QuarterOfAnHour extends CallPolicies {
   override verifiedSeconds(): number {
     return 900;
   }
 }
 
-class OneKnowledge extends KnowledgePolicies {
+export class OneKnowledge extends KnowledgePolicies {
   policy: KnowledgePolicy = { questions: QUESTIONS };
 
   override of(): KnowledgePolicy {
