@@ -32,6 +32,7 @@ const CODES: Readonly<Record<string, string>> = {
   verified: 'VERIFIED',
   rejected: 'PIN_MISMATCH',
   locked: 'LOCKED',
+  disabled: 'DISABLED',
   unavailable: 'UNAVAILABLE',
 };
 

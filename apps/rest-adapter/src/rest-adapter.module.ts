@@ -5,6 +5,7 @@ import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
+import { UnlockController } from './unlock.controller.js';
 import { TenantsController } from './tenants.controller.js';
 import { VerificationsController } from './verifications.controller.js';
 import { VerifyPin } from './verify-pin.js';
@@ -23,7 +24,13 @@ export class RestAdapterModule {
   static with(parts: RestAdapterParts): DynamicModule {
     return {
       module: RestAdapterModule,
-      controllers: [TenantsController, SubjectsController, VerificationsController, ServiceController],
+      controllers: [
+        TenantsController,
+        SubjectsController,
+        UnlockController,
+        VerificationsController,
+        ServiceController,
+      ],
       providers: [
         Manage,
         VerifyPin,

@@ -9,6 +9,7 @@ import {
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   TenantChangeRequested,
   TenantPublished,
   TOPICS,
@@ -43,6 +44,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     SubjectChangeRequested,
     PinChangeRequested,
     SubjectStateRequested,
+    SubjectUnlockRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 

@@ -4,6 +4,7 @@ import {
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   TOPICS,
   VerificationAdmitted,
 } from '@countersign/contracts';
@@ -19,6 +20,7 @@ import { VerificationGate1764000200001 } from '../migrations/1764000200001-gate.
 import { hashConcurrency, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
+import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
@@ -49,6 +51,9 @@ export async function start(
     settings,
   );
   const relay = host.relay(database);
+  const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
+  const pruning = setInterval(() => void leftovers.forget().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
+  host.onClose(() => Promise.resolve(clearInterval(pruning)));
   const directory = await host.directory();
   const argon = await ArgonPinVault.open({
     keyring,
@@ -72,7 +77,13 @@ export async function start(
       broker: host.broker,
       group: 'verification',
       deliveries: new PostgresDeliveries(database),
-      messages: [VerificationAdmitted, SubjectChangeRequested, PinChangeRequested, SubjectStateRequested],
+      messages: [
+        VerificationAdmitted,
+        SubjectChangeRequested,
+        PinChangeRequested,
+        SubjectStateRequested,
+        SubjectUnlockRequested,
+      ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,

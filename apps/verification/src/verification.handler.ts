@@ -4,10 +4,12 @@ import {
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   VerificationAdmitted,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { ManageSubject } from './manage-subject.js';
+import { UnlockSubject } from './unlock-subject.js';
 import { VerifyPin } from './verify-pin.js';
 
 /** Carries messages to the use cases and their answers back. */
@@ -16,6 +18,7 @@ export class VerificationHandler {
   constructor(
     private readonly verifyPin: VerifyPin,
     private readonly manageSubject: ManageSubject,
+    private readonly unlockSubject: UnlockSubject,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -41,5 +44,10 @@ export class VerificationHandler {
   @MessagePattern(SubjectStateRequested.type)
   async state(@Payload() command: SubjectStateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.state(command));
+  }
+
+  @MessagePattern(SubjectUnlockRequested.type)
+  async unlock(@Payload() command: SubjectUnlockRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.unlockSubject.execute(command));
   }
 }

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ManageSubject } from './manage-subject.js';
 import { AttemptPolicies, AttemptStore, PinVault, Seals, SubjectStore } from './ports.js';
+import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -34,6 +35,11 @@ export class VerificationModule {
           provide: ManageSubject,
           useFactory: (...ports: ConstructorParameters<typeof ManageSubject>) => new ManageSubject(...ports),
           inject: [SubjectStore, PinVault, Seals],
+        },
+        {
+          provide: UnlockSubject,
+          useFactory: (...ports: ConstructorParameters<typeof UnlockSubject>) => new UnlockSubject(...ports),
+          inject: [SubjectStore, AttemptStore],
         },
       ],
     };
