@@ -1,10 +1,7 @@
-import { type DeadLettered, FactRecorded, message } from '@countersign/contracts';
+import { type DeadLettered, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
 import { type PublicEvent, type RecordFact } from './record-fact.js';
 
-/** Letters belong to the installation: no tenant can have a name that begins so. */
-const INSTALLATION = '_installation';
-
-/** Puts on record that a record was given up, by the id of its letter: written twice, it is one event. */
+/** Puts on record that a record was given up, as a fact of the installation, by the id of its letter: written twice, it is one event. */
 export class RecordDeadLetter {
   constructor(private readonly recordFact: RecordFact) {}
 

@@ -8,7 +8,11 @@ import {
   type ReplayOptions,
   showDeadLetter,
 } from './dead-letters.js';
+import { keyStatus, rewrapAll, rotateKeys, useKey } from './keys.js';
+import { checkAttempts } from './check-attempts.js';
+import { type StoreOptions, withStore } from './with-store.js';
 import { withBroker } from './with-broker.js';
+import { orComplain, toTerminal } from './write.js';
 
 const program = new Command('countersign').description('Caller identity verification for AI voice agents');
 
@@ -56,5 +60,43 @@ program
   .action((group: string, options: { dryRun?: true }) =>
     withBroker(process.env, (broker, write) => acceptLoss(broker, group, options, write)),
   );
+
+const dataDir = [
+  '--data-dir <folder>',
+  'that of npm start, which must not run meanwhile; instead of DATABASE_URL',
+] as const;
+const keyFile = ['--file <file>', 'the file of the keyring; default: CREDENTIAL_KEYS_FILE'] as const;
+const keys = program
+  .command('keys')
+  .description('the keyring of what is stored; reads DATABASE_URL and CREDENTIAL_KEYS as verification does');
+keys
+  .command('status')
+  .description('how many rows each key has wrapped')
+  .option(...dataDir)
+  .action((options: StoreOptions) => withStore(process.env, options, keyStatus));
+keys
+  .command('rotate')
+  .description('add a new key to the file of the keyring, as the one that wraps')
+  .option(...keyFile)
+  .option('--last', 'add it as one that only opens: for copies that are restarted one after the other')
+  .action((options: { file?: string; last?: true }) => orComplain(() => rotateKeys(process.env, options, toTerminal)));
+keys
+  .command('use <id>')
+  .description('make a key of the file the one that wraps')
+  .option(...keyFile)
+  .action((id: string, options: { file?: string }) => orComplain(() => useKey(process.env, id, options, toTerminal)));
+keys
+  .command('rewrap')
+  .description('wrap every row by the first key; can be stopped and run again, while verifications go on')
+  .option(...dataDir)
+  .action((options: StoreOptions) => withStore(process.env, options, rewrapAll));
+
+program
+  .command('attempts')
+  .description('the counters of attempts')
+  .command('check')
+  .description('compare every counter with the ledger of attempts; exit code 1 when one differs')
+  .option(...dataDir)
+  .action((options: StoreOptions) => withStore(process.env, options, checkAttempts));
 
 await program.parseAsync();

@@ -44,3 +44,13 @@ export function hashConcurrency(settings: VerificationSettings, cores: number): 
   if (settings.HASH_CONCURRENCY > 0) return settings.HASH_CONCURRENCY;
   return settings.UV_THREADPOOL_SIZE <= cores ? settings.UV_THREADPOOL_SIZE * 2 : cores;
 }
+
+/** What to change when the threads do not suit the hashes; undefined: they do. */
+export function poolAdvice(settings: VerificationSettings, concurrency: number, cores: number): string | undefined {
+  const threads = settings.UV_THREADPOOL_SIZE;
+  if (concurrency > threads * 2) {
+    return `HASH_CONCURRENCY is ${concurrency}, but UV_THREADPOOL_SIZE only ${threads}: the rest waits for a thread`;
+  }
+  if (threads >= cores) return undefined;
+  return `UV_THREADPOOL_SIZE is ${threads} on ${cores} cores, which hash no faster than ${threads}: set it before the start`;
+}

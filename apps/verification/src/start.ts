@@ -12,18 +12,22 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
-import { PostgresDeliveries } from '@countersign/persistence';
+import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
+import { keyFault } from '@countersign/stored-secrets';
 import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
 import { VerificationGate1764000200001 } from '../migrations/1764000200001-gate.js';
-import { hashConcurrency, VerificationSettings } from './config.js';
+import { VerificationKeys1764000400001 } from '../migrations/1764000400001-keys.js';
+import { hashConcurrency, poolAdvice, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
+import { replaceCredential } from './store/credential-rehash.js';
 import { DirectoryPolicies } from './store/directory.policies.js';
 import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
+import { TamperReports } from './store/tamper-reports.js';
 import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
 
@@ -47,28 +51,45 @@ export async function start(
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database(
     'verification',
-    [Verification1764000000001, VerificationDeliveries1764000100001, VerificationGate1764000200001],
+    [
+      Verification1764000000001,
+      VerificationDeliveries1764000100001,
+      VerificationGate1764000200001,
+      VerificationKeys1764000400001,
+    ],
     settings,
   );
+  await requireKeys(host, database, keyring);
   const relay = host.relay(database);
   const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
   const pruning = setInterval(() => void leftovers.forget().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
   host.onClose(() => Promise.resolve(clearInterval(pruning)));
   const directory = await host.directory();
+  const wake = (): void => relay.wake();
+  const { report } = new TamperReports(database, host.logger, wake);
+  const concurrency = hashConcurrency(settings, availableParallelism());
+  const advice = poolAdvice(settings, concurrency, availableParallelism());
+  if (advice !== undefined) host.logger.warn(advice);
   const argon = await ArgonPinVault.open({
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
-    concurrency: hashConcurrency(settings, availableParallelism()),
+    concurrency,
     queueLimit: settings.HASH_QUEUE,
+    report,
+    replace: replaceCredential(database),
   });
-  const hide = METRICS.hashLoad.read(() => [{ labels: { service: 'verification' }, value: argon.load }]);
-  host.onClose(() => Promise.resolve(hide()));
+  const labels = { service: 'verification' };
+  for (const hide of [
+    METRICS.hashLoad.read(() => [{ labels, value: argon.load }]),
+    METRICS.hashQueue.read(() => [{ labels, value: argon.waiting }]),
+  ]) {
+    host.onClose(() => Promise.resolve(hide()));
+  }
 
-  const wake = (): void => relay.wake();
   const app = await createBusApp(
     VerificationModule.with({
-      subjects: new PostgresSubjectStore(database, keyring, hash, wake),
-      attempts: new PostgresAttemptStore(database, wake),
+      subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
+      attempts: new PostgresAttemptStore(database, wake, () => argon.queued > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
@@ -93,4 +114,15 @@ export async function start(
   host.onClose(() => app.close());
   await app.listen();
   return host.started();
+}
+
+/** A service that could not open what is stored would answer every right PIN with `unavailable`: it does not start. */
+async function requireKeys(host: Host, database: Database, keyring: Keyring): Promise<void> {
+  try {
+    const fault = await keyFault(database, keyring);
+    if (fault !== undefined) await checked('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
+  } catch (error) {
+    await host.close().catch(() => undefined);
+    throw error;
+  }
 }

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'RECORDS_LOST',
   'SEAL_BROKEN',
   'CREDENTIAL_BROKEN',
+  'COUNTER_BROKEN',
   'HASH_QUEUE_FULL',
   'INTERNAL',
 ] as const;

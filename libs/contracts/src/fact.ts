@@ -18,8 +18,13 @@ export const FACT_KINDS = [
   'message.dead_lettered',
   'credential.disabled',
   'credential.unlocked',
+  'credential.broken',
+  'key.rotated',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
+
+/** Stands for the tenant in facts about the installation itself: no tenant can have a name that begins so. */
+export const INSTALLATION = '_installation';
 
 /**
  * Something that happened and must be on record. Written to the outbox in the transaction that made it true, taken by
@@ -34,7 +39,8 @@ export class FactRecorded extends Message {
   @IsIn(FACT_KINDS) kind!: FactKind;
   /** Database time of the transaction, ISO 8601 UTC. */
   @IsISO8601() time!: string;
-  @IsName() tenant!: string;
+  /** The tenant, or {@link INSTALLATION}. */
+  @Matches(/^(_installation|[a-z0-9][a-z0-9_-]{0,62})$/) tenant!: string;
   @IsOptional() @IsName() agent?: string;
   /** The subject's id, when the subject exists. */
   @IsOptional() @IsString() @Length(1, 128) subject?: string;

@@ -89,6 +89,26 @@ export const METRICS = {
     ['service'],
     sum,
   ),
+  hashQueue: new ReadGauge('countersign_hash_queue', 'Hashes that wait for their turn', ['service'], sum),
+  hashWait: new Histogram({
+    name: 'countersign_hash_wait_seconds',
+    help: 'Seconds that a hash waited for its turn',
+    buckets: WAITING_SECONDS,
+  }),
+  hashTime: new Histogram({
+    name: 'countersign_hash_seconds',
+    help: 'Seconds of one hash, in the thread pool and waiting for a thread',
+    buckets: HANDLING_SECONDS,
+  }),
+  hashRefused: new Counter({
+    name: 'countersign_hash_refused_total',
+    help: 'Guesses that found every place of the hash queue taken',
+  }),
+  tampered: new Counter({
+    name: 'countersign_tampered_rows_total',
+    help: 'Uses of stored data that was found altered: credential, profile, counter',
+    labelNames: ['what', 'reason'],
+  }),
 
   lag: new ReadGauge(
     'countersign_consumer_lag_records',

@@ -17,7 +17,7 @@ export class OpsServer {
    * @throws Error of the system when the port is taken
    */
   static async start(host: string, port: number, healths: ReadonlyMap<string, Health>): Promise<OpsServer> {
-    if (!defaultMetrics) collectDefaultMetrics();
+    if (!defaultMetrics) collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 });
     defaultMetrics = true;
     const server = createServer((request, response) => {
       void answer(request.url ?? '', response, healths);

@@ -85,4 +85,41 @@ describe('calls that are gathered', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(statements).toBe(1);
   });
+
+  it('wait for others as long as others are certain to come, and never for what may not come', async () => {
+    let coming = true;
+    const batches: (readonly number[])[] = [];
+    const batched = new Batched<number, number>({
+      run: (inputs) => {
+        batches.push(inputs);
+        return Promise.resolve(inputs);
+      },
+      moreToCome: () => coming,
+      lingerMs: 60_000,
+    });
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const first = batched.call(1);
+    await turn();
+    await turn();
+    expect(batches).toEqual([]);
+    coming = false;
+    expect(await Promise.all([first, batched.call(2)])).toEqual([1, 2]);
+    expect(batches).toEqual([[1, 2]]);
+    expect(await batched.call(3)).toBe(3);
+  });
+
+  it('wait no longer than the linger, and not when they are many', async () => {
+    const batches: number[] = [];
+    const options = {
+      run: (inputs: readonly number[]) => {
+        batches.push(inputs.length);
+        return Promise.resolve(inputs);
+      },
+      moreToCome: () => true,
+    };
+    expect(await new Batched<number, number>({ ...options, lingerMs: 20 }).call(1)).toBe(1);
+    const patient = new Batched<number, number>({ ...options, lingerMs: 60_000 });
+    await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => patient.call(n)));
+    expect(batches).toEqual([1, 8]);
+  });
 });

@@ -12,6 +12,10 @@ export interface BatchedOptions<In, Out> {
   readonly size?: number;
   /** Statements under way, at most. Default 2. */
   readonly concurrency?: number;
+  /** Whether others are certain to follow within moments: then a batch that is not full waits for them. Default: never. */
+  readonly moreToCome?: () => boolean;
+  /** How long it waits for them at most, in milliseconds. Default 40. */
+  readonly lingerMs?: number;
 }
 
 interface Call<In, Out> {
@@ -21,19 +25,25 @@ interface Call<In, Out> {
   readonly reject: (error: unknown) => void;
 }
 
+/** A batch of so many does not wait for more: what each further one saves gets small. */
+const ENOUGH = 8;
+
 /**
  * Gathers calls into statements of many rows: those of one turn of the event loop, and those that come while the
- * statements before them are under way. Nothing waits for more to come. A round trip, a plan and a flush to disk cost as
- * much for one row as for fifty.
+ * statements before them are under way. Nothing waits for what may never come. A round trip, a plan and a flush to disk
+ * cost as much for one row as for fifty.
  */
 export class Batched<In, Out> {
   readonly #options: Required<BatchedOptions<In, Out>>;
   #waiting: Call<In, Out>[] = [];
   #running = 0;
   #scheduled = false;
+  /** When the first of a batch that waits for others must go. */
+  #lingersUntil: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BatchedOptions<In, Out>) {
-    this.#options = { rows: () => [], size: 64, concurrency: 2, ...options };
+    this.#options = { rows: () => [], size: 64, concurrency: 2, moreToCome: () => false, lingerMs: 40, ...options };
   }
 
   /** @throws what `run` throws for this input */
@@ -49,6 +59,7 @@ export class Batched<In, Out> {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
+      if (this.#waitsForMore()) return;
       const calls = this.#take();
       if (calls.length === 0) return;
       this.#running++;
@@ -58,6 +69,19 @@ export class Batched<In, Out> {
       });
       if (this.#waiting.length > 0) this.#schedule();
     });
+  }
+
+  #waitsForMore(): boolean {
+    clearTimeout(this.#timer);
+    if (this.#waiting.length === 0) return false;
+    const now = performance.now();
+    const until = (this.#lingersUntil ??= now + this.#options.lingerMs);
+    if (this.#waiting.length < ENOUGH && now < until && this.#options.moreToCome()) {
+      this.#timer = setTimeout(() => this.#schedule(), until - now);
+      return true;
+    }
+    this.#lingersUntil = undefined;
+    return false;
   }
 
   /** The longest waiting first; who shares a row with somebody in front of it waits for the next batch. */

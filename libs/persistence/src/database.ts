@@ -34,8 +34,8 @@ export interface DatabaseOptions {
   readonly tls?: DatabaseTls;
   /** The service's own schema, made when it is missing; the only one on the search path. */
   readonly schema: string;
-  /** Every migration there ever was, see {@link Migration}. */
-  readonly migrations: readonly MigrationClass[];
+  /** Every migration there ever was, see {@link Migration}; `'none'`: the schema is another program's, taken as it is. */
+  readonly migrations: readonly MigrationClass[] | 'none';
   /** Connections at most. Default 10. */
   readonly poolSize?: number;
   /** Shown in `pg_stat_activity`. */
@@ -63,7 +63,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 async function open(options: DatabaseOptions): Promise<Database> {
   const schema = checkSchemaName(options.schema);
   const { url, ssl } = connectionOf(withSearchPath(options.url, schema), options.tls);
-  await migrate({ url, ssl, schema, migrations: options.migrations, applicationName: options.applicationName });
+  const { migrations, applicationName } = options;
+  if (migrations !== 'none') await migrate({ url, ssl, schema, migrations, applicationName });
   const dataSource = new DataSource({
     type: 'postgres',
     url,

@@ -15,7 +15,7 @@ export interface OutboxRelayOptions {
   readonly send: (records: RelayedRecord[]) => Promise<void>;
   /** Told of every failed pass, for the log; the relay goes on by itself. */
   readonly onError: (error: unknown) => void;
-  /** How long a wake waits for others to travel with it, in milliseconds. Default 20. */
+  /** How long a wake waits for others to travel with it, in milliseconds. Default 100. */
   readonly lingerMs?: number;
   /** How often to look without being woken: for what a copy that died has left. Milliseconds, default 1,000. */
   readonly pollMs?: number;
@@ -60,7 +60,7 @@ export class OutboxRelay {
   #interrupt: (() => void) | undefined;
 
   constructor(options: OutboxRelayOptions) {
-    this.#options = { lingerMs: 20, pollMs: 1_000, batch: 500, ...options };
+    this.#options = { lingerMs: 100, pollMs: 1_000, batch: 500, ...options };
     const { schema } = options.database;
     // One round trip, but five statements: the rows must be read after the lock is held, by a statement with a snapshot
     // of its own, or a relay that waited would send what the one before it has just sent. All rows from the first, never

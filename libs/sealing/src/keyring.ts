@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { KEY_BYTES } from './keyed-hash.js';
-import { type Secret } from './secret.js';
+import { Secret } from './secret.js';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -67,6 +67,11 @@ export class Keyring {
     }
   }
 
+  /** Id of the key that wraps. */
+  get first(): string {
+    return this.#first;
+  }
+
   /** Whether this keyring can open what that key wrapped. */
   has(keyId: string): boolean {
     return this.#keys.has(keyId);
@@ -78,6 +83,37 @@ export class Keyring {
     return key;
   }
 }
+
+/**
+ * Adds a key of 32 random bytes under the next number (`k1`, `k2`, …) that no key of the ring has reached.
+ * @param place `first`: it wraps from now on; `last`: it only unwraps, until {@link withFirstKey} takes it to the front
+ * @throws Error as {@link Keyring}
+ */
+export function withNewKey(ring: Secret, place: 'first' | 'last'): { readonly ring: Secret; readonly id: string } {
+  const entries = entriesOf(ring);
+  const numbers = entries.map(({ id }) => Number(/^k(\d{1,9})$/.exec(id)?.[1] ?? 0));
+  const id = `k${Math.max(0, ...numbers) + 1}`;
+  const anew = { id, text: `${id}:${randomBytes(KEY_BYTES).toString('base64url')}` };
+  return { ring: ringOf(place === 'first' ? [anew, ...entries] : [...entries, anew]), id };
+}
+
+/** Takes a key of the ring to the front, where it wraps. @throws Error when the ring has no such key */
+export function withFirstKey(ring: Secret, id: string): Secret {
+  const entries = entriesOf(ring);
+  const first = entries.find((entry) => entry.id === id);
+  if (!first) throw new Error('has no key of that id');
+  return ringOf([first, ...entries.filter((entry) => entry !== first)]);
+}
+
+function entriesOf(ring: Secret): { id: string; text: string }[] {
+  new Keyring(ring);
+  return ring
+    .reveal()
+    .split(',')
+    .map((entry) => ({ id: entry.trim().split(':')[0] ?? '', text: entry.trim() }));
+}
+
+const ringOf = (entries: readonly { text: string }[]): Secret => new Secret(entries.map(({ text }) => text).join(','));
 
 /** Lengths first: no two contexts give the same bytes. */
 function associatedData(context: readonly string[]): Buffer {

@@ -30,12 +30,15 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'message.dead_lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
   'credential.disabled': { family: 'accountChange', activityId: 5, activityName: 'Disable' },
   'credential.unlocked': { family: 'accountChange', activityId: 12, activityName: 'Unlock' },
+  'credential.broken': { family: 'accountChange', activityId: 99, activityName: 'Tampering Found' },
+  'key.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
 };
 
 /** Of medium severity although they have no outcome. */
 const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.locked',
   'credential.disabled',
+  'credential.broken',
   'message.dead_lettered',
 ]);
 

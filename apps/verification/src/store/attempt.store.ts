@@ -6,7 +6,7 @@ import {
   type FactRecorded,
 } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Batched, Inbox, Outbox, type Database } from '@countersign/persistence';
+import { Batched, Inbox, Outbox, UniqueViolation, type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { CREDENTIAL_KINDS, guardRow, referenceOf, strangersPerWindow } from '../domain/attempts.js';
 import { asSpent } from '../domain/spent-attempt.js';
@@ -19,6 +19,10 @@ import {
   type Verdict,
 } from '../ports.js';
 import { CLOSE, RECALL, SPEND, UNLOCK } from './attempt.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
+
+/** The ledger holds each number of a reference once: who sets a counter back makes the next try break this rule. */
+const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
 
 export interface SpentRow {
   number: string;
@@ -63,6 +67,12 @@ export class PostgresAttemptStore extends AttemptStore {
     private readonly database: Database,
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
+    /**
+     * Whether further verdicts are certain within moments. Then they are written together, and whatever follows a verdict
+     * travels together too: one statement, one record batch, one answer to the adapter.
+     */
+    moreVerdictsToCome: () => boolean = () => false,
+    private readonly report?: ReportTampering,
   ) {
     super();
     this.#inbox = new Inbox(database);
@@ -74,11 +84,12 @@ export class PostgresAttemptStore extends AttemptStore {
     this.#close = new Batched({
       rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
       run: (closings) => this.#closeAll(closings),
+      moreToCome: moreVerdictsToCome,
     });
   }
 
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
-    const row = await this.#spend.call({ attempt, policy });
+    const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
     if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
     const known = await this.#recall(attempt.commandId);
     if (known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
@@ -134,6 +145,18 @@ export class PostgresAttemptStore extends AttemptStore {
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
     });
     this.wakeRelay();
+  }
+
+  /** A counter below its ledger: nothing was spent, and nobody may look at the guess. */
+  async #explain({ tenant, guardKey, subject }: Attempt, error: unknown): Promise<never> {
+    if (!(error instanceof UniqueViolation && error.constraint === LEDGER_NUMBERS)) throw error;
+    const who = subject === undefined ? {} : { subject };
+    await this.report?.({ what: 'counter', reason: 'below_ledger', tenant, subjectKey: guardKey, ...who });
+    throw new ServiceError(
+      'COUNTER_BROKEN',
+      'A counter of attempts is below its ledger: attempts check names it',
+      false,
+    );
   }
 
   async #recall(commandId: string): Promise<RecallRow> {

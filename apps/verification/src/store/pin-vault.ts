@@ -2,14 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { credentialContext } from '@countersign/stored-secrets';
 import { PinVault, type HashSlot, type StoredCredential } from '../ports.js';
+import { costOf, sameCost, type HashCost } from './hash-bounds.js';
+import { HashPool } from './hash-pool.js';
+import { type ReportTampering, type Tampering } from './tamper-reports.js';
 
-/** Cost of argon2id. OWASP's minimum for argon2id is 19456 KiB, 2 passes, 1 lane. */
-export interface HashCost {
-  readonly memoryKib: number;
-  readonly passes: number;
-  readonly lanes: number;
-}
+type Wrapped = Pick<StoredCredential, 'keyId' | 'wrapped'>;
 
 export interface PinVaultOptions {
   readonly keyring: Keyring;
@@ -18,24 +17,26 @@ export interface PinVaultOptions {
   readonly concurrency: number;
   /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
   readonly queueLimit: number;
+  /** Told of every stored value that does not open. */
+  readonly report?: ReportTampering;
+  /**
+   * Takes a hash that was made anew with the cost of today, in the place of the old one and of no other. Without it old
+   * hashes stay.
+   */
+  readonly replace?: (old: StoredCredential, anew: Wrapped) => Promise<void>;
 }
-
-/** Bounds of a stored hash: a row with others is refused before memory is allocated for it. */
-const BOUNDS = { memoryKib: 1_048_576, passes: 10, lanes: 16 };
 
 /** Hashes PINs with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
-  readonly #keyring: Keyring;
-  readonly #cost: HashCost;
-  readonly #pool: SlotPool;
+  readonly #options: PinVaultOptions;
+  readonly #pool: HashPool;
   /** What a guess is compared with when there is nothing to compare it with: equal cost, and never right. */
   readonly #dummy: string;
 
   private constructor(options: PinVaultOptions, dummy: string) {
     super();
-    this.#keyring = options.keyring;
-    this.#cost = options.cost;
-    this.#pool = new SlotPool(options.concurrency, options.queueLimit);
+    this.#options = options;
+    this.#pool = new HashPool(options.concurrency, options.queueLimit);
     this.#dummy = dummy;
   }
 
@@ -48,17 +49,35 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.load;
   }
 
+  /** Hashes that wait for their turn. */
+  get waiting(): number {
+    return this.#pool.waiting;
+  }
+
+  /** Guesses that wait while every place of the pool hashes: another verdict is certain within the time of a hash. */
+  get queued(): number {
+    return this.#pool.queued;
+  }
+
   override reserve(): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;
+    let outdated: (() => Promise<void>) | undefined;
     return {
-      release,
+      // A place is given back when the verdict is durable: no caller waits for what happens from here on.
+      release: () => {
+        release();
+        if (outdated) this.#pool.later(outdated);
+        outdated = undefined;
+      },
       compare: (attempt, guess, credential) =>
         this.#pool.run(async () => {
           // A try that was not granted is hashed all the same, but never against the real credential.
-          const stored = attempt.granted && credential ? this.#unwrap(credential) : undefined;
+          const stored = attempt.granted && credential ? await this.#unwrap(credential) : undefined;
           const right = await verify(stored ?? this.#dummy, guess);
-          return right && stored !== undefined;
+          if (!right || stored === undefined || credential === undefined) return false;
+          if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, credential);
+          return true;
         }),
     };
   }
@@ -69,68 +88,51 @@ export class ArgonPinVault extends PinVault {
     const release = this.#pool.reserve();
     if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many PINs wait for their hash', true);
     try {
-      const phc = await this.#pool.run(() => hashPin(pin, this.#cost));
-      return (row) => {
-        const { keyId, bytes } = this.#keyring.wrap(phc, contextOf(row));
-        return { keyId, wrapped: bytes };
-      };
+      const phc = await this.#pool.run(() => hashPin(pin, this.#options.cost));
+      return (row) => this.#wrap(phc, row);
     } finally {
       release();
     }
   }
 
-  #unwrap(credential: StoredCredential): string {
+  #isOutdated(phc: string): boolean {
+    const cost = costOf(phc);
+    return cost !== undefined && !sameCost(cost, this.#options.cost);
+  }
+
+  /** The version stays: it is the same PIN in the same row. */
+  async #rehash(pin: string, old: StoredCredential): Promise<void> {
+    const phc = await hashPin(pin, this.#options.cost);
+    await this.#options.replace?.(old, this.#wrap(phc, old));
+  }
+
+  #wrap(phc: string, row: Omit<StoredCredential, keyof Wrapped>): Wrapped {
+    const { keyId, bytes } = this.#options.keyring.wrap(phc, contextOf(row));
+    return { keyId, wrapped: bytes };
+  }
+
+  async #unwrap(credential: StoredCredential): Promise<string> {
+    const { keyring } = this.#options;
     let phc: string;
     try {
-      phc = this.#keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, contextOf(credential));
+      phc = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, contextOf(credential));
     } catch (error) {
       if (!(error instanceof SealBrokenError)) throw error;
-      throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential does not belong to its row or its key', false);
+      const reason = keyring.has(credential.keyId) ? 'altered' : 'unknown_key';
+      return this.#broken(credential, reason, 'A stored credential does not belong to its row or its key');
     }
-    if (withinBounds(phc)) return phc;
-    throw new ServiceError('CREDENTIAL_BROKEN', 'A stored credential has argon2 parameters out of bounds', false);
+    if (costOf(phc) !== undefined) return phc;
+    return this.#broken(credential, 'parameters', 'A stored credential has argon2 parameters out of bounds');
+  }
+
+  async #broken(row: StoredCredential, reason: Tampering['reason'], message: string): Promise<never> {
+    const { tenant, subject } = row;
+    await this.#options.report?.({ what: 'credential', reason, tenant, subject });
+    throw new ServiceError('CREDENTIAL_BROKEN', message, false);
   }
 }
 
-/** At most `size` tasks at a time and at most `size + queueLimit` reserved places. */
-class SlotPool {
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-  #reserved = 0;
-
-  constructor(
-    private readonly size: number,
-    private readonly queueLimit: number,
-  ) {}
-
-  get load(): number {
-    return this.#reserved;
-  }
-
-  reserve(): (() => void) | undefined {
-    if (this.#reserved >= this.size + this.queueLimit) return undefined;
-    this.#reserved += 1;
-    let held = true;
-    return () => {
-      if (held) this.#reserved -= 1;
-      held = false;
-    };
-  }
-
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running -= 1;
-    }
-  }
-}
-
-/** argon2id is the library's default algorithm; {@link withinBounds} refuses any other. */
+/** argon2id is the library's default algorithm; {@link costOf} refuses any other. */
 function hashPin(pin: string, cost: HashCost): Promise<string> {
   return hash(pin, {
     memoryCost: cost.memoryKib,
@@ -139,14 +141,4 @@ function hashPin(pin: string, cost: HashCost): Promise<string> {
   });
 }
 
-/** What a hash is bound to: swapped or copied rows do not open. */
-function contextOf(row: Omit<StoredCredential, 'keyId' | 'wrapped'>): string[] {
-  return ['pin', row.tenant, row.subject, String(row.version)];
-}
-
-function withinBounds(phc: string): boolean {
-  const found = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(phc);
-  if (!found) return false;
-  const [memoryKib, passes, lanes] = found.slice(1).map(Number) as [number, number, number];
-  return memoryKib <= BOUNDS.memoryKib && passes <= BOUNDS.passes && lanes <= BOUNDS.lanes;
-}
+const contextOf = (row: Omit<StoredCredential, keyof Wrapped>): string[] => credentialContext({ kind: 'pin', ...row });

@@ -4,9 +4,11 @@ import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
+import { profileContext } from '@countersign/stored-secrets';
 import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
 import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
 import { RENEW } from './attempt.sql.js';
+import { type ReportTampering } from './tamper-reports.js';
 
 interface FoundRow {
   subject_id: string;
@@ -52,6 +54,7 @@ export class PostgresSubjectStore extends SubjectStore {
     private readonly keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
+    private readonly report?: ReportTampering,
   ) {
     super();
     this.#inbox = new Inbox(database);
@@ -71,7 +74,7 @@ export class PostgresSubjectStore extends SubjectStore {
       };
       return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
-    const profile = this.#unwrapProfile(tenant, row);
+    const profile = await this.#unwrapProfile(tenant, row);
     return {
       id: row.subject_id,
       // A known subject has one counter, whether it was named by id or by number.
@@ -198,7 +201,7 @@ export class PostgresSubjectStore extends SubjectStore {
        WHERE tenant = $1 AND subject_id = $2 FOR UPDATE`,
       [tenant, subject],
     );
-    return row && { version: row.version, profile: this.#unwrapProfile(tenant, row) };
+    return row && { version: row.version, profile: await this.#unwrapProfile(tenant, row) };
   }
 
   async #writeProfile(tx: Sql, tenant: string, subject: string, version: number, profile: Profile): Promise<void> {
@@ -244,19 +247,18 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  #unwrapProfile(
+  async #unwrapProfile(
     tenant: string,
     row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>,
-  ): Profile {
+  ): Promise<Profile> {
+    const { subject_id: subject, profile_key_id: keyId } = row;
     try {
-      const wrapped = { keyId: row.profile_key_id, bytes: row.profile };
-      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, row.subject_id, row.version))) as Profile;
+      const wrapped = { keyId, bytes: row.profile };
+      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, subject, row.version))) as Profile;
     } catch {
+      const reason = this.keyring.has(keyId) ? 'altered' : 'unknown_key';
+      await this.report?.({ what: 'profile', reason, tenant, subject });
       throw new ServiceError('CREDENTIAL_BROKEN', 'A stored profile does not belong to its row or its key', false);
     }
   }
-}
-
-function profileContext(tenant: string, subject: string, version: number): string[] {
-  return ['profile', tenant, subject, String(version)];
 }

@@ -89,7 +89,7 @@ export class TopicReader implements Follower {
     health: Health,
     options: TopicReaderOptions,
   ): Promise<TopicReader> {
-    const consumer = client.consumer(groupId);
+    const consumer = client.consumer(groupId, { alone: true });
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: [names.inCluster(options.topic)], fromBeginning: true });

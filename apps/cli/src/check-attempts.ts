@@ -1,0 +1,61 @@
+import { ServiceError } from '@countersign/service';
+import { type Store } from './with-store.js';
+import { table, type Write } from './write.js';
+
+interface Difference {
+  readonly tenant: string;
+  readonly guard_key: string;
+  readonly tries: string | null;
+  readonly rows: string;
+  readonly highest: string | null;
+  readonly same_try: boolean | null;
+  readonly same_time: boolean | null;
+}
+
+/** Differences that are shown; a restored backup can have one for every subject. */
+const SHOWN = 100;
+
+/**
+ * Counters whose ledger says something else. The ledger numbers the tries of a reference without a gap, and its last row
+ * holds what the counter said at that try. A decoy whose counter has expired has rows and no counter: that is no difference,
+ * so only references of subjects are looked for without one.
+ */
+const DIFFERENCES = `
+WITH ledger AS (
+  SELECT tenant, guard_key, count(*) AS rows, max(number) AS highest,
+    (array_agg(subject_id ORDER BY number DESC))[1] AS subject_id
+  FROM verification.attempts GROUP BY tenant, guard_key
+)
+SELECT tenant, guard_key, g.tries, COALESCE(l.rows, 0) AS rows, l.highest,
+  (a.granted, a.charged_lock, a.attempts_left) = (g.granted, g.charged_lock, g.attempts_left) AS same_try,
+  a.spent_at = g.touched_at AS same_time
+FROM verification.guards g FULL JOIN ledger l USING (tenant, guard_key)
+LEFT JOIN verification.attempts a USING (tenant, guard_key)
+WHERE (a.number IS NULL OR a.number = l.highest)
+  AND (g.tries IS NOT NULL OR l.subject_id IS NOT NULL)
+  AND (g.tries IS DISTINCT FROM l.highest OR l.rows IS DISTINCT FROM l.highest
+    OR (a.granted, a.charged_lock, a.attempts_left) IS DISTINCT FROM (g.granted, g.charged_lock, g.attempts_left)
+    OR a.spent_at IS DISTINCT FROM g.touched_at)
+ORDER BY 1, 2 LIMIT ${SHOWN + 1}`;
+
+/**
+ * Compares every counter with its ledger. References are named by their keyed hash, which events call `subject_key`.
+ * @throws ServiceError COUNTER_BROKEN when one differs
+ */
+export async function checkAttempts({ database }: Store, write: Write): Promise<void> {
+  const found = await database.query<Difference>(DIFFERENCES);
+  if (found.length === 0) return write('every counter agrees with its ledger');
+  const rows = found.slice(0, SHOWN).map((one) => [one.tenant, one.guard_key, one.tries ?? '-', whatIsWrong(one)]);
+  write(table(['tenant', 'reference', 'tries', 'difference'], rows));
+  if (found.length > SHOWN) write(`and more than these ${SHOWN}`);
+  throw new ServiceError('COUNTER_BROKEN', 'counters and ledger differ: somebody wrote to the database by hand', false);
+}
+
+function whatIsWrong({ tries, rows, highest, same_try: sameTry }: Difference): string {
+  const [counted, written, last] = [Number(tries ?? 0), Number(rows), Number(highest ?? 0)];
+  if (tries === null) return `the counter is gone, the ledger has ${last} tries`;
+  if (counted < last) return `set back: the ledger has ${last} tries`;
+  if (counted > last) return `ahead: the ledger ends at ${last}`;
+  if (written < last) return `the ledger lacks ${last - written} of ${last} rows`;
+  return sameTry === false ? 'the last try was written otherwise' : 'the time of the last try was written otherwise';
+}

@@ -1,0 +1,226 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createLogger } from '@countersign/observability';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { keyFault, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
+import { createTestDatabase, eventually } from '@countersign/testing';
+import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
+import { VerificationKeys1764000400001 } from '../../migrations/1764000400001-keys.js';
+import { asSpent } from '../domain/spent-attempt.js';
+import { type StoredCredential } from '../ports.js';
+import { attemptOf, spentOf } from './attempt.store.contract.js';
+import { PostgresAttemptStore } from './attempt.store.js';
+import { replaceCredential } from './credential-rehash.js';
+import { ArgonPinVault } from './pin-vault.js';
+import { PostgresSubjectStore } from './subject.store.js';
+import { TamperReports } from './tamper-reports.js';
+
+/** What somebody gets who reads or writes the tables, and has no key. */
+const PIN = '83729164';
+const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
+const GRANTED = asSpent({
+  ...{ attemptId: 'a', number: 1, granted: true, chargedLock: false, chargedDisable: false, disabled: false },
+  ...{ stranger: true, left: 2, spentAt: new Date(0).toISOString() },
+});
+const COST = { memoryKib: 64, passes: 1, lanes: 1 };
+const random = (): string => randomBytes(32).toString('base64url');
+const keyring = new Keyring(new Secret(`k1:${random()}`));
+const hash = new KeyedHash(new Secret(random()));
+
+let database: Database;
+let drop: () => Promise<void>;
+let subjects: PostgresSubjectStore;
+let attempts: PostgresAttemptStore;
+let vault: ArgonPinVault;
+
+beforeAll(async () => {
+  const test = await createTestDatabase();
+  drop = () => test.drop();
+  database = await openDatabase({
+    url: test.url,
+    schema: 'verification',
+    migrations: [Verification1764000000001, VerificationGate1764000200001, VerificationKeys1764000400001],
+    applicationName: 'test',
+  });
+  await build();
+});
+
+afterAll(async () => {
+  await database.close();
+  await drop();
+});
+
+/** As a start does it: what was reported before may be reported again. */
+async function build(cost = COST): Promise<void> {
+  const wake = (): void => undefined;
+  const { report } = new TamperReports(database, createLogger('test', 'silent'), wake);
+  subjects = new PostgresSubjectStore(database, keyring, hash, wake, report);
+  attempts = new PostgresAttemptStore(database, wake, () => false, report);
+  const replace = replaceCredential(database);
+  vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report, replace });
+}
+
+beforeEach(async () => {
+  await build();
+  await database.query('TRUNCATE verification.subjects, verification.guards, verification.outbox CASCADE');
+  await database.query('TRUNCATE verification.attempts, verification.commands');
+});
+
+async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
+  await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
+  const wrapFor = await vault.prepare(pin);
+  await subjects.enrol(randomUUID(), tenant, subject, 50, (version) => wrapFor({ tenant, subject, version }));
+}
+
+async function stored(tenant: string, subject: string): Promise<StoredCredential> {
+  const { credential } = await subjects.find(tenant, 'id', subject);
+  if (credential === undefined) throw new Error('nothing is enrolled');
+  return credential;
+}
+
+async function compare(guess: string, credential: StoredCredential): Promise<boolean> {
+  const slot = vault.reserve();
+  try {
+    return (await slot?.compare(GRANTED, guess, credential)) ?? false;
+  } finally {
+    slot?.release();
+  }
+}
+
+async function findings(): Promise<unknown[]> {
+  const rows = await database.query<{ payload: string }>('SELECT payload FROM verification.outbox ORDER BY seq');
+  return rows
+    .map(({ payload }) => JSON.parse(payload) as { kind: string; tenant: string; subject?: string; detail: object })
+    .filter(({ kind }) => kind === 'credential.broken')
+    .map(({ tenant, subject, detail }) => ({ tenant, subject, ...detail }));
+}
+
+describe('the tables without the keyring', () => {
+  it('show no hash, and open with no other key under the same id', async () => {
+    await enrol('acme', 'alice', PIN);
+    const tables = await database.query<{ table_name: string }>(
+      `SELECT table_name FROM information_schema.tables WHERE table_schema = 'verification'`,
+    );
+    for (const { table_name: table } of tables) {
+      const rows = await database.query<{ text: string }>(`SELECT t::text AS text FROM verification.${table} t`);
+      for (const needle of ['$argon2', PIN, 'Alex']) {
+        for (const form of [needle, Buffer.from(needle).toString('hex')]) {
+          expect(rows.filter(({ text }) => text.includes(form))).toEqual([]);
+        }
+      }
+    }
+    const thief = new Keyring(new Secret(`k1:${random()}`));
+    const other = await ArgonPinVault.open({ keyring: thief, cost: COST, concurrency: 1, queueLimit: 1 });
+    const credential = await stored('acme', 'alice');
+    expect(await compare(PIN, credential)).toBe(true);
+    await expect(other.reserve()?.compare(GRANTED, PIN, credential)).rejects.toMatchObject({
+      code: 'CREDENTIAL_BROKEN',
+    });
+    expect(await keyFault(database, thief)).toMatch(/the key k1 as it was/);
+  });
+
+  it('have no wrapped column that a change of keys does not know of', async () => {
+    const columns = await database.query<{ name: string }>(
+      `SELECT 'verification.' || table_name || '.' || column_name AS name FROM information_schema.columns
+       WHERE table_schema = 'verification' AND data_type = 'bytea' ORDER BY 1`,
+    );
+    const known = WRAPPED_COLUMNS.map(({ table, bytesColumn }) => `${table}.${bytesColumn}`).sort();
+    expect(known).toEqual(columns.map(({ name }) => name));
+  });
+});
+
+describe('a write to the tables', () => {
+  it('that swaps the credentials of two subjects verifies neither, and is reported', async () => {
+    await enrol('acme', 'alice', PIN);
+    await enrol('acme', 'bob', '19283746');
+    await database.query(
+      `UPDATE verification.credentials c SET wrapped = o.wrapped FROM verification.credentials o
+       WHERE c.tenant = o.tenant AND c.subject_id <> o.subject_id`,
+    );
+    for (const [subject, guess] of [
+      ['alice', '19283746'],
+      ['bob', PIN],
+    ] as const) {
+      await expect(compare(guess, await stored('acme', subject))).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    }
+    expect(await findings()).toEqual([
+      { tenant: 'acme', subject: 'alice', what: 'credential', reason: 'altered' },
+      { tenant: 'acme', subject: 'bob', what: 'credential', reason: 'altered' },
+    ]);
+  });
+
+  it('that copies a hash to another subject or another tenant verifies nobody, and is reported once', async () => {
+    await enrol('acme', 'alice', PIN);
+    await enrol('acme', 'mallory', '19283746');
+    await enrol('other', 'alice', '19283746');
+    await database.query(
+      `UPDATE verification.credentials SET wrapped = (SELECT wrapped FROM verification.credentials
+         WHERE tenant = 'acme' AND subject_id = 'alice')`,
+    );
+    expect(await compare(PIN, await stored('acme', 'alice'))).toBe(true);
+    for (const [tenant, subject] of [
+      ['acme', 'mallory'],
+      ['other', 'alice'],
+      ['other', 'alice'],
+    ] as const) {
+      await expect(compare(PIN, await stored(tenant, subject))).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    }
+    expect(await findings()).toHaveLength(2);
+  });
+
+  it('that swaps profiles is refused before anything is compared, and is reported', async () => {
+    await enrol('acme', 'alice', PIN);
+    await database.query('UPDATE verification.subjects SET version = version + 1');
+    await expect(subjects.find('acme', 'id', 'alice')).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    expect(await findings()).toEqual([{ tenant: 'acme', subject: 'alice', what: 'profile', reason: 'altered' }]);
+  });
+
+  it.each([
+    ['sets a counter back', 'UPDATE verification.guards SET tries = tries - 1'],
+    [
+      'sets a counter to zero and lifts its lock',
+      "UPDATE verification.guards SET tries = 0, recent = '{}', locked_until = NULL",
+    ],
+    ['removes a counter', 'DELETE FROM verification.guards'],
+  ])('that %s is worth no guess, and is reported', async (_, statement) => {
+    const guardKey = randomUUID().replaceAll('-', '').repeat(2);
+    const attempt = () => attemptOf({ tenant: 'acme', guardKey, subject: 'alice' });
+    for (let n = 0; n < 4; n++) spentOf(await attempts.spend(attempt(), POLICY));
+    await database.query(statement);
+    const refused = attempt();
+    await expect(attempts.spend(refused, POLICY)).rejects.toMatchObject({ code: 'COUNTER_BROKEN', retriable: false });
+    await expect(attempts.spend(refused, POLICY)).rejects.toMatchObject({ code: 'COUNTER_BROKEN' });
+    expect(await findings()).toEqual([{ tenant: 'acme', subject: 'alice', what: 'counter', reason: 'below_ledger' }]);
+    const [ledger] = await database.query('SELECT count(*)::int AS rows FROM verification.attempts');
+    expect(ledger).toEqual({ rows: 4 });
+  });
+});
+
+describe('a success', () => {
+  it('makes a hash of another cost anew, once the place is given back, in the same version', async () => {
+    await enrol('acme', 'alice', PIN);
+    const before = await stored('acme', 'alice');
+    await build({ ...COST, passes: 2 });
+    expect(await compare(PIN, before)).toBe(true);
+    const after = await eventually('the hash was made anew', async () => {
+      const now = await stored('acme', 'alice');
+      return now.wrapped.equals(before.wrapped) ? undefined : now;
+    });
+    expect(after.version).toBe(before.version);
+    const phc = keyring.unwrap({ keyId: after.keyId, bytes: after.wrapped }, ['pin', 'acme', 'alice', '1']);
+    expect(phc).toContain('m=64,t=2,p=1');
+    expect(await compare(PIN, after)).toBe(true);
+    expect(await compare('19283746', after)).toBe(false);
+  });
+
+  it('does not undo an enrolment that came before its new hash', async () => {
+    await enrol('acme', 'alice', PIN);
+    const old = await stored('acme', 'alice');
+    await enrol('acme', 'alice', '19283746');
+    const newest = await stored('acme', 'alice');
+    await replaceCredential(database)(old, { keyId: 'k1', wrapped: randomBytes(60) });
+    await replaceCredential(database)({ ...old, version: newest.version }, { keyId: 'k1', wrapped: randomBytes(60) });
+    expect(await stored('acme', 'alice')).toEqual(newest);
+  });
+});

@@ -1,0 +1,80 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { METRICS, traceHeaders, type Logger } from '@countersign/observability';
+import { Outbox, type Database } from '@countersign/persistence';
+
+/** Stored data that is not what this service wrote. */
+export interface Tampering {
+  readonly what: 'credential' | 'profile' | 'counter';
+  /**
+   * `altered`: changed, swapped or copied from another row. `unknown_key`: its key is not in the ring. `parameters`: a hash
+   * whose cost is out of bounds. `below_ledger`: a counter that was set back.
+   */
+  readonly reason: 'altered' | 'unknown_key' | 'parameters' | 'below_ledger';
+  readonly tenant: string;
+  readonly subject?: string;
+  /** Keyed hash of the reference. */
+  readonly subjectKey?: string;
+}
+
+/** Never rejects: what was found is refused whether or not anybody could be told. */
+export type ReportTampering = (tampering: Tampering) => Promise<void>;
+
+/** One row is reported once in this time, in milliseconds, so that whoever guesses on cannot flood the trail. */
+const QUIET_MS = 60_000;
+const REMEMBERED = 10_000;
+
+/** Tells the log, the metrics and the audit trail of stored data that was tampered with. */
+export class TamperReports {
+  readonly #outbox: Outbox;
+  readonly #told = new Map<string, number>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly logger: Logger,
+    private readonly wakeRelay: () => void,
+  ) {
+    this.#outbox = new Outbox(database);
+  }
+
+  readonly report: ReportTampering = async (tampering) => {
+    const { what, reason, tenant } = tampering;
+    METRICS.tampered.inc({ what, reason });
+    if (!this.#isNews(`${what} ${tenant} ${tampering.subject ?? tampering.subjectKey ?? ''}`)) return;
+    this.logger.error(
+      { what, reason, tenant },
+      'stored data was found altered and is refused; the trail names the subject',
+    );
+    try {
+      await this.#record(tampering);
+    } catch (error) {
+      this.logger.error({ err: error }, 'altered data could not be put on record');
+    }
+  };
+
+  #isNews(row: string): boolean {
+    const now = performance.now();
+    const last = this.#told.get(row);
+    if (last !== undefined && now - last < QUIET_MS) return false;
+    if (this.#told.size >= REMEMBERED) this.#told.clear();
+    this.#told.set(row, now);
+    return true;
+  }
+
+  async #record({ what, reason, tenant, subject, subjectKey }: Tampering): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+      const fact = message(FactRecorded, {
+        factId: uuid(),
+        kind: 'credential.broken',
+        time: (row?.now ?? new Date(0)).toISOString(),
+        tenant,
+        ...(subject === undefined ? {} : { subject }),
+        ...(subjectKey === undefined ? {} : { subjectKey }),
+        detail: { what, reason },
+      });
+      await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+    });
+    this.wakeRelay();
+  }
+}

@@ -1,0 +1,3 @@
+export { countKeyUse, keyFault, type KeyUse } from './key-use.js';
+export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
+export { credentialContext, profileContext, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';

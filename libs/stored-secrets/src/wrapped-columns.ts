@@ -1,0 +1,62 @@
+/** Types of PostgreSQL that the columns of a primary key may have. */
+export type KeyType = 'text' | 'integer' | 'bigint' | 'uuid';
+
+/** A column whose values are wrapped by a key of the keyring, and what its values are bound to. */
+export interface WrappedColumn {
+  /** For people. */
+  readonly name: string;
+  readonly table: string;
+  /** Columns of the primary key, in its order. */
+  readonly primaryKey: Readonly<Record<string, KeyType>>;
+  readonly keyIdColumn: string;
+  readonly bytesColumn: string;
+  /** Columns that the context reads besides those of the primary key. */
+  readonly alsoBoundTo: readonly string[];
+  /** The associated data of a row: what makes a value that was moved to another row refuse to open. */
+  readonly context: (row: Readonly<Record<string, unknown>>) => string[];
+}
+
+/** What a credential is bound to: swapped or copied rows do not open. */
+export function credentialContext(row: {
+  readonly kind: string;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly version: number;
+}): string[] {
+  return [row.kind, row.tenant, row.subject, String(row.version)];
+}
+
+/** What the profile of a subject is bound to. */
+export function profileContext(tenant: string, subject: string, version: number): string[] {
+  return ['profile', tenant, subject, String(version)];
+}
+
+const text = (value: unknown): string => String(value as string);
+
+/** Every wrapped column that there is; a test compares the list with the tables. */
+export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
+  {
+    name: 'credentials',
+    table: 'verification.credentials',
+    primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text' },
+    keyIdColumn: 'key_id',
+    bytesColumn: 'wrapped',
+    alsoBoundTo: ['version'],
+    context: (row) =>
+      credentialContext({
+        kind: text(row['kind']),
+        tenant: text(row['tenant']),
+        subject: text(row['subject_id']),
+        version: Number(row['version']),
+      }),
+  },
+  {
+    name: 'profiles',
+    table: 'verification.subjects',
+    primaryKey: { tenant: 'text', subject_id: 'text' },
+    keyIdColumn: 'profile_key_id',
+    bytesColumn: 'profile',
+    alsoBoundTo: ['version'],
+    context: (row) => profileContext(text(row['tenant']), text(row['subject_id']), Number(row['version'])),
+  },
+];

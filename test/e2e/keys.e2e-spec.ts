@@ -1,0 +1,156 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { createSealingKeys, Keyring, Secret } from '@countersign/sealing';
+import { MemoryBroker } from '@countersign/messaging';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { credentialContext, profileContext } from '@countersign/stored-secrets';
+import { createTestDatabase } from '@countersign/testing';
+import { Verification1764000000001 } from '../../apps/verification/migrations/1764000000001-verification.js';
+import { VerificationDeliveries1764000100001 } from '../../apps/verification/migrations/1764000100001-deliveries.js';
+import { VerificationKeys1764000400001 } from '../../apps/verification/migrations/1764000400001-keys.js';
+import { start } from '../../apps/verification/src/start.js';
+
+jest.setTimeout(180_000);
+
+const SUBJECTS = 1200;
+const key = (id: string): string => `${id}:${randomBytes(32).toString('base64url')}`;
+const folder = mkdtempSync(join(tmpdir(), 'countersign-keys-'));
+const file = join(folder, 'CREDENTIAL_KEYS');
+const old = key('k1');
+const ringOf = (): Keyring => new Keyring(new Secret(readFileSync(file, 'utf8')));
+
+let url: string;
+let database: Database;
+let drop: () => Promise<void>;
+
+beforeAll(async () => {
+  writeFileSync(file, old, { mode: 0o640 });
+  const test = await createTestDatabase();
+  ({ url } = test);
+  drop = () => test.drop();
+  database = await openDatabase({
+    url,
+    schema: 'verification',
+    migrations: [Verification1764000000001, VerificationDeliveries1764000100001, VerificationKeys1764000400001],
+    applicationName: 'test',
+  });
+  await seed(new Keyring(new Secret(old)));
+});
+
+afterAll(async () => {
+  await database.close();
+  await drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function seed(keyring: Keyring): Promise<void> {
+  const ids = Array.from({ length: SUBJECTS }, (_, n) => `s${n}`);
+  const profiles = ids.map((id) => keyring.wrap('{}', profileContext('acme', id, 1)).bytes);
+  const row = (subject: string): string[] => credentialContext({ kind: 'pin', tenant: 'acme', subject, version: 1 });
+  await database.query(
+    `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+     SELECT 'acme', id, 1, 'k1', profile FROM unnest($1::text[], $2::bytea[]) AS r(id, profile)`,
+    [ids, profiles],
+  );
+  await database.query(
+    `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
+     SELECT 'acme', id, 'pin', 1, 'k1', wrapped FROM unnest($1::text[], $2::bytea[]) AS r(id, wrapped)`,
+    [ids, ids.map((id) => keyring.wrap(`hash of ${id}`, row(id)).bytes)],
+  );
+}
+
+/** Runs the command of the build as a process. */
+function countersign(...args: string[]): Promise<[number, string, string]> {
+  const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: url, CREDENTIAL_KEYS_FILE: file };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], { env }, (error, out, err) =>
+      resolve([error === null ? 0 : Number(error.code), out, err]),
+    );
+  });
+}
+
+async function startWith(ring: string): Promise<unknown> {
+  const { privateKeys } = await createSealingKeys('s1');
+  const env = {
+    DATABASE_URL: url,
+    CREDENTIAL_KEYS: ring,
+    SEALING_PRIVATE_KEYS: privateKeys,
+    IDENTIFIER_KEY: randomBytes(32).toString('base64url'),
+    LOG_LEVEL: 'silent',
+  };
+  const broker = new MemoryBroker();
+  const fatal = (): void => undefined;
+  try {
+    return await start(env, fatal, { broker, ops: false }).then((service) => service.close().then(() => 'started'));
+  } catch (error) {
+    return error;
+  } finally {
+    await broker.close();
+  }
+}
+
+test('keys are rotated in the file, every row is wrapped anew, and the old key can go', async () => {
+  expect(await countersign('keys', 'status')).toEqual([0, expect.stringMatching(/credentials +k1 +1200 +wraps/), '']);
+
+  const [code, made] = await countersign('keys', 'rotate', '--last');
+  expect([code, made]).toEqual([0, expect.stringContaining('made the key k2')]);
+  expect(ringOf().first).toBe('k1');
+  expect((await countersign('keys', 'use', 'k2'))[0]).toBe(0);
+  expect(ringOf().first).toBe('k2');
+  expect(statSync(file).mode & 0o777).toBe(0o640);
+  for (const secret of readFileSync(file, 'utf8').split(',')) expect(made).not.toContain(secret.split(':')[1]);
+
+  const [status, report] = await countersign('keys', 'rewrap');
+  expect([status, report]).toEqual([0, expect.stringMatching(/credentials +1200 +0\n.*profiles +1200 +0/)]);
+  expect(report).toMatch(/2400 rows under the key k2, \d+ a second/);
+  const anew = readFileSync(file, 'utf8').split(',')[0] ?? '';
+  expect(await startWith(anew)).toBe('started');
+  expect(await startWith(old)).toMatchObject({ code: 'SETTINGS_INVALID', retriable: false });
+  const refused = (await startWith(old)) as Error;
+  expect(refused.message).toContain('CREDENTIAL_KEYS must hold the key k2');
+  expect(refused.message).not.toContain(old.slice(3));
+});
+
+test('a keyring with other bytes under the right id stops start and commands, and an altered row is named by number', async () => {
+  const right = readFileSync(file, 'utf8');
+  expect(await startWith(key('k2'))).toMatchObject({ code: 'SETTINGS_INVALID' });
+  writeFileSync(file, key('k2'));
+  expect(await countersign('keys', 'rewrap')).toEqual([1, '', expect.stringContaining('the key k2 as it was')]);
+  writeFileSync(file, right);
+
+  await database.query(`UPDATE verification.credentials SET version = 7 WHERE subject_id = 's5'`);
+  await countersign('keys', 'rotate');
+  const [code, out, err] = await countersign('keys', 'rewrap');
+  expect([code, out]).toEqual([1, expect.stringMatching(/credentials +1199 +1/)]);
+  expect(err).toContain('1 rows do not open by any key');
+});
+
+test('counters that differ from their ledger are named', async () => {
+  await database.query(
+    `INSERT INTO verification.guards (tenant, guard_key, tries, recent, lock_level, granted, charged_lock, attempts_left, touched_at)
+     SELECT 'acme', g, 2, '{}', 0, true, false, 1, '2026-11-23T10:00:02Z' FROM unnest(ARRAY['right', 'back', 'gap']) g`,
+  );
+  await database.query(
+    `INSERT INTO verification.attempts (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted,
+       charged_lock, attempts_left, spent_at)
+     SELECT gen_random_uuid(), 'c', 'acme', 'desk', g, 'alice', n, true, false, 3 - n,
+       '2026-11-23T10:00:00Z'::timestamptz + make_interval(secs => n)
+     FROM unnest(ARRAY['right', 'back', 'gap', 'gone']) g, generate_series(1, 2) n`,
+  );
+  expect((await countersign('attempts', 'check'))[1]).toMatch(/gone +- +the counter is gone, the ledger has 2 tries/);
+  await database.query(`DELETE FROM verification.attempts WHERE guard_key = 'gone'`);
+  expect(await countersign('attempts', 'check')).toEqual([0, 'every counter agrees with its ledger\n', '']);
+
+  await database.query(`UPDATE verification.guards SET tries = 1 WHERE guard_key = 'back'`);
+  await database.query(`DELETE FROM verification.attempts WHERE guard_key = 'gap' AND number = 1`);
+  const [code, out] = await countersign('attempts', 'check');
+  expect(code).toBe(1);
+  expect(out).toMatch(/acme +back +1 +set back: the ledger has 2 tries/);
+  expect(out).toMatch(/acme +gap +2 +the ledger lacks 1 of 2 rows/);
+  expect(out).not.toContain('right');
+});
