@@ -61,6 +61,15 @@ export class Ledger {
     return rows;
   }
 
+  /** How many tries each counter has seen, by its key. */
+  async tries(tenant: string): Promise<Map<string, number>> {
+    const { rows } = await this.#client.query<{ guard_key: string; tries: string }>(
+      'SELECT guard_key, tries FROM verification.guards WHERE tenant = $1',
+      [tenant],
+    );
+    return new Map(rows.map((row) => [row.guard_key, Number(row.tries)]));
+  }
+
   /** What the audit service has put on record of some tenants. */
   async entries(tenants: readonly string[]): Promise<AuditEntry[]> {
     const { rows } = await this.#client.query<AuditEntry>(
