@@ -1,9 +1,9 @@
 import { CallsAndReceipts1764000500001 } from './1764000500001-calls-and-receipts.js';
-import { SubjectKeyIndex1764000500002 } from './1764000500002-subject-key-index.js';
 import { Verification1764000000001 } from './1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from './1764000100001-deliveries.js';
 import { VerificationGate1764000200001 } from './1764000200001-gate.js';
 import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
+import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-use.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -12,5 +12,5 @@ export const VERIFICATION_MIGRATIONS = [
   VerificationGate1764000200001,
   VerificationKeys1764000400001,
   CallsAndReceipts1764000500001,
-  SubjectKeyIndex1764000500002,
+  SubjectKeysInUse1764000500002,
 ];
