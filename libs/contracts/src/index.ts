@@ -2,6 +2,7 @@ export * from './message.js';
 export * from './topics.js';
 export * from './names.js';
 export * from './policy.js';
+export * from './texts.js';
 export * from './verification.js';
 export * from './fact.js';
 export * from './management.js';

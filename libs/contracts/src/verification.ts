@@ -26,6 +26,10 @@ export const LEVELS = ['none', 'identified', 'verified'] as const;
 /** What is known of the caller, in rising order. Not a NIST AAL. */
 export type Level = (typeof LEVELS)[number];
 
+export const METHODS = ['pin', 'knowledge'] as const;
+/** What a guess is compared with: the PIN of the subject, or its answers to the questions of the policy. */
+export type Method = (typeof METHODS)[number];
+
 const HEX_64 = /^[0-9a-f]{64}$/;
 
 /**
@@ -45,7 +49,7 @@ export class VerificationRequested extends Message {
   @IsName() tenant!: string;
   @IsName() agent!: string;
   @IsIn(['swaig', 'rest']) channel!: 'swaig' | 'rest';
-  @IsIn(['pin']) method!: 'pin';
+  @IsIn(METHODS) method!: Method;
   /** `id`: `subjectRef` is the tenant's id of the subject. `phone`: it is the keyed hash of the number. */
   @IsIn(['id', 'phone']) subjectKind!: 'id' | 'phone';
   @Length(1, 128) subjectRef!: string;

@@ -43,6 +43,8 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
+  'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
+  'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
 };
 
 /** Of medium severity although they have no outcome. */
@@ -51,12 +53,15 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.disabled',
   'credential.broken',
   'message.dead_lettered',
-  'message.dead_lettered',
+  'transfer.refused',
   'limit.tightened',
   'signal.spray',
   'signal.pin_spray',
   'signal.distributed',
 ]);
+
+/** Activities whose very kind says that they failed. */
+const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>(['message.dead_lettered', 'transfer.refused']);
 
 interface Verdict {
   readonly severityId: number;
@@ -130,7 +135,7 @@ function changeStatus(fact: FactRecorded): OcsfEvent {
 }
 
 function apiStatus(fact: FactRecorded): OcsfEvent {
-  if (fact.kind !== 'message.dead_lettered') return { status_id: 1, status: 'Success' };
+  if (!FAILURES.has(fact.kind)) return { status_id: 1, status: 'Success' };
   const code = fact.detail?.['code'];
   return { status_id: 2, status: 'Failure', ...(code === undefined ? {} : { status_code: code }) };
 }
