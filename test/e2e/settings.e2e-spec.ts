@@ -18,7 +18,7 @@ const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   'rate-limit': ['IDENTIFIER_KEY'],
   audit: [],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
-  'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY'],
+  'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'CAPTURE_TOKEN_KEY'],
 };
 const NUMBERS = {
   ...{ OPS_PORT: CANARY, LOG_LEVEL: CANARY, KAFKA_BROKERS: CANARY, KAFKA_TLS: CANARY, KAFKA_SASL_MECHANISM: CANARY },

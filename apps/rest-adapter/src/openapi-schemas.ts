@@ -19,6 +19,8 @@ const phone: Schema = {
 const secret = (description: string): Schema => ({ type: 'string', readOnly: true, description });
 const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
+const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
+const time: Schema = { type: 'string', format: 'date-time' };
 /** Whose limit is meant. */
 const target: Record<string, Schema> = {
   dimension: { enum: LIMIT_DIMENSIONS },
@@ -28,8 +30,6 @@ const target: Record<string, Schema> = {
   agent: name,
   reason: { ...text, description: 'For the record.' },
 };
-const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
-const time: Schema = { type: 'string', format: 'date-time' };
 
 /** Names of path parameters with what they must look like. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {
@@ -71,6 +71,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   ResetBody: object(['dimension', 'reason'], target),
   PinBody: object(['pin'], { pin }),
+  UnlockBody: object(['reason'], {
+    reason: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 500,
+      writeOnly: true,
+      description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
+    },
+  }),
   VerificationBody: {
     ...object(['method', 'pin'], {
       method: { const: 'pin' },

@@ -8,6 +8,7 @@ import {
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   TOPICS,
   VerificationAdmitted,
 } from '@countersign/contracts';
@@ -26,6 +27,7 @@ import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
 import { DirectoryCallPolicies, DirectoryPolicies } from './store/directory.policies.js';
 import { PostgresErasures } from './store/erasure.store.js';
+import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { PostgresReceiptStore } from './store/receipt.store.js';
 import { JweSeals } from './store/seals.js';
@@ -54,19 +56,15 @@ export async function start(
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const receiptKeys = await checked('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
 
-  const topics = [
-    TOPICS.admissions,
-    TOPICS.subjectCommands,
-    TOPICS.queries,
-    TOPICS.limitCommands,
-    TOPICS.directory,
-    TOPICS.facts,
-    DEAD_LETTERS,
-  ];
+  const { admissions, subjectCommands, queries, limitCommands, directory: entries, facts } = TOPICS;
+  const topics = [admissions, subjectCommands, queries, limitCommands, entries, facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
   await requireKeys(host, database, keyring);
   const relay = host.relay(database);
+  const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
+  const pruning = setInterval(() => void leftovers.forget().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
+  host.onClose(() => Promise.resolve(clearInterval(pruning)));
   const directory = await host.directory();
   const wake = (): void => relay.wake();
   const { report } = new TamperReports(database, host.logger, wake);
@@ -101,13 +99,13 @@ export async function start(
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
-      watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
       callPolicies: new DirectoryCallPolicies(directory),
       calls,
       receipts,
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
       erasures: new PostgresErasures(database, hash, wake),
+      watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
     }),
     {
       broker: host.broker,
@@ -122,6 +120,7 @@ export async function start(
         CallStateRequested,
         ReceiptIntrospectionRequested,
         ReceiptKeysRequested,
+        SubjectUnlockRequested,
       ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),

@@ -18,6 +18,7 @@ import {
 import { QueriesHandler } from './queries.handler.js';
 import { TellCallState } from './tell-call-state.js';
 import { SprayWatch } from './spray-watch.js';
+import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -28,13 +29,13 @@ export interface VerificationParts {
   readonly vault: PinVault;
   readonly seals: Seals;
   readonly policies: AttemptPolicies;
-  readonly watch: SprayWatch;
   readonly callPolicies: CallPolicies;
   readonly calls: CallStore;
   readonly receipts: ReceiptStore;
   readonly receiptKeys: ReceiptKeys;
   readonly receiptTerms: ReceiptTerms;
   readonly erasures: Erasures;
+  readonly watch: SprayWatch;
 }
 
 @Module({})
@@ -73,6 +74,11 @@ export class VerificationModule {
           provide: ManageSubject,
           useFactory: (...ports: ConstructorParameters<typeof ManageSubject>) => new ManageSubject(...ports),
           inject: [SubjectStore, PinVault, Seals],
+        },
+        {
+          provide: UnlockSubject,
+          useFactory: (...ports: ConstructorParameters<typeof UnlockSubject>) => new UnlockSubject(...ports),
+          inject: [SubjectStore, AttemptStore],
         },
       ],
     };

@@ -143,6 +143,7 @@ export class VerifyPin {
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));

@@ -114,6 +114,8 @@ export class Policy {
   @IsOptional() @IsString() escalation?: string;
   /** How long a verified call stays verified. */
   @IsInt() @Min(1) @Max(86_400) verifiedSeconds!: number;
+  /** Language tag in which callers are spoken to before it is known who they are; absent: `en-US`. */
+  @IsOptional() @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/) language?: string;
   @IsBoolean() greetByName!: boolean;
   @IsBoolean() tellAttemptsLeft!: boolean;
   @IsBoolean() discloseUnknownCaller!: boolean;

@@ -26,6 +26,10 @@ export const LEVELS = ['none', 'identified', 'verified'] as const;
 /** What is known of the caller, in rising order. Not a NIST AAL. */
 export type Level = (typeof LEVELS)[number];
 
+export const METHODS = ['pin', 'knowledge'] as const;
+/** What a guess is compared with: the PIN of the subject, or its answers to the questions of the policy. */
+export type Method = (typeof METHODS)[number];
+
 const HEX_64 = /^[0-9a-f]{64}$/;
 
 /**
@@ -45,7 +49,7 @@ export class VerificationRequested extends Message {
   @IsName() tenant!: string;
   @IsName() agent!: string;
   @IsIn(['swaig', 'rest']) channel!: 'swaig' | 'rest';
-  @IsIn(['pin']) method!: 'pin';
+  @IsIn(METHODS) method!: Method;
   /** `id`: `subjectRef` is the tenant's id of the subject. `phone`: it is the keyed hash of the number. */
   @IsIn(['id', 'phone']) subjectKind!: 'id' | 'phone';
   @Length(1, 128) subjectRef!: string;
@@ -99,14 +103,14 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsInt() @Min(0) attemptsLeft?: number;
   /** Set for `rate_limited`: whole seconds until the next request can pass. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
-  /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
-  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /** Only after a success: when it was tried, on the database's clock, ISO 8601. */
   @IsOptional() @IsISO8601() verifiedAt?: string;
   /** Only after a success: until when the call counts as verified, ISO 8601. */
   @IsOptional() @IsISO8601() expiresAt?: string;
   /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
+  /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
+  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
 

@@ -89,17 +89,6 @@ export const METRICS = {
     ['service'],
     sum,
   ),
-  overLimit: new ReadGauge(
-    'countersign_limit_keys_remembered',
-    'Keys over their limit that are refused without asking the database',
-    ['service'],
-    sum,
-  ),
-  limitDecisions: new Counter({
-    name: 'countersign_limit_decisions_total',
-    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit); source: store or memory',
-    labelNames: ['outcome', 'dimension', 'source'],
-  }),
   hashQueue: new ReadGauge('countersign_hash_queue', 'Hashes that wait for their turn', ['service'], sum),
   hashWait: new Histogram({
     name: 'countersign_hash_wait_seconds',
@@ -119,6 +108,17 @@ export const METRICS = {
     name: 'countersign_tampered_rows_total',
     help: 'Uses of stored data that was found altered: credential, profile, counter',
     labelNames: ['what', 'reason'],
+  }),
+  overLimit: new ReadGauge(
+    'countersign_limit_keys_remembered',
+    'Keys over their limit that are refused without asking the database',
+    ['service'],
+    sum,
+  ),
+  limitDecisions: new Counter({
+    name: 'countersign_limit_decisions_total',
+    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit); source: store or memory',
+    labelNames: ['outcome', 'dimension', 'source'],
   }),
 
   lag: new ReadGauge(

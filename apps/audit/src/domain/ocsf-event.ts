@@ -43,6 +43,8 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
+  'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
+  'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
 };
 
 /** Of medium severity although they have no outcome. */
@@ -51,11 +53,15 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.disabled',
   'credential.broken',
   'message.dead_lettered',
+  'transfer.refused',
   'limit.tightened',
   'signal.spray',
   'signal.pin_spray',
   'signal.distributed',
 ]);
+
+/** Activities whose very kind says that they failed. */
+const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>(['message.dead_lettered', 'transfer.refused']);
 
 interface Verdict {
   readonly severityId: number;
@@ -110,7 +116,7 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
     case 'authentication':
       return authentication(fact);
     case 'accountChange':
-      return { user: user(fact), status_id: 1, status: 'Success' };
+      return { user: user(fact), ...changeStatus(fact) };
     case 'apiActivity':
       return {
         api: { operation: fact.kind, service: { name: 'countersign' } },
@@ -121,8 +127,15 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
   }
 }
 
+/** Altered data is a change that was refused. */
+function changeStatus(fact: FactRecorded): OcsfEvent {
+  return fact.kind === 'credential.broken'
+    ? { status_id: 2, status: 'Failure', status_code: 'TAMPERED' }
+    : { status_id: 1, status: 'Success' };
+}
+
 function apiStatus(fact: FactRecorded): OcsfEvent {
-  if (fact.kind !== 'message.dead_lettered') return { status_id: 1, status: 'Success' };
+  if (!FAILURES.has(fact.kind)) return { status_id: 1, status: 'Success' };
   const code = fact.detail?.['code'];
   return { status_id: 2, status: 'Failure', ...(code === undefined ? {} : { status_code: code }) };
 }
