@@ -22,6 +22,7 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
   ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103' } }, 204, 'knowledge.change-requested.v1'],
   ['DELETE', SUBJECT, undefined, 204, 'subject.erase-requested.v1'],
+  ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
 ];
 
 describe('management', () => {
@@ -145,6 +146,16 @@ describe('management', () => {
     expect(Object.keys(fields()).sort()).toEqual(['commandId', 'sealed', 'subject', 'tenant']);
   });
 
+  it('keeps the words of a reason to itself', async () => {
+    await call('POST', `${SUBJECT}/unlock`, { reason: 'called back at +12025550147' });
+    expect(fields()).toMatchObject({
+      subject: SUBJECT.split('/').at(-1),
+      reasonKey: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(bed.bytes + bed.log).not.toContain('called back');
+    expect(bed.bytes + bed.log).not.toContain('2025550147');
+  });
+
   it('takes a subject id of 128 characters, percent-encoded', async () => {
     const id = `a${'@'.repeat(127)}`;
     expect((await call('GET', `${TENANT}/subjects/${encodeURIComponent(id)}`)).status).toBe(200);
@@ -183,6 +194,10 @@ describe('management', () => {
     ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
     ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
     ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
+    ['POST', `${SUBJECT}/unlock`, {}, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: '  ' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'a\nb' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(501) }, 'reason'],
   ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
     const answered = await call(method, path, body);
     expect(answered.status).toBe(422);

@@ -11,6 +11,7 @@ import { ReceiptsController } from './receipts.controller.js';
 import { RequestVerification } from './request-verification.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
+import { UnlockController } from './unlock.controller.js';
 import { TenantsController } from './tenants.controller.js';
 import { VerificationsController } from './verifications.controller.js';
 
@@ -32,6 +33,7 @@ export class RestAdapterModule {
         TenantsController,
         LimitsController,
         SubjectsController,
+        UnlockController,
         VerificationsController,
         CallsController,
         ReceiptsController,

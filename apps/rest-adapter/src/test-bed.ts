@@ -20,6 +20,7 @@ import {
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   TenantChangeRequested,
   TenantPublished,
   TOPICS,
@@ -62,6 +63,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     LimitOverrideRequested,
     LimitResetRequested,
     LimitStateRequested,
+    SubjectUnlockRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 

@@ -16,11 +16,11 @@ export interface VerificationAnswer {
 
 /** @param tellAttemptsLeft what the agent's policy says of it */
 export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
-  const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
+  const { verificationId, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   const { mustChangePin, pinChanged } = decided;
   return {
     ...(verificationId === undefined ? {} : { verificationId }),
-    outcome,
+    outcome: shown(decided.outcome),
     level,
     ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
@@ -28,6 +28,11 @@ export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean
     ...(mustChangePin === true ? { mustChangePin } : {}),
     ...(pinChanged === true ? { pinChanged } : {}),
   };
+}
+
+/** One answer for locked, disabled and spent: which of them it is would tell a guesser how far he got. */
+function shown(outcome: VerificationDecided['outcome']): VerificationDecided['outcome'] {
+  return outcome === 'disabled' ? 'locked' : outcome;
 }
 
 /** What is answered where the same key came before. */

@@ -7,6 +7,7 @@ import {
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   VerificationAdmitted,
   VerificationDecided,
 } from '@countersign/contracts';
@@ -15,6 +16,7 @@ import { DecideAttempt } from './decide-attempt.js';
 import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 import { SprayWatch } from './spray-watch.js';
+import { UnlockSubject } from './unlock-subject.js';
 
 /** Carries messages to the use cases and their answers back. */
 @Controller()
@@ -24,6 +26,7 @@ export class VerificationHandler {
     private readonly manageSubject: ManageSubject,
     private readonly issueReceipt: IssueReceipt,
     private readonly watch: SprayWatch,
+    private readonly unlockSubject: UnlockSubject,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -67,6 +70,11 @@ export class VerificationHandler {
   @MessagePattern(SubjectStateRequested.type)
   async state(@Payload() command: SubjectStateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.state(command));
+  }
+
+  @MessagePattern(SubjectUnlockRequested.type)
+  async unlock(@Payload() command: SubjectUnlockRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.unlockSubject.execute(command));
   }
 }
 

@@ -23,6 +23,7 @@ import {
 import { QueriesHandler } from './queries.handler.js';
 import { TellCallState } from './tell-call-state.js';
 import { SprayWatch } from './spray-watch.js';
+import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 
 /** What stands behind each port. */
@@ -81,6 +82,11 @@ export class VerificationModule {
         {
           provide: ManageSubject,
           useValue: new ManageSubject(parts.subjects, seals, enrolPin, enrolKnowledge),
+        },
+        {
+          provide: UnlockSubject,
+          useFactory: (...ports: ConstructorParameters<typeof UnlockSubject>) => new UnlockSubject(...ports),
+          inject: [SubjectStore, AttemptStore],
         },
       ],
     };

@@ -106,6 +106,16 @@ export class SubjectEraseRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
+/**
+ * Opens a subject that guesses have locked. `reasonKey` is the keyed hash of the reason that was given: whoever has the
+ * words can show that they were these, and nobody reads a name or a number in a log.
+ */
+export class SubjectUnlockRequested extends SubjectCommand {
+  static readonly type = 'subject.unlock-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+  @Matches(HEX_64) reasonKey!: string;
+}
+
 export const ANSWERS = ['created', 'updated', 'found', 'not_found', 'taken', 'invalid', 'unavailable'] as const;
 
 /** The answer to any management command. */
