@@ -8,6 +8,12 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { type CallState } from './domain/call-state.js';
+import {
+  type Answers,
+  type CredentialRow,
+  type StoredCredential,
+  type WrappedCredential,
+} from './domain/credential.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
 
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
@@ -24,27 +30,6 @@ export interface FoundSubject {
   /** Consecutive failures after which the credential is disabled; the lowest there is where there is none. */
   readonly cap: number;
 }
-
-/** The row that a credential lies in, and that it is bound to: moved to another row it does not open. */
-export interface CredentialRow {
-  readonly kind: Method;
-  readonly tenant: string;
-  readonly subject: string;
-  /** From 1; every enrolment counts on. */
-  readonly version: number;
-}
-
-/** Ciphertext of a credential and the id of the key of the keyring that opens it. */
-export interface WrappedCredential {
-  readonly keyId: string;
-  readonly wrapped: Buffer;
-}
-
-/** A credential as it is stored: an argon2id PHC string, or one for each answered question, wrapped. */
-export interface StoredCredential extends CredentialRow, WrappedCredential {}
-
-/** Answers by the name of their question, normalised; '' where there is none. */
-export type Answers = ReadonlyMap<string, string>;
 
 /** What a new credential of a subject is held against before it is enrolled. */
 export interface Enrolled {
@@ -302,4 +287,4 @@ export abstract class Erasures {
   abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
 }
 
-export type { SpentAttempt, Violation };
+export type { Answers, CredentialRow, SpentAttempt, StoredCredential, Violation, WrappedCredential };

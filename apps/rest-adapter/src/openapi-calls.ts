@@ -1,0 +1,222 @@
+import { type ProblemName } from './problems.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A call of the API, as it is described. */
+export interface Call {
+  readonly id: string;
+  readonly summary: string;
+  readonly tag: 'tenants' | 'limits' | 'agents' | 'subjects' | 'verifications' | 'receipts' | 'service';
+  readonly body?: string;
+  readonly bodyOptional?: true;
+  /** Status to schema; '' for no content. */
+  readonly answers: Readonly<Record<number, string>>;
+  readonly problems?: readonly ProblemName[];
+  readonly public?: true;
+  readonly headers?: readonly Json[];
+}
+
+const TENANT = '/v1/tenants/{tenant}';
+const AGENT = `${TENANT}/agents/{agent}`;
+const SUBJECT = `${TENANT}/subjects/{subject}`;
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key of the same agent gets the same answer for a day and costs no further attempt.',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
+};
+
+/** Every call that is served, by path and method. */
+export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
+  [TENANT]: {
+    put: {
+      id: 'putTenant',
+      summary: 'Create a tenant, or change its name and policy',
+      tag: 'tenants',
+      body: 'TenantBody',
+      answers: { 200: 'State', 201: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/limits`]: {
+    get: {
+      id: 'getLimits',
+      summary: 'Read the limits in force, the overrides, and what is left of the tenant quota',
+      tag: 'limits',
+      answers: { 200: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/limits/overrides`]: {
+    post: {
+      id: 'overrideLimit',
+      summary: 'Set a limit apart from the policy, for one or for everybody in its dimension, until a time',
+      tag: 'limits',
+      body: 'OverrideBody',
+      answers: { 201: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/limits/reset`]: {
+    post: {
+      id: 'resetLimit',
+      summary: 'Forget what one caller, call, subject, agent or the tenant has used of its limit',
+      tag: 'limits',
+      body: 'ResetBody',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/agents`]: {
+    post: {
+      id: 'createAgent',
+      summary: 'Add an agent; its secrets are shown once',
+      tag: 'agents',
+      body: 'AgentBody',
+      answers: { 201: 'NewAgent' },
+      problems: ['conflict', 'unavailable'],
+    },
+  },
+  [`${AGENT}/policy`]: {
+    put: {
+      id: 'putAgentPolicy',
+      summary: 'Replace the policy of an agent',
+      tag: 'agents',
+      body: 'Policy',
+      answers: { 200: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${AGENT}/rotate`]: {
+    post: {
+      id: 'rotateAgent',
+      summary: 'Give an agent new secrets; the old ones stay valid for a grace time',
+      tag: 'agents',
+      body: 'RotateBody',
+      bodyOptional: true,
+      answers: { 200: 'NewSecrets' },
+      problems: ['unavailable'],
+    },
+  },
+  [SUBJECT]: {
+    put: {
+      id: 'putSubject',
+      summary: 'Create a subject or change what is known of it',
+      tag: 'subjects',
+      body: 'SubjectBody',
+      answers: { 200: 'State', 201: 'State' },
+      problems: ['conflict', 'unavailable'],
+    },
+    get: {
+      id: 'getSubject',
+      summary: 'Read the state, counters and locks of a subject',
+      tag: 'subjects',
+      answers: { 200: 'State' },
+      problems: ['unavailable'],
+    },
+    delete: {
+      id: 'eraseSubject',
+      summary: 'Erase a subject, its credentials and its key; the count of guesses and the audit events stay',
+      tag: 'subjects',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${SUBJECT}/pin`]: {
+    put: {
+      id: 'putPin',
+      summary: 'Enrol or change the PIN of a subject',
+      tag: 'subjects',
+      body: 'PinBody',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${SUBJECT}/pin/change`]: {
+    post: {
+      id: 'changePin',
+      summary: 'Change the PIN of a caller who knows the current one, which is a guess like any other',
+      tag: 'verifications',
+      body: 'PinChangeBody',
+      headers: [IDEMPOTENCY_KEY],
+      answers: { 200: 'Verification' },
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight'],
+    },
+  },
+  [`${SUBJECT}/knowledge`]: {
+    put: {
+      id: 'putKnowledge',
+      summary: 'Enrol the answers of a subject in place of all earlier ones',
+      tag: 'subjects',
+      body: 'KnowledgeBody',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${SUBJECT}/unlock`]: {
+    post: {
+      id: 'unlockSubject',
+      summary: 'Open a subject that guesses have locked; a disabled PIN stays disabled until it is enrolled anew',
+      tag: 'subjects',
+      body: 'UnlockBody',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
+  '/v1/verifications': {
+    post: {
+      id: 'verify',
+      summary: 'Verify a caller; a refused guess is 200 with its outcome',
+      tag: 'verifications',
+      body: 'VerificationBody',
+      headers: [IDEMPOTENCY_KEY],
+      answers: { 200: 'Verification' },
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'quota-exceeded'],
+    },
+  },
+  '/v1/calls/{callId}/verification': {
+    get: {
+      id: 'getCallVerification',
+      summary: 'What the record says of a call; an unknown one is not verified',
+      tag: 'verifications',
+      answers: { 200: 'CallVerification' },
+      problems: ['forbidden', 'unavailable'],
+    },
+  },
+  '/v1/receipts/introspect': {
+    post: {
+      id: 'introspectReceipt',
+      summary: 'Whether a receipt is good for this tenant, in the manner of RFC 7662; consume spends it',
+      tag: 'receipts',
+      body: 'IntrospectionBody',
+      answers: { 200: 'Introspection' },
+      problems: ['forbidden', 'unavailable'],
+    },
+  },
+  '/.well-known/jwks.json': {
+    get: {
+      id: 'receiptKeys',
+      summary: 'The public keys of receipts, a JSON Web Key Set',
+      tag: 'receipts',
+      answers: { 200: 'KeySet' },
+      problems: ['unavailable'],
+      public: true,
+    },
+  },
+  '/health/live': {
+    get: { id: 'live', summary: 'Does the process run', tag: 'service', answers: { 200: 'Health' }, public: true },
+  },
+  '/health/ready': {
+    get: {
+      id: 'ready',
+      summary: 'Can it do its work',
+      tag: 'service',
+      answers: { 200: 'Health', 503: 'Health' },
+      public: true,
+    },
+  },
+  '/openapi.json': {
+    get: { id: 'openapi', summary: 'This description', tag: 'service', answers: { 200: 'OpenApi' }, public: true },
+  },
+};
