@@ -1,6 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { runProcess } from '@countersign/service';
-import { PinVault, type HashSlot, type SpentAttempt, type StoredCredential } from '../apps/verification/src/ports.js';
+import {
+  PinVault,
+  type Answers,
+  type HashSlot,
+  type SpentAttempt,
+  type StoredCredential,
+  type WrappedCredential,
+} from '../apps/verification/src/ports.js';
 import { start } from '../apps/verification/src/start.js';
 
 /** Compares by a hash that costs nothing, so that everything around it can be measured. Never to be used otherwise. */
@@ -9,15 +16,26 @@ class InstantVault extends PinVault {
     return {
       compare: ({ granted }: SpentAttempt, guess: string, credential: StoredCredential | undefined) =>
         Promise.resolve(granted && credential !== undefined && timingSafeEqual(digest(guess), credential.wrapped)),
+      compareAnswers: ({ granted }: SpentAttempt, guess: Answers, credential: StoredCredential | undefined) =>
+        Promise.resolve(granted && credential !== undefined && timingSafeEqual(digestOf(guess), credential.wrapped)),
       release: () => undefined,
     };
   }
 
-  override prepare(pin: string): Promise<() => { keyId: string; wrapped: Buffer }> {
+  override prepare(pin: string): Promise<() => WrappedCredential> {
     return Promise.resolve(() => ({ keyId: 'bench', wrapped: digest(pin) }));
+  }
+
+  override prepareAnswers(answers: Answers): Promise<() => WrappedCredential> {
+    return Promise.resolve(() => ({ keyId: 'bench', wrapped: digestOf(answers) }));
+  }
+
+  override placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number> {
+    return Promise.resolve(earlier.findIndex(({ wrapped }) => timingSafeEqual(digest(pin), wrapped)));
   }
 }
 
+const digestOf = (answers: Answers): Buffer => digest(JSON.stringify([...answers]));
 const digest = (pin: string): Buffer => createHash('sha256').update(pin).digest();
 
 await runProcess(process.env, (env, fatal) => start(env, fatal, { vault: new InstantVault() }));

@@ -40,6 +40,29 @@ describe('a policy', () => {
       { knowledge: { questions: [{ name: 'X', description: 'x', kind: 'digits' }] } },
       'policy.knowledge.questions[0].name',
     ],
+    [
+      {
+        knowledge: {
+          questions: [
+            { name: 'zip', description: 'x', kind: 'zip' },
+            { name: 'zip', description: 'y', kind: 'digits' },
+          ],
+        },
+      },
+      'policy.knowledge.questions',
+    ],
+    [{ knowledge: { waiver: { owner: 'Ada', reason: 'x' } } }, 'policy.knowledge.waiver.expires'],
+    [{ knowledge: { waiver: { owner: 'Ada', expires: '2027-01-31' } } }, 'policy.knowledge.waiver.reason'],
+    [{ knowledge: { waiver: { owner: '', reason: 'x', expires: '2027-01-31' } } }, 'policy.knowledge.waiver.owner'],
+    [
+      { knowledge: { waiver: { owner: 'Ada', reason: 'x', expires: '2027-02-30' } } },
+      'policy.knowledge.waiver.expires',
+    ],
+    [
+      { knowledge: { waiver: { owner: 'Ada', reason: 'x', expires: '2027-01-31T12:00' } } },
+      'policy.knowledge.waiver.expires',
+    ],
+    [{ knowledge: { waiver: true } }, 'policy.knowledge.waiver'],
   ])('%j names the field %s', (raw, field) => {
     expect(check(raw)).toContain(field);
   });
@@ -47,6 +70,8 @@ describe('a policy', () => {
   it.each([
     { transfers: { support: 'sip:support@example.com', billing: '+12025550100' }, escalation: 'billing' },
     { unlocksFunctions: ['get_balance'] },
+    { knowledge: { waiver: { owner: 'Ada', reason: 'x', expires: '2027-01-31' } } },
+    { knowledge: { waiver: null } },
     { texts: { 'en-US': { verified: 'Thank you, {name}.' } } },
     { texts: { es: { rate_limited: 'Espere {seconds} s: cuesta 5 $.', transfer_refused: '{departments}' } } },
     { language: 'es-MX', transfers: { 'Atención al cliente': 'sip:support@example.com' } },

@@ -56,6 +56,17 @@ describe('the directory', () => {
     expect(store.facts.map(({ kind }) => kind)).toEqual(['tenant.changed', 'agent.created', 'tenant.changed']);
   });
 
+  it('puts a waiver for knowledge on record with every change of a policy that holds one', async () => {
+    const { tenant, agent, store } = open();
+    const waiver = { owner: 'Ada Lovelace', reason: 'pilot', expires: '2027-01-31' };
+    const detail = { knowledgeWaiverOwner: 'Ada Lovelace', knowledgeWaiverExpires: '2027-01-31' };
+    await tenant('acme');
+    await agent('acme', 'desk', { knowledge: { waiver } });
+    await tenant('acme', { knowledge: { waiver } });
+    await agent('acme', 'help', { knowledge: { waiver: null } });
+    expect(store.facts.map((fact) => fact.detail)).toEqual([undefined, detail, detail, undefined]);
+  });
+
   it("keeps a tenant's policy when only the name changes", async () => {
     const { tenant, agent, latest } = open();
     await tenant('acme', { attempts: { perWindow: 5 } });

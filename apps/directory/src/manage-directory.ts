@@ -7,6 +7,7 @@ import {
   type AgentPolicyChangeRequested,
   type AgentRotateRequested,
   type Message,
+  type Policy,
   type SecretHash,
   type TenantChangeRequested,
   type Violation,
@@ -48,8 +49,9 @@ export class ManageDirectory {
         const policy = command.policy ?? before?.policy ?? {};
         const tenant: TenantRecord = { tenant: command.tenant, name: command.name, policy };
         // The agents inherit, so all of them are published again.
-        const publish = [this.#published(tenant), ...agents.map((agent) => this.#agent(tenant, agent))];
-        return { tenant, publish, fact: { kind: 'tenant.changed' } };
+        const published = this.#published(tenant);
+        const publish = [published, ...agents.map((agent) => this.#agent(tenant, agent))];
+        return { tenant, publish, fact: { kind: 'tenant.changed', ...waiverOf(published.policy) } };
       },
     );
   }
@@ -145,7 +147,9 @@ export class ManageDirectory {
   }
 
   #changeAgent(kind: DirectoryChange['fact']['kind'], tenant: TenantRecord, agent: AgentRecord): DirectoryChange {
-    return { agents: [agent], publish: [this.#agent(tenant, agent)], fact: { kind, agent: agent.agent } };
+    const published = this.#agent(tenant, agent);
+    const fact = { kind, agent: agent.agent, ...waiverOf(published.policy) };
+    return { agents: [agent], publish: [published], fact };
   }
 
   #published(tenant: TenantRecord): TenantPublished {
@@ -172,6 +176,11 @@ function effective(...layers: readonly RawPolicy[]): TenantPublished['policy'] {
   const checked = checkPolicy(...layers);
   if ('policy' in checked) return checked.policy;
   throw new InvalidChange(checked.violations);
+}
+
+/** On record with every change: who answers for it that knowledge alone verifies, and until when. */
+function waiverOf({ knowledge: { waiver } }: Policy): Pick<DirectoryChange['fact'], 'detail'> {
+  return waiver ? { detail: { knowledgeWaiverOwner: waiver.owner, knowledgeWaiverExpires: waiver.expires } } : {};
 }
 
 /** Earlier secrets stay valid until the grace ends, or until an earlier end that they had already. */

@@ -29,7 +29,11 @@ export interface DirectoryChange {
   readonly tenant?: TenantRecord;
   readonly agents?: readonly AgentRecord[];
   readonly publish: readonly Message[];
-  readonly fact: { readonly kind: FactKind; readonly agent?: string };
+  readonly fact: {
+    readonly kind: FactKind;
+    readonly agent?: string;
+    readonly detail?: Readonly<Record<string, string>>;
+  };
 }
 
 /** Tenants, agents and policies. */

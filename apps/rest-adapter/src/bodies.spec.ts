@@ -1,7 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { NAME_PATTERN, SUBJECT_PATTERN } from '@countersign/contracts';
 import fc from 'fast-check';
-import { AgentBody, PinBody, SubjectBody, TenantBody, VerificationBody } from './bodies.js';
+import {
+  AgentBody,
+  KnowledgeBody,
+  PinBody,
+  PinChangeBody,
+  SubjectBody,
+  TenantBody,
+  VerificationBody,
+} from './bodies.js';
 import { Problem } from './problems.js';
 import { readBody, readName, type Body } from './read-body.js';
 
@@ -33,11 +41,24 @@ describe('bodies', () => {
 
   it('never quotes a value', () => {
     const canary = 'canary-73918264';
-    const bodies = [AgentBody, PinBody, SubjectBody, TenantBody, VerificationBody];
+    const bodies = [AgentBody, PinBody, PinChangeBody, KnowledgeBody, SubjectBody, TenantBody, VerificationBody];
     const raw = Object.fromEntries(
-      ['agent', 'name', 'policy', 'phones', 'displayName', 'locale', 'pin', 'method', 'subject', 'phone', 'callId'].map(
-        (field) => [field, field === 'phones' ? [`${canary} x`] : `${canary}\n`],
-      ),
+      [
+        ...[
+          'agent',
+          'name',
+          'policy',
+          'phones',
+          'displayName',
+          'locale',
+          'pin',
+          'method',
+          'subject',
+          'phone',
+          'callId',
+        ],
+        ...['currentPin', 'newPin', 'forceChange', 'answers'],
+      ].map((field) => [field, field === 'phones' ? [`${canary} x`] : `${canary}\n`]),
     );
     for (const body of bodies) {
       let caught: unknown;
@@ -57,6 +78,22 @@ describe('bodies', () => {
       expect(faults(PinBody, { pin: '1', [field]: 'x' }).sort()).toEqual([field, 'pin'].sort());
     }
     expect(faults(PinBody, Object.create({ pin: '4821' }))).toEqual(['pin']);
+  });
+
+  it.each([
+    [{ zip: '94103' }, []],
+    [{ zip: '94103', pet: 'Rex der Große' }, []],
+    [{}, ['answers']],
+    [Object.fromEntries(Array.from({ length: 11 }, (_, n) => [`q${n}`, 'x'])), ['answers']],
+    [[], ['answers']],
+    ['94103', ['answers']],
+    [{ zip: 94103, pet: '' }, ['answers.zip', 'answers.pet']],
+    [{ zip: '9'.repeat(201) }, ['answers.zip']],
+    [{ zip: '94103\u0000' }, ['answers.zip']],
+    [{ 'canary 73918264': 'x' }, ['answers']],
+  ])('takes answers by the names of questions: %j (%#)', (answers, fields) => {
+    expect(faults(KnowledgeBody, { answers })).toEqual(fields);
+    expect(faults(VerificationBody, { method: 'knowledge', subject: 'c-1', answers })).toEqual(fields);
   });
 
   it('names each number that is none', () => {

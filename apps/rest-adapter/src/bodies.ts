@@ -1,6 +1,18 @@
-import { NAME_PATTERN, SUBJECT_PATTERN, type Violation } from '@countersign/contracts';
+import { METHODS, NAME_PATTERN, SUBJECT_PATTERN, type Method, type Violation } from '@countersign/contracts';
 import { toE164 } from '@countersign/service';
-import { ArrayMaxSize, Equals, IsArray, IsBoolean, IsInt, Matches, Max, Min, ValidateIf } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  Matches,
+  Max,
+  Min,
+  ValidateIf,
+} from 'class-validator';
+import { answerRules } from './answer-rules.js';
 import { policyRules } from './policy-rules.js';
 import { Body } from './read-body.js';
 
@@ -9,6 +21,7 @@ export const SUBJECT_RULE = 'must be 1 to 128 letters, digits or . _ : @ + -, an
 export const PHONE_RULE = 'must be a possible telephone number with its country code, such as +12025550100';
 /** ASCII digits only: an API has no spoken numbers to normalise. */
 export const PIN_RULE = 'must be a string of 4 to 8 digits';
+export const ANSWERS_RULE = 'must be an object with the answers by the name of their question';
 
 /** Texts that people read. Control characters and halves of surrogate pairs reach no database, terminal or voice. */
 const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
@@ -22,6 +35,7 @@ const PIN_PATTERN = /^[0-9]{4,8}$/;
 
 /** Absent is fine; null is not, it is no value of anything here. */
 const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
+const IsCallId = (): PropertyDecorator => Matches(CALL_PATTERN, { message: CALL_RULE });
 const IsText = (): PropertyDecorator =>
   Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' });
 
@@ -75,6 +89,22 @@ export class SubjectBody extends Body {
 
 export class PinBody extends Body {
   @Matches(PIN_PATTERN, { message: PIN_RULE }) pin!: string;
+  /** The caller has to change it: it was chosen by somebody else. */
+  @Optional() @IsBoolean({ message: 'must be true or false' }) forceChange?: boolean;
+}
+
+export class PinChangeBody extends Body {
+  @Matches(PIN_PATTERN, { message: PIN_RULE }) currentPin!: string;
+  @Matches(PIN_PATTERN, { message: PIN_RULE }) newPin!: string;
+  @Optional() @IsCallId() callId?: string;
+}
+
+export class KnowledgeBody extends Body {
+  @IsObject({ message: ANSWERS_RULE }) answers!: Record<string, string>;
+
+  override rules(): Violation[] {
+    return answerRules(this.answers);
+  }
 }
 
 export class UnlockBody extends Body {
@@ -83,15 +113,32 @@ export class UnlockBody extends Body {
 }
 
 export class VerificationBody extends Body {
-  @Equals('pin', { message: 'must be "pin"' }) method!: 'pin';
+  @IsIn(METHODS, { message: 'must be "pin" or "knowledge"' }) method!: Method;
   @Optional() @Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE }) subject?: string;
   @Optional() phone?: string;
-  @Optional()
-  @Matches(CALL_PATTERN, { message: CALL_RULE })
-  callId?: string;
-  @Matches(PIN_PATTERN, { message: PIN_RULE }) pin!: string;
+  @Optional() @IsCallId() callId?: string;
+  /** With the method `pin`, and only with it. */
+  @Optional() @Matches(PIN_PATTERN, { message: PIN_RULE }) pin?: string;
+  /** With the method `knowledge`, and only with it. */
+  @Optional() @IsObject({ message: ANSWERS_RULE }) answers?: Record<string, string>;
 
   override rules(): Violation[] {
+    return [...this.#subjectRules(), ...this.#guessRules()];
+  }
+
+  #guessRules(): Violation[] {
+    switch (this.method) {
+      case 'pin':
+        if (this.pin === undefined) return [{ field: 'pin', rule: PIN_RULE }];
+        return this.answers === undefined ? [] : [{ field: 'answers', rule: 'belongs to the method "knowledge"' }];
+      case 'knowledge':
+        if (this.answers === undefined) return [{ field: 'answers', rule: ANSWERS_RULE }];
+        if (this.pin !== undefined) return [{ field: 'pin', rule: 'belongs to the method "pin"' }];
+        return answerRules(this.answers);
+    }
+  }
+
+  #subjectRules(): Violation[] {
     if ((this.subject === undefined) === (this.phone === undefined)) {
       return [{ field: 'subject', rule: 'exactly one of subject and phone must be given' }];
     }

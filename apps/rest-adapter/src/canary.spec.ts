@@ -4,7 +4,7 @@ import { ADMIN_KEY, AGENT_KEY, TestBed } from './test-bed.js';
 /** Eight digits and a number that chance does not produce. */
 const PIN = '73918264';
 const PHONE = '+12025550183';
-const SECRETS = [PIN, PHONE, PHONE.slice(1), '2025550183', ADMIN_KEY, AGENT_KEY];
+const SECRETS = [PIN, [...PIN].reverse().join(''), PHONE, PHONE.slice(1), '2025550183', ADMIN_KEY, AGENT_KEY];
 
 let bed: TestBed;
 beforeAll(async () => {
@@ -29,6 +29,14 @@ it('lets no PIN, telephone number or key into a log line, a record of the bus or
     await put('/subjects/c-1', { phones: [PHONE] }),
     await put('/subjects/c-1/pin', { pin: PIN }),
     await put('/subjects/c-1/pin', { pin: `${PIN} ` }),
+    await put('/subjects/c-1/knowledge', { answers: { zip_code: PIN } }),
+    await put('/subjects/c-1/knowledge', { answers: { zip_code: PIN, [PIN]: PHONE } }),
+    await verify({ method: 'knowledge', phone: PHONE, answers: { zip_code: PIN } }),
+    await verify({ method: 'knowledge', phone: PHONE, answers: { zip_code: PIN, pet: PHONE } }),
+    await bed.call('POST', '/v1/tenants/acme/subjects/c-1/pin/change', {
+      key: AGENT_KEY,
+      body: { currentPin: PIN, newPin: [...PIN].reverse().join('') },
+    }),
   ];
   bed.decide = () => undefined;
   bed.answer = () => undefined;
@@ -40,6 +48,6 @@ it('lets no PIN, telephone number or key into a log line, a record of the bus or
     expect(bed.log).not.toContain(secret);
     expect(bed.bytes).not.toContain(secret);
   }
-  expect(bed.commands.length).toBe(6);
+  expect(bed.commands.length).toBe(9);
   expect(bed.log).toContain('a request could not be served');
 });

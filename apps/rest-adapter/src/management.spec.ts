@@ -20,6 +20,7 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ],
   ['GET', SUBJECT, undefined, 200, 'subject.state-requested.v1'],
   ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
+  ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103' } }, 204, 'knowledge.change-requested.v1'],
   ['DELETE', SUBJECT, undefined, 204, 'subject.erase-requested.v1'],
   ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
 ];
@@ -134,6 +135,15 @@ describe('management', () => {
   it('seals a PIN for its command and tenant', async () => {
     expect((await call('PUT', `${SUBJECT}/pin`, { pin: '48217390' })).text).toBe('');
     expect(await bed.unsealed()).toEqual({ pin: '48217390' });
+    await call('PUT', `${SUBJECT}/pin`, { pin: '48217390', forceChange: true });
+    expect(await bed.unsealed()).toEqual({ pin: '48217390', forceChange: true });
+  });
+
+  it('seals answers for their command and tenant, as they were given', async () => {
+    const answers = { last_four_ssn: '67 89', zip_code: '94103-1234' };
+    expect((await call('PUT', `${SUBJECT}/knowledge`, { answers })).text).toBe('');
+    expect(await bed.unsealed()).toEqual({ answers });
+    expect(Object.keys(fields()).sort()).toEqual(['commandId', 'sealed', 'subject', 'tenant']);
   });
 
   it('keeps the words of a reason to itself', async () => {
@@ -184,6 +194,10 @@ describe('management', () => {
     ['POST', `${SUBJECT}/unlock`, { reason: '  ' }, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: 'a\nb' }, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(501) }, 'reason'],
+    ['PUT', `${SUBJECT}/pin`, { pin: '4821', forceChange: 'yes' }, 'forceChange'],
+    ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
   ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
     const answered = await call(method, path, body);
     expect(answered.status).toBe(422);

@@ -1,4 +1,4 @@
-import { LEVELS, LIMIT_DIMENSIONS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
+import { LEVELS, LIMIT_DIMENSIONS, METHODS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
 import { PROBLEMS } from './problems.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -12,6 +12,15 @@ const object = (required: readonly string[], properties: Record<string, Schema>)
 const text: Schema = { type: 'string', minLength: 1, maxLength: 200 };
 const name: Schema = { type: 'string', pattern: NAME_PATTERN.source };
 const pin: Schema = { type: 'string', pattern: '^[0-9]{4,8}$', writeOnly: true };
+const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
+const answers: Schema = {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 10,
+  propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$' },
+  additionalProperties: { type: 'string', minLength: 1, maxLength: 200, writeOnly: true },
+  description: 'Answers by the name of the question, which the policy gives. Spelling does not count.',
+};
 const phone: Schema = {
   type: 'string',
   description: 'E.164, such as +12025550100. Other spellings with a country code are normalised.',
@@ -19,7 +28,6 @@ const phone: Schema = {
 const secret = (description: string): Schema => ({ type: 'string', readOnly: true, description });
 const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
-const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
 const time: Schema = { type: 'string', format: 'date-time' };
 /** Whose limit is meant. */
 const target: Record<string, Schema> = {
@@ -70,7 +78,6 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     expiresAt: { type: 'string', format: 'date-time' },
   }),
   ResetBody: object(['dimension', 'reason'], target),
-  PinBody: object(['pin'], { pin }),
   UnlockBody: object(['reason'], {
     reason: {
       type: 'string',
@@ -80,15 +87,34 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
     },
   }),
+  PinBody: object(['pin'], {
+    pin,
+    forceChange: {
+      type: 'boolean',
+      default: false,
+      description: 'The PIN was chosen by somebody else: it reaches the level identified until the caller changes it.',
+    },
+  }),
+  PinChangeBody: object(['currentPin', 'newPin'], { currentPin: pin, newPin: pin, callId }),
+  KnowledgeBody: object(['answers'], { answers }),
   VerificationBody: {
-    ...object(['method', 'pin'], {
-      method: { const: 'pin' },
+    ...object(['method'], {
+      method: { enum: METHODS },
       subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
       phone,
       callId,
       pin,
+      answers,
     }),
-    oneOf: [{ required: ['subject'] }, { required: ['phone'] }],
+    allOf: [
+      { oneOf: [{ required: ['subject'] }, { required: ['phone'] }] },
+      {
+        oneOf: [
+          { properties: { method: { const: 'pin' } }, required: ['pin'] },
+          { properties: { method: { const: 'knowledge' } }, required: ['answers'] },
+        ],
+      },
+    ],
   },
   Verification: object(['outcome', 'level'], {
     verificationId: { type: 'string', description: 'Id of the attempt in the audit events.' },
@@ -96,6 +122,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     level: { enum: LEVELS },
     attemptsLeft: { type: 'integer', minimum: 0, description: "Only where the agent's policy says tellAttemptsLeft." },
     retryAfterSeconds: { type: 'integer', minimum: 1, description: 'Only with rate_limited.' },
+    mustChangePin: { const: true, description: 'The PIN was right, and the caller has to change it.' },
+    pinChanged: { const: true, description: 'The new PIN is in force.' },
     receipt: {
       type: 'string',
       readOnly: true,

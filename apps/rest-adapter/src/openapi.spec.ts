@@ -65,9 +65,18 @@ describe('the description of the API', () => {
   });
 
   it.each([
-    ...(['TenantBody', 'AgentBody', 'RotateBody', 'SubjectBody', 'PinBody', 'VerificationBody'] as const),
-    ...(['IntrospectionBody', 'OverrideBody', 'ResetBody'] as const),
-  ])('gives %s the fields of its class', (name) => {
+    'TenantBody',
+    'AgentBody',
+    'RotateBody',
+    'SubjectBody',
+    'PinBody',
+    'PinChangeBody',
+    'KnowledgeBody',
+    'VerificationBody',
+    'IntrospectionBody',
+    'OverrideBody',
+    'ResetBody',
+  ] as const)('gives %s the fields of its class', (name) => {
     const { properties } = SCHEMAS[name] as { properties: object };
     expect(Object.keys(properties).sort()).toEqual([...fieldsOf(bodies[name])].sort());
   });

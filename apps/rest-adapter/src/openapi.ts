@@ -201,6 +201,27 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       problems: ['unavailable'],
     },
   },
+  [`${SUBJECT}/pin/change`]: {
+    post: {
+      id: 'changePin',
+      summary: 'Change the PIN of a caller who knows the current one, which is a guess like any other',
+      tag: 'verifications',
+      body: 'PinChangeBody',
+      headers: [IDEMPOTENCY_KEY],
+      answers: { 200: 'Verification' },
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight'],
+    },
+  },
+  [`${SUBJECT}/knowledge`]: {
+    put: {
+      id: 'putKnowledge',
+      summary: 'Enrol the answers of a subject in place of all earlier ones',
+      tag: 'subjects',
+      body: 'KnowledgeBody',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
   '/v1/verifications': {
     post: {
       id: 'verify',

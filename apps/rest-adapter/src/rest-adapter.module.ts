@@ -8,12 +8,12 @@ import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { ReceiptKeySet } from './receipt-key-set.js';
 import { ReceiptsController } from './receipts.controller.js';
+import { RequestVerification } from './request-verification.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
 import { UnlockController } from './unlock.controller.js';
 import { TenantsController } from './tenants.controller.js';
 import { VerificationsController } from './verifications.controller.js';
-import { VerifyPin } from './verify-pin.js';
 
 /** What stands behind the ports. */
 export interface RestAdapterParts {
@@ -41,7 +41,7 @@ export class RestAdapterModule {
       ],
       providers: [
         Manage,
-        VerifyPin,
+        RequestVerification,
         { provide: CommandBus, useValue: parts.bus },
         { provide: KeyedHash, useValue: parts.hash },
         { provide: Sealer, useValue: parts.sealer },

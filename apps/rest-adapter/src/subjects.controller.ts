@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
 import {
+  KnowledgeChangeRequested,
   message,
   NAME_PATTERN,
   PinChangeRequested,
@@ -11,7 +12,7 @@ import {
 import { Sealer } from '@countersign/sealing';
 import { type FastifyReply } from 'fastify';
 import { Requires } from './authenticate.js';
-import { NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody } from './bodies.js';
+import { KnowledgeBody, NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody } from './bodies.js';
 import { Manage } from './manage.js';
 import { readBody, readName } from './read-body.js';
 
@@ -61,9 +62,23 @@ export class SubjectsController {
     @Body() raw: unknown,
   ): Promise<void> {
     const target = this.#target(tenantName, subjectId);
-    const { pin } = readBody(PinBody, raw);
-    const sealed = await this.sealer.seal({ pin }, target);
+    const { pin, forceChange } = readBody(PinBody, raw);
+    const sealed = await this.sealer.seal({ pin, forceChange }, target);
     await this.manage.execute(message(PinChangeRequested, { ...target, sealed }));
+  }
+
+  @Put('knowledge')
+  @HttpCode(204)
+  @Requires('manage')
+  async putKnowledge(
+    @Param('tenant') tenantName: string,
+    @Param('subject') subjectId: string,
+    @Body() raw: unknown,
+  ): Promise<void> {
+    const target = this.#target(tenantName, subjectId);
+    const { answers } = readBody(KnowledgeBody, raw);
+    const sealed = await this.sealer.seal({ answers }, target);
+    await this.manage.execute(message(KnowledgeChangeRequested, { ...target, sealed }));
   }
 
   @Delete()

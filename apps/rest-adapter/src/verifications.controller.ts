@@ -1,35 +1,27 @@
-import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
-import { type AgentPublished, type VerificationDecided } from '@countersign/contracts';
+import { Body, Controller, Headers, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { NAME_PATTERN, SUBJECT_PATTERN, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
 import { answerSeconds, outcomeCounter } from '@countersign/observability';
+import { unaskedRules } from './answer-rules.js';
 import { type FastifyReply } from 'fastify';
 import { CallingAgent, Requires } from './authenticate.js';
-import { VerificationBody } from './bodies.js';
+import { NAME_RULE, PinChangeBody, SUBJECT_RULE, VerificationBody } from './bodies.js';
 import { Problem } from './problems.js';
 import { quotaHeaders } from './quota-headers.js';
-import { readBody, readName } from './read-body.js';
-import { VerifyPin, type Guess } from './verify-pin.js';
+import { invalid, readBody, readName } from './read-body.js';
+import { RequestVerification, type Guess, type Guessed } from './request-verification.js';
+import { answerOf, conflictProblem, type VerificationAnswer } from './verification-answer.js';
 
 const KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
 
-/** What the asker learns: a refused guess tells nothing about the subject. */
-export interface VerificationAnswer {
-  readonly verificationId?: string;
-  readonly outcome: VerificationDecided['outcome'];
-  readonly level: VerificationDecided['level'];
-  readonly attemptsLeft?: number;
-  readonly retryAfterSeconds?: number;
-  /** Only after a success. */
-  readonly receipt?: string;
-}
-
-@Controller('v1/verifications')
+/** Guesses of callers, of any method. */
+@Controller('v1')
 export class VerificationsController {
   readonly #outcomes = outcomeCounter();
   readonly #seconds = answerSeconds();
 
-  constructor(private readonly verifyPin: VerifyPin) {}
+  constructor(private readonly requestVerification: RequestVerification) {}
 
-  @Post()
+  @Post('verifications')
   @HttpCode(200)
   @Requires('verify')
   async verify(
@@ -39,9 +31,47 @@ export class VerificationsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationAnswer> {
     const body = readBody(VerificationBody, raw);
+    const guessed = guessedOf(body);
+    if (guessed.method === 'knowledge') {
+      const unasked = unaskedRules(guessed.answers, agent.policy.knowledge.questions);
+      if (unasked.length > 0) throw invalid(unasked);
+    }
+    const decided = await this.#decide(agent, { subject: subjectOf(body), callId: body.callId, guessed }, key, reply);
+    return answerOf(decided, agent.policy.tellAttemptsLeft);
+  }
+
+  /** The current PIN is a guess like any other: it is limited and counted. */
+  @Post('tenants/:tenant/subjects/:subject/pin/change')
+  @HttpCode(200)
+  @Requires('verify')
+  async changePin(
+    @CallingAgent() agent: AgentPublished,
+    @Param('tenant') tenantName: string,
+    @Param('subject') subjectId: string,
+    @Body() raw: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VerificationAnswer> {
+    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
+    const id = readName('subject', subjectId, SUBJECT_PATTERN, SUBJECT_RULE);
+    if (tenant !== agent.tenant) throw new Problem('not-found');
+    const { currentPin, newPin, callId } = readBody(PinChangeBody, raw);
+    const guessed = { method: 'pin', pin: currentPin, newPin } as const;
+    const decided = await this.#decide(agent, { subject: { kind: 'id', id }, callId, guessed }, key, reply);
+    if (decided.violations !== undefined) throw invalid(decided.violations);
+    return answerOf(decided, agent.policy.tellAttemptsLeft);
+  }
+
+  /** @throws Problem idempotency-mismatch, idempotency-in-flight, quota-exceeded */
+  async #decide(
+    agent: AgentPublished,
+    guess: Guess,
+    key: string | undefined,
+    reply: FastifyReply,
+  ): Promise<VerificationDecided> {
     if (key !== undefined) readName('Idempotency-Key', key, KEY_PATTERN, 'must be 1 to 255 printable ASCII characters');
     const stop = this.#seconds.startTimer({ adapter: 'rest' });
-    const decided = await this.verifyPin.execute(agent, guessOf(body), key);
+    const decided = await this.requestVerification.execute(agent, guess, key);
     stop();
     if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
     this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
@@ -50,39 +80,21 @@ export class VerificationsController {
       throw new Problem('quota-exceeded', undefined, { ...headers, 'retry-after': String(decided.retryAfterSeconds) });
     }
     void reply.headers(headers);
-    return answerOf(decided, agent.policy.tellAttemptsLeft);
+    return decided;
   }
 }
 
-function guessOf(body: VerificationBody): Guess {
+function subjectOf(body: VerificationBody): Guess['subject'] {
   const e164 = body.e164Phone();
-  const subject: Guess['subject'] =
-    e164 === undefined ? { kind: 'id', id: body.subject ?? '' } : { kind: 'phone', e164 };
-  return { subject, callId: body.callId, pin: body.pin };
+  return e164 === undefined ? { kind: 'id', id: body.subject ?? '' } : { kind: 'phone', e164 };
 }
 
-function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
-  const { verificationId, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
-  return {
-    ...(verificationId === undefined ? {} : { verificationId }),
-    outcome: shown(decided.outcome),
-    level,
-    ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-    ...(receipt === undefined ? {} : { receipt }),
-  };
-}
-
-/** One answer for locked, disabled and spent: which of them it is would tell a guesser how far he got. */
-function shown(outcome: VerificationDecided['outcome']): VerificationDecided['outcome'] {
-  return outcome === 'disabled' ? 'locked' : outcome;
-}
-
-function conflictProblem(conflict: 'mismatch' | 'in_flight'): Problem {
-  switch (conflict) {
-    case 'mismatch':
-      return new Problem('idempotency-mismatch');
-    case 'in_flight':
-      return new Problem('idempotency-in-flight');
+/** The body was checked: the method has what belongs to it. */
+function guessedOf({ method, pin, answers }: VerificationBody): Guessed {
+  switch (method) {
+    case 'pin':
+      return { method, pin: pin ?? '' };
+    case 'knowledge':
+      return { method, answers: answers ?? {} };
   }
 }

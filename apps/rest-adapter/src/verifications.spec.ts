@@ -147,7 +147,9 @@ describe('POST /v1/verifications', () => {
     ['a PIN of nine digits', { pin: '482148214' }, 'pin'],
     ['a PIN that is a number', { pin: 4821 }, 'pin'],
     ['digits of another script', { pin: '٤٨٢١' }, 'pin'],
-    ['another method', { method: 'knowledge' }, 'method'],
+    ['another method', { method: 'voice' }, 'method'],
+    ['a method without its guess', { method: 'knowledge' }, 'answers'],
+    ['answers beside a PIN', { answers: { zip_code: '94103' } }, 'answers'],
     ['a call id with a space', { callId: 'a b' }, 'callId'],
     ['a subject id with a slash', { subject: 'a/b' }, 'subject'],
     ['a null subject', { subject: null }, 'subject'],
@@ -167,10 +169,114 @@ describe('POST /v1/verifications', () => {
     expect(bed.commands).toEqual([]);
   });
 
+  it('asks about answers as it asks about a PIN, with all of them under a seal', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'identified', verificationId: 'v-1' });
+    const answers = { zip_code: '94103', last_four_ssn: '67 89' };
+    const { status, body } = await guess({ method: 'knowledge', pin: undefined, answers });
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: { verificationId: 'v-1', outcome: 'verified', level: 'identified', receipt: expect.any(String) },
+    });
+    expect(requested()).toMatchObject({ method: 'knowledge', subjectKind: 'id', subjectRef: 'c-1' });
+    expect(await bed.unsealed()).toEqual({ answers, replyKey: expect.any(String) });
+  });
+
+  it('gives other answers under the same key another fingerprint, and the same in another order the same', async () => {
+    const headers = { 'idempotency-key': 'order-10' };
+    const fingerprint = async (answers: object) => {
+      await guess({ method: 'knowledge', pin: undefined, answers }, headers);
+      return requested()['fingerprint'];
+    };
+    const first = await fingerprint({ zip_code: '94103', last_four_ssn: '6789' });
+    expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94103' })).toBe(first);
+    expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94104' })).not.toBe(first);
+    expect(await fingerprint({ zip_code: '94103' })).not.toBe(first);
+  });
+
+  it('refuses an answer that nobody asked for, and asks nobody', async () => {
+    const { status, body } = await guess({
+      method: 'knowledge',
+      pin: undefined,
+      answers: { zip_code: '9', pet: 'Rex' },
+    });
+    expect(status).toBe(422);
+    expect(body['violations']).toEqual([{ field: 'answers.pet', rule: expect.any(String) }]);
+    expect(bed.commands).toEqual([]);
+  });
+
+  it('says that a PIN must be changed', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'identified', mustChangePin: true });
+    expect((await guess()).body).toMatchObject({ outcome: 'verified', level: 'identified', mustChangePin: true });
+  });
+
   it("refuses the administrator's key, for a guess is counted for an agent", async () => {
     const { status, body } = await guess({}, {}, ADMIN_KEY);
     expect(status).toBe(403);
     expect(body['type']).toBe('urn:countersign:problem:forbidden');
+    expect(bed.commands).toEqual([]);
+  });
+});
+
+describe('POST …/pin/change', () => {
+  const path = '/v1/tenants/acme/subjects/c-1/pin/change';
+  const pins = { currentPin: '4821', newPin: '9163' };
+  let bed: TestBed;
+  beforeAll(async () => {
+    bed = await TestBed.open({ REPLY_TIMEOUT_MS: '2000' });
+  });
+  afterAll(() => bed.close());
+  beforeEach(() => {
+    bed.commands.length = 0;
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', verificationId: 'v-1', pinChanged: true });
+  });
+  const change = (body: Record<string, unknown>, key = AGENT_KEY, to = path) => bed.call('POST', to, { key, body });
+
+  it('is a guess at the current PIN that bears the new one under a seal of its own', async () => {
+    const { status, body } = await change({ ...pins, callId: 'call-1' });
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: {
+        verificationId: 'v-1',
+        outcome: 'verified',
+        level: 'verified',
+        pinChanged: true,
+        receipt: expect.any(String),
+      },
+    });
+    const { commandId, tenant, sealedNewPin, ...fields } = bed.commands.at(-1)?.fields ?? {};
+    expect(fields).toMatchObject({ method: 'pin', subjectKind: 'id', subjectRef: 'c-1', callId: 'call-1' });
+    expect(await bed.unsealed()).toMatchObject({ pin: '4821' });
+    const binding = { commandId: String(commandId), tenant: String(tenant) };
+    expect(await bed.unsealer.unseal(String(sealedNewPin), binding)).toEqual({ newPin: '9163' });
+  });
+
+  it('names the rule that the new PIN broke', async () => {
+    const violations = [{ field: 'newPin', rule: 'must not count up or down' }];
+    bed.decide = () => ({ outcome: 'unavailable', violations });
+    const { status, body } = await change({ ...pins, newPin: '1234' });
+    expect(status).toBe(422);
+    expect(body['violations']).toEqual(violations);
+  });
+
+  it('tells a wrong current PIN like any refused guess', async () => {
+    bed.decide = () => ({ outcome: 'rejected', attemptsLeft: 2, verificationId: 'v-2' });
+    expect((await change(pins)).body).toEqual({ verificationId: 'v-2', outcome: 'rejected', level: 'none' });
+  });
+
+  it.each([
+    [{ ...pins, newPin: '12' }, 'newPin'],
+    [{ newPin: '9163' }, 'currentPin'],
+    [{ ...pins, pin: '4821' }, 'pin'],
+  ])('refuses %j with the field %s and asks nobody', async (body, field) => {
+    const answered = await change(body);
+    expect(answered.status).toBe(422);
+    expect(answered.body['violations']).toEqual([{ field, rule: expect.any(String) }]);
+    expect(bed.commands).toEqual([]);
+  });
+
+  it('is not found in another tenant, and is no call of the administrator', async () => {
+    expect((await change(pins, OTHER_AGENT_KEY)).status).toBe(404);
+    expect((await change(pins, ADMIN_KEY)).status).toBe(403);
     expect(bed.commands).toEqual([]);
   });
 });

@@ -55,6 +55,12 @@ describe('a success', () => {
     });
   });
 
+  it('says that the PIN must be changed where it must', () => {
+    expect(reply('verified', { ...SUCCESS, level: 'identified', mustChangePin: true }).action?.[0]).toMatchObject({
+      set_global_data: { verified: true, verification_level: 'identified', must_change_pin: true },
+    });
+  });
+
   it('switches on only what its own level unlocks', () => {
     expect(reply('verified', { ...SUCCESS, level: 'identified' }).action?.[1]).toEqual({
       toggle_functions: [{ function: 'get_store_hours', active: true }],

@@ -123,10 +123,11 @@ interface Known {
   readonly subjectId?: string | undefined;
   readonly verificationId?: string | undefined;
   readonly receipt?: string | undefined;
+  readonly mustChangePin?: boolean | undefined;
 }
 
 /** What a success leaves in the call: a note for prompts, and the functions that its level unlocks. */
-function marks(policy: Policy, { level, subjectId, verificationId, receipt }: Known): SwaigAction[] {
+function marks(policy: Policy, { level, subjectId, verificationId, receipt, mustChangePin }: Known): SwaigAction[] {
   const unlocked = unlockedFunctions(policy, level);
   return [
     {
@@ -135,6 +136,7 @@ function marks(policy: Policy, { level, subjectId, verificationId, receipt }: Kn
         customer_id: subjectId,
         verification_level: level,
         verification_id: verificationId,
+        ...(mustChangePin === true ? { must_change_pin: true } : {}),
       },
     },
     // Meta data never enters a prompt: the model does not see the receipt.

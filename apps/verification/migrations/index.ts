@@ -2,6 +2,7 @@ import { CallsAndReceipts1764000500001 } from './1764000500001-calls-and-receipt
 import { Verification1764000000001 } from './1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from './1764000100001-deliveries.js';
 import { VerificationGate1764000200001 } from './1764000200001-gate.js';
+import { VerificationKnowledge1764000300001 } from './1764000300001-knowledge.js';
 import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
 import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-use.js';
 
@@ -10,6 +11,7 @@ export const VERIFICATION_MIGRATIONS = [
   Verification1764000000001,
   VerificationDeliveries1764000100001,
   VerificationGate1764000200001,
+  VerificationKnowledge1764000300001,
   VerificationKeys1764000400001,
   CallsAndReceipts1764000500001,
   SubjectKeysInUse1764000500002,

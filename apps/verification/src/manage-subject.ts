@@ -2,15 +2,16 @@ import { ArrayMaxSize, IsArray, IsOptional, IsString, Length, Matches, MaxLength
 import {
   CommandAnswered,
   message,
+  type KnowledgeChangeRequested,
   type PinChangeRequested,
   type SubjectChangeRequested,
   type SubjectStateRequested,
   type Violation,
 } from '@countersign/contracts';
 import { ServiceError, toE164 } from '@countersign/service';
-import { capOf } from './domain/attempts.js';
-import { weakness } from './domain/pin-rules.js';
-import { PinVault, Seals, SubjectStore, type Profile } from './ports.js';
+import { type EnrolKnowledge } from './enrol-knowledge.js';
+import { type EnrolPin } from './enrol-pin.js';
+import { type Profile, type Seals, type SubjectStore } from './ports.js';
 
 /** What the sealed part of a subject command may hold. */
 class SubjectProfile {
@@ -23,12 +24,13 @@ class SubjectProfile {
 
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
 
-/** Creates and changes subjects, enrols their PINs, and tells their state. */
+/** Creates and changes subjects, has their PINs and answers enrolled, and tells their state. */
 export class ManageSubject {
   constructor(
     private readonly subjects: SubjectStore,
-    private readonly vault: PinVault,
     private readonly seals: Seals,
+    private readonly enrolPin: EnrolPin,
+    private readonly enrolKnowledge: EnrolKnowledge,
   ) {}
 
   async change(command: SubjectChangeRequested): Promise<CommandAnswered> {
@@ -58,14 +60,22 @@ export class ManageSubject {
     const opened = await this.#open(command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const pin = typeof opened['pin'] === 'string' ? opened['pin'] : '';
-    const rule = weakness(pin);
-    if (rule) return answered(command.commandId, { answer: 'invalid', violations: [{ field: 'pin', rule }] });
-    const wrapFor = await this.vault.prepare(pin);
-    const { tenant, subject } = command;
-    const result = await this.subjects.enrol(command.commandId, tenant, subject, capOf(pin.length), (version) =>
-      wrapFor({ tenant, subject, version }),
-    );
-    return answered(command.commandId, { answer: result });
+    const { commandId, tenant, subject } = command;
+    const mustChange = opened['forceChange'] === true;
+    const result = await this.enrolPin.execute({ commandId, tenant, subject, pin, mustChange, by: 'administrator' });
+    if (typeof result === 'object') {
+      return answered(commandId, { answer: 'invalid', violations: [{ field: 'pin', rule: result.rule }] });
+    }
+    return answered(commandId, { answer: result === 'outdated' ? 'unavailable' : result });
+  }
+
+  async enrolAnswers(command: KnowledgeChangeRequested): Promise<CommandAnswered> {
+    const opened = await this.#open(command);
+    if (!opened) return answered(command.commandId, { answer: 'unavailable' });
+    const { commandId, tenant, subject } = command;
+    const result = await this.enrolKnowledge.execute({ commandId, tenant, subject, answers: opened['answers'] });
+    if (typeof result === 'object') return answered(commandId, { answer: 'invalid', violations: [...result] });
+    return answered(commandId, { answer: result });
   }
 
   async state(command: SubjectStateRequested): Promise<CommandAnswered> {

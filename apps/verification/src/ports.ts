@@ -1,6 +1,9 @@
 import {
   type AttemptPolicy,
   type FactRecorded,
+  type KnowledgePolicy,
+  type Method,
+  type Question,
   type VerificationDecided,
   type Violation,
 } from '@countersign/contracts';
@@ -15,19 +18,60 @@ export interface FoundSubject {
   readonly guardKey: string;
   readonly displayName: string | undefined;
   readonly locale: string | undefined;
-  /** The stored PIN hash, still wrapped; undefined: no such subject, or no PIN enrolled. */
+  /** What was asked for, still wrapped; undefined: no such subject, or nothing of this kind enrolled. */
   readonly credential: StoredCredential | undefined;
+  /** The PIN was chosen by somebody else: it is to be changed. */
+  readonly mustChange: boolean;
   /** Consecutive failures after which the credential is disabled; the lowest there is where there is none. */
   readonly cap: number;
 }
 
-/** A PIN hash as it is stored: an argon2id PHC string under a key of the keyring, bound to its row. */
-export interface StoredCredential {
+/** The row that a credential lies in, and that it is bound to: moved to another row it does not open. */
+export interface CredentialRow {
+  readonly kind: Method;
   readonly tenant: string;
   readonly subject: string;
+  /** From 1; every enrolment counts on. */
   readonly version: number;
+}
+
+/** Ciphertext of a credential and the id of the key of the keyring that opens it. */
+export interface WrappedCredential {
   readonly keyId: string;
   readonly wrapped: Buffer;
+}
+
+/** A credential as it is stored: an argon2id PHC string, or one for each answered question, wrapped. */
+export interface StoredCredential extends CredentialRow, WrappedCredential {}
+
+/** Answers by the name of their question, normalised; '' where there is none. */
+export type Answers = ReadonlyMap<string, string>;
+
+/** What a new credential of a subject is held against before it is enrolled. */
+export interface Enrolled {
+  /** This command was carried out before. */
+  readonly repeated: boolean;
+  /** In E.164. */
+  readonly phones: readonly string[];
+  /** Version in force; 0: none. */
+  readonly version: number;
+  /** The latest PINs, the one in force first: at most {@link PIN_HISTORY} of them. */
+  readonly latest: readonly StoredCredential[];
+}
+
+/** A credential that is ready to be stored. */
+export interface NewCredential {
+  readonly kind: Method;
+  /** The version that it takes the place of; 0: none. */
+  readonly replaces: number;
+  /** The one in force becomes part of the history. */
+  readonly keepsOld: boolean;
+  readonly mustChange: boolean;
+  /** Consecutive failures that disable it. */
+  readonly cap: number;
+  /** Who had it enrolled. */
+  readonly by: 'administrator' | 'caller';
+  readonly wrap: (row: CredentialRow) => WrappedCredential;
 }
 
 export interface Profile {
@@ -40,6 +84,8 @@ export interface Profile {
 export interface SubjectState {
   readonly subject: string;
   readonly pinEnrolled: boolean;
+  readonly pinMustChange: boolean;
+  readonly knowledgeEnrolled: boolean;
   readonly phones: number;
   /** Guesses in the windows of known callers and of strangers. */
   readonly attemptsInWindow: number;
@@ -56,26 +102,28 @@ export type SubjectChange = 'created' | 'updated' | 'taken';
 
 /** Subjects and their credentials. */
 export abstract class SubjectStore {
-  abstract find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject>;
+  /** The same work whether there is such a subject or not, and whether it has a credential of this method or not. */
+  abstract find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject>;
   /**
    * Creates a subject or changes the fields that the profile names, in one transaction with the fact.
    * `taken`: one of the numbers belongs to another subject of the tenant; then nothing is changed.
    * A repeated `commandId` changes nothing more and makes no second fact.
    */
   abstract change(commandId: string, tenant: string, subject: string, profile: Profile): Promise<SubjectChange>;
+  /** What is enrolled of this kind; undefined: no such subject. */
+  abstract enrolled(commandId: string, tenant: string, subject: string, kind: Method): Promise<Enrolled | undefined>;
   /**
-   * Stores a PIN hash as the next version. `wrap` gets the version, which is part of what the hash is bound to.
-   * Windows and locks of the attempt counter stay as they are: enrolling anew does not refill a budget. It revives what
-   * was disabled, and nobody is a known caller of a new credential.
-   * @param cap consecutive failures that disable it
+   * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
+   * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
+   * of a new credential. A repeated `commandId` changes nothing more.
+   * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
     commandId: string,
     tenant: string,
     subject: string,
-    cap: number,
-    wrap: (version: number) => { keyId: string; wrapped: Buffer },
-  ): Promise<'created' | 'updated' | 'not_found'>;
+    credential: NewCredential,
+  ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
   abstract state(tenant: string, subject: string): Promise<SubjectState | undefined>;
 }
 
@@ -164,18 +212,33 @@ export interface HashSlot {
    * @throws ServiceError CREDENTIAL_BROKEN when the stored value does not belong to its row
    */
   compare(attempt: SpentAttempt, guess: string, credential: StoredCredential | undefined): Promise<boolean>;
+  /**
+   * Compares every answer, each by a hash of its own whatever the others gave and whatever is enrolled. True when all are
+   * right and there is at least one; which one was not, nobody learns.
+   * @throws ServiceError CREDENTIAL_BROKEN
+   */
+  compareAnswers(attempt: SpentAttempt, guess: Answers, credential: StoredCredential | undefined): Promise<boolean>;
   /** Gives the place back unused; does nothing after `compare`. */
   release(): void;
 }
 
-/** Hashes PINs in a bounded pool, so that memory and waiting stay bounded too. */
+/** Hashes PINs and answers in a bounded pool, so that memory and waiting stay bounded too. */
 export abstract class PinVault {
   /** Undefined when the queue is full: answer `unavailable` and spend nothing. */
   abstract reserve(): HashSlot | undefined;
-  /** Hashes a new PIN and returns what wraps it for a row. */
-  abstract prepare(
-    pin: string,
-  ): Promise<(row: Omit<StoredCredential, 'keyId' | 'wrapped'>) => { keyId: string; wrapped: Buffer }>;
+  /**
+   * Hashes a new PIN and returns what wraps it for a row.
+   * @throws ServiceError HASH_QUEUE_FULL, retriable
+   */
+  abstract prepare(pin: string): Promise<(row: CredentialRow) => WrappedCredential>;
+  /** The same for the answers of a subject, each hashed by itself. @throws ServiceError HASH_QUEUE_FULL, retriable */
+  abstract prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential>;
+  /**
+   * The place of a new PIN among earlier ones, each at the cost of a hash; -1 when it is none of them. One that cannot be
+   * opened any more is passed over.
+   * @throws ServiceError HASH_QUEUE_FULL, retriable
+   */
+  abstract placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number>;
 }
 
 /** Opens what the adapters sealed. */
@@ -188,6 +251,14 @@ export abstract class Seals {
 export abstract class AttemptPolicies {
   /** Undefined: no such agent in this tenant (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+}
+
+/** What the policies say of knowledge. */
+export abstract class KnowledgePolicies {
+  /** That of an agent; undefined: no such agent in this tenant (any more). */
+  abstract of(tenant: string, agent: string): KnowledgePolicy | undefined;
+  /** The questions of a tenant and of its agents, by name: those that its subjects may answer. */
+  abstract questions(tenant: string): ReadonlyMap<string, Question>;
 }
 
 /** What an agent's policy says of a verified call. */

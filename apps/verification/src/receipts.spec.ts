@@ -6,6 +6,8 @@ import {
   SubjectEraseRequested,
   VerificationAdmitted,
   type AttemptPolicy,
+  type KnowledgePolicy,
+  type Question,
   type VerificationDecided,
 } from '@countersign/contracts';
 import {
@@ -21,17 +23,20 @@ import {
   Unsealer,
 } from '@countersign/sealing';
 import { ManualClock } from '@countersign/testing';
+import { ChangeOwnPin } from './change-own-pin.js';
+import { DecideAttempt } from './decide-attempt.js';
+import { EnrolPin } from './enrol-pin.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
 import { IssueReceipt } from './issue-receipt.js';
-import { AttemptPolicies, CallPolicies } from './ports.js';
+import { AttemptPolicies, CallPolicies, KnowledgePolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { MemoryCallStore, MemoryErasures, MemoryReceiptStore } from './store/call.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { MemorySubjectStore } from './store/subject.memory-store.js';
+import { credentialOf } from './store/subject.store.contract.js';
 import { TellCallState } from './tell-call-state.js';
-import { VerifyPin } from './verify-pin.js';
 
 const PIN = '83729164';
 const OTHER = '19283746';
@@ -46,6 +51,14 @@ class EveryAgent extends AttemptPolicies {
 class QuarterOfAnHour extends CallPolicies {
   override verifiedSeconds(): number {
     return 900;
+  }
+}
+class NoQuestions extends KnowledgePolicies {
+  override of(): KnowledgePolicy {
+    return { questions: [] };
+  }
+  override questions(): ReadonlyMap<string, Question> {
+    return new Map();
   }
 }
 const secret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
@@ -69,7 +82,16 @@ async function open() {
   const subjects = new MemorySubjectStore(hash);
   const attempts = new MemoryAttemptStore(clock);
   const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
-  const verify = new VerifyPin(subjects, attempts, vault, seals, new EveryAgent(), new QuarterOfAnHour());
+  const verify = new DecideAttempt(
+    subjects,
+    attempts,
+    vault,
+    seals,
+    new EveryAgent(),
+    new QuarterOfAnHour(),
+    new NoQuestions(),
+    new ChangeOwnPin(subjects, seals, new EnrolPin(subjects, vault)),
+  );
   const issue = new IssueReceipt(keys, seals, TERMS);
   const receipts = new MemoryReceiptStore(subjects, clock);
   const introspect = new IntrospectReceipt(keys, seals, receipts, TERMS.issuer);
@@ -78,8 +100,8 @@ async function open() {
 
   for (const subject of ['alice', 'bob']) {
     await subjects.change(randomUUID(), 'acme', subject, { displayName: subject.toUpperCase() });
-    const wrapFor = await vault.prepare(PIN);
-    await subjects.enrol(randomUUID(), 'acme', subject, 50, (version) => wrapFor({ tenant: 'acme', subject, version }));
+    const credential = credentialOf({ cap: 50, wrap: await vault.prepare(PIN) });
+    await subjects.enrol(randomUUID(), 'acme', subject, credential);
   }
 
   const play = async (pin: string, more: Partial<VerificationAdmitted> & { replyKey?: unknown } = {}) => {

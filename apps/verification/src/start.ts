@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import {
   DEAD_LETTERS,
   CallStateRequested,
+  KnowledgeChangeRequested,
   PinChangeRequested,
   ReceiptIntrospectionRequested,
   ReceiptKeysRequested,
@@ -25,7 +26,7 @@ import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
-import { DirectoryCallPolicies, DirectoryPolicies } from './store/directory.policies.js';
+import { DirectoryCallPolicies, DirectoryKnowledge, DirectoryPolicies } from './store/directory.policies.js';
 import { PostgresErasures } from './store/erasure.store.js';
 import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
@@ -99,6 +100,7 @@ export async function start(
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
+      knowledge: new DirectoryKnowledge(directory),
       callPolicies: new DirectoryCallPolicies(directory),
       calls,
       receipts,
@@ -115,6 +117,7 @@ export async function start(
         VerificationAdmitted,
         SubjectChangeRequested,
         PinChangeRequested,
+        KnowledgeChangeRequested,
         SubjectStateRequested,
         SubjectEraseRequested,
         CallStateRequested,

@@ -10,7 +10,7 @@ export class UnlockSubject {
   ) {}
 
   async execute({ commandId, tenant, subject, reasonKey }: SubjectUnlockRequested): Promise<CommandAnswered> {
-    const { id, guardKey } = await this.subjects.find(tenant, 'id', subject);
+    const { id, guardKey } = await this.subjects.find(tenant, 'id', subject, 'pin');
     if (id === undefined) return message(CommandAnswered, { commandId, answer: 'not_found' });
     await this.attempts.unlock(commandId, tenant, guardKey, (time) =>
       message(FactRecorded, {

@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
+  KnowledgeChangeRequested,
   LimitRefundRequested,
   message,
   PinChangeRequested,
@@ -11,17 +12,17 @@ import {
   VerificationDecided,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { DecideAttempt } from './decide-attempt.js';
 import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 import { SprayWatch } from './spray-watch.js';
 import { UnlockSubject } from './unlock-subject.js';
-import { VerifyPin } from './verify-pin.js';
 
 /** Carries messages to the use cases and their answers back. */
 @Controller()
 export class VerificationHandler {
   constructor(
-    private readonly verifyPin: VerifyPin,
+    private readonly decideAttempt: DecideAttempt,
     private readonly manageSubject: ManageSubject,
     private readonly issueReceipt: IssueReceipt,
     private readonly watch: SprayWatch,
@@ -35,10 +36,10 @@ export class VerificationHandler {
     @Ctx() context: BusContext,
   ): Promise<(Outgoing | undefined)[] | undefined> {
     if (isExpired(context)) {
-      await this.verifyPin.abandon(command);
+      await this.decideAttempt.abandon(command);
       return undefined;
     }
-    const decided = await this.issueReceipt.attach(command, await this.verifyPin.execute(command));
+    const decided = await this.issueReceipt.attach(command, await this.decideAttempt.execute(command));
     const { quotas } = command;
     const reply = quotas === undefined ? decided : message(VerificationDecided, { ...decided, quotas });
     return [
@@ -56,6 +57,14 @@ export class VerificationHandler {
   @MessagePattern(PinChangeRequested.type)
   async enrol(@Payload() command: PinChangeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.enrol(command));
+  }
+
+  @MessagePattern(KnowledgeChangeRequested.type)
+  async enrolAnswers(
+    @Payload() command: KnowledgeChangeRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manageSubject.enrolAnswers(command));
   }
 
   @MessagePattern(SubjectStateRequested.type)

@@ -1,5 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ReceiptKeys } from '@countersign/sealing';
+import { ChangeOwnPin } from './change-own-pin.js';
+import { DecideAttempt } from './decide-attempt.js';
+import { EnrolKnowledge } from './enrol-knowledge.js';
+import { EnrolPin } from './enrol-pin.js';
 import { type ReceiptTerms, IssueReceipt } from './issue-receipt.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
@@ -10,6 +14,7 @@ import {
   type CallPolicies,
   type CallStore,
   type Erasures,
+  type KnowledgePolicies,
   PinVault,
   type ReceiptStore,
   Seals,
@@ -20,7 +25,6 @@ import { TellCallState } from './tell-call-state.js';
 import { SprayWatch } from './spray-watch.js';
 import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
-import { VerifyPin } from './verify-pin.js';
 
 /** What stands behind each port. */
 export interface VerificationParts {
@@ -29,6 +33,7 @@ export interface VerificationParts {
   readonly vault: PinVault;
   readonly seals: Seals;
   readonly policies: AttemptPolicies;
+  readonly knowledge: KnowledgePolicies;
   readonly callPolicies: CallPolicies;
   readonly calls: CallStore;
   readonly receipts: ReceiptStore;
@@ -42,6 +47,8 @@ export interface VerificationParts {
 export class VerificationModule {
   static with(parts: VerificationParts): DynamicModule {
     const { receiptKeys, receiptTerms, seals } = parts;
+    const enrolPin = new EnrolPin(parts.subjects, parts.vault);
+    const enrolKnowledge = new EnrolKnowledge(parts.subjects, parts.vault, parts.knowledge);
     const introspect = new IntrospectReceipt(receiptKeys, seals, parts.receipts, receiptTerms.issuer);
     return {
       module: VerificationModule,
@@ -54,14 +61,16 @@ export class VerificationModule {
         { provide: AttemptPolicies, useValue: parts.policies },
         { provide: SprayWatch, useValue: parts.watch },
         {
-          provide: VerifyPin,
-          useValue: new VerifyPin(
+          provide: DecideAttempt,
+          useValue: new DecideAttempt(
             parts.subjects,
             parts.attempts,
             parts.vault,
             seals,
             parts.policies,
             parts.callPolicies,
+            parts.knowledge,
+            new ChangeOwnPin(parts.subjects, seals, enrolPin),
             parts.watch,
           ),
         },
@@ -72,8 +81,7 @@ export class VerificationModule {
         { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {
           provide: ManageSubject,
-          useFactory: (...ports: ConstructorParameters<typeof ManageSubject>) => new ManageSubject(...ports),
-          inject: [SubjectStore, PinVault, Seals],
+          useValue: new ManageSubject(parts.subjects, seals, enrolPin, enrolKnowledge),
         },
         {
           provide: UnlockSubject,

@@ -2,6 +2,7 @@ import { IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, Min 
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
+import { type Violation } from './verification.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -79,11 +80,18 @@ export class SubjectChangeRequested extends SubjectCommand {
   @Length(1, 16_384) sealed!: string;
 }
 
-/** Enrols or changes the PIN of a subject. `sealed` is a compact JWE of `{pin}`. */
+/** Enrols or changes the PIN of a subject. `sealed` is a compact JWE of `{pin, forceChange?}`. */
 export class PinChangeRequested extends SubjectCommand {
   static readonly type = 'pin.change-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
   @Length(1, 8192) sealed!: string;
+}
+
+/** Enrols the answers of a subject in place of all earlier ones. `sealed` is a compact JWE of `{answers: {question: text}}`. */
+export class KnowledgeChangeRequested extends SubjectCommand {
+  static readonly type = 'knowledge.change-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+  @Length(1, 16_384) sealed!: string;
 }
 
 /** Asks for the state of a subject: counters and locks, nothing secret and nothing derived from a secret. */
@@ -106,12 +114,6 @@ export class SubjectUnlockRequested extends SubjectCommand {
   static readonly type = 'subject.unlock-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
   @Matches(HEX_64) reasonKey!: string;
-}
-
-/** A rule that the input broke: the field, and the rule in words. Never the value. */
-export interface Violation {
-  readonly field: string;
-  readonly rule: string;
 }
 
 export const ANSWERS = ['created', 'updated', 'found', 'not_found', 'taken', 'invalid', 'unavailable'] as const;

@@ -6,6 +6,7 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
+  IsISO8601,
   IsObject,
   IsOptional,
   IsString,
@@ -92,8 +93,31 @@ export class Question {
   @IsOptional() @IsInt() @Min(1) @Max(64) length?: number;
 }
 
+/**
+ * Somebody answers for it that knowledge alone reaches the level `verified` in this policy. Without one it reaches
+ * `identified` at most: NIST SP 800-63A-4 and 800-63B-4 do not accept it as proof of who somebody is.
+ */
+export class KnowledgeWaiver {
+  /** Person or office that answers for it. */
+  @IsString() @Length(1, 200) owner!: string;
+  @IsString() @Length(1, 500) reason!: string;
+  /** ISO 8601, UTC: the waiver holds before this moment and not after it. A day alone is its beginning. */
+  @Matches(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/, {
+    message: '$property must be a day such as 2027-01-31, or a time in UTC such as 2027-01-31T12:00:00Z',
+  })
+  @IsISO8601({ strict: true }, { message: '$property must be a day of the calendar' })
+  expires!: string;
+}
+
 export class KnowledgePolicy {
-  @IsArray() @ArrayMaxSize(10) @ValidateNested({ each: true }) @Type(() => Question) questions!: Question[];
+  @IsArray()
+  @ArrayMaxSize(10)
+  @ArrayUnique((question?: Question) => question?.name, { message: '$property must not name a question twice' })
+  @ValidateNested({ each: true })
+  @Type(() => Question)
+  questions!: Question[];
+  /** `null` in a lower policy takes back that of a higher one. */
+  @IsOptional() @ValidateNested() @Type(() => KnowledgeWaiver) waiver?: KnowledgeWaiver | null;
 }
 
 /** Texts by language tag, then by name; see the defaults in the SWAIG adapter. */

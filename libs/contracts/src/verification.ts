@@ -2,6 +2,7 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsISO8601,
@@ -30,11 +31,17 @@ export const METHODS = ['pin', 'knowledge'] as const;
 /** What a guess is compared with: the PIN of the subject, or its answers to the questions of the policy. */
 export type Method = (typeof METHODS)[number];
 
+/** A rule that the input broke: the field, and the rule in words. Never the value. */
+export interface Violation {
+  readonly field: string;
+  readonly rule: string;
+}
+
 const HEX_64 = /^[0-9a-f]{64}$/;
 
 /**
- * A guess at the PIN of a subject, as the front doors publish it. The PIN is sealed for the verification service;
- * telephone numbers appear only as keyed hashes.
+ * A guess at the PIN or the answers of a subject, as the front doors publish it. What was guessed is sealed for the
+ * verification service; telephone numbers appear only as keyed hashes.
  */
 export class VerificationRequested extends Message {
   static readonly type: string = 'verification.requested.v1';
@@ -58,8 +65,16 @@ export class VerificationRequested extends Message {
   @Matches(HEX_64) callerKey!: string;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
-  /** Compact JWE of `{pin, replyKey}`, bound to `commandId` and `tenant`; `replyKey` seals the receipt of the answer. */
-  @Length(1, 8192) sealed!: string;
+  /**
+   * Compact JWE of `{pin, replyKey}` or `{answers: {question: text}, replyKey}`, bound to `commandId` and `tenant`;
+   * `replyKey` seals the receipt of the answer.
+   */
+  @Length(1, 16_384) sealed!: string;
+  /**
+   * Compact JWE of `{newPin}`, bound likewise: when the PIN in `sealed` is right, this one takes its place. Sealed apart,
+   * because a weak new PIN is refused before the guess is counted, and nobody looks at a guess before that.
+   */
+  @IsOptional() @Length(1, 8192) sealedNewPin?: string;
 
   get partitionKey(): string {
     return `${this.tenant}:${this.subjectKind}:${this.subjectRef}`;
@@ -113,6 +128,12 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
+  /** After a success by a PIN that somebody else chose: it reaches `identified` until the caller has changed it. */
+  @IsOptional() @IsBoolean() mustChangePin?: boolean;
+  /** The new PIN of the request is in force. */
+  @IsOptional() @IsBoolean() pinChanged?: boolean;
+  /** Rules that the new PIN of the request broke: it was not taken. */
+  @IsOptional() violations?: Violation[];
 
   get partitionKey(): string {
     return this.commandId;

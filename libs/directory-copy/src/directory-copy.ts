@@ -52,6 +52,11 @@ export class DirectoryCopy {
     return this.#agents.get(agent);
   }
 
+  /** All agents of a tenant. */
+  agentsOf(tenant: string): AgentPublished[] {
+    return [...this.#agents.values()].filter((agent) => agent.tenant === tenant);
+  }
+
   /** The agent whose password this is; undefined for an unknown agent and a wrong password alike. */
   agentByPassword(agent: string, password: string, now: number): AgentPublished | undefined {
     const known = this.#agents.get(agent);

@@ -41,6 +41,16 @@ export function profileContext(tenant: string, subject: string, version: number)
 
 const text = (value: unknown): string => String(value);
 
+/** An earlier credential stays bound to what it was bound to when it was in force. */
+function contextOfCredential(row: Readonly<Record<string, unknown>>): string[] {
+  return credentialContext({
+    kind: text(row['kind']),
+    tenant: text(row['tenant']),
+    subject: text(row['subject_id']),
+    version: Number(row['version']),
+  });
+}
+
 /** Every wrapped column that there is; a test compares the list with the tables. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
   {
@@ -50,13 +60,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     keyIdColumn: 'key_id',
     bytesColumn: 'wrapped',
     alsoBoundTo: ['version'],
-    context: (row) =>
-      credentialContext({
-        kind: text(row['kind']),
-        tenant: text(row['tenant']),
-        subject: text(row['subject_id']),
-        version: Number(row['version']),
-      }),
+    context: contextOfCredential,
   },
   {
     name: 'profiles',
@@ -75,5 +79,14 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     bytesColumn: 'wrapped',
     alsoBoundTo: [],
     context: (row) => subjectKeyContext(text(row['tenant']), text(row['subject_id'])),
+  },
+  {
+    name: 'credential history',
+    table: 'verification.credential_history',
+    primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text', version: 'integer' },
+    keyIdColumn: 'key_id',
+    bytesColumn: 'wrapped',
+    alsoBoundTo: [],
+    context: contextOfCredential,
   },
 ];

@@ -50,6 +50,15 @@ describe('an audit event', () => {
     });
   });
 
+  it('says that answers were shown where it was no PIN', () => {
+    expect(toOcsf(fact({ outcome: 'rejected', method: 'knowledge' }))).toMatchObject({
+      status_code: 'ANSWERS_MISMATCH',
+      auth_protocol: 'Knowledge',
+      auth_factors: [{ factor_type_id: 2, factor_type: 'Security Question' }],
+    });
+    expect(toOcsf(fact({ outcome: 'locked', method: 'knowledge' }))).toMatchObject({ status_code: 'LOCKED' });
+  });
+
   it('names an unknown subject by its keyed hash', () => {
     expect(toOcsf(fact({ outcome: 'rejected' }))).toMatchObject({
       user: { uid: `unknown:${'a'.repeat(64)}` },

@@ -1,4 +1,4 @@
-import { type FactKind, type FactRecorded, type Outcome } from '@countersign/contracts';
+import { type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
 
 /** An event in the Open Cybersecurity Schema Framework, version 1.8.0: what consumers read from Kafka. */
 export type OcsfEvent = Readonly<Record<string, unknown>>;
@@ -79,6 +79,12 @@ const VERDICTS: Readonly<Record<Outcome, Verdict>> = {
   unavailable: { severityId: 3, code: 'UNAVAILABLE', detail: undefined, denied: true },
 };
 
+/** What was shown, in OCSF's words: none of its protocols is a PIN or a question. */
+const FACTORS: Readonly<Record<Method, OcsfEvent>> = {
+  pin: { auth_protocol: 'PIN', auth_factors: [{ factor_type_id: 11, factor_type: 'Password' }] },
+  knowledge: { auth_protocol: 'Knowledge', auth_factors: [{ factor_type_id: 2, factor_type: 'Security Question' }] },
+};
+
 const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'Low', 3: 'Medium' };
 
 /** The public form of a fact. Total: every kind of fact has one. */
@@ -146,15 +152,14 @@ function authentication(fact: FactRecorded): OcsfEvent {
   return {
     status_id: verdict.denied ? 2 : 1,
     status: verdict.denied ? 'Failure' : 'Success',
-    status_code: verdict.code,
+    status_code: fact.method === 'knowledge' && fact.outcome === 'rejected' ? 'ANSWERS_MISMATCH' : verdict.code,
     ...(unknown
       ? { status_detail: 'USER_DOES_NOT_EXIST' }
       : verdict.detail === undefined
         ? {}
         : { status_detail: verdict.detail }),
     auth_protocol_id: 99,
-    auth_protocol: 'PIN',
-    auth_factors: [{ factor_type_id: 11, factor_type: 'Password' }],
+    ...FACTORS[fact.method ?? 'pin'],
     is_mfa: false,
     is_remote: true,
     logon_type_id: fact.channel === 'rest' ? 3 : 99,

@@ -17,7 +17,7 @@ export class MemoryCallStore extends CallStore {
   override async find(tenant: string, callId: string): Promise<CallState | undefined> {
     const state = this.calls.get(`${tenant}/${callId}`);
     if (!state || Date.parse(state.expiresAt) <= this.clock.now()) return undefined;
-    return (await this.subjects.find(tenant, 'id', state.subject)).id === undefined ? undefined : state;
+    return (await this.subjects.find(tenant, 'id', state.subject, 'pin')).id === undefined ? undefined : state;
   }
 }
 
@@ -48,7 +48,7 @@ export class MemoryReceiptStore extends ReceiptStore {
   }
 
   async #holds({ tenant, subject, expiresAt }: PresentedReceipt): Promise<boolean> {
-    const known = (await this.subjects.find(tenant, 'id', subject)).id !== undefined;
+    const known = (await this.subjects.find(tenant, 'id', subject, 'pin')).id !== undefined;
     return known && expiresAt * 1000 > this.clock.now();
   }
 }

@@ -12,6 +12,7 @@ import { PostgresCallStore } from './call.store.js';
 import { PostgresErasures } from './erasure.store.js';
 import { PostgresReceiptStore } from './receipt.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
+import { credentialOf } from './subject.store.contract.js';
 
 jest.setTimeout(60_000);
 
@@ -176,25 +177,25 @@ describe('spent receipts in PostgreSQL', () => {
 describe('a subject in PostgreSQL', () => {
   it('has a key of its own, which opens its profile and no other, and which is changed by no change', async () => {
     const [alice, bob] = [await withoutPhone(), await withoutPhone()];
-    expect(await subjects.find('acme', 'id', alice)).toMatchObject({ displayName: 'Bob' });
+    expect(await subjects.find('acme', 'id', alice, 'pin')).toMatchObject({ displayName: 'Bob' });
     await subjects.change(randomUUID(), 'acme', alice, { displayName: 'Alice' });
-    expect(await subjects.find('acme', 'id', alice)).toMatchObject({ displayName: 'Alice' });
+    expect(await subjects.find('acme', 'id', alice, 'pin')).toMatchObject({ displayName: 'Alice' });
     await database.query(
       `UPDATE verification.subject_keys k SET wrapped = o.wrapped FROM verification.subject_keys o
        WHERE k.subject_id = $1 AND o.subject_id = $2`,
       [alice, bob],
     );
-    await expect(subjects.find('acme', 'id', alice)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    await expect(subjects.find('acme', 'id', alice, 'pin')).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });
 
   it('whose key a restored dump does not have is nameless, keeps its credentials, and can be changed', async () => {
     const subject = await withoutPhone();
-    await subjects.enrol(randomUUID(), 'acme', subject, 50, () => ({ keyId: 'k1', wrapped: Buffer.from('x') }));
+    await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());
     await database.query('DELETE FROM verification.subject_keys WHERE subject_id = $1', [subject]);
-    const found = await subjects.find('acme', 'id', subject);
+    const found = await subjects.find('acme', 'id', subject, 'pin');
     expect([found.displayName, found.credential?.version]).toEqual([undefined, 1]);
     await subjects.change(randomUUID(), 'acme', subject, { displayName: 'Anew' });
-    expect(await subjects.find('acme', 'id', subject)).toMatchObject({ displayName: 'Anew' });
+    expect(await subjects.find('acme', 'id', subject, 'pin')).toMatchObject({ displayName: 'Anew' });
   });
 
   it('that an older release wrote is read, and gets a key with its next change', async () => {
@@ -205,25 +206,26 @@ describe('a subject in PostgreSQL', () => {
        VALUES ('acme', $1, 1, $2, $3)`,
       [subject, old.keyId, old.bytes],
     );
-    expect(await subjects.find('acme', 'id', subject)).toMatchObject({ displayName: 'Old' });
+    expect(await subjects.find('acme', 'id', subject, 'pin')).toMatchObject({ displayName: 'Old' });
     await subjects.change(randomUUID(), 'acme', subject, { locale: 'en-US' });
-    expect(await subjects.find('acme', 'id', subject)).toMatchObject({ displayName: 'Old', locale: 'en-US' });
+    expect(await subjects.find('acme', 'id', subject, 'pin')).toMatchObject({ displayName: 'Old', locale: 'en-US' });
     expect(await rowsOf(subject, 'subject_keys')).toBe(1);
   });
 
   it('is gone with all its rows when it is erased, and its counter of guesses is not', async () => {
     const subject = await newSubject();
-    await subjects.enrol(randomUUID(), 'acme', subject, 50, () => ({ keyId: 'k1', wrapped: Buffer.from('x') }));
+    await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());
+    await subjects.enrol(randomUUID(), 'acme', subject, credentialOf({ replaces: 1 }));
     const callId = randomUUID();
     await succeed(callId, { subject });
-    const { guardKey } = await subjects.find('acme', 'id', subject);
+    const { guardKey } = await subjects.find('acme', 'id', subject, 'pin');
     const guess = async () => spentOf(await attempts.spend(attemptOf({ guardKey, subject }), POLICY));
     for (let n = 0; n < 3; n++) await guess();
     const commandId = randomUUID();
     expect(await erasures.erase(commandId, 'acme', subject)).toBe(true);
     expect(await erasures.erase(commandId, 'acme', subject)).toBe(true);
     expect(await erasures.erase(randomUUID(), 'acme', subject)).toBe(false);
-    for (const table of ['subjects', 'subject_phones', 'credentials', 'subject_keys', 'calls']) {
+    for (const table of ['subjects', 'subject_phones', 'credentials', 'credential_history', 'subject_keys', 'calls']) {
       expect([table, await rowsOf(subject, table)]).toEqual([table, 0]);
     }
     expect(await facts('subject.erased', subject)).toBe(1);
@@ -233,7 +235,7 @@ describe('a subject in PostgreSQL', () => {
     expect(decoy).toEqual([{ subject_id: null, callers: [] }]);
 
     await subjects.change(randomUUID(), 'acme', subject, { phones: ['+12025550123'] });
-    expect((await subjects.find('acme', 'id', subject)).guardKey).toBe(guardKey);
+    expect((await subjects.find('acme', 'id', subject, 'pin')).guardKey).toBe(guardKey);
     expect(await guess()).toMatchObject({ granted: false, number: 4 });
   });
 });

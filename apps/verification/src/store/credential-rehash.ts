@@ -12,7 +12,7 @@ export function replaceCredential(
     await database.query(
       `UPDATE verification.credentials SET key_id = $1, wrapped = $2
        WHERE tenant = $3 AND subject_id = $4 AND kind = $5 AND version = $6 AND key_id = $7 AND wrapped = $8`,
-      [anew.keyId, anew.wrapped, old.tenant, old.subject, 'pin', old.version, old.keyId, old.wrapped],
+      [anew.keyId, anew.wrapped, old.tenant, old.subject, old.kind, old.version, old.keyId, old.wrapped],
     );
   };
 }

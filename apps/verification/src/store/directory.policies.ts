@@ -1,6 +1,6 @@
-import { type AttemptPolicy } from '@countersign/contracts';
+import { type AttemptPolicy, type KnowledgePolicy, type Question, type TenantPublished } from '@countersign/contracts';
 import { type DirectoryCopy } from '@countersign/directory-copy';
-import { AttemptPolicies, CallPolicies } from '../ports.js';
+import { AttemptPolicies, CallPolicies, KnowledgePolicies } from '../ports.js';
 
 /** Policies from this service's copy of the directory. */
 export class DirectoryPolicies extends AttemptPolicies {
@@ -14,7 +14,33 @@ export class DirectoryPolicies extends AttemptPolicies {
   }
 }
 
-/** The same, of calls. */
+/** Questions and waivers from the same copy. */
+export class DirectoryKnowledge extends KnowledgePolicies {
+  constructor(private readonly directory: DirectoryCopy) {
+    super();
+  }
+
+  override of(tenant: string, agent: string): KnowledgePolicy | undefined {
+    const known = this.directory.agent(agent);
+    return known?.tenant === tenant ? known.policy.knowledge : undefined;
+  }
+
+  /** Where an agent gives a question another kind than its tenant does, the tenant's holds for enrolment. */
+  override questions(tenant: string): ReadonlyMap<string, Question> {
+    const questions = new Map<string, Question>();
+    for (const { policy } of [...this.directory.agentsOf(tenant), ...tenantOf(this.directory, tenant)]) {
+      for (const question of policy.knowledge.questions) questions.set(question.name, question);
+    }
+    return questions;
+  }
+}
+
+function tenantOf(directory: DirectoryCopy, tenant: string): readonly TenantPublished[] {
+  const known = directory.tenant(tenant);
+  return known ? [known] : [];
+}
+
+/** How long verified calls stay so, from the same copy. */
 export class DirectoryCallPolicies extends CallPolicies {
   constructor(private readonly directory: DirectoryCopy) {
     super();

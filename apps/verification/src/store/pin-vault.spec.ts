@@ -7,7 +7,7 @@ import { ArgonPinVault } from './pin-vault.js';
 
 const PIN = '83729164';
 const COST = { memoryKib: 19_456, passes: 2, lanes: 1 };
-const ROW = { tenant: 'acme', subject: 'alice', version: 1 };
+const ROW = { kind: 'pin', tenant: 'acme', subject: 'alice', version: 1 } as const;
 const CONTEXT = ['pin', 'acme', 'alice', '1'];
 
 const TRY = {
@@ -25,12 +25,32 @@ const GRANTED = asSpent(TRY);
 
 const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
 const vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10 });
+/** For what does not depend on cost and needs many hashes. */
+const cheap = await ArgonPinVault.open({
+  keyring,
+  cost: { memoryKib: 8, passes: 1, lanes: 1 },
+  concurrency: 2,
+  queueLimit: 10,
+});
 
 async function compare(guess: string, credential: StoredCredential | undefined): Promise<boolean> {
   const slot = vault.reserve();
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compare(GRANTED, guess, credential);
+  } finally {
+    slot.release();
+  }
+}
+
+async function compareAnswers(
+  guess: ReadonlyMap<string, string>,
+  credential: StoredCredential | undefined,
+): Promise<boolean> {
+  const slot = cheap.reserve();
+  if (!slot) throw new Error('the queue is full');
+  try {
+    return await slot.compareAnswers(GRANTED, guess, credential);
   } finally {
     slot.release();
   }
@@ -64,6 +84,42 @@ describe('the PIN vault', () => {
     expect(await argon2.verify(phc, PIN)).toBe(true);
     const foreign = await argon2.hash(PIN, { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
     expect(await compare(PIN, stored(foreign))).toBe(true);
+  });
+
+  it('knows answers again when all are right, and no others', async () => {
+    const row = { ...ROW, kind: 'knowledge' } as const;
+    const answers = new Map([...'abc'].map((name) => [name, `answer ${name}`]));
+    const credential = { ...row, ...(await cheap.prepareAnswers(answers))(row) };
+    const given = (changes: [string, string][]) => compareAnswers(new Map([...answers, ...changes]), credential);
+    expect(await given([])).toBe(true);
+    expect(await compareAnswers(new Map([['b', 'answer b']]), credential)).toBe(true);
+    for (const name of 'abc') {
+      expect(await given([[name, 'wrong']])).toBe(false);
+      expect(await given([[name, '']])).toBe(false);
+    }
+    expect(await given([['d', 'answer d']])).toBe(false);
+    expect(await given([['constructor', '']])).toBe(false);
+    expect(await compareAnswers(new Map(), credential)).toBe(false);
+    expect(await compareAnswers(answers, undefined)).toBe(false);
+  });
+
+  it('refuses answers as a PIN and a PIN as answers', async () => {
+    const pin = { ...ROW, ...(await cheap.prepare(PIN))(ROW) };
+    const broken = { code: 'CREDENTIAL_BROKEN' };
+    await expect(compareAnswers(new Map([['a', PIN]]), { ...pin, kind: 'knowledge' })).rejects.toMatchObject(broken);
+  });
+
+  it('finds the place of a PIN among earlier ones, and passes over one that is broken', async () => {
+    const earlier: StoredCredential[] = [];
+    for (const [at, pin] of ['19283746', PIN, '55667'].entries()) {
+      const row = { ...ROW, version: 3 - at };
+      earlier.push({ ...row, ...(await cheap.prepare(pin))(row) });
+    }
+    expect(await cheap.placeAmong(PIN, earlier)).toBe(1);
+    expect(await cheap.placeAmong('8305', earlier)).toBe(-1);
+    expect(await cheap.placeAmong(PIN, [])).toBe(-1);
+    const [first, second, third] = earlier as [StoredCredential, StoredCredential, StoredCredential];
+    expect(await cheap.placeAmong('55667', [{ ...first, version: 9 }, second, third])).toBe(2);
   });
 
   it('refuses a hash that was moved to another row', async () => {

@@ -3,12 +3,17 @@ import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { credentialContext } from '@countersign/stored-secrets';
-import { PinVault, type HashSlot, type StoredCredential } from '../ports.js';
+import {
+  PinVault,
+  type Answers,
+  type CredentialRow,
+  type HashSlot,
+  type StoredCredential,
+  type WrappedCredential,
+} from '../ports.js';
 import { costOf, sameCost, type HashCost } from './hash-bounds.js';
 import { HashPool } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from './tamper-reports.js';
-
-type Wrapped = Pick<StoredCredential, 'keyId' | 'wrapped'>;
 
 export interface PinVaultOptions {
   readonly keyring: Keyring;
@@ -23,10 +28,10 @@ export interface PinVaultOptions {
    * Takes a hash that was made anew with the cost of today, in the place of the old one and of no other. Without it old
    * hashes stay.
    */
-  readonly replace?: (old: StoredCredential, anew: Wrapped) => Promise<void>;
+  readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
 }
 
-/** Hashes PINs with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
+/** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
   readonly #options: PinVaultOptions;
   readonly #pool: HashPool;
@@ -41,7 +46,7 @@ export class ArgonPinVault extends PinVault {
   }
 
   static async open(options: PinVaultOptions): Promise<ArgonPinVault> {
-    return new ArgonPinVault(options, await hashPin(randomBytes(32).toString('base64url'), options.cost));
+    return new ArgonPinVault(options, await hashSecret(randomBytes(32).toString('base64url'), options.cost));
   }
 
   /** Guesses that wait or are being hashed. */
@@ -73,23 +78,62 @@ export class ArgonPinVault extends PinVault {
       compare: (attempt, guess, credential) =>
         this.#pool.run(async () => {
           // A try that was not granted is hashed all the same, but never against the real credential.
-          const stored = attempt.granted && credential ? await this.#unwrap(credential) : undefined;
-          const right = await verify(stored ?? this.#dummy, guess);
-          if (!right || stored === undefined || credential === undefined) return false;
+          const stored = attempt.granted && credential ? await this.#unwrapHash(credential) : undefined;
+          if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
           if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, credential);
           return true;
         }),
+      compareAnswers: async (attempt, guess, credential) => {
+        const stored = attempt.granted && credential ? await this.#unwrapHashes(credential) : undefined;
+        let right = guess.size > 0;
+        // No early end: the time must not tell which answer was wrong, nor whether there is one.
+        for (const [question, answer] of guess) {
+          right = (await this.#pool.run(() => this.#isRight(answer, stored?.get(question)))) && right;
+        }
+        return right;
+      },
     };
   }
 
-  override async prepare(
-    pin: string,
-  ): Promise<(row: Omit<StoredCredential, 'keyId' | 'wrapped'>) => { keyId: string; wrapped: Buffer }> {
+  override async prepare(pin: string): Promise<(row: CredentialRow) => WrappedCredential> {
+    const phc = await this.#reserved(() => this.#hash(pin));
+    return (row) => this.#wrap(phc, row);
+  }
+
+  override async prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential> {
+    const hashes = await this.#reserved(async () => {
+      const hashed: [question: string, phc: string][] = [];
+      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer)]);
+      return hashed;
+    });
+    return (row) => this.#wrap(JSON.stringify(hashes), row);
+  }
+
+  override placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number> {
+    if (earlier.length === 0) return Promise.resolve(-1);
+    return this.#reserved(async () => {
+      for (const [place, credential] of earlier.entries()) {
+        const stored = await this.#unwrapIfWhole(credential);
+        if (await this.#pool.run(() => this.#isRight(pin, stored))) return place;
+      }
+      return -1;
+    });
+  }
+
+  /** With nothing stored: a hash of the same cost, and wrong. */
+  async #isRight(guess: string, stored: string | undefined): Promise<boolean> {
+    return (await verify(stored ?? this.#dummy, guess)) && stored !== undefined;
+  }
+
+  #hash(secret: string): Promise<string> {
+    return this.#pool.run(() => hashSecret(secret, this.#options.cost));
+  }
+
+  async #reserved<T>(work: () => Promise<T>): Promise<T> {
     const release = this.#pool.reserve();
-    if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many PINs wait for their hash', true);
+    if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many secrets wait for their hash', true);
     try {
-      const phc = await this.#pool.run(() => hashPin(pin, this.#options.cost));
-      return (row) => this.#wrap(phc, row);
+      return await work();
     } finally {
       release();
     }
@@ -102,25 +146,49 @@ export class ArgonPinVault extends PinVault {
 
   /** The version stays: it is the same PIN in the same row. */
   async #rehash(pin: string, old: StoredCredential): Promise<void> {
-    const phc = await hashPin(pin, this.#options.cost);
+    const phc = await hashSecret(pin, this.#options.cost);
     await this.#options.replace?.(old, this.#wrap(phc, old));
   }
 
-  #wrap(phc: string, row: Omit<StoredCredential, keyof Wrapped>): Wrapped {
-    const { keyId, bytes } = this.#options.keyring.wrap(phc, contextOf(row));
+  #wrap(plain: string, row: CredentialRow): WrappedCredential {
+    const { keyId, bytes } = this.#options.keyring.wrap(plain, credentialContext(row));
     return { keyId, wrapped: bytes };
   }
 
+  /** @throws ServiceError CREDENTIAL_BROKEN, after it was reported */
   async #unwrap(credential: StoredCredential): Promise<string> {
     const { keyring } = this.#options;
-    let phc: string;
     try {
-      phc = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, contextOf(credential));
+      return keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, credentialContext(credential));
     } catch (error) {
       if (!(error instanceof SealBrokenError)) throw error;
       const reason = keyring.has(credential.keyId) ? 'altered' : 'unknown_key';
       return this.#broken(credential, reason, 'A stored credential does not belong to its row or its key');
     }
+  }
+
+  async #unwrapHash(credential: StoredCredential): Promise<string> {
+    return this.#checked(await this.#unwrap(credential), credential);
+  }
+
+  /** The answers of a subject are one wrapped text: none can be moved to another question. */
+  async #unwrapHashes(credential: StoredCredential): Promise<ReadonlyMap<string, string>> {
+    const hashes = new Map(JSON.parse(await this.#unwrap(credential)) as [question: string, phc: string][]);
+    for (const phc of hashes.values()) await this.#checked(phc, credential);
+    return hashes;
+  }
+
+  /** A broken earlier PIN must not keep its owner from getting a new one, which is what mends it. */
+  async #unwrapIfWhole(credential: StoredCredential): Promise<string | undefined> {
+    try {
+      return await this.#unwrapHash(credential);
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
+      throw error;
+    }
+  }
+
+  #checked(phc: string, credential: StoredCredential): string | Promise<never> {
     if (costOf(phc) !== undefined) return phc;
     return this.#broken(credential, 'parameters', 'A stored credential has argon2 parameters out of bounds');
   }
@@ -133,12 +201,10 @@ export class ArgonPinVault extends PinVault {
 }
 
 /** argon2id is the library's default algorithm; {@link costOf} refuses any other. */
-function hashPin(pin: string, cost: HashCost): Promise<string> {
-  return hash(pin, {
+function hashSecret(secret: string, cost: HashCost): Promise<string> {
+  return hash(secret, {
     memoryCost: cost.memoryKib,
     timeCost: cost.passes,
     parallelism: cost.lanes,
   });
 }
-
-const contextOf = (row: Omit<StoredCredential, keyof Wrapped>): string[] => credentialContext({ kind: 'pin', ...row });

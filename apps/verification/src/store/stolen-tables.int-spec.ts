@@ -11,6 +11,7 @@ import { PostgresAttemptStore } from './attempt.store.js';
 import { replaceCredential } from './credential-rehash.js';
 import { ArgonPinVault } from './pin-vault.js';
 import { PostgresSubjectStore } from './subject.store.js';
+import { credentialOf } from './subject.store.contract.js';
 import { TamperReports } from './tamper-reports.js';
 
 /** What somebody gets who reads or writes the tables, and has no key. */
@@ -62,12 +63,12 @@ beforeEach(async () => {
 
 async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
   await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
-  const wrapFor = await vault.prepare(pin);
-  await subjects.enrol(randomUUID(), tenant, subject, 50, (version) => wrapFor({ tenant, subject, version }));
+  const credential = credentialOf({ cap: 50, wrap: await vault.prepare(pin) });
+  await subjects.enrol(randomUUID(), tenant, subject, credential);
 }
 
 async function stored(tenant: string, subject: string): Promise<StoredCredential> {
-  const { credential } = await subjects.find(tenant, 'id', subject);
+  const { credential } = await subjects.find(tenant, 'id', subject, 'pin');
   if (credential === undefined) throw new Error('nothing is enrolled');
   return credential;
 }
@@ -165,7 +166,7 @@ describe('a write to the tables', () => {
   it('that swaps profiles is refused before anything is compared, and is reported', async () => {
     await enrol('acme', 'alice', PIN);
     await database.query('UPDATE verification.subjects SET version = version + 1');
-    await expect(subjects.find('acme', 'id', 'alice')).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    await expect(subjects.find('acme', 'id', 'alice', 'pin')).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
     expect(await findings()).toEqual([{ tenant: 'acme', subject: 'alice', what: 'profile', reason: 'altered' }]);
   });
 

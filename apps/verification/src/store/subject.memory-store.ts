@@ -1,8 +1,12 @@
 import { type KeyedHash } from '@countersign/sealing';
+import { type Method } from '@countersign/contracts';
 import { LOWEST_CAP } from '../domain/attempts.js';
+import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   SubjectStore,
+  type Enrolled,
   type FoundSubject,
+  type NewCredential,
   type Profile,
   type StoredCredential,
   type SubjectChange,
@@ -11,8 +15,10 @@ import {
 
 interface Subject {
   profile: Profile;
-  credential?: StoredCredential;
-  cap?: number;
+  /** By kind, the one in force first. */
+  credentials: Partial<Record<Method, readonly StoredCredential[]>>;
+  caps: Partial<Record<Method, number>>;
+  mustChange: boolean;
 }
 
 /** The twin of the PostgreSQL store for tests of use cases. */
@@ -25,7 +31,7 @@ export class MemorySubjectStore extends SubjectStore {
     super();
   }
 
-  override find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject> {
+  override find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const id = kind === 'id' ? ref : this.#phones.get(`${tenant}/${ref}`);
     const subject = id === undefined ? undefined : this.#subjects.get(`${tenant}/${id}`);
     const known = subject !== undefined && id !== undefined;
@@ -34,8 +40,9 @@ export class MemorySubjectStore extends SubjectStore {
       guardKey: known ? this.hash.hash('guard', tenant, 'id', id) : this.hash.hash('guard', tenant, kind, ref),
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
-      credential: subject?.credential,
-      cap: subject?.cap ?? LOWEST_CAP,
+      credential: subject?.credentials[method]?.[0],
+      mustChange: method === 'pin' && subject?.mustChange === true,
+      cap: subject?.caps[method] ?? LOWEST_CAP,
     });
   }
 
@@ -47,26 +54,46 @@ export class MemorySubjectStore extends SubjectStore {
     if (change.phones) for (const [key, owner] of this.#phones) if (owner === subject) this.#phones.delete(key);
     for (const key of keys) this.#phones.set(key, subject);
     const before = this.#subjects.get(`${tenant}/${subject}`);
-    this.#subjects.set(`${tenant}/${subject}`, { ...before, profile: { ...before?.profile, ...change } });
+    this.#subjects.set(`${tenant}/${subject}`, {
+      credentials: before?.credentials ?? {},
+      caps: before?.caps ?? {},
+      mustChange: before?.mustChange ?? false,
+      profile: { ...before?.profile, ...change },
+    });
     return Promise.resolve(before ? 'updated' : 'created');
+  }
+
+  override enrolled(commandId: string, tenant: string, subject: string, kind: Method): Promise<Enrolled | undefined> {
+    const known = this.#subjects.get(`${tenant}/${subject}`);
+    const latest = known?.credentials[kind] ?? [];
+    return Promise.resolve(
+      known && {
+        repeated: this.#seen.has(commandId),
+        phones: known.profile.phones ?? [],
+        version: latest[0]?.version ?? 0,
+        latest,
+      },
+    );
   }
 
   override enrol(
     commandId: string,
     tenant: string,
     subject: string,
-    cap: number,
-    wrap: (version: number) => { keyId: string; wrapped: Buffer },
-  ): Promise<'created' | 'updated' | 'not_found'> {
+    { kind, replaces, keepsOld, mustChange, cap, wrap }: NewCredential,
+  ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
     if (this.#seen.has(commandId)) return Promise.resolve('updated');
+    const before = known.credentials[kind] ?? [];
+    if ((before[0]?.version ?? 0) !== replaces) return Promise.resolve('outdated');
     this.#seen.add(commandId);
-    const version = (known.credential?.version ?? 0) + 1;
-    const before = known.credential;
-    known.credential = { tenant, subject, version, ...wrap(version) };
-    known.cap = cap;
-    return Promise.resolve(before ? 'updated' : 'created');
+    const row = { kind, tenant, subject, version: replaces + 1 };
+    const earlier = keepsOld ? before : before.slice(1);
+    known.credentials[kind] = [{ ...row, ...wrap(row) }, ...earlier].slice(0, kind === 'pin' ? PIN_HISTORY : 1);
+    known.caps[kind] = cap;
+    if (kind === 'pin') known.mustChange = mustChange;
+    return Promise.resolve(before.length > 0 ? 'updated' : 'created');
   }
 
   override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
@@ -74,7 +101,9 @@ export class MemorySubjectStore extends SubjectStore {
     if (!known) return Promise.resolve(undefined);
     return Promise.resolve({
       subject,
-      pinEnrolled: known.credential !== undefined,
+      pinEnrolled: known.credentials.pin !== undefined,
+      pinMustChange: known.mustChange,
+      knowledgeEnrolled: known.credentials.knowledge !== undefined,
       phones: known.profile.phones?.length ?? 0,
       attemptsInWindow: 0,
       lockedUntil: undefined,

@@ -1,12 +1,22 @@
 import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { encodeMessage, FactRecorded, message, type Method } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
-import { ProfileVault } from './profile-vault.js';
-import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
+import { PIN_HISTORY } from '../domain/pin-rules.js';
+import {
+  SubjectStore,
+  type Enrolled,
+  type FoundSubject,
+  type NewCredential,
+  type Profile,
+  type SubjectChange,
+  type SubjectState,
+} from '../ports.js';
+import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { RENEW } from './attempt.sql.js';
+import { ENROLLED, FIND, KEEP_OLD, STATE, STORE_CREDENTIAL } from './subject.sql.js';
 import { type ReportTampering } from './tamper-reports.js';
 
 interface FoundRow {
@@ -19,7 +29,27 @@ interface FoundRow {
   credential_version: number | null;
   credential_key_id: string | null;
   wrapped: Buffer | null;
+  must_change: boolean | null;
   cap: number | null;
+}
+
+interface EnrolledRow extends StoredProfile {
+  wrapped: Buffer | null;
+  repeated: boolean;
+  credential_version: number | null;
+  key_id: string | null;
+}
+
+interface StateRow {
+  pin: boolean;
+  must_change: boolean;
+  knowledge: boolean;
+  phones: number;
+  recent: number | null;
+  failures: number | null;
+  disabled: boolean | null;
+  locked_until: Date | null;
+  updated_at: Date;
 }
 
 /** A reference as a verification names it. */
@@ -27,23 +57,11 @@ interface Reference {
   readonly tenant: string;
   readonly kind: 'id' | 'phone';
   readonly ref: string;
+  readonly method: Method;
 }
 
-/**
- * Subjects by their references, with their PINs. One statement for both kinds, and the same work whether there is such a
- * subject or not. $1 tenants, $2 kinds, $3 references
- */
-const FIND = `
-SELECT r.place::int, f.*
-FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kind, ref, place), LATERAL (
-  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
-    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.cap
-  FROM verification.subjects s
-  LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
-  LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
-  WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
-    (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = r.tenant AND p.phone_key = r.ref) END
-  LIMIT 1) f`;
+/** Consumer of the inbox: commands about subjects. */
+const INBOX = 'subject-commands';
 
 /** Subjects in PostgreSQL. Names and numbers are wrapped; numbers are found by their keyed hash. */
 export class PostgresSubjectStore extends SubjectStore {
@@ -66,17 +84,11 @@ export class PostgresSubjectStore extends SubjectStore {
     this.#find = new Batched({ run: (references) => this.#findAll(references) });
   }
 
-  override async find(tenant: string, kind: 'id' | 'phone', ref: string): Promise<FoundSubject> {
-    const row = await this.#find.call({ tenant, kind, ref });
+  override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
+    const row = await this.#find.call({ tenant, kind, ref, method });
     if (!row) {
-      const nobody = {
-        id: undefined,
-        displayName: undefined,
-        locale: undefined,
-        credential: undefined,
-        cap: LOWEST_CAP,
-      };
-      return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
+      const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
+      return { ...nobody, mustChange: false, cap: LOWEST_CAP, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
     const profile = await this.#openProfile(tenant, row);
     return {
@@ -84,18 +96,20 @@ export class PostgresSubjectStore extends SubjectStore {
       // A known subject has one counter, whether it was named by id or by number.
       guardKey: this.hash.hash('guard', tenant, 'id', row.subject_id),
       displayName: profile.displayName,
-      cap: row.cap ?? LOWEST_CAP,
       locale: profile.locale,
       credential:
         row.wrapped === null || row.credential_version === null || row.credential_key_id === null
           ? undefined
           : {
+              kind: method,
               tenant,
               subject: row.subject_id,
               version: row.credential_version,
               keyId: row.credential_key_id,
               wrapped: row.wrapped,
             },
+      mustChange: row.must_change === true,
+      cap: row.cap ?? LOWEST_CAP,
     };
   }
 
@@ -104,6 +118,7 @@ export class PostgresSubjectStore extends SubjectStore {
       references.map(({ tenant }) => tenant),
       references.map(({ kind }) => kind),
       references.map(({ ref }) => ref),
+      references.map(({ method }) => method),
     ]);
     const found = new Map(rows.map((row) => [row.place, row]));
     return references.map((_, at) => found.get(at + 1));
@@ -112,7 +127,7 @@ export class PostgresSubjectStore extends SubjectStore {
   override async change(commandId: string, tenant: string, subject: string, change: Profile): Promise<SubjectChange> {
     try {
       const result = await this.database.transaction(async (tx) => {
-        if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return 'updated';
+        if (!(await this.#inbox.first(tx, INBOX, commandId))) return 'updated';
         const before = await this.#lock(tx, tenant, subject);
         const version = (before?.version ?? 0) + 1;
         const profile = { ...before?.profile, ...change };
@@ -131,33 +146,58 @@ export class PostgresSubjectStore extends SubjectStore {
     }
   }
 
+  override async enrolled(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+  ): Promise<Enrolled | undefined> {
+    const rows = await this.database.query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, PIN_HISTORY]);
+    const [first] = rows;
+    if (!first) return undefined;
+    const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped }) =>
+      version === null || keyId === null || wrapped === null
+        ? []
+        : [{ kind, tenant, subject, version, keyId, wrapped }],
+    );
+    return {
+      repeated: first.repeated,
+      phones: (await this.#openProfile(tenant, first)).phones ?? [],
+      version: latest[0]?.version ?? 0,
+      latest,
+    };
+  }
+
   override async enrol(
     commandId: string,
     tenant: string,
     subject: string,
-    cap: number,
-    wrap: (version: number) => { keyId: string; wrapped: Buffer },
-  ): Promise<'created' | 'updated' | 'not_found'> {
+    credential: NewCredential,
+  ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
+    const { kind, replaces, mustChange, cap, by } = credential;
     const result = await this.database.transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
-      if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return 'updated';
       const [before] = await tx.query<{ version: number }>(
-        `SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = 'pin'`,
-        [tenant, subject],
+        'SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = $3',
+        [tenant, subject, kind],
       );
-      const version = (before?.version ?? 0) + 1;
-      const { keyId, wrapped } = wrap(version);
-      await tx.query(
-        `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap)
-         VALUES ($1, $2, 'pin', $3, $4, $5, $6)
-         ON CONFLICT (tenant, subject_id, kind) DO UPDATE
-           SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
-               cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`,
-        [tenant, subject, version, keyId, wrapped, cap],
-      );
-      await tx.query(RENEW, [tenant, guardRow(this.hash.hash('guard', tenant, 'id', subject), 'pin')]);
-      const kind = before ? 'credential.changed' : 'credential.enrolled';
-      await this.#record(tx, tenant, subject, kind, commandId, { credential: 'pin', version });
+      const [seen] = await tx.query(`SELECT FROM verification.inbox WHERE consumer = '${INBOX}' AND message_id = $1`, [
+        commandId,
+      ]);
+      if (seen) return 'updated';
+      if ((before?.version ?? 0) !== replaces) return 'outdated';
+      await this.#inbox.first(tx, INBOX, commandId);
+      if (before && credential.keepsOld) await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1]);
+      const version = replaces + 1;
+      const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
+      await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
+      await tx.query(RENEW, [tenant, guardRow(this.hash.hash('guard', tenant, 'id', subject), kind)]);
+      await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
+        credential: kind,
+        version,
+        by,
+        ...(mustChange ? { mustChange } : {}),
+      });
       return before ? 'updated' : 'created';
     });
     this.wakeRelay();
@@ -165,31 +205,14 @@ export class PostgresSubjectStore extends SubjectStore {
   }
 
   override async state(tenant: string, subject: string): Promise<SubjectState | undefined> {
-    const [row] = await this.database.query<{
-      enrolled: boolean;
-      phones: number;
-      recent: number | null;
-      failures: number | null;
-      disabled: boolean | null;
-      locked_until: Date | null;
-      updated_at: Date;
-    }>(
-      `SELECT s.updated_at, c.subject_id IS NOT NULL AS enrolled, g.failures, g.disabled,
-         cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
-         (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
-          WHERE u > clock_timestamp()) AS locked_until,
-         (SELECT count(*)::int FROM verification.subject_phones p
-          WHERE p.tenant = s.tenant AND p.subject_id = s.subject_id) AS phones
-       FROM verification.subjects s
-       LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
-       LEFT JOIN verification.guards g ON g.tenant = s.tenant AND g.guard_key = $3
-       WHERE s.tenant = $1 AND s.subject_id = $2`,
-      [tenant, subject, this.hash.hash('guard', tenant, 'id', subject)],
-    );
+    const guardKey = this.hash.hash('guard', tenant, 'id', subject);
+    const [row] = await this.database.query<StateRow>(STATE, [tenant, subject, guardKey]);
     if (!row) return undefined;
     return {
       subject,
-      pinEnrolled: row.enrolled,
+      pinEnrolled: row.pin,
+      pinMustChange: row.must_change,
+      knowledgeEnrolled: row.knowledge,
       phones: row.phones,
       attemptsInWindow: row.recent ?? 0,
       lockedUntil: row.locked_until?.toISOString(),
@@ -230,7 +253,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     kind: FactRecorded['kind'],
     commandId: string,
-    detail: Record<string, string | number>,
+    detail: Record<string, string | number | boolean>,
   ): Promise<void> {
     const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
     const fact = message(FactRecorded, {
@@ -246,7 +269,7 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  async #openProfile(tenant: string, row: FoundRow): Promise<Profile> {
+  async #openProfile(tenant: string, row: StoredProfile): Promise<Profile> {
     try {
       return this.#profiles.open(tenant, row);
     } catch (error) {

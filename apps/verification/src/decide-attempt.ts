@@ -3,17 +3,22 @@ import {
   FactRecorded,
   message,
   VerificationDecided,
+  type KnowledgePolicy,
+  type Level,
   type Outcome,
   type VerificationAdmitted,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { type ChangeOwnPin } from './change-own-pin.js';
 import { type CallState } from './domain/call-state.js';
+import { answersTo, knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import { type SprayWatch } from './spray-watch.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
   type CallPolicies,
+  type KnowledgePolicies,
   type PinVault,
   type Seals,
   type SubjectStore,
@@ -23,11 +28,12 @@ import {
 } from './ports.js';
 
 /**
- * Verifies a PIN: counts the try, compares, states the outcome. The order is the security: a place in the hash queue,
- * the subject, the try (durable), the seal, the comparison, the verdict (durable), the answer.
- * Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work.
+ * Decides a guess at a PIN or at the answers of a subject: counts the try, compares, states the outcome. The order is the
+ * security: a place in the hash queue, the subject, the try (durable), the seal, the comparison, the verdict (durable),
+ * the answer. Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work. A guess at
+ * all answers is one try, of the same budget as a guess at the PIN.
  */
-export class VerifyPin {
+export class DecideAttempt {
   constructor(
     private readonly subjects: SubjectStore,
     private readonly attempts: AttemptStore,
@@ -35,6 +41,8 @@ export class VerifyPin {
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
     private readonly calls: CallPolicies,
+    private readonly knowledge: KnowledgePolicies,
+    private readonly changeOwnPin: ChangeOwnPin,
     /** Told of wrong PINs; without one nobody looks for sprays. */
     private readonly watch?: SprayWatch,
   ) {}
@@ -42,10 +50,15 @@ export class VerifyPin {
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
   async execute(command: VerificationAdmitted): Promise<VerificationDecided> {
     const policy = this.policies.of(command.tenant, command.agent);
-    const slot = policy && this.vault.reserve();
-    if (!policy || !slot) return refusal(command, 'unavailable');
+    const knowledge = this.knowledge.of(command.tenant, command.agent);
+    if (!policy || !knowledge || !isAskable(command, knowledge)) return refusal(command, 'unavailable');
+    const weak = await this.changeOwnPin.weaknessOf(command);
+    if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
+    const slot = this.vault.reserve();
+    if (!slot) return refusal(command, 'unavailable');
     try {
-      const subject = await this.subjects.find(command.tenant, command.subjectKind, command.subjectRef);
+      const { tenant, subjectKind, subjectRef, method } = command;
+      const subject = await this.subjects.find(tenant, subjectKind, subjectRef, method);
       const result = await this.attempts.spend(
         {
           attemptId: uuid(),
@@ -64,12 +77,16 @@ export class VerifyPin {
       );
       switch (result.kind) {
         case 'answered':
-          return named(result.reply, subject);
+          return named(await this.changeOwnPin.repeat(command, result.reply), subject);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':
         case 'unanswered':
-          return await this.#decide(command, subject, result.attempt, slot);
+          return await this.changeOwnPin.execute(
+            command,
+            subject,
+            await this.#decide(command, subject, result.attempt, slot, knowledge),
+          );
       }
     } catch (error) {
       // A row that cannot be opened is never a success, and trying again does not mend it.
@@ -92,10 +109,13 @@ export class VerifyPin {
     subject: FoundSubject,
     attempt: SpentAttempt,
     slot: HashSlot,
+    knowledge: KnowledgePolicy,
   ): Promise<VerificationDecided> {
-    const right = await this.#compare(command, subject, attempt, slot);
+    const right = await this.#compare(command, subject, attempt, slot, knowledge);
     if (right === undefined) return this.#close(command, subject, attempt, 'unavailable');
-    if (right && attempt.granted) return this.#close(command, subject, attempt, 'verified');
+    if (right && attempt.granted) {
+      return this.#close(command, subject, attempt, 'verified', levelOf(command, subject, attempt, knowledge));
+    }
     if (attempt.disabled) return this.#close(command, subject, attempt, 'disabled');
     return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
   }
@@ -106,13 +126,20 @@ export class VerifyPin {
     subject: FoundSubject,
     attempt: SpentAttempt,
     slot: HashSlot,
+    knowledge: KnowledgePolicy,
   ): Promise<boolean | undefined> {
     try {
-      const { pin } = await this.seals.open(command.sealed, command);
-      const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
-      const right = await slot.compare(attempt, guess, subject.credential);
-      if (!right && guess !== '') this.watch?.wrong(command, subject.guardKey, guess);
-      return right;
+      const { pin, answers } = await this.seals.open(command.sealed, command);
+      switch (command.method) {
+        case 'pin': {
+          const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
+          const right = await slot.compare(attempt, guess, subject.credential);
+          if (!right && guess !== '') this.watch?.wrong(command, subject.guardKey, guess);
+          return right;
+        }
+        case 'knowledge':
+          return await slot.compareAnswers(attempt, answersTo(knowledge.questions, answers), subject.credential);
+      }
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
@@ -124,16 +151,19 @@ export class VerifyPin {
     subject: Pick<FoundSubject, 'id' | 'guardKey'> & Partial<FoundSubject>,
     attempt: SpentAttempt,
     outcome: Outcome,
+    level: Level = 'none',
   ): Promise<VerificationDecided> {
     const verified = outcome === 'verified';
-    const call = verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt) : undefined;
+    const call =
+      verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt, level) : undefined;
     const reply = message(VerificationDecided, {
       commandId: command.commandId,
       outcome,
-      level: verified ? 'verified' : 'none',
+      level,
       verificationId: attempt.attemptId,
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
       ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
+      ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
@@ -146,7 +176,6 @@ export class VerifyPin {
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
-    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const { tenant, callId } = command;
     const closed = await this.attempts.close({
       tenant,
@@ -161,12 +190,12 @@ export class VerifyPin {
   }
 
   /** From the time of the try on: that is the database's, and the same whenever it is asked for. */
-  #callState(command: VerificationAdmitted, subject: string, attempt: SpentAttempt): CallState {
+  #callState(command: VerificationAdmitted, subject: string, attempt: SpentAttempt, level: Level): CallState {
     const { tenant, agent } = command;
     const until = Date.parse(attempt.spentAt) + this.calls.verifiedSeconds(tenant, agent) * 1000;
     return {
       agent,
-      level: 'verified',
+      level: level === 'verified' ? level : 'identified',
       subject,
       verificationId: attempt.attemptId,
       verifiedAt: attempt.spentAt,
@@ -183,6 +212,26 @@ function named(reply: VerificationDecided, subject: Partial<FoundSubject>): Veri
     ...(subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
     ...(subject.locale !== undefined ? { locale: subject.locale } : {}),
   });
+}
+
+/** Without a question nothing would be compared, and nothing that is compared with nothing is right. */
+function isAskable({ method, sealedNewPin }: VerificationAdmitted, { questions }: KnowledgePolicy): boolean {
+  return method === 'pin' || (questions.length > 0 && sealedNewPin === undefined);
+}
+
+/** A PIN that somebody else chose is known to somebody else: it does not reach the highest level. */
+function levelOf(
+  { method }: VerificationAdmitted,
+  { mustChange }: FoundSubject,
+  { spentAt }: SpentAttempt,
+  knowledge: KnowledgePolicy,
+): Level {
+  switch (method) {
+    case 'pin':
+      return mustChange ? 'identified' : 'verified';
+    case 'knowledge':
+      return knowledgeLevel(knowledge, Date.parse(spentAt));
+  }
 }
 
 /** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */

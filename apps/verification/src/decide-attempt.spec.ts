@@ -1,90 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  message,
-  PinChangeRequested,
-  SubjectChangeRequested,
-  VerificationAdmitted,
-  type AttemptPolicy,
-} from '@countersign/contracts';
-import { createSealingKeys, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
-import { ManualClock } from '@countersign/testing';
-import { ManageSubject } from './manage-subject.js';
-import { AttemptPolicies, CallPolicies } from './ports.js';
-import { MemoryAttemptStore } from './store/attempt.memory-store.js';
-import { ArgonPinVault } from './store/pin-vault.js';
-import { JweSeals } from './store/seals.js';
-import { MemorySubjectStore } from './store/subject.memory-store.js';
-import { VerifyPin } from './verify-pin.js';
+import { randomUUID } from 'node:crypto';
+import { type VerificationAdmitted } from '@countersign/contracts';
+import { OTHER, PHONE, PIN, POLICY, TestBed } from './test-bed.js';
 
-const PIN = '83729164';
-const OTHER = '19283746';
 /** Of the lowest cap. */
 const FOUR = '8305';
-const PHONE = '+12025550123';
-const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
-/** The cheapest argon2 allows: these tests are about decisions, not about cost. */
-const COST = { memoryKib: 8, passes: 1, lanes: 1 };
 
-class OneAgent extends AttemptPolicies {
-  override of(tenant: string, agent: string): AttemptPolicy | undefined {
-    return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
-  }
-}
-
-class QuarterOfAnHour extends CallPolicies {
-  override verifiedSeconds(): number {
-    return 900;
-  }
-}
-
-const key = (): Secret => new Secret(randomBytes(32).toString('base64url'));
-
-async function open(queueLimit = 100) {
-  const keys = await createSealingKeys('s1');
-  const sealer = await Sealer.fromKeySet(keys.publicKeys);
-  const seals = new JweSeals(await Unsealer.fromKeySet(new Secret(keys.privateKeys)));
-  const hash = new KeyedHash(key());
-  const keyring = new Keyring(new Secret(`k1:${key().reveal()}`));
-  const vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit });
-  const clock = new ManualClock();
-  const subjects = new MemorySubjectStore(hash);
-  const attempts = new MemoryAttemptStore(clock);
-  const manage = new ManageSubject(subjects, vault, seals);
-  const verify = new VerifyPin(subjects, attempts, vault, seals, new OneAgent(), new QuarterOfAnHour());
-
-  const command = async (pin: unknown, more: Partial<VerificationAdmitted> = {}): Promise<VerificationAdmitted> => {
-    const commandId = more.commandId ?? randomUUID();
-    const tenant = more.tenant ?? 'acme';
-    return message(VerificationAdmitted, {
-      commandId,
-      fingerprint: 'f'.repeat(64),
-      repeatSeconds: 60,
-      tenant,
-      agent: 'desk',
-      channel: 'swaig',
-      method: 'pin',
-      subjectKind: 'id',
-      subjectRef: 'alice',
-      callerKey: 'c'.repeat(64),
-      callerTail: '23',
-      sealed: await sealer.seal({ pin }, { commandId, tenant }),
-      ...more,
-    });
-  };
-  const change = async (subject: string, profile: Record<string, unknown>) => {
-    const commandId = randomUUID();
-    const sealed = await sealer.seal(profile, { commandId, tenant: 'acme' });
-    return manage.change(message(SubjectChangeRequested, { commandId, tenant: 'acme', subject, sealed }));
-  };
-  const enrol = async (subject: string, pin: unknown) => {
-    const commandId = randomUUID();
-    const sealed = await sealer.seal({ pin }, { commandId, tenant: 'acme' });
-    return manage.enrol(message(PinChangeRequested, { commandId, tenant: 'acme', subject, sealed }));
-  };
-  const guess = async (pin: unknown, more: Partial<VerificationAdmitted> = {}) =>
-    verify.execute(await command(pin, more));
-  return { change, enrol, guess, command, verify, vault, attempts, clock, hash };
-}
+const open = (queueLimit?: number): Promise<TestBed> => TestBed.open(queueLimit);
 
 describe('a guess at a PIN', () => {
   it('is verified when it is right, by id and by telephone number', async () => {

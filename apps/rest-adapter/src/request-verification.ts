@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
-import { createReplyKey, KeyedHash, openReceipt, Sealer, SealBrokenError } from '@countersign/sealing';
+import {
+  createReplyKey,
+  KeyedHash,
+  openReceipt,
+  Sealer,
+  SealBrokenError,
+  type SealBinding,
+} from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { CommandBus, ReplyTimeout } from './ports.js';
 
@@ -10,17 +17,31 @@ const KEY_REPEAT_SECONDS = 86_400;
 /** Without a key nobody can repeat a request; the bus can, for less than this. */
 const REDELIVERY_REPEAT_SECONDS = 60;
 
-/** A guess at the PIN of a subject, known by id or by telephone number. */
+/** What a caller claims to know. */
+export type Guessed =
+  | {
+      readonly method: 'pin';
+      /** 4 to 8 digits. */
+      readonly pin: string;
+      /** Takes the place of `pin`, if that is right. */
+      readonly newPin?: string;
+    }
+  | {
+      readonly method: 'knowledge';
+      /** By the name of the question. */
+      readonly answers: Readonly<Record<string, string>>;
+    };
+
+/** A guess at what a subject knows, the subject named by id or by telephone number. */
 export interface Guess {
   readonly subject: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'phone'; readonly e164: string };
   readonly callId: string | undefined;
-  /** 4 to 8 digits. */
-  readonly pin: string;
+  readonly guessed: Guessed;
 }
 
-/** Asks the rate limiter, and through it the verification service, whether a PIN is right. */
+/** Asks the rate limiter, and through it the verification service, whether a guess is right. */
 @Injectable()
-export class VerifyPin {
+export class RequestVerification {
   constructor(
     private readonly bus: CommandBus,
     private readonly hash: KeyedHash,
@@ -34,25 +55,34 @@ export class VerifyPin {
    */
   async execute(agent: AgentPublished, guess: Guess, idempotencyKey: string | undefined): Promise<VerificationDecided> {
     const { tenant } = agent;
-    const { subject, callId, pin } = guess;
+    const { subject, callId, guessed } = guess;
+    const { method } = guessed;
     const commandId = this.#commandId(agent.agent, idempotencyKey);
     const replyKey = createReplyKey();
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
     const request = message(VerificationRequested, {
       commandId,
-      // The PIN is a part: another guess under the same key is another request, not a repetition.
-      fingerprint: this.hash.hash('fingerprint', tenant, 'pin', subject.kind, reference, callId ?? '', pin),
+      // What was guessed is a part: another guess under the same key is another request, not a repetition.
+      fingerprint: this.hash.hash(
+        'fingerprint',
+        tenant,
+        method,
+        subject.kind,
+        reference,
+        callId ?? '',
+        ...partsOf(guessed),
+      ),
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       tenant,
       agent: agent.agent,
       channel: 'rest',
-      method: 'pin',
+      method,
       subjectKind: subject.kind,
       subjectRef: reference,
       ...(callId === undefined ? {} : { callId }),
       callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
       callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
-      sealed: await this.sealer.seal({ pin, replyKey }, { commandId, tenant }),
+      ...(await this.#sealed(guessed, replyKey, { commandId, tenant })),
     });
     try {
       const decided = await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
@@ -63,9 +93,39 @@ export class VerifyPin {
     }
   }
 
+  async #sealed(
+    guessed: Guessed,
+    replyKey: string,
+    binding: SealBinding,
+  ): Promise<Pick<VerificationRequested, 'sealed' | 'sealedNewPin'>> {
+    switch (guessed.method) {
+      case 'pin': {
+        const { pin, newPin } = guessed;
+        const sealed = await this.sealer.seal({ pin, replyKey }, binding);
+        return newPin === undefined
+          ? { sealed }
+          : { sealed, sealedNewPin: await this.sealer.seal({ newPin }, binding) };
+      }
+      case 'knowledge':
+        return { sealed: await this.sealer.seal({ answers: guessed.answers, replyKey }, binding) };
+    }
+  }
+
   /** The key is hashed with the agent: two agents that choose the same key do not meet. */
   #commandId(agent: string, idempotencyKey: string | undefined): string {
     return `rest-${idempotencyKey === undefined ? randomUUID() : this.hash.hash('idempotency-key', agent, idempotencyKey)}`;
+  }
+}
+
+/** The order in which answers were written does not make another request of them. */
+function partsOf(guessed: Guessed): string[] {
+  switch (guessed.method) {
+    case 'pin':
+      return [guessed.pin, ...(guessed.newPin === undefined ? [] : [guessed.newPin])];
+    case 'knowledge':
+      return Object.entries(guessed.answers)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .flat();
   }
 }
 

@@ -1,0 +1,98 @@
+import { message, VerificationDecided, type VerificationAdmitted, type Violation } from '@countersign/contracts';
+import { ServiceError } from '@countersign/service';
+import { weakness } from './domain/pin-rules.js';
+import { type EnrolPin } from './enrol-pin.js';
+import { type FoundSubject, type Seals, type SubjectStore } from './ports.js';
+
+type Refused = { readonly violations: Violation[] };
+
+/**
+ * Puts a new PIN in the place of the one that a caller has just shown to know. Requests without a new PIN pass through.
+ * The guess is decided like any other; rules that speak of the subject (its numbers, its latest PINs) are held against
+ * the new PIN only after a success, or else anybody could ask for them without spending a try.
+ */
+export class ChangeOwnPin {
+  constructor(
+    private readonly subjects: SubjectStore,
+    private readonly seals: Seals,
+    private readonly enrolPin: EnrolPin,
+  ) {}
+
+  /** The rule that the new PIN breaks whoever it is for; asked before anything is spent. */
+  async weaknessOf(command: VerificationAdmitted): Promise<Refused | undefined> {
+    if (command.sealedNewPin === undefined) return undefined;
+    const rule = weakness(await this.#newPin(command));
+    return rule === undefined ? undefined : refused(rule);
+  }
+
+  /**
+   * Enrols the new PIN after a success.
+   * @param subject as it was when the PIN was compared: a PIN that came into force since then stays
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable: the verdict stands, and the command is answered by {@link repeat}
+   */
+  async execute(
+    command: VerificationAdmitted,
+    subject: FoundSubject,
+    reply: VerificationDecided,
+  ): Promise<VerificationDecided> {
+    const { id, credential } = subject;
+    if (command.sealedNewPin === undefined || reply.outcome !== 'verified') return reply;
+    if (id === undefined || credential === undefined) return undone(reply);
+    const result = await this.enrolPin.execute({
+      commandId: command.commandId,
+      tenant: command.tenant,
+      subject: id,
+      pin: await this.#newPin(command),
+      mustChange: false,
+      by: 'caller',
+      replaces: credential.version,
+    });
+    if (typeof result === 'object') return message(VerificationDecided, { ...reply, ...refused(result.rule) });
+    switch (result) {
+      case 'created':
+      case 'updated':
+        return changed(reply);
+      case 'not_found':
+      case 'outdated':
+        return undone(reply);
+    }
+  }
+
+  /**
+   * The answer to a command that had its verdict before. Only what is known to have happened is told: cut off between
+   * verdict and change, the caller has to ask again.
+   */
+  async repeat(command: VerificationAdmitted, reply: VerificationDecided): Promise<VerificationDecided> {
+    if (command.sealedNewPin === undefined || reply.outcome !== 'verified') return reply;
+    const { commandId, tenant } = command;
+    const enrolled = await this.subjects.enrolled(commandId, tenant, reply.subjectId ?? '', 'pin');
+    return enrolled?.repeated === true ? changed(reply) : undone(reply);
+  }
+
+  /** '' when the seal is broken or holds none: that is no PIN, and is refused as one. */
+  async #newPin(command: VerificationAdmitted): Promise<string> {
+    try {
+      const { newPin } = await this.seals.open(command.sealedNewPin ?? '', command);
+      return typeof newPin === 'string' ? newPin : '';
+    } catch (error) {
+      if (error instanceof ServiceError && !error.retriable) return '';
+      throw error;
+    }
+  }
+}
+
+function refused(rule: string): Refused {
+  return { violations: [{ field: 'newPin', rule }] };
+}
+
+function changed(reply: VerificationDecided): VerificationDecided {
+  const { mustChangePin: _, ...rest } = reply;
+  return message(VerificationDecided, { ...rest, pinChanged: true });
+}
+
+/** The PIN was right and another one is not in force: nothing that the asker could build on. */
+function undone(reply: VerificationDecided): VerificationDecided {
+  const { commandId, verificationId } = reply;
+  const unavailable = { commandId, outcome: 'unavailable', level: 'none' } as const;
+  return message(VerificationDecided, { ...unavailable, ...(verificationId === undefined ? {} : { verificationId }) });
+}

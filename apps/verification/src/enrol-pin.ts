@@ -1,0 +1,64 @@
+import { capOf } from './domain/attempts.js';
+import { ownDataWeakness, HISTORY_RULE, weakness } from './domain/pin-rules.js';
+import { type PinVault, type SubjectStore } from './ports.js';
+
+/** A PIN that somebody wants for a subject. */
+export interface PinRequest {
+  readonly commandId: string;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly pin: string;
+  /** It is to be changed by the caller before it reaches the level `verified`. */
+  readonly mustChange: boolean;
+  readonly by: 'administrator' | 'caller';
+  /** The only version that it may take the place of: what the caller has shown to know. Absent: whatever is in force. */
+  readonly replaces?: number;
+}
+
+/** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
+export type PinEnrolment = 'created' | 'updated' | 'not_found' | 'outdated' | { readonly rule: string };
+
+/** Enrolments of one subject rarely meet: one that was overtaken this often gives up. */
+const TRIES = 3;
+
+/** Enrols a PIN, if no rule speaks against it: the form, the subject's own numbers, its latest PINs. */
+export class EnrolPin {
+  constructor(
+    private readonly subjects: SubjectStore,
+    private readonly vault: PinVault,
+  ) {}
+
+  /**
+   * An administrator may enrol the PIN in force again: so an import can be repeated. A caller may not: it would be no
+   * change.
+   * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
+   */
+  async execute(request: PinRequest): Promise<PinEnrolment> {
+    const rule = weakness(request.pin);
+    if (rule !== undefined) return { rule };
+    for (let left = TRIES; ; left--) {
+      const result = await this.#enrol(request);
+      if (result !== 'outdated' || request.replaces !== undefined || left === 1) return result;
+    }
+  }
+
+  async #enrol({ commandId, tenant, subject, pin, mustChange, by, replaces }: PinRequest): Promise<PinEnrolment> {
+    const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
+    if (!enrolled) return 'not_found';
+    if (enrolled.repeated) return 'updated';
+    const rule = ownDataWeakness(pin, enrolled.phones);
+    if (rule !== undefined) return { rule };
+    const place = await this.vault.placeAmong(pin, enrolled.latest);
+    const again = place === 0 && by === 'administrator';
+    if (place >= 0 && !again) return { rule: HISTORY_RULE };
+    return this.subjects.enrol(commandId, tenant, subject, {
+      kind: 'pin',
+      replaces: replaces ?? enrolled.version,
+      keepsOld: !again,
+      mustChange,
+      cap: capOf(pin.length),
+      by,
+      wrap: await this.vault.prepare(pin),
+    });
+  }
+}

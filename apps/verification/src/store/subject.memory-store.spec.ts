@@ -1,0 +1,13 @@
+import { KeyedHash, Secret } from '@countersign/sealing';
+import { MemorySubjectStore } from './subject.memory-store.js';
+import { subjectStoreContract } from './subject.store.contract.js';
+
+describe('the in-memory subject store', () => {
+  subjectStoreContract(() => {
+    const hash = new KeyedHash(new Secret(Buffer.alloc(32, 1).toString('base64url')));
+    return Promise.resolve({
+      store: new MemorySubjectStore(hash),
+      phone: (tenant, e164) => hash.hash('phone', tenant, e164),
+    });
+  });
+});

@@ -1,0 +1,73 @@
+/**
+ * Subjects by their references, each with its credential of the method. One statement for both kinds of reference, and the
+ * same work whether there is such a subject or not. $1 tenants, $2 kinds, $3 references, $4 methods
+ */
+export const FIND = `
+SELECT r.place::int, f.*
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS r(tenant, kind, ref, method, place),
+LATERAL (
+  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
+    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap
+  FROM verification.subjects s
+  LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
+  LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = r.method
+  WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
+    (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = r.tenant AND p.phone_key = r.ref) END
+  LIMIT 1) f`;
+
+/**
+ * A subject with its latest credentials of a kind, the one in force first; one row without a credential when there is
+ * none. $1 tenant, $2 subject, $3 kind, $4 command, $5 how many credentials at most
+ */
+export const ENROLLED = `
+SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
+  EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
+  c.version AS credential_version, c.key_id, c.wrapped
+FROM verification.subjects s
+LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
+LEFT JOIN LATERAL (
+  SELECT version, key_id, wrapped FROM verification.credentials
+  WHERE tenant = s.tenant AND subject_id = s.subject_id AND kind = $3
+  UNION ALL
+  SELECT version, key_id, wrapped FROM verification.credential_history
+  WHERE tenant = s.tenant AND subject_id = s.subject_id AND kind = $3
+  ORDER BY version DESC LIMIT $5
+) c ON true
+WHERE s.tenant = $1 AND s.subject_id = $2
+ORDER BY c.version DESC`;
+
+/** Moves the credential in force into the history, and drops what is too old. $1 tenant, $2 subject, $3 kind, $4 kept */
+export const KEEP_OLD = `
+WITH kept AS (
+  INSERT INTO verification.credential_history (tenant, subject_id, kind, version, key_id, wrapped)
+  SELECT tenant, subject_id, kind, version, key_id, wrapped FROM verification.credentials
+  WHERE tenant = $1 AND subject_id = $2 AND kind = $3
+)
+DELETE FROM verification.credential_history
+WHERE tenant = $1 AND subject_id = $2 AND kind = $3 AND version NOT IN (
+  SELECT version FROM verification.credential_history
+  WHERE tenant = $1 AND subject_id = $2 AND kind = $3
+  ORDER BY version DESC LIMIT $4::int - 1)`;
+
+/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must be changed, $8 cap */
+export const STORE_CREDENTIAL = `
+INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, must_change, cap)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (tenant, subject_id, kind) DO UPDATE
+  SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
+      must_change = EXCLUDED.must_change, cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`;
+
+/** What is shown of a subject. $1 tenant, $2 subject, $3 guard key of its PIN */
+export const STATE = `
+SELECT s.updated_at, p.subject_id IS NOT NULL AS pin, coalesce(p.must_change, false) AS must_change,
+  k.subject_id IS NOT NULL AS knowledge, g.failures, g.disabled,
+  cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
+  (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
+   WHERE u > clock_timestamp()) AS locked_until,
+  (SELECT count(*)::int FROM verification.subject_phones n
+   WHERE n.tenant = s.tenant AND n.subject_id = s.subject_id) AS phones
+FROM verification.subjects s
+LEFT JOIN verification.credentials p ON p.tenant = s.tenant AND p.subject_id = s.subject_id AND p.kind = 'pin'
+LEFT JOIN verification.credentials k ON k.tenant = s.tenant AND k.subject_id = s.subject_id AND k.kind = 'knowledge'
+LEFT JOIN verification.guards g ON g.tenant = s.tenant AND g.guard_key = $3
+WHERE s.tenant = $1 AND s.subject_id = $2`;

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { PIN_HISTORY } from '../domain/pin-rules.js';
+import { type CredentialRow, type NewCredential, type SubjectStore, type WrappedCredential } from '../ports.js';
+
+export interface SubjectBed {
+  readonly store: SubjectStore;
+  /** Keyed hash of a telephone number, as a verification names it. */
+  phone(tenant: string, e164: string): string;
+}
+
+/** Wraps nothing: what was stored names the row that it was stored for. */
+const wrap = ({ kind, tenant, subject, version }: CredentialRow): WrappedCredential => ({
+  keyId: 'k1',
+  wrapped: Buffer.from([kind, tenant, subject, version].join('/')),
+});
+
+export function credentialOf(more: Partial<NewCredential> = {}): NewCredential {
+  return { kind: 'pin', replaces: 0, keepsOld: true, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
+}
+
+/** What every subject store promises; run on the twin and on PostgreSQL. */
+export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
+  let bed: SubjectBed;
+  beforeAll(async () => {
+    bed = await open();
+  });
+
+  /** A tenant of its own for each test. */
+  const create = async (phones: string[] = []): Promise<string> => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await bed.store.change(randomUUID(), tenant, 'alice', { phones, displayName: 'Alice' });
+    return tenant;
+  };
+  const enrol = (tenant: string, more: Partial<NewCredential> = {}, commandId: string = randomUUID()) =>
+    bed.store.enrol(commandId, tenant, 'alice', credentialOf(more));
+  const enrolled = async (tenant: string, kind: 'pin' | 'knowledge' = 'pin', commandId: string = randomUUID()) => {
+    const found = await bed.store.enrolled(commandId, tenant, 'alice', kind);
+    return found && { ...found, latest: found.latest.map(({ wrapped }) => wrapped.toString()) };
+  };
+
+  it('finds a subject by id and by number, with the credential of the method and no other', async () => {
+    const tenant = await create(['+12025550123']);
+    await enrol(tenant);
+    const byPhone = await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550123'), 'pin');
+    expect(byPhone).toMatchObject({ id: 'alice', displayName: 'Alice', mustChange: false });
+    expect(byPhone.credential).toMatchObject({ kind: 'pin', tenant, subject: 'alice', version: 1, keyId: 'k1' });
+    expect((await bed.store.find(tenant, 'id', 'alice', 'knowledge')).credential).toBeUndefined();
+    await enrol(tenant, { kind: 'knowledge' });
+    const byId = await bed.store.find(tenant, 'id', 'alice', 'knowledge');
+    expect(byId.credential).toMatchObject({ kind: 'knowledge', version: 1 });
+    expect(byId.credential?.wrapped.toString()).toBe(`knowledge/${tenant}/alice/1`);
+    expect(byId.guardKey).toBe(byPhone.guardKey);
+  });
+
+  it('finds nobody in another tenant', async () => {
+    const tenant = await create(['+12025550123']);
+    await enrol(tenant);
+    const other = await create();
+    const number = bed.phone(tenant, '+12025550123');
+    expect(await bed.store.find(other, 'phone', number, 'pin')).toMatchObject({ id: undefined, credential: undefined });
+    expect((await bed.store.find(other, 'id', 'alice', 'pin')).credential).toBeUndefined();
+    expect(await bed.store.enrolled(randomUUID(), other, 'bob', 'pin')).toBeUndefined();
+    expect(await bed.store.state(other, 'bob')).toBeUndefined();
+  });
+
+  it('gives a number to one subject of a tenant, and changes nothing when it is taken', async () => {
+    const tenant = await create(['+12025550123', '+12025550124']);
+    const change = (subject: string, phones: string[]) => bed.store.change(randomUUID(), tenant, subject, { phones });
+    expect(await change('bob', ['+12025550125', '+12025550124'])).toBe('taken');
+    expect(await bed.store.state(tenant, 'bob')).toBeUndefined();
+    expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550125'), 'pin')).id).toBeUndefined();
+    expect(await change('alice', ['+12025550123'])).toBe('updated');
+    expect(await change('bob', ['+12025550124'])).toBe('created');
+  });
+
+  it(`remembers the last ${PIN_HISTORY} PINs, the one in force first, and no more`, async () => {
+    const tenant = await create(['+12025550123']);
+    expect(await enrolled(tenant)).toEqual({ repeated: false, phones: ['+12025550123'], version: 0, latest: [] });
+    for (let replaces = 0; replaces <= PIN_HISTORY; replaces++) {
+      expect(await enrol(tenant, { replaces })).toBe(replaces === 0 ? 'created' : 'updated');
+    }
+    const latest = Array.from({ length: PIN_HISTORY }, (_, n) => `pin/${tenant}/alice/${PIN_HISTORY + 1 - n}`);
+    expect(await enrolled(tenant)).toMatchObject({ version: PIN_HISTORY + 1, latest });
+  });
+
+  it('does not remember a PIN that was enrolled again, nor answers', async () => {
+    const tenant = await create();
+    await enrol(tenant);
+    await enrol(tenant, { replaces: 1, keepsOld: false });
+    expect((await enrolled(tenant))?.latest).toEqual([`pin/${tenant}/alice/2`]);
+    await enrol(tenant, { kind: 'knowledge' });
+    await enrol(tenant, { kind: 'knowledge', replaces: 1, keepsOld: false });
+    expect((await enrolled(tenant, 'knowledge'))?.latest).toEqual([`knowledge/${tenant}/alice/2`]);
+    expect((await enrolled(tenant))?.version).toBe(2);
+  });
+
+  it('enrols in the place of the version that was named, or not at all', async () => {
+    const tenant = await create();
+    expect(await enrol(tenant, { replaces: 1 })).toBe('outdated');
+    const results = await Promise.all(Array.from({ length: 5 }, () => enrol(tenant)));
+    expect(results.sort()).toEqual(['created', 'outdated', 'outdated', 'outdated', 'outdated']);
+    expect((await enrolled(tenant))?.version).toBe(1);
+    expect(await bed.store.enrol(randomUUID(), tenant, 'bob', credentialOf())).toBe('not_found');
+  });
+
+  it('knows a command that it carried out, and one that it refused not', async () => {
+    const tenant = await create();
+    const done = randomUUID();
+    const refused = randomUUID();
+    await enrol(tenant, {}, done);
+    expect(await enrol(tenant, {}, refused)).toBe('outdated');
+    expect((await enrolled(tenant, 'pin', done))?.repeated).toBe(true);
+    expect((await enrolled(tenant, 'pin', refused))?.repeated).toBe(false);
+    expect(await enrol(tenant, { replaces: 1 }, done)).toBe('updated');
+    expect((await enrolled(tenant))?.version).toBe(1);
+  });
+
+  it('says that a PIN must be changed, to a verification by PIN and to people who manage it', async () => {
+    const tenant = await create();
+    await enrol(tenant, { mustChange: true });
+    await enrol(tenant, { kind: 'knowledge' });
+    expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(true);
+    expect((await bed.store.find(tenant, 'id', 'alice', 'knowledge')).mustChange).toBe(false);
+    expect(await bed.store.state(tenant, 'alice')).toMatchObject({
+      pinEnrolled: true,
+      pinMustChange: true,
+      knowledgeEnrolled: true,
+    });
+    await enrol(tenant, { replaces: 1 });
+    expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(false);
+    expect(await bed.store.state(tenant, 'alice')).toMatchObject({ pinMustChange: false });
+  });
+}

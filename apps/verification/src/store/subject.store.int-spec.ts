@@ -1,0 +1,59 @@
+import { jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { createTestDatabase } from '@countersign/testing';
+import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
+import { PostgresSubjectStore } from './subject.store.js';
+import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
+
+// Machines that do other work beside them.
+jest.setTimeout(60_000);
+
+const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
+const hash = new KeyedHash(new Secret(key(1)));
+let database: Database;
+let drop: () => Promise<void>;
+let store: PostgresSubjectStore;
+
+beforeAll(async () => {
+  const test = await createTestDatabase();
+  drop = () => test.drop();
+  database = await openDatabase({
+    url: test.url,
+    schema: 'verification',
+    migrations: VERIFICATION_MIGRATIONS,
+    applicationName: 'test',
+    poolSize: 10,
+  });
+  store = new PostgresSubjectStore(database, new Keyring(new Secret(`k1:${key(2)}`)), hash, () => undefined);
+});
+
+afterAll(async () => {
+  await database.close();
+  await drop();
+});
+
+describe('the PostgreSQL subject store', () => {
+  subjectStoreContract(() => Promise.resolve({ store, phone: (tenant, e164) => hash.hash('phone', tenant, e164) }));
+
+  it('records what was enrolled, by whom and in which version, in the transaction of the enrolment', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await store.change(randomUUID(), tenant, 'alice', {});
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ mustChange: true }));
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ replaces: 1, by: 'caller' }));
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind: 'knowledge' }));
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ replaces: 7 }));
+    const rows = await database.query<{ payload: string }>(
+      'SELECT payload FROM verification.outbox WHERE key LIKE $1 ORDER BY seq',
+      [`${tenant}:%`],
+    );
+    const facts = rows.map(({ payload }) => JSON.parse(payload) as { kind: string; detail: object });
+    expect(facts.map(({ kind, detail }) => [kind, detail])).toEqual([
+      ['subject.changed', expect.anything()],
+      ['credential.enrolled', { credential: 'pin', version: 1, by: 'administrator', mustChange: true }],
+      ['credential.changed', { credential: 'pin', version: 2, by: 'caller' }],
+      ['credential.enrolled', { credential: 'knowledge', version: 1, by: 'administrator' }],
+    ]);
+  });
+});

@@ -1,0 +1,157 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  KnowledgeChangeRequested,
+  message,
+  PinChangeRequested,
+  SubjectChangeRequested,
+  SubjectStateRequested,
+  VerificationAdmitted,
+  type AttemptPolicy,
+  type CommandAnswered,
+  type KnowledgePolicy,
+  type Question,
+  type VerificationDecided,
+} from '@countersign/contracts';
+import { createSealingKeys, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
+import { ManualClock } from '@countersign/testing';
+import { ChangeOwnPin } from './change-own-pin.js';
+import { DecideAttempt } from './decide-attempt.js';
+import { EnrolKnowledge } from './enrol-knowledge.js';
+import { EnrolPin } from './enrol-pin.js';
+import { ManageSubject } from './manage-subject.js';
+import { AttemptPolicies, CallPolicies, KnowledgePolicies } from './ports.js';
+import { MemoryAttemptStore } from './store/attempt.memory-store.js';
+import { ArgonPinVault } from './store/pin-vault.js';
+import { JweSeals } from './store/seals.js';
+import { MemorySubjectStore } from './store/subject.memory-store.js';
+
+export const PIN = '83729164';
+export const OTHER = '19283746';
+export const PHONE = '+12025550123';
+export const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
+export const QUESTIONS: Question[] = [
+  { name: 'last_four_ssn', description: 'Last four digits', kind: 'digits', length: 4 },
+  { name: 'zip_code', description: 'ZIP code', kind: 'zip' },
+];
+/** The cheapest argon2 allows: these tests are about decisions, not about cost. */
+const COST = { memoryKib: 8, passes: 1, lanes: 1 };
+
+/** A policy of the agent `desk` of the tenant `acme`, and of nobody else. */
+class OneAgent extends AttemptPolicies {
+  override of(tenant: string, agent: string): AttemptPolicy | undefined {
+    return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
+  }
+}
+
+class QuarterOfAnHour extends CallPolicies {
+  override verifiedSeconds(): number {
+    return 900;
+  }
+}
+
+class OneKnowledge extends KnowledgePolicies {
+  policy: KnowledgePolicy = { questions: QUESTIONS };
+
+  override of(): KnowledgePolicy {
+    return this.policy;
+  }
+
+  override questions(): ReadonlyMap<string, Question> {
+    return new Map(this.policy.questions.map((question) => [question.name, question]));
+  }
+}
+
+const key = (): Secret => new Secret(randomBytes(32).toString('base64url'));
+
+type Guess = Partial<VerificationAdmitted>;
+
+/** The use cases over stores in memory, with real seals and real hashes, asked as the adapters ask. */
+export class TestBed {
+  readonly clock = new ManualClock();
+  readonly hash = new KeyedHash(key());
+  readonly subjects = new MemorySubjectStore(this.hash);
+  readonly attempts = new MemoryAttemptStore(this.clock);
+  readonly knowledge = new OneKnowledge();
+  readonly verify: DecideAttempt;
+  readonly manage: ManageSubject;
+
+  private constructor(
+    readonly vault: ArgonPinVault,
+    readonly sealer: Sealer,
+    seals: JweSeals,
+  ) {
+    const enrolPin = new EnrolPin(this.subjects, vault);
+    const changeOwnPin = new ChangeOwnPin(this.subjects, seals, enrolPin);
+    const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
+    this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge);
+    const policies = new OneAgent();
+    const calls = new QuarterOfAnHour();
+    this.verify = new DecideAttempt(
+      this.subjects,
+      this.attempts,
+      vault,
+      seals,
+      policies,
+      calls,
+      this.knowledge,
+      changeOwnPin,
+    );
+  }
+
+  static async open(queueLimit = 100): Promise<TestBed> {
+    const keys = await createSealingKeys('s1');
+    const seals = new JweSeals(await Unsealer.fromKeySet(new Secret(keys.privateKeys)));
+    const keyring = new Keyring(new Secret(`k1:${key().reveal()}`));
+    const vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit });
+    return new TestBed(vault, await Sealer.fromKeySet(keys.publicKeys), seals);
+  }
+
+  /** @param newPin that takes the place of the guessed one */
+  readonly command = async (secret: unknown, more: Guess = {}, newPin?: unknown): Promise<VerificationAdmitted> => {
+    const { commandId = randomUUID(), tenant = 'acme', method = 'pin' } = more;
+    const binding = { commandId, tenant };
+    const payload = method === 'pin' ? { pin: secret } : { answers: secret };
+    return message(VerificationAdmitted, {
+      commandId,
+      fingerprint: 'f'.repeat(64),
+      repeatSeconds: 60,
+      tenant,
+      agent: 'desk',
+      channel: 'swaig',
+      method,
+      subjectKind: 'id',
+      subjectRef: 'alice',
+      callerKey: 'c'.repeat(64),
+      callerTail: '23',
+      sealed: await this.sealer.seal(payload, binding),
+      ...(newPin === undefined ? {} : { sealedNewPin: await this.sealer.seal({ newPin }, binding) }),
+      ...more,
+    });
+  };
+
+  readonly guess = async (pin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
+    this.verify.execute(await this.command(pin, more));
+
+  readonly answer = async (answers: unknown, more: Guess = {}): Promise<VerificationDecided> =>
+    this.guess(answers, { ...more, method: 'knowledge' });
+
+  readonly changePin = async (pin: unknown, newPin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
+    this.verify.execute(await this.command(pin, more, newPin));
+
+  readonly change = async (subject: string, profile: Record<string, unknown>): Promise<CommandAnswered> =>
+    this.manage.change(message(SubjectChangeRequested, await this.#sealed(subject, profile)));
+
+  readonly enrol = async (subject: string, pin: unknown, forceChange?: boolean): Promise<CommandAnswered> =>
+    this.manage.enrol(message(PinChangeRequested, await this.#sealed(subject, { pin, forceChange })));
+
+  readonly enrolAnswers = async (subject: string, answers: unknown): Promise<CommandAnswered> =>
+    this.manage.enrolAnswers(message(KnowledgeChangeRequested, await this.#sealed(subject, { answers })));
+
+  readonly state = (subject: string): Promise<CommandAnswered> =>
+    this.manage.state(message(SubjectStateRequested, { commandId: randomUUID(), tenant: 'acme', subject }));
+
+  async #sealed(subject: string, payload: Record<string, unknown>) {
+    const binding = { commandId: randomUUID(), tenant: 'acme' };
+    return { ...binding, subject, sealed: await this.sealer.seal(payload, binding) };
+  }
+}
