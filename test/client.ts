@@ -116,6 +116,15 @@ export class Client {
     });
   }
 
+  /** A request of an agent, with its API key. */
+  ask(agent: Agent, method: string, path: string, body?: unknown, copy = 0): Promise<Answer> {
+    return this.request(`${of(this.product.restUrls(), copy)}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${agent.apiKey}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
   swaig(agent: Agent, call: Call, copy = 0): Promise<Answer> {
     return this.post(agent, JSON.stringify(bodyOf(call)), {}, copy);
   }

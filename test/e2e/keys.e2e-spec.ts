@@ -9,9 +9,7 @@ import { MemoryBroker } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { credentialContext, profileContext } from '@countersign/stored-secrets';
 import { createTestDatabase } from '@countersign/testing';
-import { Verification1764000000001 } from '../../apps/verification/migrations/1764000000001-verification.js';
-import { VerificationDeliveries1764000100001 } from '../../apps/verification/migrations/1764000100001-deliveries.js';
-import { VerificationKeys1764000400001 } from '../../apps/verification/migrations/1764000400001-keys.js';
+import { VERIFICATION_MIGRATIONS } from '../../apps/verification/migrations/index.js';
 import { start } from '../../apps/verification/src/start.js';
 
 jest.setTimeout(180_000);
@@ -35,7 +33,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url,
     schema: 'verification',
-    migrations: [Verification1764000000001, VerificationDeliveries1764000100001, VerificationKeys1764000400001],
+    migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
   });
   await seed(new Keyring(new Secret(old)));

@@ -5,6 +5,7 @@ import { eventually } from '@countersign/testing';
 import { bodyOf, newName, newPhone, type Agent, type Json } from '../client.js';
 import { type Product } from '../product.js';
 import { httpRefusals } from './refusals.contract.js';
+import { receipts } from './receipts.contract.js';
 import { restApi } from './rest.contract.js';
 import { LOCKED, openWorld, PIN, REJECTED, WRONG, type World } from './world.js';
 
@@ -37,6 +38,9 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     describe('the REST interface', () => {
       restApi(() => world);
     });
+    describe('a receipt', () => {
+      receipts(() => world);
+    });
     describe('an operator', () => {
       operators(() => world);
     });
@@ -60,6 +64,7 @@ function callers(world: () => World): void {
             verification_id: expect.stringMatching(UUID),
           },
         },
+        { set_meta_data: { receipt: expect.any(String) } },
         {
           toggle_functions: [
             { function: 'get_store_hours', active: true },

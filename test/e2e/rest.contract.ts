@@ -4,6 +4,7 @@ import { newName, newPhone, type Answer } from '../client.js';
 import { PIN, POLICY, WRONG, type World } from './world.js';
 
 const UUID = /^[0-9a-f-]{36}$/;
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** Verifications and management over the REST interface. */
 export function restApi(world: () => World): void {
@@ -20,7 +21,12 @@ export function restApi(world: () => World): void {
       const { status, json } = await client.verify(agent, { ...who, pin: PIN });
       expect([status, json]).toEqual([
         200,
-        { verificationId: expect.stringMatching(UUID), outcome: 'verified', level: 'verified' },
+        {
+          verificationId: expect.stringMatching(UUID),
+          outcome: 'verified',
+          level: 'verified',
+          receipt: expect.stringMatching(JWT),
+        },
       ]);
     }
   });

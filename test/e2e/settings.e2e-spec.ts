@@ -14,7 +14,7 @@ const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit
 /** What a service cannot do without, besides Kafka and, where it has one, its database. */
 const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
-  verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY'],
+  verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
   'rate-limit': [],
   audit: [],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
@@ -27,7 +27,7 @@ const NUMBERS = {
 };
 const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: ['DATABASE_POOL_SIZE'],
-  verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT'],
+  verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT', 'RECEIPT_SECONDS'],
   'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS'],
   audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT'],
   'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],

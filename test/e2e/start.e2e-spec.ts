@@ -57,7 +57,7 @@ describe('the first start on a machine with nothing on it', () => {
       200,
       expect.objectContaining({ pinEnrolled: true, phones: 1 }),
     ]);
-    for (const name of ['ADMIN_API_KEY', 'CREDENTIAL_KEYS', 'IDENTIFIER_KEY', 'SEALING_PRIVATE_KEYS']) {
+    for (const name of ['ADMIN_API_KEY', 'CREDENTIAL_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS', 'SEALING_PRIVATE_KEYS']) {
       expect((await stat(join(folder, 'data', 'secrets', name))).mode & 0o777).toBe(0o600);
     }
   });

@@ -32,8 +32,19 @@ async function live(product: Product): Promise<Canaries> {
   await client.putSubject(control, subject, { phones: [phone], displayName: 'Alex' });
   await client.putPin(control, subject, pin);
 
-  expect((await client.swaig(agent, { pin, caller: phone })).text).toContain('"verified":true');
-  expect((await client.verify(agent, { phone, pin })).json).toMatchObject({ outcome: 'verified' });
+  const callId = newName('call');
+  const spoken = (await client.swaig(agent, { pin, caller: phone, callId })).text;
+  expect(spoken).toContain('"verified":true');
+  const typed = (await client.verify(agent, { phone, pin })).json;
+  expect(typed).toMatchObject({ outcome: 'verified' });
+  const receipts = [/"receipt":"([^"]+)"/.exec(spoken)?.[1] ?? '', String(typed['receipt'])];
+  for (const receipt of receipts) {
+    for (const more of [{}, { callId: 'another' }, { consume: true }, { consume: true }, { callId, extra: receipt }]) {
+      await client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more });
+    }
+    await client.ask(agent, 'GET', `/v1/calls/${receipt}/verification`);
+  }
+  expect((await client.ask(agent, 'GET', `/v1/calls/${callId}/verification`)).json).toMatchObject({ verified: true });
   expect((await client.swaig(agent, { pin: guess, caller: phone })).text).toContain('"verified":false');
   expect((await client.verify(agent, { subject, pin: guess })).json).toMatchObject({ outcome: 'rejected' });
   expect((await client.verify(agent, { phone, pin: guess })).json).toMatchObject({ outcome: 'locked' });
@@ -58,11 +69,15 @@ async function live(product: Product): Promise<Canaries> {
       "the agent's password": agent.password,
       "the agent's API key": agent.apiKey,
       "the administrator's key": product.adminKey,
+      'a receipt over SWAIG': receipts[0] ?? '',
+      'a receipt over REST': receipts[1] ?? '',
+      // Nobody can make it from what may be read.
+      'the signature of a receipt': receipts[0]?.split('.')[2] ?? '',
     },
   };
 }
 
-describe('a PIN, a telephone number and a password', () => {
+describe('a PIN, a telephone number, a password and a receipt', () => {
   it('are in no file and no output of the product in one process', async () => {
     const product = await startEmbedded();
     try {

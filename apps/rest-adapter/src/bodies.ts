@@ -1,6 +1,6 @@
 import { NAME_PATTERN, SUBJECT_PATTERN, type Violation } from '@countersign/contracts';
 import { toE164 } from '@countersign/service';
-import { ArrayMaxSize, Equals, IsArray, IsInt, Matches, Max, Min, ValidateIf } from 'class-validator';
+import { ArrayMaxSize, Equals, IsArray, IsBoolean, IsInt, Matches, Max, Min, ValidateIf } from 'class-validator';
 import { policyRules } from './policy-rules.js';
 import { Body } from './read-body.js';
 
@@ -14,7 +14,8 @@ export const PIN_RULE = 'must be a string of 4 to 8 digits';
 const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 const REASON_PATTERN = /^(?=.*\S)[^\p{Cc}\p{Cs}]{1,500}$/u;
 /** Ids of calls come from telephone platforms: printable ASCII. */
-const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
+export const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
+export const CALL_RULE = 'must be 1 to 256 printable ASCII characters without spaces';
 /** The shapes of RFC 5646 that occur: language, script, region, variants. */
 const LOCALE_PATTERN = /^(?=.{2,35}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$/;
 const PIN_PATTERN = /^[0-9]{4,8}$/;
@@ -86,7 +87,7 @@ export class VerificationBody extends Body {
   @Optional() @Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE }) subject?: string;
   @Optional() phone?: string;
   @Optional()
-  @Matches(CALL_PATTERN, { message: 'must be 1 to 256 printable ASCII characters without spaces' })
+  @Matches(CALL_PATTERN, { message: CALL_RULE })
   callId?: string;
   @Matches(PIN_PATTERN, { message: PIN_RULE }) pin!: string;
 
@@ -101,6 +102,14 @@ export class VerificationBody extends Body {
   e164Phone(): string | undefined {
     return this.phone === undefined ? undefined : e164(this.phone);
   }
+}
+
+export class IntrospectionBody extends Body {
+  /** Any text: what is no receipt is one that is not good. */
+  @Matches(/^[\x21-\x7e]{1,4096}$/, { message: 'must be 1 to 4096 printable ASCII characters without spaces' })
+  receipt!: string;
+  @Optional() @Matches(CALL_PATTERN, { message: CALL_RULE }) callId?: string;
+  @Optional() @IsBoolean({ message: 'must be true or false' }) consume?: boolean;
 }
 
 function e164(value: unknown): string | undefined {

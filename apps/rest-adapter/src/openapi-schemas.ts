@@ -19,11 +19,15 @@ const phone: Schema = {
 const secret = (description: string): Schema => ({ type: 'string', readOnly: true, description });
 const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
+const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
+const time: Schema = { type: 'string', format: 'date-time' };
+
 /** Names of path parameters with what they must look like. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {
   tenant: name,
   agent: name,
   subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
+  callId,
 };
 
 /** The schemas of bodies. Those of requests have the fields of the classes in bodies.ts, and no others. */
@@ -65,7 +69,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       method: { const: 'pin' },
       subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
       phone,
-      callId: { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' },
+      callId,
       pin,
     }),
     oneOf: [{ required: ['subject'] }, { required: ['phone'] }],
@@ -76,6 +80,45 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     level: { enum: LEVELS },
     attemptsLeft: { type: 'integer', minimum: 0, description: "Only where the agent's policy says tellAttemptsLeft." },
     retryAfterSeconds: { type: 'integer', minimum: 1, description: 'Only with rate_limited.' },
+    receipt: {
+      type: 'string',
+      readOnly: true,
+      description:
+        'Only with verified: a JWT (EdDSA) with iss, aud (the tenant), sub (the subject), call_id, agent, level, method, ' +
+        'jti (the verificationId), iat and exp, at most 300 seconds later. A secret: whoever has it can spend it.',
+    },
+  }),
+  CallVerification: object(['verified', 'level'], {
+    verified: { type: 'boolean', description: 'True for any success that still holds; level says which.' },
+    level: { enum: LEVELS },
+    subject: { type: 'string' },
+    verificationId: { type: 'string' },
+    verifiedAt: time,
+    expiresAt: time,
+  }),
+  IntrospectionBody: object(['receipt'], {
+    receipt: { type: 'string', pattern: '^[\\x21-\\x7e]{1,4096}$', writeOnly: true },
+    callId: { ...callId, description: 'The call that the receipt must be of.' },
+    consume: { type: 'boolean', default: false, description: 'Spend it: each receipt passes once.' },
+  }),
+  Introspection: object(['active'], {
+    active: {
+      type: 'boolean',
+      description: 'False for whatever is not good here: forged, expired, spent, of another tenant or another call.',
+    },
+    iss: { type: 'string' },
+    aud: { type: 'string', description: 'The tenant.' },
+    sub: { type: 'string', description: 'The subject.' },
+    call_id: { type: 'string' },
+    agent: { type: 'string' },
+    level: { enum: LEVELS },
+    method: { type: 'string' },
+    jti: { type: 'string', description: 'The verificationId.' },
+    iat: { type: 'integer' },
+    exp: { type: 'integer' },
+  }),
+  KeySet: object(['keys'], {
+    keys: { type: 'array', items: { type: 'object', description: 'RFC 7517, RFC 8037; kid is that of the receipts.' } },
   }),
   State: { type: 'object', description: 'The state as it is now; nothing secret, nothing derived from a secret.' },
   NewAgent: object(['agent', 'username', 'password', 'apiKey'], {

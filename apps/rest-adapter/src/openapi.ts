@@ -14,7 +14,7 @@ const json = (schema: string): Json => ({ 'application/json': { schema: ref(sche
 interface Call {
   readonly id: string;
   readonly summary: string;
-  readonly tag: 'tenants' | 'agents' | 'subjects' | 'verifications' | 'service';
+  readonly tag: 'tenants' | 'agents' | 'subjects' | 'verifications' | 'receipts' | 'service';
   readonly body?: string;
   readonly bodyOptional?: true;
   /** Status to schema; '' for no content. */
@@ -144,6 +144,13 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       answers: { 200: 'State' },
       problems: ['unavailable'],
     },
+    delete: {
+      id: 'eraseSubject',
+      summary: 'Erase a subject, its credentials and its key; the count of guesses and the audit events stay',
+      tag: 'subjects',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
   },
   [`${SUBJECT}/pin`]: {
     put: {
@@ -174,6 +181,35 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       headers: [IDEMPOTENCY_KEY],
       answers: { 200: 'Verification' },
       problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight'],
+    },
+  },
+  '/v1/calls/{callId}/verification': {
+    get: {
+      id: 'getCallVerification',
+      summary: 'What the record says of a call; an unknown one is not verified',
+      tag: 'verifications',
+      answers: { 200: 'CallVerification' },
+      problems: ['forbidden', 'unavailable'],
+    },
+  },
+  '/v1/receipts/introspect': {
+    post: {
+      id: 'introspectReceipt',
+      summary: 'Whether a receipt is good for this tenant, in the manner of RFC 7662; consume spends it',
+      tag: 'receipts',
+      body: 'IntrospectionBody',
+      answers: { 200: 'Introspection' },
+      problems: ['forbidden', 'unavailable'],
+    },
+  },
+  '/.well-known/jwks.json': {
+    get: {
+      id: 'receiptKeys',
+      summary: 'The public keys of receipts, a JSON Web Key Set',
+      tag: 'receipts',
+      answers: { 200: 'KeySet' },
+      problems: ['unavailable'],
+      public: true,
     },
   },
   '/health/live': {

@@ -1,8 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
+import { SystemClock } from '@countersign/service';
+import { CallsController } from './calls.controller.js';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
+import { ReceiptKeySet } from './receipt-key-set.js';
+import { ReceiptsController } from './receipts.controller.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
 import { UnlockController } from './unlock.controller.js';
@@ -29,6 +33,8 @@ export class RestAdapterModule {
         SubjectsController,
         UnlockController,
         VerificationsController,
+        CallsController,
+        ReceiptsController,
         ServiceController,
       ],
       providers: [
@@ -39,6 +45,7 @@ export class RestAdapterModule {
         { provide: Sealer, useValue: parts.sealer },
         { provide: Health, useValue: parts.health },
         { provide: ReplyTimeout, useValue: parts.timeout },
+        { provide: ReceiptKeySet, useValue: new ReceiptKeySet(parts.bus, parts.timeout, new SystemClock()) },
       ],
     };
   }

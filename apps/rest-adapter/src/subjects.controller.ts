@@ -1,10 +1,11 @@
-import { Body, Controller, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
 import {
   message,
   NAME_PATTERN,
   PinChangeRequested,
   SUBJECT_PATTERN,
   SubjectChangeRequested,
+  SubjectEraseRequested,
   SubjectStateRequested,
 } from '@countersign/contracts';
 import { Sealer } from '@countersign/sealing';
@@ -63,6 +64,13 @@ export class SubjectsController {
     const { pin } = readBody(PinBody, raw);
     const sealed = await this.sealer.seal({ pin }, target);
     await this.manage.execute(message(PinChangeRequested, { ...target, sealed }));
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @Requires('manage')
+  async erase(@Param('tenant') tenantName: string, @Param('subject') subjectId: string): Promise<void> {
+    await this.manage.execute(message(SubjectEraseRequested, this.#target(tenantName, subjectId)));
   }
 
   #target(tenantName: string, subjectId: string): { commandId: string; tenant: string; subject: string } {

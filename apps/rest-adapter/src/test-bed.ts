@@ -4,10 +4,17 @@ import {
   AgentPolicyChangeRequested,
   AgentPublished,
   AgentRotateRequested,
+  CallStateAnswered,
+  CallStateRequested,
   CommandAnswered,
   message,
   PinChangeRequested,
+  ReceiptIntrospected,
+  ReceiptIntrospectionRequested,
+  ReceiptKeysAnswered,
+  ReceiptKeysRequested,
   SubjectChangeRequested,
+  SubjectEraseRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   TenantChangeRequested,
@@ -21,7 +28,7 @@ import {
   type Policy,
 } from '@countersign/contracts';
 import { decode, HEADERS, MemoryBroker, toRecord, type ConsumedRecord } from '@countersign/messaging';
-import { createSealingKeys, Secret, sha256, Unsealer } from '@countersign/sealing';
+import { createSealingKeys, sealReply, Secret, sha256, Unsealer } from '@countersign/sealing';
 import { pino } from 'pino';
 import { start, type RestAdapter } from './start.js';
 
@@ -45,6 +52,10 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     PinChangeRequested,
     SubjectStateRequested,
     SubjectUnlockRequested,
+    SubjectEraseRequested,
+    CallStateRequested,
+    ReceiptIntrospectionRequested,
+    ReceiptKeysRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
@@ -61,6 +72,10 @@ export class TestBed {
   decide: (request: VerificationRequested) => Decision | undefined = () => ({ outcome: 'verified', level: 'verified' });
   /** What the directory or the verification service answers to a management command. */
   answer: (type: string, fields: Record<string, unknown>) => Answer | undefined = () => ({ answer: 'updated' });
+  /** What the verification service answers to questions; undefined: nothing at all. */
+  callState: () => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
+  introspect: () => Partial<FieldsOf<ReceiptIntrospected>> | undefined = () => ({});
+  receiptKeys: () => FieldsOf<ReceiptKeysAnswered>['keySet'] | undefined = () => ({ keys: [] });
   readonly commands: SeenCommand[] = [];
   /** Everything that crossed the bus, and everything that was logged. */
   bytes = '';
@@ -127,7 +142,7 @@ export class TestBed {
   }
 
   async #playOthers(): Promise<void> {
-    const commands = [TOPICS.requests, TOPICS.subjectCommands, TOPICS.directoryCommands];
+    const commands = [TOPICS.requests, TOPICS.queries, TOPICS.subjectCommands, TOPICS.directoryCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
     await this.broker.send(
       [
@@ -149,8 +164,17 @@ export class TestBed {
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
     const reply = this.#answerTo(type, String(fields['commandId']), fields);
     if (reply === undefined) return;
+    if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
     const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
     await this.broker.send([toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers })]);
+  }
+
+  /** A success is believed only with a receipt under the key of its request. */
+  async #addReceipt(reply: VerificationDecided, fields: Record<string, unknown>): Promise<void> {
+    const binding = { commandId: String(fields['commandId']), tenant: String(fields['tenant']) };
+    const { replyKey } = await this.unsealer.unseal(String(fields['sealed']), binding);
+    const receipt = sealReply(receiptOf(reply), replyKey);
+    if (receipt !== undefined) reply.receipt ??= receipt;
   }
 
   #answerTo(type: string, commandId: string, fields: Record<string, unknown>): Message | undefined {
@@ -158,9 +182,29 @@ export class TestBed {
       const decision = this.decide(Object.assign(new VerificationRequested(), fields));
       return decision && message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decision });
     }
+    switch (type) {
+      case CallStateRequested.type: {
+        const state = this.callState();
+        return state && message(CallStateAnswered, { verified: false, level: 'none', ...state });
+      }
+      case ReceiptIntrospectionRequested.type: {
+        const found = this.introspect();
+        return found && message(ReceiptIntrospected, { commandId, active: false, ...found });
+      }
+      case ReceiptKeysRequested.type: {
+        const keySet = this.receiptKeys();
+        return keySet && message(ReceiptKeysAnswered, { commandId, keySet });
+      }
+    }
     const answer = this.answer(type, fields);
     return answer && message(CommandAnswered, { commandId, answer: 'updated', ...answer });
   }
+}
+
+/** A receipt as far as an adapter reads it: who, how far, which verification. */
+export function receiptOf({ subjectId, level, verificationId }: Partial<VerificationDecided>): string {
+  const claims = { sub: subjectId, level, jti: verificationId };
+  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
 
 function agent(tenant: string, name: string, apiKey: string, its: Policy): AgentPublished {

@@ -16,6 +16,8 @@ export interface VerificationAnswer {
   readonly level: VerificationDecided['level'];
   readonly attemptsLeft?: number;
   readonly retryAfterSeconds?: number;
+  /** Only after a success. */
+  readonly receipt?: string;
 }
 
 @Controller('v1/verifications')
@@ -52,13 +54,14 @@ function guessOf(body: VerificationBody): Guess {
 }
 
 function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
-  const { verificationId, level, attemptsLeft, retryAfterSeconds } = decided;
+  const { verificationId, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   return {
     ...(verificationId === undefined ? {} : { verificationId }),
     outcome: shown(decided.outcome),
     level,
     ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(receipt === undefined ? {} : { receipt }),
   };
 }
 

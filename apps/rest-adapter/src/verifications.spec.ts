@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OUTCOMES } from '@countersign/contracts';
-import { KeyedHash, Secret } from '@countersign/sealing';
-import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, TestBed } from './test-bed.js';
+import { createReplyKey, KeyedHash, sealReply, Secret } from '@countersign/sealing';
+import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, receiptOf, TestBed } from './test-bed.js';
 
 const PATH = '/v1/verifications';
 const hash = new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url')));
@@ -25,7 +25,7 @@ describe('POST /v1/verifications', () => {
     const { status, body } = await guess({ callId: 'call-1' });
     expect({ status, body }).toEqual({
       status: 200,
-      body: { verificationId: 'v-1', outcome: 'verified', level: 'verified' },
+      body: { verificationId: 'v-1', outcome: 'verified', level: 'verified', receipt: expect.any(String) },
     });
     expect(requested()).toMatchObject({
       tenant: 'acme',
@@ -39,7 +39,7 @@ describe('POST /v1/verifications', () => {
       callerTail: '',
       repeatSeconds: 60,
     });
-    expect(await bed.unsealed()).toEqual({ pin: '4821' });
+    expect(await bed.unsealed()).toEqual({ pin: '4821', replyKey: expect.stringMatching(/^[\w-]{43}$/) });
   });
 
   it('takes all spellings of one telephone number for one number', async () => {
@@ -75,7 +75,25 @@ describe('POST /v1/verifications', () => {
 
   it('tells nothing of the subject, whatever the decision holds', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'c-1', displayName: 'Ada', locale: 'en' });
-    expect(Object.keys((await guess()).body).sort()).toEqual(['level', 'outcome']);
+    expect(Object.keys((await guess()).body).sort()).toEqual(['level', 'outcome', 'receipt']);
+  });
+
+  it('hands out the receipt that was sealed for this request, in clear', async () => {
+    const { body } = await guess();
+    expect(body['receipt']).toBe(receiptOf({ level: 'verified', verificationId: 'v-1' }));
+    expect(bed.bytes).not.toContain(body['receipt']);
+  });
+
+  it.each([
+    ['none', ''],
+    [
+      'one under another key',
+      sealReply(receiptOf({ level: 'verified', verificationId: 'v-1' }), createReplyKey()) ?? '',
+    ],
+    ['one in clear', receiptOf({ level: 'verified', verificationId: 'v-1' })],
+  ])('believes no success that came with a receipt that is %s', async (_, receipt) => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', verificationId: 'v-1', receipt });
+    expect((await guess()).body).toEqual({ outcome: 'unavailable', level: 'none' });
   });
 
   it('gives the same request under the same key the same command, and another agent another one', async () => {

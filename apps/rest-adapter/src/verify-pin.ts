@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
-import { KeyedHash, Sealer } from '@countersign/sealing';
+import { createReplyKey, KeyedHash, openReceipt, Sealer, SealBrokenError } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { CommandBus, ReplyTimeout } from './ports.js';
 
@@ -36,6 +36,7 @@ export class VerifyPin {
     const { tenant } = agent;
     const { subject, callId, pin } = guess;
     const commandId = this.#commandId(agent.agent, idempotencyKey);
+    const replyKey = createReplyKey();
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
     const request = message(VerificationRequested, {
       commandId,
@@ -51,12 +52,13 @@ export class VerifyPin {
       ...(callId === undefined ? {} : { callId }),
       callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
       callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
-      sealed: await this.sealer.seal({ pin }, { commandId, tenant }),
+      sealed: await this.sealer.seal({ pin, replyKey }, { commandId, tenant }),
     });
     try {
-      return await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
+      const decided = await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
+      return believed(decided, replyKey);
     } catch (error) {
-      if (!(error instanceof ServiceError && error.retriable)) throw error;
+      if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });
     }
   }
@@ -64,5 +66,26 @@ export class VerifyPin {
   /** The key is hashed with the agent: two agents that choose the same key do not meet. */
   #commandId(agent: string, idempotencyKey: string | undefined): string {
     return `rest-${idempotencyKey === undefined ? randomUUID() : this.hash.hash('idempotency-key', agent, idempotencyKey)}`;
+  }
+}
+
+/**
+ * A success with its receipt in clear. Without one that was sealed for this request it is none: only the verification
+ * service could open the request, so nobody else could have sealed it.
+ * @throws ServiceError SEAL_BROKEN
+ */
+function believed(decided: VerificationDecided, replyKey: string): VerificationDecided {
+  if (decided.outcome !== 'verified') return decided;
+  const { subjectId: sub, level, verificationId: jti } = decided;
+  try {
+    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
+    return message(VerificationDecided, { ...decided, receipt });
+  } catch (error) {
+    if (!(error instanceof SealBrokenError)) throw error;
+    throw new ServiceError(
+      'SEAL_BROKEN',
+      'A success came without the receipt of its request: it is not believed',
+      false,
+    );
   }
 }

@@ -1,4 +1,9 @@
-import { type AgentPublished, type VerificationDecided, type VerificationRequested } from '@countersign/contracts';
+import {
+  type AgentPublished,
+  type CallStateAnswered,
+  type VerificationDecided,
+  type VerificationRequested,
+} from '@countersign/contracts';
 
 /** Who may call. A copy in memory: asking it costs no I/O. */
 export abstract class Agents {
@@ -13,4 +18,14 @@ export abstract class Verifications {
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE; the guess may or may not have been counted
    */
   abstract decide(request: VerificationRequested): Promise<VerificationDecided>;
+}
+
+/** The server's own record of calls. */
+export abstract class CallStates {
+  /**
+   * What is known of the caller of a call: nothing, unless a success in it still holds.
+   * @param callId as the verification of this call named it
+   * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE
+   */
+  abstract find(agent: AgentPublished, callId: string): Promise<CallStateAnswered>;
 }

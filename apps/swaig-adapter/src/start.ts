@@ -25,7 +25,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
 
-  const host = await Host.open(NAME, settings, [TOPICS.requests, TOPICS.directory], fatal, replace);
+  const host = await Host.open(NAME, settings, [TOPICS.requests, TOPICS.queries, TOPICS.directory], fatal, replace);
   try {
     const bus = await host.client();
     const directory = await host.directory();

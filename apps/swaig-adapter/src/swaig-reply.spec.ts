@@ -35,8 +35,8 @@ const CONNECT = {
 };
 
 describe('a success', () => {
-  it('greets by name, sets the global data and switches on what the level unlocks, in this order', () => {
-    expect(reply('verified', SUCCESS)).toEqual({
+  it('greets by name, sets the global data, hands over the receipt and switches on what the level unlocks, in this order', () => {
+    expect(reply('verified', { ...SUCCESS, receipt: 'the.receipt.itself' })).toEqual({
       response: 'Thank you, Pat Example. How can I help you today?',
       action: [
         {
@@ -47,6 +47,7 @@ describe('a success', () => {
             verification_id: 'v-1',
           },
         },
+        { set_meta_data: { receipt: 'the.receipt.itself' } },
         {
           toggle_functions: [
             { function: 'get_store_hours', active: true },

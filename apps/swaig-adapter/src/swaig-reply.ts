@@ -12,6 +12,7 @@ export interface SwaigReply {
 /** Wire forms of `process_action` of the platform's engine, as far as this adapter uses them. */
 export type SwaigAction =
   | { readonly set_global_data: Readonly<Record<string, unknown>> }
+  | { readonly set_meta_data: { readonly receipt: string } }
   | { readonly toggle_functions: readonly { readonly function: string; readonly active: boolean }[] }
   | {
       readonly SWML: {
@@ -110,6 +111,7 @@ function welcome(decision: VerificationDecided, policy: Policy): SwaigReply {
           verification_id: decision.verificationId,
         },
       },
+      ...(decision.receipt === undefined ? [] : [{ set_meta_data: { receipt: decision.receipt } }]),
       ...(unlocked.length === 0
         ? []
         : [{ toggle_functions: unlocked.map((name) => ({ function: name, active: true })) }]),

@@ -13,7 +13,7 @@ import {
 } from '@countersign/contracts';
 import { type HostedService } from '@countersign/hosting';
 import { HEADERS, MemoryBroker, type BusRecord, type ConsumedRecord } from '@countersign/messaging';
-import { createSealingKeys, KeyedHash, Secret, Unsealer } from '@countersign/sealing';
+import { createSealingKeys, KeyedHash, sealReply, Secret, Unsealer } from '@countersign/sealing';
 import { start } from './start.js';
 import { exampleAgent } from './test-policy.js';
 
@@ -118,7 +118,7 @@ export class TestBed {
   }
 
   async #playOthers(): Promise<void> {
-    await this.broker.ensureTopics([TOPICS.requests, TOPICS.directory]);
+    await this.broker.ensureTopics([TOPICS.requests, TOPICS.queries, TOPICS.directory]);
     await this.publish(
       exampleAgent('desk', 'acme', PASSWORD),
       exampleAgent('help', 'umbrella', PASSWORD, { functions: ['verify_identity'] }),
@@ -132,6 +132,16 @@ export class TestBed {
     await played.ready;
   }
 
+  /** A success is believed only with a receipt under the key of its request. */
+  async #addReceipt(
+    decision: VerificationDecided,
+    { commandId, tenant, sealed }: VerificationRequested,
+  ): Promise<void> {
+    const { replyKey } = await this.unsealer.unseal(sealed, { commandId, tenant });
+    const receipt = sealReply(receiptOf(decision), replyKey);
+    if (receipt !== undefined) decision.receipt ??= receipt;
+  }
+
   async #answer({ headers, key, value }: ConsumedRecord): Promise<void> {
     this.bytes += `${key}${JSON.stringify(headers)}${value.toString()}`;
     const fields = JSON.parse(value.toString()) as FieldsOf<VerificationRequested>;
@@ -141,9 +151,16 @@ export class TestBed {
     if (decided === undefined) return;
     const { commandId } = request;
     const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
+    if (decision.outcome === 'verified') await this.#addReceipt(decision, request);
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
     await this.broker.send([{ ...record(decision, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
   }
+}
+
+/** A receipt as far as an adapter reads it: who, how far, which verification. */
+export function receiptOf({ subjectId, level, verificationId }: Partial<VerificationDecided>): string {
+  const claims = { sub: subjectId, level, jti: verificationId };
+  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
 
 export function basic(agent: string, password: string): string {

@@ -1,9 +1,9 @@
 import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
-import { createSealingKeys, Sealer } from '@countersign/sealing';
+import { createReplyKey, createSealingKeys, Sealer, sealReply } from '@countersign/sealing';
 import { eventually } from '@countersign/testing';
 import { Verifications } from './ports.js';
 import { TEXTS } from './swaig-reply.js';
-import { basic, PASSWORD, PHONE, pinCall, sample, TestBed, type Received } from './test-bed.js';
+import { basic, PASSWORD, PHONE, pinCall, receiptOf, sample, TestBed, type Received } from './test-bed.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 import { exampleAgent } from './test-policy.js';
 import { VerifyCaller } from './verify-caller.js';
@@ -218,6 +218,23 @@ describe('an answer', () => {
   it('about a guess still worked on elsewhere is unavailable, and no success', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', conflict: 'in_flight' });
     expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+  });
+
+  it('that is a success brings its receipt in clear, for this adapter alone', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+    const receipt = receiptOf({ level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+    expect((await bed.verify({ pin: '4217' })).body['action']).toContainEqual({ set_meta_data: { receipt } });
+    expect(`${bed.bytes}${bed.log}`).not.toContain(receipt);
+  });
+
+  it('that claims a success without the receipt of this request is not believed', async () => {
+    const success = { outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
+    const foreign = sealReply(receiptOf(success), createReplyKey()) ?? '';
+    for (const receipt of ['', receiptOf(success), foreign]) {
+      bed.decide = () => ({ ...success, receipt });
+      expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+    }
+    await eventually('it is logged', () => bed.log.includes('"fault":"SEAL_BROKEN"'));
   });
 
   it('to what is not verify_pin is harmless and asks nobody', async () => {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { message, SUBJECT_PATTERN, VerificationRequested } from '@countersign/contracts';
-import { type AgentPublished, type VerificationDecided } from '@countersign/contracts';
-import { type KeyedHash, type Sealer } from '@countersign/sealing';
-import { toE164 } from '@countersign/service';
+import { message, SUBJECT_PATTERN, VerificationDecided, VerificationRequested } from '@countersign/contracts';
+import { type AgentPublished } from '@countersign/contracts';
+import { createReplyKey, openReceipt, SealBrokenError, type KeyedHash, type Sealer } from '@countersign/sealing';
+import { ServiceError, toE164 } from '@countersign/service';
 import { type Verifications } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
@@ -49,23 +49,26 @@ export class VerifyCaller {
     const key = `${commandId}:${fingerprint}`;
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const decision = this.sealer.seal({ pin }, { commandId, tenant }).then((sealed) =>
-      this.verifications.decide(
-        message(VerificationRequested, {
-          commandId,
-          fingerprint,
-          repeatSeconds: REPEAT_SECONDS,
-          tenant,
-          agent: agent.agent,
-          channel: 'swaig',
-          method: 'pin',
-          ...subject,
-          ...(call.callId === '' ? {} : { callId }),
-          callerKey: this.hash.hash('caller', tenant, e164 ?? call.caller),
-          callerTail: e164?.slice(-2) ?? '',
-          sealed,
-        }),
-      ),
+    const replyKey = createReplyKey();
+    const decision = this.sealer.seal({ pin, replyKey }, { commandId, tenant }).then((sealed) =>
+      this.verifications
+        .decide(
+          message(VerificationRequested, {
+            commandId,
+            fingerprint,
+            repeatSeconds: REPEAT_SECONDS,
+            tenant,
+            agent: agent.agent,
+            channel: 'swaig',
+            method: 'pin',
+            ...subject,
+            ...(call.callId === '' ? {} : { callId }),
+            callerKey: this.hash.hash('caller', tenant, e164 ?? call.caller),
+            callerTail: e164?.slice(-2) ?? '',
+            sealed,
+          }),
+        )
+        .then((decided) => believed(decided, replyKey)),
     );
     this.#underWay.set(key, decision);
     try {
@@ -102,4 +105,25 @@ function customerIdOf(call: FunctionCall): string {
   const value = call.args['customer_id'];
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' ? value.trim() : '';
+}
+
+/**
+ * A success with its receipt in clear. Without one that was sealed for this request it is none: only the verification
+ * service could open the request, so nobody else could have sealed it.
+ * @throws ServiceError SEAL_BROKEN
+ */
+function believed(decided: VerificationDecided, replyKey: string): VerificationDecided {
+  if (decided.outcome !== 'verified') return decided;
+  const { subjectId: sub, level, verificationId: jti } = decided;
+  try {
+    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
+    return message(VerificationDecided, { ...decided, receipt });
+  } catch (error) {
+    if (!(error instanceof SealBrokenError)) throw error;
+    throw new ServiceError(
+      'SEAL_BROKEN',
+      'A success came without the receipt of its request: it is not believed',
+      false,
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import { IsInt, Max, Min } from 'class-validator';
+import { IsInt, IsOptional, IsUrl, Length, Max, Min } from 'class-validator';
 import { IsSecret, StoreSettings } from '@countersign/hosting';
 import { Secret } from '@countersign/sealing';
 import { Hint } from '@countersign/service';
@@ -15,6 +15,23 @@ export class VerificationSettings extends StoreSettings {
   @IsSecret()
   @Hint('32 random bytes as base64url, the same for the adapters and the verification service')
   IDENTIFIER_KEY!: Secret;
+
+  @IsSecret()
+  @Hint('a JSON Web Key Set with private Ed25519 keys; npm run countersign -- secrets create DIR makes one')
+  RECEIPT_KEYS!: Secret;
+
+  /** How long a receipt is good, in seconds; the contract allows no more than five minutes. */
+  @IsInt() @Min(10) @Max(300) RECEIPT_SECONDS: number = 300;
+  /** Who a receipt says it is from. */
+  @IsOptional() @Length(1, 255) RECEIPT_ISSUER?: string;
+
+  @Hint('the address of the installation, for example https://verify.example.com')
+  @IsOptional()
+  @IsUrl(
+    { require_tld: false, require_protocol: true, protocols: ['http', 'https'], disallow_auth: true },
+    { message: '$property must be an http or https address without credentials' },
+  )
+  PUBLIC_URL?: string;
 
   /** argon2id memory of one hash. Below OWASP's minimum nothing starts. */
   @IsInt() @Min(19_456) @Max(1_048_576) HASH_MEMORY_KIB: number = 19_456;
@@ -53,4 +70,9 @@ export function poolAdvice(settings: VerificationSettings, concurrency: number, 
   }
   if (threads >= cores) return undefined;
   return `UV_THREADPOOL_SIZE is ${threads} on ${cores} cores, which hash no faster than ${threads}: set it before the start`;
+}
+
+/** The `iss` of receipts: what is set for them, else the address of the installation, else a name that is nobody's. */
+export function receiptIssuer({ RECEIPT_ISSUER, PUBLIC_URL }: VerificationSettings): string {
+  return RECEIPT_ISSUER ?? PUBLIC_URL?.replace(/\/+$/, '') ?? 'urn:countersign';
 }

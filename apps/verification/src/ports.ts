@@ -5,6 +5,7 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { type CredentialKind } from './domain/attempts.js';
+import { type CallState } from './domain/call-state.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
 
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
@@ -110,8 +111,11 @@ export interface Verdict {
   readonly attempt: SpentAttempt;
   /** Is a known caller of this subject from a success on; undefined as in {@link Attempt}. */
   readonly caller: string | undefined;
+  /** Without name and language of the subject: it is kept, and must not have to be looked through to erase somebody. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+  /** Of a success in a call: what is kept as the state of that call. */
+  readonly call?: CallState & { readonly callId: string };
 }
 
 /** A try that was cut off before its verdict. */
@@ -133,7 +137,7 @@ export abstract class AttemptStore {
    */
   abstract spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult>;
   /**
-   * Writes verdict, stored reply and facts in one transaction. The first verdict of an attempt stands: later ones
+   * Writes verdict, stored reply, facts and the state of the call in one transaction. The first verdict of an attempt stands: later ones
    * change nothing and get the first one's reply.
    */
   abstract close(verdict: Verdict): Promise<VerificationDecided>;
@@ -184,6 +188,48 @@ export abstract class Seals {
 export abstract class AttemptPolicies {
   /** Undefined: no such agent in this tenant (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+}
+
+/** What an agent's policy says of a verified call. */
+export abstract class CallPolicies {
+  /** How long a success holds in its call, in seconds; 0: no such agent in this tenant (any more). */
+  abstract verifiedSeconds(tenant: string, agent: string): number;
+}
+
+/** States of calls, as {@link AttemptStore.close} wrote them. */
+export abstract class CallStore {
+  /** The state while it holds; undefined also when its subject was erased since. */
+  abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
+}
+
+/** A receipt whose signature is right, as far as what is stored decides about it. Times in seconds since 1970. */
+export interface PresentedReceipt {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly jti: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+/** Receipts that were spent. */
+export abstract class ReceiptStore {
+  /** Whether its time is not over on the database's clock, it was not spent, and its subject was not erased since. */
+  abstract isGood(receipt: PresentedReceipt): Promise<boolean>;
+  /**
+   * Spends a receipt in one transaction with the fact: true for one command only, however many try at once, and for that
+   * command each time that it is delivered.
+   */
+  abstract consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean>;
+}
+
+/** Forgets subjects. */
+export abstract class Erasures {
+  /**
+   * Removes a subject with its numbers, credentials, key and states of calls, in one transaction with the fact. The
+   * attempt counter stays: nobody refills a budget by erasing. False: there is no such subject. The same command, delivered
+   * again, is true again and makes no second fact.
+   */
+  abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
 }
 
 export type { SpentAttempt, Violation };

@@ -1,8 +1,12 @@
 import { availableParallelism } from 'node:os';
 import {
   DEAD_LETTERS,
+  CallStateRequested,
   PinChangeRequested,
+  ReceiptIntrospectionRequested,
+  ReceiptKeysRequested,
   SubjectChangeRequested,
+  SubjectEraseRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   TOPICS,
@@ -11,25 +15,28 @@ import {
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
-import { KeyedHash, Keyring, Unsealer } from '@countersign/sealing';
+import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { keyFault } from '@countersign/stored-secrets';
-import { Verification1764000000001 } from '../migrations/1764000000001-verification.js';
-import { VerificationDeliveries1764000100001 } from '../migrations/1764000100001-deliveries.js';
-import { VerificationGate1764000200001 } from '../migrations/1764000200001-gate.js';
-import { VerificationKeys1764000400001 } from '../migrations/1764000400001-keys.js';
-import { hashConcurrency, poolAdvice, VerificationSettings } from './config.js';
+import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
+import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
+import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
-import { DirectoryPolicies } from './store/directory.policies.js';
+import { DirectoryCallPolicies, DirectoryPolicies } from './store/directory.policies.js';
+import { PostgresErasures } from './store/erasure.store.js';
 import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
+import { PostgresReceiptStore } from './store/receipt.store.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
 import { TamperReports } from './store/tamper-reports.js';
 import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
+
+/** How often states of calls and spent receipts whose time is over are removed. */
+const FORGET_MS = 60_000;
 
 /** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
 export interface VerificationReplacements extends Replacements {
@@ -46,19 +53,18 @@ export async function start(
   const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
   const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const receiptKeys = await checked('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
 
-  const topics = [TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
+  const topics = [
+    TOPICS.admissions,
+    TOPICS.subjectCommands,
+    TOPICS.queries,
+    TOPICS.directory,
+    TOPICS.facts,
+    DEAD_LETTERS,
+  ];
   const host = await Host.open('verification', settings, topics, fatal, replace);
-  const database = await host.database(
-    'verification',
-    [
-      Verification1764000000001,
-      VerificationDeliveries1764000100001,
-      VerificationGate1764000200001,
-      VerificationKeys1764000400001,
-    ],
-    settings,
-  );
+  const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
   await requireKeys(host, database, keyring);
   const relay = host.relay(database);
   const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
@@ -86,6 +92,11 @@ export async function start(
     host.onClose(() => Promise.resolve(hide()));
   }
 
+  const calls = new PostgresCallStore(database);
+  const receipts = new PostgresReceiptStore(database, wake);
+  const forget = (): void => void Promise.allSettled([calls.forget(), receipts.forget()]);
+  const forgetting = setInterval(forget, FORGET_MS);
+  host.onClose(() => Promise.resolve(clearInterval(forgetting)));
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
@@ -93,6 +104,12 @@ export async function start(
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),
+      callPolicies: new DirectoryCallPolicies(directory),
+      calls,
+      receipts,
+      receiptKeys,
+      receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
+      erasures: new PostgresErasures(database, hash, wake),
     }),
     {
       broker: host.broker,
@@ -104,6 +121,10 @@ export async function start(
         PinChangeRequested,
         SubjectStateRequested,
         SubjectUnlockRequested,
+        SubjectEraseRequested,
+        CallStateRequested,
+        ReceiptIntrospectionRequested,
+        ReceiptKeysRequested,
       ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),

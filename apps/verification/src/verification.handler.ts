@@ -8,6 +8,7 @@ import {
   VerificationAdmitted,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 import { UnlockSubject } from './unlock-subject.js';
 import { VerifyPin } from './verify-pin.js';
@@ -19,6 +20,7 @@ export class VerificationHandler {
     private readonly verifyPin: VerifyPin,
     private readonly manageSubject: ManageSubject,
     private readonly unlockSubject: UnlockSubject,
+    private readonly issueReceipt: IssueReceipt,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -28,7 +30,7 @@ export class VerificationHandler {
       await this.verifyPin.abandon(command);
       return undefined;
     }
-    return replyTo(context, await this.verifyPin.execute(command));
+    return replyTo(context, await this.issueReceipt.attach(command, await this.verifyPin.execute(command)));
   }
 
   @MessagePattern(SubjectChangeRequested.type)

@@ -1,6 +1,22 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { ReceiptKeys } from '@countersign/sealing';
+import { type ReceiptTerms, IssueReceipt } from './issue-receipt.js';
+import { EraseSubject } from './erase-subject.js';
+import { IntrospectReceipt } from './introspect-receipt.js';
 import { ManageSubject } from './manage-subject.js';
-import { AttemptPolicies, AttemptStore, PinVault, Seals, SubjectStore } from './ports.js';
+import {
+  AttemptPolicies,
+  AttemptStore,
+  type CallPolicies,
+  type CallStore,
+  type Erasures,
+  PinVault,
+  type ReceiptStore,
+  Seals,
+  SubjectStore,
+} from './ports.js';
+import { QueriesHandler } from './queries.handler.js';
+import { TellCallState } from './tell-call-state.js';
 import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 import { VerifyPin } from './verify-pin.js';
@@ -12,14 +28,22 @@ export interface VerificationParts {
   readonly vault: PinVault;
   readonly seals: Seals;
   readonly policies: AttemptPolicies;
+  readonly callPolicies: CallPolicies;
+  readonly calls: CallStore;
+  readonly receipts: ReceiptStore;
+  readonly receiptKeys: ReceiptKeys;
+  readonly receiptTerms: ReceiptTerms;
+  readonly erasures: Erasures;
 }
 
 @Module({})
 export class VerificationModule {
   static with(parts: VerificationParts): DynamicModule {
+    const { receiptKeys, receiptTerms, seals } = parts;
+    const introspect = new IntrospectReceipt(receiptKeys, seals, parts.receipts, receiptTerms.issuer);
     return {
       module: VerificationModule,
-      controllers: [VerificationHandler],
+      controllers: [VerificationHandler, QueriesHandler],
       providers: [
         { provide: SubjectStore, useValue: parts.subjects },
         { provide: AttemptStore, useValue: parts.attempts },
@@ -28,9 +52,20 @@ export class VerificationModule {
         { provide: AttemptPolicies, useValue: parts.policies },
         {
           provide: VerifyPin,
-          useFactory: (...ports: ConstructorParameters<typeof VerifyPin>) => new VerifyPin(...ports),
-          inject: [SubjectStore, AttemptStore, PinVault, Seals, AttemptPolicies],
+          useValue: new VerifyPin(
+            parts.subjects,
+            parts.attempts,
+            parts.vault,
+            seals,
+            parts.policies,
+            parts.callPolicies,
+          ),
         },
+        { provide: ReceiptKeys, useValue: receiptKeys },
+        { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
+        { provide: IntrospectReceipt, useValue: introspect },
+        { provide: TellCallState, useValue: new TellCallState(parts.calls) },
+        { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {
           provide: ManageSubject,
           useFactory: (...ports: ConstructorParameters<typeof ManageSubject>) => new ManageSubject(...ports),

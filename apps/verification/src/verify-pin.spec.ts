@@ -9,7 +9,7 @@ import {
 import { createSealingKeys, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
 import { ManualClock } from '@countersign/testing';
 import { ManageSubject } from './manage-subject.js';
-import { AttemptPolicies } from './ports.js';
+import { AttemptPolicies, CallPolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
@@ -31,6 +31,12 @@ class OneAgent extends AttemptPolicies {
   }
 }
 
+class QuarterOfAnHour extends CallPolicies {
+  override verifiedSeconds(): number {
+    return 900;
+  }
+}
+
 const key = (): Secret => new Secret(randomBytes(32).toString('base64url'));
 
 async function open(queueLimit = 100) {
@@ -44,7 +50,7 @@ async function open(queueLimit = 100) {
   const subjects = new MemorySubjectStore(hash);
   const attempts = new MemoryAttemptStore(clock);
   const manage = new ManageSubject(subjects, vault, seals);
-  const verify = new VerifyPin(subjects, attempts, vault, seals, new OneAgent());
+  const verify = new VerifyPin(subjects, attempts, vault, seals, new OneAgent(), new QuarterOfAnHour());
 
   const command = async (pin: unknown, more: Partial<VerificationAdmitted> = {}): Promise<VerificationAdmitted> => {
     const commandId = more.commandId ?? randomUUID();

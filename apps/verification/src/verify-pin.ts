@@ -7,10 +7,12 @@ import {
   type VerificationAdmitted,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { type CallState } from './domain/call-state.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
+  type CallPolicies,
   type PinVault,
   type Seals,
   type SubjectStore,
@@ -31,6 +33,7 @@ export class VerifyPin {
     private readonly vault: PinVault,
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
+    private readonly calls: CallPolicies,
   ) {}
 
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
@@ -58,7 +61,7 @@ export class VerifyPin {
       );
       switch (result.kind) {
         case 'answered':
-          return result.reply;
+          return named(result.reply, subject);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':
@@ -118,14 +121,14 @@ export class VerifyPin {
     outcome: Outcome,
   ): Promise<VerificationDecided> {
     const verified = outcome === 'verified';
+    const call = verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt) : undefined;
     const reply = message(VerificationDecided, {
       commandId: command.commandId,
       outcome,
       level: verified ? 'verified' : 'none',
       verificationId: attempt.attemptId,
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
-      ...(verified && subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
-      ...(verified && subject.locale !== undefined ? { locale: subject.locale } : {}),
+      ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
@@ -136,8 +139,43 @@ export class VerifyPin {
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
     const caller = callerOf(command);
-    return this.attempts.close({ tenant: command.tenant, guardKey: subject.guardKey, attempt, caller, reply, facts });
+    if (verified) facts.push(note('receipt.issued', { level: reply.level }));
+    const { tenant, callId } = command;
+    const closed = await this.attempts.close({
+      tenant,
+      guardKey: subject.guardKey,
+      attempt,
+      caller,
+      reply,
+      facts,
+      ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
+    });
+    return named(closed, subject);
   }
+
+  /** From the time of the try on: that is the database's, and the same whenever it is asked for. */
+  #callState(command: VerificationAdmitted, subject: string, attempt: SpentAttempt): CallState {
+    const { tenant, agent } = command;
+    const until = Date.parse(attempt.spentAt) + this.calls.verifiedSeconds(tenant, agent) * 1000;
+    return {
+      agent,
+      level: 'verified',
+      subject,
+      verificationId: attempt.attemptId,
+      verifiedAt: attempt.spentAt,
+      expiresAt: new Date(until).toISOString(),
+    };
+  }
+}
+
+/** A success with what is personal, which no stored reply holds: an erased subject has no name there. */
+function named(reply: VerificationDecided, subject: Partial<FoundSubject>): VerificationDecided {
+  if (reply.outcome !== 'verified' || subject.id !== reply.subjectId) return reply;
+  return message(VerificationDecided, {
+    ...reply,
+    ...(subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
+    ...(subject.locale !== undefined ? { locale: subject.locale } : {}),
+  });
 }
 
 /** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */

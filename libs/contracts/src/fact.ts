@@ -20,6 +20,9 @@ export const FACT_KINDS = [
   'credential.unlocked',
   'credential.broken',
   'key.rotated',
+  'receipt.issued',
+  'receipt.consumed',
+  'subject.erased',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 

@@ -8,3 +8,4 @@ export * from './management.js';
 export * from './directory.js';
 export * from './error-codes.js';
 export * from './dead-letter.js';
+export * from './queries.js';

@@ -102,6 +102,12 @@ export class SubjectUnlockRequested extends SubjectCommand {
   @Matches(HEX_64) reasonKey!: string;
 }
 
+/** Erases a subject: what is known of it, its credentials and its key. The counter of guesses stays. */
+export class SubjectEraseRequested extends SubjectCommand {
+  static readonly type = 'subject.erase-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+}
+
 /** A rule that the input broke: the field, and the rule in words. Never the value. */
 export interface Violation {
   readonly field: string;

@@ -9,6 +9,7 @@ export const TOPICS = {
   requests: { name: 'verification.requests', kind: 'command' },
   admissions: { name: 'verification.admissions', kind: 'command' },
   subjectCommands: { name: 'subject.commands', kind: 'command' },
+  queries: { name: 'verification.queries', kind: 'command' },
   directoryCommands: { name: 'directory.commands', kind: 'command' },
   directory: { name: 'countersign.directory', kind: 'state' },
   facts: { name: 'countersign.facts', kind: 'fact' },

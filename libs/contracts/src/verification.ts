@@ -1,4 +1,4 @@
-import { IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsISO8601, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
@@ -39,7 +39,7 @@ export class VerificationRequested extends Message {
   @Matches(HEX_64) callerKey!: string;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
-  /** Compact JWE of `{pin}`, bound to `commandId` and `tenant`. */
+  /** Compact JWE of `{pin, replyKey}`, bound to `commandId` and `tenant`; `replyKey` seals the receipt of the answer. */
   @Length(1, 8192) sealed!: string;
 
   get partitionKey(): string {
@@ -71,6 +71,12 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsInt() @Min(0) attemptsLeft?: number;
   /** Set for `rate_limited`: whole seconds until the next request can pass. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
+  /** Only after a success: when it was tried, on the database's clock, ISO 8601. */
+  @IsOptional() @IsISO8601() verifiedAt?: string;
+  /** Only after a success: until when the call counts as verified, ISO 8601. */
+  @IsOptional() @IsISO8601() expiresAt?: string;
+  /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
+  @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
 

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSealingKeys } from '@countersign/sealing';
+import { createReceiptKeys, createSealingKeys } from '@countersign/sealing';
 
 /** Every secret that an installation needs, by the name of its setting. */
 export const SECRET_NAMES = [
   'ADMIN_API_KEY',
   'CREDENTIAL_KEYS',
   'IDENTIFIER_KEY',
+  'RECEIPT_KEYS',
   'SEALING_PRIVATE_KEYS',
   'SEALING_PUBLIC_KEYS',
 ] as const;
@@ -48,6 +49,7 @@ export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<S
   keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
   keep('IDENTIFIER_KEY', random);
+  keep('RECEIPT_KEYS', () => createReceiptKeys('r1'));
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
   return { values, made };

@@ -1,3 +1,10 @@
 export { countKeyUse, keyFault, type KeyUse } from './key-use.js';
 export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
-export { credentialContext, profileContext, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
+export {
+  credentialContext,
+  OWN_KEY_ID,
+  profileContext,
+  subjectKeyContext,
+  WRAPPED_COLUMNS,
+  type WrappedColumn,
+} from './wrapped-columns.js';

@@ -2,7 +2,7 @@ import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
 import { Outbox, type Database } from '@countersign/persistence';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
-import { WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
+import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
 export interface RewrapOptions {
   readonly database: Database;
@@ -44,7 +44,9 @@ export async function rewrap(options: RewrapOptions): Promise<RewrapResult[]> {
 
 /** Rows that wait for {@link rewrap}. */
 export async function countToRewrap({ database, keyring, columns = WRAPPED_COLUMNS }: RewrapOptions): Promise<number> {
-  const counts = columns.map(({ table, keyIdColumn }) => `(SELECT count(*) FROM ${table} WHERE ${keyIdColumn} <> $1)`);
+  const counts = columns.map(
+    ({ table, keyIdColumn }) => `(SELECT count(*) FROM ${table} WHERE ${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}'))`,
+  );
   const [row] = await database.query<{ rows: string }>(`SELECT ${counts.join(' + ')} AS rows`, [keyring.first]);
   return Number(row?.rows ?? 0);
 }
@@ -115,7 +117,7 @@ function selectNext(column: WrappedColumn, batch: number, further: boolean): str
   return `
     SELECT ${names}${bound}, ${column.keyIdColumn} AS key_id, ${column.bytesColumn} AS bytes
     FROM ${column.table}
-    WHERE ${column.keyIdColumn} <> $1 ${further ? `AND (${names}) > (${before})` : ''}
+    WHERE ${column.keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}') ${further ? `AND (${names}) > (${before})` : ''}
     ORDER BY ${names} LIMIT ${batch}`;
 }
 

@@ -26,6 +26,14 @@ export function credentialContext(row: {
   return [row.kind, row.tenant, row.subject, String(row.version)];
 }
 
+/** Stands where the id of a key stands when a subject's own key has wrapped the row. A keyring cannot have a key of this id. */
+export const OWN_KEY_ID = '@own';
+
+/** What the key of a subject's own is bound to. */
+export function subjectKeyContext(tenant: string, subject: string): string[] {
+  return ['subject-key', tenant, subject];
+}
+
 /** What the profile of a subject is bound to. */
 export function profileContext(tenant: string, subject: string, version: number): string[] {
   return ['profile', tenant, subject, String(version)];
@@ -58,5 +66,14 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     bytesColumn: 'profile',
     alsoBoundTo: ['version'],
     context: (row) => profileContext(text(row['tenant']), text(row['subject_id']), Number(row['version'])),
+  },
+  {
+    name: 'subject keys',
+    table: 'verification.subject_keys',
+    primaryKey: { tenant: 'text', subject_id: 'text' },
+    keyIdColumn: 'key_id',
+    bytesColumn: 'wrapped',
+    alsoBoundTo: [],
+    context: (row) => subjectKeyContext(text(row['tenant']), text(row['subject_id'])),
   },
 ];

@@ -32,6 +32,9 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'credential.unlocked': { family: 'accountChange', activityId: 12, activityName: 'Unlock' },
   'credential.broken': { family: 'accountChange', activityId: 99, activityName: 'Tampering Found' },
   'key.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
+  'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
 };
 
 /** Of medium severity although they have no outcome. */

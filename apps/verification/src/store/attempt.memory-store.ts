@@ -1,5 +1,6 @@
 import { type AttemptPolicy, type FactRecorded, type VerificationDecided } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
+import { afterSuccess, type CallState } from '../domain/call-state.js';
 import {
   CREDENTIAL_KINDS,
   FRESH,
@@ -30,6 +31,8 @@ interface Command {
 /** The twin of the PostgreSQL store for tests of use cases. JavaScript runs one step at a time, so it is atomic too. */
 export class MemoryAttemptStore extends AttemptStore {
   readonly facts: FactRecorded[] = [];
+  /** States of calls, by tenant and call. */
+  readonly calls = new Map<string, CallState>();
   readonly #guards = new Map<string, Guard>();
   readonly #commands = new Map<string, Command>();
   readonly #unlocked = new Set<string>();
@@ -56,7 +59,7 @@ export class MemoryAttemptStore extends AttemptStore {
     return Promise.resolve({ kind: 'spent', attempt: spent });
   }
 
-  override close({ attempt, caller, reply, facts }: Verdict): Promise<VerificationDecided> {
+  override close({ tenant, attempt, caller, reply, facts, call }: Verdict): Promise<VerificationDecided> {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
     if (!command) return Promise.resolve(reply);
     if (command.reply) return Promise.resolve(command.reply);
@@ -64,6 +67,10 @@ export class MemoryAttemptStore extends AttemptStore {
     const key = keyOf(command.attempt.tenant, command.attempt.guardKey, command.attempt.method);
     this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, attempt, caller, reply.outcome === 'verified'));
     this.facts.push(...facts);
+    if (call) {
+      const { callId, ...success } = call;
+      this.calls.set(`${tenant}/${callId}`, afterSuccess(this.calls.get(`${tenant}/${callId}`), success));
+    }
     return Promise.resolve(reply);
   }
 

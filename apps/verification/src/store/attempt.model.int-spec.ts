@@ -1,8 +1,7 @@
 import { jest } from '@jest/globals';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
-import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
-import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
+import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { GateModel, REAL, seeded, type Statements } from './attempt.model.js';
 
 // A hundred thousand tries, on machines that do other work beside them.
@@ -21,7 +20,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001, VerificationGate1764000200001],
+    migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
     poolSize: 4,
   });

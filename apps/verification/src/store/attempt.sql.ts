@@ -160,12 +160,15 @@ export const SPEND = spendStatement();
  * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}. `settled` is `settle` of
  * `domain/attempts.ts`.
  *
- * Arrays of equal length, no guard twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON, $6 callers
+ * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
+ *
+ * Arrays of equal length, no guard and no call twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
+ * $6 callers, $7 states of calls as JSON, or null
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[])
-    AS v(attempt_id, outcome, reply, command_id, facts, caller)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[])
+    AS v(attempt_id, outcome, reply, command_id, facts, caller, call)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
   WHERE c.command_id IN (SELECT command_id FROM verdict)
@@ -198,6 +201,20 @@ WITH verdict AS MATERIALIZED (
   UPDATE verification.commands c SET reply = v.reply
   FROM verdict v JOIN closed USING (attempt_id)
   WHERE c.command_id = v.command_id AND c.attempt_id = v.attempt_id
+), called AS (
+  INSERT INTO verification.calls AS k
+    (tenant, call_id, agent, level, subject_id, verification_id, verified_at, expires_at)
+  SELECT l.tenant, s."callId", s.agent, s.level, s.subject, s."verificationId", s."verifiedAt", s."expiresAt"
+  FROM settled JOIN locked l USING (attempt_id) JOIN verdict v USING (attempt_id),
+    LATERAL jsonb_to_record(v.call) AS s("callId" text, agent text, level text, subject text, "verificationId" uuid,
+                                         "verifiedAt" timestamptz, "expiresAt" timestamptz)
+  WHERE v.call IS NOT NULL
+  ORDER BY 1, 2
+  ON CONFLICT (tenant, call_id) DO UPDATE
+    SET agent = EXCLUDED.agent, level = EXCLUDED.level, subject_id = EXCLUDED.subject_id,
+        verification_id = EXCLUDED.verification_id, verified_at = EXCLUDED.verified_at, expires_at = EXCLUDED.expires_at
+    WHERE NOT (k.subject_id = EXCLUDED.subject_id AND k.expires_at > EXCLUDED.verified_at
+               AND k.level = 'verified' AND EXCLUDED.level = 'identified')
 ), published AS (
   INSERT INTO verification.outbox (id, topic, key, headers, payload)
   SELECT f.id, f.topic, f.key, f.headers, f.value
@@ -225,3 +242,8 @@ WHERE tenant = $1 AND guard_key = ANY ($2::text[])`;
 export const RENEW = `
 UPDATE verification.guards SET failures = 0, stranger_failures = 0, disabled = false, callers = '{}'
 WHERE tenant = $1 AND guard_key = $2`;
+
+/** The counters of an erased subject are those of a reference that nobody answers to. $1 tenant, $2 guard keys */
+export const FORGET = `
+UPDATE verification.guards SET callers = '{}', subject_id = NULL
+WHERE tenant = $1 AND guard_key = ANY ($2::text[])`;

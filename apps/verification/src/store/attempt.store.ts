@@ -82,7 +82,11 @@ export class PostgresAttemptStore extends AttemptStore {
       run: (tries) => this.#spendAll(tries),
     });
     this.#close = new Batched({
-      rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
+      rows: ({ verdict }) => [
+        `command ${verdict.reply.commandId}`,
+        guardOf(verdict.tenant, verdict.guardKey),
+        ...(verdict.call ? [`call ${verdict.tenant} ${verdict.call.callId}`] : []),
+      ],
       run: (closings) => this.#closeAll(closings),
       moreToCome: moreVerdictsToCome,
     });
@@ -201,6 +205,7 @@ export function closeParameters(closings: readonly Closing[]): unknown[][] {
     of(({ reply }) => reply.commandId),
     closings.map(({ facts }) => facts),
     of(({ caller }) => caller ?? null),
+    of(({ call }) => call && JSON.stringify(call)),
   ];
 }
 

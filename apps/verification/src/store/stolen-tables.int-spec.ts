@@ -4,9 +4,7 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { keyFault, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
 import { createTestDatabase, eventually } from '@countersign/testing';
-import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
-import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
-import { VerificationKeys1764000400001 } from '../../migrations/1764000400001-keys.js';
+import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { asSpent } from '../domain/spent-attempt.js';
 import { type StoredCredential } from '../ports.js';
 import { attemptOf, spentOf } from './attempt.store.contract.js';
@@ -40,7 +38,7 @@ beforeAll(async () => {
   database = await openDatabase({
     url: test.url,
     schema: 'verification',
-    migrations: [Verification1764000000001, VerificationGate1764000200001, VerificationKeys1764000400001],
+    migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
   });
   await build();

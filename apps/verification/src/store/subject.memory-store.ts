@@ -83,4 +83,12 @@ export class MemorySubjectStore extends SubjectStore {
       updatedAt: new Date(0).toISOString(),
     });
   }
+
+  /** False: there is no such subject. */
+  remove(tenant: string, subject: string): boolean {
+    for (const [key, owner] of this.#phones) {
+      if (owner === subject && key.startsWith(`${tenant}/`)) this.#phones.delete(key);
+    }
+    return this.#subjects.delete(`${tenant}/${subject}`);
+  }
 }

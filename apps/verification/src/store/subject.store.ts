@@ -3,9 +3,8 @@ import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
-import { profileContext } from '@countersign/stored-secrets';
 import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
+import { ProfileVault } from './profile-vault.js';
 import { SubjectStore, type FoundSubject, type Profile, type SubjectChange, type SubjectState } from '../ports.js';
 import { RENEW } from './attempt.sql.js';
 import { type ReportTampering } from './tamper-reports.js';
@@ -15,6 +14,8 @@ interface FoundRow {
   version: number;
   profile_key_id: string;
   profile: Buffer;
+  own_key_id: string | null;
+  own_key: Buffer | null;
   credential_version: number | null;
   credential_key_id: string | null;
   wrapped: Buffer | null;
@@ -35,9 +36,10 @@ interface Reference {
 const FIND = `
 SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kind, ref, place), LATERAL (
-  SELECT s.subject_id, s.version, s.profile_key_id, s.profile,
+  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
     c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.cap
   FROM verification.subjects s
+  LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
   LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = 'pin'
   WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
     (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = r.tenant AND p.phone_key = r.ref) END
@@ -47,11 +49,12 @@ FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(tenant, kin
 export class PostgresSubjectStore extends SubjectStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  readonly #profiles: ProfileVault;
   readonly #find: Batched<Reference, FoundRow | undefined>;
 
   constructor(
     private readonly database: Database,
-    private readonly keyring: Keyring,
+    keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
     private readonly report?: ReportTampering,
@@ -59,6 +62,7 @@ export class PostgresSubjectStore extends SubjectStore {
     super();
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
+    this.#profiles = new ProfileVault(keyring);
     this.#find = new Batched({ run: (references) => this.#findAll(references) });
   }
 
@@ -74,7 +78,7 @@ export class PostgresSubjectStore extends SubjectStore {
       };
       return { ...nobody, guardKey: this.hash.hash('guard', tenant, kind, ref) };
     }
-    const profile = await this.#unwrapProfile(tenant, row);
+    const profile = await this.#openProfile(tenant, row);
     return {
       id: row.subject_id,
       // A known subject has one counter, whether it was named by id or by number.
@@ -112,7 +116,7 @@ export class PostgresSubjectStore extends SubjectStore {
         const before = await this.#lock(tx, tenant, subject);
         const version = (before?.version ?? 0) + 1;
         const profile = { ...before?.profile, ...change };
-        await this.#writeProfile(tx, tenant, subject, version, profile);
+        await this.#profiles.write(tx, tenant, subject, version, profile, before?.ownKey);
         if (change.phones) await this.#writePhones(tx, tenant, subject, change.phones);
         await this.#record(tx, tenant, subject, 'subject.changed', commandId, {
           fields: Object.keys(change).join(' '),
@@ -195,25 +199,20 @@ export class PostgresSubjectStore extends SubjectStore {
     };
   }
 
-  async #lock(tx: Sql, tenant: string, subject: string): Promise<{ version: number; profile: Profile } | undefined> {
+  async #lock(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+  ): Promise<{ version: number; profile: Profile; ownKey: Keyring | undefined } | undefined> {
     const [row] = await tx.query<FoundRow>(
-      `SELECT subject_id, version, profile_key_id, profile FROM verification.subjects
-       WHERE tenant = $1 AND subject_id = $2 FOR UPDATE`,
+      `SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
+       FROM verification.subjects s LEFT JOIN verification.subject_keys k USING (tenant, subject_id)
+       WHERE s.tenant = $1 AND s.subject_id = $2 FOR UPDATE OF s`,
       [tenant, subject],
     );
-    return row && { version: row.version, profile: await this.#unwrapProfile(tenant, row) };
-  }
-
-  async #writeProfile(tx: Sql, tenant: string, subject: string, version: number, profile: Profile): Promise<void> {
-    const { keyId, bytes } = this.keyring.wrap(JSON.stringify(profile), profileContext(tenant, subject, version));
-    await tx.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-       VALUES ($1, $2, $3, $4, $5)
-       ON CONFLICT (tenant, subject_id) DO UPDATE
-         SET version = EXCLUDED.version, profile_key_id = EXCLUDED.profile_key_id, profile = EXCLUDED.profile,
-             updated_at = clock_timestamp()`,
-      [tenant, subject, version, keyId, bytes],
-    );
+    if (!row) return undefined;
+    const profile = await this.#openProfile(tenant, row);
+    return { version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
   }
 
   async #writePhones(tx: Sql, tenant: string, subject: string, phones: readonly string[]): Promise<void> {
@@ -247,18 +246,12 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  async #unwrapProfile(
-    tenant: string,
-    row: Pick<FoundRow, 'subject_id' | 'version' | 'profile_key_id' | 'profile'>,
-  ): Promise<Profile> {
-    const { subject_id: subject, profile_key_id: keyId } = row;
+  async #openProfile(tenant: string, row: FoundRow): Promise<Profile> {
     try {
-      const wrapped = { keyId, bytes: row.profile };
-      return JSON.parse(this.keyring.unwrap(wrapped, profileContext(tenant, subject, row.version))) as Profile;
-    } catch {
-      const reason = this.keyring.has(keyId) ? 'altered' : 'unknown_key';
-      await this.report?.({ what: 'profile', reason, tenant, subject });
-      throw new ServiceError('CREDENTIAL_BROKEN', 'A stored profile does not belong to its row or its key', false);
+      return this.#profiles.open(tenant, row);
+    } catch (error) {
+      await this.report?.({ what: 'profile', reason: 'altered', tenant, subject: row.subject_id });
+      throw error;
     }
   }
 }

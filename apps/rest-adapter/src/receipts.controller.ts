@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { Body, Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
+import {
+  message,
+  ReceiptIntrospected,
+  ReceiptIntrospectionRequested,
+  type AgentPublished,
+  type ReceiptKeysAnswered,
+} from '@countersign/contracts';
+import { Sealer } from '@countersign/sealing';
+import { CallingAgent, Requires } from './authenticate.js';
+import { IntrospectionBody } from './bodies.js';
+import { CommandBus, ReplyTimeout } from './ports.js';
+import { readBody } from './read-body.js';
+import { ReceiptKeySet } from './receipt-key-set.js';
+
+/** Whether a receipt is good, for backends that ask and for those that check it themselves. */
+@Controller()
+export class ReceiptsController {
+  constructor(
+    private readonly bus: CommandBus,
+    private readonly sealer: Sealer,
+    private readonly timeout: ReplyTimeout,
+    private readonly keySet: ReceiptKeySet,
+  ) {}
+
+  /** In the manner of RFC 7662: of a receipt that is not good nothing more is told than that. */
+  @Post('v1/receipts/introspect')
+  @HttpCode(200)
+  @Requires('verify')
+  async introspect(
+    @CallingAgent() { tenant, agent }: AgentPublished,
+    @Body() raw: unknown,
+  ): Promise<Record<string, unknown>> {
+    const { receipt, callId, consume = false } = readBody(IntrospectionBody, raw);
+    const commandId = `rest-${randomUUID()}`;
+    const query = message(ReceiptIntrospectionRequested, {
+      ...{ commandId, tenant, agent, consume },
+      ...(callId === undefined ? {} : { callId }),
+      sealed: await this.sealer.seal({ receipt }, { commandId, tenant }),
+    });
+    const { active, claims } = await this.bus.ask(query, ReceiptIntrospected, this.timeout.milliseconds);
+    return active ? { ...claims, active } : { active };
+  }
+
+  @Get('.well-known/jwks.json')
+  @Header('cache-control', 'public, max-age=60')
+  @Requires('public')
+  keys(): Promise<ReceiptKeysAnswered['keySet']> {
+    return this.keySet.get();
+  }
+}

@@ -1,0 +1,14 @@
+import { CallsAndReceipts1764000500001 } from './1764000500001-calls-and-receipts.js';
+import { Verification1764000000001 } from './1764000000001-verification.js';
+import { VerificationDeliveries1764000100001 } from './1764000100001-deliveries.js';
+import { VerificationGate1764000200001 } from './1764000200001-gate.js';
+import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
+
+/** All of them, in the order in which they run. */
+export const VERIFICATION_MIGRATIONS = [
+  Verification1764000000001,
+  VerificationDeliveries1764000100001,
+  VerificationGate1764000200001,
+  VerificationKeys1764000400001,
+  CallsAndReceipts1764000500001,
+];

@@ -1,0 +1,49 @@
+import { Controller } from '@nestjs/common';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import {
+  CallStateRequested,
+  message,
+  ReceiptIntrospectionRequested,
+  ReceiptKeysAnswered,
+  ReceiptKeysRequested,
+  SubjectEraseRequested,
+} from '@countersign/contracts';
+import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
+import { ReceiptKeys } from '@countersign/sealing';
+import { EraseSubject } from './erase-subject.js';
+import { IntrospectReceipt } from './introspect-receipt.js';
+import { TellCallState } from './tell-call-state.js';
+
+/** Carries questions about calls and receipts, and erasures, to their use cases. */
+@Controller()
+export class QueriesHandler {
+  constructor(
+    private readonly tellCallState: TellCallState,
+    private readonly introspectReceipt: IntrospectReceipt,
+    private readonly eraseSubject: EraseSubject,
+    private readonly keys: ReceiptKeys,
+  ) {}
+
+  @MessagePattern(CallStateRequested.type)
+  async callState(@Payload() query: CallStateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.tellCallState.execute(query));
+  }
+
+  @MessagePattern(ReceiptIntrospectionRequested.type)
+  async introspect(
+    @Payload() query: ReceiptIntrospectionRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.introspectReceipt.execute(query));
+  }
+
+  @MessagePattern(ReceiptKeysRequested.type)
+  receiptKeys(@Payload() { commandId }: ReceiptKeysRequested, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(ReceiptKeysAnswered, { commandId, keySet: { keys: this.keys.published } }));
+  }
+
+  @MessagePattern(SubjectEraseRequested.type)
+  async erase(@Payload() command: SubjectEraseRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.eraseSubject.execute(command));
+  }
+}

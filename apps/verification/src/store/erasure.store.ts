@@ -1,0 +1,62 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
+import { Inbox, Outbox, type Database } from '@countersign/persistence';
+import { type KeyedHash } from '@countersign/sealing';
+import { CREDENTIAL_KINDS, guardRow } from '../domain/attempts.js';
+import { Erasures } from '../ports.js';
+import { FORGET } from './attempt.sql.js';
+
+/** Erasure in PostgreSQL. */
+export class PostgresErasures extends Erasures {
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+
+  constructor(
+    private readonly database: Database,
+    private readonly hash: KeyedHash,
+    private readonly wakeRelay: () => void,
+  ) {
+    super();
+    this.#inbox = new Inbox(database);
+    this.#outbox = new Outbox(database);
+  }
+
+  override async erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
+    const erased = await this.database.transaction(async (tx) => {
+      // Numbers, credentials and the key go with the row: their foreign keys cascade. The row comes before the inbox, as
+      // in enrolment; an unknown subject leaves no trace in it.
+      const [row] = await tx.query<{ now: Date }>(
+        'DELETE FROM verification.subjects WHERE tenant = $1 AND subject_id = $2 RETURNING clock_timestamp() AS now',
+        [tenant, subject],
+      );
+      if (!row) return false;
+      // Before the calls, as a verdict locks them. What was spent and disabled stays: erasing is no way around it.
+      const guardKey = this.hash.hash('guard', tenant, 'id', subject);
+      await tx.query(FORGET, [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind))]);
+      await tx.query('DELETE FROM verification.calls WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
+      await this.#inbox.first(tx, 'subject-commands', commandId);
+      const fact = message(FactRecorded, {
+        factId: uuid(),
+        kind: 'subject.erased',
+        time: row.now.toISOString(),
+        tenant,
+        subject,
+        subjectKey: guardKey,
+        commandId,
+      });
+      await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+      return true;
+    });
+    if (erased) this.wakeRelay();
+    return erased || this.#isRepeated(commandId);
+  }
+
+  async #isRepeated(commandId: string): Promise<boolean> {
+    const rows = await this.database.query('SELECT 1 FROM verification.inbox WHERE consumer = $1 AND message_id = $2', [
+      'subject-commands',
+      commandId,
+    ]);
+    return rows.length > 0;
+  }
+}

@@ -1,0 +1,87 @@
+import { IsBoolean, IsIn, IsISO8601, IsObject, IsOptional, IsString, Length, MaxLength } from 'class-validator';
+import { Message } from './message.js';
+import { IsName, IsSubjectId } from './names.js';
+import { REPLY, TOPICS } from './topics.js';
+import { LEVELS, type Level } from './verification.js';
+
+/** Asks what is known of the caller of a call, from the server's own record. */
+export class CallStateRequested extends Message {
+  static readonly type = 'call-state.requested.v1';
+  static readonly topic = TOPICS.queries.name;
+  @IsName() tenant!: string;
+  @IsName() agent!: string;
+  @IsString() @Length(1, 256) callId!: string;
+  get partitionKey(): string {
+    return `${this.tenant}:${this.callId}`;
+  }
+}
+
+/** The state of a call. An unknown call, one of another tenant and one whose time is over are alike: not verified. */
+export class CallStateAnswered extends Message {
+  static readonly type = 'call-state.answered.v1';
+  static readonly topic = REPLY;
+  /** True for any success, as in the SWAIG answers; `level` says which. */
+  @IsBoolean() verified!: boolean;
+  @IsIn(LEVELS) level!: Level;
+  @IsOptional() @IsSubjectId() subject?: string;
+  @IsOptional() @IsString() @MaxLength(64) verificationId?: string;
+  /** ISO 8601, on the database's clock. */
+  @IsOptional() @IsISO8601() verifiedAt?: string;
+  @IsOptional() @IsISO8601() expiresAt?: string;
+  /** Nobody else waits at the address of the asker for this. */
+  get partitionKey(): string {
+    return this.verificationId ?? '';
+  }
+}
+
+/** Asks whether a receipt is good, and spends it when `consume` is set. The receipt travels sealed: it is a secret. */
+export class ReceiptIntrospectionRequested extends Message {
+  static readonly type = 'receipt.introspection-requested.v1';
+  static readonly topic = TOPICS.queries.name;
+  @Length(8, 128) commandId!: string;
+  @IsName() tenant!: string;
+  @IsName() agent!: string;
+  /** The call that the receipt must belong to, when the asker knows one. */
+  @IsOptional() @IsString() @Length(1, 256) callId?: string;
+  @IsBoolean() consume!: boolean;
+  /** Compact JWE of `{receipt}`, bound to `commandId` and `tenant`. */
+  @Length(1, 16_384) sealed!: string;
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
+/** The answer, in the manner of RFC 7662: of a receipt that is not good nothing more is told. */
+export class ReceiptIntrospected extends Message {
+  static readonly type = 'receipt.introspected.v1';
+  static readonly topic = REPLY;
+  @Length(8, 128) commandId!: string;
+  @IsBoolean() active!: boolean;
+  /** The claims of the receipt, only when it is active. */
+  @IsOptional() @IsObject() claims?: Record<string, string | number>;
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
+/** Asks for the public keys of receipts. */
+export class ReceiptKeysRequested extends Message {
+  static readonly type = 'receipt-keys.requested.v1';
+  static readonly topic = TOPICS.queries.name;
+  @Length(8, 128) commandId!: string;
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
+/** The public keys of receipts. */
+export class ReceiptKeysAnswered extends Message {
+  static readonly type = 'receipt-keys.answered.v1';
+  static readonly topic = REPLY;
+  @Length(8, 128) commandId!: string;
+  /** A JSON Web Key Set (RFC 7517). */
+  @IsObject() keySet!: { readonly keys: readonly Readonly<Record<string, string>>[] };
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}

@@ -1,0 +1,64 @@
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { decryptDirect, encryptDirect } from './direct-encryption.js';
+import { KEY_BYTES } from './keyed-hash.js';
+import { SealBrokenError } from './keyring.js';
+
+/**
+ * A key for the secret part of one answer: 32 random bytes as base64url. The asker makes it, seals it into its question,
+ * and forgets it with the answer, so nobody who reads the bus or a table can open what came back.
+ */
+export function createReplyKey(): string {
+  return randomBytes(KEY_BYTES).toString('base64url');
+}
+
+/**
+ * Seals a text for the one who made the key: compact JWE, `dir`, A256GCM.
+ * @returns undefined when the key is none: nobody could open it
+ */
+export function sealReply(text: string, replyKey: unknown): string | undefined {
+  const key = keyOf(replyKey);
+  return key && encryptDirect(key, { alg: 'dir', enc: 'A256GCM' }, text);
+}
+
+/** @throws SealBrokenError when it was not sealed under this key, or was changed */
+export function openReply(sealed: string, replyKey: string): string {
+  const key = keyOf(replyKey);
+  try {
+    if (key) return decryptDirect(key, sealed);
+  } catch {
+    // The reason would tell a forger what to mend.
+  }
+  throw new SealBrokenError('the answer was not sealed for this question');
+}
+
+/** What a receipt must say to stand behind an answer. */
+export interface ReceiptOf {
+  readonly sub: string | undefined;
+  readonly level: string;
+  readonly jti: string | undefined;
+}
+
+/**
+ * The receipt of an answer, in clear. Only who could open the question knows the key, so this is also the proof that the
+ * answer came from there: whoever can only write to the bus cannot make a success.
+ * @throws SealBrokenError when there is none, when it was not sealed under this key, or when it is of another answer
+ */
+export function openReceipt(sealed: string | undefined, replyKey: string, expected: ReceiptOf): string {
+  const receipt = openReply(sealed ?? '', replyKey);
+  if (agrees(receipt, expected)) return receipt;
+  throw new SealBrokenError('the receipt is that of another answer');
+}
+
+function agrees(receipt: string, { sub, level, jti }: ReceiptOf): boolean {
+  try {
+    const claims = JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Partial<ReceiptOf>;
+    return claims.sub === sub && claims.level === level && claims.jti === jti;
+  } catch {
+    return false;
+  }
+}
+
+function keyOf(replyKey: unknown): KeyObject | undefined {
+  const bytes = Buffer.from(typeof replyKey === 'string' ? replyKey : '', 'base64url');
+  return bytes.length === KEY_BYTES ? createSecretKey(bytes) : undefined;
+}
