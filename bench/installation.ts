@@ -88,7 +88,16 @@ async function seed(
   };
   await call('PUT', '', {
     name: 'Bench',
-    policy: { limits: { caller: LIFTED, call: LIFTED, subject: LIFTED, agent: LIFTED, tenant: LIFTED } },
+    policy: {
+      limits: {
+        caller: LIFTED,
+        call: LIFTED,
+        subject: LIFTED,
+        agent: LIFTED,
+        tenant: LIFTED,
+        subjectsPerCaller: LIFTED,
+      },
+    },
   });
   const agent = (await (await call('POST', '/agents', { agent: 'bench-agent' })).json()) as { password: string };
   const callers: { phone: string; pin: string }[] = [];

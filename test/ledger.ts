@@ -61,6 +61,17 @@ export class Ledger {
     return rows;
   }
 
+  /** Callers whom the rate limiter has let through as often as `limit`, and more often. */
+  async callersByAdmitted(limit: number): Promise<{ full: number; over: number }> {
+    const { rows } = await this.#client.query<{ full: number; over: number }>(
+      `SELECT count(*) FILTER (WHERE cardinality(commands) = $1)::int AS "full",
+         count(*) FILTER (WHERE cardinality(commands) > $1)::int AS over
+       FROM rate_limit.counters`,
+      [limit],
+    );
+    return rows[0] ?? { full: 0, over: 0 };
+  }
+
   /** How many tries each counter has seen, by its key. */
   async tries(tenant: string): Promise<Map<string, number>> {
     const { rows } = await this.#client.query<{ guard_key: string; tries: string }>(

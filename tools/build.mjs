@@ -10,6 +10,7 @@ const INPUTS = [
   'libs',
   'test',
   'bench',
+  'examples',
   'tsconfig.json',
   'tsconfig.build.json',
   'nest-cli.json',

@@ -145,39 +145,43 @@ function callers(world: () => World): void {
 }
 
 function platform(world: () => World): void {
-  it.each(readdirSync(SAMPLES))('gets 200 and a response for %s, with our function in it', async (file) => {
-    const { client, agent } = world();
-    const body = JSON.parse(readFileSync(join(SAMPLES, file), 'utf8')) as Json;
-    if (body['action'] === 'get_signature') {
-      const { status, json } = await client.post(agent, JSON.stringify(body));
-      expect([status, Object.values(json).length]).toEqual([200, 1]);
-      return;
-    }
-    const pin = { parsed: [{ pin: WRONG }], raw: JSON.stringify({ pin: WRONG }) };
-    for (const change of [{}, { function: 'verify_pin' }, { function: 'verify_pin', argument: pin }]) {
-      const { status, json } = await client.post(agent, JSON.stringify({ ...body, ...change }));
-      expect(status).toBe(200);
-      expect(json['response']).toEqual(expect.stringMatching(/\S/));
-      expect(json['action'] ?? []).not.toContainEqual({ set_global_data: expect.objectContaining({ verified: true }) });
-    }
-  });
+  it.each(readdirSync(SAMPLES).filter((file) => file.startsWith('req-')))(
+    'gets 200 and a response for %s, with our function in it',
+    async (file) => {
+      const { client, agent } = world();
+      const body = JSON.parse(readFileSync(join(SAMPLES, file), 'utf8')) as Json;
+      if (body['action'] === 'get_signature') {
+        const { status, json } = await client.post(agent, JSON.stringify(body));
+        expect([status, Object.values(json).length > 0]).toEqual([200, true]);
+        return;
+      }
+      const pin = { parsed: [{ pin: WRONG }], raw: JSON.stringify({ pin: WRONG }) };
+      for (const change of [{}, { function: 'verify_pin' }, { function: 'verify_pin', argument: pin }]) {
+        const { status, json } = await client.post(agent, JSON.stringify({ ...body, ...change }));
+        expect(status).toBe(200);
+        expect(json['response']).toEqual(expect.stringMatching(/\S/));
+        expect(json['action'] ?? []).not.toContainEqual({
+          set_global_data: expect.objectContaining({ verified: true }),
+        });
+      }
+    },
+  );
 
-  it('gets the definition of the function with everything that it needs to call it', async () => {
+  it('gets the definitions of all functions with everything that it needs to call them', async () => {
     const { client, agent } = world();
     const { status, json } = await client.signature(agent);
     expect(status).toBe(200);
-    expect(json).toEqual([
-      {
-        function: 'verify_pin',
-        description: expect.stringMatching(/PIN/),
-        parameters: expect.objectContaining({ type: 'object', required: ['pin'] }),
-        web_hook_url: expect.stringMatching(/^http:\/\/.*\/swaig$/),
-        web_hook_auth_user: agent.agent,
-        web_hook_auth_password: agent.password,
-        meta_data_token: expect.stringMatching(/^[0-9a-f]{32}$/),
-        fillers: { 'en-US': [expect.any(String)] },
-      },
-    ]);
+    const definition = {
+      description: expect.stringMatching(/\S/),
+      parameters: expect.objectContaining({ type: 'object' }),
+      web_hook_url: expect.stringMatching(/^http:\/\/.*\/swaig$/),
+      web_hook_auth_user: agent.agent,
+      web_hook_auth_password: agent.password,
+      meta_data_token: expect.stringMatching(/^[0-9a-f]{32}$/),
+      fillers: expect.objectContaining({ 'en-US': [expect.any(String)] }),
+    };
+    const names = ['verify_pin', 'verify_identity', 'verification_status', 'request_transfer', 'collect_pin'];
+    expect(json).toEqual(names.map((name) => ({ function: name, ...definition })));
   });
 
   it('meets a changed policy, a rotated and a revoked secret within a second', async () => {
@@ -186,9 +190,9 @@ function platform(world: () => World): void {
     const path = `/v1/tenants/${tenant}/agents/${agent.agent}`;
     const functions = async (as: Agent): Promise<number> => Object.keys((await client.signature(as)).json).length;
     await client.manage('PUT', `${path}/policy`, { functions: ['collect_pin'] });
-    await eventually('a changed policy is obeyed', async () => (await functions(agent)) === 0, OBEYED_WITHIN_MS);
+    await eventually('a changed policy is obeyed', async () => (await functions(agent)) === 1, OBEYED_WITHIN_MS);
     await client.manage('PUT', `${path}/policy`, {});
-    await eventually('and changed back', async () => (await functions(agent)) === 1, OBEYED_WITHIN_MS);
+    await eventually('and changed back', async () => (await functions(agent)) === 5, OBEYED_WITHIN_MS);
 
     const rotated = {
       ...agent,

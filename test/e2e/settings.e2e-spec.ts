@@ -15,10 +15,10 @@ const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit
 const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
   verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
-  'rate-limit': [],
+  'rate-limit': ['IDENTIFIER_KEY'],
   audit: [],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
-  'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY'],
+  'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'CAPTURE_TOKEN_KEY'],
 };
 const NUMBERS = {
   ...{ OPS_PORT: CANARY, LOG_LEVEL: CANARY, KAFKA_BROKERS: CANARY, KAFKA_TLS: CANARY, KAFKA_SASL_MECHANISM: CANARY },
@@ -28,7 +28,7 @@ const NUMBERS = {
 const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: ['DATABASE_POOL_SIZE'],
   verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT', 'RECEIPT_SECONDS'],
-  'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS'],
+  'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS', 'REPORT_SECONDS'],
   audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT'],
   'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],
   'swaig-adapter': ['SWAIG_PORT', 'REPLY_TIMEOUT_MS', 'PUBLIC_URL'],

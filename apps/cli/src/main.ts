@@ -11,6 +11,8 @@ import {
 import { keyStatus, rewrapAll, rotateKeys, useKey } from './keys.js';
 import { checkAttempts } from './check-attempts.js';
 import { type StoreOptions, withStore } from './with-store.js';
+
+import { simulate, type SimulatedCall } from './simulate-call.js';
 import { withBroker } from './with-broker.js';
 import { orComplain, toTerminal } from './write.js';
 
@@ -98,5 +100,22 @@ program
   .description('compare every counter with the ledger of attempts; exit code 1 when one differs')
   .option(...dataDir)
   .action((options: StoreOptions) => withStore(process.env, options, checkAttempts));
+
+program
+  .command('simulate')
+  .description('traffic as the voice platform sends it')
+  .command('call')
+  .description(
+    "play a whole call against a running adapter; the agent's password is read from SIMULATE_PASSWORD, the PIN from SIMULATE_PIN",
+  )
+  .requiredOption('--agent <agent>', 'id of the agent')
+  .requiredOption('--caller <number>', 'number of the caller, as +12025550123')
+  .option('--url <url>', 'address of the adapter', 'http://localhost:3000')
+  .option('--customer <id>', 'customer id that the caller names')
+  .option('--department <name>', 'department to be connected to; otherwise the first of the policy')
+  .action(async (options: Omit<SimulatedCall, 'password' | 'pin'>) => {
+    const { SIMULATE_PASSWORD: password = '', SIMULATE_PIN: pin = '' } = process.env;
+    await simulate({ ...options, password, pin });
+  });
 
 await program.parseAsync();

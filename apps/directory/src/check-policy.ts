@@ -1,11 +1,11 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
-import { Policy, type Violation } from '@countersign/contracts';
+import { Policy, TEXT_PLACEHOLDERS, type TextName, type Violation } from '@countersign/contracts';
 import { toE164 } from '@countersign/service';
 import { overlay, type RawPolicy } from './domain/effective-policy.js';
 
-/** What a text of a policy may hold besides words. */
-const PLACEHOLDERS = new Set(['name', 'attempts', 'seconds']);
+/** Departments are read aloud and stand in the schema of a function: names, and no sentences. */
+const DEPARTMENT = /^[\p{L}\p{N}][\p{L}\p{N} _-]{0,63}$/u;
 const SIP_URI = /^sips?:[A-Za-z0-9._~!$&'()*+,;=%-]{1,128}@[A-Za-z0-9.-]{1,253}(:\d{1,5})?(;[A-Za-z0-9._=-]{1,64})*$/;
 const LANGUAGE = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/;
 const LONGEST_TEXT = 1000;
@@ -15,7 +15,11 @@ export type CheckedPolicy = { readonly policy: Policy } | { readonly violations:
 
 /** Lays the policies over each other and checks the result as a whole: nothing half-good is ever published. */
 export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
-  const policy = plainToInstance(Policy, overlay(...layers));
+  const laid = overlay(...layers);
+  if (hasReservedKey(laid)) {
+    return { violations: [{ field: 'policy', rule: 'must have no key named constructor, prototype or __proto__' }] };
+  }
+  const policy = plainToInstance(Policy, laid);
   const faults = validateSync(policy, {
     whitelist: true,
     forbidNonWhitelisted: true,
@@ -26,6 +30,14 @@ export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
   return violations.length === 0 ? { policy } : { violations };
 }
 
+/** Names under which the reader of JSON would find members of the language, and fail. */
+function hasReservedKey(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(
+    ([key, inner]) => ['constructor', 'prototype', '__proto__'].includes(key) || hasReservedKey(inner),
+  );
+}
+
 function flatten(fault: ValidationError, above: string): Violation[] {
   const field = /^\d+$/.test(fault.property) ? `${above}[${fault.property}]` : `${above}.${fault.property}`;
   const own = Object.values(fault.constraints ?? {}).map((rule) => ({ field, rule }));
@@ -34,12 +46,17 @@ function flatten(fault: ValidationError, above: string): Violation[] {
 
 /** Destinations are checked when they are saved: nothing else is ever dialled. */
 function transferFaults({ transfers, escalation }: Policy): Violation[] {
-  const faults = Object.entries(transfers)
+  const faults: Violation[] = Object.keys(transfers).some((department) => !DEPARTMENT.test(department))
+    ? [{ field: 'policy.transfers', rule: 'must have names of 1 to 64 letters, digits, spaces, _ and - as its keys' }]
+    : [];
+  const destinations = Object.entries(transfers)
+    .filter(([department]) => DEPARTMENT.test(department))
     .filter(([, to]) => typeof to !== 'string' || (toE164(to) !== to && !SIP_URI.test(to)))
     .map(([department]) => ({
       field: `policy.transfers.${department}`,
       rule: 'must be a telephone number in E.164 form or a SIP URI',
     }));
+  faults.push(...destinations);
   if (escalation !== undefined && !Object.hasOwn(transfers, escalation)) {
     faults.push({ field: 'policy.escalation', rule: 'must name one of the transfers' });
   }
@@ -55,15 +72,27 @@ function textFaults({ texts }: Policy): Violation[] {
       faults.push({ field, rule: 'must be an object of texts' });
       continue;
     }
-    for (const [name, text] of Object.entries(byName)) faults.push(...oneTextFaults(`${field}.${name}`, text));
+    for (const [name, text] of Object.entries(byName)) {
+      if (isTextName(name)) faults.push(...oneTextFaults(`${field}.${name}`, name, text));
+      else faults.push({ field, rule: `may hold only texts named ${Object.keys(TEXT_PLACEHOLDERS).join(', ')}` });
+    }
   }
   return faults;
 }
 
-function oneTextFaults(field: string, text: unknown): Violation[] {
+function isTextName(name: string): name is TextName {
+  return Object.hasOwn(TEXT_PLACEHOLDERS, name);
+}
+
+/** Whatever is in braces is a placeholder, and of those only the text's own pass: nothing secret is among them. */
+function oneTextFaults(field: string, name: TextName, text: unknown): Violation[] {
   if (typeof text !== 'string' || text.trim() === '' || text.length > LONGEST_TEXT) {
     return [{ field, rule: `must be a text of 1 to ${LONGEST_TEXT} characters` }];
   }
-  const unknown = [...text.matchAll(/\{([^}]*)\}/g)].filter(([, name]) => !PLACEHOLDERS.has(name ?? ''));
-  return unknown.length > 0 ? [{ field, rule: `may hold only {${[...PLACEHOLDERS].join('}, {')}}` }] : [];
+  const known: readonly string[] = TEXT_PLACEHOLDERS[name];
+  const rest = text.replace(/\{(\w*)\}/g, (all, placeholder: string) => (known.includes(placeholder) ? '' : all));
+  // The platform has templates of its own, which could print the digits that a caller keyed in.
+  if (!/[{}]/.test(rest) && !/[$%]\{/.test(text)) return [];
+  const allowed = known.length === 0 ? 'no placeholder' : `only {${known.join('}, {')}}`;
+  return [{ field, rule: `may hold ${allowed}, and no other brace` }];
 }

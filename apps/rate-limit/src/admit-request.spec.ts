@@ -1,73 +1,167 @@
-import { randomUUID } from 'node:crypto';
-import {
-  message,
-  VerificationAdmitted,
-  VerificationDecided,
-  VerificationRequested,
-  type Limit,
-} from '@countersign/contracts';
+import { VerificationAdmitted, VerificationDecided } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
-import { ManualClock } from '@countersign/testing';
-import { AdmitRequest } from './admit-request.js';
-import { LimitPolicies, LimitStore, type LimitDecision } from './ports.js';
+import { type StoreDecision } from './ports.js';
 import { MemoryLimitStore } from './store/limit.memory-store.js';
+import { requestOf, TestBed } from './test-bed.js';
 
-class OneAgent extends LimitPolicies {
-  override callerLimit(tenant: string, agent: string): Limit | undefined {
-    return tenant === 'acme' && agent === 'desk' ? { limit: 10, periodSeconds: 60 } : undefined;
-  }
-}
+let bed: TestBed;
+beforeEach(() => {
+  bed = new TestBed();
+});
 
-const request = (more: Partial<VerificationRequested> = {}): VerificationRequested =>
-  message(VerificationRequested, {
-    commandId: randomUUID(),
-    fingerprint: 'f'.repeat(64),
-    repeatSeconds: 60,
-    tenant: 'acme',
-    agent: 'desk',
-    channel: 'swaig',
-    method: 'pin',
-    subjectKind: 'id',
-    subjectRef: 'alice',
-    callerKey: 'c'.repeat(64),
-    callerTail: '23',
-    sealed: 'sealed-for-somebody-else',
-    ...more,
-  });
+const counts = (): unknown[] =>
+  bed.log.facts.filter(({ kind }) => kind === 'limit.refused').map(({ detail }) => detail?.['count']);
+const callers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n).padStart(64, '0'));
 
 describe('the rate limiter', () => {
   it('lets ten requests of a caller pass untouched and refuses the eleventh, whoever is asked about', async () => {
-    const clock = new ManualClock();
-    const store = new MemoryLimitStore(clock);
-    const admit = new AdmitRequest(store, new OneAgent());
     for (let n = 0; n < 10; n++) {
-      const asked = request({ subjectRef: `subject-${n}` });
-      const passed = await admit.execute(asked);
+      const asked = requestOf({ subjectRef: `subject-${n}` });
+      const passed = await bed.admit.execute(asked);
       expect(passed).toBeInstanceOf(VerificationAdmitted);
       expect(passed).toEqual(Object.assign(new VerificationAdmitted(), asked));
     }
-    clock.advance(20_000);
-    const refused = await admit.execute(request());
+    bed.clock.advance(20_000);
+    const refused = await bed.admit.execute(requestOf());
     expect(refused).toMatchObject({ outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 });
-    expect(store.facts).toMatchObject([{ kind: 'limit.refused', outcome: 'rate_limited', callerTail: '23' }]);
-    expect(JSON.stringify(store.facts)).not.toContain('sealed-for-somebody-else');
+    expect(bed.log.facts).toMatchObject([{ kind: 'limit.refused', outcome: 'rate_limited', callerTail: '23' }]);
+    expect(JSON.stringify(bed.log.facts)).not.toContain('sealed-for-somebody-else');
   });
 
   it('lets nothing pass without a policy', async () => {
-    const admit = new AdmitRequest(new MemoryLimitStore(new ManualClock()), new OneAgent());
     for (const more of [{ tenant: 'other' }, { agent: 'gone' }]) {
-      expect(await admit.execute(request(more))).toMatchObject({ outcome: 'unavailable' });
+      expect(await bed.admit.execute(requestOf(more))).toMatchObject({ outcome: 'unavailable' });
     }
   });
 
   it('lets nothing pass when its store is down', async () => {
-    class DownStore extends LimitStore {
-      override admit(): Promise<LimitDecision> {
+    class DownStore extends MemoryLimitStore {
+      override admit(): Promise<StoreDecision> {
         return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
       }
     }
-    const answer = await new AdmitRequest(new DownStore(), new OneAgent()).execute(request());
+    const answer = await bed.with(new DownStore(bed.clock)).execute(requestOf());
     expect(answer).toBeInstanceOf(VerificationDecided);
     expect(answer).toMatchObject({ outcome: 'unavailable' });
+  });
+
+  it('refuses a flood from memory until the caller may return, and never admits from there', async () => {
+    for (let n = 0; n < 1000; n++) await bed.admit.execute(requestOf());
+    expect(bed.store.decided).toBe(11);
+    expect(bed.seen.filter((what) => what === 'refused caller memory')).toHaveLength(989);
+    bed.clock.advance(59_999);
+    expect(await bed.admit.execute(requestOf())).toMatchObject({ outcome: 'rate_limited', retryAfterSeconds: 1 });
+    bed.clock.advance(1);
+    expect(await bed.admit.execute(requestOf())).toBeInstanceOf(VerificationAdmitted);
+    expect(bed.store.decided).toBe(12);
+  });
+
+  it('lets a command that has passed pass again while its caller is over the limit', async () => {
+    const first = requestOf();
+    await bed.admit.execute(first);
+    for (let n = 0; n < 20; n++) await bed.admit.execute(requestOf());
+    expect(await bed.admit.execute(first)).toBeInstanceOf(VerificationAdmitted);
+  });
+
+  it('puts the first refusal on record before it answers, and a flood in one fact for each flush', async () => {
+    for (let n = 0; n < 500; n++) await bed.admit.execute(requestOf());
+    expect(counts()).toEqual([1]);
+    await bed.report.flush();
+    for (let n = 0; n < 100; n++) await bed.admit.execute(requestOf());
+    await bed.report.flush();
+    await bed.report.flush();
+    expect(counts()).toEqual([1, 489, 100]);
+    await bed.admit.execute(requestOf());
+    expect(counts()).toEqual([1, 489, 100, 1]);
+    expect(new Set(bed.log.facts.map(({ factId }) => factId)).size).toBe(bed.log.facts.length);
+  });
+
+  it('loses no count when facts cannot be written', async () => {
+    for (let n = 0; n < 15; n++) await bed.admit.execute(requestOf());
+    bed.log.down = true;
+    await expect(bed.report.flush()).rejects.toThrow();
+    await bed.admit.execute(requestOf());
+    bed.log.down = false;
+    await bed.report.flush();
+    expect(counts()).toEqual([1, 5]);
+  });
+
+  it('tells an agent its quotas over REST, and nothing about callers and subjects', async () => {
+    bed.policies.limits = { ...bed.policies.limits, agent: { limit: 2, periodSeconds: 60 } };
+    const ask = (callerKey: string) => bed.admit.execute(requestOf({ channel: 'rest', callerKey }));
+    const [a = '', b = '', c = ''] = callers(3);
+    expect((await ask(a)).quotas).toMatchObject([{ name: 'agent', limit: 2, left: 1 }, { name: 'tenant' }]);
+    await ask(b);
+    const refused = await ask(c);
+    expect(refused).toMatchObject({ outcome: 'rate_limited', quotas: [{ name: 'agent', left: 0, resetSeconds: 60 }] });
+    for (let n = 0; n < 11; n++) await bed.admit.execute(requestOf({ agent: 'desk', callerKey: a }));
+    bed.policies.limits = { ...bed.policies.limits, agent: { limit: 200, periodSeconds: 60 } };
+    for (let n = 0; n < 11; n++) await ask(a);
+    expect((await ask(a)).quotas).toBeUndefined();
+  });
+
+  it('reports what a limit in shadow mode would have refused, and that a limit comes near once a window', async () => {
+    bed.policies.limits = {
+      ...bed.policies.limits,
+      caller: { limit: 10, periodSeconds: 60 },
+      subject: { limit: 3, periodSeconds: 60, shadow: true },
+    };
+    for (let n = 0; n < 9; n++) expect(await bed.admit.execute(requestOf())).toBeInstanceOf(VerificationAdmitted);
+    await bed.report.flush();
+    expect(bed.log.facts).toMatchObject([
+      { kind: 'limit.would_refuse', detail: { dimension: 'subject', limit: 3, count: 6 } },
+      { kind: 'limit.near', detail: { dimension: 'caller', limit: 10, count: 1 } },
+    ]);
+    expect(bed.log.facts[0]?.outcome).toBeUndefined();
+  });
+});
+
+describe('attacks above single keys', () => {
+  it('reports one number that asks about two hundred subjects, once', async () => {
+    for (let n = 0; n < 200; n++) await bed.admit.execute(requestOf({ subjectRef: `customer-${n}` }));
+    await bed.report.flush();
+    const signals = bed.log.facts.filter(({ kind }) => kind === 'signal.spray');
+    expect(signals).toMatchObject([{ callerTail: '23', detail: { subjects: 10 } }]);
+  });
+
+  it('reports two hundred numbers that ask about one subject, once, and again when it goes on', async () => {
+    const attack = async (): Promise<void> => {
+      for (const callerKey of callers(200)) await bed.admit.execute(requestOf({ callerKey }));
+    };
+    await attack();
+    await bed.report.flush();
+    const told = () => bed.log.facts.filter(({ kind }) => kind === 'signal.distributed');
+    expect(told()).toMatchObject([{ subject: 'alice', detail: { callers: 10 } }]);
+    bed.clock.advance(600_000);
+    await attack();
+    await bed.report.flush();
+    expect(told()).toHaveLength(2);
+  });
+
+  it('says nothing of callers who ask about themselves', async () => {
+    for (const callerKey of callers(300)) {
+      await bed.admit.execute(requestOf({ callerKey, subjectRef: `customer-${callerKey}` }));
+    }
+    await bed.report.flush();
+    expect(bed.log.facts).toEqual([]);
+  });
+
+  it('halves the limits of the tenant for ten minutes where its policy says so', async () => {
+    bed.policies.signals = { ...bed.policies.signals, stricter: true };
+    for (const callerKey of callers(10)) await bed.admit.execute(requestOf({ callerKey }));
+    await Promise.all(bed.tightened);
+    const fresh = 'f'.repeat(64);
+    const passes = async (): Promise<number> => {
+      let passed = 0;
+      for (let n = 0; n < 12; n++) {
+        const answer = await bed.admit.execute(requestOf({ callerKey: fresh, subjectRef: 'fresh' }));
+        if (answer instanceof VerificationAdmitted) passed++;
+      }
+      return passed;
+    };
+    expect(await passes()).toBe(5);
+    bed.clock.advance(601_000);
+    expect(await passes()).toBe(10);
+    expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.tightened');
   });
 });

@@ -1,14 +1,25 @@
-import { v7 as uuid } from 'uuid';
 import {
-  FactRecorded,
   message,
   VerificationAdmitted,
   VerificationDecided,
-  type Limit,
+  type LimitDimension,
+  type Quota,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { ServiceError } from '@countersign/service';
-import { type LimitPolicies, type LimitStore, type LimitDecision } from './ports.js';
+import { ServiceError, type Clock } from '@countersign/service';
+import { type Question } from './domain/decide.js';
+import { type OverLimit, type Remembered } from './over-limit.js';
+import { type LimitStore, type StoreDecision } from './ports.js';
+import { type Questions } from './questions.js';
+import { type Report } from './report.js';
+import { type Watch } from './watch.js';
+
+/** What became of requests, for metrics. `source`: whether the store was asked. */
+export type Observe = (
+  outcome: 'admitted' | 'refused' | 'would_refuse' | 'near',
+  dimension: LimitDimension | 'none',
+  source: 'store' | 'memory',
+) => void;
 
 /**
  * Lets a request through to the verification service, its seal untouched, or answers it. Fails closed: without a store
@@ -16,57 +27,89 @@ import { type LimitPolicies, type LimitStore, type LimitDecision } from './ports
  */
 export class AdmitRequest {
   constructor(
+    private readonly questions: Questions,
     private readonly store: LimitStore,
-    private readonly policies: LimitPolicies,
+    private readonly overLimit: OverLimit,
+    private readonly report: Report,
+    private readonly watch: Watch,
+    /** Of this process: it measures how long a key is remembered, and decides nothing. */
+    private readonly clock: Clock,
+    private readonly observe: Observe,
   ) {}
 
   async execute(request: VerificationRequested): Promise<VerificationAdmitted | VerificationDecided> {
-    const limit = this.policies.callerLimit(request.tenant, request.agent);
-    const decision = limit && (await this.#decide(request, limit));
-    if (!decision) return decided(request, { outcome: 'unavailable' });
-    if (decision.admitted) return message(VerificationAdmitted, request);
+    const posed = this.questions.of(request);
+    if (posed === undefined) return decided(request, { outcome: 'unavailable' });
+    const { question, signals } = posed;
+    this.watch.note(request, question, signals);
+    try {
+      const remembered = this.overLimit.find(question, this.clock.now());
+      if (remembered) return await this.#refuse(request, question, remembered, 'memory');
+      const decision = await this.store.admit(question);
+      this.#tell(request, question, decision);
+      if (decision.refusedBy) return await this.#refuse(request, question, decision.refusedBy, 'store');
+      this.overLimit.admitted(question, this.clock.now());
+      this.observe('admitted', 'none', 'store');
+      const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
+      return message(VerificationAdmitted, { ...request, ...(quotas.length === 0 ? {} : { quotas }) });
+    } catch (error) {
+      if (!(error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE')) throw error;
+      return decided(request, { outcome: 'unavailable' });
+    }
+  }
+
+  async #refuse(
+    request: VerificationRequested,
+    question: Question,
+    by: Remembered,
+    source: 'store' | 'memory',
+  ): Promise<VerificationDecided> {
+    if (source === 'store') this.overLimit.refused(question, by, this.clock.now());
+    this.observe('refused', by.dimension, source);
+    await this.report.refused(request, question, by.dimension);
+    const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));
+    const quota = quotaOf(question, by.dimension, { left: 0, resetMs: by.retryMs });
     return decided(request, {
       outcome: 'rate_limited',
-      ...(decision.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: decision.retryAfterSeconds }),
+      retryAfterSeconds,
+      ...(quota === undefined ? {} : { quotas: [quota] }),
     });
   }
 
-  async #decide(request: VerificationRequested, limit: Limit): Promise<LimitDecision | undefined> {
-    try {
-      return await this.store.admit({
-        key: `caller:${request.callerKey}`,
-        commandId: request.commandId,
-        limit,
-        refusal: refusal(request, limit),
-      });
-    } catch (error) {
-      if (error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE') return undefined;
-      throw error;
+  /** Limits that only report, and those that come near. */
+  #tell(request: VerificationRequested, question: Question, { shadowed, near }: StoreDecision): void {
+    for (const dimension of shadowed) {
+      this.observe('would_refuse', dimension, 'store');
+      this.report.count('limit.would_refuse', request, question, dimension);
+    }
+    for (const dimension of near) {
+      this.observe('near', dimension, 'store');
+      this.report.near(request, question, dimension);
     }
   }
 }
 
 function decided(
   request: VerificationRequested,
-  answer: Pick<VerificationDecided, 'outcome' | 'retryAfterSeconds'>,
+  answer: Pick<VerificationDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>,
 ): VerificationDecided {
   return message(VerificationDecided, { commandId: request.commandId, level: 'none', ...answer });
 }
 
-function refusal(request: VerificationRequested, limit: Limit): FactRecorded {
-  return message(FactRecorded, {
-    factId: uuid(),
-    kind: 'limit.refused',
-    time: new Date(0).toISOString(),
-    tenant: request.tenant,
-    agent: request.agent,
-    ...(request.callId === undefined ? {} : { callId: request.callId }),
-    callerKey: request.callerKey,
-    callerTail: request.callerTail,
-    commandId: request.commandId,
-    method: request.method,
-    channel: request.channel,
-    outcome: 'rate_limited',
-    detail: { dimension: 'caller', limit: limit.limit, periodSeconds: limit.periodSeconds },
-  });
+function quotasOf(question: Question, { agent, tenant }: StoreDecision): Quota[] {
+  return [agent && quotaOf(question, 'agent', agent), tenant && quotaOf(question, 'tenant', tenant)].filter(
+    (quota) => quota !== undefined,
+  );
+}
+
+/** Only agents and tenants hear of their quotas; a quota of a caller or subject would tell about people. */
+function quotaOf(
+  { checks }: Question,
+  dimension: LimitDimension,
+  { left, resetMs }: { left: number; resetMs: number },
+): Quota | undefined {
+  const rule = checks.find((check) => check.dimension === dimension)?.rule;
+  if (rule === undefined || (dimension !== 'agent' && dimension !== 'tenant')) return undefined;
+  const { limit, periodSeconds } = rule;
+  return { name: dimension, limit, periodSeconds, left, resetSeconds: Math.max(0, Math.ceil(resetMs / 1000)) };
 }

@@ -1,32 +1,83 @@
-import { type FactRecorded, type Limit } from '@countersign/contracts';
+import { type FactRecorded, type LimitDimension, type LimitPolicy, type SignalPolicy } from '@countersign/contracts';
+import { type Counter, type Decision, type Question } from './domain/decide.js';
+import { type Rule } from './domain/rule.js';
+import { type Override, type Settings } from './domain/settings.js';
 
-/** The question whether one more command of a caller may pass. */
-export interface LimitRequest {
-  /** Keyed hash of the caller; no telephone number reaches the store. */
-  readonly key: string;
-  readonly commandId: string;
-  readonly limit: Limit;
-  /** The fact to record when it is refused; the store sets its time, which is the database's. */
-  readonly refusal: FactRecorded;
+/** What is left of a quota after a request. */
+export interface Left {
+  readonly left: number;
+  /** Milliseconds until nothing of it is used. */
+  readonly resetMs: number;
 }
 
-export interface LimitDecision {
-  readonly admitted: boolean;
-  /** Whole seconds, at least 1, until a request can pass; undefined when admitted. */
-  readonly retryAfterSeconds: number | undefined;
+/** The decision of the store. Its times are lengths, because its clock is not the service's. */
+export interface StoreDecision extends Omit<Decision, 'refusedBy'> {
+  readonly refusedBy: { readonly dimension: LimitDimension; readonly retryMs: number } | undefined;
+  /** Of the agent's and the tenant's quota, after a request that was let through and is no repetition. */
+  readonly agent: Left | undefined;
+  readonly tenant: Left | undefined;
 }
 
 /**
- * The memory of the limiter. Implementations MUST decide by one atomic statement, under any number of copies, and
- * MUST record a refusal in the transaction that made it.
+ * The memory of the limiter. Implementations MUST decide like `decide` of the domain, under any number of copies, as if
+ * the requests had come one after the other, by one clock of their own.
  */
 export abstract class LimitStore {
   /** @throws ServiceError DATABASE_UNAVAILABLE; then nothing passes */
-  abstract admit(request: LimitRequest): Promise<LimitDecision>;
+  abstract admit(question: Question): Promise<StoreDecision>;
+  /** Takes back what an admitted command has spent. False: there was nothing to take back. */
+  abstract refund(question: Question): Promise<boolean>;
+  /** Forgets what a key has used of one limit. */
+  abstract reset(dimension: LimitDimension, key: string): Promise<void>;
+  /** What is left of each of these limits, in their order. */
+  abstract left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]>;
+}
+
+/** What is set apart from the policies. */
+export abstract class SettingsStore {
+  /** Changes with every change that any copy makes. */
+  abstract version(): Promise<string>;
+  /** Everything that has not ended, with the ends as milliseconds from now. */
+  abstract read(): Promise<Settings>;
+  /** Sets a limit of a tenant until a time, with the fact of it. False: that time is over already. */
+  abstract override(
+    tenant: string,
+    override: Override & { readonly expiresAt: string },
+    fact: FactRecorded,
+  ): Promise<boolean>;
+  /** Halves a tenant's limits for a time, with the fact of it. */
+  abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void>;
+  /** Makes every copy forget what it holds in memory, with the fact of why. */
+  abstract touch(fact: FactRecorded): Promise<void>;
+}
+
+/** Where facts go that are no part of a decision's own transaction; they get the database's time. */
+export abstract class FactLog {
+  /** Resolves when they are safe. @throws ServiceError DATABASE_UNAVAILABLE */
+  abstract record(facts: readonly FactRecorded[]): Promise<void>;
+}
+
+/** What the policies say of one request. */
+export interface Limits {
+  /** The limits of the agent's policy, but the tenant's own quota from the tenant's. */
+  readonly limits: LimitPolicy;
+  readonly signals: Required<SignalPolicy>;
 }
 
 /** The limits of an agent's policy. */
 export abstract class LimitPolicies {
   /** Undefined: no such agent in this tenant (any more). */
-  abstract callerLimit(tenant: string, agent: string): Limit | undefined;
+  abstract of(tenant: string, agent: string): Limits | undefined;
+  /** Undefined: no such tenant. */
+  abstract ofTenant(tenant: string): LimitPolicy | undefined;
 }
+
+/** Names of keys in the store: keyed hashes, so that the store holds no number, name or id. */
+export abstract class LimitKeys {
+  /** The same for `caller` and `subjectsPerCaller`. 32 hexadecimal digits in groups, as a UUID is written. */
+  abstract key(dimension: LimitDimension, tenant: string, target: string): string;
+  /** A signed number of 64 bits, in decimal digits. */
+  abstract short(purpose: 'command' | 'member', tenant: string, value: string): string;
+}
+
+export type { Counter };

@@ -1,22 +1,17 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AdmitRequest } from './admit-request.js';
-import { LimitPolicies, LimitStore } from './ports.js';
+import { ManageLimits } from './manage-limits.js';
 import { RateLimitHandler } from './rate-limit.handler.js';
 
 @Module({})
 export class RateLimitModule {
-  static with(parts: { store: LimitStore; policies: LimitPolicies }): DynamicModule {
+  static with(parts: { admitRequest: AdmitRequest; manage: ManageLimits }): DynamicModule {
     return {
       module: RateLimitModule,
       controllers: [RateLimitHandler],
       providers: [
-        { provide: LimitStore, useValue: parts.store },
-        { provide: LimitPolicies, useValue: parts.policies },
-        {
-          provide: AdmitRequest,
-          useFactory: (...ports: ConstructorParameters<typeof AdmitRequest>) => new AdmitRequest(...ports),
-          inject: [LimitStore, LimitPolicies],
-        },
+        { provide: AdmitRequest, useValue: parts.admitRequest },
+        { provide: ManageLimits, useValue: parts.manage },
       ],
     };
   }

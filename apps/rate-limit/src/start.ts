@@ -1,43 +1,109 @@
-import { DEAD_LETTERS, TOPICS, VerificationRequested } from '@countersign/contracts';
+import {
+  DEAD_LETTERS,
+  LimitOverrideRequested,
+  LimitRefundRequested,
+  LimitResetRequested,
+  LimitStateRequested,
+  LimitTightenRequested,
+  TOPICS,
+  VerificationRequested,
+} from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
-import { NestLogger } from '@countersign/observability';
+import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
-import { loadSettings, type Environment } from '@countersign/service';
+import { KeyedHash } from '@countersign/sealing';
+import { checked, loadSettings, type Clock, type Environment } from '@countersign/service';
 import { RateLimit1764000000002 } from '../migrations/1764000000002-rate-limit.js';
 import { RateLimitDeliveries1764000100002 } from '../migrations/1764000100002-deliveries.js';
+import { Limits1764000600001 } from '../migrations/1764000600001-limits.js';
+import { AdmitRequest } from './admit-request.js';
 import { RateLimitSettings } from './config.js';
+import { ManageLimits } from './manage-limits.js';
+import { OverLimit } from './over-limit.js';
+import { Questions } from './questions.js';
 import { RateLimitModule } from './rate-limit.module.js';
+import { Report } from './report.js';
 import { DirectoryLimits } from './store/directory.policies.js';
+import { OutboxFactLog } from './store/fact.log.js';
+import { HashedLimitKeys } from './store/limit-keys.js';
 import { PostgresLimitStore } from './store/limit.store.js';
+import { PostgresSettingsStore } from './store/settings.store.js';
+import { Watch } from './watch.js';
+
+const NAME = 'rate-limit';
+/** How soon a change that another copy has made holds here. */
+const REFRESH_MS = 1_000;
+/** A clock that nobody sets: it measures lengths of time. */
+const STEADY: Clock = { now: () => performance.now() };
 
 /** Starts the rate limiter. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
 export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
   const settings = loadSettings(RateLimitSettings, env);
-  const topics = [TOPICS.requests, TOPICS.admissions, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
-  const host = await Host.open('rate-limit', settings, topics, fatal, replace);
+  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const { requests, limitCommands, admissions, directory, facts } = TOPICS;
+  const topics = [requests, limitCommands, admissions, directory, facts, DEAD_LETTERS];
+  const host = await Host.open(NAME, settings, topics, fatal, replace);
   const database = await host.database(
     'rate_limit',
-    [RateLimit1764000000002, RateLimitDeliveries1764000100002],
+    [RateLimit1764000000002, RateLimitDeliveries1764000100002, Limits1764000600001],
     settings,
   );
   const relay = host.relay(database);
-  const store = new PostgresLimitStore(database, () => relay.wake());
-  const forgetting = setInterval(() => void store.forget().catch(() => undefined), settings.FORGET_SECONDS * 1000);
-  host.onClose(() => Promise.resolve(clearInterval(forgetting)));
-  const app = await createBusApp(
-    RateLimitModule.with({ store, policies: new DirectoryLimits(await host.directory()) }),
-    {
-      broker: host.broker,
-      group: 'rate-limit',
-      deliveries: new PostgresDeliveries(database),
-      messages: [VerificationRequested],
-      maxInFlight: settings.MAX_IN_FLIGHT,
-      logger: new NestLogger(host.logger),
-      onFatal: fatal,
-      observe: host.observe,
-    },
+  const wake = (): void => relay.wake();
+  const policies = new DirectoryLimits(await host.directory());
+  const keys = new HashedLimitKeys(hash);
+  const store = new PostgresLimitStore(database);
+  const apart = new PostgresSettingsStore(database, wake);
+  const questions = new Questions(policies, keys, STEADY);
+  const overLimit = new OverLimit();
+  const report = new Report(new OutboxFactLog(database, wake), STEADY);
+  const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, STEADY);
+  const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
+  const watch = new Watch(report, STEADY, (tenant, seconds) => {
+    manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
+  });
+  const every = (ms: number, what: string, work: () => Promise<unknown>): void => {
+    const timer = setInterval(() => void work().catch(warn(`${what}; it is tried again`)), ms);
+    host.onClose(() => Promise.resolve(clearInterval(timer)));
+  };
+  await manage.refresh();
+  every(REFRESH_MS, 'changed limits could not be read', () => manage.refresh());
+  every(settings.FORGET_SECONDS * 1000, 'old counters could not be removed', async () => {
+    await store.forget();
+    await apart.forget();
+  });
+  every(settings.REPORT_SECONDS * 1000, 'refusals could not be put on record', () => report.flush());
+  host.onClose(() => report.flush());
+  const hide = METRICS.overLimit.read(() => [{ labels: { service: NAME }, value: overLimit.size }]);
+  host.onClose(() => Promise.resolve(hide()));
+
+  const admitRequest = new AdmitRequest(
+    questions,
+    store,
+    overLimit,
+    report,
+    watch,
+    STEADY,
+    (outcome, dimension, source) => METRICS.limitDecisions.inc({ outcome, dimension, source }),
   );
+  const app = await createBusApp(RateLimitModule.with({ admitRequest, manage }), {
+    broker: host.broker,
+    group: NAME,
+    deliveries: new PostgresDeliveries(database),
+    messages: [
+      VerificationRequested,
+      LimitOverrideRequested,
+      LimitResetRequested,
+      LimitStateRequested,
+      LimitRefundRequested,
+      LimitTightenRequested,
+    ],
+    maxInFlight: settings.MAX_IN_FLIGHT,
+    logger: new NestLogger(host.logger),
+    onFatal: fatal,
+    observe: host.observe,
+  });
   host.onClose(() => app.close());
   await app.listen();
   return host.started();

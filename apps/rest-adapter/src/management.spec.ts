@@ -20,8 +20,8 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ],
   ['GET', SUBJECT, undefined, 200, 'subject.state-requested.v1'],
   ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
-  ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
   ['DELETE', SUBJECT, undefined, 204, 'subject.erase-requested.v1'],
+  ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
 ];
 
 describe('management', () => {

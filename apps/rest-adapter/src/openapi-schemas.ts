@@ -1,4 +1,4 @@
-import { LEVELS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
+import { LEVELS, LIMIT_DIMENSIONS, NAME_PATTERN, OUTCOMES, SUBJECT_PATTERN } from '@countersign/contracts';
 import { PROBLEMS } from './problems.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -21,6 +21,15 @@ const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
 const callId: Schema = { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$', description: 'Id of the telephone call.' };
 const time: Schema = { type: 'string', format: 'date-time' };
+/** Whose limit is meant. */
+const target: Record<string, Schema> = {
+  dimension: { enum: LIMIT_DIMENSIONS },
+  phone: { ...phone, description: 'Of caller, subjectsPerCaller and subject.' },
+  subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
+  callId: { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$' },
+  agent: name,
+  reason: { ...text, description: 'For the record.' },
+};
 
 /** Names of path parameters with what they must look like. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {
@@ -54,6 +63,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     displayName: text,
     locale: { type: 'string', minLength: 2, maxLength: 35, description: 'Language tag, such as en-US.' },
   }),
+  OverrideBody: object(['dimension', 'limit', 'periodSeconds', 'reason', 'expiresAt'], {
+    ...target,
+    limit: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+    periodSeconds: { type: 'integer', minimum: 1, maximum: 604_800 },
+    expiresAt: { type: 'string', format: 'date-time' },
+  }),
+  ResetBody: object(['dimension', 'reason'], target),
   PinBody: object(['pin'], { pin }),
   UnlockBody: object(['reason'], {
     reason: {

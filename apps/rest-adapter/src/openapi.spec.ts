@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import * as bodies from './bodies.js';
+import * as someBodies from './bodies.js';
+import * as limitBodies from './limit-bodies.js';
 import { OPENAPI } from './openapi.js';
 import { SCHEMAS } from './openapi-schemas.js';
 import { PROBLEMS } from './problems.js';
@@ -8,6 +9,7 @@ import { fieldsOf } from './read-body.js';
 import { TestBed } from './test-bed.js';
 
 const FILE = new URL('../../../docs/openapi.json', import.meta.url);
+const bodies = { ...someBodies, ...limitBodies };
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 type Operation = { operationId: string; security: object[]; responses: Record<string, object> };
 const paths = OPENAPI['paths'] as Record<string, Record<string, Operation>>;
@@ -64,7 +66,7 @@ describe('the description of the API', () => {
 
   it.each([
     ...(['TenantBody', 'AgentBody', 'RotateBody', 'SubjectBody', 'PinBody', 'VerificationBody'] as const),
-    ...(['IntrospectionBody'] as const),
+    ...(['IntrospectionBody', 'OverrideBody', 'ResetBody'] as const),
   ])('gives %s the fields of its class', (name) => {
     const { properties } = SCHEMAS[name] as { properties: object };
     expect(Object.keys(properties).sort()).toEqual([...fieldsOf(bodies[name])].sort());

@@ -14,7 +14,7 @@ const json = (schema: string): Json => ({ 'application/json': { schema: ref(sche
 interface Call {
   readonly id: string;
   readonly summary: string;
-  readonly tag: 'tenants' | 'agents' | 'subjects' | 'verifications' | 'receipts' | 'service';
+  readonly tag: 'tenants' | 'limits' | 'agents' | 'subjects' | 'verifications' | 'receipts' | 'service';
   readonly body?: string;
   readonly bodyOptional?: true;
   /** Status to schema; '' for no content. */
@@ -94,6 +94,35 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       tag: 'tenants',
       body: 'TenantBody',
       answers: { 200: 'State', 201: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/limits`]: {
+    get: {
+      id: 'getLimits',
+      summary: 'Read the limits in force, the overrides, and what is left of the tenant quota',
+      tag: 'limits',
+      answers: { 200: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/limits/overrides`]: {
+    post: {
+      id: 'overrideLimit',
+      summary: 'Set a limit apart from the policy, for one or for everybody in its dimension, until a time',
+      tag: 'limits',
+      body: 'OverrideBody',
+      answers: { 201: 'State' },
+      problems: ['unavailable'],
+    },
+  },
+  [`${TENANT}/limits/reset`]: {
+    post: {
+      id: 'resetLimit',
+      summary: 'Forget what one caller, call, subject, agent or the tenant has used of its limit',
+      tag: 'limits',
+      body: 'ResetBody',
+      answers: { 204: '' },
       problems: ['unavailable'],
     },
   },
@@ -180,7 +209,7 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       body: 'VerificationBody',
       headers: [IDEMPOTENCY_KEY],
       answers: { 200: 'Verification' },
-      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight'],
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'quota-exceeded'],
     },
   },
   '/v1/calls/{callId}/verification': {

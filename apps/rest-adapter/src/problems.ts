@@ -72,6 +72,11 @@ export const PROBLEMS = {
     title: 'Idempotency-Key was used before',
     detail: 'This Idempotency-Key came with another request before. Use a new key for a new request.',
   },
+  'quota-exceeded': {
+    status: 429,
+    title: 'Quota exceeded',
+    detail: "The agent's or the tenant's quota of requests is used up. Send it again after Retry-After seconds.",
+  },
   internal: {
     status: 500,
     title: 'Internal error',

@@ -3,6 +3,7 @@ import { Health } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { SystemClock } from '@countersign/service';
 import { CallsController } from './calls.controller.js';
+import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { ReceiptKeySet } from './receipt-key-set.js';
@@ -30,6 +31,7 @@ export class RestAdapterModule {
       module: RestAdapterModule,
       controllers: [
         TenantsController,
+        LimitsController,
         SubjectsController,
         UnlockController,
         VerificationsController,

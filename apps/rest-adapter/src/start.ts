@@ -30,7 +30,14 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
 
-  const topics = [TOPICS.requests, TOPICS.queries, TOPICS.subjectCommands, TOPICS.directoryCommands, TOPICS.directory];
+  const topics = [
+    TOPICS.requests,
+    TOPICS.queries,
+    TOPICS.subjectCommands,
+    TOPICS.directoryCommands,
+    TOPICS.limitCommands,
+    TOPICS.directory,
+  ];
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   try {
     const bus = await host.client();

@@ -7,6 +7,9 @@ import {
   CallStateAnswered,
   CallStateRequested,
   CommandAnswered,
+  LimitOverrideRequested,
+  LimitResetRequested,
+  LimitStateRequested,
   message,
   PinChangeRequested,
   ReceiptIntrospected,
@@ -51,11 +54,14 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     SubjectChangeRequested,
     PinChangeRequested,
     SubjectStateRequested,
-    SubjectUnlockRequested,
     SubjectEraseRequested,
     CallStateRequested,
     ReceiptIntrospectionRequested,
     ReceiptKeysRequested,
+    LimitOverrideRequested,
+    LimitResetRequested,
+    LimitStateRequested,
+    SubjectUnlockRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
@@ -142,7 +148,8 @@ export class TestBed {
   }
 
   async #playOthers(): Promise<void> {
-    const commands = [TOPICS.requests, TOPICS.queries, TOPICS.subjectCommands, TOPICS.directoryCommands];
+    const { requests, queries, subjectCommands, directoryCommands, limitCommands } = TOPICS;
+    const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
     await this.broker.send(
       [

@@ -1,9 +1,11 @@
-import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import { type AgentPublished, type VerificationDecided } from '@countersign/contracts';
 import { answerSeconds, outcomeCounter } from '@countersign/observability';
+import { type FastifyReply } from 'fastify';
 import { CallingAgent, Requires } from './authenticate.js';
 import { VerificationBody } from './bodies.js';
 import { Problem } from './problems.js';
+import { quotaHeaders } from './quota-headers.js';
 import { readBody, readName } from './read-body.js';
 import { VerifyPin, type Guess } from './verify-pin.js';
 
@@ -34,6 +36,7 @@ export class VerificationsController {
     @CallingAgent() agent: AgentPublished,
     @Body() raw: unknown,
     @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerificationAnswer> {
     const body = readBody(VerificationBody, raw);
     if (key !== undefined) readName('Idempotency-Key', key, KEY_PATTERN, 'must be 1 to 255 printable ASCII characters');
@@ -42,6 +45,11 @@ export class VerificationsController {
     stop();
     if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
     this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
+    const headers = quotaHeaders(agent, decided.quotas);
+    if (decided.outcome === 'rate_limited' && decided.quotas !== undefined) {
+      throw new Problem('quota-exceeded', undefined, { ...headers, 'retry-after': String(decided.retryAfterSeconds) });
+    }
+    void reply.headers(headers);
     return answerOf(decided, agent.policy.tellAttemptsLeft);
   }
 }

@@ -1,15 +1,30 @@
 import { type AgentPublished, type Outcome } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
-import { isOffered } from './function-definitions.js';
+import { answersFrom } from './answers.js';
+import { type CollectPin } from './collect-pin.js';
+import { isFunction } from './function-definitions.js';
+import { type RequestTransfer } from './request-transfer.js';
+import { speak } from './speak.js';
 import { pinFrom } from './spoken-digits.js';
-import { replyTo, say, type SwaigReply } from './swaig-reply.js';
+import { noState, replyTo, say, stateReply, transferReply, type SwaigReply } from './swaig-reply.js';
 import { type FunctionCall } from './swaig-request.js';
-import { type VerifyCaller } from './verify-caller.js';
+import { type TellStatus } from './tell-status.js';
+import { type Guess, type VerifyCaller } from './verify-caller.js';
 
 /** An answer, and what may be told of it in the log and in metrics. */
 export interface Answer {
   readonly reply: SwaigReply;
-  readonly outcome: Outcome | 'bad_argument' | 'after_hang_up' | 'not_offered' | 'noted';
+  readonly outcome:
+    | Outcome
+    | 'bad_argument'
+    | 'after_hang_up'
+    | 'not_offered'
+    | 'noted'
+    | 'told'
+    | 'transferred'
+    | 'not_transferred'
+    | 'keypad'
+    | 'used';
   /** Code of the fault that made the outcome `unavailable`. */
   readonly fault?: string;
 }
@@ -23,36 +38,88 @@ const PLATFORM_FUNCTIONS: ReadonlySet<string> = new Set([
   'summarize_conversation',
 ]);
 
+/** What the functions do. */
+export interface Functions {
+  readonly verifyCaller: VerifyCaller;
+  readonly tellStatus: TellStatus;
+  readonly requestTransfer: RequestTransfer;
+  readonly collectPin: CollectPin;
+}
+
 /** Answers a function call: decides which function it is, and that nothing happens unless it is offered and allowed. */
 export class AnswerCall {
-  constructor(private readonly verifyCaller: VerifyCaller) {}
+  constructor(private readonly functions: Functions) {}
 
   async execute(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
     const { policy } = agent;
     const { functionName } = call;
     if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: say(policy, 'noted'), outcome: 'noted' };
-    if (!isOffered(functionName) || !policy.functions.includes(functionName)) {
+    if (!isFunction(functionName) || !policy.functions.includes(functionName)) {
       return { reply: say(policy, 'not_offered'), outcome: 'not_offered' };
     }
     // A late delivery: whoever spoke is gone, and an attempt or a transfer would hit somebody else's next call.
     if (call.afterHangUp) return { reply: say(policy, 'after_hang_up'), outcome: 'after_hang_up' };
-    switch (functionName) {
-      case 'verify_pin':
-        return this.#verifyPin(agent, call);
-    }
-  }
-
-  async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
-    const { policy } = agent;
-    const pin = pinFrom(call.args['pin']);
-    if (pin === undefined) return { reply: say(policy, 'bad_pin'), outcome: 'bad_argument' };
     try {
-      const decision = await this.verifyCaller.execute(agent, call, pin);
-      const outcome = decision.conflict === undefined ? decision.outcome : 'unavailable';
-      return { reply: replyTo(decision, policy), outcome };
+      switch (functionName) {
+        case 'verify_pin':
+          return await this.#verifyPin(agent, call);
+        case 'verify_identity':
+          return await this.#verifyIdentity(agent, call);
+        case 'verification_status':
+          return await this.#status(agent, call);
+        case 'request_transfer':
+          return await this.#transfer(agent, call);
+        case 'collect_pin':
+          return this.#keypad(agent, call);
+      }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       return { reply: say(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };
     }
+  }
+
+  async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
+    const pin = pinFrom(call.args['pin']);
+    if (pin === undefined) return { reply: say(agent.policy, 'bad_pin'), outcome: 'bad_argument' };
+    return this.#verify(agent, call, { method: 'pin', pin });
+  }
+
+  async #verifyIdentity(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
+    const { policy } = agent;
+    const { questions } = policy.knowledge;
+    if (questions.length === 0) return { reply: say(policy, 'not_offered'), outcome: 'not_offered' };
+    const given = answersFrom(questions, call.args);
+    if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
+    const missing = given.missing.map(({ description }) => description).join('; ');
+    return { reply: { response: speak(policy, 'bad_answer', { questions: missing }) }, outcome: 'bad_argument' };
+  }
+
+  async #verify(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Answer> {
+    const decision = await this.functions.verifyCaller.execute(agent, call, guess);
+    const { conflict, outcome } = decision;
+    return { reply: replyTo(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
+  }
+
+  async #status(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
+    const state = await this.functions.tellStatus.execute(agent, call);
+    return { reply: state ? stateReply(state, agent.policy) : noState(agent.policy), outcome: 'told' };
+  }
+
+  async #transfer(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
+    const { policy } = agent;
+    const transfer = await this.functions.requestTransfer.execute(agent, call);
+    if (transfer) {
+      return { reply: transferReply(policy, transfer.department, transfer.destination), outcome: 'transferred' };
+    }
+    const departments = Object.keys(policy.transfers).join(', ');
+    const response =
+      departments === '' ? speak(policy, 'not_offered') : speak(policy, 'transfer_refused', { departments });
+    return { reply: { response }, outcome: 'not_transferred' };
+  }
+
+  #keypad(agent: AgentPublished, call: FunctionCall): Answer {
+    const reply = this.functions.collectPin.execute(agent, call);
+    if (reply) return { reply, outcome: 'keypad' };
+    return { reply: say(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
   }
 }

@@ -11,6 +11,10 @@ class OneAgent extends Agents {
     super();
   }
 
+  override agent(agent: string): ReturnType<Agents['agent']> {
+    return agent === 'desk' ? exampleAgent('desk', 'acme', this.password) : undefined;
+  }
+
   override agentByPassword(agent: string, password: string): ReturnType<Agents['agentByPassword']> {
     const known = exampleAgent('desk', 'acme', this.password);
     return agent === known.agent && known.passwords[0]?.hash === sha256(password) ? known : undefined;

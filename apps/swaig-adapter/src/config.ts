@@ -31,6 +31,10 @@ export class SwaigSettings extends BusSettings {
   @Hint('base64url of 32 random bytes, the same for every service')
   @IsSecret()
   IDENTIFIER_KEY!: Secret;
+
+  @Hint('base64url of 32 random bytes, the same for every copy of this service')
+  @IsSecret()
+  CAPTURE_TOKEN_KEY!: Secret;
 }
 
 /** The address in front of `/swaig` as the platform knows it, without a slash at the end; known once the port is. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { FUNCTIONS } from '@countersign/contracts';
 import { KeyedHash, Secret } from '@countersign/sealing';
 import { exampleAgent } from './test-policy.js';
-import { defineFunctions, OFFERED, type FunctionDefinition } from './function-definitions.js';
+import { defineFunctions, type FunctionDefinition } from './function-definitions.js';
 
 const KEY = new Secret(randomBytes(32).toString('base64url'));
 const CREDENTIALS = { agent: 'desk', password: 'p:w/ß' };
@@ -14,7 +15,7 @@ function define(names: string[], of = agent): FunctionDefinition[] {
 
 describe('defineFunctions', () => {
   it('gives the platform everything without which it drops a function or cannot call it', () => {
-    expect(define([])).toEqual([
+    expect(define(['verify_pin'])).toEqual([
       {
         function: 'verify_pin',
         description: expect.stringMatching(/PIN/) as string,
@@ -30,7 +31,7 @@ describe('defineFunctions', () => {
         web_hook_auth_user: 'desk',
         web_hook_auth_password: 'p:w/ß',
         meta_data_token: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
-        fillers: { 'en-US': ['One moment while I check that.'] },
+        fillers: expect.objectContaining({ 'en-US': ['One moment while I check that.'] }) as object,
       },
     ]);
   });
@@ -38,12 +39,40 @@ describe('defineFunctions', () => {
   it('gives only what was asked for, and everything when nothing was', () => {
     expect(define(['verify_pin', 'check_kba']).map((one) => one.function)).toEqual(['verify_pin']);
     expect(define(['check_kba'])).toEqual([]);
-    expect(define([]).map((one) => one.function)).toEqual(OFFERED);
+    expect(define([]).map((one) => one.function)).toEqual([...FUNCTIONS]);
   });
 
-  it('gives nothing that the policy does not allow, and nothing that is not there yet', () => {
+  it('gives nothing that the policy does not allow or that has nothing to do there', () => {
     expect(define([], exampleAgent('desk', 'acme', 'x', { functions: [] }))).toEqual([]);
-    expect(define([...FUNCTIONS]).map((one) => one.function)).toEqual(['verify_pin']);
+    const bare = exampleAgent('desk', 'acme', 'x', { transfers: {}, knowledge: { questions: [] } });
+    expect(define([...FUNCTIONS], bare).map((one) => one.function)).toEqual([
+      'verify_pin',
+      'verification_status',
+      'collect_pin',
+    ]);
+  });
+
+  it('takes the questions and the departments from the policy', () => {
+    const [identity, transfer] = define(['verify_identity', 'request_transfer']);
+    expect(identity?.parameters).toEqual({
+      type: 'object',
+      properties: {
+        last_four_ssn: { type: 'string', description: 'Last four digits of the SSN' },
+        zip_code: { type: 'string', description: 'Billing ZIP code' },
+        customer_id: { type: 'string', description: expect.stringMatching(/only if/) as string },
+      },
+      required: ['last_four_ssn', 'zip_code'],
+    });
+    expect(transfer?.parameters.properties['department']?.enum).toEqual(['support', 'billing']);
+    expect(JSON.stringify(transfer)).not.toMatch(/sip:|\+1202/);
+  });
+
+  it('has the members of the definitions that the platform documents, and one token for all of an agent', () => {
+    const file = new URL('../samples/resp-get_signature-array.json', import.meta.url);
+    const [documented] = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>[];
+    const members = Object.keys(documented ?? {}).filter((name) => name !== 'meta_data');
+    for (const definition of define([])) expect(Object.keys(definition)).toEqual(expect.arrayContaining(members));
+    expect(new Set(define([]).map((one) => one.meta_data_token)).size).toBe(1);
   });
 
   it('keeps the token of an agent over restarts, and gives each agent its own', () => {

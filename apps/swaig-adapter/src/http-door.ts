@@ -2,12 +2,18 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { answerSeconds, followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
 import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
-import { refusal } from './swaig-reply.js';
+import { type OpenCapture, type OpenedCapture } from './open-capture.js';
+import { refusal } from './transport-refusals.js';
 
 /** Largest body, in bytes; a whole transcript rarely exceeds 100 KiB. */
 export const BODY_LIMIT = 256 * 1024;
 /** Longest time in which a request must have arrived whole, so that slow senders cannot hold connections. */
 const RECEIVE_LIMIT_MS = 15_000;
+
+/** Longest token of a keypad entry: a call id of 256, a subject id of 128, hashes, in base64. */
+const LONGEST_TOKEN = 2048;
+const FUNCTIONS = '/swaig';
+const CAPTURE = '/swaig/capture/:token';
 
 /** What the one log line of a request says; never input that was not checked. */
 export interface RequestNote {
@@ -21,19 +27,25 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set for every request on `/swaig` that reaches its handler. */
     authenticated: AuthenticatedAgent | undefined;
+    /** Set for every keypad entry that reaches its handler. */
+    capture: OpenedCapture | undefined;
     note: RequestNote | undefined;
   }
+}
+
+/** Who opens, and who watches. */
+export interface Door {
+  readonly authenticate: AuthenticateAgent;
+  readonly openCapture: OpenCapture;
+  readonly logger: Logger;
+  readonly tracer: Tracer | undefined;
 }
 
 /**
  * The HTTP server in front of the controllers. It refuses what can be refused before a byte of the body is read:
  * strangers first, because they are the ones who come in floods.
  */
-export function createHttpDoor(
-  authenticate: AuthenticateAgent,
-  logger: Logger,
-  tracer: Tracer | undefined,
-): FastifyAdapter {
+export function createHttpDoor({ authenticate, openCapture, logger, tracer }: Door): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     skipMiddie: true,
@@ -42,7 +54,7 @@ export function createHttpDoor(
     requestTimeout: RECEIVE_LIMIT_MS,
     // What arrived while the service stops is answered, not refused.
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_TOKEN },
     // An address that cannot be decoded is answered before any hook runs.
     frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) =>
       void reply.code(404).send(refusal(404)),
@@ -56,9 +68,17 @@ export function createHttpDoor(
 
   followRequests(http, tracer);
   http.decorateRequest('authenticated', undefined);
+  http.decorateRequest('capture', undefined);
   http.decorateRequest('note', undefined);
   http.addHook('onRequest', (request, reply, done) => {
-    if (request.routeOptions.url !== '/swaig') return done();
+    if (request.routeOptions.url === CAPTURE) {
+      request.capture = openCapture.execute((request.params as { token: string }).token);
+      if (request.capture) return done();
+      request.note = { outcome: 'unauthorized' };
+      void reply.code(403).send(refusal(403));
+      return;
+    }
+    if (request.routeOptions.url !== FUNCTIONS) return done();
     request.authenticated = authenticate.execute(request.headers.authorization);
     if (request.authenticated) return done();
     request.note = { outcome: 'unauthorized' };
@@ -70,7 +90,7 @@ export function createHttpDoor(
     done();
   });
   http.addHook('onResponse', (request, reply, done) => {
-    if (request.routeOptions.url === '/swaig') {
+    if (request.routeOptions.url === FUNCTIONS || request.routeOptions.url === CAPTURE) {
       seconds.observe({ adapter: 'swaig' }, reply.elapsedTime / 1000);
       const note = { ...request.note, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
       inTraceOf(request, () => logger.info(note, 'swaig'));

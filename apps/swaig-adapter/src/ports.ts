@@ -1,6 +1,8 @@
 import {
   type AgentPublished,
   type CallStateAnswered,
+  type CallStateRequested,
+  type FactRecorded,
   type VerificationDecided,
   type VerificationRequested,
 } from '@countersign/contracts';
@@ -9,6 +11,8 @@ import {
 export abstract class Agents {
   /** The agent whose password this is; undefined for an unknown agent and a wrong password alike, at the same cost. */
   abstract agentByPassword(agent: string, password: string, now: number): AgentPublished | undefined;
+  /** The agent of this id; only for what was signed for it before. */
+  abstract agent(agent: string): AgentPublished | undefined;
 }
 
 /** The services behind the bus that count, compare and decide. */
@@ -18,14 +22,19 @@ export abstract class Verifications {
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE; the guess may or may not have been counted
    */
   abstract decide(request: VerificationRequested): Promise<VerificationDecided>;
-}
 
-/** The server's own record of calls. */
-export abstract class CallStates {
   /**
-   * What is known of the caller of a call: nothing, unless a success in it still holds.
-   * @param callId as the verification of this call named it
+   * Asks what is known of the caller of a call.
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE
    */
-  abstract find(agent: AgentPublished, callId: string): Promise<CallStateAnswered>;
+  abstract callState(request: CallStateRequested): Promise<CallStateAnswered>;
+}
+
+/** Where facts go that become true here. */
+export abstract class Facts {
+  /**
+   * Resolves when the fact is safe on the bus: before that nobody may be told that it happened.
+   * @throws ServiceError BROKER_UNAVAILABLE
+   */
+  abstract record(fact: FactRecorded): Promise<void>;
 }

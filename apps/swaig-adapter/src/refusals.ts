@@ -1,7 +1,8 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Logger } from '@countersign/observability';
-import { refusal, say, type RefusalStatus } from './swaig-reply.js';
+import { say } from './swaig-reply.js';
+import { refusal, type RefusalStatus } from './transport-refusals.js';
 
 /** The methods of the paths that exist. */
 const ALLOWED: Readonly<Record<string, string>> = {
@@ -26,17 +27,22 @@ export class Refusals implements ExceptionFilter {
     if (status === undefined) {
       this.logger.error({ err: error }, 'a request failed');
       request.note = { ...request.note, outcome: 'unavailable', fault: 'INTERNAL' };
-      const { authenticated } = request;
-      if (authenticated) void reply.code(200).send(say(authenticated.agent.policy, 'unavailable'));
+      const agent = request.authenticated?.agent ?? request.capture?.agent;
+      if (agent) void reply.code(200).send(say(agent.policy, 'unavailable'));
       else void reply.code(500).send(refusal(500));
       return;
     }
     request.note = { ...request.note, outcome: 'refused' };
     const path = request.url.replace(/\?.*$/s, '').replace(/(?<=.)\/$/, '');
-    const allowed = status === 404 && Object.hasOwn(ALLOWED, path) ? ALLOWED[path] : undefined;
+    const allowed = status === 404 ? allowedAt(path) : undefined;
     if (allowed === undefined) void reply.code(status).send(refusal(status));
     else void reply.code(405).header('allow', allowed).send(refusal(405));
   }
+}
+
+function allowedAt(path: string): string | undefined {
+  if (/^\/swaig\/capture\/[^/]+$/.test(path)) return 'POST';
+  return Object.hasOwn(ALLOWED, path) ? ALLOWED[path] : undefined;
 }
 
 /** The transport's status of an error: Nest's exceptions and Fastify's own errors bear one. */

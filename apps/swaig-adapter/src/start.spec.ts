@@ -15,6 +15,7 @@ describe('start', () => {
     OPS_PORT: '0',
     LOG_LEVEL: 'silent',
     IDENTIFIER_KEY: randomBytes(32).toString('base64url'),
+    CAPTURE_TOKEN_KEY: randomBytes(32).toString('base64url'),
     SEALING_PUBLIC_KEYS: (await createSealingKeys('k1')).publicKeys,
   });
 
@@ -24,6 +25,8 @@ describe('start', () => {
     ['SEALING_PUBLIC_KEYS', `{"${CANARY}`],
     ['IDENTIFIER_KEY', undefined],
     ['IDENTIFIER_KEY', CANARY],
+    ['CAPTURE_TOKEN_KEY', undefined],
+    ['CAPTURE_TOKEN_KEY', CANARY],
     ['PUBLIC_URL', `https://agent:${CANARY}@verify.example.com`],
     ['PUBLIC_URL', CANARY],
     ['SWAIG_PORT', '65536'],

@@ -7,9 +7,11 @@ import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
 import { AuthenticateAgent } from './authenticate-agent.js';
-import { BusVerifications } from './bus-verifications.js';
+import { BusFacts, BusVerifications } from './bus-verifications.js';
 import { PublicUrl, SwaigSettings } from './config.js';
+import { CaptureTokens } from './capture-token.js';
 import { createHttpDoor } from './http-door.js';
+import { OpenCapture } from './open-capture.js';
 import { Refusals } from './refusals.js';
 import { SwaigAdapterModule } from './swaig-adapter.module.js';
 
@@ -23,12 +25,21 @@ const NAME = 'swaig-adapter';
 export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
   const settings = loadSettings(SwaigSettings, env);
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const captureKey = await checked('CAPTURE_TOKEN_KEY', () => new KeyedHash(settings.CAPTURE_TOKEN_KEY));
   const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
 
-  const host = await Host.open(NAME, settings, [TOPICS.requests, TOPICS.queries, TOPICS.directory], fatal, replace);
+  const host = await Host.open(
+    NAME,
+    settings,
+    [TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory],
+    fatal,
+    replace,
+  );
   try {
     const bus = await host.client();
     const directory = await host.directory();
+    const clock = new SystemClock();
+    const tokens = new CaptureTokens(captureKey);
     let local = `http://localhost:${settings.SWAIG_PORT}`;
     const app = await NestFactory.create<NestFastifyApplication>(
       SwaigAdapterModule.with({
@@ -37,9 +48,17 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
         sealer,
         hash,
         verifications: new BusVerifications(bus, settings.REPLY_TIMEOUT_MS),
+        facts: new BusFacts(bus),
+        tokens,
+        clock,
         health: host.health,
       }),
-      createHttpDoor(new AuthenticateAgent(directory, new SystemClock()), host.logger, host.tracer),
+      createHttpDoor({
+        authenticate: new AuthenticateAgent(directory, clock),
+        openCapture: new OpenCapture(tokens, directory, clock),
+        logger: host.logger,
+        tracer: host.tracer,
+      }),
       { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
     );
     host.onClose(() => app.close());

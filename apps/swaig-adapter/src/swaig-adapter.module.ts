@@ -1,11 +1,18 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
 import { KeyedHash, type Sealer } from '@countersign/sealing';
+import { type Clock } from '@countersign/service';
 import { AnswerCall } from './answer-call.js';
 import { PublicUrl, SwaigSettings } from './config.js';
 import { HealthController } from './health.controller.js';
-import { type Verifications } from './ports.js';
+import { CaptureController } from './capture.controller.js';
+import { CapturePin } from './capture-pin.js';
+import { type CaptureTokens } from './capture-token.js';
+import { CollectPin } from './collect-pin.js';
+import { type Facts, type Verifications } from './ports.js';
+import { RequestTransfer } from './request-transfer.js';
 import { SwaigController } from './swaig.controller.js';
+import { TellStatus } from './tell-status.js';
 import { VerifyCaller } from './verify-caller.js';
 
 /** What `start` made before the controllers exist. */
@@ -15,22 +22,33 @@ export interface SwaigParts {
   readonly sealer: Sealer;
   readonly hash: KeyedHash;
   readonly verifications: Verifications;
+  readonly facts: Facts;
+  readonly tokens: CaptureTokens;
+  readonly clock: Clock;
   readonly health: Health;
 }
 
 @Module({})
 export class SwaigAdapterModule {
   static with(parts: SwaigParts): DynamicModule {
-    const verifyCaller = new VerifyCaller(parts.sealer, parts.hash, parts.verifications);
+    const { hash, verifications, facts, tokens, clock, publicUrl } = parts;
+    const verifyCaller = new VerifyCaller(parts.sealer, hash, verifications);
+    const answerCall = new AnswerCall({
+      verifyCaller,
+      tellStatus: new TellStatus(hash, verifications),
+      requestTransfer: new RequestTransfer(facts, hash, clock),
+      collectPin: new CollectPin(tokens, hash, clock, publicUrl.get),
+    });
     return {
       module: SwaigAdapterModule,
-      controllers: [SwaigController, HealthController],
+      controllers: [SwaigController, CaptureController, HealthController],
       providers: [
         { provide: SwaigSettings, useValue: parts.settings },
         { provide: PublicUrl, useValue: parts.publicUrl },
         { provide: KeyedHash, useValue: parts.hash },
         { provide: Health, useValue: parts.health },
-        { provide: AnswerCall, useValue: new AnswerCall(verifyCaller) },
+        { provide: AnswerCall, useValue: answerCall },
+        { provide: CapturePin, useValue: new CapturePin(verifyCaller) },
       ],
     };
   }

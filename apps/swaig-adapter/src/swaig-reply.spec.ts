@@ -6,18 +6,14 @@ import {
   type FieldsOf,
   type Outcome,
   type Policy,
+  type TextName,
 } from '@countersign/contracts';
 import { examplePolicy } from './test-policy.js';
-import {
-  refusal,
-  REFUSALS,
-  replyTo,
-  say,
-  TEXTS,
-  type RefusalStatus,
-  type SwaigReply,
-  type TextName,
-} from './swaig-reply.js';
+import { replyTo, say, type SwaigReply } from './swaig-reply.js';
+import { TEXTS as ALL_TEXTS } from './texts.js';
+import { refusal, REFUSALS, type RefusalStatus } from './transport-refusals.js';
+
+const TEXTS = ALL_TEXTS.en;
 
 function reply(
   outcome: Outcome,
@@ -87,13 +83,15 @@ describe('a success', () => {
     expect([...name]).toHaveLength(80);
   });
 
-  it('speaks the language of the subject, else en-US of the policy, else the built-in words', () => {
+  it('speaks the language of the subject, built in or in the policy, else en-US of the policy, else the built-in words', () => {
     const texts = {
       'es-MX': { verified: 'Gracias, {name}.' },
       'en-US': { verified: 'Thanks {name}!', rejected: 'No.' },
     };
     expect(reply('verified', { ...SUCCESS, locale: 'es-MX' }, { texts }).response).toBe('Gracias, Pat Example.');
-    expect(reply('verified', { ...SUCCESS, locale: 'fr-FR' }, { texts }).response).toBe('Thanks Pat Example!');
+    expect(reply('verified', { ...SUCCESS, locale: 'es' }, { texts }).response).toBe('Gracias, Pat Example.');
+    expect(reply('verified', { ...SUCCESS, locale: 'nl-NL' }, { texts }).response).toBe('Thanks Pat Example!');
+    expect(reply('verified', { ...SUCCESS, locale: 'de-CH' }, { texts }).response).toMatch(/^Danke, Pat Example\. /);
     expect(reply('verified', SUCCESS, { texts }).response).toBe('Thanks Pat Example!');
     expect(reply('rejected', {}, { texts }).response).toBe('No.');
     expect(reply('unavailable', {}, { texts }).response).toBe(TEXTS.unavailable);
@@ -176,7 +174,7 @@ describe('every reply', () => {
     const decision = fc.record({
       outcome: fc.constantFrom(...OUTCOMES),
       displayName: fc.string(),
-      locale: fc.constantFrom('en-US', 'es-MX', 'x', 'toString', '__proto__'),
+      locale: fc.constantFrom('en-US', 'es-MX', 'fr', 'x', 'toString', '__proto__', '-', ''),
       attemptsLeft: fc.nat(9),
     });
     fc.assert(

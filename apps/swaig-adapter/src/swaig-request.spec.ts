@@ -15,7 +15,7 @@ function exchanged(file: string, functionName: string, args: Record<string, unkn
 }
 
 describe('readSwaigRequest', () => {
-  it.each(readdirSync(SAMPLES))('understands the real body %s', (file) => {
+  it.each(readdirSync(SAMPLES).filter((file) => file.startsWith('req-')))('understands the real body %s', (file) => {
     const parsed = readSwaigRequest(sample(file));
     expect(parsed?.kind).toBe(file.includes('get_signature') ? 'signature' : 'call');
   });

@@ -17,7 +17,7 @@ export interface FunctionCall {
   readonly aiSessionId: string;
   /** A telephone number, a SIP URI, or whatever else the platform knows of the caller; empty when nothing. A claim. */
   readonly caller: string;
-  /** The call was over when the function was called: nothing may happen any more. */
+  /** The call was over, or had failed, when the function was called: nothing may happen any more. */
   readonly afterHangUp: boolean;
 }
 
@@ -31,11 +31,16 @@ const NO_FIELDS: Fields = {};
  * @returns undefined when the body is no JSON object
  */
 export function readSwaigRequest(body: Buffer): SignatureRequest | FunctionCall | undefined {
-  const fields = asFields(parseJson(body.toString('utf8')));
+  const fields = readFields(body);
   if (fields === undefined) return undefined;
   // Exactly this action: Bedrock puts `fetch_conversation` into the body of a function call.
   if (fields['action'] === 'get_signature') return { kind: 'signature', functions: strings(fields['functions']) };
   return readCall(fields);
+}
+
+/** The members of a JSON object; undefined when the body is none. */
+export function readFields(body: Buffer): Fields | undefined {
+  return asFields(parseJson(body.toString('utf8')));
 }
 
 function readCall(fields: Fields): FunctionCall {
@@ -48,15 +53,25 @@ function readCall(fields: Fields): FunctionCall {
     functionName: text(fields['function']),
     args: readArguments(asFields(argument)?.['parsed'], rawArgument),
     rawArgument,
-    callId: text(fields['call_id']) || text(channel['call_id']),
+    callId: text(fields['call_id']) || text(channel['call_id']) || chatId(fields),
     aiSessionId: text(fields['ai_session_id']),
     caller:
       text(fields['caller_id_num']) ||
       text(fields['caller_id_number']) ||
       text(fields['caller_id']) ||
       text(channel['caller_id_number']),
-    afterHangUp: fields['channel_active'] === false,
+    // A call that the platform makes when something broke comes when nobody listens any more, too.
+    afterHangUp: isFalse(fields['channel_active']) || isTrue(fields['fatal_error']),
   };
+}
+
+/** Some surfaces write truth values as texts. */
+function isTrue(value: unknown): boolean {
+  return value === true || (typeof value === 'string' && value.trim().toLowerCase() === 'true');
+}
+
+function isFalse(value: unknown): boolean {
+  return value === false || (typeof value === 'string' && value.trim().toLowerCase() === 'false');
 }
 
 /** `parsed[0]`, else the JSON in `raw`, else nothing. */
@@ -69,8 +84,15 @@ function asFields(value: unknown): Fields | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
 }
 
+/** A whole number stands for its digits: a platform may drop the quotes of an id or of a telephone number. */
 function text(value: unknown): string {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : '';
   return typeof value === 'string' ? value.trim() : '';
+}
+
+/** A chat has no call; a conversation of a voice agent can span several, so there it is no id of one. */
+function chatId(fields: Fields): string {
+  return fields['conversation_type'] === 'chat' ? text(fields['conversation_id']) : '';
 }
 
 function strings(value: unknown): string[] {

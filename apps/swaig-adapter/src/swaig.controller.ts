@@ -5,7 +5,7 @@ import { outcomeCounter } from '@countersign/observability';
 import { KeyedHash } from '@countersign/sealing';
 import { AnswerCall, type Answer } from './answer-call.js';
 import { PublicUrl, SwaigSettings } from './config.js';
-import { defineFunctions, isOffered, type FunctionDefinition } from './function-definitions.js';
+import { defineFunctions, isFunction, type FunctionDefinition } from './function-definitions.js';
 import { isSignedByPlatform } from './platform-signature.js';
 import { type SwaigReply } from './swaig-reply.js';
 import { readSwaigRequest } from './swaig-request.js';
@@ -43,7 +43,7 @@ export class SwaigController {
     }
     request.note = {
       ...(PRINTABLE_CALL_ID.test(parsed.callId) ? { call: parsed.callId } : {}),
-      ...(isOffered(parsed.functionName) ? { function: parsed.functionName } : {}),
+      ...(isFunction(parsed.functionName) ? { function: parsed.functionName } : {}),
     };
     const answer = await this.answerCall.execute(agent, parsed);
     this.#record(request, answer);

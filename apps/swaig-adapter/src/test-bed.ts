@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import {
+  CallStateAnswered,
+  CallStateRequested,
   encodeMessage,
+  FactRecorded,
   message,
   TOPICS,
   VerificationDecided,
@@ -49,7 +52,11 @@ export interface Sent {
 export class TestBed {
   /** What is decided; undefined: nobody answers. */
   decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({});
+  /** What is known of a call; undefined: nobody answers. */
+  callState: (request: CallStateRequested) => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
   readonly requests: VerificationRequested[] = [];
+  readonly stateRequests: CallStateRequested[] = [];
+  readonly facts: FactRecorded[] = [];
   readonly hash = new KeyedHash(new Secret(IDENTIFIER_KEY));
   readonly fatal: Error[] = [];
   log = '';
@@ -72,7 +79,13 @@ export class TestBed {
         done();
       },
     });
-    const env = { SWAIG_PORT: '0', IDENTIFIER_KEY, SEALING_PUBLIC_KEYS: keys.publicKeys, ...environment };
+    const env = {
+      SWAIG_PORT: '0',
+      IDENTIFIER_KEY,
+      CAPTURE_TOKEN_KEY: Buffer.alloc(32, 9).toString('base64url'),
+      SEALING_PUBLIC_KEYS: keys.publicKeys,
+      ...environment,
+    };
     const logger = pino({ level: 'trace' }, sink);
     bed.service = await start(env, (error) => bed.fatal.push(error), { broker: bed.broker, logger, ops: false });
     return bed;
@@ -92,7 +105,8 @@ export class TestBed {
     const { method = 'POST', path = '/swaig', body } = sent;
     const authorization = 'authorization' in sent ? sent.authorization : basic('desk', PASSWORD);
     const contentType = 'contentType' in sent ? sent.contentType : 'application/json';
-    const payload = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+    const asIs = typeof body === 'string' || body === undefined || Buffer.isBuffer(body);
+    const payload = asIs ? body : JSON.stringify(body);
     const response = await fetch(`${this.service.urls['swaig']}${path}`, {
       method,
       headers: {
@@ -101,10 +115,15 @@ export class TestBed {
         ...sent.headers,
       },
       // Bytes, because of a text the client would say that it is text.
-      ...(payload === undefined ? {} : { body: Buffer.from(payload) }),
+      ...(payload === undefined ? {} : { body: Buffer.isBuffer(payload) ? payload : Buffer.from(payload) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, body: parse(text) };
+  }
+
+  /** Calls any function in the way the platform does. */
+  async call(name: string, args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<Received> {
+    return this.send({ body: functionCall(name, args, fields) });
   }
 
   /** Calls `verify_pin` in the way the platform does. */
@@ -112,48 +131,70 @@ export class TestBed {
     return this.send({ body: pinCall(args, fields) });
   }
 
+  /** What lies under the seal of a request. */
+  async secretOf({ commandId, tenant, sealed }: VerificationRequested): Promise<Record<string, unknown>> {
+    return this.unsealer.unseal(sealed, { commandId, tenant });
+  }
+
   /** The PIN under the seal of a request. */
-  async pinOf({ commandId, tenant, sealed }: VerificationRequested): Promise<unknown> {
-    return (await this.unsealer.unseal(sealed, { commandId, tenant }))['pin'];
+  async pinOf(request: VerificationRequested): Promise<unknown> {
+    return (await this.secretOf(request))['pin'];
   }
 
   async #playOthers(): Promise<void> {
-    await this.broker.ensureTopics([TOPICS.requests, TOPICS.queries, TOPICS.directory]);
+    await this.broker.ensureTopics([TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory]);
     await this.publish(
       exampleAgent('desk', 'acme', PASSWORD),
-      exampleAgent('help', 'umbrella', PASSWORD, { functions: ['verify_identity'] }),
+      exampleAgent('help', 'umbrella', PASSWORD, { functions: ['verification_status'], transfers: {} }),
     );
     const options = {
       group: 'others',
-      topics: [TOPICS.requests.name],
+      topics: [TOPICS.requests.name, TOPICS.queries.name, TOPICS.facts.name],
       onFatal: (error: Error) => this.fatal.push(error),
     };
     const played = await this.broker.consume(options, (taken) => this.#answer(taken));
     await played.ready;
   }
 
-  /** A success is believed only with a receipt under the key of its request. */
-  async #addReceipt(
-    decision: VerificationDecided,
-    { commandId, tenant, sealed }: VerificationRequested,
-  ): Promise<void> {
-    const { replyKey } = await this.unsealer.unseal(sealed, { commandId, tenant });
-    const receipt = sealReply(receiptOf(decision), replyKey);
-    if (receipt !== undefined) decision.receipt ??= receipt;
+  async #answer(taken: ConsumedRecord): Promise<void> {
+    const { topic, headers, key, value } = taken;
+    this.bytes += `${key}${JSON.stringify(headers)}${value.toString()}`;
+    const fields: unknown = JSON.parse(value.toString());
+    switch (topic) {
+      case TOPICS.facts.name:
+        this.facts.push(message(FactRecorded, fields as FieldsOf<FactRecorded>));
+        return;
+      case TOPICS.queries.name: {
+        const request = message(CallStateRequested, fields as FieldsOf<CallStateRequested>);
+        this.stateRequests.push(request);
+        const state = this.callState(request);
+        if (state) await this.#reply(taken, message(CallStateAnswered, { verified: false, level: 'none', ...state }));
+        return;
+      }
+      default:
+        return this.#decide(taken, message(VerificationRequested, fields as FieldsOf<VerificationRequested>));
+    }
   }
 
-  async #answer({ headers, key, value }: ConsumedRecord): Promise<void> {
-    this.bytes += `${key}${JSON.stringify(headers)}${value.toString()}`;
-    const fields = JSON.parse(value.toString()) as FieldsOf<VerificationRequested>;
-    const request = message(VerificationRequested, fields);
+  async #decide(taken: ConsumedRecord, request: VerificationRequested): Promise<void> {
     this.requests.push(request);
     const decided = await this.decide(request);
     if (decided === undefined) return;
     const { commandId } = request;
     const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
     if (decision.outcome === 'verified') await this.#addReceipt(decision, request);
+    await this.#reply(taken, decision);
+  }
+
+  /** A success is believed only with a receipt under the key of its request. */
+  async #addReceipt(decision: VerificationDecided, request: VerificationRequested): Promise<void> {
+    const receipt = sealReply(receiptOf(decision), (await this.secretOf(request))['replyKey']);
+    if (receipt !== undefined) decision.receipt ??= receipt;
+  }
+
+  async #reply({ headers }: ConsumedRecord, reply: Message): Promise<void> {
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
-    await this.broker.send([{ ...record(decision, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
+    await this.broker.send([{ ...record(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
   }
 }
 
@@ -172,16 +213,25 @@ export function sample(file: string): Record<string, unknown> {
   return JSON.parse(readFileSync(new URL(file, SAMPLES), 'utf8')) as Record<string, unknown>;
 }
 
-/** A body that was captured on a real call, with `verify_pin` in the place of the function; each call has an id of its own. */
-export function pinCall(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Record<string, unknown> {
+/** A body that was captured on a real call, with another function in it; each call has an id of its own. */
+export function functionCall(
+  name: string,
+  args: Record<string, unknown>,
+  fields: Record<string, unknown> = {},
+): Record<string, unknown> {
   return {
     ...sample('req-captured-phone-verify_identity.json'),
-    function: 'verify_pin',
+    function: name,
     argument: { parsed: [args], raw: JSON.stringify(args) },
     caller_id_num: PHONE,
     call_id: randomUUID(),
     ...fields,
   };
+}
+
+/** A call of `verify_pin`. */
+export function pinCall(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Record<string, unknown> {
+  return functionCall('verify_pin', args, fields);
 }
 
 function record(content: Message, headers: Record<string, string> = {}): BusRecord {

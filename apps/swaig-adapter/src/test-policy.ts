@@ -8,7 +8,12 @@ export function examplePolicy(changes: Partial<Policy> = {}): Policy {
     attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },
     limits: { caller: limit, call: limit, subject: limit, agent: limit, tenant: limit, subjectsPerCaller: limit },
     functions: ['verify_pin', 'verify_identity', 'verification_status', 'request_transfer', 'collect_pin'],
-    knowledge: { questions: [] },
+    knowledge: {
+      questions: [
+        { name: 'last_four_ssn', description: 'Last four digits of the SSN', kind: 'digits', length: 4 },
+        { name: 'zip_code', description: 'Billing ZIP code', kind: 'digits', length: 5 },
+      ],
+    },
     unlocksFunctions: { identified: ['get_store_hours'], verified: ['get_balance', 'transfer_funds'] },
     transfers: { support: 'sip:support@example.com', billing: '+12025550100' },
     escalation: 'support',

@@ -1,15 +1,26 @@
-import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
+import {
+  message,
+  VerificationDecided,
+  type CallStateAnswered,
+  type VerificationRequested,
+} from '@countersign/contracts';
 import { createReplyKey, createSealingKeys, Sealer, sealReply } from '@countersign/sealing';
 import { eventually } from '@countersign/testing';
 import { Verifications } from './ports.js';
-import { TEXTS } from './swaig-reply.js';
+import { TEXTS as ALL_TEXTS } from './texts.js';
 import { basic, PASSWORD, PHONE, pinCall, receiptOf, sample, TestBed, type Received } from './test-bed.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 import { exampleAgent } from './test-policy.js';
 import { VerifyCaller } from './verify-caller.js';
 
+const TEXTS = ALL_TEXTS.en;
+
 /** Decides when it is told to. */
 class HeldVerifications extends Verifications {
+  override callState(): Promise<CallStateAnswered> {
+    return Promise.reject(new Error('nobody asks'));
+  }
+
   readonly asked: VerificationRequested[] = [];
   release: () => void = () => undefined;
   readonly #released = new Promise<void>((resolve) => (this.release = resolve));
@@ -128,7 +139,8 @@ describe('a repeated delivery', () => {
     const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, verifications);
     const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
     const agent = exampleAgent('desk', 'acme', PASSWORD);
-    const guess = (pin: string): Promise<VerificationDecided> => verifyCaller.execute(agent, call, pin);
+    const guess = (pin: string): Promise<VerificationDecided> =>
+      verifyCaller.execute(agent, call, { method: 'pin', pin });
     const answers = [guess('4217'), guess('4217'), guess('9999')];
     await eventually('two guesses are asked', () => verifications.asked.length === 2);
     verifications.release();
@@ -243,7 +255,7 @@ describe('an answer', () => {
     for (const name of ['startup_hook', 'start_hook', 'hangup_hook', 'stop_hook', 'summarize_conversation']) {
       expect((await call({ function: name })).body).toEqual({ response: TEXTS.noted });
     }
-    for (const name of ['', 'verify_identity', 'toString', '__proto__', 'VERIFY_PIN', 7, null]) {
+    for (const name of ['', 'get_balance', 'toString', '__proto__', 'VERIFY_PIN', 7, null]) {
       expect((await call({ function: name })).body).toEqual({ response: TEXTS.not_offered });
     }
     expect((await call({ channel_active: false })).body).toEqual({ response: TEXTS.after_hang_up });

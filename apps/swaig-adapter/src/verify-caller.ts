@@ -1,17 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { message, SUBJECT_PATTERN, VerificationDecided, VerificationRequested } from '@countersign/contracts';
-import { type AgentPublished } from '@countersign/contracts';
+import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
 import { createReplyKey, openReceipt, SealBrokenError, type KeyedHash, type Sealer } from '@countersign/sealing';
-import { ServiceError, toE164 } from '@countersign/service';
+import { ServiceError } from '@countersign/service';
+import { type Caller, callerOf, customerIdOf } from './caller.js';
 import { type Verifications } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** How long a repeated delivery of the same call gets the same answer, in seconds. */
 const REPEAT_SECONDS = 60;
-/** Call ids that are passed on as they are; others are hashed, for no store has to bear what a stranger puts there. */
-const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
 
-/** Asks the services whether the caller's PIN is right. */
+/** What a caller gave to be recognised by. */
+export type Guess =
+  | { readonly method: 'pin'; readonly pin: string }
+  | { readonly method: 'knowledge'; readonly answers: Readonly<Record<string, string>> };
+
+/** A guess with everything that makes it one command. */
+export interface Attempt {
+  readonly commandId: string;
+  readonly repeatSeconds: number;
+  readonly caller: Caller;
+  readonly guess: Guess;
+}
+
+/** Asks the services whether what the caller gave is right. */
 export class VerifyCaller {
   /** Decisions that this instance waits for, by command and fingerprint. */
   readonly #underWay = new Map<string, Promise<VerificationDecided>>();
@@ -23,88 +34,88 @@ export class VerifyCaller {
   ) {}
 
   /**
-   * One guess. The platform delivers a call again when it got no answer in time, with nothing in it that says so: what
-   * makes it the same is call, session, function and the model's own words. A repeated delivery has the command id of
-   * the first, so the services answer it without counting it; one that is under way here is not even asked again.
-   * @param pin 4 to 8 digits
+   * The guess of a function call. The platform delivers a call again when it got no answer in time, with nothing in it
+   * that says so: what makes it the same is call, session, function and the model's own words. A repeated delivery has
+   * the command id of the first, so the services answer it without counting it; one that is under way here is not even
+   * asked again.
    * @throws ServiceError when there is no decision in time
    */
-  async execute(agent: AgentPublished, call: FunctionCall, pin: string): Promise<VerificationDecided> {
-    const { tenant } = agent;
-    const customerId = customerIdOf(call);
-    const e164 = toE164(call.caller);
-    const subject = this.#subject(tenant, customerId, e164, call.caller);
-    const callId = PLAIN_CALL_ID.test(call.callId) ? call.callId : this.hash.hash('call', tenant, call.callId);
-    const commandId = this.#commandId(agent, call, pin, customerId);
+  async execute(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<VerificationDecided> {
+    const caller = callerOf(agent, call, this.hash);
+    return this.attempt(agent, {
+      commandId: this.#commandId(agent, call, guess),
+      repeatSeconds: REPEAT_SECONDS,
+      caller,
+      guess,
+    });
+  }
+
+  /** One guess, however it came here. @throws ServiceError when there is no decision in time */
+  async attempt(agent: AgentPublished, attempt: Attempt): Promise<VerificationDecided> {
+    const { commandId, caller, guess } = attempt;
     const fingerprint = this.hash.hash(
       'fingerprint',
-      tenant,
+      agent.tenant,
       agent.agent,
-      subject.subjectKind,
-      subject.subjectRef,
-      call.caller,
-      call.callId,
-      pin,
+      caller.subjectKind,
+      caller.subjectRef,
+      caller.callerKey,
+      caller.callId ?? '',
+      guess.method,
+      JSON.stringify(secretOf(guess)),
     );
     const key = `${commandId}:${fingerprint}`;
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const replyKey = createReplyKey();
-    const decision = this.sealer.seal({ pin, replyKey }, { commandId, tenant }).then((sealed) =>
-      this.verifications
-        .decide(
-          message(VerificationRequested, {
-            commandId,
-            fingerprint,
-            repeatSeconds: REPEAT_SECONDS,
-            tenant,
-            agent: agent.agent,
-            channel: 'swaig',
-            method: 'pin',
-            ...subject,
-            ...(call.callId === '' ? {} : { callId }),
-            callerKey: this.hash.hash('caller', tenant, e164 ?? call.caller),
-            callerTail: e164?.slice(-2) ?? '',
-            sealed,
-          }),
-        )
-        .then((decided) => believed(decided, replyKey)),
-    );
-    this.#underWay.set(key, decision);
+    const decided = this.#ask(agent, attempt, fingerprint);
+    this.#underWay.set(key, decided);
     try {
-      return await decision;
+      return await decided;
     } finally {
       this.#underWay.delete(key);
     }
   }
 
-  /** An id or a caller that cannot be anybody's takes the same path as one that is nobody's: no answer tells them apart. */
-  #subject(
-    tenant: string,
-    customerId: string,
-    e164: string | undefined,
-    caller: string,
-  ): { subjectKind: 'id' | 'phone'; subjectRef: string } {
-    if (customerId === '') {
-      return { subjectKind: 'phone', subjectRef: this.hash.hash('phone', tenant, e164 ?? `caller ${caller}`) };
-    }
-    if (SUBJECT_PATTERN.test(customerId)) return { subjectKind: 'id', subjectRef: customerId };
-    return { subjectKind: 'phone', subjectRef: this.hash.hash('phone', tenant, `customer ${customerId}`) };
+  async #ask(agent: AgentPublished, attempt: Attempt, fingerprint: string): Promise<VerificationDecided> {
+    const { commandId, repeatSeconds, caller, guess } = attempt;
+    const { tenant } = agent;
+    const replyKey = createReplyKey();
+    const decision = await this.verifications.decide(
+      message(VerificationRequested, {
+        commandId,
+        fingerprint,
+        repeatSeconds,
+        tenant,
+        agent: agent.agent,
+        channel: 'swaig',
+        method: guess.method,
+        ...caller,
+        sealed: await this.sealer.seal({ ...secretOf(guess), replyKey }, { commandId, tenant }),
+      }),
+    );
+    return believed(decision, replyKey);
   }
 
   /** Without a call id nothing tells a repeated delivery from a second guess, so each counts. */
-  #commandId(agent: AgentPublished, call: FunctionCall, pin: string, customerId: string): string {
+  #commandId(agent: AgentPublished, call: FunctionCall, guess: Guess): string {
     if (call.callId === '') return `swaig-${randomUUID()}`;
-    const words = call.rawArgument || JSON.stringify([pin, customerId]);
-    const { callId, aiSessionId, functionName } = call;
-    return `swaig-${this.hash.hash('command', agent.tenant, agent.agent, callId, aiSessionId, functionName, words)}`;
+    const words = call.rawArgument || JSON.stringify([secretOf(guess), customerIdOf(call)]);
+    return `swaig-${this.hash.hash('command', ...deliveryOf(agent, call), words)}`;
   }
 }
 
-function customerIdOf(call: FunctionCall): string {
-  const value = call.args['customer_id'];
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' ? value.trim() : '';
+/** What makes two deliveries the same besides the model's words. */
+export function deliveryOf(agent: AgentPublished, call: FunctionCall): string[] {
+  return [agent.tenant, agent.agent, call.callId, call.aiSessionId, call.functionName];
+}
+
+function secretOf(guess: Guess): { pin: string } | { answers: Readonly<Record<string, string>> } {
+  switch (guess.method) {
+    case 'pin':
+      return { pin: guess.pin };
+    case 'knowledge':
+      return { answers: guess.answers };
+  }
 }
 
 /**

@@ -17,10 +17,11 @@ import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
-import { checked, loadSettings, type Environment } from '@countersign/service';
+import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
 import { keyFault } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
+import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
@@ -55,14 +56,8 @@ export async function start(
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const receiptKeys = await checked('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
 
-  const topics = [
-    TOPICS.admissions,
-    TOPICS.subjectCommands,
-    TOPICS.queries,
-    TOPICS.directory,
-    TOPICS.facts,
-    DEAD_LETTERS,
-  ];
+  const { admissions, subjectCommands, queries, limitCommands, directory: entries, facts } = TOPICS;
+  const topics = [admissions, subjectCommands, queries, limitCommands, entries, facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
   await requireKeys(host, database, keyring);
@@ -110,6 +105,7 @@ export async function start(
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
       erasures: new PostgresErasures(database, hash, wake),
+      watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
     }),
     {
       broker: host.broker,
@@ -120,11 +116,11 @@ export async function start(
         SubjectChangeRequested,
         PinChangeRequested,
         SubjectStateRequested,
-        SubjectUnlockRequested,
         SubjectEraseRequested,
         CallStateRequested,
         ReceiptIntrospectionRequested,
         ReceiptKeysRequested,
+        SubjectUnlockRequested,
       ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),

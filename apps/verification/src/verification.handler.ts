@@ -1,15 +1,19 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
+  LimitRefundRequested,
+  message,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   VerificationAdmitted,
+  VerificationDecided,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
+import { SprayWatch } from './spray-watch.js';
 import { UnlockSubject } from './unlock-subject.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -19,18 +23,29 @@ export class VerificationHandler {
   constructor(
     private readonly verifyPin: VerifyPin,
     private readonly manageSubject: ManageSubject,
-    private readonly unlockSubject: UnlockSubject,
     private readonly issueReceipt: IssueReceipt,
+    private readonly watch: SprayWatch,
+    private readonly unlockSubject: UnlockSubject,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
-  async verify(@Payload() command: VerificationAdmitted, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async verify(
+    @Payload() command: VerificationAdmitted,
+    @Ctx() context: BusContext,
+  ): Promise<(Outgoing | undefined)[] | undefined> {
     if (isExpired(context)) {
       await this.verifyPin.abandon(command);
       return undefined;
     }
-    return replyTo(context, await this.issueReceipt.attach(command, await this.verifyPin.execute(command)));
+    const decided = await this.issueReceipt.attach(command, await this.verifyPin.execute(command));
+    const { quotas } = command;
+    const reply = quotas === undefined ? decided : message(VerificationDecided, { ...decided, quotas });
+    return [
+      replyTo(context, reply),
+      refundOf(command, decided),
+      ...this.watch.take().map((told) => ({ message: told })),
+    ];
   }
 
   @MessagePattern(SubjectChangeRequested.type)
@@ -52,4 +67,12 @@ export class VerificationHandler {
   async unlock(@Payload() command: SubjectUnlockRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.unlockSubject.execute(command));
   }
+}
+
+/** Nothing was looked at and no try is spent: the fault is ours, and the caller's limits are given back. */
+function refundOf(command: VerificationAdmitted, decided: VerificationDecided): Outgoing | undefined {
+  if (decided.outcome !== 'unavailable' || decided.verificationId !== undefined || decided.conflict) return undefined;
+  const { commandId, tenant, agent, subjectKind, subjectRef, callId, callerKey } = command;
+  const fields = { commandId, tenant, agent, subjectKind, subjectRef, callerKey };
+  return { message: message(LimitRefundRequested, { ...fields, ...(callId === undefined ? {} : { callId }) }) };
 }

@@ -17,6 +17,7 @@ import {
 } from './ports.js';
 import { QueriesHandler } from './queries.handler.js';
 import { TellCallState } from './tell-call-state.js';
+import { SprayWatch } from './spray-watch.js';
 import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 import { VerifyPin } from './verify-pin.js';
@@ -34,6 +35,7 @@ export interface VerificationParts {
   readonly receiptKeys: ReceiptKeys;
   readonly receiptTerms: ReceiptTerms;
   readonly erasures: Erasures;
+  readonly watch: SprayWatch;
 }
 
 @Module({})
@@ -50,6 +52,7 @@ export class VerificationModule {
         { provide: PinVault, useValue: parts.vault },
         { provide: Seals, useValue: parts.seals },
         { provide: AttemptPolicies, useValue: parts.policies },
+        { provide: SprayWatch, useValue: parts.watch },
         {
           provide: VerifyPin,
           useValue: new VerifyPin(
@@ -59,6 +62,7 @@ export class VerificationModule {
             seals,
             parts.policies,
             parts.callPolicies,
+            parts.watch,
           ),
         },
         { provide: ReceiptKeys, useValue: receiptKeys },

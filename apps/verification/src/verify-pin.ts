@@ -9,6 +9,7 @@ import {
 import { ServiceError } from '@countersign/service';
 import { type CallState } from './domain/call-state.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
+import { type SprayWatch } from './spray-watch.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
@@ -34,6 +35,8 @@ export class VerifyPin {
     private readonly seals: Seals,
     private readonly policies: AttemptPolicies,
     private readonly calls: CallPolicies,
+    /** Told of wrong PINs; without one nobody looks for sprays. */
+    private readonly watch?: SprayWatch,
   ) {}
 
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
@@ -107,7 +110,9 @@ export class VerifyPin {
     try {
       const { pin } = await this.seals.open(command.sealed, command);
       const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
-      return await slot.compare(attempt, guess, subject.credential);
+      const right = await slot.compare(attempt, guess, subject.credential);
+      if (!right && guess !== '') this.watch?.wrong(command, subject.guardKey, guess);
+      return right;
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
@@ -138,8 +143,10 @@ export class VerifyPin {
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
+    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
+    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const { tenant, callId } = command;
     const closed = await this.attempts.close({
       tenant,

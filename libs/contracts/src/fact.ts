@@ -2,7 +2,7 @@ import { IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID, Length,
 import { Message } from './message.js';
 import { IsName } from './names.js';
 import { TOPICS } from './topics.js';
-import { LEVELS, OUTCOMES, type Level, type Outcome } from './verification.js';
+import { LEVELS, METHODS, OUTCOMES, type Level, type Method, type Outcome } from './verification.js';
 
 export const FACT_KINDS = [
   'attempt.decided',
@@ -11,6 +11,14 @@ export const FACT_KINDS = [
   'credential.changed',
   'subject.changed',
   'limit.refused',
+  'limit.would_refuse',
+  'limit.near',
+  'limit.overridden',
+  'limit.reset',
+  'limit.tightened',
+  'signal.spray',
+  'signal.pin_spray',
+  'signal.distributed',
   'tenant.changed',
   'agent.created',
   'agent.rotated',
@@ -23,6 +31,8 @@ export const FACT_KINDS = [
   'receipt.issued',
   'receipt.consumed',
   'subject.erased',
+  'transfer.requested',
+  'transfer.refused',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 
@@ -54,7 +64,7 @@ export class FactRecorded extends Message {
   @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
   @IsOptional() @IsUUID() verificationId?: string;
   @IsOptional() @IsString() @Length(8, 128) commandId?: string;
-  @IsOptional() @IsIn(['pin']) method?: 'pin';
+  @IsOptional() @IsIn(METHODS) method?: Method;
   @IsOptional() @IsIn(['swaig', 'rest']) channel?: 'swaig' | 'rest';
   @IsOptional() @IsIn(OUTCOMES) outcome?: Outcome;
   @IsOptional() @IsIn(LEVELS) level?: Level;

@@ -92,6 +92,12 @@ export class SubjectStateRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
+/** Erases a subject: what is known of it, its credentials and its key. The counter of guesses stays. */
+export class SubjectEraseRequested extends SubjectCommand {
+  static readonly type = 'subject.erase-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+}
+
 /**
  * Opens a subject that guesses have locked. `reasonKey` is the keyed hash of the reason that was given: whoever has the
  * words can show that they were these, and nobody reads a name or a number in a log.
@@ -100,12 +106,6 @@ export class SubjectUnlockRequested extends SubjectCommand {
   static readonly type = 'subject.unlock-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
   @Matches(HEX_64) reasonKey!: string;
-}
-
-/** Erases a subject: what is known of it, its credentials and its key. The counter of guesses stays. */
-export class SubjectEraseRequested extends SubjectCommand {
-  static readonly type = 'subject.erase-requested.v1';
-  static readonly topic = TOPICS.subjectCommands.name;
 }
 
 /** A rule that the input broke: the field, and the rule in words. Never the value. */

@@ -42,11 +42,29 @@ export class AttemptPolicy {
   @IsOptional() @IsInt() @Min(0) @Max(100) strangersPerWindow?: number;
 }
 
-/** At most `limit` in any window of `periodSeconds`. */
+/** At most `limit` in any window of `periodSeconds`; above 64 at that rate. */
 export class Limit {
   @IsInt() @Min(1) @Max(1_000_000) limit!: number;
   @IsInt() @Min(1) @Max(604_800) periodSeconds!: number;
+  /** Only for limits above 64: how many may come at once. Default: `limit`. */
+  @IsOptional() @IsInt() @Min(1) @Max(1_000_000) burst?: number;
+  /** Decide and report what would have been refused, and refuse nothing. */
+  @IsOptional() @IsBoolean() shadow?: boolean;
 }
+
+/** From when on many tries look like an attack, and what follows. Windows are ten minutes long at most. */
+export class SignalPolicy {
+  /** Different subjects that one caller asks about. */
+  @IsOptional() @IsInt() @Min(2) @Max(1000) subjectsPerCaller?: number;
+  /** Different callers that ask about one subject. */
+  @IsOptional() @IsInt() @Min(2) @Max(1000) callersPerSubject?: number;
+  /** Different subjects at which one wrong PIN is tried, and at which one agent brings wrong PINs, times ten. */
+  @IsOptional() @IsInt() @Min(2) @Max(1000) subjectsPerPin?: number;
+  /** Halve the limits of the tenant for some minutes after a signal. */
+  @IsOptional() @IsBoolean() stricter?: boolean;
+}
+
+export const SIGNAL_DEFAULTS = { subjectsPerCaller: 10, callersPerSubject: 10, subjectsPerPin: 10, stricter: false };
 
 export const LIMIT_DIMENSIONS = ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'] as const;
 export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
@@ -85,6 +103,8 @@ export type Texts = Record<string, Record<string, string>>;
 export class Policy {
   @ValidateNested() @Type(() => AttemptPolicy) attempts!: AttemptPolicy;
   @ValidateNested() @Type(() => LimitPolicy) limits!: LimitPolicy;
+  /** Absent parts: {@link SIGNAL_DEFAULTS}. */
+  @IsOptional() @ValidateNested() @Type(() => SignalPolicy) signals?: SignalPolicy;
   @IsArray() @ArrayUnique() @IsIn(FUNCTIONS, { each: true }) functions!: FunctionName[];
   @ValidateNested() @Type(() => UnlockedFunctions) unlocksFunctions!: UnlockedFunctions;
   @ValidateNested() @Type(() => KnowledgePolicy) knowledge!: KnowledgePolicy;
@@ -94,6 +114,8 @@ export class Policy {
   @IsOptional() @IsString() escalation?: string;
   /** How long a verified call stays verified. */
   @IsInt() @Min(1) @Max(86_400) verifiedSeconds!: number;
+  /** Language tag in which callers are spoken to before it is known who they are; absent: `en-US`. */
+  @IsOptional() @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/) language?: string;
   @IsBoolean() greetByName!: boolean;
   @IsBoolean() tellAttemptsLeft!: boolean;
   @IsBoolean() discloseUnknownCaller!: boolean;

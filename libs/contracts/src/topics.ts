@@ -11,6 +11,7 @@ export const TOPICS = {
   subjectCommands: { name: 'subject.commands', kind: 'command' },
   queries: { name: 'verification.queries', kind: 'command' },
   directoryCommands: { name: 'directory.commands', kind: 'command' },
+  limitCommands: { name: 'limit.commands', kind: 'command' },
   directory: { name: 'countersign.directory', kind: 'state' },
   facts: { name: 'countersign.facts', kind: 'fact' },
   auditEvents: { name: 'countersign.audit.events', kind: 'fact' },

@@ -1,4 +1,19 @@
-import { IsIn, IsInt, IsISO8601, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
@@ -10,6 +25,10 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const LEVELS = ['none', 'identified', 'verified'] as const;
 /** What is known of the caller, in rising order. Not a NIST AAL. */
 export type Level = (typeof LEVELS)[number];
+
+export const METHODS = ['pin', 'knowledge'] as const;
+/** What a guess is compared with: the PIN of the subject, or its answers to the questions of the policy. */
+export type Method = (typeof METHODS)[number];
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -30,7 +49,7 @@ export class VerificationRequested extends Message {
   @IsName() tenant!: string;
   @IsName() agent!: string;
   @IsIn(['swaig', 'rest']) channel!: 'swaig' | 'rest';
-  @IsIn(['pin']) method!: 'pin';
+  @IsIn(METHODS) method!: Method;
   /** `id`: `subjectRef` is the tenant's id of the subject. `phone`: it is the keyed hash of the number. */
   @IsIn(['id', 'phone']) subjectKind!: 'id' | 'phone';
   @Length(1, 128) subjectRef!: string;
@@ -47,10 +66,23 @@ export class VerificationRequested extends Message {
   }
 }
 
+/** What is left of a quota of the asker's own: its agent's or its tenant's. Nothing about callers and subjects. */
+export class Quota {
+  @IsIn(['agent', 'tenant']) name!: 'agent' | 'tenant';
+  @IsInt() @Min(1) limit!: number;
+  @IsInt() @Min(1) periodSeconds!: number;
+  @IsInt() @Min(0) left!: number;
+  /** Whole seconds until nothing of it is used, or, when it is spent, until one more passes. */
+  @IsInt() @Min(0) resetSeconds!: number;
+}
+
 /** The same guess after the rate limiter let it pass. */
 export class VerificationAdmitted extends VerificationRequested {
   static override readonly type: string = 'verification.admitted.v1';
   static override readonly topic: string = TOPICS.admissions.name;
+
+  /** Handed on to the asker with the answer; only for REST, which shows them. */
+  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
 }
 
 /** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */
@@ -77,6 +109,8 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsISO8601() expiresAt?: string;
   /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
+  /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
+  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
 

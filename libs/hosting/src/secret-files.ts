@@ -6,6 +6,7 @@ import { createReceiptKeys, createSealingKeys } from '@countersign/sealing';
 /** Every secret that an installation needs, by the name of its setting. */
 export const SECRET_NAMES = [
   'ADMIN_API_KEY',
+  'CAPTURE_TOKEN_KEY',
   'CREDENTIAL_KEYS',
   'IDENTIFIER_KEY',
   'RECEIPT_KEYS',
@@ -47,6 +48,7 @@ export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<S
     );
   const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
   keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
+  keep('CAPTURE_TOKEN_KEY', random);
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
   keep('IDENTIFIER_KEY', random);
   keep('RECEIPT_KEYS', () => createReceiptKeys('r1'));

@@ -109,6 +109,17 @@ export const METRICS = {
     help: 'Uses of stored data that was found altered: credential, profile, counter',
     labelNames: ['what', 'reason'],
   }),
+  overLimit: new ReadGauge(
+    'countersign_limit_keys_remembered',
+    'Keys over their limit that are refused without asking the database',
+    ['service'],
+    sum,
+  ),
+  limitDecisions: new Counter({
+    name: 'countersign_limit_decisions_total',
+    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit); source: store or memory',
+    labelNames: ['outcome', 'dimension', 'source'],
+  }),
 
   lag: new ReadGauge(
     'countersign_consumer_lag_records',

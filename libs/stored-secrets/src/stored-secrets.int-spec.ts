@@ -22,7 +22,7 @@ const COLUMN: WrappedColumn = {
   keyIdColumn: 'key_id',
   bytesColumn: 'wrapped',
   alsoBoundTo: ['version'],
-  context: ({ owner, n, version }) => [String(owner as string), String(n as number), String(version as number)],
+  context: ({ owner, n, version }) => [String(owner), String(n), String(version)],
 };
 const columns = [COLUMN];
 const key = (): string => randomBytes(32).toString('base64url');

@@ -39,7 +39,7 @@ export function profileContext(tenant: string, subject: string, version: number)
   return ['profile', tenant, subject, String(version)];
 }
 
-const text = (value: unknown): string => String(value as string);
+const text = (value: unknown): string => String(value);
 
 /** Every wrapped column that there is; a test compares the list with the tables. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [

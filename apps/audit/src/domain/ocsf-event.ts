@@ -19,6 +19,14 @@ interface Shape {
 const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'attempt.decided': { family: 'authentication', activityId: 1, activityName: 'Logon' },
   'limit.refused': { family: 'authentication', activityId: 1, activityName: 'Logon' },
+  'limit.would_refuse': { family: 'apiActivity', activityId: 99, activityName: 'Would Refuse' },
+  'limit.near': { family: 'apiActivity', activityId: 99, activityName: 'Limit Near' },
+  'limit.overridden': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.reset': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.tightened': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'signal.spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
+  'signal.pin_spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
+  'signal.distributed': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
   'credential.locked': { family: 'accountChange', activityId: 9, activityName: 'Lock' },
   'credential.enrolled': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
   'credential.changed': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
@@ -35,6 +43,8 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
+  'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
+  'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
 };
 
 /** Of medium severity although they have no outcome. */
@@ -43,7 +53,15 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.disabled',
   'credential.broken',
   'message.dead_lettered',
+  'transfer.refused',
+  'limit.tightened',
+  'signal.spray',
+  'signal.pin_spray',
+  'signal.distributed',
 ]);
+
+/** Activities whose very kind says that they failed. */
+const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>(['message.dead_lettered', 'transfer.refused']);
 
 interface Verdict {
   readonly severityId: number;
@@ -98,7 +116,7 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
     case 'authentication':
       return authentication(fact);
     case 'accountChange':
-      return { user: user(fact), status_id: 1, status: 'Success' };
+      return { user: user(fact), ...changeStatus(fact) };
     case 'apiActivity':
       return {
         api: { operation: fact.kind, service: { name: 'countersign' } },
@@ -109,8 +127,15 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
   }
 }
 
+/** Altered data is a change that was refused. */
+function changeStatus(fact: FactRecorded): OcsfEvent {
+  return fact.kind === 'credential.broken'
+    ? { status_id: 2, status: 'Failure', status_code: 'TAMPERED' }
+    : { status_id: 1, status: 'Success' };
+}
+
 function apiStatus(fact: FactRecorded): OcsfEvent {
-  if (fact.kind !== 'message.dead_lettered') return { status_id: 1, status: 'Success' };
+  if (!FAILURES.has(fact.kind)) return { status_id: 1, status: 'Success' };
   const code = fact.detail?.['code'];
   return { status_id: 2, status: 'Failure', ...(code === undefined ? {} : { status_code: code }) };
 }

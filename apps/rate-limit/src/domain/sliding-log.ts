@@ -1,32 +1,24 @@
-import { type Limit } from '@countersign/contracts';
-
-/** What was let through for one key, oldest first: when (milliseconds since 1970) and which command. */
-export interface SlidingLog {
-  readonly hits: readonly { readonly at: number; readonly commandId: string }[];
-}
-
-export interface Admission {
-  readonly admitted: boolean;
-  /** Only when refused: the first moment at which a request can pass, in milliseconds since 1970. */
-  readonly retryAt: number | undefined;
-  readonly log: SlidingLog;
-}
-
-export const EMPTY: SlidingLog = { hits: [] };
+import { EXACT_LIMIT, type Rule, type Verdict } from './rule.js';
 
 /**
- * Exact: in no window of `periodSeconds`, wherever it begins, are more than `limit` commands let through. A refusal
- * leaves no trace, so who waits as long as told gets in. A command that was let through before passes again for free.
- * The store's SQL statement is held equal to this function by the contract suite.
+ * Exact: in no window of the period, wherever it begins, are more than `limit` let through, whatever the clock does. One
+ * more passes when the one that came `limit` before it has left the window.
+ * @param hits when the newest were let through, oldest first, in milliseconds since 1970
  */
-export function admit(log: SlidingLog, commandId: string, now: number, { limit, periodSeconds }: Limit): Admission {
+export function checkLog(hits: readonly number[], now: number, { limit, periodSeconds }: Rule): Verdict {
   const period = periodSeconds * 1000;
-  const hits = log.hits.filter(({ at }) => at > now - period);
-  if (hits.some((hit) => hit.commandId === commandId)) return { admitted: true, retryAt: undefined, log: { hits } };
-  if (hits.length < limit) {
-    return { admitted: true, retryAt: undefined, log: { hits: [...hits, { at: now, commandId }] } };
-  }
-  // With a limit that was tightened, more than one hit has to leave before there is room.
-  const leaves = hits[hits.length - limit]?.at ?? now;
-  return { admitted: false, retryAt: leaves + period, log: { hits } };
+  const blocking = hits[hits.length - limit];
+  const used = hits.filter((at) => at > now - period).length;
+  if (blocking === undefined || blocking <= now - period) return { admitted: true, retryAt: undefined, used };
+  return { admitted: false, retryAt: blocking + period, used };
+}
+
+/** When the next one counts as let through: never before the one before it, also when the clock goes back. */
+export function hitAt(hits: readonly number[], now: number): number {
+  return Math.max(now, hits.at(-1) ?? now);
+}
+
+/** The newest are enough for every exact limit and every period, so a rule may change at any time. */
+export function keepNewest<T>(list: readonly T[], most: number = EXACT_LIMIT): T[] {
+  return list.slice(-most);
 }

@@ -1,6 +1,6 @@
-import { type Limit } from '@countersign/contracts';
+import { SIGNAL_DEFAULTS, type LimitPolicy } from '@countersign/contracts';
 import { type DirectoryCopy } from '@countersign/directory-copy';
-import { LimitPolicies } from '../ports.js';
+import { LimitPolicies, type Limits } from '../ports.js';
 
 /** Limits from this service's copy of the directory. */
 export class DirectoryLimits extends LimitPolicies {
@@ -8,8 +8,16 @@ export class DirectoryLimits extends LimitPolicies {
     super();
   }
 
-  override callerLimit(tenant: string, agent: string): Limit | undefined {
+  override of(tenant: string, agent: string): Limits | undefined {
     const known = this.directory.agent(agent);
-    return known?.tenant === tenant ? known.policy.limits.caller : undefined;
+    if (known?.tenant !== tenant) return undefined;
+    const { limits, signals } = known.policy;
+    // The tenant's quota is one for all its agents: no agent's policy changes it. An agent can be heard of before its tenant.
+    const quota = this.directory.tenant(tenant)?.policy.limits.tenant ?? limits.tenant;
+    return { limits: { ...limits, tenant: quota }, signals: { ...SIGNAL_DEFAULTS, ...signals } };
+  }
+
+  override ofTenant(tenant: string): LimitPolicy | undefined {
+    return this.directory.tenant(tenant)?.policy.limits;
   }
 }

@@ -1,15 +1,36 @@
-import { randomUUID } from 'node:crypto';
-import { FactRecorded, message, type Limit } from '@countersign/contracts';
-import { type LimitDecision, type LimitStore } from '../ports.js';
+import { randomInt, randomUUID } from 'node:crypto';
+import { LIMIT_DIMENSIONS, type LimitDimension } from '@countersign/contracts';
+import { type Check, type Question } from '../domain/decide.js';
+import { type Rule } from '../domain/rule.js';
+import { type LimitStore, type StoreDecision } from '../ports.js';
 
 export interface LimitBed {
   readonly store: LimitStore;
   advance(seconds: number): Promise<void>;
-  /** Ids of the refusals on record. */
-  facts(): Promise<string[]>;
 }
 
-const TEN: Limit = { limit: 10, periodSeconds: 60 };
+const WIDE: Rule = { limit: 1_000_000, periodSeconds: 60 };
+const TEN: Rule = { limit: 10, periodSeconds: 60 };
+
+export const number = (): string => String(randomInt(2 ** 47));
+
+/** A question over all limits; those that are not named are wide. */
+export function questionOf(
+  keys: Partial<Record<LimitDimension, string>>,
+  rules: Partial<Record<LimitDimension, Rule>> = {},
+  more: Partial<Question> & { readonly shadow?: readonly LimitDimension[] } = {},
+): Question {
+  const { shadow = [], ...question } = more;
+  const caller = keys.caller ?? randomUUID();
+  const checks = LIMIT_DIMENSIONS.map((dimension): Check => ({
+    dimension,
+    key:
+      dimension === 'subjectsPerCaller' ? caller : dimension === 'caller' ? caller : (keys[dimension] ?? randomUUID()),
+    rule: rules[dimension] ?? WIDE,
+    shadow: shadow.includes(dimension),
+  }));
+  return { checks, command: number(), member: number(), ...question };
+}
 
 /** What every limit store promises; run on the twin and on PostgreSQL. */
 export function limitStoreContract(open: () => Promise<LimitBed>): void {
@@ -18,56 +39,149 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     bed = await open();
   });
 
-  const ask = (key: string, limit = TEN, commandId = randomUUID()): Promise<LimitDecision> =>
-    bed.store.admit({
-      key,
-      commandId,
-      limit,
-      refusal: message(FactRecorded, {
-        factId: randomUUID(),
-        kind: 'limit.refused',
-        time: new Date(0).toISOString(),
-        tenant: 'acme',
-        commandId,
-      }),
-    });
+  const ask = (...parts: Parameters<typeof questionOf>): Promise<StoreDecision> =>
+    bed.store.admit(questionOf(...parts));
+  const times = async <T>(count: number, work: () => Promise<T>): Promise<T[]> => {
+    const all: T[] = [];
+    for (let n = 0; n < count; n++) all.push(await work());
+    return all;
+  };
 
-  it('admits exactly ten of two hundred requests that arrive at once', async () => {
+  it.each(LIMIT_DIMENSIONS)('admits exactly ten of two hundred requests that arrive at once: %s', async (dimension) => {
     const key = randomUUID();
-    const decisions = await Promise.all(Array.from({ length: 200 }, () => ask(key)));
+    const keys = { [dimension === 'subjectsPerCaller' ? 'caller' : dimension]: key };
+    const decisions = await Promise.all(Array.from({ length: 200 }, () => ask(keys, { [dimension]: TEN })));
     expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(10);
+    expect(decisions.filter(({ refusedBy }) => refusedBy?.dimension === dimension)).toHaveLength(190);
   });
 
-  it('records every refusal, and no admission', async () => {
-    const before = (await bed.facts()).length;
-    const key = randomUUID();
-    for (let n = 0; n < 12; n++) await ask(key);
-    expect((await bed.facts()).length).toBe(before + 2);
+  it('admits a rate of hundred a minute at once, and one more for each part of the minute that passes', async () => {
+    const tenant = randomUUID();
+    const rule = { limit: 100, periodSeconds: 6000 };
+    const decisions = await Promise.all(Array.from({ length: 150 }, () => ask({ tenant }, { tenant: rule })));
+    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(100);
+    await bed.advance(120);
+    const later = await times(5, () => ask({ tenant }, { tenant: rule }));
+    expect(later.map(({ admitted }) => admitted)).toEqual([true, true, false, false, false]);
   });
 
-  it('admits again when the first one has left the window, and says when', async () => {
-    const key = randomUUID();
-    for (let n = 0; n < 10; n++) await ask(key);
+  it('lets only the burst of a rate come at once', async () => {
+    const agent = randomUUID();
+    const rule = { limit: 100, periodSeconds: 6000, burst: 7 };
+    const decisions = await times(10, () => ask({ agent }, { agent: rule }));
+    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(7);
+    expect(decisions[0]?.agent).toMatchObject({ left: 6 });
+  });
+
+  it('spends nothing of the other limits when one refuses', async () => {
+    const [tenant, subject] = [randomUUID(), randomUUID()];
+    const rules = { tenant: TEN, subject: { limit: 2, periodSeconds: 60 } };
+    const decisions = await Promise.all(Array.from({ length: 30 }, () => ask({ tenant, subject }, rules)));
+    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(2);
+    const others = await Promise.all(Array.from({ length: 30 }, () => ask({ tenant }, rules)));
+    expect(others.filter(({ admitted }) => admitted)).toHaveLength(8);
+  });
+
+  it('tells the strictest of the limits that refuse, and how long it does', async () => {
+    const [caller, call] = [randomUUID(), randomUUID()];
+    const rules = { caller: { limit: 1, periodSeconds: 60 }, call: { limit: 1, periodSeconds: 600 } };
+    await ask({ caller, call }, rules);
     await bed.advance(30);
-    const refused = await ask(key);
-    expect(refused.admitted).toBe(false);
-    expect(refused.retryAfterSeconds).toBeGreaterThanOrEqual(29);
-    expect(refused.retryAfterSeconds).toBeLessThanOrEqual(30);
+    const { refusedBy } = await ask({ caller, call }, rules);
+    expect(refusedBy?.dimension).toBe('call');
+    expect(refusedBy?.retryMs).toBeGreaterThan(560_000);
+    expect(refusedBy?.retryMs).toBeLessThanOrEqual(570_000);
+  });
+
+  it('admits again when the first one has left the window', async () => {
+    const caller = randomUUID();
+    await times(10, () => ask({ caller }, { caller: TEN }));
+    await bed.advance(30);
+    expect((await ask({ caller }, { caller: TEN })).admitted).toBe(false);
     await bed.advance(31);
-    expect((await ask(key)).admitted).toBe(true);
+    expect((await ask({ caller }, { caller: TEN })).admitted).toBe(true);
   });
 
-  it('charges a repeated command once', async () => {
-    const key = randomUUID();
-    const one = { limit: 1, periodSeconds: 60 };
-    const commandId = randomUUID();
-    const decisions = [await ask(key, one, commandId), await ask(key, one, commandId), await ask(key, one)];
-    expect(decisions.map(({ admitted }) => admitted)).toEqual([true, true, false]);
+  it('charges a repeated command once, in one batch and in several', async () => {
+    const caller = randomUUID();
+    const rules = { caller: { limit: 2, periodSeconds: 60 } };
+    const command = number();
+    const again = await Promise.all(Array.from({ length: 5 }, () => ask({ caller }, rules, { command })));
+    again.push(await ask({ caller }, rules, { command }));
+    expect(again.every(({ admitted }) => admitted)).toBe(true);
+    const others = await times(2, () => ask({ caller }, rules));
+    expect(others.map(({ admitted }) => admitted)).toEqual([true, false]);
+    expect((await ask({ caller }, rules, { command })).admitted).toBe(true);
   });
 
-  it('keeps callers apart', async () => {
-    const key = randomUUID();
-    for (let n = 0; n < 11; n++) await ask(key);
-    expect((await ask(randomUUID())).admitted).toBe(true);
+  it('lets a caller return to its subjects and meet no more others than the limit', async () => {
+    const caller = randomUUID();
+    const rules = { subjectsPerCaller: { limit: 2, periodSeconds: 3600 } };
+    const [a, b, c] = [number(), number(), number()];
+    const admitted: boolean[] = [];
+    for (const member of [a, b, c, a, b, c]) admitted.push((await ask({ caller }, rules, { member })).admitted);
+    expect(admitted).toEqual([true, true, false, true, true, false]);
+  });
+
+  it('counts members of a limit that is not exact as a rate, and those it remembers once', async () => {
+    const caller = randomUUID();
+    const rules = { subjectsPerCaller: { limit: 65, periodSeconds: 360_000, burst: 65 } };
+    const met = Array.from({ length: 70 }, () => number());
+    const first = await Promise.all(met.map((member) => ask({ caller }, rules, { member })));
+    expect(first.filter(({ admitted }) => admitted)).toHaveLength(65);
+    const again = await Promise.all(met.slice(30, 65).map((member) => ask({ caller }, rules, { member })));
+    expect(again.every(({ admitted }) => admitted)).toBe(true);
+  });
+
+  it('reports a limit in shadow mode and does not refuse', async () => {
+    const subject = randomUUID();
+    const rules = { subject: { limit: 1, periodSeconds: 60 } };
+    const shadow: LimitDimension[] = ['subject'];
+    const decisions = await times(3, () => ask({ subject }, rules, { shadow }));
+    expect(decisions.map(({ admitted }) => admitted)).toEqual([true, true, true]);
+    expect(decisions.map(({ shadowed }) => shadowed)).toEqual([[], ['subject'], ['subject']]);
+  });
+
+  it('says once that a limit comes near', async () => {
+    const [caller, tenant] = [randomUUID(), randomUUID()];
+    const rules = { caller: TEN, tenant: { limit: 70, periodSeconds: 7000, burst: 5 } };
+    const decisions = await times(5, () => ask({ caller, tenant }, rules));
+    // The rate goes on between the requests, so that it comes near with the fourth or the fifth.
+    expect(decisions.flatMap(({ near }) => near)).toEqual(['tenant']);
+    const later = await times(5, () => ask({ caller }, { caller: TEN }));
+    expect(later.map(({ near }) => near)).toEqual([[], [], ['caller'], [], []]);
+  });
+
+  it('gives back what a command has spent, once', async () => {
+    const keys = { caller: randomUUID(), subject: randomUUID(), tenant: randomUUID() };
+    const rules = { caller: TEN, subject: TEN, tenant: { limit: 100, periodSeconds: 100_000, burst: 10 } };
+    const asked = questionOf(keys, rules);
+    await bed.store.admit(asked);
+    expect(await bed.store.refund(asked)).toBe(true);
+    expect(await bed.store.refund(asked)).toBe(false);
+    expect(await bed.store.refund(questionOf(keys, rules))).toBe(false);
+    const decisions = await times(11, () => ask(keys, rules));
+    expect(decisions.map(({ admitted }) => admitted)).toEqual([...Array.from({ length: 10 }, () => true), false]);
+  });
+
+  it('forgets what was used when it is reset', async () => {
+    const caller = randomUUID();
+    const rules = { caller: { limit: 1, periodSeconds: 60 }, subjectsPerCaller: { limit: 1, periodSeconds: 60 } };
+    await ask({ caller }, rules);
+    await bed.store.reset('caller', caller);
+    expect((await ask({ caller }, rules)).refusedBy?.dimension).toBe('subjectsPerCaller');
+    await bed.store.reset('subjectsPerCaller', caller);
+    expect((await ask({ caller }, rules)).admitted).toBe(true);
+  });
+
+  it('says what is left of a quota', async () => {
+    const tenant = randomUUID();
+    await times(3, () => ask({ tenant }, { tenant: TEN }));
+    const [known, unknown] = await bed.store.left([
+      { key: tenant, rule: TEN },
+      { key: randomUUID(), rule: TEN },
+    ]);
+    expect(known?.left).toBe(7);
+    expect(unknown).toEqual({ left: 10, resetMs: 0 });
   });
 }

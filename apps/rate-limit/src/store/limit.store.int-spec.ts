@@ -1,13 +1,17 @@
 import fc from 'fast-check';
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { FactRecorded, message } from '@countersign/contracts';
+import { FactRecorded, LIMIT_DIMENSIONS, message, type LimitDimension } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { RateLimit1764000000002 } from '../../migrations/1764000000002-rate-limit.js';
-import { admit, EMPTY, type SlidingLog } from '../domain/sliding-log.js';
+import { Limits1764000600001 } from '../../migrations/1764000600001-limits.js';
+import { decide, type Counter } from '../domain/decide.js';
+import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
+import { OutboxFactLog } from './fact.log.js';
 import { PostgresLimitStore } from './limit.store.js';
-import { limitStoreContract } from './limit.store.contract.js';
+import { limitStoreContract, number, questionOf } from './limit.store.contract.js';
+import { PostgresSettingsStore } from './settings.store.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(60_000);
@@ -23,12 +27,12 @@ beforeAll(async () => {
     openDatabase({
       url: test.url,
       schema: 'rate_limit',
-      migrations: [RateLimit1764000000002],
+      migrations: [RateLimit1764000000002, Limits1764000600001],
       applicationName: 'test',
       poolSize: 10,
     });
   databases = await Promise.all([open(), open()]);
-  stores = databases.map((database) => new PostgresLimitStore(database, () => undefined));
+  stores = databases.map((database) => new PostgresLimitStore(database));
 });
 
 afterAll(async () => {
@@ -39,111 +43,159 @@ afterAll(async () => {
 const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> =>
   (databases[0] as Database).query<T>(sql, params);
 
-async function advance(seconds: number): Promise<void> {
+const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLimitStore;
+
+/** @param keys all, where none are named */
+async function advance(seconds: number, keys?: readonly string[]): Promise<void> {
   await query(
-    `UPDATE rate_limit.windows SET touched_at = touched_at - make_interval(secs => $1),
-       expires_at = expires_at - make_interval(secs => $1),
-       hits = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(hits) at)`,
-    [seconds],
+    `UPDATE rate_limit.counters SET expires_ms = expires_ms - $1, tat = tat - $1, members_tat = members_tat - $1,
+       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
+     WHERE $2::uuid[] IS NULL OR key = ANY ($2)`,
+    [seconds * 1000, keys ?? null],
   );
 }
 
-const request = (key: string, limit: number, periodSeconds: number): Parameters<PostgresLimitStore['admit']>[0] => ({
-  key,
-  commandId: randomUUID(),
-  limit: { limit, periodSeconds },
-  refusal: message(FactRecorded, {
+const fact = (): FactRecorded =>
+  message(FactRecorded, {
     factId: randomUUID(),
     kind: 'limit.refused',
     time: new Date(0).toISOString(),
     tenant: 'acme',
-  }),
-});
+  });
 
 describe('the PostgreSQL limit store', () => {
-  it('admits exactly the limit of each of many callers whose requests two copies decide in batches', async () => {
-    const keys = Array.from({ length: 10 }, () => `caller:${randomUUID()}`);
-    const asked = Array.from({ length: 400 }, (_, at) => ({
-      key: keys[(at * 3) % keys.length] ?? '',
-      store: stores[at % 2] as PostgresLimitStore,
-    }));
+  limitStoreContract(() => Promise.resolve({ store: storeOf(0), advance }));
+
+  it('admits exactly the limits of many callers and of their tenant, over two copies that decide in batches', async () => {
+    const [tenant, callers] = [randomUUID(), Array.from({ length: 10 }, () => randomUUID())];
+    const rules = { caller: { limit: 7, periodSeconds: 60 }, tenant: { limit: 50, periodSeconds: 60 } };
     const decisions = await Promise.all(
-      asked.map(async ({ key, store }) => ({ key, ...(await store.admit(request(key, 7, 60))) })),
+      Array.from({ length: 400 }, async (_, at) => {
+        const caller = callers[(at * 3) % callers.length] ?? '';
+        return { caller, ...(await storeOf(at).admit(questionOf({ caller, tenant }, rules))) };
+      }),
     );
-    for (const key of keys) {
-      const admitted = decisions.filter((decision) => decision.key === key && decision.admitted);
-      expect(admitted).toHaveLength(7);
+    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(50);
+    for (const caller of callers) {
+      const admitted = decisions.filter((decision) => decision.caller === caller && decision.admitted);
+      expect(admitted.length).toBeLessThanOrEqual(7);
     }
-    const [refused] = await query<{ n: number }>('SELECT count(*)::int AS n FROM rate_limit.outbox');
-    expect(refused?.n).toBeGreaterThanOrEqual(400 - 7 * keys.length);
+    const [row] = await query<{ hits: number[] }>('SELECT hits FROM rate_limit.counters WHERE key = $1', [tenant]);
+    expect(row?.hits).toHaveLength(50);
   });
 
-  limitStoreContract(() =>
-    Promise.resolve({
-      store: stores[0] as PostgresLimitStore,
-      advance,
-      facts: async () => (await query<{ id: string }>('SELECT id FROM rate_limit.outbox')).map(({ id }) => id),
-    }),
-  );
-
-  it('admits exactly ten of two hundred over two copies of the service', async () => {
-    const key = randomUUID();
-    const decisions = await Promise.all(
-      Array.from({ length: 200 }, (_, n) => (stores[n % 2] as PostgresLimitStore).admit(request(key, 10, 60))),
+  it('decides like the pure function, step by step, for random requests, rules and times', async () => {
+    // Everything is a multiple of hundred seconds: what a step takes of the database's own time changes no decision.
+    const hundreds = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max }).map((n) => n * 100);
+    const rule = fc.oneof(
+      fc.record({ limit: fc.integer({ min: 1, max: 5 }), periodSeconds: hundreds(30) }),
+      fc
+        .record({ limit: fc.integer({ min: 65, max: 200 }), each: hundreds(10), burst: fc.integer({ min: 1, max: 5 }) })
+        .map(({ limit, each, burst }): Rule => ({ limit, periodSeconds: limit * each, burst })),
     );
-    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(10);
-  });
-
-  it('decides like the pure function, step by step, for random limits and times', async () => {
     const sequences = fc.record({
-      limit: fc.integer({ min: 1, max: 5 }),
-      periodSeconds: fc.integer({ min: 1000, max: 5000 }),
-      waits: fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 1, maxLength: 12 }),
+      rules: fc.tuple(rule, rule, rule, rule, rule, rule),
+      shadow: fc.subarray([...LIMIT_DIMENSIONS], { maxLength: 2 }),
+      steps: fc.array(
+        fc.record({
+          wait: fc.integer({ min: 0, max: 15 }).map((n) => n * 100),
+          subject: fc.integer({ min: 0, max: 4 }),
+          again: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 15 },
+      ),
     });
     await fc.assert(
-      fc.asyncProperty(sequences, async ({ limit, periodSeconds, waits }) => {
-        const key = randomUUID();
-        let log: SlidingLog = EMPTY;
+      fc.asyncProperty(sequences, async ({ rules, shadow, steps }) => {
+        const of = Object.fromEntries(LIMIT_DIMENSIONS.map((name, at) => [name, rules[at]])) as Record<
+          LimitDimension,
+          Rule
+        >;
+        const keys = { caller: randomUUID(), call: randomUUID(), agent: randomUUID(), tenant: randomUUID() };
+        const subjects = Array.from({ length: 5 }, () => ({ key: randomUUID(), member: number() }));
+        const counters = new Map<string, Counter>();
         let now = 0;
-        for (const wait of waits) {
+        let command = number();
+        for (const { wait, subject, again } of steps) {
           now += wait * 1000;
-          await advance(wait);
-          const asked = request(key, limit, periodSeconds);
-          const expected = admit(log, asked.commandId, now, asked.limit);
-          log = expected.log;
-          const decision = await (stores[0] as PostgresLimitStore).admit(asked);
-          expect(decision.admitted).toBe(expected.admitted);
-          // The database's clock moves between the steps; a step takes less than two seconds.
-          const seconds = ((expected.retryAt ?? now) - now) / 1000;
-          if (!expected.admitted) expect(Math.abs((decision.retryAfterSeconds ?? 0) - seconds)).toBeLessThanOrEqual(2);
+          await advance(wait, [...counters.keys()]);
+          if (!again) command = number();
+          const { key = '', member = '' } = subjects[subject] ?? {};
+          const asked = questionOf({ ...keys, subject: key }, of, { command, member, shadow });
+          const expected = decide(counters, asked, now);
+          const decision = await storeOf(0).admit(asked);
+          expect(decision).toMatchObject({
+            admitted: expected.admitted,
+            shadowed: expected.shadowed,
+          });
+          expect(decision.refusedBy?.dimension).toBe(expected.refusedBy?.dimension);
+          const exact = (dimension: LimitDimension): boolean => of[dimension].limit <= EXACT_LIMIT;
+          expect(decision.near.filter(exact)).toEqual(expected.near.filter(exact));
+          const told = expected.refusedBy ? expected.refusedBy.retryAt - now : 0;
+          expect(Math.abs((decision.refusedBy?.retryMs ?? 0) - told)).toBeLessThan(50_000);
         }
       }),
       { numRuns: 40 },
     );
   });
 
-  it('writes the time of the database into a refusal', async () => {
-    const key = randomUUID();
-    await (stores[0] as PostgresLimitStore).admit(request(key, 1, 60));
-    const refused = request(key, 1, 60);
-    await (stores[0] as PostgresLimitStore).admit(refused);
-    const [row] = await query<{ payload: string }>('SELECT payload FROM rate_limit.outbox WHERE id = $1', [
-      refused.refusal.factId,
+  it('forgets counters that can refuse nobody any more, in pieces, and only those', async () => {
+    const [old, young] = [randomUUID(), randomUUID()];
+    const short = { limit: 1, periodSeconds: 60 };
+    const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, short]));
+    await storeOf(0).admit(questionOf({ caller: old }, all));
+    await query('INSERT INTO rate_limit.counters (key) SELECT gen_random_uuid() FROM generate_series(1, 5000)');
+    await advance(120);
+    await storeOf(0).admit(questionOf({ caller: young }, all));
+    await storeOf(0).forget();
+    const rows = await query<{ key: string }>('SELECT key FROM rate_limit.counters WHERE key = ANY ($1)', [
+      [old, young],
     ]);
+    expect(rows.map(({ key }) => key)).toEqual([young]);
+    const [left] = await query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM rate_limit.counters WHERE expires_ms = 0',
+    );
+    expect(left?.n).toBe(0);
+  });
+
+  it('writes the time of the database into facts', async () => {
+    const one = fact();
+    await new OutboxFactLog(databases[0] as Database, () => undefined).record([one]);
+    const [row] = await query<{ payload: string }>('SELECT payload FROM rate_limit.outbox WHERE id = $1', [one.factId]);
     const { time } = JSON.parse(row?.payload ?? '{}') as { time: string };
     expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(60_000);
     expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
+});
 
-  it('forgets windows that can refuse nobody any more, and only those', async () => {
-    const [old, young] = [randomUUID(), randomUUID()];
-    await (stores[0] as PostgresLimitStore).admit(request(old, 1, 60));
-    await advance(120);
-    await (stores[0] as PostgresLimitStore).admit(request(young, 1, 60));
-    await (stores[0] as PostgresLimitStore).forget();
-    const rows = await query<{ key: string }>('SELECT key FROM rate_limit.windows WHERE key = ANY ($1)', [
-      [old, young],
-    ]);
-    expect(rows.map(({ key }) => key)).toEqual([young]);
+describe('the PostgreSQL settings store', () => {
+  const open = (): PostgresSettingsStore => new PostgresSettingsStore(databases[0] as Database, () => undefined);
+  const override = { dimension: 'caller', target: '', limit: 3, periodSeconds: 60, reason: 'a trial' } as const;
+
+  it('keeps an override until it ends, and counts every change', async () => {
+    const store = open();
+    const before = await store.version();
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
+    expect(await store.override('acme', { ...override, expiresAt }, fact())).toBe(true);
+    expect(await store.version()).not.toBe(before);
+    const settings = (await store.read()).get('acme');
+    expect(settings?.overrides).toMatchObject([override]);
+    await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp()`);
+    expect((await store.read()).get('acme')).toBeUndefined();
+    await store.forget();
+  });
+
+  it('sets nothing that has ended already, and records no fact of it', async () => {
+    const none = fact();
+    const expiresAt = new Date(Date.now() - 60_000).toISOString();
+    expect(await open().override('acme', { ...override, expiresAt }, none)).toBe(false);
+    expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
+  });
+
+  it('never shortens the time for which a tenant is tightened', async () => {
+    const store = open();
+    await store.tighten('umbrella', 600, fact());
+    await store.tighten('umbrella', 10, fact());
+    expect((await store.read()).get('umbrella')?.stricterUntil).toBeGreaterThan(500_000);
   });
 });

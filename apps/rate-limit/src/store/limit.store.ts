@@ -1,116 +1,129 @@
-import { encodeMessage } from '@countersign/contracts';
-import { traceHeaders } from '@countersign/observability';
+import { LIMIT_DIMENSIONS, type LimitDimension } from '@countersign/contracts';
 import { Batched, type Database } from '@countersign/persistence';
-import { LimitStore, type LimitDecision, type LimitRequest } from '../ports.js';
+import { left, type Counter, type Question } from '../domain/decide.js';
+import { burstOf } from '../domain/gcra.js';
+import { type Rule } from '../domain/rule.js';
+import { LimitStore, type Left, type StoreDecision } from '../ports.js';
+
+/** Requests that are decided in one statement, at most: what a hot tenant's row lets through in one commit. */
+const BATCH = 256;
+/** Rows that one statement removes, at most: no request waits for it long. */
+const PIECE = 2_000;
+
+const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8)`;
+const REFUND = `SELECT rate_limit.refund($1, $2, $3, $4, $5) AS refunded`;
+const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
+  FROM rate_limit.counters WHERE key = ANY ($1)`;
+const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
+  SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
+  LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
+
+interface DecisionRow {
+  readonly place: number;
+  readonly admitted: boolean;
+  readonly refused: number;
+  readonly retry_ms: number | null;
+  readonly shadowed: number;
+  readonly near: number;
+  readonly agent_left: number | null;
+  readonly agent_reset: number | null;
+  readonly tenant_left: number | null;
+  readonly tenant_reset: number | null;
+}
 
 /**
- * One statement decides, for one request or for many, and records the refusals with it: `admit` of
- * `domain/sliding-log.ts` in SQL.
- *
- * Why it is exact: ON CONFLICT locks the row before SET is computed, so parallel requests of one caller stand in a
- * line, in every copy of the service; `now` is the database's clock and never runs backwards on a row. No key is twice
- * in a statement, and all statements lock in the order of the keys: two of them never wait for each other.
- *
- * Arrays of equal length: $1 keys, $2 commands, $3 limits, $4 period seconds, $5 the refusals as outbox rows
+ * The limiter's memory in PostgreSQL. Requests of one moment are decided by one call of a function of the database, in the
+ * order in which they came, and each row is written once for all of them.
  */
-const ADMIT = `
-WITH asked AS MATERIALIZED (
-  SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::jsonb[])
-    AS a(key, command, most, period, refusal)
-), decided AS (
-  INSERT INTO rate_limit.windows AS w (key, hits, commands, admitted, retry_at, touched_at, expires_at)
-  SELECT a.key, ARRAY[t.now], ARRAY[a.command], true, NULL, t.now, t.now + make_interval(secs => a.period)
-  FROM asked a, (SELECT clock_timestamp() AS now) t
-  ORDER BY a.key
-  ON CONFLICT (key) DO UPDATE
-    SET (hits, commands, admitted, retry_at, touched_at, expires_at) = (
-      SELECT
-        CASE WHEN d.fresh THEN d.hits || d.now ELSE d.hits END,
-        CASE WHEN d.fresh THEN d.commands || d.command ELSE d.commands END,
-        d.fresh OR d.known,
-        CASE WHEN d.fresh OR d.known THEN NULL
-             ELSE d.hits[cardinality(d.hits) - d.most + 1] + make_interval(secs => d.period) END,
-        d.now,
-        d.now + make_interval(secs => d.period)
-      FROM (
-        SELECT k.*, k.command = ANY (k.commands) AS known,
-          NOT k.command = ANY (k.commands) AND cardinality(k.hits) < k.most AS fresh
-        FROM (
-          SELECT t.now, t.command, t.most, t.period,
-            COALESCE(array_agg(h.at ORDER BY h.place) FILTER (WHERE h.at IS NOT NULL), '{}') AS hits,
-            COALESCE(array_agg(h.command ORDER BY h.place) FILTER (WHERE h.at IS NOT NULL), '{}') AS commands
-          FROM (
-            SELECT GREATEST(EXCLUDED.touched_at, w.touched_at) AS now, a.command, a.most, a.period
-            FROM asked a WHERE a.key = EXCLUDED.key
-          ) t
-          LEFT JOIN unnest(w.hits, w.commands) WITH ORDINALITY AS h(at, command, place)
-            ON h.at > t.now - make_interval(secs => t.period)
-          GROUP BY t.now, t.command, t.most, t.period
-        ) k
-      ) d
-    )
-  RETURNING w.key, w.admitted, w.retry_at, w.touched_at
-), published AS (
-  INSERT INTO rate_limit.outbox (id, topic, key, headers, payload)
-  SELECT f.id, f.topic, f.key, f.headers, (f.value::jsonb || jsonb_build_object('time',
-    to_char(d.touched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text
-  FROM decided d JOIN asked a USING (key),
-    LATERAL jsonb_to_record(a.refusal) AS f(id uuid, topic text, key text, headers jsonb, value text)
-  WHERE NOT d.admitted
-)
-SELECT key, admitted, GREATEST(ceil(extract(epoch FROM retry_at - touched_at)), 1)::int AS retry_after FROM decided`;
-
-/** A request, and its refusal as a row of the outbox. */
-interface Asked {
-  readonly request: LimitRequest;
-  readonly refusal: string;
-}
-
-interface DecidedRow {
-  readonly key: string;
-  readonly admitted: boolean;
-  readonly retry_after: number | null;
-}
-
-const FORGET = `DELETE FROM rate_limit.windows WHERE key IN (
-  SELECT key FROM rate_limit.windows WHERE expires_at < clock_timestamp() LIMIT 5000 FOR UPDATE SKIP LOCKED)`;
-
-/** The limiter's memory in PostgreSQL. Requests of one moment are decided by one statement. */
 export class PostgresLimitStore extends LimitStore {
-  readonly #admit: Batched<Asked, DecidedRow | undefined>;
+  readonly #admit: Batched<Question, StoreDecision>;
 
-  constructor(
-    private readonly database: Database,
-    private readonly wakeRelay: () => void,
-  ) {
+  constructor(private readonly database: Database) {
     super();
-    this.#admit = new Batched({ rows: ({ request }) => [request.key], run: (asked) => this.#admitAll(asked) });
+    this.#admit = new Batched({ size: BATCH, run: (questions) => this.#admitAll(questions) });
   }
 
-  override async admit(request: LimitRequest): Promise<LimitDecision> {
-    // Here and not in the statement for many: the trace is that of this request.
-    const refusal = JSON.stringify(encodeMessage(request.refusal.factId, request.refusal, traceHeaders()));
-    const row = await this.#admit.call({ request, refusal });
-    if (row?.admitted === true) return { admitted: true, retryAfterSeconds: undefined };
-    this.wakeRelay();
-    return { admitted: false, retryAfterSeconds: row?.retry_after ?? undefined };
+  override admit(question: Question): Promise<StoreDecision> {
+    return this.#admit.call(question);
   }
 
-  async #admitAll(asked: readonly Asked[]): Promise<(DecidedRow | undefined)[]> {
-    const of = <T>(read: (request: LimitRequest) => T): T[] => asked.map(({ request }) => read(request));
-    const rows = await this.database.prepared<DecidedRow>('rate_limit.admit', ADMIT, [
-      of(({ key }) => key),
-      of(({ commandId }) => commandId),
-      of(({ limit }) => limit.limit),
-      of(({ limit }) => limit.periodSeconds),
-      asked.map(({ refusal }) => refusal),
-    ]);
-    const decided = new Map(rows.map((row) => [row.key, row]));
-    return of(({ key }) => decided.get(key));
+  override async refund(question: Question): Promise<boolean> {
+    const keys = keysOf([question]);
+    const { places, limits, periods } = columnsOf([question], keys);
+    const values = [keys, question.command, places, limits, periods];
+    const rows = await this.database.prepared<{ refunded: boolean }>('rate_limit.refund', REFUND, values);
+    return rows[0]?.refunded ?? false;
   }
 
-  /** Removes windows that can refuse nobody any more. */
+  override async reset(dimension: LimitDimension, key: string): Promise<void> {
+    const used =
+      dimension === 'subjectsPerCaller'
+        ? `members = '{}', seen = '{}', members_tat = 0`
+        : `hits = '{}', commands = '{}', tat = 0`;
+    await this.database.query(`UPDATE rate_limit.counters SET ${used} WHERE key = $1`, [key]);
+  }
+
+  override async left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]> {
+    type Row = Pick<Counter, 'hits' | 'tat'> & { readonly key: string; readonly now: string };
+    const rows = await this.database.query<Row>(LEFT, [asked.map(({ key }) => key)]);
+    return asked.map(({ key, rule }) => {
+      const row = rows.find((one) => one.key === key);
+      return left(row ?? { hits: [], tat: 0 }, Number(row?.now ?? 0), rule);
+    });
+  }
+
+  /** Removes counters that can refuse nobody any more, in pieces. */
   async forget(): Promise<void> {
-    await this.database.query(FORGET);
+    let removed: unknown[];
+    do removed = await this.database.query(FORGET);
+    while (removed.length >= PIECE);
   }
+
+  async #admitAll(questions: readonly Question[]): Promise<StoreDecision[]> {
+    const keys = keysOf(questions);
+    const { places, limits, periods, bursts, shadows } = columnsOf(questions, keys);
+    const commands = questions.map(({ command }) => command);
+    const members = questions.map(({ member }) => member);
+    const values = [keys, commands, members, places, limits, periods, bursts, shadows];
+    const rows = await this.database.prepared<DecisionRow>('rate_limit.decide', DECIDE, values);
+    return rows.map(decisionOf);
+  }
+}
+
+/** Each key once, in the one order in which everybody locks. */
+function keysOf(questions: readonly Question[]): string[] {
+  return [...new Set(questions.flatMap(({ checks }) => checks.map(({ key }) => key)))].sort();
+}
+
+/** Six entries for each request, in the order of the dimensions. */
+function columnsOf(
+  questions: readonly Question[],
+  keys: readonly string[],
+): { places: number[]; limits: number[]; periods: number[]; bursts: number[]; shadows: boolean[] } {
+  const placeOf = new Map(keys.map((key, at) => [key, at + 1]));
+  const checks = questions.flatMap((question) =>
+    LIMIT_DIMENSIONS.map((dimension) => question.checks.find((check) => check.dimension === dimension)),
+  );
+  return {
+    places: checks.map((check) => (check ? (placeOf.get(check.key) ?? 0) : 0)),
+    limits: checks.map((check) => check?.rule.limit ?? 1),
+    periods: checks.map((check) => (check?.rule.periodSeconds ?? 1) * 1000),
+    bursts: checks.map((check) => (check ? burstOf(check.rule) : 1)),
+    shadows: checks.map((check) => check?.shadow ?? false),
+  };
+}
+
+function decisionOf(row: DecisionRow): StoreDecision {
+  const dimension = LIMIT_DIMENSIONS[row.refused - 1];
+  const dimensionsOf = (bits: number): LimitDimension[] => LIMIT_DIMENSIONS.filter((_, at) => (bits & (1 << at)) !== 0);
+  const leftOf = (count: number | null, resetMs: number | null): Left | undefined =>
+    count === null ? undefined : { left: count, resetMs: resetMs ?? 0 };
+  return {
+    admitted: row.admitted,
+    refusedBy: row.admitted || dimension === undefined ? undefined : { dimension, retryMs: row.retry_ms ?? 0 },
+    shadowed: dimensionsOf(row.shadowed),
+    near: dimensionsOf(row.near),
+    agent: leftOf(row.agent_left, row.agent_reset),
+    tenant: leftOf(row.tenant_left, row.tenant_reset),
+  };
 }

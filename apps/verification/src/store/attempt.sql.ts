@@ -242,8 +242,3 @@ WHERE tenant = $1 AND guard_key = ANY ($2::text[])`;
 export const RENEW = `
 UPDATE verification.guards SET failures = 0, stranger_failures = 0, disabled = false, callers = '{}'
 WHERE tenant = $1 AND guard_key = $2`;
-
-/** The counters of an erased subject are those of a reference that nobody answers to. $1 tenant, $2 guard keys */
-export const FORGET = `
-UPDATE verification.guards SET callers = '{}', subject_id = NULL
-WHERE tenant = $1 AND guard_key = ANY ($2::text[])`;

@@ -1,0 +1,126 @@
+import { type LimitDimension } from '@countersign/contracts';
+import { checkDistinct, isLive, spendDistinct, type Members } from './distinct.js';
+import { burstOf, checkGcra, leftOfGcra, spendGcra } from './gcra.js';
+import { comesNear, EXACT_LIMIT, type Rule, type Verdict } from './rule.js';
+import { checkLog, hitAt, keepNewest } from './sliding-log.js';
+
+/** Everything that is remembered of one key. */
+export interface Counter extends Members {
+  /** When the newest were let through, oldest first, in milliseconds since 1970. */
+  readonly hits: readonly number[];
+  /** Of a caller: which command each hit was; as long as `hits`. Of other keys: empty. */
+  readonly commands: readonly string[];
+  /** Theoretical arrival time of the rate, for limits that are not exact; 0: none. */
+  readonly tat: number;
+}
+
+export const NEW_COUNTER: Counter = { hits: [], commands: [], tat: 0, members: [], seen: [], membersTat: 0 };
+
+/** One limit that a request has to pass. */
+export interface Check {
+  readonly dimension: LimitDimension;
+  /** Keyed hash of what is counted. `caller` and `subjectsPerCaller` of one request have the same. */
+  readonly key: string;
+  readonly rule: Rule;
+  /** Decides and reports, and refuses nothing. */
+  readonly shadow: boolean;
+}
+
+/** One request, as the limiter sees it. */
+export interface Question {
+  /** In the order of the dimensions; the first is the caller's. */
+  readonly checks: readonly Check[];
+  /** Hash of the command's id. */
+  readonly command: string;
+  /** Hash of the subject, which the caller meets. */
+  readonly member: string;
+}
+
+/** What a limit that is refused, or only reported, says. */
+export interface Excess {
+  readonly dimension: LimitDimension;
+  /** The first moment at which this limit lets one more pass, in milliseconds since 1970. */
+  readonly retryAt: number;
+}
+
+export interface Decision {
+  readonly admitted: boolean;
+  /** The limit that lets one more pass last of all that refuse; undefined when admitted. */
+  readonly refusedBy: Excess | undefined;
+  /** Limits in shadow mode that would have refused. */
+  readonly shadowed: readonly LimitDimension[];
+  /** Limits of which this request uses the first part above 80 %. */
+  readonly near: readonly LimitDimension[];
+}
+
+/**
+ * One decision over all limits of a request. All or nothing: who is refused by one spends none. A command that was let
+ * through in the caller's window passes again for free. The strictest is told: before it nothing can pass.
+ * The store's SQL function is held equal to this one by the contract suite.
+ * @param counters is changed when the request is let through
+ */
+export function decide(counters: Map<string, Counter>, question: Question, now: number): Decision {
+  const of = (key: string): Counter => counters.get(key) ?? NEW_COUNTER;
+  const verdicts = question.checks.map((check) => ({ check, verdict: checkOne(of(check.key), question, check, now) }));
+  if (isRepeated(of(question.checks[0]?.key ?? ''), question, now)) {
+    return { admitted: true, refusedBy: undefined, shadowed: [], near: [] };
+  }
+  const over = verdicts.filter(({ verdict }) => !verdict.admitted);
+  const refusing = over
+    .filter(({ check }) => !check.shadow)
+    .map(({ check, verdict }) => ({ dimension: check.dimension, retryAt: verdict.retryAt ?? now }));
+  const shadowed = over.filter(({ check }) => check.shadow).map(({ check }) => check.dimension);
+  const strictest = refusing.reduce<Excess | undefined>(
+    (last, one) => (last === undefined || one.retryAt > last.retryAt ? one : last),
+    undefined,
+  );
+  if (strictest) return { admitted: false, refusedBy: strictest, shadowed, near: [] };
+  const passed = verdicts.filter(({ verdict }) => verdict.admitted);
+  for (const { check } of passed) counters.set(check.key, spendOne(of(check.key), question, check, now));
+  const near = passed
+    .filter(({ check, verdict }) => verdict.used >= 0 && comesNear(verdict.used, mostOf(check.rule)))
+    .map(({ check }) => check.dimension);
+  return { admitted: true, refusedBy: undefined, shadowed, near };
+}
+
+/** What is left of a limit, for whoever asks for it. */
+export function left(
+  counter: Pick<Counter, 'hits' | 'tat'>,
+  now: number,
+  rule: Rule,
+): { left: number; resetMs: number } {
+  if (rule.limit > EXACT_LIMIT) return leftOfGcra(counter.tat, now, rule);
+  const live = counter.hits.filter((at) => at > now - rule.periodSeconds * 1000);
+  const resetMs = live.length === 0 ? 0 : (live.at(-1) ?? now) + rule.periodSeconds * 1000 - now;
+  return { left: Math.max(0, rule.limit - live.length), resetMs };
+}
+
+function mostOf(rule: Rule): number {
+  return rule.limit > EXACT_LIMIT ? burstOf(rule) : rule.limit;
+}
+
+function isRepeated(caller: Counter, { command, checks }: Question, now: number): boolean {
+  const at = caller.hits[caller.commands.lastIndexOf(command)];
+  return at !== undefined && at > now - (checks[0]?.rule.periodSeconds ?? 0) * 1000;
+}
+
+function checkOne(counter: Counter, { member }: Question, { dimension, rule }: Check, now: number): Verdict {
+  if (dimension === 'subjectsPerCaller') {
+    const verdict = checkDistinct(counter, member, now, rule);
+    // Who is in the window already brings the limit no nearer.
+    return isLive(counter, member, now, rule) ? { ...verdict, used: -1 } : verdict;
+  }
+  return rule.limit > EXACT_LIMIT ? checkGcra(counter.tat, now, rule) : checkLog(counter.hits, now, rule);
+}
+
+function spendOne(counter: Counter, question: Question, { dimension, rule }: Check, now: number): Counter {
+  if (dimension === 'subjectsPerCaller') return { ...counter, ...spendDistinct(counter, question.member, now, rule) };
+  const exact = rule.limit <= EXACT_LIMIT;
+  const ofCaller = dimension === 'caller';
+  return {
+    ...counter,
+    ...(exact || ofCaller ? { hits: keepNewest([...counter.hits, hitAt(counter.hits, now)]) } : {}),
+    ...(ofCaller ? { commands: keepNewest([...counter.commands, question.command]) } : {}),
+    ...(exact ? {} : { tat: spendGcra(counter.tat, now, rule) }),
+  };
+}

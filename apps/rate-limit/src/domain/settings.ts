@@ -1,0 +1,49 @@
+import { type Limit, type LimitDimension } from '@countersign/contracts';
+import { EXACT_LIMIT, type Rule } from './rule.js';
+
+/** A limit that an administrator has set apart from the policy. */
+export interface Override {
+  readonly dimension: LimitDimension;
+  /** Empty: for everybody in the dimension. */
+  readonly target: string;
+  readonly limit: number;
+  readonly periodSeconds: number;
+  readonly reason: string;
+}
+
+/** What holds beside the policies, for one tenant. */
+export interface TenantSettings {
+  readonly overrides: readonly (Override & { readonly endsAt: number })[];
+  /** Until when the limits are halved; 0: they are not. */
+  readonly stricterUntil: number;
+}
+
+/** By tenant; times in milliseconds on one clock. */
+export type Settings = ReadonlyMap<string, TenantSettings>;
+
+/**
+ * The rule for one target: an override for this one, else one for all in the dimension, else the policy's limit; halved
+ * while the tenant is under attack, but never an override: somebody has thought about that one.
+ */
+export function ruleFor(
+  policy: Limit,
+  of: { readonly dimension: LimitDimension; readonly target: string },
+  settings: TenantSettings | undefined,
+  now: number,
+): { rule: Rule; shadow: boolean } {
+  const fitting = (settings?.overrides ?? []).filter(
+    ({ dimension, target, endsAt }) =>
+      dimension === of.dimension && endsAt > now && (target === of.target || target === ''),
+  );
+  const override = fitting.find(({ target }) => target !== '') ?? fitting[0];
+  if (override) return { rule: { limit: override.limit, periodSeconds: override.periodSeconds }, shadow: false };
+  const stricter = (settings?.stricterUntil ?? 0) > now;
+  return { rule: stricter ? halved(policy) : policy, shadow: policy.shadow ?? false };
+}
+
+function halved({ limit, periodSeconds, burst }: Limit): Rule {
+  const half = Math.max(1, Math.floor(limit / 2));
+  // What was a rate stays one: the exact log of its key would begin empty.
+  const kept = limit > EXACT_LIMIT ? Math.max(half, EXACT_LIMIT + 1) : half;
+  return { limit: kept, periodSeconds, burst: Math.max(1, Math.floor((burst ?? limit) / 2)) };
+}

@@ -1,0 +1,96 @@
+import {
+  LimitOverrideRequested,
+  LimitRefundRequested,
+  LimitResetRequested,
+  LimitStateRequested,
+  message,
+  VerificationAdmitted,
+  type VerificationRequested,
+} from '@countersign/contracts';
+import { requestOf, TestBed } from './test-bed.js';
+
+const callerKey = 'c'.repeat(64);
+const command = { commandId: 'command-1', tenant: 'acme' };
+let bed: TestBed;
+beforeEach(() => {
+  bed = new TestBed();
+});
+
+async function passes(count: number, more: Partial<VerificationRequested> = {}): Promise<number> {
+  let passed = 0;
+  for (let n = 0; n < count; n++) {
+    if ((await bed.admit.execute(requestOf(more))) instanceof VerificationAdmitted) passed++;
+  }
+  return passed;
+}
+
+const override = (target: string | undefined, limit: number, seconds: number): LimitOverrideRequested =>
+  message(LimitOverrideRequested, {
+    ...command,
+    of: { dimension: 'caller', ...(target === undefined ? {} : { target }) },
+    limit: { limit, periodSeconds: 60 },
+    reason: 'a load test',
+    expiresAt: new Date(bed.clock.now() + seconds * 1000).toISOString(),
+  });
+
+describe('managing limits', () => {
+  it('sets a limit for one caller until it ends, with its reason on record', async () => {
+    expect(await passes(12)).toBe(10);
+    expect((await bed.manage.override(override(callerKey, 30, 90))).answer).toBe('created');
+    expect(await passes(30)).toBe(20);
+    expect(await passes(12, { callerKey: 'd'.repeat(64) })).toBe(10);
+    bed.clock.advance(91_000);
+    expect(await passes(12)).toBe(10);
+    const fact = bed.log.facts.find(({ kind }) => kind === 'limit.overridden');
+    expect(fact?.detail).toMatchObject({ dimension: 'caller', limit: 30, reason: 'a load test' });
+  });
+
+  it('prefers the override for one caller to the one for all', async () => {
+    await bed.manage.override(override(undefined, 2, 600));
+    await bed.manage.override(override(callerKey, 4, 600));
+    expect(await passes(12)).toBe(4);
+    expect(await passes(12, { callerKey: 'd'.repeat(64) })).toBe(2);
+  });
+
+  it('refuses an override that has ended already', async () => {
+    expect(await bed.manage.override(override(undefined, 2, -1))).toMatchObject({
+      answer: 'invalid',
+      violations: [{ field: 'expiresAt' }],
+    });
+  });
+
+  it('resets what a caller has used, in memory too', async () => {
+    expect(await passes(20)).toBe(10);
+    const of = { dimension: 'caller', target: callerKey } as const;
+    await bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: 'asked for by the customer' }));
+    expect(await passes(20)).toBe(10);
+    expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.reset');
+  });
+
+  it('gives back what a guess has spent that nobody looked at, once', async () => {
+    const asked = requestOf();
+    await bed.admit.execute(asked);
+    expect(await passes(12)).toBe(9);
+    const { commandId, tenant, agent, subjectKind, subjectRef } = asked;
+    const refund = message(LimitRefundRequested, { commandId, tenant, agent, subjectKind, subjectRef, callerKey });
+    await bed.manage.refund(refund);
+    await bed.manage.refund(refund);
+    expect(await passes(12)).toBe(1);
+  });
+
+  it('shows an operator the limits in force, and nothing of another tenant', async () => {
+    await bed.manage.override(override(undefined, 2, 600));
+    const state = await bed.manage.state(message(LimitStateRequested, command));
+    expect(state).toMatchObject({
+      answer: 'found',
+      body: {
+        limits: { caller: { limit: 2, periodSeconds: 60 }, tenant: { limit: 100_000 } },
+        overrides: [{ dimension: 'caller', limit: 2, reason: 'a load test', endsInSeconds: 600 }],
+        tenant: { left: 100_000 },
+        stricterSeconds: 0,
+      },
+    });
+    const other = message(LimitStateRequested, { ...command, tenant: 'umbrella' });
+    expect((await bed.manage.state(other)).answer).toBe('not_found');
+  });
+});

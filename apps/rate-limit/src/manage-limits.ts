@@ -1,0 +1,144 @@
+import { v7 as uuid } from 'uuid';
+import {
+  CommandAnswered,
+  FactRecorded,
+  LIMIT_DIMENSIONS,
+  message,
+  type FactKind,
+  type LimitDimension,
+  type LimitOverrideRequested,
+  type LimitRefundRequested,
+  type LimitResetRequested,
+  type LimitStateRequested,
+  type LimitTightenRequested,
+} from '@countersign/contracts';
+import { ServiceError, type Clock } from '@countersign/service';
+import { ruleFor } from './domain/settings.js';
+import { type OverLimit } from './over-limit.js';
+import { type LimitKeys, type LimitPolicies, type LimitStore, type SettingsStore } from './ports.js';
+import { type Questions } from './questions.js';
+
+type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
+
+/** What an administrator does with limits, and what other services ask for; keeps this copy in step with the others. */
+export class ManageLimits {
+  #version = '';
+
+  constructor(
+    private readonly settings: SettingsStore,
+    private readonly store: LimitStore,
+    private readonly policies: LimitPolicies,
+    private readonly keys: LimitKeys,
+    private readonly questions: Questions,
+    private readonly overLimit: OverLimit,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Reads what another copy has changed. @throws ServiceError DATABASE_UNAVAILABLE */
+  async refresh(): Promise<void> {
+    const version = await this.settings.version();
+    if (version === this.#version) return;
+    const now = this.clock.now();
+    const read = await this.settings.read();
+    this.questions.settings = new Map(
+      [...read].map(([tenant, { overrides, stricterUntil }]) => [
+        tenant,
+        {
+          overrides: overrides.map((override) => ({ ...override, endsAt: now + override.endsAt })),
+          stricterUntil: now + stricterUntil,
+        },
+      ]),
+    );
+    this.overLimit.forget();
+    this.#version = version;
+  }
+
+  override(command: LimitOverrideRequested): Promise<CommandAnswered> {
+    const { of, limit, reason, expiresAt, tenant } = command;
+    return this.#answer(command, async () => {
+      const { dimension, target = '' } = of;
+      const { limit: most, periodSeconds } = limit;
+      const override = { dimension, target, limit: most, periodSeconds, reason, expiresAt };
+      const detail = { dimension, ...(target === '' ? {} : { target }), limit: most, periodSeconds, reason, expiresAt };
+      const set = await this.settings.override(tenant, override, fact('limit.overridden', tenant, detail));
+      if (!set) {
+        const violations = [{ field: 'expiresAt', rule: 'must be a time to come' }];
+        return message(CommandAnswered, { commandId: command.commandId, answer: 'invalid', violations });
+      }
+      await this.refresh();
+      return found(command, 'created', { dimension, limit: most, periodSeconds, reason, expiresAt });
+    });
+  }
+
+  reset(command: LimitResetRequested): Promise<CommandAnswered> {
+    const { of, reason, tenant } = command;
+    return this.#answer(command, async () => {
+      const { dimension, target = tenant } = of;
+      await this.store.reset(dimension, this.keys.key(dimension, tenant, target));
+      await this.settings.touch(fact('limit.reset', tenant, { dimension, target, reason }));
+      await this.refresh();
+      return found(command, 'updated', {});
+    });
+  }
+
+  state(command: LimitStateRequested): Promise<CommandAnswered> {
+    const { tenant } = command;
+    return this.#answer(command, async (policy) => {
+      const settings = this.questions.settings.get(tenant);
+      const now = this.clock.now();
+      const ruleOf = (dimension: LimitDimension, target = ''): ReturnType<typeof ruleFor> =>
+        ruleFor(policy[dimension], { dimension, target }, settings, now);
+      const own = ruleOf('tenant', tenant).rule;
+      const [used] = await this.store.left([{ key: this.keys.key('tenant', tenant, tenant), rule: own }]);
+      const limits = Object.fromEntries(
+        LIMIT_DIMENSIONS.map((dimension) => {
+          const { rule, shadow } = dimension === 'tenant' ? ruleOf(dimension, tenant) : ruleOf(dimension);
+          return [dimension, { ...rule, shadow }];
+        }),
+      );
+      const seconds = (until: number): number => Math.max(0, Math.ceil((until - now) / 1000));
+      return found(command, 'found', {
+        limits,
+        tenant: { left: used?.left ?? 0, resetSeconds: Math.ceil((used?.resetMs ?? 0) / 1000) },
+        stricterSeconds: seconds(settings?.stricterUntil ?? 0),
+        overrides: (settings?.overrides ?? [])
+          .filter(({ endsAt }) => endsAt > now)
+          .map(({ endsAt, ...override }) => ({ ...override, endsInSeconds: seconds(endsAt) })),
+      });
+    });
+  }
+
+  /** Gives back what a guess has spent that the product failed to look at. */
+  async refund(request: LimitRefundRequested): Promise<void> {
+    const posed = this.questions.of(request);
+    if (posed && (await this.store.refund(posed.question))) this.overLimit.forget();
+  }
+
+  /** Halves a tenant's limits for a time. */
+  async tighten({ tenant, seconds }: Pick<LimitTightenRequested, 'tenant' | 'seconds'>): Promise<void> {
+    await this.settings.tighten(tenant, seconds, fact('limit.tightened', tenant, { seconds }));
+    await this.refresh();
+  }
+
+  async #answer(
+    command: Command,
+    work: (policy: NonNullable<ReturnType<LimitPolicies['ofTenant']>>) => Promise<CommandAnswered>,
+  ): Promise<CommandAnswered> {
+    const policy = this.policies.ofTenant(command.tenant);
+    if (policy === undefined) return found(command, 'not_found', {});
+    try {
+      return await work(policy);
+    } catch (error) {
+      if (!(error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE')) throw error;
+      return found(command, 'unavailable', {});
+    }
+  }
+}
+
+function found(command: Command, answer: CommandAnswered['answer'], body: Record<string, unknown>): CommandAnswered {
+  return message(CommandAnswered, { commandId: command.commandId, answer, body });
+}
+
+function fact(kind: FactKind, tenant: string, detail: NonNullable<FactRecorded['detail']>): FactRecorded {
+  return message(FactRecorded, { factId: uuid(), kind, time: new Date(0).toISOString(), tenant, detail });
+}

@@ -1,0 +1,136 @@
+import { v7 as uuid } from 'uuid';
+import {
+  FactRecorded,
+  message,
+  type FactKind,
+  type LimitDimension,
+  type VerificationRequested,
+} from '@countersign/contracts';
+import { ServiceError, type Clock } from '@countersign/service';
+import { type Question } from './domain/decide.js';
+import { type FactLog } from './ports.js';
+
+interface Tally {
+  /** The last one that was counted. */
+  fact: FactRecorded;
+  count: number;
+}
+
+/** Keys that are counted at a time, at most; then everything is written at once. */
+const MOST_KEYS = 10_000;
+
+/**
+ * Puts on record what the limiter did. The first refusal of a key is safe before its answer leaves. Those that follow are
+ * counted, and written as one fact with `count` at the next `flush`: a flood costs a write per key and flush.
+ */
+export class Report {
+  #tallies = new Map<string, Tally>();
+  /** Keys whose nearness was told, and until when it is not told again. */
+  readonly #near = new Map<string, number>();
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly log: FactLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws ServiceError DATABASE_UNAVAILABLE when it is the first one of its key and cannot be written */
+  async refused(request: VerificationRequested, question: Question, dimension: LimitDimension): Promise<void> {
+    const name = nameOf('limit.refused', question, dimension);
+    if (this.#tallies.has(name)) return this.count('limit.refused', request, question, dimension);
+    const fact = limitFact('limit.refused', request, question, dimension);
+    const tally = { fact, count: 0 };
+    this.#tallies.set(name, tally);
+    try {
+      await this.log.record([withCount(fact, 1)]);
+    } catch (error) {
+      tally.count++;
+      throw error;
+    }
+  }
+
+  /** To be written at the next flush. */
+  count(kind: FactKind, request: VerificationRequested, question: Question, dimension: LimitDimension): void {
+    const name = nameOf(kind, question, dimension);
+    const tally = this.#tallies.get(name);
+    if (tally) tally.count++;
+    else this.#tallies.set(name, { fact: limitFact(kind, request, question, dimension), count: 1 });
+    if (this.#tallies.size >= MOST_KEYS) void this.flush().catch(() => undefined);
+  }
+
+  /** The same, at most once in the limit's period. */
+  near(request: VerificationRequested, question: Question, dimension: LimitDimension): void {
+    const name = nameOf('limit.near', question, dimension);
+    const now = this.clock.now();
+    if ((this.#near.get(name) ?? 0) > now) return;
+    if (this.#near.size >= MOST_KEYS) this.#near.clear();
+    const period = question.checks.find((check) => check.dimension === dimension)?.rule.periodSeconds ?? 0;
+    this.#near.set(name, now + period * 1000);
+    this.count('limit.near', request, question, dimension);
+  }
+
+  /** A fact of its own, to be written at the next flush. */
+  add(fact: FactRecorded): void {
+    this.#tallies.set(fact.factId, { fact, count: 1 });
+  }
+
+  /** Writes what was counted since the last flush; what cannot be written is kept. @throws ServiceError */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#write());
+    return this.#flushing;
+  }
+
+  async #write(): Promise<void> {
+    const tallies = this.#tallies;
+    const counted = [...tallies].filter(([, { count }]) => count > 0);
+    // A key that stays over its limit is counted on; one that has come to rest is told at once when it comes back.
+    this.#tallies = new Map(counted.map(([name, { fact }]) => [name, { fact, count: 0 }]));
+    try {
+      await this.log.record(counted.map(([, { fact, count }]) => withCount(fact, count)));
+    } catch (error) {
+      for (const [name, { fact, count }] of counted) {
+        const since = this.#tallies.get(name);
+        this.#tallies.set(name, { fact: since?.fact ?? fact, count: (since?.count ?? 0) + count });
+      }
+      throw error instanceof ServiceError ? error : new ServiceError('INTERNAL', 'facts were not written', true, error);
+    }
+  }
+}
+
+function nameOf(kind: FactKind, { checks }: Question, dimension: LimitDimension): string {
+  return `${kind}:${dimension}:${checks.find((check) => check.dimension === dimension)?.key ?? ''}`;
+}
+
+function withCount(fact: FactRecorded, count: number): FactRecorded {
+  return Object.assign(new FactRecorded(), fact, { factId: uuid(), detail: { ...fact.detail, count } });
+}
+
+function limitFact(
+  kind: FactKind,
+  request: VerificationRequested,
+  { checks }: Question,
+  dimension: LimitDimension,
+): FactRecorded {
+  const rule = checks.find((check) => check.dimension === dimension)?.rule;
+  return Object.assign(factOf(kind, request), {
+    ...(kind === 'limit.refused' ? { outcome: 'rate_limited' } : {}),
+    detail: { dimension, limit: rule?.limit ?? 0, periodSeconds: rule?.periodSeconds ?? 0 },
+  });
+}
+
+/** A fact about a request: who called, never what was sealed. */
+export function factOf(kind: FactKind, request: VerificationRequested): FactRecorded {
+  return message(FactRecorded, {
+    factId: uuid(),
+    kind,
+    time: new Date(0).toISOString(),
+    tenant: request.tenant,
+    agent: request.agent,
+    ...(request.callId === undefined ? {} : { callId: request.callId }),
+    callerKey: request.callerKey,
+    callerTail: request.callerTail,
+    commandId: request.commandId,
+    method: request.method,
+    channel: request.channel,
+  });
+}

@@ -1,0 +1,102 @@
+import { type FactRecorded, type LimitDimension } from '@countersign/contracts';
+import { type Database, type Sql } from '@countersign/persistence';
+import { type Override, type Settings, type TenantSettings } from '../domain/settings.js';
+import { SettingsStore } from '../ports.js';
+import { ADD_FACTS, rowOf } from './fact.log.js';
+
+interface OverrideRow {
+  readonly tenant: string;
+  readonly dimension: LimitDimension;
+  readonly target: string;
+  readonly quota: number;
+  readonly period_seconds: number;
+  readonly reason: string;
+  readonly ends_ms: number;
+}
+
+const OVERRIDE = `INSERT INTO rate_limit.overrides (tenant, dimension, target, quota, period_seconds, reason, expires_at)
+  SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz WHERE $7::timestamptz > clock_timestamp()
+  ON CONFLICT (tenant, dimension, target) DO UPDATE SET quota = EXCLUDED.quota,
+    period_seconds = EXCLUDED.period_seconds, reason = EXCLUDED.reason, expires_at = EXCLUDED.expires_at
+  RETURNING tenant`;
+const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+  ON CONFLICT (tenant) DO UPDATE SET until = greatest(s.until, EXCLUDED.until)`;
+
+/** Overrides and tightened tenants in PostgreSQL. Every change counts the version up, in its transaction. */
+export class PostgresSettingsStore extends SettingsStore {
+  constructor(
+    private readonly database: Database,
+    private readonly wakeRelay: () => void,
+  ) {
+    super();
+  }
+
+  override async version(): Promise<string> {
+    const rows = await this.database.prepared<{ number: string }>(
+      'rate_limit.version',
+      'SELECT number FROM rate_limit.version',
+    );
+    return rows[0]?.number ?? '';
+  }
+
+  override async read(): Promise<Settings> {
+    const overrides = await this.database.query<OverrideRow>(
+      `SELECT *, (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS ends_ms
+       FROM rate_limit.overrides WHERE expires_at > clock_timestamp()`,
+    );
+    const stricter = await this.database.query<{ tenant: string; ends_ms: number }>(
+      `SELECT tenant, (extract(epoch FROM until - clock_timestamp()) * 1000)::float8 AS ends_ms
+       FROM rate_limit.stricter WHERE until > clock_timestamp()`,
+    );
+    const settings = new Map<string, TenantSettings>();
+    const of = (tenant: string): TenantSettings => settings.get(tenant) ?? { overrides: [], stricterUntil: 0 };
+    for (const { tenant, ends_ms } of stricter) settings.set(tenant, { ...of(tenant), stricterUntil: ends_ms });
+    for (const row of overrides) {
+      const { dimension, target, quota: limit, period_seconds: periodSeconds, reason, ends_ms: endsAt } = row;
+      const one = { dimension, target, limit, periodSeconds, reason, endsAt };
+      settings.set(row.tenant, { ...of(row.tenant), overrides: [...of(row.tenant).overrides, one] });
+    }
+    return settings;
+  }
+
+  override async override(
+    tenant: string,
+    override: Override & { readonly expiresAt: string },
+    fact: FactRecorded,
+  ): Promise<boolean> {
+    const { dimension, target, limit, periodSeconds, reason, expiresAt } = override;
+    return this.#change(fact, async (tx) => {
+      const values = [tenant, dimension, target, limit, periodSeconds, reason, expiresAt];
+      return (await tx.query(OVERRIDE, values)).length > 0;
+    });
+  }
+
+  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void> {
+    await this.#change(fact, async (tx) => {
+      await tx.query(TIGHTEN, [tenant, seconds]);
+      return true;
+    });
+  }
+
+  override async touch(fact: FactRecorded): Promise<void> {
+    await this.#change(fact, () => Promise.resolve(true));
+  }
+
+  /** Removes what has ended. */
+  async forget(): Promise<void> {
+    await this.database.query('DELETE FROM rate_limit.overrides WHERE expires_at < clock_timestamp()');
+    await this.database.query('DELETE FROM rate_limit.stricter WHERE until < clock_timestamp()');
+  }
+
+  async #change(fact: FactRecorded, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
+    const changed = await this.database.transaction(async (tx) => {
+      if (!(await work(tx))) return false;
+      await tx.query('UPDATE rate_limit.version SET number = number + 1');
+      await tx.query(ADD_FACTS, [[rowOf(fact)]]);
+      return true;
+    });
+    if (changed) this.wakeRelay();
+    return changed;
+  }
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import {
+  message,
+  SIGNAL_DEFAULTS,
+  VerificationRequested,
+  type FactRecorded,
+  type Limit,
+  type LimitPolicy,
+  type SignalPolicy,
+} from '@countersign/contracts';
+import { KeyedHash, Secret } from '@countersign/sealing';
+import { ServiceError } from '@countersign/service';
+import { ManualClock } from '@countersign/testing';
+import { AdmitRequest } from './admit-request.js';
+import { ManageLimits } from './manage-limits.js';
+import { OverLimit } from './over-limit.js';
+import { FactLog, LimitPolicies, type Limits, SettingsStore } from './ports.js';
+import { Questions } from './questions.js';
+import { Report } from './report.js';
+import { type Override, type Settings, type TenantSettings } from './domain/settings.js';
+import { HashedLimitKeys } from './store/limit-keys.js';
+import { MemoryLimitStore } from './store/limit.memory-store.js';
+import { Watch } from './watch.js';
+
+const wide: Limit = { limit: 100_000, periodSeconds: 60 };
+const LIMITS: LimitPolicy = {
+  ...{ caller: { limit: 10, periodSeconds: 60 }, call: wide, subject: wide, agent: wide, tenant: wide },
+  subjectsPerCaller: wide,
+};
+
+/** One agent `desk` of the tenant `acme`, with a policy that a test may change. */
+export class OneAgent extends LimitPolicies {
+  limits = LIMITS;
+  signals: Required<SignalPolicy> = SIGNAL_DEFAULTS;
+
+  override of(tenant: string, agent: string): Limits | undefined {
+    return tenant === 'acme' && agent === 'desk' ? this : undefined;
+  }
+
+  override ofTenant(tenant: string): LimitPolicy | undefined {
+    return tenant === 'acme' ? this.limits : undefined;
+  }
+}
+
+/** The twin of the outbox. */
+export class MemoryFactLog extends FactLog {
+  readonly facts: FactRecorded[] = [];
+  writes = 0;
+  down = false;
+
+  override record(facts: readonly FactRecorded[]): Promise<void> {
+    if (facts.length === 0) return Promise.resolve();
+    if (this.down) return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
+    this.writes++;
+    this.facts.push(...facts);
+    return Promise.resolve();
+  }
+}
+
+/** The twin of the settings in PostgreSQL; the time of it is the bed's clock. */
+class MemorySettingsStore extends SettingsStore {
+  #version = 1;
+  readonly #tenants = new Map<string, TenantSettings>();
+
+  constructor(
+    private readonly log: FactLog,
+    private readonly clock: ManualClock,
+  ) {
+    super();
+  }
+
+  override version(): Promise<string> {
+    return Promise.resolve(String(this.#version));
+  }
+
+  override read(): Promise<Settings> {
+    const now = this.clock.now();
+    const left = ({ overrides, stricterUntil }: TenantSettings): TenantSettings => ({
+      overrides: overrides.map((one) => ({ ...one, endsAt: one.endsAt - now })),
+      stricterUntil: stricterUntil - now,
+    });
+    return Promise.resolve(new Map([...this.#tenants].map(([tenant, settings]) => [tenant, left(settings)])));
+  }
+
+  override async override(
+    tenant: string,
+    { expiresAt, ...override }: Override & { readonly expiresAt: string },
+    fact: FactRecorded,
+  ): Promise<boolean> {
+    const endsAt = Date.parse(expiresAt);
+    if (endsAt <= this.clock.now()) return false;
+    const { overrides, stricterUntil } = this.#of(tenant);
+    this.#tenants.set(tenant, { overrides: [...overrides, { ...override, endsAt }], stricterUntil });
+    await this.touch(fact);
+    return true;
+  }
+
+  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void> {
+    this.#tenants.set(tenant, { ...this.#of(tenant), stricterUntil: this.clock.now() + seconds * 1000 });
+    await this.touch(fact);
+  }
+
+  override touch(fact: FactRecorded): Promise<void> {
+    this.#version++;
+    return this.log.record([fact]);
+  }
+
+  #of(tenant: string): TenantSettings {
+    return this.#tenants.get(tenant) ?? { overrides: [], stricterUntil: 0 };
+  }
+}
+
+/** The limiter without bus and database: real use cases over the twins, on one clock. */
+export class TestBed {
+  readonly clock = new ManualClock();
+  readonly store = new MemoryLimitStore(this.clock);
+  readonly log = new MemoryFactLog();
+  readonly policies = new OneAgent();
+  readonly keys = new HashedLimitKeys(new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url'))));
+  readonly questions = new Questions(this.policies, this.keys, this.clock);
+  readonly overLimit = new OverLimit();
+  readonly report = new Report(this.log, this.clock);
+  readonly manage = new ManageLimits(
+    new MemorySettingsStore(this.log, this.clock),
+    this.store,
+    this.policies,
+    this.keys,
+    this.questions,
+    this.overLimit,
+    this.clock,
+  );
+  readonly tightened: Promise<void>[] = [];
+  readonly watch = new Watch(this.report, this.clock, (tenant, seconds) => {
+    this.tightened.push(this.manage.tighten({ tenant, seconds }));
+  });
+  readonly seen: string[] = [];
+  readonly admit = this.with(this.store);
+
+  /** The use case over another store. */
+  with(store: MemoryLimitStore): AdmitRequest {
+    const { questions, overLimit, report, watch, clock } = this;
+    return new AdmitRequest(questions, store, overLimit, report, watch, clock, (...what) => {
+      this.seen.push(what.join(' '));
+    });
+  }
+}
+
+export const requestOf = (more: Partial<VerificationRequested> = {}): VerificationRequested =>
+  message(VerificationRequested, {
+    commandId: randomUUID(),
+    fingerprint: 'f'.repeat(64),
+    repeatSeconds: 60,
+    tenant: 'acme',
+    agent: 'desk',
+    channel: 'swaig',
+    method: 'pin',
+    subjectKind: 'id',
+    subjectRef: 'alice',
+    callerKey: 'c'.repeat(64),
+    callerTail: '23',
+    sealed: 'sealed-for-somebody-else',
+    ...more,
+  });

@@ -1,0 +1,85 @@
+import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import {
+  LimitOverrideRequested,
+  LimitResetRequested,
+  LimitStateRequested,
+  message,
+  NAME_PATTERN,
+  type LimitTarget,
+} from '@countersign/contracts';
+import { KeyedHash } from '@countersign/sealing';
+import { Requires } from './authenticate.js';
+import { NAME_RULE } from './bodies.js';
+import { OverrideBody, ResetBody } from './limit-bodies.js';
+import { Manage } from './manage.js';
+import { readBody, readName } from './read-body.js';
+
+/** The limits of a tenant: what is in force, and what an administrator sets apart from the policy. */
+@Controller('v1/tenants/:tenant/limits')
+export class LimitsController {
+  constructor(
+    private readonly manage: Manage,
+    private readonly hash: KeyedHash,
+  ) {}
+
+  @Get()
+  @Requires('manage')
+  async getLimits(@Param('tenant') tenantName: string): Promise<Record<string, unknown>> {
+    const { state } = await this.manage.execute(message(LimitStateRequested, this.#command(tenantName)));
+    return state;
+  }
+
+  @Post('overrides')
+  @HttpCode(201)
+  @Requires('manage')
+  async override(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, unknown>> {
+    const command = this.#command(tenantName);
+    const body = readBody(OverrideBody, raw);
+    const { limit, periodSeconds, reason, expiresAt } = body;
+    const of = this.#target(command.tenant, body);
+    const { state } = await this.manage.execute(
+      message(LimitOverrideRequested, { ...command, of, limit: { limit, periodSeconds }, reason, expiresAt }),
+    );
+    return state;
+  }
+
+  @Post('reset')
+  @HttpCode(204)
+  @Requires('manage')
+  async reset(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<void> {
+    const command = this.#command(tenantName);
+    const body = readBody(ResetBody, raw);
+    const of = this.#target(command.tenant, body);
+    await this.manage.execute(message(LimitResetRequested, { ...command, of, reason: body.reason }));
+  }
+
+  #command(tenantName: string): { commandId: string; tenant: string } {
+    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
+    return { commandId: this.manage.commandId(), tenant };
+  }
+
+  /** As the adapters name them when they ask: a telephone number leaves this process as a keyed hash only. */
+  #target(tenant: string, body: OverrideBody | ResetBody): LimitTarget {
+    const { dimension, subject, callId, agent } = body;
+    const e164 = body.e164();
+    const target = (): string | undefined => {
+      switch (dimension) {
+        case 'caller':
+        case 'subjectsPerCaller':
+          if (e164 !== undefined) return this.hash.hash('caller', tenant, e164);
+          return subject === undefined ? undefined : this.hash.hash('caller', tenant, `subject:${subject}`);
+        case 'subject':
+          if (e164 !== undefined) return `phone:${this.hash.hash('phone', tenant, e164)}`;
+          return subject === undefined ? undefined : `id:${subject}`;
+        case 'call':
+          return callId;
+        case 'agent':
+          return agent;
+        case 'tenant':
+          return undefined;
+      }
+    };
+    const named = target();
+    return { dimension, ...(named === undefined ? {} : { target: named }) };
+  }
+}

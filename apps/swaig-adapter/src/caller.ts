@@ -1,0 +1,55 @@
+import {
+  SUBJECT_PATTERN,
+  type AgentPublished,
+  type FieldsOf,
+  type VerificationRequested,
+} from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/sealing';
+import { toE164 } from '@countersign/service';
+import { type FunctionCall } from './swaig-request.js';
+
+/** Call ids that are passed on as they are; others are hashed, for no store has to bear what a stranger puts there. */
+const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
+
+/** Who calls, in the form in which it may leave this process: no telephone number in clear. */
+export type Caller = Pick<
+  FieldsOf<VerificationRequested>,
+  'subjectKind' | 'subjectRef' | 'callId' | 'callerKey' | 'callerTail'
+>;
+
+/** The caller of a call, and the subject that he wants to be: the customer id where one is given, else his number. */
+export function callerOf({ tenant }: AgentPublished, call: FunctionCall, hash: KeyedHash): Caller {
+  const e164 = toE164(call.caller);
+  return {
+    ...subjectOf(tenant, call, e164, hash),
+    ...(call.callId === '' ? {} : { callId: callIdOf(tenant, call, hash) }),
+    callerKey: hash.hash('caller', tenant, e164 ?? call.caller),
+    callerTail: e164?.slice(-2) ?? '',
+  };
+}
+
+/** The customer id among the arguments; empty when the model gave none. */
+export function customerIdOf(call: FunctionCall): string {
+  const value = call.args['customer_id'];
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+/** An id or a caller that cannot be anybody's takes the same path as one that is nobody's: no answer tells them apart. */
+function subjectOf(
+  tenant: string,
+  call: FunctionCall,
+  e164: string | undefined,
+  hash: KeyedHash,
+): Pick<Caller, 'subjectKind' | 'subjectRef'> {
+  const customerId = customerIdOf(call);
+  if (customerId === '') {
+    return { subjectKind: 'phone', subjectRef: hash.hash('phone', tenant, e164 ?? `caller ${call.caller}`) };
+  }
+  if (SUBJECT_PATTERN.test(customerId)) return { subjectKind: 'id', subjectRef: customerId };
+  return { subjectKind: 'phone', subjectRef: hash.hash('phone', tenant, `customer ${customerId}`) };
+}
+
+function callIdOf(tenant: string, { callId }: FunctionCall, hash: KeyedHash): string {
+  return PLAIN_CALL_ID.test(callId) ? callId : hash.hash('call', tenant, callId);
+}

@@ -1,0 +1,127 @@
+/** How people say digits in one language: data for {@link digitsFrom}. Words are lower case and without accents. */
+export interface NumberWords {
+  /** One word, one digit. */
+  readonly digits: Readonly<Record<string, string>>;
+  /** Words and phrases for 10 to 99, parts separated by one space; their hyphenated form is the same number. */
+  readonly pairs: Readonly<Record<string, string>>;
+  /** Phrases for 10 to 99 that are as well the words of two numbers: who says them is asked again. */
+  readonly unclear: Readonly<Record<string, string>>;
+  /** Words after which one digit counts several times. */
+  readonly repeats: Readonly<Record<string, number>>;
+}
+
+const EN_UNITS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
+const EN_TEENS = 'ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen'.split(' ');
+const EN_TENS = 'twenty thirty forty fifty sixty seventy eighty ninety'.split(' ');
+
+const ES_UNITS = ['uno', 'dos', 'tres', 'cuatro', 'cinco', 'seis', 'siete', 'ocho', 'nueve'];
+const ES_TEENS = 'diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve'.split(' ');
+const ES_TENS = 'treinta cuarenta cincuenta sesenta setenta ochenta noventa'.split(' ');
+
+const FR_UNITS = ['un', 'deux', 'trois', 'quatre', 'cinq', 'six', 'sept', 'huit', 'neuf'];
+const FR_TEENS = 'dix onze douze treize quatorze quinze seize'.split(' ');
+const FR_TENS = 'vingt trente quarante cinquante soixante'.split(' ');
+
+const DE_UNITS = ['eins', 'zwei', 'drei', 'vier', 'funf', 'sechs', 'sieben', 'acht', 'neun'];
+const DE_TEENS = 'zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn achtzehn neunzehn'.split(' ');
+const DE_TENS = 'zwanzig dreissig vierzig funfzig sechzig siebzig achtzig neunzig'.split(' ');
+
+/** `['a', 'b']` from 1 is `{a: '1', b: '2'}`. */
+function numbered(words: readonly string[], from: number): Record<string, string> {
+  return Object.fromEntries(words.map((word, at) => [word, String(from + at)]));
+}
+
+/** The round tens, and each with each unit, as a language joins them. */
+function joined(
+  tens: readonly string[],
+  from: number,
+  units: readonly string[],
+  join: (ten: string, unit: string) => string[],
+): Record<string, string> {
+  return Object.fromEntries(
+    tens.flatMap((ten, t) => [
+      [ten, String(from + t * 10)],
+      ...units.flatMap((unit, u) => join(ten, unit).map((phrase) => [phrase, String(from + t * 10 + u + 1)])),
+    ]),
+  ) as Record<string, string>;
+}
+
+const EN: NumberWords = {
+  digits: { zero: '0', oh: '0', o: '0', ...numbered(EN_UNITS, 1) },
+  pairs: { ...numbered(EN_TEENS, 10), ...joined(EN_TENS, 20, EN_UNITS, (ten, unit) => [`${ten} ${unit}`]) },
+  unclear: {},
+  repeats: { double: 2, triple: 3 },
+};
+
+const ES: NumberWords = {
+  digits: { cero: '0', un: '1', una: '1', ...numbered(ES_UNITS, 1) },
+  pairs: {
+    ...numbered(ES_TEENS, 10),
+    ...Object.fromEntries([...ES_UNITS, 'un'].map((unit) => [`veinti${unit}`, `2${unitOf(ES_UNITS, unit)}`])),
+    ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) => [`${ten} y ${unit}`]),
+    ...numbered(['diez y seis', 'diez y siete', 'diez y ocho', 'diez y nueve'], 16),
+  },
+  unclear: {
+    ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) => [`${ten} ${unit}`]),
+    ...numbered(['diez seis', 'diez siete', 'diez ocho', 'diez nueve'], 16),
+  },
+  repeats: { doble: 2, triple: 3 },
+};
+
+const FR_BELOW_20 = [...FR_UNITS, ...FR_TEENS, 'dix sept', 'dix huit', 'dix neuf'];
+const FR: NumberWords = {
+  digits: { zero: '0', une: '1', ...numbered(FR_UNITS, 1) },
+  pairs: {
+    ...numbered(FR_BELOW_20.slice(9), 10),
+    ...joined(FR_TENS, 20, FR_UNITS, (ten, unit) =>
+      unit === 'un' ? [`${ten} et un`, `${ten} un`] : [`${ten} ${unit}`],
+    ),
+    ...numbered(
+      FR_BELOW_20.slice(9).map((below) => `soixante ${below}`),
+      70,
+    ),
+    'soixante et onze': '71',
+    'quatre vingt': '80',
+    'quatre vingts': '80',
+    ...numbered(
+      FR_BELOW_20.map((below) => `quatre vingt ${below}`),
+      81,
+    ),
+    // Belgium, Switzerland, Canada
+    ...joined(['septante', 'huitante', 'nonante'], 70, FR_UNITS, (ten, unit) => [
+      `${ten} ${unit}`,
+      `${ten} et ${unit}`,
+    ]),
+    octante: '80',
+  },
+  unclear: {},
+  repeats: { double: 2, triple: 3 },
+};
+
+const DE: NumberWords = {
+  digits: { null: '0', ein: '1', zwo: '2', fuenf: '5', ...numbered(DE_UNITS, 1) },
+  pairs: {
+    ...numbered(DE_TEENS, 10),
+    fuenfzehn: '15',
+    zwoelf: '12',
+    fuenfzig: '50',
+    ...joined(DE_TENS, 20, DE_UNITS, (ten, unit) => germanPairs(ten, unit)),
+  },
+  unclear: {},
+  repeats: { doppel: 2, doppelt: 2, zweimal: 2, dreimal: 3 },
+};
+
+/** The languages in which digits are understood, by ISO 639 code. */
+export const NUMBER_WORDS: Readonly<Record<string, NumberWords>> = { en: EN, es: ES, fr: FR, de: DE };
+
+function unitOf(units: readonly string[], unit: string): number {
+  return unit === 'un' ? 1 : units.indexOf(unit) + 1;
+}
+
+/** German says the unit first, in one word. */
+function germanPairs(ten: string, unit: string): string[] {
+  const spellings =
+    unit === 'eins' ? ['ein'] : unit === 'funf' ? ['funf', 'fuenf'] : unit === 'zwei' ? ['zwei', 'zwo'] : [unit];
+  const tens = ten === 'funfzig' ? ['funfzig', 'fuenfzig'] : [ten];
+  return tens.flatMap((t) => spellings.flatMap((u) => [`${u}und${t}`, `${u} und ${t}`]));
+}

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { Client, newName, newPhone, type Agent, type Answer } from '../client.js';
+import { Ledger } from '../ledger.js';
+import { startSeparate, type SeparateProduct } from '../product.js';
+
+/** `LIMIT_RUNS=10` is the whole promise; `npm test` does as much as shows a fault. */
+const RUNS = Number(process.env['LIMIT_RUNS'] ?? 1);
+const REQUESTS = Number(process.env['LIMIT_REQUESTS'] ?? 600);
+const LIMIT = 10;
+const COPIES = 4;
+const WIDE = { limit: 1_000_000, periodSeconds: 60 };
+const LIMITS = {
+  ...{ call: WIDE, subject: WIDE, agent: WIDE, tenant: WIDE, subjectsPerCaller: WIDE },
+  caller: { limit: LIMIT, periodSeconds: 3600 },
+};
+
+describe('four copies of the rate limiter', () => {
+  let product: SeparateProduct;
+  let client: Client;
+  let ledger: Ledger;
+  let agent: Agent;
+  let full = 0;
+
+  beforeAll(async () => {
+    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '20000' } });
+    for (let copy = 1; copy < COPIES; copy++) await product.add('rate-limit');
+    client = new Client(product);
+    ledger = await Ledger.open(product.databaseUrl);
+    const tenant = newName('tenant');
+    await client.putTenant(tenant, { limits: LIMITS });
+    agent = await client.createAgent(tenant);
+  }, 300_000);
+  afterAll(async () => {
+    await ledger.close();
+    await product.remove();
+  }, 60_000);
+
+  /** One caller asks about a subject of its own each time, so that every copy takes its share. */
+  async function flood(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<Answer[]> {
+    const caller = newPhone();
+    const guesses = Array.from({ length: REQUESTS }, (_, n) =>
+      client.swaig(agent, { pin: '48213', customerId: `nobody-${n}`, caller }),
+    );
+    await meanwhile();
+    return Promise.all(guesses);
+  }
+
+  const passed = (answers: readonly Answer[]): number =>
+    answers.filter(({ json }) => String(json['response']).includes('does not match')).length;
+  const refused = (answers: readonly Answer[]): number =>
+    answers.filter(({ json }) => String(json['response']).includes('too many requests')).length;
+
+  it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
+    'let exactly ten of many parallel requests of one caller through (run %d)',
+    async () => {
+      const answers = await flood();
+      expect([passed(answers), refused(answers)]).toEqual([LIMIT, REQUESTS - LIMIT]);
+      expect(await ledger.callersByAdmitted(LIMIT)).toEqual({ full: ++full, over: 0 });
+    },
+    180_000,
+  );
+
+  it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
+    'let exactly ten through when one of them is killed meanwhile (run %d)',
+    async () => {
+      const answers = await flood(() => product.kill('rate-limit'));
+      // Who asked the copy that died may hear nothing in time; nobody passes for it twice.
+      expect(passed(answers)).toBeLessThanOrEqual(LIMIT);
+      full++;
+      await eventually(
+        'the caller has used its limit and no more',
+        async () => {
+          const { full: reached, over } = await ledger.callersByAdmitted(LIMIT);
+          return over === 0 && reached === full;
+        },
+        60_000,
+      );
+      await product.restart('rate-limit');
+    },
+    240_000,
+  );
+});
