@@ -55,13 +55,22 @@ export class Stand {
     return this.#kafka?.brokers.join(',') ?? '';
   }
 
+  /** Connects as superuser. */
+  get databaseUrl(): string {
+    return this.#postgres?.url ?? '';
+  }
+
   /** Starts the services and enrols subjects. */
   async install(
     layout: Layout,
-    options: { readonly subjects: number; readonly programs?: Readonly<Record<string, string>> },
+    options: {
+      readonly subjects: number;
+      readonly programs?: Readonly<Record<string, string>>;
+      readonly env?: Record<string, string>;
+    },
   ): Promise<Installation> {
     say('starting the services, enrolling subjects…');
-    const servers = { brokers: this.brokers, databaseUrl: this.#postgres?.url ?? '', folder: this.#folder };
+    const servers = { brokers: this.brokers, databaseUrl: this.databaseUrl, folder: this.#folder };
     const product = await install(layout, { ...servers, ...options });
     this.#closers.push(() => product.close());
     return product;

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { createSealingKeys, Keyring, Secret } from '@countersign/sealing';
+import { ensureSecretFiles } from '@countersign/hosting';
+import { Keyring, Secret } from '@countersign/sealing';
 import { MemoryBroker } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { credentialContext, profileContext } from '@countersign/stored-secrets';
@@ -73,14 +74,8 @@ function countersign(...args: string[]): Promise<[number, string, string]> {
 }
 
 async function startWith(ring: string): Promise<unknown> {
-  const { privateKeys } = await createSealingKeys('s1');
-  const env = {
-    DATABASE_URL: url,
-    CREDENTIAL_KEYS: ring,
-    SEALING_PRIVATE_KEYS: privateKeys,
-    IDENTIFIER_KEY: randomBytes(32).toString('base64url'),
-    LOG_LEVEL: 'silent',
-  };
+  const { values } = await ensureSecretFiles(join(folder, 'secrets'));
+  const env = { ...values, DATABASE_URL: url, CREDENTIAL_KEYS: ring, LOG_LEVEL: 'silent' };
   const broker = new MemoryBroker();
   const fatal = (): void => undefined;
   try {

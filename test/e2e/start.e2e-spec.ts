@@ -39,6 +39,7 @@ describe('the first start on a machine with nothing on it', () => {
       response: 'Thank you, Alex. How can I help you today?',
       action: [
         { set_global_data: { verified: true, customer_id: 'demo-customer', verification_level: 'verified' } },
+        { set_meta_data: { receipt: expect.any(String) } },
         {
           toggle_functions: [
             { function: 'get_balance', active: true },

@@ -17,13 +17,11 @@ const SHOWN = 100;
 
 /**
  * Counters whose ledger says something else. The ledger numbers the tries of a reference without a gap, and its last row
- * holds what the counter said at that try. A decoy whose counter has expired has rows and no counter: that is no difference,
- * so only references of subjects are looked for without one.
+ * holds what the counter said at that try. A decoy that expires loses both at once.
  */
 const DIFFERENCES = `
 WITH ledger AS (
-  SELECT tenant, guard_key, count(*) AS rows, max(number) AS highest,
-    (array_agg(subject_id ORDER BY number DESC))[1] AS subject_id
+  SELECT tenant, guard_key, count(*) AS rows, max(number) AS highest
   FROM verification.attempts GROUP BY tenant, guard_key
 )
 SELECT tenant, guard_key, g.tries, COALESCE(l.rows, 0) AS rows, l.highest,
@@ -32,7 +30,6 @@ SELECT tenant, guard_key, g.tries, COALESCE(l.rows, 0) AS rows, l.highest,
 FROM verification.guards g FULL JOIN ledger l USING (tenant, guard_key)
 LEFT JOIN verification.attempts a USING (tenant, guard_key)
 WHERE (a.number IS NULL OR a.number = l.highest)
-  AND (g.tries IS NOT NULL OR l.subject_id IS NOT NULL)
   AND (g.tries IS DISTINCT FROM l.highest OR l.rows IS DISTINCT FROM l.highest
     OR (a.granted, a.charged_lock, a.attempts_left) IS DISTINCT FROM (g.granted, g.charged_lock, g.attempts_left)
     OR a.spent_at IS DISTINCT FROM g.touched_at)

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { databaseTls, IsSecret, StoreSettings } from '@countersign/hosting';
 import { openDatabase, startEmbeddedPostgres, type Database } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/sealing';
-import { checked, Hint, loadSettings, type Environment } from '@countersign/service';
+import { checked, Hint, loadSettings, ServiceError, type Environment } from '@countersign/service';
 import { orComplain, toTerminal, type Write } from './write.js';
 
 export interface StoreOptions {
@@ -31,6 +32,9 @@ export async function withStore(
   await orComplain(async () => {
     const { dataDir } = options;
     if (dataDir === undefined) return runOn(env, command);
+    if (!existsSync(join(dataDir, 'postgres'))) {
+      throw new ServiceError('SETTINGS_INVALID', `${dataDir} holds no database: name the DATA_DIR of npm start`, false);
+    }
     const embedded = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres') });
     const CREDENTIAL_KEYS_FILE = join(dataDir, 'secrets', 'CREDENTIAL_KEYS');
     await runOn({ CREDENTIAL_KEYS_FILE, ...env, DATABASE_URL: embedded.url }, command).finally(() => embedded.close());

@@ -3,6 +3,7 @@ import { Verification1764000000001 } from './1764000000001-verification.js';
 import { VerificationDeliveries1764000100001 } from './1764000100001-deliveries.js';
 import { VerificationGate1764000200001 } from './1764000200001-gate.js';
 import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
+import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-use.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -11,4 +12,5 @@ export const VERIFICATION_MIGRATIONS = [
   VerificationGate1764000200001,
   VerificationKeys1764000400001,
   CallsAndReceipts1764000500001,
+  SubjectKeysInUse1764000500002,
 ];

@@ -57,6 +57,16 @@ describe('an audit event', () => {
     });
   });
 
+  it('tells altered data from a change that somebody made', () => {
+    expect(toOcsf(fact({ kind: 'credential.broken', subject: 'alice' }))).toMatchObject({
+      status: 'Failure',
+      status_code: 'TAMPERED',
+      severity: 'Medium',
+      user: { uid: 'alice' },
+    });
+    expect(toOcsf(fact({ kind: 'credential.changed', subject: 'alice' }))).toMatchObject({ status: 'Success' });
+  });
+
   it('carries the CloudEvents attributes in headers', () => {
     expect(cloudEventHeaders(fact({ subject: 'alice' }))).toEqual({
       'content-type': 'application/json',

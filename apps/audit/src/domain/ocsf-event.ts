@@ -116,7 +116,7 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
     case 'authentication':
       return authentication(fact);
     case 'accountChange':
-      return { user: user(fact), status_id: 1, status: 'Success' };
+      return { user: user(fact), ...changeStatus(fact) };
     case 'apiActivity':
       return {
         api: { operation: fact.kind, service: { name: 'countersign' } },
@@ -125,6 +125,13 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
         ...apiStatus(fact),
       };
   }
+}
+
+/** Altered data is a change that was refused. */
+function changeStatus(fact: FactRecorded): OcsfEvent {
+  return fact.kind === 'credential.broken'
+    ? { status_id: 2, status: 'Failure', status_code: 'TAMPERED' }
+    : { status_id: 1, status: 'Success' };
 }
 
 function apiStatus(fact: FactRecorded): OcsfEvent {

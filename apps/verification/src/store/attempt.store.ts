@@ -148,7 +148,7 @@ export class PostgresAttemptStore extends AttemptStore {
   async #explain({ tenant, guardKey, subject }: Attempt, error: unknown): Promise<never> {
     if (!(error instanceof UniqueViolation && error.constraint === LEDGER_NUMBERS)) throw error;
     const who = subject === undefined ? {} : { subject };
-    await this.report?.({ what: 'counter', reason: 'below_ledger', tenant, subjectKey: guardKey, ...who });
+    await this.report?.({ what: 'counter', reason: 'below_ledger', tenant, subjectKey: referenceOf(guardKey), ...who });
     throw new ServiceError(
       'COUNTER_BROKEN',
       'A counter of attempts is below its ledger: attempts check names it',

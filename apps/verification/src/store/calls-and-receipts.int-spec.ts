@@ -187,6 +187,16 @@ describe('a subject in PostgreSQL', () => {
     await expect(subjects.find('acme', 'id', alice)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });
 
+  it('whose key a restored dump does not have is nameless, keeps its credentials, and can be changed', async () => {
+    const subject = await withoutPhone();
+    await subjects.enrol(randomUUID(), 'acme', subject, 50, () => ({ keyId: 'k1', wrapped: Buffer.from('x') }));
+    await database.query('DELETE FROM verification.subject_keys WHERE subject_id = $1', [subject]);
+    const found = await subjects.find('acme', 'id', subject);
+    expect([found.displayName, found.credential?.version]).toEqual([undefined, 1]);
+    await subjects.change(randomUUID(), 'acme', subject, { displayName: 'Anew' });
+    expect(await subjects.find('acme', 'id', subject)).toMatchObject({ displayName: 'Anew' });
+  });
+
   it('that an older release wrote is read, and gets a key with its next change', async () => {
     const subject = `customer-${randomUUID()}`;
     const old = keyring.wrap(JSON.stringify({ displayName: 'Old' }), ['profile', 'acme', subject, '1']);
@@ -217,6 +227,10 @@ describe('a subject in PostgreSQL', () => {
       expect([table, await rowsOf(subject, table)]).toEqual([table, 0]);
     }
     expect(await facts('subject.erased', subject)).toBe(1);
+    const decoy = await database.query('SELECT subject_id, callers FROM verification.guards WHERE guard_key = $1', [
+      guardKey,
+    ]);
+    expect(decoy).toEqual([{ subject_id: null, callers: [] }]);
 
     await subjects.change(randomUUID(), 'acme', subject, { phones: ['+12025550123'] });
     expect((await subjects.find('acme', 'id', subject)).guardKey).toBe(guardKey);

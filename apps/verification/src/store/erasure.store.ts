@@ -3,6 +3,7 @@ import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Inbox, Outbox, type Database } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/sealing';
+import { CREDENTIAL_KINDS, guardRow } from '../domain/attempts.js';
 import { Erasures } from '../ports.js';
 
 /** Erasure in PostgreSQL. */
@@ -21,6 +22,7 @@ export class PostgresErasures extends Erasures {
   }
 
   override async erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
+    const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
     const erased = await this.database.transaction(async (tx) => {
       // Numbers, credentials and the key go with the row: their foreign keys cascade. The row comes before the inbox, as
       // in enrolment; an unknown subject leaves no trace in it.
@@ -29,6 +31,11 @@ export class PostgresErasures extends Erasures {
         [tenant, subject],
       );
       if (!row) return false;
+      // What is left of the counter is a decoy, as an unknown reference has one.
+      await tx.query(
+        `UPDATE verification.guards SET subject_id = NULL, callers = '{}' WHERE tenant = $1 AND guard_key = ANY ($2)`,
+        [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(subjectKey, kind))],
+      );
       await tx.query('DELETE FROM verification.calls WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
       await this.#inbox.first(tx, 'subject-commands', commandId);
       const fact = message(FactRecorded, {
@@ -37,7 +44,7 @@ export class PostgresErasures extends Erasures {
         time: row.now.toISOString(),
         tenant,
         subject,
-        subjectKey: this.hash.hash('guard', tenant, 'id', subject),
+        subjectKey,
         commandId,
       });
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);

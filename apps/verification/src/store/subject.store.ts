@@ -54,7 +54,7 @@ export class PostgresSubjectStore extends SubjectStore {
 
   constructor(
     private readonly database: Database,
-    keyring: Keyring,
+    private readonly keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
     private readonly report?: ReportTampering,
@@ -250,7 +250,8 @@ export class PostgresSubjectStore extends SubjectStore {
     try {
       return this.#profiles.open(tenant, row);
     } catch (error) {
-      await this.report?.({ what: 'profile', reason: 'altered', tenant, subject: row.subject_id });
+      const reason = this.keyring.has(row.own_key_id ?? row.profile_key_id) ? 'altered' : 'unknown_key';
+      await this.report?.({ what: 'profile', reason, tenant, subject: row.subject_id });
       throw error;
     }
   }

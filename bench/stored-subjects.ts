@@ -1,0 +1,75 @@
+import { hash } from '@node-rs/argon2';
+import { openDatabase } from '@countersign/persistence';
+import { Keyring, KeyedHash, Secret } from '@countersign/sealing';
+import { credentialContext, profileContext } from '@countersign/stored-secrets';
+
+const CHUNK = 5_000;
+const TENANT = 'bench';
+const PIN = '83729164';
+
+/** Some of the subjects that were written, as they call. */
+export type StoredCallers = readonly { readonly phone: string; readonly pin: string }[];
+
+/**
+ * Writes subjects with a PIN straight into the tables, as so many enrolments would leave them: one hash for all of them, as
+ * the hash is not what is measured, but each wrapped by itself.
+ * @returns callers that lie evenly among the rows
+ */
+export async function storeSubjects(
+  databaseUrl: string,
+  keys: { readonly ring: string; readonly identifier: string },
+  rows: number,
+  callers: number,
+): Promise<StoredCallers> {
+  const keyring = new Keyring(new Secret(keys.ring));
+  const identifier = new KeyedHash(new Secret(keys.identifier));
+  const phc = await hash(PIN, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+  const database = await openDatabase({
+    url: databaseUrl,
+    schema: 'verification',
+    migrations: 'none',
+    applicationName: 'countersign bench',
+  });
+  const calling: { phone: string; pin: string; subject: string }[] = [];
+  try {
+    for (let from = 0; from < rows; from += CHUNK) {
+      const ids = Array.from(
+        { length: Math.min(CHUNK, rows - from) },
+        (_, n) => `b${String(from + n).padStart(7, '0')}`,
+      );
+      const row = (subject: string): string[] =>
+        credentialContext({ kind: 'pin', tenant: TENANT, subject, version: 1 });
+      await database.query(
+        `WITH r AS (SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS r(id, profile, wrapped)),
+           subjects AS (INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+             SELECT $4, id, 1, $5, profile FROM r)
+         INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
+         SELECT $4, id, 'pin', 1, $5, wrapped FROM r`,
+        [
+          ids,
+          ids.map((id) => keyring.wrap('{}', profileContext(TENANT, id, 1)).bytes),
+          ids.map((id) => keyring.wrap(phc, row(id)).bytes),
+          TENANT,
+          keyring.first,
+        ],
+      );
+      const step = Math.max(1, Math.floor(rows / callers));
+      for (const subject of ids.filter((_, n) => (from + n) % step === 0)) {
+        calling.push({ phone: `+1202556${String(calling.length).padStart(4, '0')}`, pin: PIN, subject });
+      }
+    }
+    await database.query(
+      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id)
+       SELECT $1, key, id FROM unnest($2::text[], $3::text[]) AS r(key, id)`,
+      [
+        TENANT,
+        calling.map(({ phone }) => identifier.hash('phone', TENANT, phone)),
+        calling.map(({ subject }) => subject),
+      ],
+    );
+    await database.query('ANALYZE verification.subjects, verification.credentials');
+  } finally {
+    await database.close();
+  }
+  return calling;
+}
