@@ -94,6 +94,12 @@ module.exports = {
       { path: 'node_modules/(@node-rs/argon2|argon2)/' },
     ),
     rule(
+      'spent-before-compared',
+      'Only the attempt stores make the proof that a try was counted, without which nothing is compared.',
+      { pathNot: ['^apps/verification/src/store/attempt\\.(memory-)?store\\.ts$', spec] },
+      { path: '^apps/verification/src/domain/spent-attempt\\.ts$', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
       'jose-in-sealing',
       'No other cryptography elsewhere.',
       { pathNot: '^(libs/sealing|test|examples)/' },

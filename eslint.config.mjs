@@ -4,6 +4,10 @@ const envOnlyInMain = {
   selector: "MemberExpression[object.name='process'][property.name='env']",
   message: 'The environment is read in main.ts and in settings only.',
 };
+const noForgedProof = {
+  selector: ":matches(TSAsExpression, TSTypeAssertion) > TSTypeReference > Identifier[name='SpentAttempt']",
+  message: 'Only an attempt store proves that a try was counted (domain/spent-attempt.ts).',
+};
 const noFocus = {
   selector: 'CallExpression[callee.object.name=/^(it|test|describe)$/][callee.property.name=/^(only|skip|todo)$/]',
   message: 'No test is skipped or singled out.',
@@ -29,7 +33,7 @@ export default tseslint.config(
       'max-lines': ['error', { max: 300 }],
       eqeqeq: 'error',
       'no-console': 'error',
-      'no-restricted-syntax': ['error', envOnlyInMain, noFocus],
+      'no-restricted-syntax': ['error', envOnlyInMain, noForgedProof, noFocus],
     },
   },
   {
@@ -43,6 +47,11 @@ export default tseslint.config(
       'bench/**',
     ],
     rules: { 'no-restricted-syntax': ['error', noFocus] },
+  },
+  // Here the proof is made, and nowhere else.
+  {
+    files: ['apps/verification/src/domain/spent-attempt.ts'],
+    rules: { 'no-restricted-syntax': ['error', envOnlyInMain, noFocus] },
   },
   {
     // A decision is a function of its arguments: no clock, no chance.

@@ -8,6 +8,9 @@ export type Layout = 'separate' | 'one';
 
 export interface Installation {
   readonly swaigUrl: string;
+  readonly restUrl: string;
+  /** Of this installation, which is gone after the bench. */
+  readonly adminKey: string;
   readonly authorization: string;
   readonly callers: readonly { readonly phone: string; readonly pin: string }[];
   /** Process ids by app. */
@@ -106,5 +109,5 @@ async function seed(
     callers.push({ phone, pin });
   }
   const authorization = `Basic ${Buffer.from(`bench-agent:${agent.password}`).toString('base64')}`;
-  return { swaigUrl, authorization, callers };
+  return { swaigUrl, restUrl: rest, adminKey, authorization, callers };
 }

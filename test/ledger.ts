@@ -32,6 +32,7 @@ const CODES: Readonly<Record<string, string>> = {
   verified: 'VERIFIED',
   rejected: 'PIN_MISMATCH',
   locked: 'LOCKED',
+  disabled: 'DISABLED',
   unavailable: 'UNAVAILABLE',
 };
 
@@ -69,6 +70,15 @@ export class Ledger {
       [limit],
     );
     return rows[0] ?? { full: 0, over: 0 };
+  }
+
+  /** How many tries each counter has seen, by its key. */
+  async tries(tenant: string): Promise<Map<string, number>> {
+    const { rows } = await this.#client.query<{ guard_key: string; tries: string }>(
+      'SELECT guard_key, tries FROM verification.guards WHERE tenant = $1',
+      [tenant],
+    );
+    return new Map(rows.map((row) => [row.guard_key, Number(row.tries)]));
   }
 
   /** What the audit service has put on record of some tenants. */

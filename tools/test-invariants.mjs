@@ -1,7 +1,7 @@
 /**
  * `npm run test:invariants [-- --short --fault NAME --runs N]`: every fault of the matrix over a real Kafka, a real PostgreSQL
- * and the services as processes, and a table of what was lost, doubled and silent. NAME is a part of a fault's name; with
- * `--short` it is as much as `npm test` does.
+ * and the services as processes, and a table of what was lost, doubled and silent; before it the races of guesses, all runs of
+ * them. NAME is a part of a fault's name, and then there are no races; with `--short` it is as much as `npm test` does.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,8 +20,9 @@ const report = join(folder, 'report.jsonl');
 writeFileSync(report, '');
 const rows = [];
 let read = 0;
+const raced = fault === undefined && !short ? await races() : 0;
 const watch = setInterval(follow, LOOK_EVERY_MS);
-const code = await jest();
+const code = (await jest()) || raced;
 clearInterval(watch);
 follow();
 rmSync(folder, { recursive: true, force: true });
@@ -48,6 +49,22 @@ function readArguments() {
     process.stderr.write(`${error.message}\nnpm run test:invariants -- [--short] [--fault NAME] [--runs N]\n`);
     process.exit(2);
   }
+}
+
+/** With a broker and a database that `tools/test.mjs` starts. */
+function races() {
+  const child = spawn(
+    process.execPath,
+    [
+      join(root, 'tools', 'test.mjs'),
+      '--selectProjects=e2e',
+      '--testPathPatterns=test/invariants/guesses',
+      '--verbose',
+    ],
+    { cwd: root, env: { ...process.env, INVARIANTS_FORM: 'full' }, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => child.on('exit', (status) => resolve(status ?? 1)));
 }
 
 function jest() {

@@ -54,7 +54,10 @@ function counts(list: string): Map<string, number> {
 }
 
 /** Starts a copy that dies as it is told, beside one that lives. @returns whether it came so far */
-export async function dieAt({ product }: Stand, { service, point, when, hit, stopping }: Kill): Promise<boolean> {
+export async function dieAt(
+  { product }: Pick<Stand, 'product'>,
+  { service, point, when, hit, stopping }: Kill,
+): Promise<boolean> {
   const copy = product.begin(service, { ...WITH_PRELOAD, KILL_AT: `${when}:${hit}:${point}` });
   const { program } = copy;
   const ready = (): boolean => Object.keys(copy.urls).length > 0;

@@ -1,6 +1,6 @@
 import { IsInt, Max, Min } from 'class-validator';
 import { IsSecret, StoreSettings } from '@countersign/hosting';
-import { type Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/sealing';
 import { Hint } from '@countersign/service';
 
 export class RateLimitSettings extends StoreSettings {

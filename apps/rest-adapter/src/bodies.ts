@@ -12,6 +12,7 @@ export const PIN_RULE = 'must be a string of 4 to 8 digits';
 
 /** Texts that people read. Control characters and halves of surrogate pairs reach no database, terminal or voice. */
 const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+const REASON_PATTERN = /^(?=.*\S)[^\p{Cc}\p{Cs}]{1,500}$/u;
 /** Ids of calls come from telephone platforms: printable ASCII. */
 export const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
 export const CALL_RULE = 'must be 1 to 256 printable ASCII characters without spaces';
@@ -74,6 +75,11 @@ export class SubjectBody extends Body {
 
 export class PinBody extends Body {
   @Matches(PIN_PATTERN, { message: PIN_RULE }) pin!: string;
+}
+
+export class UnlockBody extends Body {
+  @Matches(REASON_PATTERN, { message: 'must be a text of 1 to 500 characters without control characters' })
+  reason!: string;
 }
 
 export class VerificationBody extends Body {

@@ -21,6 +21,7 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ['GET', SUBJECT, undefined, 200, 'subject.state-requested.v1'],
   ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
   ['DELETE', SUBJECT, undefined, 204, 'subject.erase-requested.v1'],
+  ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
 ];
 
 describe('management', () => {
@@ -135,6 +136,16 @@ describe('management', () => {
     expect(await bed.unsealed()).toEqual({ pin: '48217390' });
   });
 
+  it('keeps the words of a reason to itself', async () => {
+    await call('POST', `${SUBJECT}/unlock`, { reason: 'called back at +12025550147' });
+    expect(fields()).toMatchObject({
+      subject: SUBJECT.split('/').at(-1),
+      reasonKey: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(bed.bytes + bed.log).not.toContain('called back');
+    expect(bed.bytes + bed.log).not.toContain('2025550147');
+  });
+
   it('takes a subject id of 128 characters, percent-encoded', async () => {
     const id = `a${'@'.repeat(127)}`;
     expect((await call('GET', `${TENANT}/subjects/${encodeURIComponent(id)}`)).status).toBe(200);
@@ -169,6 +180,10 @@ describe('management', () => {
     ['PUT', `${SUBJECT}/pin`, { pin: '123' }, 'pin'],
     ['PUT', `${SUBJECT}/pin`, { pin: '12345678\n' }, 'pin'],
     ['PUT', `${SUBJECT}/pin`, {}, 'pin'],
+    ['POST', `${SUBJECT}/unlock`, {}, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: '  ' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'a\nb' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(501) }, 'reason'],
   ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
     const answered = await call(method, path, body);
     expect(answered.status).toBe(422);

@@ -71,6 +71,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   ResetBody: object(['dimension', 'reason'], target),
   PinBody: object(['pin'], { pin }),
+  UnlockBody: object(['reason'], {
+    reason: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 500,
+      writeOnly: true,
+      description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
+    },
+  }),
   VerificationBody: {
     ...object(['method', 'pin'], {
       method: { const: 'pin' },

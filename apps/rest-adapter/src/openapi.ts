@@ -191,6 +191,16 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       problems: ['unavailable'],
     },
   },
+  [`${SUBJECT}/unlock`]: {
+    post: {
+      id: 'unlockSubject',
+      summary: 'Open a subject that guesses have locked; a disabled PIN stays disabled until it is enrolled anew',
+      tag: 'subjects',
+      body: 'UnlockBody',
+      answers: { 204: '' },
+      problems: ['unavailable'],
+    },
+  },
   '/v1/verifications': {
     post: {
       id: 'verify',

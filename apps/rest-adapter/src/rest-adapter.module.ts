@@ -10,6 +10,7 @@ import { ReceiptKeySet } from './receipt-key-set.js';
 import { ReceiptsController } from './receipts.controller.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
+import { UnlockController } from './unlock.controller.js';
 import { TenantsController } from './tenants.controller.js';
 import { VerificationsController } from './verifications.controller.js';
 import { VerifyPin } from './verify-pin.js';
@@ -32,6 +33,7 @@ export class RestAdapterModule {
         TenantsController,
         LimitsController,
         SubjectsController,
+        UnlockController,
         VerificationsController,
         CallsController,
         ReceiptsController,

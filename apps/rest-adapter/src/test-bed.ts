@@ -19,6 +19,7 @@ import {
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   TenantChangeRequested,
   TenantPublished,
   TOPICS,
@@ -60,6 +61,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     LimitOverrideRequested,
     LimitResetRequested,
     LimitStateRequested,
+    SubjectUnlockRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 

@@ -62,15 +62,20 @@ function guessOf(body: VerificationBody): Guess {
 }
 
 function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
-  const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
+  const { verificationId, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   return {
     ...(verificationId === undefined ? {} : { verificationId }),
-    outcome,
+    outcome: shown(decided.outcome),
     level,
     ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     ...(receipt === undefined ? {} : { receipt }),
   };
+}
+
+/** One answer for locked, disabled and spent: which of them it is would tell a guesser how far he got. */
+function shown(outcome: VerificationDecided['outcome']): VerificationDecided['outcome'] {
+  return outcome === 'disabled' ? 'locked' : outcome;
 }
 
 function conflictProblem(conflict: 'mismatch' | 'in_flight'): Problem {

@@ -46,6 +46,12 @@ export class VerificationSettings extends StoreSettings {
   @IsInt() @Min(1) @Max(1024) UV_THREADPOOL_SIZE: number = 4;
   /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
   @IsInt() @Min(0) @Max(10_000) HASH_QUEUE: number = 256;
+  /** How often what can have no effect any more is removed. */
+  @IsInt() @Min(1) @Max(86_400) PRUNE_SECONDS: number = 3_600;
+  /** A counter at a reference that nobody answers to is removed when it was not touched for so long. */
+  @IsInt() @Min(1) @Max(3_650) DECOY_DAYS: number = 37;
+  /** Ids of management commands are kept for so long: longer than the bus keeps a command. */
+  @IsInt() @Min(1) @Max(3_650) INBOX_DAYS: number = 8;
   /** Commands that are worked on at once. */
   @IsInt() @Min(1) @Max(4096) MAX_IN_FLIGHT: number = 128;
 }

@@ -147,7 +147,12 @@ export abstract class AttemptStore {
    * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
    * stays so. A repeated `commandId` changes nothing more and makes no second fact.
    */
-  abstract unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void>;
+  abstract unlock(
+    commandId: string,
+    tenant: string,
+    guardKey: string,
+    factAt: (time: string) => FactRecorded,
+  ): Promise<void>;
 }
 
 /** A place in the queue for one hash. */

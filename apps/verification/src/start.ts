@@ -8,6 +8,7 @@ import {
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   TOPICS,
   VerificationAdmitted,
 } from '@countersign/contracts';
@@ -26,6 +27,7 @@ import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
 import { DirectoryCallPolicies, DirectoryPolicies } from './store/directory.policies.js';
 import { PostgresErasures } from './store/erasure.store.js';
+import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { PostgresReceiptStore } from './store/receipt.store.js';
 import { JweSeals } from './store/seals.js';
@@ -60,6 +62,9 @@ export async function start(
   const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
   await requireKeys(host, database, keyring);
   const relay = host.relay(database);
+  const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
+  const pruning = setInterval(() => void leftovers.forget().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
+  host.onClose(() => Promise.resolve(clearInterval(pruning)));
   const directory = await host.directory();
   const wake = (): void => relay.wake();
   const { report } = new TamperReports(database, host.logger, wake);
@@ -115,6 +120,7 @@ export async function start(
         CallStateRequested,
         ReceiptIntrospectionRequested,
         ReceiptKeysRequested,
+        SubjectUnlockRequested,
       ],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),

@@ -6,6 +6,7 @@ import {
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
   VerificationAdmitted,
   VerificationDecided,
 } from '@countersign/contracts';
@@ -13,6 +14,7 @@ import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign
 import { IssueReceipt } from './issue-receipt.js';
 import { ManageSubject } from './manage-subject.js';
 import { SprayWatch } from './spray-watch.js';
+import { UnlockSubject } from './unlock-subject.js';
 import { VerifyPin } from './verify-pin.js';
 
 /** Carries messages to the use cases and their answers back. */
@@ -23,6 +25,7 @@ export class VerificationHandler {
     private readonly manageSubject: ManageSubject,
     private readonly issueReceipt: IssueReceipt,
     private readonly watch: SprayWatch,
+    private readonly unlockSubject: UnlockSubject,
   ) {}
 
   /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
@@ -58,6 +61,11 @@ export class VerificationHandler {
   @MessagePattern(SubjectStateRequested.type)
   async state(@Payload() command: SubjectStateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.state(command));
+  }
+
+  @MessagePattern(SubjectUnlockRequested.type)
+  async unlock(@Payload() command: SubjectUnlockRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.unlockSubject.execute(command));
   }
 }
 

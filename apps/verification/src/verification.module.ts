@@ -18,6 +18,7 @@ import {
 import { QueriesHandler } from './queries.handler.js';
 import { TellCallState } from './tell-call-state.js';
 import { SprayWatch } from './spray-watch.js';
+import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 import { VerifyPin } from './verify-pin.js';
 
@@ -73,6 +74,11 @@ export class VerificationModule {
           provide: ManageSubject,
           useFactory: (...ports: ConstructorParameters<typeof ManageSubject>) => new ManageSubject(...ports),
           inject: [SubjectStore, PinVault, Seals],
+        },
+        {
+          provide: UnlockSubject,
+          useFactory: (...ports: ConstructorParameters<typeof UnlockSubject>) => new UnlockSubject(...ports),
+          inject: [SubjectStore, AttemptStore],
         },
       ],
     };

@@ -146,6 +146,7 @@ export class VerifyPin {
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
+    facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const { tenant, callId } = command;
     const closed = await this.attempts.close({
       tenant,

@@ -98,6 +98,16 @@ export class SubjectEraseRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
+/**
+ * Opens a subject that guesses have locked. `reasonKey` is the keyed hash of the reason that was given: whoever has the
+ * words can show that they were these, and nobody reads a name or a number in a log.
+ */
+export class SubjectUnlockRequested extends SubjectCommand {
+  static readonly type = 'subject.unlock-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+  @Matches(HEX_64) reasonKey!: string;
+}
+
 /** A rule that the input broke: the field, and the rule in words. Never the value. */
 export interface Violation {
   readonly field: string;

@@ -81,7 +81,12 @@ export class MemoryAttemptStore extends AttemptStore {
     return Promise.resolve({ attempt: known.spent, guardKey, subject });
   }
 
-  override unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void> {
+  override unlock(
+    commandId: string,
+    tenant: string,
+    guardKey: string,
+    factAt: (time: string) => FactRecorded,
+  ): Promise<void> {
     if (this.#unlocked.has(commandId)) return Promise.resolve();
     this.#unlocked.add(commandId);
     for (const kind of CREDENTIAL_KINDS) {
@@ -89,7 +94,7 @@ export class MemoryAttemptStore extends AttemptStore {
       const guard = this.#guards.get(key);
       if (guard) this.#guards.set(key, unlock(guard));
     }
-    this.facts.push(fact);
+    this.facts.push(factAt(new Date(this.clock.now()).toISOString()));
     return Promise.resolve();
   }
 }

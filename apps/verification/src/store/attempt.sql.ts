@@ -45,7 +45,8 @@ const COLUMNS = `recent, lock_level, locked_until, stranger_recent, stranger_loc
 
 /**
  * The values of {@link COLUMNS} after the try `t` at the time `n.now`: `spend` of `domain/attempts.ts`, name by name.
- * Written once for rows that are there and for new ones.
+ * Written once for rows that are there and for new ones. OFFSET 0 keeps the planner from copying the expressions of a step
+ * into every place of the next that names them.
  */
 const step = (g: State, from: string): string => `
   SELECT
@@ -72,12 +73,14 @@ const step = (g: State, from: string): string => `
       ${g.disabled} OR COALESCE(l.locked_until > n.now, false)
         OR (l.owned AND ${g.strangerFailures} >= t.cap) AS closed,
       ARRAY(SELECT at FROM unnest(l.recent) AS at
-            WHERE at > n.now - make_interval(secs => t.window_seconds)) AS recent) w,
+            WHERE at > n.now - make_interval(secs => t.window_seconds)) AS recent
+      OFFSET 0) w,
   LATERAL (SELECT NOT w.closed AND cardinality(w.recent) < l.per_window AS placed) p,
   LATERAL (SELECT p.placed AND NOT (l.owned AND
       (${g.strangerFailures} >= t.cap / 2 OR ${g.failures} + 1 >= t.cap)) AS granted) e,
   LATERAL (SELECT e.granted, ${g.failures} + e.granted::int AS failures,
-      ${g.strangerFailures} + (p.placed AND l.stranger)::int AS stranger_failures) c,
+      ${g.strangerFailures} + (p.placed AND l.stranger)::int AS stranger_failures
+      OFFSET 0) c,
   LATERAL (SELECT c.granted AND c.failures >= t.cap AS charged_disable) d,
   LATERAL (SELECT GREATEST(l.per_window - cardinality(w.recent) - 1, 0) AS remaining) r,
   LATERAL (SELECT r.remaining, NOT w.closed AND r.remaining = 0 AS charged_lock,

@@ -163,15 +163,19 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const commandId = randomUUID();
     const fact = verdictOf(attemptOf({ guardKey }), await guess(guardKey), 'locked').facts[0];
     if (!fact) throw new Error('no fact');
-    await bed.store.unlock(commandId, 'acme', guardKey, fact);
+    await bed.store.unlock(commandId, 'acme', guardKey, () => fact);
     expect(await bed.facts()).toContain(fact.factId);
     for (let n = 0; n < 3; n++) expect(await guess(guardKey)).toMatchObject({ granted: true });
-    await bed.store.unlock(commandId, 'acme', guardKey, fact);
+    await bed.store.unlock(commandId, 'acme', guardKey, () => fact);
     expect(await guess(guardKey)).toMatchObject({ granted: false });
-    await bed.store.unlock(randomUUID(), 'acme', guardKey, message(FactRecorded, { ...fact, factId: randomUUID() }));
+    await bed.store.unlock(randomUUID(), 'acme', guardKey, () =>
+      message(FactRecorded, { ...fact, factId: randomUUID() }),
+    );
     const disabling = spentOf(await bed.store.spend(attemptOf({ guardKey, cap: 7 }), POLICY));
     expect(disabling).toMatchObject({ granted: true, chargedDisable: true });
-    await bed.store.unlock(randomUUID(), 'acme', guardKey, message(FactRecorded, { ...fact, factId: randomUUID() }));
+    await bed.store.unlock(randomUUID(), 'acme', guardKey, () =>
+      message(FactRecorded, { ...fact, factId: randomUUID() }),
+    );
     expect(await guess(guardKey)).toMatchObject({ granted: false, disabled: true });
   });
 

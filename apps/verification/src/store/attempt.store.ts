@@ -135,10 +135,17 @@ export class PostgresAttemptStore extends AttemptStore {
     return { attempt, guardKey: referenceOf(row.guard_key), subject: row.subject_id ?? undefined };
   }
 
-  override async unlock(commandId: string, tenant: string, guardKey: string, fact: FactRecorded): Promise<void> {
+  override async unlock(
+    commandId: string,
+    tenant: string,
+    guardKey: string,
+    factAt: (time: string) => FactRecorded,
+  ): Promise<void> {
     await this.database.transaction(async (tx) => {
       if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return;
       await tx.query(UNLOCK, [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind))]);
+      const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+      const fact = factAt((row?.now ?? new Date(0)).toISOString());
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
     });
     this.wakeRelay();

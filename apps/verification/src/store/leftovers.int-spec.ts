@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { createTestDatabase } from '@countersign/testing';
+import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
+import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
+import { PostgresAttemptStore } from './attempt.store.js';
+import { Leftovers } from './leftovers.js';
+
+const DAY = 86_400;
+
+describe('what is left behind', () => {
+  let database: Database;
+  let drop: () => Promise<void>;
+  let store: PostgresAttemptStore;
+  let leftovers: Leftovers;
+
+  beforeAll(async () => {
+    const test = await createTestDatabase();
+    drop = () => test.drop();
+    database = await openDatabase({
+      url: test.url,
+      schema: 'verification',
+      migrations: [Verification1764000000001, VerificationGate1764000200001],
+      applicationName: 'test',
+    });
+    store = new PostgresAttemptStore(database, () => undefined);
+    leftovers = new Leftovers(database, { decoyDays: 37, inboxDays: 8 });
+  });
+  afterAll(async () => {
+    await database.close();
+    await drop();
+  });
+  beforeEach(() => database.query('TRUNCATE verification.guards, verification.commands, verification.attempts'));
+
+  const guess = async (more: Parameters<typeof attemptOf>[0], verdict = true): Promise<void> => {
+    const attempt = attemptOf(more);
+    const spent = spentOf(await store.spend(attempt, POLICY));
+    if (verdict) await store.close(verdictOf(attempt, spent, 'rejected'));
+  };
+  const age = async (seconds: number): Promise<void> => {
+    await database.query('UPDATE verification.guards SET touched_at = touched_at - make_interval(secs => $1)', [
+      seconds,
+    ]);
+    await database.query('UPDATE verification.commands SET repeat_until = repeat_until - make_interval(secs => $1)', [
+      seconds,
+    ]);
+  };
+  const left = async (table: string): Promise<number> =>
+    (await database.query(`SELECT 1 FROM verification.${table}`)).length;
+
+  it('is removed when it is a decoy that nobody guessed at for long, with its ledger, and counts from 1 again', async () => {
+    const guardKey = randomUUID();
+    for (let n = 0; n < 4; n++) await guess({ guardKey });
+    await guess({ guardKey: randomUUID(), subject: 'alice' });
+    await age(36 * DAY);
+    expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
+    await age(2 * DAY);
+    await database.query(
+      'UPDATE verification.guards SET stranger_locked_until = clock_timestamp() + interval $$1 day$$',
+    );
+    expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
+    await database.query('UPDATE verification.guards SET stranger_locked_until = NULL');
+    expect(await leftovers.forget()).toMatchObject({ decoys: 1 });
+    expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
+    const again = await store.spend(attemptOf({ guardKey }), POLICY);
+    expect(spentOf(again)).toMatchObject({ number: 1, granted: true });
+  });
+
+  it('stays when it is the counter of a subject, however old', async () => {
+    await guess({ subject: 'alice' });
+    await age(4000 * DAY);
+    expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
+    expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
+  });
+
+  it('is removed in pieces when it is a command whose answer is not given again, unless it has none yet', async () => {
+    await guess({ subject: 'alice' });
+    await guess({ subject: 'alice' }, false);
+    await database.query(
+      `INSERT INTO verification.commands (command_id, fingerprint, attempt_id, received_at, repeat_until, reply)
+       SELECT 'old ' || n, 'f', gen_random_uuid(), clock_timestamp(), clock_timestamp() - interval '1 day', '{}'
+       FROM generate_series(1, 2500) n`,
+    );
+    expect(await leftovers.forget()).toMatchObject({ commands: 2500 });
+    await age(2 * 3600);
+    expect(await leftovers.forget()).toMatchObject({ commands: 1 });
+    expect(await left('commands')).toBe(1);
+  });
+});

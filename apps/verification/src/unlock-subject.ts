@@ -1,0 +1,29 @@
+import { v7 as uuid } from 'uuid';
+import { CommandAnswered, FactRecorded, message, type SubjectUnlockRequested } from '@countersign/contracts';
+import { type AttemptStore, type SubjectStore } from './ports.js';
+
+/** Opens a subject that guesses have locked. What a cap has disabled stays so until it is enrolled anew. */
+export class UnlockSubject {
+  constructor(
+    private readonly subjects: SubjectStore,
+    private readonly attempts: AttemptStore,
+  ) {}
+
+  async execute({ commandId, tenant, subject, reasonKey }: SubjectUnlockRequested): Promise<CommandAnswered> {
+    const { id, guardKey } = await this.subjects.find(tenant, 'id', subject);
+    if (id === undefined) return message(CommandAnswered, { commandId, answer: 'not_found' });
+    await this.attempts.unlock(commandId, tenant, guardKey, (time) =>
+      message(FactRecorded, {
+        factId: uuid(),
+        kind: 'credential.unlocked',
+        time,
+        tenant,
+        subject,
+        subjectKey: guardKey,
+        commandId,
+        detail: { reasonKey },
+      }),
+    );
+    return message(CommandAnswered, { commandId, answer: 'updated' });
+  }
+}

@@ -1,0 +1,116 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { type Installation } from './installation.js';
+
+/** An answer as a guesser sees it, without what is different in every answer. */
+export interface Seen {
+  readonly bytes: string;
+  readonly ms: number;
+}
+
+/** One way to guess at a subject of a tenant. */
+export type Door = (subject: string, pin: string) => Promise<Seen>;
+
+const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
+const LIMITS = Object.fromEntries(
+  ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'].map((name) => [name, LIFTED]),
+);
+const ESCALATION = { transfers: { support: 'sip:support@example.com' }, escalation: 'support' };
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+/** In flight while subjects are prepared; the samples themselves come one by one. */
+const PREPARING = 8;
+
+/** A tenant of the installation, its two doors, and one that is not held up by locks. */
+export class EnumTenant {
+  private constructor(
+    private readonly product: Installation,
+    private readonly name: string,
+    readonly doors: Readonly<Record<'swaig' | 'rest', Door>>,
+    /** Its agent's policy lets a hundred guesses through: for disabling subjects. */
+    readonly wide: Door,
+  ) {}
+
+  static async make(product: Installation, name: string): Promise<EnumTenant> {
+    await manage(product, 'PUT', `/v1/tenants/${name}`, { name, policy: { limits: LIMITS, ...ESCALATION } });
+    const agent = async (more: object): Promise<Record<string, string>> => {
+      const body = { agent: `${name}-${randomUUID().slice(0, 8)}`, ...more };
+      return (await (await manage(product, 'POST', `/v1/tenants/${name}/agents`, body)).json()) as Record<
+        string,
+        string
+      >;
+    };
+    const usual = await agent({});
+    const wide = await agent({ policy: { attempts: { perWindow: 100, lockSeconds: 1, maxLockSeconds: 1 } } });
+    const doors = { swaig: swaigDoor(product, usual), rest: restDoor(product, usual) };
+    const tenant = new EnumTenant(product, name, doors, restDoor(product, wide));
+    // The copies of the directory hear of an agent a moment later.
+    for (const door of [doors.swaig, doors.rest, tenant.wide]) {
+      for (const until = performance.now() + 20_000; performance.now() < until;) {
+        const { bytes } = await door(`nobody-${randomUUID()}`, '4829');
+        if (bytes.startsWith('200') && !bytes.includes('right now') && !bytes.includes('unavailable')) break;
+      }
+    }
+    return tenant;
+  }
+
+  /** Subjects, with a PIN or without. */
+  async subjects(count: number, pin: string | undefined): Promise<string[]> {
+    const names = Array.from({ length: count }, () => `s-${randomUUID()}`);
+    await each(names, async (subject) => {
+      const path = `/v1/tenants/${this.name}/subjects/${subject}`;
+      await manage(this.product, 'PUT', path, {});
+      if (pin !== undefined) await manage(this.product, 'PUT', `${path}/pin`, { pin });
+    });
+    return names;
+  }
+}
+
+/** Does the same for all, some at a time. */
+export async function each<T>(all: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
+  const waiting = [...all];
+  const lane = async (): Promise<void> => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await work(one);
+  };
+  await Promise.all(Array.from({ length: PREPARING }, lane));
+}
+
+async function manage(product: Installation, method: string, path: string, body: object): Promise<Response> {
+  const answer = await fetch(`${product.restUrl}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${product.adminKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer;
+}
+
+function swaigDoor(product: Installation, agent: Record<string, string>): Door {
+  const authorization = `Basic ${Buffer.from(`${agent['username']}:${agent['password']}`).toString('base64')}`;
+  return (subject, pin) => {
+    const args = { pin, customer_id: subject };
+    return see(`${product.swaigUrl}/swaig`, authorization, {
+      function: 'verify_pin',
+      argument: { parsed: [args], raw: JSON.stringify(args) },
+      call_id: randomUUID(),
+      ai_session_id: randomUUID(),
+      caller_id_num: `+1202${randomInt(2_000_000, 9_999_999)}`,
+      content_type: 'text/swaig',
+      version: '2.0',
+    });
+  };
+}
+
+function restDoor(product: Installation, agent: Record<string, string>): Door {
+  return (subject, pin) =>
+    see(`${product.restUrl}/v1/verifications`, `Bearer ${agent['apiKey']}`, { method: 'pin', subject, pin });
+}
+
+/** Status, headers and body; ids and the date are masked. */
+async function see(url: string, authorization: string, body: object): Promise<Seen> {
+  const headers = { authorization, 'content-type': 'application/json' };
+  const begun = performance.now();
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const text = await answer.text();
+  const ms = performance.now() - begun;
+  const shown = [...answer.headers].filter(([name]) => name !== 'date').map(([name, value]) => `${name}: ${value}`);
+  return { bytes: [answer.status, ...shown.sort(), text].join('\n').replace(UUID, '<id>'), ms };
+}
