@@ -63,7 +63,8 @@ beforeEach(async () => {
 
 async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
   await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
-  const credential = credentialOf({ cap: 50, wrap: await vault.prepare(pin) });
+  const replaces = (await subjects.enrolled(randomUUID(), tenant, subject, 'pin'))?.version ?? 0;
+  const credential = credentialOf({ replaces, cap: 50, wrap: await vault.prepare(pin) });
   await subjects.enrol(randomUUID(), tenant, subject, credential);
 }
 
