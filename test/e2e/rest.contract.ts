@@ -54,6 +54,52 @@ export function restApi(world: () => World): void {
     expect(Date.parse(String(lockedUntil))).toBeGreaterThan(Date.now());
   });
 
+  it('lets strangers lock themselves out, the known caller in, and an administrator open the door for all', async () => {
+    const { client, tenant, agent, enrol } = world();
+    const { subject, phone } = await enrol();
+    const verified = async (caller: string): Promise<boolean> =>
+      (await client.swaig(agent, { pin: PIN, customerId: subject, caller })).text.includes('"verified":true');
+    expect(await verified(phone)).toBe(true);
+    for (let n = 0; n < 4; n++) await client.swaig(agent, { pin: WRONG, customerId: subject, caller: newPhone() });
+    expect([await verified(newPhone()), await verified(phone), await verified(newPhone())]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    const unlock = `/v1/tenants/${tenant}/subjects/${subject}/unlock`;
+    isProblem(await client.manage('POST', unlock, {}, [422]), 422, 'invalid-request');
+    await client.manage('POST', unlock, { reason: 'called back at the number on file' }, [204]);
+    expect(await verified(newPhone())).toBe(true);
+    isProblem(
+      await client.manage('POST', unlock.replace(subject, newName('nobody')), { reason: 'none' }, [404]),
+      404,
+      'not-found',
+    );
+  });
+
+  it('disables a PIN with the last failure of its cap until it is enrolled anew, and answers it like a lock', async () => {
+    const { client, tenant, enrol } = world();
+    const { subject } = await enrol();
+    const wide = await client.createAgent(tenant, {
+      attempts: { perWindow: 100 },
+      limits: { subject: { limit: 1000, periodSeconds: 60 } },
+    });
+    const guess = async (pin: string): Promise<unknown> =>
+      (await client.verify(wide, { subject, pin })).json['outcome'];
+    // Five digits: 25.
+    const outcomes = [];
+    for (let n = 0; n < 25; n++) outcomes.push(await guess(WRONG));
+    expect(outcomes).toEqual([...Array<string>(24).fill('rejected'), 'locked']);
+    expect(await guess(PIN)).toBe('locked');
+    const path = `/v1/tenants/${tenant}/subjects/${subject}`;
+    await client.manage('POST', `${path}/unlock`, { reason: 'asked to' }, [204]);
+    expect(await guess(PIN)).toBe('locked');
+    expect(await client.state(tenant, subject)).toMatchObject({ disabled: true, consecutiveFailures: 25 });
+    await client.putPin(tenant, subject, PIN);
+    expect(await client.state(tenant, subject)).toMatchObject({ disabled: false, consecutiveFailures: 0 });
+    expect(await guess(PIN)).toBe('verified');
+  });
+
   it('answers a repeated Idempotency-Key with the first answer, and refuses another payload under it', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject } = await enrol();

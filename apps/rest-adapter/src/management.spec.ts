@@ -190,14 +190,14 @@ describe('management', () => {
     ['PUT', `${SUBJECT}/pin`, { pin: '123' }, 'pin'],
     ['PUT', `${SUBJECT}/pin`, { pin: '12345678\n' }, 'pin'],
     ['PUT', `${SUBJECT}/pin`, {}, 'pin'],
-    ['PUT', `${SUBJECT}/pin`, { pin: '4821', forceChange: 'yes' }, 'forceChange'],
-    ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
-    ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
-    ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
     ['POST', `${SUBJECT}/unlock`, {}, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: '  ' }, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: 'a\nb' }, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(501) }, 'reason'],
+    ['PUT', `${SUBJECT}/pin`, { pin: '4821', forceChange: 'yes' }, 'forceChange'],
+    ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
   ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
     const answered = await call(method, path, body);
     expect(answered.status).toBe(422);

@@ -78,6 +78,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     expiresAt: { type: 'string', format: 'date-time' },
   }),
   ResetBody: object(['dimension', 'reason'], target),
+  UnlockBody: object(['reason'], {
+    reason: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 500,
+      writeOnly: true,
+      description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
+    },
+  }),
   PinBody: object(['pin'], {
     pin,
     forceChange: {
@@ -88,15 +97,6 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   PinChangeBody: object(['currentPin', 'newPin'], { currentPin: pin, newPin: pin, callId }),
   KnowledgeBody: object(['answers'], { answers }),
-  UnlockBody: object(['reason'], {
-    reason: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 500,
-      writeOnly: true,
-      description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
-    },
-  }),
   VerificationBody: {
     ...object(['method'], {
       method: { enum: METHODS },

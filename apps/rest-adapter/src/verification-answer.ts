@@ -16,11 +16,11 @@ export interface VerificationAnswer {
 
 /** @param tellAttemptsLeft what the agent's policy says of it */
 export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
-  const { verificationId, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
+  const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   const { mustChangePin, pinChanged } = decided;
   return {
     ...(verificationId === undefined ? {} : { verificationId }),
-    outcome: shown(decided.outcome),
+    outcome: shown(outcome),
     level,
     ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),

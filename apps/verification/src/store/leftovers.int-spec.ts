@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
-import { Verification1764000000001 } from '../../migrations/1764000000001-verification.js';
-import { VerificationGate1764000200001 } from '../../migrations/1764000200001-gate.js';
+import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { Leftovers } from './leftovers.js';
@@ -21,7 +20,7 @@ describe('what is left behind', () => {
     database = await openDatabase({
       url: test.url,
       schema: 'verification',
-      migrations: [Verification1764000000001, VerificationGate1764000200001],
+      migrations: VERIFICATION_MIGRATIONS,
       applicationName: 'test',
     });
     store = new PostgresAttemptStore(database, () => undefined);
