@@ -190,7 +190,7 @@ export abstract class AttemptStore {
    */
   abstract close(verdict: Verdict): Promise<VerificationDecided>;
   /** The try of a command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string): Promise<UnansweredAttempt | undefined>;
+  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined>;
   /**
    * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
    * stays so. A repeated `commandId` changes nothing more and makes no second fact.
