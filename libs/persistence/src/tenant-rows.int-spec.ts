@@ -123,30 +123,39 @@ describe('the rows of tenants', () => {
     await expect(cellar.query('SELECT * FROM rooms.keys')).rejects.toMatchObject(denied);
   });
 
-  it('bind an owner who may make no roles, and works with the rights of its login', async () => {
-    const login = `owner_${process.pid}`;
-    await admin.query(`CREATE ROLE ${login} LOGIN PASSWORD 'owner'`);
-    await admin.query(`CREATE SCHEMA attic AUTHORIZATION ${login}`);
-    class Attic1763800000000 extends Migration {
+  it.each([
+    ['may make no roles, and then works with its own rights', 'attic', '', undefined],
+    ['may make roles', 'loft', 'CREATEROLE', 'countersign_loft'],
+    ['is in the role that was made for it', 'roof', 'IN ROLE countersign_roof', 'countersign_roof'],
+  ])('are kept apart for a login that owns its schema and %s', async (_, schema, options, role) => {
+    const login = `${schema}_${process.pid}`;
+    if (options.startsWith('IN ROLE')) await admin.query(`CREATE ROLE ${role} NOLOGIN`);
+    await admin.query(`CREATE ROLE ${login} LOGIN PASSWORD 'owner' ${options}`);
+    await admin.query(`CREATE SCHEMA ${schema} AUTHORIZATION ${login}`);
+    class Boxes1763800000000 extends Migration {
       readonly statements = [
-        'CREATE TABLE attic.boxes (tenant text)',
-        `INSERT INTO attic.boxes VALUES ('acme'), ('umbrella')`,
-        ...tenantRows('attic', ['boxes']),
+        'CREATE TABLE boxes (tenant text)',
+        `INSERT INTO boxes VALUES ('acme'), ('umbrella')`,
+        ...tenantRows(schema, ['boxes']),
       ];
     }
     const limited = new URL(url);
     limited.username = login;
     limited.password = 'owner';
-    const options = { url: limited.href, schema: 'attic', migrations: [Attic1763800000000], applicationName };
-    const attic = await openDatabase(options);
+    const database = await openDatabase({
+      ...{ url: limited.href, schema, migrations: [Boxes1763800000000], applicationName },
+    });
     try {
-      expect(attic.role).toBeUndefined();
-      expect(await attic.query('SELECT * FROM attic.boxes')).toEqual([]);
-      expect(await attic.forTenants(['acme']).query('SELECT * FROM attic.boxes')).toEqual([{ tenant: 'acme' }]);
-      await expect(attic.query('SELECT * FROM rooms.keys')).rejects.toMatchObject(denied);
+      expect(database.role).toBe(role);
+      expect(await database.query('SELECT current_user AS who')).toEqual([{ who: role ?? login }]);
+      expect(await database.query('SELECT * FROM boxes')).toEqual([]);
+      expect(await database.forTenants(['acme']).query('SELECT * FROM boxes')).toEqual([{ tenant: 'acme' }]);
+      await expect(database.query('SELECT * FROM rooms.keys')).rejects.toMatchObject(denied);
     } finally {
-      await attic.close();
-      await admin.query(`DROP OWNED BY ${login}; DROP ROLE ${login}`);
+      await database.close();
+      await admin.query(`DROP OWNED BY ${login} CASCADE`);
+      if (role !== undefined) await admin.query(`DROP ROLE ${role}`);
+      await admin.query(`DROP ROLE ${login}`);
     }
   });
 });

@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> =>
-  (databases[0] as Database).query<T>(sql, params);
+  (databases[0] as Database).forAllTenants().query<T>(sql, params);
 
 const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLimitStore;
 
