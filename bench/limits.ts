@@ -5,6 +5,7 @@ import { Pool } from 'pg';
 import { RateLimiterPostgres } from 'rate-limiter-flexible';
 import { RateLimit1764000000002 } from '../apps/rate-limit/migrations/1764000000002-rate-limit.js';
 import { Limits1764000600001 } from '../apps/rate-limit/migrations/1764000600001-limits.js';
+import { RateLimitTenantRows1764000700002 } from '../apps/rate-limit/migrations/1764000700002-tenant-rows.js';
 import { type Question } from '../apps/rate-limit/src/domain/decide.js';
 import { type Rule } from '../apps/rate-limit/src/domain/rule.js';
 import { PostgresLimitStore } from '../apps/rate-limit/src/store/limit.store.js';
@@ -86,7 +87,7 @@ const peers: Rate[] = [];
 const border = { ours: 0, peer: 0 };
 await Stand.with(async (stand) => {
   const url = stand.databaseUrl;
-  const migrations = [RateLimit1764000000002, Limits1764000600001];
+  const migrations = [RateLimit1764000000002, Limits1764000600001, RateLimitTenantRows1764000700002];
   const database: Database = await openDatabase({ url, schema: 'rate_limit', migrations, applicationName: 'bench' });
   const pool = new Pool({ connectionString: url, max: 10 });
   const store = new PostgresLimitStore(database);

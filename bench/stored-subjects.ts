@@ -28,6 +28,7 @@ export async function storeSubjects(
     url: databaseUrl,
     schema: 'verification',
     migrations: 'none',
+    as: 'administrator',
     applicationName: 'countersign bench',
   });
   const calling: { phone: string; pin: string; subject: string }[] = [];

@@ -35,6 +35,7 @@ beforeAll(async () => {
     url,
     schema: 'verification',
     migrations: VERIFICATION_MIGRATIONS,
+    as: 'administrator',
     applicationName: 'test',
   });
   await seed(new Keyring(new Secret(old)));

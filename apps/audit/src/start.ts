@@ -6,6 +6,7 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/service';
 import { Audit1764000000004 } from '../migrations/1764000000004-audit.js';
 import { AuditDeliveries1764000100004 } from '../migrations/1764000100004-deliveries.js';
+import { AuditTenantRows1764000700004 } from '../migrations/1764000700004-tenant-rows.js';
 import { AuditModule, DeadLetterModule } from './audit.module.js';
 import { AuditSettings } from './config.js';
 import { PostgresAuditTrail } from './store/audit-trail.store.js';
@@ -14,7 +15,8 @@ import { PostgresAuditTrail } from './store/audit-trail.store.js';
 export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
   const settings = loadSettings(AuditSettings, env);
   const host = await Host.open('audit', settings, [TOPICS.facts, TOPICS.auditEvents, DEAD_LETTERS], fatal, replace);
-  const database = await host.database('audit', [Audit1764000000004, AuditDeliveries1764000100004], settings);
+  const migrations = [Audit1764000000004, AuditDeliveries1764000100004, AuditTenantRows1764000700004];
+  const database = await host.database('audit', migrations, settings);
   const trail = new PostgresAuditTrail(database);
   const shared = {
     broker: host.broker,

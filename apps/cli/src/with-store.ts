@@ -49,6 +49,7 @@ async function runOn(env: Environment, command: (store: Store, write: Write) => 
     tls: databaseTls(settings),
     schema: 'verification',
     migrations: 'none',
+    as: 'administrator',
     poolSize: 2,
     applicationName: 'countersign cli',
     // Counting millions of rows takes longer than any statement of a service may.

@@ -13,6 +13,7 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { checked, loadSettings, type Environment } from '@countersign/service';
 import { Directory1764000000003 } from '../migrations/1764000000003-directory.js';
 import { DirectoryDeliveries1764000100003 } from '../migrations/1764000100003-deliveries.js';
+import { DirectoryTenantRows1764000700003 } from '../migrations/1764000700003-tenant-rows.js';
 import { DirectorySettings, readInstancePolicy } from './config.js';
 import { DirectoryModule } from './directory.module.js';
 import { DEFAULT_POLICY } from './domain/effective-policy.js';
@@ -30,7 +31,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const host = await Host.open('directory', settings, topics, fatal, replace);
   const database = await host.database(
     'directory',
-    [Directory1764000000003, DirectoryDeliveries1764000100003],
+    [Directory1764000000003, DirectoryDeliveries1764000100003, DirectoryTenantRows1764000700003],
     settings,
   );
   const relay = host.relay(database);

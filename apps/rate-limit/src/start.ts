@@ -17,6 +17,7 @@ import { checked, loadSettings, type Clock, type Environment } from '@countersig
 import { RateLimit1764000000002 } from '../migrations/1764000000002-rate-limit.js';
 import { RateLimitDeliveries1764000100002 } from '../migrations/1764000100002-deliveries.js';
 import { Limits1764000600001 } from '../migrations/1764000600001-limits.js';
+import { RateLimitTenantRows1764000700002 } from '../migrations/1764000700002-tenant-rows.js';
 import { AdmitRequest } from './admit-request.js';
 import { RateLimitSettings } from './config.js';
 import { ManageLimits } from './manage-limits.js';
@@ -46,7 +47,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   const database = await host.database(
     'rate_limit',
-    [RateLimit1764000000002, RateLimitDeliveries1764000100002, Limits1764000600001],
+    [RateLimit1764000000002, RateLimitDeliveries1764000100002, Limits1764000600001, RateLimitTenantRows1764000700002],
     settings,
   );
   const relay = host.relay(database);

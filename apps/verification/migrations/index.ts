@@ -5,6 +5,7 @@ import { VerificationGate1764000200001 } from './1764000200001-gate.js';
 import { VerificationKnowledge1764000300001 } from './1764000300001-knowledge.js';
 import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
 import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-use.js';
+import { VerificationTenantRows1764000700001 } from './1764000700001-tenant-rows.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -15,4 +16,5 @@ export const VERIFICATION_MIGRATIONS = [
   VerificationKeys1764000400001,
   CallsAndReceipts1764000500001,
   SubjectKeysInUse1764000500002,
+  VerificationTenantRows1764000700001,
 ];

@@ -99,7 +99,7 @@ export class DecideAttempt {
 
   /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
   async abandon(command: VerificationAdmitted): Promise<void> {
-    const found = await this.attempts.unanswered(command.commandId);
+    const found = await this.attempts.unanswered(command.commandId, command.tenant);
     if (!found) return;
     await this.#close(command, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
   }

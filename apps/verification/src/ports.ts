@@ -173,8 +173,8 @@ export abstract class AttemptStore {
    * change nothing and get the first one's reply.
    */
   abstract close(verdict: Verdict): Promise<VerificationDecided>;
-  /** The try of a command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string): Promise<UnansweredAttempt | undefined>;
+  /** The try of a tenant's command that was never answered; for commands whose asker is gone. */
+  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined>;
   /**
    * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
    * stays so. A repeated `commandId` changes nothing more and makes no second fact.
@@ -257,26 +257,6 @@ export abstract class CallStore {
   abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
 }
 
-/** A receipt whose signature is right, as far as what is stored decides about it. Times in seconds since 1970. */
-export interface PresentedReceipt {
-  readonly tenant: string;
-  readonly subject: string;
-  readonly jti: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-}
-
-/** Receipts that were spent. */
-export abstract class ReceiptStore {
-  /** Whether its time is not over on the database's clock, it was not spent, and its subject was not erased since. */
-  abstract isGood(receipt: PresentedReceipt): Promise<boolean>;
-  /**
-   * Spends a receipt in one transaction with the fact: true for one command only, however many try at once, and for that
-   * command each time that it is delivered.
-   */
-  abstract consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean>;
-}
-
 /** Forgets subjects. */
 export abstract class Erasures {
   /**
@@ -287,4 +267,5 @@ export abstract class Erasures {
   abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
 }
 
+export { ReceiptStore, type PresentedReceipt } from './receipt-ports.js';
 export type { Answers, CredentialRow, SpentAttempt, StoredCredential, Violation, WrappedCredential };

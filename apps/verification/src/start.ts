@@ -139,7 +139,7 @@ export async function start(
 /** A service that could not open what is stored would answer every right PIN with `unavailable`: it does not start. */
 async function requireKeys(host: Host, database: Database, keyring: Keyring): Promise<void> {
   try {
-    const fault = await keyFault(database, keyring);
+    const fault = await keyFault(database.forAllTenants(), keyring);
     if (fault !== undefined) await checked('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
   } catch (error) {
     await host.close().catch(() => undefined);

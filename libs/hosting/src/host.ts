@@ -94,6 +94,12 @@ export class Host {
       });
     const database = await this.#orClose(open());
     this.onClose(() => database.close());
+    if (database.role === undefined) {
+      this.logger.warn(
+        { schema },
+        'this service has all rights of its database login: make its role as docs/operations.md says',
+      );
+    }
     this.health.add('database', () => database.healthy());
     return database;
   }

@@ -56,6 +56,7 @@ beforeEach(async () => {
   settings = { brokers, topicPrefix: `p${randomBytes(6).toString('hex')}.`, databaseUrl: test.url };
   database = await openDatabase({
     ...{ url: test.url, schema: SCHEMA, migrations: [BedMigration1764000000000], applicationName: 'test' },
+    as: 'administrator',
   });
   broker = createBroker({ ...settings, clientId: 'test', partitions: 2 });
   beds = [];

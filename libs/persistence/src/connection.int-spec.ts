@@ -25,6 +25,8 @@ describe('a database that demands TLS', () => {
       schema,
       migrations: [Empty1763800000000],
       applicationName: 'spec',
+      // A service is not shown how the session of its login is secured.
+      as: 'administrator',
     });
     const sql = 'SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
     return database.query(sql).finally(() => database.close());

@@ -22,7 +22,11 @@ describe('Database', () => {
   let drop: () => Promise<void>;
   let database: Database;
   const open = (poolSize = 10): Promise<Database> =>
-    openDatabase({ url, schema: 'people', migrations: [People1763800000000], applicationName: 'spec', poolSize });
+    openDatabase({
+      ...{ url, schema: 'people', migrations: [People1763800000000], applicationName: 'spec', poolSize },
+      // Ends connections and empties tables, which no service may.
+      as: 'administrator',
+    });
 
   beforeAll(async () => {
     ({ url, drop } = await createTestDatabase());

@@ -1,32 +1,19 @@
-import { type Pool, type PoolClient, type QueryConfig } from 'pg';
+import { type Pool, type PoolClient } from 'pg';
 import { ServiceError } from '@countersign/service';
 import { DataSource } from 'typeorm';
 import { connectionOf, type DatabaseTls } from './connection.js';
-import { isConnectionLoss, isDatabaseDown, isRefusal, translateError } from './database-errors.js';
+import { isDatabaseDown, isRefusal, translateError } from './database-errors.js';
 import { migrate, type MigrationClass } from './migrate.js';
 import { checkSchemaName, withSearchPath } from './schema.js';
+import { Session, type Sql } from './session.js';
 import { SILENT } from './silent-logger.js';
+import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant-rows.js';
 
 const STATEMENT_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** For a server that vanished without a word; longer than its own limit, which gives the better message. */
 const ANSWER_TIMEOUT_MS = 15_000;
 const PROBE_INTERVAL_MS = 1_000;
-
-/** Runs statements. Rows come as the driver reads them: bigint and numeric as strings, timestamps as Date. */
-export interface Sql {
-  /**
-   * Runs one statement and returns its rows, those of RETURNING included.
-   * @throws ServiceError DATABASE_UNAVAILABLE (retriable) or INTERNAL (the statement is wrong)
-   * @throws UniqueViolation, ConstraintViolation
-   */
-  query<T = unknown>(sql: string, params?: readonly unknown[]): Promise<T[]>;
-  /**
-   * The same, parsed and planned once per connection: for statements that run many times a second. One name stands for
-   * one text, of at most 63 characters, for ever; it must not hold anything that varies.
-   */
-  prepared<T = unknown>(name: string, sql: string, params?: readonly unknown[]): Promise<T[]>;
-}
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database`; `?sslmode=verify-full` for TLS, see {@link connectionOf}. */
@@ -36,12 +23,29 @@ export interface DatabaseOptions {
   readonly schema: string;
   /** Every migration there ever was, see {@link Migration}; `'none'`: the schema is another program's, taken as it is. */
   readonly migrations: readonly MigrationClass[] | 'none';
+  /**
+   * `service` (default): with the rights of the schema's role, see {@link prepareServiceRole}, and each statement sees the
+   * rows of the tenants that it names. `administrator`: with all rights of the login, and every tenant's rows.
+   */
+  readonly as?: 'service' | 'administrator';
   /** Connections at most. Default 10. */
   readonly poolSize?: number;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
   /** Limit of one statement in milliseconds. Default 10,000. */
   readonly statementTimeoutMs?: number;
+}
+
+/** Statements and transactions, with the rows of some tenants in sight. */
+export interface TenantDatabase extends Sql {
+  /**
+   * Runs `work` in a transaction at READ COMMITTED: every statement sees what was committed before it began. Commits
+   * when `work` resolves, rolls back when it rejects, and rejects with its error. Inside, one statement at a time.
+   * A connection lost during the commit leaves open whether it happened: whoever does the work again must be idempotent.
+   * @throws ServiceError as {@link Sql.query}; also when `work` swallowed the error of a statement, because PostgreSQL
+   * would then roll back and call it success
+   */
+  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
 }
 
 /**
@@ -62,9 +66,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 async function open(options: DatabaseOptions): Promise<Database> {
   const schema = checkSchemaName(options.schema);
-  const { url, ssl } = connectionOf(withSearchPath(options.url, schema), options.tls);
-  const { migrations, applicationName } = options;
-  if (migrations !== 'none') await migrate({ url, ssl, schema, migrations, applicationName });
+  // Steps of a migration rewrite the rows of every tenant.
+  const everything = { [TENANTS_SETTING]: ALL_TENANTS };
+  const owner = connectionOf(withSearchPath(options.url, schema, everything), options.tls);
+  const { migrations, applicationName, as = 'service' } = options;
+  const made = migrations === 'none' ? undefined : await migrate({ ...owner, schema, migrations, applicationName });
+  const role = as === 'service' ? made : undefined;
+  const tenants = as === 'service' ? NO_TENANTS : ALL_TENANTS;
+  const started = { [TENANTS_SETTING]: tenants, ...(role === undefined ? {} : { role }) };
+  const { url, ssl } = connectionOf(withSearchPath(options.url, schema, started), options.tls);
   const dataSource = new DataSource({
     type: 'postgres',
     url,
@@ -85,16 +95,19 @@ async function open(options: DatabaseOptions): Promise<Database> {
     },
   });
   await dataSource.initialize();
-  return new Database(dataSource, schema);
+  return new Database(dataSource, schema, role, tenants);
 }
 
 /**
  * The database of one service. TypeORM makes and ends the pool; statements go to the pool's connections directly,
  * which gives rows of one shape for every command and can prepare statements.
  */
-export class Database implements Sql {
+export class Database implements TenantDatabase {
   readonly #dataSource: DataSource;
   readonly #pool: Pool;
+  /** What a statement sees that names no tenants. */
+  readonly #unnamed: string;
+  readonly #told = new WeakMap<PoolClient, string>();
   #up = true;
   #closing: Promise<void> | undefined;
   #probe: NodeJS.Timeout | undefined;
@@ -103,52 +116,51 @@ export class Database implements Sql {
     dataSource: DataSource,
     /** Name of the schema, safe to be written into SQL. */
     readonly schema: string,
+    /** The role whose rights its connections have; undefined: those of the login. */
+    readonly role: string | undefined,
+    tenants: string,
   ) {
     this.#dataSource = dataSource;
+    this.#unnamed = tenants;
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master;
     // An idle connection died, perhaps one of many: the database is asked before it is called down.
     this.#pool.on('error', () => this.#ask());
   }
 
-  query<T = unknown>(sql: string, params: readonly unknown[] = []): Promise<T[]> {
-    return this.#single<T>({ text: sql, values: [...params] });
+  query<T = unknown>(sql: string, params?: readonly unknown[]): Promise<T[]> {
+    return this.#single((session) => session.query<T>(sql, params), this.#unnamed);
   }
 
-  prepared<T = unknown>(name: string, sql: string, params: readonly unknown[] = []): Promise<T[]> {
-    return this.#single<T>({ name, text: sql, values: [...params] });
+  prepared<T = unknown>(name: string, sql: string, params?: readonly unknown[]): Promise<T[]> {
+    return this.#single((session) => session.prepared<T>(name, sql, params), this.#unnamed);
+  }
+
+  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+    return this.#transaction(work, this.#unnamed);
   }
 
   /**
-   * Runs `work` in a transaction at READ COMMITTED: every statement sees what was committed before it began. Commits
-   * when `work` resolves, rolls back when it rejects, and rejects with its error. Inside, one statement at a time.
-   * A connection lost during the commit leaves open whether it happened: whoever does the work again must be idempotent.
-   * @throws ServiceError as {@link Sql.query}; also when `work` swallowed the error of a statement, because PostgreSQL
-   * would then roll back and call it success
+   * Statements that see and write the rows of these tenants and of no others, see {@link tenantRows}. Tables without such
+   * rows are the same for everybody. Costs a round trip where the connection last worked for others.
    */
-  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    return this.session(async (session) => {
-      await session.script('BEGIN ISOLATION LEVEL READ COMMITTED');
-      let result: T;
-      try {
-        result = await work(session);
-        if (session.failure !== undefined) throw session.failure;
-      } catch (error) {
-        await session.rollback();
-        throw error;
-      }
-      await session.script('COMMIT');
-      return result;
-    });
+  forTenants(tenants: Iterable<string>): TenantDatabase {
+    return this.#seeing(tenantsValue(tenants));
+  }
+
+  /** Statements that see the rows of every tenant: for the service's own upkeep, never on behalf of somebody. */
+  forAllTenants(): TenantDatabase {
+    return this.#seeing(ALL_TENANTS);
   }
 
   /**
    * Lends one connection to `work`: for this library's own use, where transactions and scripts are written by hand.
    * A connection whose state is unknown afterwards is not used again.
    */
-  async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  async session<T>(work: (session: Session) => Promise<T>, tenants: string = this.#unnamed): Promise<T> {
     const client = await this.#pool.connect().catch((error: unknown) => this.#fail(error));
-    const session = new Session(client, (error) => this.#note(error));
+    const session = new Session(client, (error) => this.#note(error), this.#told);
     try {
+      await session.forTenants(tenants);
       return await work(session);
     } finally {
       session.end();
@@ -172,14 +184,34 @@ export class Database implements Sql {
     return this.#closing;
   }
 
-  async #single<T>(query: QueryConfig): Promise<T[]> {
-    try {
-      const { rows } = await this.#pool.query(query);
-      this.#up = true;
-      return rows as T[];
-    } catch (error) {
-      return this.#fail(error);
-    }
+  #seeing(tenants: string): TenantDatabase {
+    return {
+      query: (sql, params) => this.#single((session) => session.query(sql, params), tenants),
+      prepared: (name, sql, params) => this.#single((session) => session.prepared(name, sql, params), tenants),
+      transaction: (work) => this.#transaction(work, tenants),
+    };
+  }
+
+  async #single<T>(statement: (session: Session) => Promise<T[]>, tenants: string): Promise<T[]> {
+    const rows = await this.session(statement, tenants);
+    this.#up = true;
+    return rows;
+  }
+
+  #transaction<T>(work: (tx: Sql) => Promise<T>, tenants: string): Promise<T> {
+    return this.session(async (session) => {
+      await session.script('BEGIN ISOLATION LEVEL READ COMMITTED');
+      let result: T;
+      try {
+        result = await work(session);
+        if (session.failure !== undefined) throw session.failure;
+      } catch (error) {
+        await session.rollback();
+        throw error;
+      }
+      await session.script('COMMIT');
+      return result;
+    }, tenants);
   }
 
   /** The answer, or its absence, sets the state. */
@@ -199,69 +231,5 @@ export class Database implements Sql {
       this.#probe = setTimeout(() => this.#ask(), PROBE_INTERVAL_MS).unref();
     }
     return fault;
-  }
-}
-
-/** One connection, lent for the time of {@link Database.session}. */
-export class Session implements Sql {
-  readonly #client: PoolClient;
-  readonly #translate: (error: unknown) => Error;
-  /** While a connection is lent the pool does not listen, and an unheard 'error' event ends the process. */
-  readonly #onError = (error: Error): void => this.#break(error);
-  #open = true;
-  #broken = false;
-  /** The first error of a statement since the start. */
-  failure: Error | undefined;
-
-  constructor(client: PoolClient, translate: (error: unknown) => Error) {
-    this.#client = client;
-    this.#translate = translate;
-    client.on('error', this.#onError);
-  }
-
-  query<T = unknown>(sql: string, params: readonly unknown[] = []): Promise<T[]> {
-    return this.#run<T>({ text: sql, values: [...params] });
-  }
-
-  prepared<T = unknown>(name: string, sql: string, params: readonly unknown[] = []): Promise<T[]> {
-    return this.#run<T>({ name, text: sql, values: [...params] });
-  }
-
-  /** Several statements in one round trip, without parameters; returns the rows of the last one. */
-  script<T = unknown>(sql: string): Promise<T[]> {
-    return this.#run<T>({ text: sql });
-  }
-
-  /** Never rejects: the error that led here is the one to tell. A connection that cannot roll back is thrown away. */
-  async rollback(): Promise<void> {
-    if (this.#broken) return;
-    await this.#client.query('ROLLBACK').catch((error: unknown) => this.#break(error));
-  }
-
-  /** Gives the connection back; statements that come later are refused, for it may serve somebody else by then. */
-  end(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#client.removeListener('error', this.#onError);
-    this.#client.release(this.#broken);
-  }
-
-  async #run<T>(query: QueryConfig): Promise<T[]> {
-    if (!this.#open) throw new Error('A statement was begun after its transaction had ended; await every statement');
-    try {
-      const result: unknown = await this.#client.query(query);
-      const last = (Array.isArray(result) ? result.at(-1) : result) as { rows: T[] };
-      return last.rows;
-    } catch (error) {
-      if (isConnectionLoss(error)) this.#broken = true;
-      const fault = this.#translate(error);
-      this.failure ??= fault;
-      throw fault;
-    }
-  }
-
-  #break(error: unknown): void {
-    this.#broken = true;
-    this.failure ??= this.#translate(error);
   }
 }

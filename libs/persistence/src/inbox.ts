@@ -1,5 +1,6 @@
-import { type Database, type Sql } from './database.js';
+import { type Database } from './database.js';
 import { checkSchemaName } from './schema.js';
+import { type Sql } from './session.js';
 
 /** The statements that make the inbox of a schema; for its first migration. */
 export function inboxTable(schema: string): string[] {

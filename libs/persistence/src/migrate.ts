@@ -2,6 +2,7 @@ import { ServiceError } from '@countersign/service';
 import { DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { type Connection } from './connection.js';
 import { translateError } from './database-errors.js';
+import { prepareServiceRole } from './service-role.js';
 import { SILENT } from './silent-logger.js';
 
 /** A class whose name ends in the 13 digits of its time in milliseconds, which order migrations. */
@@ -35,8 +36,9 @@ interface MigrateOptions {
  * Makes the schema and runs what it lacks, each migration in its own transaction. Copies that start at once take turns
  * under an advisory lock; it belongs to the connection, so that a copy which dies frees it. On a connection of its own,
  * because a migration may take longer than any statement of a service should.
+ * @returns the role that the service is to work as, see {@link prepareServiceRole}
  */
-export async function migrate(options: MigrateOptions): Promise<void> {
+export async function migrate(options: MigrateOptions): Promise<string | undefined> {
   const dataSource = new DataSource({
     type: 'postgres',
     url: options.url,
@@ -62,6 +64,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     await refuseNewer(executor, options);
     executor.transaction = 'each';
     await executor.executePendingMigrations();
+    return await prepareServiceRole(runner, options.schema);
   } catch (error) {
     throw explain(error, options.schema);
   } finally {

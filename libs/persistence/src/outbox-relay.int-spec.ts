@@ -26,7 +26,10 @@ describe('the outbox', () => {
   const others: Database[] = [];
 
   const open = (): Promise<Database> =>
-    openDatabase({ url, schema: 'facts', migrations: [Outbox1763800000000], applicationName: 'spec' });
+    openDatabase({
+      ...{ url, schema: 'facts', migrations: [Outbox1763800000000], applicationName: 'spec' },
+      as: 'administrator',
+    });
 
   const relay = (options: Partial<OutboxRelayOptions> & Pick<OutboxRelayOptions, 'send'>): OutboxRelay => {
     const made = new OutboxRelay({ database, onError: () => undefined, lingerMs: 1, pollMs: 50, ...options });

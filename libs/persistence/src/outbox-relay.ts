@@ -1,5 +1,6 @@
 import { hasSqlState } from './database-errors.js';
-import { type Database, type Session } from './database.js';
+import { type Database } from './database.js';
+import { type Session } from './session.js';
 
 /** A record as the broker takes it. */
 export interface RelayedRecord {

@@ -1,5 +1,6 @@
-import { type Database, type Sql } from './database.js';
+import { type Database } from './database.js';
 import { checkSchemaName } from './schema.js';
+import { type Sql } from './session.js';
 
 /** A record that becomes true together with the rows of its transaction, and is published after it. */
 export interface OutboxMessage {

@@ -11,16 +11,17 @@ export function checkSchemaName(schema: string): string {
 }
 
 /**
- * Adds the search path to a connection URL: in the start-up packet it costs no round trip. Options that the URL has
- * already are kept. @throws ServiceError SETTINGS_INVALID when it is not a URL
+ * Adds the search path and other parameters to a connection URL: in the start-up packet they cost no round trip. Options
+ * that the URL has already are kept. @throws ServiceError SETTINGS_INVALID when it is not a URL
  */
-export function withSearchPath(url: string, schema: string): string {
+export function withSearchPath(url: string, schema: string, more: Readonly<Record<string, string>> = {}): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)) {
     const form = 'postgres://user:password@host:port/database';
     throw new ServiceError('SETTINGS_INVALID', `DATABASE_URL must have the form ${form}`, false);
   }
   const options = parsed.searchParams.get('options');
-  parsed.searchParams.set('options', `${options === null ? '' : `${options} `}-c search_path=${schema}`);
+  const added = Object.entries({ search_path: schema, ...more }).map(([name, value]) => `-c ${name}=${value}`);
+  parsed.searchParams.set('options', [...(options === null ? [] : [options]), ...added].join(' '));
   return parsed.href;
 }

@@ -39,6 +39,7 @@ beforeAll(async () => {
     url: test.url,
     schema: 'notes',
     migrations: [Notes1764000400000],
+    as: 'administrator',
     applicationName: 'test',
   });
 });

@@ -2,27 +2,32 @@ import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Audit1764000000004 } from '../../migrations/1764000000004-audit.js';
+import { AuditTenantRows1764000700004 } from '../../migrations/1764000700004-tenant-rows.js';
 import { type TrailEntry } from '../ports.js';
 import { PostgresAuditTrail } from './audit-trail.store.js';
 
+/** Looks at the tables past the service, whose rights {@link service} has. */
 let database: Database;
+let service: Database;
 let drop: () => Promise<void>;
 let trail: PostgresAuditTrail;
 
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = await openDatabase({
+  const options = {
     url: test.url,
     schema: 'audit',
-    migrations: [Audit1764000000004],
+    migrations: [Audit1764000000004, AuditTenantRows1764000700004],
     applicationName: 'test',
-  });
-  trail = new PostgresAuditTrail(database);
+  };
+  service = await openDatabase(options);
+  database = await openDatabase({ ...options, as: 'administrator' });
+  trail = new PostgresAuditTrail(service);
 });
 
 afterAll(async () => {
-  await database.close();
+  await Promise.all([database.close(), service.close()]);
   await drop();
 });
 

@@ -55,7 +55,8 @@ export class PostgresAuditTrail extends AuditTrail {
   }
 
   async #insert(entries: readonly TrailEntry[]): Promise<Map<string, Buffer>> {
-    const rows = await this.database.prepared<{ event_id: string; value: Buffer }>('audit.append', APPEND, [
+    const database = this.database.forTenants(entries.map(({ tenant }) => tenant));
+    const rows = await database.prepared<{ event_id: string; value: Buffer }>('audit.append', APPEND, [
       entries.map((entry) => entry.eventId),
       entries.map((entry) => entry.kind),
       entries.map((entry) => entry.tenant),

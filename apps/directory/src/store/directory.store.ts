@@ -40,7 +40,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
     decide: (view: TenantView) => DirectoryChange | undefined,
   ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'> {
     try {
-      const result = await this.database.transaction(async (tx) => {
+      const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
         // A tenant that does not exist yet has no row to lock.
         await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`directory:${tenant}`]);
         if (!(await this.#inbox.first(tx, 'directory-commands', commandId))) return 'repeated';
@@ -62,9 +62,11 @@ export class PostgresDirectoryStore extends DirectoryStore {
   }
 
   override async publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void> {
-    const tenants = await this.database.query<{ tenant: string }>('SELECT tenant FROM directory.tenants ORDER BY 1');
+    const tenants = await this.database
+      .forAllTenants()
+      .query<{ tenant: string }>('SELECT tenant FROM directory.tenants ORDER BY 1');
     for (const { tenant } of tenants) {
-      await this.database.transaction(async (tx) => {
+      await this.database.forTenants([tenant]).transaction(async (tx) => {
         await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`directory:${tenant}`]);
         await this.#publish(tx, entries(await this.#view(tx, tenant)));
       });

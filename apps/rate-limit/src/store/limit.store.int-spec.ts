@@ -6,6 +6,7 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { RateLimit1764000000002 } from '../../migrations/1764000000002-rate-limit.js';
 import { Limits1764000600001 } from '../../migrations/1764000600001-limits.js';
+import { RateLimitTenantRows1764000700002 } from '../../migrations/1764000700002-tenant-rows.js';
 import { decide, type Counter } from '../domain/decide.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
 import { OutboxFactLog } from './fact.log.js';
@@ -27,7 +28,7 @@ beforeAll(async () => {
     openDatabase({
       url: test.url,
       schema: 'rate_limit',
-      migrations: [RateLimit1764000000002, Limits1764000600001],
+      migrations: [RateLimit1764000000002, Limits1764000600001, RateLimitTenantRows1764000700002],
       applicationName: 'test',
       poolSize: 10,
     });
@@ -41,7 +42,7 @@ afterAll(async () => {
 });
 
 const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> =>
-  (databases[0] as Database).query<T>(sql, params);
+  (databases[0] as Database).forAllTenants().query<T>(sql, params);
 
 const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLimitStore;
 

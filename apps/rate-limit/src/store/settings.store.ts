@@ -41,11 +41,12 @@ export class PostgresSettingsStore extends SettingsStore {
   }
 
   override async read(): Promise<Settings> {
-    const overrides = await this.database.query<OverrideRow>(
+    const database = this.database.forAllTenants();
+    const overrides = await database.query<OverrideRow>(
       `SELECT *, (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS ends_ms
        FROM rate_limit.overrides WHERE expires_at > clock_timestamp()`,
     );
-    const stricter = await this.database.query<{ tenant: string; ends_ms: number }>(
+    const stricter = await database.query<{ tenant: string; ends_ms: number }>(
       `SELECT tenant, (extract(epoch FROM until - clock_timestamp()) * 1000)::float8 AS ends_ms
        FROM rate_limit.stricter WHERE until > clock_timestamp()`,
     );
@@ -66,31 +67,32 @@ export class PostgresSettingsStore extends SettingsStore {
     fact: FactRecorded,
   ): Promise<boolean> {
     const { dimension, target, limit, periodSeconds, reason, expiresAt } = override;
-    return this.#change(fact, async (tx) => {
+    return this.#change(tenant, fact, async (tx) => {
       const values = [tenant, dimension, target, limit, periodSeconds, reason, expiresAt];
       return (await tx.query(OVERRIDE, values)).length > 0;
     });
   }
 
   override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void> {
-    await this.#change(fact, async (tx) => {
+    await this.#change(tenant, fact, async (tx) => {
       await tx.query(TIGHTEN, [tenant, seconds]);
       return true;
     });
   }
 
   override async touch(fact: FactRecorded): Promise<void> {
-    await this.#change(fact, () => Promise.resolve(true));
+    await this.#change(fact.tenant, fact, () => Promise.resolve(true));
   }
 
   /** Removes what has ended. */
   async forget(): Promise<void> {
-    await this.database.query('DELETE FROM rate_limit.overrides WHERE expires_at < clock_timestamp()');
-    await this.database.query('DELETE FROM rate_limit.stricter WHERE until < clock_timestamp()');
+    const database = this.database.forAllTenants();
+    await database.query('DELETE FROM rate_limit.overrides WHERE expires_at < clock_timestamp()');
+    await database.query('DELETE FROM rate_limit.stricter WHERE until < clock_timestamp()');
   }
 
-  async #change(fact: FactRecorded, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
-    const changed = await this.database.transaction(async (tx) => {
+  async #change(tenant: string, fact: FactRecorded, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
+    const changed = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await work(tx))) return false;
       await tx.query('UPDATE rate_limit.version SET number = number + 1');
       await tx.query(ADD_FACTS, [[rowOf(fact)]]);

@@ -74,9 +74,9 @@ export class MemoryAttemptStore extends AttemptStore {
     return Promise.resolve(reply);
   }
 
-  override unanswered(commandId: string): Promise<UnansweredAttempt | undefined> {
+  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
     const known = this.#commands.get(commandId);
-    if (!known || known.reply) return Promise.resolve(undefined);
+    if (known?.attempt.tenant !== tenant || known.reply) return Promise.resolve(undefined);
     const { guardKey, subject } = known.attempt;
     return Promise.resolve({ attempt: known.spent, guardKey, subject });
   }

@@ -21,6 +21,7 @@ beforeAll(async () => {
     url: test.url,
     schema: 'verification',
     migrations: VERIFICATION_MIGRATIONS,
+    as: 'administrator',
     applicationName: 'test',
     poolSize: 4,
   });

@@ -225,11 +225,11 @@ WITH verdict AS MATERIALIZED (
 )
 SELECT attempt_id FROM closed`;
 
-/** What became of a command: its latest attempt and the stored reply. $1 command */
+/** What became of a command: its latest attempt, which is null where it is another tenant's, and the stored reply. $1 command */
 export const RECALL = `
 SELECT c.fingerprint, c.reply, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
   a.charged_disable, a.disabled, a.stranger, a.attempts_left, a.spent_at, a.outcome
-FROM verification.commands c JOIN verification.attempts a ON a.attempt_id = c.attempt_id
+FROM verification.commands c LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id
 WHERE c.command_id = $1`;
 
 /** `unlock` of `domain/attempts.ts`. $1 tenant, $2 guard keys */

@@ -211,7 +211,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const spent = spentOf(await bed.store.spend(attempt, POLICY));
     const again = await bed.store.spend({ ...attempt, attemptId: randomUUID() }, POLICY);
     expect(again).toEqual({ kind: 'unanswered', attempt: spent });
-    expect(await bed.store.unanswered(attempt.commandId)).toEqual({
+    expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toEqual({
       attempt: spent,
       guardKey: attempt.guardKey,
       subject: undefined,
@@ -223,7 +223,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     ];
     expect(replies.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
     expect((await bed.facts()).length).toBe(before + 1);
-    expect(await bed.store.unanswered(attempt.commandId)).toBeUndefined();
+    expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toBeUndefined();
   });
 
   it('spends once for a command that arrives ten times at once', async () => {

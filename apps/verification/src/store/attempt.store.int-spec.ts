@@ -10,25 +10,29 @@ import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.s
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(60_000);
 
+/** Looks at the tables past the service, whose rights {@link service} has. */
 let database: Database;
+let service: Database;
 let drop: () => Promise<void>;
 let store: PostgresAttemptStore;
 
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = await openDatabase({
+  const options = {
     url: test.url,
     schema: 'verification',
     migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
     poolSize: 20,
-  });
-  store = new PostgresAttemptStore(database, () => undefined);
+  };
+  service = await openDatabase(options);
+  database = await openDatabase({ ...options, as: 'administrator' });
+  store = new PostgresAttemptStore(service, () => undefined);
 });
 
 afterAll(async () => {
-  await database.close();
+  await Promise.all([database.close(), service.close()]);
   await drop();
 });
 
@@ -58,7 +62,7 @@ describe('the PostgreSQL attempt store', () => {
   );
 
   it('counts without a gap and without a deadlock when two copies work on the same references in batches', async () => {
-    const copy = new PostgresAttemptStore(database, () => undefined);
+    const copy = new PostgresAttemptStore(service, () => undefined);
     const guards = Array.from({ length: 12 }, () => randomUUID());
     const tries = Array.from({ length: 600 }, (_, at) => ({
       attempt: attemptOf({ guardKey: guards[(at * 7) % guards.length] ?? '' }),

@@ -44,6 +44,11 @@ interface RecallRow extends SpentRow {
   outcome: string | null;
 }
 
+/** What {@link RECALL} gives: the attempt of another tenant is out of sight. */
+type RecalledRow = RecallRow | { attempt_id: null };
+
+const isOther = (row: RecalledRow): row is { attempt_id: null } => row.attempt_id === null;
+
 /** A try, and the budget that it draws on. */
 export interface Try {
   readonly attempt: Attempt;
@@ -95,8 +100,8 @@ export class PostgresAttemptStore extends AttemptStore {
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
     const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
     if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
-    const known = await this.#recall(attempt.commandId);
-    if (known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
+    const known = await this.#recall(attempt.commandId, attempt.tenant);
+    if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
     if (known.reply !== null) return { kind: 'answered', reply: parseReply(known.reply) };
     return { kind: 'unanswered', attempt: spentAttempt(known.attempt_id, known) };
   }
@@ -105,32 +110,31 @@ export class PostgresAttemptStore extends AttemptStore {
     // Here and not in the statement for many: the trace is that of this command.
     const encoded = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
     if (await this.#close.call({ verdict, facts: JSON.stringify(encoded) })) return verdict.reply;
-    const known = await this.#recall(verdict.reply.commandId);
-    return known.reply === null ? verdict.reply : parseReply(known.reply);
+    const known = await this.#recall(verdict.reply.commandId, verdict.tenant);
+    return known === 'other' || known.reply === null ? verdict.reply : parseReply(known.reply);
   }
 
   async #spendAll(tries: readonly Try[]): Promise<(SpentRow | undefined)[]> {
     type Row = SpentRow & { attempt_id: string };
-    const rows = await this.database.prepared<Row>('verification.spend', SPEND, spendParameters(tries));
+    const database = this.database.forTenants(tries.map(({ attempt }) => attempt.tenant));
+    const rows = await database.prepared<Row>('verification.spend', SPEND, spendParameters(tries));
     const spent = new Map(rows.map((row) => [row.attempt_id, row]));
     return tries.map(({ attempt }) => spent.get(attempt.attemptId));
   }
 
   /** Whether each verdict was the first of its attempt. */
   async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
-    const rows = await this.database.prepared<{ attempt_id: string }>(
-      'verification.close',
-      CLOSE,
-      closeParameters(closings),
-    );
+    const database = this.database.forTenants(closings.map(({ verdict }) => verdict.tenant));
+    const params = closeParameters(closings);
+    const rows = await database.prepared<{ attempt_id: string }>('verification.close', CLOSE, params);
     if (rows.length > 0) this.wakeRelay();
     const closed = new Set(rows.map((row) => row.attempt_id));
     return closings.map(({ verdict }) => closed.has(verdict.attempt.attemptId));
   }
 
-  override async unanswered(commandId: string): Promise<UnansweredAttempt | undefined> {
-    const [row] = await this.database.query<RecallRow>(RECALL, [commandId]);
-    if (!row || row.outcome !== null) return undefined;
+  override async unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
+    const [row] = await this.database.forTenants([tenant]).query<RecalledRow>(RECALL, [commandId]);
+    if (!row || isOther(row) || row.outcome !== null) return undefined;
     const attempt = spentAttempt(row.attempt_id, row);
     return { attempt, guardKey: referenceOf(row.guard_key), subject: row.subject_id ?? undefined };
   }
@@ -141,7 +145,7 @@ export class PostgresAttemptStore extends AttemptStore {
     guardKey: string,
     factAt: (time: string) => FactRecorded,
   ): Promise<void> {
-    await this.database.transaction(async (tx) => {
+    await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return;
       await tx.query(UNLOCK, [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind))]);
       const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
@@ -163,9 +167,10 @@ export class PostgresAttemptStore extends AttemptStore {
     );
   }
 
-  async #recall(commandId: string): Promise<RecallRow> {
-    const [row] = await this.database.query<RecallRow>(RECALL, [commandId]);
-    if (row) return row;
+  /** `other`: the command is another tenant's. */
+  async #recall(commandId: string, tenant: string): Promise<RecallRow | 'other'> {
+    const [row] = await this.database.forTenants([tenant]).query<RecalledRow>(RECALL, [commandId]);
+    if (row) return isOther(row) ? 'other' : row;
     throw new ServiceError('INTERNAL', 'A claimed command has no attempt', true);
   }
 }

@@ -19,7 +19,7 @@ export class PostgresCallStore extends CallStore {
 
   /** The subject must be the one of then: a verdict that raced with an erasure leaves a row behind that counts for nobody. */
   override async find(tenant: string, callId: string): Promise<CallState | undefined> {
-    const [row] = await this.database.prepared<CallRow>(
+    const [row] = await this.database.forTenants([tenant]).prepared<CallRow>(
       'verification.call',
       `SELECT k.agent, k.level, k.subject_id, k.verification_id, k.verified_at, k.expires_at
        FROM verification.calls k JOIN verification.subjects s ON s.tenant = k.tenant AND s.subject_id = k.subject_id
@@ -40,7 +40,7 @@ export class PostgresCallStore extends CallStore {
 
   /** Removes states whose time is over, at most 10,000, for short locks. @returns how many */
   async forget(): Promise<number> {
-    const rows = await this.database.query(
+    const rows = await this.database.forAllTenants().query(
       `DELETE FROM verification.calls WHERE ctid = ANY (ARRAY(
          SELECT ctid FROM verification.calls WHERE expires_at < clock_timestamp() LIMIT 10000))
          AND expires_at < clock_timestamp()

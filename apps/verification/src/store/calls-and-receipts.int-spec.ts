@@ -16,7 +16,9 @@ import { credentialOf } from './subject.store.contract.js';
 
 jest.setTimeout(60_000);
 
+/** Looks at the tables past the service, whose rights {@link service} has. */
 let database: Database;
+let service: Database;
 let drop: () => Promise<void>;
 let attempts: PostgresAttemptStore;
 let calls: PostgresCallStore;
@@ -31,21 +33,23 @@ const none = (): void => undefined;
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = await openDatabase({
+  const options = {
     url: test.url,
     schema: 'verification',
     migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
-  });
-  attempts = new PostgresAttemptStore(database, none);
-  calls = new PostgresCallStore(database);
-  receipts = new PostgresReceiptStore(database, none);
-  subjects = new PostgresSubjectStore(database, keyring, hash, none);
-  erasures = new PostgresErasures(database, hash, none);
+  };
+  service = await openDatabase(options);
+  database = await openDatabase({ ...options, as: 'administrator' });
+  attempts = new PostgresAttemptStore(service, none);
+  calls = new PostgresCallStore(service);
+  receipts = new PostgresReceiptStore(service, none);
+  subjects = new PostgresSubjectStore(service, keyring, hash, none);
+  erasures = new PostgresErasures(service, hash, none);
 });
 
 afterAll(async () => {
-  await database.close();
+  await Promise.all([database.close(), service.close()]);
   await drop();
 });
 

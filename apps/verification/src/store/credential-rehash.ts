@@ -9,7 +9,7 @@ export function replaceCredential(
   database: Database,
 ): (old: StoredCredential, anew: Pick<StoredCredential, 'keyId' | 'wrapped'>) => Promise<void> {
   return async (old, anew) => {
-    await database.query(
+    await database.forTenants([old.tenant]).query(
       `UPDATE verification.credentials SET key_id = $1, wrapped = $2
        WHERE tenant = $3 AND subject_id = $4 AND kind = $5 AND version = $6 AND key_id = $7 AND wrapped = $8`,
       [anew.keyId, anew.wrapped, old.tenant, old.subject, old.kind, old.version, old.keyId, old.wrapped],

@@ -9,7 +9,9 @@ import { Leftovers } from './leftovers.js';
 const DAY = 86_400;
 
 describe('what is left behind', () => {
+  /** Looks at the tables past the service, whose rights {@link service} has. */
   let database: Database;
+  let service: Database;
   let drop: () => Promise<void>;
   let store: PostgresAttemptStore;
   let leftovers: Leftovers;
@@ -17,17 +19,19 @@ describe('what is left behind', () => {
   beforeAll(async () => {
     const test = await createTestDatabase();
     drop = () => test.drop();
-    database = await openDatabase({
+    const options = {
       url: test.url,
       schema: 'verification',
       migrations: VERIFICATION_MIGRATIONS,
       applicationName: 'test',
-    });
-    store = new PostgresAttemptStore(database, () => undefined);
-    leftovers = new Leftovers(database, { decoyDays: 37, inboxDays: 8 });
+    };
+    service = await openDatabase(options);
+    database = await openDatabase({ ...options, as: 'administrator' });
+    store = new PostgresAttemptStore(service, () => undefined);
+    leftovers = new Leftovers(service, { decoyDays: 37, inboxDays: 8 });
   });
   afterAll(async () => {
-    await database.close();
+    await Promise.all([database.close(), service.close()]);
     await drop();
   });
   beforeEach(() => database.query('TRUNCATE verification.guards, verification.commands, verification.attempts'));

@@ -64,7 +64,8 @@ export class Leftovers {
 
   async #inPieces(statement: string, params: readonly number[]): Promise<number> {
     let all = 0;
-    for (let gone = PIECE; gone === PIECE; all += gone) gone = (await this.database.query(statement, params)).length;
+    for (let gone = PIECE; gone === PIECE; all += gone)
+      gone = (await this.database.forAllTenants().query(statement, params)).length;
     return all;
   }
 }

@@ -24,7 +24,7 @@ export class PostgresReceiptStore extends ReceiptStore {
   }
 
   override async isGood({ tenant, subject, jti, issuedAt, expiresAt }: PresentedReceipt): Promise<boolean> {
-    const [row] = await this.database.prepared<{ good: boolean }>(
+    const [row] = await this.database.forTenants([tenant]).prepared<{ good: boolean }>(
       'verification.receipt',
       `SELECT ${HOLDS} AND NOT EXISTS (
          SELECT 1 FROM verification.receipts_consumed c WHERE c.tenant = $1 AND c.jti = $5::uuid) AS good`,
@@ -35,7 +35,8 @@ export class PostgresReceiptStore extends ReceiptStore {
 
   override async consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean> {
     const { tenant, subject, jti, issuedAt, expiresAt } = receipt;
-    const first = await this.database.transaction(async (tx) => {
+    const database = this.database.forTenants([tenant]);
+    const first = await database.transaction(async (tx) => {
       // The primary key is the rule: of those who try at once, all but one find the row.
       const [row] = await tx.prepared<{ now: Date }>(
         'verification.receipt.consume',
@@ -53,7 +54,7 @@ export class PostgresReceiptStore extends ReceiptStore {
       this.wakeRelay();
       return true;
     }
-    const again = await this.database.query(
+    const again = await database.query(
       'SELECT 1 FROM verification.receipts_consumed WHERE tenant = $1 AND jti = $2::uuid AND command_id = $3',
       [tenant, jti, commandId],
     );
@@ -62,7 +63,7 @@ export class PostgresReceiptStore extends ReceiptStore {
 
   /** Removes what could not pass any more anyway, at most 10,000, for short locks. @returns how many */
   async forget(): Promise<number> {
-    const rows = await this.database.query(
+    const rows = await this.database.forAllTenants().query(
       `DELETE FROM verification.receipts_consumed WHERE ctid = ANY (ARRAY(
          SELECT ctid FROM verification.receipts_consumed
          WHERE expires_at < clock_timestamp() - interval '10 minutes' LIMIT 10000))

@@ -22,7 +22,9 @@ const random = (): string => randomBytes(32).toString('base64url');
 const keyring = new Keyring(new Secret(`k1:${random()}`));
 const hash = new KeyedHash(new Secret(random()));
 
+/** Looks at the tables past the service, whose rights {@link service} has. */
 let database: Database;
+let service: Database;
 let drop: () => Promise<void>;
 let subjects: PostgresSubjectStore;
 let attempts: PostgresAttemptStore;
@@ -31,27 +33,29 @@ let vault: ArgonPinVault;
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = await openDatabase({
+  const options = {
     url: test.url,
     schema: 'verification',
     migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
-  });
+  };
+  service = await openDatabase(options);
+  database = await openDatabase({ ...options, as: 'administrator' });
   await build();
 });
 
 afterAll(async () => {
-  await database.close();
+  await Promise.all([database.close(), service.close()]);
   await drop();
 });
 
 /** As a start does it: what was reported before may be reported again. */
 async function build(cost = COST): Promise<void> {
   const wake = (): void => undefined;
-  const { report } = new TamperReports(database, createLogger('test', 'silent'), wake);
-  subjects = new PostgresSubjectStore(database, keyring, hash, wake, report);
-  attempts = new PostgresAttemptStore(database, wake, () => false, report);
-  const replace = replaceCredential(database);
+  const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
+  subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
+  attempts = new PostgresAttemptStore(service, wake, () => false, report);
+  const replace = replaceCredential(service);
   vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report, replace });
 }
 
@@ -214,8 +218,8 @@ describe('a success', () => {
     const old = await stored('acme', 'alice');
     await enrol('acme', 'alice', '19283746');
     const newest = await stored('acme', 'alice');
-    await replaceCredential(database)(old, { keyId: 'k1', wrapped: randomBytes(60) });
-    await replaceCredential(database)({ ...old, version: newest.version }, { keyId: 'k1', wrapped: randomBytes(60) });
+    await replaceCredential(service)(old, { keyId: 'k1', wrapped: randomBytes(60) });
+    await replaceCredential(service)({ ...old, version: newest.version }, { keyId: 'k1', wrapped: randomBytes(60) });
     expect(await stored('acme', 'alice')).toEqual(newest);
   });
 });

@@ -12,25 +12,29 @@ jest.setTimeout(60_000);
 
 const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
 const hash = new KeyedHash(new Secret(key(1)));
+/** Looks at the tables past the service, whose rights {@link service} has. */
 let database: Database;
+let service: Database;
 let drop: () => Promise<void>;
 let store: PostgresSubjectStore;
 
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = await openDatabase({
+  const options = {
     url: test.url,
     schema: 'verification',
     migrations: VERIFICATION_MIGRATIONS,
     applicationName: 'test',
     poolSize: 10,
-  });
-  store = new PostgresSubjectStore(database, new Keyring(new Secret(`k1:${key(2)}`)), hash, () => undefined);
+  };
+  service = await openDatabase(options);
+  database = await openDatabase({ ...options, as: 'administrator' });
+  store = new PostgresSubjectStore(service, new Keyring(new Secret(`k1:${key(2)}`)), hash, () => undefined);
 });
 
 afterAll(async () => {
-  await database.close();
+  await Promise.all([database.close(), service.close()]);
   await drop();
 });
 

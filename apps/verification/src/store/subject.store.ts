@@ -114,7 +114,8 @@ export class PostgresSubjectStore extends SubjectStore {
   }
 
   async #findAll(references: readonly Reference[]): Promise<(FoundRow | undefined)[]> {
-    const rows = await this.database.prepared<FoundRow & { place: number }>('verification.find', FIND, [
+    const database = this.database.forTenants(references.map(({ tenant }) => tenant));
+    const rows = await database.prepared<FoundRow & { place: number }>('verification.find', FIND, [
       references.map(({ tenant }) => tenant),
       references.map(({ kind }) => kind),
       references.map(({ ref }) => ref),
@@ -126,7 +127,7 @@ export class PostgresSubjectStore extends SubjectStore {
 
   override async change(commandId: string, tenant: string, subject: string, change: Profile): Promise<SubjectChange> {
     try {
-      const result = await this.database.transaction(async (tx) => {
+      const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
         if (!(await this.#inbox.first(tx, INBOX, commandId))) return 'updated';
         const before = await this.#lock(tx, tenant, subject);
         const version = (before?.version ?? 0) + 1;
@@ -152,7 +153,9 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     kind: Method,
   ): Promise<Enrolled | undefined> {
-    const rows = await this.database.query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, PIN_HISTORY]);
+    const rows = await this.database
+      .forTenants([tenant])
+      .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, PIN_HISTORY]);
     const [first] = rows;
     if (!first) return undefined;
     const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped }) =>
@@ -175,7 +178,7 @@ export class PostgresSubjectStore extends SubjectStore {
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const { kind, replaces, mustChange, cap, by } = credential;
-    const result = await this.database.transaction(async (tx) => {
+    const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
       const [before] = await tx.query<{ version: number }>(
         'SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = $3',
@@ -206,7 +209,7 @@ export class PostgresSubjectStore extends SubjectStore {
 
   override async state(tenant: string, subject: string): Promise<SubjectState | undefined> {
     const guardKey = this.hash.hash('guard', tenant, 'id', subject);
-    const [row] = await this.database.query<StateRow>(STATE, [tenant, subject, guardKey]);
+    const [row] = await this.database.forTenants([tenant]).query<StateRow>(STATE, [tenant, subject, guardKey]);
     if (!row) return undefined;
     return {
       subject,
