@@ -41,3 +41,46 @@ export async function keepInFlight(
   );
   return times;
 }
+
+/** What became of tasks that were begun at a fixed rate. */
+export interface AtRate {
+  /** Milliseconds of each, from the moment at which it was due. */
+  readonly times: readonly number[];
+  /** Not begun, because too many were under way. */
+  readonly skipped: number;
+  /** From the first beginning to the last end. */
+  readonly elapsedMs: number;
+}
+
+/**
+ * Begins tasks at a fixed rate, however long each takes: unlike {@link keepInFlight}, slow answers do not slow the asking.
+ * @param most tasks under way at a time; what is due beyond it is skipped and counted
+ */
+export async function atRate(
+  perSecond: number,
+  seconds: number,
+  most: number,
+  task: (n: number) => Promise<void>,
+): Promise<AtRate> {
+  const begun = performance.now();
+  const underWay = new Set<Promise<void>>();
+  const times: number[] = [];
+  let skipped = 0;
+  for (let n = 0; n < perSecond * seconds; n++) {
+    const due = begun + (n * 1000) / perSecond;
+    const wait = due - performance.now();
+    // Answers are read also while the asking is late.
+    await new Promise<void>((resolve) => (wait > 0 ? setTimeout(resolve, wait) : setImmediate(resolve)));
+    if (underWay.size >= most) {
+      skipped++;
+      continue;
+    }
+    const one = task(n).then(() => {
+      times.push(performance.now() - due);
+      underWay.delete(one);
+    });
+    underWay.add(one);
+  }
+  await Promise.all(underWay);
+  return { times, skipped, elapsedMs: performance.now() - begun };
+}

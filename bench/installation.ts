@@ -18,9 +18,12 @@ export interface Installation {
   close(): Promise<void>;
 }
 
+/** Limits that do limit, by their names in the policy. */
+export type LimitsOfBench = Readonly<Record<string, { readonly limit: number; readonly periodSeconds: number }>>;
+
 const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
 
-/** Starts the product over a real broker and database, with subjects whose PINs are known and limits that do not limit. */
+/** Starts the product over a real broker and database, with subjects whose PINs are known. */
 export async function install(
   layout: Layout,
   options: {
@@ -29,6 +32,8 @@ export async function install(
     folder: string;
     subjects: number;
     env?: Record<string, string>;
+    /** Default: none that limits. */
+    limits?: LimitsOfBench;
     /** What runs in the place of an app's own main file. */
     programs?: Readonly<Record<string, string>>;
   },
@@ -64,7 +69,7 @@ export async function install(
   };
   try {
     for (const one of started) if (one.status === 'rejected') throw one.reason as Error;
-    return { ...(await seed(urls, secrets.values.ADMIN_API_KEY, options.subjects)), pids, close };
+    return { ...(await seed(urls, secrets.values.ADMIN_API_KEY, options)), pids, close };
   } catch (error) {
     await close();
     throw error;
@@ -74,7 +79,7 @@ export async function install(
 async function seed(
   urls: Record<string, string>,
   adminKey: string,
-  subjects: number,
+  { subjects, limits }: { readonly subjects: number; readonly limits?: LimitsOfBench },
 ): Promise<Omit<Installation, 'close' | 'pids'>> {
   const [rest = '', swaigUrl = ''] = [urls['rest'], urls['swaig']];
   const call = async (method: string, path: string, body: unknown): Promise<Response> => {
@@ -96,6 +101,7 @@ async function seed(
         agent: LIFTED,
         tenant: LIFTED,
         subjectsPerCaller: LIFTED,
+        ...limits,
       },
     },
   });

@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { Agent, request } from 'node:http';
 import { keepInFlight, latency } from './figures.js';
+import { SwaigDoor } from './swaig-door.js';
 
 /**
  * Verifies right PINs of many subjects over SWAIG, a fixed number in flight. Reads its plan from standard input as JSON;
@@ -18,38 +17,11 @@ interface Plan {
 const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
 const plan = JSON.parse(Buffer.concat(chunks).toString()) as Plan;
-const agent = new Agent({ keepAlive: true, maxSockets: plan.inFlight });
-const { hostname, port } = new URL(plan.url);
+const door = new SwaigDoor(plan.url, plan.authorization, plan.inFlight);
 
-function verify(n: number): Promise<void> {
-  const { phone, pin } = plan.callers[n % plan.callers.length] as Plan['callers'][number];
-  const body = JSON.stringify({
-    function: 'verify_pin',
-    argument: { parsed: [{ pin }], raw: JSON.stringify({ pin }) },
-    call_id: randomUUID(),
-    ai_session_id: randomUUID(),
-    caller_id_num: phone,
-    content_type: 'text/swaig',
-    version: '2.0',
-  });
-  return new Promise((resolve, reject) => {
-    const headers = {
-      authorization: plan.authorization,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-    };
-    const sent = request({ hostname, port, path: '/swaig', method: 'POST', agent, headers }, (answer) => {
-      const parts: Buffer[] = [];
-      answer.on('data', (part: Buffer) => parts.push(part));
-      answer.on('end', () => {
-        const text = Buffer.concat(parts).toString();
-        if (answer.statusCode === 200 && text.includes('"verified":true')) resolve();
-        else reject(new Error(`a right PIN was answered with ${answer.statusCode}: ${text.slice(0, 200)}`));
-      });
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+async function verify(n: number): Promise<void> {
+  const heard = await door.guess(plan.callers[n % plan.callers.length] as Plan['callers'][number]);
+  if (heard !== 'verified') throw new Error(`a right PIN was answered with ${heard}`);
 }
 
 const warmUp = await keepInFlight(plan.inFlight, plan.warmUpSeconds, verify);
@@ -57,7 +29,7 @@ const begun = performance.now();
 const times = await keepInFlight(plan.inFlight, plan.seconds, verify);
 // The last ones end after the time is up.
 const elapsed = (performance.now() - begun) / 1000;
-agent.destroy();
+door.close();
 const { user, system } = process.cpuUsage();
 const result = {
   perSecond: times.length / elapsed,

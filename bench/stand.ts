@@ -5,7 +5,7 @@ import { startEmbeddedPostgres } from '@countersign/persistence';
 import { startKafka, type KafkaCluster } from '@countersign/testing';
 import { measure } from './children.js';
 import { median, type Latency } from './figures.js';
-import { install, type Installation, type Layout } from './installation.js';
+import { install, type Installation, type Layout, type LimitsOfBench } from './installation.js';
 import { processorMs } from './processor-time.js';
 import { row, say } from './report.js';
 
@@ -67,6 +67,7 @@ export class Stand {
       readonly subjects: number;
       readonly programs?: Readonly<Record<string, string>>;
       readonly env?: Record<string, string>;
+      readonly limits?: LimitsOfBench;
     },
   ): Promise<Installation> {
     say('starting the services, enrolling subjects…');
@@ -81,17 +82,24 @@ export class Stand {
     product: Installation,
     plan: { readonly seconds: number; readonly warmUpSeconds: number; readonly inFlight: number },
   ): Promise<PathRate> {
-    const servers = { kafka: this.#kafka?.processes[0]?.pid ?? 0, postgres: this.#postgres?.pid ?? 0 };
-    const pids = Object.entries<number>({ ...product.pids, ...servers });
-    const before = pids.map(([, pid]) => processorMs(pid));
+    const before = this.spent(product);
     const input = JSON.stringify({ url: product.swaigUrl, ...product, ...plan });
     const rate = await measure<PathRate>('load.js', [], input);
-    for (const [at, [name, pid]] of pids.entries()) {
-      const [from, to] = [before[at], processorMs(pid)];
-      if (from !== undefined && to !== undefined) this.#note(name, (to - from) / rate.done);
+    for (const [name, ms] of Object.entries(this.spent(product))) {
+      const from = before[name];
+      if (from !== undefined) this.#note(name, (ms - from) / rate.done);
     }
     this.#note('load generator', rate.ownMs / rate.done);
     return rate;
+  }
+
+  /** Processor time that each process has had since its start, in milliseconds; empty where there is no /proc. */
+  spent(product: Installation): Record<string, number> {
+    const servers = { kafka: this.#kafka?.processes[0]?.pid ?? 0, postgres: this.#postgres?.pid ?? 0 };
+    const read = Object.entries<number>({ ...product.pids, ...servers }).map(
+      ([name, pid]) => [name, processorMs(pid)] as const,
+    );
+    return Object.fromEntries(read.filter((one): one is [string, number] => one[1] !== undefined));
   }
 
   /** Median over the rounds, by process. */

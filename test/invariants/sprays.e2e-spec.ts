@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { AuditEvents, type AuditEvent } from '../audit-events.js';
+import { Client, newName, newPhone, type Agent, type Answer, type Json } from '../client.js';
+import { startSeparate, type SeparateProduct } from '../product.js';
+
+const SUBJECTS = 200;
+const REPORTED_WITHIN_MS = 60_000;
+/** Of the default policy: how many subjects one caller may ask about. */
+const SUBJECTS_PER_CALLER = 5;
+
+/** Under the default policy: what stops a spray must not keep it from being reported. */
+describe('one PIN tried at two hundred subjects', () => {
+  const tenant = newName('tenant');
+  const subjects = Array.from({ length: SUBJECTS }, () => newName('target'));
+  let product: SeparateProduct;
+  let client: Client;
+  let events: AuditEvents;
+  let agent: Agent;
+
+  beforeAll(async () => {
+    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '20000' } });
+    client = new Client(product);
+    events = await AuditEvents.follow(product);
+    await client.putTenant(tenant);
+    agent = await client.createAgent(tenant);
+    await Promise.all(
+      subjects.map(async (subject) => {
+        await client.putSubject(tenant, subject);
+        await client.putPin(tenant, subject, '48213');
+      }),
+    );
+  }, 180_000);
+  afterAll(async () => {
+    await events.close();
+    await product.remove();
+  }, 60_000);
+
+  async function spray(pin: string, callerOf: () => string): Promise<Answer[]> {
+    return Promise.all(subjects.map((customerId) => client.swaig(agent, { pin, customerId, caller: callerOf() })));
+  }
+
+  /** The signals of one kind that are about a caller, or those that are not. */
+  const signals = (kind: string, about: 'caller' | 'agent'): readonly AuditEvent[] =>
+    events
+      .ofTenants([tenant])
+      .filter(
+        ({ type, value }) =>
+          type === `countersign.${kind}.v1` && 'caller_tail' in unmapped(value) === (about === 'caller'),
+      );
+
+  const first = (kind: string, about: 'caller' | 'agent', begun: number): Promise<AuditEvent> =>
+    eventually(`${kind} is reported`, () => signals(kind, about)[0], begun + REPORTED_WITHIN_MS - Date.now());
+
+  it('from one number is reported within a minute, although the limits stop it after five', async () => {
+    const caller = newPhone();
+    const begun = Date.now();
+    const answers = await spray('99481', () => caller);
+    const { value } = await first('signal.spray', 'caller', begun);
+    expect(unmapped(value)).toMatchObject({
+      agent: agent.agent,
+      caller_tail: caller.slice(-2),
+      detail: { subjects: 10 },
+    });
+    expect([saying('does not match', answers), saying('too many requests', answers)]).toEqual([
+      SUBJECTS_PER_CALLER,
+      SUBJECTS - SUBJECTS_PER_CALLER,
+    ]);
+    expect(JSON.stringify(value)).not.toContain(caller);
+  }, 120_000);
+
+  it('from two hundred numbers is reported within a minute, as one PIN and as one agent, without the PIN', async () => {
+    const begun = Date.now();
+    const answers = await spray('73920516', newPhone);
+    const byPin = await first('signal.pin_spray', 'agent', begun);
+    const byAgent = await first('signal.spray', 'agent', begun);
+    expect(unmapped(byPin.value)).toMatchObject({ agent: agent.agent, detail: { subjects: 10 } });
+    expect(unmapped(byAgent.value)).toMatchObject({ agent: agent.agent, detail: { subjects: 100 } });
+    expect(saying('does not match', answers)).toBe(SUBJECTS);
+    for (const { value } of [byPin, byAgent]) expect(JSON.stringify(value)).not.toContain('73920516');
+  }, 120_000);
+});
+
+function saying(words: string, answers: readonly Answer[]): number {
+  return answers.filter(({ json }) => String(json['response']).includes(words)).length;
+}
+
+function unmapped(value: Json): Json {
+  return value['unmapped'] as Json;
+}
