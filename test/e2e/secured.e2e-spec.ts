@@ -64,7 +64,12 @@ describe('the product over a Kafka and a PostgreSQL that demand TLS, where each 
   }, 60_000);
 
   it('lets an adapter that was taken over neither answer for others, skip the limiter, nor publish an agent', async () => {
-    const forging = [TOPICS.admissions.name, TOPICS.directory.name, TOPICS.facts.name, 'replies.rest-adapter.x-00'];
+    const forging = [
+      TOPICS.admissions.name,
+      TOPICS.directory.name,
+      TOPICS.limitCommands.name,
+      'replies.rest-adapter.x-00',
+    ];
     const password = new Secret(passwords.get('swaig-adapter') ?? '');
     await Promise.all(
       forging.map(async (topic) => {
