@@ -109,7 +109,9 @@ async function seed(
   const callers: { phone: string; pin: string }[] = [];
   for (let n = 0; n < subjects; n++) {
     const phone = `+1202555${String(n).padStart(4, '0')}`;
-    const pin = `${randomInt(10, 99)}0${randomInt(100, 999)}73`;
+    const digit = (): string => '013568'.charAt(randomInt(6));
+    // Every such PIN is within the rules: no digit stands beside itself, and none of them counts up or is a date.
+    const pin = `9${digit()}2${digit()}7${digit()}4${digit()}`;
     await call('PUT', `/subjects/s${n}`, { phones: [phone] });
     await call('PUT', `/subjects/s${n}/pin`, { pin });
     callers.push({ phone, pin });
