@@ -112,6 +112,14 @@ describe('a refusal', () => {
     });
   });
 
+  it('says that there is no account only where the policy says so, and with the same actions', () => {
+    const unknown = { unknownSubject: true, attemptsLeft: 2 };
+    expect(reply('rejected', unknown)).toEqual(reply('rejected'));
+    const told = reply('rejected', unknown, { discloseUnknownCaller: true });
+    expect(told).toEqual({ ...reply('rejected'), response: TEXTS.unknown_caller });
+    expect(reply('rejected', {}, { discloseUnknownCaller: true })).toEqual(reply('rejected'));
+  });
+
   it('tells the attempts that are left only where the policy says so', () => {
     const tell = { tellAttemptsLeft: true };
     expect(reply('rejected', { attemptsLeft: 2 }, tell).response).toBe(`${TEXTS.rejected} Attempts left: 2.`);

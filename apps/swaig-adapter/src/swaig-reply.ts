@@ -148,6 +148,7 @@ function marks(policy: Policy, { level, subjectId, verificationId, receipt, must
 }
 
 function rejection(decision: VerificationDecided, policy: Policy): string {
+  if (policy.discloseUnknownCaller && decision.unknownSubject === true) return speak(policy, 'unknown_caller');
   if (!policy.tellAttemptsLeft || decision.attemptsLeft === undefined) return speak(policy, 'rejected');
   const values = { attempts: String(decision.attemptsLeft) };
   const text = speak(policy, 'rejected', values);

@@ -56,6 +56,15 @@ describe('a guess at a PIN', () => {
     expect(attempts.facts.length).toBe(facts * 2);
   });
 
+  it('at nobody says so only to an agent whose policy discloses it, and not of a subject without a PIN', async () => {
+    const { change, guess, policies } = await open();
+    await change('bob', {});
+    expect((await guess(OTHER, { subjectRef: 'nobody' })).unknownSubject).toBeUndefined();
+    policies.discloses = true;
+    expect(await guess(OTHER, { subjectRef: 'nobody' })).toMatchObject({ outcome: 'rejected', unknownSubject: true });
+    expect((await guess(OTHER, { subjectRef: 'bob' })).unknownSubject).toBeUndefined();
+  });
+
   it.each([[''], ['123'], ['1234567890123'], [12345678], [null], ['８３７２９１６４']])(
     'that is no PIN at all (%j) is wrong, and counted',
     async (pin) => {

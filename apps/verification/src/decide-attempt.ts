@@ -165,6 +165,9 @@ export class DecideAttempt {
       ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
       ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
+      ...(outcome === 'rejected' && subject.id === undefined && this.#discloses(command)
+        ? { unknownSubject: true }
+        : {}),
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
       fact(command, subject, attempt, kind, more);
@@ -187,6 +190,10 @@ export class DecideAttempt {
       ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
     });
     return named(closed, subject);
+  }
+
+  #discloses({ tenant, agent }: VerificationAdmitted): boolean {
+    return this.policies.discloseUnknown(tenant, agent);
   }
 
   /** From the time of the try on: that is the database's, and the same whenever it is asked for. */

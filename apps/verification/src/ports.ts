@@ -235,6 +235,8 @@ export abstract class Seals {
 export abstract class AttemptPolicies {
   /** Undefined: no such agent in this tenant (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+  /** Whether this agent's callers may be told that nobody has an id or a number. */
+  abstract discloseUnknown(tenant: string, agent: string): boolean;
 }
 
 /** What the policies say of knowledge. */

@@ -46,6 +46,10 @@ class EveryAgent extends AttemptPolicies {
   override of(): AttemptPolicy {
     return { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
   }
+
+  override discloseUnknown(): boolean {
+    return false;
+  }
 }
 const secret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
 

@@ -38,8 +38,14 @@ const COST = { memoryKib: 8, passes: 1, lanes: 1 };
 
 /** A policy of the agent `desk` of the tenant `acme`, and of nobody else. */
 class OneAgent extends AttemptPolicies {
+  discloses = false;
+
   override of(tenant: string, agent: string): AttemptPolicy | undefined {
     return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
+  }
+
+  override discloseUnknown(): boolean {
+    return this.discloses;
   }
 }
 
@@ -72,6 +78,7 @@ export class TestBed {
   readonly subjects = new MemorySubjectStore(this.hash);
   readonly attempts = new MemoryAttemptStore(this.clock);
   readonly knowledge = new OneKnowledge();
+  readonly policies = new OneAgent();
   readonly verify: DecideAttempt;
   readonly manage: ManageSubject;
 
@@ -84,14 +91,13 @@ export class TestBed {
     const changeOwnPin = new ChangeOwnPin(this.subjects, seals, enrolPin);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
     this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge);
-    const policies = new OneAgent();
     const calls = new QuarterOfAnHour();
     this.verify = new DecideAttempt(
       this.subjects,
       this.attempts,
       vault,
       seals,
-      policies,
+      this.policies,
       calls,
       this.knowledge,
       changeOwnPin,

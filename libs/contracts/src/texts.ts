@@ -9,6 +9,8 @@ export const TEXT_PLACEHOLDERS = {
   rejected: ['attempts'],
   /** Follows `rejected` where the policy tells the number and `rejected` itself does not hold it. */
   attempts_left: ['attempts'],
+  /** Instead of `rejected`, where the policy says `discloseUnknownCaller` and there is no such subject. */
+  unknown_caller: [],
   /** Also for a disabled credential. */
   locked: [],
   rate_limited: ['seconds'],

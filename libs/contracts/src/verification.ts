@@ -128,6 +128,8 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /** The command id was used before: with another payload, or it is still being worked on. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
+  /** With `rejected`, and only where the agent's policy says `discloseUnknownCaller`: nobody has this id or number. */
+  @IsOptional() @IsBoolean() unknownSubject?: boolean;
   /** After a success by a PIN that somebody else chose: it reaches `identified` until the caller has changed it. */
   @IsOptional() @IsBoolean() mustChangePin?: boolean;
   /** The new PIN of the request is in force. */

@@ -12,6 +12,11 @@ export class DirectoryPolicies extends AttemptPolicies {
     const known = this.directory.agent(agent);
     return known?.tenant === tenant ? known.policy.attempts : undefined;
   }
+
+  override discloseUnknown(tenant: string, agent: string): boolean {
+    const known = this.directory.agent(agent);
+    return known?.tenant === tenant && known.policy.discloseUnknownCaller;
+  }
 }
 
 /** Questions and waivers from the same copy. */
