@@ -9,7 +9,10 @@ import { type GroupOffsets, groupOffsets, recordsLost } from './group-offsets.js
 import { type KafkaClient } from './kafka-client.js';
 import { type TopicNames } from './topic-names.js';
 
-/** A leader that was just elected may not know yet how far the log is safe: the end may seem to lie lower, for a while. */
+/**
+ * A leader that was just elected may not know yet how far the log is safe: the end may seem to lie lower, for a while.
+ * Counted from the first such answer: until the election there was none, for longer than this.
+ */
 const SETTLE_MS = 10_000;
 
 export interface OpenerOptions {
@@ -69,7 +72,7 @@ export class PartitionOpener {
   async #look(lanes: readonly Lane[], current: () => boolean): Promise<Map<Id, GroupOffsets> | undefined> {
     const { client, names, consume } = this.#options;
     const topics = consume.topics.map((topic) => names.inCluster(topic));
-    const until = performance.now() + SETTLE_MS;
+    let until: number | undefined;
     return patiently(current, this.#waiting, async () => {
       const answer = await groupOffsets(client, this.#holder.group, topics);
       const known = new Map(
@@ -80,7 +83,7 @@ export class PartitionOpener {
         if (offsets === undefined) throw new Error('the cluster does not know the partition yet');
         const lost = recordsLost(consume.group, names.onBus(offsets.topic), offsets, lane.tracker.last + 1);
         if (lost === undefined) continue;
-        if (lost.passes && performance.now() < until) throw lost.error;
+        if (lost.passes && performance.now() < (until ??= performance.now() + SETTLE_MS)) throw lost.error;
         // A partition that has moved on is the business of who has it now.
         if (current()) throw new Fatal(lost.error);
       }
