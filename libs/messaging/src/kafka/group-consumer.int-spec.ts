@@ -130,7 +130,7 @@ describe('a group whose records are gone', () => {
     expect(fault).toMatchObject({ code: 'RECORDS_LOST', retriable: false });
     expect(String(fault)).toContain('the log ends at offset 4');
     expect(seen).toEqual(['first']);
-  });
+  }, 120_000);
 });
 
 describe('a consumer', () => {

@@ -10,10 +10,11 @@ import { type KafkaClient } from './kafka-client.js';
 import { type TopicNames } from './topic-names.js';
 
 /**
- * A leader that was just elected may not know yet how far the log is safe: the end may seem to lie lower, for a while.
- * Counted from the first such answer: until the election there was none, for longer than this.
+ * A leader that was just elected may not know yet how far the log is safe: the end may seem to lie lower, for as long as a
+ * replica that has stopped counts as in sync (`replica.lag.time.max.ms`, 30 s by default). Counted from the first such
+ * answer: until the election there is none.
  */
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 40_000;
 
 export interface OpenerOptions {
   readonly client: KafkaClient;
