@@ -86,7 +86,7 @@ describe('a keypad entry', () => {
       },
     ]);
     expect(await bed.pinOf(bed.requests[0] as NonNullable<(typeof bed.requests)[0]>)).toBe('0427');
-    expect(received.text).not.toContain('0427');
+    expect(received.text.replace(/[\w-]{32,}/g, '')).not.toContain('0427');
   });
 
   it('is one command however often it is posted, so that the services decide it once', async () => {

@@ -37,7 +37,9 @@ describe('answers', () => {
     expect(reply).toEqual({ outcome: 'rejected', level: 'none', attemptsLeft: 2 });
     expect(attempts.facts).toHaveLength(1);
     expect(attempts.facts[0]).toMatchObject({ kind: 'attempt.decided', method: 'knowledge', outcome: 'rejected' });
-    expect(JSON.stringify(attempts.facts)).not.toMatch(/last_four|zip_code|6789|94103|9876|10001/);
+    // Ids and keyed hashes hold any few digits by chance.
+    const words = JSON.stringify(attempts.facts).replace(/[0-9a-f-]{16,}/g, '');
+    expect(words).not.toMatch(/last_four|zip_code|6789|94103|9876|10001/);
   });
 
   it('have a budget beside that of the PIN, and cost one try for the whole set', async () => {
@@ -153,7 +155,7 @@ describe('enrolment of answers', () => {
     const refused = await enrolAnswers('alice', answers);
     expect(refused.answer).toBe('invalid');
     expect(refused.violations).toEqual([{ field, rule: expect.any(String) as string }]);
-    expect(JSON.stringify(refused)).not.toMatch(/73918264|99999|6789|Rex/);
+    expect(JSON.stringify({ ...refused, commandId: '' })).not.toMatch(/73918264|99999|6789|Rex/);
     expect((await answer(ANSWERS)).outcome).toBe('verified');
   });
 
