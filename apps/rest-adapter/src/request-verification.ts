@@ -1,15 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
-import {
-  createReplyKey,
-  KeyedHash,
-  openReceipt,
-  Sealer,
-  SealBrokenError,
-  type SealBinding,
-} from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
+import { createReplyKey, KeyedHash, Sealer, type SealBinding } from '@countersign/sealing';
+import { believeSuccess, ServiceError } from '@countersign/service';
 import { CommandBus, ReplyTimeout } from './ports.js';
 
 /** How long the answer to an Idempotency-Key is given again: a day. */
@@ -86,7 +79,7 @@ export class RequestVerification {
     });
     try {
       const decided = await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
-      return believed(decided, replyKey);
+      return believeSuccess(decided, replyKey);
     } catch (error) {
       if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });
@@ -126,26 +119,5 @@ function partsOf(guessed: Guessed): string[] {
       return Object.entries(guessed.answers)
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .flat();
-  }
-}
-
-/**
- * A success with its receipt in clear. Without one that was sealed for this request it is none: only the verification
- * service could open the request, so nobody else could have sealed it.
- * @throws ServiceError SEAL_BROKEN
- */
-function believed(decided: VerificationDecided, replyKey: string): VerificationDecided {
-  if (decided.outcome !== 'verified') return decided;
-  const { subjectId: sub, level, verificationId: jti } = decided;
-  try {
-    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
-    return message(VerificationDecided, { ...decided, receipt });
-  } catch (error) {
-    if (!(error instanceof SealBrokenError)) throw error;
-    throw new ServiceError(
-      'SEAL_BROKEN',
-      'A success came without the receipt of its request: it is not believed',
-      false,
-    );
   }
 }

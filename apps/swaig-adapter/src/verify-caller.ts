@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
-import { createReplyKey, openReceipt, SealBrokenError, type KeyedHash, type Sealer } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
+import { message, VerificationRequested, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
+import { createReplyKey, type KeyedHash, type Sealer } from '@countersign/sealing';
+import { believeSuccess } from '@countersign/service';
 import { type Caller, callerOf, customerIdOf } from './caller.js';
 import { type Verifications } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
@@ -93,7 +93,7 @@ export class VerifyCaller {
         sealed: await this.sealer.seal({ ...secretOf(guess), replyKey }, { commandId, tenant }),
       }),
     );
-    return believed(decision, replyKey);
+    return believeSuccess(decision, replyKey);
   }
 
   /** Without a call id nothing tells a repeated delivery from a second guess, so each counts. */
@@ -115,26 +115,5 @@ function secretOf(guess: Guess): { pin: string } | { answers: Readonly<Record<st
       return { pin: guess.pin };
     case 'knowledge':
       return { answers: guess.answers };
-  }
-}
-
-/**
- * A success with its receipt in clear. Without one that was sealed for this request it is none: only the verification
- * service could open the request, so nobody else could have sealed it.
- * @throws ServiceError SEAL_BROKEN
- */
-function believed(decided: VerificationDecided, replyKey: string): VerificationDecided {
-  if (decided.outcome !== 'verified') return decided;
-  const { subjectId: sub, level, verificationId: jti } = decided;
-  try {
-    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
-    return message(VerificationDecided, { ...decided, receipt });
-  } catch (error) {
-    if (!(error instanceof SealBrokenError)) throw error;
-    throw new ServiceError(
-      'SEAL_BROKEN',
-      'A success came without the receipt of its request: it is not believed',
-      false,
-    );
   }
 }
