@@ -72,6 +72,16 @@ const FAULTS: Readonly<Record<string, readonly [keyof Statements, string, string
   're-enrolment leaves it disabled': ['renew', 'disabled = false, ', ''],
   'unlocking revives a disabled credential': ['unlock', 'SET recent', 'SET disabled = false, recent'],
   'unlocking forgives the failures': ['unlock', 'SET recent', 'SET failures = 0, recent'],
+  'a success is not put on record': ['close', 'settled WHERE on_record', 'settled WHERE false'],
+  'a success is on record for the try before the latest': ['close', 'g.tries AS number', 'g.tries - 1 AS number'],
+  'an unlocking is not put on record': ['unlock', 'changed WHERE on_record', 'changed WHERE false'],
+  're-enrolment is not put on record': ['renew', 'changed WHERE on_record', 'changed WHERE false'],
+  'an erased subject leaves a guard that is not on record': [
+    'makeDecoy',
+    'changed WHERE on_record',
+    'changed WHERE false',
+  ],
+  'a try leaves no state in the ledger': ['spend', 's.touched_at, s.after', 's.touched_at, NULL'],
 };
 
 describe('the statements of the gate', () => {

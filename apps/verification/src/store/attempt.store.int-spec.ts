@@ -6,6 +6,7 @@ import { createTestDatabase } from '@countersign/testing';
 import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.store.contract.js';
+import { ageGuards } from './guard.aging.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(60_000);
@@ -38,14 +39,7 @@ afterAll(async () => {
 
 /** The past moves away instead of the clock moving on: to the statement it is the same. */
 async function advance(seconds: number): Promise<void> {
-  await database.query(
-    `UPDATE verification.guards SET touched_at = touched_at - make_interval(secs => $1),
-       locked_until = locked_until - make_interval(secs => $1),
-       recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(recent) at),
-       stranger_locked_until = stranger_locked_until - make_interval(secs => $1),
-       stranger_recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(stranger_recent) at)`,
-    [seconds],
-  );
+  await ageGuards(database, seconds);
   await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [
     seconds,
   ]);
