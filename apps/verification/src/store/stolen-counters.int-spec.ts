@@ -242,13 +242,16 @@ describe('a write to a counter', () => {
     await enrol(0);
     await guess();
     await enrol(1);
-    expect(await guess()).toMatchObject({ granted: true, number: 2 });
+    const right = attemptOf({ guardKey, subject: 'alice', caller: 'owner' });
+    await attempts.close(verdictOf(right, spentOf(await attempts.spend(right, POLICY)), 'verified'));
+    expect(await guess()).toMatchObject({ granted: true, number: 3 });
     await database.query(`UPDATE verification.guards SET stranger_recent = '{}'`);
     await enrol(2);
     expect(await findings()).toEqual([finding(guardKey)]);
     await expect(guess()).rejects.toMatchObject(REFUSED);
     await erasures.erase(randomUUID(), 'acme', 'alice');
     await expect(guess()).rejects.toMatchObject(REFUSED);
+    expect(await database.query('SELECT callers FROM verification.eased')).toEqual([{ callers: [] }]);
   });
 
   it('costs the others nothing whose guesses come at the same moment', async () => {
