@@ -1,12 +1,7 @@
-import {
-  message,
-  VerificationDecided,
-  type CallStateAnswered,
-  type VerificationRequested,
-} from '@countersign/contracts';
+import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
 import { createReplyKey, createSealingKeys, Sealer, sealReply } from '@countersign/sealing';
-import { eventually } from '@countersign/testing';
-import { Verifications } from './ports.js';
+import { eventually, ManualClock } from '@countersign/testing';
+import { StandingRefusals, VerificationClient } from '@countersign/verification-client';
 import { TEXTS as ALL_TEXTS } from './texts.js';
 import { basic, PASSWORD, PHONE, pinCall, receiptOf, sample, TestBed, type Received } from './test-bed.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
@@ -16,16 +11,12 @@ import { VerifyCaller } from './verify-caller.js';
 const TEXTS = ALL_TEXTS.en;
 
 /** Decides when it is told to. */
-class HeldVerifications extends Verifications {
-  override callState(): Promise<CallStateAnswered> {
-    return Promise.reject(new Error('nobody asks'));
-  }
-
+class HeldVerifications {
   readonly asked: VerificationRequested[] = [];
   release: () => void = () => undefined;
   readonly #released = new Promise<void>((resolve) => (this.release = resolve));
 
-  override async decide(request: VerificationRequested): Promise<VerificationDecided> {
+  async decide(request: VerificationRequested): Promise<VerificationDecided> {
     this.asked.push(request);
     await this.#released;
     return message(VerificationDecided, { commandId: request.commandId, outcome: 'rejected', level: 'none' });
@@ -136,7 +127,14 @@ describe('a repeated delivery', () => {
   it('joins the one under way here, and both get its answer', async () => {
     const verifications = new HeldVerifications();
     const keys = await createSealingKeys('k1');
-    const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, verifications);
+    const clock = new ManualClock();
+    const [publish, observe] = [() => Promise.resolve(), () => undefined];
+    const client = new VerificationClient(
+      (request) => verifications.decide(request),
+      new StandingRefusals(bed.hash, clock, publish, observe),
+      clock,
+    );
+    const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, client);
     const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
     const agent = exampleAgent('desk', 'acme', PASSWORD);
     const guess = (pin: string): Promise<VerificationDecided> =>
