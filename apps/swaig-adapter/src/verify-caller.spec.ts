@@ -275,3 +275,24 @@ describe('an answer', () => {
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
   });
 });
+
+describe('a caller over a limit', () => {
+  it('hears so at once, while nothing is sealed or asked, and the limiter is told how often', async () => {
+    const limitedBy = { dimension: 'caller', retryMs: 60_000 } as const;
+    bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 60, limitedBy });
+    const caller_id_num = '+12025550177';
+    const refused = await bed.verify({ pin: '4217' }, { caller_id_num });
+    for (let n = 0; n < 20; n++) {
+      const again = await bed.verify({ pin: `48${n + 10}` }, { caller_id_num });
+      expect(again.body['response']).toEqual(expect.stringContaining('seconds'));
+      expect(again.body['action']).toBeUndefined();
+    }
+    expect(refused.body['response']).toEqual(expect.stringContaining('60 seconds'));
+    expect(bed.requests).toHaveLength(1);
+    bed.decide = () => ({});
+    expect((await bed.verify({ pin: '4217' })).body['response']).toBe(TEXTS.rejected);
+    await eventually('all are told', () => bed.refusals.reduce((sum, { count }) => sum + count, 0) === 20);
+    expect(bed.refusals.every(({ dimension, callerTail }) => dimension === 'caller' && callerTail === '77')).toBe(true);
+    expect(JSON.stringify(bed.refusals)).not.toMatch(/"pin":|sealed|1202555/);
+  });
+});
