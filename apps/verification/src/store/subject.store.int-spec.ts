@@ -1,42 +1,28 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { openDatabase, type Database } from '@countersign/persistence';
+import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 // Machines that do other work beside them.
 jest.setTimeout(60_000);
 
 const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
 const hash = new KeyedHash(new Secret(key(1)));
-/** Looks at the tables past the service, whose rights {@link service} has. */
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 let store: PostgresSubjectStore;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-    poolSize: 10,
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables(10);
+  ({ service, database } = tables);
   store = new PostgresSubjectStore(service, new Keyring(new Secret(`k1:${key(2)}`)), hash, () => undefined);
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 describe('the PostgreSQL subject store', () => {
   subjectStoreContract(() => Promise.resolve({ store, phone: (tenant, e164) => hash.hash('phone', tenant, e164) }));
