@@ -1,7 +1,11 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { type Method } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { guardRow } from '../domain/attempts.js';
+import { attemptOf, POLICY } from './attempt.store.contract.js';
+import { PostgresAttemptStore } from './attempt.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
 import { openTestTables, type TestTables } from './test-tables.js';
@@ -45,5 +49,36 @@ describe('the PostgreSQL subject store', () => {
       ['credential.changed', { credential: 'pin', version: 2, by: 'caller' }],
       ['credential.enrolled', { credential: 'knowledge', version: 1, by: 'administrator' }],
     ]);
+  });
+
+  it('shows the counters and locks of each credential apart, and only those of locks that hold', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await store.change(randomUUID(), tenant, 'alice', {});
+    for (const kind of ['pin', 'knowledge'] as const)
+      await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind }));
+    const attempts = new PostgresAttemptStore(service, () => undefined);
+    const guardKey = hash.hash('guard', tenant, 'id', 'alice');
+    const guess = (method: Method) =>
+      attempts.spend(attemptOf({ tenant, guardKey, subject: 'alice', method }), { ...POLICY, perWindow: 3 });
+    await guess('pin');
+    for (let n = 0; n < 3; n++) await guess('knowledge');
+    const later = expect.stringMatching(/^\d{4}-.*Z$/) as unknown;
+    const pin = { attemptsInWindow: 1, lockedUntil: undefined, consecutiveFailures: 1, disabled: false };
+    const knowledge = { attemptsInWindow: 0, lockedUntil: later, consecutiveFailures: 3, disabled: false };
+    const credentials = [
+      { method: 'pin', ...pin },
+      { method: 'knowledge', ...knowledge },
+    ].map((one) => expect.objectContaining(one) as unknown);
+    expect(await store.state(tenant, 'alice')).toMatchObject({ ...pin, credentials });
+
+    await database.query(
+      `UPDATE verification.guards SET disabled = true, stranger_locked_until = clock_timestamp()
+       WHERE tenant = $1 AND guard_key = $2`,
+      [tenant, guardRow(guardKey, 'knowledge')],
+    );
+    expect(await store.state(tenant, 'alice')).toMatchObject({
+      disabled: false,
+      credentials: [{ disabled: false }, { disabled: true, lockedUntil: undefined }],
+    });
   });
 });
