@@ -46,7 +46,13 @@ const counter: Record<string, Schema> = {
     description: 'Guesses in the windows of known callers and of strangers.',
   },
   lockedUntil: { ...time, description: "The later end of the two lanes' locks; absent where nobody is locked out." },
-  consecutiveFailures: { type: 'integer', minimum: 0, description: 'Since the last success or enrolment.' },
+  consecutiveFailures: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 10,
+    description:
+      'Since the last success or enrolment. 9: nine or more; 10: as many as disabled it. More would tell how long a PIN is.',
+  },
   disabled: { type: 'boolean', description: 'Until it is enrolled anew.' },
 };
 const counted = ['attemptsInWindow', 'consecutiveFailures', 'disabled'];

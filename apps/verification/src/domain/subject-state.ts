@@ -1,4 +1,5 @@
 import { type Method } from '@countersign/contracts';
+import { LOWEST_CAP, type Guard } from './attempts.js';
 
 /** The counter of guesses at one credential, for people who manage it. Times as ISO 8601. */
 export interface GuessCounter {
@@ -6,7 +7,7 @@ export interface GuessCounter {
   readonly attemptsInWindow: number;
   /** The later end of the two lanes' locks. */
   readonly lockedUntil: string | undefined;
-  /** Guesses that were compared since the last success or enrolment. */
+  /** Guesses that were compared since the last success or enrolment, see {@link shownFailures}. */
   readonly consecutiveFailures: number;
   /** Disabled until it is enrolled anew. */
   readonly disabled: boolean;
@@ -31,4 +32,12 @@ export interface SubjectState extends GuessCounter {
   /** Everything that is enrolled, each with the counter that it has for itself. */
   readonly credentials: readonly CredentialState[];
   readonly updatedAt: string;
+}
+
+/**
+ * Failures as they are shown: as if the cap were the lowest, whatever it is. The count at which a PIN was disabled, or was
+ * not, tells how many digits it has. 0 to {@link LOWEST_CAP}
+ */
+export function shownFailures({ failures, disabled }: Pick<Guard, 'failures' | 'disabled'>): number {
+  return Math.min(failures, disabled ? LOWEST_CAP : LOWEST_CAP - 1);
 }

@@ -1,7 +1,7 @@
 import { METHODS, type Method } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { guardRow } from '../domain/attempts.js';
-import { type GuessCounter, type SubjectState } from '../domain/subject-state.js';
+import { shownFailures, type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 
 /** What is shown of a subject at one of the methods; null where nothing is enrolled, or nobody ever guessed. */
 interface StateRow {
@@ -71,10 +71,11 @@ export async function readState(
 }
 
 function counterOf(row: StateRow): GuessCounter {
+  const disabled = row.disabled ?? false;
   return {
     attemptsInWindow: row.recent ?? 0,
     lockedUntil: row.locked_until?.toISOString(),
-    consecutiveFailures: row.failures ?? 0,
-    disabled: row.disabled ?? false,
+    consecutiveFailures: shownFailures({ failures: row.failures ?? 0, disabled }),
+    disabled,
   };
 }
