@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
 import { type Method } from '@countersign/contracts';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { eventually } from '@countersign/testing';
@@ -10,6 +11,9 @@ import { ArgonPinVault } from './pin-vault.js';
 import { credentialOf } from './subject.store.contract.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { openTestTables, type TestTables } from './test-tables.js';
+
+// Machines that do other work beside them.
+jest.setTimeout(60_000);
 
 const PIN = '83729164';
 const ANSWERS: Answers = new Map([...'abc'].map((name) => [name, `answer ${name}`]));
