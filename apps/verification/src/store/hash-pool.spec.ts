@@ -4,7 +4,7 @@ import { HashPool } from './hash-pool.js';
 function task(name: string, log: string[]) {
   let end = (): void => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
-  const run = async (): Promise<void> => {
+  const run = async (): Promise<undefined> => {
     log.push(name);
     await ended;
   };
@@ -73,6 +73,27 @@ describe('the hash pool', () => {
     await turn();
     expect(log.at(-1)).toBe('y');
     expect(pool.waiting).toBe(0);
+  });
+
+  it('takes what is left of such work behind the guesses that came meanwhile, and before other such work', async () => {
+    const pool = new HashPool(1, 10);
+    const log: string[] = [];
+    const [first, guess, second, other] = ['first', 'guess', 'second', 'other'].map((name) => task(name, log));
+    if (!first || !guess || !second || !other) throw new Error('four tasks');
+    pool.later(async () => {
+      await first.run();
+      return second.run;
+    });
+    for (let n = 0; n < 64; n++) pool.later(other.run);
+    const run = pool.run(guess.run);
+    for (const { end } of [first, guess, second, other]) {
+      end();
+      await turn();
+    }
+    await run;
+    expect(log.slice(0, 4)).toEqual(['first', 'guess', 'second', 'other']);
+    while (pool.waiting > 0) await turn();
+    expect(log.filter((name) => name === 'other')).toHaveLength(64);
   });
 
   it('drops such work beyond a bound, and outlives its failures', async () => {

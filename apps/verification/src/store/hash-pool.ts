@@ -1,5 +1,8 @@
 import { METRICS } from '@countersign/observability';
 
+/** Work that nobody waits for, of one hash at most, and what is left of it. */
+export type Later = () => Promise<Later | undefined>;
+
 /** Rehashes that may wait; more are dropped, because the next success of their caller asks for them again. */
 const LATER_LIMIT = 64;
 
@@ -9,7 +12,7 @@ const LATER_LIMIT = 64;
  */
 export class HashPool {
   readonly #waiting: (() => void)[] = [];
-  readonly #later: (() => Promise<void>)[] = [];
+  readonly #later: Later[] = [];
   #running = 0;
   #reserved = 0;
   #laterRuns = false;
@@ -63,8 +66,11 @@ export class HashPool {
     }
   }
 
-  /** Work that can wait for ever: begun when a hash has ended and none waits. Its errors are its own affair. */
-  later(task: () => Promise<void>): void {
+  /**
+   * Work that can wait for ever: begun when a hash has ended and none waits; what is left of it, likewise, before all
+   * other such work. Its errors are its own affair.
+   */
+  later(task: Later): void {
     if (this.#later.length >= LATER_LIMIT) return;
     this.#later.push(task);
     if (this.#running < this.size) {
@@ -84,6 +90,7 @@ export class HashPool {
     }
     this.#laterRuns = true;
     void task()
+      .then((rest) => rest && this.#later.unshift(rest))
       .catch(() => undefined)
       .finally(() => {
         this.#laterRuns = false;

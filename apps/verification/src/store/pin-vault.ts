@@ -12,7 +12,7 @@ import {
   type WrappedCredential,
 } from '../ports.js';
 import { costOf, sameCost, type HashCost } from './hash-bounds.js';
-import { HashPool } from './hash-pool.js';
+import { HashPool, type Later } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from './tamper-reports.js';
 
 export interface PinVaultOptions {
@@ -67,7 +67,7 @@ export class ArgonPinVault extends PinVault {
   override reserve(): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;
-    let outdated: (() => Promise<void>) | undefined;
+    let outdated: Later | undefined;
     return {
       // A place is given back when the verdict is durable: no caller waits for what happens from here on.
       release: () => {
@@ -90,7 +90,10 @@ export class ArgonPinVault extends PinVault {
         for (const [question, answer] of guess) {
           right = (await this.#pool.run(() => this.#isRight(answer, stored?.get(question)))) && right;
         }
-        return right;
+        if (!right || stored === undefined || credential === undefined) return false;
+        const old = [...guess].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
+        if (old.length > 0) outdated = () => this.#rehashAnswers(old, stored, credential);
+        return true;
       },
     };
   }
@@ -145,9 +148,26 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** The version stays: it is the same PIN in the same row. */
-  async #rehash(pin: string, old: StoredCredential): Promise<void> {
+  async #rehash(pin: string, old: StoredCredential): Promise<undefined> {
     const phc = await hashSecret(pin, this.#options.cost);
     await this.#options.replace?.(old, this.#wrap(phc, old));
+  }
+
+  /**
+   * One answer at a time, each behind the guesses that wait by then; written when all are done, in the version that they
+   * have. Answers that nobody asked for in this guess keep their hashes.
+   */
+  async #rehashAnswers(
+    [first, ...rest]: readonly (readonly [question: string, answer: string])[],
+    hashes: ReadonlyMap<string, string>,
+    old: StoredCredential,
+  ): Promise<Later | undefined> {
+    if (first === undefined) return undefined;
+    const [question, answer] = first;
+    const anew = new Map(hashes).set(question, await hashSecret(answer, this.#options.cost));
+    if (rest.length > 0) return () => this.#rehashAnswers(rest, anew, old);
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([...anew]), old));
+    return undefined;
   }
 
   #wrap(plain: string, row: CredentialRow): WrappedCredential {
