@@ -60,4 +60,25 @@ describe('the PostgreSQL subject store', () => {
       ['credential.enrolled', { credential: 'knowledge', version: 1, by: 'administrator' }],
     ]);
   });
+
+  it('gives references that nobody answers to the caps of those that somebody does, in the same shares', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const capOf = async (ref: string, within = tenant) => (await store.find(within, 'id', ref, 'pin')).cap;
+    expect(await capOf('nobody', `${tenant}-empty`)).toBe(10);
+    await store.change(randomUUID(), tenant, 'bare', {});
+    for (let n = 0; n < 20; n++) {
+      await store.change(randomUUID(), tenant, `s-${n}`, {});
+      await store.enrol(randomUUID(), tenant, `s-${n}`, credentialOf({ cap: n % 4 === 0 ? 10 : 50 }));
+    }
+    const names = Array.from({ length: 400 }, () => randomUUID());
+    const caps = await Promise.all(names.map((name) => capOf(name)));
+    expect(new Set(caps)).toEqual(new Set([10, 50]));
+    // A quarter of 400, and six times its standard deviation.
+    const low = caps.filter((cap) => cap === 10).length;
+    expect(low).toBeGreaterThan(48);
+    expect(low).toBeLessThan(152);
+    expect(await Promise.all(names.map((name) => capOf(name)))).toEqual(caps);
+    expect([await capOf('s-0'), await capOf('s-1')]).toEqual([10, 50]);
+    expect([10, 50]).toContain(await capOf('bare'));
+  });
 });

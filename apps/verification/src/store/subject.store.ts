@@ -3,7 +3,8 @@ import { encodeMessage, FactRecorded, message, type Method } from '@countersign/
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
-import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
+import { SteadyClock } from '@countersign/service';
+import { guardRow } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   SubjectStore,
@@ -14,6 +15,7 @@ import {
   type SubjectChange,
   type SubjectState,
 } from '../ports.js';
+import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { RENEW } from './attempt.sql.js';
 import { ENROLLED, FIND, KEEP_OLD, STATE, STORE_CREDENTIAL } from './subject.sql.js';
@@ -69,6 +71,7 @@ export class PostgresSubjectStore extends SubjectStore {
   readonly #outbox: Outbox;
   readonly #profiles: ProfileVault;
   readonly #find: Batched<Reference, FoundRow | undefined>;
+  readonly #decoyCaps: DecoyCaps;
 
   constructor(
     private readonly database: Database,
@@ -81,20 +84,25 @@ export class PostgresSubjectStore extends SubjectStore {
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
+    this.#decoyCaps = new DecoyCaps(database, new SteadyClock());
     this.#find = new Batched({ run: (references) => this.#findAll(references) });
   }
 
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref, method });
+    // A known subject has one counter, whether it was named by id or by number.
+    const guardKey = row
+      ? this.hash.hash('guard', tenant, 'id', row.subject_id)
+      : this.hash.hash('guard', tenant, kind, ref);
+    const decoyCap = await this.#decoyCaps.of(tenant, method, guardKey);
     if (!row) {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
-      return { ...nobody, mustChange: false, cap: LOWEST_CAP, guardKey: this.hash.hash('guard', tenant, kind, ref) };
+      return { ...nobody, mustChange: false, cap: decoyCap, guardKey };
     }
     const profile = await this.#openProfile(tenant, row);
     return {
       id: row.subject_id,
-      // A known subject has one counter, whether it was named by id or by number.
-      guardKey: this.hash.hash('guard', tenant, 'id', row.subject_id),
+      guardKey,
       displayName: profile.displayName,
       locale: profile.locale,
       credential:
@@ -109,7 +117,7 @@ export class PostgresSubjectStore extends SubjectStore {
               wrapped: row.wrapped,
             },
       mustChange: row.must_change === true,
-      cap: row.cap ?? LOWEST_CAP,
+      cap: row.cap ?? decoyCap,
     };
   }
 
