@@ -189,10 +189,20 @@ export interface HashSlot {
   release(): void;
 }
 
+/** Whose guess it is, for the order in which guesses are hashed. */
+export interface Asker {
+  readonly tenant: string;
+  /** Keyed hash of who calls, or any other name. */
+  readonly caller: string;
+}
+
 /** Hashes PINs and answers in a bounded pool, so that memory and waiting stay bounded too. */
 export abstract class PinVault {
-  /** Undefined when the queue is full: answer `unavailable` and spend nothing. */
-  abstract reserve(): HashSlot | undefined;
+  /**
+   * Tenants take turns, and within a tenant its callers. Undefined when the queue is full: answer `unavailable` and spend
+   * nothing.
+   */
+  abstract reserve(asker: Asker): HashSlot | undefined;
   /**
    * Hashes a new PIN and returns what wraps it for a row.
    * @throws ServiceError HASH_QUEUE_FULL, retriable

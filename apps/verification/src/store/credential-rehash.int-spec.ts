@@ -69,7 +69,7 @@ async function stored(kind: Method): Promise<StoredCredential> {
 
 /** With the proof of a try that was counted, as the gate gives it. */
 async function compare(guess: string | Answers, credential: StoredCredential): Promise<boolean> {
-  const slot = now.reserve();
+  const slot = now.reserve({ tenant: 'acme', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     const counted = spentOf(await attempts.spend(attemptOf(), POLICY));

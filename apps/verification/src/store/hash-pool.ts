@@ -1,4 +1,6 @@
 import { METRICS } from '@countersign/observability';
+import { type Asker } from '../ports.js';
+import { FairQueue } from './fair-queue.js';
 
 /** Work that nobody waits for, of one hash at most, and what is left of it. */
 export type Later = () => Promise<Later | undefined>;
@@ -11,7 +13,7 @@ const LATER_LIMIT = 64;
  * comes. What nobody waits for runs when nobody else wants to, and one at a time.
  */
 export class HashPool {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new FairQueue<() => void>();
   readonly #later: Later[] = [];
   #running = 0;
   #reserved = 0;
@@ -51,10 +53,10 @@ export class HashPool {
     };
   }
 
-  /** First come, first served. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  /** Askers take turns: the guesses of one caller hold each of the others up by one hash at most. */
+  async run<T>(asker: Asker, task: () => Promise<T>): Promise<T> {
     const asked = performance.now();
-    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(asker, resolve));
     else this.#running += 1;
     const begun = performance.now();
     METRICS.hashWait.observe((begun - asked) / 1000);

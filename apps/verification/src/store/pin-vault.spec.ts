@@ -35,7 +35,7 @@ const cheap = await ArgonPinVault.open({
 });
 
 async function compare(guess: string, credential: StoredCredential | undefined): Promise<boolean> {
-  const slot = vault.reserve();
+  const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compare(GRANTED, guess, credential);
@@ -48,7 +48,7 @@ async function compareAnswers(
   guess: ReadonlyMap<string, string>,
   credential: StoredCredential | undefined,
 ): Promise<boolean> {
-  const slot = cheap.reserve();
+  const slot = cheap.reserve({ tenant: 'acme', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compareAnswers(GRANTED, guess, credential);
@@ -73,7 +73,7 @@ describe('the PIN vault', () => {
 
   it('never compares a try that was not granted, however right it is', async () => {
     const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
-    const slot = vault.reserve();
+    const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
     expect(await slot?.compare(asSpent({ ...TRY, granted: false }), PIN, credential)).toBe(false);
     slot?.release();
   });
@@ -129,7 +129,7 @@ describe('the PIN vault', () => {
           return Promise.resolve();
         },
       });
-      const slot = dearer.reserve();
+      const slot = dearer.reserve({ tenant: 'acme', caller: 'c' });
       const right = await slot?.compareAnswers(attempt, guess, old);
       expect([dearer.waiting, written]).toEqual([0, []]);
       slot?.release();
@@ -191,8 +191,12 @@ describe('the PIN vault', () => {
 
   it('hands out no more places than the pool and its queue have, and takes them back', async () => {
     const small = await ArgonPinVault.open({ keyring, cost: { ...COST, memoryKib: 8 }, concurrency: 1, queueLimit: 2 });
-    const slots = [small.reserve(), small.reserve(), small.reserve()];
-    expect(small.reserve()).toBeUndefined();
+    const slots = [
+      small.reserve({ tenant: 'acme', caller: 'c' }),
+      small.reserve({ tenant: 'acme', caller: 'c' }),
+      small.reserve({ tenant: 'acme', caller: 'c' }),
+    ];
+    expect(small.reserve({ tenant: 'acme', caller: 'c' })).toBeUndefined();
     await Promise.all(slots.flatMap((slot) => (slot ? [slot.compare(GRANTED, PIN, undefined)] : [])));
     for (const slot of slots) {
       slot?.release();

@@ -6,6 +6,7 @@ import { credentialContext } from '@countersign/stored-secrets';
 import {
   PinVault,
   type Answers,
+  type Asker,
   type CredentialRow,
   type HashSlot,
   type StoredCredential,
@@ -30,6 +31,9 @@ export interface PinVaultOptions {
    */
   readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
 }
+
+/** Whoever enrols many takes one turn among the callers. */
+const ENROLMENTS: Asker = { tenant: '', caller: 'enrolments' };
 
 /** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
@@ -64,7 +68,7 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.queued;
   }
 
-  override reserve(): HashSlot | undefined {
+  override reserve(asker: Asker): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;
     let outdated: Later | undefined;
@@ -76,7 +80,7 @@ export class ArgonPinVault extends PinVault {
         outdated = undefined;
       },
       compare: (attempt, guess, credential) =>
-        this.#pool.run(async () => {
+        this.#pool.run(asker, async () => {
           // A try that was not granted is hashed all the same, but never against the real credential.
           const stored = attempt.granted && credential ? await this.#unwrapHash(credential) : undefined;
           if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
@@ -88,7 +92,7 @@ export class ArgonPinVault extends PinVault {
         let right = guess.size > 0;
         // No early end: the time must not tell which answer was wrong, nor whether there is one.
         for (const [question, answer] of guess) {
-          right = (await this.#pool.run(() => this.#isRight(answer, stored?.get(question)))) && right;
+          right = (await this.#pool.run(asker, () => this.#isRight(answer, stored?.get(question)))) && right;
         }
         if (!right || stored === undefined || credential === undefined) return false;
         const old = [...guess].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
@@ -117,7 +121,7 @@ export class ArgonPinVault extends PinVault {
     return this.#reserved(async () => {
       for (const [place, credential] of earlier.entries()) {
         const stored = await this.#unwrapIfWhole(credential);
-        if (await this.#pool.run(() => this.#isRight(pin, stored))) return place;
+        if (await this.#pool.run(ENROLMENTS, () => this.#isRight(pin, stored))) return place;
       }
       return -1;
     });
@@ -129,7 +133,7 @@ export class ArgonPinVault extends PinVault {
   }
 
   #hash(secret: string): Promise<string> {
-    return this.#pool.run(() => hashSecret(secret, this.#options.cost));
+    return this.#pool.run(ENROLMENTS, () => hashSecret(secret, this.#options.cost));
   }
 
   async #reserved<T>(work: () => Promise<T>): Promise<T> {

@@ -65,7 +65,7 @@ async function stored(tenant: string, subject: string): Promise<StoredCredential
 
 /** With the proof of a try that was counted, as the gate gives it. */
 async function compare(guess: string, credential: StoredCredential, by = vault): Promise<boolean> {
-  const slot = by.reserve();
+  const slot = by.reserve({ tenant: 'acme', caller: 'c' });
   try {
     const counted = spentOf(await attempts.spend(attemptOf(), POLICY));
     return (await slot?.compare(counted, guess, credential)) ?? false;
