@@ -27,7 +27,8 @@ function readTimes(pid: string): ProcessTimes | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name of the program stands in brackets and may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const ticks = Number(fields[11]) + Number(fields[12]);
+    // With that of its children that have ended: PostgreSQL has a process for each connection, and they come and go.
+    const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
     return { parent: Number(fields[1]), ms: (ticks * 1000) / TICKS_PER_SECOND };
   } catch {
     return undefined;

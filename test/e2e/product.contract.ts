@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
 import { bodyOf, newName, newPhone, type Agent, type Json } from '../client.js';
 import { type Product } from '../product.js';
+import { limits } from './limits.contract.js';
 import { httpRefusals } from './refusals.contract.js';
 import { receipts } from './receipts.contract.js';
 import { restApi } from './rest.contract.js';
@@ -37,6 +38,9 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     });
     describe('the REST interface', () => {
       restApi(() => world);
+    });
+    describe('a limit', () => {
+      limits(() => world);
     });
     describe('a receipt', () => {
       receipts(() => world);

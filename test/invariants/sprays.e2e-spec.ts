@@ -52,6 +52,12 @@ describe('one PIN tried at two hundred subjects', () => {
   const first = (kind: string, about: 'caller' | 'agent', begun: number): Promise<AuditEvent> =>
     eventually(`${kind} is reported`, () => signals(kind, about)[0], begun + REPORTED_WITHIN_MS - Date.now());
 
+  const refusals = (): number =>
+    events
+      .ofTenants([tenant])
+      .filter(({ type }) => type === 'countersign.limit.refused.v1')
+      .reduce((sum, { value }) => sum + Number((unmapped(value)['detail'] as Json)['count']), 0);
+
   it('from one number is reported within a minute, although the limits stop it after five', async () => {
     const caller = newPhone();
     const begun = Date.now();
@@ -67,6 +73,8 @@ describe('one PIN tried at two hundred subjects', () => {
       SUBJECTS - SUBJECTS_PER_CALLER,
     ]);
     expect(JSON.stringify(value)).not.toContain(caller);
+    // Most of them were refused by the adapter alone: each is on record all the same.
+    await eventually('every refusal is on record', () => refusals() === SUBJECTS - SUBJECTS_PER_CALLER, 30_000);
   }, 120_000);
 
   it('from two hundred numbers is reported within a minute, as one PIN and as one agent, without the PIN', async () => {

@@ -1,4 +1,4 @@
-import { VerificationAdmitted, VerificationDecided } from '@countersign/contracts';
+import { message, RefusalsCounted, VerificationAdmitted, VerificationDecided } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type StoreDecision } from './ports.js';
 import { MemoryLimitStore } from './store/limit.memory-store.js';
@@ -8,6 +8,12 @@ let bed: TestBed;
 beforeEach(() => {
   bed = new TestBed();
 });
+
+/** What a front door tells of guesses that it refused. */
+function refusedBefore(more: Partial<RefusalsCounted>): RefusalsCounted {
+  const { sealed: _sealed, fingerprint: _fingerprint, repeatSeconds: _seconds, ...described } = requestOf();
+  return message(RefusalsCounted, { ...described, dimension: 'caller', count: 1, ...more });
+}
 
 const counts = (): unknown[] =>
   bed.log.facts.filter(({ kind }) => kind === 'limit.refused').map(({ detail }) => detail?.['count']);
@@ -61,6 +67,40 @@ describe('the rate limiter', () => {
     await bed.admit.execute(first);
     for (let n = 0; n < 20; n++) await bed.admit.execute(requestOf());
     expect(await bed.admit.execute(first)).toBeInstanceOf(VerificationAdmitted);
+  });
+
+  it('refuses from memory whomever a caller names that may meet no others, and lets it go on with those it has met', async () => {
+    bed.policies.limits = {
+      ...bed.policies.limits,
+      caller: { limit: 60, periodSeconds: 60 },
+      subjectsPerCaller: { limit: 5, periodSeconds: 3600 },
+    };
+    const ask = (n: number) => bed.admit.execute(requestOf({ subjectRef: `s-${n}` }));
+    for (let n = 0; n < 1000; n++) await ask(n);
+    expect(bed.store.decided).toBe(6);
+    for (let n = 0; n < 5; n++) expect(await ask(n)).toBeInstanceOf(VerificationAdmitted);
+    const { limitedBy } = (await ask(7)) as VerificationDecided;
+    expect([limitedBy?.dimension, limitedBy?.met?.length]).toEqual(['subjectsPerCaller', 5]);
+    bed.clock.advance(3_600_000);
+    expect(await ask(7)).toBeInstanceOf(VerificationAdmitted);
+  });
+
+  it('says which limit refused and for how long, so that a front door can refuse the next by itself', async () => {
+    for (let n = 0; n < 10; n++) await bed.admit.execute(requestOf());
+    for (const retryMs of [60_000, 47_500]) {
+      expect(await bed.admit.execute(requestOf())).toMatchObject({ limitedBy: { dimension: 'caller', retryMs } });
+      bed.clock.advance(12_500);
+    }
+  });
+
+  it('puts on record what a front door has refused by itself, and sees attacks in it', async () => {
+    for (let n = 0; n < 11; n++) await bed.admit.execute(requestOf());
+    for (let n = 0; n < 20; n++) bed.admit.refusedBefore(refusedBefore({ subjectRef: `customer-${n}`, count: 50 }));
+    bed.admit.refusedBefore(refusedBefore({ agent: 'gone' }));
+    await bed.report.flush();
+    expect(counts()).toEqual([1, 1000]);
+    expect(bed.log.facts.filter(({ kind }) => kind === 'signal.spray')).toHaveLength(1);
+    expect(bed.store.decided).toBe(11);
   });
 
   it('puts the first refusal on record before it answers, and a flood in one fact for each flush', async () => {

@@ -4,10 +4,12 @@ import {
   VerificationDecided,
   type LimitDimension,
   type Quota,
+  type RefusalsCounted,
   type VerificationRequested,
 } from '@countersign/contracts';
 import { ServiceError, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
+import { EXACT_LIMIT } from './domain/rule.js';
 import { type OverLimit, type Remembered } from './over-limit.js';
 import { type LimitStore, type StoreDecision } from './ports.js';
 import { type Questions } from './questions.js';
@@ -47,7 +49,8 @@ export class AdmitRequest {
       if (remembered) return await this.#refuse(request, question, remembered, 'memory');
       const decision = await this.store.admit(question);
       this.#tell(request, question, decision);
-      if (decision.refusedBy) return await this.#refuse(request, question, decision.refusedBy, 'store');
+      const { refusedBy } = decision;
+      if (refusedBy) return await this.#refuse(request, question, await this.#withMet(question, refusedBy), 'store');
       this.overLimit.admitted(question, this.clock.now());
       this.observe('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
@@ -56,6 +59,24 @@ export class AdmitRequest {
       if (!(error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE')) throw error;
       return decided(request, { outcome: 'unavailable' });
     }
+  }
+
+  /**
+   * Takes note of guesses that a front door has refused by itself, as if they had come here: signals and the record miss
+   * none of them.
+   */
+  refusedBefore(counted: RefusalsCounted): void {
+    const posed = this.questions.of(counted);
+    if (posed === undefined) return;
+    this.watch.note(counted, posed.question, posed.signals);
+    this.report.count('limit.refused', counted, posed.question, counted.dimension, counted.count);
+  }
+
+  /** With whom the caller may go on asking about, so that everybody else is refused from memory. */
+  async #withMet({ checks }: Question, refusedBy: Remembered): Promise<Remembered> {
+    const check = checks.find(({ dimension }) => dimension === refusedBy.dimension);
+    if (check?.dimension !== 'subjectsPerCaller' || check.rule.limit > EXACT_LIMIT) return refusedBy;
+    return { ...refusedBy, met: await this.store.met(check.key, check.rule) };
   }
 
   async #refuse(
@@ -69,9 +90,11 @@ export class AdmitRequest {
     await this.report.refused(request, question, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));
     const quota = quotaOf(question, by.dimension, { left: 0, resetMs: by.retryMs });
+    const { dimension, met } = by;
     return decided(request, {
       outcome: 'rate_limited',
       retryAfterSeconds,
+      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met: [...met] }) },
       ...(quota === undefined ? {} : { quotas: [quota] }),
     });
   }
@@ -91,7 +114,7 @@ export class AdmitRequest {
 
 function decided(
   request: VerificationRequested,
-  answer: Pick<VerificationDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>,
+  answer: Pick<VerificationDecided, 'outcome' | 'retryAfterSeconds' | 'limitedBy' | 'quotas'>,
 ): VerificationDecided {
   return message(VerificationDecided, { commandId: request.commandId, level: 'none', ...answer });
 }

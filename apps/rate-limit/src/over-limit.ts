@@ -1,16 +1,20 @@
 import { type LimitDimension } from '@countersign/contracts';
+import { RecentIds } from '@countersign/service';
 import { type Check, type Question } from './domain/decide.js';
 
 interface Entry {
   readonly until: number;
   readonly limit: number;
   readonly periodSeconds: number;
+  readonly met: ReadonlySet<string> | undefined;
 }
 
-/** A limit that is remembered as reached, and for how many milliseconds from now. */
+/** A limit that is reached, and for how many milliseconds from now. */
 export interface Remembered {
   readonly dimension: LimitDimension;
   readonly retryMs: number;
+  /** Of `subjectsPerCaller`: the members whom the caller may go on asking about; undefined: all but this one are asked. */
+  readonly met?: readonly string[];
 }
 
 /** Keys at most; the one that was added first makes room. */
@@ -26,9 +30,7 @@ const COMMAND_MS = 60_000;
  */
 export class OverLimit {
   readonly #entries = new Map<string, Entry>();
-  #commands = new Set<string>();
-  #older = new Set<string>();
-  #turned = 0;
+  readonly #passed = new RecentIds(COMMAND_MS, MOST_COMMANDS);
 
   get size(): number {
     return this.#entries.size;
@@ -37,28 +39,30 @@ export class OverLimit {
   /** The strictest of the limits that are known to be reached; undefined: the store has to decide. */
   find(question: Question, now: number): Remembered | undefined {
     // What was let through is answered again for free, also while its caller is over a limit: the store knows.
-    if (this.#commands.has(question.command) || this.#older.has(question.command)) return undefined;
+    if (this.#passed.has(question.command)) return undefined;
     let found: Remembered | undefined;
     for (const check of question.checks) {
       if (check.shadow) continue;
-      const name = nameOf(check, question);
-      const entry = this.#entries.get(name);
-      if (entry === undefined) continue;
-      const { limit, periodSeconds } = check.rule;
-      const holds = entry.until > now && entry.limit === limit && entry.periodSeconds === periodSeconds;
-      if (!holds) this.#entries.delete(name);
-      else if (found === undefined || entry.until - now > found.retryMs) {
-        found = { dimension: check.dimension, retryMs: entry.until - now };
+      for (const name of namesOf(check, question)) {
+        const entry = this.#entries.get(name);
+        if (entry === undefined || entry.met?.has(question.member)) continue;
+        const { limit, periodSeconds } = check.rule;
+        const holds = entry.until > now && entry.limit === limit && entry.periodSeconds === periodSeconds;
+        if (!holds) this.#entries.delete(name);
+        else if (found === undefined || entry.until - now > found.retryMs) {
+          const { dimension } = check;
+          found = { dimension, retryMs: entry.until - now, ...(entry.met && { met: [...entry.met] }) };
+        }
       }
     }
     return found;
   }
 
   /** Remembers the limit that has refused. */
-  refused(question: Question, { dimension, retryMs }: Remembered, now: number): void {
+  refused(question: Question, { dimension, retryMs, met }: Remembered, now: number): void {
     const check = question.checks.find((one) => one.dimension === dimension);
     if (check === undefined) return;
-    const name = nameOf(check, question);
+    const name = nameOf(check, question, met !== undefined);
     if (this.#entries.size >= MOST_KEYS && !this.#entries.has(name)) {
       for (const first of this.#entries.keys()) {
         this.#entries.delete(first);
@@ -66,17 +70,12 @@ export class OverLimit {
       }
     }
     const { limit, periodSeconds } = check.rule;
-    this.#entries.set(name, { until: now + retryMs, limit, periodSeconds });
+    this.#entries.set(name, { until: now + retryMs, limit, periodSeconds, met: met && new Set(met) });
   }
 
   /** Remembers that a command was let through. */
   admitted({ command }: Question, now: number): void {
-    if (now - this.#turned > COMMAND_MS || this.#commands.size >= MOST_COMMANDS) {
-      this.#older = this.#commands;
-      this.#commands = new Set();
-      this.#turned = now;
-    }
-    this.#commands.add(command);
+    this.#passed.add(command, now);
   }
 
   /** Something was set, reset or given back: everything is decided anew. */
@@ -85,7 +84,12 @@ export class OverLimit {
   }
 }
 
-/** Whom a caller has met already is let through although the caller may meet no others. */
-function nameOf({ dimension, key }: Check, { member }: Question): string {
-  return dimension === 'subjectsPerCaller' ? `${dimension}:${key}:${member}` : `${dimension}:${key}`;
+/** As long as it is not known whom a caller has met, only the one that was refused is: by a name of its own. */
+function nameOf({ dimension, key }: Check, { member }: Question, metIsKnown: boolean): string {
+  const ofKey = `${dimension}:${key}`;
+  return dimension === 'subjectsPerCaller' && !metIsKnown ? `${ofKey}:${member}` : ofKey;
+}
+
+function namesOf(check: Check, question: Question): string[] {
+  return [...new Set([nameOf(check, question, true), nameOf(check, question, false)])];
 }

@@ -25,6 +25,8 @@ export interface StoreDecision extends Omit<Decision, 'refusedBy'> {
 export abstract class LimitStore {
   /** @throws ServiceError DATABASE_UNAVAILABLE; then nothing passes */
   abstract admit(question: Question): Promise<StoreDecision>;
+  /** Whom a key has met within the period of this limit, up to 64: the members of {@link LimitKeys.short}. */
+  abstract met(key: string, rule: Rule): Promise<readonly string[]>;
   /** Takes back what an admitted command has spent. False: there was nothing to take back. */
   abstract refund(question: Question): Promise<boolean>;
   /** Forgets what a key has used of one limit. */

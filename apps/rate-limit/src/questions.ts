@@ -1,4 +1,4 @@
-import { type LimitDimension, type VerificationRequested } from '@countersign/contracts';
+import { type GuessDescribed, type LimitDimension } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
 import { type Check, type Question } from './domain/decide.js';
 import { ruleFor, type Settings } from './domain/settings.js';
@@ -6,7 +6,7 @@ import { type LimitKeys, type LimitPolicies, type Limits } from './ports.js';
 
 /** The parts of a request that limits are about. */
 export type Asked = Pick<
-  VerificationRequested,
+  GuessDescribed,
   'commandId' | 'tenant' | 'agent' | 'subjectKind' | 'subjectRef' | 'callId' | 'callerKey'
 >;
 

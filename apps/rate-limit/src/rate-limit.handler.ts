@@ -6,6 +6,7 @@ import {
   LimitResetRequested,
   LimitStateRequested,
   LimitTightenRequested,
+  RefusalsCounted,
   VerificationAdmitted,
   VerificationRequested,
 } from '@countersign/contracts';
@@ -25,6 +26,11 @@ export class RateLimitHandler {
   async admit(@Payload() request: VerificationRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     const result = await this.admitRequest.execute(request);
     return result instanceof VerificationAdmitted ? passOn(context, result) : replyTo(context, result);
+  }
+
+  @MessagePattern(RefusalsCounted.type)
+  refusedBefore(@Payload() counted: RefusalsCounted): void {
+    this.admitRequest.refusedBefore(counted);
   }
 
   @MessagePattern(LimitOverrideRequested.type)

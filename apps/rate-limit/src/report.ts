@@ -1,11 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import {
-  FactRecorded,
-  message,
-  type FactKind,
-  type LimitDimension,
-  type VerificationRequested,
-} from '@countersign/contracts';
+import { FactRecorded, message, type FactKind, type GuessDescribed, type LimitDimension } from '@countersign/contracts';
 import { ServiceError, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
 import { type FactLog } from './ports.js';
@@ -35,7 +29,7 @@ export class Report {
   ) {}
 
   /** @throws ServiceError DATABASE_UNAVAILABLE when it is the first one of its key and cannot be written */
-  async refused(request: VerificationRequested, question: Question, dimension: LimitDimension): Promise<void> {
+  async refused(request: GuessDescribed, question: Question, dimension: LimitDimension): Promise<void> {
     const name = nameOf('limit.refused', question, dimension);
     if (this.#tallies.has(name)) return this.count('limit.refused', request, question, dimension);
     const fact = limitFact('limit.refused', request, question, dimension);
@@ -49,17 +43,17 @@ export class Report {
     }
   }
 
-  /** To be written at the next flush. */
-  count(kind: FactKind, request: VerificationRequested, question: Question, dimension: LimitDimension): void {
+  /** To be written at the next flush. @param times how often it happened */
+  count(kind: FactKind, request: GuessDescribed, question: Question, dimension: LimitDimension, times = 1): void {
     const name = nameOf(kind, question, dimension);
     const tally = this.#tallies.get(name);
-    if (tally) tally.count++;
-    else this.#tallies.set(name, { fact: limitFact(kind, request, question, dimension), count: 1 });
+    if (tally) tally.count += times;
+    else this.#tallies.set(name, { fact: limitFact(kind, request, question, dimension), count: times });
     if (this.#tallies.size >= MOST_KEYS) void this.flush().catch(() => undefined);
   }
 
   /** The same, at most once in the limit's period. */
-  near(request: VerificationRequested, question: Question, dimension: LimitDimension): void {
+  near(request: GuessDescribed, question: Question, dimension: LimitDimension): void {
     const name = nameOf('limit.near', question, dimension);
     const now = this.clock.now();
     if ((this.#near.get(name) ?? 0) > now) return;
@@ -107,7 +101,7 @@ function withCount(fact: FactRecorded, count: number): FactRecorded {
 
 function limitFact(
   kind: FactKind,
-  request: VerificationRequested,
+  request: GuessDescribed,
   { checks }: Question,
   dimension: LimitDimension,
 ): FactRecorded {
@@ -119,7 +113,7 @@ function limitFact(
 }
 
 /** A fact about a request: who called, never what was sealed. */
-export function factOf(kind: FactKind, request: VerificationRequested): FactRecorded {
+export function factOf(kind: FactKind, request: GuessDescribed): FactRecorded {
   return message(FactRecorded, {
     factId: uuid(),
     kind,

@@ -5,6 +5,7 @@ import {
   LimitResetRequested,
   LimitStateRequested,
   LimitTightenRequested,
+  RefusalsCounted,
   TOPICS,
   VerificationRequested,
 } from '@countersign/contracts';
@@ -13,7 +14,7 @@ import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { KeyedHash } from '@countersign/sealing';
-import { checked, loadSettings, type Clock, type Environment } from '@countersign/service';
+import { checked, loadSettings, SteadyClock, type Environment } from '@countersign/service';
 import { RateLimit1764000000002 } from '../migrations/1764000000002-rate-limit.js';
 import { RateLimitDeliveries1764000100002 } from '../migrations/1764000100002-deliveries.js';
 import { Limits1764000600001 } from '../migrations/1764000600001-limits.js';
@@ -35,8 +36,6 @@ import { Watch } from './watch.js';
 const NAME = 'rate-limit';
 /** How soon a change that another copy has made holds here. */
 const REFRESH_MS = 1_000;
-/** A clock that nobody sets: it measures lengths of time. */
-const STEADY: Clock = { now: () => performance.now() };
 
 /** Starts the rate limiter. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
 export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
@@ -44,6 +43,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const { requests, limitCommands, admissions, directory, facts } = TOPICS;
   const topics = [requests, limitCommands, admissions, directory, facts, DEAD_LETTERS];
+  const steady = new SteadyClock();
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   const database = await host.database(
     'rate_limit',
@@ -56,12 +56,12 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const keys = new HashedLimitKeys(hash);
   const store = new PostgresLimitStore(database);
   const apart = new PostgresSettingsStore(database, wake);
-  const questions = new Questions(policies, keys, STEADY);
+  const questions = new Questions(policies, keys, steady);
   const overLimit = new OverLimit();
-  const report = new Report(new OutboxFactLog(database, wake), STEADY);
-  const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, STEADY);
+  const report = new Report(new OutboxFactLog(database, wake), steady);
+  const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
   const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
-  const watch = new Watch(report, STEADY, (tenant, seconds) => {
+  const watch = new Watch(report, steady, (tenant, seconds) => {
     manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
   });
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {
@@ -85,7 +85,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     overLimit,
     report,
     watch,
-    STEADY,
+    steady,
     (outcome, dimension, source) => METRICS.limitDecisions.inc({ outcome, dimension, source }),
   );
   const app = await createBusApp(RateLimitModule.with({ admitRequest, manage }), {
@@ -94,6 +94,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     deliveries: new PostgresDeliveries(database),
     messages: [
       VerificationRequested,
+      RefusalsCounted,
       LimitOverrideRequested,
       LimitResetRequested,
       LimitStateRequested,

@@ -1,4 +1,4 @@
-import { type FactKind, type SignalPolicy, type VerificationRequested } from '@countersign/contracts';
+import { type FactKind, type GuessDescribed, type SignalPolicy } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
 import { factOf, type Report } from './report.js';
@@ -35,7 +35,7 @@ export class Watch {
     this.#turned = clock.now();
   }
 
-  note(request: VerificationRequested, { checks, member }: Question, policy: Required<SignalPolicy>): void {
+  note(request: GuessDescribed, { checks, member }: Question, policy: Required<SignalPolicy>): void {
     this.#turn();
     const keyOf = (dimension: string): string => checks.find((check) => check.dimension === dimension)?.key ?? '';
     const caller = keyOf('caller');
@@ -48,7 +48,7 @@ export class Watch {
     key: string,
     other: string,
     most: number,
-    request: VerificationRequested,
+    request: GuessDescribed,
     policy: Required<SignalPolicy>,
   ): void {
     const name = `${kind}:${key}`;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { KeyedHash, Secret } from '@countersign/sealing';
-import { ADMIN_KEY, AGENT_KEY, TestBed } from './test-bed.js';
+import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, TestBed } from './test-bed.js';
 
 const hash = new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url')));
 const LIMITS = '/v1/tenants/acme/limits';
@@ -76,8 +76,8 @@ describe('the limits of a tenant', () => {
 });
 
 describe('the quotas of the asker', () => {
-  const guess = () =>
-    bed.call('POST', '/v1/verifications', { key: AGENT_KEY, body: { method: 'pin', subject: 'c-1', pin: '4821' } });
+  const guess = (key = AGENT_KEY) =>
+    bed.call('POST', '/v1/verifications', { key, body: { method: 'pin', subject: 'c-1', pin: '4821' } });
   const quota = (left: number) => [
     { name: 'agent' as const, limit: 600, periodSeconds: 60, left, resetSeconds: 7 },
     { name: 'tenant' as const, limit: 6000, periodSeconds: 60, left: 5000, resetSeconds: 9 },
@@ -110,5 +110,17 @@ describe('the quotas of the asker', () => {
     });
     expect(headers.get('ratelimit')).toBeNull();
     expect(headers.get('retry-after')).toBeNull();
+  });
+
+  it('refuse on by themselves for as long as they said, and without asking anybody', async () => {
+    const limitedBy = { dimension: 'agent', retryMs: 7_000 } as const;
+    bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 7, quotas: quota(0).slice(0, 1), limitedBy });
+    await guess(OTHER_AGENT_KEY);
+    const asked = bed.commands.length;
+    const { status, headers } = await guess(OTHER_AGENT_KEY);
+    expect(status).toBe(429);
+    expect(headers.get('retry-after')).toMatch(/^[67]$/);
+    expect(headers.get('ratelimit')).toMatch(/^"agent";r=0;t=[67]$/);
+    expect(bed.commands).toHaveLength(asked);
   });
 });

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { message, VerificationDecided, VerificationRequested, type AgentPublished } from '@countersign/contracts';
-import { createReplyKey, KeyedHash, Sealer, type SealBinding } from '@countersign/sealing';
-import { believeSuccess, ServiceError } from '@countersign/service';
-import { CommandBus, ReplyTimeout } from './ports.js';
+import { message, VerificationDecided, type AgentPublished, type VerificationRequested } from '@countersign/contracts';
+import { KeyedHash, Sealer, type SealBinding } from '@countersign/sealing';
+import { ServiceError } from '@countersign/service';
+import { VerificationClient } from '@countersign/verification-client';
 
 /** How long the answer to an Idempotency-Key is given again: a day. */
 const KEY_REPEAT_SECONDS = 86_400;
@@ -36,10 +36,9 @@ export interface Guess {
 @Injectable()
 export class RequestVerification {
   constructor(
-    private readonly bus: CommandBus,
+    private readonly client: VerificationClient,
     private readonly hash: KeyedHash,
     private readonly sealer: Sealer,
-    private readonly timeout: ReplyTimeout,
   ) {}
 
   /**
@@ -51,9 +50,8 @@ export class RequestVerification {
     const { subject, callId, guessed } = guess;
     const { method } = guessed;
     const commandId = this.#commandId(agent.agent, idempotencyKey);
-    const replyKey = createReplyKey();
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
-    const request = message(VerificationRequested, {
+    const described = {
       commandId,
       // What was guessed is a part: another guess under the same key is another request, not a repetition.
       fingerprint: this.hash.hash(
@@ -68,18 +66,18 @@ export class RequestVerification {
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       tenant,
       agent: agent.agent,
-      channel: 'rest',
+      channel: 'rest' as const,
       method,
       subjectKind: subject.kind,
       subjectRef: reference,
       ...(callId === undefined ? {} : { callId }),
       callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
       callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
-      ...(await this.#sealed(guessed, replyKey, { commandId, tenant })),
-    });
+    };
     try {
-      const decided = await this.bus.ask(request, VerificationDecided, this.timeout.milliseconds);
-      return believeSuccess(decided, replyKey);
+      return await this.client.decide(agent, described, (replyKey) =>
+        this.#sealed(guessed, replyKey, { commandId, tenant }),
+      );
     } catch (error) {
       if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { SystemClock } from '@countersign/service';
+import { VerificationClient } from '@countersign/verification-client';
 import { CallsController } from './calls.controller.js';
 import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
@@ -18,6 +19,7 @@ import { VerificationsController } from './verifications.controller.js';
 /** What stands behind the ports. */
 export interface RestAdapterParts {
   readonly bus: CommandBus;
+  readonly client: VerificationClient;
   readonly hash: KeyedHash;
   readonly sealer: Sealer;
   readonly health: Health;
@@ -43,6 +45,7 @@ export class RestAdapterModule {
         Manage,
         RequestVerification,
         { provide: CommandBus, useValue: parts.bus },
+        { provide: VerificationClient, useValue: parts.client },
         { provide: KeyedHash, useValue: parts.hash },
         { provide: Sealer, useValue: parts.sealer },
         { provide: Health, useValue: parts.health },

@@ -6,6 +6,7 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
+import { openVerificationClient } from '@countersign/verification-client';
 import { Authenticator } from './authenticate.js';
 import { checkedAdminKey, RestSettings } from './config.js';
 import { createAdapter, guardEdge, type KnownRoute } from './http-edge.js';
@@ -44,9 +45,10 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     const directory = await host.directory();
     const adapter = createAdapter(host.tracer);
     const routes = guardEdge(adapter, new Authenticator(adminKey, directory, new SystemClock()), host.logger);
+    const client = openVerificationClient(host, bus, hash, settings.REPLY_TIMEOUT_MS);
     const timeout = { milliseconds: settings.REPLY_TIMEOUT_MS };
     const app = await NestFactory.create<NestFastifyApplication>(
-      RestAdapterModule.with({ bus, hash, sealer, health: host.health, timeout }),
+      RestAdapterModule.with({ bus, client, hash, sealer, health: host.health, timeout }),
       adapter,
       { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
     );

@@ -17,6 +17,7 @@ import {
   ReceiptIntrospectionRequested,
   ReceiptKeysAnswered,
   ReceiptKeysRequested,
+  RefusalsCounted,
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
@@ -48,6 +49,7 @@ type Answer = Partial<FieldsOf<CommandAnswered>>;
 const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
   [
     VerificationRequested,
+    RefusalsCounted,
     TenantChangeRequested,
     AgentCreateRequested,
     AgentRotateRequested,
@@ -172,7 +174,7 @@ export class TestBed {
     this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
     const reply = this.#answerTo(type, String(fields['commandId']), fields);
-    if (reply === undefined) return;
+    if (reply === undefined || type === RefusalsCounted.type) return;
     if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
     const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
     await this.broker.send([toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers })]);

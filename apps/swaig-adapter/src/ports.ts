@@ -3,8 +3,6 @@ import {
   type CallStateAnswered,
   type CallStateRequested,
   type FactRecorded,
-  type VerificationDecided,
-  type VerificationRequested,
 } from '@countersign/contracts';
 
 /** Who may call. A copy in memory: asking it costs no I/O. */
@@ -15,19 +13,13 @@ export abstract class Agents {
   abstract agent(agent: string): AgentPublished | undefined;
 }
 
-/** The services behind the bus that count, compare and decide. */
-export abstract class Verifications {
+/** What the services know of calls. */
+export abstract class CallStates {
   /**
-   * Asks for a decision and waits for it, at most the time of the setting REPLY_TIMEOUT_MS.
-   * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE; the guess may or may not have been counted
-   */
-  abstract decide(request: VerificationRequested): Promise<VerificationDecided>;
-
-  /**
-   * Asks what is known of the caller of a call.
+   * Asks what is known of the caller of a call, and waits at most the time of the setting REPLY_TIMEOUT_MS.
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE
    */
-  abstract callState(request: CallStateRequested): Promise<CallStateAnswered>;
+  abstract of(request: CallStateRequested): Promise<CallStateAnswered>;
 }
 
 /** Where facts go that become true here. */

@@ -6,8 +6,9 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
+import { openVerificationClient } from '@countersign/verification-client';
 import { AuthenticateAgent } from './authenticate-agent.js';
-import { BusFacts, BusVerifications } from './bus-verifications.js';
+import { BusCallStates, BusFacts } from './bus-ports.js';
 import { PublicUrl, SwaigSettings } from './config.js';
 import { CaptureTokens } from './capture-token.js';
 import { createHttpDoor } from './http-door.js';
@@ -47,7 +48,8 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
         publicUrl: new PublicUrl(() => settings.PUBLIC_URL?.replace(/\/+$/, '') ?? local),
         sealer,
         hash,
-        verifications: new BusVerifications(bus, settings.REPLY_TIMEOUT_MS),
+        client: openVerificationClient(host, bus, hash, settings.REPLY_TIMEOUT_MS),
+        calls: new BusCallStates(bus, settings.REPLY_TIMEOUT_MS),
         facts: new BusFacts(bus),
         tokens,
         clock,

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
 import { KeyedHash, type Sealer } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
+import { type VerificationClient } from '@countersign/verification-client';
 import { AnswerCall } from './answer-call.js';
 import { PublicUrl, SwaigSettings } from './config.js';
 import { HealthController } from './health.controller.js';
@@ -9,7 +10,7 @@ import { CaptureController } from './capture.controller.js';
 import { CapturePin } from './capture-pin.js';
 import { type CaptureTokens } from './capture-token.js';
 import { CollectPin } from './collect-pin.js';
-import { type Facts, type Verifications } from './ports.js';
+import { type CallStates, type Facts } from './ports.js';
 import { RequestTransfer } from './request-transfer.js';
 import { SwaigController } from './swaig.controller.js';
 import { TellStatus } from './tell-status.js';
@@ -21,7 +22,8 @@ export interface SwaigParts {
   readonly publicUrl: PublicUrl;
   readonly sealer: Sealer;
   readonly hash: KeyedHash;
-  readonly verifications: Verifications;
+  readonly client: VerificationClient;
+  readonly calls: CallStates;
   readonly facts: Facts;
   readonly tokens: CaptureTokens;
   readonly clock: Clock;
@@ -31,11 +33,11 @@ export interface SwaigParts {
 @Module({})
 export class SwaigAdapterModule {
   static with(parts: SwaigParts): DynamicModule {
-    const { hash, verifications, facts, tokens, clock, publicUrl } = parts;
-    const verifyCaller = new VerifyCaller(parts.sealer, hash, verifications);
+    const { hash, calls, facts, tokens, clock, publicUrl } = parts;
+    const verifyCaller = new VerifyCaller(parts.sealer, hash, parts.client);
     const answerCall = new AnswerCall({
       verifyCaller,
-      tellStatus: new TellStatus(hash, verifications),
+      tellStatus: new TellStatus(hash, calls),
       requestTransfer: new RequestTransfer(facts, hash, clock),
       collectPin: new CollectPin(tokens, hash, clock, publicUrl.get),
     });

@@ -1,14 +1,14 @@
 import { CallStateRequested, message, type AgentPublished, type CallStateAnswered } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/sealing';
 import { callerOf } from './caller.js';
-import { type Verifications } from './ports.js';
+import { type CallStates } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** Tells what is known of the caller, from the services' own record and from nothing that a request says. */
 export class TellStatus {
   constructor(
     private readonly hash: KeyedHash,
-    private readonly verifications: Verifications,
+    private readonly calls: CallStates,
   ) {}
 
   /**
@@ -18,8 +18,6 @@ export class TellStatus {
   async execute(agent: AgentPublished, call: FunctionCall): Promise<CallStateAnswered | undefined> {
     const { callId } = callerOf(agent, call, this.hash);
     if (callId === undefined) return undefined;
-    return this.verifications.callState(
-      message(CallStateRequested, { tenant: agent.tenant, agent: agent.agent, callId }),
-    );
+    return this.calls.of(message(CallStateRequested, { tenant: agent.tenant, agent: agent.agent, callId }));
   }
 }

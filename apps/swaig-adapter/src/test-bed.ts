@@ -8,6 +8,7 @@ import {
   encodeMessage,
   FactRecorded,
   message,
+  RefusalsCounted,
   TOPICS,
   VerificationDecided,
   VerificationRequested,
@@ -57,6 +58,8 @@ export class TestBed {
   readonly requests: VerificationRequested[] = [];
   readonly stateRequests: CallStateRequested[] = [];
   readonly facts: FactRecorded[] = [];
+  /** What the adapter told of guesses that it refused by itself. */
+  readonly refusals: RefusalsCounted[] = [];
   readonly hash = new KeyedHash(new Secret(IDENTIFIER_KEY));
   readonly fatal: Error[] = [];
   log = '';
@@ -172,6 +175,10 @@ export class TestBed {
         return;
       }
       default:
+        if (headers[HEADERS.type] === RefusalsCounted.type) {
+          this.refusals.push(message(RefusalsCounted, fields as FieldsOf<RefusalsCounted>));
+          return;
+        }
         return this.#decide(taken, message(VerificationRequested, fields as FieldsOf<VerificationRequested>));
     }
   }

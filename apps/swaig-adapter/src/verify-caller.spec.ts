@@ -1,12 +1,7 @@
-import {
-  message,
-  VerificationDecided,
-  type CallStateAnswered,
-  type VerificationRequested,
-} from '@countersign/contracts';
+import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
 import { createReplyKey, createSealingKeys, Sealer, sealReply } from '@countersign/sealing';
-import { eventually } from '@countersign/testing';
-import { Verifications } from './ports.js';
+import { eventually, ManualClock } from '@countersign/testing';
+import { StandingRefusals, VerificationClient } from '@countersign/verification-client';
 import { TEXTS as ALL_TEXTS } from './texts.js';
 import { basic, PASSWORD, PHONE, pinCall, receiptOf, sample, TestBed, type Received } from './test-bed.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
@@ -16,16 +11,12 @@ import { VerifyCaller } from './verify-caller.js';
 const TEXTS = ALL_TEXTS.en;
 
 /** Decides when it is told to. */
-class HeldVerifications extends Verifications {
-  override callState(): Promise<CallStateAnswered> {
-    return Promise.reject(new Error('nobody asks'));
-  }
-
+class HeldVerifications {
   readonly asked: VerificationRequested[] = [];
   release: () => void = () => undefined;
   readonly #released = new Promise<void>((resolve) => (this.release = resolve));
 
-  override async decide(request: VerificationRequested): Promise<VerificationDecided> {
+  async decide(request: VerificationRequested): Promise<VerificationDecided> {
     this.asked.push(request);
     await this.#released;
     return message(VerificationDecided, { commandId: request.commandId, outcome: 'rejected', level: 'none' });
@@ -136,7 +127,14 @@ describe('a repeated delivery', () => {
   it('joins the one under way here, and both get its answer', async () => {
     const verifications = new HeldVerifications();
     const keys = await createSealingKeys('k1');
-    const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, verifications);
+    const clock = new ManualClock();
+    const [publish, observe] = [() => Promise.resolve(), () => undefined];
+    const client = new VerificationClient(
+      (request) => verifications.decide(request),
+      new StandingRefusals(bed.hash, clock, publish, observe),
+      clock,
+    );
+    const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, client);
     const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
     const agent = exampleAgent('desk', 'acme', PASSWORD);
     const guess = (pin: string): Promise<VerificationDecided> =>
@@ -275,5 +273,26 @@ describe('an answer', () => {
       async () => (await bed.verify({ pin: '4217' })).body['response'] === 'Nope.',
     );
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
+  });
+});
+
+describe('a caller over a limit', () => {
+  it('hears so at once, while nothing is sealed or asked, and the limiter is told how often', async () => {
+    const limitedBy = { dimension: 'caller', retryMs: 60_000 } as const;
+    bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 60, limitedBy });
+    const caller_id_num = '+12025550177';
+    const refused = await bed.verify({ pin: '4217' }, { caller_id_num });
+    for (let n = 0; n < 20; n++) {
+      const again = await bed.verify({ pin: `48${n + 10}` }, { caller_id_num });
+      expect(again.body['response']).toEqual(expect.stringContaining('seconds'));
+      expect(again.body['action']).toBeUndefined();
+    }
+    expect(refused.body['response']).toEqual(expect.stringContaining('60 seconds'));
+    expect(bed.requests).toHaveLength(1);
+    bed.decide = () => ({});
+    expect((await bed.verify({ pin: '4217' })).body['response']).toBe(TEXTS.rejected);
+    await eventually('all are told', () => bed.refusals.reduce((sum, { count }) => sum + count, 0) === 20);
+    expect(bed.refusals.every(({ dimension, callerTail }) => dimension === 'caller' && callerTail === '77')).toBe(true);
+    expect(JSON.stringify(bed.refusals)).not.toMatch(/"pin":|sealed|1202555/);
   });
 });

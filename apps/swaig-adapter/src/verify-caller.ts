@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { message, VerificationRequested, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
-import { createReplyKey, type KeyedHash, type Sealer } from '@countersign/sealing';
-import { believeSuccess } from '@countersign/service';
+import { type AgentPublished, type VerificationDecided } from '@countersign/contracts';
+import { type KeyedHash, type Sealer } from '@countersign/sealing';
+import { type VerificationClient } from '@countersign/verification-client';
 import { type Caller, callerOf, customerIdOf } from './caller.js';
-import { type Verifications } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** How long a repeated delivery of the same call gets the same answer, in seconds. */
@@ -30,7 +29,7 @@ export class VerifyCaller {
   constructor(
     private readonly sealer: Sealer,
     private readonly hash: KeyedHash,
-    private readonly verifications: Verifications,
+    private readonly client: VerificationClient,
   ) {}
 
   /**
@@ -76,12 +75,12 @@ export class VerifyCaller {
     }
   }
 
-  async #ask(agent: AgentPublished, attempt: Attempt, fingerprint: string): Promise<VerificationDecided> {
+  #ask(agent: AgentPublished, attempt: Attempt, fingerprint: string): Promise<VerificationDecided> {
     const { commandId, repeatSeconds, caller, guess } = attempt;
     const { tenant } = agent;
-    const replyKey = createReplyKey();
-    const decision = await this.verifications.decide(
-      message(VerificationRequested, {
+    return this.client.decide(
+      agent,
+      {
         commandId,
         fingerprint,
         repeatSeconds,
@@ -90,10 +89,11 @@ export class VerifyCaller {
         channel: 'swaig',
         method: guess.method,
         ...caller,
+      },
+      async (replyKey) => ({
         sealed: await this.sealer.seal({ ...secretOf(guess), replyKey }, { commandId, tenant }),
       }),
     );
-    return believeSuccess(decision, replyKey);
   }
 
   /** Without a call id nothing tells a repeated delivery from a second guess, so each counts. */

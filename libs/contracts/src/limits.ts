@@ -15,7 +15,7 @@ import { Message } from './message.js';
 import { IsName } from './names.js';
 import { Limit, LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
 import { TOPICS } from './topics.js';
-import { type VerificationAdmitted } from './verification.js';
+import { GuessDescribed, type VerificationAdmitted } from './verification.js';
 
 /** Whose limit a command is about. */
 export class LimitTarget {
@@ -74,6 +74,17 @@ export class LimitRefundRequested extends Message {
   get partitionKey(): string {
     return this.tenant;
   }
+}
+
+/**
+ * Guesses alike that a front door has refused by itself, because a limit that had refused before them still stood: for the
+ * record and for the limiter's signals. Told on the topic of the guesses, so that it comes to the copy that sees the others.
+ */
+export class RefusalsCounted extends GuessDescribed {
+  static readonly type = 'limit.refusals-counted.v1';
+  static readonly topic = TOPICS.requests.name;
+  @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
+  @IsInt() @Min(1) count!: number;
 }
 
 /** Tells the limiter of an attack that another service has seen. */

@@ -17,6 +17,7 @@ import {
 } from 'class-validator';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
+import { LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
 import { REPLY, TOPICS } from './topics.js';
 
 export const OUTCOMES = ['verified', 'rejected', 'locked', 'rate_limited', 'disabled', 'unavailable'] as const;
@@ -39,20 +40,10 @@ export interface Violation {
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
-/**
- * A guess at the PIN or the answers of a subject, as the front doors publish it. What was guessed is sealed for the
- * verification service; telephone numbers appear only as keyed hashes.
- */
-export class VerificationRequested extends Message {
-  static readonly type: string = 'verification.requested.v1';
-  static readonly topic: string = TOPICS.requests.name;
-
-  /** Idempotency key end to end: the same id within `repeatSeconds` gets the stored answer and costs no attempt. */
+/** What a front door tells of a guess, besides what was guessed: telephone numbers appear only as keyed hashes. */
+export abstract class GuessDescribed extends Message {
+  /** Idempotency key end to end: the same id within the time of its repetition gets the stored answer and costs no attempt. */
   @Length(8, 128) commandId!: string;
-  /** Keyed hash of the whole request; the same `commandId` with another fingerprint is refused, not answered. */
-  @Matches(HEX_64) fingerprint!: string;
-  /** How long a stored answer is given again, in seconds (60 for SWAIG, 86400 for an Idempotency-Key). */
-  @IsInt() @Min(1) @Max(604_800) repeatSeconds!: number;
   @IsName() tenant!: string;
   @IsName() agent!: string;
   @IsIn(['swaig', 'rest']) channel!: 'swaig' | 'rest';
@@ -65,6 +56,22 @@ export class VerificationRequested extends Message {
   @Matches(HEX_64) callerKey!: string;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
+
+  /** All that is asked about one subject stays in order, and comes to one copy of a service. */
+  get partitionKey(): string {
+    return `${this.tenant}:${this.subjectKind}:${this.subjectRef}`;
+  }
+}
+
+/** A guess at the PIN or the answers of a subject, as the front doors publish it, sealed for the verification service. */
+export class VerificationRequested extends GuessDescribed {
+  static readonly type: string = 'verification.requested.v1';
+  static readonly topic: string = TOPICS.requests.name;
+
+  /** Keyed hash of the whole request; the same `commandId` with another fingerprint is refused, not answered. */
+  @Matches(HEX_64) fingerprint!: string;
+  /** How long a stored answer is given again, in seconds (60 for SWAIG, 86400 for an Idempotency-Key). */
+  @IsInt() @Min(1) @Max(604_800) repeatSeconds!: number;
   /**
    * Compact JWE of `{pin, replyKey}` or `{answers: {question: text}, replyKey}`, bound to `commandId` and `tenant`;
    * `replyKey` seals the receipt of the answer.
@@ -75,10 +82,6 @@ export class VerificationRequested extends Message {
    * because a weak new PIN is refused before the guess is counted, and nobody looks at a guess before that.
    */
   @IsOptional() @Length(1, 8192) sealedNewPin?: string;
-
-  get partitionKey(): string {
-    return `${this.tenant}:${this.subjectKind}:${this.subjectRef}`;
-  }
 }
 
 /** What is left of a quota of the asker's own: its agent's or its tenant's. Nothing about callers and subjects. */
@@ -100,6 +103,15 @@ export class VerificationAdmitted extends VerificationRequested {
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
 }
 
+/** A limit that has refused, and refuses on for a while. */
+export class StandingLimit {
+  @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
+  /** Milliseconds from the decision to the first moment at which it lets one more pass. */
+  @IsInt() @Min(0) retryMs!: number;
+  /** Of `subjectsPerCaller`: whom the caller has met and may go on asking about, as `KeyedHash.short` names them. */
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) met?: string[];
+}
+
 /** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */
 export class VerificationDecided extends Message {
   static readonly type = 'verification.decided.v1';
@@ -118,6 +130,8 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsInt() @Min(0) attemptsLeft?: number;
   /** Set for `rate_limited`: whole seconds until the next request can pass. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
+  /** Set for `rate_limited`, for the front door's own memory: nobody outside is told which limit it was. */
+  @IsOptional() @ValidateNested() @Type(() => StandingLimit) limitedBy?: StandingLimit;
   /** Only after a success: when it was tried, on the database's clock, ISO 8601. */
   @IsOptional() @IsISO8601() verifiedAt?: string;
   /** Only after a success: until when the call counts as verified, ISO 8601. */

@@ -1,9 +1,10 @@
 import { type Message, type MessageClass } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { plainToInstance } from 'class-transformer';
-import { getMetadataStorage, validateSync, ValidationTypes } from 'class-validator';
+import { validateSync } from 'class-validator';
 import { type ConsumedRecord } from './broker.js';
 import { HEADERS } from './envelope.js';
+import { hasNested, surelyValid } from './quick-check.js';
 
 /**
  * Reads a message back. Unknown fields are kept and ignored: a newer sender may know more than this reader.
@@ -16,6 +17,7 @@ export function decode(record: ConsumedRecord, classes: ReadonlyMap<string, Mess
   const plain = parse(record.value);
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) throw unreadable('it is not a JSON object');
   const message = instantiate(type, plain);
+  if (surelyValid(type, message)) return message;
   const broken = validateSync(message, { stopAtFirstError: true, validationError: { target: false, value: false } });
   if (broken.length > 0) {
     const rules = broken.map(
@@ -37,23 +39,10 @@ function parse(value: Buffer): unknown {
 
 function instantiate(type: MessageClass, plain: object): Message {
   try {
-    return isFlat(type) ? assigned(type, plain) : plainToInstance(type, plain);
+    return hasNested(type, plain) ? plainToInstance(type, plain) : assigned(type, plain);
   } catch {
     throw unreadable(`it cannot be made a ${type.type}`);
   }
-}
-
-const flat = new Map<MessageClass, boolean>();
-
-/** Whether no field holds an object of another class, so that there is nothing to transform. */
-function isFlat(type: MessageClass): boolean {
-  let known = flat.get(type);
-  if (known === undefined) {
-    const rules = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
-    known = rules.every((rule) => rule.type !== ValidationTypes.NESTED_VALIDATION);
-    flat.set(type, known);
-  }
-  return known;
 }
 
 /** Fields that the class itself has, `__proto__` among them, are not those of a sender. */

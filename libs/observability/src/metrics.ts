@@ -117,7 +117,7 @@ export const METRICS = {
   ),
   limitDecisions: new Counter({
     name: 'countersign_limit_decisions_total',
-    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit); source: store or memory',
+    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit); source: store, memory, or adapter for what a front door refuses by itself',
     labelNames: ['outcome', 'dimension', 'source'],
   }),
 

@@ -155,12 +155,14 @@ export class Database implements TenantDatabase {
   /**
    * Lends one connection to `work`: for this library's own use, where transactions and scripts are written by hand.
    * A connection whose state is unknown afterwards is not used again.
+   * @param tenants whose rows are in sight; by default those of whoever had the connection before, for statements about
+   * tables that have no rows of tenants: it spares them, and whoever comes next, a round trip
    */
-  async session<T>(work: (session: Session) => Promise<T>, tenants: string = this.#unnamed): Promise<T> {
+  async session<T>(work: (session: Session) => Promise<T>, tenants?: string): Promise<T> {
     const client = await this.#pool.connect().catch((error: unknown) => this.#fail(error));
     const session = new Session(client, (error) => this.#note(error), this.#told);
     try {
-      await session.forTenants(tenants);
+      if (tenants !== undefined) await session.forTenants(tenants);
       return await work(session);
     } finally {
       session.end();

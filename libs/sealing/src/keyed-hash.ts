@@ -27,6 +27,11 @@ export class KeyedHash {
     for (const part of [purpose, ...parts]) mac.update(`${Buffer.byteLength(part)}:`).update(part);
     return mac.digest('hex');
   }
+
+  /** The first 64 bits of the hash as a signed number, in decimal digits: for sets of a few that a row has to hold. */
+  short(purpose: string, ...parts: string[]): string {
+    return BigInt.asIntN(64, BigInt(`0x${this.hash(purpose, ...parts).slice(0, 16)}`)).toString();
+  }
 }
 
 /** SHA-256 as 64 hexadecimal digits; only for secrets that are themselves 256 random bits. */

@@ -4,4 +4,4 @@ export * from './settings.js';
 export * from './service.js';
 export * from './phone-number.js';
 export * from './tls-faults.js';
-export * from './believe-success.js';
+export * from './recent-ids.js';

@@ -1,4 +1,4 @@
-import { type Database } from '@countersign/persistence';
+import { Batched, type Database } from '@countersign/persistence';
 import { AuditTrail, type TrailEntry } from '../ports.js';
 
 /** Entries of one statement, at most. */
@@ -18,40 +18,30 @@ WITH arrived AS (
 SELECT e.event_id, e.value FROM audit.entries e
 WHERE e.event_id = ANY ($1) AND NOT EXISTS (SELECT FROM appended a WHERE a.event_id = e.event_id)`;
 
-interface Waiting {
-  readonly entry: TrailEntry;
-  readonly resolve: (value: Buffer) => void;
-  readonly reject: (error: unknown) => void;
-}
+/** An entry waits so long for others of its moment, in milliseconds: facts come in clumps, and nobody waits for one. */
+const GATHER_MS = 20;
 
-/** The trail in PostgreSQL. Entries that arrive while a statement is under way share the next one. */
+/** The trail in PostgreSQL. Entries of one moment, and those that arrive while a statement is under way, share one. */
 export class PostgresAuditTrail extends AuditTrail {
-  #waiting: Waiting[] = [];
-  #writing = false;
+  readonly #append: Batched<TrailEntry, Buffer>;
 
   constructor(private readonly database: Database) {
     super();
-  }
-
-  override append(entry: TrailEntry): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ entry, resolve, reject });
-      if (!this.#writing) void this.#write();
+    this.#append = new Batched({
+      size: BATCH,
+      concurrency: 1,
+      rows: ({ eventId }) => [eventId],
+      run: async (entries) => {
+        const stored = await this.#insert(entries);
+        return entries.map((entry) => stored.get(entry.eventId) ?? entry.value);
+      },
+      moreToCome: () => true,
+      lingerMs: GATHER_MS,
     });
   }
 
-  async #write(): Promise<void> {
-    this.#writing = true;
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH);
-      try {
-        const stored = await this.#insert(batch.map(({ entry }) => entry));
-        for (const { entry, resolve } of batch) resolve(stored.get(entry.eventId) ?? entry.value);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }
-    this.#writing = false;
+  override append(entry: TrailEntry): Promise<Buffer> {
+    return this.#append.call(entry);
   }
 
   async #insert(entries: readonly TrailEntry[]): Promise<Map<string, Buffer>> {

@@ -49,3 +49,13 @@ export function isLive(state: Members, member: string, now: number, { periodSeco
   const at = state.seen[state.members.indexOf(member)];
   return at !== undefined && at > hitAt(state.seen, now) - periodSeconds * 1000;
 }
+
+/** Those of the newest who are inside the window. */
+export function liveMembers(
+  { members, seen }: Pick<Members, 'members' | 'seen'>,
+  now: number,
+  { periodSeconds }: Rule,
+): string[] {
+  const since = hitAt(seen, now) - periodSeconds * 1000;
+  return members.filter((_, place) => (seen[place] ?? 0) > since);
+}

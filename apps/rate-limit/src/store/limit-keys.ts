@@ -25,7 +25,7 @@ export class HashedLimitKeys extends LimitKeys {
   }
 
   override short(purpose: 'command' | 'member', tenant: string, value: string): string {
-    return BigInt.asIntN(64, BigInt(`0x${this.hash.hash(`limit ${purpose}`, tenant, value).slice(0, 16)}`)).toString();
+    return this.hash.short(`limit ${purpose}`, tenant, value);
   }
 
   #uuid(of: string, tenant: string, target: string): string {

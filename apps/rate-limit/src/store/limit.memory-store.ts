@@ -1,6 +1,7 @@
 import { type LimitDimension } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
 import { decide, left, NEW_COUNTER, type Check, type Counter, type Question } from '../domain/decide.js';
+import { liveMembers } from '../domain/distinct.js';
 import { increment } from '../domain/gcra.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
 import { LimitStore, type Left, type StoreDecision } from '../ports.js';
@@ -29,6 +30,10 @@ export class MemoryLimitStore extends LimitStore {
       agent: leftOf('agent'),
       tenant: leftOf('tenant'),
     });
+  }
+
+  override met(key: string, rule: Rule): Promise<readonly string[]> {
+    return Promise.resolve(liveMembers(this.#counters.get(key) ?? NEW_COUNTER, this.clock.now(), rule));
   }
 
   override refund({ checks, command }: Question): Promise<boolean> {

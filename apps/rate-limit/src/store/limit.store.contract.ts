@@ -73,6 +73,20 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     expect(decisions[0]?.agent).toMatchObject({ left: 6 });
   });
 
+  it('knows whom a caller has met within the period, and nobody else', async () => {
+    const caller = randomUUID();
+    const rules = { subjectsPerCaller: { limit: 3, periodSeconds: 3600 } };
+    const met = () => bed.store.met(caller, rules.subjectsPerCaller);
+    expect(await met()).toEqual([]);
+    const members = [number(), number(), number(), number()] as const;
+    for (const member of members.slice(0, 2)) await ask({ caller }, rules, { member });
+    await bed.advance(1800);
+    for (const member of members.slice(2)) await ask({ caller }, rules, { member });
+    expect(await met()).toEqual(members.slice(0, 3));
+    await bed.advance(1801);
+    expect(await met()).toEqual(members.slice(2, 3));
+  });
+
   it('spends nothing of the other limits when one refuses', async () => {
     const [tenant, subject] = [randomUUID(), randomUUID()];
     const rules = { tenant: TEN, subject: { limit: 2, periodSeconds: 60 } };

@@ -1,6 +1,7 @@
 import { LIMIT_DIMENSIONS, type LimitDimension } from '@countersign/contracts';
 import { Batched, type Database } from '@countersign/persistence';
 import { left, type Counter, type Question } from '../domain/decide.js';
+import { liveMembers } from '../domain/distinct.js';
 import { burstOf } from '../domain/gcra.js';
 import { type Rule } from '../domain/rule.js';
 import { LimitStore, type Left, type StoreDecision } from '../ports.js';
@@ -14,6 +15,8 @@ const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8)`
 const REFUND = `SELECT rate_limit.refund($1, $2, $3, $4, $5) AS refunded`;
 const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = ANY ($1)`;
+const MET = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
+  FROM rate_limit.counters WHERE key = $1`;
 const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
   SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
   LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
@@ -45,6 +48,12 @@ export class PostgresLimitStore extends LimitStore {
 
   override admit(question: Question): Promise<StoreDecision> {
     return this.#admit.call(question);
+  }
+
+  override async met(key: string, rule: Rule): Promise<readonly string[]> {
+    type Row = Pick<Counter, 'members' | 'seen'> & { readonly now: string };
+    const [row] = await this.database.query<Row>(MET, [key]);
+    return row ? liveMembers(row, Number(row.now), rule) : [];
   }
 
   override async refund(question: Question): Promise<boolean> {

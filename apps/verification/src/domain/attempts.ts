@@ -76,7 +76,7 @@ const HIGHEST_CAP = 100;
 /** Callers that are remembered as known, the latest ones: a row has a bounded size. */
 export const MOST_CALLERS = 8;
 
-/** The cap of a PIN of 4 digits, of knowledge, and of a reference that nobody answers to. */
+/** The cap of a PIN of 4 digits, of knowledge, and of what a tenant without credentials is asked about. */
 export const LOWEST_CAP = 10;
 
 /** What a guess is a guess at. */

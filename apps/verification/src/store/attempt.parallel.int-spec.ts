@@ -1,12 +1,11 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { FactRecorded, message } from '@countersign/contracts';
-import { openDatabase, type Database } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
+import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { MAKE_DECOY, RENEW } from './guard.sql.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(120_000);
@@ -19,28 +18,16 @@ const GUESSES = 60;
 /** Far more guesses are open than in service, so that most of them are compared and many succeed. */
 const OPEN = { ...POLICY, perWindow: 50, windowSeconds: 1 };
 
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-    poolSize: 20,
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables(20);
+  ({ service, database } = tables);
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 describe('two copies that count, close, unlock, enrol and erase at the same few references at once', () => {
   it('never take what the other has written for an alteration, and leave every counter on record', async () => {

@@ -1,10 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { FactRecorded, message } from '@countersign/contracts';
 import { createLogger } from '@countersign/observability';
-import { openDatabase, type Database } from '@countersign/persistence';
+import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { CREDENTIAL_KINDS, guardRow } from '../domain/attempts.js';
 import { type Attempt, type SpentAttempt } from '../ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
@@ -13,6 +11,7 @@ import { PostgresErasures } from './erasure.store.js';
 import { credentialOf } from './subject.store.contract.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { TamperReports } from './tamper-reports.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 /** What somebody gets who writes to counters or to their ledger. */
 const REFUSED = { code: 'COUNTER_BROKEN', retriable: false };
@@ -20,31 +19,19 @@ const random = (): string => randomBytes(32).toString('base64url');
 const keyring = new Keyring(new Secret(`k1:${random()}`));
 const hash = new KeyedHash(new Secret(random()));
 
-/** Looks at the tables past the service, whose rights {@link service} has. */
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 let subjects: PostgresSubjectStore;
 let attempts: PostgresAttemptStore;
 let erasures: PostgresErasures;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables();
+  ({ service, database } = tables);
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 beforeEach(async () => {
   const wake = (): void => undefined;

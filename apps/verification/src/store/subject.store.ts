@@ -3,8 +3,10 @@ import { encodeMessage, FactRecorded, message, type Method } from '@countersign/
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
-import { guardRow, LOWEST_CAP } from '../domain/attempts.js';
+import { SteadyClock } from '@countersign/service';
+import { guardRow } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
+import { type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
   type Enrolled,
@@ -12,11 +14,12 @@ import {
   type NewCredential,
   type Profile,
   type SubjectChange,
-  type SubjectState,
 } from '../ports.js';
+import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { RENEW } from './guard.sql.js';
-import { ENROLLED, FIND, KEEP_OLD, STATE, STORE_CREDENTIAL } from './subject.sql.js';
+import { ENROLLED, FIND, KEEP_OLD, STORE_CREDENTIAL } from './subject.sql.js';
+import { readState } from './subject-state.js';
 import { type ReportTampering } from './tamper-reports.js';
 
 interface FoundRow {
@@ -40,18 +43,6 @@ interface EnrolledRow extends StoredProfile {
   key_id: string | null;
 }
 
-interface StateRow {
-  pin: boolean;
-  must_change: boolean;
-  knowledge: boolean;
-  phones: number;
-  recent: number | null;
-  failures: number | null;
-  disabled: boolean | null;
-  locked_until: Date | null;
-  updated_at: Date;
-}
-
 /** A reference as a verification names it. */
 interface Reference {
   readonly tenant: string;
@@ -69,6 +60,7 @@ export class PostgresSubjectStore extends SubjectStore {
   readonly #outbox: Outbox;
   readonly #profiles: ProfileVault;
   readonly #find: Batched<Reference, FoundRow | undefined>;
+  readonly #decoyCaps: DecoyCaps;
 
   constructor(
     private readonly database: Database,
@@ -81,20 +73,25 @@ export class PostgresSubjectStore extends SubjectStore {
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
+    this.#decoyCaps = new DecoyCaps(database, new SteadyClock());
     this.#find = new Batched({ run: (references) => this.#findAll(references) });
   }
 
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref, method });
+    // A known subject has one counter, whether it was named by id or by number.
+    const guardKey = row
+      ? this.hash.hash('guard', tenant, 'id', row.subject_id)
+      : this.hash.hash('guard', tenant, kind, ref);
+    const decoyCap = await this.#decoyCaps.of(tenant, method, guardKey);
     if (!row) {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
-      return { ...nobody, mustChange: false, cap: LOWEST_CAP, guardKey: this.hash.hash('guard', tenant, kind, ref) };
+      return { ...nobody, mustChange: false, cap: decoyCap, guardKey };
     }
     const profile = await this.#openProfile(tenant, row);
     return {
       id: row.subject_id,
-      // A known subject has one counter, whether it was named by id or by number.
-      guardKey: this.hash.hash('guard', tenant, 'id', row.subject_id),
+      guardKey,
       displayName: profile.displayName,
       locale: profile.locale,
       credential:
@@ -109,7 +106,7 @@ export class PostgresSubjectStore extends SubjectStore {
               wrapped: row.wrapped,
             },
       mustChange: row.must_change === true,
-      cap: row.cap ?? LOWEST_CAP,
+      cap: row.cap ?? decoyCap,
     };
   }
 
@@ -210,22 +207,8 @@ export class PostgresSubjectStore extends SubjectStore {
     return result;
   }
 
-  override async state(tenant: string, subject: string): Promise<SubjectState | undefined> {
-    const guardKey = this.hash.hash('guard', tenant, 'id', subject);
-    const [row] = await this.database.forTenants([tenant]).query<StateRow>(STATE, [tenant, subject, guardKey]);
-    if (!row) return undefined;
-    return {
-      subject,
-      pinEnrolled: row.pin,
-      pinMustChange: row.must_change,
-      knowledgeEnrolled: row.knowledge,
-      phones: row.phones,
-      attemptsInWindow: row.recent ?? 0,
-      lockedUntil: row.locked_until?.toISOString(),
-      consecutiveFailures: row.failures ?? 0,
-      disabled: row.disabled ?? false,
-      updatedAt: row.updated_at.toISOString(),
-    };
+  override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
+    return readState(this.database, tenant, subject, this.hash.hash('guard', tenant, 'id', subject));
   }
 
   async #lock(

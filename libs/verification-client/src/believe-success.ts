@@ -1,6 +1,6 @@
 import { message, VerificationDecided } from '@countersign/contracts';
 import { openReceipt, SealBrokenError } from '@countersign/sealing';
-import { ServiceError } from './errors.js';
+import { ServiceError } from '@countersign/service';
 
 /**
  * A success with its receipt in clear; any other decision as it is. A success without a receipt that was sealed for its

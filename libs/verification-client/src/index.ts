@@ -1,0 +1,3 @@
+export { openVerificationClient } from './open-verification-client.js';
+export { StandingRefusals, type Described } from './standing-refusals.js';
+export { VerificationClient } from './verification-client.js';

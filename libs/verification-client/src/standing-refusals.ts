@@ -1,0 +1,219 @@
+import {
+  message,
+  RefusalsCounted,
+  VerificationDecided,
+  type AgentPublished,
+  type FieldsOf,
+  type GuessDescribed,
+  type LimitDimension,
+  type Quota,
+  type StandingLimit,
+} from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/sealing';
+import { RecentIds, type Clock } from '@countersign/service';
+
+/** A guess as a front door knows it before it is sealed. */
+export type Described = FieldsOf<GuessDescribed>;
+
+/** What the limiter said, and until when it need not be asked again. */
+interface Standing {
+  readonly limit: StandingLimit;
+  readonly quota: Quota | undefined;
+  readonly met: ReadonlySet<string> | undefined;
+  /** The policy that it was decided by: another one may decide otherwise. */
+  readonly policy: AgentPublished['policy'];
+  readonly asksAgainAt: number;
+  /** When the limit lets one more pass. */
+  readonly opensAt: number;
+  /** Tallies that were begun under it. */
+  tallies: number;
+}
+
+interface Tally {
+  readonly described: Described;
+  readonly dimension: LimitDimension;
+  count: number;
+}
+
+/** The limiter is asked again after this, in milliseconds: it may have been reset, or set apart from its policy. */
+const HOLD_MS = 5_000;
+/** Limits that are remembered, at most; the one that was added first makes room. */
+const MOST_STANDING = 50_000;
+/** Commands at most of each of two generations. */
+const MOST_COMMANDS = 50_000;
+/** A platform delivers a call again within this time, in milliseconds. */
+const REPEATED_MS = 60_000;
+/** Pairs of caller and subject that are told apart for one limit while it stands; more than any signal counts to by default. */
+const MOST_PAIRS = 64;
+/** Tallies in all; then everything is handed over at once. */
+const MOST_TALLIES = 10_000;
+
+/**
+ * Limits that have refused and are known to refuse on, in the memory of a front door: a guess that they refuse costs no
+ * seal, no record and nobody else's time. It only ever refuses, never longer than the limiter said and never longer than
+ * {@link HOLD_MS} without asking it again; what it has forgotten is asked. What it refused is counted by caller and subject
+ * for the limiter, which puts it on record and looks for attacks in it.
+ */
+export class StandingRefusals {
+  readonly #standing = new Map<string, Standing>();
+  readonly #passed = new RecentIds(REPEATED_MS, MOST_COMMANDS);
+  #tallies = new Map<string, Tally>();
+  #flushing: Promise<void> = Promise.resolve();
+
+  /**
+   * @param clock does not go back
+   * @param publish hands counts to the limiter; resolves when they are safe
+   */
+  constructor(
+    private readonly hash: KeyedHash,
+    private readonly clock: Clock,
+    private readonly publish: (counted: readonly RefusalsCounted[]) => Promise<void>,
+    private readonly observe: (dimension: LimitDimension) => void,
+  ) {}
+
+  /** Limits that stand. */
+  get size(): number {
+    return this.#standing.size;
+  }
+
+  /** The refusal of the strictest limit that stands, counted; undefined: the limiter has to be asked. */
+  find(agent: AgentPublished, described: Described): VerificationDecided | undefined {
+    // What was let through is answered again for free, also while its caller is over a limit: the services know.
+    if (this.#standing.size === 0 || this.#passed.has(described.commandId)) return undefined;
+    const now = this.clock.now();
+    let strictest: { readonly name: string; readonly standing: Standing } | undefined;
+    for (const [dimension, target] of targetsOf(described)) {
+      const name = nameOf(described, dimension, target);
+      const standing = this.#standing.get(name);
+      if (standing === undefined) continue;
+      if (standing.asksAgainAt <= now || standing.policy !== agent.policy) this.#standing.delete(name);
+      else if (standing.met?.has(this.#member(described))) continue;
+      else if (strictest === undefined || standing.opensAt > strictest.standing.opensAt) strictest = { name, standing };
+    }
+    if (strictest === undefined) return undefined;
+    this.#count(strictest.name, strictest.standing, described);
+    return refusal(described, strictest.standing, now);
+  }
+
+  /** To be called before the limiter is asked: the command may pass even if nobody hears of it. */
+  asking({ commandId }: Described): void {
+    this.#passed.add(commandId, this.clock.now());
+  }
+
+  /**
+   * Learns from the answer to a guess.
+   * @param askedAt when it was asked, by the clock: from then on the limiter's times count, so that they end early
+   * rather than late
+   */
+  learn(agent: AgentPublished, described: Described, decided: VerificationDecided, askedAt: number): void {
+    if (decided.outcome !== 'rate_limited') return;
+    this.#passed.delete(described.commandId);
+    const { limitedBy: limit, quotas } = decided;
+    if (limit === undefined) return;
+    const { dimension, retryMs } = limit;
+    const target = targetsOf(described).find(([one]) => one === dimension)?.[1];
+    // Without the list, only the limiter knows whom the caller has met.
+    if (target === undefined || (dimension === 'subjectsPerCaller' && limit.met === undefined)) return;
+    const name = nameOf(described, dimension, target);
+    if (this.#standing.size >= MOST_STANDING && !this.#standing.has(name)) {
+      const [first] = this.#standing.keys();
+      if (first !== undefined) this.#standing.delete(first);
+    }
+    this.#standing.set(name, {
+      limit,
+      quota: quotas?.find((quota) => quota.name === dimension),
+      met: limit.met && new Set(limit.met),
+      policy: agent.policy,
+      asksAgainAt: askedAt + Math.min(retryMs, HOLD_MS),
+      opensAt: askedAt + retryMs,
+      tallies: 0,
+    });
+  }
+
+  /** Hands over what was counted since the last time; what cannot be handed over stays counted. @throws ServiceError */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#handOver());
+    return this.#flushing;
+  }
+
+  #count(name: string, standing: Standing, described: Described): void {
+    this.observe(standing.limit.dimension);
+    const { callerKey, subjectKind, subjectRef } = described;
+    const pair = `${name} ${callerKey} ${subjectKind}:${subjectRef}`;
+    // Who names ever new subjects is counted on, and no longer told apart.
+    const tallyName = this.#tallies.has(pair) || standing.tallies < MOST_PAIRS ? pair : name;
+    const tally = this.#tallies.get(tallyName);
+    if (tally) tally.count++;
+    else {
+      standing.tallies++;
+      this.#tallies.set(tallyName, { described, dimension: standing.limit.dimension, count: 1 });
+      if (this.#tallies.size >= MOST_TALLIES) void this.flush().catch(() => undefined);
+    }
+  }
+
+  async #handOver(): Promise<void> {
+    const tallies = this.#tallies;
+    if (tallies.size === 0) return;
+    this.#tallies = new Map();
+    try {
+      await this.publish([...tallies.values()].map(countedOf));
+    } catch (error) {
+      for (const [name, tally] of tallies) {
+        const since = this.#tallies.get(name);
+        if (since) since.count += tally.count;
+        else this.#tallies.set(name, tally);
+      }
+      throw error;
+    }
+  }
+
+  #member({ tenant, subjectKind, subjectRef }: Described): string {
+    return this.hash.short('limit member', tenant, `${subjectKind}:${subjectRef}`);
+  }
+}
+
+/** What each limit counts, of a guess. */
+function targetsOf({
+  callerKey,
+  callId,
+  subjectKind,
+  subjectRef,
+  agent,
+  tenant,
+}: Described): [LimitDimension, string][] {
+  return [
+    ['caller', callerKey],
+    ...(callId === undefined ? [] : [['call', callId] satisfies [LimitDimension, string]]),
+    ['subject', `${subjectKind}:${subjectRef}`],
+    ['agent', agent],
+    ['tenant', tenant],
+    ['subjectsPerCaller', callerKey],
+  ];
+}
+
+/** Agents of a tenant may have different limits for the same caller. */
+function nameOf({ tenant, agent }: Described, dimension: LimitDimension, target: string): string {
+  return `${tenant} ${agent} ${dimension} ${target}`;
+}
+
+function refusal({ commandId }: Described, { opensAt, quota }: Standing, now: number): VerificationDecided {
+  const retryAfterSeconds = Math.max(1, Math.ceil((opensAt - now) / 1000));
+  return message(VerificationDecided, {
+    commandId,
+    outcome: 'rate_limited',
+    level: 'none',
+    retryAfterSeconds,
+    ...(quota === undefined ? {} : { quotas: [{ ...quota, resetSeconds: retryAfterSeconds }] }),
+  });
+}
+
+function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
+  const { commandId, tenant, agent, channel, method, subjectKind, subjectRef, callId, callerKey, callerTail } =
+    described;
+  return message(RefusalsCounted, {
+    ...{ commandId, tenant, agent, channel, method, subjectKind, subjectRef, callerKey, callerTail },
+    ...(callId === undefined ? {} : { callId }),
+    dimension,
+    count,
+  });
+}

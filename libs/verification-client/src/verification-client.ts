@@ -1,0 +1,48 @@
+import {
+  message,
+  VerificationRequested,
+  type AgentPublished,
+  type FieldsOf,
+  type VerificationDecided,
+} from '@countersign/contracts';
+import { createReplyKey } from '@countersign/sealing';
+import { type Clock } from '@countersign/service';
+import { believeSuccess } from './believe-success.js';
+import { type StandingRefusals } from './standing-refusals.js';
+
+type Sealed = Pick<VerificationRequested, 'sealed' | 'sealedNewPin'>;
+
+/** How a front door asks the services for a decision, whatever it speaks to the outside. */
+export class VerificationClient {
+  /**
+   * @param ask publishes a request and awaits its answer
+   * @param clock the one of `refusals`
+   */
+  constructor(
+    private readonly ask: (request: VerificationRequested) => Promise<VerificationDecided>,
+    private readonly refusals: StandingRefusals,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * The decision about a guess, with its receipt in clear after a success. A guess that a limit refuses that is known to
+   * stand is neither sealed nor sent.
+   * @param seal puts what was guessed under a seal, with the key that seals the receipt of the answer
+   * @throws ServiceError whatever `ask` throws; SEAL_BROKEN, not retriable, for a success that is not believed
+   */
+  async decide(
+    agent: AgentPublished,
+    guess: Omit<FieldsOf<VerificationRequested>, keyof Sealed>,
+    seal: (replyKey: string) => Promise<Sealed>,
+  ): Promise<VerificationDecided> {
+    const refused = this.refusals.find(agent, guess);
+    if (refused) return refused;
+    const replyKey = createReplyKey();
+    const sealed = await seal(replyKey);
+    this.refusals.asking(guess);
+    const askedAt = this.clock.now();
+    const decided = await this.ask(message(VerificationRequested, { ...guess, ...sealed }));
+    this.refusals.learn(agent, guess, decided, askedAt);
+    return believeSuccess(decided, replyKey);
+  }
+}

@@ -1,0 +1,59 @@
+import { expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { newName, newPhone } from '../client.js';
+import { PIN, type World } from './world.js';
+
+/** As docs/limits.md promises, for a caller whom adapters are refusing by themselves; and time for a busy machine. */
+const HOLDS_WITHIN_MS = 15_000;
+const TEST_MS = 60_000;
+
+/** Who is over a limit, and what an administrator can do about it. */
+export function limits(world: () => World): void {
+  async function callerOverItsLimit(): Promise<{ outcome: () => Promise<unknown>; phone: string }> {
+    const { client, agent, enrol } = world();
+    const { phone } = await enrol();
+    const outcome = async (): Promise<unknown> => (await client.verify(agent, { phone, pin: PIN })).json['outcome'];
+    for (let guess = 0; guess < 10; guess++) expect(await outcome()).toBe('verified');
+    for (let guess = 0; guess < 5; guess++) expect(await outcome()).toBe('rate_limited');
+    return { outcome, phone };
+  }
+
+  it.each([
+    ['reset', {}],
+    ['overrides', { limit: 15, periodSeconds: 60, expiresAt: new Date(Date.now() + 3_600_000).toISOString() }],
+  ])(
+    'lets a caller over its limit pass again within seconds of %s',
+    async (path, body) => {
+      const { client, tenant } = world();
+      const { outcome, phone } = await callerOverItsLimit();
+      const reason = 'a person has checked who it is';
+      await client.manage('POST', `/v1/tenants/${tenant}/limits/${path}`, {
+        dimension: 'caller',
+        phone,
+        reason,
+        ...body,
+      });
+      await eventually('the caller passes', async () => (await outcome()) === 'verified', HOLDS_WITHIN_MS);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'refuses a caller who has asked about five subjects every other one, and lets it go on with the five',
+    async () => {
+      const { client, agent } = world();
+      const caller = newPhone();
+      const subjects = Array.from({ length: 12 }, () => newName('nobody'));
+      const ask = async (customerId: string): Promise<boolean> => {
+        const { json } = await client.swaig(agent, { pin: PIN, caller, customerId });
+        return !String(json['response']).startsWith('There have been too many requests');
+      };
+      const passed: boolean[] = [];
+      for (const subject of subjects) passed.push(await ask(subject));
+      expect(passed).toEqual(subjects.map((_, place) => place < 5));
+      expect(await ask(subjects[2] ?? '')).toBe(true);
+      expect(await ask(newName('nobody'))).toBe(false);
+    },
+    TEST_MS,
+  );
+}
