@@ -94,7 +94,7 @@ export class AdmitRequest {
     return decided(request, {
       outcome: 'rate_limited',
       retryAfterSeconds,
-      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met: [...met] }) },
+      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met }) },
       ...(quota === undefined ? {} : { quotas: [quota] }),
     });
   }

@@ -62,7 +62,8 @@ export class OverLimit {
   refused(question: Question, { dimension, retryMs, met }: Remembered, now: number): void {
     const check = question.checks.find((one) => one.dimension === dimension);
     if (check === undefined) return;
-    const name = nameOf(check, question, met !== undefined);
+    const [ofKey, ofMember] = namesOf(check, question);
+    const name = met === undefined ? ofMember : ofKey;
     if (this.#entries.size >= MOST_KEYS && !this.#entries.has(name)) {
       for (const first of this.#entries.keys()) {
         this.#entries.delete(first);
@@ -85,11 +86,7 @@ export class OverLimit {
 }
 
 /** As long as it is not known whom a caller has met, only the one that was refused is: by a name of its own. */
-function nameOf({ dimension, key }: Check, { member }: Question, metIsKnown: boolean): string {
+function namesOf({ dimension, key }: Check, { member }: Question): readonly [ofKey: string, ofMember: string] {
   const ofKey = `${dimension}:${key}`;
-  return dimension === 'subjectsPerCaller' && !metIsKnown ? `${ofKey}:${member}` : ofKey;
-}
-
-function namesOf(check: Check, question: Question): string[] {
-  return [...new Set([nameOf(check, question, true), nameOf(check, question, false)])];
+  return [ofKey, dimension === 'subjectsPerCaller' ? `${ofKey}:${member}` : ofKey];
 }

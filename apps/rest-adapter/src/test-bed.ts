@@ -173,8 +173,9 @@ export class TestBed {
     const type = taken.headers[HEADERS.type] ?? '';
     this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
+    if (type === RefusalsCounted.type) return;
     const reply = this.#answerTo(type, String(fields['commandId']), fields);
-    if (reply === undefined || type === RefusalsCounted.type) return;
+    if (reply === undefined) return;
     if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
     const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
     await this.broker.send([toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers })]);

@@ -109,7 +109,7 @@ export class StandingLimit {
   /** Milliseconds from the decision to the first moment at which it lets one more pass. */
   @IsInt() @Min(0) retryMs!: number;
   /** Of `subjectsPerCaller`: whom the caller has met and may go on asking about, as `KeyedHash.short` names them. */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) met?: string[];
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) met?: readonly string[];
 }
 
 /** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */

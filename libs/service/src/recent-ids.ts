@@ -7,6 +7,10 @@ export class RecentIds {
   #old = new Set<string>();
   #turned = 0;
 
+  /**
+   * @param keepMs in milliseconds
+   * @param most ids of each generation
+   */
   constructor(
     private readonly keepMs: number,
     private readonly most: number,
