@@ -1,5 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { eventually } from '@countersign/testing';
+import { weakness } from '../apps/verification/src/domain/pin-rules.js';
 import { type Product } from './product.js';
 
 const ANSWER_LIMIT_MS = 60_000;
@@ -44,6 +45,14 @@ export function newPhone(): string {
   lastNumber = (lastNumber + 1) % 10_000_000;
   const text = String(2_000_000 + (lastNumber % 7_999_999)).padStart(7, '0');
   return `+1202${text}`;
+}
+
+/** A PIN of eight digits, which chance puts nowhere else, that the rules for PINs let pass. */
+export function newPin(): string {
+  for (;;) {
+    const pin = String(randomInt(10_000_000, 100_000_000));
+    if (new Set(pin).size > 4 && weakness(pin) === undefined) return pin;
+  }
 }
 
 export const newName = (kind: string): string => `${kind}-${randomBytes(5).toString('hex')}`;

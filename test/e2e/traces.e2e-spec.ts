@@ -1,8 +1,8 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
-import { Client, bodyOf, newName, newPhone, type Agent, type Json } from '../client.js';
+import { Client, bodyOf, newName, newPhone, newPin, type Agent, type Json } from '../client.js';
 import { Collector } from '../collector.js';
 import { startEmbedded, startSeparate, type SeparateProduct } from '../product.js';
 
@@ -34,7 +34,7 @@ function linesOf(logs: string, traceId: string): Json[] {
 }
 
 async function enrolled(client: Client): Promise<{ agent: Agent; subject: string; phone: string; pin: string }> {
-  const pin = String(randomInt(62_000_000, 68_000_000));
+  const pin = newPin();
   const [tenant, subject, phone] = [newName('tenant'), newName('customer'), newPhone()];
   await client.putTenant(tenant);
   const agent = await client.createAgent(tenant);

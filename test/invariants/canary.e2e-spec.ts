@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { AuditEvents } from '../audit-events.js';
 import { ByteSearch, filesBelow } from '../byte-search.js';
-import { bodyOf, Client, newName } from '../client.js';
+import { bodyOf, Client, newName, newPin } from '../client.js';
 import { Ledger, differences } from '../ledger.js';
 import { requiredEnv, startEmbedded, startSeparate, type Product } from '../product.js';
 
@@ -12,18 +12,10 @@ interface Canaries {
   readonly control: string;
 }
 
-/** Eight digits that chance does not put anywhere, and that the rules for PINs let pass. */
-function eightDigits(): string {
-  for (;;) {
-    const digits = String(randomInt(10_000_000, 100_000_000));
-    if (new Set(digits).size > 4) return digits;
-  }
-}
-
 /** Brings every secret to every place that takes it: right and wrong, well and badly formed, over both doors. */
 async function live(product: Product): Promise<Canaries> {
   const client = new Client(product);
-  const [pin, guess, malformed] = [eightDigits(), eightDigits(), eightDigits()];
+  const [pin, guess, malformed] = [newPin(), newPin(), newPin()];
   const phone = `+1202${randomInt(2_000_000, 9_999_999)}`;
   const control = newName('control');
   await client.putTenant(control);
