@@ -120,6 +120,8 @@ describe('calls that are gathered', () => {
     expect(await new Batched<number, number>({ ...options, lingerMs: 20 }).call(1)).toBe(1);
     const patient = new Batched<number, number>({ ...options, lingerMs: 60_000 });
     await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => patient.call(n)));
-    expect(batches).toEqual([1, 8]);
+    const content = new Batched<number, number>({ ...options, lingerMs: 60_000, enough: 3 });
+    await Promise.all([1, 2, 3].map((n) => content.call(n)));
+    expect(batches).toEqual([1, 8, 3]);
   });
 });

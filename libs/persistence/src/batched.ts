@@ -16,6 +16,8 @@ export interface BatchedOptions<In, Out> {
   readonly moreToCome?: () => boolean;
   /** How long it waits for them at most, in milliseconds. Default 40. */
   readonly lingerMs?: number;
+  /** A batch of so many does not wait for more: what each further one saves gets small. Default 8. */
+  readonly enough?: number;
 }
 
 interface Call<In, Out> {
@@ -24,9 +26,6 @@ interface Call<In, Out> {
   readonly resolve: (output: Out) => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** A batch of so many does not wait for more: what each further one saves gets small. */
-const ENOUGH = 8;
 
 /**
  * Gathers calls into statements of many rows: those of one turn of the event loop, and those that come while the
@@ -43,7 +42,8 @@ export class Batched<In, Out> {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BatchedOptions<In, Out>) {
-    this.#options = { rows: () => [], size: 64, concurrency: 2, moreToCome: () => false, lingerMs: 40, ...options };
+    const defaults = { rows: () => [], size: 64, concurrency: 2, moreToCome: () => false, lingerMs: 40, enough: 8 };
+    this.#options = { ...defaults, ...options };
   }
 
   /** @throws what `run` throws for this input */
@@ -76,7 +76,7 @@ export class Batched<In, Out> {
     if (this.#waiting.length === 0) return false;
     const now = performance.now();
     const until = (this.#lingersUntil ??= now + this.#options.lingerMs);
-    if (this.#waiting.length < ENOUGH && now < until && this.#options.moreToCome()) {
+    if (this.#waiting.length < this.#options.enough && now < until && this.#options.moreToCome()) {
       this.#timer = setTimeout(() => this.#schedule(), until - now);
       return true;
     }

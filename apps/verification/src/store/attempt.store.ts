@@ -24,6 +24,14 @@ import { type ReportTampering } from './tamper-reports.js';
 /** The ledger holds each number of a reference once: who sets a counter back makes the next try break this rule. */
 const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
 
+/**
+ * How long a verdict waits for others, in milliseconds, and how many suffice; only while further guesses wait for a hash, and
+ * those wait longer. What leaves together travels together, and so do the next requests of those who got the answers: every
+ * request to the broker and every statement of the whole path is shared by as many.
+ */
+const VERDICTS_GATHER_MS = 80;
+const ENOUGH_VERDICTS = 16;
+
 export interface SpentRow {
   number: string;
   granted: boolean;
@@ -94,6 +102,8 @@ export class PostgresAttemptStore extends AttemptStore {
       ],
       run: (closings) => this.#closeAll(closings),
       moreToCome: moreVerdictsToCome,
+      lingerMs: VERDICTS_GATHER_MS,
+      enough: ENOUGH_VERDICTS,
     });
   }
 
