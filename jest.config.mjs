@@ -14,6 +14,8 @@ const base = {
 
 /** `npm test` starts the broker and the database that `int` and `e2e` use, and runs all three. */
 export default {
+  // Milliseconds for one test that names no other limit: machines do other work beside it.
+  testTimeout: 20_000,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['**/*.spec.ts'] },
     { ...base, displayName: 'int', testMatch: ['**/*.int-spec.ts'] },

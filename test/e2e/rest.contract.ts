@@ -6,6 +6,12 @@ import { PIN, POLICY, WRONG, type World } from './world.js';
 const UUID = /^[0-9a-f-]{36}$/;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
+/** As far as it is looked at. */
+type Schemas = Record<string, Schema>;
+interface Schema {
+  readonly properties: Record<string, { readonly items?: Schema }>;
+}
+
 /** Verifications and management over the REST interface. */
 export function restApi(world: () => World): void {
   const isProblem = (answer: Answer, status: number, type: string): void => {
@@ -54,6 +60,34 @@ export function restApi(world: () => World): void {
     expect(Date.parse(String(lockedUntil))).toBeGreaterThan(Date.now());
   });
 
+  it('shows each credential with the counter and the lock that it has for itself, in the fields that are described', async () => {
+    const { client, tenant, enrol } = world();
+    const { subject, phone } = await enrol();
+    const questions = [{ name: 'zip_code', description: 'ZIP code', kind: 'zip' }];
+    const asking = await client.createAgent(tenant, { knowledge: { questions } });
+    const path = `/v1/tenants/${tenant}/subjects/${subject}`;
+    await client.manage('PUT', `${path}/knowledge`, { answers: { zip_code: '90210' } }, [204]);
+    await client.verify(asking, { subject, pin: WRONG });
+    const wrong = { method: 'knowledge', phone, answers: { zip_code: '10001' } };
+    for (let n = 0; n < 3; n++) await client.ask(asking, 'POST', '/v1/verifications', wrong);
+    const state = await client.state(tenant, subject);
+    expect(state).toMatchObject({
+      ...{ pinEnrolled: true, knowledgeEnrolled: true, attemptsInWindow: 1, consecutiveFailures: 1, disabled: false },
+      credentials: [
+        { method: 'pin', attemptsInWindow: 1, consecutiveFailures: 1, disabled: false },
+        { method: 'knowledge', lockedUntil: expect.any(String), consecutiveFailures: 3, disabled: false },
+      ],
+    });
+    const { components } = (await client.manage('GET', '/openapi.json')).json as { components: { schemas: Schemas } };
+    const { SubjectState } = components.schemas;
+    expect(Object.keys(SubjectState?.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(state)));
+    const entry = SubjectState?.properties['credentials']?.items;
+    const described = new Set(Object.keys(entry?.properties ?? {}));
+    const shown = (state['credentials'] as object[]).flatMap((credential) => Object.keys(credential));
+    expect(shown.filter((field) => !described.has(field))).toEqual([]);
+    expect(state).not.toHaveProperty('lockedUntil');
+  });
+
   it('lets strangers lock themselves out, the known caller in, and an administrator open the door for all', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
@@ -95,7 +129,8 @@ export function restApi(world: () => World): void {
     const path = `/v1/tenants/${tenant}/subjects/${subject}`;
     await client.manage('POST', `${path}/unlock`, { reason: 'asked to' }, [204]);
     expect(await guess(PIN)).toBe('locked');
-    expect(await client.state(tenant, subject)).toMatchObject({ disabled: true, consecutiveFailures: 25 });
+    // Not 25: that would tell how many digits it has.
+    expect(await client.state(tenant, subject)).toMatchObject({ disabled: true, consecutiveFailures: 10 });
     await client.putPin(tenant, subject, PIN);
     expect(await client.state(tenant, subject)).toMatchObject({ disabled: false, consecutiveFailures: 0 });
     expect(await guess(PIN)).toBe('verified');

@@ -39,8 +39,10 @@ describe('four copies of the rate limiter', () => {
   /** One caller asks about a subject of its own each time, so that every copy takes its share. */
   async function flood(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<Answer[]> {
     const caller = newPhone();
+    // Others in each run: a budget that an earlier one has spent would answer in the limiter's place.
+    const nobody = newName('nobody');
     const guesses = Array.from({ length: REQUESTS }, (_, n) =>
-      client.swaig(agent, { pin: '48213', customerId: `nobody-${n}`, caller }),
+      client.swaig(agent, { pin: '48213', customerId: `${nobody}-${n}`, caller }),
     );
     await meanwhile();
     return Promise.all(guesses);

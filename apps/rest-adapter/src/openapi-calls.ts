@@ -110,9 +110,9 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     },
     get: {
       id: 'getSubject',
-      summary: 'Read the state, counters and locks of a subject',
+      summary: 'Read the state of a subject, with counters and locks of every credential',
       tag: 'subjects',
-      answers: { 200: 'State' },
+      answers: { 200: 'SubjectState' },
       problems: ['unavailable'],
     },
     delete: {

@@ -39,6 +39,24 @@ const target: Record<string, Schema> = {
   reason: { ...text, description: 'For the record.' },
 };
 
+const counter: Record<string, Schema> = {
+  attemptsInWindow: {
+    type: 'integer',
+    minimum: 0,
+    description: 'Guesses in the windows of known callers and of strangers.',
+  },
+  lockedUntil: { ...time, description: "The later end of the two lanes' locks; absent where nobody is locked out." },
+  consecutiveFailures: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 10,
+    description:
+      'Since the last success or enrolment. 9: nine or more; 10: as many as disabled it. More would tell how long a PIN is.',
+  },
+  disabled: { type: 'boolean', description: 'Until it is enrolled anew.' },
+};
+const counted = ['attemptsInWindow', 'consecutiveFailures', 'disabled'];
+
 /** Names of path parameters with what they must look like. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {
   tenant: name,
@@ -165,6 +183,40 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     keys: { type: 'array', items: { type: 'object', description: 'RFC 7517, RFC 8037; kid is that of the receipts.' } },
   }),
   State: { type: 'object', description: 'The state as it is now; nothing secret, nothing derived from a secret.' },
+  SubjectState: {
+    ...object(
+      [
+        'subject',
+        'pinEnrolled',
+        'pinMustChange',
+        'knowledgeEnrolled',
+        'phones',
+        ...counted,
+        'credentials',
+        'updatedAt',
+      ],
+      {
+        subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
+        pinEnrolled: { type: 'boolean' },
+        pinMustChange: { type: 'boolean' },
+        knowledgeEnrolled: { type: 'boolean' },
+        phones: { type: 'integer', minimum: 0, description: 'How many numbers it has.' },
+        ...counter,
+        credentials: {
+          type: 'array',
+          description: 'Everything that is enrolled, each with its own counter.',
+          items: object(['method', 'enrolledAt', 'mustChange', ...counted], {
+            method: { enum: METHODS },
+            enrolledAt: { ...time, description: 'Of the one in force.' },
+            mustChange: { type: 'boolean', description: 'Somebody else chose it: its owner is to change it.' },
+            ...counter,
+          }),
+        },
+        updatedAt: time,
+      },
+    ),
+    description: 'Nothing secret, nothing derived from a secret. The counter beside the list is that of the PIN.',
+  },
   NewAgent: object(['agent', 'username', 'password', 'apiKey'], {
     agent: name,
     username: { ...name, description: 'User name of Basic authentication at the SWAIG adapter.' },

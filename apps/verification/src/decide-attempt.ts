@@ -54,7 +54,7 @@ export class DecideAttempt {
     if (!policy || !knowledge || !isAskable(command, knowledge)) return refusal(command, 'unavailable');
     const weak = await this.changeOwnPin.weaknessOf(command);
     if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
-    const slot = this.vault.reserve();
+    const slot = this.vault.reserve({ tenant: command.tenant, caller: command.callerKey });
     if (!slot) return refusal(command, 'unavailable');
     try {
       const { tenant, subjectKind, subjectRef, method } = command;

@@ -15,6 +15,7 @@ import {
   type WrappedCredential,
 } from './domain/credential.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
+import { type SubjectState } from './domain/subject-state.js';
 
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
 export interface FoundSubject {
@@ -62,24 +63,6 @@ export interface Profile {
   readonly phones?: readonly string[] | undefined;
   readonly displayName?: string | undefined;
   readonly locale?: string | undefined;
-}
-
-/** Counters and locks of a subject, for people who manage it. Times as ISO 8601. */
-export interface SubjectState {
-  readonly subject: string;
-  readonly pinEnrolled: boolean;
-  readonly pinMustChange: boolean;
-  readonly knowledgeEnrolled: boolean;
-  readonly phones: number;
-  /** Guesses in the windows of known callers and of strangers. */
-  readonly attemptsInWindow: number;
-  /** The later end of the two lanes' locks. */
-  readonly lockedUntil: string | undefined;
-  /** Guesses that were compared since the last success or enrolment. */
-  readonly consecutiveFailures: number;
-  /** Disabled until it is enrolled anew. */
-  readonly disabled: boolean;
-  readonly updatedAt: string;
 }
 
 export type SubjectChange = 'created' | 'updated' | 'taken';
@@ -206,10 +189,20 @@ export interface HashSlot {
   release(): void;
 }
 
+/** Whose guess it is, for the order in which guesses are hashed. */
+export interface Asker {
+  readonly tenant: string;
+  /** Keyed hash of who calls, or any other name. */
+  readonly caller: string;
+}
+
 /** Hashes PINs and answers in a bounded pool, so that memory and waiting stay bounded too. */
 export abstract class PinVault {
-  /** Undefined when the queue is full: answer `unavailable` and spend nothing. */
-  abstract reserve(): HashSlot | undefined;
+  /**
+   * Tenants take turns, and within a tenant its callers. Undefined when the queue is full: answer `unavailable` and spend
+   * nothing.
+   */
+  abstract reserve(asker: Asker): HashSlot | undefined;
   /**
    * Hashes a new PIN and returns what wraps it for a row.
    * @throws ServiceError HASH_QUEUE_FULL, retriable

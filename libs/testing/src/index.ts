@@ -4,4 +4,5 @@ export { type KafkaSecurity } from './kafka-properties.js';
 export * from './postgres.js';
 export * from './eventually.js';
 export * from './manual-clock.js';
+export * from './phone-spellings.js';
 export * from './tcp-proxy.js';

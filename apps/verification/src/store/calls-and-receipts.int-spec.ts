@@ -1,10 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { FactRecorded, message } from '@countersign/contracts';
-import { openDatabase, type Database } from '@countersign/persistence';
+import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { afterSuccess, type CallState } from '../domain/call-state.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
@@ -13,13 +11,13 @@ import { PostgresErasures } from './erasure.store.js';
 import { PostgresReceiptStore } from './receipt.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf } from './subject.store.contract.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 jest.setTimeout(60_000);
 
-/** Looks at the tables past the service, whose rights {@link service} has. */
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 let attempts: PostgresAttemptStore;
 let calls: PostgresCallStore;
 let receipts: PostgresReceiptStore;
@@ -31,16 +29,8 @@ const hash = new KeyedHash(key());
 const none = (): void => undefined;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables();
+  ({ service, database } = tables);
   attempts = new PostgresAttemptStore(service, none);
   calls = new PostgresCallStore(service);
   receipts = new PostgresReceiptStore(service, none);
@@ -48,10 +38,7 @@ beforeAll(async () => {
   erasures = new PostgresErasures(service, hash, none);
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 const newSubject = async (): Promise<string> => {
   const subject = `customer-${randomUUID()}`;

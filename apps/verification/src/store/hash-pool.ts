@@ -1,4 +1,9 @@
 import { METRICS } from '@countersign/observability';
+import { type Asker } from '../ports.js';
+import { FairQueue } from './fair-queue.js';
+
+/** Work that nobody waits for, of one hash at most, and what is left of it. */
+export type Later = () => Promise<Later | undefined>;
 
 /** Rehashes that may wait; more are dropped, because the next success of their caller asks for them again. */
 const LATER_LIMIT = 64;
@@ -8,8 +13,8 @@ const LATER_LIMIT = 64;
  * comes. What nobody waits for runs when nobody else wants to, and one at a time.
  */
 export class HashPool {
-  readonly #waiting: (() => void)[] = [];
-  readonly #later: (() => Promise<void>)[] = [];
+  readonly #waiting = new FairQueue<() => void>();
+  readonly #later: Later[] = [];
   #running = 0;
   #reserved = 0;
   #laterRuns = false;
@@ -48,10 +53,10 @@ export class HashPool {
     };
   }
 
-  /** First come, first served. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  /** Askers take turns: the guesses of one caller hold each of the others up by one hash at most. */
+  async run<T>(asker: Asker, task: () => Promise<T>): Promise<T> {
     const asked = performance.now();
-    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(asker, resolve));
     else this.#running += 1;
     const begun = performance.now();
     METRICS.hashWait.observe((begun - asked) / 1000);
@@ -63,8 +68,11 @@ export class HashPool {
     }
   }
 
-  /** Work that can wait for ever: begun when a hash has ended and none waits. Its errors are its own affair. */
-  later(task: () => Promise<void>): void {
+  /**
+   * Work that can wait for ever: begun when a hash has ended and none waits; what is left of it, likewise, before all
+   * other such work. Its errors are its own affair.
+   */
+  later(task: Later): void {
     if (this.#later.length >= LATER_LIMIT) return;
     this.#later.push(task);
     if (this.#running < this.size) {
@@ -84,6 +92,7 @@ export class HashPool {
     }
     this.#laterRuns = true;
     void task()
+      .then((rest) => rest && this.#later.unshift(rest))
       .catch(() => undefined)
       .finally(() => {
         this.#laterRuns = false;

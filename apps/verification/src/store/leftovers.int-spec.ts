@@ -1,39 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { openDatabase, type Database } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
+import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { Leftovers } from './leftovers.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 const DAY = 86_400;
 
 describe('what is left behind', () => {
-  /** Looks at the tables past the service, whose rights {@link service} has. */
-  let database: Database;
+  let tables: TestTables;
   let service: Database;
-  let drop: () => Promise<void>;
+  let database: Database;
   let store: PostgresAttemptStore;
   let leftovers: Leftovers;
 
   beforeAll(async () => {
-    const test = await createTestDatabase();
-    drop = () => test.drop();
-    const options = {
-      url: test.url,
-      schema: 'verification',
-      migrations: VERIFICATION_MIGRATIONS,
-      applicationName: 'test',
-    };
-    service = await openDatabase(options);
-    database = await openDatabase({ ...options, as: 'administrator' });
+    tables = await openTestTables();
+    ({ service, database } = tables);
     store = new PostgresAttemptStore(service, () => undefined);
     leftovers = new Leftovers(service, { decoyDays: 37, inboxDays: 8 });
   });
-  afterAll(async () => {
-    await Promise.all([database.close(), service.close()]);
-    await drop();
-  });
+  afterAll(() => tables.close());
   beforeEach(() => database.query('TRUNCATE verification.guards, verification.commands, verification.attempts'));
 
   const guess = async (more: Parameters<typeof attemptOf>[0], verdict = true): Promise<void> => {

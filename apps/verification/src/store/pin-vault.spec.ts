@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import argon2 from 'argon2';
 import { Keyring, Secret } from '@countersign/sealing';
+import { eventually } from '@countersign/testing';
 import { asSpent } from '../domain/spent-attempt.js';
 import { type StoredCredential } from '../ports.js';
 import { ArgonPinVault } from './pin-vault.js';
@@ -34,7 +35,7 @@ const cheap = await ArgonPinVault.open({
 });
 
 async function compare(guess: string, credential: StoredCredential | undefined): Promise<boolean> {
-  const slot = vault.reserve();
+  const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compare(GRANTED, guess, credential);
@@ -47,7 +48,7 @@ async function compareAnswers(
   guess: ReadonlyMap<string, string>,
   credential: StoredCredential | undefined,
 ): Promise<boolean> {
-  const slot = cheap.reserve();
+  const slot = cheap.reserve({ tenant: 'acme', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compareAnswers(GRANTED, guess, credential);
@@ -72,7 +73,7 @@ describe('the PIN vault', () => {
 
   it('never compares a try that was not granted, however right it is', async () => {
     const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
-    const slot = vault.reserve();
+    const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
     expect(await slot?.compare(asSpent({ ...TRY, granted: false }), PIN, credential)).toBe(false);
     slot?.release();
   });
@@ -109,6 +110,58 @@ describe('the PIN vault', () => {
     await expect(compareAnswers(new Map([['a', PIN]]), { ...pin, kind: 'knowledge' })).rejects.toMatchObject(broken);
   });
 
+  describe('with another cost than when answers were enrolled', () => {
+    const row = { ...ROW, kind: 'knowledge' } as const;
+    const answers = new Map([...'abc'].map((name) => [name, `answer ${name}`]));
+    const some = new Map([...answers].slice(0, 2));
+    /** What a guess has written in the place of what is stored, once nothing waits any more. */
+    async function rehashed(guess: ReadonlyMap<string, string>, attempt = GRANTED) {
+      const old = { ...row, ...(await cheap.prepareAnswers(answers))(row) };
+      const written: { old: StoredCredential; hashes: Map<string, string> }[] = [];
+      const dearer = await ArgonPinVault.open({
+        keyring,
+        cost: { memoryKib: 16, passes: 1, lanes: 1 },
+        concurrency: 1,
+        queueLimit: 1,
+        replace: (from, { keyId, wrapped: bytes }) => {
+          const plain = keyring.unwrap({ keyId, bytes }, ['knowledge', ...CONTEXT.slice(1)]);
+          written.push({ old: from, hashes: new Map(JSON.parse(plain) as [string, string][]) });
+          return Promise.resolve();
+        },
+      });
+      const slot = dearer.reserve({ tenant: 'acme', caller: 'c' });
+      const right = await slot?.compareAnswers(attempt, guess, old);
+      expect([dearer.waiting, written]).toEqual([0, []]);
+      slot?.release();
+      // Each waits behind one hash of what was to be made anew: after as many as there are answers nothing is left of it.
+      for (let n = 0; n < 4; n++) await dearer.prepare(PIN);
+      return { right, written, old };
+    }
+
+    it('makes the hashes of right answers anew in one write, once the place is given back, and keeps all others', async () => {
+      const { right, written, old } = await rehashed(some);
+      expect(right).toBe(true);
+      await eventually('the hashes were made anew', () => written.length === 1);
+      expect(written[0]?.old).toEqual(old);
+      const hashes = written[0]?.hashes ?? new Map<string, string>();
+      expect([...hashes.keys()]).toEqual(['a', 'b', 'c']);
+      for (const [name, phc] of hashes) {
+        expect(phc).toContain(name === 'c' ? 'm=8,t=1,p=1' : 'm=16,t=1,p=1');
+        expect(await argon2.verify(phc, `answer ${name}`)).toBe(true);
+      }
+    });
+
+    it.each([
+      ['one answer is wrong', new Map([...some, ['c', 'wrong']]), GRANTED],
+      ['one answer was never enrolled', new Map([...some, ['d', 'answer d']]), GRANTED],
+      ['nothing is answered', new Map<string, string>(), GRANTED],
+      ['the try was not granted', answers, asSpent({ ...TRY, granted: false })],
+    ])('makes none anew when %s', async (_, guess, attempt) => {
+      const { right, written } = await rehashed(guess, attempt);
+      expect([right, written]).toEqual([false, []]);
+    });
+  });
+
   it('finds the place of a PIN among earlier ones, and passes over one that is broken', async () => {
     const earlier: StoredCredential[] = [];
     for (const [at, pin] of ['19283746', PIN, '55667'].entries()) {
@@ -138,8 +191,12 @@ describe('the PIN vault', () => {
 
   it('hands out no more places than the pool and its queue have, and takes them back', async () => {
     const small = await ArgonPinVault.open({ keyring, cost: { ...COST, memoryKib: 8 }, concurrency: 1, queueLimit: 2 });
-    const slots = [small.reserve(), small.reserve(), small.reserve()];
-    expect(small.reserve()).toBeUndefined();
+    const slots = [
+      small.reserve({ tenant: 'acme', caller: 'c' }),
+      small.reserve({ tenant: 'acme', caller: 'c' }),
+      small.reserve({ tenant: 'acme', caller: 'c' }),
+    ];
+    expect(small.reserve({ tenant: 'acme', caller: 'c' })).toBeUndefined();
     await Promise.all(slots.flatMap((slot) => (slot ? [slot.compare(GRANTED, PIN, undefined)] : [])));
     for (const slot of slots) {
       slot?.release();

@@ -6,13 +6,14 @@ import { credentialContext } from '@countersign/stored-secrets';
 import {
   PinVault,
   type Answers,
+  type Asker,
   type CredentialRow,
   type HashSlot,
   type StoredCredential,
   type WrappedCredential,
 } from '../ports.js';
 import { costOf, sameCost, type HashCost } from './hash-bounds.js';
-import { HashPool } from './hash-pool.js';
+import { HashPool, type Later } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from './tamper-reports.js';
 
 export interface PinVaultOptions {
@@ -30,6 +31,9 @@ export interface PinVaultOptions {
    */
   readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
 }
+
+/** Whoever enrols many takes one turn among the callers. */
+const ENROLMENTS: Asker = { tenant: '', caller: 'enrolments' };
 
 /** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
@@ -64,10 +68,10 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.queued;
   }
 
-  override reserve(): HashSlot | undefined {
+  override reserve(asker: Asker): HashSlot | undefined {
     const release = this.#pool.reserve();
     if (!release) return undefined;
-    let outdated: (() => Promise<void>) | undefined;
+    let outdated: Later | undefined;
     return {
       // A place is given back when the verdict is durable: no caller waits for what happens from here on.
       release: () => {
@@ -76,7 +80,7 @@ export class ArgonPinVault extends PinVault {
         outdated = undefined;
       },
       compare: (attempt, guess, credential) =>
-        this.#pool.run(async () => {
+        this.#pool.run(asker, async () => {
           // A try that was not granted is hashed all the same, but never against the real credential.
           const stored = attempt.granted && credential ? await this.#unwrapHash(credential) : undefined;
           if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
@@ -88,9 +92,12 @@ export class ArgonPinVault extends PinVault {
         let right = guess.size > 0;
         // No early end: the time must not tell which answer was wrong, nor whether there is one.
         for (const [question, answer] of guess) {
-          right = (await this.#pool.run(() => this.#isRight(answer, stored?.get(question)))) && right;
+          right = (await this.#pool.run(asker, () => this.#isRight(answer, stored?.get(question)))) && right;
         }
-        return right;
+        if (!right || stored === undefined || credential === undefined) return false;
+        const old = [...guess].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
+        if (old.length > 0) outdated = () => this.#rehashAnswers(old, stored, credential);
+        return true;
       },
     };
   }
@@ -114,7 +121,7 @@ export class ArgonPinVault extends PinVault {
     return this.#reserved(async () => {
       for (const [place, credential] of earlier.entries()) {
         const stored = await this.#unwrapIfWhole(credential);
-        if (await this.#pool.run(() => this.#isRight(pin, stored))) return place;
+        if (await this.#pool.run(ENROLMENTS, () => this.#isRight(pin, stored))) return place;
       }
       return -1;
     });
@@ -126,7 +133,7 @@ export class ArgonPinVault extends PinVault {
   }
 
   #hash(secret: string): Promise<string> {
-    return this.#pool.run(() => hashSecret(secret, this.#options.cost));
+    return this.#pool.run(ENROLMENTS, () => hashSecret(secret, this.#options.cost));
   }
 
   async #reserved<T>(work: () => Promise<T>): Promise<T> {
@@ -145,9 +152,26 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** The version stays: it is the same PIN in the same row. */
-  async #rehash(pin: string, old: StoredCredential): Promise<void> {
+  async #rehash(pin: string, old: StoredCredential): Promise<undefined> {
     const phc = await hashSecret(pin, this.#options.cost);
     await this.#options.replace?.(old, this.#wrap(phc, old));
+  }
+
+  /**
+   * One answer at a time, each behind the guesses that wait by then; written when all are done, in the version that they
+   * have. Answers that nobody asked for in this guess keep their hashes.
+   */
+  async #rehashAnswers(
+    [first, ...rest]: readonly (readonly [question: string, answer: string])[],
+    hashes: ReadonlyMap<string, string>,
+    old: StoredCredential,
+  ): Promise<Later | undefined> {
+    if (first === undefined) return undefined;
+    const [question, answer] = first;
+    const anew = new Map(hashes).set(question, await hashSecret(answer, this.#options.cost));
+    if (rest.length > 0) return () => this.#rehashAnswers(rest, anew, old);
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([...anew]), old));
+    return undefined;
   }
 
   #wrap(plain: string, row: CredentialRow): WrappedCredential {

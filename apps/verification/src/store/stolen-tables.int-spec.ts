@@ -1,18 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
-import { openDatabase, type Database } from '@countersign/persistence';
+import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { keyFault, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
-import { createTestDatabase, eventually } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { type StoredCredential } from '../ports.js';
 import { attemptOf, spentOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
-import { replaceCredential } from './credential-rehash.js';
 import { ArgonPinVault } from './pin-vault.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf } from './subject.store.contract.js';
 import { TamperReports } from './tamper-reports.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 /** What somebody gets who reads or writes the tables, and has no key. */
 const PIN = '83729164';
@@ -22,41 +20,28 @@ const random = (): string => randomBytes(32).toString('base64url');
 const keyring = new Keyring(new Secret(`k1:${random()}`));
 const hash = new KeyedHash(new Secret(random()));
 
-/** Looks at the tables past the service, whose rights {@link service} has. */
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 let subjects: PostgresSubjectStore;
 let attempts: PostgresAttemptStore;
 let vault: ArgonPinVault;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables();
+  ({ service, database } = tables);
   await build();
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 /** As a start does it: what was reported before may be reported again. */
-async function build(cost = COST): Promise<void> {
+async function build(): Promise<void> {
   const wake = (): void => undefined;
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
   attempts = new PostgresAttemptStore(service, wake, () => false, report);
-  const replace = replaceCredential(service);
-  vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report, replace });
+  vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10, report });
 }
 
 beforeEach(async () => {
@@ -80,7 +65,7 @@ async function stored(tenant: string, subject: string): Promise<StoredCredential
 
 /** With the proof of a try that was counted, as the gate gives it. */
 async function compare(guess: string, credential: StoredCredential, by = vault): Promise<boolean> {
-  const slot = by.reserve();
+  const slot = by.reserve({ tenant: 'acme', caller: 'c' });
   try {
     const counted = spentOf(await attempts.spend(attemptOf(), POLICY));
     return (await slot?.compare(counted, guess, credential)) ?? false;
@@ -193,33 +178,5 @@ describe('a write to the tables', () => {
     expect(await findings()).toEqual([{ tenant: 'acme', subject: 'alice', what: 'counter', reason: 'below_ledger' }]);
     const [ledger] = await database.query('SELECT count(*)::int AS rows FROM verification.attempts');
     expect(ledger).toEqual({ rows: 4 });
-  });
-});
-
-describe('a success', () => {
-  it('makes a hash of another cost anew, once the place is given back, in the same version', async () => {
-    await enrol('acme', 'alice', PIN);
-    const before = await stored('acme', 'alice');
-    await build({ ...COST, passes: 2 });
-    expect(await compare(PIN, before)).toBe(true);
-    const after = await eventually('the hash was made anew', async () => {
-      const now = await stored('acme', 'alice');
-      return now.wrapped.equals(before.wrapped) ? undefined : now;
-    });
-    expect(after.version).toBe(before.version);
-    const phc = keyring.unwrap({ keyId: after.keyId, bytes: after.wrapped }, ['pin', 'acme', 'alice', '1']);
-    expect(phc).toContain('m=64,t=2,p=1');
-    expect(await compare(PIN, after)).toBe(true);
-    expect(await compare('19283746', after)).toBe(false);
-  });
-
-  it('does not undo an enrolment that came before its new hash', async () => {
-    await enrol('acme', 'alice', PIN);
-    const old = await stored('acme', 'alice');
-    await enrol('acme', 'alice', '19283746');
-    const newest = await stored('acme', 'alice');
-    await replaceCredential(service)(old, { keyId: 'k1', wrapped: randomBytes(60) });
-    await replaceCredential(service)({ ...old, version: newest.version }, { keyId: 'k1', wrapped: randomBytes(60) });
-    expect(await stored('acme', 'alice')).toEqual(newest);
   });
 });

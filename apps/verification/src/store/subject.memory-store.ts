@@ -1,7 +1,8 @@
 import { type KeyedHash } from '@countersign/sealing';
-import { type Method } from '@countersign/contracts';
+import { METHODS, type Method } from '@countersign/contracts';
 import { LOWEST_CAP } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
+import { type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
   type Enrolled,
@@ -10,7 +11,6 @@ import {
   type Profile,
   type StoredCredential,
   type SubjectChange,
-  type SubjectState,
 } from '../ports.js';
 
 interface Subject {
@@ -20,6 +20,14 @@ interface Subject {
   caps: Partial<Record<Method, number>>;
   mustChange: boolean;
 }
+
+/** Counters are the attempt store's: this twin has none. */
+const UNTRIED: GuessCounter = {
+  attemptsInWindow: 0,
+  lockedUntil: undefined,
+  consecutiveFailures: 0,
+  disabled: false,
+};
 
 /** The twin of the PostgreSQL store for tests of use cases. */
 export class MemorySubjectStore extends SubjectStore {
@@ -105,10 +113,13 @@ export class MemorySubjectStore extends SubjectStore {
       pinMustChange: known.mustChange,
       knowledgeEnrolled: known.credentials.knowledge !== undefined,
       phones: known.profile.phones?.length ?? 0,
-      attemptsInWindow: 0,
-      lockedUntil: undefined,
-      consecutiveFailures: 0,
-      disabled: false,
+      ...UNTRIED,
+      credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
+        method,
+        enrolledAt: new Date(0).toISOString(),
+        mustChange: method === 'pin' && known.mustChange,
+        ...UNTRIED,
+      })),
       updatedAt: new Date(0).toISOString(),
     });
   }

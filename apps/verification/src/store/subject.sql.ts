@@ -56,18 +56,3 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant, subject_id, kind) DO UPDATE
   SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
       must_change = EXCLUDED.must_change, cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`;
-
-/** What is shown of a subject. $1 tenant, $2 subject, $3 guard key of its PIN */
-export const STATE = `
-SELECT s.updated_at, p.subject_id IS NOT NULL AS pin, coalesce(p.must_change, false) AS must_change,
-  k.subject_id IS NOT NULL AS knowledge, g.failures, g.disabled,
-  cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
-  (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
-   WHERE u > clock_timestamp()) AS locked_until,
-  (SELECT count(*)::int FROM verification.subject_phones n
-   WHERE n.tenant = s.tenant AND n.subject_id = s.subject_id) AS phones
-FROM verification.subjects s
-LEFT JOIN verification.credentials p ON p.tenant = s.tenant AND p.subject_id = s.subject_id AND p.kind = 'pin'
-LEFT JOIN verification.credentials k ON k.tenant = s.tenant AND k.subject_id = s.subject_id AND k.kind = 'knowledge'
-LEFT JOIN verification.guards g ON g.tenant = s.tenant AND g.guard_key = $3
-WHERE s.tenant = $1 AND s.subject_id = $2`;

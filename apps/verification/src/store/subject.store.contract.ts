@@ -130,4 +130,26 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(false);
     expect(await bed.store.state(tenant, 'alice')).toMatchObject({ pinMustChange: false });
   });
+
+  it('shows everything that is enrolled and nothing of what is stored, to people who manage it', async () => {
+    const tenant = await create(['+12025550123']);
+    const counter = { attemptsInWindow: 0, lockedUntil: undefined, consecutiveFailures: 0, disabled: false };
+    const nothing = {
+      ...{ subject: 'alice', pinEnrolled: false, pinMustChange: false, knowledgeEnrolled: false, phones: 1 },
+      ...{ ...counter, credentials: [], updatedAt: expect.any(String) as unknown },
+    };
+    expect(await bed.store.state(tenant, 'alice')).toEqual(nothing);
+    await enrol(tenant, { kind: 'knowledge' });
+    const shown = (method: string, mustChange = false) => ({
+      ...{ method, mustChange, ...counter },
+      enrolledAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
+    });
+    const one = { ...nothing, knowledgeEnrolled: true, credentials: [shown('knowledge')] };
+    expect(await bed.store.state(tenant, 'alice')).toEqual(one);
+    await enrol(tenant, { mustChange: true, cap: 50 });
+    expect(await bed.store.state(tenant, 'alice')).toEqual({
+      ...{ ...one, pinEnrolled: true, pinMustChange: true },
+      credentials: [shown('pin', true), shown('knowledge')],
+    });
+  });
 }

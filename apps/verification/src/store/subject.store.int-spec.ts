@@ -1,42 +1,32 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { openDatabase, type Database } from '@countersign/persistence';
+import { type Method } from '@countersign/contracts';
+import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
+import { guardRow } from '../domain/attempts.js';
+import { attemptOf, POLICY } from './attempt.store.contract.js';
+import { PostgresAttemptStore } from './attempt.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 // Machines that do other work beside them.
 jest.setTimeout(60_000);
 
 const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
 const hash = new KeyedHash(new Secret(key(1)));
-/** Looks at the tables past the service, whose rights {@link service} has. */
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 let store: PostgresSubjectStore;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-    poolSize: 10,
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables(10);
+  ({ service, database } = tables);
   store = new PostgresSubjectStore(service, new Keyring(new Secret(`k1:${key(2)}`)), hash, () => undefined);
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 describe('the PostgreSQL subject store', () => {
   subjectStoreContract(() => Promise.resolve({ store, phone: (tenant, e164) => hash.hash('phone', tenant, e164) }));
@@ -59,6 +49,37 @@ describe('the PostgreSQL subject store', () => {
       ['credential.changed', { credential: 'pin', version: 2, by: 'caller' }],
       ['credential.enrolled', { credential: 'knowledge', version: 1, by: 'administrator' }],
     ]);
+  });
+
+  it('shows the counters and locks of each credential apart, and only those of locks that hold', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await store.change(randomUUID(), tenant, 'alice', {});
+    for (const kind of ['pin', 'knowledge'] as const)
+      await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind }));
+    const attempts = new PostgresAttemptStore(service, () => undefined);
+    const guardKey = hash.hash('guard', tenant, 'id', 'alice');
+    const guess = (method: Method) =>
+      attempts.spend(attemptOf({ tenant, guardKey, subject: 'alice', method }), { ...POLICY, perWindow: 3 });
+    await guess('pin');
+    for (let n = 0; n < 3; n++) await guess('knowledge');
+    const later = expect.stringMatching(/^\d{4}-.*Z$/) as unknown;
+    const pin = { attemptsInWindow: 1, lockedUntil: undefined, consecutiveFailures: 1, disabled: false };
+    const knowledge = { attemptsInWindow: 0, lockedUntil: later, consecutiveFailures: 3, disabled: false };
+    const credentials = [
+      { method: 'pin', ...pin },
+      { method: 'knowledge', ...knowledge },
+    ].map((one) => expect.objectContaining(one) as unknown);
+    expect(await store.state(tenant, 'alice')).toMatchObject({ ...pin, credentials });
+
+    await database.query(
+      `UPDATE verification.guards SET disabled = true, stranger_locked_until = clock_timestamp()
+       WHERE tenant = $1 AND guard_key = $2`,
+      [tenant, guardRow(guardKey, 'knowledge')],
+    );
+    expect(await store.state(tenant, 'alice')).toMatchObject({
+      disabled: false,
+      credentials: [{ disabled: false }, { disabled: true, lockedUntil: undefined }],
+    });
   });
 
   it('gives references that nobody answers to the caps of those that somebody does, in the same shares', async () => {

@@ -6,6 +6,7 @@ import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { SteadyClock } from '@countersign/service';
 import { guardRow } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
+import { type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
   type Enrolled,
@@ -13,12 +14,12 @@ import {
   type NewCredential,
   type Profile,
   type SubjectChange,
-  type SubjectState,
 } from '../ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { RENEW } from './attempt.sql.js';
-import { ENROLLED, FIND, KEEP_OLD, STATE, STORE_CREDENTIAL } from './subject.sql.js';
+import { ENROLLED, FIND, KEEP_OLD, STORE_CREDENTIAL } from './subject.sql.js';
+import { readState } from './subject-state.js';
 import { type ReportTampering } from './tamper-reports.js';
 
 interface FoundRow {
@@ -40,18 +41,6 @@ interface EnrolledRow extends StoredProfile {
   repeated: boolean;
   credential_version: number | null;
   key_id: string | null;
-}
-
-interface StateRow {
-  pin: boolean;
-  must_change: boolean;
-  knowledge: boolean;
-  phones: number;
-  recent: number | null;
-  failures: number | null;
-  disabled: boolean | null;
-  locked_until: Date | null;
-  updated_at: Date;
 }
 
 /** A reference as a verification names it. */
@@ -215,22 +204,8 @@ export class PostgresSubjectStore extends SubjectStore {
     return result;
   }
 
-  override async state(tenant: string, subject: string): Promise<SubjectState | undefined> {
-    const guardKey = this.hash.hash('guard', tenant, 'id', subject);
-    const [row] = await this.database.forTenants([tenant]).query<StateRow>(STATE, [tenant, subject, guardKey]);
-    if (!row) return undefined;
-    return {
-      subject,
-      pinEnrolled: row.pin,
-      pinMustChange: row.must_change,
-      knowledgeEnrolled: row.knowledge,
-      phones: row.phones,
-      attemptsInWindow: row.recent ?? 0,
-      lockedUntil: row.locked_until?.toISOString(),
-      consecutiveFailures: row.failures ?? 0,
-      disabled: row.disabled ?? false,
-      updatedAt: row.updated_at.toISOString(),
-    };
+  override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
+    return readState(this.database, tenant, subject, this.hash.hash('guard', tenant, 'id', subject));
   }
 
   async #lock(

@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import { type AgentPublished } from '@countersign/contracts';
+import { KeyedHash, Secret } from '@countersign/sealing';
+import { NO_NUMBERS, spelledNumbers } from '@countersign/testing';
+import fc from 'fast-check';
+import { callerOf, type Caller } from './caller.js';
+import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
+
+const AGENT = { tenant: 'acme' } as AgentPublished;
+const hash = new KeyedHash(new Secret(randomBytes(32).toString('base64url')));
+
+/** Who calls, as a platform's request says it in one of the fields that it has for it. */
+function callerIn(field: string, caller: string): Caller {
+  const said = field === 'channel_data' ? { channel_data: { caller_id_number: caller } } : { [field]: caller };
+  const body = Buffer.from(JSON.stringify({ function: 'verify_pin', ...said }));
+  return callerOf(AGENT, readSwaigRequest(body) as FunctionCall, hash);
+}
+
+const FIELDS = ['caller_id_num', 'caller_id_number', 'caller_id', 'channel_data'];
+
+describe('the caller of a call', () => {
+  it('is the same, and the same subject, whatever the spelling of the number and whichever field it comes in', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...FIELDS), spelledNumbers, (field, { number, spellings }) => {
+        for (const spelling of spellings) {
+          expect(callerIn(field, spelling)).toEqual({
+            subjectKind: 'phone',
+            subjectRef: hash.hash('phone', 'acme', number),
+            callerKey: hash.hash('caller', 'acme', number),
+            callerTail: number.slice(-2),
+          });
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each(NO_NUMBERS.map((text) => [text]))('is nobody who has a number when the platform says %j', (text) => {
+    const [caller, again] = [callerIn('caller_id_num', text), callerIn('caller_id_num', text)];
+    // A key of its own all the same, so that it is limited and counted; no tail, so that it is nobody's known caller.
+    expect(caller).toEqual({
+      subjectKind: 'phone',
+      subjectRef: hash.hash('phone', 'acme', `caller ${text.trim()}`),
+      callerKey: hash.hash('caller', 'acme', text.trim()),
+      callerTail: '',
+    });
+    expect(again).toEqual(caller);
+  });
+});

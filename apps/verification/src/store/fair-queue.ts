@@ -1,0 +1,44 @@
+import { type Asker } from '../ports.js';
+
+/**
+ * A queue in which tenants take turns, and within a tenant its callers: whoever asks for much at once waits behind everybody
+ * who asks for little, not the other way round. What one caller asks for stays in order.
+ */
+export class FairQueue<T> {
+  /** In the order of their turns; nobody in it has nothing. */
+  readonly #tenants = new Map<string, Map<string, T[]>>();
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push({ tenant, caller }: Asker, item: T): void {
+    const callers = this.#tenants.get(tenant) ?? new Map<string, T[]>();
+    const items = callers.get(caller) ?? [];
+    items.push(item);
+    callers.set(caller, items);
+    this.#tenants.set(tenant, callers);
+    this.#length += 1;
+  }
+
+  shift(): T | undefined {
+    const [firstTenant] = this.#tenants;
+    if (firstTenant === undefined) return undefined;
+    const [tenant, callers] = firstTenant;
+    const [firstCaller] = callers;
+    if (firstCaller === undefined) return undefined;
+    const [caller, items] = firstCaller;
+    const item = items.shift();
+    this.#length -= 1;
+    toTheEnd(callers, caller, items.length > 0 ? items : undefined);
+    toTheEnd(this.#tenants, tenant, callers.size > 0 ? callers : undefined);
+    return item;
+  }
+}
+
+/** A map keeps the order in which its keys were set. */
+function toTheEnd<V>(map: Map<string, V>, key: string, value: V | undefined): void {
+  map.delete(key);
+  if (value !== undefined) map.set(key, value);
+}
