@@ -25,12 +25,14 @@ import { type ReportTampering } from './tamper-reports.js';
 const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
 
 /**
- * How long a verdict waits for others, in milliseconds, and how many suffice; only while further guesses wait for a hash, and
- * those wait longer. What leaves together travels together, and so do the next requests of those who got the answers: every
- * request to the broker and every statement of the whole path is shared by as many.
+ * While further guesses wait for a hash a verdict waits for theirs: for a part of the time since its own try, so that
+ * who had his turn early is not held up by a queue behind him, and for so many milliseconds at most, or until so many have
+ * gathered. What leaves together travels together, and so do the next requests of those who got the answers: every request to
+ * the broker and every statement of the whole path is shared by as many.
  */
-const VERDICTS_GATHER_MS = 80;
-const ENOUGH_VERDICTS = 16;
+const PATIENCE = 1 / 3;
+const MOST_PATIENCE_MS = 150;
+const ENOUGH_VERDICTS = 24;
 
 export interface SpentRow {
   number: string;
@@ -75,6 +77,8 @@ export class PostgresAttemptStore extends AttemptStore {
   readonly #close: Batched<Closing, boolean>;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  /** When a try was spent here, on the clock of `performance`. */
+  readonly #spentAt = new WeakMap<SpentAttempt, number>();
 
   constructor(
     private readonly database: Database,
@@ -102,14 +106,18 @@ export class PostgresAttemptStore extends AttemptStore {
       ],
       run: (closings) => this.#closeAll(closings),
       moreToCome: moreVerdictsToCome,
-      lingerMs: VERDICTS_GATHER_MS,
+      lingerMs: ({ verdict }) => this.#patienceMs(verdict.attempt),
       enough: ENOUGH_VERDICTS,
     });
   }
 
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
     const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
-    if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
+    if (row) {
+      const spent = spentAttempt(attempt.attemptId, row);
+      this.#spentAt.set(spent, performance.now());
+      return { kind: 'spent', attempt: spent };
+    }
     const known = await this.#recall(attempt.commandId, attempt.tenant);
     if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
     if (known.reply !== null) return { kind: 'answered', reply: parseReply(known.reply) };
@@ -163,6 +171,12 @@ export class PostgresAttemptStore extends AttemptStore {
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
     });
     this.wakeRelay();
+  }
+
+  /** None for a try that another process spent: it has waited long enough. */
+  #patienceMs(attempt: SpentAttempt): number {
+    const now = performance.now();
+    return Math.min(MOST_PATIENCE_MS, (now - (this.#spentAt.get(attempt) ?? now)) * PATIENCE);
   }
 
   /** A counter below its ledger: nothing was spent, and nobody may look at the guess. */
