@@ -10,6 +10,8 @@ interface Difference {
   readonly highest: string | null;
   readonly same_try: boolean | null;
   readonly same_time: boolean | null;
+  /** Columns that are not what the record says; null where there is no record. */
+  readonly altered: string[] | null;
 }
 
 /** Differences that are shown; a restored backup can have one for every subject. */
@@ -17,7 +19,8 @@ const SHOWN = 100;
 
 /**
  * Counters whose ledger says something else. The ledger numbers the tries of a reference without a gap, and its last row
- * holds what the counter said at that try. A decoy that expires loses both at once.
+ * holds what the counter said at that try; what has changed the counter since is in `eased`. A decoy that expires loses all
+ * at once.
  */
 const DIFFERENCES = `
 WITH ledger AS (
@@ -26,13 +29,20 @@ WITH ledger AS (
 )
 SELECT tenant, guard_key, g.tries, COALESCE(l.rows, 0) AS rows, l.highest,
   (a.granted, a.charged_lock, a.attempts_left) = (g.granted, g.charged_lock, g.attempts_left) AS same_try,
-  a.spent_at = g.touched_at AS same_time
+  a.spent_at = g.touched_at AS same_time,
+  CASE WHEN r.state IS DISTINCT FROM NULL THEN ARRAY(
+    SELECT now.key FROM jsonb_each(to_jsonb(verification.state_of(g))) now JOIN jsonb_each(to_jsonb(r.state)) said USING (key)
+    WHERE now.value <> said.value
+    UNION ALL SELECT 'callers' WHERE g.callers <> r.callers ORDER BY 1) END AS altered
 FROM verification.guards g FULL JOIN ledger l USING (tenant, guard_key)
 LEFT JOIN verification.attempts a USING (tenant, guard_key)
+LEFT JOIN verification.eased e USING (tenant, guard_key),
+LATERAL (SELECT CASE WHEN e.number = a.number THEN e.after ELSE a.after END AS state, COALESCE(e.callers, '{}') AS callers) r
 WHERE (a.number IS NULL OR a.number = l.highest)
   AND (g.tries IS DISTINCT FROM l.highest OR l.rows IS DISTINCT FROM l.highest
     OR (a.granted, a.charged_lock, a.attempts_left) IS DISTINCT FROM (g.granted, g.charged_lock, g.attempts_left)
-    OR a.spent_at IS DISTINCT FROM g.touched_at)
+    OR a.spent_at IS DISTINCT FROM g.touched_at
+    OR verification.state_of(g) IS DISTINCT FROM r.state OR g.callers IS DISTINCT FROM r.callers)
 ORDER BY 1, 2 LIMIT ${SHOWN + 1}`;
 
 /**
@@ -48,11 +58,14 @@ export async function checkAttempts({ database }: Store, write: Write): Promise<
   throw new ServiceError('COUNTER_BROKEN', 'counters and ledger differ: somebody wrote to the database by hand', false);
 }
 
-function whatIsWrong({ tries, rows, highest, same_try: sameTry }: Difference): string {
+function whatIsWrong({ tries, rows, highest, same_try, same_time, altered }: Difference): string {
   const [counted, written, last] = [Number(tries ?? 0), Number(rows), Number(highest ?? 0)];
   if (tries === null) return `the counter is gone, the ledger has ${last} tries`;
   if (counted < last) return `set back: the ledger has ${last} tries`;
   if (counted > last) return `ahead: the ledger ends at ${last}`;
   if (written < last) return `the ledger lacks ${last - written} of ${last} rows`;
-  return sameTry === false ? 'the last try was written otherwise' : 'the time of the last try was written otherwise';
+  if (altered === null) return 'the ledger does not say what the counter was after the last try';
+  if (altered.length > 0) return `not as the ledger says: ${altered.join(', ')}`;
+  if (same_try === false) return 'the last try was written otherwise';
+  return same_time === false ? 'the time of the last try was written otherwise' : 'written otherwise';
 }

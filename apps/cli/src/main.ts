@@ -10,6 +10,7 @@ import {
 } from './dead-letters.js';
 import { keyStatus, rewrapAll, rotateKeys, useKey } from './keys.js';
 import { checkAttempts } from './check-attempts.js';
+import { restoreAttempts } from './restore-attempts.js';
 import { type StoreOptions, withStore } from './with-store.js';
 
 import { simulate, type SimulatedCall } from './simulate-call.js';
@@ -93,13 +94,21 @@ keys
   .option(...dataDir)
   .action((options: StoreOptions) => withStore(process.env, options, rewrapAll));
 
-program
-  .command('attempts')
-  .description('the counters of attempts')
+const attempts = program.command('attempts').description('the counters of attempts');
+attempts
   .command('check')
   .description('compare every counter with the ledger of attempts; exit code 1 when one differs')
   .option(...dataDir)
   .action((options: StoreOptions) => withStore(process.env, options, checkAttempts));
+attempts
+  .command('restore <tenant> <reference>')
+  .description(
+    'give a counter that differs the state that its ledger has; tenant and reference as attempts check names them',
+  )
+  .option(...dataDir)
+  .action((tenant: string, reference: string, options: StoreOptions) =>
+    withStore(process.env, options, (store, write) => restoreAttempts(store, tenant, reference, write)),
+  );
 
 program
   .command('simulate')

@@ -1,8 +1,6 @@
 import { jest } from '@jest/globals';
-import { openDatabase, type Database } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { GateModel, REAL, seeded, type Statements } from './attempt.model.js';
+import { openTestTables, type TestTables } from './test-tables.js';
 
 // A hundred thousand tries, on machines that do other work beside them.
 jest.setTimeout(240_000);
@@ -11,26 +9,13 @@ const TRIES = 100_000;
 /** A fault that is not found in so many tries is not found. */
 const TRIES_OF_A_FAULT = 20_000;
 
-let database: Database;
-let drop: () => Promise<void>;
+let tables: TestTables;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  database = await openDatabase({
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    as: 'administrator',
-    applicationName: 'test',
-    poolSize: 4,
-  });
+  tables = await openTestTables(4);
 });
 
-afterAll(async () => {
-  await database.close();
-  await drop();
-});
+afterAll(() => tables.close());
 
 /** What a careless change would make of the gate: a part of a statement, and what stands there instead. */
 const FAULTS: Readonly<Record<string, readonly [keyof Statements, string, string]>> = {
@@ -72,19 +57,29 @@ const FAULTS: Readonly<Record<string, readonly [keyof Statements, string, string
   're-enrolment leaves it disabled': ['renew', 'disabled = false, ', ''],
   'unlocking revives a disabled credential': ['unlock', 'SET recent', 'SET disabled = false, recent'],
   'unlocking forgives the failures': ['unlock', 'SET recent', 'SET failures = 0, recent'],
+  'a success is not put on record': ['close', 'settled WHERE on_record', 'settled WHERE false'],
+  'a success is on record for the try before the latest': ['close', 'g.tries AS number', 'g.tries - 1 AS number'],
+  'an unlocking is not put on record': ['unlock', 'changed WHERE on_record', 'changed WHERE false'],
+  're-enrolment is not put on record': ['renew', 'changed WHERE on_record', 'changed WHERE false'],
+  'an erased subject leaves a guard that is not on record': [
+    'makeDecoy',
+    'changed WHERE on_record',
+    'changed WHERE false',
+  ],
+  'a try leaves no state in the ledger': ['spend', 's.touched_at, s.after', 's.touched_at, NULL'],
 };
 
 describe('the statements of the gate', () => {
   it(`decide like the pure functions in ${TRIES} random tries with jumps in time`, async () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
-    const difference = await new GateModel(database, REAL, seeded(seed)).play(TRIES);
+    const difference = await new GateModel(tables.database, REAL, seeded(seed)).play(TRIES);
     expect({ seed, difference }).toEqual({ seed, difference: undefined });
   });
 
   it.each(Object.entries(FAULTS))('are found out by the model when %s', async (_, [name, right, wrong]) => {
     const text = REAL[name].replaceAll(right, wrong);
     expect(text).not.toBe(REAL[name]);
-    const model = new GateModel(database, { ...REAL, [name]: text }, seeded(1));
+    const model = new GateModel(tables.database, { ...REAL, [name]: text }, seeded(1));
     expect(await model.play(TRIES_OF_A_FAULT)).toMatch(/ is .* and should be /);
   });
 });

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type AttemptPolicy } from '@countersign/contracts';
-import { type Database } from '@countersign/persistence';
+import { ConstraintViolation, type Database } from '@countersign/persistence';
 import { FRESH, renew, settle, spend, unlock, type Guard, type Spent } from '../domain/attempts.js';
-import { CLOSE, RENEW, spendStatement, UNLOCK } from './attempt.sql.js';
+import { CLOSE, spendStatement } from './attempt.sql.js';
 import { attemptOf, verdictOf } from './attempt.store.contract.js';
 import { closeParameters, spendParameters, spentAttempt, type SpentRow } from './attempt.store.js';
+import { MAKE_DECOY, RENEW, UNLOCK } from './guard.sql.js';
 
 /** The statements of the gate; those of a fault differ from the real ones. */
 export interface Statements {
@@ -13,6 +14,7 @@ export interface Statements {
   readonly close: string;
   readonly unlock: string;
   readonly renew: string;
+  readonly makeDecoy: string;
 }
 
 export const REAL: Statements = {
@@ -20,6 +22,7 @@ export const REAL: Statements = {
   close: CLOSE,
   unlock: UNLOCK,
   renew: RENEW,
+  makeDecoy: MAKE_DECOY,
 };
 
 interface Open {
@@ -93,6 +96,7 @@ export class GateModel {
         (await this.#close()) ??
         (await this.#manage(this.statements.unlock, unlock)) ??
         (await this.#manage(this.statements.renew, renew)) ??
+        (await this.#manage(this.statements.makeDecoy, (guard) => ({ ...guard, callers: [] }))) ??
         (await this.#compare());
       if (difference !== undefined) return `after ${done} to ${done + chosen.length} tries: ${difference}`;
       done += chosen.length;
@@ -135,10 +139,16 @@ export class GateModel {
       const attempt = attemptOf({ tenant: this.#tenant, guardKey: subject.key, caller, cap: subject.cap });
       return { attempt, policy: subject.policy };
     });
-    const rows = await this.database.query<SpentRow & { attempt_id: string }>(this.statements.spend, [
-      ...spendParameters(tries),
-      new Date(this.#now).toISOString(),
-    ]);
+    const rows = await this.database
+      .query<SpentRow & { attempt_id: string }>(this.statements.spend, [
+        ...spendParameters(tries),
+        new Date(this.#now).toISOString(),
+      ])
+      .catch((error: unknown) => {
+        if (error instanceof ConstraintViolation) return undefined;
+        throw error;
+      });
+    if (!rows) return 'a guard is refused and should be on record';
     const byId = new Map(rows.map((row) => [row.attempt_id, row]));
     for (const [at, subject] of chosen.entries()) {
       const { attempt, policy } = tries[at] as (typeof tries)[number];
@@ -172,9 +182,7 @@ export class GateModel {
   async #manage(statement: string, model: (guard: Guard) => Guard): Promise<undefined> {
     for (const subject of this.#subjects) {
       if (this.chance() >= 0.004) continue;
-      // One statement takes a list of keys, the other one key.
-      const keys = statement.includes('ANY ($2') ? [subject.key] : subject.key;
-      await this.database.query(statement, [this.#tenant, keys]);
+      await this.database.query(statement, [this.#tenant, [subject.key]]);
       if (subject.guard.tries > 0) subject.guard = model(subject.guard);
     }
     return undefined;

@@ -1,4 +1,5 @@
 import { MOST_CALLERS } from '../domain/attempts.js';
+import { RECORDED, recordOf } from './guard.sql.js';
 
 /** The columns of a guard that decide, as expressions: those of its row, or those of one that was never guessed at. */
 interface State {
@@ -100,6 +101,9 @@ const step = (g: State, from: string): string => `
  * reference stand in a line, in every copy of the service. `now` is the database's clock and never runs backwards on a
  * row. A command that is already claimed gives no row in `claim`, and then nothing else happens.
  *
+ * A guard's row that is not what its ledger says it is gets no number, which the column refuses: nothing is spent, for
+ * none of the tries. Who removes the row begins at a number that the ledger holds already, which it refuses.
+ *
  * Each command and each guard at most once in a statement: it could not be written twice. Rows are locked in one order
  * by all statements, commands before guards and each kind sorted, so that two statements never wait for each other.
  *
@@ -134,18 +138,18 @@ WITH tried AS MATERIALIZED (
   ORDER BY t.tenant, t.guard_key
   ON CONFLICT (tenant, guard_key) DO UPDATE
     SET (subject_id, tries, ${COLUMNS}) = (
-      SELECT EXCLUDED.subject_id, g.tries + 1, x.*
+      SELECT EXCLUDED.subject_id, CASE WHEN verification.is_on_record(g) THEN g.tries + 1 END, x.*
       FROM tried t, LATERAL (${step(KEPT, '(SELECT GREATEST(EXCLUDED.touched_at, g.touched_at) AS now) n')}) x
       WHERE t.tenant = EXCLUDED.tenant AND t.guard_key = EXCLUDED.guard_key
     )
   RETURNING g.tenant, g.guard_key, g.tries, g.granted, g.charged_lock, g.charged_disable, g.disabled, g.stranger,
-    g.attempts_left, g.touched_at
+    g.attempts_left, g.touched_at, verification.state_of(g) AS after
 ), ledger AS (
   INSERT INTO verification.attempts
     (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted, charged_lock, charged_disable,
-     disabled, stranger, attempts_left, spent_at)
+     disabled, stranger, attempts_left, spent_at, after)
   SELECT t.attempt_id, t.command_id, t.tenant, t.agent, t.guard_key, t.subject_id, s.tries, s.granted, s.charged_lock,
-    s.charged_disable, s.disabled, s.stranger, s.attempts_left, s.touched_at
+    s.charged_disable, s.disabled, s.stranger, s.attempts_left, s.touched_at, s.after
   FROM spent s JOIN tried t USING (tenant, guard_key)
 )
 SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.charged_disable, s.disabled, s.stranger,
@@ -158,7 +162,7 @@ export const SPEND = spendStatement();
  * The verdicts: closes each attempt once, settles its guard, keeps the reply for a repeated command, and hands the facts
  * to the outbox. The guard's row is written whatever the verdict, so that the work tells nothing, and its lock gives
  * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}. `settled` is `settle` of
- * `domain/attempts.ts`.
+ * `domain/attempts.ts`. What a success has changed goes on record; anything else has left the row as the ledger has it.
  *
  * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
  *
@@ -179,7 +183,7 @@ WITH verdict AS MATERIALIZED (
   WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
   RETURNING a.attempt_id, a.tenant, a.guard_key, a.stranger, a.charged_disable, v.caller, v.outcome = 'verified' AS success
 ), locked AS MATERIALIZED (
-  SELECT c.* FROM verification.guards g JOIN closed c USING (tenant, guard_key)
+  SELECT c.*, g AS was FROM verification.guards g JOIN closed c USING (tenant, guard_key)
   ORDER BY g.tenant, g.guard_key FOR UPDATE OF g
 ), settled AS (
   UPDATE verification.guards g
@@ -196,7 +200,8 @@ WITH verdict AS MATERIALIZED (
         SELECT k.all_of[GREATEST(cardinality(k.all_of) - ${MOST_CALLERS - 1}, 1):]
         FROM (SELECT array_remove(g.callers, l.caller) || l.caller AS all_of) k) ELSE g.callers END
   FROM locked l WHERE g.tenant = l.tenant AND g.guard_key = l.guard_key
-  RETURNING l.attempt_id
+  RETURNING l.attempt_id, CASE WHEN l.success THEN verification.is_on_record(l.was) END AS on_record, ${RECORDED}
+), record AS (${recordOf('settled WHERE on_record')}
 ), answered AS (
   UPDATE verification.commands c SET reply = v.reply
   FROM verdict v JOIN closed USING (attempt_id)
@@ -231,14 +236,3 @@ SELECT c.fingerprint, c.reply, a.attempt_id, a.guard_key, a.subject_id, a.number
   a.charged_disable, a.disabled, a.stranger, a.attempts_left, a.spent_at, a.outcome
 FROM verification.commands c LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id
 WHERE c.command_id = $1`;
-
-/** `unlock` of `domain/attempts.ts`. $1 tenant, $2 guard keys */
-export const UNLOCK = `
-UPDATE verification.guards
-SET recent = '{}', locked_until = NULL, stranger_recent = '{}', stranger_locked_until = NULL, stranger_failures = 0
-WHERE tenant = $1 AND guard_key = ANY ($2::text[])`;
-
-/** `renew` of `domain/attempts.ts`, in the transaction that stores a new credential. $1 tenant, $2 guard key */
-export const RENEW = `
-UPDATE verification.guards SET failures = 0, stranger_failures = 0, disabled = false, callers = '{}'
-WHERE tenant = $1 AND guard_key = $2`;

@@ -1,51 +1,31 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { type AttemptPolicy } from '@countersign/contracts';
-import { openDatabase, type Database } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
-import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
+import { type Database } from '@countersign/persistence';
+import { openTestTables, type TestTables } from './test-tables.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { attemptOf, attemptStoreContract, spentOf, verdictOf } from './attempt.store.contract.js';
+import { ageGuards } from './guard.aging.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(60_000);
 
-/** Looks at the tables past the service, whose rights {@link service} has. */
-let database: Database;
+let tables: TestTables;
 let service: Database;
-let drop: () => Promise<void>;
+let database: Database;
 let store: PostgresAttemptStore;
 
 beforeAll(async () => {
-  const test = await createTestDatabase();
-  drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'verification',
-    migrations: VERIFICATION_MIGRATIONS,
-    applicationName: 'test',
-    poolSize: 20,
-  };
-  service = await openDatabase(options);
-  database = await openDatabase({ ...options, as: 'administrator' });
+  tables = await openTestTables(20);
+  ({ service, database } = tables);
   store = new PostgresAttemptStore(service, () => undefined);
 });
 
-afterAll(async () => {
-  await Promise.all([database.close(), service.close()]);
-  await drop();
-});
+afterAll(() => tables.close());
 
 /** The past moves away instead of the clock moving on: to the statement it is the same. */
 async function advance(seconds: number): Promise<void> {
-  await database.query(
-    `UPDATE verification.guards SET touched_at = touched_at - make_interval(secs => $1),
-       locked_until = locked_until - make_interval(secs => $1),
-       recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(recent) at),
-       stranger_locked_until = stranger_locked_until - make_interval(secs => $1),
-       stranger_recent = ARRAY(SELECT at - make_interval(secs => $1) FROM unnest(stranger_recent) at)`,
-    [seconds],
-  );
+  await ageGuards(database, seconds);
   await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [
     seconds,
   ]);

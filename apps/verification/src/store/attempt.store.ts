@@ -6,7 +6,7 @@ import {
   type FactRecorded,
 } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Batched, Inbox, Outbox, UniqueViolation, type Database } from '@countersign/persistence';
+import { Batched, ConstraintViolation, Inbox, Outbox, type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { CREDENTIAL_KINDS, guardRow, referenceOf, strangersPerWindow } from '../domain/attempts.js';
 import { asSpent } from '../domain/spent-attempt.js';
@@ -18,11 +18,14 @@ import {
   type UnansweredAttempt,
   type Verdict,
 } from '../ports.js';
-import { CLOSE, RECALL, SPEND, UNLOCK } from './attempt.sql.js';
+import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
+import { BELOW_LEDGER, UNLOCK } from './guard.sql.js';
 import { type ReportTampering } from './tamper-reports.js';
 
-/** The ledger holds each number of a reference once: who sets a counter back makes the next try break this rule. */
+/** The ledger holds each number of a reference once: who removes a counter makes the next try break this rule. */
 const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
+/** A guard's row that is not as its record says gets no number, which this column must have. */
+const NUMBERED = 'tries';
 
 /**
  * While further guesses wait for a hash a verdict waits for theirs: for a part of the time since its own try, so that
@@ -163,14 +166,18 @@ export class PostgresAttemptStore extends AttemptStore {
     guardKey: string,
     factAt: (time: string) => FactRecorded,
   ): Promise<void> {
-    await this.database.forTenants([tenant]).transaction(async (tx) => {
-      if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return;
-      await tx.query(UNLOCK, [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind))]);
+    const altered = await this.database.forTenants([tenant]).transaction(async (tx) => {
+      if (!(await this.#inbox.first(tx, 'subject-commands', commandId))) return [];
+      const keys = CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind));
+      const refused = await tx.query(UNLOCK, [tenant, keys]);
       const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
       const fact = factAt((row?.now ?? new Date(0)).toISOString());
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+      return refused;
     });
     this.wakeRelay();
+    if (altered.length > 0)
+      await this.report?.({ what: 'counter', reason: 'differs_from_ledger', tenant, subjectKey: guardKey });
   }
 
   /** None for a try that another process spent: it has waited long enough. */
@@ -179,14 +186,17 @@ export class PostgresAttemptStore extends AttemptStore {
     return Math.min(MOST_PATIENCE_MS, (now - (this.#spentAt.get(attempt) ?? now)) * PATIENCE);
   }
 
-  /** A counter below its ledger: nothing was spent, and nobody may look at the guess. */
-  async #explain({ tenant, guardKey, subject }: Attempt, error: unknown): Promise<never> {
-    if (!(error instanceof UniqueViolation && error.constraint === LEDGER_NUMBERS)) throw error;
+  /** A counter that is not what its ledger says: nothing was spent, and nobody may look at the guess. */
+  async #explain({ tenant, guardKey, subject, method }: Attempt, error: unknown): Promise<never> {
+    if (!(error instanceof ConstraintViolation && [LEDGER_NUMBERS, NUMBERED].includes(error.constraint))) throw error;
+    const key = guardRow(guardKey, method);
+    const [row] = await this.database.forTenants([tenant]).query<{ below: boolean }>(BELOW_LEDGER, [tenant, key]);
+    const reason = row?.below || error.constraint === LEDGER_NUMBERS ? 'below_ledger' : 'differs_from_ledger';
     const who = subject === undefined ? {} : { subject };
-    await this.report?.({ what: 'counter', reason: 'below_ledger', tenant, subjectKey: referenceOf(guardKey), ...who });
+    await this.report?.({ what: 'counter', reason, tenant, subjectKey: guardKey, ...who });
     throw new ServiceError(
       'COUNTER_BROKEN',
-      'A counter of attempts is below its ledger: attempts check names it',
+      'A counter of attempts is not what its ledger says: attempts check names it',
       false,
     );
   }

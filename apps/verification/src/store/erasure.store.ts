@@ -5,6 +5,7 @@ import { Inbox, Outbox, type Database } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/sealing';
 import { CREDENTIAL_KINDS, guardRow } from '../domain/attempts.js';
 import { Erasures } from '../ports.js';
+import { FORGET_CALLERS, MAKE_DECOY } from './guard.sql.js';
 
 /** Erasure in PostgreSQL. */
 export class PostgresErasures extends Erasures {
@@ -31,11 +32,9 @@ export class PostgresErasures extends Erasures {
         [tenant, subject],
       );
       if (!row) return false;
-      // What is left of the counter is a decoy, as an unknown reference has one.
-      await tx.query(
-        `UPDATE verification.guards SET subject_id = NULL, callers = '{}' WHERE tenant = $1 AND guard_key = ANY ($2)`,
-        [tenant, CREDENTIAL_KINDS.map((kind) => guardRow(subjectKey, kind))],
-      );
+      const keys = CREDENTIAL_KINDS.map((kind) => guardRow(subjectKey, kind));
+      await tx.query(MAKE_DECOY, [tenant, keys]);
+      await tx.query(FORGET_CALLERS, [tenant, keys]);
       await tx.query('DELETE FROM verification.calls WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
       await this.#inbox.first(tx, 'subject-commands', commandId);
       const fact = message(FactRecorded, {

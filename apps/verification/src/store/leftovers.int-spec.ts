@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
+import { ageGuards } from './guard.aging.js';
 import { Leftovers } from './leftovers.js';
 import { openTestTables, type TestTables } from './test-tables.js';
 
@@ -21,7 +22,9 @@ describe('what is left behind', () => {
     leftovers = new Leftovers(service, { decoyDays: 37, inboxDays: 8 });
   });
   afterAll(() => tables.close());
-  beforeEach(() => database.query('TRUNCATE verification.guards, verification.commands, verification.attempts'));
+  beforeEach(() =>
+    database.query('TRUNCATE verification.guards, verification.commands, verification.attempts CASCADE'),
+  );
 
   const guess = async (more: Parameters<typeof attemptOf>[0], verdict = true): Promise<void> => {
     const attempt = attemptOf(more);
@@ -29,9 +32,7 @@ describe('what is left behind', () => {
     if (verdict) await store.close(verdictOf(attempt, spent, 'rejected'));
   };
   const age = async (seconds: number): Promise<void> => {
-    await database.query('UPDATE verification.guards SET touched_at = touched_at - make_interval(secs => $1)', [
-      seconds,
-    ]);
+    await ageGuards(database, seconds);
     await database.query('UPDATE verification.commands SET repeat_until = repeat_until - make_interval(secs => $1)', [
       seconds,
     ]);
@@ -41,16 +42,14 @@ describe('what is left behind', () => {
 
   it('is removed when it is a decoy that nobody guessed at for long, with its ledger, and counts from 1 again', async () => {
     const guardKey = randomUUID();
-    for (let n = 0; n < 4; n++) await guess({ guardKey });
+    const long = { ...POLICY, lockSeconds: 39 * DAY, maxLockSeconds: 39 * DAY };
+    for (let n = 0; n < 4; n++) await store.spend(attemptOf({ guardKey }), long);
     await guess({ guardKey: randomUUID(), subject: 'alice' });
     await age(36 * DAY);
     expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
     await age(2 * DAY);
-    await database.query(
-      'UPDATE verification.guards SET stranger_locked_until = clock_timestamp() + interval $$1 day$$',
-    );
     expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
-    await database.query('UPDATE verification.guards SET stranger_locked_until = NULL');
+    await age(2 * DAY);
     expect(await leftovers.forget()).toMatchObject({ decoys: 1 });
     expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
     const again = await store.spend(attemptOf({ guardKey }), POLICY);
@@ -62,6 +61,26 @@ describe('what is left behind', () => {
     await age(4000 * DAY);
     expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
     expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
+  });
+
+  it('stays when somebody has made a counter look like a decoy that nobody guessed at for long', async () => {
+    for (let n = 0; n < 3; n++) await guess({ subject: 'alice' });
+    await database.query(
+      `UPDATE verification.guards SET subject_id = NULL, touched_at = touched_at - interval '60 days',
+         locked_until = NULL, stranger_locked_until = NULL`,
+    );
+    expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
+    await database.query('TRUNCATE verification.guards, verification.attempts CASCADE');
+    await guess({ subject: 'alice' });
+    await age(60 * DAY);
+    await database.query('UPDATE verification.guards SET subject_id = NULL');
+    await database.query(
+      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+       VALUES ('acme', 'alice', 1, 'k1', '')`,
+    );
+    expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
+    await database.query('DELETE FROM verification.subjects');
+    expect(await leftovers.forget()).toMatchObject({ decoys: 1 });
   });
 
   it('is removed in pieces when it is a command whose answer is not given again, unless it has none yet', async () => {

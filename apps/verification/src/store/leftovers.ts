@@ -15,13 +15,18 @@ const DAY_SECONDS = 86_400;
 /**
  * Counters of references that nobody answers to, and their part of the ledger: the numbers of a reference begin anew with
  * its counter. What they tell is on record in the trail. Rows are locked as by the gate, and one that is being guessed at
- * is left alone. $1 seconds, $2 rows
+ * is left alone. The row alone is not believed: who makes a subject's counter look like an old decoy would have it emptied
+ * here. $1 seconds, $2 rows
  */
 const DECOYS = `
 WITH old AS (
-  SELECT tenant, guard_key FROM verification.guards
+  SELECT tenant, guard_key FROM verification.guards g
   WHERE subject_id IS NULL AND touched_at < clock_timestamp() - make_interval(secs => $1)
     AND GREATEST(locked_until, stranger_locked_until, '-infinity') < clock_timestamp()
+    AND NOT EXISTS (
+      SELECT FROM verification.attempts a JOIN verification.subjects s USING (tenant, subject_id)
+      WHERE tenant = g.tenant AND a.guard_key = g.guard_key AND a.number = g.tries)
+    AND verification.is_on_record(g)
   ORDER BY tenant, guard_key LIMIT $2 FOR UPDATE SKIP LOCKED
 ), gone AS (
   DELETE FROM verification.guards g USING old WHERE g.tenant = old.tenant AND g.guard_key = old.guard_key

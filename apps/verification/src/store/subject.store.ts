@@ -17,7 +17,7 @@ import {
 } from '../ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
-import { RENEW } from './attempt.sql.js';
+import { RENEW } from './guard.sql.js';
 import { ENROLLED, FIND, KEEP_OLD, STORE_CREDENTIAL } from './subject.sql.js';
 import { readState } from './subject-state.js';
 import { type ReportTampering } from './tamper-reports.js';
@@ -175,6 +175,8 @@ export class PostgresSubjectStore extends SubjectStore {
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const { kind, replaces, mustChange, cap, by } = credential;
+    const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
+    let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
       const [before] = await tx.query<{ version: number }>(
@@ -191,7 +193,7 @@ export class PostgresSubjectStore extends SubjectStore {
       const version = replaces + 1;
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
       await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
-      await tx.query(RENEW, [tenant, guardRow(this.hash.hash('guard', tenant, 'id', subject), kind)]);
+      altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
         credential: kind,
         version,
@@ -201,6 +203,7 @@ export class PostgresSubjectStore extends SubjectStore {
       return before ? 'updated' : 'created';
     });
     this.wakeRelay();
+    if (altered) await this.report?.({ what: 'counter', reason: 'differs_from_ledger', tenant, subject, subjectKey });
     return result;
   }
 

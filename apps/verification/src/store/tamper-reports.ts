@@ -8,9 +8,10 @@ export interface Tampering {
   readonly what: 'credential' | 'profile' | 'counter';
   /**
    * `altered`: changed, swapped or copied from another row. `unknown_key`: its key is not in the ring. `parameters`: a hash
-   * whose cost is out of bounds. `below_ledger`: a counter that was set back.
+   * whose cost is out of bounds. `below_ledger`: a counter that was set back. `differs_from_ledger`: one whose windows, locks,
+   * failures or callers are not what its ledger says, or whose latest try the ledger does not have.
    */
-  readonly reason: 'altered' | 'unknown_key' | 'parameters' | 'below_ledger';
+  readonly reason: 'altered' | 'unknown_key' | 'parameters' | 'below_ledger' | 'differs_from_ledger';
   readonly tenant: string;
   readonly subject?: string;
   /** Keyed hash of the reference. */

@@ -1,0 +1,49 @@
+import { ServiceError } from '@countersign/service';
+import { type Store } from './with-store.js';
+import { type Write } from './write.js';
+
+const COLUMNS = `tries, subject_id, granted, charged_lock, charged_disable, stranger, attempts_left, touched_at, callers,
+  recent, lock_level, locked_until, stranger_recent, stranger_lock_level, stranger_locked_until, failures, stranger_failures,
+  disabled`;
+
+/** A counter as the last row of its ledger, and what has changed it since, say. $1 tenant, $2 reference */
+const RESTORE = `
+WITH said AS (
+  SELECT a.*, COALESCE(e.callers, '{}') AS known, CASE WHEN e.number = a.number THEN e.after ELSE a.after END AS state
+  FROM verification.attempts a LEFT JOIN verification.eased e USING (tenant, guard_key)
+  WHERE tenant = $1 AND guard_key = $2 ORDER BY a.number DESC LIMIT 1
+)
+INSERT INTO verification.guards (tenant, guard_key, ${COLUMNS})
+SELECT $1, $2, number, subject_id, granted, charged_lock, charged_disable, stranger, attempts_left, spent_at, known, (state).*
+FROM said WHERE state IS DISTINCT FROM NULL
+ON CONFLICT (tenant, guard_key) DO UPDATE
+  SET (${COLUMNS}) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')})
+RETURNING tries`;
+
+/**
+ * Gives a counter the state that its ledger has, after somebody has altered or removed it.
+ * @param reference as `attempts check` names it
+ * @throws ServiceError COUNTER_BROKEN when the ledger does not say what the counter was
+ */
+export async function restoreAttempts(
+  { database }: Store,
+  tenant: string,
+  reference: string,
+  write: Write,
+): Promise<void> {
+  const [restored] = await database.transaction(async (tx) => {
+    // Before the ledger is read: no try may be written in between.
+    await tx.query('SELECT FROM verification.guards WHERE tenant = $1 AND guard_key = $2 FOR UPDATE', [
+      tenant,
+      reference,
+    ]);
+    return tx.query<{ tries: string }>(RESTORE, [tenant, reference]);
+  });
+  if (!restored)
+    throw new ServiceError(
+      'COUNTER_BROKEN',
+      'The ledger does not say what this counter was; see attempts check for tenant and reference',
+      false,
+    );
+  write(`the counter is as its ledger says, after ${restored.tries} tries`);
+}
