@@ -95,7 +95,7 @@ describe('calls that are gathered', () => {
         return Promise.resolve(inputs);
       },
       moreToCome: () => coming,
-      lingerMs: 60_000,
+      lingerMs: () => 60_000,
     });
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const first = batched.call(1);
@@ -117,9 +117,25 @@ describe('calls that are gathered', () => {
       },
       moreToCome: () => true,
     };
-    expect(await new Batched<number, number>({ ...options, lingerMs: 20 }).call(1)).toBe(1);
-    const patient = new Batched<number, number>({ ...options, lingerMs: 60_000 });
+    expect(await new Batched<number, number>({ ...options, lingerMs: () => 20 }).call(1)).toBe(1);
+    const patient = new Batched<number, number>({ ...options, lingerMs: () => 60_000 });
     await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => patient.call(n)));
-    expect(batches).toEqual([1, 8]);
+    const content = new Batched<number, number>({ ...options, lingerMs: () => 60_000, enough: 3 });
+    await Promise.all([1, 2, 3].map((n) => content.call(n)));
+    expect(batches).toEqual([1, 8, 3]);
+  });
+
+  it('wait no longer than the least patient of them', async () => {
+    const batches: (readonly number[])[] = [];
+    const batched = new Batched<number, number>({
+      run: (inputs) => {
+        batches.push(inputs);
+        return Promise.resolve(inputs);
+      },
+      moreToCome: () => true,
+      lingerMs: (input) => input,
+    });
+    await Promise.all([batched.call(60_000), batched.call(10)]);
+    expect(batches).toEqual([[60_000, 10]]);
   });
 });

@@ -14,19 +14,20 @@ export interface BatchedOptions<In, Out> {
   readonly concurrency?: number;
   /** Whether others are certain to follow within moments: then a batch that is not full waits for them. Default: never. */
   readonly moreToCome?: () => boolean;
-  /** How long it waits for them at most, in milliseconds. Default 40. */
-  readonly lingerMs?: number;
+  /** How long an input waits for them at most, in milliseconds. Default 40. */
+  readonly lingerMs?: (input: In) => number;
+  /** A batch of so many does not wait for more: what each further one saves gets small. Default 8. */
+  readonly enough?: number;
 }
 
 interface Call<In, Out> {
   readonly input: In;
   readonly rows: readonly string[];
+  /** Until when it waits for others, on the clock of `performance`. */
+  readonly until: number;
   readonly resolve: (output: Out) => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** A batch of so many does not wait for more: what each further one saves gets small. */
-const ENOUGH = 8;
 
 /**
  * Gathers calls into statements of many rows: those of one turn of the event loop, and those that come while the
@@ -38,18 +39,18 @@ export class Batched<In, Out> {
   #waiting: Call<In, Out>[] = [];
   #running = 0;
   #scheduled = false;
-  /** When the first of a batch that waits for others must go. */
-  #lingersUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BatchedOptions<In, Out>) {
-    this.#options = { rows: () => [], size: 64, concurrency: 2, moreToCome: () => false, lingerMs: 40, ...options };
+    const alone = { rows: () => [], moreToCome: () => false, lingerMs: () => 40 };
+    this.#options = { ...alone, size: 64, concurrency: 2, enough: 8, ...options };
   }
 
   /** @throws what `run` throws for this input */
   call(input: In): Promise<Out> {
+    const { rows, lingerMs } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ input, rows: this.#options.rows(input), resolve, reject });
+      this.#waiting.push({ input, rows: rows(input), until: performance.now() + lingerMs(input), resolve, reject });
       this.#schedule();
     });
   }
@@ -71,17 +72,15 @@ export class Batched<In, Out> {
     });
   }
 
+  /** As long as the least patient one of them can. */
   #waitsForMore(): boolean {
     clearTimeout(this.#timer);
-    if (this.#waiting.length === 0) return false;
-    const now = performance.now();
-    const until = (this.#lingersUntil ??= now + this.#options.lingerMs);
-    if (this.#waiting.length < ENOUGH && now < until && this.#options.moreToCome()) {
-      this.#timer = setTimeout(() => this.#schedule(), until - now);
-      return true;
-    }
-    this.#lingersUntil = undefined;
-    return false;
+    const { enough, moreToCome } = this.#options;
+    if (this.#waiting.length === 0 || this.#waiting.length >= enough || !moreToCome()) return false;
+    const left = Math.min(...this.#waiting.map(({ until }) => until)) - performance.now();
+    if (left <= 0) return false;
+    this.#timer = setTimeout(() => this.#schedule(), left);
+    return true;
   }
 
   /** The longest waiting first; who shares a row with somebody in front of it waits for the next batch. */

@@ -36,7 +36,7 @@ export class PostgresAuditTrail extends AuditTrail {
         return entries.map((entry) => stored.get(entry.eventId) ?? entry.value);
       },
       moreToCome: () => true,
-      lingerMs: GATHER_MS,
+      lingerMs: () => GATHER_MS,
     });
   }
 

@@ -27,6 +27,16 @@ const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
 /** A guard's row that is not as its record says gets no number, which this column must have. */
 const NUMBERED = 'tries';
 
+/**
+ * While further guesses wait for a hash a verdict waits for theirs: for a part of the time since its own try, so that
+ * who had his turn early is not held up by a queue behind him, and for so many milliseconds at most, or until so many have
+ * gathered. What leaves together travels together, and so do the next requests of those who got the answers: every request to
+ * the broker and every statement of the whole path is shared by as many.
+ */
+const PATIENCE = 1 / 3;
+const MOST_PATIENCE_MS = 150;
+const ENOUGH_VERDICTS = 24;
+
 export interface SpentRow {
   number: string;
   granted: boolean;
@@ -70,6 +80,8 @@ export class PostgresAttemptStore extends AttemptStore {
   readonly #close: Batched<Closing, boolean>;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  /** When a try was spent here, on the clock of `performance`. */
+  readonly #spentAt = new WeakMap<SpentAttempt, number>();
 
   constructor(
     private readonly database: Database,
@@ -97,12 +109,18 @@ export class PostgresAttemptStore extends AttemptStore {
       ],
       run: (closings) => this.#closeAll(closings),
       moreToCome: moreVerdictsToCome,
+      lingerMs: ({ verdict }) => this.#patienceMs(verdict.attempt),
+      enough: ENOUGH_VERDICTS,
     });
   }
 
   override async spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
     const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
-    if (row) return { kind: 'spent', attempt: spentAttempt(attempt.attemptId, row) };
+    if (row) {
+      const spent = spentAttempt(attempt.attemptId, row);
+      this.#spentAt.set(spent, performance.now());
+      return { kind: 'spent', attempt: spent };
+    }
     const known = await this.#recall(attempt.commandId, attempt.tenant);
     if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
     if (known.reply !== null) return { kind: 'answered', reply: parseReply(known.reply) };
@@ -160,6 +178,12 @@ export class PostgresAttemptStore extends AttemptStore {
     this.wakeRelay();
     if (altered.length > 0)
       await this.report?.({ what: 'counter', reason: 'differs_from_ledger', tenant, subjectKey: guardKey });
+  }
+
+  /** None for a try that another process spent: it has waited long enough. */
+  #patienceMs(attempt: SpentAttempt): number {
+    const now = performance.now();
+    return Math.min(MOST_PATIENCE_MS, (now - (this.#spentAt.get(attempt) ?? now)) * PATIENCE);
   }
 
   /** A counter that is not what its ledger says: nothing was spent, and nobody may look at the guess. */

@@ -6,6 +6,8 @@ import { type TopicNames } from './topic-names.js';
 const PREFIX = 'replies.';
 /** Reply topics older than this, that nobody reads, belong to a process that died. */
 const ABANDONED_MS = 600_000;
+const SHOWN_WITHIN_MS = 10_000;
+const LOOK_AGAIN_MS = 50;
 
 export const isReplyTopic = (topic: string): boolean => topic.startsWith(PREFIX);
 
@@ -18,15 +20,22 @@ export function replyTopicName(owner: string): string {
   return `${PREFIX}${readable}.${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
 }
 
+/** Makes the topic and waits until it can be written to. @throws Error of kafkajs, or when that takes too long */
 export async function createReplyTopic(client: KafkaClient, name: string, replication: number): Promise<void> {
   const entries = { 'retention.ms': '300000', 'segment.ms': '60000', ...BY_BROKER };
   const configEntries = Object.entries(entries).map(([key, value]) => ({ name: key, value }));
   await client.withAdmin((admin) =>
     admin.createTopics({
       topics: [{ topic: name, numPartitions: 1, replicationFactor: replication, configEntries }],
-      waitForLeaders: true,
+      // kafkajs' own wait gives up when a busy broker does not show the new topic at its first look.
+      waitForLeaders: false,
     }),
   );
+  const until = Date.now() + SHOWN_WITHIN_MS;
+  while (!(await client.reaches([name]))) {
+    if (Date.now() > until) throw new Error('the brokers do not show a topic that they have made');
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
 }
 
 /**
