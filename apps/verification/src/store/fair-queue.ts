@@ -22,18 +22,23 @@ export class FairQueue<T> {
     this.#length += 1;
   }
 
-  shift(): T | undefined {
-    const [firstTenant] = this.#tenants;
-    if (firstTenant === undefined) return undefined;
-    const [tenant, callers] = firstTenant;
-    const [firstCaller] = callers;
-    if (firstCaller === undefined) return undefined;
-    const [caller, items] = firstCaller;
-    const item = items.shift();
-    this.#length -= 1;
-    toTheEnd(callers, caller, items.length > 0 ? items : undefined);
-    toTheEnd(this.#tenants, tenant, callers.size > 0 ? callers : undefined);
-    return item;
+  /**
+   * The next in turn that may go; who may not keeps his place.
+   * @param mayGo asked about the first of each caller, until one may
+   */
+  shift(mayGo: (item: T) => boolean = () => true): T | undefined {
+    for (const [tenant, callers] of this.#tenants) {
+      for (const [caller, items] of callers) {
+        const [item] = items;
+        if (item === undefined || !mayGo(item)) continue;
+        items.shift();
+        this.#length -= 1;
+        toTheEnd(callers, caller, items.length > 0 ? items : undefined);
+        toTheEnd(this.#tenants, tenant, callers.size > 0 ? callers : undefined);
+        return item;
+      }
+    }
+    return undefined;
   }
 }
 

@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { HashPool } from './hash-pool.js';
 
 const ASKER = { tenant: 'acme', caller: 'c' };
+/** A caller of its own for each hash. */
+const callerOf = (n: number) => ({ tenant: 'acme', caller: `caller ${n}` });
 
 /** A task that ends when it is told to. */
 function task(name: string, log: string[]) {
@@ -20,7 +23,7 @@ describe('the hash pool', () => {
     const pool = new HashPool(2, 10);
     const log: string[] = [];
     const tasks = ['a', 'b', 'c', 'd'].map((name) => task(name, log));
-    const runs = tasks.map(({ run }) => pool.run(ASKER, run));
+    const runs = tasks.map(({ run }, n) => pool.run(callerOf(n), run));
     await turn();
     expect([log, pool.waiting]).toEqual([['a', 'b'], 2]);
     tasks[1]?.end();
@@ -52,7 +55,7 @@ describe('the hash pool', () => {
     const log: string[] = [];
     const guesses = ['a', 'b', 'c'].map((name) => task(name, log));
     const later = ['x', 'y'].map((name) => task(name, log));
-    const runs = guesses.map(({ run }) => pool.run(ASKER, run));
+    const runs = guesses.map(({ run }, n) => pool.run(callerOf(n), run));
     for (const { run } of later) pool.later(run);
     await turn();
     expect(log).toEqual(['a', 'b']);
@@ -130,5 +133,56 @@ describe('the hash pool', () => {
     for (const { end } of [...tasks, quiet]) end();
     await Promise.all(runs);
     expect(log).toEqual(['first', 'second', 'quiet', 'third']);
+  });
+
+  it('keeps places for those who ask once from those who ask for more than one at a time', async () => {
+    const pool = new HashPool(8, 100);
+    const log: string[] = [];
+    const guessers = ['a', 'b', 'c'].map((caller) => ({ tenant: 'acme', caller }));
+    const loud = guessers.flatMap((asker) =>
+      Array.from({ length: 10 }, (_, n) => ({ asker, ...task(`${asker.caller}${n}`, log) })),
+    );
+    const quiet = [0, 1, 2, 3].map((n) => task(`quiet ${n}`, log));
+    const runs = loud.map(({ asker, run }) => pool.run(asker, run));
+    await turn();
+    // One of each, and a quarter of the places for what else they ask for.
+    expect([...log].sort()).toEqual(['a0', 'a1', 'a2', 'b0', 'c0']);
+    const further = quiet.map(({ run }, n) => pool.run(callerOf(n), run));
+    await turn();
+    expect(log.slice(5)).toEqual(['quiet 0', 'quiet 1', 'quiet 2']);
+    for (const { end } of [...loud, ...quiet]) end();
+    await Promise.all([...runs, ...further]);
+    expect([log.length, pool.waiting]).toEqual([34, 0]);
+  });
+
+  it('leaves nothing undone and no place behind, whoever asks for how much', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 9 }),
+        fc.array(fc.record({ caller: fc.constantFrom('a', 'b', 'c', 'd'), turns: fc.nat(3) }), { maxLength: 60 }),
+        async (size, asked) => {
+          const pool = new HashPool(size, 100);
+          let [running, most, done] = [0, 0, 0];
+          const hashes = asked.map(({ caller, turns }) =>
+            pool.run({ tenant: 't', caller }, async () => {
+              most = Math.max(most, ++running);
+              for (let n = 0; n < turns; n++) await Promise.resolve();
+              running -= 1;
+              done += 1;
+            }),
+          );
+          await Promise.all(hashes);
+          expect([done, running, pool.waiting]).toEqual([asked.length, 0, 0]);
+          expect(most).toBeLessThanOrEqual(size);
+          // All places are there again.
+          const again = Array.from({ length: size }, (_, n) => task(`${n}`, []));
+          const runs = again.map(({ run }, n) => pool.run(callerOf(n), run));
+          expect(pool.waiting).toBe(0);
+          for (const { end } of again) end();
+          await Promise.all(runs);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });

@@ -8,21 +8,35 @@ export type Later = () => Promise<Later | undefined>;
 /** Rehashes that may wait; more are dropped, because the next success of their caller asks for them again. */
 const LATER_LIMIT = 64;
 
+/** A hash that waits for its turn. */
+interface Waiting {
+  readonly begin: () => void;
+  readonly further: boolean;
+}
+
 /**
  * At most `size` hashes at a time and at most `size + queueLimit` reserved places, so that memory stays bounded whatever
- * comes. What nobody waits for runs when nobody else wants to, and one at a time.
+ * comes. Askers take turns, and hashes of those who have one under way already, the further ones, take a quarter of the
+ * places at most: places are twice the processors, and one that a guesser cannot have stays for those who call once. What
+ * nobody waits for runs when nobody else wants to, and one at a time.
  */
 export class HashPool {
-  readonly #waiting = new FairQueue<() => void>();
+  readonly #waiting = new FairQueue<Waiting>();
   readonly #later: Later[] = [];
+  /** Hashes of each asker that wait or run. */
+  readonly #underWay = new Map<string, number>();
+  readonly #furtherLimit: number;
   #running = 0;
+  #furtherRunning = 0;
   #reserved = 0;
   #laterRuns = false;
 
   constructor(
     private readonly size: number,
     private readonly queueLimit: number,
-  ) {}
+  ) {
+    this.#furtherLimit = Math.max(1, Math.floor(size / 4));
+  }
 
   /** Places taken: guesses that wait or are being hashed. */
   get load(): number {
@@ -53,18 +67,24 @@ export class HashPool {
     };
   }
 
-  /** Askers take turns: the guesses of one caller hold each of the others up by one hash at most. */
+  /** The guesses of one caller hold each of the others up by one hash at most. */
   async run<T>(asker: Asker, task: () => Promise<T>): Promise<T> {
     const asked = performance.now();
-    if (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(asker, resolve));
-    else this.#running += 1;
+    const further = this.#count(asker, 1) > 1;
+    await new Promise<void>((begin) => {
+      this.#waiting.push(asker, { begin, further });
+      this.#beginNext();
+    });
     const begun = performance.now();
     METRICS.hashWait.observe((begun - asked) / 1000);
     try {
       return await task();
     } finally {
       METRICS.hashTime.observe((performance.now() - begun) / 1000);
-      this.#next();
+      this.#count(asker, -1);
+      this.#running -= 1;
+      if (further) this.#furtherRunning -= 1;
+      this.#beginNext();
     }
   }
 
@@ -75,28 +95,40 @@ export class HashPool {
   later(task: Later): void {
     if (this.#later.length >= LATER_LIMIT) return;
     this.#later.push(task);
-    if (this.#running < this.size) {
-      this.#running += 1;
-      this.#next();
-    }
+    this.#beginNext();
   }
 
-  /** Hands the place of a hash that has ended to whoever is next. */
-  #next(): void {
-    const next = this.#waiting.shift();
-    if (next) return next();
-    const task = this.#laterRuns ? undefined : this.#later.shift();
-    if (!task) {
-      this.#running -= 1;
-      return;
-    }
+  /** Gives a free place to whoever is next, if anybody may have it. One becomes free at a time. */
+  #beginNext(): void {
+    if (this.#running >= this.size) return;
+    const next = this.#waiting.shift(({ further }) => !further || this.#furtherRunning < this.#furtherLimit);
+    if (next) {
+      this.#running += 1;
+      if (next.further) this.#furtherRunning += 1;
+      next.begin();
+    } else if (this.#waiting.length === 0 && !this.#laterRuns) this.#beginLater();
+  }
+
+  #beginLater(): void {
+    const task = this.#later.shift();
+    if (!task) return;
+    this.#running += 1;
     this.#laterRuns = true;
     void task()
       .then((rest) => rest && this.#later.unshift(rest))
       .catch(() => undefined)
       .finally(() => {
         this.#laterRuns = false;
-        this.#next();
+        this.#running -= 1;
+        this.#beginNext();
       });
+  }
+
+  #count({ tenant, caller }: Asker, change: 1 | -1): number {
+    const asker = `${tenant} ${caller}`;
+    const count = (this.#underWay.get(asker) ?? 0) + change;
+    if (count === 0) this.#underWay.delete(asker);
+    else this.#underWay.set(asker, count);
+    return count;
   }
 }
