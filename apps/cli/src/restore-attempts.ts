@@ -1,3 +1,6 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { Outbox, type Sql } from '@countersign/persistence';
 import { ServiceError } from '@countersign/service';
 import { type Store } from './with-store.js';
 import { type Write } from './write.js';
@@ -18,10 +21,17 @@ SELECT $1, $2, number, subject_id, granted, charged_lock, charged_disable, stran
 FROM said WHERE state IS DISTINCT FROM NULL
 ON CONFLICT (tenant, guard_key) DO UPDATE
   SET (${COLUMNS}) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')})
-RETURNING tries`;
+RETURNING tries, subject_id, clock_timestamp() AS now`;
+
+interface Restored {
+  readonly tries: string;
+  readonly subject_id: string | null;
+  readonly now: Date;
+}
 
 /**
- * Gives a counter the state that its ledger has, after somebody has altered or removed it.
+ * Gives a counter the state that its ledger has, after somebody has altered or removed it. Leaves the event
+ * `credential.restored`: a hand that may write counters is on record like any other.
  * @param reference as `attempts check` names it
  * @throws ServiceError COUNTER_BROKEN when the ledger does not say what the counter was
  */
@@ -37,7 +47,9 @@ export async function restoreAttempts(
       tenant,
       reference,
     ]);
-    return tx.query<{ tries: string }>(RESTORE, [tenant, reference]);
+    const rows = await tx.query<Restored>(RESTORE, [tenant, reference]);
+    if (rows[0]) await record(tx, database, { tenant, subjectKey: reference }, rows[0]);
+    return rows;
   });
   if (!restored)
     throw new ServiceError(
@@ -46,4 +58,22 @@ export async function restoreAttempts(
       false,
     );
   write(`the counter is as its ledger says, after ${restored.tries} tries`);
+}
+
+/** The relay of verification publishes it. */
+async function record(
+  tx: Sql,
+  database: Store['database'],
+  counter: Pick<FactRecorded, 'tenant' | 'subjectKey'>,
+  { tries, subject_id: subject, now }: Restored,
+): Promise<void> {
+  const fact = message(FactRecorded, {
+    factId: uuid(),
+    kind: 'credential.restored',
+    time: now.toISOString(),
+    ...counter,
+    ...(subject === null ? {} : { subject }),
+    detail: { what: 'counter', tries: Number(tries) },
+  });
+  await new Outbox(database).add(tx, [encodeMessage(fact.factId, fact)]);
 }

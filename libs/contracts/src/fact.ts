@@ -27,6 +27,7 @@ export const FACT_KINDS = [
   'credential.disabled',
   'credential.unlocked',
   'credential.broken',
+  'credential.restored',
   'key.rotated',
   'receipt.issued',
   'receipt.consumed',

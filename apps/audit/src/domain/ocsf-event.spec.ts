@@ -73,6 +73,10 @@ describe('an audit event', () => {
       severity: 'Medium',
       user: { uid: 'alice' },
     });
+    expect(toOcsf(fact({ kind: 'credential.restored', subject: 'alice' }))).toMatchObject({
+      status: 'Success',
+      severity: 'Medium',
+    });
     expect(toOcsf(fact({ kind: 'credential.changed', subject: 'alice' }))).toMatchObject({ status: 'Success' });
   });
 
