@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of the build: this file runs from there. */
 const DIST = dirname(dirname(fileURLToPath(import.meta.url)));
+/** As `npm run service` and the image start a service. */
+const SET_UP = ['--require', join(dirname(DIST), 'tools', 'process.cjs')];
 const READY_WITHIN_MS = 60_000;
 
 /** Runs a bench program to its end and reads the JSON that it prints. */
@@ -38,8 +39,8 @@ export async function startApp(
   logFile: string,
   program = join('apps', app, 'src', 'main.js'),
 ): Promise<Running> {
-  const child = spawn(process.execPath, [...process.execArgv, join(DIST, program)], {
-    env: { UV_THREADPOOL_SIZE: String(Math.max(2, availableParallelism())), ...process.env, ...env },
+  const child = spawn(process.execPath, [...process.execArgv, ...SET_UP, join(DIST, program)], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log = createWriteStream(logFile, { flags: 'a' });

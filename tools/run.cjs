@@ -1,3 +1,3 @@
 /** Runs one app in this process: `node tools/run.cjs <app> [arguments]`. CommonJS, because of what it requires first. */
-require('./threads.cjs');
+require('./process.cjs');
 import('./run.mjs');
