@@ -69,6 +69,21 @@ describe('the rate limiter', () => {
     expect(await bed.admit.execute(first)).toBeInstanceOf(VerificationAdmitted);
   });
 
+  it('lets a command whose answer is kept for a day pass again later, and asks the store no more when that is over', async () => {
+    bed.policies.limits = { ...bed.policies.limits, call: { limit: 10, periodSeconds: 86_400 } };
+    const kept = requestOf({ callId: 'call-1', repeatSeconds: 86_400 });
+    const once = requestOf({ callId: 'call-1', repeatSeconds: 60 });
+    await bed.admit.execute(kept);
+    await bed.admit.execute(once);
+    const others = callers(10).map((callerKey) => requestOf({ callId: 'call-1', callerKey }));
+    for (const other of others) await bed.admit.execute(other);
+    bed.clock.advance(61_000);
+    expect(await bed.admit.execute(kept)).toBeInstanceOf(VerificationAdmitted);
+    const { decided } = bed.store;
+    for (let n = 0; n < 5; n++) expect(await bed.admit.execute(once)).toMatchObject({ outcome: 'rate_limited' });
+    expect(bed.store.decided).toBe(decided + 1);
+  });
+
   it('refuses from memory whomever a caller names that may meet no others, and lets it go on with those it has met', async () => {
     bed.policies.limits = {
       ...bed.policies.limits,

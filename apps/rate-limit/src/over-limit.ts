@@ -1,6 +1,6 @@
 import { type LimitDimension } from '@countersign/contracts';
 import { RecentIds } from '@countersign/service';
-import { type Check, type Question } from './domain/decide.js';
+import { REPEAT_SECONDS, type Check, type Question } from './domain/decide.js';
 
 interface Entry {
   readonly until: number;
@@ -21,8 +21,8 @@ export interface Remembered {
 const MOST_KEYS = 50_000;
 /** Commands at most of each of the two generations. */
 const MOST_COMMANDS = 50_000;
-/** How long a command is known to have passed, at least: as long as a platform delivers it again. */
-const COMMAND_MS = 60_000;
+/** How long a command is known to have passed, at least. */
+const COMMAND_MS = REPEAT_SECONDS * 1000;
 
 /**
  * Keys over their limit, until they may return: a flood of refused requests asks no database. It only ever refuses, what
@@ -60,6 +60,8 @@ export class OverLimit {
 
   /** Remembers the limit that has refused. */
   refused(question: Question, { dimension, retryMs, met }: Remembered, now: number): void {
+    // The time of its repetition is over.
+    this.#passed.delete(question.command);
     const check = question.checks.find((one) => one.dimension === dimension);
     if (check === undefined) return;
     const [ofKey, ofMember] = namesOf(check, question);

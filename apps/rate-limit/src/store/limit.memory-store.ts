@@ -39,9 +39,10 @@ export class MemoryLimitStore extends LimitStore {
   override refund({ checks, command }: Question): Promise<boolean> {
     const caller = checks[0] && this.#of(checks[0]);
     const place = caller?.commands.lastIndexOf(command) ?? -1;
-    const at = caller?.hits[place];
+    const at = caller?.commandsAt[place];
     if (caller === undefined || checks[0] === undefined || at === undefined) return Promise.resolve(false);
-    this.#counters.set(checks[0].key, { ...caller, commands: caller.commands.toSpliced(place, 1) });
+    const [commands, commandsAt] = [caller.commands.toSpliced(place, 1), caller.commandsAt.toSpliced(place, 1)];
+    this.#counters.set(checks[0].key, { ...caller, commands, commandsAt });
     for (const check of checks.filter(({ dimension }) => dimension !== 'subjectsPerCaller')) {
       const counter = this.#of(check);
       const hit = counter.hits.indexOf(at);
@@ -53,8 +54,9 @@ export class MemoryLimitStore extends LimitStore {
 
   override reset(dimension: LimitDimension, key: string): Promise<void> {
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
-    const { members, seen, membersTat, hits, commands, tat } = NEW_COUNTER;
-    const reset = dimension === 'subjectsPerCaller' ? { members, seen, membersTat } : { hits, commands, tat };
+    const { members, seen, membersTat, hits, commands, commandsAt, tat } = NEW_COUNTER;
+    const reset =
+      dimension === 'subjectsPerCaller' ? { members, seen, membersTat } : { hits, commands, commandsAt, tat };
     this.#counters.set(key, { ...counter, ...reset });
     return Promise.resolve();
   }

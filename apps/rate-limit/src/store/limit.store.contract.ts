@@ -29,7 +29,7 @@ export function questionOf(
     rule: rules[dimension] ?? WIDE,
     shadow: shadow.includes(dimension),
   }));
-  return { checks, command: number(), member: number(), ...question };
+  return { checks, command: number(), repeatSeconds: 60, member: number(), ...question };
 }
 
 /** What every limit store promises; run on the twin and on PostgreSQL. */
@@ -126,6 +126,31 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     const others = await times(2, () => ask({ caller }, rules));
     expect(others.map(({ admitted }) => admitted)).toEqual([true, false]);
     expect((await ask({ caller }, rules, { command })).admitted).toBe(true);
+  });
+
+  it.each([
+    ['longer', 3600],
+    ['shorter', 10],
+  ])('lets a command pass again for as long as its answer is kept, where the period of callers is %s', async (_, s) => {
+    const keys = { caller: randomUUID(), call: randomUUID() };
+    const rules = { caller: { limit: 1, periodSeconds: s }, call: { limit: 1, periodSeconds: 3600 } };
+    const command = number();
+    const admitted: boolean[] = [];
+    for (const seconds of [0, 15, 40, 15]) {
+      await bed.advance(seconds);
+      admitted.push((await ask(keys, rules, { command, repeatSeconds: 60 })).admitted);
+    }
+    expect(admitted).toEqual([true, true, true, false]);
+  });
+
+  it('lets a command whose answer is kept for a day pass again on the same day, whatever was used meanwhile', async () => {
+    const [keys, rules] = [{ call: randomUUID() }, { call: { limit: 2, periodSeconds: 86_400 } }];
+    const caller = randomUUID();
+    const again = { command: number(), repeatSeconds: 86_400 };
+    const admitted = [await ask({ ...keys, caller }, rules, again), await ask(keys, rules), await ask(keys, rules)];
+    await bed.advance(86_000);
+    admitted.push(await ask({ ...keys, caller }, rules, again), await ask(keys, rules));
+    expect(admitted.map((one) => one.admitted)).toEqual([true, true, false, true, false]);
   });
 
   it('lets a caller return to its subjects and meet no more others than the limit', async () => {

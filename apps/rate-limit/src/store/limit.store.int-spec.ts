@@ -4,9 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { FactRecorded, LIMIT_DIMENSIONS, message, type LimitDimension } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
-import { RateLimit1764000000002 } from '../../migrations/1764000000002-rate-limit.js';
-import { Limits1764000600001 } from '../../migrations/1764000600001-limits.js';
-import { RateLimitTenantRows1764000700002 } from '../../migrations/1764000700002-tenant-rows.js';
+import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
 import { decide, type Counter } from '../domain/decide.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
 import { OutboxFactLog } from './fact.log.js';
@@ -28,7 +26,7 @@ beforeAll(async () => {
     openDatabase({
       url: test.url,
       schema: 'rate_limit',
-      migrations: [RateLimit1764000000002, Limits1764000600001, RateLimitTenantRows1764000700002],
+      migrations: RATE_LIMIT_MIGRATIONS,
       applicationName: 'test',
       poolSize: 10,
     });
@@ -50,7 +48,8 @@ const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLi
 async function advance(seconds: number, keys?: readonly string[]): Promise<void> {
   await query(
     `UPDATE rate_limit.counters SET expires_ms = expires_ms - $1, tat = tat - $1, members_tat = members_tat - $1,
-       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
+       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), commands_at = ARRAY(SELECT at - $1 FROM unnest(commands_at) at),
+       seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
      WHERE $2::uuid[] IS NULL OR key = ANY ($2)`,
     [seconds * 1000, keys ?? null],
   );
@@ -102,6 +101,7 @@ describe('the PostgreSQL limit store', () => {
           wait: fc.integer({ min: 0, max: 15 }).map((n) => n * 100),
           subject: fc.integer({ min: 0, max: 4 }),
           again: fc.boolean(),
+          repeatSeconds: hundreds(15),
         }),
         { minLength: 1, maxLength: 15 },
       ),
@@ -117,12 +117,12 @@ describe('the PostgreSQL limit store', () => {
         const counters = new Map<string, Counter>();
         let now = 0;
         let command = number();
-        for (const { wait, subject, again } of steps) {
+        for (const { wait, subject, again, repeatSeconds } of steps) {
           now += wait * 1000;
           await advance(wait, [...counters.keys()]);
           if (!again) command = number();
           const { key = '', member = '' } = subjects[subject] ?? {};
-          const asked = questionOf({ ...keys, subject: key }, of, { command, member, shadow });
+          const asked = questionOf({ ...keys, subject: key }, of, { command, repeatSeconds, member, shadow });
           const expected = decide(counters, asked, now);
           const decision = await storeOf(0).admit(asked);
           expect(decision).toMatchObject({
@@ -159,6 +159,38 @@ describe('the PostgreSQL limit store', () => {
       'SELECT count(*)::int AS n FROM rate_limit.counters WHERE expires_ms = 0',
     );
     expect(left?.n).toBe(0);
+  });
+
+  it('keeps the counters of a caller for as long as its command may be repeated', async () => {
+    const caller = randomUUID();
+    const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, { limit: 1, periodSeconds: 60 }]));
+    const asked = questionOf({ caller }, all, { repeatSeconds: 3600 });
+    await storeOf(0).admit(asked);
+    const kept = async (): Promise<number> => {
+      await storeOf(0).forget();
+      return (await query('SELECT 1 FROM rate_limit.counters WHERE key = $1', [caller])).length;
+    };
+    await advance(3500, [caller]);
+    expect(await kept()).toBe(1);
+    await advance(101, [caller]);
+    expect(await kept()).toBe(0);
+  });
+
+  it('decides for a copy of the release before, which says nothing of repetitions', async () => {
+    const key = randomUUID();
+    const decide = (): Promise<{ admitted: boolean }[]> =>
+      query(
+        `SELECT admitted FROM rate_limit.decide(ARRAY[$1]::uuid[], '{7}', '{1}', '{1,0,0,0,0,0}', '{1,1,1,1,1,1}',
+           '{10000,1,1,1,1,1}', '{1,1,1,1,1,1}', '{f,f,f,f,f,f}')`,
+        [key],
+      );
+    expect(await decide()).toEqual([{ admitted: true }]);
+    await advance(50, [key]);
+    expect(await decide()).toEqual([{ admitted: true }]);
+    const [row] = await query<{ n: number }>('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [
+      key,
+    ]);
+    expect(row?.n).toBe(1);
   });
 
   it('writes the time of the database into facts', async () => {

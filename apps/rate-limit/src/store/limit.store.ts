@@ -11,7 +11,7 @@ const BATCH = 256;
 /** Rows that one statement removes, at most: no request waits for it long. */
 const PIECE = 2_000;
 
-const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8)`;
+const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 const REFUND = `SELECT rate_limit.refund($1, $2, $3, $4, $5) AS refunded`;
 const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = ANY ($1)`;
@@ -68,7 +68,7 @@ export class PostgresLimitStore extends LimitStore {
     const used =
       dimension === 'subjectsPerCaller'
         ? `members = '{}', seen = '{}', members_tat = 0`
-        : `hits = '{}', commands = '{}', tat = 0`;
+        : `hits = '{}', commands = '{}', commands_at = '{}', tat = 0`;
     await this.database.query(`UPDATE rate_limit.counters SET ${used} WHERE key = $1`, [key]);
   }
 
@@ -93,7 +93,8 @@ export class PostgresLimitStore extends LimitStore {
     const { places, limits, periods, bursts, shadows } = columnsOf(questions, keys);
     const commands = questions.map(({ command }) => command);
     const members = questions.map(({ member }) => member);
-    const values = [keys, commands, members, places, limits, periods, bursts, shadows];
+    const repeats = questions.map(({ repeatSeconds }) => repeatSeconds * 1000);
+    const values = [keys, commands, members, places, limits, periods, bursts, shadows, repeats];
     const rows = await this.database.prepared<DecisionRow>('rate_limit.decide', DECIDE, values);
     return rows.map(decisionOf);
   }
