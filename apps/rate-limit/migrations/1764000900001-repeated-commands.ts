@@ -91,6 +91,15 @@ BEGIN
       RETURN NEXT;
       CONTINUE;
     END IF;
+    -- Also of a caller who is over a limit that only reports: its repetition is free, and can be given back.
+    s := (i - 1) * ${DIMENSIONS} + ${CALLER};
+    c := counters[places[s]];
+    used := greatest(now_ms, c.commands_at[cardinality(c.commands_at)]);
+    c.commands := (c.commands || commands[i])[greatest(cardinality(c.commands) - 62, 1):];
+    c.commands_at := (c.commands_at || used)[greatest(cardinality(c.commands_at) - 62, 1):];
+    c.expires_ms := greatest(c.expires_ms, used + COALESCE(repeats[i], 60000));
+    counters[places[s]] := c;
+    dirty[places[s]] := true;
     FOR d IN 1 .. ${DIMENSIONS} LOOP
       s := (i - 1) * ${DIMENSIONS} + d;
       CONTINUE WHEN places[s] = 0 OR over[d];
@@ -120,12 +129,7 @@ BEGIN
           c.hits := (c.hits || used)[greatest(cardinality(c.hits) - 62, 1):];
           c.expires_ms := greatest(c.expires_ms, used + period);
         END IF;
-        IF d = ${CALLER} THEN
-          used := greatest(now_ms, c.commands_at[cardinality(c.commands_at)]);
-          c.commands := (c.commands || commands[i])[greatest(cardinality(c.commands) - 62, 1):];
-          c.commands_at := (c.commands_at || used)[greatest(cardinality(c.commands_at) - 62, 1):];
-          c.expires_ms := greatest(c.expires_ms, used + COALESCE(repeats[i], 60000));
-        ELSIF d IN (4, 5) THEN
+        IF d IN (4, 5) THEN
           IF limits[s] > 64 THEN
             used := greatest(c.tat - now_ms, 0);
             n := greatest(floor(bursts[s] - used / each), 0);
@@ -174,7 +178,10 @@ BEGIN
     SELECT * INTO c FROM rate_limit.counters w WHERE w.key = keys[places[d]];
     n := array_position(c.hits, at);
     IF n IS NOT NULL THEN c.hits := c.hits[:n - 1] || c.hits[n + 1:]; END IF;
-    IF limits[d] > 64 THEN c.tat := greatest(c.tat - ceil(periods[d] / limits[d] * 4096) / 4096, 0); END IF;
+    -- Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
+    IF limits[d] > 64 AND (n IS NOT NULL OR d <> ${CALLER}) THEN
+      c.tat := greatest(c.tat - ceil(periods[d] / limits[d] * 4096) / 4096, 0);
+    END IF;
     UPDATE rate_limit.counters w SET hits = c.hits, tat = c.tat WHERE w.key = c.key;
   END LOOP;
   RETURN true;

@@ -103,6 +103,18 @@ describe('the decision over all limits', () => {
     expect(bed.counters.get('subject')?.hits).toEqual([0]);
   });
 
+  it('knows the command of a caller who is over a limit in shadow mode', () => {
+    const bed = new Bed();
+    const checks = [
+      check('caller', { limit: 1, periodSeconds: 60 }, { shadow: true }),
+      check('call', { limit: 2, periodSeconds: 600 }),
+    ];
+    bed.ask(0, checks);
+    expect(bed.ask(1, checks, { command: 'same' }).shadowed).toEqual(['caller']);
+    expect(bed.ask(2, checks, { command: 'same' })).toMatchObject({ admitted: true, shadowed: [] });
+    expect(bed.counters.get('caller')?.hits).toEqual([0]);
+  });
+
   it('says once that a limit comes near, at 80 %', () => {
     const bed = new Bed();
     const checks = [check('caller', { limit: 10, periodSeconds: 60 })];

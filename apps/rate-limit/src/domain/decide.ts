@@ -88,6 +88,9 @@ export function decide(counters: Map<string, Counter>, question: Question, now: 
   if (strictest) return { admitted: false, refusedBy: strictest, shadowed, near: [] };
   const passed = verdicts.filter(({ verdict }) => verdict.admitted);
   for (const { check } of passed) counters.set(check.key, spendOne(of(check.key), question, check, now));
+  // Also of a caller who is over a limit that only reports: its repetition is free, and can be given back.
+  const caller = question.checks[0]?.key;
+  if (caller !== undefined) counters.set(caller, { ...of(caller), ...withCommand(of(caller), question, now) });
   const near = passed
     .filter(({ check, verdict }) => verdict.used >= 0 && comesNear(verdict.used, mostOf(check.rule)))
     .map(({ check }) => check.dimension);
@@ -127,11 +130,9 @@ function checkOne(counter: Counter, { member }: Question, { dimension, rule }: C
 function spendOne(counter: Counter, question: Question, { dimension, rule }: Check, now: number): Counter {
   if (dimension === 'subjectsPerCaller') return { ...counter, ...spendDistinct(counter, question.member, now, rule) };
   const exact = rule.limit <= EXACT_LIMIT;
-  const ofCaller = dimension === 'caller';
   return {
     ...counter,
-    ...(exact || ofCaller ? { hits: keepNewest([...counter.hits, hitAt(counter.hits, now)]) } : {}),
-    ...(ofCaller ? withCommand(counter, question, now) : {}),
+    ...(exact || dimension === 'caller' ? { hits: keepNewest([...counter.hits, hitAt(counter.hits, now)]) } : {}),
     ...(exact ? {} : { tat: spendGcra(counter.tat, now, rule) }),
   };
 }

@@ -46,7 +46,9 @@ export class MemoryLimitStore extends LimitStore {
     for (const check of checks.filter(({ dimension }) => dimension !== 'subjectsPerCaller')) {
       const counter = this.#of(check);
       const hit = counter.hits.indexOf(at);
-      const tat = check.rule.limit > EXACT_LIMIT ? Math.max(0, counter.tat - increment(check.rule)) : counter.tat;
+      // Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
+      const ofRate = check.rule.limit > EXACT_LIMIT && (hit >= 0 || check.dimension !== 'caller');
+      const tat = ofRate ? Math.max(0, counter.tat - increment(check.rule)) : counter.tat;
       this.#counters.set(check.key, { ...counter, tat, hits: hit < 0 ? counter.hits : counter.hits.toSpliced(hit, 1) });
     }
     return Promise.resolve(true);

@@ -181,6 +181,23 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     expect(decisions.map(({ shadowed }) => shadowed)).toEqual([[], ['subject'], ['subject']]);
   });
 
+  it.each([
+    ['exact', { limit: 1, periodSeconds: 600 }],
+    ['a rate', { limit: 65, periodSeconds: 65_000, burst: 1 }],
+  ])('knows and gives back the command of a caller who is over a limit in shadow mode: %s', async (_, rule) => {
+    const keys = { caller: randomUUID(), call: randomUUID() };
+    const rules = { caller: rule, call: { limit: 2, periodSeconds: 600 } };
+    const shadow: LimitDimension[] = ['caller'];
+    await ask(keys, rules, { shadow });
+    await bed.advance(10);
+    const over = questionOf(keys, rules, { shadow });
+    expect((await bed.store.admit(over)).shadowed).toEqual(['caller']);
+    expect(await bed.store.admit(over)).toMatchObject({ admitted: true, shadowed: [] });
+    expect((await ask(keys, rules, { shadow })).refusedBy?.dimension).toBe('call');
+    expect(await bed.store.refund(over)).toBe(true);
+    expect((await ask(keys, rules, { shadow })).shadowed).toEqual(['caller']);
+  });
+
   it('says once that a limit comes near', async () => {
     const [caller, tenant] = [randomUUID(), randomUUID()];
     const rules = { caller: TEN, tenant: { limit: 70, periodSeconds: 7000, burst: 5 } };
