@@ -67,6 +67,17 @@ describe('managing limits', () => {
     expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.reset');
   });
 
+  it('resets nothing whose fact cannot be recorded', async () => {
+    expect(await passes(20)).toBe(10);
+    bed.log.down = true;
+    const of = { dimension: 'caller', target: callerKey } as const;
+    const reset = message(LimitResetRequested, { ...command, of, reason: 'asked for by the customer' });
+    expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
+    bed.overLimit.forget();
+    bed.log.down = false;
+    expect(await passes(5)).toBe(0);
+  });
+
   it('gives back what a guess has spent that nobody looked at, once', async () => {
     const asked = requestOf();
     await bed.admit.execute(asked);

@@ -74,8 +74,8 @@ export class ManageLimits {
     const { of, reason, tenant } = command;
     return this.#answer(command, async () => {
       const { dimension, target = tenant } = of;
-      await this.store.reset(dimension, this.keys.key(dimension, tenant, target));
-      await this.settings.touch(fact('limit.reset', tenant, { dimension, target, reason }));
+      const key = this.keys.key(dimension, tenant, target);
+      await this.settings.reset(dimension, key, fact('limit.reset', tenant, { dimension, target, reason }));
       await this.refresh();
       return found(command, 'updated', {});
     });

@@ -29,13 +29,11 @@ export abstract class LimitStore {
   abstract met(key: string, rule: Rule): Promise<readonly string[]>;
   /** Takes back what an admitted command has spent. False: there was nothing to take back. */
   abstract refund(question: Question): Promise<boolean>;
-  /** Forgets what a key has used of one limit. */
-  abstract reset(dimension: LimitDimension, key: string): Promise<void>;
   /** What is left of each of these limits, in their order. */
   abstract left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]>;
 }
 
-/** What is set apart from the policies. */
+/** What an administrator changes: each change with the fact of it, both or none. */
 export abstract class SettingsStore {
   /** Changes with every change that any copy makes. */
   abstract version(): Promise<string>;
@@ -49,8 +47,8 @@ export abstract class SettingsStore {
   ): Promise<boolean>;
   /** Halves a tenant's limits for a time, with the fact of it. */
   abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void>;
-  /** Makes every copy forget what it holds in memory, with the fact of why. */
-  abstract touch(fact: FactRecorded): Promise<void>;
+  /** Forgets what a key has used of one limit, and makes every copy forget what it holds in memory. */
+  abstract reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void>;
 }
 
 /** Where facts go that are no part of a decision's own transaction; they get the database's time. */

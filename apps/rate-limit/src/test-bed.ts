@@ -5,6 +5,7 @@ import {
   VerificationRequested,
   type FactRecorded,
   type Limit,
+  type LimitDimension,
   type LimitPolicy,
   type SignalPolicy,
 } from '@countersign/contracts';
@@ -64,6 +65,7 @@ class MemorySettingsStore extends SettingsStore {
 
   constructor(
     private readonly log: FactLog,
+    private readonly counters: MemoryLimitStore,
     private readonly clock: ManualClock,
   ) {
     super();
@@ -91,18 +93,23 @@ class MemorySettingsStore extends SettingsStore {
     if (endsAt <= this.clock.now()) return false;
     const { overrides, stricterUntil } = this.#of(tenant);
     this.#tenants.set(tenant, { overrides: [...overrides, { ...override, endsAt }], stricterUntil });
-    await this.touch(fact);
+    await this.#changed(fact);
     return true;
   }
 
   override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void> {
     this.#tenants.set(tenant, { ...this.#of(tenant), stricterUntil: this.clock.now() + seconds * 1000 });
-    await this.touch(fact);
+    await this.#changed(fact);
   }
 
-  override touch(fact: FactRecorded): Promise<void> {
+  override async reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void> {
+    await this.#changed(fact);
+    this.counters.reset(dimension, key);
+  }
+
+  async #changed(fact: FactRecorded): Promise<void> {
+    await this.log.record([fact]);
     this.#version++;
-    return this.log.record([fact]);
   }
 
   #of(tenant: string): TenantSettings {
@@ -121,7 +128,7 @@ export class TestBed {
   readonly overLimit = new OverLimit();
   readonly report = new Report(this.log, this.clock);
   readonly manage = new ManageLimits(
-    new MemorySettingsStore(this.log, this.clock),
+    new MemorySettingsStore(this.log, this.store, this.clock),
     this.store,
     this.policies,
     this.keys,

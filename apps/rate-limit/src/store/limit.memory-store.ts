@@ -54,13 +54,13 @@ export class MemoryLimitStore extends LimitStore {
     return Promise.resolve(true);
   }
 
-  override reset(dimension: LimitDimension, key: string): Promise<void> {
+  /** What the settings' twin does in the same transaction as its fact. */
+  reset(dimension: LimitDimension, key: string): void {
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
     const { members, seen, membersTat, hits, commands, commandsAt, tat } = NEW_COUNTER;
     const reset =
       dimension === 'subjectsPerCaller' ? { members, seen, membersTat } : { hits, commands, commandsAt, tat };
     this.#counters.set(key, { ...counter, ...reset });
-    return Promise.resolve();
   }
 
   override left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]> {

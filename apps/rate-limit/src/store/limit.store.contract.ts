@@ -6,6 +6,7 @@ import { type LimitStore, type StoreDecision } from '../ports.js';
 
 export interface LimitBed {
   readonly store: LimitStore;
+  reset(dimension: LimitDimension, key: string): Promise<void>;
   advance(seconds: number): Promise<void>;
 }
 
@@ -224,9 +225,9 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     const caller = randomUUID();
     const rules = { caller: { limit: 1, periodSeconds: 60 }, subjectsPerCaller: { limit: 1, periodSeconds: 60 } };
     await ask({ caller }, rules);
-    await bed.store.reset('caller', caller);
+    await bed.reset('caller', caller);
     expect((await ask({ caller }, rules)).refusedBy?.dimension).toBe('subjectsPerCaller');
-    await bed.store.reset('subjectsPerCaller', caller);
+    await bed.reset('subjectsPerCaller', caller);
     expect((await ask({ caller }, rules)).admitted).toBe(true);
   });
 

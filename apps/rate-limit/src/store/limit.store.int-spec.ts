@@ -64,7 +64,11 @@ const fact = (): FactRecorded =>
   });
 
 describe('the PostgreSQL limit store', () => {
-  limitStoreContract(() => Promise.resolve({ store: storeOf(0), advance }));
+  limitStoreContract(() => {
+    const settings = new PostgresSettingsStore(databases[0] as Database, () => undefined);
+    const reset = (dimension: LimitDimension, key: string): Promise<void> => settings.reset(dimension, key, fact());
+    return Promise.resolve({ store: storeOf(0), reset, advance });
+  });
 
   it('admits exactly the limits of many callers and of their tenant, over two copies that decide in batches', async () => {
     const [tenant, callers] = [randomUUID(), Array.from({ length: 10 }, () => randomUUID())];
@@ -225,6 +229,23 @@ describe('the PostgreSQL settings store', () => {
     const expiresAt = new Date(Date.now() - 60_000).toISOString();
     expect(await open().override('acme', { ...override, expiresAt }, none)).toBe(false);
     expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
+  });
+
+  it('resets a counter and records the fact of it, both or none', async () => {
+    const caller = randomUUID();
+    const asked = questionOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });
+    await storeOf(0).admit(asked);
+    const used = (): Promise<{ n: number }[]> =>
+      query('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
+    const unwritable = Object.assign(fact(), { factId: 'no UUID' });
+    const before = await open().version();
+    await expect(open().reset('caller', caller, unwritable)).rejects.toThrow();
+    expect([await used(), await open().version()]).toEqual([[{ n: 1 }], before]);
+    const once = fact();
+    await open().reset('caller', caller, once);
+    expect(await used()).toEqual([{ n: 0 }]);
+    expect(await open().version()).not.toBe(before);
+    expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [once.factId])).toHaveLength(1);
   });
 
   it('never shortens the time for which a tenant is tightened', async () => {

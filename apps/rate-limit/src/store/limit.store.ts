@@ -64,14 +64,6 @@ export class PostgresLimitStore extends LimitStore {
     return rows[0]?.refunded ?? false;
   }
 
-  override async reset(dimension: LimitDimension, key: string): Promise<void> {
-    const used =
-      dimension === 'subjectsPerCaller'
-        ? `members = '{}', seen = '{}', members_tat = 0`
-        : `hits = '{}', commands = '{}', commands_at = '{}', tat = 0`;
-    await this.database.query(`UPDATE rate_limit.counters SET ${used} WHERE key = $1`, [key]);
-  }
-
   override async left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]> {
     type Row = Pick<Counter, 'hits' | 'tat'> & { readonly key: string; readonly now: string };
     const rows = await this.database.query<Row>(LEFT, [asked.map(({ key }) => key)]);

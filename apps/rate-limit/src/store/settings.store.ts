@@ -23,6 +23,9 @@ const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
   VALUES ($1, clock_timestamp() + make_interval(secs => $2))
   ON CONFLICT (tenant) DO UPDATE SET until = greatest(s.until, EXCLUDED.until)`;
 
+const RESET_SUBJECTS = `UPDATE rate_limit.counters SET members = '{}', seen = '{}', members_tat = 0 WHERE key = $1`;
+const RESET = `UPDATE rate_limit.counters SET hits = '{}', commands = '{}', commands_at = '{}', tat = 0 WHERE key = $1`;
+
 /** Overrides and tightened tenants in PostgreSQL. Every change counts the version up, in its transaction. */
 export class PostgresSettingsStore extends SettingsStore {
   constructor(
@@ -80,8 +83,11 @@ export class PostgresSettingsStore extends SettingsStore {
     });
   }
 
-  override async touch(fact: FactRecorded): Promise<void> {
-    await this.#change(fact.tenant, fact, () => Promise.resolve(true));
+  override async reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void> {
+    await this.#change(fact.tenant, fact, async (tx) => {
+      await tx.query(dimension === 'subjectsPerCaller' ? RESET_SUBJECTS : RESET, [key]);
+      return true;
+    });
   }
 
   /** Removes what has ended. */
