@@ -1,5 +1,12 @@
-import { message, RefusalsCounted, VerificationAdmitted, VerificationDecided } from '@countersign/contracts';
+import {
+  LimitResetRequested,
+  message,
+  RefusalsCounted,
+  VerificationAdmitted,
+  VerificationDecided,
+} from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { type Question } from './domain/decide.js';
 import { type StoreDecision } from './ports.js';
 import { MemoryLimitStore } from './store/limit.memory-store.js';
 import { requestOf, TestBed } from './test-bed.js';
@@ -82,6 +89,23 @@ describe('the rate limiter', () => {
     const { decided } = bed.store;
     for (let n = 0; n < 5; n++) expect(await bed.admit.execute(once)).toMatchObject({ outcome: 'rate_limited' });
     expect(bed.store.decided).toBe(decided + 1);
+  });
+
+  it('remembers no refusal that was decided before a reset', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
+    const asked = requestOf();
+    await bed.admit.execute(asked);
+    class SlowStore extends MemoryLimitStore {
+      override async admit(question: Question): Promise<StoreDecision> {
+        const decision = await bed.store.admit(question);
+        const of = { dimension: 'caller', target: asked.callerKey } as const;
+        const command = { commandId: 'command-1', tenant: 'acme' };
+        await bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: 'a mistake' }));
+        return decision;
+      }
+    }
+    expect(await bed.with(new SlowStore(bed.clock)).execute(requestOf())).toMatchObject({ outcome: 'rate_limited' });
+    expect(await bed.admit.execute(requestOf())).toBeInstanceOf(VerificationAdmitted);
   });
 
   it('refuses from memory whomever a caller names that may meet no others, and lets it go on with those it has met', async () => {

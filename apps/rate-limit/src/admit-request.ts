@@ -47,10 +47,15 @@ export class AdmitRequest {
     try {
       const remembered = this.overLimit.find(question, this.clock.now());
       if (remembered) return await this.#refuse(request, question, remembered, 'memory');
+      const { generation } = this.overLimit;
       const decision = await this.store.admit(question);
       this.#tell(request, question, decision);
       const { refusedBy } = decision;
-      if (refusedBy) return await this.#refuse(request, question, await this.#withMet(question, refusedBy), 'store');
+      if (refusedBy) {
+        const by = await this.#withMet(question, refusedBy);
+        this.overLimit.refused(question, by, this.clock.now(), generation);
+        return await this.#refuse(request, question, by, 'store');
+      }
       this.overLimit.admitted(question, this.clock.now());
       this.observe('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
@@ -85,7 +90,6 @@ export class AdmitRequest {
     by: Remembered,
     source: 'store' | 'memory',
   ): Promise<VerificationDecided> {
-    if (source === 'store') this.overLimit.refused(question, by, this.clock.now());
     this.observe('refused', by.dimension, source);
     await this.report.refused(request, question, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));

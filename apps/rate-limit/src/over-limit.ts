@@ -1,11 +1,11 @@
 import { type LimitDimension } from '@countersign/contracts';
 import { RecentIds } from '@countersign/service';
 import { REPEAT_SECONDS, type Check, type Question } from './domain/decide.js';
+import { type Rule } from './domain/rule.js';
 
 interface Entry {
   readonly until: number;
-  readonly limit: number;
-  readonly periodSeconds: number;
+  readonly rule: Rule;
   readonly met: ReadonlySet<string> | undefined;
 }
 
@@ -31,9 +31,15 @@ const COMMAND_MS = REPEAT_SECONDS * 1000;
 export class OverLimit {
   readonly #entries = new Map<string, Entry>();
   readonly #passed = new RecentIds(COMMAND_MS, MOST_COMMANDS);
+  #generation = 0;
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Changes with everything that is forgotten: a refusal that was decided before must not be remembered after. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** The strictest of the limits that are known to be reached; undefined: the store has to decide. */
@@ -46,9 +52,7 @@ export class OverLimit {
       for (const name of namesOf(check, question)) {
         const entry = this.#entries.get(name);
         if (entry === undefined || entry.met?.has(question.member)) continue;
-        const { limit, periodSeconds } = check.rule;
-        const holds = entry.until > now && entry.limit === limit && entry.periodSeconds === periodSeconds;
-        if (!holds) this.#entries.delete(name);
+        if (entry.until <= now || !isSame(entry.rule, check.rule)) this.#entries.delete(name);
         else if (found === undefined || entry.until - now > found.retryMs) {
           const { dimension } = check;
           found = { dimension, retryMs: entry.until - now, ...(entry.met && { met: [...entry.met] }) };
@@ -58,12 +62,15 @@ export class OverLimit {
     return found;
   }
 
-  /** Remembers the limit that has refused. */
-  refused(question: Question, { dimension, retryMs, met }: Remembered, now: number): void {
+  /**
+   * Remembers the limit that has refused.
+   * @param generation what {@link generation} was before the store was asked
+   */
+  refused(question: Question, { dimension, retryMs, met }: Remembered, now: number, generation: number): void {
     // The time of its repetition is over.
     this.#passed.delete(question.command);
     const check = question.checks.find((one) => one.dimension === dimension);
-    if (check === undefined) return;
+    if (check === undefined || generation !== this.#generation) return;
     const [ofKey, ofMember] = namesOf(check, question);
     const name = met === undefined ? ofMember : ofKey;
     if (this.#entries.size >= MOST_KEYS && !this.#entries.has(name)) {
@@ -72,8 +79,7 @@ export class OverLimit {
         break;
       }
     }
-    const { limit, periodSeconds } = check.rule;
-    this.#entries.set(name, { until: now + retryMs, limit, periodSeconds, met: met && new Set(met) });
+    this.#entries.set(name, { until: now + retryMs, rule: check.rule, met: met && new Set(met) });
   }
 
   /** Remembers that a command was let through. */
@@ -83,6 +89,7 @@ export class OverLimit {
 
   /** Something was set, reset or given back: everything is decided anew. */
   forget(): void {
+    this.#generation++;
     this.#entries.clear();
   }
 }
@@ -91,4 +98,8 @@ export class OverLimit {
 function namesOf({ dimension, key }: Check, { member }: Question): readonly [ofKey: string, ofMember: string] {
   const ofKey = `${dimension}:${key}`;
   return [ofKey, dimension === 'subjectsPerCaller' ? `${ofKey}:${member}` : ofKey];
+}
+
+function isSame(a: Rule, b: Rule): boolean {
+  return a.limit === b.limit && a.periodSeconds === b.periodSeconds;
 }
