@@ -91,6 +91,20 @@ describe('the rate limiter', () => {
     expect(bed.store.decided).toBe(decided + 1);
   });
 
+  it.each([
+    ['limit', { limit: 200, periodSeconds: 3600, burst: 1 }],
+    ['period', { limit: 100, periodSeconds: 60, burst: 1 }],
+    ['burst', { limit: 100, periodSeconds: 3600, burst: 100 }],
+  ])('decides anew by a changed %s', async (_, changed) => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 100, periodSeconds: 3600, burst: 1 } };
+    await bed.admit.execute(requestOf());
+    expect(await bed.admit.execute(requestOf())).toMatchObject({ outcome: 'rate_limited' });
+    bed.policies.limits = { ...bed.policies.limits, caller: changed };
+    const { decided } = bed.store;
+    await bed.admit.execute(requestOf());
+    expect(bed.store.decided).toBe(decided + 1);
+  });
+
   it('remembers no refusal that was decided before a reset', async () => {
     bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
     const asked = requestOf();

@@ -1,6 +1,7 @@
 import { type LimitDimension } from '@countersign/contracts';
 import { RecentIds } from '@countersign/service';
 import { REPEAT_SECONDS, type Check, type Question } from './domain/decide.js';
+import { burstOf } from './domain/gcra.js';
 import { type Rule } from './domain/rule.js';
 
 interface Entry {
@@ -101,5 +102,5 @@ function namesOf({ dimension, key }: Check, { member }: Question): readonly [ofK
 }
 
 function isSame(a: Rule, b: Rule): boolean {
-  return a.limit === b.limit && a.periodSeconds === b.periodSeconds;
+  return a.limit === b.limit && a.periodSeconds === b.periodSeconds && burstOf(a) === burstOf(b);
 }
