@@ -89,6 +89,22 @@ describe('managing limits', () => {
     expect(await passes(12)).toBe(1);
   });
 
+  it('forgets only what a refund is about', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
+    const [asked, other] = [requestOf(), { callerKey: 'd'.repeat(64), subjectRef: 'bob' }];
+    await bed.admit.execute(asked);
+    expect([await passes(2), await passes(3, other)]).toEqual([0, 1]);
+    expect(bed.overLimit.size).toBe(2);
+    const { commandId, tenant, agent, subjectKind, subjectRef } = asked;
+    await bed.manage.refund(
+      message(LimitRefundRequested, { commandId, tenant, agent, subjectKind, subjectRef, callerKey }),
+    );
+    const { decided } = bed.store;
+    expect(await passes(5, other)).toBe(0);
+    expect(bed.store.decided).toBe(decided);
+    expect(await passes(5)).toBe(1);
+  });
+
   it('shows an operator the limits in force, and nothing of another tenant', async () => {
     await bed.manage.override(override(undefined, 2, 600));
     const state = await bed.manage.state(message(LimitStateRequested, command));

@@ -111,7 +111,7 @@ export class ManageLimits {
   /** Gives back what a guess has spent that the product failed to look at. */
   async refund(request: LimitRefundRequested): Promise<void> {
     const posed = this.questions.of(request);
-    if (posed && (await this.store.refund(posed.question))) this.overLimit.forget();
+    if (posed && (await this.store.refund(posed.question))) this.overLimit.givenBack(posed.question);
   }
 
   /** Halves a tenant's limits for a time. */

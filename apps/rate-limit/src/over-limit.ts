@@ -8,6 +8,8 @@ interface Entry {
   readonly until: number;
   readonly rule: Rule;
   readonly met: ReadonlySet<string> | undefined;
+  /** From then on one request asks the store again. */
+  asksAgainAt: number;
 }
 
 /** A limit that is reached, and for how many milliseconds from now. */
@@ -24,10 +26,12 @@ const MOST_KEYS = 50_000;
 const MOST_COMMANDS = 50_000;
 /** How long a command is known to have passed, at least. */
 const COMMAND_MS = REPEAT_SECONDS * 1000;
+/** How often the store is asked about a key that is over its limit, in milliseconds: another copy may have given back. */
+const HOLD_MS = 5_000;
 
 /**
- * Keys over their limit, until they may return: a flood of refused requests asks no database. It only ever refuses, what
- * it has forgotten is decided anew, and it survives nothing.
+ * Keys over their limit, until they may return: of a flood of refused requests one in {@link HOLD_MS} asks the database. It
+ * only ever refuses, what it has forgotten is decided anew, and it survives nothing.
  */
 export class OverLimit {
   readonly #entries = new Map<string, Entry>();
@@ -48,28 +52,32 @@ export class OverLimit {
     // What was let through is answered again for free, also while its caller is over a limit: the store knows.
     if (this.#passed.has(question.command)) return undefined;
     let found: Remembered | undefined;
+    const due: Entry[] = [];
     for (const check of question.checks) {
       if (check.shadow) continue;
       for (const name of namesOf(check, question)) {
         const entry = this.#entries.get(name);
         if (entry === undefined || entry.met?.has(question.member)) continue;
         if (entry.until <= now || !isSame(entry.rule, check.rule)) this.#entries.delete(name);
+        else if (entry.asksAgainAt <= now) due.push(entry);
         else if (found === undefined || entry.until - now > found.retryMs) {
           const { dimension } = check;
           found = { dimension, retryMs: entry.until - now, ...(entry.met && { met: [...entry.met] }) };
         }
       }
     }
+    if (found === undefined) for (const entry of due) entry.asksAgainAt = now + HOLD_MS;
     return found;
   }
 
   /**
-   * Remembers the limit that has refused.
+   * Remembers the limit that has refused, in place of what was known to refuse this request.
    * @param generation what {@link generation} was before the store was asked
    */
   refused(question: Question, { dimension, retryMs, met }: Remembered, now: number, generation: number): void {
     // The time of its repetition is over.
     this.#passed.delete(question.command);
+    this.#drop(question);
     const check = question.checks.find((one) => one.dimension === dimension);
     if (check === undefined || generation !== this.#generation) return;
     const [ofKey, ofMember] = namesOf(check, question);
@@ -80,18 +88,36 @@ export class OverLimit {
         break;
       }
     }
-    this.#entries.set(name, { until: now + retryMs, rule: check.rule, met: met && new Set(met) });
+    const until = now + retryMs;
+    this.#entries.set(name, { until, rule: check.rule, met: met && new Set(met), asksAgainAt: now + HOLD_MS });
   }
 
-  /** Remembers that a command was let through. */
-  admitted({ command }: Question, now: number): void {
-    this.#passed.add(command, now);
+  /** Remembers that a command was let through; what was known to refuse it stands no more, unless it is a repetition. */
+  admitted(question: Question, now: number): void {
+    if (!this.#passed.has(question.command)) this.#drop(question);
+    this.#passed.add(question.command, now);
   }
 
-  /** Something was set, reset or given back: everything is decided anew. */
+  /** What a request has spent was given back: it is decided anew, and so is whatever shares a counter with it. */
+  givenBack(question: Question): void {
+    this.#generation++;
+    this.#passed.delete(question.command);
+    this.#drop(question);
+  }
+
+  /** Something was set or reset: everything is decided anew. */
   forget(): void {
     this.#generation++;
     this.#entries.clear();
+  }
+
+  /** Forgets what would refuse this request, not what refuses others whom its caller names. */
+  #drop(question: Question): void {
+    for (const check of question.checks) {
+      for (const name of namesOf(check, question)) {
+        if (this.#entries.get(name)?.met?.has(question.member) !== true) this.#entries.delete(name);
+      }
+    }
   }
 }
 
