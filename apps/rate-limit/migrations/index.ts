@@ -2,7 +2,7 @@ import { RateLimit1764000000002 } from './1764000000002-rate-limit.js';
 import { RateLimitDeliveries1764000100002 } from './1764000100002-deliveries.js';
 import { Limits1764000600001 } from './1764000600001-limits.js';
 import { RateLimitTenantRows1764000700002 } from './1764000700002-tenant-rows.js';
-import { RepeatedCommands1764000900001 } from './1764000900001-repeated-commands.js';
+import { RepeatsAndResets1764000900001 } from './1764000900001-repeats-and-resets.js';
 
 /** All of them, in the order in which they run. */
 export const RATE_LIMIT_MIGRATIONS = [
@@ -10,5 +10,5 @@ export const RATE_LIMIT_MIGRATIONS = [
   RateLimitDeliveries1764000100002,
   Limits1764000600001,
   RateLimitTenantRows1764000700002,
-  RepeatedCommands1764000900001,
+  RepeatsAndResets1764000900001,
 ];

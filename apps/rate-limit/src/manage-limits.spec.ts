@@ -105,6 +105,29 @@ describe('managing limits', () => {
     expect(await passes(5)).toBe(1);
   });
 
+  it('tightens a tenant once for many signals, and goes on refusing from memory', async () => {
+    bed.policies.limits = { ...bed.policies.limits, agent: { limit: 4, periodSeconds: 600 } };
+    await bed.manage.refresh();
+    const flood = { callerKey: 'd'.repeat(64), agent: 'desk' };
+    expect(await passes(6, flood)).toBe(4);
+    await bed.manage.override(override(callerKey, 30, 90));
+    expect(bed.overLimit.size).toBe(1);
+    const { decided } = bed.store;
+    expect(await passes(20, flood)).toBe(0);
+    expect(bed.store.decided).toBe(decided);
+    const tightened = (): number => bed.log.facts.filter(({ kind }) => kind === 'limit.tightened').length;
+    const signal = () => bed.manage.tighten({ tenant: 'acme', seconds: 600 });
+    await Promise.all(Array.from({ length: 50 }, signal));
+    await signal();
+    expect(tightened()).toBe(1);
+    expect(bed.overLimit.size).toBe(1);
+    expect(await passes(20, flood)).toBe(0);
+    expect(bed.store.decided).toBe(decided + 1);
+    bed.clock.advance(301_000);
+    await Promise.all([signal(), signal()]);
+    expect(tightened()).toBe(2);
+  });
+
   it('shows an operator the limits in force, and nothing of another tenant', async () => {
     await bed.manage.override(override(undefined, 2, 600));
     const state = await bed.manage.state(message(LimitStateRequested, command));

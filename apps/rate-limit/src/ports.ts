@@ -33,10 +33,18 @@ export abstract class LimitStore {
   abstract left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]>;
 }
 
+/** Two counters; each is another text after every change of its kind. */
+export interface SettingsVersion {
+  /** Of all changes. */
+  readonly changes: string;
+  /** Of resets, after which no refusal that was remembered before may stand. */
+  readonly resets: string;
+}
+
 /** What an administrator changes: each change with the fact of it, both or none. */
 export abstract class SettingsStore {
-  /** Changes with every change that any copy makes. */
-  abstract version(): Promise<string>;
+  /** What any copy has changed so far. */
+  abstract version(): Promise<SettingsVersion>;
   /** Everything that has not ended, with the ends as milliseconds from now. */
   abstract read(): Promise<Settings>;
   /** Sets a limit of a tenant until a time, with the fact of it. False: that time is over already. */
@@ -45,8 +53,8 @@ export abstract class SettingsStore {
     override: Override & { readonly expiresAt: string },
     fact: FactRecorded,
   ): Promise<boolean>;
-  /** Halves a tenant's limits for a time, with the fact of it. */
-  abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void>;
+  /** Halves a tenant's limits for a time, with the fact of it. False: they are for half of that time or longer already. */
+  abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean>;
   /** Forgets what a key has used of one limit, and makes every copy forget what it holds in memory. */
   abstract reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void>;
 }

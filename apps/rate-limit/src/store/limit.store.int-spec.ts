@@ -216,7 +216,8 @@ describe('the PostgreSQL settings store', () => {
     const before = await store.version();
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
     expect(await store.override('acme', { ...override, expiresAt }, fact())).toBe(true);
-    expect(await store.version()).not.toBe(before);
+    const { changes, resets } = await store.version();
+    expect([changes === before.changes, resets]).toEqual([false, before.resets]);
     const settings = (await store.read()).get('acme');
     expect(settings?.overrides).toMatchObject([override]);
     await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp()`);
@@ -244,7 +245,8 @@ describe('the PostgreSQL settings store', () => {
     const once = fact();
     await open().reset('caller', caller, once);
     expect(await used()).toEqual([{ n: 0 }]);
-    expect(await open().version()).not.toBe(before);
+    const { changes, resets } = await open().version();
+    expect([changes === before.changes, resets === before.resets]).toEqual([false, false]);
     expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [once.factId])).toHaveLength(1);
   });
 
@@ -253,5 +255,21 @@ describe('the PostgreSQL settings store', () => {
     await store.tighten('umbrella', 600, fact());
     await store.tighten('umbrella', 10, fact());
     expect((await store.read()).get('umbrella')?.stricterUntil).toBeGreaterThan(500_000);
+  });
+
+  it('tightens a tenant once for many signals at once, and again when less than half of the time is left', async () => {
+    const store = open();
+    const facts = Array.from({ length: 20 }, fact);
+    const done = await Promise.all(facts.map((one) => store.tighten('hooli', 600, one)));
+    expect(done.filter(Boolean)).toHaveLength(1);
+    const recorded = await query('SELECT 1 FROM rate_limit.outbox WHERE id = ANY ($1::uuid[])', [
+      facts.map(({ factId }) => factId),
+    ]);
+    expect(recorded).toHaveLength(1);
+    await query(`UPDATE rate_limit.stricter SET until = until - interval '290 s' WHERE tenant = 'hooli'`);
+    expect(await store.tighten('hooli', 600, fact())).toBe(false);
+    await query(`UPDATE rate_limit.stricter SET until = until - interval '20 s' WHERE tenant = 'hooli'`);
+    expect(await store.tighten('hooli', 600, fact())).toBe(true);
+    expect((await store.read()).get('hooli')?.stricterUntil).toBeGreaterThan(550_000);
   });
 });

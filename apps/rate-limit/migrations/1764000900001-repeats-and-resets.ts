@@ -187,8 +187,11 @@ BEGIN
   RETURN true;
 END $$`;
 
-/** Commands that were let through have times of their own: their repetition is free for as long as their answer is kept. */
-export class RepeatedCommands1764000900001 extends Migration {
+/**
+ * Commands that were let through have times of their own: their repetition is free for as long as their answer is kept.
+ * Resets are counted apart from other changes: only they make every copy forget what it holds in memory.
+ */
+export class RepeatsAndResets1764000900001 extends Migration {
   override readonly statements = [
     `ALTER TABLE rate_limit.counters ADD COLUMN commands_at float8[] NOT NULL DEFAULT '{}'`,
     `UPDATE rate_limit.counters SET commands_at = hits
@@ -197,5 +200,6 @@ export class RepeatedCommands1764000900001 extends Migration {
     `DROP FUNCTION rate_limit.decide(uuid[], bigint[], bigint[], int[], int[], float8[], int[], boolean[])`,
     DECIDE,
     REFUND,
+    `ALTER TABLE rate_limit.version ADD COLUMN resets bigint NOT NULL DEFAULT 0`,
   ];
 }
