@@ -190,18 +190,25 @@ describe('POST /v1/verifications', () => {
     const first = await fingerprint({ zip_code: '94103', last_four_ssn: '6789' });
     expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94103' })).toBe(first);
     expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94104' })).not.toBe(first);
-    expect(await fingerprint({ zip_code: '94103' })).not.toBe(first);
   });
 
-  it('refuses an answer that nobody asked for, and asks nobody', async () => {
-    const { status, body } = await guess({
-      method: 'knowledge',
-      pin: undefined,
-      answers: { zip_code: '9', pet: 'Rex' },
-    });
+  it.each([
+    ['an answer that nobody asked for', { last_four_ssn: '6789', zip_code: '94103', pet: 'Rex' }, 'pet', 'question'],
+    ['answers that lack one', { last_four_ssn: '6789' }, 'zip_code', 'ZIP code of 5 or 9 digits'],
+    ['digits of another number', { last_four_ssn: '678', zip_code: '94103' }, 'last_four_ssn', '4 digits'],
+    ['words for digits', { last_four_ssn: 'six seven', zip_code: '94103' }, 'last_four_ssn', '4 digits'],
+    ['a ZIP code of four digits', { last_four_ssn: '6789', zip_code: '9410' }, 'zip_code', 'ZIP code of 5 or 9 digits'],
+  ])('refuses %s, says what form is needed, and asks nobody', async (_what, answers, question, rule) => {
+    const { status, body } = await guess({ method: 'knowledge', pin: undefined, answers });
     expect(status).toBe(422);
-    expect(body['violations']).toEqual([{ field: 'answers.pet', rule: expect.any(String) }]);
+    expect(body['violations']).toEqual([{ field: `answers.${question}`, rule: expect.stringContaining(rule) }]);
     expect(bed.commands).toEqual([]);
+  });
+
+  it('says the same of answers of the wrong form whomever they are about', async () => {
+    const about = async (subject: string) =>
+      (await guess({ method: 'knowledge', pin: undefined, subject, answers: { zip_code: '9410' } })).body;
+    expect(await about('nobody')).toEqual(await about('c-1'));
   });
 
   it('says that a PIN must be changed', async () => {
