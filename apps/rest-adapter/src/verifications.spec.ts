@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OUTCOMES } from '@countersign/contracts';
 import { createReplyKey, KeyedHash, sealReply, Secret } from '@countersign/sealing';
+import { eventually } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, receiptOf, TestBed } from './test-bed.js';
 
 const PATH = '/v1/verifications';
@@ -136,6 +137,36 @@ describe('POST /v1/verifications', () => {
     const answered = await guess({}, { 'idempotency-key': 'order-9' });
     expect(answered.status).toBe(status);
     expect(answered.body['type']).toBe(`urn:countersign:problem:${type}`);
+  });
+
+  describe('under a key whose first request is under way here', () => {
+    const headers = { 'idempotency-key': 'order-11' };
+    const answered = { outcome: 'rejected', level: 'none', verificationId: 'v-11' } as const;
+    const type = (name: string): string => `urn:countersign:problem:${name}`;
+
+    it('is 409 for the same guess and 422 for another one, asks once, and gives the answer again afterwards', async () => {
+      let decide: () => void = () => undefined;
+      const decided = new Promise<void>((resolve) => (decide = resolve));
+      bed.decide = () => decided.then(() => answered);
+      const first = guess({}, headers);
+      await eventually('the first is asked', () => bed.commands.length === 1);
+      const again = await guess({}, headers);
+      const other = await guess({ pin: '4822' }, headers);
+      const ofAnotherAgent = guess({}, headers, OTHER_AGENT_KEY);
+      await eventually("another agent's is asked", () => bed.commands.length === 2);
+      decide();
+      expect([again.status, again.body['type']]).toEqual([409, type('idempotency-in-flight')]);
+      expect([other.status, other.body['type']]).toEqual([422, type('idempotency-mismatch')]);
+      expect((await first).body).toEqual(answered);
+      expect((await ofAnotherAgent).body).toEqual(answered);
+      expect((await guess({}, headers)).body).toEqual(answered);
+      expect(bed.commands).toHaveLength(3);
+    });
+
+    it('never holds a request without a key up', async () => {
+      const both = await Promise.all([guess(), guess()]);
+      expect(both.map(({ status }) => status)).toEqual([200, 200]);
+    });
   });
 
   it.each([
