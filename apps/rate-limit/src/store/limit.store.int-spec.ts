@@ -197,6 +197,30 @@ describe('the PostgreSQL limit store', () => {
     expect(row?.n).toBe(1);
   });
 
+  it('keeps what the release before has counted, its commands too', async () => {
+    const test = await createTestDatabase();
+    const open = (count: number): Promise<Database> =>
+      openDatabase({
+        ...{ url: test.url, schema: 'rate_limit', applicationName: 'test' },
+        migrations: RATE_LIMIT_MIGRATIONS.slice(0, count),
+      });
+    const before = await open(RATE_LIMIT_MIGRATIONS.length - 1);
+    const caller = randomUUID();
+    await before.query(
+      `INSERT INTO rate_limit.counters (key, hits, commands, expires_ms)
+       SELECT $1, ARRAY[now], '{7}', now + 60000 FROM (SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now) t`,
+      [caller],
+    );
+    await before.close();
+    const after = await open(RATE_LIMIT_MIGRATIONS.length);
+    const store = new PostgresLimitStore(after);
+    const rules = { caller: { limit: 1, periodSeconds: 600 } };
+    expect((await store.admit(questionOf({ caller }, rules, { command: '7' }))).admitted).toBe(true);
+    expect((await store.admit(questionOf({ caller }, rules))).refusedBy?.dimension).toBe('caller');
+    await after.close();
+    await test.drop();
+  });
+
   it('writes the time of the database into facts', async () => {
     const one = fact();
     await new OutboxFactLog(databases[0] as Database, () => undefined).record([one]);
