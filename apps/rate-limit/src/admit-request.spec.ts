@@ -178,6 +178,25 @@ describe('attacks above single keys', () => {
     expect(told()).toHaveLength(2);
   });
 
+  it('reports both after thirty thousand honest requests of the same minute', async () => {
+    const { signals } = bed.policies;
+    const note = (caller: string, subject: string): void => {
+      const checks = [
+        { dimension: 'caller', key: caller },
+        { dimension: 'subject', key: subject },
+      ] as const;
+      const rule = { limit: 10, periodSeconds: 60 };
+      const question = { checks: checks.map((check) => ({ ...check, rule, shadow: false })), command: '1' };
+      bed.watch.note(honest, { ...question, member: subject }, signals);
+    };
+    const honest = requestOf();
+    for (let n = 0; n < 30_000; n++) note(`caller-${n}`, `subject-${n}`);
+    for (let n = 0; n < 200; n++) note(`distributed-${n}`, 'target');
+    for (let n = 0; n < 200; n++) note('sprayer', `target-${n}`);
+    await bed.report.flush();
+    expect(bed.log.facts.map(({ kind }) => kind)).toEqual(['signal.distributed', 'signal.spray']);
+  });
+
   it('says nothing of callers who ask about themselves', async () => {
     for (const callerKey of callers(300)) {
       await bed.admit.execute(requestOf({ callerKey, subjectRef: `customer-${callerKey}` }));
