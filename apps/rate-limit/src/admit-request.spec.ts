@@ -171,11 +171,21 @@ describe('attacks above single keys', () => {
     await attack();
     await bed.report.flush();
     const told = () => bed.log.facts.filter(({ kind }) => kind === 'signal.distributed');
-    expect(told()).toMatchObject([{ subject: 'alice', detail: { callers: 10 } }]);
+    expect(told()).toMatchObject([{ subjectKey: bed.keys.subjectKey(requestOf()), detail: { callers: 10 } }]);
     bed.clock.advance(600_000);
     await attack();
     await bed.report.flush();
     expect(told()).toHaveLength(2);
+  });
+
+  it('puts no subject on record that a caller has made up, only its keyed hash', async () => {
+    const subjectRef = 'text of whoever calls';
+    for (const callerKey of callers(11)) await bed.admit.execute(requestOf({ callerKey, subjectRef }));
+    for (let n = 0; n < 11; n++) await bed.admit.execute(requestOf({ subjectRef: `${subjectRef} ${n}` }));
+    await bed.report.flush();
+    const kinds = bed.log.facts.map(({ kind }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['signal.distributed', 'signal.spray', 'limit.refused']));
+    expect(JSON.stringify(bed.log.facts)).not.toContain(subjectRef);
   });
 
   it('reports both after thirty thousand honest requests of the same minute', async () => {

@@ -1,4 +1,10 @@
-import { type FactRecorded, type LimitDimension, type LimitPolicy, type SignalPolicy } from '@countersign/contracts';
+import {
+  type FactRecorded,
+  type GuessDescribed,
+  type LimitDimension,
+  type LimitPolicy,
+  type SignalPolicy,
+} from '@countersign/contracts';
 import { type Counter, type Decision, type Question } from './domain/decide.js';
 import { type Rule } from './domain/rule.js';
 import { type Override, type Settings } from './domain/settings.js';
@@ -74,8 +80,10 @@ export abstract class LimitPolicies {
   abstract ofTenant(tenant: string): LimitPolicy | undefined;
 }
 
-/** Names of keys in the store: keyed hashes, so that the store holds no number, name or id. */
+/** Names of keys in the store and in events: keyed hashes, so that neither holds what a caller said. */
 export abstract class LimitKeys {
+  /** What the events of the verification service call the same reference. 64 hexadecimal digits. */
+  abstract subjectKey(asked: Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>): string;
   /** The same for `caller` and `subjectsPerCaller`. 32 hexadecimal digits in groups, as a UUID is written. */
   abstract key(dimension: LimitDimension, tenant: string, target: string): string;
   /** A signed number of 64 bits, in decimal digits. */

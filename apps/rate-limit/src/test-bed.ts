@@ -130,7 +130,7 @@ export class TestBed {
     this.clock,
   );
   readonly tightened: Promise<void>[] = [];
-  readonly watch = new Watch(this.report, this.clock, (tenant, seconds) => {
+  readonly watch = new Watch(this.report, this.keys, this.clock, (tenant, seconds) => {
     this.tightened.push(this.manage.tighten({ tenant, seconds }));
   });
   readonly seen: string[] = [];

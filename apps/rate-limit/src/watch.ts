@@ -1,6 +1,7 @@
 import { type FactKind, type GuessDescribed, type SignalPolicy } from '@countersign/contracts';
 import { DistinctCounts, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
+import { type LimitKeys } from './ports.js';
 import { factOf, type Report } from './report.js';
 
 /** Half of the span over which tries are counted. */
@@ -24,6 +25,7 @@ export class Watch {
 
   constructor(
     private readonly report: Report,
+    private readonly keys: LimitKeys,
     private readonly clock: Clock,
     private readonly tighten: Tighten,
   ) {}
@@ -47,7 +49,8 @@ export class Watch {
     if (count === undefined) return;
     const seen = kind === 'signal.spray' ? 'subjects' : 'callers';
     const fact = factOf(kind, request);
-    const about = kind === 'signal.distributed' && request.subjectKind === 'id' ? { subject: request.subjectRef } : {};
+    // Whether anybody has this id is not known here: what a caller said is no name in a public event.
+    const about = kind === 'signal.distributed' ? { subjectKey: this.keys.subjectKey(request) } : {};
     this.report.add(Object.assign(fact, about, { detail: { [seen]: count, withinSeconds: (2 * TURN_MS) / 1000 } }));
     if (policy.stricter) this.tighten(request.tenant, STRICTER_SECONDS, kind);
   }

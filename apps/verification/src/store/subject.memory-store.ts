@@ -45,7 +45,7 @@ export class MemorySubjectStore extends SubjectStore {
     const known = subject !== undefined && id !== undefined;
     return Promise.resolve({
       id: known ? id : undefined,
-      guardKey: known ? this.hash.hash('guard', tenant, 'id', id) : this.hash.hash('guard', tenant, kind, ref),
+      guardKey: known ? this.hash.subjectKey(tenant, 'id', id) : this.hash.subjectKey(tenant, kind, ref),
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
       credential: subject?.credentials[method]?.[0],
