@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { message, RefusalsCounted, VerificationAdmitted, VerificationDecided } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type StoreDecision } from './ports.js';
@@ -97,8 +98,10 @@ describe('the rate limiter', () => {
     for (let n = 0; n < 11; n++) await bed.admit.execute(requestOf());
     for (let n = 0; n < 20; n++) bed.admit.refusedBefore(refusedBefore({ subjectRef: `customer-${n}`, count: 50 }));
     bed.admit.refusedBefore(refusedBefore({ agent: 'gone' }));
+    const told = refusedBefore({ countId: randomUUID(), count: 7 });
+    for (let n = 0; n < 3; n++) bed.admit.refusedBefore(told);
     await bed.report.flush();
-    expect(counts()).toEqual([1, 1000]);
+    expect(counts()).toEqual([1, 1007]);
     expect(bed.log.facts.filter(({ kind }) => kind === 'signal.spray')).toHaveLength(1);
     expect(bed.store.decided).toBe(11);
   });
@@ -123,7 +126,24 @@ describe('the rate limiter', () => {
     await bed.admit.execute(requestOf());
     bed.log.down = false;
     await bed.report.flush();
-    expect(counts()).toEqual([1, 5]);
+    expect(counts()).toEqual([1, 4, 1]);
+  });
+
+  it('writes under the same ids again what it has written without hearing so', async () => {
+    const over = callers(100);
+    for (const callerKey of over) for (let n = 0; n < 10; n++) await bed.admit.execute(requestOf({ callerKey }));
+    bed.log.deaf = true;
+    for (const callerKey of over) {
+      expect(await bed.admit.execute(requestOf({ callerKey }))).toMatchObject({ outcome: 'unavailable' });
+      await bed.admit.execute(requestOf({ callerKey }));
+    }
+    for (let n = 0; n < 3; n++) await expect(bed.report.flush()).rejects.toThrow();
+    bed.log.deaf = false;
+    await bed.report.flush();
+    const refused = bed.log.facts.filter(({ kind }) => kind === 'limit.refused');
+    const told = new Map(refused.map(({ factId, detail }) => [factId, Number(detail?.['count'])]));
+    expect(refused.length).toBeGreaterThan(told.size);
+    expect([...told.values()].reduce((sum, count) => sum + count, 0)).toBe(200);
   });
 
   it('tells an agent its quotas over REST, and nothing about callers and subjects', async () => {

@@ -47,13 +47,16 @@ export class MemoryFactLog extends FactLog {
   readonly facts: FactRecorded[] = [];
   writes = 0;
   down = false;
+  /** Commits, and loses the answer. */
+  deaf = false;
 
   override record(facts: readonly FactRecorded[]): Promise<void> {
+    const fails = (): Promise<void> => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
     if (facts.length === 0) return Promise.resolve();
-    if (this.down) return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
+    if (this.down) return fails();
     this.writes++;
     this.facts.push(...facts);
-    return Promise.resolve();
+    return this.deaf ? fails() : Promise.resolve();
   }
 }
 

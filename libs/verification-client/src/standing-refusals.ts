@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   message,
   RefusalsCounted,
@@ -58,6 +59,8 @@ export class StandingRefusals {
   readonly #standing = new Map<string, Standing>();
   readonly #passed = new RecentIds(REPEATED_MS, MOST_COMMANDS);
   #tallies = new Map<string, Tally>();
+  /** What is being handed over: it may have come to the limiter although nobody heard so. */
+  #pending: readonly RefusalsCounted[] = [];
   #flushing: Promise<void> = Promise.resolve();
 
   /**
@@ -130,7 +133,10 @@ export class StandingRefusals {
     });
   }
 
-  /** Hands over what was counted since the last time; what cannot be handed over stays counted. @throws ServiceError */
+  /**
+   * Hands over what was counted since the last time; what cannot be handed over is kept, and tried again as it was, under
+   * its ids. @throws ServiceError
+   */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#handOver());
     return this.#flushing;
@@ -152,19 +158,16 @@ export class StandingRefusals {
   }
 
   async #handOver(): Promise<void> {
-    const tallies = this.#tallies;
-    if (tallies.size === 0) return;
+    await this.#publishPending();
+    this.#pending = [...this.#tallies.values()].map(countedOf);
     this.#tallies = new Map();
-    try {
-      await this.publish([...tallies.values()].map(countedOf));
-    } catch (error) {
-      for (const [name, tally] of tallies) {
-        const since = this.#tallies.get(name);
-        if (since) since.count += tally.count;
-        else this.#tallies.set(name, tally);
-      }
-      throw error;
-    }
+    await this.#publishPending();
+  }
+
+  async #publishPending(): Promise<void> {
+    if (this.#pending.length === 0) return;
+    await this.publish(this.#pending);
+    this.#pending = [];
   }
 
   #member({ tenant, subjectKind, subjectRef }: Described): string {
@@ -213,6 +216,7 @@ function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
   return message(RefusalsCounted, {
     ...{ commandId, tenant, agent, channel, method, subjectKind, subjectRef, callerKey, callerTail },
     ...(callId === undefined ? {} : { callId }),
+    countId: randomUUID(),
     dimension,
     count,
   });
