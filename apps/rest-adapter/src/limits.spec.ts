@@ -124,6 +124,8 @@ describe('the quotas of the asker', () => {
       body: { outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 },
     });
     expect(headers.get('ratelimit')).toBeNull();
+    // The policy's limit may not be the one in force: nothing is said rather than that.
+    expect(headers.get('ratelimit-policy')).toBeNull();
     expect(headers.get('retry-after')).toBeNull();
   });
 
