@@ -70,6 +70,24 @@ describe('the rate limiter', () => {
     expect(await bed.admit.execute(first)).toBeInstanceOf(VerificationAdmitted);
   });
 
+  it('lets what another copy has let through pass again, and tells the front doors what it is', async () => {
+    bed.policies.limits = { ...bed.policies.limits, call: { limit: 3, periodSeconds: 600 } };
+    for (const over of [{ callerKey: 'a'.repeat(64) }, { callerKey: 'b'.repeat(64), callId: 'call-1' }]) {
+      const copy = new TestBed();
+      copy.policies.limits = bed.policies.limits;
+      const passed = Array.from({ length: over.callId ? 3 : 10 }, () => requestOf(over));
+      for (const request of passed) await bed.admit.execute(request);
+      const admit = copy.with(bed.store);
+      const dimension = over.callId ? 'call' : 'caller';
+      const told = passed.map(({ commandId }) => bed.keys.short('command', 'acme', commandId));
+      for (let n = 0; n < 3; n++) {
+        expect(await admit.execute(requestOf(over))).toMatchObject({ limitedBy: { dimension, passed: told } });
+      }
+      expect(copy.seen.filter((what) => what.startsWith('refused')).at(-1)).toBe(`refused ${dimension} memory`);
+      for (const request of passed) expect(await admit.execute(request)).toBeInstanceOf(VerificationAdmitted);
+    }
+  });
+
   it('refuses from memory whomever a caller names that may meet no others, and lets it go on with those it has met', async () => {
     bed.policies.limits = {
       ...bed.policies.limits,

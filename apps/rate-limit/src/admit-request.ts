@@ -57,7 +57,7 @@ export class AdmitRequest {
       const decision = await this.store.admit(question);
       this.#tell(request, question, decision);
       const { refusedBy } = decision;
-      if (refusedBy) return await this.#refuse(request, question, await this.#withMet(question, refusedBy), 'store');
+      if (refusedBy) return await this.#refuse(request, question, await this.#withKnown(question, refusedBy), 'store');
       this.overLimit.admitted(question, this.clock.now());
       this.observe('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
@@ -81,8 +81,15 @@ export class AdmitRequest {
     this.report.count('limit.refused', counted, posed.question, counted.dimension, counted.count);
   }
 
-  /** With whom the caller may go on asking about, so that everybody else is refused from memory. */
-  async #withMet({ checks }: Question, refusedBy: Remembered): Promise<Remembered> {
+  /**
+   * With what is not refused although the limit is reached, so that everything else is refused from memory: repetitions of
+   * what has passed, and, by the limit of subjects, whom the caller may go on asking about.
+   */
+  async #withKnown({ checks }: Question, refusedBy: Remembered): Promise<Remembered> {
+    const caller = checks.find(({ dimension }) => dimension === 'caller');
+    if (caller !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
+      return { ...refusedBy, passed: await this.store.passed(caller.key) };
+    }
     const check = checks.find(({ dimension }) => dimension === refusedBy.dimension);
     if (check?.dimension !== 'subjectsPerCaller' || check.rule.limit > EXACT_LIMIT) return refusedBy;
     return { ...refusedBy, met: await this.store.met(check.key, check.rule) };
@@ -99,11 +106,11 @@ export class AdmitRequest {
     await this.report.refused(request, question, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));
     const quota = quotaOf(question, by.dimension, { left: 0, resetMs: by.retryMs });
-    const { dimension, met } = by;
+    const { dimension, met, passed } = by;
     return decided(request, {
       outcome: 'rate_limited',
       retryAfterSeconds,
-      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met }) },
+      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met }), ...(passed && { passed }) },
       ...(quota === undefined ? {} : { quotas: [quota] }),
     });
   }

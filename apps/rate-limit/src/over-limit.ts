@@ -7,6 +7,7 @@ interface Entry {
   readonly limit: number;
   readonly periodSeconds: number;
   readonly met: ReadonlySet<string> | undefined;
+  readonly passed: ReadonlySet<string> | undefined;
 }
 
 /** A limit that is reached, and for how many milliseconds from now. */
@@ -15,6 +16,8 @@ export interface Remembered {
   readonly retryMs: number;
   /** Of `subjectsPerCaller`: the members whom the caller may go on asking about; undefined: all but this one are asked. */
   readonly met?: readonly string[];
+  /** Of `caller` and `call`: the caller's commands that were let through, here or by another copy. */
+  readonly passed?: readonly string[];
 }
 
 /** Keys at most; the one that was added first makes room. */
@@ -46,12 +49,18 @@ export class OverLimit {
       for (const name of namesOf(check, question)) {
         const entry = this.#entries.get(name);
         if (entry === undefined || entry.met?.has(question.member)) continue;
+        // This copy may be younger than the command, or have taken its partition over.
+        if (entry.passed?.has(question.command)) continue;
         const { limit, periodSeconds } = check.rule;
         const holds = entry.until > now && entry.limit === limit && entry.periodSeconds === periodSeconds;
         if (!holds) this.#entries.delete(name);
         else if (found === undefined || entry.until - now > found.retryMs) {
           const { dimension } = check;
-          found = { dimension, retryMs: entry.until - now, ...(entry.met && { met: [...entry.met] }) };
+          const { met, passed } = entry;
+          found = {
+            ...{ dimension, retryMs: entry.until - now },
+            ...{ ...(met && { met: [...met] }), ...(passed && { passed: [...passed] }) },
+          };
         }
       }
     }
@@ -59,7 +68,7 @@ export class OverLimit {
   }
 
   /** Remembers the limit that has refused. */
-  refused(question: Question, { dimension, retryMs, met }: Remembered, now: number): void {
+  refused(question: Question, { dimension, retryMs, met, passed }: Remembered, now: number): void {
     const check = question.checks.find((one) => one.dimension === dimension);
     if (check === undefined) return;
     const [ofKey, ofMember] = namesOf(check, question);
@@ -71,7 +80,13 @@ export class OverLimit {
       }
     }
     const { limit, periodSeconds } = check.rule;
-    this.#entries.set(name, { until: now + retryMs, limit, periodSeconds, met: met && new Set(met) });
+    this.#entries.set(name, {
+      until: now + retryMs,
+      limit,
+      periodSeconds,
+      met: met && new Set(met),
+      passed: passed && new Set(passed),
+    });
   }
 
   /** Remembers that a command was let through. */

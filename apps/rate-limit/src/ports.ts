@@ -33,6 +33,8 @@ export abstract class LimitStore {
   abstract admit(question: Question): Promise<StoreDecision>;
   /** Whom a key has met within the period of this limit, up to 64: the members of {@link LimitKeys.short}. */
   abstract met(key: string, rule: Rule): Promise<readonly string[]>;
+  /** The newest commands of a caller that were let through, up to 64, by the names of {@link LimitKeys.short}. */
+  abstract passed(callerKey: string): Promise<readonly string[]>;
   /** Takes back what an admitted command has spent. False: there was nothing to take back. */
   abstract refund(question: Question): Promise<boolean>;
   /** Forgets what a key has used of one limit. */

@@ -111,6 +111,14 @@ describe('a limit that has refused', () => {
     expect(refusals.find(AGENT, refused)).toBeDefined();
   });
 
+  it('refuses no repetition of what another front door has let through', () => {
+    const [there, fresh] = [guessOf(), guessOf()];
+    const passed = [HASH.short('limit command', 'acme', there.commandId)];
+    for (const dimension of ['caller', 'call'] as const) refuse({ dimension, retryMs: 60_000, passed });
+    expect(refusals.find(AGENT, there)).toBeUndefined();
+    expect(refusals.find(AGENT, fresh)).toBeDefined();
+  });
+
   it('of several tells the one that opens last', () => {
     refuse({ dimension: 'caller', retryMs: 1_000 });
     refuse({ dimension: 'call', retryMs: 4_000 });

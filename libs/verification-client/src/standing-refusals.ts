@@ -21,6 +21,7 @@ interface Standing {
   readonly limit: StandingLimit;
   readonly quota: Quota | undefined;
   readonly met: ReadonlySet<string> | undefined;
+  readonly passed: ReadonlySet<string> | undefined;
   /** The policy that it was decided by: another one may decide otherwise. */
   readonly policy: AgentPublished['policy'];
   readonly asksAgainAt: number;
@@ -90,7 +91,7 @@ export class StandingRefusals {
       const standing = this.#standing.get(name);
       if (standing === undefined) continue;
       if (standing.asksAgainAt <= now || standing.policy !== agent.policy) this.#standing.delete(name);
-      else if (standing.met?.has(this.#member(described))) continue;
+      else if (standing.met?.has(this.#member(described)) || this.#hasPassed(standing, described)) continue;
       else if (strictest === undefined || standing.opensAt > strictest.standing.opensAt) strictest = { name, standing };
     }
     if (strictest === undefined) return undefined;
@@ -126,6 +127,7 @@ export class StandingRefusals {
       limit,
       quota: quotas?.find((quota) => quota.name === dimension),
       met: limit.met && new Set(limit.met),
+      passed: limit.passed && new Set(limit.passed),
       policy: agent.policy,
       asksAgainAt: askedAt + Math.min(retryMs, HOLD_MS),
       opensAt: askedAt + retryMs,
@@ -168,6 +170,11 @@ export class StandingRefusals {
     if (this.#pending.length === 0) return;
     await this.publish(this.#pending);
     this.#pending = [];
+  }
+
+  /** Whether the command was let through by any front door: this one may not have been asked, or have been restarted. */
+  #hasPassed({ passed }: Standing, { tenant, commandId }: Described): boolean {
+    return passed !== undefined && passed.has(this.hash.short('limit command', tenant, commandId));
   }
 
   #member({ tenant, subjectKind, subjectRef }: Described): string {

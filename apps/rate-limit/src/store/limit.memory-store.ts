@@ -36,6 +36,10 @@ export class MemoryLimitStore extends LimitStore {
     return Promise.resolve(liveMembers(this.#counters.get(key) ?? NEW_COUNTER, this.clock.now(), rule));
   }
 
+  override passed(callerKey: string): Promise<readonly string[]> {
+    return Promise.resolve((this.#counters.get(callerKey) ?? NEW_COUNTER).commands);
+  }
+
   override refund({ checks, command }: Question): Promise<boolean> {
     const caller = checks[0] && this.#of(checks[0]);
     const place = caller?.commands.lastIndexOf(command) ?? -1;

@@ -17,6 +17,7 @@ const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 100
   FROM rate_limit.counters WHERE key = ANY ($1)`;
 const MET = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = $1`;
+const PASSED = `SELECT commands::text[] FROM rate_limit.counters WHERE key = $1`;
 const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
   SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
   LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
@@ -54,6 +55,11 @@ export class PostgresLimitStore extends LimitStore {
     type Row = Pick<Counter, 'members' | 'seen'> & { readonly now: string };
     const [row] = await this.database.query<Row>(MET, [key]);
     return row ? liveMembers(row, Number(row.now), rule) : [];
+  }
+
+  override async passed(callerKey: string): Promise<readonly string[]> {
+    const rows = await this.database.prepared<Pick<Counter, 'commands'>>('rate_limit.passed', PASSED, [callerKey]);
+    return rows[0]?.commands ?? [];
   }
 
   override async refund(question: Question): Promise<boolean> {
