@@ -54,10 +54,15 @@ export class AdmitRequest {
     try {
       const remembered = this.overLimit.find(question, this.clock.now());
       if (remembered) return await this.#refuse(request, question, remembered, 'memory');
+      const { generation } = this.overLimit;
       const decision = await this.store.admit(question);
       this.#tell(request, question, decision);
       const { refusedBy } = decision;
-      if (refusedBy) return await this.#refuse(request, question, await this.#withKnown(question, refusedBy), 'store');
+      if (refusedBy) {
+        const by = await this.#withKnown(question, refusedBy);
+        this.overLimit.refused(question, by, this.clock.now(), generation);
+        return await this.#refuse(request, question, by, 'store');
+      }
       this.overLimit.admitted(question, this.clock.now());
       this.observe('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
@@ -85,10 +90,10 @@ export class AdmitRequest {
    * With what is not refused although the limit is reached, so that everything else is refused from memory: repetitions of
    * what has passed, and, by the limit of subjects, whom the caller may go on asking about.
    */
-  async #withKnown({ checks }: Question, refusedBy: Remembered): Promise<Remembered> {
+  async #withKnown({ checks, repeatSeconds }: Question, refusedBy: Remembered): Promise<Remembered> {
     const caller = checks.find(({ dimension }) => dimension === 'caller');
     if (caller !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
-      return { ...refusedBy, passed: await this.store.passed(caller.key) };
+      return { ...refusedBy, passed: await this.store.passed(caller.key, repeatSeconds) };
     }
     const check = checks.find(({ dimension }) => dimension === refusedBy.dimension);
     if (check?.dimension !== 'subjectsPerCaller' || check.rule.limit > EXACT_LIMIT) return refusedBy;
@@ -101,7 +106,6 @@ export class AdmitRequest {
     by: Remembered,
     source: 'store' | 'memory',
   ): Promise<VerificationDecided> {
-    if (source === 'store') this.overLimit.refused(question, by, this.clock.now());
     this.observe('refused', by.dimension, source);
     await this.report.refused(request, question, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));
