@@ -6,3 +6,4 @@ export * from './phone-number.js';
 export * from './tls-faults.js';
 export * from './recent-ids.js';
 export * from './distinct-counts.js';
+export * from './answer-forms.js';
