@@ -39,7 +39,7 @@ export class EnrolKnowledge {
       const credential = {
         kind: 'knowledge',
         replaces,
-        keepsOld: false,
+        again: false,
         mustChange: false,
         cap: LOWEST_CAP,
         wrap,

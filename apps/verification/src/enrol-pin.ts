@@ -18,6 +18,9 @@ export interface PinRequest {
 /** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
 export type PinEnrolment = 'created' | 'updated' | 'not_found' | 'outdated' | { readonly rule: string };
 
+/** A disabled PIN comes back by no repetition: else an import that is repeated would take the cap off every guess at it. */
+const DISABLED_RULE = 'must be another PIN than the disabled one';
+
 /** Enrolments of one subject rarely meet: one that was overtaken this often gives up. */
 const TRIES = 3;
 
@@ -29,8 +32,8 @@ export class EnrolPin {
   ) {}
 
   /**
-   * An administrator may enrol the PIN in force again: so an import can be repeated. A caller may not: it would be no
-   * change.
+   * An administrator may enrol the PIN in force again, so that an import can be repeated, unless it is disabled. It
+   * forgives no failure and forgets no known caller. A caller may not: it would be no change.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async execute(request: PinRequest): Promise<PinEnrolment> {
@@ -51,10 +54,11 @@ export class EnrolPin {
     const place = await this.vault.placeAmong(pin, enrolled.latest);
     const again = place === 0 && by === 'administrator';
     if (place >= 0 && !again) return { rule: HISTORY_RULE };
+    if (again && enrolled.disabled) return { rule: DISABLED_RULE };
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
       replaces: replaces ?? enrolled.version,
-      keepsOld: !again,
+      again,
       mustChange,
       cap: capOf(pin.length),
       by,

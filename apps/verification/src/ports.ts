@@ -40,6 +40,8 @@ export interface Enrolled {
   readonly phones: readonly string[];
   /** Version in force; 0: none. */
   readonly version: number;
+  /** What is in force is disabled: its cap of consecutive failures is reached. */
+  readonly disabled: boolean;
   /** The latest PINs, the one in force first: at most {@link PIN_HISTORY} of them. */
   readonly latest: readonly StoredCredential[];
 }
@@ -49,8 +51,8 @@ export interface NewCredential {
   readonly kind: Method;
   /** The version that it takes the place of; 0: none. */
   readonly replaces: number;
-  /** The one in force becomes part of the history. */
-  readonly keepsOld: boolean;
+  /** It is the secret in force once more: nothing becomes part of the history, and the attempt counter stays as it is. */
+  readonly again: boolean;
   readonly mustChange: boolean;
   /** Consecutive failures that disable it. */
   readonly cap: number;
@@ -82,7 +84,8 @@ export abstract class SubjectStore {
   /**
    * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
    * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential. A repeated `commandId` changes nothing more.
+   * of a new credential; one that is enrolled again is not new, and forgives nothing. The PIN before becomes part of the
+   * history. A repeated `commandId` changes nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(

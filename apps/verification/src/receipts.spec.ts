@@ -69,8 +69,8 @@ async function open() {
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   const vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 100 });
   const clock = new ManualClock();
-  const subjects = new MemorySubjectStore(hash);
   const attempts = new MemoryAttemptStore(clock);
+  const subjects = new MemorySubjectStore(hash, attempts);
   const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   const verify = new DecideAttempt(
     subjects,

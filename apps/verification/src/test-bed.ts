@@ -39,9 +39,10 @@ const COST = { memoryKib: 8, passes: 1, lanes: 1 };
 /** A policy of the agent `desk` of the tenant `acme`, and of nobody else. */
 class OneAgent extends AttemptPolicies {
   discloses = false;
+  policy: AttemptPolicy = POLICY;
 
   override of(tenant: string, agent: string): AttemptPolicy | undefined {
-    return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
+    return tenant === 'acme' && agent === 'desk' ? this.policy : undefined;
   }
 
   override discloseUnknown(): boolean {
@@ -75,8 +76,8 @@ type Guess = Partial<VerificationAdmitted>;
 export class TestBed {
   readonly clock = new ManualClock();
   readonly hash = new KeyedHash(key());
-  readonly subjects = new MemorySubjectStore(this.hash);
   readonly attempts = new MemoryAttemptStore(this.clock);
+  readonly subjects = new MemorySubjectStore(this.hash, this.attempts);
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
   readonly verify: DecideAttempt;

@@ -17,11 +17,13 @@ LATERAL (
 
 /**
  * A subject with its latest credentials of a kind, the one in force first; one row without a credential when there is
- * none. $1 tenant, $2 subject, $3 kind, $4 command, $5 how many credentials at most
+ * none. $1 tenant, $2 subject, $3 kind, $4 command, $5 how many credentials at most, $6 the
+ * key of the counter
  */
 export const ENROLLED = `
 SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
   EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
+  EXISTS (SELECT FROM verification.guards g WHERE g.tenant = $1 AND g.guard_key = $6 AND g.disabled) AS disabled,
   c.version AS credential_version, c.key_id, c.wrapped
 FROM verification.subjects s
 LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id

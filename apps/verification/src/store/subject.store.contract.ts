@@ -1,9 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
-import { type CredentialRow, type NewCredential, type SubjectStore, type WrappedCredential } from '../ports.js';
+import {
+  type Attempt,
+  type AttemptStore,
+  type CredentialRow,
+  type NewCredential,
+  type SubjectStore,
+  type WrappedCredential,
+} from '../ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 
 export interface SubjectBed {
   readonly store: SubjectStore;
+  /** Over the same counters. */
+  readonly attempts: AttemptStore;
   /** Keyed hash of a telephone number, as a verification names it. */
   phone(tenant: string, e164: string): string;
 }
@@ -15,7 +25,7 @@ const wrap = ({ kind, tenant, subject, version }: CredentialRow): WrappedCredent
 });
 
 export function credentialOf(more: Partial<NewCredential> = {}): NewCredential {
-  return { kind: 'pin', replaces: 0, keepsOld: true, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
+  return { kind: 'pin', replaces: 0, again: false, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
 }
 
 /** What every subject store promises; run on the twin and on PostgreSQL. */
@@ -75,7 +85,10 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
 
   it(`remembers the last ${PIN_HISTORY} PINs, the one in force first, and no more`, async () => {
     const tenant = await create(['+12025550123']);
-    expect(await enrolled(tenant)).toEqual({ repeated: false, phones: ['+12025550123'], version: 0, latest: [] });
+    expect(await enrolled(tenant)).toEqual({
+      ...{ repeated: false, disabled: false },
+      ...{ phones: ['+12025550123'], version: 0, latest: [] },
+    });
     for (let replaces = 0; replaces <= PIN_HISTORY; replaces++) {
       expect(await enrol(tenant, { replaces })).toBe(replaces === 0 ? 'created' : 'updated');
     }
@@ -86,12 +99,53 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
   it('does not remember a PIN that was enrolled again, nor answers', async () => {
     const tenant = await create();
     await enrol(tenant);
-    await enrol(tenant, { replaces: 1, keepsOld: false });
+    await enrol(tenant, { replaces: 1, again: true });
     expect((await enrolled(tenant))?.latest).toEqual([`pin/${tenant}/alice/2`]);
     await enrol(tenant, { kind: 'knowledge' });
-    await enrol(tenant, { kind: 'knowledge', replaces: 1, keepsOld: false });
+    await enrol(tenant, { kind: 'knowledge', replaces: 1 });
     expect((await enrolled(tenant, 'knowledge'))?.latest).toEqual([`knowledge/${tenant}/alice/2`]);
     expect((await enrolled(tenant))?.version).toBe(2);
+  });
+
+  describe('the counter of a credential', () => {
+    const caller = 'c'.repeat(64);
+    const lanes = { ...POLICY, perWindow: 10, strangersPerWindow: 5 };
+    /** Verified once by `caller`, then failed at twice by others, then disabled by the caller. */
+    const disabled = async (): Promise<{ tenant: string; attempt: (by?: string) => Attempt }> => {
+      const tenant = await create();
+      await enrol(tenant);
+      const { guardKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const attempt = (by?: string) => attemptOf({ tenant, guardKey, subject: 'alice', cap: 4, caller: by });
+      const first = attempt(caller);
+      await bed.attempts.close(verdictOf(first, spentOf(await bed.attempts.spend(first, lanes)), 'verified'));
+      for (const by of [undefined, undefined, caller, caller]) await bed.attempts.spend(attempt(by), lanes);
+      expect((await enrolled(tenant))?.disabled).toBe(true);
+      return { tenant, attempt };
+    };
+
+    it('forgives nothing and forgets nobody when the secret in force is enrolled again', async () => {
+      const { tenant, attempt } = await disabled();
+      const before = await bed.store.state(tenant, 'alice');
+      expect(await enrol(tenant, { replaces: 1, again: true })).toBe('updated');
+      const { credentials, ...counter } = (await bed.store.state(tenant, 'alice')) ?? { credentials: [] };
+      expect({ ...counter, updatedAt: '' }).toMatchObject({
+        ...{ disabled: true, consecutiveFailures: before?.consecutiveFailures },
+        attemptsInWindow: before?.attemptsInWindow,
+      });
+      expect(credentials[0]).toMatchObject({ disabled: true });
+      expect((await enrolled(tenant))?.disabled).toBe(true);
+      const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
+      expect(spent).toMatchObject({ granted: false, stranger: false });
+    });
+
+    it('starts anew with another secret, at which nobody has failed or succeeded', async () => {
+      const { tenant, attempt } = await disabled();
+      await enrol(tenant, { replaces: 1 });
+      expect((await enrolled(tenant))?.disabled).toBe(false);
+      expect(await bed.store.state(tenant, 'alice')).toMatchObject({ disabled: false, consecutiveFailures: 0 });
+      const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
+      expect(spent).toMatchObject({ granted: true, stranger: true });
+    });
   });
 
   it('enrols in the place of the version that was named, or not at all', async () => {

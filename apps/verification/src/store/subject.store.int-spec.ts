@@ -29,7 +29,13 @@ beforeAll(async () => {
 afterAll(() => tables.close());
 
 describe('the PostgreSQL subject store', () => {
-  subjectStoreContract(() => Promise.resolve({ store, phone: (tenant, e164) => hash.hash('phone', tenant, e164) }));
+  subjectStoreContract(() =>
+    Promise.resolve({
+      store,
+      attempts: new PostgresAttemptStore(service, () => undefined),
+      phone: (tenant, e164) => hash.hash('phone', tenant, e164),
+    }),
+  );
 
   it('records what was enrolled, by whom and in which version, in the transaction of the enrolment', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;

@@ -39,6 +39,7 @@ interface FoundRow {
 interface EnrolledRow extends StoredProfile {
   wrapped: Buffer | null;
   repeated: boolean;
+  disabled: boolean;
   credential_version: number | null;
   key_id: string | null;
 }
@@ -152,7 +153,10 @@ export class PostgresSubjectStore extends SubjectStore {
   ): Promise<Enrolled | undefined> {
     const rows = await this.database
       .forTenants([tenant])
-      .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, PIN_HISTORY]);
+      .query<EnrolledRow>(ENROLLED, [
+        ...[tenant, subject, kind, commandId, PIN_HISTORY],
+        guardRow(this.hash.hash('guard', tenant, 'id', subject), kind),
+      ]);
     const [first] = rows;
     if (!first) return undefined;
     const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped }) =>
@@ -164,6 +168,7 @@ export class PostgresSubjectStore extends SubjectStore {
       repeated: first.repeated,
       phones: (await this.#openProfile(tenant, first)).phones ?? [],
       version: latest[0]?.version ?? 0,
+      disabled: first.disabled,
       latest,
     };
   }
@@ -174,7 +179,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, mustChange, cap, by } = credential;
+    const { kind, replaces, again, mustChange, cap, by } = credential;
     const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -189,11 +194,11 @@ export class PostgresSubjectStore extends SubjectStore {
       if (seen) return 'updated';
       if ((before?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.first(tx, INBOX, commandId);
-      if (before && credential.keepsOld) await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1]);
+      if (before && kind === 'pin' && !again) await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1]);
       const version = replaces + 1;
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
       await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
-      altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
+      if (!again) altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
         credential: kind,
         version,
