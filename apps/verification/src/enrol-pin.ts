@@ -55,10 +55,12 @@ export class EnrolPin {
     const again = place === 0 && by === 'administrator';
     if (place >= 0 && !again) return { rule: HISTORY_RULE };
     if (again && enrolled.disabled) return { rule: DISABLED_RULE };
+    const [inForce] = enrolled.latest;
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
       replaces: replaces ?? enrolled.version,
       again,
+      earlier: again || !inForce ? undefined : await this.vault.retire(inForce),
       mustChange,
       cap: capOf(pin.length),
       by,

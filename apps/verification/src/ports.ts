@@ -51,7 +51,9 @@ export interface NewCredential {
   readonly kind: Method;
   /** The version that it takes the place of; 0: none. */
   readonly replaces: number;
-  /** It is the secret in force once more: nothing becomes part of the history, and the attempt counter stays as it is. */
+  /** What it takes the place of, as {@link PinVault.retire} made it ready for the history; undefined: nothing is kept. */
+  readonly earlier?: StoredCredential | undefined;
+  /** It is the secret in force once more: the attempt counter stays as it is. */
   readonly again: boolean;
   readonly mustChange: boolean;
   /** Consecutive failures that disable it. */
@@ -84,8 +86,8 @@ export abstract class SubjectStore {
   /**
    * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
    * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential; one that is enrolled again is not new, and forgives nothing. The PIN before becomes part of the
-   * history. A repeated `commandId` changes nothing more.
+   * of a new credential; one that is enrolled again is not new, and forgives nothing. `earlier`
+   * becomes part of the history. A repeated `commandId` changes nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
@@ -219,6 +221,11 @@ export abstract class PinVault {
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number>;
+  /**
+   * A PIN in force, bound to the history instead: put back among those in force, it does not open. One that cannot be
+   * opened any more stays as it is.
+   */
+  abstract retire(credential: StoredCredential): Promise<StoredCredential>;
 }
 
 /** Opens what the adapters sealed. */

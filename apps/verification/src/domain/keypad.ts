@@ -23,7 +23,7 @@ export function isKeypadPattern(digits: string): boolean {
 
 /**
  * Whether every digit lies beside, above or below the one before: a way along the edge (147896), a snake (12365478). Keys
- * at a corner are no neighbours: a fiftieth of all PINs of six digits would be such ways.
+ * at a corner are no neighbours: a fortieth more of all PINs of six digits would be refused.
  * @param digits decimal digits; of fewer than five none is a way, only {@link isKeypadPattern} may be
  */
 export function isKeypadPath(digits: string): boolean {

@@ -61,8 +61,8 @@ async function enrol(secret: string | Answers): Promise<StoredCredential> {
   return stored(kind);
 }
 
-async function stored(kind: Method): Promise<StoredCredential> {
-  const { credential } = await subjects.find('acme', 'id', alice, kind);
+async function stored(kind: StoredCredential['kind']): Promise<StoredCredential> {
+  const { credential } = await subjects.find('acme', 'id', alice, kind === 'knowledge' ? kind : 'pin');
   if (credential === undefined) throw new Error('nothing is enrolled');
   return credential;
 }

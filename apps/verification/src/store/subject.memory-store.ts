@@ -86,7 +86,7 @@ export class MemorySubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, again, mustChange, cap, wrap }: NewCredential,
+    { kind, replaces, again, earlier, mustChange, cap, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
@@ -95,8 +95,8 @@ export class MemorySubjectStore extends SubjectStore {
     if ((before[0]?.version ?? 0) !== replaces) return Promise.resolve('outdated');
     this.#seen.add(commandId);
     const row = { kind, tenant, subject, version: replaces + 1 };
-    const earlier = kind === 'pin' && !again ? before : before.slice(1);
-    known.credentials[kind] = [{ ...row, ...wrap(row) }, ...earlier].slice(0, kind === 'pin' ? PIN_HISTORY : 1);
+    const kept = [...(earlier && before.length > 0 ? [earlier] : []), ...before.slice(1)];
+    known.credentials[kind] = [{ ...row, ...wrap(row) }, ...kept].slice(0, PIN_HISTORY);
     known.caps[kind] = cap;
     if (kind === 'pin') known.mustChange = mustChange;
     if (!again) this.attempts.change(tenant, this.hash.hash('guard', tenant, 'id', subject), kind, renew);

@@ -43,6 +43,11 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
   };
   const enrol = (tenant: string, more: Partial<NewCredential> = {}, commandId: string = randomUUID()) =>
     bed.store.enrol(commandId, tenant, 'alice', credentialOf(more));
+  /** The one in force, as it goes to the history. */
+  const retired = async (tenant: string): Promise<Partial<NewCredential>> => {
+    const [inForce] = (await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin'))?.latest ?? [];
+    return inForce ? { replaces: inForce.version, earlier: { ...inForce, kind: 'pin-history' } } : {};
+  };
   const enrolled = async (tenant: string, kind: 'pin' | 'knowledge' = 'pin', commandId: string = randomUUID()) => {
     const found = await bed.store.enrolled(commandId, tenant, 'alice', kind);
     return found && { ...found, latest: found.latest.map(({ wrapped }) => wrapped.toString()) };
@@ -90,10 +95,12 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       ...{ phones: ['+12025550123'], version: 0, latest: [] },
     });
     for (let replaces = 0; replaces <= PIN_HISTORY; replaces++) {
-      expect(await enrol(tenant, { replaces })).toBe(replaces === 0 ? 'created' : 'updated');
+      expect(await enrol(tenant, await retired(tenant))).toBe(replaces === 0 ? 'created' : 'updated');
     }
     const latest = Array.from({ length: PIN_HISTORY }, (_, n) => `pin/${tenant}/alice/${PIN_HISTORY + 1 - n}`);
     expect(await enrolled(tenant)).toMatchObject({ version: PIN_HISTORY + 1, latest });
+    const kinds = (await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin'))?.latest.map(({ kind }) => kind);
+    expect(kinds).toEqual(['pin', ...Array<string>(PIN_HISTORY - 1).fill('pin-history')]);
   });
 
   it('does not remember a PIN that was enrolled again, nor answers', async () => {

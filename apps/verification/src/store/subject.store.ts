@@ -4,6 +4,7 @@ import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { SteadyClock } from '@countersign/service';
+import { PIN_HISTORY_KIND } from '@countersign/stored-secrets';
 import { guardRow } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
 import { type SubjectState } from '../domain/subject-state.js';
@@ -42,6 +43,7 @@ interface EnrolledRow extends StoredProfile {
   disabled: boolean;
   credential_version: number | null;
   key_id: string | null;
+  is_history: boolean | null;
 }
 
 /** A reference as a verification names it. */
@@ -159,10 +161,10 @@ export class PostgresSubjectStore extends SubjectStore {
       ]);
     const [first] = rows;
     if (!first) return undefined;
-    const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped }) =>
+    const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped, is_history: isHistory }) =>
       version === null || keyId === null || wrapped === null
         ? []
-        : [{ kind, tenant, subject, version, keyId, wrapped }],
+        : [{ kind: isHistory === true ? PIN_HISTORY_KIND : kind, tenant, subject, version, keyId, wrapped }],
     );
     return {
       repeated: first.repeated,
@@ -179,7 +181,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, again, mustChange, cap, by } = credential;
+    const { kind, replaces, again, earlier, mustChange, cap, by } = credential;
     const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -194,7 +196,11 @@ export class PostgresSubjectStore extends SubjectStore {
       if (seen) return 'updated';
       if ((before?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.first(tx, INBOX, commandId);
-      if (before && kind === 'pin' && !again) await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1]);
+      if (before && earlier) {
+        const { version, keyId, wrapped } = earlier;
+        const kept = [version, keyId, wrapped, earlier.kind === PIN_HISTORY_KIND];
+        await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1, ...kept]);
+      }
       const version = replaces + 1;
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
       await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
