@@ -96,7 +96,8 @@ export abstract class SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
-  abstract state(tenant: string, subject: string): Promise<SubjectState | undefined>;
+  /** @param windowSeconds guesses that are older count for nothing any more */
+  abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
 }
 
 /** One try at the gate, as the ledger writes it down. */
@@ -238,6 +239,8 @@ export abstract class Seals {
 export abstract class AttemptPolicies {
   /** Undefined: no such agent in this tenant (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+  /** The longest window of a tenant and its agents, in seconds; 0: no such tenant (any more). */
+  abstract longestWindow(tenant: string): number;
   /** Whether this agent's callers may be told that nobody has an id or a number. */
   abstract discloseUnknown(tenant: string, agent: string): boolean;
 }

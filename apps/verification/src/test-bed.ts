@@ -45,8 +45,27 @@ class OneAgent extends AttemptPolicies {
     return tenant === 'acme' && agent === 'desk' ? this.policy : undefined;
   }
 
+  override longestWindow(): number {
+    return this.policy.windowSeconds;
+  }
+
   override discloseUnknown(): boolean {
     return this.discloses;
+  }
+}
+
+/** The same policy for every agent of every tenant. */
+export class EveryAgent extends AttemptPolicies {
+  override of(): AttemptPolicy {
+    return POLICY;
+  }
+
+  override longestWindow(): number {
+    return POLICY.windowSeconds;
+  }
+
+  override discloseUnknown(): boolean {
+    return false;
   }
 }
 
@@ -91,7 +110,7 @@ export class TestBed {
     const enrolPin = new EnrolPin(this.subjects, vault);
     const changeOwnPin = new ChangeOwnPin(this.subjects, seals, enrolPin);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
-    this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge);
+    this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge, this.policies);
     const calls = new QuarterOfAnHour();
     this.verify = new DecideAttempt(
       this.subjects,

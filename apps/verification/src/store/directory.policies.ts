@@ -13,6 +13,11 @@ export class DirectoryPolicies extends AttemptPolicies {
     return known?.tenant === tenant ? known.policy.attempts : undefined;
   }
 
+  override longestWindow(tenant: string): number {
+    const policies = [...this.directory.agentsOf(tenant), ...tenantOf(this.directory, tenant)];
+    return Math.max(0, ...policies.map(({ policy }) => policy.attempts.windowSeconds));
+  }
+
   override discloseUnknown(tenant: string, agent: string): boolean {
     const known = this.directory.agent(agent);
     return known?.tenant === tenant && known.policy.discloseUnknownCaller;

@@ -1,6 +1,6 @@
 import { type KeyedHash } from '@countersign/sealing';
 import { METHODS, type Method } from '@countersign/contracts';
-import { FRESH, LOWEST_CAP, renew } from '../domain/attempts.js';
+import { FRESH, LOWEST_CAP, renew, type Guard } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
 import { shownFailures, type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 import {
@@ -76,7 +76,7 @@ export class MemorySubjectStore extends SubjectStore {
         repeated: this.#seen.has(commandId),
         phones: known.profile.phones ?? [],
         version: latest[0]?.version ?? 0,
-        disabled: this.#counter(tenant, subject, kind).disabled,
+        disabled: this.#guard(tenant, subject, kind).disabled,
         latest,
       },
     );
@@ -103,7 +103,7 @@ export class MemorySubjectStore extends SubjectStore {
     return Promise.resolve(before.length > 0 ? 'updated' : 'created');
   }
 
-  override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
+  override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve(undefined);
     return Promise.resolve({
@@ -112,25 +112,28 @@ export class MemorySubjectStore extends SubjectStore {
       pinMustChange: known.mustChange,
       knowledgeEnrolled: known.credentials.knowledge !== undefined,
       phones: known.profile.phones?.length ?? 0,
-      ...this.#counter(tenant, subject, 'pin'),
+      ...this.#counter(tenant, subject, 'pin', windowSeconds),
       credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
         method,
         enrolledAt: new Date(0).toISOString(),
         mustChange: method === 'pin' && known.mustChange,
-        ...this.#counter(tenant, subject, method),
+        ...this.#counter(tenant, subject, method, windowSeconds),
       })),
       updatedAt: new Date(0).toISOString(),
     });
   }
 
-  #counter(tenant: string, subject: string, method: Method): GuessCounter {
-    const { known, strangers, disabled, failures } =
-      this.attempts.guard(tenant, this.hash.hash('guard', tenant, 'id', subject), method) ?? FRESH;
-    const locks = [known, strangers].flatMap(({ lockedUntil: until = 0 }) =>
-      until > this.attempts.now() ? [until] : [],
-    );
+  #guard(tenant: string, subject: string, method: Method): Guard {
+    return this.attempts.guard(tenant, this.hash.hash('guard', tenant, 'id', subject), method) ?? FRESH;
+  }
+
+  #counter(tenant: string, subject: string, method: Method, windowSeconds: number): GuessCounter {
+    const { known, strangers, disabled, failures } = this.#guard(tenant, subject, method);
+    const now = this.attempts.now();
+    const recent = [...known.recent, ...strangers.recent].filter((at) => at > now - windowSeconds * 1000);
+    const locks = [known, strangers].flatMap(({ lockedUntil: until = 0 }) => (until > now ? [until] : []));
     return {
-      attemptsInWindow: known.recent.length + strangers.recent.length,
+      attemptsInWindow: recent.length,
       lockedUntil: locks.length > 0 ? new Date(Math.max(...locks)).toISOString() : undefined,
       consecutiveFailures: shownFailures({ failures, disabled }),
       disabled,

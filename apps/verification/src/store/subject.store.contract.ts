@@ -12,6 +12,8 @@ import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.
 
 export interface SubjectBed {
   readonly store: SubjectStore;
+  /** Lets time pass for both stores. */
+  advance(seconds: number): Promise<void>;
   /** Over the same counters. */
   readonly attempts: AttemptStore;
   /** Keyed hash of a telephone number, as a verification names it. */
@@ -75,14 +77,14 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.find(other, 'phone', number, 'pin')).toMatchObject({ id: undefined, credential: undefined });
     expect((await bed.store.find(other, 'id', 'alice', 'pin')).credential).toBeUndefined();
     expect(await bed.store.enrolled(randomUUID(), other, 'bob', 'pin')).toBeUndefined();
-    expect(await bed.store.state(other, 'bob')).toBeUndefined();
+    expect(await bed.store.state(other, 'bob', POLICY.windowSeconds)).toBeUndefined();
   });
 
   it('gives a number to one subject of a tenant, and changes nothing when it is taken', async () => {
     const tenant = await create(['+12025550123', '+12025550124']);
     const change = (subject: string, phones: string[]) => bed.store.change(randomUUID(), tenant, subject, { phones });
     expect(await change('bob', ['+12025550125', '+12025550124'])).toBe('taken');
-    expect(await bed.store.state(tenant, 'bob')).toBeUndefined();
+    expect(await bed.store.state(tenant, 'bob', POLICY.windowSeconds)).toBeUndefined();
     expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550125'), 'pin')).id).toBeUndefined();
     expect(await change('alice', ['+12025550123'])).toBe('updated');
     expect(await change('bob', ['+12025550124'])).toBe('created');
@@ -132,9 +134,11 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
 
     it('forgives nothing and forgets nobody when the secret in force is enrolled again', async () => {
       const { tenant, attempt } = await disabled();
-      const before = await bed.store.state(tenant, 'alice');
+      const before = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
       expect(await enrol(tenant, { replaces: 1, again: true })).toBe('updated');
-      const { credentials, ...counter } = (await bed.store.state(tenant, 'alice')) ?? { credentials: [] };
+      const { credentials, ...counter } = (await bed.store.state(tenant, 'alice', POLICY.windowSeconds)) ?? {
+        credentials: [],
+      };
       expect({ ...counter, updatedAt: '' }).toMatchObject({
         ...{ disabled: true, consecutiveFailures: before?.consecutiveFailures },
         attemptsInWindow: before?.attemptsInWindow,
@@ -149,7 +153,10 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       const { tenant, attempt } = await disabled();
       await enrol(tenant, { replaces: 1 });
       expect((await enrolled(tenant))?.disabled).toBe(false);
-      expect(await bed.store.state(tenant, 'alice')).toMatchObject({ disabled: false, consecutiveFailures: 0 });
+      expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
+        disabled: false,
+        consecutiveFailures: 0,
+      });
       const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
       expect(spent).toMatchObject({ granted: true, stranger: true });
     });
@@ -182,14 +189,30 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     await enrol(tenant, { kind: 'knowledge' });
     expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(true);
     expect((await bed.store.find(tenant, 'id', 'alice', 'knowledge')).mustChange).toBe(false);
-    expect(await bed.store.state(tenant, 'alice')).toMatchObject({
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
       pinEnrolled: true,
       pinMustChange: true,
       knowledgeEnrolled: true,
     });
     await enrol(tenant, { replaces: 1 });
     expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(false);
-    expect(await bed.store.state(tenant, 'alice')).toMatchObject({ pinMustChange: false });
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ pinMustChange: false });
+  });
+
+  it('shows the guesses that are in a window, and none whose window is over', async () => {
+    const tenant = await create();
+    const { guardKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    const attempt = () => attemptOf({ tenant, guardKey, subject: 'alice' });
+    await bed.attempts.spend(attempt(), POLICY);
+    await bed.advance(POLICY.windowSeconds / 2);
+    await bed.attempts.spend(attempt(), POLICY);
+    const shown = async () => (await bed.store.state(tenant, 'alice', POLICY.windowSeconds))?.attemptsInWindow;
+    expect(await shown()).toBe(2);
+    await bed.advance(POLICY.windowSeconds / 2 + 1);
+    expect(await shown()).toBe(1);
+    await bed.advance(POLICY.windowSeconds / 2);
+    expect(await shown()).toBe(0);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ consecutiveFailures: 2 });
   });
 
   it('shows everything that is enrolled and nothing of what is stored, to people who manage it', async () => {
@@ -199,16 +222,16 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       ...{ subject: 'alice', pinEnrolled: false, pinMustChange: false, knowledgeEnrolled: false, phones: 1 },
       ...{ ...counter, credentials: [], updatedAt: expect.any(String) as unknown },
     };
-    expect(await bed.store.state(tenant, 'alice')).toEqual(nothing);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(nothing);
     await enrol(tenant, { kind: 'knowledge' });
     const shown = (method: string, mustChange = false) => ({
       ...{ method, mustChange, ...counter },
       enrolledAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
     });
     const one = { ...nothing, knowledgeEnrolled: true, credentials: [shown('knowledge')] };
-    expect(await bed.store.state(tenant, 'alice')).toEqual(one);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(one);
     await enrol(tenant, { mustChange: true, cap: 50 });
-    expect(await bed.store.state(tenant, 'alice')).toEqual({
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual({
       ...{ ...one, pinEnrolled: true, pinMustChange: true },
       credentials: [shown('pin', true), shown('knowledge')],
     });

@@ -218,8 +218,8 @@ export class PostgresSubjectStore extends SubjectStore {
     return result;
   }
 
-  override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
-    return readState(this.database, tenant, subject, this.hash.hash('guard', tenant, 'id', subject));
+  override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
+    return readState(this.database, tenant, subject, this.hash.hash('guard', tenant, 'id', subject), windowSeconds);
   }
 
   async #lock(
