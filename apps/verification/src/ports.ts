@@ -251,6 +251,8 @@ export abstract class KnowledgePolicies {
   abstract of(tenant: string, agent: string): KnowledgePolicy | undefined;
   /** The questions of a tenant and of its agents, by name: those that its subjects may answer. */
   abstract questions(tenant: string): ReadonlyMap<string, Question>;
+  /** What is asked together: the questions of the tenant's policy, and those of each of its agents. */
+  abstract asked(tenant: string): readonly (readonly Question[])[];
 }
 
 /** What an agent's policy says of a verified call. */

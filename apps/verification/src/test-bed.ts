@@ -77,13 +77,19 @@ export class QuarterOfAnHour extends CallPolicies {
 
 export class OneKnowledge extends KnowledgePolicies {
   policy: KnowledgePolicy = { questions: QUESTIONS };
+  /** What other agents of the tenant ask. */
+  ofOthers: readonly (readonly Question[])[] = [];
 
   override of(): KnowledgePolicy {
     return this.policy;
   }
 
   override questions(): ReadonlyMap<string, Question> {
-    return new Map(this.policy.questions.map((question) => [question.name, question]));
+    return new Map(this.asked().flatMap((asked) => asked.map((question) => [question.name, question] as const)));
+  }
+
+  override asked(): readonly (readonly Question[])[] {
+    return [this.policy.questions, ...this.ofOthers];
   }
 }
 
