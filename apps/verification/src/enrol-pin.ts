@@ -1,6 +1,6 @@
 import { capOf } from './domain/attempts.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './domain/pin-rules.js';
-import { type PinVault, type SubjectStore } from './ports.js';
+import { type Enrolled, type PinVault, type SubjectStore } from './ports.js';
 
 /** A PIN that somebody wants for a subject. */
 export interface PinRequest {
@@ -45,16 +45,25 @@ export class EnrolPin {
     }
   }
 
-  async #enrol({ commandId, tenant, subject, pin, mustChange, by, replaces }: PinRequest): Promise<PinEnrolment> {
+  /**
+   * The rule that speaks against a PIN now; undefined: none, or no such subject. Changes nothing.
+   * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
+   */
+  async ruleAgainst(request: PinRequest): Promise<string | undefined> {
+    const rule = weakness(request.pin);
+    if (rule !== undefined) return rule;
+    const { commandId, tenant, subject } = request;
+    const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
+    return enrolled && (await this.#held(request, enrolled)).rule;
+  }
+
+  async #enrol(request: PinRequest): Promise<PinEnrolment> {
+    const { commandId, tenant, subject, pin, mustChange, by, replaces } = request;
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
-    const rule = ownDataWeakness(pin, enrolled.phones);
+    const { rule, again } = await this.#held(request, enrolled);
     if (rule !== undefined) return { rule };
-    const place = await this.vault.placeAmong(pin, enrolled.latest);
-    const again = place === 0 && by === 'administrator';
-    if (place >= 0 && !again) return { rule: HISTORY_RULE };
-    if (again && enrolled.disabled) return { rule: DISABLED_RULE };
     const [inForce] = enrolled.latest;
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
@@ -66,5 +75,15 @@ export class EnrolPin {
       by,
       wrap: await this.vault.prepare(pin),
     });
+  }
+
+  /** Against what is known of the subject: its numbers and its latest PINs. `again`: it is the one in force, and may be. */
+  async #held({ pin, by }: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; again: boolean }> {
+    const rule = ownDataWeakness(pin, enrolled.phones);
+    if (rule !== undefined) return { rule, again: false };
+    const place = await this.vault.placeAmong(pin, enrolled.latest);
+    const again = place === 0 && by === 'administrator';
+    if (place >= 0 && !again) return { rule: HISTORY_RULE, again };
+    return { rule: again && enrolled.disabled ? DISABLED_RULE : undefined, again };
   }
 }
