@@ -40,6 +40,8 @@ export interface Enrolled {
   readonly phones: readonly string[];
   /** Version in force; 0: none. */
   readonly version: number;
+  /** What is in force is disabled: its cap of consecutive failures is reached. */
+  readonly disabled: boolean;
   /** The latest PINs, the one in force first: at most {@link PIN_HISTORY} of them. */
   readonly latest: readonly StoredCredential[];
 }
@@ -49,8 +51,10 @@ export interface NewCredential {
   readonly kind: Method;
   /** The version that it takes the place of; 0: none. */
   readonly replaces: number;
-  /** The one in force becomes part of the history. */
-  readonly keepsOld: boolean;
+  /** What it takes the place of, as {@link PinVault.retire} made it ready for the history; undefined: nothing is kept. */
+  readonly earlier?: StoredCredential | undefined;
+  /** It is the secret in force once more: the attempt counter stays as it is. */
+  readonly again: boolean;
   readonly mustChange: boolean;
   /** Consecutive failures that disable it. */
   readonly cap: number;
@@ -82,7 +86,8 @@ export abstract class SubjectStore {
   /**
    * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
    * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential. A repeated `commandId` changes nothing more.
+   * of a new credential; one that is enrolled again is not new, and forgives nothing. `earlier`
+   * becomes part of the history. A repeated `commandId` changes nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
@@ -91,7 +96,8 @@ export abstract class SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
-  abstract state(tenant: string, subject: string): Promise<SubjectState | undefined>;
+  /** @param windowSeconds guesses that are older count for nothing any more */
+  abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
 }
 
 /** One try at the gate, as the ledger writes it down. */
@@ -216,6 +222,11 @@ export abstract class PinVault {
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number>;
+  /**
+   * A PIN in force, bound to the history instead: put back among those in force, it does not open. One that cannot be
+   * opened any more stays as it is.
+   */
+  abstract retire(credential: StoredCredential): Promise<StoredCredential>;
 }
 
 /** Opens what the adapters sealed. */
@@ -228,6 +239,8 @@ export abstract class Seals {
 export abstract class AttemptPolicies {
   /** Undefined: no such agent in this tenant (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+  /** The longest window of a tenant and its agents, in seconds; 0: no such tenant (any more). */
+  abstract longestWindow(tenant: string): number;
   /** Whether this agent's callers may be told that nobody has an id or a number. */
   abstract discloseUnknown(tenant: string, agent: string): boolean;
 }
@@ -238,6 +251,8 @@ export abstract class KnowledgePolicies {
   abstract of(tenant: string, agent: string): KnowledgePolicy | undefined;
   /** The questions of a tenant and of its agents, by name: those that its subjects may answer. */
   abstract questions(tenant: string): ReadonlyMap<string, Question>;
+  /** What is asked together: the questions of the tenant's policy, and those of each of its agents. */
+  abstract asked(tenant: string): readonly (readonly Question[])[];
 }
 
 /** What an agent's policy says of a verified call. */

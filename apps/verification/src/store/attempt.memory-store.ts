@@ -89,13 +89,25 @@ export class MemoryAttemptStore extends AttemptStore {
   ): Promise<void> {
     if (this.#unlocked.has(commandId)) return Promise.resolve();
     this.#unlocked.add(commandId);
-    for (const kind of CREDENTIAL_KINDS) {
-      const key = keyOf(tenant, guardKey, kind);
-      const guard = this.#guards.get(key);
-      if (guard) this.#guards.set(key, unlock(guard));
-    }
+    for (const kind of CREDENTIAL_KINDS) this.change(tenant, guardKey, kind, unlock);
     this.facts.push(factAt(new Date(this.clock.now()).toISOString()));
     return Promise.resolve();
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.clock.now();
+  }
+
+  /** Undefined: nobody ever guessed. */
+  guard(tenant: string, guardKey: string, kind: CredentialKind): Guard | undefined {
+    return this.#guards.get(keyOf(tenant, guardKey, kind));
+  }
+
+  /** Changes a counter between tries; where there is none, there is nothing to change. */
+  change(tenant: string, guardKey: string, kind: CredentialKind, by: (guard: Guard) => Guard): void {
+    const guard = this.guard(tenant, guardKey, kind);
+    if (guard) this.#guards.set(keyOf(tenant, guardKey, kind), by(guard));
   }
 }
 

@@ -57,12 +57,12 @@ async function enrol(secret: string | Answers): Promise<StoredCredential> {
   const kind = typeof secret === 'string' ? 'pin' : 'knowledge';
   const replaces = (await subjects.enrolled(randomUUID(), 'acme', alice, kind))?.version ?? 0;
   const wrap = await (typeof secret === 'string' ? before.prepare(secret) : before.prepareAnswers(secret));
-  await subjects.enrol(randomUUID(), 'acme', alice, credentialOf({ kind, replaces, keepsOld: kind === 'pin', wrap }));
+  await subjects.enrol(randomUUID(), 'acme', alice, credentialOf({ kind, replaces, wrap }));
   return stored(kind);
 }
 
-async function stored(kind: Method): Promise<StoredCredential> {
-  const { credential } = await subjects.find('acme', 'id', alice, kind);
+async function stored(kind: StoredCredential['kind']): Promise<StoredCredential> {
+  const { credential } = await subjects.find('acme', 'id', alice, kind === 'knowledge' ? kind : 'pin');
   if (credential === undefined) throw new Error('nothing is enrolled');
   return credential;
 }
