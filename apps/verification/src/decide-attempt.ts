@@ -2,11 +2,11 @@ import { v7 as uuid } from 'uuid';
 import {
   FactRecorded,
   message,
+  VerificationAdmitted,
   VerificationDecided,
   type KnowledgePolicy,
   type Level,
   type Outcome,
-  type VerificationAdmitted,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type ChangeOwnPin } from './change-own-pin.js';
@@ -101,7 +101,8 @@ export class DecideAttempt {
   async abandon(command: VerificationAdmitted): Promise<void> {
     const found = await this.attempts.unanswered(command.commandId, command.tenant);
     if (!found) return;
-    await this.#close(command, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
+    const spent = message(VerificationAdmitted, { ...command, fingerprint: found.fingerprint });
+    await this.#close(spent, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
   }
 
   async #decide(
@@ -179,9 +180,10 @@ export class DecideAttempt {
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
-    const { tenant, callId } = command;
+    const { tenant, fingerprint, callId } = command;
     const closed = await this.attempts.close({
       tenant,
+      fingerprint,
       guardKey: subject.guardKey,
       attempt,
       caller,

@@ -116,11 +116,14 @@ export type SpendResult =
   | { readonly kind: 'spent'; readonly attempt: SpentAttempt }
   /** The command was seen before and never answered: it was cut off between its try and its verdict. */
   | { readonly kind: 'unanswered'; readonly attempt: SpentAttempt }
+  /** What it was answered; `unavailable` where what is stored is not what this service wrote. */
   | { readonly kind: 'answered'; readonly reply: VerificationDecided }
   | { readonly kind: 'mismatch' };
 
 export interface Verdict {
   readonly tenant: string;
+  /** That of the command, as it was spent with. */
+  readonly fingerprint: string;
   /** The counter that the attempt was spent on. */
   readonly guardKey: string;
   readonly attempt: SpentAttempt;
@@ -136,6 +139,7 @@ export interface Verdict {
 /** A try that was cut off before its verdict. */
 export interface UnansweredAttempt {
   readonly attempt: SpentAttempt;
+  readonly fingerprint: string;
   readonly guardKey: string;
   readonly subject: string | undefined;
 }

@@ -96,7 +96,7 @@ export async function start(
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
-      attempts: new PostgresAttemptStore(database, wake, () => argon.queued > 0, report),
+      attempts: new PostgresAttemptStore(database, hash, wake, () => argon.queued > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),

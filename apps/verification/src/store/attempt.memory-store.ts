@@ -77,8 +77,8 @@ export class MemoryAttemptStore extends AttemptStore {
   override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
     const known = this.#commands.get(commandId);
     if (known?.attempt.tenant !== tenant || known.reply) return Promise.resolve(undefined);
-    const { guardKey, subject } = known.attempt;
-    return Promise.resolve({ attempt: known.spent, guardKey, subject });
+    const { fingerprint, guardKey, subject } = known.attempt;
+    return Promise.resolve({ attempt: known.spent, fingerprint, guardKey, subject });
   }
 
   override unlock(

@@ -4,7 +4,8 @@ import { ConstraintViolation, type Database } from '@countersign/persistence';
 import { FRESH, renew, settle, spend, unlock, type Guard, type Spent } from '../domain/attempts.js';
 import { CLOSE, spendStatement } from './attempt.sql.js';
 import { attemptOf, verdictOf } from './attempt.store.contract.js';
-import { closeParameters, spendParameters, spentAttempt, type SpentRow } from './attempt.store.js';
+import { closeParameters, spendParameters } from './attempt.parameters.js';
+import { spentAttempt, type SpentRow } from './attempt.store.js';
 import { MAKE_DECOY, RENEW, UNLOCK } from './guard.sql.js';
 
 /** The statements of the gate; those of a fault differ from the real ones. */
@@ -173,7 +174,8 @@ export class GateModel {
       if (!one || this.chance() < 0.05) return [];
       const verified = one.spent.granted && this.chance() < 0.12;
       subject.guard = settle(subject.guard, one.model, one.attempt.caller, verified);
-      return [{ verdict: verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected'), facts: '[]' }];
+      const verdict = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
+      return [{ verdict, facts: '[]', reply: '{}', tag: '' }];
     });
     const rows = await this.database.query(this.statements.close, closeParameters(closings));
     return rows.length === closings.length ? undefined : `${rows.length} of ${closings.length} verdicts were written`;

@@ -126,7 +126,7 @@ WITH tried AS MATERIALIZED (
   FROM tried t, LATERAL (SELECT ${clock} AS now) n ORDER BY t.command_id
   ON CONFLICT (command_id) DO UPDATE
     SET fingerprint = EXCLUDED.fingerprint, attempt_id = EXCLUDED.attempt_id, received_at = EXCLUDED.received_at,
-        repeat_until = EXCLUDED.repeat_until, reply = NULL
+        repeat_until = EXCLUDED.repeat_until, reply = NULL, reply_tag = NULL
     WHERE c.received_at <= EXCLUDED.received_at - make_interval(secs =>
       (SELECT t.repeat_seconds FROM tried t WHERE t.command_id = c.command_id))
   RETURNING c.attempt_id
@@ -167,12 +167,13 @@ export const SPEND = spendStatement();
  * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
  *
  * Arrays of equal length, no guard and no call twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
- * $6 callers, $7 states of calls as JSON, or null
+ * $6 callers, $7 states of calls as JSON, or null, $8 tags of the replies
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[])
-    AS v(attempt_id, outcome, reply, command_id, facts, caller, call)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[],
+                       $8::text[])
+    AS v(attempt_id, outcome, reply, command_id, facts, caller, call, reply_tag)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
   WHERE c.command_id IN (SELECT command_id FROM verdict)
@@ -203,7 +204,7 @@ WITH verdict AS MATERIALIZED (
   RETURNING l.attempt_id, CASE WHEN l.success THEN verification.is_on_record(l.was) END AS on_record, ${RECORDED}
 ), record AS (${recordOf('settled WHERE on_record')}
 ), answered AS (
-  UPDATE verification.commands c SET reply = v.reply
+  UPDATE verification.commands c SET reply = v.reply, reply_tag = v.reply_tag
   FROM verdict v JOIN closed USING (attempt_id)
   WHERE c.command_id = v.command_id AND c.attempt_id = v.attempt_id
 ), called AS (
@@ -232,7 +233,7 @@ SELECT attempt_id FROM closed`;
 
 /** What became of a command: its latest attempt, which is null where it is another tenant's, and the stored reply. $1 command */
 export const RECALL = `
-SELECT c.fingerprint, c.reply, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
+SELECT c.fingerprint, c.reply, c.reply_tag, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
   a.charged_disable, a.disabled, a.stranger, a.attempts_left, a.spent_at, a.outcome
 FROM verification.commands c LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id
 WHERE c.command_id = $1`;

@@ -47,8 +47,8 @@ export function verdictOf(
     tenant: attempt.tenant,
     outcome,
   });
-  const { tenant, guardKey, caller } = attempt;
-  return { tenant, guardKey, attempt: spent, caller, reply, facts: [fact] };
+  const { tenant, fingerprint, guardKey, caller } = attempt;
+  return { tenant, fingerprint, guardKey, attempt: spent, caller, reply, facts: [fact] };
 }
 
 /** What every attempt store promises; run on the twin and on PostgreSQL. */
@@ -213,6 +213,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(again).toEqual({ kind: 'unanswered', attempt: spent });
     expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toEqual({
       attempt: spent,
+      fingerprint: attempt.fingerprint,
       guardKey: attempt.guardKey,
       subject: undefined,
     });

@@ -31,7 +31,7 @@ const none = (): void => undefined;
 beforeAll(async () => {
   tables = await openTestTables();
   ({ service, database } = tables);
-  attempts = new PostgresAttemptStore(service, none);
+  attempts = new PostgresAttemptStore(service, hash, none);
   calls = new PostgresCallStore(service);
   receipts = new PostgresReceiptStore(service, none);
   subjects = new PostgresSubjectStore(service, keyring, hash, none);

@@ -56,7 +56,7 @@ describe('the PostgreSQL subject store', () => {
     await store.change(randomUUID(), tenant, 'alice', {});
     for (const kind of ['pin', 'knowledge'] as const)
       await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind }));
-    const attempts = new PostgresAttemptStore(service, () => undefined);
+    const attempts = new PostgresAttemptStore(service, hash, () => undefined);
     const guardKey = hash.hash('guard', tenant, 'id', 'alice');
     const guess = (method: Method) =>
       attempts.spend(attemptOf({ tenant, guardKey, subject: 'alice', method }), { ...POLICY, perWindow: 3 });
