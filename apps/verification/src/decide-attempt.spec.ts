@@ -172,6 +172,23 @@ describe('a guess at a PIN', () => {
     expect((await guess(FOUR)).outcome).toBe('verified');
   });
 
+  it('over REST spends no budget of the owner by telephone, and makes nobody known to it, whatever number it names', async () => {
+    const { change, enrol, guess, hash } = await open();
+    await change('alice', { phones: [PHONE] });
+    await enrol('alice', PIN);
+    const number = { subjectKind: 'phone', subjectRef: hash.hash('phone', 'acme', PHONE) } as const;
+    const outcomes = async (pin: string, channel: 'swaig' | 'rest', times = 1): Promise<string[]> => {
+      const all: string[] = [];
+      for (let n = 0; n < times; n++) all.push((await guess(pin, { ...number, channel })).outcome);
+      return all;
+    };
+    expect(await outcomes(PIN, 'rest')).toEqual(['verified']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
+    expect(await outcomes(OTHER, 'rest', 4)).toEqual(['rejected', 'rejected', 'locked', 'locked']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
+    expect(await outcomes(OTHER, 'swaig', 3)).toEqual(['rejected', 'rejected', 'locked']);
+  });
+
   it('leaves facts that hold neither the PIN nor the number', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', { phones: [PHONE] });

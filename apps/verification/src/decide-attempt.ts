@@ -243,9 +243,12 @@ function levelOf(
   }
 }
 
-/** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */
-function callerOf(command: VerificationAdmitted): string | undefined {
-  return command.callerTail === '' ? undefined : command.callerKey;
+/**
+ * Who has no number cannot be told from others who have none: nobody of them becomes a known caller. Over REST the number is
+ * the subject's, whoever asks: taken for a caller's, it would let anybody spend the owner's lane.
+ */
+function callerOf({ channel, callerKey, callerTail }: VerificationAdmitted): string | undefined {
+  return channel === 'rest' || callerTail === '' ? undefined : callerKey;
 }
 
 function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationDecided {
