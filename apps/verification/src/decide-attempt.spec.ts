@@ -189,6 +189,24 @@ describe('a guess at a PIN', () => {
     expect(await outcomes(OTHER, 'swaig', 3)).toEqual(['rejected', 'rejected', 'locked']);
   });
 
+  it('with the PIN of before is unavailable and makes nobody known, when another came into force while it was compared', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const close = attempts.close.bind(attempts);
+    attempts.close = async (verdict) => {
+      attempts.close = close;
+      await enrol('alice', OTHER);
+      return close(verdict);
+    };
+    const overtaken = await guess(PIN, { callId: 'c1' });
+    expect(overtaken).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect([overtaken.verificationId === undefined, attempts.calls.size]).toEqual([false, 0]);
+    expect(attempts.facts.map(({ kind, outcome }) => [kind, outcome])).toEqual([['attempt.decided', 'unavailable']]);
+    expect(await guess(PIN)).toMatchObject({ outcome: 'rejected', attemptsLeft: 1 });
+    expect((await guess(OTHER)).outcome).toBe('verified');
+  });
+
   it('leaves facts that hold neither the PIN nor the number', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', { phones: [PHONE] });

@@ -189,8 +189,11 @@ export class DecideAttempt {
       caller,
       reply,
       facts,
+      ...(verified ? { compared: subject.credential } : {}),
       ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
     });
+    // Not rejected: the new PIN may be the same one, and a right PIN is never called wrong.
+    if (closed === 'outdated') return this.#close(command, subject, attempt, 'unavailable');
     return named(closed, subject);
   }
 

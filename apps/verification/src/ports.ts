@@ -132,6 +132,8 @@ export interface Verdict {
   /** Without name and language of the subject: it is kept, and must not have to be looked through to erase somebody. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+  /** Of a success: what the guess was compared with. */
+  readonly compared?: CredentialRow | undefined;
   /** Of a success in a call: what is kept as the state of that call. */
   readonly call?: CallState & { readonly callId: string };
 }
@@ -158,8 +160,9 @@ export abstract class AttemptStore {
   /**
    * Writes verdict, stored reply, facts and the state of the call in one transaction. The first verdict of an attempt stands: later ones
    * change nothing and get the first one's reply.
+   * `outdated`: what the guess was compared with is not in force any more. Nothing is written: the try needs another verdict.
    */
-  abstract close(verdict: Verdict): Promise<VerificationDecided>;
+  abstract close(verdict: Verdict): Promise<VerificationDecided | 'outdated'>;
   /** The try of a tenant's command that was never answered; for commands whose asker is gone. */
   abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined>;
   /**

@@ -76,7 +76,10 @@ export class TestBed {
   readonly clock = new ManualClock();
   readonly hash = new KeyedHash(key());
   readonly subjects = new MemorySubjectStore(this.hash);
-  readonly attempts = new MemoryAttemptStore(this.clock);
+  readonly attempts = new MemoryAttemptStore(this.clock, async ({ tenant, subject, kind, version }) => {
+    const { credential } = await this.subjects.find(tenant, 'id', subject, kind);
+    return credential?.version === version;
+  });
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
   readonly verify: DecideAttempt;

@@ -1,6 +1,6 @@
 import { type AttemptPolicy } from '@countersign/contracts';
 import { guardRow, strangersPerWindow } from '../domain/attempts.js';
-import { type Attempt, type Verdict } from '../ports.js';
+import { type Attempt, type CredentialRow, type Verdict } from '../ports.js';
 
 /** A try, and the budget that it draws on. */
 export interface Try {
@@ -52,5 +52,11 @@ export function closeParameters(closings: readonly Closing[]): unknown[][] {
     of(({ caller }) => caller ?? null),
     of(({ call }) => call && JSON.stringify(call)),
     closings.map(({ tag }) => tag),
+    of(({ compared }) => compared && JSON.stringify(rowOf(compared))),
   ];
+}
+
+/** Where a credential lies, without what it is. */
+function rowOf({ kind, tenant, subject, version }: CredentialRow): CredentialRow {
+  return { kind, tenant, subject, version };
 }

@@ -167,20 +167,33 @@ export const SPEND = spendStatement();
  * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
  *
  * Arrays of equal length, no guard and no call twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
- * $6 callers, $7 states of calls as JSON, or null, $8 tags of the replies
+ * $6 callers, $7 states of calls as JSON, or null, $8 tags of the replies, $9 what successes were compared with, as JSON
+ *
+ * A success counts only while what it was compared with is in force; else nothing is written for it, and `closed` is false.
+ * Its row is locked until the commit, because a statement that waits sees the past: an enrolment or erasure comes wholly
+ * before this verdict, or wholly after it and takes back what it settled. Both lock credentials before guards, as here.
+ * A subject that was erased and made anew begins at version 1 again, but later than the try.
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[],
-                       $8::text[])
-    AS v(attempt_id, outcome, reply, command_id, facts, caller, call, reply_tag)
+                       $8::text[], $9::jsonb[])
+    AS v(attempt_id, outcome, reply, command_id, facts, caller, call, reply_tag, compared)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
   WHERE c.command_id IN (SELECT command_id FROM verdict)
   ORDER BY c.command_id FOR UPDATE
+), in_force AS MATERIALIZED (
+  SELECT v.attempt_id FROM verdict v JOIN held h USING (command_id) JOIN verification.attempts a USING (attempt_id),
+    LATERAL jsonb_to_record(v.compared) AS w(tenant text, subject text, kind text, version integer)
+    JOIN verification.credentials k ON k.tenant = w.tenant AND k.subject_id = w.subject AND k.kind = w.kind
+  WHERE v.compared IS NOT NULL AND k.version = w.version AND k.enrolled_at <= a.spent_at
+  ORDER BY k.tenant, k.subject_id, k.kind FOR SHARE OF k
+), standing AS MATERIALIZED (
+  SELECT v.attempt_id FROM verdict v WHERE v.compared IS NULL OR v.attempt_id IN (SELECT attempt_id FROM in_force)
 ), closed AS (
   UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp()
-  FROM verdict v JOIN held h USING (command_id)
+  FROM verdict v JOIN held h USING (command_id) JOIN standing USING (attempt_id)
   WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
   RETURNING a.attempt_id, a.tenant, a.guard_key, a.stranger, a.charged_disable, v.caller, v.outcome = 'verified' AS success
 ), locked AS MATERIALIZED (
@@ -229,7 +242,8 @@ WITH verdict AS MATERIALIZED (
       WITH ORDINALITY AS f(id, topic, key, headers, value, place)
   ORDER BY f.key, f.place
 )
-SELECT attempt_id FROM closed`;
+SELECT attempt_id, true AS closed FROM closed
+UNION ALL SELECT attempt_id, false FROM verdict WHERE attempt_id NOT IN (SELECT attempt_id FROM standing)`;
 
 /** What became of a command: its latest attempt, which is null where it is another tenant's, and the stored reply. $1 command */
 export const RECALL = `

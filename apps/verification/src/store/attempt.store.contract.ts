@@ -222,7 +222,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
       await bed.store.close(verdictOf(attempt, spent, 'rejected')),
       await bed.store.close(verdictOf(attempt, spent, 'verified')),
     ];
-    expect(replies.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
+    expect(replies).toMatchObject([{ outcome: 'rejected' }, { outcome: 'rejected' }]);
     expect((await bed.facts()).length).toBe(before + 1);
     expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toBeUndefined();
   });

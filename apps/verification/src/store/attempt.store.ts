@@ -69,7 +69,7 @@ const isOther = (row: RecalledRow): row is { attempt_id: null } => row.attempt_i
 /** The gate and the ledger in PostgreSQL. Tries and verdicts of one moment share a statement. */
 export class PostgresAttemptStore extends AttemptStore {
   readonly #spend: Batched<Try, SpentRow | undefined>;
-  readonly #close: Batched<Closing, boolean>;
+  readonly #close: Batched<Closing, boolean | undefined>;
   readonly #tags: ReplyTags;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
@@ -124,14 +124,15 @@ export class PostgresAttemptStore extends AttemptStore {
     return { kind: 'answered', reply: await this.#stored(attempt.tenant, attempt.commandId, known) };
   }
 
-  override async close(verdict: Verdict): Promise<VerificationDecided> {
+  override async close(verdict: Verdict): Promise<VerificationDecided | 'outdated'> {
     // Here and not in the statement for many: the trace is that of this command.
     const encoded = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
     const { tenant, fingerprint, attempt } = verdict;
     const { commandId } = verdict.reply;
     const reply = JSON.stringify(verdict.reply);
     const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });
-    if (await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag })) return verdict.reply;
+    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag });
+    if (closed !== undefined) return closed ? verdict.reply : 'outdated';
     const known = await this.#recall(commandId, tenant);
     // Claimed anew since: what the first verdict said is not kept any more.
     if (known === 'other' || known.attempt_id !== attempt.attemptId) return unavailable(commandId, attempt.attemptId);
@@ -160,14 +161,14 @@ export class PostgresAttemptStore extends AttemptStore {
     return tries.map(({ attempt }) => spent.get(attempt.attemptId));
   }
 
-  /** Whether each verdict was the first of its attempt. */
-  async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
+  /** Whether each verdict was written; false: what it was compared with is not in force; undefined: its attempt has one. */
+  async #closeAll(closings: readonly Closing[]): Promise<(boolean | undefined)[]> {
     const database = this.database.forTenants(closings.map(({ verdict }) => verdict.tenant));
     const params = closeParameters(closings);
-    const rows = await database.prepared<{ attempt_id: string }>('verification.close', CLOSE, params);
-    if (rows.length > 0) this.wakeRelay();
-    const closed = new Set(rows.map((row) => row.attempt_id));
-    return closings.map(({ verdict }) => closed.has(verdict.attempt.attemptId));
+    const rows = await database.prepared<{ attempt_id: string; closed: boolean }>('verification.close', CLOSE, params);
+    if (rows.some(({ closed }) => closed)) this.wakeRelay();
+    const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
+    return closings.map(({ verdict }) => written.get(verdict.attempt.attemptId));
   }
 
   override async unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
