@@ -3,10 +3,12 @@ import { jest } from '@jest/globals';
 import { message, VerificationDecided } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/sealing';
+import { eventually } from '@countersign/testing';
 import { type CredentialRow, type Verdict } from '../ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { PostgresErasures } from './erasure.store.js';
+import { RENEW } from './guard.sql.js';
 import { credentialOf } from './subject.store.contract.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from './test-tables.js';
@@ -92,6 +94,30 @@ describe('a right guess whose credential is not in force any more', () => {
     expect(await any(copies).close({ ...rest, reply })).toMatchObject({ outcome: 'unavailable' });
     expect(await any(copies).close(verdict)).toBe('outdated');
     expect(await rowsOf(subject)).toEqual(left);
+  });
+
+  it('waits for an enrolment that is not committed yet, and is then no success', async () => {
+    const subject = `customer-${randomUUID()}`;
+    await enrol(subject);
+    const verdict = await compared(subject, 'owner');
+    if (!verdict) throw new Error('nothing is enrolled');
+    let closed: ReturnType<PostgresAttemptStore['close']> | undefined;
+    await tables.service.forTenants([TENANT]).transaction(async (tx) => {
+      await tx.query('UPDATE verification.credentials SET version = 2 WHERE tenant = $1 AND subject_id = $2', [
+        TENANT,
+        subject,
+      ]);
+      await tx.query(RENEW, [TENANT, [verdict.guardKey]]);
+      closed = copies[0]?.close(verdict);
+      await eventually('the verdict waits for the enrolment', async () => {
+        const waiting = await database.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        );
+        return waiting.length > 0;
+      });
+    });
+    expect(await closed).toBe('outdated');
+    expect(await rowsOf(subject)).toMatchObject({ callers: [], same: true, calls: 0 });
   });
 
   it('is never settled for the new one, with enrolments, erasures and guesses at once in two copies, and no deadlock', async () => {
