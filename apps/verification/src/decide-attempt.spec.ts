@@ -131,12 +131,11 @@ describe('a guess at a PIN', () => {
   it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
     const { command, verify, attempts } = await open();
     const gone = await command(OTHER);
-    await verify.abandon(gone);
+    expect(await verify.abandon(gone)).toBe(false);
     expect(attempts.facts).toHaveLength(0);
     const lost = { ...gone, attemptId: randomUUID(), guardKey: 'a'.repeat(64), subject: undefined };
     await attempts.spend({ ...lost, caller: undefined, cap: 10 }, POLICY);
-    await verify.abandon(gone);
-    await verify.abandon(gone);
+    expect([await verify.abandon(gone), await verify.abandon(gone)]).toEqual([true, true]);
     expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
   });
 

@@ -97,12 +97,16 @@ export class DecideAttempt {
     }
   }
 
-  /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
-  async abandon(command: VerificationAdmitted): Promise<void> {
+  /**
+   * Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome.
+   * @returns whether a try was ever counted for this command
+   */
+  async abandon(command: VerificationAdmitted): Promise<boolean> {
     const found = await this.attempts.unanswered(command.commandId, command.tenant);
-    if (!found) return;
+    if (found === undefined || found === 'answered') return found === 'answered';
     const spent = message(VerificationAdmitted, { ...command, fingerprint: found.fingerprint });
     await this.#close(spent, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
+    return true;
   }
 
   async #decide(

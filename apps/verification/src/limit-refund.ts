@@ -13,6 +13,11 @@ import { type Outgoing } from '@countersign/messaging';
 export function refundOf(command: VerificationAdmitted, decided: VerificationDecided): Outgoing | undefined {
   const { outcome, verificationId, conflict, violations } = decided;
   if (outcome !== 'unavailable' || verificationId !== undefined || conflict || violations) return undefined;
+  return refund(command);
+}
+
+/** Asks the limiter to take back what it let through. It does so once for a command, however often it is asked. */
+export function refund(command: VerificationAdmitted): Outgoing {
   const { commandId, tenant, agent, subjectKind, subjectRef, callId, callerKey } = command;
   const fields = { commandId, tenant, agent, subjectKind, subjectRef, callerKey };
   return { message: message(LimitRefundRequested, { ...fields, ...(callId === undefined ? {} : { callId }) }) };

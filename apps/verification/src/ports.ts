@@ -163,8 +163,8 @@ export abstract class AttemptStore {
    * `outdated`: what the guess was compared with is not in force any more. Nothing is written: the try needs another verdict.
    */
   abstract close(verdict: Verdict): Promise<VerificationDecided | 'outdated'>;
-  /** The try of a tenant's command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined>;
+  /** The try of a tenant's command that has no verdict; undefined: none was ever counted. For commands whose asker is gone. */
+  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined>;
   /**
    * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
    * stays so. A repeated `commandId` changes nothing more and makes no second fact.

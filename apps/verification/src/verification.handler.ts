@@ -13,7 +13,7 @@ import {
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { DecideAttempt } from './decide-attempt.js';
 import { IssueReceipt } from './issue-receipt.js';
-import { refundOf } from './limit-refund.js';
+import { refund, refundOf } from './limit-refund.js';
 import { ManageSubject } from './manage-subject.js';
 import { SprayWatch } from './spray-watch.js';
 import { UnlockSubject } from './unlock-subject.js';
@@ -29,15 +29,17 @@ export class VerificationHandler {
     private readonly unlockSubject: UnlockSubject,
   ) {}
 
-  /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
+  /**
+   * Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. One that was
+   * admitted and never begun has spent limits for nothing.
+   */
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
   async verify(
     @Payload() command: VerificationAdmitted,
     @Ctx() context: BusContext,
   ): Promise<(Outgoing | undefined)[] | undefined> {
     if (isExpired(context)) {
-      await this.decideAttempt.abandon(command);
-      return undefined;
+      return (await this.decideAttempt.abandon(command)) ? undefined : [refund(command)];
     }
     const decided = await this.issueReceipt.attach(command, await this.decideAttempt.execute(command));
     const { quotas } = command;

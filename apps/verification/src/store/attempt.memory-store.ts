@@ -84,9 +84,10 @@ export class MemoryAttemptStore extends AttemptStore {
     return reply;
   }
 
-  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
+  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined> {
     const known = this.#commands.get(commandId);
-    if (known?.attempt.tenant !== tenant || known.reply) return Promise.resolve(undefined);
+    if (!known) return Promise.resolve(undefined);
+    if (known.attempt.tenant !== tenant || known.reply) return Promise.resolve('answered');
     const { fingerprint, guardKey, subject } = known.attempt;
     return Promise.resolve({ attempt: known.spent, fingerprint, guardKey, subject });
   }

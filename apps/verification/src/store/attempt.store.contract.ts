@@ -224,7 +224,9 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     ];
     expect(replies).toMatchObject([{ outcome: 'rejected' }, { outcome: 'rejected' }]);
     expect((await bed.facts()).length).toBe(before + 1);
-    expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toBeUndefined();
+    expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toBe('answered');
+    expect(await bed.store.unanswered(attempt.commandId, 'other')).toBe('answered');
+    expect(await bed.store.unanswered(randomUUID(), attempt.tenant)).toBeUndefined();
   });
 
   it('spends once for a command that arrives ten times at once', async () => {

@@ -171,9 +171,10 @@ export class PostgresAttemptStore extends AttemptStore {
     return closings.map(({ verdict }) => written.get(verdict.attempt.attemptId));
   }
 
-  override async unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
+  override async unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined> {
     const [row] = await this.database.forTenants([tenant]).query<RecalledRow>(RECALL, [commandId]);
-    if (!row || isOther(row) || row.outcome !== null) return undefined;
+    if (!row) return undefined;
+    if (isOther(row) || row.outcome !== null) return 'answered';
     const attempt = spentAttempt(row.attempt_id, row);
     const { fingerprint, guard_key: guardKey, subject_id: subject } = row;
     return { attempt, fingerprint, guardKey: referenceOf(guardKey), subject: subject ?? undefined };
