@@ -255,7 +255,7 @@ export abstract class CallPolicies {
 
 /** States of calls, as {@link AttemptStore.close} wrote them. */
 export abstract class CallStore {
-  /** The state while it holds; undefined also when its subject was erased since. */
+  /** The state while it holds; undefined also when its subject was erased since, or somebody else wrote it. */
   abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
 }
 

@@ -88,7 +88,7 @@ export async function start(
     host.onClose(() => Promise.resolve(hide()));
   }
 
-  const calls = new PostgresCallStore(database);
+  const calls = new PostgresCallStore(database, hash, report);
   const receipts = new PostgresReceiptStore(database, wake);
   const forget = (): void => void Promise.allSettled([calls.forget(), receipts.forget()]);
   const forgetting = setInterval(forget, FORGET_MS);

@@ -15,6 +15,8 @@ export interface Closing {
   readonly reply: string;
   /** Of `ReplyTags`. */
   readonly tag: string;
+  /** The state of the call with its tag, as JSON. */
+  readonly call?: string | undefined;
 }
 
 /** What `SPEND` of `attempt.sql.ts` takes. */
@@ -50,7 +52,7 @@ export function closeParameters(closings: readonly Closing[]): unknown[][] {
     of(({ reply }) => reply.commandId),
     closings.map(({ facts }) => facts),
     of(({ caller }) => caller ?? null),
-    of(({ call }) => call && JSON.stringify(call)),
+    closings.map(({ call }) => call ?? null),
     closings.map(({ tag }) => tag),
     of(({ compared }) => compared && JSON.stringify(rowOf(compared))),
   ];

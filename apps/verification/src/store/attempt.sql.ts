@@ -222,16 +222,17 @@ WITH verdict AS MATERIALIZED (
   WHERE c.command_id = v.command_id AND c.attempt_id = v.attempt_id
 ), called AS (
   INSERT INTO verification.calls AS k
-    (tenant, call_id, agent, level, subject_id, verification_id, verified_at, expires_at)
-  SELECT l.tenant, s."callId", s.agent, s.level, s.subject, s."verificationId", s."verifiedAt", s."expiresAt"
+    (tenant, call_id, agent, level, subject_id, verification_id, verified_at, expires_at, tag)
+  SELECT l.tenant, s."callId", s.agent, s.level, s.subject, s."verificationId", s."verifiedAt", s."expiresAt", s.tag
   FROM settled JOIN locked l USING (attempt_id) JOIN verdict v USING (attempt_id),
     LATERAL jsonb_to_record(v.call) AS s("callId" text, agent text, level text, subject text, "verificationId" uuid,
-                                         "verifiedAt" timestamptz, "expiresAt" timestamptz)
+                                         "verifiedAt" timestamptz, "expiresAt" timestamptz, tag text)
   WHERE v.call IS NOT NULL
   ORDER BY 1, 2
   ON CONFLICT (tenant, call_id) DO UPDATE
     SET agent = EXCLUDED.agent, level = EXCLUDED.level, subject_id = EXCLUDED.subject_id,
-        verification_id = EXCLUDED.verification_id, verified_at = EXCLUDED.verified_at, expires_at = EXCLUDED.expires_at
+        verification_id = EXCLUDED.verification_id, verified_at = EXCLUDED.verified_at, expires_at = EXCLUDED.expires_at,
+        tag = EXCLUDED.tag
     WHERE NOT (k.subject_id = EXCLUDED.subject_id AND k.expires_at > EXCLUDED.verified_at
                AND k.level = 'verified' AND EXCLUDED.level = 'identified')
 ), published AS (

@@ -20,6 +20,7 @@ import {
   type Verdict,
 } from '../ports.js';
 import { closeParameters, spendParameters, type Closing, type Try } from './attempt.parameters.js';
+import { callTag } from './call-tag.js';
 import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
 import { BELOW_LEDGER, UNLOCK } from './guard.sql.js';
 import { ReplyTags } from './reply-tags.js';
@@ -78,7 +79,7 @@ export class PostgresAttemptStore extends AttemptStore {
 
   constructor(
     private readonly database: Database,
-    hash: KeyedHash,
+    private readonly hash: KeyedHash,
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
     /**
@@ -131,7 +132,9 @@ export class PostgresAttemptStore extends AttemptStore {
     const { commandId } = verdict.reply;
     const reply = JSON.stringify(verdict.reply);
     const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });
-    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag });
+    const state = verdict.call;
+    const call = state && JSON.stringify({ ...state, tag: callTag(this.hash, tenant, state.callId, state) });
+    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag, call });
     if (closed !== undefined) return closed ? verdict.reply : 'outdated';
     const known = await this.#recall(commandId, tenant);
     // Claimed anew since: what the first verdict said is not kept any more.
