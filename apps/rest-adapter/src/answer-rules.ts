@@ -1,4 +1,5 @@
 import { type Question, type Violation } from '@countersign/contracts';
+import { answerRule, normalizeAnswer } from '@countersign/service';
 
 /** As many as a policy can have questions. */
 const MOST_ANSWERS = 10;
@@ -19,9 +20,20 @@ export function answerRules(answers: Readonly<Record<string, unknown>>): Violati
   });
 }
 
-/** Answers to what nobody asks: a mistake of the client, which must not cost a try. */
-export function unaskedRules(answers: Readonly<Record<string, unknown>>, questions: readonly Question[]): Violation[] {
-  return Object.keys(answers)
+/**
+ * What is wrong with answers to the questions of an agent: one that nobody asks, one that is missing, one that is not of
+ * its question's kind. Each is a mistake that could match nothing, and must not cost a try. No subject is looked at.
+ */
+export function askedRules(answers: Readonly<Record<string, string>>, questions: readonly Question[]): Violation[] {
+  const unasked = Object.keys(answers)
     .filter((name) => !questions.some((question) => question.name === name))
     .map((name) => ({ field: `answers.${name}`, rule: "must be a question of the agent's policy" }));
+  const unanswered = questions
+    .filter((question) => normalizeAnswer(question, answerTo(answers, question)) === undefined)
+    .map((question) => ({ field: `answers.${question.name}`, rule: answerRule(question) }));
+  return [...unasked, ...unanswered];
+}
+
+function answerTo(answers: Readonly<Record<string, string>>, { name }: Question): string {
+  return (Object.hasOwn(answers, name) ? answers[name] : undefined) ?? '';
 }

@@ -32,6 +32,7 @@ it('lets no PIN, telephone number or key into a log line, a record of the bus or
     await put('/subjects/c-1/knowledge', { answers: { zip_code: PIN } }),
     await put('/subjects/c-1/knowledge', { answers: { zip_code: PIN, [PIN]: PHONE } }),
     await verify({ method: 'knowledge', phone: PHONE, answers: { zip_code: PIN } }),
+    await verify({ method: 'knowledge', phone: PHONE, answers: { zip_code: `${PIN}0`, last_four_ssn: '6789' } }),
     await verify({ method: 'knowledge', phone: PHONE, answers: { zip_code: PIN, pet: PHONE } }),
     await bed.call('POST', '/v1/tenants/acme/subjects/c-1/pin/change', {
       key: AGENT_KEY,

@@ -23,7 +23,8 @@ const IDEMPOTENCY_KEY: Json = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description: 'The same key of the same agent gets the same answer for a day and costs no further attempt.',
+  description:
+    'The same key of the same agent gets the same answer for a day and costs no further attempt; 409 while the first is under way, 422 with another payload.',
   schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
 };
 
@@ -141,7 +142,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       body: 'PinChangeBody',
       headers: [IDEMPOTENCY_KEY],
       answers: { 200: 'Verification' },
-      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight'],
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'quota-exceeded'],
     },
   },
   [`${SUBJECT}/knowledge`]: {

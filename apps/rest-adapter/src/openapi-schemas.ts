@@ -122,7 +122,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       phone,
       callId,
       pin,
-      answers,
+      answers: {
+        ...answers,
+        description:
+          "Answers to all questions of the agent's policy, by their names. One that is missing or not of its question's kind is 422 and costs no attempt.",
+      },
     }),
     allOf: [
       { oneOf: [{ required: ['subject'] }, { required: ['phone'] }] },

@@ -35,6 +35,9 @@ export interface Guess {
 /** Asks the rate limiter, and through it the verification service, whether a guess is right. */
 @Injectable()
 export class RequestVerification {
+  /** Fingerprints of the commands whose answer this process awaits; only an Idempotency-Key makes one twice. */
+  readonly #underWay = new Map<string, string>();
+
   constructor(
     private readonly client: VerificationClient,
     private readonly hash: KeyedHash,
@@ -42,7 +45,9 @@ export class RequestVerification {
   ) {}
 
   /**
-   * @param idempotencyKey the same key of the same agent gets the same answer for a day and costs no further attempt
+   * @param idempotencyKey the same key of the same agent gets the same answer for a day and costs no further attempt.
+   * While its first request is under way in this process, the second is told so (draft-ietf-httpapi-idempotency-key-header,
+   * section 2.6); one that another copy has begun waits for that one's answer, which is the same for both.
    * @returns the outcome; `unavailable` when no answer came in time, for silence is never a success
    */
   async execute(agent: AgentPublished, guess: Guess, idempotencyKey: string | undefined): Promise<VerificationDecided> {
@@ -51,18 +56,17 @@ export class RequestVerification {
     const { method } = guessed;
     const commandId = this.#commandId(agent.agent, idempotencyKey);
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
+    // What was guessed is a part: another guess under the same key is another request, not a repetition.
+    const parts = [method, subject.kind, reference, callId ?? '', ...partsOf(guessed)];
+    const fingerprint = this.hash.hash('fingerprint', tenant, ...parts);
+    const underWay = this.#underWay.get(commandId);
+    if (underWay !== undefined) {
+      const conflict = underWay === fingerprint ? 'in_flight' : 'mismatch';
+      return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none', conflict });
+    }
     const described = {
       commandId,
-      // What was guessed is a part: another guess under the same key is another request, not a repetition.
-      fingerprint: this.hash.hash(
-        'fingerprint',
-        tenant,
-        method,
-        subject.kind,
-        reference,
-        callId ?? '',
-        ...partsOf(guessed),
-      ),
+      fingerprint,
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       tenant,
       agent: agent.agent,
@@ -74,6 +78,7 @@ export class RequestVerification {
       callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
       callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
     };
+    this.#underWay.set(commandId, fingerprint);
     try {
       return await this.client.decide(agent, described, (replyKey) =>
         this.#sealed(guessed, replyKey, { commandId, tenant }),
@@ -81,6 +86,8 @@ export class RequestVerification {
     } catch (error) {
       if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });
+    } finally {
+      this.#underWay.delete(commandId);
     }
   }
 

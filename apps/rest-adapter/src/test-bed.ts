@@ -79,7 +79,10 @@ export interface SeenCommand {
 /** A listening REST adapter on a real in-process bus, with the other services played by one consumer. */
 export class TestBed {
   /** What the verification service answers; undefined: nothing at all. */
-  decide: (request: VerificationRequested) => Decision | undefined = () => ({ outcome: 'verified', level: 'verified' });
+  decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({
+    outcome: 'verified',
+    level: 'verified',
+  });
   /** What the directory or the verification service answers to a management command. */
   answer: (type: string, fields: Record<string, unknown>) => Answer | undefined = () => ({ answer: 'updated' });
   /** What the verification service answers to questions; undefined: nothing at all. */
@@ -174,7 +177,7 @@ export class TestBed {
     this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
     if (type === RefusalsCounted.type) return;
-    const reply = this.#answerTo(type, String(fields['commandId']), fields);
+    const reply = await this.#answerTo(type, String(fields['commandId']), fields);
     if (reply === undefined) return;
     if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
     const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
@@ -189,9 +192,9 @@ export class TestBed {
     if (receipt !== undefined) reply.receipt ??= receipt;
   }
 
-  #answerTo(type: string, commandId: string, fields: Record<string, unknown>): Message | undefined {
+  async #answerTo(type: string, commandId: string, fields: Record<string, unknown>): Promise<Message | undefined> {
     if (type === VerificationRequested.type) {
-      const decision = this.decide(Object.assign(new VerificationRequested(), fields));
+      const decision = await this.decide(Object.assign(new VerificationRequested(), fields));
       return decision && message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decision });
     }
     switch (type) {

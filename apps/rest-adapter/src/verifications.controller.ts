@@ -1,7 +1,7 @@
 import { Body, Controller, Headers, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { NAME_PATTERN, SUBJECT_PATTERN, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
 import { answerSeconds, outcomeCounter } from '@countersign/observability';
-import { unaskedRules } from './answer-rules.js';
+import { askedRules } from './answer-rules.js';
 import { type FastifyReply } from 'fastify';
 import { CallingAgent, Requires } from './authenticate.js';
 import { NAME_RULE, PinChangeBody, SUBJECT_RULE, VerificationBody } from './bodies.js';
@@ -33,8 +33,8 @@ export class VerificationsController {
     const body = readBody(VerificationBody, raw);
     const guessed = guessedOf(body);
     if (guessed.method === 'knowledge') {
-      const unasked = unaskedRules(guessed.answers, agent.policy.knowledge.questions);
-      if (unasked.length > 0) throw invalid(unasked);
+      const violations = askedRules(guessed.answers, agent.policy.knowledge.questions);
+      if (violations.length > 0) throw invalid(violations);
     }
     const decided = await this.#decide(agent, { subject: subjectOf(body), callId: body.callId, guessed }, key, reply);
     return answerOf(decided, agent.policy.tellAttemptsLeft);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OUTCOMES } from '@countersign/contracts';
 import { createReplyKey, KeyedHash, sealReply, Secret } from '@countersign/sealing';
+import { eventually } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, receiptOf, TestBed } from './test-bed.js';
 
 const PATH = '/v1/verifications';
@@ -138,6 +139,36 @@ describe('POST /v1/verifications', () => {
     expect(answered.body['type']).toBe(`urn:countersign:problem:${type}`);
   });
 
+  describe('under a key whose first request is under way here', () => {
+    const headers = { 'idempotency-key': 'order-11' };
+    const answered = { outcome: 'rejected', level: 'none', verificationId: 'v-11' } as const;
+    const type = (name: string): string => `urn:countersign:problem:${name}`;
+
+    it('is 409 for the same guess and 422 for another one, asks once, and gives the answer again afterwards', async () => {
+      let decide: () => void = () => undefined;
+      const decided = new Promise<void>((resolve) => (decide = resolve));
+      bed.decide = () => decided.then(() => answered);
+      const first = guess({}, headers);
+      await eventually('the first is asked', () => bed.commands.length === 1);
+      const again = await guess({}, headers);
+      const other = await guess({ pin: '4822' }, headers);
+      const ofAnotherAgent = guess({}, headers, OTHER_AGENT_KEY);
+      await eventually("another agent's is asked", () => bed.commands.length === 2);
+      decide();
+      expect([again.status, again.body['type']]).toEqual([409, type('idempotency-in-flight')]);
+      expect([other.status, other.body['type']]).toEqual([422, type('idempotency-mismatch')]);
+      expect((await first).body).toEqual(answered);
+      expect((await ofAnotherAgent).body).toEqual(answered);
+      expect((await guess({}, headers)).body).toEqual(answered);
+      expect(bed.commands).toHaveLength(3);
+    });
+
+    it('never holds a request without a key up', async () => {
+      const both = await Promise.all([guess(), guess()]);
+      expect(both.map(({ status }) => status)).toEqual([200, 200]);
+    });
+  });
+
   it.each([
     ['neither subject nor phone', { subject: undefined }, 'subject'],
     ['both subject and phone', { phone: '+12025550147' }, 'subject'],
@@ -190,18 +221,25 @@ describe('POST /v1/verifications', () => {
     const first = await fingerprint({ zip_code: '94103', last_four_ssn: '6789' });
     expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94103' })).toBe(first);
     expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94104' })).not.toBe(first);
-    expect(await fingerprint({ zip_code: '94103' })).not.toBe(first);
   });
 
-  it('refuses an answer that nobody asked for, and asks nobody', async () => {
-    const { status, body } = await guess({
-      method: 'knowledge',
-      pin: undefined,
-      answers: { zip_code: '9', pet: 'Rex' },
-    });
+  it.each([
+    ['an answer that nobody asked for', { last_four_ssn: '6789', zip_code: '94103', pet: 'Rex' }, 'pet', 'question'],
+    ['answers that lack one', { last_four_ssn: '6789' }, 'zip_code', 'ZIP code of 5 or 9 digits'],
+    ['digits of another number', { last_four_ssn: '678', zip_code: '94103' }, 'last_four_ssn', '4 digits'],
+    ['words for digits', { last_four_ssn: 'six seven', zip_code: '94103' }, 'last_four_ssn', '4 digits'],
+    ['a ZIP code of four digits', { last_four_ssn: '6789', zip_code: '9410' }, 'zip_code', 'ZIP code of 5 or 9 digits'],
+  ])('refuses %s, says what form is needed, and asks nobody', async (_what, answers, question, rule) => {
+    const { status, body } = await guess({ method: 'knowledge', pin: undefined, answers });
     expect(status).toBe(422);
-    expect(body['violations']).toEqual([{ field: 'answers.pet', rule: expect.any(String) }]);
+    expect(body['violations']).toEqual([{ field: `answers.${question}`, rule: expect.stringContaining(rule) }]);
     expect(bed.commands).toEqual([]);
+  });
+
+  it('says the same of answers of the wrong form whomever they are about', async () => {
+    const about = async (subject: string) =>
+      (await guess({ method: 'knowledge', pin: undefined, subject, answers: { zip_code: '9410' } })).body;
+    expect(await about('nobody')).toEqual(await about('c-1'));
   });
 
   it('says that a PIN must be changed', async () => {

@@ -1,6 +1,6 @@
 import { type AgentPublished, type Outcome } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
-import { answersFrom } from './answers.js';
+import { answersFrom, askedFor } from './answers.js';
 import { type CollectPin } from './collect-pin.js';
 import { isFunction } from './function-definitions.js';
 import { type RequestTransfer } from './request-transfer.js';
@@ -90,8 +90,8 @@ export class AnswerCall {
     if (questions.length === 0) return { reply: say(policy, 'not_offered'), outcome: 'not_offered' };
     const given = answersFrom(questions, call.args);
     if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
-    const missing = given.missing.map(({ description }) => description).join('; ');
-    return { reply: { response: speak(policy, 'bad_answer', { questions: missing }) }, outcome: 'bad_argument' };
+    const response = speak(policy, 'bad_answer', { questions: askedFor(policy, given.missing) });
+    return { reply: { response }, outcome: 'bad_argument' };
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Answer> {

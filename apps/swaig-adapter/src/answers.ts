@@ -1,21 +1,22 @@
-import { type KnowledgePolicy } from '@countersign/contracts';
+import { type Policy, type Question } from '@countersign/contracts';
+import { normalizeAnswer } from '@countersign/service';
+import { speak } from './speak.js';
+import { dateFrom } from './spoken-dates.js';
 import { digitsFrom } from './spoken-digits.js';
 
-type Question = KnowledgePolicy['questions'][number];
-
-/** Longest answer, in characters, that is passed on. */
-const LONGEST_ANSWER = 256;
 /** Most digits of an answer whose question names no length. */
 const MOST_DIGITS = 64;
+/** Of a ZIP code, and of one with its four further digits. */
+const ZIP_LENGTHS = { shortest: 5, longest: 9 };
 
 /** Answers to all questions, by name, or the questions that have none of the right form. */
 export type Answers =
   { readonly answers: Readonly<Record<string, string>> } | { readonly missing: readonly Question[] };
 
 /**
- * The answers that a language model passed on. Digits are read as those of a PIN are; everything else stays as it was
- * said, because the verification service alone knows how answers are compared. An answer that is not there or not of
- * the right form must not cost an attempt: it is asked for again.
+ * The answers that a language model passed on, in the form in which they are compared. Digits and dates may be said in
+ * words. An answer that is not there or not of the right form could match nothing, and must not cost an attempt: it is
+ * asked for again. Nobody's record is looked at for that, so it tells nothing about a subject.
  */
 export function answersFrom(questions: readonly Question[], args: Readonly<Record<string, unknown>>): Answers {
   const answers: Record<string, string> = {};
@@ -28,22 +29,59 @@ export function answersFrom(questions: readonly Question[], args: Readonly<Recor
   return missing.length > 0 || questions.length === 0 ? { missing } : { answers };
 }
 
-function answerTo({ kind, length }: Question, value: unknown): string | undefined {
+/** What is asked for, and in which form, in the language of the policy. */
+export function askedFor(policy: Policy, questions: readonly Question[]): string {
+  return questions.map((question) => `${question.description} (${formOf(policy, question)})`).join('; ');
+}
+
+/** The form of an answer, as the language model is told that writes it. */
+export function formForModel({ kind, length }: Question): string {
+  switch (kind) {
+    case 'digits':
+      return `${length === undefined ? 'digits only' : `exactly ${length} digits`}, leading zeros included`;
+    case 'zip':
+      return '5 digits, or 9 with the extension';
+    case 'date':
+      return (
+        'a date as YYYY-MM-DD; ask for the year in full, and for the month by name where day and month could be ' +
+        'confused, as in 3/4/1985'
+      );
+    case 'text':
+      return 'as the caller says it';
+  }
+}
+
+function formOf(policy: Policy, { kind, length }: Question): string {
+  switch (kind) {
+    case 'digits':
+      return length === undefined
+        ? speak(policy, 'form_any_digits')
+        : speak(policy, 'form_digits', { length: String(length) });
+    case 'zip':
+      return speak(policy, 'form_zip');
+    case 'date':
+      return speak(policy, 'form_date');
+    case 'text':
+      return speak(policy, 'form_text');
+  }
+}
+
+function answerTo(question: Question, value: unknown): string | undefined {
+  const { kind, length } = question;
   switch (kind) {
     case 'digits':
       return digitsFrom(value, length ?? 1, length ?? MOST_DIGITS);
     case 'zip':
-      // Outside the United States postal codes have letters.
-      return digitsFrom(value, 1, MOST_DIGITS) ?? textFrom(value);
+      return normalizeAnswer(question, digitsFrom(value, ZIP_LENGTHS.shortest, ZIP_LENGTHS.longest) ?? textFrom(value));
     case 'date':
+      return dateFrom(textFrom(value));
     case 'text':
-      return textFrom(value);
+      return normalizeAnswer(question, textFrom(value));
   }
 }
 
-function textFrom(value: unknown): string | undefined {
-  const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
-  if (typeof text !== 'string') return undefined;
-  const trimmed = text.trim();
-  return trimmed === '' || trimmed.length > LONGEST_ANSWER ? undefined : trimmed;
+/** '' for what is no text, which is no answer of any kind. */
+function textFrom(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return typeof value === 'string' ? value : '';
 }

@@ -57,14 +57,28 @@ describe('defineFunctions', () => {
     expect(identity?.parameters).toEqual({
       type: 'object',
       properties: {
-        last_four_ssn: { type: 'string', description: 'Last four digits of the SSN' },
-        zip_code: { type: 'string', description: 'Billing ZIP code' },
+        last_four_ssn: {
+          type: 'string',
+          description: 'Last four digits of the SSN (exactly 4 digits, leading zeros included)',
+        },
+        zip_code: { type: 'string', description: 'Billing ZIP code (exactly 5 digits, leading zeros included)' },
         customer_id: { type: 'string', description: expect.stringMatching(/only if/) as string },
       },
       required: ['last_four_ssn', 'zip_code'],
     });
     expect(transfer?.parameters.properties['department']?.enum).toEqual(['support', 'billing']);
     expect(JSON.stringify(transfer)).not.toMatch(/sip:|\+1202/);
+  });
+
+  it.each([
+    ['digits', 'digits only'],
+    ['zip', '5 digits'],
+    ['date', 'a date as YYYY-MM-DD'],
+    ['text', 'as the caller says it'],
+  ] as const)('tells the model the form of an answer of the kind %s: %s', (kind, form) => {
+    const questions = [{ name: 'asked', description: 'What is asked', kind }];
+    const [identity] = define(['verify_identity'], exampleAgent('desk', 'acme', 'x', { knowledge: { questions } }));
+    expect(identity?.parameters.properties['asked']?.description).toContain(`What is asked (${form}`);
   });
 
   it('has the members of the definitions that the platform documents, and one token for all of an agent', () => {

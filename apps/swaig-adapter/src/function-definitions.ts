@@ -1,5 +1,6 @@
 import { FUNCTIONS, type AgentPublished, type FunctionName, type Policy } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/sealing';
+import { formForModel } from './answers.js';
 import { FILLERS } from './texts.js';
 
 /** Name and password of an agent, as they came with the request. */
@@ -125,11 +126,15 @@ function describe(name: FunctionName, policy: Policy): Described | undefined {
 
 function verifyIdentity({ knowledge: { questions } }: Policy): Described | undefined {
   if (questions.length === 0) return undefined;
-  const asked = questions.map(({ name, description }) => [name, { type: 'string', description }] as const);
+  const asked = questions.map((question) => {
+    const description = `${question.description} (${formForModel(question)})`;
+    return [question.name, { type: 'string', description }] as const;
+  });
   return {
     description:
-      'Verifies the caller by security questions. Ask all of them, then call this once with all answers, exactly as ' +
-      'the caller gave them. Never guess an answer, and never tell which one was wrong: you cannot know it.',
+      'Verifies the caller by security questions. Ask all of them, then call this once with all answers, each in ' +
+      'the form that its description names. Never guess or complete an answer: ask again for what the form lacks. ' +
+      'Never tell which one was wrong: you cannot know it.',
     parameters: {
       type: 'object',
       properties: { ...Object.fromEntries(asked), customer_id: CUSTOMER_ID },

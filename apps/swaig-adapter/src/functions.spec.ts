@@ -1,4 +1,4 @@
-import { type FieldsOf, type FactRecorded } from '@countersign/contracts';
+import { type FactRecorded, type FieldsOf, type Question } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
 import { TEXTS } from './texts.js';
 import { basic, CANARY, functionCall, PASSWORD, PHONE, TestBed, type Received } from './test-bed.js';
@@ -20,6 +20,15 @@ beforeEach(() => {
 });
 afterAll(() => bed.close());
 
+const SSN = 'Last four digits of the SSN (4 digits)';
+const ZIP = 'Billing ZIP code (5 digits)';
+const DESCRIPTIONS = { pet: 'Name of the first pet', born: 'Date of birth', zip: 'Postal code' };
+const OTHER_KINDS: Question[] = [
+  { name: 'pet', description: DESCRIPTIONS.pet, kind: 'text' },
+  { name: 'born', description: DESCRIPTIONS.born, kind: 'date' },
+  { name: 'zip', description: DESCRIPTIONS.zip, kind: 'zip' },
+];
+
 const actionsOf = ({ body }: Received): unknown => body['action'];
 
 describe('verify_identity', () => {
@@ -34,34 +43,64 @@ describe('verify_identity', () => {
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ['nothing', {}, 'Last four digits of the SSN; Billing ZIP code'],
-    ['one of two', { zip_code: '94105' }, 'Last four digits of the SSN'],
-    ['too many digits', { ...ANSWERS, last_four_ssn: '042-70-4270' }, 'Last four digits of the SSN'],
-    [
-      'what could be two numbers',
-      { ...ANSWERS, last_four_ssn: 'soixante douze un deux' },
-      'Last four digits of the SSN',
-    ],
-    ['another type', { ...ANSWERS, zip_code: { a: 1 } }, 'Billing ZIP code'],
-  ])('asks again for what is missing and spends nothing: %s', async (_, args, questions) => {
+    ['nothing', {}, `${SSN}; ${ZIP}`],
+    ['one of two', { zip_code: '94105' }, SSN],
+    ['too many digits', { ...ANSWERS, last_four_ssn: '042-70-4270' }, SSN],
+    ['what could be two numbers', { ...ANSWERS, last_four_ssn: 'soixante douze un deux' }, SSN],
+    ['another type', { ...ANSWERS, zip_code: { a: 1 } }, ZIP],
+  ])('asks again for what is missing, says in which form, and spends nothing: %s', async (_, args, questions) => {
     const { body } = await bed.call('verify_identity', args);
     expect(body).toEqual({ response: `Something is missing or was not clear. Please give: ${questions}.` });
     expect(bed.requests).toHaveLength(0);
   });
 
-  it('passes answers in words on as they were said', async () => {
-    const questions = [
-      { name: 'pet', description: 'Name of the first pet', kind: 'text' },
-      { name: 'born', description: 'Date of birth', kind: 'date' },
-      { name: 'zip', description: 'Postal code', kind: 'zip' },
-    ] as const;
-    await bed.publish(exampleAgent('words', 'acme', PASSWORD, { knowledge: { questions: [...questions] } }));
-    const body = functionCall('verify_identity', { pet: ' Zoë ', born: '1977-02-18', zip: 'SW1A 1AA' });
-    await bed.send({ body, authorization: basic('words', PASSWORD) });
-    expect((await bed.secretOf(bed.requests[0] as NonNullable<(typeof bed.requests)[0]>))['answers']).toEqual({
-      pet: 'Zoë',
-      born: '1977-02-18',
-      zip: 'SW1A 1AA',
+  describe('with a question of every other kind', () => {
+    const GIVEN = { pet: ' Zoë ', born: 'July fourteenth nineteen eighty-five', zip: 'nine four one oh three' };
+    const FORMS: Record<string, readonly [pet: string, born: string, zip: string]> = {
+      'en-US': ['letters', 'month by name', '5 digits'],
+      'es-MX': ['letras', 'mes por su nombre', '5 cifras'],
+      'fr-FR': ['lettres', 'mois en toutes lettres', '5 chiffres'],
+      'de-DE': ['Buchstaben', 'Monat mit Namen', '5 Ziffern'],
+    };
+    const call = (args: Record<string, unknown>, agent = 'en-US'): Promise<Received> =>
+      bed.send({ body: functionCall('verify_identity', args), authorization: basic(agent.toLowerCase(), PASSWORD) });
+
+    beforeAll(() =>
+      bed.publish(
+        ...Object.keys(FORMS).map((language) =>
+          exampleAgent(language.toLowerCase(), 'acme', PASSWORD, { language, knowledge: { questions: OTHER_KINDS } }),
+        ),
+      ),
+    );
+
+    it('seals each answer in the form in which it is compared', async () => {
+      await call(GIVEN);
+      expect((await bed.secretOf(bed.requests[0] as NonNullable<(typeof bed.requests)[0]>))['answers']).toEqual({
+        pet: 'zoe',
+        born: '1985-07-14',
+        zip: '94103',
+      });
+    });
+
+    it.each([
+      ['born', '3/4/1985'],
+      ['born', '7/14/85'],
+      ['born', 'seven fourteen eighty five'],
+      ['born', 'February thirtieth 1985'],
+      ['zip', '9410'],
+      ['zip', 'SW1A 1AA'],
+      ['pet', '?!'],
+      ['pet', 'x'.repeat(201)],
+    ] as const)('asks for %s again instead of spending a try on what could match nothing: %s', async (name, said) => {
+      const { body } = await call({ ...GIVEN, [name]: said });
+      expect(body['response']).toMatch(new RegExp(`Please give: ${DESCRIPTIONS[name]} \\([^;]+\\)\\.$`));
+      expect(body).not.toHaveProperty('action');
+      expect(bed.requests).toHaveLength(0);
+    });
+
+    it.each(Object.entries(FORMS))('says the form of each in the language %s', async (language, [pet, born, zip]) => {
+      const { body } = await call({}, language);
+      for (const form of [pet, born, zip]) expect(body['response']).toContain(form);
     });
   });
 

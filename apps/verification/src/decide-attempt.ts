@@ -11,8 +11,9 @@ import {
 import { ServiceError } from '@countersign/service';
 import { type ChangeOwnPin } from './change-own-pin.js';
 import { type CallState } from './domain/call-state.js';
-import { answersTo, knowledgeLevel } from './domain/knowledge.js';
+import { knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
+import { answersTo } from './read-answers.js';
 import { type SprayWatch } from './spray-watch.js';
 import {
   type AttemptPolicies,

@@ -1,6 +1,6 @@
 import { type Violation } from '@countersign/contracts';
+import { answerRule, normalizeAnswer } from '@countersign/service';
 import { LOWEST_CAP } from './domain/attempts.js';
-import { answerRule, normalizeAnswer } from './domain/answers.js';
 import { type KnowledgePolicies, type PinVault, type SubjectStore } from './ports.js';
 
 /** Fewest and most answers of a subject. A policy has at most as many questions. */

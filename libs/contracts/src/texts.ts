@@ -16,8 +16,14 @@ export const TEXT_PLACEHOLDERS = {
   rate_limited: ['seconds'],
   unavailable: [],
   bad_pin: [],
-  /** `{questions}`: descriptions of the questions whose answers are missing or have the wrong form. */
+  /** `{questions}`: of those whose answers are missing or have the wrong form, what is asked and one of the forms below. */
   bad_answer: ['questions'],
+  /** The forms of answers by the kind of their question: `digits` with a length and without, `zip`, `date`, `text`. */
+  form_digits: ['length'],
+  form_any_digits: [],
+  form_zip: [],
+  form_date: [],
+  form_text: [],
   status_none: [],
   status_identified: [],
   status_verified: [],

@@ -140,7 +140,7 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
   /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
-  /** The command id was used before: with another payload, or it is still being worked on. */
+  /** The command id was used before: with another payload, or (said by a front door itself) its first answer is awaited. */
   @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
   /** With `rejected`, and only where the agent's policy says `discloseUnknownCaller`: nobody has this id or number. */
   @IsOptional() @IsBoolean() unknownSubject?: boolean;

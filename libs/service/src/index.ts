@@ -5,3 +5,4 @@ export * from './service.js';
 export * from './phone-number.js';
 export * from './tls-faults.js';
 export * from './recent-ids.js';
+export * from './answer-forms.js';

@@ -1,10 +1,15 @@
 import fc from 'fast-check';
-import { answerRule, normalizeAnswer } from './answers.js';
+import { answerRule, normalizeAnswer } from './answer-forms.js';
 
 const digits = { kind: 'digits', length: 4 } as const;
 const zip = { kind: 'zip' } as const;
 const date = { kind: 'date' } as const;
 const text = { kind: 'text' } as const;
+
+function monthsIn(language: string): string[] {
+  const names = new Intl.DateTimeFormat(language, { month: 'long', timeZone: 'UTC' });
+  return Array.from({ length: 12 }, (_, month) => names.format(Date.UTC(1985, month, 9)));
+}
 
 describe('an answer', () => {
   it.each(['6789', ' 6 7 8 9 ', '67-89', '６７８９', '٦٧٨٩', '६७८९', '𝟼𝟽𝟾𝟿'])('of digits is the same as %j', (said) =>
@@ -38,6 +43,11 @@ describe('an answer', () => {
     '14 JULY 1985',
     'the 14th of July, 1985',
     'Jul. 14 1985',
+    '14 de julio de 1985',
+    'el 14 de Julio del 1985',
+    'le 14 juillet 1985',
+    '14. Juli 1985',
+    'am 14. JULI 1985',
     '14-Jul-1985',
     '１９８５－０７－１４',
   ])('that is a date is the same as %j', (said) => expect(normalizeAnswer(date, said)).toBe('1985-07-14'));
@@ -59,6 +69,18 @@ describe('an answer', () => {
     expect(normalizeAnswer(date, '4/4/1985')).toBe('1985-04-04');
     expect(normalizeAnswer(date, '29 Feb 1984')).toBe('1984-02-29');
     expect(normalizeAnswer(date, 'Sept 3 1985')).toBe('1985-09-03');
+    expect(normalizeAnswer(date, '1er août 1985')).toBe('1985-08-01');
+    expect(normalizeAnswer(date, '1º de enero de 1985')).toBe('1985-01-01');
+    expect(normalizeAnswer(date, '3. März 1985')).toBe('1985-03-03');
+  });
+
+  it.each(['en', 'es', 'fr', 'de', 'de-AT'])('that is a date may have its month in the language %s', (language) => {
+    monthsIn(language).forEach((name, month) =>
+      expect([name, normalizeAnswer(date, `9 ${name} 1985`)]).toEqual([
+        name,
+        `1985-${String(month + 1).padStart(2, '0')}-09`,
+      ]),
+    );
   });
 
   it.each(["O'Brien-Łuk", ' o brien łuk', 'O’BRIEN ŁUK', 'óbrien łuk!'])('of text is the same as %j', (said) =>
