@@ -155,7 +155,7 @@ export class PostgresSubjectStore extends SubjectStore {
       .forTenants([tenant])
       .query<EnrolledRow>(ENROLLED, [
         ...[tenant, subject, kind, commandId, PIN_HISTORY],
-        guardRow(this.hash.hash('guard', tenant, 'id', subject), kind),
+        guardRow(this.hash.subjectKey(tenant, 'id', subject), kind),
       ]);
     const [first] = rows;
     if (!first) return undefined;
