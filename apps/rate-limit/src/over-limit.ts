@@ -8,6 +8,7 @@ interface Entry {
   readonly until: number;
   readonly rule: Rule;
   readonly met: ReadonlySet<string> | undefined;
+  readonly passed: ReadonlySet<string> | undefined;
   /** From then on one request asks the store again. */
   asksAgainAt: number;
 }
@@ -18,6 +19,8 @@ export interface Remembered {
   readonly retryMs: number;
   /** Of `subjectsPerCaller`: the members whom the caller may go on asking about; undefined: all but this one are asked. */
   readonly met?: readonly string[];
+  /** Of `caller` and `call`: the caller's commands that were let through, here or by another copy. */
+  readonly passed?: readonly string[];
 }
 
 /** Keys at most; the one that was added first makes room. */
@@ -58,11 +61,17 @@ export class OverLimit {
       for (const name of namesOf(check, question)) {
         const entry = this.#entries.get(name);
         if (entry === undefined || entry.met?.has(question.member)) continue;
+        // This copy may be younger than the command, or have taken its partition over.
+        if (entry.passed?.has(question.command)) continue;
         if (entry.until <= now || !isSame(entry.rule, check.rule)) this.#entries.delete(name);
         else if (entry.asksAgainAt <= now) due.push(entry);
         else if (found === undefined || entry.until - now > found.retryMs) {
           const { dimension } = check;
-          found = { dimension, retryMs: entry.until - now, ...(entry.met && { met: [...entry.met] }) };
+          const { met, passed } = entry;
+          found = {
+            ...{ dimension, retryMs: entry.until - now },
+            ...{ ...(met && { met: [...met] }), ...(passed && { passed: [...passed] }) },
+          };
         }
       }
     }
@@ -74,7 +83,7 @@ export class OverLimit {
    * Remembers the limit that has refused, in place of what was known to refuse this request.
    * @param generation what {@link generation} was before the store was asked
    */
-  refused(question: Question, { dimension, retryMs, met }: Remembered, now: number, generation: number): void {
+  refused(question: Question, { dimension, retryMs, met, passed }: Remembered, now: number, generation: number): void {
     // The time of its repetition is over.
     this.#passed.delete(question.command);
     this.#drop(question);
@@ -88,13 +97,15 @@ export class OverLimit {
         break;
       }
     }
-    const until = now + retryMs;
-    this.#entries.set(name, { until, rule: check.rule, met: met && new Set(met), asksAgainAt: now + HOLD_MS });
+    this.#entries.set(name, {
+      ...{ until: now + retryMs, rule: check.rule, asksAgainAt: now + HOLD_MS },
+      ...{ met: met && new Set(met), passed: passed && new Set(passed) },
+    });
   }
 
   /** Remembers that a command was let through; what was known to refuse it stands no more, unless it is a repetition. */
   admitted(question: Question, now: number): void {
-    if (!this.#passed.has(question.command)) this.#drop(question);
+    if (!this.#isRepeated(question)) this.#drop(question);
     this.#passed.add(question.command, now);
   }
 
@@ -109,6 +120,12 @@ export class OverLimit {
   forget(): void {
     this.#generation++;
     this.#entries.clear();
+  }
+
+  #isRepeated(question: Question): boolean {
+    const { command, checks } = question;
+    const entries = checks.flatMap((check) => namesOf(check, question)).map((name) => this.#entries.get(name));
+    return this.#passed.has(command) || entries.some((entry) => entry?.passed?.has(command));
   }
 
   /** Forgets what would refuse this request, not what refuses others whom its caller names. */

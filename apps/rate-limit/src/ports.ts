@@ -1,4 +1,10 @@
-import { type FactRecorded, type LimitDimension, type LimitPolicy, type SignalPolicy } from '@countersign/contracts';
+import {
+  type FactRecorded,
+  type GuessDescribed,
+  type LimitDimension,
+  type LimitPolicy,
+  type SignalPolicy,
+} from '@countersign/contracts';
 import { type Counter, type Decision, type Question } from './domain/decide.js';
 import { type Rule } from './domain/rule.js';
 import { type Override, type Settings } from './domain/settings.js';
@@ -27,6 +33,11 @@ export abstract class LimitStore {
   abstract admit(question: Question): Promise<StoreDecision>;
   /** Whom a key has met within the period of this limit, up to 64: the members of {@link LimitKeys.short}. */
   abstract met(key: string, rule: Rule): Promise<readonly string[]>;
+  /**
+   * The newest commands of a caller that were let through within so many seconds, up to 64, by the names of
+   * {@link LimitKeys.short}.
+   */
+  abstract passed(callerKey: string, withinSeconds: number): Promise<readonly string[]>;
   /** Takes back what an admitted command has spent. False: there was nothing to take back. */
   abstract refund(question: Question): Promise<boolean>;
   /** What is left of each of these limits, in their order. */
@@ -80,8 +91,10 @@ export abstract class LimitPolicies {
   abstract ofTenant(tenant: string): LimitPolicy | undefined;
 }
 
-/** Names of keys in the store: keyed hashes, so that the store holds no number, name or id. */
+/** Names of keys in the store and in events: keyed hashes, so that neither holds what a caller said. */
 export abstract class LimitKeys {
+  /** What the events of the verification service call the same reference. 64 hexadecimal digits. */
+  abstract subjectKey(asked: Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>): string;
   /** The same for `caller` and `subjectsPerCaller`. 32 hexadecimal digits in groups, as a UUID is written. */
   abstract key(dimension: LimitDimension, tenant: string, target: string): string;
   /** A signed number of 64 bits, in decimal digits. */

@@ -54,7 +54,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const report = new Report(new OutboxFactLog(database, wake), steady);
   const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
   const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
-  const watch = new Watch(report, steady, (tenant, seconds) => {
+  const watch = new Watch(report, keys, steady, (tenant, seconds) => {
     manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
   });
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {

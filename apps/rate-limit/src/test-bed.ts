@@ -48,13 +48,16 @@ export class MemoryFactLog extends FactLog {
   readonly facts: FactRecorded[] = [];
   writes = 0;
   down = false;
+  /** Commits, and loses the answer. */
+  deaf = false;
 
   override record(facts: readonly FactRecorded[]): Promise<void> {
+    const fails = (): Promise<void> => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
     if (facts.length === 0) return Promise.resolve();
-    if (this.down) return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
+    if (this.down) return fails();
     this.writes++;
     this.facts.push(...facts);
-    return Promise.resolve();
+    return this.deaf ? fails() : Promise.resolve();
   }
 }
 
@@ -142,7 +145,7 @@ export class TestBed {
     this.clock,
   );
   readonly tightened: Promise<void>[] = [];
-  readonly watch = new Watch(this.report, this.clock, (tenant, seconds) => {
+  readonly watch = new Watch(this.report, this.keys, this.clock, (tenant, seconds) => {
     this.tightened.push(this.manage.tighten({ tenant, seconds }));
   });
   readonly seen: string[] = [];

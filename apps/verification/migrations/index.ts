@@ -6,7 +6,9 @@ import { VerificationKnowledge1764000300001 } from './1764000300001-knowledge.js
 import { VerificationKeys1764000400001 } from './1764000400001-keys.js';
 import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-use.js';
 import { VerificationTenantRows1764000700001 } from './1764000700001-tenant-rows.js';
+import { Bindings1764000900003 } from './1764000900003-bindings.js';
 import { CountersOnRecord1764000800001 } from './1764000800001-counters-on-record.js';
+import { ReplyTags1764000900002 } from './1764000900002-reply-tags.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -19,4 +21,6 @@ export const VERIFICATION_MIGRATIONS = [
   SubjectKeysInUse1764000500002,
   VerificationTenantRows1764000700001,
   CountersOnRecord1764000800001,
+  ReplyTags1764000900002,
+  Bindings1764000900003,
 ];

@@ -70,6 +70,15 @@ describe('a caller who changes the PIN', () => {
     expect((await subjects.enrolled('another', 'acme', 'alice', 'pin'))?.version).toBe(2);
   });
 
+  it.each([['5501'], [PIN]])('gets the rule that speaks against %s again for a repeated command', async (newPin) => {
+    const { command, verify, guess } = await open();
+    const first = await command(PIN, {}, newPin);
+    const reply = await verify.execute(first);
+    expect(reply).toMatchObject({ outcome: 'verified', violations: [{ field: 'newPin' }] });
+    expect(await verify.execute(first)).toEqual(reply);
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
   it('is not told of a change that was cut off between verdict and enrolment', async () => {
     const { command, verify, subjects, guess } = await open();
     const cut = await command(PIN, {}, OTHER);

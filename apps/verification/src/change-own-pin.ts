@@ -59,14 +59,19 @@ export class ChangeOwnPin {
   }
 
   /**
-   * The answer to a command that had its verdict before. Only what is known to have happened is told: cut off between
-   * verdict and change, the caller has to ask again.
+   * The answer to a command that had its verdict before: the one that it had, where it is known. What speaks against the
+   * new PIN still does. Cut off between verdict and change, the caller has to ask again.
+   * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async repeat(command: VerificationAdmitted, reply: VerificationDecided): Promise<VerificationDecided> {
     if (command.sealedNewPin === undefined || reply.outcome !== 'verified') return reply;
     const { commandId, tenant } = command;
-    const enrolled = await this.subjects.enrolled(commandId, tenant, reply.subjectId ?? '', 'pin');
-    return enrolled?.repeated === true ? changed(reply) : undone(reply);
+    const subject = reply.subjectId ?? '';
+    const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
+    if (enrolled?.repeated === true) return changed(reply);
+    const pin = await this.#newPin(command);
+    const rule = await this.enrolPin.ruleAgainst({ commandId, tenant, subject, pin, mustChange: false, by: 'caller' });
+    return rule === undefined ? undone(reply) : message(VerificationDecided, { ...reply, ...refused(rule) });
   }
 
   /** '' when the seal is broken or holds none: that is no PIN, and is refused as one. */

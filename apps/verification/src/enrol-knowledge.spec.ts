@@ -146,6 +146,7 @@ describe('enrolment of answers', () => {
     [{ ...ANSWERS, pet: 'Rex' }, 'answers.pet'],
     [{ ...ANSWERS, 'Canary 73918264': 'x' }, 'answers'],
     [{ ...ANSWERS, constructor: 'x' }, 'answers.constructor'],
+    [{ zip_code: '94103' }, 'answers'],
     [{ last_four_ssn: '678' }, 'answers.last_four_ssn'],
     [{ last_four_ssn: 6789 }, 'answers.last_four_ssn'],
     [{ zip_code: 'canary-73918264' }, 'answers.zip_code'],
@@ -157,6 +158,16 @@ describe('enrolment of answers', () => {
     expect(refused.violations).toEqual([{ field, rule: expect.any(String) as string }]);
     expect(JSON.stringify({ ...refused, commandId: '' })).not.toMatch(/73918264|99999|6789|Rex/);
     expect((await answer(ANSWERS)).outcome).toBe('verified');
+  });
+
+  it('of what one agent asks is taken, though others ask more', async () => {
+    const { enrolAnswers, answer, knowledge } = await open();
+    const pet = { name: 'pet', description: 'Pet', kind: 'text' } as const;
+    knowledge.ofOthers = [[], [pet]];
+    expect(await enrolAnswers('alice', { pet: 'Rex' })).toMatchObject({ answer: 'updated' });
+    expect((await answer(ANSWERS)).outcome).toBe('rejected');
+    knowledge.policy = { questions: [pet] };
+    expect(await answer({ pet: 'rex' })).toMatchObject({ outcome: 'verified', level: 'identified' });
   });
 
   it('is not found for a subject that is not there', async () => {

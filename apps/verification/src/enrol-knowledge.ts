@@ -8,6 +8,11 @@ const MOST_ANSWERS = 10;
 /** Names that may be repeated in an answer; anything else may be a secret in the wrong place. */
 const QUESTION_NAME = /^[a-z][a-z0-9_]{0,62}$/;
 
+/** Every attempt at them would be rejected: all that an agent asks must match. */
+const INCOMPLETE = [
+  { field: 'answers', rule: "must answer every question of the tenant's policy or of one of its agents" },
+];
+
 /** Answers that somebody wants enrolled for a subject, as they came. */
 export interface KnowledgeRequest {
   readonly commandId: string;
@@ -39,7 +44,7 @@ export class EnrolKnowledge {
       const credential = {
         kind: 'knowledge',
         replaces,
-        keepsOld: false,
+        again: false,
         mustChange: false,
         cap: LOWEST_CAP,
         wrap,
@@ -66,6 +71,8 @@ export class EnrolKnowledge {
       else if (answer === undefined) violations.push({ field, rule: answerRule(question) });
       else normal.set(name, answer);
     }
-    return violations.length > 0 ? violations : normal;
+    if (violations.length > 0) return violations;
+    const asked = this.policies.asked(tenant).filter((questions) => questions.length > 0);
+    return asked.some((questions) => questions.every(({ name }) => normal.has(name))) ? normal : INCOMPLETE;
   }
 }

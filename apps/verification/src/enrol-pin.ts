@@ -1,6 +1,6 @@
 import { capOf } from './domain/attempts.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './domain/pin-rules.js';
-import { type PinVault, type SubjectStore } from './ports.js';
+import { type Enrolled, type PinVault, type SubjectStore } from './ports.js';
 
 /** A PIN that somebody wants for a subject. */
 export interface PinRequest {
@@ -18,6 +18,9 @@ export interface PinRequest {
 /** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
 export type PinEnrolment = 'created' | 'updated' | 'not_found' | 'outdated' | { readonly rule: string };
 
+/** A disabled PIN comes back by no repetition: else an import that is repeated would take the cap off every guess at it. */
+const DISABLED_RULE = 'must be another PIN than the disabled one';
+
 /** Enrolments of one subject rarely meet: one that was overtaken this often gives up. */
 const TRIES = 3;
 
@@ -29,8 +32,8 @@ export class EnrolPin {
   ) {}
 
   /**
-   * An administrator may enrol the PIN in force again: so an import can be repeated. A caller may not: it would be no
-   * change.
+   * An administrator may enrol the PIN in force again, so that an import can be repeated, unless it is disabled. It
+   * forgives no failure and forgets no known caller. A caller may not: it would be no change.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async execute(request: PinRequest): Promise<PinEnrolment> {
@@ -42,23 +45,45 @@ export class EnrolPin {
     }
   }
 
-  async #enrol({ commandId, tenant, subject, pin, mustChange, by, replaces }: PinRequest): Promise<PinEnrolment> {
+  /**
+   * The rule that speaks against a PIN now; undefined: none, or no such subject. Changes nothing.
+   * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
+   */
+  async ruleAgainst(request: PinRequest): Promise<string | undefined> {
+    const rule = weakness(request.pin);
+    if (rule !== undefined) return rule;
+    const { commandId, tenant, subject } = request;
+    const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
+    return enrolled && (await this.#held(request, enrolled)).rule;
+  }
+
+  async #enrol(request: PinRequest): Promise<PinEnrolment> {
+    const { commandId, tenant, subject, pin, mustChange, by, replaces } = request;
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
-    const rule = ownDataWeakness(pin, enrolled.phones);
+    const { rule, again } = await this.#held(request, enrolled);
     if (rule !== undefined) return { rule };
-    const place = await this.vault.placeAmong(pin, enrolled.latest);
-    const again = place === 0 && by === 'administrator';
-    if (place >= 0 && !again) return { rule: HISTORY_RULE };
+    const [inForce] = enrolled.latest;
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
       replaces: replaces ?? enrolled.version,
-      keepsOld: !again,
+      again,
+      earlier: again || !inForce ? undefined : await this.vault.retire(inForce),
       mustChange,
       cap: capOf(pin.length),
       by,
       wrap: await this.vault.prepare(pin),
     });
+  }
+
+  /** Against what is known of the subject: its numbers and its latest PINs. `again`: it is the one in force, and may be. */
+  async #held({ pin, by }: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; again: boolean }> {
+    const rule = ownDataWeakness(pin, enrolled.phones);
+    if (rule !== undefined) return { rule, again: false };
+    const place = await this.vault.placeAmong(pin, enrolled.latest);
+    const again = place === 0 && by === 'administrator';
+    if (place >= 0 && !again) return { rule: HISTORY_RULE, again };
+    return { rule: again && enrolled.disabled ? DISABLED_RULE : undefined, again };
   }
 }

@@ -11,7 +11,7 @@ import {
 import { ServiceError, toE164 } from '@countersign/service';
 import { type EnrolKnowledge } from './enrol-knowledge.js';
 import { type EnrolPin } from './enrol-pin.js';
-import { type Profile, type Seals, type SubjectStore } from './ports.js';
+import { type AttemptPolicies, type Profile, type Seals, type SubjectStore } from './ports.js';
 
 /** What the sealed part of a subject command may hold. */
 class SubjectProfile {
@@ -31,6 +31,7 @@ export class ManageSubject {
     private readonly seals: Seals,
     private readonly enrolPin: EnrolPin,
     private readonly enrolKnowledge: EnrolKnowledge,
+    private readonly policies: AttemptPolicies,
   ) {}
 
   async change(command: SubjectChangeRequested): Promise<CommandAnswered> {
@@ -79,7 +80,8 @@ export class ManageSubject {
   }
 
   async state(command: SubjectStateRequested): Promise<CommandAnswered> {
-    const state = await this.subjects.state(command.tenant, command.subject);
+    const { tenant, subject } = command;
+    const state = await this.subjects.state(tenant, subject, this.policies.longestWindow(tenant));
     if (!state) return answered(command.commandId, { answer: 'not_found' });
     return answered(command.commandId, { answer: 'found', body: { ...state } });
   }

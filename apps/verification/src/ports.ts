@@ -40,6 +40,8 @@ export interface Enrolled {
   readonly phones: readonly string[];
   /** Version in force; 0: none. */
   readonly version: number;
+  /** What is in force is disabled: its cap of consecutive failures is reached. */
+  readonly disabled: boolean;
   /** The latest PINs, the one in force first: at most {@link PIN_HISTORY} of them. */
   readonly latest: readonly StoredCredential[];
 }
@@ -49,8 +51,10 @@ export interface NewCredential {
   readonly kind: Method;
   /** The version that it takes the place of; 0: none. */
   readonly replaces: number;
-  /** The one in force becomes part of the history. */
-  readonly keepsOld: boolean;
+  /** What it takes the place of, as {@link PinVault.retire} made it ready for the history; undefined: nothing is kept. */
+  readonly earlier?: StoredCredential | undefined;
+  /** It is the secret in force once more: the attempt counter stays as it is. */
+  readonly again: boolean;
   readonly mustChange: boolean;
   /** Consecutive failures that disable it. */
   readonly cap: number;
@@ -82,7 +86,8 @@ export abstract class SubjectStore {
   /**
    * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
    * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential. A repeated `commandId` changes nothing more.
+   * of a new credential; one that is enrolled again is not new, and forgives nothing. `earlier`
+   * becomes part of the history. A repeated `commandId` changes nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
@@ -91,7 +96,8 @@ export abstract class SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
-  abstract state(tenant: string, subject: string): Promise<SubjectState | undefined>;
+  /** @param windowSeconds guesses that are older count for nothing any more */
+  abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
 }
 
 /** One try at the gate, as the ledger writes it down. */
@@ -116,11 +122,14 @@ export type SpendResult =
   | { readonly kind: 'spent'; readonly attempt: SpentAttempt }
   /** The command was seen before and never answered: it was cut off between its try and its verdict. */
   | { readonly kind: 'unanswered'; readonly attempt: SpentAttempt }
+  /** What it was answered; `unavailable` where what is stored is not what this service wrote. */
   | { readonly kind: 'answered'; readonly reply: VerificationDecided }
   | { readonly kind: 'mismatch' };
 
 export interface Verdict {
   readonly tenant: string;
+  /** That of the command, as it was spent with. */
+  readonly fingerprint: string;
   /** The counter that the attempt was spent on. */
   readonly guardKey: string;
   readonly attempt: SpentAttempt;
@@ -129,6 +138,8 @@ export interface Verdict {
   /** Without name and language of the subject: it is kept, and must not have to be looked through to erase somebody. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+  /** Of a success: what the guess was compared with. */
+  readonly compared?: CredentialRow | undefined;
   /** Of a success in a call: what is kept as the state of that call. */
   readonly call?: CallState & { readonly callId: string };
 }
@@ -136,6 +147,7 @@ export interface Verdict {
 /** A try that was cut off before its verdict. */
 export interface UnansweredAttempt {
   readonly attempt: SpentAttempt;
+  readonly fingerprint: string;
   readonly guardKey: string;
   readonly subject: string | undefined;
 }
@@ -154,10 +166,11 @@ export abstract class AttemptStore {
   /**
    * Writes verdict, stored reply, facts and the state of the call in one transaction. The first verdict of an attempt stands: later ones
    * change nothing and get the first one's reply.
+   * `outdated`: what the guess was compared with is not in force any more. Nothing is written: the try needs another verdict.
    */
-  abstract close(verdict: Verdict): Promise<VerificationDecided>;
-  /** The try of a tenant's command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined>;
+  abstract close(verdict: Verdict): Promise<VerificationDecided | 'outdated'>;
+  /** The try of a tenant's command that has no verdict; undefined: none was ever counted. For commands whose asker is gone. */
+  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined>;
   /**
    * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
    * stays so. A repeated `commandId` changes nothing more and makes no second fact.
@@ -216,6 +229,11 @@ export abstract class PinVault {
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number>;
+  /**
+   * A PIN in force, bound to the history instead: put back among those in force, it does not open. One that cannot be
+   * opened any more stays as it is.
+   */
+  abstract retire(credential: StoredCredential): Promise<StoredCredential>;
 }
 
 /** Opens what the adapters sealed. */
@@ -228,6 +246,8 @@ export abstract class Seals {
 export abstract class AttemptPolicies {
   /** Undefined: no such agent in this tenant (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
+  /** The longest window of a tenant and its agents, in seconds; 0: no such tenant (any more). */
+  abstract longestWindow(tenant: string): number;
   /** Whether this agent's callers may be told that nobody has an id or a number. */
   abstract discloseUnknown(tenant: string, agent: string): boolean;
 }
@@ -238,6 +258,8 @@ export abstract class KnowledgePolicies {
   abstract of(tenant: string, agent: string): KnowledgePolicy | undefined;
   /** The questions of a tenant and of its agents, by name: those that its subjects may answer. */
   abstract questions(tenant: string): ReadonlyMap<string, Question>;
+  /** What is asked together: the questions of the tenant's policy, and those of each of its agents. */
+  abstract asked(tenant: string): readonly (readonly Question[])[];
 }
 
 /** What an agent's policy says of a verified call. */
@@ -248,7 +270,7 @@ export abstract class CallPolicies {
 
 /** States of calls, as {@link AttemptStore.close} wrote them. */
 export abstract class CallStore {
-  /** The state while it holds; undefined also when its subject was erased since. */
+  /** The state while it holds; undefined also when its subject was erased since, or somebody else wrote it. */
   abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
 }
 

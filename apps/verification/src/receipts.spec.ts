@@ -5,7 +5,6 @@ import {
   ReceiptIntrospectionRequested,
   SubjectEraseRequested,
   VerificationAdmitted,
-  type AttemptPolicy,
   type VerificationDecided,
 } from '@countersign/contracts';
 import {
@@ -27,14 +26,13 @@ import { EnrolPin } from './enrol-pin.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
 import { IssueReceipt } from './issue-receipt.js';
-import { AttemptPolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { MemoryCallStore, MemoryErasures, MemoryReceiptStore } from './store/call.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { MemorySubjectStore } from './store/subject.memory-store.js';
 import { credentialOf } from './store/subject.store.contract.js';
-import { OneKnowledge, QuarterOfAnHour } from './test-bed.js';
+import { EveryAgent, OneKnowledge, QuarterOfAnHour } from './test-bed.js';
 import { TellCallState } from './tell-call-state.js';
 
 const PIN = '83729164';
@@ -42,15 +40,6 @@ const OTHER = '19283746';
 const TERMS = { issuer: 'https://verify.example.com', seconds: 300 };
 const MINUTE = 60_000;
 
-class EveryAgent extends AttemptPolicies {
-  override of(): AttemptPolicy {
-    return { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
-  }
-
-  override discloseUnknown(): boolean {
-    return false;
-  }
-}
 const secret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
 
 /** One guess, and what became of its answer. */
@@ -69,8 +58,8 @@ async function open() {
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   const vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 100 });
   const clock = new ManualClock();
-  const subjects = new MemorySubjectStore(hash);
   const attempts = new MemoryAttemptStore(clock);
+  const subjects = new MemorySubjectStore(hash, attempts);
   const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   const verify = new DecideAttempt(
     subjects,

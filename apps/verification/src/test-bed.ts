@@ -39,13 +39,33 @@ const COST = { memoryKib: 8, passes: 1, lanes: 1 };
 /** A policy of the agent `desk` of the tenant `acme`, and of nobody else. */
 class OneAgent extends AttemptPolicies {
   discloses = false;
+  policy: AttemptPolicy = POLICY;
 
   override of(tenant: string, agent: string): AttemptPolicy | undefined {
-    return tenant === 'acme' && agent === 'desk' ? POLICY : undefined;
+    return tenant === 'acme' && agent === 'desk' ? this.policy : undefined;
+  }
+
+  override longestWindow(): number {
+    return this.policy.windowSeconds;
   }
 
   override discloseUnknown(): boolean {
     return this.discloses;
+  }
+}
+
+/** The same policy for every agent of every tenant. */
+export class EveryAgent extends AttemptPolicies {
+  override of(): AttemptPolicy {
+    return POLICY;
+  }
+
+  override longestWindow(): number {
+    return POLICY.windowSeconds;
+  }
+
+  override discloseUnknown(): boolean {
+    return false;
   }
 }
 
@@ -57,13 +77,19 @@ export class QuarterOfAnHour extends CallPolicies {
 
 export class OneKnowledge extends KnowledgePolicies {
   policy: KnowledgePolicy = { questions: QUESTIONS };
+  /** What other agents of the tenant ask. */
+  ofOthers: readonly (readonly Question[])[] = [];
 
   override of(): KnowledgePolicy {
     return this.policy;
   }
 
   override questions(): ReadonlyMap<string, Question> {
-    return new Map(this.policy.questions.map((question) => [question.name, question]));
+    return new Map(this.asked().flatMap((asked) => asked.map((question) => [question.name, question] as const)));
+  }
+
+  override asked(): readonly (readonly Question[])[] {
+    return [this.policy.questions, ...this.ofOthers];
   }
 }
 
@@ -75,8 +101,12 @@ type Guess = Partial<VerificationAdmitted>;
 export class TestBed {
   readonly clock = new ManualClock();
   readonly hash = new KeyedHash(key());
-  readonly subjects = new MemorySubjectStore(this.hash);
-  readonly attempts = new MemoryAttemptStore(this.clock);
+  readonly attempts = new MemoryAttemptStore(this.clock, async ({ tenant, subject, kind, version }) => {
+    if (kind === 'pin-history') return false;
+    const { credential } = await this.subjects.find(tenant, 'id', subject, kind);
+    return credential?.version === version;
+  });
+  readonly subjects: MemorySubjectStore = new MemorySubjectStore(this.hash, this.attempts);
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
   readonly verify: DecideAttempt;
@@ -90,7 +120,7 @@ export class TestBed {
     const enrolPin = new EnrolPin(this.subjects, vault);
     const changeOwnPin = new ChangeOwnPin(this.subjects, seals, enrolPin);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
-    this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge);
+    this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge, this.policies);
     const calls = new QuarterOfAnHour();
     this.verify = new DecideAttempt(
       this.subjects,

@@ -81,7 +81,7 @@ export class VerificationModule {
         { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {
           provide: ManageSubject,
-          useValue: new ManageSubject(parts.subjects, seals, enrolPin, enrolKnowledge),
+          useValue: new ManageSubject(parts.subjects, seals, enrolPin, enrolKnowledge, parts.policies),
         },
         {
           provide: UnlockSubject,

@@ -3,6 +3,7 @@ export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './
 export {
   credentialContext,
   OWN_KEY_ID,
+  PIN_HISTORY_KIND,
   profileContext,
   subjectKeyContext,
   WRAPPED_COLUMNS,

@@ -29,7 +29,7 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * Wraps every row anew that another key than the first has wrapped. Needs no caller and no PIN. Verifications go on:
+ * Wraps every row anew that another key than the first has wrapped, or that has the context of an earlier release. Needs no caller and no PIN. Verifications go on:
  * a row is replaced only if it still holds the very bytes that were opened (no two wraps have the same bytes, for each has
  * a random nonce), so an enrolment of the meantime wins. Stopped at any point, the next run goes on with what is left.
  * @returns one result for each column
@@ -44,9 +44,7 @@ export async function rewrap(options: RewrapOptions): Promise<RewrapResult[]> {
 
 /** Rows that wait for {@link rewrap}. */
 export async function countToRewrap({ database, keyring, columns = WRAPPED_COLUMNS }: RewrapOptions): Promise<number> {
-  const counts = columns.map(
-    ({ table, keyIdColumn }) => `(SELECT count(*) FROM ${table} WHERE ${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}'))`,
-  );
+  const counts = columns.map((column) => `(SELECT count(*) FROM ${column.table} WHERE ${isOutdated(column)})`);
   const [row] = await database.query<{ rows: string }>(`SELECT ${counts.join(' + ')} AS rows`, [keyring.first]);
   return Number(row?.rows ?? 0);
 }
@@ -99,13 +97,21 @@ async function onePass(
 
 /** Undefined for a row that does not open. */
 function wrapAnew(keyring: Keyring, column: WrappedColumn, row: Row): Buffer | undefined {
-  const context = column.context(row);
+  const { boundColumn } = column;
+  const bound = boundColumn === undefined ? row : { ...row, [boundColumn]: true };
   try {
-    return keyring.wrap(keyring.unwrap({ keyId: row.key_id, bytes: row.bytes }, context), context).bytes;
+    const plain = keyring.unwrap({ keyId: row.key_id, bytes: row.bytes }, column.context(row));
+    return keyring.wrap(plain, column.context(bound)).bytes;
   } catch (error) {
     if (error instanceof SealBrokenError) return undefined;
     throw error;
   }
+}
+
+/** $1 the first key's id */
+function isOutdated({ keyIdColumn, boundColumn }: WrappedColumn): string {
+  const otherKey = `${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}')`;
+  return boundColumn === undefined ? otherKey : `${otherKey} OR NOT ${boundColumn}`;
 }
 
 /** $1 the first key's id, then the primary key of the row before */
@@ -117,7 +123,7 @@ function selectNext(column: WrappedColumn, batch: number, further: boolean): str
   return `
     SELECT ${names}${bound}, ${column.keyIdColumn} AS key_id, ${column.bytesColumn} AS bytes
     FROM ${column.table}
-    WHERE ${column.keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}') ${further ? `AND (${names}) > (${before})` : ''}
+    WHERE (${isOutdated(column)}) ${further ? `AND (${names}) > (${before})` : ''}
     ORDER BY ${names} LIMIT ${batch}`;
 }
 
@@ -126,8 +132,9 @@ function updateAll(column: WrappedColumn): string {
   const keys = Object.entries(column.primaryKey);
   const names = ['old', 'new', ...keys.map(([name]) => name)].map((name) => `"${name}"`);
   const arrays = ['bytea', 'bytea', ...keys.map(([, type]) => type)].map((type, at) => `$${at + 2}::${type}[]`);
+  const bound = column.boundColumn === undefined ? '' : `, ${column.boundColumn} = true`;
   return `
-    UPDATE ${column.table} t SET ${column.keyIdColumn} = $1, ${column.bytesColumn} = r."new"
+    UPDATE ${column.table} t SET ${column.keyIdColumn} = $1, ${column.bytesColumn} = r."new"${bound}
     FROM unnest(${arrays.join(', ')}) AS r(${names.join(', ')})
     WHERE ${keys.map(([name]) => `t.${name} = r."${name}"`).join(' AND ')} AND t.${column.bytesColumn} = r."old"
     RETURNING 1`;

@@ -10,11 +10,22 @@ export interface WrappedColumn {
   readonly primaryKey: Readonly<Record<string, KeyType>>;
   readonly keyIdColumn: string;
   readonly bytesColumn: string;
+  /**
+   * A boolean column that is false while a row has the context of earlier releases; binding the row anew makes it true. It
+   * is itself bound: a row opens under the one context or the other.
+   */
+  readonly boundColumn?: string;
   /** Columns that the context reads besides those of the primary key. */
   readonly alsoBoundTo: readonly string[];
   /** The associated data of a row: what makes a value that was moved to another row refuse to open. */
   readonly context: (row: Readonly<Record<string, unknown>>) => string[];
 }
+
+/**
+ * Stands where the kind of a credential stands when it is no longer in force: what is copied from the history into the
+ * credentials in force does not open.
+ */
+export const PIN_HISTORY_KIND = 'pin-history' as const;
 
 /** What a credential is bound to: swapped or copied rows do not open. */
 export function credentialContext(row: {
@@ -41,10 +52,9 @@ export function profileContext(tenant: string, subject: string, version: number)
 
 const text = (value: unknown): string => String(value);
 
-/** An earlier credential stays bound to what it was bound to when it was in force. */
-function contextOfCredential(row: Readonly<Record<string, unknown>>): string[] {
+function contextOfCredential(row: Readonly<Record<string, unknown>>, kind = text(row['kind'])): string[] {
   return credentialContext({
-    kind: text(row['kind']),
+    kind,
     tenant: text(row['tenant']),
     subject: text(row['subject_id']),
     version: Number(row['version']),
@@ -60,7 +70,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     keyIdColumn: 'key_id',
     bytesColumn: 'wrapped',
     alsoBoundTo: ['version'],
-    context: contextOfCredential,
+    context: (row) => contextOfCredential(row),
   },
   {
     name: 'profiles',
@@ -86,7 +96,9 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text', version: 'integer' },
     keyIdColumn: 'key_id',
     bytesColumn: 'wrapped',
-    alsoBoundTo: [],
-    context: contextOfCredential,
+    boundColumn: 'bound',
+    alsoBoundTo: ['bound'],
+    // Rows of earlier releases are bound to what they were bound to when they were in force.
+    context: (row) => contextOfCredential(row, row['bound'] === true ? PIN_HISTORY_KIND : undefined),
   },
 ];

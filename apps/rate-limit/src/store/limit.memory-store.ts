@@ -36,6 +36,12 @@ export class MemoryLimitStore extends LimitStore {
     return Promise.resolve(liveMembers(this.#counters.get(key) ?? NEW_COUNTER, this.clock.now(), rule));
   }
 
+  override passed(callerKey: string, withinSeconds: number): Promise<readonly string[]> {
+    const { commands, commandsAt } = this.#counters.get(callerKey) ?? NEW_COUNTER;
+    const since = this.clock.now() - withinSeconds * 1000;
+    return Promise.resolve(commands.filter((_, at) => (commandsAt[at] ?? 0) > since));
+  }
+
   override refund({ checks, command }: Question): Promise<boolean> {
     const caller = checks[0] && this.#of(checks[0]);
     const place = caller?.commands.lastIndexOf(command) ?? -1;

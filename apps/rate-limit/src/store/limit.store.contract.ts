@@ -88,6 +88,23 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     expect(await met()).toEqual(members.slice(2, 3));
   });
 
+  it('knows the newest commands of a caller that were let through, and none that was refused', async () => {
+    const caller = randomUUID();
+    const commands = Array.from({ length: 5 }, number);
+    const later = number();
+    const passed = () => bed.store.passed(caller, 60);
+    expect(await passed()).toEqual([]);
+    for (const command of commands) {
+      await ask({ caller }, { caller: { limit: 3, periodSeconds: 60 } }, { command });
+    }
+    expect(await passed()).toEqual(commands.slice(0, 3));
+    await bed.advance(61);
+    await ask({ caller }, { caller: { limit: 1000, periodSeconds: 60 } }, { command: later });
+    expect(await passed()).toEqual([later]);
+    for (let n = 0; n < 70; n++) await ask({ caller }, { caller: { limit: 1000, periodSeconds: 60 } });
+    expect(await passed()).toHaveLength(64);
+  });
+
   it('spends nothing of the other limits when one refuses', async () => {
     const [tenant, subject] = [randomUUID(), randomUUID()];
     const rules = { tenant: TEN, subject: { limit: 2, periodSeconds: 60 } };

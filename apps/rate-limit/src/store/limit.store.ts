@@ -17,6 +17,10 @@ const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 100
   FROM rate_limit.counters WHERE key = ANY ($1)`;
 const MET = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = $1`;
+const PASSED = `SELECT ARRAY(
+    SELECT c.command::text FROM unnest(w.commands, w.commands_at) WITH ORDINALITY AS c(command, at, place)
+    WHERE c.at > (extract(epoch FROM clock_timestamp()) - $2::float8) * 1000 ORDER BY c.place) AS commands
+  FROM rate_limit.counters w WHERE w.key = $1`;
 const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
   SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
   LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
@@ -54,6 +58,12 @@ export class PostgresLimitStore extends LimitStore {
     type Row = Pick<Counter, 'members' | 'seen'> & { readonly now: string };
     const [row] = await this.database.query<Row>(MET, [key]);
     return row ? liveMembers(row, Number(row.now), rule) : [];
+  }
+
+  override async passed(callerKey: string, withinSeconds: number): Promise<readonly string[]> {
+    const values = [callerKey, withinSeconds];
+    const rows = await this.database.prepared<Pick<Counter, 'commands'>>('rate_limit.passed', PASSED, values);
+    return rows[0]?.commands ?? [];
   }
 
   override async refund(question: Question): Promise<boolean> {

@@ -2,7 +2,8 @@ import { type Method } from '@countersign/contracts';
 
 /** The row that a credential lies in, and that it is bound to: moved to another row it does not open. */
 export interface CredentialRow {
-  readonly kind: Method;
+  /** `pin-history`: a PIN that is in force no more, and is bound to that. */
+  readonly kind: Method | 'pin-history';
   readonly tenant: string;
   readonly subject: string;
   /** From 1; every enrolment counts on. */

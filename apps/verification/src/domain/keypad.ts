@@ -6,6 +6,8 @@ interface Key {
 
 /** Lines of keys that are gone along in parts: 147258 is two of them. */
 const LINE = 3;
+/** Shorter PINs have a list of their own. */
+const SHORTEST_PATH = 5;
 
 /**
  * Whether the digits draw something on the keypad of a telephone: a line that is gone along key by key (2580, 1599), lines
@@ -17,6 +19,16 @@ export function isKeypadPattern(digits: string): boolean {
   if (isLine(keys) || isSquare(keys)) return true;
   if (keys.length % LINE !== 0) return false;
   return keys.every((_, at) => at % LINE > 0 || isLine(keys.slice(at, at + LINE)));
+}
+
+/**
+ * Whether every digit lies beside, above or below the one before: a way along the edge (147896), a snake (12365478). Keys
+ * at a corner are no neighbours: a fortieth more of all PINs of six digits would be refused.
+ * @param digits decimal digits; of fewer than five none is a way, only {@link isKeypadPattern} may be
+ */
+export function isKeypadPath(digits: string): boolean {
+  if (digits.length < SHORTEST_PATH) return false;
+  return movesOf([...digits].map(keyOf)).every(({ column, row }) => Math.abs(column) + Math.abs(row) === 1);
 }
 
 function keyOf(digit: string): Key {

@@ -1,4 +1,5 @@
-import { isKeypadPattern } from './keypad.js';
+import { isKeypadPath, isKeypadPattern } from './keypad.js';
+import { isStepPattern } from './step-patterns.js';
 
 /** The form of a PIN: 4 to 8 decimal digits. */
 export const PIN_PATTERN = /^[0-9]{4,8}$/;
@@ -29,7 +30,8 @@ export function weakness(pin: string): string | undefined {
   if (/(\d)\1\1/.test(pin)) return 'must not have the same digit three times in a row';
   if (isRepeatedGroup(pin)) return 'must not repeat a group of digits';
   if (isRun(pin) || isRun(pin.replace(/(\d)\1/g, '$1')) || hasLongRun(pin)) return 'must not count up or down';
-  if (isKeypadPattern(pin)) return 'must not be a line or a square on the keypad';
+  if (isKeypadPattern(pin) || isKeypadPath(pin)) return 'must not be a line, a square or a path on the keypad';
+  if (isStepPattern(pin)) return 'must not count in steps, pairs or parts';
   if (isDate(pin)) return 'must not be a year, a date or a well-known day';
   return undefined;
 }

@@ -15,6 +15,7 @@ import { asSpent } from '../domain/spent-attempt.js';
 import {
   AttemptStore,
   type Attempt,
+  type CredentialRow,
   type SpendResult,
   type SpentAttempt,
   type UnansweredAttempt,
@@ -37,7 +38,11 @@ export class MemoryAttemptStore extends AttemptStore {
   readonly #commands = new Map<string, Command>();
   readonly #unlocked = new Set<string>();
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly clock: Clock,
+    /** Whether a credential is the one in force; the memory of subjects knows. */
+    private readonly inForce: (compared: CredentialRow) => Promise<boolean> = () => Promise.resolve(true),
+  ) {
     super();
   }
 
@@ -59,10 +64,15 @@ export class MemoryAttemptStore extends AttemptStore {
     return Promise.resolve({ kind: 'spent', attempt: spent });
   }
 
-  override close({ tenant, attempt, caller, reply, facts, call }: Verdict): Promise<VerificationDecided> {
+  override async close(verdict: Verdict): Promise<VerificationDecided | 'outdated'> {
+    if (verdict.compared && !(await this.inForce(verdict.compared))) return 'outdated';
+    return this.#write(verdict);
+  }
+
+  #write({ tenant, attempt, caller, reply, facts, call }: Verdict): VerificationDecided {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
-    if (!command) return Promise.resolve(reply);
-    if (command.reply) return Promise.resolve(command.reply);
+    if (!command) return reply;
+    if (command.reply) return command.reply;
     command.reply = reply;
     const key = keyOf(command.attempt.tenant, command.attempt.guardKey, command.attempt.method);
     this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, attempt, caller, reply.outcome === 'verified'));
@@ -71,14 +81,15 @@ export class MemoryAttemptStore extends AttemptStore {
       const { callId, ...success } = call;
       this.calls.set(`${tenant}/${callId}`, afterSuccess(this.calls.get(`${tenant}/${callId}`), success));
     }
-    return Promise.resolve(reply);
+    return reply;
   }
 
-  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
+  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined> {
     const known = this.#commands.get(commandId);
-    if (known?.attempt.tenant !== tenant || known.reply) return Promise.resolve(undefined);
-    const { guardKey, subject } = known.attempt;
-    return Promise.resolve({ attempt: known.spent, guardKey, subject });
+    if (!known) return Promise.resolve(undefined);
+    if (known.attempt.tenant !== tenant || known.reply) return Promise.resolve('answered');
+    const { fingerprint, guardKey, subject } = known.attempt;
+    return Promise.resolve({ attempt: known.spent, fingerprint, guardKey, subject });
   }
 
   override unlock(
@@ -89,13 +100,25 @@ export class MemoryAttemptStore extends AttemptStore {
   ): Promise<void> {
     if (this.#unlocked.has(commandId)) return Promise.resolve();
     this.#unlocked.add(commandId);
-    for (const kind of CREDENTIAL_KINDS) {
-      const key = keyOf(tenant, guardKey, kind);
-      const guard = this.#guards.get(key);
-      if (guard) this.#guards.set(key, unlock(guard));
-    }
+    for (const kind of CREDENTIAL_KINDS) this.change(tenant, guardKey, kind, unlock);
     this.facts.push(factAt(new Date(this.clock.now()).toISOString()));
     return Promise.resolve();
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.clock.now();
+  }
+
+  /** Undefined: nobody ever guessed. */
+  guard(tenant: string, guardKey: string, kind: CredentialKind): Guard | undefined {
+    return this.#guards.get(keyOf(tenant, guardKey, kind));
+  }
+
+  /** Changes a counter between tries; where there is none, there is nothing to change. */
+  change(tenant: string, guardKey: string, kind: CredentialKind, by: (guard: Guard) => Guard): void {
+    const guard = this.guard(tenant, guardKey, kind);
+    if (guard) this.#guards.set(keyOf(tenant, guardKey, kind), by(guard));
   }
 }
 

@@ -13,6 +13,11 @@ export class DirectoryPolicies extends AttemptPolicies {
     return known?.tenant === tenant ? known.policy.attempts : undefined;
   }
 
+  override longestWindow(tenant: string): number {
+    const policies = [...this.directory.agentsOf(tenant), ...tenantOf(this.directory, tenant)];
+    return Math.max(0, ...policies.map(({ policy }) => policy.attempts.windowSeconds));
+  }
+
   override discloseUnknown(tenant: string, agent: string): boolean {
     const known = this.directory.agent(agent);
     return known?.tenant === tenant && known.policy.discloseUnknownCaller;
@@ -33,10 +38,13 @@ export class DirectoryKnowledge extends KnowledgePolicies {
   /** Where an agent gives a question another kind than its tenant does, the tenant's holds for enrolment. */
   override questions(tenant: string): ReadonlyMap<string, Question> {
     const questions = new Map<string, Question>();
-    for (const { policy } of [...this.directory.agentsOf(tenant), ...tenantOf(this.directory, tenant)]) {
-      for (const question of policy.knowledge.questions) questions.set(question.name, question);
-    }
+    for (const asked of this.asked(tenant)) for (const question of asked) questions.set(question.name, question);
     return questions;
+  }
+
+  override asked(tenant: string): readonly (readonly Question[])[] {
+    const policies = [...this.directory.agentsOf(tenant), ...tenantOf(this.directory, tenant)];
+    return policies.map(({ policy }) => policy.knowledge.questions);
   }
 }
 

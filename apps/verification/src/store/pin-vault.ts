@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { credentialContext } from '@countersign/stored-secrets';
+import { credentialContext, PIN_HISTORY_KIND } from '@countersign/stored-secrets';
 import {
   PinVault,
   type Answers,
@@ -120,11 +120,18 @@ export class ArgonPinVault extends PinVault {
     if (earlier.length === 0) return Promise.resolve(-1);
     return this.#reserved(async () => {
       for (const [place, credential] of earlier.entries()) {
-        const stored = await this.#unwrapIfWhole(credential);
+        const stored = await this.#ifWhole(this.#unwrapHash(credential));
         if (await this.#pool.run(ENROLMENTS, () => this.#isRight(pin, stored))) return place;
       }
       return -1;
     });
+  }
+
+  override async retire(credential: StoredCredential): Promise<StoredCredential> {
+    const stored = await this.#ifWhole(this.#unwrap(credential));
+    if (stored === undefined) return credential;
+    const row = { ...credential, kind: PIN_HISTORY_KIND } as const;
+    return { ...row, ...this.#wrap(stored, row) };
   }
 
   /** With nothing stored: a hash of the same cost, and wrong. */
@@ -203,9 +210,9 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** A broken earlier PIN must not keep its owner from getting a new one, which is what mends it. */
-  async #unwrapIfWhole(credential: StoredCredential): Promise<string | undefined> {
+  async #ifWhole(opened: Promise<string>): Promise<string | undefined> {
     try {
-      return await this.#unwrapHash(credential);
+      return await opened;
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
       throw error;

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { keyFault, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
+import { countToRewrap, keyFault, rewrap, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
 import { type StoredCredential } from '../ports.js';
 import { attemptOf, spentOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
@@ -40,7 +40,7 @@ async function build(): Promise<void> {
   const wake = (): void => undefined;
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
-  attempts = new PostgresAttemptStore(service, wake, () => false, report);
+  attempts = new PostgresAttemptStore(service, hash, wake, () => false, report);
   vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10, report });
 }
 
@@ -53,7 +53,9 @@ beforeEach(async () => {
 async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
   await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
   const replaces = (await subjects.enrolled(randomUUID(), tenant, subject, 'pin'))?.version ?? 0;
-  const credential = credentialOf({ replaces, cap: 50, wrap: await vault.prepare(pin) });
+  const [inForce] = (await subjects.enrolled(randomUUID(), tenant, subject, 'pin'))?.latest ?? [];
+  const earlier = inForce && (await vault.retire(inForce));
+  const credential = credentialOf({ replaces, earlier, cap: 50, wrap: await vault.prepare(pin) });
   await subjects.enrol(randomUUID(), tenant, subject, credential);
 }
 
@@ -151,6 +153,41 @@ describe('a write to the tables', () => {
       await expect(compare(PIN, await stored(tenant, subject))).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
     }
     expect(await findings()).toHaveLength(2);
+  });
+
+  const PUT_BACK = `UPDATE verification.credentials c SET version = h.version, key_id = h.key_id, wrapped = h.wrapped
+    FROM verification.credential_history h WHERE h.tenant = c.tenant AND h.subject_id = c.subject_id`;
+
+  it('that puts an earlier PIN back in force verifies nobody, and is reported', async () => {
+    await enrol('acme', 'alice', PIN);
+    await enrol('acme', 'alice', '19283746');
+    const { latest } = (await subjects.enrolled(randomUUID(), 'acme', 'alice', 'pin')) ?? { latest: [] };
+    expect([await vault.placeAmong('19283746', latest), await vault.placeAmong(PIN, latest)]).toEqual([0, 1]);
+    await database.query(PUT_BACK);
+    await expect(compare(PIN, await stored('acme', 'alice'))).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    expect(await findings()).toEqual([{ tenant: 'acme', subject: 'alice', what: 'credential', reason: 'altered' }]);
+  });
+
+  it('finds no earlier PIN of an older release to put back once it was wrapped anew, under the same key', async () => {
+    await enrol('acme', 'alice', PIN);
+    const before = await stored('acme', 'alice');
+    await enrol('acme', 'alice', '19283746');
+    await database.query('UPDATE verification.credential_history SET bound = false, key_id = $1, wrapped = $2', [
+      before.keyId,
+      before.wrapped,
+    ]);
+    const place = async (): Promise<number> =>
+      vault.placeAmong(PIN, (await subjects.enrolled(randomUUID(), 'acme', 'alice', 'pin'))?.latest ?? []);
+    expect(await place()).toBe(1);
+    expect(await countToRewrap({ database, keyring })).toBe(1);
+    expect(await rewrap({ database, keyring })).toContainEqual({
+      ...{ column: 'credential history', rewrapped: 1, broken: 0 },
+    });
+    expect(await countToRewrap({ database, keyring })).toBe(0);
+    expect(await place()).toBe(1);
+    expect(await keyFault(database, keyring)).toBeUndefined();
+    await database.query(PUT_BACK);
+    await expect(compare(PIN, await stored('acme', 'alice'))).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });
 
   it('that swaps profiles is refused before anything is compared, and is reported', async () => {

@@ -8,7 +8,7 @@ interface StateRow {
   method: Method;
   enrolled_at: Date | null;
   must_change: boolean | null;
-  recent: number | null;
+  recent: number;
   failures: number | null;
   disabled: boolean | null;
   locked_until: Date | null;
@@ -18,11 +18,13 @@ interface StateRow {
 
 /**
  * One row for each method, and none where there is no such subject. Neither wrapped bytes nor a cap, which tells how long
- * a PIN is, are read. $1 tenant, $2 subject, $3 methods, $4 the key of each one's counter
+ * a PIN is, are read. $1 tenant, $2 subject, $3 methods, $4 the key of each one's counter,
+ * $5 seconds
  */
 const STATE = `
 SELECT m.method, c.enrolled_at, c.must_change, g.failures, g.disabled, s.updated_at,
-  cardinality(g.recent) + cardinality(g.stranger_recent) AS recent,
+  (SELECT count(*)::int FROM unnest(g.recent || g.stranger_recent) AS r
+   WHERE r > clock_timestamp() - make_interval(secs => $5)) AS recent,
   (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
    WHERE u > clock_timestamp()) AS locked_until,
   (SELECT count(*)::int FROM verification.subject_phones n
@@ -34,16 +36,27 @@ LEFT JOIN verification.guards g ON g.tenant = s.tenant AND g.guard_key = m.guard
 WHERE s.tenant = $1 AND s.subject_id = $2
 ORDER BY m.place`;
 
-/** @param guardKey keyed hash of the subject's id. @returns undefined: no such subject */
+/**
+ * @param guardKey keyed hash of the subject's id
+ * @param windowSeconds guesses that are older are not shown: no window holds them any more
+ * @returns undefined: no such subject
+ */
 export async function readState(
   database: Database,
   tenant: string,
   subject: string,
   guardKey: string,
+  windowSeconds: number,
 ): Promise<SubjectState | undefined> {
   const rows = await database
     .forTenants([tenant])
-    .query<StateRow>(STATE, [tenant, subject, METHODS, METHODS.map((method) => guardRow(guardKey, method))]);
+    .query<StateRow>(STATE, [
+      tenant,
+      subject,
+      METHODS,
+      METHODS.map((method) => guardRow(guardKey, method)),
+      windowSeconds,
+    ]);
   const pin = rows.find(({ method }) => method === 'pin');
   if (!pin) return undefined;
   const credentials = rows.flatMap((row) =>
@@ -73,7 +86,7 @@ export async function readState(
 function counterOf(row: StateRow): GuessCounter {
   const disabled = row.disabled ?? false;
   return {
-    attemptsInWindow: row.recent ?? 0,
+    attemptsInWindow: row.recent,
     lockedUntil: row.locked_until?.toISOString(),
     consecutiveFailures: shownFailures({ failures: row.failures ?? 0, disabled }),
     disabled,

@@ -1,8 +1,8 @@
 import { type KeyedHash } from '@countersign/sealing';
 import { METHODS, type Method } from '@countersign/contracts';
-import { LOWEST_CAP } from '../domain/attempts.js';
+import { FRESH, LOWEST_CAP, renew, type Guard } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
-import { type GuessCounter, type SubjectState } from '../domain/subject-state.js';
+import { shownFailures, type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
   type Enrolled,
@@ -12,6 +12,7 @@ import {
   type StoredCredential,
   type SubjectChange,
 } from '../ports.js';
+import { type MemoryAttemptStore } from './attempt.memory-store.js';
 
 interface Subject {
   profile: Profile;
@@ -21,21 +22,17 @@ interface Subject {
   mustChange: boolean;
 }
 
-/** Counters are the attempt store's: this twin has none. */
-const UNTRIED: GuessCounter = {
-  attemptsInWindow: 0,
-  lockedUntil: undefined,
-  consecutiveFailures: 0,
-  disabled: false,
-};
-
 /** The twin of the PostgreSQL store for tests of use cases. */
 export class MemorySubjectStore extends SubjectStore {
   readonly #subjects = new Map<string, Subject>();
   readonly #phones = new Map<string, string>();
   readonly #seen = new Set<string>();
 
-  constructor(private readonly hash: KeyedHash) {
+  constructor(
+    private readonly hash: KeyedHash,
+    /** Whose counters a new credential renews. */
+    private readonly attempts: MemoryAttemptStore,
+  ) {
     super();
   }
 
@@ -45,7 +42,7 @@ export class MemorySubjectStore extends SubjectStore {
     const known = subject !== undefined && id !== undefined;
     return Promise.resolve({
       id: known ? id : undefined,
-      guardKey: known ? this.hash.hash('guard', tenant, 'id', id) : this.hash.hash('guard', tenant, kind, ref),
+      guardKey: known ? this.hash.subjectKey(tenant, 'id', id) : this.hash.subjectKey(tenant, kind, ref),
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
       credential: subject?.credentials[method]?.[0],
@@ -79,6 +76,7 @@ export class MemorySubjectStore extends SubjectStore {
         repeated: this.#seen.has(commandId),
         phones: known.profile.phones ?? [],
         version: latest[0]?.version ?? 0,
+        disabled: this.#guard(tenant, subject, kind).disabled,
         latest,
       },
     );
@@ -88,7 +86,7 @@ export class MemorySubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, keepsOld, mustChange, cap, wrap }: NewCredential,
+    { kind, replaces, again, earlier, mustChange, cap, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
@@ -97,14 +95,15 @@ export class MemorySubjectStore extends SubjectStore {
     if ((before[0]?.version ?? 0) !== replaces) return Promise.resolve('outdated');
     this.#seen.add(commandId);
     const row = { kind, tenant, subject, version: replaces + 1 };
-    const earlier = keepsOld ? before : before.slice(1);
-    known.credentials[kind] = [{ ...row, ...wrap(row) }, ...earlier].slice(0, kind === 'pin' ? PIN_HISTORY : 1);
+    const kept = [...(earlier && before.length > 0 ? [earlier] : []), ...before.slice(1)];
+    known.credentials[kind] = [{ ...row, ...wrap(row) }, ...kept].slice(0, PIN_HISTORY);
     known.caps[kind] = cap;
     if (kind === 'pin') known.mustChange = mustChange;
+    if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, renew);
     return Promise.resolve(before.length > 0 ? 'updated' : 'created');
   }
 
-  override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
+  override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve(undefined);
     return Promise.resolve({
@@ -113,15 +112,32 @@ export class MemorySubjectStore extends SubjectStore {
       pinMustChange: known.mustChange,
       knowledgeEnrolled: known.credentials.knowledge !== undefined,
       phones: known.profile.phones?.length ?? 0,
-      ...UNTRIED,
+      ...this.#counter(tenant, subject, 'pin', windowSeconds),
       credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
         method,
         enrolledAt: new Date(0).toISOString(),
         mustChange: method === 'pin' && known.mustChange,
-        ...UNTRIED,
+        ...this.#counter(tenant, subject, method, windowSeconds),
       })),
       updatedAt: new Date(0).toISOString(),
     });
+  }
+
+  #guard(tenant: string, subject: string, method: Method): Guard {
+    return this.attempts.guard(tenant, this.hash.subjectKey(tenant, 'id', subject), method) ?? FRESH;
+  }
+
+  #counter(tenant: string, subject: string, method: Method, windowSeconds: number): GuessCounter {
+    const { known, strangers, disabled, failures } = this.#guard(tenant, subject, method);
+    const now = this.attempts.now();
+    const recent = [...known.recent, ...strangers.recent].filter((at) => at > now - windowSeconds * 1000);
+    const locks = [known, strangers].flatMap(({ lockedUntil: until = 0 }) => (until > now ? [until] : []));
+    return {
+      attemptsInWindow: recent.length,
+      lockedUntil: locks.length > 0 ? new Date(Math.max(...locks)).toISOString() : undefined,
+      consecutiveFailures: shownFailures({ failures, disabled }),
+      disabled,
+    };
   }
 
   /** False: there is no such subject. */

@@ -17,31 +17,35 @@ LATERAL (
 
 /**
  * A subject with its latest credentials of a kind, the one in force first; one row without a credential when there is
- * none. $1 tenant, $2 subject, $3 kind, $4 command, $5 how many credentials at most
+ * none. $1 tenant, $2 subject, $3 kind, $4 command, $5 how many credentials at most, $6 the
+ * key of the counter
  */
 export const ENROLLED = `
 SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
   EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
-  c.version AS credential_version, c.key_id, c.wrapped
+  EXISTS (SELECT FROM verification.guards g WHERE g.tenant = $1 AND g.guard_key = $6 AND g.disabled) AS disabled,
+  c.version AS credential_version, c.key_id, c.wrapped, c.is_history
 FROM verification.subjects s
 LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
 LEFT JOIN LATERAL (
-  SELECT version, key_id, wrapped FROM verification.credentials
+  SELECT version, key_id, wrapped, false AS is_history FROM verification.credentials
   WHERE tenant = s.tenant AND subject_id = s.subject_id AND kind = $3
   UNION ALL
-  SELECT version, key_id, wrapped FROM verification.credential_history
+  SELECT version, key_id, wrapped, bound FROM verification.credential_history
   WHERE tenant = s.tenant AND subject_id = s.subject_id AND kind = $3
   ORDER BY version DESC LIMIT $5
 ) c ON true
 WHERE s.tenant = $1 AND s.subject_id = $2
 ORDER BY c.version DESC`;
 
-/** Moves the credential in force into the history, and drops what is too old. $1 tenant, $2 subject, $3 kind, $4 kept */
+/**
+ * Keeps a credential that is in force no more, and drops what is too old. $1 tenant, $2 subject, $3 kind, $4 kept,
+ * $5 version, $6 key, $7 wrapped, $8 bound to the history
+ */
 export const KEEP_OLD = `
 WITH kept AS (
-  INSERT INTO verification.credential_history (tenant, subject_id, kind, version, key_id, wrapped)
-  SELECT tenant, subject_id, kind, version, key_id, wrapped FROM verification.credentials
-  WHERE tenant = $1 AND subject_id = $2 AND kind = $3
+  INSERT INTO verification.credential_history (tenant, subject_id, kind, version, key_id, wrapped, bound)
+  VALUES ($1, $2, $3, $5, $6, $7, $8)
 )
 DELETE FROM verification.credential_history
 WHERE tenant = $1 AND subject_id = $2 AND kind = $3 AND version NOT IN (

@@ -1,9 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
-import { type CredentialRow, type NewCredential, type SubjectStore, type WrappedCredential } from '../ports.js';
+import {
+  type Attempt,
+  type AttemptStore,
+  type CredentialRow,
+  type NewCredential,
+  type SubjectStore,
+  type WrappedCredential,
+} from '../ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 
 export interface SubjectBed {
   readonly store: SubjectStore;
+  /** Lets time pass for both stores. */
+  advance(seconds: number): Promise<void>;
+  /** Over the same counters. */
+  readonly attempts: AttemptStore;
   /** Keyed hash of a telephone number, as a verification names it. */
   phone(tenant: string, e164: string): string;
 }
@@ -15,7 +27,7 @@ const wrap = ({ kind, tenant, subject, version }: CredentialRow): WrappedCredent
 });
 
 export function credentialOf(more: Partial<NewCredential> = {}): NewCredential {
-  return { kind: 'pin', replaces: 0, keepsOld: true, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
+  return { kind: 'pin', replaces: 0, again: false, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
 }
 
 /** What every subject store promises; run on the twin and on PostgreSQL. */
@@ -33,6 +45,11 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
   };
   const enrol = (tenant: string, more: Partial<NewCredential> = {}, commandId: string = randomUUID()) =>
     bed.store.enrol(commandId, tenant, 'alice', credentialOf(more));
+  /** The one in force, as it goes to the history. */
+  const retired = async (tenant: string): Promise<Partial<NewCredential>> => {
+    const [inForce] = (await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin'))?.latest ?? [];
+    return inForce ? { replaces: inForce.version, earlier: { ...inForce, kind: 'pin-history' } } : {};
+  };
   const enrolled = async (tenant: string, kind: 'pin' | 'knowledge' = 'pin', commandId: string = randomUUID()) => {
     const found = await bed.store.enrolled(commandId, tenant, 'alice', kind);
     return found && { ...found, latest: found.latest.map(({ wrapped }) => wrapped.toString()) };
@@ -60,14 +77,14 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.find(other, 'phone', number, 'pin')).toMatchObject({ id: undefined, credential: undefined });
     expect((await bed.store.find(other, 'id', 'alice', 'pin')).credential).toBeUndefined();
     expect(await bed.store.enrolled(randomUUID(), other, 'bob', 'pin')).toBeUndefined();
-    expect(await bed.store.state(other, 'bob')).toBeUndefined();
+    expect(await bed.store.state(other, 'bob', POLICY.windowSeconds)).toBeUndefined();
   });
 
   it('gives a number to one subject of a tenant, and changes nothing when it is taken', async () => {
     const tenant = await create(['+12025550123', '+12025550124']);
     const change = (subject: string, phones: string[]) => bed.store.change(randomUUID(), tenant, subject, { phones });
     expect(await change('bob', ['+12025550125', '+12025550124'])).toBe('taken');
-    expect(await bed.store.state(tenant, 'bob')).toBeUndefined();
+    expect(await bed.store.state(tenant, 'bob', POLICY.windowSeconds)).toBeUndefined();
     expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550125'), 'pin')).id).toBeUndefined();
     expect(await change('alice', ['+12025550123'])).toBe('updated');
     expect(await change('bob', ['+12025550124'])).toBe('created');
@@ -75,23 +92,74 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
 
   it(`remembers the last ${PIN_HISTORY} PINs, the one in force first, and no more`, async () => {
     const tenant = await create(['+12025550123']);
-    expect(await enrolled(tenant)).toEqual({ repeated: false, phones: ['+12025550123'], version: 0, latest: [] });
+    expect(await enrolled(tenant)).toEqual({
+      ...{ repeated: false, disabled: false },
+      ...{ phones: ['+12025550123'], version: 0, latest: [] },
+    });
     for (let replaces = 0; replaces <= PIN_HISTORY; replaces++) {
-      expect(await enrol(tenant, { replaces })).toBe(replaces === 0 ? 'created' : 'updated');
+      expect(await enrol(tenant, await retired(tenant))).toBe(replaces === 0 ? 'created' : 'updated');
     }
     const latest = Array.from({ length: PIN_HISTORY }, (_, n) => `pin/${tenant}/alice/${PIN_HISTORY + 1 - n}`);
     expect(await enrolled(tenant)).toMatchObject({ version: PIN_HISTORY + 1, latest });
+    const kinds = (await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin'))?.latest.map(({ kind }) => kind);
+    expect(kinds).toEqual(['pin', ...Array<string>(PIN_HISTORY - 1).fill('pin-history')]);
   });
 
   it('does not remember a PIN that was enrolled again, nor answers', async () => {
     const tenant = await create();
     await enrol(tenant);
-    await enrol(tenant, { replaces: 1, keepsOld: false });
+    await enrol(tenant, { replaces: 1, again: true });
     expect((await enrolled(tenant))?.latest).toEqual([`pin/${tenant}/alice/2`]);
     await enrol(tenant, { kind: 'knowledge' });
-    await enrol(tenant, { kind: 'knowledge', replaces: 1, keepsOld: false });
+    await enrol(tenant, { kind: 'knowledge', replaces: 1 });
     expect((await enrolled(tenant, 'knowledge'))?.latest).toEqual([`knowledge/${tenant}/alice/2`]);
     expect((await enrolled(tenant))?.version).toBe(2);
+  });
+
+  describe('the counter of a credential', () => {
+    const caller = 'c'.repeat(64);
+    const lanes = { ...POLICY, perWindow: 10, strangersPerWindow: 5 };
+    /** Verified once by `caller`, then failed at twice by others, then disabled by the caller. */
+    const disabled = async (): Promise<{ tenant: string; attempt: (by?: string) => Attempt }> => {
+      const tenant = await create();
+      await enrol(tenant);
+      const { guardKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const attempt = (by?: string) => attemptOf({ tenant, guardKey, subject: 'alice', cap: 4, caller: by });
+      const first = attempt(caller);
+      await bed.attempts.close(verdictOf(first, spentOf(await bed.attempts.spend(first, lanes)), 'verified'));
+      for (const by of [undefined, undefined, caller, caller]) await bed.attempts.spend(attempt(by), lanes);
+      expect((await enrolled(tenant))?.disabled).toBe(true);
+      return { tenant, attempt };
+    };
+
+    it('forgives nothing and forgets nobody when the secret in force is enrolled again', async () => {
+      const { tenant, attempt } = await disabled();
+      const before = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
+      expect(await enrol(tenant, { replaces: 1, again: true })).toBe('updated');
+      const { credentials, ...counter } = (await bed.store.state(tenant, 'alice', POLICY.windowSeconds)) ?? {
+        credentials: [],
+      };
+      expect({ ...counter, updatedAt: '' }).toMatchObject({
+        ...{ disabled: true, consecutiveFailures: before?.consecutiveFailures },
+        attemptsInWindow: before?.attemptsInWindow,
+      });
+      expect(credentials[0]).toMatchObject({ disabled: true });
+      expect((await enrolled(tenant))?.disabled).toBe(true);
+      const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
+      expect(spent).toMatchObject({ granted: false, stranger: false });
+    });
+
+    it('starts anew with another secret, at which nobody has failed or succeeded', async () => {
+      const { tenant, attempt } = await disabled();
+      await enrol(tenant, { replaces: 1 });
+      expect((await enrolled(tenant))?.disabled).toBe(false);
+      expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
+        disabled: false,
+        consecutiveFailures: 0,
+      });
+      const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
+      expect(spent).toMatchObject({ granted: true, stranger: true });
+    });
   });
 
   it('enrols in the place of the version that was named, or not at all', async () => {
@@ -121,14 +189,30 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     await enrol(tenant, { kind: 'knowledge' });
     expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(true);
     expect((await bed.store.find(tenant, 'id', 'alice', 'knowledge')).mustChange).toBe(false);
-    expect(await bed.store.state(tenant, 'alice')).toMatchObject({
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
       pinEnrolled: true,
       pinMustChange: true,
       knowledgeEnrolled: true,
     });
     await enrol(tenant, { replaces: 1 });
     expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(false);
-    expect(await bed.store.state(tenant, 'alice')).toMatchObject({ pinMustChange: false });
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ pinMustChange: false });
+  });
+
+  it('shows the guesses that are in a window, and none whose window is over', async () => {
+    const tenant = await create();
+    const { guardKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    const attempt = () => attemptOf({ tenant, guardKey, subject: 'alice' });
+    await bed.attempts.spend(attempt(), POLICY);
+    await bed.advance(POLICY.windowSeconds / 2);
+    await bed.attempts.spend(attempt(), POLICY);
+    const shown = async () => (await bed.store.state(tenant, 'alice', POLICY.windowSeconds))?.attemptsInWindow;
+    expect(await shown()).toBe(2);
+    await bed.advance(POLICY.windowSeconds / 2 + 1);
+    expect(await shown()).toBe(1);
+    await bed.advance(POLICY.windowSeconds / 2);
+    expect(await shown()).toBe(0);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ consecutiveFailures: 2 });
   });
 
   it('shows everything that is enrolled and nothing of what is stored, to people who manage it', async () => {
@@ -138,16 +222,16 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       ...{ subject: 'alice', pinEnrolled: false, pinMustChange: false, knowledgeEnrolled: false, phones: 1 },
       ...{ ...counter, credentials: [], updatedAt: expect.any(String) as unknown },
     };
-    expect(await bed.store.state(tenant, 'alice')).toEqual(nothing);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(nothing);
     await enrol(tenant, { kind: 'knowledge' });
     const shown = (method: string, mustChange = false) => ({
       ...{ method, mustChange, ...counter },
       enrolledAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
     });
     const one = { ...nothing, knowledgeEnrolled: true, credentials: [shown('knowledge')] };
-    expect(await bed.store.state(tenant, 'alice')).toEqual(one);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(one);
     await enrol(tenant, { mustChange: true, cap: 50 });
-    expect(await bed.store.state(tenant, 'alice')).toEqual({
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual({
       ...{ ...one, pinEnrolled: true, pinMustChange: true },
       credentials: [shown('pin', true), shown('knowledge')],
     });

@@ -5,6 +5,7 @@ import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { guardRow } from '../domain/attempts.js';
 import { attemptOf, POLICY } from './attempt.store.contract.js';
+import { ageGuards } from './guard.aging.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
@@ -29,7 +30,14 @@ beforeAll(async () => {
 afterAll(() => tables.close());
 
 describe('the PostgreSQL subject store', () => {
-  subjectStoreContract(() => Promise.resolve({ store, phone: (tenant, e164) => hash.hash('phone', tenant, e164) }));
+  subjectStoreContract(() =>
+    Promise.resolve({
+      store,
+      attempts: new PostgresAttemptStore(service, hash, () => undefined),
+      advance: (seconds) => ageGuards(database, seconds),
+      phone: (tenant, e164) => hash.hash('phone', tenant, e164),
+    }),
+  );
 
   it('records what was enrolled, by whom and in which version, in the transaction of the enrolment', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
@@ -56,8 +64,8 @@ describe('the PostgreSQL subject store', () => {
     await store.change(randomUUID(), tenant, 'alice', {});
     for (const kind of ['pin', 'knowledge'] as const)
       await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind }));
-    const attempts = new PostgresAttemptStore(service, () => undefined);
-    const guardKey = hash.hash('guard', tenant, 'id', 'alice');
+    const attempts = new PostgresAttemptStore(service, hash, () => undefined);
+    const guardKey = hash.subjectKey(tenant, 'id', 'alice');
     const guess = (method: Method) =>
       attempts.spend(attemptOf({ tenant, guardKey, subject: 'alice', method }), { ...POLICY, perWindow: 3 });
     await guess('pin');
@@ -69,14 +77,14 @@ describe('the PostgreSQL subject store', () => {
       { method: 'pin', ...pin },
       { method: 'knowledge', ...knowledge },
     ].map((one) => expect.objectContaining(one) as unknown);
-    expect(await store.state(tenant, 'alice')).toMatchObject({ ...pin, credentials });
+    expect(await store.state(tenant, 'alice', 900)).toMatchObject({ ...pin, credentials });
 
     await database.query(
       `UPDATE verification.guards SET disabled = true, stranger_locked_until = clock_timestamp()
        WHERE tenant = $1 AND guard_key = $2`,
       [tenant, guardRow(guardKey, 'knowledge')],
     );
-    expect(await store.state(tenant, 'alice')).toMatchObject({
+    expect(await store.state(tenant, 'alice', 900)).toMatchObject({
       disabled: false,
       credentials: [{ disabled: false }, { disabled: true, lockedUntil: undefined }],
     });

@@ -4,6 +4,7 @@ import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type KeyedHash, type Keyring } from '@countersign/sealing';
 import { SteadyClock } from '@countersign/service';
+import { PIN_HISTORY_KIND } from '@countersign/stored-secrets';
 import { guardRow } from '../domain/attempts.js';
 import { PIN_HISTORY } from '../domain/pin-rules.js';
 import { type SubjectState } from '../domain/subject-state.js';
@@ -39,8 +40,10 @@ interface FoundRow {
 interface EnrolledRow extends StoredProfile {
   wrapped: Buffer | null;
   repeated: boolean;
+  disabled: boolean;
   credential_version: number | null;
   key_id: string | null;
+  is_history: boolean | null;
 }
 
 /** A reference as a verification names it. */
@@ -80,9 +83,7 @@ export class PostgresSubjectStore extends SubjectStore {
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref, method });
     // A known subject has one counter, whether it was named by id or by number.
-    const guardKey = row
-      ? this.hash.hash('guard', tenant, 'id', row.subject_id)
-      : this.hash.hash('guard', tenant, kind, ref);
+    const guardKey = row ? this.hash.subjectKey(tenant, 'id', row.subject_id) : this.hash.subjectKey(tenant, kind, ref);
     const decoyCap = await this.#decoyCaps.of(tenant, method, guardKey);
     if (!row) {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
@@ -152,18 +153,22 @@ export class PostgresSubjectStore extends SubjectStore {
   ): Promise<Enrolled | undefined> {
     const rows = await this.database
       .forTenants([tenant])
-      .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, PIN_HISTORY]);
+      .query<EnrolledRow>(ENROLLED, [
+        ...[tenant, subject, kind, commandId, PIN_HISTORY],
+        guardRow(this.hash.subjectKey(tenant, 'id', subject), kind),
+      ]);
     const [first] = rows;
     if (!first) return undefined;
-    const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped }) =>
+    const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped, is_history: isHistory }) =>
       version === null || keyId === null || wrapped === null
         ? []
-        : [{ kind, tenant, subject, version, keyId, wrapped }],
+        : [{ kind: isHistory === true ? PIN_HISTORY_KIND : kind, tenant, subject, version, keyId, wrapped }],
     );
     return {
       repeated: first.repeated,
       phones: (await this.#openProfile(tenant, first)).phones ?? [],
       version: latest[0]?.version ?? 0,
+      disabled: first.disabled,
       latest,
     };
   }
@@ -174,8 +179,8 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, mustChange, cap, by } = credential;
-    const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
+    const { kind, replaces, again, earlier, mustChange, cap, by } = credential;
+    const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
@@ -189,11 +194,15 @@ export class PostgresSubjectStore extends SubjectStore {
       if (seen) return 'updated';
       if ((before?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.first(tx, INBOX, commandId);
-      if (before && credential.keepsOld) await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1]);
+      if (before && earlier) {
+        const { version, keyId, wrapped } = earlier;
+        const kept = [version, keyId, wrapped, earlier.kind === PIN_HISTORY_KIND];
+        await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1, ...kept]);
+      }
       const version = replaces + 1;
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
       await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
-      altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
+      if (!again) altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
         credential: kind,
         version,
@@ -207,8 +216,8 @@ export class PostgresSubjectStore extends SubjectStore {
     return result;
   }
 
-  override state(tenant: string, subject: string): Promise<SubjectState | undefined> {
-    return readState(this.database, tenant, subject, this.hash.hash('guard', tenant, 'id', subject));
+  override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
+    return readState(this.database, tenant, subject, this.hash.subjectKey(tenant, 'id', subject), windowSeconds);
   }
 
   async #lock(
@@ -251,7 +260,7 @@ export class PostgresSubjectStore extends SubjectStore {
       time: (row?.now ?? new Date(0)).toISOString(),
       tenant,
       subject,
-      subjectKey: this.hash.hash('guard', tenant, 'id', subject),
+      subjectKey: this.hash.subjectKey(tenant, 'id', subject),
       commandId,
       detail,
     });
