@@ -3,9 +3,7 @@ import { availableParallelism } from 'node:os';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { Pool } from 'pg';
 import { RateLimiterPostgres } from 'rate-limiter-flexible';
-import { RateLimit1764000000002 } from '../apps/rate-limit/migrations/1764000000002-rate-limit.js';
-import { Limits1764000600001 } from '../apps/rate-limit/migrations/1764000600001-limits.js';
-import { RateLimitTenantRows1764000700002 } from '../apps/rate-limit/migrations/1764000700002-tenant-rows.js';
+import { RATE_LIMIT_MIGRATIONS } from '../apps/rate-limit/migrations/index.js';
 import { type Question } from '../apps/rate-limit/src/domain/decide.js';
 import { type Rule } from '../apps/rate-limit/src/domain/rule.js';
 import { PostgresLimitStore } from '../apps/rate-limit/src/store/limit.store.js';
@@ -45,6 +43,7 @@ function question(caller: string, rule: Rule): Question {
       check('subjectsPerCaller', caller, { limit: 5, periodSeconds: 3600 }),
     ],
     command: String(randomInt(2 ** 47)),
+    repeatSeconds: 60,
     member: '1',
   };
 }
@@ -87,7 +86,7 @@ const peers: Rate[] = [];
 const border = { ours: 0, peer: 0 };
 await Stand.with(async (stand) => {
   const url = stand.databaseUrl;
-  const migrations = [RateLimit1764000000002, Limits1764000600001, RateLimitTenantRows1764000700002];
+  const migrations = RATE_LIMIT_MIGRATIONS;
   const database: Database = await openDatabase({ url, schema: 'rate_limit', migrations, applicationName: 'bench' });
   const pool = new Pool({ connectionString: url, max: 10 });
   const store = new PostgresLimitStore(database);

@@ -82,4 +82,23 @@ describe('four copies of the rate limiter', () => {
     },
     240_000,
   );
+
+  it('answer again what they let through when it comes to another adapter, which refuses its caller', async () => {
+    await product.add('swaig-adapter');
+    const [here, there] = [0, 1];
+    const [caller, nobody] = [newPhone(), newName('nobody')];
+    const callOf = (n: number) => ({
+      ...{ pin: '48213', customerId: `${nobody}-${n}`, caller },
+      ...{ callId: `${nobody}-call`, session: nobody },
+    });
+    const answers: Answer[] = [];
+    for (let n = 0; n < LIMIT; n++) answers.push(await client.swaig(agent, callOf(n), here));
+    const refusals = [LIMIT, LIMIT + 1].map((n) => client.swaig(agent, callOf(n), there));
+    expect([passed(answers), refused(await Promise.all(refusals))]).toEqual([LIMIT, 2]);
+    for (const n of [LIMIT - 1, 0]) {
+      const repeated = await client.swaig(agent, callOf(n), there);
+      expect(repeated.json).toEqual(answers[n]?.json);
+    }
+    expect(refused([await client.swaig(agent, callOf(LIMIT + 2), there)])).toBe(1);
+  }, 120_000);
 });

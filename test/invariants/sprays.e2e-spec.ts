@@ -87,6 +87,20 @@ describe('one PIN tried at two hundred subjects', () => {
     expect(saying('does not match', answers)).toBe(SUBJECTS);
     for (const { value } of [byPin, byAgent]) expect(JSON.stringify(value)).not.toContain('73920516');
   }, 120_000);
+
+  it('at one subject from ten numbers is reported under the key of its attempts, whoever it is', async () => {
+    const subject = subjects[0] ?? '';
+    const begun = Date.now();
+    await Promise.all(
+      Array.from({ length: 10 }, () => client.swaig(agent, { pin: '99481', customerId: subject, caller: newPhone() })),
+    );
+    const { value } = await first('signal.distributed', 'caller', begun);
+    const attempts = events
+      .ofTenants([tenant])
+      .filter(({ type, value: { user } }) => type.includes('attempt.') && (user as Json)['uid'] === subject);
+    expect(attempts.map((one) => unmapped(one.value)['subject_key'])).toContain(unmapped(value)['subject_key']);
+    expect(JSON.stringify(value)).not.toContain(subject);
+  }, 120_000);
 });
 
 function saying(words: string, answers: readonly Answer[]): number {

@@ -7,7 +7,7 @@ import {
   type RefusalsCounted,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { ServiceError, type Clock } from '@countersign/service';
+import { RecentIds, ServiceError, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
 import { EXACT_LIMIT } from './domain/rule.js';
 import { type OverLimit, type Remembered } from './over-limit.js';
@@ -15,6 +15,11 @@ import { type LimitStore, type StoreDecision } from './ports.js';
 import { type Questions } from './questions.js';
 import { type Report } from './report.js';
 import { type Watch } from './watch.js';
+
+/** How long it is known at least that a count of a front door was taken: it tells again every two seconds. */
+const TOLD_AGAIN_MS = 60_000;
+/** Counts that are known, at most, of each of two generations: what a few front doors hand over at once. */
+const MOST_COUNTS = 50_000;
 
 /** What became of requests, for metrics. `source`: whether the store was asked. */
 export type Observe = (
@@ -28,6 +33,8 @@ export type Observe = (
  * and without a policy nothing passes, and the caller hears so at once instead of at the time-out.
  */
 export class AdmitRequest {
+  readonly #counted = new RecentIds(TOLD_AGAIN_MS, MOST_COUNTS);
+
   constructor(
     private readonly questions: Questions,
     private readonly store: LimitStore,
@@ -47,10 +54,15 @@ export class AdmitRequest {
     try {
       const remembered = this.overLimit.find(question, this.clock.now());
       if (remembered) return await this.#refuse(request, question, remembered, 'memory');
+      const { generation } = this.overLimit;
       const decision = await this.store.admit(question);
       this.#tell(request, question, decision);
       const { refusedBy } = decision;
-      if (refusedBy) return await this.#refuse(request, question, await this.#withMet(question, refusedBy), 'store');
+      if (refusedBy) {
+        const by = await this.#withKnown(question, refusedBy);
+        this.overLimit.refused(question, by, this.clock.now(), generation);
+        return await this.#refuse(request, question, by, 'store');
+      }
       this.overLimit.admitted(question, this.clock.now());
       this.observe('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
@@ -63,17 +75,26 @@ export class AdmitRequest {
 
   /**
    * Takes note of guesses that a front door has refused by itself, as if they had come here: signals and the record miss
-   * none of them.
+   * none of them. What a front door tells twice, because it did not hear that it was heard, counts once.
    */
   refusedBefore(counted: RefusalsCounted): void {
     const posed = this.questions.of(counted);
-    if (posed === undefined) return;
+    const { countId } = counted;
+    if (posed === undefined || (countId !== undefined && this.#counted.has(countId))) return;
+    if (countId !== undefined) this.#counted.add(countId, this.clock.now());
     this.watch.note(counted, posed.question, posed.signals);
     this.report.count('limit.refused', counted, posed.question, counted.dimension, counted.count);
   }
 
-  /** With whom the caller may go on asking about, so that everybody else is refused from memory. */
-  async #withMet({ checks }: Question, refusedBy: Remembered): Promise<Remembered> {
+  /**
+   * With what is not refused although the limit is reached, so that everything else is refused from memory: repetitions of
+   * what has passed, and, by the limit of subjects, whom the caller may go on asking about.
+   */
+  async #withKnown({ checks, repeatSeconds }: Question, refusedBy: Remembered): Promise<Remembered> {
+    const caller = checks.find(({ dimension }) => dimension === 'caller');
+    if (caller !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
+      return { ...refusedBy, passed: await this.store.passed(caller.key, repeatSeconds) };
+    }
     const check = checks.find(({ dimension }) => dimension === refusedBy.dimension);
     if (check?.dimension !== 'subjectsPerCaller' || check.rule.limit > EXACT_LIMIT) return refusedBy;
     return { ...refusedBy, met: await this.store.met(check.key, check.rule) };
@@ -85,16 +106,15 @@ export class AdmitRequest {
     by: Remembered,
     source: 'store' | 'memory',
   ): Promise<VerificationDecided> {
-    if (source === 'store') this.overLimit.refused(question, by, this.clock.now());
     this.observe('refused', by.dimension, source);
     await this.report.refused(request, question, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));
     const quota = quotaOf(question, by.dimension, { left: 0, resetMs: by.retryMs });
-    const { dimension, met } = by;
+    const { dimension, met, passed } = by;
     return decided(request, {
       outcome: 'rate_limited',
       retryAfterSeconds,
-      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met }) },
+      limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met }), ...(passed && { passed }) },
       ...(quota === undefined ? {} : { quotas: [quota] }),
     });
   }

@@ -67,6 +67,17 @@ describe('managing limits', () => {
     expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.reset');
   });
 
+  it('resets nothing whose fact cannot be recorded', async () => {
+    expect(await passes(20)).toBe(10);
+    bed.log.down = true;
+    const of = { dimension: 'caller', target: callerKey } as const;
+    const reset = message(LimitResetRequested, { ...command, of, reason: 'asked for by the customer' });
+    expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
+    bed.overLimit.forget();
+    bed.log.down = false;
+    expect(await passes(5)).toBe(0);
+  });
+
   it('gives back what a guess has spent that nobody looked at, once', async () => {
     const asked = requestOf();
     await bed.admit.execute(asked);
@@ -76,6 +87,45 @@ describe('managing limits', () => {
     await bed.manage.refund(refund);
     await bed.manage.refund(refund);
     expect(await passes(12)).toBe(1);
+  });
+
+  it('forgets only what a refund is about', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
+    const [asked, other] = [requestOf(), { callerKey: 'd'.repeat(64), subjectRef: 'bob' }];
+    await bed.admit.execute(asked);
+    expect([await passes(2), await passes(3, other)]).toEqual([0, 1]);
+    expect(bed.overLimit.size).toBe(2);
+    const { commandId, tenant, agent, subjectKind, subjectRef } = asked;
+    await bed.manage.refund(
+      message(LimitRefundRequested, { commandId, tenant, agent, subjectKind, subjectRef, callerKey }),
+    );
+    const { decided } = bed.store;
+    expect(await passes(5, other)).toBe(0);
+    expect(bed.store.decided).toBe(decided);
+    expect(await passes(5)).toBe(1);
+  });
+
+  it('tightens a tenant once for many signals, and goes on refusing from memory', async () => {
+    bed.policies.limits = { ...bed.policies.limits, agent: { limit: 4, periodSeconds: 600 } };
+    await bed.manage.refresh();
+    const flood = { callerKey: 'd'.repeat(64), agent: 'desk' };
+    expect(await passes(6, flood)).toBe(4);
+    await bed.manage.override(override(callerKey, 30, 90));
+    expect(bed.overLimit.size).toBe(1);
+    const { decided } = bed.store;
+    expect(await passes(20, flood)).toBe(0);
+    expect(bed.store.decided).toBe(decided);
+    const tightened = (): number => bed.log.facts.filter(({ kind }) => kind === 'limit.tightened').length;
+    const signal = () => bed.manage.tighten({ tenant: 'acme', seconds: 600 });
+    await Promise.all(Array.from({ length: 50 }, signal));
+    await signal();
+    expect(tightened()).toBe(1);
+    expect(bed.overLimit.size).toBe(1);
+    expect(await passes(20, flood)).toBe(0);
+    expect(bed.store.decided).toBe(decided + 1);
+    bed.clock.advance(301_000);
+    await Promise.all([signal(), signal()]);
+    expect(tightened()).toBe(2);
   });
 
   it('shows an operator the limits in force, and nothing of another tenant', async () => {

@@ -15,14 +15,21 @@ import {
 import { ServiceError, type Clock } from '@countersign/service';
 import { ruleFor } from './domain/settings.js';
 import { type OverLimit } from './over-limit.js';
-import { type LimitKeys, type LimitPolicies, type LimitStore, type SettingsStore } from './ports.js';
+import {
+  type LimitKeys,
+  type LimitPolicies,
+  type LimitStore,
+  type SettingsStore,
+  type SettingsVersion,
+} from './ports.js';
 import { type Questions } from './questions.js';
 
 type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
 
 /** What an administrator does with limits, and what other services ask for; keeps this copy in step with the others. */
 export class ManageLimits {
-  #version = '';
+  #version: SettingsVersion = { changes: '', resets: '' };
+  readonly #tightening = new Map<string, Promise<void>>();
 
   constructor(
     private readonly settings: SettingsStore,
@@ -37,7 +44,7 @@ export class ManageLimits {
   /** Reads what another copy has changed. @throws ServiceError DATABASE_UNAVAILABLE */
   async refresh(): Promise<void> {
     const version = await this.settings.version();
-    if (version === this.#version) return;
+    if (version.changes === this.#version.changes) return;
     const now = this.clock.now();
     const read = await this.settings.read();
     this.questions.settings = new Map(
@@ -49,7 +56,8 @@ export class ManageLimits {
         },
       ]),
     );
-    this.overLimit.forget();
+    // Another rule than the one that refused is found by comparison: a signal must not empty the memory during its flood.
+    if (version.resets !== this.#version.resets) this.overLimit.forget();
     this.#version = version;
   }
 
@@ -74,8 +82,8 @@ export class ManageLimits {
     const { of, reason, tenant } = command;
     return this.#answer(command, async () => {
       const { dimension, target = tenant } = of;
-      await this.store.reset(dimension, this.keys.key(dimension, tenant, target));
-      await this.settings.touch(fact('limit.reset', tenant, { dimension, target, reason }));
+      const key = this.keys.key(dimension, tenant, target);
+      await this.settings.reset(dimension, key, fact('limit.reset', tenant, { dimension, target, reason }));
       await this.refresh();
       return found(command, 'updated', {});
     });
@@ -111,11 +119,23 @@ export class ManageLimits {
   /** Gives back what a guess has spent that the product failed to look at. */
   async refund(request: LimitRefundRequested): Promise<void> {
     const posed = this.questions.of(request);
-    if (posed && (await this.store.refund(posed.question))) this.overLimit.forget();
+    if (posed && (await this.store.refund(posed.question))) this.overLimit.givenBack(posed.question);
   }
 
-  /** Halves a tenant's limits for a time. */
+  /**
+   * Halves a tenant's limits for a time. An attacker who makes a signal of each of many keys causes one change, not many:
+   * nothing is done where they are halved for half of that time or longer already.
+   */
   async tighten({ tenant, seconds }: Pick<LimitTightenRequested, 'tenant' | 'seconds'>): Promise<void> {
+    const until = this.questions.settings.get(tenant)?.stricterUntil ?? 0;
+    if (until >= this.clock.now() + seconds * 500) return;
+    const name = `${tenant} ${seconds}`;
+    const underWay = this.#tightening.get(name) ?? this.#tighten(tenant, seconds);
+    this.#tightening.set(name, underWay);
+    await underWay.finally(() => this.#tightening.delete(name));
+  }
+
+  async #tighten(tenant: string, seconds: number): Promise<void> {
     await this.settings.tighten(tenant, seconds, fact('limit.tightened', tenant, { seconds }));
     await this.refresh();
   }

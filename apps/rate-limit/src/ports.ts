@@ -1,4 +1,10 @@
-import { type FactRecorded, type LimitDimension, type LimitPolicy, type SignalPolicy } from '@countersign/contracts';
+import {
+  type FactRecorded,
+  type GuessDescribed,
+  type LimitDimension,
+  type LimitPolicy,
+  type SignalPolicy,
+} from '@countersign/contracts';
 import { type Counter, type Decision, type Question } from './domain/decide.js';
 import { type Rule } from './domain/rule.js';
 import { type Override, type Settings } from './domain/settings.js';
@@ -27,18 +33,29 @@ export abstract class LimitStore {
   abstract admit(question: Question): Promise<StoreDecision>;
   /** Whom a key has met within the period of this limit, up to 64: the members of {@link LimitKeys.short}. */
   abstract met(key: string, rule: Rule): Promise<readonly string[]>;
+  /**
+   * The newest commands of a caller that were let through within so many seconds, up to 64, by the names of
+   * {@link LimitKeys.short}.
+   */
+  abstract passed(callerKey: string, withinSeconds: number): Promise<readonly string[]>;
   /** Takes back what an admitted command has spent. False: there was nothing to take back. */
   abstract refund(question: Question): Promise<boolean>;
-  /** Forgets what a key has used of one limit. */
-  abstract reset(dimension: LimitDimension, key: string): Promise<void>;
   /** What is left of each of these limits, in their order. */
   abstract left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]>;
 }
 
-/** What is set apart from the policies. */
+/** Two counters; each is another text after every change of its kind. */
+export interface SettingsVersion {
+  /** Of all changes. */
+  readonly changes: string;
+  /** Of resets, after which no refusal that was remembered before may stand. */
+  readonly resets: string;
+}
+
+/** What an administrator changes: each change with the fact of it, both or none. */
 export abstract class SettingsStore {
-  /** Changes with every change that any copy makes. */
-  abstract version(): Promise<string>;
+  /** What any copy has changed so far. */
+  abstract version(): Promise<SettingsVersion>;
   /** Everything that has not ended, with the ends as milliseconds from now. */
   abstract read(): Promise<Settings>;
   /** Sets a limit of a tenant until a time, with the fact of it. False: that time is over already. */
@@ -47,10 +64,10 @@ export abstract class SettingsStore {
     override: Override & { readonly expiresAt: string },
     fact: FactRecorded,
   ): Promise<boolean>;
-  /** Halves a tenant's limits for a time, with the fact of it. */
-  abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void>;
-  /** Makes every copy forget what it holds in memory, with the fact of why. */
-  abstract touch(fact: FactRecorded): Promise<void>;
+  /** Halves a tenant's limits for a time, with the fact of it. False: they are for half of that time or longer already. */
+  abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean>;
+  /** Forgets what a key has used of one limit, and makes every copy forget what it holds in memory. */
+  abstract reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void>;
 }
 
 /** Where facts go that are no part of a decision's own transaction; they get the database's time. */
@@ -74,8 +91,10 @@ export abstract class LimitPolicies {
   abstract ofTenant(tenant: string): LimitPolicy | undefined;
 }
 
-/** Names of keys in the store: keyed hashes, so that the store holds no number, name or id. */
+/** Names of keys in the store and in events: keyed hashes, so that neither holds what a caller said. */
 export abstract class LimitKeys {
+  /** What the events of the verification service call the same reference. 64 hexadecimal digits. */
+  abstract subjectKey(asked: Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>): string;
   /** The same for `caller` and `subjectsPerCaller`. 32 hexadecimal digits in groups, as a UUID is written. */
   abstract key(dimension: LimitDimension, tenant: string, target: string): string;
   /** A signed number of 64 bits, in decimal digits. */

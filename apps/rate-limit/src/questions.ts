@@ -1,6 +1,6 @@
-import { type GuessDescribed, type LimitDimension } from '@countersign/contracts';
+import { type GuessDescribed, type LimitDimension, type VerificationRequested } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
-import { type Check, type Question } from './domain/decide.js';
+import { REPEAT_SECONDS, type Check, type Question } from './domain/decide.js';
 import { ruleFor, type Settings } from './domain/settings.js';
 import { type LimitKeys, type LimitPolicies, type Limits } from './ports.js';
 
@@ -8,7 +8,8 @@ import { type LimitKeys, type LimitPolicies, type Limits } from './ports.js';
 export type Asked = Pick<
   GuessDescribed,
   'commandId' | 'tenant' | 'agent' | 'subjectKind' | 'subjectRef' | 'callId' | 'callerKey'
->;
+> &
+  Partial<Pick<VerificationRequested, 'repeatSeconds'>>;
 
 /** A request with every limit that it has to pass. */
 export interface Posed {
@@ -49,6 +50,7 @@ export class Questions {
     ];
     const command = this.keys.short('command', tenant, asked.commandId);
     const member = this.keys.short('member', tenant, subject);
-    return { question: { checks, command, member }, signals: found.signals };
+    const repeatSeconds = Math.min(asked.repeatSeconds ?? 0, REPEAT_SECONDS);
+    return { question: { checks, command, repeatSeconds, member }, signals: found.signals };
   }
 }

@@ -10,15 +10,18 @@ interface Tally {
   count: number;
 }
 
-/** Keys that are counted at a time, at most; then everything is written at once. */
+/** Keys that are counted at a time, at most; then everything is written at once. So many facts may wait to be written. */
 const MOST_KEYS = 10_000;
 
 /**
  * Puts on record what the limiter did. The first refusal of a key is safe before its answer leaves. Those that follow are
- * counted, and written as one fact with `count` at the next `flush`: a flood costs a write per key and flush.
+ * counted, and written as one fact with `count` at the next `flush`: a flood costs a write per key and flush. A fact that
+ * was tried once is tried again as it was, under its id, because it may have been written although nobody heard so.
  */
 export class Report {
   #tallies = new Map<string, Tally>();
+  /** Facts that have to be written, by their ids. */
+  readonly #pending = new Map<string, FactRecorded>();
   /** Keys whose nearness was told, and until when it is not told again. */
   readonly #near = new Map<string, number>();
   #flushing: Promise<void> = Promise.resolve();
@@ -33,12 +36,12 @@ export class Report {
     const name = nameOf('limit.refused', question, dimension);
     if (this.#tallies.has(name)) return this.count('limit.refused', request, question, dimension);
     const fact = limitFact('limit.refused', request, question, dimension);
-    const tally = { fact, count: 0 };
-    this.#tallies.set(name, tally);
+    this.#tallies.set(name, { fact, count: 0 });
+    const first = withCount(fact, 1);
     try {
-      await this.log.record([withCount(fact, 1)]);
+      await this.log.record([first]);
     } catch (error) {
-      tally.count++;
+      this.#pending.set(first.factId, first);
       throw error;
     }
   }
@@ -65,7 +68,7 @@ export class Report {
 
   /** A fact of its own, to be written at the next flush. */
   add(fact: FactRecorded): void {
-    this.#tallies.set(fact.factId, { fact, count: 1 });
+    this.#pending.set(fact.factId, Object.assign(fact, { detail: { ...fact.detail, count: 1 } }));
   }
 
   /** Writes what was counted since the last flush; what cannot be written is kept. @throws ServiceError */
@@ -75,18 +78,27 @@ export class Report {
   }
 
   async #write(): Promise<void> {
-    const tallies = this.#tallies;
-    const counted = [...tallies].filter(([, { count }]) => count > 0);
+    // While little can be written, what is counted stays in its tallies: one for each key, however long that lasts.
+    if (this.#pending.size < MOST_KEYS) this.#freeze();
+    const results = await Promise.allSettled(
+      [...this.#pending.values()].map(async (fact) => {
+        await this.log.record([fact]);
+        this.#pending.delete(fact.factId);
+      }),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed === undefined) return;
+    const error: unknown = failed.reason;
+    throw error instanceof ServiceError ? error : new ServiceError('INTERNAL', 'facts were not written', true, error);
+  }
+
+  #freeze(): void {
+    const counted = [...this.#tallies].filter(([, { count }]) => count > 0);
     // A key that stays over its limit is counted on; one that has come to rest is told at once when it comes back.
     this.#tallies = new Map(counted.map(([name, { fact }]) => [name, { fact, count: 0 }]));
-    try {
-      await this.log.record(counted.map(([, { fact, count }]) => withCount(fact, count)));
-    } catch (error) {
-      for (const [name, { fact, count }] of counted) {
-        const since = this.#tallies.get(name);
-        this.#tallies.set(name, { fact: since?.fact ?? fact, count: (since?.count ?? 0) + count });
-      }
-      throw error instanceof ServiceError ? error : new ServiceError('INTERNAL', 'facts were not written', true, error);
+    for (const [, { fact, count }] of counted) {
+      const frozen = withCount(fact, count);
+      this.#pending.set(frozen.factId, frozen);
     }
   }
 }

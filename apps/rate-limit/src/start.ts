@@ -15,10 +15,7 @@ import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { KeyedHash } from '@countersign/sealing';
 import { checked, loadSettings, SteadyClock, type Environment } from '@countersign/service';
-import { RateLimit1764000000002 } from '../migrations/1764000000002-rate-limit.js';
-import { RateLimitDeliveries1764000100002 } from '../migrations/1764000100002-deliveries.js';
-import { Limits1764000600001 } from '../migrations/1764000600001-limits.js';
-import { RateLimitTenantRows1764000700002 } from '../migrations/1764000700002-tenant-rows.js';
+import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
 import { AdmitRequest } from './admit-request.js';
 import { RateLimitSettings } from './config.js';
 import { ManageLimits } from './manage-limits.js';
@@ -45,11 +42,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const topics = [requests, limitCommands, admissions, directory, facts, DEAD_LETTERS];
   const steady = new SteadyClock();
   const host = await Host.open(NAME, settings, topics, fatal, replace);
-  const database = await host.database(
-    'rate_limit',
-    [RateLimit1764000000002, RateLimitDeliveries1764000100002, Limits1764000600001, RateLimitTenantRows1764000700002],
-    settings,
-  );
+  const database = await host.database('rate_limit', RATE_LIMIT_MIGRATIONS, settings);
   const relay = host.relay(database);
   const wake = (): void => relay.wake();
   const policies = new DirectoryLimits(await host.directory());
@@ -61,7 +54,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const report = new Report(new OutboxFactLog(database, wake), steady);
   const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
   const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
-  const watch = new Watch(report, steady, (tenant, seconds) => {
+  const watch = new Watch(report, keys, steady, (tenant, seconds) => {
     manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
   });
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {

@@ -5,6 +5,7 @@ import {
   VerificationRequested,
   type FactRecorded,
   type Limit,
+  type LimitDimension,
   type LimitPolicy,
   type SignalPolicy,
 } from '@countersign/contracts';
@@ -14,7 +15,7 @@ import { ManualClock } from '@countersign/testing';
 import { AdmitRequest } from './admit-request.js';
 import { ManageLimits } from './manage-limits.js';
 import { OverLimit } from './over-limit.js';
-import { FactLog, LimitPolicies, type Limits, SettingsStore } from './ports.js';
+import { FactLog, LimitPolicies, type Limits, SettingsStore, type SettingsVersion } from './ports.js';
 import { Questions } from './questions.js';
 import { Report } from './report.js';
 import { type Override, type Settings, type TenantSettings } from './domain/settings.js';
@@ -47,30 +48,35 @@ export class MemoryFactLog extends FactLog {
   readonly facts: FactRecorded[] = [];
   writes = 0;
   down = false;
+  /** Commits, and loses the answer. */
+  deaf = false;
 
   override record(facts: readonly FactRecorded[]): Promise<void> {
+    const fails = (): Promise<void> => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
     if (facts.length === 0) return Promise.resolve();
-    if (this.down) return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
+    if (this.down) return fails();
     this.writes++;
     this.facts.push(...facts);
-    return Promise.resolve();
+    return this.deaf ? fails() : Promise.resolve();
   }
 }
 
 /** The twin of the settings in PostgreSQL; the time of it is the bed's clock. */
 class MemorySettingsStore extends SettingsStore {
-  #version = 1;
+  #changes = 1;
+  #resets = 0;
   readonly #tenants = new Map<string, TenantSettings>();
 
   constructor(
     private readonly log: FactLog,
+    private readonly counters: MemoryLimitStore,
     private readonly clock: ManualClock,
   ) {
     super();
   }
 
-  override version(): Promise<string> {
-    return Promise.resolve(String(this.#version));
+  override version(): Promise<SettingsVersion> {
+    return Promise.resolve({ changes: String(this.#changes), resets: String(this.#resets) });
   }
 
   override read(): Promise<Settings> {
@@ -91,18 +97,27 @@ class MemorySettingsStore extends SettingsStore {
     if (endsAt <= this.clock.now()) return false;
     const { overrides, stricterUntil } = this.#of(tenant);
     this.#tenants.set(tenant, { overrides: [...overrides, { ...override, endsAt }], stricterUntil });
-    await this.touch(fact);
+    await this.#changed(fact);
     return true;
   }
 
-  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void> {
-    this.#tenants.set(tenant, { ...this.#of(tenant), stricterUntil: this.clock.now() + seconds * 1000 });
-    await this.touch(fact);
+  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean> {
+    const before = this.#of(tenant);
+    if (before.stricterUntil >= this.clock.now() + seconds * 500) return false;
+    this.#tenants.set(tenant, { ...before, stricterUntil: this.clock.now() + seconds * 1000 });
+    await this.#changed(fact);
+    return true;
   }
 
-  override touch(fact: FactRecorded): Promise<void> {
-    this.#version++;
-    return this.log.record([fact]);
+  override async reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void> {
+    await this.#changed(fact);
+    this.#resets++;
+    this.counters.reset(dimension, key);
+  }
+
+  async #changed(fact: FactRecorded): Promise<void> {
+    await this.log.record([fact]);
+    this.#changes++;
   }
 
   #of(tenant: string): TenantSettings {
@@ -121,7 +136,7 @@ export class TestBed {
   readonly overLimit = new OverLimit();
   readonly report = new Report(this.log, this.clock);
   readonly manage = new ManageLimits(
-    new MemorySettingsStore(this.log, this.clock),
+    new MemorySettingsStore(this.log, this.store, this.clock),
     this.store,
     this.policies,
     this.keys,
@@ -130,7 +145,7 @@ export class TestBed {
     this.clock,
   );
   readonly tightened: Promise<void>[] = [];
-  readonly watch = new Watch(this.report, this.clock, (tenant, seconds) => {
+  readonly watch = new Watch(this.report, this.keys, this.clock, (tenant, seconds) => {
     this.tightened.push(this.manage.tighten({ tenant, seconds }));
   });
   readonly seen: string[] = [];

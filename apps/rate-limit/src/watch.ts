@@ -1,12 +1,13 @@
 import { type FactKind, type GuessDescribed, type SignalPolicy } from '@countersign/contracts';
-import { type Clock } from '@countersign/service';
+import { DistinctCounts, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
+import { type LimitKeys } from './ports.js';
 import { factOf, type Report } from './report.js';
 
 /** Half of the span over which tries are counted. */
 const TURN_MS = 300_000;
-/** Keys of one span, at most. */
-const MOST_KEYS = 20_000;
+/** Pairs of caller and subject, told apart for both signals, of one span, at most: 20 MB. */
+const MOST_PAIRS = 50_000;
 
 /** Told when a tenant's limits have to be tightened. */
 export type Tighten = (tenant: string, seconds: number, signal: FactKind) => void;
@@ -20,23 +21,16 @@ export const STRICTER_SECONDS = 600;
  * subject come to one copy, so that callers of a subject are counted in full; subjects of a caller are spread over copies.
  */
 export class Watch {
-  #spans: [Map<string, Set<string>>, Map<string, Set<string>>] = [
-    new Map<string, Set<string>>(),
-    new Map<string, Set<string>>(),
-  ];
-  #told = new Set<string>();
-  #turned: number;
+  readonly #counts = new DistinctCounts(TURN_MS, MOST_PAIRS);
 
   constructor(
     private readonly report: Report,
+    private readonly keys: LimitKeys,
     private readonly clock: Clock,
     private readonly tighten: Tighten,
-  ) {
-    this.#turned = clock.now();
-  }
+  ) {}
 
   note(request: GuessDescribed, { checks, member }: Question, policy: Required<SignalPolicy>): void {
-    this.#turn();
     const keyOf = (dimension: string): string => checks.find((check) => check.dimension === dimension)?.key ?? '';
     const caller = keyOf('caller');
     this.#count('signal.spray', caller, member, policy.subjectsPerCaller, request, policy);
@@ -51,27 +45,13 @@ export class Watch {
     request: GuessDescribed,
     policy: Required<SignalPolicy>,
   ): void {
-    const name = `${kind}:${key}`;
-    const [now, before] = this.#spans;
-    const others = now.get(name) ?? new Set(before.get(name));
-    if (others.has(other) && now.has(name)) return;
-    if (others.size < most) others.add(other);
-    if (now.size < MOST_KEYS || now.has(name)) now.set(name, others);
-    if (others.size < most || this.#told.has(name)) return;
-    this.#told.add(name);
+    const count = this.#counts.add(request.tenant, `${kind}:${key}`, other, most, this.clock.now());
+    if (count === undefined) return;
     const seen = kind === 'signal.spray' ? 'subjects' : 'callers';
     const fact = factOf(kind, request);
-    const about = kind === 'signal.distributed' && request.subjectKind === 'id' ? { subject: request.subjectRef } : {};
-    this.report.add(
-      Object.assign(fact, about, { detail: { [seen]: others.size, withinSeconds: (2 * TURN_MS) / 1000 } }),
-    );
+    // Whether anybody has this id is not known here: what a caller said is no name in a public event.
+    const about = kind === 'signal.distributed' ? { subjectKey: this.keys.subjectKey(request) } : {};
+    this.report.add(Object.assign(fact, about, { detail: { [seen]: count, withinSeconds: (2 * TURN_MS) / 1000 } }));
     if (policy.stricter) this.tighten(request.tenant, STRICTER_SECONDS, kind);
-  }
-
-  #turn(): void {
-    if (this.clock.now() - this.#turned < TURN_MS) return;
-    this.#turned = this.clock.now();
-    this.#spans = [new Map<string, Set<string>>(), this.#spans[0]];
-    this.#told = new Set();
   }
 }

@@ -35,7 +35,7 @@ export class LimitsController {
   async override(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, unknown>> {
     const command = this.#command(tenantName);
     const body = readBody(OverrideBody, raw);
-    const { limit, periodSeconds, reason, expiresAt } = body;
+    const { limit, periodSeconds, reason, endsAt: expiresAt } = body;
     const of = this.#target(command.tenant, body);
     const { state } = await this.manage.execute(
       message(LimitOverrideRequested, { ...command, of, limit: { limit, periodSeconds }, reason, expiresAt }),

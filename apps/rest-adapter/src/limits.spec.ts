@@ -56,6 +56,11 @@ describe('the limits of a tenant', () => {
     ['overrides', { ...override, agent: 'desk' }, 'agent'],
     ['overrides', { ...override, phone: '12' }, 'phone'],
     ['overrides', { ...override, expiresAt: 'tomorrow' }, 'expiresAt'],
+    ...[
+      ...['2027-W05-1T12:00:00Z', '2027-01T12:00:00Z', '2027-031T12:00:00Z', '2027-02-30T12:00:00Z'],
+      ...['2027-01-31T24:00:00Z', '2027-01-31T12:00:00', '2027-01-31', '9999-12-31T23:59:59-12:00', 20270131],
+      ...['2027-01-31T12:00:00+99:00', '0000-01-01T00:00:00Z', '2027-01-31T12:00:60Z', ''],
+    ].map((expiresAt): [string, object, string] => ['overrides', { ...override, expiresAt }, 'expiresAt']),
     ['overrides', { ...override, limit: 0 }, 'limit'],
     ['overrides', { ...override, reason: '' }, 'reason'],
     ['reset', { dimension: 'caller', reason: 'x' }, 'phone'],
@@ -65,6 +70,16 @@ describe('the limits of a tenant', () => {
     expect(status).toBe(422);
     expect((problem['violations'] as { field: string }[])[0]).toMatchObject({ field });
     expect(bed.commands).toHaveLength(0);
+  });
+
+  it.each([
+    ['2099-01-31T12:00Z', '2099-01-31T12:00:00.000Z'],
+    ['2099-01-31T23:30:00.5-01:30', '2099-02-01T01:00:00.500Z'],
+    ['2096-02-29T12:00:00+14:00', '2096-02-28T22:00:00.000Z'],
+  ])('hands the time %s on in one spelling', async (expiresAt, sent) => {
+    bed.answer = () => ({ answer: 'created', body: {} });
+    expect((await send('overrides', { ...override, expiresAt })).status).toBe(201);
+    expect(bed.commands.at(-1)?.fields['expiresAt']).toBe(sent);
   });
 
   it('shows the state to the administrator, and nothing to an agent', async () => {
@@ -109,6 +124,8 @@ describe('the quotas of the asker', () => {
       body: { outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 },
     });
     expect(headers.get('ratelimit')).toBeNull();
+    // The policy's limit may not be the one in force: nothing is said rather than that.
+    expect(headers.get('ratelimit-policy')).toBeNull();
     expect(headers.get('retry-after')).toBeNull();
   });
 

@@ -1,13 +1,12 @@
-import { type AgentPublished, type Quota } from '@countersign/contracts';
+import { type Quota } from '@countersign/contracts';
 
 /**
- * RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) of the asker's own quotas. Without what is left
- * of them, because nothing was asked of the limiter, only the policy is told.
+ * RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) of the asker's own quotas. No quotas, no fields:
+ * only the limiter knows which limit is in force, for overrides and signals set it apart from the policy.
  */
-export function quotaHeaders(agent: AgentPublished, quotas: readonly Quota[] = []): Record<string, string> {
-  const { limit, periodSeconds } = agent.policy.limits.agent;
-  const policies = quotas.length > 0 ? quotas : [{ name: 'agent', limit, periodSeconds }];
-  const policy = policies.map((quota) => `"${quota.name}";q=${quota.limit};w=${quota.periodSeconds}`).join(', ');
+export function quotaHeaders(quotas: readonly Quota[] = []): Record<string, string> {
+  if (quotas.length === 0) return {};
+  const policy = quotas.map((quota) => `"${quota.name}";q=${quota.limit};w=${quota.periodSeconds}`).join(', ');
   const left = quotas.map((quota) => `"${quota.name}";r=${quota.left};t=${quota.resetSeconds}`).join(', ');
-  return { 'ratelimit-policy': policy, ...(left === '' ? {} : { ratelimit: left }) };
+  return { 'ratelimit-policy': policy, ratelimit: left };
 }

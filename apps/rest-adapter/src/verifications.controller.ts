@@ -75,7 +75,7 @@ export class VerificationsController {
     stop();
     if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
     this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
-    const headers = quotaHeaders(agent, decided.quotas);
+    const headers = quotaHeaders(decided.quotas);
     if (decided.outcome === 'rate_limited' && decided.quotas !== undefined) {
       throw new Problem('quota-exceeded', undefined, { ...headers, 'retry-after': String(decided.retryAfterSeconds) });
     }

@@ -8,6 +8,7 @@ import { SubjectKeysInUse1764000500002 } from './1764000500002-subject-keys-in-u
 import { VerificationTenantRows1764000700001 } from './1764000700001-tenant-rows.js';
 import { Bindings1764000900003 } from './1764000900003-bindings.js';
 import { CountersOnRecord1764000800001 } from './1764000800001-counters-on-record.js';
+import { ReplyTags1764000900002 } from './1764000900002-reply-tags.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -20,5 +21,6 @@ export const VERIFICATION_MIGRATIONS = [
   SubjectKeysInUse1764000500002,
   VerificationTenantRows1764000700001,
   CountersOnRecord1764000800001,
+  ReplyTags1764000900002,
   Bindings1764000900003,
 ];

@@ -131,12 +131,11 @@ describe('a guess at a PIN', () => {
   it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
     const { command, verify, attempts } = await open();
     const gone = await command(OTHER);
-    await verify.abandon(gone);
+    expect(await verify.abandon(gone)).toBe(false);
     expect(attempts.facts).toHaveLength(0);
     const lost = { ...gone, attemptId: randomUUID(), guardKey: 'a'.repeat(64), subject: undefined };
     await attempts.spend({ ...lost, caller: undefined, cap: 10 }, POLICY);
-    await verify.abandon(gone);
-    await verify.abandon(gone);
+    expect([await verify.abandon(gone), await verify.abandon(gone)]).toEqual([true, true]);
     expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
   });
 
@@ -170,6 +169,41 @@ describe('a guess at a PIN', () => {
     expect(await play('alice')).toEqual(await play('nobody'));
     expect(attempts.facts.filter(({ detail }) => detail?.['compared'] === false)).toHaveLength(4);
     expect((await guess(FOUR)).outcome).toBe('verified');
+  });
+
+  it('over REST spends no budget of the owner by telephone, and makes nobody known to it, whatever number it names', async () => {
+    const { change, enrol, guess, hash } = await open();
+    await change('alice', { phones: [PHONE] });
+    await enrol('alice', PIN);
+    const number = { subjectKind: 'phone', subjectRef: hash.hash('phone', 'acme', PHONE) } as const;
+    const outcomes = async (pin: string, channel: 'swaig' | 'rest', times = 1): Promise<string[]> => {
+      const all: string[] = [];
+      for (let n = 0; n < times; n++) all.push((await guess(pin, { ...number, channel })).outcome);
+      return all;
+    };
+    expect(await outcomes(PIN, 'rest')).toEqual(['verified']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
+    expect(await outcomes(OTHER, 'rest', 4)).toEqual(['rejected', 'rejected', 'locked', 'locked']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
+    expect(await outcomes(OTHER, 'swaig', 3)).toEqual(['rejected', 'rejected', 'locked']);
+  });
+
+  it('with the PIN of before is unavailable and makes nobody known, when another came into force while it was compared', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const close = attempts.close.bind(attempts);
+    attempts.close = async (verdict) => {
+      attempts.close = close;
+      await enrol('alice', OTHER);
+      return close(verdict);
+    };
+    const overtaken = await guess(PIN, { callId: 'c1' });
+    expect(overtaken).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect([overtaken.verificationId === undefined, attempts.calls.size]).toEqual([false, 0]);
+    expect(attempts.facts.map(({ kind, outcome }) => [kind, outcome])).toEqual([['attempt.decided', 'unavailable']]);
+    expect(await guess(PIN)).toMatchObject({ outcome: 'rejected', attemptsLeft: 1 });
+    expect((await guess(OTHER)).outcome).toBe('verified');
   });
 
   it('leaves facts that hold neither the PIN nor the number', async () => {

@@ -2,11 +2,11 @@ import { v7 as uuid } from 'uuid';
 import {
   FactRecorded,
   message,
+  VerificationAdmitted,
   VerificationDecided,
   type KnowledgePolicy,
   type Level,
   type Outcome,
-  type VerificationAdmitted,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type ChangeOwnPin } from './change-own-pin.js';
@@ -98,11 +98,16 @@ export class DecideAttempt {
     }
   }
 
-  /** Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. */
-  async abandon(command: VerificationAdmitted): Promise<void> {
+  /**
+   * Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome.
+   * @returns whether a try was ever counted for this command
+   */
+  async abandon(command: VerificationAdmitted): Promise<boolean> {
     const found = await this.attempts.unanswered(command.commandId, command.tenant);
-    if (!found) return;
-    await this.#close(command, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
+    if (found === undefined || found === 'answered') return found === 'answered';
+    const spent = message(VerificationAdmitted, { ...command, fingerprint: found.fingerprint });
+    await this.#close(spent, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
+    return true;
   }
 
   async #decide(
@@ -180,16 +185,20 @@ export class DecideAttempt {
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
-    const { tenant, callId } = command;
+    const { tenant, fingerprint, callId } = command;
     const closed = await this.attempts.close({
       tenant,
+      fingerprint,
       guardKey: subject.guardKey,
       attempt,
       caller,
       reply,
       facts,
+      ...(verified ? { compared: subject.credential } : {}),
       ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
     });
+    // Not rejected: the new PIN may be the same one, and a right PIN is never called wrong.
+    if (closed === 'outdated') return this.#close(command, subject, attempt, 'unavailable');
     return named(closed, subject);
   }
 
@@ -242,9 +251,12 @@ function levelOf(
   }
 }
 
-/** Who has no number cannot be told from others who have none: nobody of them becomes a known caller. */
-function callerOf(command: VerificationAdmitted): string | undefined {
-  return command.callerTail === '' ? undefined : command.callerKey;
+/**
+ * Who has no number cannot be told from others who have none: nobody of them becomes a known caller. Over REST the number is
+ * the subject's, whoever asks: taken for a caller's, it would let anybody spend the owner's lane.
+ */
+function callerOf({ channel, callerKey, callerTail }: VerificationAdmitted): string | undefined {
+  return channel === 'rest' || callerTail === '' ? undefined : callerKey;
 }
 
 function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationDecided {

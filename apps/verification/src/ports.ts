@@ -122,11 +122,14 @@ export type SpendResult =
   | { readonly kind: 'spent'; readonly attempt: SpentAttempt }
   /** The command was seen before and never answered: it was cut off between its try and its verdict. */
   | { readonly kind: 'unanswered'; readonly attempt: SpentAttempt }
+  /** What it was answered; `unavailable` where what is stored is not what this service wrote. */
   | { readonly kind: 'answered'; readonly reply: VerificationDecided }
   | { readonly kind: 'mismatch' };
 
 export interface Verdict {
   readonly tenant: string;
+  /** That of the command, as it was spent with. */
+  readonly fingerprint: string;
   /** The counter that the attempt was spent on. */
   readonly guardKey: string;
   readonly attempt: SpentAttempt;
@@ -135,6 +138,8 @@ export interface Verdict {
   /** Without name and language of the subject: it is kept, and must not have to be looked through to erase somebody. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+  /** Of a success: what the guess was compared with. */
+  readonly compared?: CredentialRow | undefined;
   /** Of a success in a call: what is kept as the state of that call. */
   readonly call?: CallState & { readonly callId: string };
 }
@@ -142,6 +147,7 @@ export interface Verdict {
 /** A try that was cut off before its verdict. */
 export interface UnansweredAttempt {
   readonly attempt: SpentAttempt;
+  readonly fingerprint: string;
   readonly guardKey: string;
   readonly subject: string | undefined;
 }
@@ -160,10 +166,11 @@ export abstract class AttemptStore {
   /**
    * Writes verdict, stored reply, facts and the state of the call in one transaction. The first verdict of an attempt stands: later ones
    * change nothing and get the first one's reply.
+   * `outdated`: what the guess was compared with is not in force any more. Nothing is written: the try needs another verdict.
    */
-  abstract close(verdict: Verdict): Promise<VerificationDecided>;
-  /** The try of a tenant's command that was never answered; for commands whose asker is gone. */
-  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined>;
+  abstract close(verdict: Verdict): Promise<VerificationDecided | 'outdated'>;
+  /** The try of a tenant's command that has no verdict; undefined: none was ever counted. For commands whose asker is gone. */
+  abstract unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined>;
   /**
    * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
    * stays so. A repeated `commandId` changes nothing more and makes no second fact.
@@ -263,7 +270,7 @@ export abstract class CallPolicies {
 
 /** States of calls, as {@link AttemptStore.close} wrote them. */
 export abstract class CallStore {
-  /** The state while it holds; undefined also when its subject was erased since. */
+  /** The state while it holds; undefined also when its subject was erased since, or somebody else wrote it. */
   abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
 }
 

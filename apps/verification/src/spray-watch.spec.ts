@@ -44,6 +44,13 @@ describe('the watch over wrong PINs', () => {
     expect(facts).toEqual([]);
   });
 
+  it('reports one PIN after sixty thousand wrong PINs of callers who all tried their own', () => {
+    for (let n = 0; n < 60_000; n++) wrong(`own-${n}`, String(100_000 + n), `desk-${n}`);
+    expect(kinds(subjects(200).flatMap((subject) => wrong(subject, PIN, `desk-${subject}`)))).toEqual([
+      'signal.pin_spray',
+    ]);
+  });
+
   it('forgets what is older than ten minutes, and tells again what goes on', () => {
     for (const subject of subjects(9)) wrong(subject);
     clock.advance(300_000);

@@ -9,19 +9,17 @@ import {
   type SignalPolicy,
   type VerificationAdmitted,
 } from '@countersign/contracts';
-import { type Clock } from '@countersign/service';
+import { DistinctCounts, type Clock } from '@countersign/service';
 
 /** Half of the span over which wrong guesses are counted. */
 const TURN_MS = 300_000;
 /** After this long nobody can tell any more which PIN a count was of. */
 const KEY_MS = 86_400_000;
-/** What is counted in one span, at most. */
-const MOST_KEYS = 20_000;
+/** Pairs of a PIN or an agent with a subject, of one span, at most: 20 MB. */
+const MOST_PAIRS = 50_000;
 const STRICTER_SECONDS = 600;
 /** An agent serves many subjects, and some of them are wrong: its number is this many times larger. */
 const AGENT_FACTOR = 10;
-
-type Span = Map<string, Set<string>>;
 
 /**
  * Sees one wrong PIN tried at many subjects, and many subjects with wrong PINs from one agent: what no counter of a
@@ -31,9 +29,7 @@ type Span = Map<string, Set<string>>;
 export class SprayWatch {
   #key = randomBytes(32);
   #keyedAt: number;
-  #turnedAt: number;
-  #spans: [Span, Span] = [new Map<string, Set<string>>(), new Map<string, Set<string>>()];
-  #told = new Set<string>();
+  readonly #counts = new DistinctCounts(TURN_MS, MOST_PAIRS);
   #tighten: LimitTightenRequested[] = [];
   readonly #facts = new Map<string, FactRecorded[]>();
 
@@ -42,7 +38,7 @@ export class SprayWatch {
     private readonly policyOf: (tenant: string, agent: string) => SignalPolicy | undefined,
     private readonly clock: Clock,
   ) {
-    this.#keyedAt = this.#turnedAt = clock.now();
+    this.#keyedAt = clock.now();
   }
 
   /**
@@ -50,15 +46,14 @@ export class SprayWatch {
    * @param subjectKey keyed hash of the subject reference
    */
   wrong(command: VerificationAdmitted, subjectKey: string, pin: string): void {
-    this.#turn();
+    const now = this.clock.now();
+    this.#renewKey(now);
     const { tenant, agent } = command;
     const policy = { ...SIGNAL_DEFAULTS, ...this.policyOf(tenant, agent) };
     const facts: FactRecorded[] = [];
     const note = (kind: FactKind, name: string, most: number): void => {
-      const subjects = this.#count(name, subjectKey, most);
-      if (subjects < most || this.#told.has(name)) return;
-      this.#told.add(name);
-      facts.push(signal(kind, command, subjects));
+      const subjects = this.#counts.add(tenant, name, subjectKey, most, now);
+      if (subjects !== undefined) facts.push(signal(kind, command, subjects));
     };
     note('signal.pin_spray', this.#hash('pin', tenant, pin), policy.subjectsPerPin);
     note('signal.spray', this.#hash('agent', tenant, agent), policy.subjectsPerPin * AGENT_FACTOR);
@@ -85,29 +80,15 @@ export class SprayWatch {
     return taken;
   }
 
-  #count(name: string, subjectKey: string, most: number): number {
-    const [now, before] = this.#spans;
-    const subjects = now.get(name) ?? new Set(before.get(name));
-    if (subjects.size < most) subjects.add(subjectKey);
-    if (now.size < MOST_KEYS || now.has(name)) now.set(name, subjects);
-    return subjects.size;
-  }
-
   #hash(...parts: readonly string[]): string {
     return createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64url');
   }
 
-  #turn(): void {
-    const now = this.clock.now();
-    if (now - this.#keyedAt >= KEY_MS) {
-      this.#key = randomBytes(32);
-      this.#keyedAt = now;
-      this.#spans = [new Map<string, Set<string>>(), new Map<string, Set<string>>()];
-    }
-    if (now - this.#turnedAt < TURN_MS) return;
-    this.#turnedAt = now;
-    this.#spans = [new Map<string, Set<string>>(), this.#spans[0]];
-    this.#told = new Set();
+  #renewKey(now: number): void {
+    if (now - this.#keyedAt < KEY_MS) return;
+    this.#key = randomBytes(32);
+    this.#keyedAt = now;
+    this.#counts.clear();
   }
 }
 

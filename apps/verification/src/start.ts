@@ -88,7 +88,7 @@ export async function start(
     host.onClose(() => Promise.resolve(hide()));
   }
 
-  const calls = new PostgresCallStore(database);
+  const calls = new PostgresCallStore(database, hash, report);
   const receipts = new PostgresReceiptStore(database, wake);
   const forget = (): void => void Promise.allSettled([calls.forget(), receipts.forget()]);
   const forgetting = setInterval(forget, FORGET_MS);
@@ -96,7 +96,7 @@ export async function start(
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
-      attempts: new PostgresAttemptStore(database, wake, () => argon.queued > 0, report),
+      attempts: new PostgresAttemptStore(database, hash, wake, () => argon.queued > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       policies: new DirectoryPolicies(directory),

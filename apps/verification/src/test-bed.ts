@@ -101,8 +101,12 @@ type Guess = Partial<VerificationAdmitted>;
 export class TestBed {
   readonly clock = new ManualClock();
   readonly hash = new KeyedHash(key());
-  readonly attempts = new MemoryAttemptStore(this.clock);
-  readonly subjects = new MemorySubjectStore(this.hash, this.attempts);
+  readonly attempts = new MemoryAttemptStore(this.clock, async ({ tenant, subject, kind, version }) => {
+    if (kind === 'pin-history') return false;
+    const { credential } = await this.subjects.find(tenant, 'id', subject, kind);
+    return credential?.version === version;
+  });
+  readonly subjects: MemorySubjectStore = new MemorySubjectStore(this.hash, this.attempts);
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
   readonly verify: DecideAttempt;

@@ -2,7 +2,6 @@ import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   KnowledgeChangeRequested,
-  LimitRefundRequested,
   message,
   PinChangeRequested,
   SubjectChangeRequested,
@@ -14,6 +13,7 @@ import {
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { DecideAttempt } from './decide-attempt.js';
 import { IssueReceipt } from './issue-receipt.js';
+import { refund, refundOf } from './limit-refund.js';
 import { ManageSubject } from './manage-subject.js';
 import { SprayWatch } from './spray-watch.js';
 import { UnlockSubject } from './unlock-subject.js';
@@ -29,15 +29,17 @@ export class VerificationHandler {
     private readonly unlockSubject: UnlockSubject,
   ) {}
 
-  /** Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. */
+  /**
+   * Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. One that was
+   * admitted and never begun has spent limits for nothing.
+   */
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
   async verify(
     @Payload() command: VerificationAdmitted,
     @Ctx() context: BusContext,
   ): Promise<(Outgoing | undefined)[] | undefined> {
     if (isExpired(context)) {
-      await this.decideAttempt.abandon(command);
-      return undefined;
+      return (await this.decideAttempt.abandon(command)) ? undefined : [refund(command)];
     }
     const decided = await this.issueReceipt.attach(command, await this.decideAttempt.execute(command));
     const { quotas } = command;
@@ -76,12 +78,4 @@ export class VerificationHandler {
   async unlock(@Payload() command: SubjectUnlockRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.unlockSubject.execute(command));
   }
-}
-
-/** Nothing was looked at and no try is spent: the fault is ours, and the caller's limits are given back. */
-function refundOf(command: VerificationAdmitted, decided: VerificationDecided): Outgoing | undefined {
-  if (decided.outcome !== 'unavailable' || decided.verificationId !== undefined || decided.conflict) return undefined;
-  const { commandId, tenant, agent, subjectKind, subjectRef, callId, callerKey } = command;
-  const fields = { commandId, tenant, agent, subjectKind, subjectRef, callerKey };
-  return { message: message(LimitRefundRequested, { ...fields, ...(callId === undefined ? {} : { callId }) }) };
 }

@@ -5,6 +5,7 @@ import {
   IsISO8601,
   IsOptional,
   IsString,
+  IsUUID,
   Length,
   Matches,
   Max,
@@ -83,6 +84,8 @@ export class LimitRefundRequested extends Message {
 export class RefusalsCounted extends GuessDescribed {
   static readonly type = 'limit.refusals-counted.v1';
   static readonly topic = TOPICS.requests.name;
+  /** The same whenever the same refusals are told again. Absent: from a front door of an older release. */
+  @IsOptional() @IsUUID() countId?: string;
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   @IsInt() @Min(1) count!: number;
 }

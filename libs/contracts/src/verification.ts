@@ -110,6 +110,11 @@ export class StandingLimit {
   @IsInt() @Min(0) retryMs!: number;
   /** Of `subjectsPerCaller`: whom the caller has met and may go on asking about, as `KeyedHash.short` names them. */
   @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) met?: readonly string[];
+  /**
+   * Of `caller` and `call`: the caller's newest commands that were let through, wherever they were asked, as
+   * `KeyedHash.short` names them. Their repetitions are no new guesses, and get their answers.
+   */
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) passed?: readonly string[];
 }
 
 /** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */

@@ -121,6 +121,8 @@ export class BusServer extends Server implements CustomTransportStrategy {
 
   async #handle(record: ConsumedRecord): Promise<void> {
     const message = decode(record, this.#classes);
+    // Rights are given by topic: who may write to one must not say there what only others may say.
+    if ((message.constructor as MessageClass).topic !== record.topic) throw misplaced();
     const handler = this.#handlers.get(record.headers[HEADERS.type] ?? '');
     if (handler === undefined) throw misconfigured('a message came before its handler');
     const context = contextOf(record, this.#options.broker.now());
@@ -185,6 +187,9 @@ export class BusServer extends Server implements CustomTransportStrategy {
 const idOf = (record: ConsumedRecord): string => `${record.topic}/${record.partition}/${record.offset}`;
 
 const misconfigured = (what: string): ServiceError => new ServiceError('INTERNAL', what, false);
+
+const misplaced = (): ServiceError =>
+  new ServiceError('MESSAGE_UNREADABLE', 'a record was not readable: its type belongs on another topic', false);
 
 /** The message of a ServiceError is made for logs; that of any other error may quote what it choked on. */
 function nameOf(error: unknown): string {

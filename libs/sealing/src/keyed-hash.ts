@@ -28,6 +28,15 @@ export class KeyedHash {
     return mac.digest('hex');
   }
 
+  /**
+   * The name of a reference to a subject, known or not: of its counter, and in events, so that those of different services
+   * about one reference can be joined.
+   * @param kind `id`, or `phone`: then `ref` is itself the keyed hash of the number
+   */
+  subjectKey(tenant: string, kind: 'id' | 'phone', ref: string): string {
+    return this.hash('guard', tenant, kind, ref);
+  }
+
   /** The first 64 bits of the hash as a signed number, in decimal digits: for sets of a few that a row has to hold. */
   short(purpose: string, ...parts: string[]): string {
     return BigInt.asIntN(64, BigInt(`0x${this.hash(purpose, ...parts).slice(0, 16)}`)).toString();

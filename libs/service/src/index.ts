@@ -5,4 +5,5 @@ export * from './service.js';
 export * from './phone-number.js';
 export * from './tls-faults.js';
 export * from './recent-ids.js';
+export * from './distinct-counts.js';
 export * from './answer-forms.js';

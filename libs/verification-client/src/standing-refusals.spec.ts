@@ -20,18 +20,19 @@ const AGENT = agentWith({});
 let clock: ManualClock;
 let counted: RefusalsCounted[];
 let down: boolean;
+let unheard: boolean;
 let refusals: StandingRefusals;
 beforeEach(() => {
   clock = new ManualClock();
   counted = [];
-  down = false;
+  down = unheard = false;
   refusals = new StandingRefusals(
     HASH,
     clock,
     (these) => {
       if (down) return Promise.reject(new Error('down'));
       counted.push(...these);
-      return Promise.resolve();
+      return unheard ? Promise.reject(new Error('unheard')) : Promise.resolve();
     },
     () => undefined,
   );
@@ -110,6 +111,14 @@ describe('a limit that has refused', () => {
     expect(refusals.find(AGENT, refused)).toBeDefined();
   });
 
+  it('refuses no repetition of what another front door has let through', () => {
+    const [there, fresh] = [guessOf(), guessOf()];
+    const passed = [HASH.short('limit command', 'acme', there.commandId)];
+    for (const dimension of ['caller', 'call'] as const) refuse({ dimension, retryMs: 60_000, passed });
+    expect(refusals.find(AGENT, there)).toBeUndefined();
+    expect(refusals.find(AGENT, fresh)).toBeDefined();
+  });
+
   it('of several tells the one that opens last', () => {
     refuse({ dimension: 'caller', retryMs: 1_000 });
     refuse({ dimension: 'call', retryMs: 4_000 });
@@ -174,7 +183,20 @@ describe('what was refused here', () => {
     refusals.find(AGENT, guessOf());
     down = false;
     await refusals.flush();
-    expect(counted.map(({ count }) => count)).toEqual([2]);
+    expect(counted.map(({ count }) => count)).toEqual([1, 1]);
+  });
+
+  it('is told again under the same ids when nobody said that it was heard', async () => {
+    refuse({ dimension: 'caller', retryMs: 60_000 });
+    for (const subjectRef of ['alice', 'bob']) refusals.find(AGENT, guessOf({ subjectRef }));
+    unheard = true;
+    for (let n = 0; n < 3; n++) await expect(refusals.flush()).rejects.toThrow('unheard');
+    refusals.find(AGENT, guessOf());
+    unheard = false;
+    await refusals.flush();
+    const told = new Map(counted.map(({ countId, count }) => [countId, count]));
+    expect(counted).toHaveLength(4 * 2 + 1);
+    expect([...told.values()]).toEqual([1, 1, 1]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   message,
   RefusalsCounted,
@@ -20,6 +21,7 @@ interface Standing {
   readonly limit: StandingLimit;
   readonly quota: Quota | undefined;
   readonly met: ReadonlySet<string> | undefined;
+  readonly passed: ReadonlySet<string> | undefined;
   /** The policy that it was decided by: another one may decide otherwise. */
   readonly policy: AgentPublished['policy'];
   readonly asksAgainAt: number;
@@ -58,6 +60,8 @@ export class StandingRefusals {
   readonly #standing = new Map<string, Standing>();
   readonly #passed = new RecentIds(REPEATED_MS, MOST_COMMANDS);
   #tallies = new Map<string, Tally>();
+  /** What is being handed over: it may have come to the limiter although nobody heard so. */
+  #pending: readonly RefusalsCounted[] = [];
   #flushing: Promise<void> = Promise.resolve();
 
   /**
@@ -87,7 +91,7 @@ export class StandingRefusals {
       const standing = this.#standing.get(name);
       if (standing === undefined) continue;
       if (standing.asksAgainAt <= now || standing.policy !== agent.policy) this.#standing.delete(name);
-      else if (standing.met?.has(this.#member(described))) continue;
+      else if (standing.met?.has(this.#member(described)) || this.#hasPassed(standing, described)) continue;
       else if (strictest === undefined || standing.opensAt > strictest.standing.opensAt) strictest = { name, standing };
     }
     if (strictest === undefined) return undefined;
@@ -123,6 +127,7 @@ export class StandingRefusals {
       limit,
       quota: quotas?.find((quota) => quota.name === dimension),
       met: limit.met && new Set(limit.met),
+      passed: limit.passed && new Set(limit.passed),
       policy: agent.policy,
       asksAgainAt: askedAt + Math.min(retryMs, HOLD_MS),
       opensAt: askedAt + retryMs,
@@ -130,7 +135,10 @@ export class StandingRefusals {
     });
   }
 
-  /** Hands over what was counted since the last time; what cannot be handed over stays counted. @throws ServiceError */
+  /**
+   * Hands over what was counted since the last time; what cannot be handed over is kept, and tried again as it was, under
+   * its ids. @throws ServiceError
+   */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#handOver());
     return this.#flushing;
@@ -152,19 +160,21 @@ export class StandingRefusals {
   }
 
   async #handOver(): Promise<void> {
-    const tallies = this.#tallies;
-    if (tallies.size === 0) return;
+    await this.#publishPending();
+    this.#pending = [...this.#tallies.values()].map(countedOf);
     this.#tallies = new Map();
-    try {
-      await this.publish([...tallies.values()].map(countedOf));
-    } catch (error) {
-      for (const [name, tally] of tallies) {
-        const since = this.#tallies.get(name);
-        if (since) since.count += tally.count;
-        else this.#tallies.set(name, tally);
-      }
-      throw error;
-    }
+    await this.#publishPending();
+  }
+
+  async #publishPending(): Promise<void> {
+    if (this.#pending.length === 0) return;
+    await this.publish(this.#pending);
+    this.#pending = [];
+  }
+
+  /** Whether the command was let through by any front door: this one may not have been asked, or have been restarted. */
+  #hasPassed({ passed }: Standing, { tenant, commandId }: Described): boolean {
+    return passed !== undefined && passed.has(this.hash.short('limit command', tenant, commandId));
   }
 
   #member({ tenant, subjectKind, subjectRef }: Described): string {
@@ -213,6 +223,7 @@ function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
   return message(RefusalsCounted, {
     ...{ commandId, tenant, agent, channel, method, subjectKind, subjectRef, callerKey, callerTail },
     ...(callId === undefined ? {} : { callId }),
+    countId: randomUUID(),
     dimension,
     count,
   });

@@ -1,5 +1,5 @@
 import { type LimitDimension } from '@countersign/contracts';
-import { decide, left, type Check, type Counter, type Decision } from './decide.js';
+import { decide, left, type Check, type Counter, type Decision, type Question } from './decide.js';
 import { type Rule } from './rule.js';
 
 const WIDE: Rule = { limit: 1000, periodSeconds: 60 };
@@ -8,9 +8,13 @@ class Bed {
   readonly counters = new Map<string, Counter>();
   #commands = 0;
 
-  ask(now: number, checks: Check[], more: { command?: string; member?: string } = {}): Decision {
-    const { command = `c${this.#commands++}`, member = 'alice' } = more;
-    return decide(this.counters, { checks, command, member }, now);
+  ask(
+    now: number,
+    checks: Check[],
+    more: Partial<Pick<Question, 'command' | 'member' | 'repeatSeconds'>> = {},
+  ): Decision {
+    const { command = `c${this.#commands++}`, member = 'alice', repeatSeconds = 60 } = more;
+    return decide(this.counters, { checks, command, repeatSeconds, member }, now);
   }
 }
 
@@ -54,6 +58,31 @@ describe('the decision over all limits', () => {
     expect(bed.ask(60_001, checks, { command: 'same' }).admitted).toBe(true);
   });
 
+  it.each([
+    ['longer', 3600],
+    ['shorter', 10],
+  ])('lets a command pass again for as long as its answer is kept, where the period of callers is %s', (_, period) => {
+    const bed = new Bed();
+    const checks = [
+      check('caller', { limit: 1, periodSeconds: period }),
+      check('call', { limit: 1, periodSeconds: 3600 }),
+    ];
+    const ask = (now: number) => bed.ask(now, checks, { command: 'same', repeatSeconds: 60 }).admitted;
+    expect([ask(0), ask(15_000), ask(59_999), ask(60_000)]).toEqual([true, true, true, false]);
+  });
+
+  it('knows the newest 64 commands of a caller, however long their answers are kept', () => {
+    const bed = new Bed();
+    const checks = [check('caller', WIDE), check('call', { limit: 65, periodSeconds: 86_400, burst: 65 })];
+    for (let n = 0; n < 65; n++) bed.ask(n, checks, { command: `c${n}`, repeatSeconds: 86_400 });
+    const again = (command: string) => bed.ask(86_000_000, checks, { command, repeatSeconds: 86_400 });
+    const tat = bed.counters.get('call')?.tat;
+    expect(again('c1').admitted).toBe(true);
+    expect(bed.counters.get('call')?.tat).toBe(tat);
+    expect(again('c0').admitted).toBe(true);
+    expect(bed.counters.get('call')?.tat).toBeGreaterThan(tat ?? 0);
+  });
+
   it('lets a caller return to a subject, and meet no more others than the limit', () => {
     const bed = new Bed();
     const checks = [check('caller', WIDE), check('subjectsPerCaller', { limit: 2, periodSeconds: 60 })];
@@ -72,6 +101,18 @@ describe('the decision over all limits', () => {
     expect(bed.ask(0, checks)).toMatchObject({ admitted: true, shadowed: [] });
     expect(bed.ask(1, checks)).toMatchObject({ admitted: true, shadowed: ['subject'] });
     expect(bed.counters.get('subject')?.hits).toEqual([0]);
+  });
+
+  it('knows the command of a caller who is over a limit in shadow mode', () => {
+    const bed = new Bed();
+    const checks = [
+      check('caller', { limit: 1, periodSeconds: 60 }, { shadow: true }),
+      check('call', { limit: 2, periodSeconds: 600 }),
+    ];
+    bed.ask(0, checks);
+    expect(bed.ask(1, checks, { command: 'same' }).shadowed).toEqual(['caller']);
+    expect(bed.ask(2, checks, { command: 'same' })).toMatchObject({ admitted: true, shadowed: [] });
+    expect(bed.counters.get('caller')?.hits).toEqual([0]);
   });
 
   it('says once that a limit comes near, at 80 %', () => {

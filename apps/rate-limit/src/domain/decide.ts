@@ -8,13 +8,18 @@ import { checkLog, hitAt, keepNewest } from './sliding-log.js';
 export interface Counter extends Members {
   /** When the newest were let through, oldest first, in milliseconds since 1970. */
   readonly hits: readonly number[];
-  /** Of a caller: which command each hit was; as long as `hits`. Of other keys: empty. */
+  /** Of a caller: the newest commands that were let through, oldest first. Of other keys: empty. */
   readonly commands: readonly string[];
+  /** When each of them was, in milliseconds since 1970; as long as `commands`. */
+  readonly commandsAt: readonly number[];
   /** Theoretical arrival time of the rate, for limits that are not exact; 0: none. */
   readonly tat: number;
 }
 
-export const NEW_COUNTER: Counter = { hits: [], commands: [], tat: 0, members: [], seen: [], membersTat: 0 };
+export const NEW_COUNTER: Counter = {
+  ...{ hits: [], commands: [], commandsAt: [], tat: 0 },
+  ...{ members: [], seen: [], membersTat: 0 },
+};
 
 /** One limit that a request has to pass. */
 export interface Check {
@@ -26,12 +31,17 @@ export interface Check {
   readonly shadow: boolean;
 }
 
+/** The longest time for which a command is known to have passed, in seconds: what an Idempotency-Key is good for. */
+export const REPEAT_SECONDS = 86_400;
+
 /** One request, as the limiter sees it. */
 export interface Question {
   /** In the order of the dimensions; the first is the caller's. */
   readonly checks: readonly Check[];
   /** Hash of the command's id. */
   readonly command: string;
+  /** For how long the same command passes again for free: as long as its answer is kept. At most {@link REPEAT_SECONDS}. */
+  readonly repeatSeconds: number;
   /** Hash of the subject, which the caller meets. */
   readonly member: string;
 }
@@ -55,7 +65,8 @@ export interface Decision {
 
 /**
  * One decision over all limits of a request. All or nothing: who is refused by one spends none. A command that was let
- * through in the caller's window passes again for free. The strictest is told: before it nothing can pass.
+ * through passes again for free as long as its answer is kept, if it is among the caller's newest {@link EXACT_LIMIT}. The
+ * strictest is told: before it nothing can pass.
  * The store's SQL function is held equal to this one by the contract suite.
  * @param counters is changed when the request is let through
  */
@@ -77,6 +88,9 @@ export function decide(counters: Map<string, Counter>, question: Question, now: 
   if (strictest) return { admitted: false, refusedBy: strictest, shadowed, near: [] };
   const passed = verdicts.filter(({ verdict }) => verdict.admitted);
   for (const { check } of passed) counters.set(check.key, spendOne(of(check.key), question, check, now));
+  // Also of a caller who is over a limit that only reports: its repetition is free, and can be given back.
+  const caller = question.checks[0]?.key;
+  if (caller !== undefined) counters.set(caller, { ...of(caller), ...withCommand(of(caller), question, now) });
   const near = passed
     .filter(({ check, verdict }) => verdict.used >= 0 && comesNear(verdict.used, mostOf(check.rule)))
     .map(({ check }) => check.dimension);
@@ -99,9 +113,9 @@ function mostOf(rule: Rule): number {
   return rule.limit > EXACT_LIMIT ? burstOf(rule) : rule.limit;
 }
 
-function isRepeated(caller: Counter, { command, checks }: Question, now: number): boolean {
-  const at = caller.hits[caller.commands.lastIndexOf(command)];
-  return at !== undefined && at > now - (checks[0]?.rule.periodSeconds ?? 0) * 1000;
+function isRepeated(caller: Counter, { command, repeatSeconds }: Question, now: number): boolean {
+  const at = caller.commandsAt[caller.commands.lastIndexOf(command)];
+  return at !== undefined && at > now - repeatSeconds * 1000;
 }
 
 function checkOne(counter: Counter, { member }: Question, { dimension, rule }: Check, now: number): Verdict {
@@ -116,11 +130,20 @@ function checkOne(counter: Counter, { member }: Question, { dimension, rule }: C
 function spendOne(counter: Counter, question: Question, { dimension, rule }: Check, now: number): Counter {
   if (dimension === 'subjectsPerCaller') return { ...counter, ...spendDistinct(counter, question.member, now, rule) };
   const exact = rule.limit <= EXACT_LIMIT;
-  const ofCaller = dimension === 'caller';
   return {
     ...counter,
-    ...(exact || ofCaller ? { hits: keepNewest([...counter.hits, hitAt(counter.hits, now)]) } : {}),
-    ...(ofCaller ? { commands: keepNewest([...counter.commands, question.command]) } : {}),
+    ...(exact || dimension === 'caller' ? { hits: keepNewest([...counter.hits, hitAt(counter.hits, now)]) } : {}),
     ...(exact ? {} : { tat: spendGcra(counter.tat, now, rule) }),
+  };
+}
+
+function withCommand(
+  { commands, commandsAt }: Counter,
+  { command }: Question,
+  now: number,
+): Pick<Counter, 'commands' | 'commandsAt'> {
+  return {
+    commands: keepNewest([...commands, command]),
+    commandsAt: keepNewest([...commandsAt, hitAt(commandsAt, now)]),
   };
 }

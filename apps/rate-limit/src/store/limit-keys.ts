@@ -1,4 +1,4 @@
-import { type LimitDimension } from '@countersign/contracts';
+import { type GuessDescribed, type LimitDimension } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/sealing';
 import { LimitKeys } from '../ports.js';
 
@@ -11,6 +11,14 @@ export class HashedLimitKeys extends LimitKeys {
 
   constructor(private readonly hash: KeyedHash) {
     super();
+  }
+
+  override subjectKey({
+    tenant,
+    subjectKind,
+    subjectRef,
+  }: Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>): string {
+    return this.hash.subjectKey(tenant, subjectKind, subjectRef);
   }
 
   override key(dimension: LimitDimension, tenant: string, target: string): string {

@@ -6,6 +6,10 @@ describe('the in-memory limit store', () => {
   limitStoreContract(() => {
     const clock = new ManualClock();
     const store = new MemoryLimitStore(clock);
-    return Promise.resolve({ store, advance: (seconds) => Promise.resolve(clock.advance(seconds * 1000)) });
+    return Promise.resolve({
+      store,
+      reset: (...what) => Promise.resolve(store.reset(...what)),
+      advance: (seconds) => Promise.resolve(clock.advance(seconds * 1000)),
+    });
   });
 });

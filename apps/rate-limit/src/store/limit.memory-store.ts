@@ -36,27 +36,37 @@ export class MemoryLimitStore extends LimitStore {
     return Promise.resolve(liveMembers(this.#counters.get(key) ?? NEW_COUNTER, this.clock.now(), rule));
   }
 
+  override passed(callerKey: string, withinSeconds: number): Promise<readonly string[]> {
+    const { commands, commandsAt } = this.#counters.get(callerKey) ?? NEW_COUNTER;
+    const since = this.clock.now() - withinSeconds * 1000;
+    return Promise.resolve(commands.filter((_, at) => (commandsAt[at] ?? 0) > since));
+  }
+
   override refund({ checks, command }: Question): Promise<boolean> {
     const caller = checks[0] && this.#of(checks[0]);
     const place = caller?.commands.lastIndexOf(command) ?? -1;
-    const at = caller?.hits[place];
+    const at = caller?.commandsAt[place];
     if (caller === undefined || checks[0] === undefined || at === undefined) return Promise.resolve(false);
-    this.#counters.set(checks[0].key, { ...caller, commands: caller.commands.toSpliced(place, 1) });
+    const [commands, commandsAt] = [caller.commands.toSpliced(place, 1), caller.commandsAt.toSpliced(place, 1)];
+    this.#counters.set(checks[0].key, { ...caller, commands, commandsAt });
     for (const check of checks.filter(({ dimension }) => dimension !== 'subjectsPerCaller')) {
       const counter = this.#of(check);
       const hit = counter.hits.indexOf(at);
-      const tat = check.rule.limit > EXACT_LIMIT ? Math.max(0, counter.tat - increment(check.rule)) : counter.tat;
+      // Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
+      const ofRate = check.rule.limit > EXACT_LIMIT && (hit >= 0 || check.dimension !== 'caller');
+      const tat = ofRate ? Math.max(0, counter.tat - increment(check.rule)) : counter.tat;
       this.#counters.set(check.key, { ...counter, tat, hits: hit < 0 ? counter.hits : counter.hits.toSpliced(hit, 1) });
     }
     return Promise.resolve(true);
   }
 
-  override reset(dimension: LimitDimension, key: string): Promise<void> {
+  /** What the settings' twin does in the same transaction as its fact. */
+  reset(dimension: LimitDimension, key: string): void {
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
-    const { members, seen, membersTat, hits, commands, tat } = NEW_COUNTER;
-    const reset = dimension === 'subjectsPerCaller' ? { members, seen, membersTat } : { hits, commands, tat };
+    const { members, seen, membersTat, hits, commands, commandsAt, tat } = NEW_COUNTER;
+    const reset =
+      dimension === 'subjectsPerCaller' ? { members, seen, membersTat } : { hits, commands, commandsAt, tat };
     this.#counters.set(key, { ...counter, ...reset });
-    return Promise.resolve();
   }
 
   override left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]> {

@@ -6,6 +6,7 @@ import { type LimitStore, type StoreDecision } from '../ports.js';
 
 export interface LimitBed {
   readonly store: LimitStore;
+  reset(dimension: LimitDimension, key: string): Promise<void>;
   advance(seconds: number): Promise<void>;
 }
 
@@ -29,7 +30,7 @@ export function questionOf(
     rule: rules[dimension] ?? WIDE,
     shadow: shadow.includes(dimension),
   }));
-  return { checks, command: number(), member: number(), ...question };
+  return { checks, command: number(), repeatSeconds: 60, member: number(), ...question };
 }
 
 /** What every limit store promises; run on the twin and on PostgreSQL. */
@@ -87,6 +88,23 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     expect(await met()).toEqual(members.slice(2, 3));
   });
 
+  it('knows the newest commands of a caller that were let through, and none that was refused', async () => {
+    const caller = randomUUID();
+    const commands = Array.from({ length: 5 }, number);
+    const later = number();
+    const passed = () => bed.store.passed(caller, 60);
+    expect(await passed()).toEqual([]);
+    for (const command of commands) {
+      await ask({ caller }, { caller: { limit: 3, periodSeconds: 60 } }, { command });
+    }
+    expect(await passed()).toEqual(commands.slice(0, 3));
+    await bed.advance(61);
+    await ask({ caller }, { caller: { limit: 1000, periodSeconds: 60 } }, { command: later });
+    expect(await passed()).toEqual([later]);
+    for (let n = 0; n < 70; n++) await ask({ caller }, { caller: { limit: 1000, periodSeconds: 60 } });
+    expect(await passed()).toHaveLength(64);
+  });
+
   it('spends nothing of the other limits when one refuses', async () => {
     const [tenant, subject] = [randomUUID(), randomUUID()];
     const rules = { tenant: TEN, subject: { limit: 2, periodSeconds: 60 } };
@@ -128,6 +146,31 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     expect((await ask({ caller }, rules, { command })).admitted).toBe(true);
   });
 
+  it.each([
+    ['longer', 3600],
+    ['shorter', 10],
+  ])('lets a command pass again for as long as its answer is kept, where the period of callers is %s', async (_, s) => {
+    const keys = { caller: randomUUID(), call: randomUUID() };
+    const rules = { caller: { limit: 1, periodSeconds: s }, call: { limit: 1, periodSeconds: 3600 } };
+    const command = number();
+    const admitted: boolean[] = [];
+    for (const seconds of [0, 15, 40, 15]) {
+      await bed.advance(seconds);
+      admitted.push((await ask(keys, rules, { command, repeatSeconds: 60 })).admitted);
+    }
+    expect(admitted).toEqual([true, true, true, false]);
+  });
+
+  it('lets a command whose answer is kept for a day pass again on the same day, whatever was used meanwhile', async () => {
+    const [keys, rules] = [{ call: randomUUID() }, { call: { limit: 2, periodSeconds: 86_400 } }];
+    const caller = randomUUID();
+    const again = { command: number(), repeatSeconds: 86_400 };
+    const admitted = [await ask({ ...keys, caller }, rules, again), await ask(keys, rules), await ask(keys, rules)];
+    await bed.advance(86_000);
+    admitted.push(await ask({ ...keys, caller }, rules, again), await ask(keys, rules));
+    expect(admitted.map((one) => one.admitted)).toEqual([true, true, false, true, false]);
+  });
+
   it('lets a caller return to its subjects and meet no more others than the limit', async () => {
     const caller = randomUUID();
     const rules = { subjectsPerCaller: { limit: 2, periodSeconds: 3600 } };
@@ -156,6 +199,23 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     expect(decisions.map(({ shadowed }) => shadowed)).toEqual([[], ['subject'], ['subject']]);
   });
 
+  it.each([
+    ['exact', { limit: 1, periodSeconds: 600 }],
+    ['a rate', { limit: 65, periodSeconds: 65_000, burst: 1 }],
+  ])('knows and gives back the command of a caller who is over a limit in shadow mode: %s', async (_, rule) => {
+    const keys = { caller: randomUUID(), call: randomUUID() };
+    const rules = { caller: rule, call: { limit: 2, periodSeconds: 600 } };
+    const shadow: LimitDimension[] = ['caller'];
+    await ask(keys, rules, { shadow });
+    await bed.advance(10);
+    const over = questionOf(keys, rules, { shadow });
+    expect((await bed.store.admit(over)).shadowed).toEqual(['caller']);
+    expect(await bed.store.admit(over)).toMatchObject({ admitted: true, shadowed: [] });
+    expect((await ask(keys, rules, { shadow })).refusedBy?.dimension).toBe('call');
+    expect(await bed.store.refund(over)).toBe(true);
+    expect((await ask(keys, rules, { shadow })).shadowed).toEqual(['caller']);
+  });
+
   it('says once that a limit comes near', async () => {
     const [caller, tenant] = [randomUUID(), randomUUID()];
     const rules = { caller: TEN, tenant: { limit: 70, periodSeconds: 7000, burst: 5 } };
@@ -182,9 +242,9 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     const caller = randomUUID();
     const rules = { caller: { limit: 1, periodSeconds: 60 }, subjectsPerCaller: { limit: 1, periodSeconds: 60 } };
     await ask({ caller }, rules);
-    await bed.store.reset('caller', caller);
+    await bed.reset('caller', caller);
     expect((await ask({ caller }, rules)).refusedBy?.dimension).toBe('subjectsPerCaller');
-    await bed.store.reset('subjectsPerCaller', caller);
+    await bed.reset('subjectsPerCaller', caller);
     expect((await ask({ caller }, rules)).admitted).toBe(true);
   });
 

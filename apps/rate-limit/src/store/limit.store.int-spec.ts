@@ -4,9 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { FactRecorded, LIMIT_DIMENSIONS, message, type LimitDimension } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
-import { RateLimit1764000000002 } from '../../migrations/1764000000002-rate-limit.js';
-import { Limits1764000600001 } from '../../migrations/1764000600001-limits.js';
-import { RateLimitTenantRows1764000700002 } from '../../migrations/1764000700002-tenant-rows.js';
+import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
 import { decide, type Counter } from '../domain/decide.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
 import { OutboxFactLog } from './fact.log.js';
@@ -28,7 +26,7 @@ beforeAll(async () => {
     openDatabase({
       url: test.url,
       schema: 'rate_limit',
-      migrations: [RateLimit1764000000002, Limits1764000600001, RateLimitTenantRows1764000700002],
+      migrations: RATE_LIMIT_MIGRATIONS,
       applicationName: 'test',
       poolSize: 10,
     });
@@ -50,7 +48,8 @@ const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLi
 async function advance(seconds: number, keys?: readonly string[]): Promise<void> {
   await query(
     `UPDATE rate_limit.counters SET expires_ms = expires_ms - $1, tat = tat - $1, members_tat = members_tat - $1,
-       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
+       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), commands_at = ARRAY(SELECT at - $1 FROM unnest(commands_at) at),
+       seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
      WHERE $2::uuid[] IS NULL OR key = ANY ($2)`,
     [seconds * 1000, keys ?? null],
   );
@@ -65,7 +64,11 @@ const fact = (): FactRecorded =>
   });
 
 describe('the PostgreSQL limit store', () => {
-  limitStoreContract(() => Promise.resolve({ store: storeOf(0), advance }));
+  limitStoreContract(() => {
+    const settings = new PostgresSettingsStore(databases[0] as Database, () => undefined);
+    const reset = (dimension: LimitDimension, key: string): Promise<void> => settings.reset(dimension, key, fact());
+    return Promise.resolve({ store: storeOf(0), reset, advance });
+  });
 
   it('admits exactly the limits of many callers and of their tenant, over two copies that decide in batches', async () => {
     const [tenant, callers] = [randomUUID(), Array.from({ length: 10 }, () => randomUUID())];
@@ -102,6 +105,7 @@ describe('the PostgreSQL limit store', () => {
           wait: fc.integer({ min: 0, max: 15 }).map((n) => n * 100),
           subject: fc.integer({ min: 0, max: 4 }),
           again: fc.boolean(),
+          repeatSeconds: hundreds(15),
         }),
         { minLength: 1, maxLength: 15 },
       ),
@@ -117,12 +121,12 @@ describe('the PostgreSQL limit store', () => {
         const counters = new Map<string, Counter>();
         let now = 0;
         let command = number();
-        for (const { wait, subject, again } of steps) {
+        for (const { wait, subject, again, repeatSeconds } of steps) {
           now += wait * 1000;
           await advance(wait, [...counters.keys()]);
           if (!again) command = number();
           const { key = '', member = '' } = subjects[subject] ?? {};
-          const asked = questionOf({ ...keys, subject: key }, of, { command, member, shadow });
+          const asked = questionOf({ ...keys, subject: key }, of, { command, repeatSeconds, member, shadow });
           const expected = decide(counters, asked, now);
           const decision = await storeOf(0).admit(asked);
           expect(decision).toMatchObject({
@@ -161,6 +165,38 @@ describe('the PostgreSQL limit store', () => {
     expect(left?.n).toBe(0);
   });
 
+  it('keeps the counters of a caller for as long as its command may be repeated', async () => {
+    const caller = randomUUID();
+    const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, { limit: 1, periodSeconds: 60 }]));
+    const asked = questionOf({ caller }, all, { repeatSeconds: 3600 });
+    await storeOf(0).admit(asked);
+    const kept = async (): Promise<number> => {
+      await storeOf(0).forget();
+      return (await query('SELECT 1 FROM rate_limit.counters WHERE key = $1', [caller])).length;
+    };
+    await advance(3500, [caller]);
+    expect(await kept()).toBe(1);
+    await advance(101, [caller]);
+    expect(await kept()).toBe(0);
+  });
+
+  it('decides for a copy of the release before, which says nothing of repetitions', async () => {
+    const key = randomUUID();
+    const decide = (): Promise<{ admitted: boolean }[]> =>
+      query(
+        `SELECT admitted FROM rate_limit.decide(ARRAY[$1]::uuid[], '{7}', '{1}', '{1,0,0,0,0,0}', '{1,1,1,1,1,1}',
+           '{10000,1,1,1,1,1}', '{1,1,1,1,1,1}', '{f,f,f,f,f,f}')`,
+        [key],
+      );
+    expect(await decide()).toEqual([{ admitted: true }]);
+    await advance(50, [key]);
+    expect(await decide()).toEqual([{ admitted: true }]);
+    const [row] = await query<{ n: number }>('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [
+      key,
+    ]);
+    expect(row?.n).toBe(1);
+  });
+
   it('writes the time of the database into facts', async () => {
     const one = fact();
     await new OutboxFactLog(databases[0] as Database, () => undefined).record([one]);
@@ -180,7 +216,8 @@ describe('the PostgreSQL settings store', () => {
     const before = await store.version();
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
     expect(await store.override('acme', { ...override, expiresAt }, fact())).toBe(true);
-    expect(await store.version()).not.toBe(before);
+    const { changes, resets } = await store.version();
+    expect([changes === before.changes, resets]).toEqual([false, before.resets]);
     const settings = (await store.read()).get('acme');
     expect(settings?.overrides).toMatchObject([override]);
     await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp()`);
@@ -195,10 +232,44 @@ describe('the PostgreSQL settings store', () => {
     expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
   });
 
+  it('resets a counter and records the fact of it, both or none', async () => {
+    const caller = randomUUID();
+    const asked = questionOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });
+    await storeOf(0).admit(asked);
+    const used = (): Promise<{ n: number }[]> =>
+      query('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
+    const unwritable = Object.assign(fact(), { factId: 'no UUID' });
+    const before = await open().version();
+    await expect(open().reset('caller', caller, unwritable)).rejects.toThrow();
+    expect([await used(), await open().version()]).toEqual([[{ n: 1 }], before]);
+    const once = fact();
+    await open().reset('caller', caller, once);
+    expect(await used()).toEqual([{ n: 0 }]);
+    const { changes, resets } = await open().version();
+    expect([changes === before.changes, resets === before.resets]).toEqual([false, false]);
+    expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [once.factId])).toHaveLength(1);
+  });
+
   it('never shortens the time for which a tenant is tightened', async () => {
     const store = open();
     await store.tighten('umbrella', 600, fact());
     await store.tighten('umbrella', 10, fact());
     expect((await store.read()).get('umbrella')?.stricterUntil).toBeGreaterThan(500_000);
+  });
+
+  it('tightens a tenant once for many signals at once, and again when less than half of the time is left', async () => {
+    const store = open();
+    const facts = Array.from({ length: 20 }, fact);
+    const done = await Promise.all(facts.map((one) => store.tighten('hooli', 600, one)));
+    expect(done.filter(Boolean)).toHaveLength(1);
+    const recorded = await query('SELECT 1 FROM rate_limit.outbox WHERE id = ANY ($1::uuid[])', [
+      facts.map(({ factId }) => factId),
+    ]);
+    expect(recorded).toHaveLength(1);
+    await query(`UPDATE rate_limit.stricter SET until = until - interval '290 s' WHERE tenant = 'hooli'`);
+    expect(await store.tighten('hooli', 600, fact())).toBe(false);
+    await query(`UPDATE rate_limit.stricter SET until = until - interval '20 s' WHERE tenant = 'hooli'`);
+    expect(await store.tighten('hooli', 600, fact())).toBe(true);
+    expect((await store.read()).get('hooli')?.stricterUntil).toBeGreaterThan(550_000);
   });
 });

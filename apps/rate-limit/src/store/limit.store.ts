@@ -11,12 +11,16 @@ const BATCH = 256;
 /** Rows that one statement removes, at most: no request waits for it long. */
 const PIECE = 2_000;
 
-const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8)`;
+const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 const REFUND = `SELECT rate_limit.refund($1, $2, $3, $4, $5) AS refunded`;
 const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = ANY ($1)`;
 const MET = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = $1`;
+const PASSED = `SELECT ARRAY(
+    SELECT c.command::text FROM unnest(w.commands, w.commands_at) WITH ORDINALITY AS c(command, at, place)
+    WHERE c.at > (extract(epoch FROM clock_timestamp()) - $2::float8) * 1000 ORDER BY c.place) AS commands
+  FROM rate_limit.counters w WHERE w.key = $1`;
 const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
   SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
   LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
@@ -56,20 +60,18 @@ export class PostgresLimitStore extends LimitStore {
     return row ? liveMembers(row, Number(row.now), rule) : [];
   }
 
+  override async passed(callerKey: string, withinSeconds: number): Promise<readonly string[]> {
+    const values = [callerKey, withinSeconds];
+    const rows = await this.database.prepared<Pick<Counter, 'commands'>>('rate_limit.passed', PASSED, values);
+    return rows[0]?.commands ?? [];
+  }
+
   override async refund(question: Question): Promise<boolean> {
     const keys = keysOf([question]);
     const { places, limits, periods } = columnsOf([question], keys);
     const values = [keys, question.command, places, limits, periods];
     const rows = await this.database.prepared<{ refunded: boolean }>('rate_limit.refund', REFUND, values);
     return rows[0]?.refunded ?? false;
-  }
-
-  override async reset(dimension: LimitDimension, key: string): Promise<void> {
-    const used =
-      dimension === 'subjectsPerCaller'
-        ? `members = '{}', seen = '{}', members_tat = 0`
-        : `hits = '{}', commands = '{}', tat = 0`;
-    await this.database.query(`UPDATE rate_limit.counters SET ${used} WHERE key = $1`, [key]);
   }
 
   override async left(asked: readonly { readonly key: string; readonly rule: Rule }[]): Promise<Left[]> {
@@ -93,7 +95,8 @@ export class PostgresLimitStore extends LimitStore {
     const { places, limits, periods, bursts, shadows } = columnsOf(questions, keys);
     const commands = questions.map(({ command }) => command);
     const members = questions.map(({ member }) => member);
-    const values = [keys, commands, members, places, limits, periods, bursts, shadows];
+    const repeats = questions.map(({ repeatSeconds }) => repeatSeconds * 1000);
+    const values = [keys, commands, members, places, limits, periods, bursts, shadows, repeats];
     const rows = await this.database.prepared<DecisionRow>('rate_limit.decide', DECIDE, values);
     return rows.map(decisionOf);
   }

@@ -1,7 +1,7 @@
 import { type FactRecorded, type LimitDimension } from '@countersign/contracts';
 import { type Database, type Sql } from '@countersign/persistence';
 import { type Override, type Settings, type TenantSettings } from '../domain/settings.js';
-import { SettingsStore } from '../ports.js';
+import { SettingsStore, type SettingsVersion } from '../ports.js';
 import { ADD_FACTS, rowOf } from './fact.log.js';
 
 interface OverrideRow {
@@ -20,8 +20,13 @@ const OVERRIDE = `INSERT INTO rate_limit.overrides (tenant, dimension, target, q
     period_seconds = EXCLUDED.period_seconds, reason = EXCLUDED.reason, expires_at = EXCLUDED.expires_at
   RETURNING tenant`;
 const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
-  VALUES ($1, clock_timestamp() + make_interval(secs => $2))
-  ON CONFLICT (tenant) DO UPDATE SET until = greatest(s.until, EXCLUDED.until)`;
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
+  ON CONFLICT (tenant) DO UPDATE SET until = EXCLUDED.until
+    WHERE s.until < clock_timestamp() + make_interval(secs => $2::float8 / 2)
+  RETURNING tenant`;
+
+const RESET_SUBJECTS = `UPDATE rate_limit.counters SET members = '{}', seen = '{}', members_tat = 0 WHERE key = $1`;
+const RESET = `UPDATE rate_limit.counters SET hits = '{}', commands = '{}', commands_at = '{}', tat = 0 WHERE key = $1`;
 
 /** Overrides and tightened tenants in PostgreSQL. Every change counts the version up, in its transaction. */
 export class PostgresSettingsStore extends SettingsStore {
@@ -32,12 +37,12 @@ export class PostgresSettingsStore extends SettingsStore {
     super();
   }
 
-  override async version(): Promise<string> {
-    const rows = await this.database.prepared<{ number: string }>(
+  override async version(): Promise<SettingsVersion> {
+    const [row] = await this.database.prepared<SettingsVersion>(
       'rate_limit.version',
-      'SELECT number FROM rate_limit.version',
+      'SELECT number::text AS changes, resets::text FROM rate_limit.version',
     );
-    return rows[0]?.number ?? '';
+    return row ?? { changes: '', resets: '' };
   }
 
   override async read(): Promise<Settings> {
@@ -73,15 +78,16 @@ export class PostgresSettingsStore extends SettingsStore {
     });
   }
 
-  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<void> {
-    await this.#change(tenant, fact, async (tx) => {
-      await tx.query(TIGHTEN, [tenant, seconds]);
-      return true;
-    });
+  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean> {
+    return this.#change(tenant, fact, async (tx) => (await tx.query(TIGHTEN, [tenant, seconds])).length > 0);
   }
 
-  override async touch(fact: FactRecorded): Promise<void> {
-    await this.#change(fact.tenant, fact, () => Promise.resolve(true));
+  override async reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void> {
+    await this.#change(fact.tenant, fact, async (tx) => {
+      await tx.query(dimension === 'subjectsPerCaller' ? RESET_SUBJECTS : RESET, [key]);
+      await tx.query('UPDATE rate_limit.version SET resets = resets + 1');
+      return true;
+    });
   }
 
   /** Removes what has ended. */

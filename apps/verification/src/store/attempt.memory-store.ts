@@ -15,6 +15,7 @@ import { asSpent } from '../domain/spent-attempt.js';
 import {
   AttemptStore,
   type Attempt,
+  type CredentialRow,
   type SpendResult,
   type SpentAttempt,
   type UnansweredAttempt,
@@ -37,7 +38,11 @@ export class MemoryAttemptStore extends AttemptStore {
   readonly #commands = new Map<string, Command>();
   readonly #unlocked = new Set<string>();
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly clock: Clock,
+    /** Whether a credential is the one in force; the memory of subjects knows. */
+    private readonly inForce: (compared: CredentialRow) => Promise<boolean> = () => Promise.resolve(true),
+  ) {
     super();
   }
 
@@ -59,10 +64,15 @@ export class MemoryAttemptStore extends AttemptStore {
     return Promise.resolve({ kind: 'spent', attempt: spent });
   }
 
-  override close({ tenant, attempt, caller, reply, facts, call }: Verdict): Promise<VerificationDecided> {
+  override async close(verdict: Verdict): Promise<VerificationDecided | 'outdated'> {
+    if (verdict.compared && !(await this.inForce(verdict.compared))) return 'outdated';
+    return this.#write(verdict);
+  }
+
+  #write({ tenant, attempt, caller, reply, facts, call }: Verdict): VerificationDecided {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
-    if (!command) return Promise.resolve(reply);
-    if (command.reply) return Promise.resolve(command.reply);
+    if (!command) return reply;
+    if (command.reply) return command.reply;
     command.reply = reply;
     const key = keyOf(command.attempt.tenant, command.attempt.guardKey, command.attempt.method);
     this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, attempt, caller, reply.outcome === 'verified'));
@@ -71,14 +81,15 @@ export class MemoryAttemptStore extends AttemptStore {
       const { callId, ...success } = call;
       this.calls.set(`${tenant}/${callId}`, afterSuccess(this.calls.get(`${tenant}/${callId}`), success));
     }
-    return Promise.resolve(reply);
+    return reply;
   }
 
-  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
+  override unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined> {
     const known = this.#commands.get(commandId);
-    if (known?.attempt.tenant !== tenant || known.reply) return Promise.resolve(undefined);
-    const { guardKey, subject } = known.attempt;
-    return Promise.resolve({ attempt: known.spent, guardKey, subject });
+    if (!known) return Promise.resolve(undefined);
+    if (known.attempt.tenant !== tenant || known.reply) return Promise.resolve('answered');
+    const { fingerprint, guardKey, subject } = known.attempt;
+    return Promise.resolve({ attempt: known.spent, fingerprint, guardKey, subject });
   }
 
   override unlock(

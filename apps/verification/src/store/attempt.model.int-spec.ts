@@ -53,6 +53,7 @@ const FAULTS: Readonly<Record<string, readonly [keyof Statements, string, string
     'CASE WHEN l.success AND l.caller IS NOT NULL',
     'CASE WHEN l.caller IS NOT NULL',
   ],
+  'a success counts for a credential that is not in force': ['close', 'AND k.version = w.version', ''],
   're-enrolment refills the window': ['renew', 'SET failures', "SET recent = '{}', stranger_recent = '{}', failures"],
   're-enrolment leaves it disabled': ['renew', 'disabled = false, ', ''],
   'unlocking revives a disabled credential': ['unlock', 'SET recent', 'SET disabled = false, recent'],

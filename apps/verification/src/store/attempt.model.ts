@@ -4,7 +4,8 @@ import { ConstraintViolation, type Database } from '@countersign/persistence';
 import { FRESH, renew, settle, spend, unlock, type Guard, type Spent } from '../domain/attempts.js';
 import { CLOSE, spendStatement } from './attempt.sql.js';
 import { attemptOf, verdictOf } from './attempt.store.contract.js';
-import { closeParameters, spendParameters, spentAttempt, type SpentRow } from './attempt.store.js';
+import { closeParameters, spendParameters } from './attempt.parameters.js';
+import { spentAttempt, type SpentRow } from './attempt.store.js';
 import { MAKE_DECOY, RENEW, UNLOCK } from './guard.sql.js';
 
 /** The statements of the gate; those of a fault differ from the real ones. */
@@ -29,6 +30,8 @@ interface Open {
   readonly attempt: ReturnType<typeof attemptOf>;
   readonly spent: ReturnType<typeof spentAttempt>;
   readonly model: Spent;
+  /** Of the credential that was in force when it was spent. */
+  readonly version: number;
 }
 
 interface Subject {
@@ -36,6 +39,8 @@ interface Subject {
   guard: Guard;
   policy: AttemptPolicy;
   cap: number;
+  /** Of the credential in force. */
+  version: number;
   /** Tries whose verdict is not written yet. */
   open: Open[];
 }
@@ -48,6 +53,16 @@ const CALLERS = [undefined, ...Array.from({ length: 11 }, (_, at) => `caller ${a
 const ROWS = `SELECT guard_key, tries::int, recent, lock_level, locked_until, stranger_recent, stranger_lock_level,
   stranger_locked_until, failures, stranger_failures, disabled, callers, touched_at
   FROM verification.guards WHERE tenant = $1`;
+
+const ENROL = `
+WITH subjects AS (
+  INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+  SELECT $1, unnest($2::text[]), 1, 'k1', ''
+)
+INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
+SELECT $1, unnest($2::text[]), 'pin', 1, 'k1', ''`;
+
+const ENROL_ANEW = 'UPDATE verification.credentials SET version = version + 1 WHERE tenant = $1 AND subject_id = $2';
 
 interface Row {
   guard_key: string;
@@ -82,12 +97,13 @@ export class GateModel {
     private readonly chance: () => number,
   ) {
     this.#subjects = Array.from({ length: GUARDS }, () => {
-      return { key: randomUUID(), guard: FRESH, policy: this.#policy(), cap: this.#cap(), open: [] };
+      return { key: randomUUID(), guard: FRESH, policy: this.#policy(), cap: this.#cap(), version: 1, open: [] };
     });
   }
 
   /** @returns the first difference, in words; undefined when there is none in so many tries */
   async play(tries: number): Promise<string | undefined> {
+    await this.database.query(ENROL, [this.#tenant, this.#subjects.map(({ key }) => key)]);
     for (let done = 0; done < tries;) {
       this.#pass();
       const chosen = this.#subjects.filter(() => this.chance() < 0.85);
@@ -95,7 +111,7 @@ export class GateModel {
         (await this.#spend(chosen)) ??
         (await this.#close()) ??
         (await this.#manage(this.statements.unlock, unlock)) ??
-        (await this.#manage(this.statements.renew, renew)) ??
+        (await this.#renew()) ??
         (await this.#manage(this.statements.makeDecoy, (guard) => ({ ...guard, callers: [] }))) ??
         (await this.#compare());
       if (difference !== undefined) return `after ${done} to ${done + chosen.length} tries: ${difference}`;
@@ -160,7 +176,7 @@ export class GateModel {
       const difference = compare(expected, { ...spent, attemptId: undefined });
       if (difference) return difference;
       subject.guard = guard;
-      subject.open.push({ attempt, spent, model: { ...model, guard } });
+      subject.open.push({ attempt, spent, model: { ...model, guard }, version: subject.version });
     }
     return undefined;
   }
@@ -172,11 +188,30 @@ export class GateModel {
       const [one] = subject.open.splice(this.#whole(subject.open.length), 1);
       if (!one || this.chance() < 0.05) return [];
       const verified = one.spent.granted && this.chance() < 0.12;
-      subject.guard = settle(subject.guard, one.model, one.attempt.caller, verified);
-      return [{ verdict: verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected'), facts: '[]' }];
+      const stands = !verified || one.version === subject.version;
+      if (stands) subject.guard = settle(subject.guard, one.model, one.attempt.caller, verified);
+      const verdict = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
+      const row = { kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const;
+      const compared = verified ? row : undefined;
+      return [{ stands, verdict: { ...verdict, compared }, facts: '[]', reply: '{}', tag: '' }];
     });
-    const rows = await this.database.query(this.statements.close, closeParameters(closings));
-    return rows.length === closings.length ? undefined : `${rows.length} of ${closings.length} verdicts were written`;
+    type Written = { attempt_id: string; closed: boolean };
+    const rows = await this.database.query<Written>(this.statements.close, closeParameters(closings));
+    const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
+    const wrong = closings.find(({ stands, verdict }) => written.get(verdict.attempt.attemptId) !== stands);
+    return wrong && `a verdict is ${String(!wrong.stands)} and should be ${String(wrong.stands)}`;
+  }
+
+  /** As an enrolment: the credential before the counter. */
+  async #renew(): Promise<undefined> {
+    for (const subject of this.#subjects) {
+      if (this.chance() >= 0.004) continue;
+      await this.database.query(ENROL_ANEW, [this.#tenant, subject.key]);
+      await this.database.query(this.statements.renew, [this.#tenant, [subject.key]]);
+      subject.version++;
+      if (subject.guard.tries > 0) subject.guard = renew(subject.guard);
+    }
+    return undefined;
   }
 
   async #manage(statement: string, model: (guard: Guard) => Guard): Promise<undefined> {

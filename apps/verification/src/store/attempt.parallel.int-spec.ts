@@ -5,7 +5,7 @@ import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { MAKE_DECOY, RENEW } from './guard.sql.js';
-import { openTestTables, type TestTables } from './test-tables.js';
+import { openTestTables, TEST_HASH, type TestTables } from './test-tables.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(120_000);
@@ -33,7 +33,7 @@ describe('two copies that count, close, unlock, enrol and erase at the same few 
   it('never take what the other has written for an alteration, and leave every counter on record', async () => {
     const reported: unknown[] = [];
     const report = (found: unknown): Promise<void> => Promise.resolve(void reported.push(found));
-    const copies = [0, 1].map(() => new PostgresAttemptStore(service, () => undefined, undefined, report));
+    const copies = [0, 1].map(() => new PostgresAttemptStore(service, TEST_HASH, () => undefined, undefined, report));
     const guards = Array.from({ length: GUARDS }, () => randomUUID());
     const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
     const altered: unknown[] = [];

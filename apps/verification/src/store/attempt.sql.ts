@@ -126,7 +126,7 @@ WITH tried AS MATERIALIZED (
   FROM tried t, LATERAL (SELECT ${clock} AS now) n ORDER BY t.command_id
   ON CONFLICT (command_id) DO UPDATE
     SET fingerprint = EXCLUDED.fingerprint, attempt_id = EXCLUDED.attempt_id, received_at = EXCLUDED.received_at,
-        repeat_until = EXCLUDED.repeat_until, reply = NULL
+        repeat_until = EXCLUDED.repeat_until, reply = NULL, reply_tag = NULL
     WHERE c.received_at <= EXCLUDED.received_at - make_interval(secs =>
       (SELECT t.repeat_seconds FROM tried t WHERE t.command_id = c.command_id))
   RETURNING c.attempt_id
@@ -167,19 +167,33 @@ export const SPEND = spendStatement();
  * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
  *
  * Arrays of equal length, no guard and no call twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
- * $6 callers, $7 states of calls as JSON, or null
+ * $6 callers, $7 states of calls as JSON, or null, $8 tags of the replies, $9 what successes were compared with, as JSON
+ *
+ * A success counts only while what it was compared with is in force; else nothing is written for it, and `closed` is false.
+ * Its row is locked until the commit, because a statement that waits sees the past: an enrolment or erasure comes wholly
+ * before this verdict, or wholly after it and takes back what it settled. Both lock credentials before guards, as here.
+ * A subject that was erased and made anew begins at version 1 again, but later than the try.
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[])
-    AS v(attempt_id, outcome, reply, command_id, facts, caller, call)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[],
+                       $8::text[], $9::jsonb[])
+    AS v(attempt_id, outcome, reply, command_id, facts, caller, call, reply_tag, compared)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
   WHERE c.command_id IN (SELECT command_id FROM verdict)
   ORDER BY c.command_id FOR UPDATE
+), in_force AS MATERIALIZED (
+  SELECT v.attempt_id FROM verdict v JOIN held h USING (command_id) JOIN verification.attempts a USING (attempt_id),
+    LATERAL jsonb_to_record(v.compared) AS w(tenant text, subject text, kind text, version integer)
+    JOIN verification.credentials k ON k.tenant = w.tenant AND k.subject_id = w.subject AND k.kind = w.kind
+  WHERE v.compared IS NOT NULL AND k.version = w.version AND k.enrolled_at <= a.spent_at
+  ORDER BY k.tenant, k.subject_id, k.kind FOR SHARE OF k
+), standing AS MATERIALIZED (
+  SELECT v.attempt_id FROM verdict v WHERE v.compared IS NULL OR v.attempt_id IN (SELECT attempt_id FROM in_force)
 ), closed AS (
   UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp()
-  FROM verdict v JOIN held h USING (command_id)
+  FROM verdict v JOIN held h USING (command_id) JOIN standing USING (attempt_id)
   WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
   RETURNING a.attempt_id, a.tenant, a.guard_key, a.stranger, a.charged_disable, v.caller, v.outcome = 'verified' AS success
 ), locked AS MATERIALIZED (
@@ -203,21 +217,22 @@ WITH verdict AS MATERIALIZED (
   RETURNING l.attempt_id, CASE WHEN l.success THEN verification.is_on_record(l.was) END AS on_record, ${RECORDED}
 ), record AS (${recordOf('settled WHERE on_record')}
 ), answered AS (
-  UPDATE verification.commands c SET reply = v.reply
+  UPDATE verification.commands c SET reply = v.reply, reply_tag = v.reply_tag
   FROM verdict v JOIN closed USING (attempt_id)
   WHERE c.command_id = v.command_id AND c.attempt_id = v.attempt_id
 ), called AS (
   INSERT INTO verification.calls AS k
-    (tenant, call_id, agent, level, subject_id, verification_id, verified_at, expires_at)
-  SELECT l.tenant, s."callId", s.agent, s.level, s.subject, s."verificationId", s."verifiedAt", s."expiresAt"
+    (tenant, call_id, agent, level, subject_id, verification_id, verified_at, expires_at, tag)
+  SELECT l.tenant, s."callId", s.agent, s.level, s.subject, s."verificationId", s."verifiedAt", s."expiresAt", s.tag
   FROM settled JOIN locked l USING (attempt_id) JOIN verdict v USING (attempt_id),
     LATERAL jsonb_to_record(v.call) AS s("callId" text, agent text, level text, subject text, "verificationId" uuid,
-                                         "verifiedAt" timestamptz, "expiresAt" timestamptz)
+                                         "verifiedAt" timestamptz, "expiresAt" timestamptz, tag text)
   WHERE v.call IS NOT NULL
   ORDER BY 1, 2
   ON CONFLICT (tenant, call_id) DO UPDATE
     SET agent = EXCLUDED.agent, level = EXCLUDED.level, subject_id = EXCLUDED.subject_id,
-        verification_id = EXCLUDED.verification_id, verified_at = EXCLUDED.verified_at, expires_at = EXCLUDED.expires_at
+        verification_id = EXCLUDED.verification_id, verified_at = EXCLUDED.verified_at, expires_at = EXCLUDED.expires_at,
+        tag = EXCLUDED.tag
     WHERE NOT (k.subject_id = EXCLUDED.subject_id AND k.expires_at > EXCLUDED.verified_at
                AND k.level = 'verified' AND EXCLUDED.level = 'identified')
 ), published AS (
@@ -228,11 +243,12 @@ WITH verdict AS MATERIALIZED (
       WITH ORDINALITY AS f(id, topic, key, headers, value, place)
   ORDER BY f.key, f.place
 )
-SELECT attempt_id FROM closed`;
+SELECT attempt_id, true AS closed FROM closed
+UNION ALL SELECT attempt_id, false FROM verdict WHERE attempt_id NOT IN (SELECT attempt_id FROM standing)`;
 
 /** What became of a command: its latest attempt, which is null where it is another tenant's, and the stored reply. $1 command */
 export const RECALL = `
-SELECT c.fingerprint, c.reply, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
+SELECT c.fingerprint, c.reply, c.reply_tag, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
   a.charged_disable, a.disabled, a.stranger, a.attempts_left, a.spent_at, a.outcome
 FROM verification.commands c LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id
 WHERE c.command_id = $1`;

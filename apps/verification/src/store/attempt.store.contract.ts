@@ -47,8 +47,8 @@ export function verdictOf(
     tenant: attempt.tenant,
     outcome,
   });
-  const { tenant, guardKey, caller } = attempt;
-  return { tenant, guardKey, attempt: spent, caller, reply, facts: [fact] };
+  const { tenant, fingerprint, guardKey, caller } = attempt;
+  return { tenant, fingerprint, guardKey, attempt: spent, caller, reply, facts: [fact] };
 }
 
 /** What every attempt store promises; run on the twin and on PostgreSQL. */
@@ -213,6 +213,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(again).toEqual({ kind: 'unanswered', attempt: spent });
     expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toEqual({
       attempt: spent,
+      fingerprint: attempt.fingerprint,
       guardKey: attempt.guardKey,
       subject: undefined,
     });
@@ -221,9 +222,11 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
       await bed.store.close(verdictOf(attempt, spent, 'rejected')),
       await bed.store.close(verdictOf(attempt, spent, 'verified')),
     ];
-    expect(replies.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
+    expect(replies).toMatchObject([{ outcome: 'rejected' }, { outcome: 'rejected' }]);
     expect((await bed.facts()).length).toBe(before + 1);
-    expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toBeUndefined();
+    expect(await bed.store.unanswered(attempt.commandId, attempt.tenant)).toBe('answered');
+    expect(await bed.store.unanswered(attempt.commandId, 'other')).toBe('answered');
+    expect(await bed.store.unanswered(randomUUID(), attempt.tenant)).toBeUndefined();
   });
 
   it('spends once for a command that arrives ten times at once', async () => {

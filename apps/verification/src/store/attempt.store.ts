@@ -7,8 +7,9 @@ import {
 } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, ConstraintViolation, Inbox, Outbox, type Database } from '@countersign/persistence';
+import { type KeyedHash } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { CREDENTIAL_KINDS, guardRow, referenceOf, strangersPerWindow } from '../domain/attempts.js';
+import { CREDENTIAL_KINDS, guardRow, referenceOf } from '../domain/attempts.js';
 import { asSpent } from '../domain/spent-attempt.js';
 import {
   AttemptStore,
@@ -18,8 +19,11 @@ import {
   type UnansweredAttempt,
   type Verdict,
 } from '../ports.js';
+import { closeParameters, spendParameters, type Closing, type Try } from './attempt.parameters.js';
+import { callTag } from './call-tag.js';
 import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
 import { BELOW_LEDGER, UNLOCK } from './guard.sql.js';
+import { ReplyTags } from './reply-tags.js';
 import { type ReportTampering } from './tamper-reports.js';
 
 /** The ledger holds each number of a reference once: who removes a counter makes the next try break this rule. */
@@ -51,6 +55,7 @@ export interface SpentRow {
 interface RecallRow extends SpentRow {
   fingerprint: string;
   reply: string | null;
+  reply_tag: string | null;
   attempt_id: string;
   guard_key: string;
   subject_id: string | null;
@@ -62,22 +67,11 @@ type RecalledRow = RecallRow | { attempt_id: null };
 
 const isOther = (row: RecalledRow): row is { attempt_id: null } => row.attempt_id === null;
 
-/** A try, and the budget that it draws on. */
-export interface Try {
-  readonly attempt: Attempt;
-  readonly policy: AttemptPolicy;
-}
-
-/** A verdict, and its facts as rows of the outbox. */
-export interface Closing {
-  readonly verdict: Verdict;
-  readonly facts: string;
-}
-
 /** The gate and the ledger in PostgreSQL. Tries and verdicts of one moment share a statement. */
 export class PostgresAttemptStore extends AttemptStore {
   readonly #spend: Batched<Try, SpentRow | undefined>;
-  readonly #close: Batched<Closing, boolean>;
+  readonly #close: Batched<Closing, boolean | undefined>;
+  readonly #tags: ReplyTags;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   /** When a try was spent here, on the clock of `performance`. */
@@ -85,6 +79,7 @@ export class PostgresAttemptStore extends AttemptStore {
 
   constructor(
     private readonly database: Database,
+    private readonly hash: KeyedHash,
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
     /**
@@ -95,6 +90,7 @@ export class PostgresAttemptStore extends AttemptStore {
     private readonly report?: ReportTampering,
   ) {
     super();
+    this.#tags = new ReplyTags(hash);
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#spend = new Batched({
@@ -123,16 +119,41 @@ export class PostgresAttemptStore extends AttemptStore {
     }
     const known = await this.#recall(attempt.commandId, attempt.tenant);
     if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
-    if (known.reply !== null) return { kind: 'answered', reply: parseReply(known.reply) };
-    return { kind: 'unanswered', attempt: spentAttempt(known.attempt_id, known) };
+    // A verdict and its reply are written together: a verdict whose reply is gone is not compared a second time.
+    if (known.reply === null && known.outcome === null)
+      return { kind: 'unanswered', attempt: spentAttempt(known.attempt_id, known) };
+    return { kind: 'answered', reply: await this.#stored(attempt.tenant, attempt.commandId, known) };
   }
 
-  override async close(verdict: Verdict): Promise<VerificationDecided> {
+  override async close(verdict: Verdict): Promise<VerificationDecided | 'outdated'> {
     // Here and not in the statement for many: the trace is that of this command.
     const encoded = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
-    if (await this.#close.call({ verdict, facts: JSON.stringify(encoded) })) return verdict.reply;
-    const known = await this.#recall(verdict.reply.commandId, verdict.tenant);
-    return known === 'other' || known.reply === null ? verdict.reply : parseReply(known.reply);
+    const { tenant, fingerprint, attempt } = verdict;
+    const { commandId } = verdict.reply;
+    const reply = JSON.stringify(verdict.reply);
+    const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });
+    const state = verdict.call;
+    const call = state && JSON.stringify({ ...state, tag: callTag(this.hash, tenant, state.callId, state) });
+    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag, call });
+    if (closed !== undefined) return closed ? verdict.reply : 'outdated';
+    const known = await this.#recall(commandId, tenant);
+    // Claimed anew since: what the first verdict said is not kept any more.
+    if (known === 'other' || known.attempt_id !== attempt.attemptId) return unavailable(commandId, attempt.attemptId);
+    return this.#stored(tenant, commandId, known);
+  }
+
+  /** The reply of a verdict, as this service wrote it. A success that anybody else wrote would get a receipt. */
+  async #stored(tenant: string, commandId: string, row: RecallRow): Promise<VerificationDecided> {
+    const { fingerprint, attempt_id: attemptId, reply, reply_tag: tag } = row;
+    if (reply !== null && this.#tags.isRight(tag, { tenant, commandId, fingerprint, attemptId, reply }))
+      return message(VerificationDecided, JSON.parse(reply) as VerificationDecided);
+    const who = {
+      subjectKey: referenceOf(row.guard_key),
+      ...(row.subject_id === null ? {} : { subject: row.subject_id }),
+    };
+    const reason = reply !== null && tag === null ? 'untagged' : 'altered';
+    await this.report?.({ what: 'reply', reason, tenant, ...who });
+    return unavailable(commandId, attemptId);
   }
 
   async #spendAll(tries: readonly Try[]): Promise<(SpentRow | undefined)[]> {
@@ -143,21 +164,23 @@ export class PostgresAttemptStore extends AttemptStore {
     return tries.map(({ attempt }) => spent.get(attempt.attemptId));
   }
 
-  /** Whether each verdict was the first of its attempt. */
-  async #closeAll(closings: readonly Closing[]): Promise<boolean[]> {
+  /** Whether each verdict was written; false: what it was compared with is not in force; undefined: its attempt has one. */
+  async #closeAll(closings: readonly Closing[]): Promise<(boolean | undefined)[]> {
     const database = this.database.forTenants(closings.map(({ verdict }) => verdict.tenant));
     const params = closeParameters(closings);
-    const rows = await database.prepared<{ attempt_id: string }>('verification.close', CLOSE, params);
-    if (rows.length > 0) this.wakeRelay();
-    const closed = new Set(rows.map((row) => row.attempt_id));
-    return closings.map(({ verdict }) => closed.has(verdict.attempt.attemptId));
+    const rows = await database.prepared<{ attempt_id: string; closed: boolean }>('verification.close', CLOSE, params);
+    if (rows.some(({ closed }) => closed)) this.wakeRelay();
+    const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
+    return closings.map(({ verdict }) => written.get(verdict.attempt.attemptId));
   }
 
-  override async unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | undefined> {
+  override async unanswered(commandId: string, tenant: string): Promise<UnansweredAttempt | 'answered' | undefined> {
     const [row] = await this.database.forTenants([tenant]).query<RecalledRow>(RECALL, [commandId]);
-    if (!row || isOther(row) || row.outcome !== null) return undefined;
+    if (!row) return undefined;
+    if (isOther(row) || row.outcome !== null) return 'answered';
     const attempt = spentAttempt(row.attempt_id, row);
-    return { attempt, guardKey: referenceOf(row.guard_key), subject: row.subject_id ?? undefined };
+    const { fingerprint, guard_key: guardKey, subject_id: subject } = row;
+    return { attempt, fingerprint, guardKey: referenceOf(guardKey), subject: subject ?? undefined };
   }
 
   override async unlock(
@@ -211,43 +234,6 @@ export class PostgresAttemptStore extends AttemptStore {
 
 const guardOf = (tenant: string, guardKey: string): string => `guard ${tenant} ${guardKey}`;
 
-/** What {@link SPEND} takes. */
-export function spendParameters(tries: readonly Try[]): unknown[][] {
-  const of = <T>(read: (one: Attempt) => T): T[] => tries.map(({ attempt }) => read(attempt));
-  const by = (read: (policy: AttemptPolicy) => number): number[] => tries.map(({ policy }) => read(policy));
-  return [
-    of(({ commandId }) => commandId),
-    of(({ fingerprint }) => fingerprint),
-    of(({ attemptId }) => attemptId),
-    of(({ repeatSeconds }) => repeatSeconds),
-    of(({ tenant }) => tenant),
-    of(({ guardKey, method }) => guardRow(guardKey, method)),
-    by(({ perWindow }) => perWindow),
-    by(({ windowSeconds }) => windowSeconds),
-    by(({ lockSeconds }) => lockSeconds),
-    by(({ maxLockSeconds }) => maxLockSeconds),
-    of(({ agent }) => agent),
-    of(({ subject }) => subject ?? null),
-    of(({ caller }) => caller ?? null),
-    of(({ cap }) => cap),
-    by(strangersPerWindow),
-  ];
-}
-
-/** What {@link CLOSE} takes. */
-export function closeParameters(closings: readonly Closing[]): unknown[][] {
-  const of = <T>(read: (verdict: Verdict) => T): T[] => closings.map(({ verdict }) => read(verdict));
-  return [
-    of(({ attempt }) => attempt.attemptId),
-    of(({ reply }) => reply.outcome),
-    of(({ reply }) => JSON.stringify(reply)),
-    of(({ reply }) => reply.commandId),
-    closings.map(({ facts }) => facts),
-    of(({ caller }) => caller ?? null),
-    of(({ call }) => call && JSON.stringify(call)),
-  ];
-}
-
 /** A row of {@link SPEND} as the proof that it is. */
 export function spentAttempt(attemptId: string, row: SpentRow): SpentAttempt {
   return asSpent({
@@ -263,6 +249,7 @@ export function spentAttempt(attemptId: string, row: SpentRow): SpentAttempt {
   });
 }
 
-function parseReply(text: string): VerificationDecided {
-  return message(VerificationDecided, JSON.parse(text) as VerificationDecided);
+/** With its verification: the try stays spent, and nothing of it is given back. */
+function unavailable(commandId: string, verificationId: string): VerificationDecided {
+  return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none', verificationId });
 }

@@ -27,12 +27,14 @@ const key = (): Secret => new Secret(randomBytes(32).toString('base64url'));
 const keyring = new Keyring(new Secret(`k1:${key().reveal()}`));
 const hash = new KeyedHash(key());
 const none = (): void => undefined;
+const reported: object[] = [];
 
 beforeAll(async () => {
   tables = await openTestTables();
   ({ service, database } = tables);
-  attempts = new PostgresAttemptStore(service, none);
-  calls = new PostgresCallStore(service);
+  attempts = new PostgresAttemptStore(service, hash, none);
+  const report = (found: object): Promise<void> => Promise.resolve(void reported.push(found));
+  calls = new PostgresCallStore(service, hash, report);
   receipts = new PostgresReceiptStore(service, none);
   subjects = new PostgresSubjectStore(service, keyring, hash, none);
   erasures = new PostgresErasures(service, hash, none);
@@ -108,6 +110,22 @@ describe('states of calls in PostgreSQL', () => {
     expect(await calls.forget()).toBeGreaterThanOrEqual(1);
     expect(await stored(over)).toBeUndefined();
     expect(await stored(callId)).toEqual(state);
+  });
+
+  it.each([
+    ['gives it to another subject', `subject_id = 'SUBJECT'`, 'altered'],
+    ['raises its level', `level = 'verified'`, 'altered'],
+    ['lengthens its time', `expires_at = expires_at + interval '1 hour'`, 'altered'],
+    ['moves it to another call', `call_id = call_id || '-other'`, 'altered'],
+    ['takes its proof away', 'tag = NULL', 'untagged'],
+  ])('count for nobody when somebody %s, and are reported', async (_, set, reason) => {
+    const [callId, subject, other] = [randomUUID(), await withoutPhone(), await withoutPhone()];
+    await succeed(callId, { subject, level: 'identified' });
+    expect(await calls.find('acme', callId)).toMatchObject({ subject });
+    reported.length = 0;
+    await database.query(`UPDATE verification.calls SET ${set.replace('SUBJECT', other)} WHERE call_id = $1`, [callId]);
+    expect(await calls.find('acme', set.includes('call_id') ? `${callId}-other` : callId)).toBeUndefined();
+    expect(reported).toMatchObject([{ what: 'call', reason, tenant: 'acme' }]);
   });
 
   it('count for nobody when their verdict came after the subject was erased, even if it exists anew', async () => {

@@ -4,6 +4,7 @@ import { CountersOnRecord1764000800001 } from '../../migrations/1764000800001-co
 import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
 import { attemptOf, POLICY, spentOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
+import { TEST_HASH } from './test-tables.js';
 
 describe('counters of a release that kept no record of them', () => {
   let url: string;
@@ -37,7 +38,7 @@ describe('counters of a release that kept no record of them', () => {
     await old.close();
 
     const now = await open(VERIFICATION_MIGRATIONS);
-    const store = new PostgresAttemptStore(now, () => undefined);
+    const store = new PostgresAttemptStore(now, TEST_HASH, () => undefined);
     const oneLane = { ...POLICY, strangersPerWindow: 0 };
     const guess = (guardKey: string, policy = oneLane) =>
       store.spend(attemptOf({ guardKey, caller: 'owner' }), policy).then(spentOf);

@@ -10,7 +10,7 @@ import { replaceCredential } from './credential-rehash.js';
 import { ArgonPinVault } from './pin-vault.js';
 import { credentialOf } from './subject.store.contract.js';
 import { PostgresSubjectStore } from './subject.store.js';
-import { openTestTables, type TestTables } from './test-tables.js';
+import { openTestTables, TEST_HASH, type TestTables } from './test-tables.js';
 
 // Machines that do other work beside them.
 jest.setTimeout(60_000);
@@ -36,7 +36,7 @@ let alice: string;
 beforeAll(async () => {
   tables = await openTestTables();
   subjects = new PostgresSubjectStore(tables.service, keyring, new KeyedHash(new Secret(random())), wake);
-  attempts = new PostgresAttemptStore(tables.service, wake);
+  attempts = new PostgresAttemptStore(tables.service, TEST_HASH, wake);
   const vault = (passes: number): Promise<ArgonPinVault> =>
     ArgonPinVault.open({
       ...{ keyring, cost: { memoryKib: 64, passes, lanes: 1 }, concurrency: 2, queueLimit: 100 },

@@ -23,7 +23,7 @@ export class PostgresErasures extends Erasures {
   }
 
   override async erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
-    const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
+    const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     const erased = await this.database.forTenants([tenant]).transaction(async (tx) => {
       // Numbers, credentials and the key go with the row: their foreign keys cascade. The row comes before the inbox, as
       // in enrolment; an unknown subject leaves no trace in it.

@@ -4,7 +4,7 @@ import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.
 import { PostgresAttemptStore } from './attempt.store.js';
 import { ageGuards } from './guard.aging.js';
 import { Leftovers } from './leftovers.js';
-import { openTestTables, type TestTables } from './test-tables.js';
+import { openTestTables, TEST_HASH, type TestTables } from './test-tables.js';
 
 const DAY = 86_400;
 
@@ -18,7 +18,7 @@ describe('what is left behind', () => {
   beforeAll(async () => {
     tables = await openTestTables();
     ({ service, database } = tables);
-    store = new PostgresAttemptStore(service, () => undefined);
+    store = new PostgresAttemptStore(service, TEST_HASH, () => undefined);
     leftovers = new Leftovers(service, { decoyDays: 37, inboxDays: 8 });
   });
   afterAll(() => tables.close());

@@ -37,7 +37,7 @@ beforeEach(async () => {
   const wake = (): void => undefined;
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
-  attempts = new PostgresAttemptStore(service, wake, () => false, report);
+  attempts = new PostgresAttemptStore(service, hash, wake, () => false, report);
   erasures = new PostgresErasures(service, hash, wake);
   await database.query('TRUNCATE verification.subjects, verification.guards, verification.outbox CASCADE');
   await database.query('TRUNCATE verification.attempts, verification.commands');

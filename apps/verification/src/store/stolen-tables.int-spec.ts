@@ -40,7 +40,7 @@ async function build(): Promise<void> {
   const wake = (): void => undefined;
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
-  attempts = new PostgresAttemptStore(service, wake, () => false, report);
+  attempts = new PostgresAttemptStore(service, hash, wake, () => false, report);
   vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10, report });
 }
 

@@ -42,7 +42,7 @@ export class MemorySubjectStore extends SubjectStore {
     const known = subject !== undefined && id !== undefined;
     return Promise.resolve({
       id: known ? id : undefined,
-      guardKey: known ? this.hash.hash('guard', tenant, 'id', id) : this.hash.hash('guard', tenant, kind, ref),
+      guardKey: known ? this.hash.subjectKey(tenant, 'id', id) : this.hash.subjectKey(tenant, kind, ref),
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
       credential: subject?.credentials[method]?.[0],
@@ -99,7 +99,7 @@ export class MemorySubjectStore extends SubjectStore {
     known.credentials[kind] = [{ ...row, ...wrap(row) }, ...kept].slice(0, PIN_HISTORY);
     known.caps[kind] = cap;
     if (kind === 'pin') known.mustChange = mustChange;
-    if (!again) this.attempts.change(tenant, this.hash.hash('guard', tenant, 'id', subject), kind, renew);
+    if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, renew);
     return Promise.resolve(before.length > 0 ? 'updated' : 'created');
   }
 
@@ -124,7 +124,7 @@ export class MemorySubjectStore extends SubjectStore {
   }
 
   #guard(tenant: string, subject: string, method: Method): Guard {
-    return this.attempts.guard(tenant, this.hash.hash('guard', tenant, 'id', subject), method) ?? FRESH;
+    return this.attempts.guard(tenant, this.hash.subjectKey(tenant, 'id', subject), method) ?? FRESH;
   }
 
   #counter(tenant: string, subject: string, method: Method, windowSeconds: number): GuessCounter {

@@ -33,7 +33,7 @@ describe('the PostgreSQL subject store', () => {
   subjectStoreContract(() =>
     Promise.resolve({
       store,
-      attempts: new PostgresAttemptStore(service, () => undefined),
+      attempts: new PostgresAttemptStore(service, hash, () => undefined),
       advance: (seconds) => ageGuards(database, seconds),
       phone: (tenant, e164) => hash.hash('phone', tenant, e164),
     }),
@@ -64,8 +64,8 @@ describe('the PostgreSQL subject store', () => {
     await store.change(randomUUID(), tenant, 'alice', {});
     for (const kind of ['pin', 'knowledge'] as const)
       await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind }));
-    const attempts = new PostgresAttemptStore(service, () => undefined);
-    const guardKey = hash.hash('guard', tenant, 'id', 'alice');
+    const attempts = new PostgresAttemptStore(service, hash, () => undefined);
+    const guardKey = hash.subjectKey(tenant, 'id', 'alice');
     const guess = (method: Method) =>
       attempts.spend(attemptOf({ tenant, guardKey, subject: 'alice', method }), { ...POLICY, perWindow: 3 });
     await guess('pin');

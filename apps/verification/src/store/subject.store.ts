@@ -83,9 +83,7 @@ export class PostgresSubjectStore extends SubjectStore {
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref, method });
     // A known subject has one counter, whether it was named by id or by number.
-    const guardKey = row
-      ? this.hash.hash('guard', tenant, 'id', row.subject_id)
-      : this.hash.hash('guard', tenant, kind, ref);
+    const guardKey = row ? this.hash.subjectKey(tenant, 'id', row.subject_id) : this.hash.subjectKey(tenant, kind, ref);
     const decoyCap = await this.#decoyCaps.of(tenant, method, guardKey);
     if (!row) {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
@@ -157,7 +155,7 @@ export class PostgresSubjectStore extends SubjectStore {
       .forTenants([tenant])
       .query<EnrolledRow>(ENROLLED, [
         ...[tenant, subject, kind, commandId, PIN_HISTORY],
-        guardRow(this.hash.hash('guard', tenant, 'id', subject), kind),
+        guardRow(this.hash.subjectKey(tenant, 'id', subject), kind),
       ]);
     const [first] = rows;
     if (!first) return undefined;
@@ -182,7 +180,7 @@ export class PostgresSubjectStore extends SubjectStore {
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const { kind, replaces, again, earlier, mustChange, cap, by } = credential;
-    const subjectKey = this.hash.hash('guard', tenant, 'id', subject);
+    const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
@@ -219,7 +217,7 @@ export class PostgresSubjectStore extends SubjectStore {
   }
 
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
-    return readState(this.database, tenant, subject, this.hash.hash('guard', tenant, 'id', subject), windowSeconds);
+    return readState(this.database, tenant, subject, this.hash.subjectKey(tenant, 'id', subject), windowSeconds);
   }
 
   async #lock(
@@ -262,7 +260,7 @@ export class PostgresSubjectStore extends SubjectStore {
       time: (row?.now ?? new Date(0)).toISOString(),
       tenant,
       subject,
-      subjectKey: this.hash.hash('guard', tenant, 'id', subject),
+      subjectKey: this.hash.subjectKey(tenant, 'id', subject),
       commandId,
       detail,
     });

@@ -1,6 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
+import { KeyedHash, Secret } from '@countersign/sealing';
 import { createTestDatabase } from '@countersign/testing';
 import { VERIFICATION_MIGRATIONS } from '../../migrations/index.js';
+
+/** Under a key that the database does not have. */
+export const TEST_HASH = new KeyedHash(new Secret(randomBytes(32).toString('base64url')));
 
 /** The tables of verification in a PostgreSQL database that one suite has for itself. */
 export interface TestTables {

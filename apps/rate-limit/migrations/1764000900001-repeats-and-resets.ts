@@ -1,0 +1,205 @@
+import { Migration } from '@countersign/persistence';
+
+/** Order of the limits in the arguments of the function: the same as LIMIT_DIMENSIONS of the contracts. */
+const [CALLER, SUBJECTS, DIMENSIONS] = [1, 6, 6];
+
+/**
+ * `decide` of `src/domain/decide.ts` for many requests in one call: it locks the row of every key, decides the requests one
+ * after the other, and writes each row once. Keys come in one order from everybody, so that no two calls wait for each
+ * other. Times are milliseconds since 1970, by this server's clock, read when every row is locked. A copy of the release
+ * before calls it without `repeats`.
+ */
+const DECIDE = `CREATE FUNCTION rate_limit.decide(
+  keys uuid[], -- distinct, in rising order
+  commands bigint[], members bigint[], -- one for each request
+  places int[], limits int[], periods float8[], bursts int[], shadows boolean[], -- six for each request; place 0: no such limit
+  repeats float8[] DEFAULT NULL, -- one for each request: how long ago it may have passed to pass again for free
+  OUT place int, OUT admitted boolean, OUT refused int, OUT retry_ms float8, OUT shadowed int, OUT near int,
+  OUT agent_left int, OUT agent_reset float8, OUT tenant_left int, OUT tenant_reset float8
+) RETURNS SETOF record LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+  counters rate_limit.counters[];
+  dirty boolean[] := array_fill(false, ARRAY[cardinality(keys)]);
+  c rate_limit.counters;
+  over boolean[] := array_fill(false, ARRAY[${DIMENSIONS}]);
+  now_ms float8;
+  period float8;
+  since float8;
+  each float8;
+  retry float8;
+  used float8;
+  base float8;
+  times float8[];
+  is_near boolean;
+  most int;
+  n int;
+  s int;
+BEGIN
+  INSERT INTO rate_limit.counters AS w (key) SELECT k FROM unnest(keys) AS k
+    ON CONFLICT (key) DO UPDATE SET tat = w.tat WHERE false;
+  SELECT array_agg(w ORDER BY w.key) INTO counters FROM rate_limit.counters w WHERE w.key = ANY (keys);
+  now_ms := extract(epoch FROM clock_timestamp()) * 1000;
+  FOR i IN 1 .. cardinality(commands) LOOP
+    place := i; admitted := true; refused := 0; retry_ms := NULL; shadowed := 0; near := 0;
+    agent_left := NULL; agent_reset := NULL; tenant_left := NULL; tenant_reset := NULL;
+    c := counters[places[(i - 1) * ${DIMENSIONS} + ${CALLER}]];
+    n := (array_positions(c.commands, commands[i]))[cardinality(array_positions(c.commands, commands[i]))];
+    IF c.commands_at[n] > now_ms - COALESCE(repeats[i], 60000) THEN
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    FOR d IN 1 .. ${DIMENSIONS} LOOP
+      s := (i - 1) * ${DIMENSIONS} + d;
+      CONTINUE WHEN places[s] = 0;
+      c := counters[places[s]];
+      period := periods[s];
+      each := ceil(period / limits[s] * 4096) / 4096;
+      most := CASE WHEN limits[s] > 64 THEN bursts[s] ELSE limits[s] END;
+      retry := NULL;
+      is_near := NULL;
+      -- The window of the subjects never goes back with the clock: it would take in again who had left.
+      since := CASE WHEN d = ${SUBJECTS} THEN greatest(now_ms, c.seen[cardinality(c.seen)]) ELSE now_ms END - period;
+      IF d = ${SUBJECTS} AND c.seen[array_position(c.members, members[i])] > since THEN
+        is_near := false;
+      ELSIF limits[s] > 64 THEN
+        base := greatest(CASE WHEN d = ${SUBJECTS} THEN c.members_tat ELSE c.tat END, now_ms);
+        retry := base + each - each * bursts[s];
+        used := (base - now_ms) / each;
+        is_near := used < ceil(0.8 * most) AND used + 1 >= ceil(0.8 * most);
+      ELSE
+        -- Both lists are sorted: who came the limit's number before this one says whether there is room.
+        IF d = ${SUBJECTS} THEN times := c.seen; ELSE times := c.hits; END IF;
+        n := cardinality(times) + 1;
+        retry := times[n - limits[s]];
+        retry := CASE WHEN retry > since THEN retry + period END;
+        is_near := times[n + 1 - ceil(0.8 * most)::int] > since
+          AND NOT COALESCE(times[n - ceil(0.8 * most)::int] > since, false);
+      END IF;
+      over[d] := COALESCE(retry > now_ms, false);
+      IF over[d] AND shadows[s] THEN
+        shadowed := shadowed | (1 << (d - 1));
+      ELSIF over[d] AND (admitted OR retry > retry_ms) THEN
+        admitted := false; refused := d; retry_ms := retry;
+      ELSIF is_near AND most >= 5 THEN
+        near := near | (1 << (d - 1));
+      END IF;
+    END LOOP;
+    IF NOT admitted THEN
+      retry_ms := retry_ms - now_ms;
+      near := 0;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    -- Also of a caller who is over a limit that only reports: its repetition is free, and can be given back.
+    s := (i - 1) * ${DIMENSIONS} + ${CALLER};
+    c := counters[places[s]];
+    used := greatest(now_ms, c.commands_at[cardinality(c.commands_at)]);
+    c.commands := (c.commands || commands[i])[greatest(cardinality(c.commands) - 62, 1):];
+    c.commands_at := (c.commands_at || used)[greatest(cardinality(c.commands_at) - 62, 1):];
+    c.expires_ms := greatest(c.expires_ms, used + COALESCE(repeats[i], 60000));
+    counters[places[s]] := c;
+    dirty[places[s]] := true;
+    FOR d IN 1 .. ${DIMENSIONS} LOOP
+      s := (i - 1) * ${DIMENSIONS} + d;
+      CONTINUE WHEN places[s] = 0 OR over[d];
+      c := counters[places[s]];
+      period := periods[s];
+      each := ceil(period / limits[s] * 4096) / 4096;
+      IF d = ${SUBJECTS} THEN
+        n := array_position(c.members, members[i]);
+        used := greatest(now_ms, c.seen[cardinality(c.seen)]);
+        IF limits[s] > 64 AND NOT COALESCE(c.seen[n] > used - period, false) THEN
+          c.members_tat := greatest(c.members_tat, now_ms) + each;
+        END IF;
+        IF n IS NOT NULL THEN
+          c.members := c.members[:n - 1] || c.members[n + 1:];
+          c.seen := c.seen[:n - 1] || c.seen[n + 1:];
+        END IF;
+        c.members := (c.members || members[i])[greatest(cardinality(c.members) - 62, 1):];
+        c.seen := (c.seen || used)[greatest(cardinality(c.seen) - 62, 1):];
+        c.expires_ms := greatest(c.expires_ms, used + period, c.members_tat);
+      ELSE
+        IF limits[s] > 64 THEN
+          c.tat := greatest(c.tat, now_ms) + each;
+          c.expires_ms := greatest(c.expires_ms, c.tat);
+        END IF;
+        IF limits[s] <= 64 OR d = ${CALLER} THEN
+          used := greatest(now_ms, c.hits[cardinality(c.hits)]);
+          c.hits := (c.hits || used)[greatest(cardinality(c.hits) - 62, 1):];
+          c.expires_ms := greatest(c.expires_ms, used + period);
+        END IF;
+        IF d IN (4, 5) THEN
+          IF limits[s] > 64 THEN
+            used := greatest(c.tat - now_ms, 0);
+            n := greatest(floor(bursts[s] - used / each), 0);
+          ELSE
+            SELECT limits[s] - count(*), max(h.at) + period - now_ms INTO n, used
+              FROM unnest(c.hits) AS h(at) WHERE h.at > now_ms - period;
+          END IF;
+          IF d = 4 THEN agent_left := n; agent_reset := used; ELSE tenant_left := n; tenant_reset := used; END IF;
+        END IF;
+      END IF;
+      counters[places[s]] := c;
+      dirty[places[s]] := true;
+    END LOOP;
+    RETURN NEXT;
+  END LOOP;
+  UPDATE rate_limit.counters w
+    SET (hits, commands, tat, members, seen, members_tat, expires_ms, commands_at)
+      = (u.hits, u.commands, u.tat, u.members, u.seen, u.members_tat, u.expires_ms, u.commands_at)
+    FROM ROWS FROM (unnest(counters), unnest(dirty))
+      AS u(key, hits, commands, tat, members, seen, members_tat, expires_ms, commands_at, dirty)
+    WHERE w.key = u.key AND u.dirty;
+END $$`;
+
+/**
+ * Takes back what one command spent: our fault, not the caller's. Nothing is taken back twice, for the command is
+ * forgotten with it. Whom the caller met stays known.
+ */
+const REFUND = `CREATE OR REPLACE FUNCTION rate_limit.refund(
+  keys uuid[], command bigint, places int[], limits int[], periods float8[]
+) RETURNS boolean LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+  c rate_limit.counters;
+  at float8;
+  n int;
+BEGIN
+  PERFORM 1 FROM rate_limit.counters w WHERE w.key = ANY (keys) ORDER BY w.key FOR UPDATE;
+  SELECT * INTO c FROM rate_limit.counters w WHERE w.key = keys[places[1]];
+  n := (array_positions(c.commands, command))[cardinality(array_positions(c.commands, command))];
+  IF n IS NULL THEN RETURN false; END IF;
+  at := c.commands_at[n];
+  UPDATE rate_limit.counters w SET commands = c.commands[:n - 1] || c.commands[n + 1:],
+    commands_at = c.commands_at[:n - 1] || c.commands_at[n + 1:] WHERE w.key = c.key;
+  FOR d IN 1 .. 5 LOOP
+    CONTINUE WHEN places[d] = 0;
+    SELECT * INTO c FROM rate_limit.counters w WHERE w.key = keys[places[d]];
+    n := array_position(c.hits, at);
+    IF n IS NOT NULL THEN c.hits := c.hits[:n - 1] || c.hits[n + 1:]; END IF;
+    -- Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
+    IF limits[d] > 64 AND (n IS NOT NULL OR d <> ${CALLER}) THEN
+      c.tat := greatest(c.tat - ceil(periods[d] / limits[d] * 4096) / 4096, 0);
+    END IF;
+    UPDATE rate_limit.counters w SET hits = c.hits, tat = c.tat WHERE w.key = c.key;
+  END LOOP;
+  RETURN true;
+END $$`;
+
+/**
+ * Commands that were let through have times of their own: their repetition is free for as long as their answer is kept.
+ * Resets are counted apart from other changes: only they make every copy forget what it holds in memory.
+ */
+export class RepeatsAndResets1764000900001 extends Migration {
+  override readonly statements = [
+    `ALTER TABLE rate_limit.counters ADD COLUMN commands_at float8[] NOT NULL DEFAULT '{}'`,
+    `UPDATE rate_limit.counters SET commands_at = hits
+       WHERE cardinality(commands) > 0 AND cardinality(commands) = cardinality(hits)`,
+    `UPDATE rate_limit.counters SET commands = '{}' WHERE cardinality(commands) <> cardinality(commands_at)`,
+    `DROP FUNCTION rate_limit.decide(uuid[], bigint[], bigint[], int[], int[], float8[], int[], boolean[])`,
+    DECIDE,
+    REFUND,
+    `ALTER TABLE rate_limit.version ADD COLUMN resets bigint NOT NULL DEFAULT 0`,
+  ];
+}

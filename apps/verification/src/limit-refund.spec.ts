@@ -1,0 +1,71 @@
+import { LimitRefundRequested } from '@countersign/contracts';
+import { type BusContext } from '@countersign/messaging';
+import { createReceiptKeys, createSealingKeys, ReceiptKeys, Secret, Unsealer } from '@countersign/sealing';
+import { IssueReceipt } from './issue-receipt.js';
+import { refundOf } from './limit-refund.js';
+import { SprayWatch } from './spray-watch.js';
+import { JweSeals } from './store/seals.js';
+import { OTHER, PIN, POLICY, TestBed } from './test-bed.js';
+import { UnlockSubject } from './unlock-subject.js';
+import { VerificationHandler } from './verification.handler.js';
+
+/** The service as the bus calls it. */
+async function handlerOf({ verify, manage, subjects, attempts, clock }: TestBed): Promise<VerificationHandler> {
+  const receipts = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+  const seals = new JweSeals(await Unsealer.fromKeySet(new Secret((await createSealingKeys('s1')).privateKeys)));
+  const issue = new IssueReceipt(receipts, seals, { issuer: 'https://verify.example.com', seconds: 300 });
+  const watch = new SprayWatch(() => undefined, clock);
+  return new VerificationHandler(verify, manage, issue, watch, new UnlockSubject(subjects, attempts));
+}
+
+/** Of a record whose asker waits until `deadline`, at the time 1000. */
+function contextOf(deadline: number): BusContext {
+  const where = { topic: 'verification.admissions', partition: 0, offset: '0' };
+  return { ...where, headers: {}, deadline, now: 1000, replyTo: undefined };
+}
+
+describe('what a guess has spent of the limits', () => {
+  it('is given back when no place was left for its hash, and not when it was compared', async () => {
+    const full = await TestBed.open(0);
+    const held = [1, 2].map(() => full.vault.reserve({ tenant: 'acme', caller: 'c' }));
+    const command = await full.command(PIN);
+    expect(refundOf(command, await full.verify.execute(command))).toMatchObject({
+      message: { commandId: command.commandId, callerKey: command.callerKey },
+    });
+    for (const slot of held) slot?.release();
+    expect(refundOf(command, await full.verify.execute(command))).toBeUndefined();
+  });
+
+  it('is given back when verification came to it too late, and not when it was counted or decided before', async () => {
+    const bed = await TestBed.open();
+    const handler = await handlerOf(bed);
+    const refunded = async (command: Awaited<ReturnType<typeof bed.command>>, deadline: number): Promise<boolean> => {
+      const sent = (await handler.verify(command, contextOf(deadline))) ?? [];
+      return sent.some((one) => one && 'message' in one && one.message instanceof LimitRefundRequested);
+    };
+    const [late, decided, cutOff] = [await bed.command(OTHER), await bed.command(OTHER), await bed.command(OTHER)];
+    expect(await refunded(late, 999)).toBe(true);
+    expect(bed.attempts.facts).toHaveLength(0);
+    expect([await refunded(decided, 1001), await refunded(decided, 999)]).toEqual([false, false]);
+    const counted = { ...cutOff, attemptId: 'a', guardKey: 'a'.repeat(64), subject: undefined };
+    await bed.attempts.spend({ ...counted, caller: undefined, cap: 10 }, POLICY);
+    expect([await refunded(cutOff, 999), await refunded(cutOff, 999)]).toEqual([false, false]);
+    expect(bed.attempts.facts).toHaveLength(2);
+  });
+
+  it('is not given back for a new PIN that breaks a rule', async () => {
+    const { command, verify } = await TestBed.open();
+    const weak = await command(OTHER, {}, '1234');
+    const decided = await verify.execute(weak);
+    expect(decided).toMatchObject({ outcome: 'unavailable', violations: [{ field: 'newPin' }] });
+    expect(refundOf(weak, decided)).toBeUndefined();
+  });
+
+  it('is not given back for another guess under the id of one that was compared', async () => {
+    const { command, verify } = await TestBed.open();
+    const first = await command(OTHER);
+    await verify.execute(first);
+    const other = await command(PIN, { commandId: first.commandId, fingerprint: '0'.repeat(64) });
+    expect(refundOf(other, await verify.execute(other))).toBeUndefined();
+  });
+});

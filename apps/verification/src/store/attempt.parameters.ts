@@ -1,0 +1,64 @@
+import { type AttemptPolicy } from '@countersign/contracts';
+import { guardRow, strangersPerWindow } from '../domain/attempts.js';
+import { type Attempt, type CredentialRow, type Verdict } from '../ports.js';
+
+/** A try, and the budget that it draws on. */
+export interface Try {
+  readonly attempt: Attempt;
+  readonly policy: AttemptPolicy;
+}
+
+/** A verdict, its facts as rows of the outbox, and its reply as it is stored. */
+export interface Closing {
+  readonly verdict: Verdict;
+  readonly facts: string;
+  readonly reply: string;
+  /** Of `ReplyTags`. */
+  readonly tag: string;
+  /** The state of the call with its tag, as JSON. */
+  readonly call?: string | undefined;
+}
+
+/** What `SPEND` of `attempt.sql.ts` takes. */
+export function spendParameters(tries: readonly Try[]): unknown[][] {
+  const of = <T>(read: (one: Attempt) => T): T[] => tries.map(({ attempt }) => read(attempt));
+  const by = (read: (policy: AttemptPolicy) => number): number[] => tries.map(({ policy }) => read(policy));
+  return [
+    of(({ commandId }) => commandId),
+    of(({ fingerprint }) => fingerprint),
+    of(({ attemptId }) => attemptId),
+    of(({ repeatSeconds }) => repeatSeconds),
+    of(({ tenant }) => tenant),
+    of(({ guardKey, method }) => guardRow(guardKey, method)),
+    by(({ perWindow }) => perWindow),
+    by(({ windowSeconds }) => windowSeconds),
+    by(({ lockSeconds }) => lockSeconds),
+    by(({ maxLockSeconds }) => maxLockSeconds),
+    of(({ agent }) => agent),
+    of(({ subject }) => subject ?? null),
+    of(({ caller }) => caller ?? null),
+    of(({ cap }) => cap),
+    by(strangersPerWindow),
+  ];
+}
+
+/** What `CLOSE` of `attempt.sql.ts` takes. */
+export function closeParameters(closings: readonly Closing[]): unknown[][] {
+  const of = <T>(read: (verdict: Verdict) => T): T[] => closings.map(({ verdict }) => read(verdict));
+  return [
+    of(({ attempt }) => attempt.attemptId),
+    of(({ reply }) => reply.outcome),
+    closings.map(({ reply }) => reply),
+    of(({ reply }) => reply.commandId),
+    closings.map(({ facts }) => facts),
+    of(({ caller }) => caller ?? null),
+    closings.map(({ call }) => call ?? null),
+    closings.map(({ tag }) => tag),
+    of(({ compared }) => compared && JSON.stringify(rowOf(compared))),
+  ];
+}
+
+/** Where a credential lies, without what it is. */
+function rowOf({ kind, tenant, subject, version }: CredentialRow): CredentialRow {
+  return { kind, tenant, subject, version };
+}
