@@ -166,6 +166,8 @@ describe('a write to the tables', () => {
     await database.query(PUT_BACK);
     await expect(compare(PIN, await stored('acme', 'alice'))).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
     expect(await findings()).toEqual([{ tenant: 'acme', subject: 'alice', what: 'credential', reason: 'altered' }]);
+    await enrol('acme', 'alice', '42718305');
+    expect(await compare('42718305', await stored('acme', 'alice'))).toBe(true);
   });
 
   it('finds no earlier PIN of an older release to put back once it was wrapped anew, under the same key', async () => {

@@ -39,13 +39,15 @@ WHERE s.tenant = $1 AND s.subject_id = $2
 ORDER BY c.version DESC`;
 
 /**
- * Keeps a credential that is in force no more, and drops what is too old. $1 tenant, $2 subject, $3 kind, $4 kept,
- * $5 version, $6 key, $7 wrapped, $8 bound to the history
+ * Keeps a credential that is in force no more, and drops what is too old. A version that is there already was put back in
+ * force by somebody else: the owner must get a new one all the same. $1 tenant, $2 subject, $3 kind, $4 kept, $5 version,
+ * $6 key, $7 wrapped, $8 bound to the history
  */
 export const KEEP_OLD = `
 WITH kept AS (
   INSERT INTO verification.credential_history (tenant, subject_id, kind, version, key_id, wrapped, bound)
   VALUES ($1, $2, $3, $5, $6, $7, $8)
+  ON CONFLICT DO NOTHING
 )
 DELETE FROM verification.credential_history
 WHERE tenant = $1 AND subject_id = $2 AND kind = $3 AND version NOT IN (
