@@ -14,6 +14,7 @@ import {
   type StoredCredential,
   type WrappedCredential,
 } from './domain/credential.js';
+import { type PresentedReceipt } from './domain/presented-receipt.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
 import { type SubjectState } from './domain/subject-state.js';
 
@@ -86,8 +87,8 @@ export abstract class SubjectStore {
   /**
    * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
    * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential; one that is enrolled again is not new, and forgives nothing. `earlier`
-   * becomes part of the history. A repeated `commandId` changes nothing more.
+   * of a new credential; one that is enrolled again is not new, and forgives nothing. `earlier` becomes part
+   * of the history. A repeated `commandId` changes nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
@@ -284,15 +285,6 @@ export abstract class Erasures {
   abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
 }
 
-/** A receipt whose signature is right, as far as what is stored decides about it. Times in seconds since 1970. */
-export interface PresentedReceipt {
-  readonly tenant: string;
-  readonly subject: string;
-  readonly jti: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-}
-
 /** Receipts that were spent. */
 export abstract class ReceiptStore {
   /** Whether its time is not over on the database's clock, it was not spent, and its subject was not erased since. */
@@ -304,4 +296,4 @@ export abstract class ReceiptStore {
   abstract consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean>;
 }
 
-export type { Answers, CredentialRow, SpentAttempt, StoredCredential, Violation, WrappedCredential };
+export type { Answers, CredentialRow, PresentedReceipt, SpentAttempt, StoredCredential, Violation, WrappedCredential };
