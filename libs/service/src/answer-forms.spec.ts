@@ -89,6 +89,8 @@ describe('an answer', () => {
 
   it('of text is the same in every case, with ß as ss', () => {
     expect(normalizeAnswer(text, 'Straße 7')).toBe(normalizeAnswer(text, 'STRASSE ７'));
+    expect(normalizeAnswer(text, 'STRAẞE 7')).toBe('strasse7');
+    expect(normalizeAnswer(text, 'ΟΔΟΣ ΑΘΗΝΑΣ 7')).toBe(normalizeAnswer(text, 'οδοσαθηνας7'));
     expect(normalizeAnswer(text, 'Müller')).toBe(normalizeAnswer(text, 'Mu\u0308ller'));
     expect(normalizeAnswer(text, '?!')).toBeUndefined();
   });

@@ -14,8 +14,7 @@ const LONGEST_ANSWER = 200;
  */
 export function normalizeAnswer({ kind, length }: Pick<Question, 'kind' | 'length'>, text: string): string | undefined {
   if (text.length > LONGEST_ANSWER) return undefined;
-  // Upper case first: ß and SS become one.
-  const plain = toAsciiDigits(text.normalize('NFKD')).replace(/\p{M}/gu, '').toUpperCase().toLowerCase();
+  const plain = withoutCase(toAsciiDigits(text.normalize('NFKD')).replace(/\p{M}/gu, ''));
   switch (kind) {
     case 'digits': {
       const digits = digitsOf(plain);
@@ -32,6 +31,11 @@ export function normalizeAnswer({ kind, length }: Pick<Question, 'kind' | 'lengt
       return letters.length > 0 && letters.length <= LONGEST_ANSWER ? letters : undefined;
     }
   }
+}
+
+/** The same again for what it gives: ẞ, ß and SS are one, and so is a sigma wherever it stands. */
+function withoutCase(text: string): string {
+  return text.toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }
 
 /** What an answer must be, in words: to be enrolled, and to be compared at all. */
