@@ -17,7 +17,9 @@ export interface GroupOffsets {
 }
 
 /**
- * Asks the cluster, at once, for every partition of these topics (names in the cluster).
+ * Asks the cluster for every partition of these topics (names in the cluster): how far the group has come first, so that the
+ * ends of the logs are never older than that. The other way round a process that is busy, or was stopped between the two
+ * answers, takes records for lost that others have handled meanwhile.
  * @throws what kafkajs throws; the cluster may be just electing leaders
  */
 export async function groupOffsets(
@@ -26,10 +28,10 @@ export async function groupOffsets(
   topics: readonly string[],
 ): Promise<GroupOffsets[]> {
   return client.withAdmin(async (admin) => {
-    const [committed, ...bounds] = await Promise.all([
-      admin.fetchOffsets({ groupId: group, topics: [...topics] }),
-      ...topics.map(async (topic) => ({ topic, partitions: await admin.fetchTopicOffsets(topic) })),
-    ]);
+    const committed = await admin.fetchOffsets({ groupId: group, topics: [...topics] });
+    const bounds = await Promise.all(
+      topics.map(async (topic) => ({ topic, partitions: await admin.fetchTopicOffsets(topic) })),
+    );
     const known = new Map<string, { committed: number; metadata: string }>();
     for (const { topic, partitions } of committed) {
       for (const { partition, offset, metadata } of partitions) {
