@@ -18,9 +18,6 @@ export interface PinRequest {
 /** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
 export type PinEnrolment = 'created' | 'updated' | 'not_found' | 'outdated' | { readonly rule: string };
 
-/** A disabled PIN comes back by no repetition: else an import that is repeated would take the cap off every guess at it. */
-const DISABLED_RULE = 'must be another PIN than the disabled one';
-
 /** Enrolments of one subject rarely meet: one that was overtaken this often gives up. */
 const TRIES = 3;
 
@@ -32,8 +29,8 @@ export class EnrolPin {
   ) {}
 
   /**
-   * An administrator may enrol the PIN in force again, so that an import can be repeated, unless it is disabled. It
-   * forgives no failure and forgets no known caller. A caller may not: it would be no change.
+   * An administrator may enrol the PIN in force again, so that an import can be repeated. It forgives no failure and
+   * forgets no known caller, unless the PIN is disabled: then it is enrolled anew. A caller may not: it would be no change.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async execute(request: PinRequest): Promise<PinEnrolment> {
@@ -62,14 +59,14 @@ export class EnrolPin {
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
-    const { rule, again } = await this.#held(request, enrolled);
+    const { rule, inForce: same } = await this.#held(request, enrolled);
     if (rule !== undefined) return { rule };
     const [inForce] = enrolled.latest;
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
       replaces: replaces ?? enrolled.version,
-      again,
-      earlier: again || !inForce ? undefined : await this.vault.retire(inForce),
+      again: same && !enrolled.disabled,
+      earlier: same || !inForce ? undefined : await this.vault.retire(inForce),
       mustChange,
       cap: capOf(pin.length),
       by,
@@ -77,13 +74,12 @@ export class EnrolPin {
     });
   }
 
-  /** Against what is known of the subject: its numbers and its latest PINs. `again`: it is the one in force, and may be. */
-  async #held({ pin, by }: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; again: boolean }> {
+  /** Against what is known of the subject: its numbers and its latest PINs. `inForce`: it is the one in force, and may be. */
+  async #held({ pin, by }: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; inForce: boolean }> {
     const rule = ownDataWeakness(pin, enrolled.phones);
-    if (rule !== undefined) return { rule, again: false };
+    if (rule !== undefined) return { rule, inForce: false };
     const place = await this.vault.placeAmong(pin, enrolled.latest);
-    const again = place === 0 && by === 'administrator';
-    if (place >= 0 && !again) return { rule: HISTORY_RULE, again };
-    return { rule: again && enrolled.disabled ? DISABLED_RULE : undefined, again };
+    const inForce = place === 0 && by === 'administrator';
+    return { rule: place >= 0 && !inForce ? HISTORY_RULE : undefined, inForce };
   }
 }
