@@ -19,7 +19,7 @@ beforeEach(() => {
 
 /** What a front door tells of guesses that it refused. */
 function refusedBefore(more: Partial<RefusalsCounted>): RefusalsCounted {
-  const { sealed: _sealed, fingerprint: _fingerprint, repeatSeconds: _seconds, ...described } = requestOf();
+  const { sealed: _sealed, repeatSeconds: _seconds, ...described } = requestOf();
   return message(RefusalsCounted, { ...described, dimension: 'caller', count: 1, ...more });
 }
 

@@ -163,7 +163,6 @@ export class TestBed {
 export const requestOf = (more: Partial<VerificationRequested> = {}): VerificationRequested =>
   message(VerificationRequested, {
     commandId: randomUUID(),
-    fingerprint: 'f'.repeat(64),
     repeatSeconds: 60,
     tenant: 'acme',
     agent: 'desk',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Body, Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
 import {
+  bindingOf,
   message,
   ReceiptIntrospected,
   ReceiptIntrospectionRequested,
@@ -34,11 +35,9 @@ export class ReceiptsController {
   ): Promise<Record<string, unknown>> {
     const { receipt, callId, consume = false } = readBody(IntrospectionBody, raw);
     const commandId = `rest-${randomUUID()}`;
-    const query = message(ReceiptIntrospectionRequested, {
-      ...{ commandId, tenant, agent, consume },
-      ...(callId === undefined ? {} : { callId }),
-      sealed: await this.sealer.seal({ receipt }, { commandId, tenant }),
-    });
+    const asked = { commandId, tenant, agent, consume, ...(callId === undefined ? {} : { callId }) };
+    const sealed = await this.sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));
+    const query = message(ReceiptIntrospectionRequested, { ...asked, sealed });
     const { active, claims } = await this.bus.ask(query, ReceiptIntrospected, this.timeout.milliseconds);
     return active ? { ...claims, active } : { active };
   }

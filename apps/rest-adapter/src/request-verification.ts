@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { message, VerificationDecided, type AgentPublished, type VerificationRequested } from '@countersign/contracts';
-import { KeyedHash, Sealer, type SealBinding } from '@countersign/sealing';
+import { message, VerificationDecided, type AgentPublished } from '@countersign/contracts';
+import { KeyedHash } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { VerificationClient } from '@countersign/verification-client';
 
@@ -35,13 +35,12 @@ export interface Guess {
 /** Asks the rate limiter, and through it the verification service, whether a guess is right. */
 @Injectable()
 export class RequestVerification {
-  /** Fingerprints of the commands whose answer this process awaits; only an Idempotency-Key makes one twice. */
+  /** Contents of the commands whose answer this process awaits; only an Idempotency-Key makes one twice. */
   readonly #underWay = new Map<string, string>();
 
   constructor(
     private readonly client: VerificationClient,
     private readonly hash: KeyedHash,
-    private readonly sealer: Sealer,
   ) {}
 
   /**
@@ -58,15 +57,14 @@ export class RequestVerification {
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
     // What was guessed is a part: another guess under the same key is another request, not a repetition.
     const parts = [method, subject.kind, reference, callId ?? '', ...partsOf(guessed)];
-    const fingerprint = this.hash.hash('fingerprint', tenant, ...parts);
+    const content = this.hash.hash('content', tenant, ...parts);
     const underWay = this.#underWay.get(commandId);
     if (underWay !== undefined) {
-      const conflict = underWay === fingerprint ? 'in_flight' : 'mismatch';
+      const conflict = underWay === content ? 'in_flight' : 'mismatch';
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none', conflict });
     }
     const described = {
       commandId,
-      fingerprint,
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       tenant,
       agent: agent.agent,
@@ -78,11 +76,9 @@ export class RequestVerification {
       callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
       callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
     };
-    this.#underWay.set(commandId, fingerprint);
+    this.#underWay.set(commandId, content);
     try {
-      return await this.client.decide(agent, described, (replyKey) =>
-        this.#sealed(guessed, replyKey, { commandId, tenant }),
-      );
+      return await this.client.decide(agent, described, submittedOf(guessed));
     } catch (error) {
       if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });
@@ -91,27 +87,19 @@ export class RequestVerification {
     }
   }
 
-  async #sealed(
-    guessed: Guessed,
-    replyKey: string,
-    binding: SealBinding,
-  ): Promise<Pick<VerificationRequested, 'sealed' | 'sealedNewPin'>> {
-    switch (guessed.method) {
-      case 'pin': {
-        const { pin, newPin } = guessed;
-        const sealed = await this.sealer.seal({ pin, replyKey }, binding);
-        return newPin === undefined
-          ? { sealed }
-          : { sealed, sealedNewPin: await this.sealer.seal({ newPin }, binding) };
-      }
-      case 'knowledge':
-        return { sealed: await this.sealer.seal({ answers: guessed.answers, replyKey }, binding) };
-    }
-  }
-
   /** The key is hashed with the agent: two agents that choose the same key do not meet. */
   #commandId(agent: string, idempotencyKey: string | undefined): string {
     return `rest-${idempotencyKey === undefined ? randomUUID() : this.hash.hash('idempotency-key', agent, idempotencyKey)}`;
+  }
+}
+
+/** What is sealed. JSON leaves out what is undefined. */
+function submittedOf(guessed: Guessed): Record<string, unknown> {
+  switch (guessed.method) {
+    case 'pin':
+      return { pin: guessed.pin, newPin: guessed.newPin };
+    case 'knowledge':
+      return { answers: guessed.answers };
   }
 }
 

@@ -45,7 +45,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     const directory = await host.directory();
     const adapter = createAdapter(host.tracer);
     const routes = guardEdge(adapter, new Authenticator(adminKey, directory, new SystemClock()), host.logger);
-    const client = openVerificationClient(host, bus, hash, settings.REPLY_TIMEOUT_MS);
+    const client = openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS);
     const timeout = { milliseconds: settings.REPLY_TIMEOUT_MS };
     const app = await NestFactory.create<NestFastifyApplication>(
       RestAdapterModule.with({ bus, client, hash, sealer, health: host.health, timeout }),

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
 import {
+  bindingOf,
   KnowledgeChangeRequested,
   message,
   NAME_PATTERN,
@@ -36,7 +37,7 @@ export class SubjectsController {
     const body = readBody(SubjectBody, raw);
     // JSON leaves out what is undefined: a field that was not sent is not changed.
     const change = { phones: body.e164Phones(), displayName: body.displayName, locale: body.locale };
-    const sealed = await this.sealer.seal(change, target);
+    const sealed = await this.sealer.seal(change, bindingOf(SubjectChangeRequested, target));
     const { created, state } = await this.manage.execute(message(SubjectChangeRequested, { ...target, sealed }));
     void reply.code(created ? 201 : 200);
     return state;
@@ -63,7 +64,7 @@ export class SubjectsController {
   ): Promise<void> {
     const target = this.#target(tenantName, subjectId);
     const { pin, forceChange } = readBody(PinBody, raw);
-    const sealed = await this.sealer.seal({ pin, forceChange }, target);
+    const sealed = await this.sealer.seal({ pin, forceChange }, bindingOf(PinChangeRequested, target));
     await this.manage.execute(message(PinChangeRequested, { ...target, sealed }));
   }
 
@@ -77,7 +78,7 @@ export class SubjectsController {
   ): Promise<void> {
     const target = this.#target(tenantName, subjectId);
     const { answers } = readBody(KnowledgeBody, raw);
-    const sealed = await this.sealer.seal({ answers }, target);
+    const sealed = await this.sealer.seal({ answers }, bindingOf(KnowledgeChangeRequested, target));
     await this.manage.execute(message(KnowledgeChangeRequested, { ...target, sealed }));
   }
 

@@ -4,6 +4,7 @@ import {
   AgentPolicyChangeRequested,
   AgentPublished,
   AgentRotateRequested,
+  bindingOf,
   CallStateAnswered,
   CallStateRequested,
   CommandAnswered,
@@ -150,8 +151,17 @@ export class TestBed {
 
   /** What the last command held under its seal. */
   async unsealed(): Promise<Record<string, unknown>> {
-    const { commandId, tenant, sealed } = this.commands.at(-1)?.fields ?? {};
-    return this.unsealer.unseal(String(sealed), { commandId: String(commandId), tenant: String(tenant) });
+    const { type = '', fields = {} } = this.commands.at(-1) ?? {};
+    return this.unsealer.unseal(
+      String(fields['sealed']),
+      bindingOf(COMMANDS.get(type) ?? VerificationRequested, fields),
+    );
+  }
+
+  /** All that the last request said, but for the key of its answer: the same text for a repetition. */
+  async content(): Promise<string> {
+    const { replyKey: _, ...submitted } = await this.unsealed();
+    return bindingOf(VerificationRequested, this.commands.at(-1)?.fields ?? {}) + JSON.stringify(submitted);
   }
 
   async #playOthers(): Promise<void> {
@@ -186,7 +196,7 @@ export class TestBed {
 
   /** A success is believed only with a receipt under the key of its request. */
   async #addReceipt(reply: VerificationDecided, fields: Record<string, unknown>): Promise<void> {
-    const binding = { commandId: String(fields['commandId']), tenant: String(fields['tenant']) };
+    const binding = bindingOf(VerificationRequested, fields);
     const { replyKey } = await this.unsealer.unseal(String(fields['sealed']), binding);
     const receipt = sealReply(receiptOf(reply), replyKey);
     if (receipt !== undefined) reply.receipt ??= receipt;

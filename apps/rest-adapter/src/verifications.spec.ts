@@ -100,25 +100,24 @@ describe('POST /v1/verifications', () => {
   it('gives the same request under the same key the same command, and another agent another one', async () => {
     const headers = { 'idempotency-key': 'order-7' };
     await guess({}, headers);
-    const first = requested();
+    const [first, content] = [requested(), await bed.content()];
     await guess({}, headers);
-    const second = requested();
-    expect(second['commandId']).toBe(first['commandId']);
-    expect(second['fingerprint']).toBe(first['fingerprint']);
+    expect(requested()['commandId']).toBe(first['commandId']);
+    expect(await bed.content()).toBe(content);
     expect(first['repeatSeconds']).toBe(86_400);
     await guess({}, headers, OTHER_AGENT_KEY);
     expect(requested()['commandId']).not.toBe(first['commandId']);
   });
 
   it.each([{ pin: '4822' }, { subject: 'c-2' }, { callId: 'call-2' }, { subject: undefined, phone: '+12025550147' }])(
-    'gives %j under the same key another fingerprint',
+    'gives %j under the same key another content',
     async (change) => {
       const headers = { 'idempotency-key': 'order-8' };
       await guess({}, headers);
-      const first = requested();
+      const [first, content] = [requested(), await bed.content()];
       await guess(change, headers);
       expect(requested()['commandId']).toBe(first['commandId']);
-      expect(requested()['fingerprint']).not.toBe(first['fingerprint']);
+      expect(await bed.content()).not.toBe(content);
     },
   );
 
@@ -212,15 +211,14 @@ describe('POST /v1/verifications', () => {
     expect(await bed.unsealed()).toEqual({ answers, replyKey: expect.any(String) });
   });
 
-  it('gives other answers under the same key another fingerprint, and the same in another order the same', async () => {
+  it('gives other answers under the same key another content', async () => {
     const headers = { 'idempotency-key': 'order-10' };
-    const fingerprint = async (answers: object) => {
+    const contentOf = async (answers: object) => {
       await guess({ method: 'knowledge', pin: undefined, answers }, headers);
-      return requested()['fingerprint'];
+      return bed.content();
     };
-    const first = await fingerprint({ zip_code: '94103', last_four_ssn: '6789' });
-    expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94103' })).toBe(first);
-    expect(await fingerprint({ last_four_ssn: '6789', zip_code: '94104' })).not.toBe(first);
+    const first = await contentOf({ zip_code: '94103', last_four_ssn: '6789' });
+    expect(await contentOf({ zip_code: '94104', last_four_ssn: '6789' })).not.toBe(first);
   });
 
   it.each([

@@ -28,7 +28,6 @@ const CLAIMS: Readonly<Record<string, readonly unknown[]>> = {
   agent: ['help'],
   channel: ['rest'],
   commandId: ['00000000'],
-  fingerprint: ['0'.repeat(64)],
   repeatSeconds: [604_800],
   callId: ['call-of-another'],
   call_id: ['call-of-another'],

@@ -46,9 +46,8 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
       SwaigAdapterModule.with({
         settings,
         publicUrl: new PublicUrl(() => settings.PUBLIC_URL?.replace(/\/+$/, '') ?? local),
-        sealer,
         hash,
-        client: openVerificationClient(host, bus, hash, settings.REPLY_TIMEOUT_MS),
+        client: openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS),
         calls: new BusCallStates(bus, settings.REPLY_TIMEOUT_MS),
         facts: new BusFacts(bus),
         tokens,

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
-import { KeyedHash, type Sealer } from '@countersign/sealing';
+import { KeyedHash } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
 import { type VerificationClient } from '@countersign/verification-client';
 import { AnswerCall } from './answer-call.js';
@@ -20,7 +20,6 @@ import { VerifyCaller } from './verify-caller.js';
 export interface SwaigParts {
   readonly settings: SwaigSettings;
   readonly publicUrl: PublicUrl;
-  readonly sealer: Sealer;
   readonly hash: KeyedHash;
   readonly client: VerificationClient;
   readonly calls: CallStates;
@@ -34,7 +33,7 @@ export interface SwaigParts {
 export class SwaigAdapterModule {
   static with(parts: SwaigParts): DynamicModule {
     const { hash, calls, facts, tokens, clock, publicUrl } = parts;
-    const verifyCaller = new VerifyCaller(parts.sealer, hash, parts.client);
+    const verifyCaller = new VerifyCaller(hash, parts.client);
     const answerCall = new AnswerCall({
       verifyCaller,
       tellStatus: new TellStatus(hash, calls),

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import {
+  bindingOf,
   CallStateAnswered,
   CallStateRequested,
   encodeMessage,
@@ -135,8 +136,14 @@ export class TestBed {
   }
 
   /** What lies under the seal of a request. */
-  async secretOf({ commandId, tenant, sealed }: VerificationRequested): Promise<Record<string, unknown>> {
-    return this.unsealer.unseal(sealed, { commandId, tenant });
+  async secretOf(request: VerificationRequested): Promise<Record<string, unknown>> {
+    return this.unsealer.unseal(request.sealed, bindingOf(VerificationRequested, request));
+  }
+
+  /** All that a request says, but for the key of its answer: the same text for a repetition. */
+  async contentOf(request: VerificationRequested): Promise<string> {
+    const { replyKey: _, ...submitted } = await this.secretOf(request);
+    return bindingOf(VerificationRequested, request) + JSON.stringify(submitted);
   }
 
   /** The PIN under the seal of a request. */

@@ -59,7 +59,6 @@ describe('a guess', () => {
       callerKey: bed.hash.hash('caller', 'acme', PHONE),
       callerTail: '23',
       commandId: expect.stringMatching(/^swaig-[0-9a-f]{64}$/) as string,
-      fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
     expect(await bed.pinOf(request)).toBe('0427');
   });
@@ -132,9 +131,10 @@ describe('a repeated delivery', () => {
     const client = new VerificationClient(
       (request) => verifications.decide(request),
       new StandingRefusals(bed.hash, clock, publish, observe),
+      await Sealer.fromKeySet(keys.publicKeys),
       clock,
     );
-    const verifyCaller = new VerifyCaller(await Sealer.fromKeySet(keys.publicKeys), bed.hash, client);
+    const verifyCaller = new VerifyCaller(bed.hash, client);
     const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
     const agent = exampleAgent('desk', 'acme', PASSWORD);
     const guess = (pin: string): Promise<VerificationDecided> =>
@@ -156,11 +156,11 @@ describe('a repeated delivery', () => {
     expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(1);
   });
 
-  it('bears the command id and fingerprint of the first, and nothing else does', async () => {
+  it('bears the command id and content of the first, and nothing else does', async () => {
     const same = async (change: Record<string, unknown> = {}): Promise<string[]> => {
       await bed.send({ body: { ...twice, ...change } });
-      const { commandId, fingerprint } = bed.requests.at(-1) as VerificationRequested;
-      return [commandId, fingerprint];
+      const request = bed.requests.at(-1) as VerificationRequested;
+      return [request.commandId, await bed.contentOf(request)];
     };
     const first = await same();
     expect(await same()).toEqual(first);
@@ -178,7 +178,7 @@ describe('a repeated delivery', () => {
     const raw = JSON.stringify({ pin: '4217' });
     await bed.send({ body: { ...twice, argument: { parsed: [{ pin: '9999' }], raw } } });
     expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(1);
-    expect(new Set(bed.requests.map(({ fingerprint }) => fingerprint)).size).toBe(3);
+    expect(new Set(await Promise.all(bed.requests.map((one) => bed.contentOf(one)))).size).toBe(3);
   });
 
   it('cannot be told without a call id: each counts', async () => {

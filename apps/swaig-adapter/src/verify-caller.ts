@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentPublished, type VerificationDecided } from '@countersign/contracts';
-import { type KeyedHash, type Sealer } from '@countersign/sealing';
+import { type KeyedHash } from '@countersign/sealing';
 import { type VerificationClient } from '@countersign/verification-client';
 import { type Caller, callerOf, customerIdOf } from './caller.js';
 import { type FunctionCall } from './swaig-request.js';
@@ -23,11 +23,10 @@ export interface Attempt {
 
 /** Asks the services whether what the caller gave is right. */
 export class VerifyCaller {
-  /** Decisions that this instance waits for, by command and fingerprint. */
+  /** Decisions that this instance waits for, by command and content. */
   readonly #underWay = new Map<string, Promise<VerificationDecided>>();
 
   constructor(
-    private readonly sealer: Sealer,
     private readonly hash: KeyedHash,
     private readonly client: VerificationClient,
   ) {}
@@ -52,8 +51,8 @@ export class VerifyCaller {
   /** One guess, however it came here. @throws ServiceError when there is no decision in time */
   async attempt(agent: AgentPublished, attempt: Attempt): Promise<VerificationDecided> {
     const { commandId, caller, guess } = attempt;
-    const fingerprint = this.hash.hash(
-      'fingerprint',
+    const content = this.hash.hash(
+      'content',
       agent.tenant,
       agent.agent,
       caller.subjectKind,
@@ -63,10 +62,10 @@ export class VerifyCaller {
       guess.method,
       JSON.stringify(secretOf(guess)),
     );
-    const key = `${commandId}:${fingerprint}`;
+    const key = `${commandId}:${content}`;
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const decided = this.#ask(agent, attempt, fingerprint);
+    const decided = this.#ask(agent, attempt);
     this.#underWay.set(key, decided);
     try {
       return await decided;
@@ -75,14 +74,13 @@ export class VerifyCaller {
     }
   }
 
-  #ask(agent: AgentPublished, attempt: Attempt, fingerprint: string): Promise<VerificationDecided> {
+  #ask(agent: AgentPublished, attempt: Attempt): Promise<VerificationDecided> {
     const { commandId, repeatSeconds, caller, guess } = attempt;
     const { tenant } = agent;
     return this.client.decide(
       agent,
       {
         commandId,
-        fingerprint,
         repeatSeconds,
         tenant,
         agent: agent.agent,
@@ -90,9 +88,7 @@ export class VerifyCaller {
         method: guess.method,
         ...caller,
       },
-      async (replyKey) => ({
-        sealed: await this.sealer.seal({ ...secretOf(guess), replyKey }, { commandId, tenant }),
-      }),
+      secretOf(guess),
     );
   }
 

@@ -1,8 +1,8 @@
 import { message, VerificationDecided, type VerificationAdmitted, type Violation } from '@countersign/contracts';
-import { ServiceError } from '@countersign/service';
 import { weakness } from './domain/pin-rules.js';
 import { type EnrolPin } from './enrol-pin.js';
-import { type FoundSubject, type Seals, type SubjectStore } from './ports.js';
+import { type OpenedCommand } from './open-command.js';
+import { type FoundSubject, type SubjectStore } from './ports.js';
 
 type Refused = { readonly violations: Violation[] };
 
@@ -14,14 +14,13 @@ type Refused = { readonly violations: Violation[] };
 export class ChangeOwnPin {
   constructor(
     private readonly subjects: SubjectStore,
-    private readonly seals: Seals,
     private readonly enrolPin: EnrolPin,
   ) {}
 
   /** The rule that the new PIN breaks whoever it is for; asked before anything is spent. */
-  async weaknessOf(command: VerificationAdmitted): Promise<Refused | undefined> {
-    if (command.sealedNewPin === undefined) return undefined;
-    const rule = weakness(await this.#newPin(command));
+  weaknessOf({ newPin }: OpenedCommand): Refused | undefined {
+    if (newPin === undefined) return undefined;
+    const rule = weakness(textOf(newPin));
     return rule === undefined ? undefined : refused(rule);
   }
 
@@ -32,17 +31,18 @@ export class ChangeOwnPin {
    */
   async execute(
     command: VerificationAdmitted,
+    { newPin }: OpenedCommand,
     subject: FoundSubject,
     reply: VerificationDecided,
   ): Promise<VerificationDecided> {
     const { id, credential } = subject;
-    if (command.sealedNewPin === undefined || reply.outcome !== 'verified') return reply;
+    if (newPin === undefined || reply.outcome !== 'verified') return reply;
     if (id === undefined || credential === undefined) return undone(reply);
     const result = await this.enrolPin.execute({
       commandId: command.commandId,
       tenant: command.tenant,
       subject: id,
-      pin: await this.#newPin(command),
+      pin: textOf(newPin),
       mustChange: false,
       by: 'caller',
       replaces: credential.version,
@@ -63,28 +63,24 @@ export class ChangeOwnPin {
    * new PIN still does. Cut off between verdict and change, the caller has to ask again.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
-  async repeat(command: VerificationAdmitted, reply: VerificationDecided): Promise<VerificationDecided> {
-    if (command.sealedNewPin === undefined || reply.outcome !== 'verified') return reply;
+  async repeat(
+    command: VerificationAdmitted,
+    { newPin }: OpenedCommand,
+    reply: VerificationDecided,
+  ): Promise<VerificationDecided> {
+    if (newPin === undefined || reply.outcome !== 'verified') return reply;
     const { commandId, tenant } = command;
     const subject = reply.subjectId ?? '';
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (enrolled?.repeated === true) return changed(reply);
-    const pin = await this.#newPin(command);
+    const pin = textOf(newPin);
     const rule = await this.enrolPin.ruleAgainst({ commandId, tenant, subject, pin, mustChange: false, by: 'caller' });
     return rule === undefined ? undone(reply) : message(VerificationDecided, { ...reply, ...refused(rule) });
   }
-
-  /** '' when the seal is broken or holds none: that is no PIN, and is refused as one. */
-  async #newPin(command: VerificationAdmitted): Promise<string> {
-    try {
-      const { newPin } = await this.seals.open(command.sealedNewPin ?? '', command);
-      return typeof newPin === 'string' ? newPin : '';
-    } catch (error) {
-      if (error instanceof ServiceError && !error.retriable) return '';
-      throw error;
-    }
-  }
 }
+
+/** '' is no PIN, and is refused as one. */
+const textOf = (newPin: unknown): string => (typeof newPin === 'string' ? newPin : '');
 
 function refused(rule: string): Refused {
   return { violations: [{ field: 'newPin', rule }] };

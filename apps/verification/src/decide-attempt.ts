@@ -2,8 +2,8 @@ import { v7 as uuid } from 'uuid';
 import {
   FactRecorded,
   message,
-  VerificationAdmitted,
   VerificationDecided,
+  type VerificationAdmitted,
   type KnowledgePolicy,
   type Level,
   type Outcome,
@@ -13,6 +13,7 @@ import { type ChangeOwnPin } from './change-own-pin.js';
 import { type CallState } from './domain/call-state.js';
 import { knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
+import { isAskable, type OpenCommand, type OpenedCommand } from './open-command.js';
 import { answersTo } from './read-answers.js';
 import { type SprayWatch } from './spray-watch.js';
 import {
@@ -21,17 +22,31 @@ import {
   type CallPolicies,
   type KnowledgePolicies,
   type PinVault,
-  type Seals,
   type SubjectStore,
   type FoundSubject,
   type HashSlot,
   type SpentAttempt,
 } from './ports.js';
 
+/** A command whose attempt is counted. */
+interface CountedCommand {
+  readonly command: VerificationAdmitted;
+  readonly opened: OpenedCommand;
+  readonly subject: Pick<FoundSubject, 'id' | 'guardKey'> & Partial<FoundSubject>;
+  readonly attempt: SpentAttempt;
+}
+
+/** The same, with what its comparison needs. */
+interface Comparison extends CountedCommand {
+  readonly subject: FoundSubject;
+  readonly slot: HashSlot;
+  readonly knowledge: KnowledgePolicy;
+}
+
 /**
  * Decides a guess at a PIN or at the answers of a subject: counts the try, compares, states the outcome. The order is the
- * security: a place in the hash queue, the subject, the try (durable), the seal, the comparison, the verdict (durable),
- * the answer. Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work. A guess at
+ * security: the seal, a place in the hash queue, the subject, the try (durable), the comparison, the verdict (durable),
+ * the answer. A command whose seal does not open spends nothing: there is nothing to compare, whoever the subject is. Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work. A guess at
  * all answers is one try, of the same budget as a guess at the PIN.
  */
 export class DecideAttempt {
@@ -39,7 +54,7 @@ export class DecideAttempt {
     private readonly subjects: SubjectStore,
     private readonly attempts: AttemptStore,
     private readonly vault: PinVault,
-    private readonly seals: Seals,
+    private readonly openCommand: OpenCommand,
     private readonly policies: AttemptPolicies,
     private readonly calls: CallPolicies,
     private readonly knowledge: KnowledgePolicies,
@@ -52,8 +67,11 @@ export class DecideAttempt {
   async execute(command: VerificationAdmitted): Promise<VerificationDecided> {
     const policy = this.policies.of(command.tenant, command.agent);
     const knowledge = this.knowledge.of(command.tenant, command.agent);
-    if (!policy || !knowledge || !isAskable(command, knowledge)) return refusal(command, 'unavailable');
-    const weak = await this.changeOwnPin.weaknessOf(command);
+    const opened = await this.openCommand.execute(command);
+    if (!policy || !knowledge || !opened || !isAskable(command, opened, knowledge)) {
+      return refusal(command, 'unavailable');
+    }
+    const weak = this.changeOwnPin.weaknessOf(opened);
     if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
     const slot = this.vault.reserve({ tenant: command.tenant, caller: command.callerKey });
     if (!slot) return refusal(command, 'unavailable');
@@ -64,7 +82,7 @@ export class DecideAttempt {
         {
           attemptId: uuid(),
           commandId: command.commandId,
-          fingerprint: command.fingerprint,
+          fingerprint: opened.fingerprint,
           repeatSeconds: command.repeatSeconds,
           tenant: command.tenant,
           agent: command.agent,
@@ -78,15 +96,16 @@ export class DecideAttempt {
       );
       switch (result.kind) {
         case 'answered':
-          return named(await this.changeOwnPin.repeat(command, result.reply), subject);
+          return named(await this.changeOwnPin.repeat(command, opened, result.reply), subject);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':
         case 'unanswered':
           return await this.changeOwnPin.execute(
             command,
+            opened,
             subject,
-            await this.#decide(command, subject, result.attempt, slot, knowledge),
+            await this.#decide({ command, opened, subject, attempt: result.attempt, slot, knowledge }),
           );
       }
     } catch (error) {
@@ -99,43 +118,36 @@ export class DecideAttempt {
   }
 
   /**
-   * Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome.
-   * @returns whether a try was ever counted for this command
+   * Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. Only the
+   * command that was counted closes it: another one under the same id could end an attempt that is being compared.
+   * @returns whether the limits stay spent: a try was counted under this id, or the seal is nobody's
    */
   async abandon(command: VerificationAdmitted): Promise<boolean> {
+    const opened = await this.openCommand.execute(command);
+    if (opened === undefined) return true;
     const found = await this.attempts.unanswered(command.commandId, command.tenant);
     if (found === undefined || found === 'answered') return found === 'answered';
-    const spent = message(VerificationAdmitted, { ...command, fingerprint: found.fingerprint });
-    await this.#close(spent, { id: found.subject, guardKey: found.guardKey }, found.attempt, 'unavailable');
+    if (found.fingerprint !== opened.fingerprint) return true;
+    const subject = { id: found.subject, guardKey: found.guardKey };
+    await this.#close({ command, opened, subject, attempt: found.attempt }, 'unavailable');
     return true;
   }
 
-  async #decide(
-    command: VerificationAdmitted,
-    subject: FoundSubject,
-    attempt: SpentAttempt,
-    slot: HashSlot,
-    knowledge: KnowledgePolicy,
-  ): Promise<VerificationDecided> {
-    const right = await this.#compare(command, subject, attempt, slot, knowledge);
-    if (right === undefined) return this.#close(command, subject, attempt, 'unavailable');
+  async #decide(counted: Comparison): Promise<VerificationDecided> {
+    const { command, subject, attempt, knowledge } = counted;
+    const right = await this.#compare(counted);
+    if (right === undefined) return this.#close(counted, 'unavailable');
     if (right && attempt.granted) {
-      return this.#close(command, subject, attempt, 'verified', levelOf(command, subject, attempt, knowledge));
+      return this.#close(counted, 'verified', levelOf(command, subject, attempt, knowledge));
     }
-    if (attempt.disabled) return this.#close(command, subject, attempt, 'disabled');
-    return this.#close(command, subject, attempt, attempt.left > 0 ? 'rejected' : 'locked');
+    if (attempt.disabled) return this.#close(counted, 'disabled');
+    return this.#close(counted, attempt.left > 0 ? 'rejected' : 'locked');
   }
 
-  /** Undefined when what was sealed or stored is broken; the try stays spent. */
-  async #compare(
-    command: VerificationAdmitted,
-    subject: FoundSubject,
-    attempt: SpentAttempt,
-    slot: HashSlot,
-    knowledge: KnowledgePolicy,
-  ): Promise<boolean | undefined> {
+  /** Undefined when what is stored is broken; the try stays spent. */
+  async #compare({ command, opened, subject, attempt, slot, knowledge }: Comparison): Promise<boolean | undefined> {
     try {
-      const { pin, answers } = await this.seals.open(command.sealed, command);
+      const { pin, answers } = opened;
       switch (command.method) {
         case 'pin': {
           const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
@@ -152,13 +164,8 @@ export class DecideAttempt {
     }
   }
 
-  async #close(
-    command: VerificationAdmitted,
-    subject: Pick<FoundSubject, 'id' | 'guardKey'> & Partial<FoundSubject>,
-    attempt: SpentAttempt,
-    outcome: Outcome,
-    level: Level = 'none',
-  ): Promise<VerificationDecided> {
+  async #close(counted: CountedCommand, outcome: Outcome, level: Level = 'none'): Promise<VerificationDecided> {
+    const { command, opened, subject, attempt } = counted;
     const verified = outcome === 'verified';
     const call =
       verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt, level) : undefined;
@@ -185,7 +192,8 @@ export class DecideAttempt {
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
-    const { tenant, fingerprint, callId } = command;
+    const { tenant, callId } = command;
+    const { fingerprint } = opened;
     const closed = await this.attempts.close({
       tenant,
       fingerprint,
@@ -198,7 +206,7 @@ export class DecideAttempt {
       ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
     });
     // Not rejected: the new PIN may be the same one, and a right PIN is never called wrong.
-    if (closed === 'outdated') return this.#close(command, subject, attempt, 'unavailable');
+    if (closed === 'outdated') return this.#close(counted, 'unavailable');
     return named(closed, subject);
   }
 
@@ -229,11 +237,6 @@ function named(reply: VerificationDecided, subject: Partial<FoundSubject>): Veri
     ...(subject.displayName !== undefined ? { displayName: subject.displayName } : {}),
     ...(subject.locale !== undefined ? { locale: subject.locale } : {}),
   });
-}
-
-/** Without a question nothing would be compared, and nothing that is compared with nothing is right. */
-function isAskable({ method, sealedNewPin }: VerificationAdmitted, { questions }: KnowledgePolicy): boolean {
-  return method === 'pin' || (questions.length > 0 && sealedNewPin === undefined);
 }
 
 /** A PIN that somebody else chose is known to somebody else: it does not reach the highest level. */

@@ -1,5 +1,11 @@
 import { v7 as uuid } from 'uuid';
-import { FactRecorded, message, ReceiptIntrospected, type ReceiptIntrospectionRequested } from '@countersign/contracts';
+import {
+  bindingOf,
+  FactRecorded,
+  message,
+  ReceiptIntrospected,
+  ReceiptIntrospectionRequested,
+} from '@countersign/contracts';
 import { type ReceiptClaims, type ReceiptKeys } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { type PresentedReceipt, type ReceiptStore, type Seals } from './ports.js';
@@ -32,7 +38,7 @@ export class IntrospectReceipt {
 
   async #open(query: ReceiptIntrospectionRequested): Promise<ReceiptClaims | undefined> {
     try {
-      const { receipt } = await this.seals.open(query.sealed, query);
+      const { receipt } = await this.seals.open(query.sealed, bindingOf(ReceiptIntrospectionRequested, query));
       return typeof receipt === 'string' ? this.keys.verify(receipt) : undefined;
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;

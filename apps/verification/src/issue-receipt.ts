@@ -1,4 +1,10 @@
-import { message, VerificationDecided, type VerificationAdmitted } from '@countersign/contracts';
+import {
+  bindingOf,
+  message,
+  VerificationDecided,
+  VerificationRequested,
+  type VerificationAdmitted,
+} from '@countersign/contracts';
 import { sealReply, type ReceiptClaims, type ReceiptKeys } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { type Seals } from './ports.js';
@@ -33,7 +39,7 @@ export class IssueReceipt {
   /** Undefined when the seal is broken: a success is repeated to whoever asks again, its receipt only to who can seal. */
   async #replyKey(command: VerificationAdmitted): Promise<unknown> {
     try {
-      return (await this.seals.open(command.sealed, command))['replyKey'];
+      return (await this.seals.open(command.sealed, bindingOf(VerificationRequested, command)))['replyKey'];
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;

@@ -47,7 +47,8 @@ describe('what a guess has spent of the limits', () => {
     expect(await refunded(late, 999)).toBe(true);
     expect(bed.attempts.facts).toHaveLength(0);
     expect([await refunded(decided, 1001), await refunded(decided, 999)]).toEqual([false, false]);
-    const counted = { ...cutOff, attemptId: 'a', guardKey: 'a'.repeat(64), subject: undefined };
+    const fingerprint = await bed.fingerprintOf(cutOff);
+    const counted = { ...cutOff, fingerprint, attemptId: 'a', guardKey: 'a'.repeat(64), subject: undefined };
     await bed.attempts.spend({ ...counted, caller: undefined, cap: 10 }, POLICY);
     expect([await refunded(cutOff, 999), await refunded(cutOff, 999)]).toEqual([false, false]);
     expect(bed.attempts.facts).toHaveLength(2);
@@ -65,7 +66,7 @@ describe('what a guess has spent of the limits', () => {
     const { command, verify } = await TestBed.open();
     const first = await command(OTHER);
     await verify.execute(first);
-    const other = await command(PIN, { commandId: first.commandId, fingerprint: '0'.repeat(64) });
+    const other = await command(PIN, { commandId: first.commandId });
     expect(refundOf(other, await verify.execute(other))).toBeUndefined();
   });
 });

@@ -1,10 +1,12 @@
 import { ArrayMaxSize, IsArray, IsOptional, IsString, Length, Matches, MaxLength, validateSync } from 'class-validator';
 import {
+  bindingOf,
   CommandAnswered,
+  KnowledgeChangeRequested,
   message,
-  type KnowledgeChangeRequested,
-  type PinChangeRequested,
-  type SubjectChangeRequested,
+  PinChangeRequested,
+  SubjectChangeRequested,
+  type MessageClass,
   type SubjectStateRequested,
   type Violation,
 } from '@countersign/contracts';
@@ -35,7 +37,7 @@ export class ManageSubject {
   ) {}
 
   async change(command: SubjectChangeRequested): Promise<CommandAnswered> {
-    const opened = await this.#open(command);
+    const opened = await this.#open(SubjectChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const profile = Object.assign(new SubjectProfile(), pick(opened, ['phones', 'displayName', 'locale']));
     const faults = validateSync(profile, { validationError: { target: false, value: false } });
@@ -58,7 +60,7 @@ export class ManageSubject {
   }
 
   async enrol(command: PinChangeRequested): Promise<CommandAnswered> {
-    const opened = await this.#open(command);
+    const opened = await this.#open(PinChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const pin = typeof opened['pin'] === 'string' ? opened['pin'] : '';
     const { commandId, tenant, subject } = command;
@@ -71,7 +73,7 @@ export class ManageSubject {
   }
 
   async enrolAnswers(command: KnowledgeChangeRequested): Promise<CommandAnswered> {
-    const opened = await this.#open(command);
+    const opened = await this.#open(KnowledgeChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const { commandId, tenant, subject } = command;
     const result = await this.enrolKnowledge.execute({ commandId, tenant, subject, answers: opened['answers'] });
@@ -87,9 +89,9 @@ export class ManageSubject {
   }
 
   /** Undefined when the seal is broken: the adapter and this service do not share a key. */
-  async #open(command: SubjectChangeRequested): Promise<Record<string, unknown> | undefined> {
+  async #open(type: MessageClass, command: SubjectChangeRequested): Promise<Record<string, unknown> | undefined> {
     try {
-      return await this.seals.open(command.sealed, command);
+      return await this.seals.open(command.sealed, bindingOf(type, command));
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;

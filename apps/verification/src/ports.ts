@@ -239,8 +239,8 @@ export abstract class PinVault {
 
 /** Opens what the adapters sealed. */
 export abstract class Seals {
-  /** @throws ServiceError SEAL_BROKEN, not retriable */
-  abstract open(sealed: string, binding: { commandId: string; tenant: string }): Promise<Record<string, unknown>>;
+  /** @param binding what `bindingOf` of contracts gives for its message. @throws ServiceError SEAL_BROKEN, not retriable */
+  abstract open(sealed: string, binding: string): Promise<Record<string, unknown>>;
 }
 
 /** The budget of guesses that an agent's policy gives. */

@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
+  bindingOf,
   CallStateRequested,
   message,
   ReceiptIntrospectionRequested,
   SubjectEraseRequested,
   VerificationAdmitted,
+  VerificationRequested,
   type VerificationDecided,
 } from '@countersign/contracts';
 import {
@@ -28,6 +30,7 @@ import { IntrospectReceipt } from './introspect-receipt.js';
 import { IssueReceipt } from './issue-receipt.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { MemoryCallStore, MemoryErasures, MemoryReceiptStore } from './store/call.memory-store.js';
+import { OpenCommand } from './open-command.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { MemorySubjectStore } from './store/subject.memory-store.js';
@@ -65,11 +68,11 @@ async function open() {
     subjects,
     attempts,
     vault,
-    seals,
+    new OpenCommand(seals, hash),
     new EveryAgent(),
     new QuarterOfAnHour(),
     new OneKnowledge(),
-    new ChangeOwnPin(subjects, seals, new EnrolPin(subjects, vault)),
+    new ChangeOwnPin(subjects, new EnrolPin(subjects, vault)),
   );
   const issue = new IssueReceipt(keys, seals, TERMS);
   const receipts = new MemoryReceiptStore(subjects, clock);
@@ -85,10 +88,8 @@ async function open() {
 
   const play = async (pin: string, more: Partial<VerificationAdmitted> & { replyKey?: unknown } = {}) => {
     const { replyKey = createReplyKey(), ...fields } = more;
-    const commandId = fields.commandId ?? randomUUID();
-    const command = message(VerificationAdmitted, {
-      commandId,
-      fingerprint: 'f'.repeat(64),
+    const described = {
+      commandId: randomUUID(),
       repeatSeconds: 86_400,
       tenant: 'acme',
       agent: 'desk',
@@ -99,27 +100,18 @@ async function open() {
       callId: 'call-1',
       callerKey: 'c'.repeat(64),
       callerTail: '23',
-      sealed: await sealer.seal({ pin, replyKey }, { commandId, tenant: 'acme' }),
       ...fields,
-    });
+    } as const;
+    const sealed = await sealer.seal({ pin, replyKey }, bindingOf(VerificationRequested, described));
+    const command = message(VerificationAdmitted, { sealed, ...described });
     const decided = await issue.attach(command, await verify.execute(command));
     const receipt = decided.receipt === undefined ? undefined : openReply(decided.receipt, String(replyKey));
     return { decided, receipt } satisfies Played;
   };
   const ask = async (receipt: string, more: Partial<ReceiptIntrospectionRequested> = {}) => {
-    const commandId = more.commandId ?? randomUUID();
-    const tenant = more.tenant ?? 'acme';
-    const sealed = await sealer.seal({ receipt }, { commandId, tenant });
-    return introspect.execute(
-      message(ReceiptIntrospectionRequested, {
-        commandId,
-        tenant,
-        agent: 'bank',
-        consume: false,
-        sealed,
-        ...more,
-      }),
-    );
+    const asked = { commandId: randomUUID(), tenant: 'acme', agent: 'bank', consume: false, ...more };
+    const sealed = await sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));
+    return introspect.execute(message(ReceiptIntrospectionRequested, { sealed, ...asked }));
   };
   const state = (callId = 'call-1', tenant = 'acme') =>
     calls.execute(message(CallStateRequested, { tenant, agent: 'desk', callId }));

@@ -16,7 +16,7 @@ beforeEach(() => {
 function wrong(subject: string, pin = PIN, agent = 'desk', callerKey = 'c'.repeat(64)): FactRecorded[] {
   const commandId = `command-${commands++}`;
   const command = message(VerificationAdmitted, {
-    ...{ commandId, fingerprint: 'f'.repeat(64), repeatSeconds: 60, tenant: 'acme', agent, channel: 'swaig' },
+    ...{ commandId, repeatSeconds: 60, tenant: 'acme', agent, channel: 'swaig' },
     ...{ method: 'pin', subjectKind: 'id', subjectRef: subject, callerKey, callerTail: '23', sealed: 'sealed' },
   } as const);
   watch.wrong(command, subject, pin);

@@ -99,6 +99,7 @@ export async function start(
       attempts: new PostgresAttemptStore(database, hash, wake, () => argon.queued > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
+      hash,
       policies: new DirectoryPolicies(directory),
       knowledge: new DirectoryKnowledge(directory),
       callPolicies: new DirectoryCallPolicies(directory),

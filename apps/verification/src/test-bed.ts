@@ -1,14 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
+  bindingOf,
   KnowledgeChangeRequested,
   message,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
   VerificationAdmitted,
+  VerificationRequested,
   type AttemptPolicy,
   type CommandAnswered,
   type KnowledgePolicy,
+  type MessageClass,
   type Question,
   type VerificationDecided,
 } from '@countersign/contracts';
@@ -19,6 +22,7 @@ import { DecideAttempt } from './decide-attempt.js';
 import { EnrolKnowledge } from './enrol-knowledge.js';
 import { EnrolPin } from './enrol-pin.js';
 import { ManageSubject } from './manage-subject.js';
+import { OpenCommand } from './open-command.js';
 import { AttemptPolicies, CallPolicies, KnowledgePolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
@@ -111,6 +115,7 @@ export class TestBed {
   readonly policies = new OneAgent();
   readonly verify: DecideAttempt;
   readonly manage: ManageSubject;
+  readonly openCommand: OpenCommand;
 
   private constructor(
     readonly vault: ArgonPinVault,
@@ -118,7 +123,8 @@ export class TestBed {
     seals: JweSeals,
   ) {
     const enrolPin = new EnrolPin(this.subjects, vault);
-    const changeOwnPin = new ChangeOwnPin(this.subjects, seals, enrolPin);
+    const changeOwnPin = new ChangeOwnPin(this.subjects, enrolPin);
+    this.openCommand = new OpenCommand(seals, this.hash);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
     this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge, this.policies);
     const calls = new QuarterOfAnHour();
@@ -126,7 +132,7 @@ export class TestBed {
       this.subjects,
       this.attempts,
       vault,
-      seals,
+      this.openCommand,
       this.policies,
       calls,
       this.knowledge,
@@ -144,14 +150,11 @@ export class TestBed {
 
   /** @param newPin that takes the place of the guessed one */
   readonly command = async (secret: unknown, more: Guess = {}, newPin?: unknown): Promise<VerificationAdmitted> => {
-    const { commandId = randomUUID(), tenant = 'acme', method = 'pin' } = more;
-    const binding = { commandId, tenant };
-    const payload = method === 'pin' ? { pin: secret } : { answers: secret };
-    return message(VerificationAdmitted, {
-      commandId,
-      fingerprint: 'f'.repeat(64),
+    const { method = 'pin' } = more;
+    const described = {
+      commandId: randomUUID(),
       repeatSeconds: 60,
-      tenant,
+      tenant: 'acme',
       agent: 'desk',
       channel: 'swaig',
       method,
@@ -159,11 +162,16 @@ export class TestBed {
       subjectRef: 'alice',
       callerKey: 'c'.repeat(64),
       callerTail: '23',
-      sealed: await this.sealer.seal(payload, binding),
-      ...(newPin === undefined ? {} : { sealedNewPin: await this.sealer.seal({ newPin }, binding) }),
       ...more,
-    });
+    } as const;
+    const payload = method === 'pin' ? { pin: secret, newPin } : { answers: secret, newPin };
+    const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, described));
+    return message(VerificationAdmitted, { sealed, ...described });
   };
+
+  /** The fingerprint that the service computes of a command. */
+  readonly fingerprintOf = async (command: VerificationAdmitted): Promise<string> =>
+    (await this.openCommand.execute(command))?.fingerprint ?? '';
 
   readonly guess = async (pin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
     this.verify.execute(await this.command(pin, more));
@@ -175,19 +183,23 @@ export class TestBed {
     this.verify.execute(await this.command(pin, more, newPin));
 
   readonly change = async (subject: string, profile: Record<string, unknown>): Promise<CommandAnswered> =>
-    this.manage.change(message(SubjectChangeRequested, await this.#sealed(subject, profile)));
+    this.manage.change(message(SubjectChangeRequested, await this.#sealed(SubjectChangeRequested, subject, profile)));
 
   readonly enrol = async (subject: string, pin: unknown, forceChange?: boolean): Promise<CommandAnswered> =>
-    this.manage.enrol(message(PinChangeRequested, await this.#sealed(subject, { pin, forceChange })));
+    this.manage.enrol(
+      message(PinChangeRequested, await this.#sealed(PinChangeRequested, subject, { pin, forceChange })),
+    );
 
   readonly enrolAnswers = async (subject: string, answers: unknown): Promise<CommandAnswered> =>
-    this.manage.enrolAnswers(message(KnowledgeChangeRequested, await this.#sealed(subject, { answers })));
+    this.manage.enrolAnswers(
+      message(KnowledgeChangeRequested, await this.#sealed(KnowledgeChangeRequested, subject, { answers })),
+    );
 
   readonly state = (subject: string): Promise<CommandAnswered> =>
     this.manage.state(message(SubjectStateRequested, { commandId: randomUUID(), tenant: 'acme', subject }));
 
-  async #sealed(subject: string, payload: Record<string, unknown>) {
-    const binding = { commandId: randomUUID(), tenant: 'acme' };
-    return { ...binding, subject, sealed: await this.sealer.seal(payload, binding) };
+  async #sealed(type: MessageClass, subject: string, payload: Record<string, unknown>) {
+    const target = { commandId: randomUUID(), tenant: 'acme', subject };
+    return { ...target, sealed: await this.sealer.seal(payload, bindingOf(type, target)) };
   }
 }

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { ReceiptKeys } from '@countersign/sealing';
+import { type KeyedHash, ReceiptKeys } from '@countersign/sealing';
 import { ChangeOwnPin } from './change-own-pin.js';
 import { DecideAttempt } from './decide-attempt.js';
 import { EnrolKnowledge } from './enrol-knowledge.js';
@@ -8,6 +8,7 @@ import { type ReceiptTerms, IssueReceipt } from './issue-receipt.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
 import { ManageSubject } from './manage-subject.js';
+import { OpenCommand } from './open-command.js';
 import {
   AttemptPolicies,
   AttemptStore,
@@ -32,6 +33,8 @@ export interface VerificationParts {
   readonly attempts: AttemptStore;
   readonly vault: PinVault;
   readonly seals: Seals;
+  /** Of IDENTIFIER_KEY. */
+  readonly hash: KeyedHash;
   readonly policies: AttemptPolicies;
   readonly knowledge: KnowledgePolicies;
   readonly callPolicies: CallPolicies;
@@ -66,11 +69,11 @@ export class VerificationModule {
             parts.subjects,
             parts.attempts,
             parts.vault,
-            seals,
+            new OpenCommand(seals, parts.hash),
             parts.policies,
             parts.callPolicies,
             parts.knowledge,
-            new ChangeOwnPin(parts.subjects, seals, enrolPin),
+            new ChangeOwnPin(parts.subjects, enrolPin),
             parts.watch,
           ),
         },

@@ -44,7 +44,7 @@ export class ReceiptIntrospectionRequested extends Message {
   /** The call that the receipt must belong to, when the asker knows one. */
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   @IsBoolean() consume!: boolean;
-  /** Compact JWE of `{receipt}`, bound to `commandId` and `tenant`. */
+  /** Compact JWE of `{receipt}`, bound to every other field. */
   @Length(1, 16_384) sealed!: string;
   get partitionKey(): string {
     return this.commandId;

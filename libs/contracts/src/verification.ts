@@ -68,20 +68,13 @@ export class VerificationRequested extends GuessDescribed {
   static readonly type: string = 'verification.requested.v1';
   static readonly topic: string = TOPICS.requests.name;
 
-  /** Keyed hash of the whole request; the same `commandId` with another fingerprint is refused, not answered. */
-  @Matches(HEX_64) fingerprint!: string;
   /** How long a stored answer is given again, in seconds (60 for SWAIG, 86400 for an Idempotency-Key). */
   @IsInt() @Min(1) @Max(604_800) repeatSeconds!: number;
   /**
-   * Compact JWE of `{pin, replyKey}` or `{answers: {question: text}, replyKey}`, bound to `commandId` and `tenant`;
-   * `replyKey` seals the receipt of the answer.
+   * Compact JWE of `{pin, newPin?, replyKey}` or `{answers: {question: text}, replyKey}`, bound to every other field
+   * (`bindingOf`). `newPin` takes the place of `pin` when that is right; `replyKey` seals the receipt of the answer.
    */
   @Length(1, 16_384) sealed!: string;
-  /**
-   * Compact JWE of `{newPin}`, bound likewise: when the PIN in `sealed` is right, this one takes its place. Sealed apart,
-   * because a weak new PIN is refused before the guess is counted, and nobody looks at a guess before that.
-   */
-  @IsOptional() @Length(1, 8192) sealedNewPin?: string;
 }
 
 /** What is left of a quota of the asker's own: its agent's or its tenant's. Nothing about callers and subjects. */

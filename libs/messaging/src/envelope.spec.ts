@@ -45,6 +45,11 @@ describe('the context of a message', () => {
     expect(replyTo(contextOf(consumed({ headers: {} }), 0), answer)).toBeUndefined();
   });
 
+  it.each(['limit.commands', 'countersign.facts', 'other.replies.x', ''])('sends no reply to %j', (address) => {
+    const context = contextOf(consumed({ headers: { ...headers, 'reply-to': address } }), 0);
+    expect(replyTo(context, message(Answered, { number: 1 }))).toBeUndefined();
+  });
+
   it('passes asker, question, deadline and trace on to the next service, and no other header', () => {
     const { other, ...kept } = headers;
     expect(other).toBe('o');

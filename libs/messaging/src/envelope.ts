@@ -20,6 +20,9 @@ export const HEADERS = {
   replayOf: 'replay-of',
 } as const;
 
+/** How the topics begin that are reply addresses. */
+export const REPLY_TOPICS = 'replies.';
+
 const TRACE: readonly string[] = [HEADERS.traceparent, HEADERS.tracestate];
 
 /** What is on its way out. Handlers return these; they publish nothing themselves. */
@@ -47,13 +50,14 @@ export interface BusContext {
   readonly deadline: number | undefined;
   /** When the record was handed over, in milliseconds since 1970 on the same clock as `deadline`. */
   readonly now: number;
-  /** The asker's address, when there is one. */
+  /** The asker's address; undefined when nobody asked, or when what the header names is no reply address. */
   readonly replyTo: string | undefined;
 }
 
 export function contextOf(record: ConsumedRecord, now: number): BusContext {
   const { topic, partition, offset, headers } = record;
   const deadline = Number(headers[HEADERS.deadline] ?? NaN);
+  const address = headers[HEADERS.replyTo];
   return {
     topic,
     partition,
@@ -61,7 +65,8 @@ export function contextOf(record: ConsumedRecord, now: number): BusContext {
     headers,
     deadline: Number.isFinite(deadline) ? deadline : undefined,
     now,
-    replyTo: headers[HEADERS.replyTo],
+    // Whoever may ask must not have the service write to any other topic that it has a right to.
+    replyTo: address?.startsWith(REPLY_TOPICS) === true ? address : undefined,
   };
 }
 

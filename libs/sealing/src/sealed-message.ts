@@ -1,15 +1,9 @@
-import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
 import { KEY_BYTES } from './keyed-hash.js';
 import { SealBrokenError } from './keyring.js';
 import { type Secret } from './secret.js';
-
-/** What a sealed payload belongs to. It is authenticated, so a seal cannot be moved to another command or tenant. */
-export interface SealBinding {
-  readonly commandId: string;
-  readonly tenant: string;
-}
 
 const ALGORITHM = 'ECDH-ES';
 const ENCRYPTION = 'A256GCM';
@@ -59,9 +53,13 @@ export class Sealer {
     return new Sealer((await importJWK(first, ALGORITHM)) as CryptoKey, first.kid ?? '');
   }
 
-  async seal(payload: Record<string, unknown>, binding: SealBinding): Promise<string> {
+  /**
+   * @param binding what the payload belongs to, as `bindingOf` of contracts writes it. Its hash is authenticated, so the
+   * sealed payload opens beside these fields and beside no others
+   */
+  async seal(payload: Record<string, unknown>, binding: string): Promise<string> {
     const content = await this.#contentKey();
-    const header = { alg: 'dir', enc: ENCRYPTION, tkt: content.ticket, cmd: binding.commandId, ten: binding.tenant };
+    const header = { alg: 'dir', enc: ENCRYPTION, tkt: content.ticket, bnd: hashOf(binding) };
     return encryptDirect(content.key, header, JSON.stringify(payload));
   }
 
@@ -103,7 +101,7 @@ export class Unsealer {
   }
 
   /** @throws SealBrokenError when the seal is damaged, of an unknown key, or bound to something else */
-  async unseal(sealed: string, binding: SealBinding): Promise<Record<string, unknown>> {
+  async unseal(sealed: string, binding: string): Promise<Record<string, unknown>> {
     try {
       const header = JSON.parse(
         Buffer.from(sealed.slice(0, sealed.indexOf('.')), 'base64url').toString(),
@@ -112,9 +110,7 @@ export class Unsealer {
         throw new SealBrokenError('sealed in another way');
       }
       const plaintext = decryptDirect(await this.#contentKey(header.tkt), sealed);
-      if (header.cmd !== binding.commandId || header.ten !== binding.tenant) {
-        throw new SealBrokenError('bound to another command');
-      }
+      if (header.bnd !== hashOf(binding)) throw new SealBrokenError('bound to something else');
       return JSON.parse(plaintext) as Record<string, unknown>;
     } catch {
       throw new SealBrokenError('the sealed payload cannot be opened');
@@ -153,9 +149,10 @@ interface DirectHeader {
   readonly alg?: unknown;
   readonly enc?: unknown;
   readonly tkt?: unknown;
-  readonly cmd?: unknown;
-  readonly ten?: unknown;
+  readonly bnd?: unknown;
 }
+
+const hashOf = (binding: string): string => createHash('sha256').update(binding).digest('base64url');
 
 /** A new pair of key sets: the private one for the verification service, the public one for the adapters. */
 export async function createSealingKeys(keyId: string): Promise<{ privateKeys: string; publicKeys: string }> {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader, importJWK, type CryptoKey, type JWK } from 'jose';
 import { KeyedHash, sameText } from './keyed-hash.js';
 import { Keyring, SealBrokenError } from './keyring.js';
@@ -53,17 +53,17 @@ describe('Keyring', () => {
 });
 
 describe('a sealed message', () => {
-  const binding = { commandId: 'command-1', tenant: 'acme' };
+  const binding = '["pin.change-requested.v1",["commandId","command-1"],["tenant","acme"]]';
 
-  it('is opened by the private key, for the same command and tenant only', async () => {
+  it('is opened by the private key, beside the fields that it was sealed beside and no others', async () => {
     const keys = await createSealingKeys('s1');
     const sealer = await Sealer.fromKeySet(keys.publicKeys);
     const unsealer = await Unsealer.fromKeySet(new Secret(keys.privateKeys));
     const sealed = await sealer.seal({ pin: CANARY }, binding);
     expect(sealed).not.toContain(CANARY);
     expect(await unsealer.unseal(sealed, binding)).toEqual({ pin: CANARY });
-    await expect(unsealer.unseal(sealed, { ...binding, commandId: 'command-2' })).rejects.toThrow(SealBrokenError);
-    await expect(unsealer.unseal(sealed, { ...binding, tenant: 'other' })).rejects.toThrow(SealBrokenError);
+    for (const other of [binding.replace('command-1', 'command-2'), binding.replace('acme', 'other'), ''])
+      await expect(unsealer.unseal(sealed, other)).rejects.toThrow(SealBrokenError);
     await expect(unsealer.unseal('nonsense', binding)).rejects.toThrow(SealBrokenError);
   });
 
@@ -93,9 +93,7 @@ describe('a sealed message', () => {
     );
     const header = (jwe: string): string => jwe.split('.')[0] ?? '';
     await expect(unsealer.unseal(one.replace(header(one), header(other)), binding)).rejects.toThrow(SealBrokenError);
-    const bare = Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', cmd: 'command-1', ten: 'acme' })).toString(
-      'base64url',
-    );
+    const bare = Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', bnd: 'x' })).toString('base64url');
     await expect(unsealer.unseal(one.replace(header(one), bare), binding)).rejects.toThrow(SealBrokenError);
     expect(await unsealer.unseal(one, binding)).toEqual({ pin: CANARY });
   });
@@ -108,7 +106,12 @@ describe('a sealed message', () => {
     const { plaintext: contentKey } = await compactDecrypt(tkt, (await importJWK(jwk as JWK, 'ECDH-ES')) as CryptoKey);
     const { plaintext, protectedHeader } = await compactDecrypt(sealed, contentKey);
     expect(JSON.parse(Buffer.from(plaintext).toString())).toEqual({ pin: '83729164' });
-    expect(protectedHeader).toEqual({ alg: 'dir', enc: 'A256GCM', tkt, cmd: binding.commandId, ten: binding.tenant });
+    expect(protectedHeader).toEqual({
+      alg: 'dir',
+      enc: 'A256GCM',
+      tkt,
+      bnd: createHash('sha256').update(binding).digest('base64url'),
+    });
 
     const foreign = await new CompactEncrypt(Buffer.from('{"pin":"19283746"}'))
       .setProtectedHeader(protectedHeader)

@@ -2,7 +2,7 @@ import { VerificationDecided } from '@countersign/contracts';
 import { type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { type KeyedHash } from '@countersign/sealing';
+import { type KeyedHash, type Sealer } from '@countersign/sealing';
 import { SteadyClock } from '@countersign/service';
 import { StandingRefusals } from './standing-refusals.js';
 import { VerificationClient } from './verification-client.js';
@@ -18,6 +18,7 @@ export function openVerificationClient(
   host: Host,
   bus: BusClient,
   hash: KeyedHash,
+  sealer: Sealer,
   timeoutMs: number,
 ): VerificationClient {
   const clock = new SteadyClock();
@@ -38,5 +39,5 @@ export function openVerificationClient(
     hide();
     await handOver();
   });
-  return new VerificationClient((request) => bus.ask(request, VerificationDecided, timeoutMs), refusals, clock);
+  return new VerificationClient((request) => bus.ask(request, VerificationDecided, timeoutMs), refusals, sealer, clock);
 }

@@ -1,16 +1,15 @@
 import {
+  bindingOf,
   message,
   VerificationRequested,
   type AgentPublished,
   type FieldsOf,
   type VerificationDecided,
 } from '@countersign/contracts';
-import { createReplyKey } from '@countersign/sealing';
+import { createReplyKey, type Sealer } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
 import { believeSuccess } from './believe-success.js';
 import { type StandingRefusals } from './standing-refusals.js';
-
-type Sealed = Pick<VerificationRequested, 'sealed' | 'sealedNewPin'>;
 
 /** How a front door asks the services for a decision, whatever it speaks to the outside. */
 export class VerificationClient {
@@ -21,27 +20,28 @@ export class VerificationClient {
   constructor(
     private readonly ask: (request: VerificationRequested) => Promise<VerificationDecided>,
     private readonly refusals: StandingRefusals,
+    private readonly sealer: Sealer,
     private readonly clock: Clock,
   ) {}
 
   /**
    * The decision about a guess, with its receipt in clear after a success. A guess that a limit refuses that is known to
    * stand is neither sealed nor sent.
-   * @param seal puts what was guessed under a seal, with the key that seals the receipt of the answer
+   * @param submitted what was guessed; it is sealed with the key that seals the receipt of the answer, bound to `guess`
    * @throws ServiceError whatever `ask` throws; SEAL_BROKEN, not retriable, for a success that is not believed
    */
   async decide(
     agent: AgentPublished,
-    guess: Omit<FieldsOf<VerificationRequested>, keyof Sealed>,
-    seal: (replyKey: string) => Promise<Sealed>,
+    guess: Omit<FieldsOf<VerificationRequested>, 'sealed'>,
+    submitted: Readonly<Record<string, unknown>>,
   ): Promise<VerificationDecided> {
     const refused = this.refusals.find(agent, guess);
     if (refused) return refused;
     const replyKey = createReplyKey();
-    const sealed = await seal(replyKey);
+    const sealed = await this.sealer.seal({ ...submitted, replyKey }, bindingOf(VerificationRequested, guess));
     this.refusals.asking(guess);
     const askedAt = this.clock.now();
-    const decided = await this.ask(message(VerificationRequested, { ...guess, ...sealed }));
+    const decided = await this.ask(message(VerificationRequested, { ...guess, sealed }));
     this.refusals.learn(agent, guess, decided, askedAt);
     return believeSuccess(decided, replyKey);
   }

@@ -8,10 +8,7 @@ export class JweSeals extends Seals {
     super();
   }
 
-  override async open(
-    sealed: string,
-    binding: { commandId: string; tenant: string },
-  ): Promise<Record<string, unknown>> {
+  override async open(sealed: string, binding: string): Promise<Record<string, unknown>> {
     try {
       return await this.unsealer.unseal(sealed, binding);
     } catch (error) {

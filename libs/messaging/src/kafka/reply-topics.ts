@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { REPLY_TOPICS } from '../envelope.js';
 import { type KafkaClient } from './kafka-client.js';
 import { BY_BROKER } from './topic-admin.js';
 import { type TopicNames } from './topic-names.js';
 
-const PREFIX = 'replies.';
 /** Reply topics older than this, that nobody reads, belong to a process that died. */
 const ABANDONED_MS = 600_000;
 const SHOWN_WITHIN_MS = 10_000;
 const LOOK_AGAIN_MS = 50;
 
-export const isReplyTopic = (topic: string): boolean => topic.startsWith(PREFIX);
+export const isReplyTopic = (topic: string): boolean => topic.startsWith(REPLY_TOPICS);
 
 /**
  * A name that nobody else has, with the time of its making in it.
@@ -17,7 +17,7 @@ export const isReplyTopic = (topic: string): boolean => topic.startsWith(PREFIX)
  */
 export function replyTopicName(owner: string): string {
   const readable = owner.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 40);
-  return `${PREFIX}${readable}.${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
+  return `${REPLY_TOPICS}${readable}.${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
 }
 
 /** Makes the topic and waits until it can be written to. @throws Error of kafkajs, or when that takes too long */

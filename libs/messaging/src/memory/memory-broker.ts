@@ -13,8 +13,7 @@ import {
 import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
 import { MemoryGroup, MemoryMember } from './memory-group.js';
 import { MemoryTopic } from './memory-topic.js';
-
-const REPLIES = 'replies.';
+import { REPLY_TOPICS } from '../envelope.js';
 
 export interface MemoryBrokerOptions {
   /** Partitions of topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
@@ -51,7 +50,7 @@ export class MemoryBroker extends Broker {
 
   override async send(records: readonly BusRecord[]): Promise<void> {
     if (this.#closed) throw brokerUnavailable('send after it was closed');
-    const unknown = records.find(({ topic }) => !topic.startsWith(REPLIES) && !this.#topics.has(topic));
+    const unknown = records.find(({ topic }) => !topic.startsWith(REPLY_TOPICS) && !this.#topics.has(topic));
     if (unknown !== undefined) throw unknownTopic(unknown.topic);
     const handled: Promise<void>[] = [];
     for (const record of records) {
@@ -112,7 +111,7 @@ export class MemoryBroker extends Broker {
     handle: (record: ConsumedRecord) => void,
     onFatal: (error: Error) => void,
   ): Promise<ReplyAddress> {
-    const topic = `${REPLIES}${owner}.${randomUUID()}`;
+    const topic = `${REPLY_TOPICS}${owner}.${randomUUID()}`;
     this.#addresses.set(topic, (record) => callReader(handle, record, onFatal));
     const close = (): Promise<void> => {
       this.#addresses.delete(topic);
