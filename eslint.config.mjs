@@ -30,7 +30,7 @@ export default tseslint.config(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' },
       ],
-      'max-lines': ['error', { max: 300 }],
+      'max-lines': ['error', { max: 500 }],
       eqeqeq: 'error',
       'no-console': 'error',
       'no-restricted-syntax': ['error', envOnlyInMain, noForgedProof, noFocus],
