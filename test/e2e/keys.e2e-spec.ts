@@ -20,6 +20,7 @@ const key = (id: string): string => `${id}:${randomBytes(32).toString('base64url
 const folder = mkdtempSync(join(tmpdir(), 'countersign-keys-'));
 const file = join(folder, 'CREDENTIAL_KEYS');
 const old = key('k1');
+let identifierKey = '';
 const ringOf = (): Keyring => new Keyring(new Secret(readFileSync(file, 'utf8')));
 
 let url: string;
@@ -28,6 +29,7 @@ let drop: () => Promise<void>;
 
 beforeAll(async () => {
   writeFileSync(file, old, { mode: 0o640 });
+  identifierKey = (await ensureSecretFiles(join(folder, 'secrets'))).values.IDENTIFIER_KEY;
   const test = await createTestDatabase();
   ({ url } = test);
   drop = () => test.drop();
@@ -66,7 +68,12 @@ async function seed(keyring: Keyring): Promise<void> {
 /** Runs the command of the build as a process. */
 function countersign(...args: string[]): Promise<[number, string, string]> {
   const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
-  const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: url, CREDENTIAL_KEYS_FILE: file };
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    DATABASE_URL: url,
+    CREDENTIAL_KEYS_FILE: file,
+    IDENTIFIER_KEY: identifierKey,
+  };
   return new Promise((resolve) => {
     execFile(process.execPath, [main, ...args], { env }, (error, out, err) =>
       resolve([error === null ? 0 : Number(error.code), out, err]),
@@ -108,6 +115,35 @@ test('keys are rotated in the file, every row is wrapped anew, and the old key c
   const refused = (await startWith(old)) as Error;
   expect(refused.message).toContain('CREDENTIAL_KEYS must hold the key k2');
   expect(refused.message).not.toContain(old.slice(3));
+});
+
+test('commands refuse keys that the tables were not written with, and a loss has to be accepted', async () => {
+  const right = identifierKey;
+  identifierKey = randomBytes(32).toString('base64url');
+  for (const command of [
+    ['attempts', 'check'],
+    ['keys', 'status'],
+  ]) {
+    const [code, , err] = await countersign(...command);
+    expect([code, err]).toEqual([1, expect.stringContaining('IDENTIFIER_KEY must hold the key')]);
+  }
+  expect(await countersign('keys', 'accept-loss', 'ADMIN_API_KEY')).toEqual([
+    1,
+    '',
+    expect.stringContaining('name one of IDENTIFIER_KEY'),
+  ]);
+  const [code, out] = await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY');
+  expect([code, out]).toEqual([
+    0,
+    expect.stringContaining('every attempt counter, lock and recognized caller starts anew'),
+  ]);
+  expect((await countersign('keys', 'status'))[0]).toBe(0);
+  const facts = await database.query<{ payload: string }>(
+    `SELECT payload FROM verification.outbox WHERE payload LIKE '%"lost":true%'`,
+  );
+  expect(facts).toHaveLength(1);
+  expect((await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY'))[0]).toBe(1);
+  identifierKey = right;
 });
 
 test('a keyring with other bytes under the right id stops start and commands, and an altered row is named by number', async () => {

@@ -1,5 +1,5 @@
 import { ServiceError } from '@countersign/service';
-import { type Store } from './with-store.js';
+import { requireHash, requireRecordedKeys, type Store } from './with-store.js';
 import { table, type Write } from './write.js';
 
 interface Difference {
@@ -49,7 +49,11 @@ ORDER BY 1, 2 LIMIT ${SHOWN + 1}`;
  * Compares every counter with its ledger. References are named by their keyed hash, which events call `subject_key`.
  * @throws ServiceError COUNTER_BROKEN when one differs
  */
-export async function checkAttempts({ database }: Store, write: Write): Promise<void> {
+export async function checkAttempts(store: Store, write: Write): Promise<void> {
+  const { database } = store;
+  // Counters are found by a hash under IDENTIFIER_KEY: with another key none of them would ever be read again.
+  requireHash(store);
+  await requireRecordedKeys(store);
   const found = await database.query<Difference>(DIFFERENCES);
   if (found.length === 0) return write('every counter agrees with its ledger');
   const rows = found.slice(0, SHOWN).map((one) => [one.tenant, one.guard_key, one.tries ?? '-', whatIsWrong(one)]);

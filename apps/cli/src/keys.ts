@@ -3,24 +3,28 @@ import { SingleBar } from 'cli-progress';
 import { Secret, withFirstKey, withNewKey } from '@countersign/sealing';
 import { type Environment, ServiceError } from '@countersign/service';
 import { countKeyUse, countToRewrap, keyFault, rewrap } from '@countersign/stored-secrets';
-import { type Store } from './with-store.js';
+import { refusedSetting } from './refused-setting.js';
+import { requireRecordedKeys, type Store } from './with-store.js';
 import { table, type Write } from './write.js';
 
-/** Rows of each key, and whether the ring has it. */
-export async function keyStatus({ database, keyring }: Store, write: Write): Promise<void> {
+/** Rows of each key, whether the ring has it, and whether the tables were written with these keys. */
+export async function keyStatus(store: Store, write: Write): Promise<void> {
+  const { database, keyring } = store;
   const rows = (await countKeyUse(database)).map(({ column, keyId, rows: n }) => [
     ...[column, keyId, String(n)],
     keyId === keyring.first ? 'wraps' : keyring.has(keyId) ? 'opens' : 'MISSING in CREDENTIAL_KEYS',
   ]);
   write(rows.length === 0 ? 'nothing is stored' : table(['what', 'key', 'rows', 'the key'], rows));
   const fault = await keyFault(database, keyring);
-  if (fault !== undefined) throw refused(`CREDENTIAL_KEYS ${fault}`);
+  if (fault !== undefined) throw refusedSetting(`CREDENTIAL_KEYS ${fault}`);
+  await requireRecordedKeys(store);
+  if (!store.hash) write('IDENTIFIER_KEY is not given and was not compared');
 }
 
 /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE; INTERNAL when rows are left that nothing opens */
 export async function rewrapAll({ database, keyring }: Store, write: Write): Promise<void> {
   const fault = await keyFault(database, keyring);
-  if (fault !== undefined) throw refused(`CREDENTIAL_KEYS ${fault}`);
+  if (fault !== undefined) throw refusedSetting(`CREDENTIAL_KEYS ${fault}`);
   const total = await countToRewrap({ database, keyring });
   const bar = new SingleBar({
     format: '{bar} {percentage} % of {total} rows, {rate} a second, {eta_formatted} left',
@@ -89,7 +93,7 @@ export function useKey(env: Environment, id: string, options: { file?: string },
 
 function fileOf(env: Environment, named: string | undefined): string {
   const file = named ?? env['CREDENTIAL_KEYS_FILE'];
-  if (file === undefined) throw refused('name the file of the keyring with --file or CREDENTIAL_KEYS_FILE');
+  if (file === undefined) throw refusedSetting('name the file of the keyring with --file or CREDENTIAL_KEYS_FILE');
   return file;
 }
 
@@ -104,8 +108,6 @@ function change(file: string, edit: (ring: Secret) => Secret): void {
     renameSync(beside, file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw refused(`the keyring of ${file} ${code === undefined ? message : `cannot be changed (${code})`}`);
+    throw refusedSetting(`the keyring of ${file} ${code === undefined ? message : `cannot be changed (${code})`}`);
   }
 }
-
-const refused = (what: string): ServiceError => new ServiceError('SETTINGS_INVALID', what, false);

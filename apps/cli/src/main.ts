@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { acceptKeyLoss } from './accept-key-loss.js';
 import { acceptLoss } from './accept-loss.js';
 import { createSecrets } from './create-secrets.js';
 import {
@@ -71,7 +72,9 @@ const dataDir = [
 const keyFile = ['--file <file>', 'the file of the keyring; default: CREDENTIAL_KEYS_FILE'] as const;
 const keys = program
   .command('keys')
-  .description('the keyring of what is stored; reads DATABASE_URL and CREDENTIAL_KEYS as verification does');
+  .description(
+    'the keys of what is stored; reads DATABASE_URL, CREDENTIAL_KEYS and IDENTIFIER_KEY as verification does',
+  );
 keys
   .command('status')
   .description('how many rows each key has wrapped')
@@ -93,6 +96,14 @@ keys
   .description('wrap every row by the first key; can be stopped and run again, while verifications go on')
   .option(...dataDir)
   .action((options: StoreOptions) => withStore(process.env, options, rewrapAll));
+
+keys
+  .command('accept-loss <setting>')
+  .description('let services start with another key, when the one that the tables were written with is lost for good')
+  .option(...dataDir)
+  .action((setting: string, options: StoreOptions) =>
+    withStore(process.env, options, (store, write) => acceptKeyLoss(store, setting, write)),
+  );
 
 const attempts = program.command('attempts').description('the counters of attempts');
 attempts

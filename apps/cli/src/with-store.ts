@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { IsOptional } from 'class-validator';
 import { databaseTls, IsSecret, StoreSettings } from '@countersign/hosting';
 import { openDatabase, startEmbeddedPostgres, type Database } from '@countersign/persistence';
-import { Keyring, Secret } from '@countersign/sealing';
+import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { recordedKeyFault } from '@countersign/stored-secrets';
 import { checked, Hint, loadSettings, ServiceError, type Environment } from '@countersign/service';
 import { orComplain, toTerminal, type Write } from './write.js';
 
@@ -15,12 +17,38 @@ export interface StoreOptions {
 export interface Store {
   readonly database: Database;
   readonly keyring: Keyring;
+  /** Undefined where IDENTIFIER_KEY is not given: only some commands need it. */
+  readonly hash: KeyedHash | undefined;
 }
 
 class VerificationStoreSettings extends StoreSettings {
   @IsSecret()
   @Hint('as the verification service has it, id:key[,id:key…]')
   CREDENTIAL_KEYS!: Secret;
+
+  @IsOptional()
+  @IsSecret()
+  @Hint('as the verification service has it')
+  IDENTIFIER_KEY?: Secret;
+}
+
+/** @throws ServiceError SETTINGS_INVALID for keys that are not those that the tables were written with */
+export async function requireRecordedKeys({ database, keyring, hash }: Store): Promise<void> {
+  const fault = await recordedKeyFault(database, [
+    { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, keepsAll: false },
+    ...(hash ? [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, keepsAll: true }] : []),
+  ]);
+  if (fault !== undefined) throw new ServiceError('SETTINGS_INVALID', `${fault.setting} ${fault.rule}`, false);
+}
+
+/** @throws ServiceError SETTINGS_INVALID when IDENTIFIER_KEY is not given */
+export function requireHash({ hash }: Store): KeyedHash {
+  if (hash) return hash;
+  throw new ServiceError(
+    'SETTINGS_INVALID',
+    'IDENTIFIER_KEY is missing: set it, or IDENTIFIER_KEY_FILE, as the verification service has it',
+    false,
+  );
 }
 
 /** Runs a command on the database of the verification service, as its schema is. */
@@ -37,13 +65,18 @@ export async function withStore(
     }
     const embedded = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres') });
     const CREDENTIAL_KEYS_FILE = join(dataDir, 'secrets', 'CREDENTIAL_KEYS');
-    await runOn({ CREDENTIAL_KEYS_FILE, ...env, DATABASE_URL: embedded.url }, command).finally(() => embedded.close());
+    const IDENTIFIER_KEY_FILE = join(dataDir, 'secrets', 'IDENTIFIER_KEY');
+    await runOn({ CREDENTIAL_KEYS_FILE, IDENTIFIER_KEY_FILE, ...env, DATABASE_URL: embedded.url }, command).finally(
+      () => embedded.close(),
+    );
   });
 }
 
 async function runOn(env: Environment, command: (store: Store, write: Write) => Promise<void>): Promise<void> {
   const settings = loadSettings(VerificationStoreSettings, env);
   const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
+  const identifierKey = settings.IDENTIFIER_KEY;
+  const hash = identifierKey && (await checked('IDENTIFIER_KEY', () => new KeyedHash(identifierKey)));
   const database = await openDatabase({
     url: settings.DATABASE_URL.reveal(),
     tls: databaseTls(settings),
@@ -55,5 +88,5 @@ async function runOn(env: Environment, command: (store: Store, write: Write) => 
     // Counting millions of rows takes longer than any statement of a service may.
     statementTimeoutMs: 600_000,
   });
-  await command({ database, keyring }, toTerminal).finally(() => database.close());
+  await command({ database, keyring, hash }, toTerminal).finally(() => database.close());
 }

@@ -15,6 +15,7 @@ import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { KeyedHash } from '@countersign/sealing';
 import { checked, loadSettings, SteadyClock, type Environment } from '@countersign/service';
+import { recordKeys } from '@countersign/stored-secrets';
 import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
 import { AdmitRequest } from './admit-request.js';
 import { RateLimitSettings } from './config.js';
@@ -43,6 +44,12 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const steady = new SteadyClock();
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   const database = await host.database('rate_limit', RATE_LIMIT_MIGRATIONS, settings);
+  const held = [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, keepsAll: true }];
+  const fault = await recordKeys(database, held);
+  if (fault !== undefined) {
+    await host.close().catch(() => undefined);
+    await checked(fault.setting, () => Promise.reject(new Error(fault.rule)));
+  }
   const relay = host.relay(database);
   const wake = (): void => relay.wake();
   const policies = new DirectoryLimits(await host.directory());

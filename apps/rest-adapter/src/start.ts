@@ -6,7 +6,7 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
-import { openVerificationClient } from '@countersign/verification-client';
+import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
 import { Authenticator } from './authenticate.js';
 import { checkedAdminKey, RestSettings } from './config.js';
 import { createAdapter, guardEdge, type KnownRoute } from './http-edge.js';
@@ -42,6 +42,15 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   try {
     const bus = await host.client();
+    await KeyComparison.begin(
+      host,
+      bus,
+      [
+        { setting: 'IDENTIFIER_KEY', keys: hash.checks },
+        { setting: 'SEALING_PUBLIC_KEYS', keys: [sealer.check] },
+      ],
+      fatal,
+    );
     const directory = await host.directory();
     const adapter = createAdapter(host.tracer);
     const routes = guardEdge(adapter, new Authenticator(adminKey, directory, new SystemClock()), host.logger);

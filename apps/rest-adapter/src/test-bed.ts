@@ -8,6 +8,8 @@ import {
   CallStateAnswered,
   CallStateRequested,
   CommandAnswered,
+  KeyComparisonRequested,
+  KeysCompared,
   KnowledgeChangeRequested,
   LimitOverrideRequested,
   LimitResetRequested,
@@ -63,6 +65,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     CallStateRequested,
     ReceiptIntrospectionRequested,
     ReceiptKeysRequested,
+    KeyComparisonRequested,
     LimitOverrideRequested,
     LimitResetRequested,
     LimitStateRequested,
@@ -184,7 +187,8 @@ export class TestBed {
     // As the real services read it: a command that breaks a rule of its class gets no answer.
     const fields: Record<string, unknown> = { ...decode(taken, COMMANDS) };
     const type = taken.headers[HEADERS.type] ?? '';
-    this.commands.push({ type, key: taken.key, fields });
+    // Each start compares keys; tests count what requests cause.
+    if (type !== KeyComparisonRequested.type) this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
     if (type === RefusalsCounted.type) return;
     const reply = await this.#answerTo(type, String(fields['commandId']), fields);
@@ -208,6 +212,8 @@ export class TestBed {
       return decision && message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decision });
     }
     switch (type) {
+      case KeyComparisonRequested.type:
+        return message(KeysCompared, { commandId, mismatches: [] });
       case CallStateRequested.type: {
         const state = this.callState();
         return state && message(CallStateAnswered, { verified: false, level: 'none', ...state });

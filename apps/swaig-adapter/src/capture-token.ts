@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentPublished } from '@countersign/contracts';
-import { type KeyedHash, sameText } from '@countersign/sealing';
+import { type KeyedHash, sameText, sha256 } from '@countersign/sealing';
 import { type Caller } from './caller.js';
 
 /** How long a caller may take to key a PIN in, in milliseconds. */
@@ -36,10 +36,15 @@ export class CaptureTokens {
   /** Undefined for a token that was not issued here or whose time is over. */
   open(token: string, now: number): Capture | undefined {
     const [content = '', signature = ''] = token.split('.');
-    if (!sameText(signature, this.#sign(content)) || token !== `${content}.${signature}`) return undefined;
+    if (!this.#isSigned(content, signature) || token !== `${content}.${signature}`) return undefined;
     const [tenant, agent, caller, expiresAt] = JSON.parse(Buffer.from(content, 'base64url').toString()) as Claims;
     if (now >= expiresAt) return undefined;
-    return { tenant, agent, caller, expiresAt, commandId: `capture-${this.key.hash('command', token)}` };
+    return { tenant, agent, caller, expiresAt, commandId: `capture-${sha256(token)}` };
+  }
+
+  /** Under any of the keys: a token lives on while the key is rotated. */
+  #isSigned(content: string, signature: string): boolean {
+    return this.key.hashes('token', content).filter((expected) => sameText(signature, expected)).length > 0;
   }
 
   #sign(content: string): string {

@@ -6,7 +6,7 @@ import { Host, type Fatal, type HostedService, type Replacements } from '@counte
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
-import { openVerificationClient } from '@countersign/verification-client';
+import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
 import { AuthenticateAgent } from './authenticate-agent.js';
 import { BusCallStates, BusFacts } from './bus-ports.js';
 import { PublicUrl, SwaigSettings } from './config.js';
@@ -38,6 +38,16 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   );
   try {
     const bus = await host.client();
+    await KeyComparison.begin(
+      host,
+      bus,
+      [
+        { setting: 'IDENTIFIER_KEY', keys: hash.checks },
+        { setting: 'SEALING_PUBLIC_KEYS', keys: [sealer.check] },
+        { setting: 'CAPTURE_TOKEN_KEY', keys: captureKey.checks },
+      ],
+      fatal,
+    );
     const directory = await host.directory();
     const clock = new SystemClock();
     const tokens = new CaptureTokens(captureKey);

@@ -8,6 +8,8 @@ import {
   CallStateRequested,
   encodeMessage,
   FactRecorded,
+  KeyComparisonRequested,
+  KeysCompared,
   message,
   RefusalsCounted,
   TOPICS,
@@ -175,6 +177,10 @@ export class TestBed {
         this.facts.push(message(FactRecorded, fields as FieldsOf<FactRecorded>));
         return;
       case TOPICS.queries.name: {
+        if (headers[HEADERS.type] === KeyComparisonRequested.type) {
+          const { commandId } = fields as FieldsOf<KeyComparisonRequested>;
+          return this.#reply(taken, message(KeysCompared, { commandId, mismatches: [] }));
+        }
         const request = message(CallStateRequested, fields as FieldsOf<CallStateRequested>);
         this.stateRequests.push(request);
         const state = this.callState(request);

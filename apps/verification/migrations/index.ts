@@ -9,6 +9,7 @@ import { VerificationTenantRows1764000700001 } from './1764000700001-tenant-rows
 import { Bindings1764000900003 } from './1764000900003-bindings.js';
 import { CountersOnRecord1764000800001 } from './1764000800001-counters-on-record.js';
 import { ReplyTags1764000900002 } from './1764000900002-reply-tags.js';
+import { VerificationKeyChecks1764001000001 } from './1764001000001-key-checks.js';
 
 /** All of them, in the order in which they run. */
 export const VERIFICATION_MIGRATIONS = [
@@ -23,4 +24,5 @@ export const VERIFICATION_MIGRATIONS = [
   CountersOnRecord1764000800001,
   ReplyTags1764000900002,
   Bindings1764000900003,
+  VerificationKeyChecks1764001000001,
 ];

@@ -1,6 +1,7 @@
 import {
   type AttemptPolicy,
   type FactRecorded,
+  type HeldKey,
   type KnowledgePolicy,
   type Method,
   type Question,
@@ -273,6 +274,12 @@ export abstract class CallPolicies {
 export abstract class CallStore {
   /** The state while it holds; undefined also when its subject was erased since, or somebody else wrote it. */
   abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
+}
+
+/** Check values of keys that only adapters hold. */
+export abstract class KeyRecords {
+  /** See `recordForeignKey`: whether the recorded key is among these, or there was none. @throws ServiceError retriable */
+  abstract recordForeign(setting: string, keys: readonly HeldKey[]): Promise<boolean>;
 }
 
 /** Forgets subjects. */

@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   CallStateRequested,
+  KeyComparisonRequested,
   message,
   ReceiptIntrospectionRequested,
   ReceiptKeysAnswered,
@@ -10,6 +11,7 @@ import {
 } from '@countersign/contracts';
 import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { ReceiptKeys } from '@countersign/sealing';
+import { CompareKeys } from './compare-keys.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
 import { TellCallState } from './tell-call-state.js';
@@ -22,6 +24,7 @@ export class QueriesHandler {
     private readonly introspectReceipt: IntrospectReceipt,
     private readonly eraseSubject: EraseSubject,
     private readonly keys: ReceiptKeys,
+    private readonly compareKeys: CompareKeys,
   ) {}
 
   @MessagePattern(CallStateRequested.type)
@@ -40,6 +43,11 @@ export class QueriesHandler {
   @MessagePattern(ReceiptKeysRequested.type)
   receiptKeys(@Payload() { commandId }: ReceiptKeysRequested, @Ctx() context: BusContext): Outgoing | undefined {
     return replyTo(context, message(ReceiptKeysAnswered, { commandId, keySet: { keys: this.keys.published } }));
+  }
+
+  @MessagePattern(KeyComparisonRequested.type)
+  async compare(@Payload() query: KeyComparisonRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.compareKeys.compare(query));
   }
 
   @MessagePattern(SubjectEraseRequested.type)

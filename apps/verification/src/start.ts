@@ -5,6 +5,7 @@ import {
   KnowledgeChangeRequested,
   PinChangeRequested,
   ReceiptIntrospectionRequested,
+  KeyComparisonRequested,
   ReceiptKeysRequested,
   SubjectChangeRequested,
   SubjectEraseRequested,
@@ -19,8 +20,9 @@ import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
-import { keyFault } from '@countersign/stored-secrets';
+import { keyFault, recordKeys, type HeldKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
+import { CompareKeys } from './compare-keys.js';
 import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
 import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
@@ -28,6 +30,7 @@ import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
 import { DirectoryCallPolicies, DirectoryKnowledge, DirectoryPolicies } from './store/directory.policies.js';
 import { PostgresErasures } from './store/erasure.store.js';
+import { PostgresKeyRecords } from './store/key-records.store.js';
 import { Leftovers } from './store/leftovers.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { PostgresReceiptStore } from './store/receipt.store.js';
@@ -61,7 +64,12 @@ export async function start(
   const topics = [admissions, subjectCommands, queries, limitCommands, entries, facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
-  await requireKeys(host, database, keyring);
+  await requireKeys(host, database, keyring, [
+    { setting: 'IDENTIFIER_KEY', keys: hash.checks, keepsAll: true },
+    { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, keepsAll: false },
+    { setting: 'SEALING_PRIVATE_KEYS', keys: unsealer.checks, keepsAll: false },
+    { setting: 'RECEIPT_KEYS', keys: receiptKeys.checks, keepsAll: false },
+  ]);
   const relay = host.relay(database);
   const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
   const pruning = setInterval(() => void leftovers.forget().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
@@ -108,6 +116,14 @@ export async function start(
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
       erasures: new PostgresErasures(database, hash, wake),
+      compareKeys: new CompareKeys(
+        {
+          IDENTIFIER_KEY: { keys: hash.checks, direction: 'sends' },
+          SEALING_PUBLIC_KEYS: { keys: unsealer.checks, direction: 'sends' },
+        },
+        ['CAPTURE_TOKEN_KEY'],
+        new PostgresKeyRecords(database),
+      ),
       watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
     }),
     {
@@ -124,6 +140,7 @@ export async function start(
         CallStateRequested,
         ReceiptIntrospectionRequested,
         ReceiptKeysRequested,
+        KeyComparisonRequested,
         SubjectUnlockRequested,
       ],
       maxInFlight: settings.MAX_IN_FLIGHT,
@@ -138,10 +155,12 @@ export async function start(
 }
 
 /** A service that could not open what is stored would answer every right PIN with `unavailable`: it does not start. */
-async function requireKeys(host: Host, database: Database, keyring: Keyring): Promise<void> {
+async function requireKeys(host: Host, database: Database, keyring: Keyring, held: readonly HeldKeys[]): Promise<void> {
   try {
     const fault = await keyFault(database.forAllTenants(), keyring);
     if (fault !== undefined) await checked('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
+    const other = await recordKeys(database, held);
+    if (other !== undefined) await checked(other.setting, () => Promise.reject(new Error(other.rule)));
   } catch (error) {
     await host.close().catch(() => undefined);
     throw error;

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { type KeyedHash, ReceiptKeys } from '@countersign/sealing';
 import { ChangeOwnPin } from './change-own-pin.js';
+import { CompareKeys } from './compare-keys.js';
 import { DecideAttempt } from './decide-attempt.js';
 import { EnrolKnowledge } from './enrol-knowledge.js';
 import { EnrolPin } from './enrol-pin.js';
@@ -44,6 +45,7 @@ export interface VerificationParts {
   readonly receiptTerms: ReceiptTerms;
   readonly erasures: Erasures;
   readonly watch: SprayWatch;
+  readonly compareKeys: CompareKeys;
 }
 
 @Module({})
@@ -80,6 +82,7 @@ export class VerificationModule {
         { provide: ReceiptKeys, useValue: receiptKeys },
         { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
         { provide: IntrospectReceipt, useValue: introspect },
+        { provide: CompareKeys, useValue: parts.compareKeys },
         { provide: TellCallState, useValue: new TellCallState(parts.calls) },
         { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {

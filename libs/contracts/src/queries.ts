@@ -1,4 +1,19 @@
-import { IsBoolean, IsIn, IsISO8601, IsObject, IsOptional, IsString, Length, MaxLength } from 'class-validator';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsISO8601,
+  IsObject,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  MaxLength,
+  ValidateNested,
+} from 'class-validator';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
@@ -59,6 +74,42 @@ export class ReceiptIntrospected extends Message {
   @IsBoolean() active!: boolean;
   /** The claims of the receipt, only when it is active. */
   @IsOptional() @IsObject() claims?: Record<string, string | number>;
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
+/** A key that a process holds, as its check value: the same for both halves of a pair, and nothing of the key itself. */
+export class HeldKey {
+  @IsString() @Length(1, 64) keyId!: string;
+  @Matches(/^[0-9a-f]{64}$/) value!: string;
+}
+
+/** What an adapter holds for one setting, the key in use first. */
+export class HeldSetting {
+  @IsString() @Length(1, 64) setting!: string;
+  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(32) @ValidateNested({ each: true }) @Type(() => HeldKey) keys!: HeldKey[];
+}
+
+/** Asks the verification service whether an adapter's keys fit its own. */
+export class KeyComparisonRequested extends Message {
+  static readonly type = 'key-comparison.requested.v1';
+  static readonly topic = TOPICS.queries.name;
+  @Length(8, 128) commandId!: string;
+  /** Name of the service that asks. */
+  @IsString() @Length(1, 64) service!: string;
+  @IsArray() @ArrayMaxSize(16) @ValidateNested({ each: true }) @Type(() => HeldSetting) settings!: HeldSetting[];
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
+/** Settings whose keys do not fit; empty when all do. */
+export class KeysCompared extends Message {
+  static readonly type = 'keys.compared.v1';
+  static readonly topic = REPLY;
+  @Length(8, 128) commandId!: string;
+  @IsArray() @IsString({ each: true }) mismatches!: string[];
   get partitionKey(): string {
     return this.commandId;
   }

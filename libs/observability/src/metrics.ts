@@ -109,6 +109,12 @@ export const METRICS = {
     help: 'Uses of stored data that was found altered: credential, profile, counter',
     labelNames: ['what', 'reason'],
   }),
+  keysMismatched: new ReadGauge(
+    'countersign_keys_mismatched',
+    '1 for a setting whose keys do not fit those of the verification service',
+    ['service', 'setting'],
+    Math.max,
+  ),
   overLimit: new ReadGauge(
     'countersign_limit_keys_remembered',
     'Keys over their limit that are refused without asking the database',

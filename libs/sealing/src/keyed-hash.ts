@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { checkSecretKey, type KeyCheck } from './key-check.js';
 import { type Secret } from './secret.js';
 
 /** Shortest key, in bytes, that is accepted anywhere: 256 bits. */
@@ -7,14 +8,36 @@ export const KEY_BYTES = 32;
 /**
  * HMAC-SHA256 over a list of parts. Telephone numbers are few (10^10), so a bare hash of one is the number itself for
  * anyone with an afternoon; under a key that is not in the database it is not.
+ *
+ * While the key is rotated there are several: the first one hashes, and the others find what they hashed before.
  */
 export class KeyedHash {
+  readonly #keys: readonly Buffer[];
   readonly #key: Buffer;
 
-  /** @throws Error when the key is not base64url of at least 32 bytes. */
-  constructor(key: Secret) {
-    this.#key = Buffer.from(key.reveal(), 'base64url');
-    if (this.#key.length < KEY_BYTES) throw new Error(`must be base64url of at least ${KEY_BYTES} random bytes`);
+  /**
+   * @param keys `key[,key…]`, each base64url of at least 32 random bytes; the first one hashes
+   * @throws Error that says what is wrong with the form, without any of the text
+   */
+  constructor(keys: Secret) {
+    this.#keys = keys
+      .reveal()
+      .split(',')
+      .map((key) => Buffer.from(key.trim(), 'base64url'));
+    if (this.#keys.some((key) => key.length < KEY_BYTES)) {
+      throw new Error(
+        `must be base64url of at least ${KEY_BYTES} random bytes, or several such keys with commas between`,
+      );
+    }
+    if (new Set(this.#keys.map((key) => key.toString('hex'))).size < this.#keys.length) {
+      throw new Error('must not hold a key twice');
+    }
+    this.#key = this.#keys[0] as Buffer;
+  }
+
+  /** Check values of all keys, the first one first. */
+  get checks(): KeyCheck[] {
+    return this.#keys.map((key) => checkSecretKey(key));
   }
 
   /**
@@ -22,10 +45,12 @@ export class KeyedHash {
    * @returns 64 hexadecimal digits
    */
   hash(purpose: string, ...parts: string[]): string {
-    const mac = createHmac('sha256', this.#key);
-    // Lengths first, so that ("ab", "c") and ("a", "bc") differ.
-    for (const part of [purpose, ...parts]) mac.update(`${Buffer.byteLength(part)}:`).update(part);
-    return mac.digest('hex');
+    return keyedHash(this.#key, purpose, parts);
+  }
+
+  /** As {@link hash}, under each key in turn: one hash, unless the key is being rotated. */
+  hashes(purpose: string, ...parts: string[]): string[] {
+    return this.#keys.map((key) => keyedHash(key, purpose, parts));
   }
 
   /**
@@ -41,6 +66,13 @@ export class KeyedHash {
   short(purpose: string, ...parts: string[]): string {
     return BigInt.asIntN(64, BigInt(`0x${this.hash(purpose, ...parts).slice(0, 16)}`)).toString();
   }
+}
+
+function keyedHash(key: Buffer, purpose: string, parts: readonly string[]): string {
+  const mac = createHmac('sha256', key);
+  // Lengths first, so that ("ab", "c") and ("a", "bc") differ.
+  for (const part of [purpose, ...parts]) mac.update(`${Buffer.byteLength(part)}:`).update(part);
+  return mac.digest('hex');
 }
 
 /** SHA-256 as 64 hexadecimal digits; only for secrets that are themselves 256 random bits. */

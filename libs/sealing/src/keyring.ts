@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { checkSecretKey, type KeyCheck } from './key-check.js';
 import { KEY_BYTES } from './keyed-hash.js';
 import { Secret } from './secret.js';
 
@@ -70,6 +71,11 @@ export class Keyring {
   /** Id of the key that wraps. */
   get first(): string {
     return this.#first;
+  }
+
+  /** Check values of all keys, the one that wraps first. */
+  get checks(): KeyCheck[] {
+    return [...this.#keys].map(([id, key]) => checkSecretKey(key, id));
   }
 
   /** Whether this keyring can open what that key wrapped. */

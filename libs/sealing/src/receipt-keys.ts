@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 import { type JWK } from 'jose';
+import { checkKeyPair, type KeyCheck } from './key-check.js';
 import { type Secret } from './secret.js';
 
 /** What a receipt states (product contract, section 4). Times in whole seconds since 1970, on the database's clock. */
@@ -66,6 +67,11 @@ export class ReceiptKeys {
     const made = new ReceiptKeys(signer, first.kid ?? '', verifiers, published);
     if (made.#check('probe', sign(null, Buffer.from('probe'), signer), first.kid ?? '')) return made;
     throw new Error('must hold whole keys: "d" and "x" of the first do not belong together');
+  }
+
+  /** Check values of all keys, the one that signs first. */
+  get checks(): KeyCheck[] {
+    return this.published.map(checkKeyPair);
   }
 
   /** A JWT (RFC 7519), compact. */

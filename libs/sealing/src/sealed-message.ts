@@ -1,6 +1,7 @@
 import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
+import { checkKeyPair, type KeyCheck } from './key-check.js';
 import { KEY_BYTES } from './keyed-hash.js';
 import { SealBrokenError } from './keyring.js';
 import { type Secret } from './secret.js';
@@ -40,6 +41,8 @@ export class Sealer {
   private constructor(
     private readonly key: CryptoKey,
     private readonly keyId: string,
+    /** Check value of the key that seals. */
+    readonly check: KeyCheck,
   ) {}
 
   /**
@@ -50,7 +53,7 @@ export class Sealer {
     const [first] = parseKeySet(jwks);
     if (first === undefined) throw new Error('must be a JSON Web Key Set with at least one key');
     if ('d' in first) throw new Error('must hold public keys only: remove the member "d"');
-    return new Sealer((await importJWK(first, ALGORITHM)) as CryptoKey, first.kid ?? '');
+    return new Sealer((await importJWK(first, ALGORITHM)) as CryptoKey, first.kid ?? '', checkKeyPair(first));
   }
 
   /**
@@ -84,7 +87,11 @@ export class Sealer {
 export class Unsealer {
   readonly #contentKeys = new Map<string, Promise<KeyObject>>();
 
-  private constructor(private readonly keys: ReadonlyMap<string, CryptoKey>) {}
+  private constructor(
+    private readonly keys: ReadonlyMap<string, CryptoKey>,
+    /** Check values of all keys, in the order of the setting. */
+    readonly checks: readonly KeyCheck[],
+  ) {}
 
   /**
    * @param jwks JSON Web Key Set with private X25519 keys; all of them open, so that keys can be changed under traffic
@@ -92,12 +99,13 @@ export class Unsealer {
    */
   static async fromKeySet(jwks: Secret): Promise<Unsealer> {
     const keys = new Map<string, CryptoKey>();
-    for (const jwk of parseKeySet(jwks.reveal())) {
+    const parsed = parseKeySet(jwks.reveal());
+    for (const jwk of parsed) {
       if (!('d' in jwk)) throw new Error('must hold private keys: the member "d" is missing');
       keys.set(jwk.kid ?? '', (await importJWK(jwk, ALGORITHM)) as CryptoKey);
     }
     if (keys.size === 0) throw new Error('must be a JSON Web Key Set with at least one key');
-    return new Unsealer(keys);
+    return new Unsealer(keys, parsed.map(checkKeyPair));
   }
 
   /** @throws SealBrokenError when the seal is damaged, of an unknown key, or bound to something else */

@@ -1,4 +1,12 @@
 export { countKeyUse, keyFault, type KeyUse } from './key-use.js';
+export {
+  recordForeignKey,
+  recordedKeyFault,
+  recordKeys,
+  removeKeyRecords,
+  type HeldKeys,
+  type KeyFault,
+} from './key-checks.js';
 export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
 export {
   credentialContext,

@@ -1,0 +1,45 @@
+import { KeysCompared, message, type HeldKey, type KeyComparisonRequested } from '@countersign/contracts';
+import { type KeyRecords } from './ports.js';
+
+/** What a setting of an adapter is compared with. */
+interface Counterpart {
+  /** The setting of verification that holds the other half, or the same key. */
+  readonly keys: readonly HeldKey[];
+  /** `sends`: verification must hold the key that the adapter uses. `receives`: the adapter must hold the key in use here. */
+  readonly direction: 'sends' | 'receives';
+}
+
+/** The keys of this verification service, by the setting of the adapters that must fit them. */
+export type Counterparts = Readonly<Record<string, Counterpart>>;
+
+/**
+ * Says which keys of an adapter do not fit those of the verification service. An adapter that seals for another key gets
+ * `unavailable` for every attempt, and one with another IDENTIFIER_KEY would count at counters of its own.
+ */
+export class CompareKeys {
+  /** @param foreign settings that only adapters hold, which must be the same in all of their copies */
+  constructor(
+    private readonly own: Counterparts,
+    private readonly foreign: readonly string[],
+    private readonly records: KeyRecords,
+  ) {}
+
+  /** @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  async compare({ commandId, settings }: KeyComparisonRequested): Promise<KeysCompared> {
+    const mismatches: string[] = [];
+    for (const { setting, keys } of settings) {
+      if (!(await this.#fits(setting, keys))) mismatches.push(setting);
+    }
+    return message(KeysCompared, { commandId, mismatches });
+  }
+
+  async #fits(setting: string, keys: readonly HeldKey[]): Promise<boolean> {
+    const own = this.own[setting];
+    if (own !== undefined) {
+      const [users, holders] = own.direction === 'sends' ? [keys, own.keys] : [own.keys, keys];
+      return holders.some(({ keyId, value }) => keyId === users[0]?.keyId && value === users[0].value);
+    }
+    // A setting that this version does not know is not its to judge.
+    return !this.foreign.includes(setting) || this.records.recordForeign(setting, keys);
+  }
+}

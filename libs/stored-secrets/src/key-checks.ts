@@ -1,0 +1,124 @@
+import { type Database, type Sql } from '@countersign/persistence';
+import { type KeyCheck } from '@countersign/sealing';
+
+/** The keys that a process has for one setting. */
+export interface HeldKeys {
+  readonly setting: string;
+  /** The one in use first. */
+  readonly keys: readonly KeyCheck[];
+  /**
+   * Whether every recorded key must still be held: the tables depend on it. Otherwise a recorded key may be dropped, and only
+   * another key under its id is a fault.
+   */
+  readonly keepsAll: boolean;
+}
+
+/** A setting that does not hold the keys that the tables were written with, and the rule as a sentence about it. */
+export interface KeyFault {
+  readonly setting: string;
+  readonly rule: string;
+}
+
+interface RecordedKey {
+  readonly setting: string;
+  readonly key_id: string;
+  readonly check_value: string;
+}
+
+/**
+ * Compares the keys of a process with those that the tables were written with, and records the keys that are new. A lost key
+ * that was silently replaced would otherwise void every lock, recognized caller and telephone look-up. Copies that start at once
+ * take turns, so that two different keys cannot both be the first.
+ * @returns the first fault; undefined when every key is the recorded one, and all of them are recorded now
+ * @throws ServiceError DATABASE_UNAVAILABLE
+ */
+export async function recordKeys(database: Database, held: readonly HeldKeys[]): Promise<KeyFault | undefined> {
+  return database.transaction(async (tx) => {
+    await takeTurns(tx, database.schema);
+    const fault = faultOf(held, await readKeys(tx, database.schema));
+    if (fault !== undefined) return fault;
+    for (const { setting, keys } of held) await insertKeys(tx, database.schema, setting, keys);
+    return undefined;
+  });
+}
+
+/**
+ * Compares the keys of another process, such as an adapter, which has no tables. The key that it uses takes the place of the
+ * recorded one, if it still holds that one too: so the key can be rotated, and a copy that was left out is found.
+ * @returns whether the recorded key is among those that the process holds, or there was none
+ * @throws ServiceError DATABASE_UNAVAILABLE
+ */
+export async function recordForeignKey(
+  database: Database,
+  setting: string,
+  keys: readonly KeyCheck[],
+): Promise<boolean> {
+  const [first] = keys;
+  if (first === undefined) return false;
+  const isRecorded = ({ setting: name, check_value: value }: RecordedKey): boolean =>
+    name === setting && value === first.value;
+  // A question each minute: nothing is locked while nothing changes.
+  if ((await readKeys(database, database.schema)).some(isRecorded)) return true;
+  return database.transaction(async (tx) => {
+    await takeTurns(tx, database.schema);
+    const recorded = (await readKeys(tx, database.schema)).filter((key) => key.setting === setting);
+    if (!recorded.every((known) => keys.some(({ value }) => value === known.check_value))) return false;
+    await tx.query(`DELETE FROM ${database.schema}.key_checks WHERE setting = $1`, [setting]);
+    await insertKeys(tx, database.schema, setting, [first]);
+    return true;
+  });
+}
+
+/** As {@link recordKeys}, but records nothing. @throws ServiceError DATABASE_UNAVAILABLE */
+export async function recordedKeyFault(database: Database, held: readonly HeldKeys[]): Promise<KeyFault | undefined> {
+  return faultOf(held, await readKeys(database, database.schema));
+}
+
+/**
+ * Removes the records of the keys of a setting: the next start records what it finds. For people whose key is lost for good.
+ * @returns how many records were removed
+ * @throws ServiceError DATABASE_UNAVAILABLE
+ */
+export async function removeKeyRecords(tx: Sql, schema: string, setting: string): Promise<number> {
+  const removed = await tx.query(`DELETE FROM ${schema}.key_checks WHERE setting = $1 RETURNING 1`, [setting]);
+  return removed.length;
+}
+
+function faultOf(held: readonly HeldKeys[], recorded: readonly RecordedKey[]): KeyFault | undefined {
+  for (const one of held) {
+    const rule = ruleBroken(one, recorded);
+    if (rule !== undefined) return { setting: one.setting, rule };
+  }
+  return undefined;
+}
+
+function ruleBroken({ setting, keys, keepsAll }: HeldKeys, recorded: readonly RecordedKey[]): string | undefined {
+  for (const { key_id: id, check_value: value } of recorded.filter((one) => one.setting === setting)) {
+    const held = keys.find(({ keyId }) => keyId === id);
+    if (held === undefined ? keepsAll : held.value !== value) {
+      return (
+        `must hold the key ${id} as it was when the tables were written: restore it from the backup of your secrets, ` +
+        'or see docs/operations.md, "A key is lost"'
+      );
+    }
+  }
+  return undefined;
+}
+
+/** The lock ends with the transaction. */
+async function takeTurns(tx: Sql, schema: string): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`key_checks:${schema}`]);
+}
+
+async function readKeys(sql: Sql, schema: string): Promise<RecordedKey[]> {
+  return sql.query<RecordedKey>(`SELECT setting, key_id, check_value FROM ${schema}.key_checks`);
+}
+
+async function insertKeys(tx: Sql, schema: string, setting: string, keys: readonly KeyCheck[]): Promise<void> {
+  await tx.query(
+    `INSERT INTO ${schema}.key_checks (setting, key_id, check_value)
+     SELECT $1, key_id, check_value FROM unnest($2::text[], $3::text[]) AS held (key_id, check_value)
+     ON CONFLICT DO NOTHING`,
+    [setting, keys.map(({ keyId }) => keyId), keys.map(({ value }) => value)],
+  );
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { KeyComparisonRequested, KeysCompared, message, type HeldSetting } from '@countersign/contracts';
+import { type Fatal, type Host } from '@countersign/hosting';
+import { type BusClient } from '@countersign/messaging';
+import { METRICS } from '@countersign/observability';
+import { ServiceError } from '@countersign/service';
+
+/** Wait for the first answer while the process starts, in milliseconds: services start in any order. */
+const START_TIMEOUT_MS = 1_000;
+const TIMEOUT_MS = 5_000;
+/** Pause between comparisons, in milliseconds: until the first answer, and afterwards. */
+const UNANSWERED_PAUSE_MS = 2_000;
+const PAUSE_MS = 60_000;
+
+/** With another key of these an adapter would do harm, and not only be refused. */
+const HARMFUL = ['IDENTIFIER_KEY'];
+
+const CURES: Readonly<Record<string, string>> = {
+  SEALING_PUBLIC_KEYS:
+    'must begin with the public half of a key in the SEALING_PRIVATE_KEYS of verification: copy it from the same secrets folder',
+  IDENTIFIER_KEY: 'must be the key of the verification service: copy it from the same secrets folder',
+  CAPTURE_TOKEN_KEY:
+    'must hold the key that the other copies of this service use: to change it, add the new key last everywhere, then move it to the front',
+};
+
+/**
+ * Compares the keys of an adapter with those of the verification service: once while it starts, then each minute. A process whose
+ * keys do not fit is not ready, logs the settings, and shows them as `countersign_keys_mismatched`.
+ */
+export class KeyComparison {
+  readonly #mismatched = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  private constructor(
+    private readonly host: Host,
+    private readonly bus: BusClient,
+    private readonly settings: readonly HeldSetting[],
+    private readonly fatal: Fatal,
+  ) {}
+
+  /**
+   * Without an answer in the first second the adapter starts, and its keys are compared as soon as there is one.
+   * @throws ServiceError SETTINGS_INVALID that names each setting that does not fit, and the cure
+   */
+  static async begin(host: Host, bus: BusClient, settings: readonly HeldSetting[], fatal: Fatal): Promise<void> {
+    const comparison = new KeyComparison(host, bus, settings, fatal);
+    const compared = await comparison.#compare(START_TIMEOUT_MS);
+    if (comparison.#mismatched.size > 0) throw comparison.#fault();
+    host.health.add('keys', () => comparison.#mismatched.size === 0);
+    const hide = METRICS.keysMismatched.read(() =>
+      settings.map(({ setting }) => ({
+        labels: { service: host.name, setting },
+        value: comparison.#mismatched.has(setting) ? 1 : 0,
+      })),
+    );
+    comparison.#schedule(compared);
+    host.onClose(() => {
+      comparison.#closed = true;
+      clearTimeout(comparison.#timer);
+      hide();
+      return Promise.resolve();
+    });
+  }
+
+  #schedule(compared: boolean): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(
+      () => void this.#again().then((answered) => this.#schedule(answered)),
+      compared ? PAUSE_MS : UNANSWERED_PAUSE_MS,
+    );
+    this.#timer.unref();
+  }
+
+  async #again(): Promise<boolean> {
+    const before = [...this.#mismatched].join();
+    const answered = await this.#compare(TIMEOUT_MS);
+    if (this.#mismatched.size > 0 && before !== [...this.#mismatched].join()) {
+      const fault = this.#fault();
+      this.host.logger.error({ settings: [...this.#mismatched] }, fault.message);
+      if (HARMFUL.some((setting) => this.#mismatched.has(setting))) this.fatal(fault);
+    }
+    return answered;
+  }
+
+  /** @returns whether there was an answer; without one, what was known stays */
+  async #compare(timeoutMs: number): Promise<boolean> {
+    const { name: service } = this.host;
+    try {
+      const { mismatches } = await this.bus.ask(
+        message(KeyComparisonRequested, {
+          commandId: `keys-${randomUUID()}`,
+          service,
+          settings: [...this.settings],
+        }),
+        KeysCompared,
+        timeoutMs,
+      );
+      this.#mismatched.clear();
+      for (const setting of mismatches) this.#mismatched.add(setting);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      // An answer that is none says nothing about the keys.
+      if (!error.retriable) this.host.logger.warn({ err: error }, 'the keys could not be compared');
+      return false;
+    }
+  }
+
+  #fault(): ServiceError {
+    const lines = [...this.#mismatched].map(
+      (setting) => `  ${setting} ${CURES[setting] ?? 'does not fit verification'}`,
+    );
+    return new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines.join('\n')}`, false);
+  }
+}
