@@ -1,7 +1,7 @@
 import { hash } from '@node-rs/argon2';
 import { openDatabase } from '@countersign/persistence';
 import { Keyring, KeyedHash, Secret } from '@countersign/sealing';
-import { credentialContext, profileContext } from '@countersign/stored-secrets';
+import { credentialContext, phoneTag, profileContext } from '@countersign/stored-secrets';
 
 const CHUNK = 5_000;
 const TENANT = 'bench';
@@ -39,17 +39,27 @@ export async function storeSubjects(
         (_, n) => `b${String(from + n).padStart(7, '0')}`,
       );
       const row = (subject: string): string[] =>
-        credentialContext({ kind: 'pin', tenant: TENANT, subject, version: 1 });
+        credentialContext({
+          kind: 'pin',
+          tenant: TENANT,
+          subject,
+          version: 1,
+          cap: 50,
+          mustChange: false,
+          enrolledAt: '0',
+        });
       await database.query(
         `WITH r AS (SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS r(id, profile, wrapped)),
            subjects AS (INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-             SELECT $4, id, 1, $5, profile FROM r)
-         INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
-         SELECT $4, id, 'pin', 1, $5, wrapped FROM r`,
+             SELECT $4, id, 1, $5, profile FROM r),
+           versions AS (INSERT INTO verification.versions (tenant, subject_id, part, version)
+             SELECT $4, id, part, 1 FROM r, unnest(ARRAY['profile', 'pin']) AS part)
+         INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
+         SELECT $4, id, 'pin', 1, $5, wrapped, 50, 'epoch' FROM r`,
         [
           ids,
           ids.map((id) => keyring.wrap('{}', profileContext(TENANT, id, 1)).bytes),
-          ids.map((id) => keyring.wrap(phc, row(id)).bytes),
+          ids.map((id) => keyring.wrap(JSON.stringify([phc]), row(id)).bytes),
           TENANT,
           keyring.first,
         ],
@@ -60,12 +70,15 @@ export async function storeSubjects(
       }
     }
     await database.query(
-      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id)
-       SELECT $1, key, id FROM unnest($2::text[], $3::text[]) AS r(key, id)`,
+      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
+       SELECT $1, key, id, tag FROM unnest($2::text[], $3::text[], $4::text[]) AS r(key, id, tag)`,
       [
         TENANT,
         calling.map(({ phone }) => identifier.hash('phone', TENANT, phone)),
         calling.map(({ subject }) => subject),
+        calling.map(({ phone, subject }) =>
+          phoneTag(identifier, TENANT, identifier.hash('phone', TENANT, phone), subject, 1),
+        ),
       ],
     );
     await database.query('ANALYZE verification.subjects, verification.credentials');

@@ -30,12 +30,8 @@ class InstantVault extends PinVault {
     return Promise.resolve(() => ({ keyId: 'bench', wrapped: digestOf(answers) }));
   }
 
-  override placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number> {
-    return Promise.resolve(earlier.findIndex(({ wrapped }) => timingSafeEqual(digest(pin), wrapped)));
-  }
-
-  override retire(credential: StoredCredential): Promise<StoredCredential> {
-    return Promise.resolve({ ...credential, kind: 'pin-history' });
+  override placeAmong(pin: string, inForce: StoredCredential | undefined): Promise<number> {
+    return Promise.resolve(inForce && timingSafeEqual(digest(pin), inForce.wrapped) ? 0 : -1);
   }
 }
 

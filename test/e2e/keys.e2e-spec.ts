@@ -52,15 +52,16 @@ afterAll(async () => {
 async function seed(keyring: Keyring): Promise<void> {
   const ids = Array.from({ length: SUBJECTS }, (_, n) => `s${n}`);
   const profiles = ids.map((id) => keyring.wrap('{}', profileContext('acme', id, 1)).bytes);
-  const row = (subject: string): string[] => credentialContext({ kind: 'pin', tenant: 'acme', subject, version: 1 });
+  const bound = { version: 1, cap: 10, mustChange: false, enrolledAt: '0' };
+  const row = (subject: string): string[] => credentialContext({ kind: 'pin', tenant: 'acme', subject, ...bound });
   await database.query(
     `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
      SELECT 'acme', id, 1, 'k1', profile FROM unnest($1::text[], $2::bytea[]) AS r(id, profile)`,
     [ids, profiles],
   );
   await database.query(
-    `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
-     SELECT 'acme', id, 'pin', 1, 'k1', wrapped FROM unnest($1::text[], $2::bytea[]) AS r(id, wrapped)`,
+    `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
+     SELECT 'acme', id, 'pin', 1, 'k1', wrapped, 10, 'epoch' FROM unnest($1::text[], $2::bytea[]) AS r(id, wrapped)`,
     [ids, ids.map((id) => keyring.wrap(`hash of ${id}`, row(id)).bytes)],
   );
 }

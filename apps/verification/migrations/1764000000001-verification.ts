@@ -18,6 +18,7 @@ export class Verification1764000000001 extends Migration {
       tenant text NOT NULL,
       phone_key text NOT NULL,
       subject_id text NOT NULL,
+      tag text NOT NULL,
       PRIMARY KEY (tenant, phone_key),
       FOREIGN KEY (tenant, subject_id) REFERENCES verification.subjects ON DELETE CASCADE
     )`,
@@ -29,7 +30,7 @@ export class Verification1764000000001 extends Migration {
       version integer NOT NULL,
       key_id text NOT NULL,
       wrapped bytea NOT NULL,
-      enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      enrolled_at timestamptz NOT NULL,
       PRIMARY KEY (tenant, subject_id, kind),
       FOREIGN KEY (tenant, subject_id) REFERENCES verification.subjects ON DELETE CASCADE
     )`,

@@ -24,8 +24,7 @@ export class VerificationGate1764000200001 extends Migration {
       ADD COLUMN stranger boolean NOT NULL DEFAULT false,
       ADD COLUMN charged_disable boolean NOT NULL DEFAULT false,
       ADD COLUMN disabled boolean NOT NULL DEFAULT false`,
-    // The length of a PIN that was enrolled before is not known: it gets the lowest cap.
-    `ALTER TABLE verification.credentials ADD COLUMN cap integer NOT NULL DEFAULT 10 CHECK (cap BETWEEN 1 AND 100)`,
+    `ALTER TABLE verification.credentials ADD COLUMN cap integer NOT NULL CHECK (cap BETWEEN 1 AND 100)`,
     `ALTER TABLE verification.commands ADD COLUMN repeat_until timestamptz`,
     `UPDATE verification.commands SET repeat_until = received_at + interval '7 days'`,
     `ALTER TABLE verification.commands ALTER COLUMN repeat_until SET NOT NULL`,

@@ -7,7 +7,6 @@ export class VerificationTenantRows1764000700001 extends Migration {
     'subject_phones',
     'subject_keys',
     'credentials',
-    'credential_history',
     'guards',
     'attempts',
     'calls',

@@ -61,16 +61,14 @@ export class EnrolPin {
     if (enrolled.repeated) return 'updated';
     const { rule, inForce: same } = await this.#held(request, enrolled);
     if (rule !== undefined) return { rule };
-    const [inForce] = enrolled.latest;
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
       replaces: replaces ?? enrolled.version,
       again: same && !enrolled.disabled,
-      earlier: same || !inForce ? undefined : await this.vault.retire(inForce),
       mustChange,
       cap: capOf(pin.length),
       by,
-      wrap: await this.vault.prepare(pin),
+      wrap: await this.vault.prepare(pin, enrolled.inForce, same),
     });
   }
 
@@ -78,7 +76,7 @@ export class EnrolPin {
   async #held({ pin, by }: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; inForce: boolean }> {
     const rule = ownDataWeakness(pin, enrolled.phones);
     if (rule !== undefined) return { rule, inForce: false };
-    const place = await this.vault.placeAmong(pin, enrolled.latest);
+    const place = await this.vault.placeAmong(pin, enrolled.inForce);
     const inForce = place === 0 && by === 'administrator';
     return { rule: place >= 0 && !inForce ? HISTORY_RULE : undefined, inForce };
   }

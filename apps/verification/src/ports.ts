@@ -44,8 +44,8 @@ export interface Enrolled {
   readonly version: number;
   /** What is in force is disabled: its cap of consecutive failures is reached. */
   readonly disabled: boolean;
-  /** The latest PINs, the one in force first: at most {@link PIN_HISTORY} of them. */
-  readonly latest: readonly StoredCredential[];
+  /** Undefined: none, or its row is not the one that was enrolled last. */
+  readonly inForce: StoredCredential | undefined;
 }
 
 /** A credential that is ready to be stored. */
@@ -53,8 +53,6 @@ export interface NewCredential {
   readonly kind: Method;
   /** The version that it takes the place of; 0: none. */
   readonly replaces: number;
-  /** What it takes the place of, as {@link PinVault.retire} made it ready for the history; undefined: nothing is kept. */
-  readonly earlier?: StoredCredential | undefined;
   /** It is the secret in force once more: the attempt counter stays as it is. */
   readonly again: boolean;
   readonly mustChange: boolean;
@@ -88,8 +86,8 @@ export abstract class SubjectStore {
   /**
    * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
    * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential; one that is enrolled again is not new, and forgives nothing. `earlier` becomes part
-   * of the history. A repeated `commandId` changes nothing more.
+   * of a new credential; one that is enrolled again is not new, and forgives nothing. A repeated `commandId` changes
+   * nothing more.
    * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
    */
   abstract enrol(
@@ -219,23 +217,24 @@ export abstract class PinVault {
    */
   abstract reserve(asker: Asker): HashSlot | undefined;
   /**
-   * Hashes a new PIN and returns what wraps it for a row.
+   * Hashes a new PIN and returns what wraps it for a row, together with the PINs that may not return.
+   * @param before the PIN that it replaces; one that does not open is left out, with the PINs before it
+   * @param again it is that same PIN, which then takes no second place among them
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
-  abstract prepare(pin: string): Promise<(row: CredentialRow) => WrappedCredential>;
+  abstract prepare(
+    pin: string,
+    before?: StoredCredential,
+    again?: boolean,
+  ): Promise<(row: CredentialRow) => WrappedCredential>;
   /** The same for the answers of a subject, each hashed by itself. @throws ServiceError HASH_QUEUE_FULL, retriable */
   abstract prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential>;
   /**
-   * The place of a new PIN among earlier ones, each at the cost of a hash; -1 when it is none of them. One that cannot be
-   * opened any more is passed over.
+   * The place of a new PIN among the last ones, 0 for the one in force, each at the cost of a hash; -1 when it is none of
+   * them, and when they do not open: that must not keep the owner from getting a new PIN.
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
-  abstract placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number>;
-  /**
-   * A PIN in force, bound to the history instead: put back among those in force, it does not open. One that cannot be
-   * opened any more stays as it is.
-   */
-  abstract retire(credential: StoredCredential): Promise<StoredCredential>;
+  abstract placeAmong(pin: string, inForce: StoredCredential | undefined): Promise<number>;
 }
 
 /** Opens what the adapters sealed. */

@@ -106,7 +106,6 @@ export class TestBed {
   readonly clock = new ManualClock();
   readonly hash = new KeyedHash(key());
   readonly attempts = new MemoryAttemptStore(this.clock, async ({ tenant, subject, kind, version }) => {
-    if (kind === 'pin-history') return false;
     const { credential } = await this.subjects.find(tenant, 'id', subject, kind);
     return credential?.version === version;
   });

@@ -65,7 +65,8 @@ async function idsInUse(sql: Sql, { table, keyIdColumn }: WrappedColumn): Promis
 
 async function opensSome(sql: Sql, keyring: Keyring, column: WrappedColumn, keyId: string): Promise<boolean> {
   const { table, primaryKey, keyIdColumn, bytesColumn, alsoBoundTo, context } = column;
-  const names = [...Object.keys(primaryKey), ...alsoBoundTo].join(', ');
+  const bound = Object.entries(alsoBoundTo).map(([name, expression]) => `${expression} AS ${name}`);
+  const names = [...Object.keys(primaryKey), ...bound].join(', ');
   const rows = await sql.query<Record<string, unknown> & { bytes: Buffer }>(
     `SELECT ${names}, ${bytesColumn} AS bytes FROM ${table} WHERE ${keyIdColumn} = $1 LIMIT ${PROBES}`,
     [keyId],

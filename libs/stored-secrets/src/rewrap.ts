@@ -29,7 +29,7 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * Wraps every row anew that another key than the first has wrapped, or that has the context of an earlier release. Needs no caller and no PIN. Verifications go on:
+ * Wraps every row anew that another key than the first has wrapped. Needs no caller and no PIN. Verifications go on:
  * a row is replaced only if it still holds the very bytes that were opened (no two wraps have the same bytes, for each has
  * a random nonce), so an enrolment of the meantime wins. Stopped at any point, the next run goes on with what is left.
  * @returns one result for each column
@@ -97,11 +97,9 @@ async function onePass(
 
 /** Undefined for a row that does not open. */
 function wrapAnew(keyring: Keyring, column: WrappedColumn, row: Row): Buffer | undefined {
-  const { boundColumn } = column;
-  const bound = boundColumn === undefined ? row : { ...row, [boundColumn]: true };
+  const context = column.context(row);
   try {
-    const plain = keyring.unwrap({ keyId: row.key_id, bytes: row.bytes }, column.context(row));
-    return keyring.wrap(plain, column.context(bound)).bytes;
+    return keyring.wrap(keyring.unwrap({ keyId: row.key_id, bytes: row.bytes }, context), context).bytes;
   } catch (error) {
     if (error instanceof SealBrokenError) return undefined;
     throw error;
@@ -109,9 +107,8 @@ function wrapAnew(keyring: Keyring, column: WrappedColumn, row: Row): Buffer | u
 }
 
 /** $1 the first key's id */
-function isOutdated({ keyIdColumn, boundColumn }: WrappedColumn): string {
-  const otherKey = `${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}')`;
-  return boundColumn === undefined ? otherKey : `${otherKey} OR NOT ${boundColumn}`;
+function isOutdated({ keyIdColumn }: WrappedColumn): string {
+  return `${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}')`;
 }
 
 /** $1 the first key's id, then the primary key of the row before */
@@ -119,11 +116,13 @@ function selectNext(column: WrappedColumn, batch: number, further: boolean): str
   const keys = Object.entries(column.primaryKey);
   const names = keys.map(([name]) => name).join(', ');
   const before = keys.map(([, type], at) => `$${at + 2}::${type}`).join(', ');
-  const bound = column.alsoBoundTo.map((name) => `, ${name}`).join('');
+  const bound = Object.entries(column.alsoBoundTo)
+    .map(([name, expression]) => `, ${expression} AS ${name}`)
+    .join('');
   return `
     SELECT ${names}${bound}, ${column.keyIdColumn} AS key_id, ${column.bytesColumn} AS bytes
     FROM ${column.table}
-    WHERE (${isOutdated(column)}) ${further ? `AND (${names}) > (${before})` : ''}
+    WHERE ${isOutdated(column)} ${further ? `AND (${names}) > (${before})` : ''}
     ORDER BY ${names} LIMIT ${batch}`;
 }
 
@@ -132,9 +131,8 @@ function updateAll(column: WrappedColumn): string {
   const keys = Object.entries(column.primaryKey);
   const names = ['old', 'new', ...keys.map(([name]) => name)].map((name) => `"${name}"`);
   const arrays = ['bytea', 'bytea', ...keys.map(([, type]) => type)].map((type, at) => `$${at + 2}::${type}[]`);
-  const bound = column.boundColumn === undefined ? '' : `, ${column.boundColumn} = true`;
   return `
-    UPDATE ${column.table} t SET ${column.keyIdColumn} = $1, ${column.bytesColumn} = r."new"${bound}
+    UPDATE ${column.table} t SET ${column.keyIdColumn} = $1, ${column.bytesColumn} = r."new"
     FROM unnest(${arrays.join(', ')}) AS r(${names.join(', ')})
     WHERE ${keys.map(([name]) => `t.${name} = r."${name}"`).join(' AND ')} AND t.${column.bytesColumn} = r."old"
     RETURNING 1`;

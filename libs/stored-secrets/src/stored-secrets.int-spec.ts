@@ -21,7 +21,7 @@ const COLUMN: WrappedColumn = {
   primaryKey: { owner: 'text', n: 'integer' },
   keyIdColumn: 'key_id',
   bytesColumn: 'wrapped',
-  alsoBoundTo: ['version'],
+  alsoBoundTo: { version: 'version' },
   context: ({ owner, n, version }) => [String(owner), String(n), String(version)],
 };
 const columns = [COLUMN];

@@ -10,31 +10,32 @@ export interface WrappedColumn {
   readonly primaryKey: Readonly<Record<string, KeyType>>;
   readonly keyIdColumn: string;
   readonly bytesColumn: string;
-  /**
-   * A boolean column that is false while a row has the context of earlier releases; binding the row anew makes it true. It
-   * is itself bound: a row opens under the one context or the other.
-   */
-  readonly boundColumn?: string;
-  /** Columns that the context reads besides those of the primary key. */
-  readonly alsoBoundTo: readonly string[];
+  /** What the context reads besides the primary key: name in {@link context}'s row, and the SQL expression that gives it. */
+  readonly alsoBoundTo: Readonly<Record<string, string>>;
   /** The associated data of a row: what makes a value that was moved to another row refuse to open. */
   readonly context: (row: Readonly<Record<string, unknown>>) => string[];
 }
 
-/**
- * Stands where the kind of a credential stands when it is no longer in force: what is copied from the history into the
- * credentials in force does not open.
- */
-export const PIN_HISTORY_KIND = 'pin-history' as const;
+/** A time of the database as whole microseconds since 1970, in decimal digits: exact, and the same in every session. */
+export const microseconds = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`;
 
-/** What a credential is bound to: swapped or copied rows do not open. */
-export function credentialContext(row: {
+/** All columns of a credential's row that decide something: changed in the row, the credential does not open. */
+export interface BoundCredential {
   readonly kind: string;
   readonly tenant: string;
   readonly subject: string;
   readonly version: number;
-}): string[] {
-  return [row.kind, row.tenant, row.subject, String(row.version)];
+  /** Consecutive failures that disable it. */
+  readonly cap: number;
+  readonly mustChange: boolean;
+  /** As {@link microseconds}. */
+  readonly enrolledAt: string;
+}
+
+/** What a credential is bound to: swapped, copied or edited rows do not open. */
+export function credentialContext(row: BoundCredential): string[] {
+  const { kind, tenant, subject, version, cap, mustChange, enrolledAt } = row;
+  return [kind, tenant, subject, String(version), String(cap), String(mustChange), enrolledAt];
 }
 
 /** Stands where the id of a key stands when a subject's own key has wrapped the row. A keyring cannot have a key of this id. */
@@ -52,15 +53,6 @@ export function profileContext(tenant: string, subject: string, version: number)
 
 const text = (value: unknown): string => String(value);
 
-function contextOfCredential(row: Readonly<Record<string, unknown>>, kind = text(row['kind'])): string[] {
-  return credentialContext({
-    kind,
-    tenant: text(row['tenant']),
-    subject: text(row['subject_id']),
-    version: Number(row['version']),
-  });
-}
-
 /** Every wrapped column that there is; a test compares the list with the tables. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
   {
@@ -69,8 +61,22 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text' },
     keyIdColumn: 'key_id',
     bytesColumn: 'wrapped',
-    alsoBoundTo: ['version'],
-    context: (row) => contextOfCredential(row),
+    alsoBoundTo: {
+      version: 'version',
+      cap: 'cap',
+      must_change: 'must_change',
+      enrolled_us: microseconds('enrolled_at'),
+    },
+    context: (row) =>
+      credentialContext({
+        kind: text(row['kind']),
+        tenant: text(row['tenant']),
+        subject: text(row['subject_id']),
+        version: Number(row['version']),
+        cap: Number(row['cap']),
+        mustChange: row['must_change'] === true,
+        enrolledAt: text(row['enrolled_us']),
+      }),
   },
   {
     name: 'profiles',
@@ -78,7 +84,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     primaryKey: { tenant: 'text', subject_id: 'text' },
     keyIdColumn: 'profile_key_id',
     bytesColumn: 'profile',
-    alsoBoundTo: ['version'],
+    alsoBoundTo: { version: 'version' },
     context: (row) => profileContext(text(row['tenant']), text(row['subject_id']), Number(row['version'])),
   },
   {
@@ -87,18 +93,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     primaryKey: { tenant: 'text', subject_id: 'text' },
     keyIdColumn: 'key_id',
     bytesColumn: 'wrapped',
-    alsoBoundTo: [],
+    alsoBoundTo: {},
     context: (row) => subjectKeyContext(text(row['tenant']), text(row['subject_id'])),
-  },
-  {
-    name: 'credential history',
-    table: 'verification.credential_history',
-    primaryKey: { tenant: 'text', subject_id: 'text', kind: 'text', version: 'integer' },
-    keyIdColumn: 'key_id',
-    bytesColumn: 'wrapped',
-    boundColumn: 'bound',
-    alsoBoundTo: ['bound'],
-    // Rows of earlier releases are bound to what they were bound to when they were in force.
-    context: (row) => contextOfCredential(row, row['bound'] === true ? PIN_HISTORY_KIND : undefined),
   },
 ];

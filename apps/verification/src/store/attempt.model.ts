@@ -59,8 +59,8 @@ WITH subjects AS (
   INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
   SELECT $1, unnest($2::text[]), 1, 'k1', ''
 )
-INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped)
-SELECT $1, unnest($2::text[]), 'pin', 1, 'k1', ''`;
+INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
+SELECT $1, unnest($2::text[]), 'pin', 1, 'k1', '', 10, 'epoch'`;
 
 const ENROL_ANEW = 'UPDATE verification.credentials SET version = version + 1 WHERE tenant = $1 AND subject_id = $2';
 
@@ -191,7 +191,10 @@ export class GateModel {
       const stands = !verified || one.version === subject.version;
       if (stands) subject.guard = settle(subject.guard, one.model, one.attempt.caller, verified);
       const verdict = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
-      const row = { kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const;
+      const row = {
+        ...({ kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const),
+        ...{ cap: 10, mustChange: false, enrolledAt: '0' },
+      };
       const compared = verified ? row : undefined;
       return [{ stands, verdict: { ...verdict, compared }, facts: '[]', reply: '{}', tag: '' }];
     });

@@ -58,7 +58,7 @@ export function closeParameters(closings: readonly Closing[]): unknown[][] {
   ];
 }
 
-/** Where a credential lies, without what it is. */
-function rowOf({ kind, tenant, subject, version }: CredentialRow): CredentialRow {
-  return { kind, tenant, subject, version };
+/** Where a credential lies and since when, without what it is. */
+function rowOf({ kind, tenant, subject, version, enrolledAt }: CredentialRow): Partial<CredentialRow> {
+  return { kind, tenant, subject, version, enrolledAt };
 }

@@ -172,7 +172,7 @@ export const SPEND = spendStatement();
  * A success counts only while what it was compared with is in force; else nothing is written for it, and `closed` is false.
  * Its row is locked until the commit, because a statement that waits sees the past: an enrolment or erasure comes wholly
  * before this verdict, or wholly after it and takes back what it settled. Both lock credentials before guards, as here.
- * A subject that was erased and made anew begins at version 1 again, but later than the try.
+ * No version comes twice, also after an erasure; the try must be younger than what it was compared with.
  */
 export const CLOSE = `
 WITH verdict AS MATERIALIZED (
@@ -185,9 +185,10 @@ WITH verdict AS MATERIALIZED (
   ORDER BY c.command_id FOR UPDATE
 ), in_force AS MATERIALIZED (
   SELECT v.attempt_id FROM verdict v JOIN held h USING (command_id) JOIN verification.attempts a USING (attempt_id),
-    LATERAL jsonb_to_record(v.compared) AS w(tenant text, subject text, kind text, version integer)
+    LATERAL jsonb_to_record(v.compared) AS w(tenant text, subject text, kind text, version integer, "enrolledAt" bigint)
     JOIN verification.credentials k ON k.tenant = w.tenant AND k.subject_id = w.subject AND k.kind = w.kind
-  WHERE v.compared IS NOT NULL AND k.version = w.version AND k.enrolled_at <= a.spent_at
+  WHERE v.compared IS NOT NULL AND k.version = w.version
+    AND w."enrolledAt" <= extract(epoch FROM a.spent_at) * 1000000
   ORDER BY k.tenant, k.subject_id, k.kind FOR SHARE OF k
 ), standing AS MATERIALIZED (
   SELECT v.attempt_id FROM verdict v WHERE v.compared IS NULL OR v.attempt_id IN (SELECT attempt_id FROM in_force)

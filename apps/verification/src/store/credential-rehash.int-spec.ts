@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { type Method } from '@countersign/contracts';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { credentialContext } from '@countersign/stored-secrets';
 import { eventually } from '@countersign/testing';
 import { type Answers, type StoredCredential } from '../ports.js';
 import { attemptOf, POLICY, spentOf } from './attempt.store.contract.js';
@@ -81,8 +82,9 @@ async function compare(guess: string | Answers, credential: StoredCredential): P
 }
 
 /** Argon2 parameters of what is stored, hash by hash. */
-function costs({ kind, version, keyId, wrapped: bytes }: StoredCredential): (string | undefined)[] {
-  const plain = keyring.unwrap({ keyId, bytes }, [kind, 'acme', alice, String(version)]);
+function costs(credential: StoredCredential): (string | undefined)[] {
+  const { keyId, wrapped: bytes } = credential;
+  const plain = keyring.unwrap({ keyId, bytes }, credentialContext(credential));
   return [...plain.matchAll(/m=\d+,t=\d+,p=\d+/g)].map(([cost]) => cost);
 }
 

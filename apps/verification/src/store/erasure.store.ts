@@ -6,6 +6,7 @@ import { type KeyedHash } from '@countersign/sealing';
 import { CREDENTIAL_KINDS, guardRow } from '../domain/attempts.js';
 import { Erasures } from '../ports.js';
 import { FORGET_CALLERS, MAKE_DECOY } from './guard.sql.js';
+import { END_VERSIONS } from './subject.sql.js';
 
 /** Erasure in PostgreSQL. */
 export class PostgresErasures extends Erasures {
@@ -32,6 +33,7 @@ export class PostgresErasures extends Erasures {
         [tenant, subject],
       );
       if (!row) return false;
+      await tx.query(END_VERSIONS, [tenant, subject]);
       const keys = CREDENTIAL_KINDS.map((kind) => guardRow(subjectKey, kind));
       await tx.query(MAKE_DECOY, [tenant, keys]);
       await tx.query(FORGET_CALLERS, [tenant, keys]);

@@ -8,8 +8,11 @@ import { ArgonPinVault } from './pin-vault.js';
 
 const PIN = '83729164';
 const COST = { memoryKib: 19_456, passes: 2, lanes: 1 };
-const ROW = { kind: 'pin', tenant: 'acme', subject: 'alice', version: 1 } as const;
-const CONTEXT = ['pin', 'acme', 'alice', '1'];
+const ROW = {
+  ...({ kind: 'pin', tenant: 'acme', subject: 'alice', version: 1 } as const),
+  ...{ cap: 10, mustChange: false, enrolledAt: '1764000000000001' },
+};
+const CONTEXT = ['pin', 'acme', 'alice', '1', '10', 'false', '1764000000000001'];
 
 const TRY = {
   attemptId: 'a',
@@ -58,7 +61,7 @@ async function compareAnswers(
 }
 
 const stored = (phc: string): StoredCredential => {
-  const { keyId, bytes } = keyring.wrap(phc, CONTEXT);
+  const { keyId, bytes } = keyring.wrap(JSON.stringify([phc]), CONTEXT);
   return { ...ROW, keyId, wrapped: bytes };
 };
 
@@ -80,7 +83,8 @@ describe('the PIN vault', () => {
 
   it('stores what another argon2 implementation verifies, and verifies what that one makes', async () => {
     const credential = (await vault.prepare(PIN))(ROW);
-    const phc = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, CONTEXT);
+    const plain = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, CONTEXT);
+    const [phc = ''] = JSON.parse(plain) as string[];
     expect(phc).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     expect(await argon2.verify(phc, PIN)).toBe(true);
     const foreign = await argon2.hash(PIN, { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
@@ -162,23 +166,31 @@ describe('the PIN vault', () => {
     });
   });
 
-  it('finds the place of a PIN among earlier ones, and passes over one that is broken', async () => {
-    const earlier: StoredCredential[] = [];
-    for (const [at, pin] of ['19283746', PIN, '55667'].entries()) {
-      const row = { ...ROW, version: 3 - at };
-      earlier.push({ ...row, ...(await cheap.prepare(pin))(row) });
+  it('finds the place of a PIN among the last five, and of none when they do not open', async () => {
+    const pins = ['19283746', PIN, '55667', '482139', '90817', '8305'];
+    let inForce: StoredCredential | undefined;
+    for (const [at, pin] of pins.entries()) {
+      const row = { ...ROW, version: at + 1 };
+      inForce = { ...row, ...(await cheap.prepare(pin, inForce))(row) };
     }
-    expect(await cheap.placeAmong(PIN, earlier)).toBe(1);
-    expect(await cheap.placeAmong('8305', earlier)).toBe(-1);
-    expect(await cheap.placeAmong(PIN, [])).toBe(-1);
-    const [first, second, third] = earlier as [StoredCredential, StoredCredential, StoredCredential];
-    expect(await cheap.placeAmong('55667', [{ ...first, version: 9 }, second, third])).toBe(2);
+    const places = await Promise.all(pins.map((pin) => cheap.placeAmong(pin, inForce)));
+    expect(places).toEqual([-1, 4, 3, 2, 1, 0]);
+    const again = { ...ROW, version: 7 };
+    const same = { ...again, ...(await cheap.prepare('8305', inForce, true))(again) };
+    expect([await cheap.placeAmong('8305', same), await cheap.placeAmong(PIN, same)]).toEqual([0, 4]);
+    expect(await cheap.placeAmong(PIN, undefined)).toBe(-1);
+    expect(await cheap.placeAmong(PIN, { ...same, version: 8 })).toBe(-1);
   });
 
-  it('refuses a hash that was moved to another row', async () => {
+  it('opens a credential in its own row and in no row of which a column was changed', async () => {
     const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
-    await expect(compare(PIN, { ...credential, subject: 'bob' })).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
-    await expect(compare(PIN, { ...credential, version: 2 })).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    expect(await compare(PIN, credential)).toBe(true);
+    const changes: Partial<StoredCredential>[] = [
+      ...[{ tenant: 'other' }, { subject: 'bob' }, { kind: 'knowledge' as const }, { version: 2 }],
+      ...[{ cap: 50 }, { mustChange: true }, { enrolledAt: '1764000000000002' }],
+    ];
+    for (const change of changes)
+      await expect(compare(PIN, { ...credential, ...change })).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });
 
   it('refuses parameters out of bounds before it allocates for them', async () => {

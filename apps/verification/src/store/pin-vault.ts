@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { credentialContext, PIN_HISTORY_KIND } from '@countersign/stored-secrets';
+import { credentialContext } from '@countersign/stored-secrets';
+import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   PinVault,
   type Answers,
@@ -82,9 +83,9 @@ export class ArgonPinVault extends PinVault {
       compare: (attempt, guess, credential) =>
         this.#pool.run(asker, async () => {
           // A try that was not granted is hashed all the same, but never against the real credential.
-          const stored = attempt.granted && credential ? await this.#unwrapHash(credential) : undefined;
+          const [stored, ...earlier] = attempt.granted && credential ? await this.#unwrapPins(credential) : [];
           if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
-          if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, credential);
+          if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, earlier, credential);
           return true;
         }),
       compareAnswers: async (attempt, guess, credential) => {
@@ -102,9 +103,14 @@ export class ArgonPinVault extends PinVault {
     };
   }
 
-  override async prepare(pin: string): Promise<(row: CredentialRow) => WrappedCredential> {
+  override async prepare(
+    pin: string,
+    before?: StoredCredential,
+    again = false,
+  ): Promise<(row: CredentialRow) => WrappedCredential> {
     const phc = await this.#reserved(() => this.#hash(pin));
-    return (row) => this.#wrap(phc, row);
+    const earlier = (await this.#lastPins(before)).slice(again ? 1 : 0, PIN_HISTORY - (again ? 0 : 1));
+    return (row) => this.#wrap(JSON.stringify([phc, ...earlier]), row);
   }
 
   override async prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential> {
@@ -116,22 +122,15 @@ export class ArgonPinVault extends PinVault {
     return (row) => this.#wrap(JSON.stringify(hashes), row);
   }
 
-  override placeAmong(pin: string, earlier: readonly StoredCredential[]): Promise<number> {
-    if (earlier.length === 0) return Promise.resolve(-1);
+  override async placeAmong(pin: string, inForce: StoredCredential | undefined): Promise<number> {
+    const last = await this.#lastPins(inForce);
+    if (last.length === 0) return -1;
     return this.#reserved(async () => {
-      for (const [place, credential] of earlier.entries()) {
-        const stored = await this.#ifWhole(this.#unwrapHash(credential));
-        if (await this.#pool.run(ENROLMENTS, () => this.#isRight(pin, stored))) return place;
+      for (const [place, phc] of last.entries()) {
+        if (await this.#pool.run(ENROLMENTS, () => this.#isRight(pin, phc))) return place;
       }
       return -1;
     });
-  }
-
-  override async retire(credential: StoredCredential): Promise<StoredCredential> {
-    const stored = await this.#ifWhole(this.#unwrap(credential));
-    if (stored === undefined) return credential;
-    const row = { ...credential, kind: PIN_HISTORY_KIND } as const;
-    return { ...row, ...this.#wrap(stored, row) };
   }
 
   /** With nothing stored: a hash of the same cost, and wrong. */
@@ -159,9 +158,9 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** The version stays: it is the same PIN in the same row. */
-  async #rehash(pin: string, old: StoredCredential): Promise<undefined> {
+  async #rehash(pin: string, earlier: readonly string[], old: StoredCredential): Promise<undefined> {
     const phc = await hashSecret(pin, this.#options.cost);
-    await this.#options.replace?.(old, this.#wrap(phc, old));
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([phc, ...earlier]), old));
   }
 
   /**
@@ -198,8 +197,11 @@ export class ArgonPinVault extends PinVault {
     }
   }
 
-  async #unwrapHash(credential: StoredCredential): Promise<string> {
-    return this.#checked(await this.#unwrap(credential), credential);
+  /** The PIN in force and those before it, the newest first. They are one wrapped text: none can be put back in force. */
+  async #unwrapPins(credential: StoredCredential): Promise<readonly string[]> {
+    const hashes = JSON.parse(await this.#unwrap(credential)) as string[];
+    for (const phc of hashes) await this.#checked(phc, credential);
+    return hashes;
   }
 
   /** The answers of a subject are one wrapped text: none can be moved to another question. */
@@ -209,12 +211,12 @@ export class ArgonPinVault extends PinVault {
     return hashes;
   }
 
-  /** A broken earlier PIN must not keep its owner from getting a new one, which is what mends it. */
-  async #ifWhole(opened: Promise<string>): Promise<string | undefined> {
+  /** Empty for a PIN that does not open: its owner must be able to get a new one. */
+  async #lastPins(inForce: StoredCredential | undefined): Promise<readonly string[]> {
     try {
-      return await opened;
+      return inForce ? await this.#unwrapPins(inForce) : [];
     } catch (error) {
-      if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
+      if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return [];
       throw error;
     }
   }

@@ -1,7 +1,6 @@
 import { type KeyedHash } from '@countersign/sealing';
 import { METHODS, type Method } from '@countersign/contracts';
 import { FRESH, LOWEST_CAP, renew, type Guard } from '../domain/attempts.js';
-import { PIN_HISTORY } from '../domain/pin-rules.js';
 import { shownFailures, type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
@@ -16,10 +15,8 @@ import { type MemoryAttemptStore } from './attempt.memory-store.js';
 
 interface Subject {
   profile: Profile;
-  /** By kind, the one in force first. */
-  credentials: Partial<Record<Method, readonly StoredCredential[]>>;
-  caps: Partial<Record<Method, number>>;
-  mustChange: boolean;
+  /** Those in force. */
+  credentials: Partial<Record<Method, StoredCredential>>;
 }
 
 /** The twin of the PostgreSQL store for tests of use cases. */
@@ -27,6 +24,8 @@ export class MemorySubjectStore extends SubjectStore {
   readonly #subjects = new Map<string, Subject>();
   readonly #phones = new Map<string, string>();
   readonly #seen = new Set<string>();
+  /** The highest version that each credential ever had. */
+  readonly #versions = new Map<string, number>();
 
   constructor(
     private readonly hash: KeyedHash,
@@ -45,9 +44,9 @@ export class MemorySubjectStore extends SubjectStore {
       guardKey: known ? this.hash.subjectKey(tenant, 'id', id) : this.hash.subjectKey(tenant, kind, ref),
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
-      credential: subject?.credentials[method]?.[0],
-      mustChange: method === 'pin' && subject?.mustChange === true,
-      cap: subject?.caps[method] ?? LOWEST_CAP,
+      credential: subject?.credentials[method],
+      mustChange: subject?.credentials[method]?.mustChange === true,
+      cap: subject?.credentials[method]?.cap ?? LOWEST_CAP,
     });
   }
 
@@ -61,8 +60,6 @@ export class MemorySubjectStore extends SubjectStore {
     const before = this.#subjects.get(`${tenant}/${subject}`);
     this.#subjects.set(`${tenant}/${subject}`, {
       credentials: before?.credentials ?? {},
-      caps: before?.caps ?? {},
-      mustChange: before?.mustChange ?? false,
       profile: { ...before?.profile, ...change },
     });
     return Promise.resolve(before ? 'updated' : 'created');
@@ -70,14 +67,14 @@ export class MemorySubjectStore extends SubjectStore {
 
   override enrolled(commandId: string, tenant: string, subject: string, kind: Method): Promise<Enrolled | undefined> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
-    const latest = known?.credentials[kind] ?? [];
+    const inForce = known?.credentials[kind];
     return Promise.resolve(
       known && {
         repeated: this.#seen.has(commandId),
         phones: known.profile.phones ?? [],
-        version: latest[0]?.version ?? 0,
+        version: inForce?.version ?? 0,
         disabled: this.#guard(tenant, subject, kind).disabled,
-        latest,
+        inForce,
       },
     );
   }
@@ -86,21 +83,22 @@ export class MemorySubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, again, earlier, mustChange, cap, wrap }: NewCredential,
+    { kind, replaces, again, mustChange, cap, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
     if (this.#seen.has(commandId)) return Promise.resolve('updated');
-    const before = known.credentials[kind] ?? [];
-    if ((before[0]?.version ?? 0) !== replaces) return Promise.resolve('outdated');
+    const before = known.credentials[kind];
+    if ((before?.version ?? 0) !== replaces) return Promise.resolve('outdated');
     this.#seen.add(commandId);
-    const row = { kind, tenant, subject, version: replaces + 1 };
-    const kept = [...(earlier && before.length > 0 ? [earlier] : []), ...before.slice(1)];
-    known.credentials[kind] = [{ ...row, ...wrap(row) }, ...kept].slice(0, PIN_HISTORY);
-    known.caps[kind] = cap;
-    if (kind === 'pin') known.mustChange = mustChange;
+    const name = `${tenant}/${subject}/${kind}`;
+    const version = (this.#versions.get(name) ?? 0) + 1;
+    this.#versions.set(name, version);
+    const enrolledAt = String(this.attempts.now() * 1000);
+    const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt };
+    known.credentials[kind] = { ...row, ...wrap(row) };
     if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, renew);
-    return Promise.resolve(before.length > 0 ? 'updated' : 'created');
+    return Promise.resolve(before ? 'updated' : 'created');
   }
 
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
@@ -109,14 +107,14 @@ export class MemorySubjectStore extends SubjectStore {
     return Promise.resolve({
       subject,
       pinEnrolled: known.credentials.pin !== undefined,
-      pinMustChange: known.mustChange,
+      pinMustChange: known.credentials.pin?.mustChange === true,
       knowledgeEnrolled: known.credentials.knowledge !== undefined,
       phones: known.profile.phones?.length ?? 0,
       ...this.#counter(tenant, subject, 'pin', windowSeconds),
       credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
         method,
         enrolledAt: new Date(0).toISOString(),
-        mustChange: method === 'pin' && known.mustChange,
+        mustChange: known.credentials[method]?.mustChange === true,
         ...this.#counter(tenant, subject, method, windowSeconds),
       })),
       updatedAt: new Date(0).toISOString(),

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   type Attempt,
   type AttemptStore,
@@ -45,14 +44,9 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
   };
   const enrol = (tenant: string, more: Partial<NewCredential> = {}, commandId: string = randomUUID()) =>
     bed.store.enrol(commandId, tenant, 'alice', credentialOf(more));
-  /** The one in force, as it goes to the history. */
-  const retired = async (tenant: string): Promise<Partial<NewCredential>> => {
-    const [inForce] = (await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin'))?.latest ?? [];
-    return inForce ? { replaces: inForce.version, earlier: { ...inForce, kind: 'pin-history' } } : {};
-  };
   const enrolled = async (tenant: string, kind: 'pin' | 'knowledge' = 'pin', commandId: string = randomUUID()) => {
     const found = await bed.store.enrolled(commandId, tenant, 'alice', kind);
-    return found && { ...found, latest: found.latest.map(({ wrapped }) => wrapped.toString()) };
+    return found && { ...found, inForce: found.inForce?.wrapped.toString() };
   };
 
   it('finds a subject by id and by number, with the credential of the method and no other', async () => {
@@ -90,30 +84,20 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await change('bob', ['+12025550124'])).toBe('created');
   });
 
-  it(`remembers the last ${PIN_HISTORY} PINs, the one in force first, and no more`, async () => {
+  it('gives each credential the next version, and what it was stored with', async () => {
     const tenant = await create(['+12025550123']);
     expect(await enrolled(tenant)).toEqual({
       ...{ repeated: false, disabled: false },
-      ...{ phones: ['+12025550123'], version: 0, latest: [] },
+      ...{ phones: ['+12025550123'], version: 0, inForce: undefined },
     });
-    for (let replaces = 0; replaces <= PIN_HISTORY; replaces++) {
-      expect(await enrol(tenant, await retired(tenant))).toBe(replaces === 0 ? 'created' : 'updated');
-    }
-    const latest = Array.from({ length: PIN_HISTORY }, (_, n) => `pin/${tenant}/alice/${PIN_HISTORY + 1 - n}`);
-    expect(await enrolled(tenant)).toMatchObject({ version: PIN_HISTORY + 1, latest });
-    const kinds = (await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin'))?.latest.map(({ kind }) => kind);
-    expect(kinds).toEqual(['pin', ...Array<string>(PIN_HISTORY - 1).fill('pin-history')]);
-  });
-
-  it('does not remember a PIN that was enrolled again, nor answers', async () => {
-    const tenant = await create();
-    await enrol(tenant);
-    await enrol(tenant, { replaces: 1, again: true });
-    expect((await enrolled(tenant))?.latest).toEqual([`pin/${tenant}/alice/2`]);
+    expect(await enrol(tenant)).toBe('created');
+    expect(await enrol(tenant, { replaces: 1, cap: 25, mustChange: true })).toBe('updated');
+    expect(await enrolled(tenant)).toMatchObject({ version: 2, inForce: `pin/${tenant}/alice/2` });
+    const { credential } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    const enrolledAt = expect.stringMatching(/^[0-9]{1,16}$/) as unknown;
+    expect(credential).toMatchObject({ version: 2, cap: 25, mustChange: true, enrolledAt });
     await enrol(tenant, { kind: 'knowledge' });
-    await enrol(tenant, { kind: 'knowledge', replaces: 1 });
-    expect((await enrolled(tenant, 'knowledge'))?.latest).toEqual([`knowledge/${tenant}/alice/2`]);
-    expect((await enrolled(tenant))?.version).toBe(2);
+    expect((await enrolled(tenant, 'knowledge'))?.version).toBe(1);
   });
 
   describe('the counter of a credential', () => {

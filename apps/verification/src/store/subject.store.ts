@@ -2,11 +2,10 @@ import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, message, type Method } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
-import { type KeyedHash, type Keyring } from '@countersign/sealing';
-import { SteadyClock } from '@countersign/service';
-import { PIN_HISTORY_KIND } from '@countersign/stored-secrets';
+import { sameText, type KeyedHash, type Keyring } from '@countersign/sealing';
+import { ServiceError, SteadyClock } from '@countersign/service';
+import { phoneTag } from '@countersign/stored-secrets';
 import { guardRow } from '../domain/attempts.js';
-import { PIN_HISTORY } from '../domain/pin-rules.js';
 import { type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
@@ -19,31 +18,25 @@ import {
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { RENEW } from './guard.sql.js';
-import { ENROLLED, FIND, KEEP_OLD, STORE_CREDENTIAL } from './subject.sql.js';
+import { SubjectBindings, type VersionedCredential, type VersionedProfile } from './subject-bindings.js';
+import { ENROLLED, FIND, LATEST_VERSION, LOCK_SUBJECT, NEXT_VERSION, STORE_CREDENTIAL } from './subject.sql.js';
 import { readState } from './subject-state.js';
 import { type ReportTampering } from './tamper-reports.js';
 
-interface FoundRow {
-  subject_id: string;
-  version: number;
-  profile_key_id: string;
-  profile: Buffer;
-  own_key_id: string | null;
-  own_key: Buffer | null;
-  credential_version: number | null;
-  credential_key_id: string | null;
-  wrapped: Buffer | null;
-  must_change: boolean | null;
-  cap: number | null;
+interface FoundRow extends VersionedProfile, VersionedCredential {
+  readonly phone_tag: string | null;
 }
 
-interface EnrolledRow extends StoredProfile {
-  wrapped: Buffer | null;
-  repeated: boolean;
-  disabled: boolean;
-  credential_version: number | null;
-  key_id: string | null;
-  is_history: boolean | null;
+interface EnrolledRow extends VersionedProfile, VersionedCredential {
+  readonly repeated: boolean;
+  readonly disabled: boolean;
+}
+
+/** A subject whose row is locked. */
+interface LockedSubject {
+  readonly version: number;
+  readonly profile: Profile;
+  readonly ownKey: Keyring | undefined;
 }
 
 /** A reference as a verification names it. */
@@ -62,17 +55,19 @@ export class PostgresSubjectStore extends SubjectStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #profiles: ProfileVault;
+  readonly #bindings: SubjectBindings;
   readonly #find: Batched<Reference, FoundRow | undefined>;
   readonly #decoyCaps: DecoyCaps;
 
   constructor(
     private readonly database: Database,
-    private readonly keyring: Keyring,
+    keyring: Keyring,
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
     private readonly report?: ReportTampering,
   ) {
     super();
+    this.#bindings = new SubjectBindings(keyring, hash, report);
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
@@ -89,25 +84,18 @@ export class PostgresSubjectStore extends SubjectStore {
       const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
       return { ...nobody, mustChange: false, cap: decoyCap, guardKey };
     }
+    await this.#bindings.requireLatest(tenant, row);
+    if (kind === 'phone') await this.#bindings.requirePhone(tenant, ref, row, row.phone_tag);
     const profile = await this.#openProfile(tenant, row);
+    const credential = await this.#bindings.credential(tenant, row.subject_id, method, row);
     return {
       id: row.subject_id,
       guardKey,
       displayName: profile.displayName,
       locale: profile.locale,
-      credential:
-        row.wrapped === null || row.credential_version === null || row.credential_key_id === null
-          ? undefined
-          : {
-              kind: method,
-              tenant,
-              subject: row.subject_id,
-              version: row.credential_version,
-              keyId: row.credential_key_id,
-              wrapped: row.wrapped,
-            },
-      mustChange: row.must_change === true,
-      cap: row.cap ?? decoyCap,
+      credential,
+      mustChange: credential?.mustChange === true,
+      cap: credential?.cap ?? decoyCap,
     };
   }
 
@@ -127,11 +115,13 @@ export class PostgresSubjectStore extends SubjectStore {
     try {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
         if (!(await this.#inbox.first(tx, INBOX, commandId))) return 'updated';
+        // A subject that does not exist yet has no row to lock.
+        await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`subject:${tenant}:${subject}`]);
         const before = await this.#lock(tx, tenant, subject);
-        const version = (before?.version ?? 0) + 1;
+        const { version } = await this.#nextVersion(tx, tenant, subject, 'profile');
         const profile = { ...before?.profile, ...change };
         await this.#profiles.write(tx, tenant, subject, version, profile, before?.ownKey);
-        if (change.phones) await this.#writePhones(tx, tenant, subject, change.phones);
+        await this.#writePhones(tx, tenant, subject, version, before?.version, change.phones);
         await this.#record(tx, tenant, subject, 'subject.changed', commandId, {
           fields: Object.keys(change).join(' '),
         });
@@ -151,25 +141,20 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     kind: Method,
   ): Promise<Enrolled | undefined> {
-    const rows = await this.database
+    const counter = guardRow(this.hash.subjectKey(tenant, 'id', subject), kind);
+    const [row] = await this.database
       .forTenants([tenant])
-      .query<EnrolledRow>(ENROLLED, [
-        ...[tenant, subject, kind, commandId, PIN_HISTORY],
-        guardRow(this.hash.subjectKey(tenant, 'id', subject), kind),
-      ]);
-    const [first] = rows;
-    if (!first) return undefined;
-    const latest = rows.flatMap(({ credential_version: version, key_id: keyId, wrapped, is_history: isHistory }) =>
-      version === null || keyId === null || wrapped === null
-        ? []
-        : [{ kind: isHistory === true ? PIN_HISTORY_KIND : kind, tenant, subject, version, keyId, wrapped }],
-    );
+      .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, counter]);
+    if (!row) return undefined;
+    await this.#bindings.requireLatest(tenant, row);
+    // A credential from an older state does not count, and must not keep its owner from getting a new one.
+    const credential = this.#bindings.credential(tenant, subject, kind, row);
     return {
-      repeated: first.repeated,
-      phones: (await this.#openProfile(tenant, first)).phones ?? [],
-      version: latest[0]?.version ?? 0,
-      disabled: first.disabled,
-      latest,
+      repeated: row.repeated,
+      phones: (await this.#openProfile(tenant, row)).phones ?? [],
+      version: row.credential_version ?? 0,
+      disabled: row.disabled,
+      inForce: await credential.catch((error: unknown) => ifBroken(error)),
     };
   }
 
@@ -179,7 +164,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, again, earlier, mustChange, cap, by } = credential;
+    const { kind, replaces, again, mustChange, cap, by } = credential;
     const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -194,14 +179,10 @@ export class PostgresSubjectStore extends SubjectStore {
       if (seen) return 'updated';
       if ((before?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.first(tx, INBOX, commandId);
-      if (before && earlier) {
-        const { version, keyId, wrapped } = earlier;
-        const kept = [version, keyId, wrapped, earlier.kind === PIN_HISTORY_KIND];
-        await tx.query(KEEP_OLD, [tenant, subject, kind, PIN_HISTORY - 1, ...kept]);
-      }
-      const version = replaces + 1;
-      const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version });
-      await tx.query(STORE_CREDENTIAL, [tenant, subject, kind, version, keyId, wrapped, mustChange, cap]);
+      const { version, writtenAt: enrolledAt } = await this.#nextVersion(tx, tenant, subject, kind);
+      const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version, cap, mustChange, enrolledAt });
+      const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt];
+      await tx.query(STORE_CREDENTIAL, row);
       if (!again) altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
         credential: kind,
@@ -220,28 +201,55 @@ export class PostgresSubjectStore extends SubjectStore {
     return readState(this.database, tenant, subject, this.hash.subjectKey(tenant, 'id', subject), windowSeconds);
   }
 
-  async #lock(
-    tx: Sql,
-    tenant: string,
-    subject: string,
-  ): Promise<{ version: number; profile: Profile; ownKey: Keyring | undefined } | undefined> {
-    const [row] = await tx.query<FoundRow>(
-      `SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
-       FROM verification.subjects s LEFT JOIN verification.subject_keys k USING (tenant, subject_id)
-       WHERE s.tenant = $1 AND s.subject_id = $2 FOR UPDATE OF s`,
-      [tenant, subject],
-    );
+  async #lock(tx: Sql, tenant: string, subject: string): Promise<LockedSubject | undefined> {
+    const [row] = await tx.query<StoredProfile>(LOCK_SUBJECT, [tenant, subject]);
     if (!row) return undefined;
+    // Once the row is locked: a statement that waits for the lock sees the versions of when it began.
+    const [latest] = await tx.query<{ version: number | null }>(LATEST_VERSION, [tenant, subject, 'profile']);
+    await this.#bindings.requireLatest(tenant, { ...row, latest_version: latest?.version ?? null });
     const profile = await this.#openProfile(tenant, row);
     return { version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
   }
 
-  async #writePhones(tx: Sql, tenant: string, subject: string, phones: readonly string[]): Promise<void> {
-    await tx.query('DELETE FROM verification.subject_phones WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
+  async #nextVersion(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    part: 'profile' | Method,
+  ): Promise<{ version: number; writtenAt: string }> {
+    const [row] = await tx.query<{ version: number; written_us: string }>(NEXT_VERSION, [tenant, subject, part]);
+    if (!row) throw new ServiceError('INTERNAL', 'A new version has no row', true);
+    return { version: row.version, writtenAt: row.written_us };
+  }
+
+  /**
+   * Binds the numbers of a subject to its new version: those given, or else those that it has.
+   * @param before the version that they are bound to until now
+   */
+  async #writePhones(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    version: number,
+    before: number | undefined,
+    phones: readonly string[] | undefined,
+  ): Promise<void> {
+    const removed = await tx.query<{ phone_key: string; tag: string }>(
+      'DELETE FROM verification.subject_phones WHERE tenant = $1 AND subject_id = $2 RETURNING phone_key, tag',
+      [tenant, subject],
+    );
+    const tagOf = (key: string, at: number): string => phoneTag(this.hash, tenant, key, subject, at);
+    const bound = removed.filter(
+      ({ phone_key: key, tag }) => before !== undefined && sameText(tag, tagOf(key, before)),
+    );
+    if (bound.length < removed.length && phones === undefined)
+      await this.#bindings.refuse('phone', 'altered', tenant, subject);
+    const keys = phones?.map((phone) => this.hash.hash('phone', tenant, phone)) ?? bound.map((row) => row.phone_key);
+    const distinct = [...new Set(keys)].sort();
     await tx.query(
-      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id)
-       SELECT $1, key, $2 FROM (SELECT DISTINCT unnest($3::text[]) AS key ORDER BY 1) k`,
-      [tenant, subject, phones.map((phone) => this.hash.hash('phone', tenant, phone))],
+      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
+       SELECT $1, key, $2, tag FROM unnest($3::text[], $4::text[]) AS p(key, tag) ORDER BY key`,
+      [tenant, subject, distinct, distinct.map((key) => tagOf(key, version))],
     );
   }
 
@@ -267,13 +275,12 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }
 
-  async #openProfile(tenant: string, row: StoredProfile): Promise<Profile> {
-    try {
-      return this.#profiles.open(tenant, row);
-    } catch (error) {
-      const reason = this.keyring.has(row.own_key_id ?? row.profile_key_id) ? 'altered' : 'unknown_key';
-      await this.report?.({ what: 'profile', reason, tenant, subject: row.subject_id });
-      throw error;
-    }
+  #openProfile(tenant: string, row: StoredProfile): Promise<Profile> {
+    return this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
   }
+}
+
+function ifBroken(error: unknown): undefined {
+  if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
+  throw error;
 }

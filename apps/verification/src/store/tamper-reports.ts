@@ -5,14 +5,15 @@ import { Outbox, type Database } from '@countersign/persistence';
 
 /** Stored data that is not what this service wrote. */
 export interface Tampering {
-  readonly what: 'credential' | 'profile' | 'counter' | 'reply' | 'call';
+  readonly what: 'credential' | 'profile' | 'phone' | 'counter' | 'reply' | 'call';
   /**
-   * `altered`: changed, swapped or copied from another row. `unknown_key`: its key is not in the ring. `parameters`: a hash
+   * `altered`: changed, swapped or copied from another row. `rolled_back`: a row from an older state. `unknown_key`: its key is not in the ring. `parameters`: a hash
    * whose cost is out of bounds. `below_ledger`: a counter that was set back. `differs_from_ledger`: one whose windows, locks,
    * failures or callers are not what its ledger says, or whose latest try the ledger does not have. `untagged`: a reply or
    * the state of a call that bears no tag: an older release wrote it, or somebody else did.
    */
-  readonly reason: 'altered' | 'unknown_key' | 'parameters' | 'below_ledger' | 'differs_from_ledger' | 'untagged';
+  readonly reason:
+    'altered' | 'rolled_back' | 'unknown_key' | 'parameters' | 'below_ledger' | 'differs_from_ledger' | 'untagged';
   readonly tenant: string;
   readonly subject?: string;
   /** Keyed hash of the reference. */
