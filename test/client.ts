@@ -34,6 +34,7 @@ export interface Call {
 export interface Guess {
   readonly subject?: string;
   readonly phone?: string;
+  readonly callerPhone?: string;
   readonly pin: string;
   readonly callId?: string;
 }

@@ -12,7 +12,8 @@ export function limits(world: () => World): void {
   async function callerOverItsLimit(): Promise<{ outcome: () => Promise<unknown>; phone: string }> {
     const { client, agent, enrol } = world();
     const { phone } = await enrol();
-    const outcome = async (): Promise<unknown> => (await client.verify(agent, { phone, pin: PIN })).json['outcome'];
+    const outcome = async (): Promise<unknown> =>
+      (await client.verify(agent, { phone, callerPhone: phone, pin: PIN })).json['outcome'];
     for (let guess = 0; guess < 10; guess++) expect(await outcome()).toBe('verified');
     for (let guess = 0; guess < 5; guess++) expect(await outcome()).toBe('rate_limited');
     return { outcome, phone };

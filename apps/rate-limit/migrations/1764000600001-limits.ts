@@ -1,7 +1,7 @@
 import { Migration } from '@countersign/persistence';
 
 /** Order of the limits in the arguments of the function: the same as LIMIT_DIMENSIONS of the contracts. */
-const [CALLER, SUBJECTS, DIMENSIONS] = [1, 6, 6];
+const [CALLER, CALL, SUBJECT, SUBJECTS, DIMENSIONS] = [1, 2, 3, 6, 6];
 
 /**
  * `decide` of `src/domain/decide.ts` for many requests in one call: it locks the row of every key, decides the requests one
@@ -12,6 +12,7 @@ const DECIDE = `CREATE FUNCTION rate_limit.decide(
   keys uuid[], -- distinct, in rising order
   commands bigint[], members bigint[], -- one for each request
   places int[], limits int[], periods float8[], bursts int[], shadows boolean[], -- six for each request; place 0: no such limit
+  repeats float8[], -- one for each request: how long ago it may have passed to pass again for free; 0: it never is
   OUT place int, OUT admitted boolean, OUT refused int, OUT retry_ms float8, OUT shadowed int, OUT near int,
   OUT agent_left int, OUT agent_reset float8, OUT tenant_left int, OUT tenant_reset float8
 ) RETURNS SETOF record LANGUAGE plpgsql AS $$
@@ -33,6 +34,7 @@ DECLARE
   most int;
   n int;
   s int;
+  holder int; -- the row that holds the command: of its caller, else of its call, else of its subject; NULL: none does
 BEGIN
   INSERT INTO rate_limit.counters AS w (key) SELECT k FROM unnest(keys) AS k
     ON CONFLICT (key) DO UPDATE SET tat = w.tat WHERE false;
@@ -41,9 +43,12 @@ BEGIN
   FOR i IN 1 .. cardinality(commands) LOOP
     place := i; admitted := true; refused := 0; retry_ms := NULL; shadowed := 0; near := 0;
     agent_left := NULL; agent_reset := NULL; tenant_left := NULL; tenant_reset := NULL;
-    c := counters[places[(i - 1) * ${DIMENSIONS} + ${CALLER}]];
+    s := (i - 1) * ${DIMENSIONS};
+    holder := CASE WHEN repeats[i] > 0
+      THEN COALESCE(NULLIF(places[s + ${CALLER}], 0), NULLIF(places[s + ${CALL}], 0), NULLIF(places[s + ${SUBJECT}], 0)) END;
+    c := counters[holder];
     n := (array_positions(c.commands, commands[i]))[cardinality(array_positions(c.commands, commands[i]))];
-    IF c.hits[n] > now_ms - periods[(i - 1) * ${DIMENSIONS} + ${CALLER}] THEN
+    IF c.commands_at[n] > now_ms - repeats[i] THEN
       RETURN NEXT;
       CONTINUE;
     END IF;
@@ -89,6 +94,16 @@ BEGIN
       RETURN NEXT;
       CONTINUE;
     END IF;
+    -- Also where a limit that only reports would have refused: the repetition is free, and can be given back.
+    IF holder IS NOT NULL THEN
+      c := counters[holder];
+      used := greatest(now_ms, c.commands_at[cardinality(c.commands_at)]);
+      c.commands := (c.commands || commands[i])[greatest(cardinality(c.commands) - 62, 1):];
+      c.commands_at := (c.commands_at || used)[greatest(cardinality(c.commands_at) - 62, 1):];
+      c.expires_ms := greatest(c.expires_ms, used + repeats[i]);
+      counters[holder] := c;
+      dirty[holder] := true;
+    END IF;
     FOR d IN 1 .. ${DIMENSIONS} LOOP
       s := (i - 1) * ${DIMENSIONS} + d;
       CONTINUE WHEN places[s] = 0 OR over[d];
@@ -118,9 +133,7 @@ BEGIN
           c.hits := (c.hits || used)[greatest(cardinality(c.hits) - 62, 1):];
           c.expires_ms := greatest(c.expires_ms, used + period);
         END IF;
-        IF d = ${CALLER} THEN
-          c.commands := (c.commands || commands[i])[greatest(cardinality(c.commands) - 62, 1):];
-        ELSIF d IN (4, 5) THEN
+        IF d IN (4, 5) THEN
           IF limits[s] > 64 THEN
             used := greatest(c.tat - now_ms, 0);
             n := greatest(floor(bursts[s] - used / each), 0);
@@ -137,10 +150,10 @@ BEGIN
     RETURN NEXT;
   END LOOP;
   UPDATE rate_limit.counters w
-    SET (hits, commands, tat, members, seen, members_tat, expires_ms)
-      = (u.hits, u.commands, u.tat, u.members, u.seen, u.members_tat, u.expires_ms)
+    SET (hits, commands, tat, members, seen, members_tat, expires_ms, commands_at)
+      = (u.hits, u.commands, u.tat, u.members, u.seen, u.members_tat, u.expires_ms, u.commands_at)
     FROM ROWS FROM (unnest(counters), unnest(dirty))
-      AS u(key, hits, commands, tat, members, seen, members_tat, expires_ms, dirty)
+      AS u(key, hits, commands, tat, members, seen, members_tat, expires_ms, commands_at, dirty)
     WHERE w.key = u.key AND u.dirty;
 END $$`;
 
@@ -154,21 +167,27 @@ const REFUND = `CREATE FUNCTION rate_limit.refund(
 #variable_conflict use_variable
 DECLARE
   c rate_limit.counters;
+  holder int := COALESCE(NULLIF(places[${CALLER}], 0), NULLIF(places[${CALL}], 0), NULLIF(places[${SUBJECT}], 0));
   at float8;
   n int;
 BEGIN
+  IF holder IS NULL THEN RETURN false; END IF;
   PERFORM 1 FROM rate_limit.counters w WHERE w.key = ANY (keys) ORDER BY w.key FOR UPDATE;
-  SELECT * INTO c FROM rate_limit.counters w WHERE w.key = keys[places[1]];
+  SELECT * INTO c FROM rate_limit.counters w WHERE w.key = keys[holder];
   n := (array_positions(c.commands, command))[cardinality(array_positions(c.commands, command))];
   IF n IS NULL THEN RETURN false; END IF;
-  at := c.hits[n];
-  UPDATE rate_limit.counters w SET commands = c.commands[:n - 1] || c.commands[n + 1:] WHERE w.key = c.key;
+  at := c.commands_at[n];
+  UPDATE rate_limit.counters w SET commands = c.commands[:n - 1] || c.commands[n + 1:],
+    commands_at = c.commands_at[:n - 1] || c.commands_at[n + 1:] WHERE w.key = c.key;
   FOR d IN 1 .. 5 LOOP
     CONTINUE WHEN places[d] = 0;
     SELECT * INTO c FROM rate_limit.counters w WHERE w.key = keys[places[d]];
     n := array_position(c.hits, at);
     IF n IS NOT NULL THEN c.hits := c.hits[:n - 1] || c.hits[n + 1:]; END IF;
-    IF limits[d] > 64 THEN c.tat := greatest(c.tat - ceil(periods[d] / limits[d] * 4096) / 4096, 0); END IF;
+    -- Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
+    IF limits[d] > 64 AND (n IS NOT NULL OR d <> ${CALLER}) THEN
+      c.tat := greatest(c.tat - ceil(periods[d] / limits[d] * 4096) / 4096, 0);
+    END IF;
     UPDATE rate_limit.counters w SET hits = c.hits, tat = c.tat WHERE w.key = c.key;
   END LOOP;
   RETURN true;
@@ -187,7 +206,8 @@ export class Limits1764000600001 extends Migration {
       members bigint[] NOT NULL DEFAULT '{}',
       seen float8[] NOT NULL DEFAULT '{}',
       members_tat float8 NOT NULL DEFAULT 0,
-      expires_ms float8 NOT NULL DEFAULT 0
+      expires_ms float8 NOT NULL DEFAULT 0,
+      commands_at float8[] NOT NULL DEFAULT '{}'
     ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000)`,
     DECIDE,
     REFUND,
@@ -197,13 +217,15 @@ export class Limits1764000600001 extends Migration {
       target text NOT NULL,
       quota integer NOT NULL CHECK (quota > 0),
       period_seconds integer NOT NULL CHECK (period_seconds > 0),
-      reason text NOT NULL,
+      reason_key text NOT NULL,
       expires_at timestamptz NOT NULL,
       PRIMARY KEY (tenant, dimension, target)
     )`,
     `CREATE TABLE rate_limit.stricter (tenant text PRIMARY KEY, until timestamptz NOT NULL)`,
-    // Counts what an administrator has changed: a copy that sees another number reads it all again.
-    `CREATE TABLE rate_limit.version (single boolean PRIMARY KEY DEFAULT true CHECK (single), number bigint NOT NULL)`,
+    // Counts what an administrator has changed: a copy that sees another number reads it all again. Resets are counted
+    // apart: only they make every copy clear what it holds in memory.
+    `CREATE TABLE rate_limit.version (single boolean PRIMARY KEY DEFAULT true CHECK (single),
+      number bigint NOT NULL, resets bigint NOT NULL DEFAULT 0)`,
     `INSERT INTO rate_limit.version (number) VALUES (1)`,
     `DROP TABLE rate_limit.windows`,
   ];

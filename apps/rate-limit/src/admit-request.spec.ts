@@ -20,7 +20,8 @@ beforeEach(() => {
 /** What a front door tells of guesses that it refused. */
 function refusedBefore(more: Partial<RefusalsCounted>): RefusalsCounted {
   const { sealed: _sealed, repeatSeconds: _seconds, ...described } = requestOf();
-  return message(RefusalsCounted, { ...described, dimension: 'caller', count: 1, ...more });
+  const counted = { countId: randomUUID(), dimension: 'caller', count: 1 } as const;
+  return message(RefusalsCounted, { ...described, ...counted, ...more });
 }
 
 const counts = (): unknown[] =>
@@ -105,7 +106,7 @@ describe('the rate limiter', () => {
       for (const request of passed) await bed.admit.execute(request);
       const admit = copy.with(bed.store);
       const dimension = over.callId ? 'call' : 'caller';
-      const told = passed.map(({ commandId }) => bed.keys.short('command', 'acme', commandId));
+      const told = passed.map(({ commandId }) => bed.keys.command('acme', commandId));
       for (let n = 0; n < 3; n++) {
         expect(await admit.execute(requestOf(over))).toMatchObject({ limitedBy: { dimension, passed: told } });
       }
@@ -153,9 +154,9 @@ describe('the rate limiter', () => {
     class SlowStore extends MemoryLimitStore {
       override async admit(question: Question): Promise<StoreDecision> {
         const decision = await bed.store.admit(question);
-        const of = { dimension: 'caller', target: asked.callerKey } as const;
+        const of = { dimension: 'caller', target: 'c'.repeat(64) } as const;
         const command = { commandId: 'command-1', tenant: 'acme' };
-        await bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: 'a mistake' }));
+        await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: 'e'.repeat(64) }));
         return decision;
       }
     }

@@ -1,18 +1,21 @@
 import {
+  LimitDecided,
   message,
   VerificationAdmitted,
   VerificationDecided,
+  type FieldsOf,
   type LimitDimension,
+  type LimitRequested,
   type Quota,
   type RefusalsCounted,
   type VerificationRequested,
 } from '@countersign/contracts';
 import { RecentIds, ServiceError, type Clock } from '@countersign/service';
-import { type Question } from './domain/decide.js';
+import { commandKeyOf, type Question } from './domain/decide.js';
 import { EXACT_LIMIT } from './domain/rule.js';
 import { type OverLimit, type Remembered } from './over-limit.js';
 import { type LimitStore, type StoreDecision } from './ports.js';
-import { type Questions } from './questions.js';
+import { type LimitRequest, type Questions } from './questions.js';
 import { type Report } from './report.js';
 import { type Watch } from './watch.js';
 
@@ -27,6 +30,9 @@ export type Observe = (
   dimension: LimitDimension | 'none',
   source: 'store' | 'memory',
 ) => void;
+
+/** What the limiter says, whatever it was asked about. */
+type Decided = Omit<FieldsOf<LimitDecided>, 'commandId'>;
 
 /**
  * Lets a request through to the verification service, its seal untouched, or answers it. Fails closed: without a store
@@ -46,9 +52,22 @@ export class AdmitRequest {
     private readonly observe: Observe,
   ) {}
 
+  /** Decides about a guess: lets it through to the verification service, or answers it. */
   async execute(request: VerificationRequested): Promise<VerificationAdmitted | VerificationDecided> {
+    const { outcome, ...decision } = await this.#decide(request);
+    const { commandId } = request;
+    if (outcome !== 'admitted') return message(VerificationDecided, { commandId, level: 'none', outcome, ...decision });
+    return message(VerificationAdmitted, { ...request, ...decision });
+  }
+
+  /** Decides about a request that brings no guess; the adapter carries it out. */
+  async decide(request: LimitRequested): Promise<LimitDecided> {
+    return message(LimitDecided, { commandId: request.commandId, ...(await this.#decide(request)) });
+  }
+
+  async #decide(request: LimitRequest): Promise<Decided> {
     const posed = this.questions.of(request);
-    if (posed === undefined) return decided(request, { outcome: 'unavailable' });
+    if (posed === undefined) return { outcome: 'unavailable' };
     const { question, signals } = posed;
     this.watch.note(request, question, signals);
     try {
@@ -66,22 +85,22 @@ export class AdmitRequest {
       this.overLimit.admitted(question, this.clock.now());
       this.observe('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
-      return message(VerificationAdmitted, { ...request, ...(quotas.length === 0 ? {} : { quotas }) });
+      return { outcome: 'admitted', ...(quotas.length === 0 ? {} : { quotas }) };
     } catch (error) {
       if (!(error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE')) throw error;
-      return decided(request, { outcome: 'unavailable' });
+      return { outcome: 'unavailable' };
     }
   }
 
   /**
-   * Takes note of guesses that a front door has refused by itself, as if they had come here: signals and the record miss
-   * none of them. What a front door tells twice, because it did not hear that it was heard, counts once.
+   * Takes note of requests that an adapter has refused by itself, as if they had come here: signals and the record miss
+   * none of them. What an adapter publishes twice, because it got no acknowledgement, counts once.
    */
   refusedBefore(counted: RefusalsCounted): void {
     const posed = this.questions.of(counted);
     const { countId } = counted;
-    if (posed === undefined || (countId !== undefined && this.#counted.has(countId))) return;
-    if (countId !== undefined) this.#counted.add(countId, this.clock.now());
+    if (posed === undefined || this.#counted.has(countId)) return;
+    this.#counted.add(countId, this.clock.now());
     this.watch.note(counted, posed.question, posed.signals);
     this.report.count('limit.refused', counted, posed.question, counted.dimension, counted.count);
   }
@@ -90,10 +109,11 @@ export class AdmitRequest {
    * With what is not refused although the limit is reached, so that everything else is refused from memory: repetitions of
    * what has passed, and, by the limit of subjects, whom the caller may go on asking about.
    */
-  async #withKnown({ checks, repeatSeconds }: Question, refusedBy: Remembered): Promise<Remembered> {
-    const caller = checks.find(({ dimension }) => dimension === 'caller');
-    if (caller !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
-      return { ...refusedBy, passed: await this.store.passed(caller.key, repeatSeconds) };
+  async #withKnown(question: Question, refusedBy: Remembered): Promise<Remembered> {
+    const { checks, repeatSeconds } = question;
+    const commandKey = commandKeyOf(question);
+    if (commandKey !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
+      return { ...refusedBy, passed: await this.store.passed(commandKey, repeatSeconds) };
     }
     const check = checks.find(({ dimension }) => dimension === refusedBy.dimension);
     if (check?.dimension !== 'subjectsPerCaller' || check.rule.limit > EXACT_LIMIT) return refusedBy;
@@ -101,26 +121,26 @@ export class AdmitRequest {
   }
 
   async #refuse(
-    request: VerificationRequested,
+    request: LimitRequest,
     question: Question,
     by: Remembered,
     source: 'store' | 'memory',
-  ): Promise<VerificationDecided> {
+  ): Promise<Decided> {
     this.observe('refused', by.dimension, source);
     await this.report.refused(request, question, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryMs / 1000));
     const quota = quotaOf(question, by.dimension, { left: 0, resetMs: by.retryMs });
     const { dimension, met, passed } = by;
-    return decided(request, {
+    return {
       outcome: 'rate_limited',
       retryAfterSeconds,
       limitedBy: { dimension, retryMs: Math.floor(by.retryMs), ...(met && { met }), ...(passed && { passed }) },
       ...(quota === undefined ? {} : { quotas: [quota] }),
-    });
+    };
   }
 
   /** Limits that only report, and those that come near. */
-  #tell(request: VerificationRequested, question: Question, { shadowed, near }: StoreDecision): void {
+  #tell(request: LimitRequest, question: Question, { shadowed, near }: StoreDecision): void {
     for (const dimension of shadowed) {
       this.observe('would_refuse', dimension, 'store');
       this.report.count('limit.would_refuse', request, question, dimension);
@@ -130,13 +150,6 @@ export class AdmitRequest {
       this.report.near(request, question, dimension);
     }
   }
-}
-
-function decided(
-  request: VerificationRequested,
-  answer: Pick<VerificationDecided, 'outcome' | 'retryAfterSeconds' | 'limitedBy' | 'quotas'>,
-): VerificationDecided {
-  return message(VerificationDecided, { commandId: request.commandId, level: 'none', ...answer });
 }
 
 function quotasOf(question: Question, { agent, tenant }: StoreDecision): Quota[] {

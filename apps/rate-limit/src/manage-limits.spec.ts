@@ -12,6 +12,8 @@ import { requestOf, TestBed } from './test-bed.js';
 const callerKey = 'c'.repeat(64);
 const command = { commandId: 'command-1', tenant: 'acme' };
 let bed: TestBed;
+const REASON = 'e'.repeat(64);
+
 beforeEach(() => {
   bed = new TestBed();
 });
@@ -29,7 +31,7 @@ const override = (target: string | undefined, limit: number, seconds: number): L
     ...command,
     of: { dimension: 'caller', ...(target === undefined ? {} : { target }) },
     limit: { limit, periodSeconds: 60 },
-    reason: 'a load test',
+    reasonKey: REASON,
     expiresAt: new Date(bed.clock.now() + seconds * 1000).toISOString(),
   });
 
@@ -42,7 +44,7 @@ describe('managing limits', () => {
     bed.clock.advance(91_000);
     expect(await passes(12)).toBe(10);
     const fact = bed.log.facts.find(({ kind }) => kind === 'limit.overridden');
-    expect(fact?.detail).toMatchObject({ dimension: 'caller', limit: 30, reason: 'a load test' });
+    expect(fact?.detail).toMatchObject({ dimension: 'caller', limit: 30, reasonKey: REASON });
   });
 
   it('prefers the override for one caller to the one for all', async () => {
@@ -62,7 +64,7 @@ describe('managing limits', () => {
   it('resets what a caller has used, in memory too', async () => {
     expect(await passes(20)).toBe(10);
     const of = { dimension: 'caller', target: callerKey } as const;
-    await bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: 'asked for by the customer' }));
+    await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: REASON }));
     expect(await passes(20)).toBe(10);
     expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.reset');
   });
@@ -71,7 +73,7 @@ describe('managing limits', () => {
     expect(await passes(20)).toBe(10);
     bed.log.down = true;
     const of = { dimension: 'caller', target: callerKey } as const;
-    const reset = message(LimitResetRequested, { ...command, of, reason: 'asked for by the customer' });
+    const reset = message(LimitResetRequested, { ...command, of, reasonKey: REASON });
     expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
     bed.overLimit.forget();
     bed.log.down = false;
@@ -82,8 +84,9 @@ describe('managing limits', () => {
     const asked = requestOf();
     await bed.admit.execute(asked);
     expect(await passes(12)).toBe(9);
-    const { commandId, tenant, agent, subjectKind, subjectRef } = asked;
-    const refund = message(LimitRefundRequested, { commandId, tenant, agent, subjectKind, subjectRef, callerKey });
+    const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller } = asked;
+    const subject = { subjectKind, subjectRef, subjectIsCaller };
+    const refund = message(LimitRefundRequested, { commandId, tenant, agent, channel, ...subject, callerKey });
     await bed.manage.refund(refund);
     await bed.manage.refund(refund);
     expect(await passes(12)).toBe(1);
@@ -95,9 +98,10 @@ describe('managing limits', () => {
     await bed.admit.execute(asked);
     expect([await passes(2), await passes(3, other)]).toEqual([0, 1]);
     expect(bed.overLimit.size).toBe(2);
-    const { commandId, tenant, agent, subjectKind, subjectRef } = asked;
+    const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller } = asked;
+    const subject = { subjectKind, subjectRef, subjectIsCaller };
     await bed.manage.refund(
-      message(LimitRefundRequested, { commandId, tenant, agent, subjectKind, subjectRef, callerKey }),
+      message(LimitRefundRequested, { commandId, tenant, agent, channel, ...subject, callerKey }),
     );
     const { decided } = bed.store;
     expect(await passes(5, other)).toBe(0);
@@ -135,7 +139,7 @@ describe('managing limits', () => {
       answer: 'found',
       body: {
         limits: { caller: { limit: 2, periodSeconds: 60 }, tenant: { limit: 100_000 } },
-        overrides: [{ dimension: 'caller', limit: 2, reason: 'a load test', endsInSeconds: 600 }],
+        overrides: [{ dimension: 'caller', limit: 2, reasonKey: REASON, endsInSeconds: 600 }],
         tenant: { left: 100_000 },
         stricterSeconds: 0,
       },

@@ -3,6 +3,7 @@ import {
   CommandAnswered,
   FactRecorded,
   LIMIT_DIMENSIONS,
+  limitCountersNamed,
   message,
   type FactKind,
   type LimitDimension,
@@ -62,28 +63,36 @@ export class ManageLimits {
   }
 
   override(command: LimitOverrideRequested): Promise<CommandAnswered> {
-    const { of, limit, reason, expiresAt, tenant } = command;
+    const { of, limit, reasonKey, expiresAt, tenant } = command;
     return this.#answer(command, async () => {
       const { dimension, target = '' } = of;
       const { limit: most, periodSeconds } = limit;
-      const override = { dimension, target, limit: most, periodSeconds, reason, expiresAt };
-      const detail = { dimension, ...(target === '' ? {} : { target }), limit: most, periodSeconds, reason, expiresAt };
+      const override = { dimension, target, limit: most, periodSeconds, reasonKey, expiresAt };
+      const detail = {
+        dimension,
+        ...(target === '' ? {} : { target }),
+        limit: most,
+        periodSeconds,
+        reasonKey,
+        expiresAt,
+      };
       const set = await this.settings.override(tenant, override, fact('limit.overridden', tenant, detail));
       if (!set) {
         const violations = [{ field: 'expiresAt', rule: 'must be a time to come' }];
         return message(CommandAnswered, { commandId: command.commandId, answer: 'invalid', violations });
       }
       await this.refresh();
-      return found(command, 'created', { dimension, limit: most, periodSeconds, reason, expiresAt });
+      return found(command, 'created', { dimension, limit: most, periodSeconds, reasonKey, expiresAt });
     });
   }
 
   reset(command: LimitResetRequested): Promise<CommandAnswered> {
-    const { of, reason, tenant } = command;
+    const { of, reasonKey, tenant } = command;
     return this.#answer(command, async () => {
-      const { dimension, target = tenant } = of;
-      const key = this.keys.key(dimension, tenant, target);
-      await this.settings.reset(dimension, key, fact('limit.reset', tenant, { dimension, target, reason }));
+      const { dimension, target } = of;
+      const keys = limitCountersNamed(dimension, tenant, target).map((counter) => this.keys.key(tenant, counter));
+      const detail = { dimension, target: target ?? tenant, reasonKey };
+      await this.settings.reset(dimension, keys, fact('limit.reset', tenant, detail));
       await this.refresh();
       return found(command, 'updated', {});
     });
@@ -97,7 +106,8 @@ export class ManageLimits {
       const ruleOf = (dimension: LimitDimension, target = ''): ReturnType<typeof ruleFor> =>
         ruleFor(policy[dimension], { dimension, target }, settings, now);
       const own = ruleOf('tenant', tenant).rule;
-      const [used] = await this.store.left([{ key: this.keys.key('tenant', tenant, tenant), rule: own }]);
+      const quota = { dimension: 'tenant', channel: 'any', kind: 'tenant', value: tenant } as const;
+      const [used] = await this.store.left([{ key: this.keys.key(tenant, quota), rule: own }]);
       const limits = Object.fromEntries(
         LIMIT_DIMENSIONS.map((dimension) => {
           const { rule, shadow } = dimension === 'tenant' ? ruleOf(dimension, tenant) : ruleOf(dimension);

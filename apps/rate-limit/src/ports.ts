@@ -1,6 +1,7 @@
 import {
   type FactRecorded,
   type GuessDescribed,
+  type LimitCounter,
   type LimitDimension,
   type LimitPolicy,
   type SignalPolicy,
@@ -31,13 +32,13 @@ export interface StoreDecision extends Omit<Decision, 'refusedBy'> {
 export abstract class LimitStore {
   /** @throws ServiceError DATABASE_UNAVAILABLE; then nothing passes */
   abstract admit(question: Question): Promise<StoreDecision>;
-  /** Whom a key has met within the period of this limit, up to 64: the members of {@link LimitKeys.short}. */
+  /** Whom a key has met within the period of this limit, up to 64: the names of {@link LimitKeys.member}. */
   abstract met(key: string, rule: Rule): Promise<readonly string[]>;
   /**
-   * The newest commands of a caller that were let through within so many seconds, up to 64, by the names of
-   * {@link LimitKeys.short}.
+   * The newest commands that the row of a key holds and that were admitted within so many seconds, up to 64, by the names
+   * of {@link LimitKeys.command}.
    */
-  abstract passed(callerKey: string, withinSeconds: number): Promise<readonly string[]>;
+  abstract passed(key: string, withinSeconds: number): Promise<readonly string[]>;
   /** Takes back what an admitted command has spent. False: there was nothing to take back. */
   abstract refund(question: Question): Promise<boolean>;
   /** What is left of each of these limits, in their order. */
@@ -66,8 +67,8 @@ export abstract class SettingsStore {
   ): Promise<boolean>;
   /** Halves a tenant's limits for a time, with the fact of it. False: they are for half of that time or longer already. */
   abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean>;
-  /** Forgets what a key has used of one limit, and makes every copy forget what it holds in memory. */
-  abstract reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void>;
+  /** Clears what keys have used of one limit, and makes every copy clear what it holds in memory. */
+  abstract reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void>;
 }
 
 /** Where facts go that are no part of a decision's own transaction; they get the database's time. */
@@ -83,6 +84,9 @@ export interface Limits {
   readonly signals: Required<SignalPolicy>;
 }
 
+/** A subject as a request names it. */
+export type SubjectReference = Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>;
+
 /** The limits of an agent's policy. */
 export abstract class LimitPolicies {
   /** Undefined: no such agent in this tenant (any more). */
@@ -94,11 +98,16 @@ export abstract class LimitPolicies {
 /** Names of keys in the store and in events: keyed hashes, so that neither holds what a caller said. */
 export abstract class LimitKeys {
   /** What the events of the verification service call the same reference. 64 hexadecimal digits. */
-  abstract subjectKey(asked: Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>): string;
-  /** The same for `caller` and `subjectsPerCaller`. 32 hexadecimal digits in groups, as a UUID is written. */
-  abstract key(dimension: LimitDimension, tenant: string, target: string): string;
+  abstract subjectKey(subject: SubjectReference): string;
+  /**
+   * Different counters MUST have different keys, but for `caller` and `subjectsPerCaller` of one caller, which share one.
+   * 32 hexadecimal digits in groups, as a UUID is written.
+   */
+  abstract key(tenant: string, counter: LimitCounter): string;
   /** A signed number of 64 bits, in decimal digits. */
-  abstract short(purpose: 'command' | 'member', tenant: string, value: string): string;
+  abstract command(tenant: string, commandId: string): string;
+  /** A signed number of 64 bits, in decimal digits. */
+  abstract member(subject: SubjectReference): string;
 }
 
 export type { Counter };

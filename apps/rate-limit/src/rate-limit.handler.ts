@@ -3,6 +3,7 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   LimitOverrideRequested,
   LimitRefundRequested,
+  LimitRequested,
   LimitResetRequested,
   LimitStateRequested,
   LimitTightenRequested,
@@ -26,6 +27,11 @@ export class RateLimitHandler {
   async admit(@Payload() request: VerificationRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     const result = await this.admitRequest.execute(request);
     return result instanceof VerificationAdmitted ? passOn(context, result) : replyTo(context, result);
+  }
+
+  @MessagePattern(LimitRequested.type)
+  async decide(@Payload() request: LimitRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.admitRequest.decide(request));
   }
 
   @MessagePattern(RefusalsCounted.type)

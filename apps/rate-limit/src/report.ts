@@ -1,8 +1,9 @@
 import { v7 as uuid } from 'uuid';
-import { FactRecorded, message, type FactKind, type GuessDescribed, type LimitDimension } from '@countersign/contracts';
+import { FactRecorded, message, type FactKind, type LimitDimension } from '@countersign/contracts';
 import { ServiceError, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
 import { type FactLog } from './ports.js';
+import { type LimitRequest } from './questions.js';
 
 interface Tally {
   /** The last one that was counted. */
@@ -32,7 +33,7 @@ export class Report {
   ) {}
 
   /** @throws ServiceError DATABASE_UNAVAILABLE when it is the first one of its key and cannot be written */
-  async refused(request: GuessDescribed, question: Question, dimension: LimitDimension): Promise<void> {
+  async refused(request: LimitRequest, question: Question, dimension: LimitDimension): Promise<void> {
     const name = nameOf('limit.refused', question, dimension);
     if (this.#tallies.has(name)) return this.count('limit.refused', request, question, dimension);
     const fact = limitFact('limit.refused', request, question, dimension);
@@ -47,7 +48,7 @@ export class Report {
   }
 
   /** To be written at the next flush. @param times how often it happened */
-  count(kind: FactKind, request: GuessDescribed, question: Question, dimension: LimitDimension, times = 1): void {
+  count(kind: FactKind, request: LimitRequest, question: Question, dimension: LimitDimension, times = 1): void {
     const name = nameOf(kind, question, dimension);
     const tally = this.#tallies.get(name);
     if (tally) tally.count += times;
@@ -56,7 +57,7 @@ export class Report {
   }
 
   /** The same, at most once in the limit's period. */
-  near(request: GuessDescribed, question: Question, dimension: LimitDimension): void {
+  near(request: LimitRequest, question: Question, dimension: LimitDimension): void {
     const name = nameOf('limit.near', question, dimension);
     const now = this.clock.now();
     if ((this.#near.get(name) ?? 0) > now) return;
@@ -113,30 +114,35 @@ function withCount(fact: FactRecorded, count: number): FactRecorded {
 
 function limitFact(
   kind: FactKind,
-  request: GuessDescribed,
+  request: LimitRequest,
   { checks }: Question,
   dimension: LimitDimension,
 ): FactRecorded {
   const rule = checks.find((check) => check.dimension === dimension)?.rule;
   return Object.assign(factOf(kind, request), {
     ...(kind === 'limit.refused' ? { outcome: 'rate_limited' } : {}),
-    detail: { dimension, limit: rule?.limit ?? 0, periodSeconds: rule?.periodSeconds ?? 0 },
+    detail: {
+      dimension,
+      limit: rule?.limit ?? 0,
+      periodSeconds: rule?.periodSeconds ?? 0,
+      ...(request.action === undefined ? {} : { action: request.action }),
+    },
   });
 }
 
 /** A fact about a request: who called, never what was sealed. */
-export function factOf(kind: FactKind, request: GuessDescribed): FactRecorded {
+export function factOf(kind: FactKind, request: LimitRequest): FactRecorded {
+  const { tenant, agent, channel, commandId, callId, callerKey, callerTail, method } = request;
   return message(FactRecorded, {
     factId: uuid(),
     kind,
     time: new Date(0).toISOString(),
-    tenant: request.tenant,
-    agent: request.agent,
-    ...(request.callId === undefined ? {} : { callId: request.callId }),
-    callerKey: request.callerKey,
-    callerTail: request.callerTail,
-    commandId: request.commandId,
-    method: request.method,
-    channel: request.channel,
+    tenant,
+    channel,
+    commandId,
+    ...(agent === undefined ? {} : { agent }),
+    ...(callId === undefined ? {} : { callId }),
+    ...(callerKey === undefined ? {} : { callerKey, callerTail: callerTail ?? '' }),
+    ...(method === undefined ? {} : { method }),
   });
 }

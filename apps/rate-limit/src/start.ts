@@ -2,6 +2,7 @@ import {
   DEAD_LETTERS,
   LimitOverrideRequested,
   LimitRefundRequested,
+  LimitRequested,
   LimitResetRequested,
   LimitStateRequested,
   LimitTightenRequested,
@@ -94,6 +95,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     deliveries: new PostgresDeliveries(database),
     messages: [
       VerificationRequested,
+      LimitRequested,
       RefusalsCounted,
       LimitOverrideRequested,
       LimitResetRequested,

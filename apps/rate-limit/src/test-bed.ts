@@ -109,10 +109,10 @@ class MemorySettingsStore extends SettingsStore {
     return true;
   }
 
-  override async reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void> {
+  override async reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void> {
     await this.#changed(fact);
     this.#resets++;
-    this.counters.reset(dimension, key);
+    this.counters.reset(dimension, keys);
   }
 
   async #changed(fact: FactRecorded): Promise<void> {
@@ -171,6 +171,7 @@ export const requestOf = (more: Partial<VerificationRequested> = {}): Verificati
     subjectKind: 'id',
     subjectRef: 'alice',
     callerKey: 'c'.repeat(64),
+    subjectIsCaller: false,
     callerTail: '23',
     sealed: 'sealed-for-somebody-else',
     ...more,

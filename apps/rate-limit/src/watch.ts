@@ -1,7 +1,8 @@
-import { type FactKind, type GuessDescribed, type SignalPolicy } from '@countersign/contracts';
+import { type FactKind, type SignalPolicy } from '@countersign/contracts';
 import { DistinctCounts, type Clock } from '@countersign/service';
 import { type Question } from './domain/decide.js';
 import { type LimitKeys } from './ports.js';
+import { type LimitRequest } from './questions.js';
 import { factOf, type Report } from './report.js';
 
 /** Half of the span over which tries are counted. */
@@ -30,11 +31,16 @@ export class Watch {
     private readonly tighten: Tighten,
   ) {}
 
-  note(request: GuessDescribed, { checks, member }: Question, policy: Required<SignalPolicy>): void {
-    const keyOf = (dimension: string): string => checks.find((check) => check.dimension === dimension)?.key ?? '';
-    const caller = keyOf('caller');
-    this.#count('signal.spray', caller, member, policy.subjectsPerCaller, request, policy);
-    this.#count('signal.distributed', keyOf('subject'), caller, policy.callersPerSubject, request, policy);
+  /** Requests without a caller or without a subject say nothing about either. */
+  note(request: LimitRequest, { checks, member }: Question, policy: Required<SignalPolicy>): void {
+    const keyOf = (dimension: string): string | undefined => checks.find((check) => check.dimension === dimension)?.key;
+    const [caller, subject] = [keyOf('caller'), keyOf('subject')];
+    if (caller === undefined || subject === undefined) return;
+    // Who asks about the owner of the own number sprays nobody.
+    if (request.subjectIsCaller !== true) {
+      this.#count('signal.spray', caller, member, policy.subjectsPerCaller, request, policy);
+    }
+    this.#count('signal.distributed', subject, caller, policy.callersPerSubject, request, policy);
   }
 
   #count(
@@ -42,7 +48,7 @@ export class Watch {
     key: string,
     other: string,
     most: number,
-    request: GuessDescribed,
+    request: LimitRequest,
     policy: Required<SignalPolicy>,
   ): void {
     const count = this.#counts.add(request.tenant, `${kind}:${key}`, other, most, this.clock.now());
@@ -50,7 +56,9 @@ export class Watch {
     const seen = kind === 'signal.spray' ? 'subjects' : 'callers';
     const fact = factOf(kind, request);
     // Whether anybody has this id is not known here: what a caller said is no name in a public event.
-    const about = kind === 'signal.distributed' ? { subjectKey: this.keys.subjectKey(request) } : {};
+    const { tenant, subjectKind, subjectRef } = request;
+    const named = kind === 'signal.distributed' && subjectKind !== undefined && subjectRef !== undefined;
+    const about = named ? { subjectKey: this.keys.subjectKey({ tenant, subjectKind, subjectRef }) } : {};
     this.report.add(Object.assign(fact, about, { detail: { [seen]: count, withinSeconds: (2 * TURN_MS) / 1000 } }));
     if (policy.stricter) this.tighten(request.tenant, STRICTER_SECONDS, kind);
   }

@@ -35,6 +35,9 @@ const PIN_PATTERN = /^[0-9]{4,8}$/;
 
 /** Absent is fine; null is not, it is no value of anything here. */
 const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
+/** Why an operator does something: only its keyed hash goes further than the adapter. */
+export const IsReason = (): PropertyDecorator =>
+  Matches(REASON_PATTERN, { message: 'must be a text of 1 to 500 characters without control characters' });
 const IsCallId = (): PropertyDecorator => Matches(CALL_PATTERN, { message: CALL_RULE });
 const IsText = (): PropertyDecorator =>
   Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' });
@@ -108,14 +111,15 @@ export class KnowledgeBody extends Body {
 }
 
 export class UnlockBody extends Body {
-  @Matches(REASON_PATTERN, { message: 'must be a text of 1 to 500 characters without control characters' })
-  reason!: string;
+  @IsReason() reason!: string;
 }
 
 export class VerificationBody extends Body {
   @IsIn(METHODS, { message: 'must be "pin" or "knowledge"' }) method!: Method;
   @Optional() @Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE }) subject?: string;
   @Optional() phone?: string;
+  /** Who calls, whoever is asked about. */
+  @Optional() callerPhone?: string;
   @Optional() @IsCallId() callId?: string;
   /** With the method `pin`, and only with it. */
   @Optional() @Matches(PIN_PATTERN, { message: PIN_RULE }) pin?: string;
@@ -143,7 +147,14 @@ export class VerificationBody extends Body {
       return [{ field: 'subject', rule: 'exactly one of subject and phone must be given' }];
     }
     if (this.phone !== undefined && e164(this.phone) === undefined) return [{ field: 'phone', rule: PHONE_RULE }];
+    if (this.callerPhone !== undefined && e164(this.callerPhone) === undefined) {
+      return [{ field: 'callerPhone', rule: PHONE_RULE }];
+    }
     return [];
+  }
+
+  e164CallerPhone(): string | undefined {
+    return this.callerPhone === undefined ? undefined : e164(this.callerPhone);
   }
 
   e164Phone(): string | undefined {

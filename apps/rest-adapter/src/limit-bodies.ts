@@ -7,21 +7,19 @@ import {
 } from '@countersign/contracts';
 import { toE164 } from '@countersign/service';
 import { IsIn, IsInt, IsISO8601, Matches, Max, Min, ValidateIf } from 'class-validator';
-import { NAME_RULE, PHONE_RULE, SUBJECT_RULE } from './bodies.js';
+import { IsReason, NAME_RULE, PHONE_RULE, SUBJECT_RULE } from './bodies.js';
 import { Body } from './read-body.js';
 
 const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
-const WhatFor = (): PropertyDecorator =>
-  Matches(/^[^\p{Cc}\p{Cs}]{1,200}$/u, { message: 'must be a text of 1 to 200 characters without control characters' });
 
 /** Of ISO 8601 only what RFC 3339 takes too, in years that every reader knows: no weeks, no lone months. */
 const TIME_PATTERN = /^2\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 const TIME_RULE = 'must be a time with its time zone, such as 2027-01-31T12:00:00Z';
 
-/** Which fields name somebody in a dimension. A caller over REST that has no number is its subject. */
+/** Which fields name somebody in a dimension. */
 const NAMED_BY: Readonly<Record<LimitDimension, readonly TargetField[]>> = {
-  caller: ['phone', 'subject'],
-  subjectsPerCaller: ['phone', 'subject'],
+  caller: ['phone'],
+  subjectsPerCaller: ['phone'],
   subject: ['subject', 'phone'],
   call: ['callId'],
   agent: ['agent'],
@@ -39,7 +37,7 @@ abstract class TargetBody extends Body {
   @Matches(/^[\x21-\x7e]{1,256}$/, { message: 'must be 1 to 256 printable ASCII characters without spaces' })
   callId?: string;
   @Optional() @Matches(NAME_PATTERN, { message: NAME_RULE }) agent?: string;
-  @WhatFor() reason!: string;
+  @IsReason() reason!: string;
 
   /** Whether somebody must be named; where not, nobody stands for everybody. */
   protected abstract readonly named: boolean;

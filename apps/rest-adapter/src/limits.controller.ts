@@ -3,6 +3,7 @@ import {
   LimitOverrideRequested,
   LimitResetRequested,
   LimitStateRequested,
+  limitTargetOf,
   message,
   NAME_PATTERN,
   type LimitTarget,
@@ -35,10 +36,11 @@ export class LimitsController {
   async override(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, unknown>> {
     const command = this.#command(tenantName);
     const body = readBody(OverrideBody, raw);
-    const { limit, periodSeconds, reason, endsAt: expiresAt } = body;
+    const { limit, periodSeconds, endsAt: expiresAt } = body;
+    const reasonKey = this.hash.reasonKey(command.tenant, body.reason);
     const of = this.#target(command.tenant, body);
     const { state } = await this.manage.execute(
-      message(LimitOverrideRequested, { ...command, of, limit: { limit, periodSeconds }, reason, expiresAt }),
+      message(LimitOverrideRequested, { ...command, of, limit: { limit, periodSeconds }, reasonKey, expiresAt }),
     );
     return state;
   }
@@ -50,7 +52,8 @@ export class LimitsController {
     const command = this.#command(tenantName);
     const body = readBody(ResetBody, raw);
     const of = this.#target(command.tenant, body);
-    await this.manage.execute(message(LimitResetRequested, { ...command, of, reason: body.reason }));
+    const reasonKey = this.hash.reasonKey(command.tenant, body.reason);
+    await this.manage.execute(message(LimitResetRequested, { ...command, of, reasonKey }));
   }
 
   #command(tenantName: string): { commandId: string; tenant: string } {
@@ -66,11 +69,12 @@ export class LimitsController {
       switch (dimension) {
         case 'caller':
         case 'subjectsPerCaller':
-          if (e164 !== undefined) return this.hash.hash('caller', tenant, e164);
-          return subject === undefined ? undefined : this.hash.hash('caller', tenant, `subject:${subject}`);
+          return e164 === undefined ? undefined : this.hash.callerKey(tenant, 'phone', e164);
         case 'subject':
-          if (e164 !== undefined) return `phone:${this.hash.hash('phone', tenant, e164)}`;
-          return subject === undefined ? undefined : `id:${subject}`;
+          if (e164 !== undefined) {
+            return limitTargetOf({ dimension, kind: 'phone', value: this.hash.hash('phone', tenant, e164) });
+          }
+          return subject === undefined ? undefined : limitTargetOf({ dimension, kind: 'id', value: subject });
         case 'call':
           return callId;
         case 'agent':

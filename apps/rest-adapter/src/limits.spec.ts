@@ -30,29 +30,33 @@ describe('the limits of a tenant', () => {
     expect(await send('overrides', override)).toMatchObject({ status: 201, body: { dimension: 'caller' } });
     expect(bed.commands.at(-1)?.fields).toMatchObject({
       tenant: 'acme',
-      of: { dimension: 'caller', target: hash.hash('caller', 'acme', '+12025550147') },
+      of: { dimension: 'caller', target: hash.callerKey('acme', 'phone', '+12025550147') },
       limit: { limit: 50, periodSeconds: 60 },
-      reason: override.reason,
+      reasonKey: hash.reasonKey('acme', override.reason),
     });
     expect(bed.bytes).not.toContain('2025550147');
+    expect(bed.bytes).not.toContain(override.reason);
   });
 
   it.each([
     [{ dimension: 'subject', subject: 'c-1' }, 'id:c-1'],
     [{ dimension: 'subject', phone: '+12025550147' }, `phone:${hash.hash('phone', 'acme', '+12025550147')}`],
-    [{ dimension: 'subjectsPerCaller', subject: 'c-1' }, hash.hash('caller', 'acme', 'subject:c-1')],
+    [{ dimension: 'subjectsPerCaller', phone: '+12025550147' }, hash.callerKey('acme', 'phone', '+12025550147')],
     [{ dimension: 'call', callId: 'call-1' }, 'call-1'],
     [{ dimension: 'agent', agent: 'desk' }, 'desk'],
     [{ dimension: 'tenant' }, undefined],
   ])('resets %j', async (of, target) => {
     bed.answer = () => ({ answer: 'updated' });
-    expect((await send('reset', { ...of, reason: 'asked for' })).status).toBe(204);
+    const reason = 'asked for by Ada Lovelace at +12025550199';
+    expect((await send('reset', { ...of, reason })).status).toBe(204);
+    expect(bed.commands.at(-1)?.fields['reasonKey']).toBe(hash.reasonKey('acme', reason));
+    expect(bed.bytes).not.toContain('Lovelace');
     expect(bed.commands.at(-1)?.fields['of']).toEqual({ dimension: of.dimension, ...(target ? { target } : {}) });
   });
 
   it.each([
     ['overrides', { ...override, dimension: 'line' }, 'dimension'],
-    ['overrides', { ...override, subject: 'c-1' }, 'phone'],
+    ['overrides', { ...override, phone: undefined, subject: 'c-1' }, 'subject'],
     ['overrides', { ...override, agent: 'desk' }, 'agent'],
     ['overrides', { ...override, phone: '12' }, 'phone'],
     ['overrides', { ...override, expiresAt: 'tomorrow' }, 'expiresAt'],

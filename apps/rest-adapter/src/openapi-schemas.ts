@@ -29,6 +29,14 @@ const secret = (description: string): Schema => ({ type: 'string', readOnly: tru
 const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
 const time: Schema = { type: 'string', format: 'date-time' };
+/** Why an operator does something. */
+const reason: Schema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 500,
+  writeOnly: true,
+  description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
+};
 /** Whose limit is meant. */
 const target: Record<string, Schema> = {
   dimension: { enum: LIMIT_DIMENSIONS },
@@ -36,7 +44,7 @@ const target: Record<string, Schema> = {
   subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
   callId: { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$' },
   agent: name,
-  reason: { ...text, description: 'For the record.' },
+  reason,
 };
 
 const counter: Record<string, Schema> = {
@@ -97,13 +105,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   ResetBody: object(['dimension', 'reason'], target),
   UnlockBody: object(['reason'], {
-    reason: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 500,
-      writeOnly: true,
-      description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
-    },
+    reason,
   }),
   PinBody: object(['pin'], {
     pin,
@@ -120,6 +122,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       method: { enum: METHODS },
       subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
       phone,
+      callerPhone: {
+        ...phone,
+        description:
+          'Who calls, in E.164: counted by the limits of callers, apart from callers on the telephone. Without it the request has no caller.',
+      },
       callId,
       pin,
       answers: {

@@ -29,6 +29,8 @@ export type Guessed =
 export interface Guess {
   readonly subject: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'phone'; readonly e164: string };
   readonly callId: string | undefined;
+  /** In E.164: who calls, as the client says. Undefined: the request has no caller. */
+  readonly callerPhone?: string | undefined;
   readonly guessed: Guessed;
 }
 
@@ -51,12 +53,12 @@ export class RequestVerification {
    */
   async execute(agent: AgentPublished, guess: Guess, idempotencyKey: string | undefined): Promise<VerificationDecided> {
     const { tenant } = agent;
-    const { subject, callId, guessed } = guess;
+    const { subject, callId, callerPhone, guessed } = guess;
     const { method } = guessed;
     const commandId = this.#commandId(agent.agent, idempotencyKey);
     const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
     // What was guessed is a part: another guess under the same key is another request, not a repetition.
-    const parts = [method, subject.kind, reference, callId ?? '', ...partsOf(guessed)];
+    const parts = [method, subject.kind, reference, callId ?? '', callerPhone ?? '', ...partsOf(guessed)];
     const content = this.hash.hash('content', tenant, ...parts);
     const underWay = this.#underWay.get(commandId);
     if (underWay !== undefined) {
@@ -73,8 +75,9 @@ export class RequestVerification {
       subjectKind: subject.kind,
       subjectRef: reference,
       ...(callId === undefined ? {} : { callId }),
-      callerKey: this.hash.hash('caller', tenant, subject.kind === 'id' ? `subject:${subject.id}` : subject.e164),
-      callerTail: subject.kind === 'id' ? '' : subject.e164.slice(-2),
+      ...(callerPhone === undefined ? {} : { callerKey: this.hash.callerKey(tenant, 'phone', callerPhone) }),
+      callerTail: callerPhone?.slice(-2) ?? '',
+      subjectIsCaller: subject.kind === 'phone' && subject.e164 === callerPhone,
     };
     this.#underWay.set(commandId, content);
     try {

@@ -25,8 +25,7 @@ export class UnlockController {
     const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
     const subject = readName('subject', subjectId, SUBJECT_PATTERN, SUBJECT_RULE);
     const { reason } = readBody(UnlockBody, raw);
-    // People write names and numbers into reasons: the text goes no further than this.
-    const reasonKey = this.hash.hash('reason', tenant, reason);
+    const reasonKey = this.hash.reasonKey(tenant, reason);
     const commandId = this.manage.commandId();
     await this.manage.execute(message(SubjectUnlockRequested, { commandId, tenant, subject, reasonKey }));
   }

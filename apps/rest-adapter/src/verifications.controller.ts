@@ -36,7 +36,7 @@ export class VerificationsController {
       const violations = askedRules(guessed.answers, agent.policy.knowledge.questions);
       if (violations.length > 0) throw invalid(violations);
     }
-    const decided = await this.#decide(agent, { subject: subjectOf(body), callId: body.callId, guessed }, key, reply);
+    const decided = await this.#decide(agent, guessOf(body, guessed), key, reply);
     return answerOf(decided, agent.policy.tellAttemptsLeft);
   }
 
@@ -82,6 +82,10 @@ export class VerificationsController {
     void reply.headers(headers);
     return decided;
   }
+}
+
+function guessOf(body: VerificationBody, guessed: Guessed): Guess {
+  return { subject: subjectOf(body), callId: body.callId, callerPhone: body.e164CallerPhone(), guessed };
 }
 
 function subjectOf(body: VerificationBody): Guess['subject'] {

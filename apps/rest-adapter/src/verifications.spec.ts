@@ -36,10 +36,11 @@ describe('POST /v1/verifications', () => {
       subjectKind: 'id',
       subjectRef: 'c-1',
       callId: 'call-1',
-      callerKey: hash.hash('caller', 'acme', 'subject:c-1'),
       callerTail: '',
+      subjectIsCaller: false,
       repeatSeconds: 60,
     });
+    expect(requested()['callerKey']).toBeUndefined();
     expect(await bed.unsealed()).toEqual({ pin: '4821', replyKey: expect.stringMatching(/^[\w-]{43}$/) });
   });
 
@@ -49,9 +50,10 @@ describe('POST /v1/verifications', () => {
       expect(requested()).toMatchObject({
         subjectKind: 'phone',
         subjectRef: hash.hash('phone', 'acme', '+12025550147'),
-        callerKey: hash.hash('caller', 'acme', '+12025550147'),
-        callerTail: '47',
+        callerTail: '',
+        subjectIsCaller: false,
       });
+      expect(requested()['callerKey']).toBeUndefined();
     }
   });
 

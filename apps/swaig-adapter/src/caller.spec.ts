@@ -26,7 +26,8 @@ describe('the caller of a call', () => {
           expect(callerIn(field, spelling)).toEqual({
             subjectKind: 'phone',
             subjectRef: hash.hash('phone', 'acme', number),
-            callerKey: hash.hash('caller', 'acme', number),
+            subjectIsCaller: true,
+            callerKey: hash.callerKey('acme', 'phone', number),
             callerTail: number.slice(-2),
           });
         }
@@ -40,8 +41,9 @@ describe('the caller of a call', () => {
     // A key of its own all the same, so that it is limited and counted; no tail, so that it is nobody's known caller.
     expect(caller).toEqual({
       subjectKind: 'phone',
-      subjectRef: hash.hash('phone', 'acme', `caller ${text.trim()}`),
-      callerKey: hash.hash('caller', 'acme', text.trim()),
+      subjectRef: hash.hash('nobody', 'acme', 'caller', text.trim()),
+      subjectIsCaller: false,
+      callerKey: hash.callerKey('acme', 'text', text.trim()),
       callerTail: '',
     });
     expect(again).toEqual(caller);

@@ -14,8 +14,8 @@ const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
 /** Who calls, in the form in which it may leave this process: no telephone number in clear. */
 export type Caller = Pick<
   FieldsOf<VerificationRequested>,
-  'subjectKind' | 'subjectRef' | 'callId' | 'callerKey' | 'callerTail'
->;
+  'subjectKind' | 'subjectRef' | 'subjectIsCaller' | 'callId' | 'callerTail'
+> & { readonly callerKey: string };
 
 /** The caller of a call, and the subject that he wants to be: the customer id where one is given, else his number. */
 export function callerOf({ tenant }: AgentPublished, call: FunctionCall, hash: KeyedHash): Caller {
@@ -23,7 +23,7 @@ export function callerOf({ tenant }: AgentPublished, call: FunctionCall, hash: K
   return {
     ...subjectOf(tenant, call, e164, hash),
     ...(call.callId === '' ? {} : { callId: callIdOf(tenant, call, hash) }),
-    callerKey: hash.hash('caller', tenant, e164 ?? call.caller),
+    callerKey: e164 === undefined ? hash.callerKey(tenant, 'text', call.caller) : hash.callerKey(tenant, 'phone', e164),
     callerTail: e164?.slice(-2) ?? '',
   };
 }
@@ -41,13 +41,16 @@ function subjectOf(
   call: FunctionCall,
   e164: string | undefined,
   hash: KeyedHash,
-): Pick<Caller, 'subjectKind' | 'subjectRef'> {
+): Pick<Caller, 'subjectKind' | 'subjectRef' | 'subjectIsCaller'> {
   const customerId = customerIdOf(call);
   if (customerId === '') {
-    return { subjectKind: 'phone', subjectRef: hash.hash('phone', tenant, e164 ?? `caller ${call.caller}`) };
+    const subjectRef =
+      e164 === undefined ? hash.hash('nobody', tenant, 'caller', call.caller) : hash.hash('phone', tenant, e164);
+    return { subjectKind: 'phone', subjectRef, subjectIsCaller: e164 !== undefined };
   }
-  if (SUBJECT_PATTERN.test(customerId)) return { subjectKind: 'id', subjectRef: customerId };
-  return { subjectKind: 'phone', subjectRef: hash.hash('phone', tenant, `customer ${customerId}`) };
+  if (SUBJECT_PATTERN.test(customerId)) return { subjectKind: 'id', subjectRef: customerId, subjectIsCaller: false };
+  const subjectRef = hash.hash('nobody', tenant, 'customer', customerId);
+  return { subjectKind: 'phone', subjectRef, subjectIsCaller: false };
 }
 
 function callIdOf(tenant: string, { callId }: FunctionCall, hash: KeyedHash): string {

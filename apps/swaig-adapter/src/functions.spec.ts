@@ -203,7 +203,7 @@ describe('request_transfer', () => {
       agent: 'desk',
       callId: 'call-8',
       channel: 'swaig',
-      callerKey: bed.hash.hash('caller', 'acme', PHONE),
+      callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
       callerTail: '23',
     };
     expect(bed.facts).toMatchObject([

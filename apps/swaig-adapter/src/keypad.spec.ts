@@ -81,7 +81,7 @@ describe('a keypad entry', () => {
         callId: 'call-9',
         subjectKind: 'phone',
         subjectRef: bed.hash.hash('phone', 'acme', PHONE),
-        callerKey: bed.hash.hash('caller', 'acme', PHONE),
+        callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
         commandId: expect.stringMatching(/^capture-[0-9a-f]{64}$/) as string,
       },
     ]);
@@ -166,7 +166,14 @@ describe('a keypad entry', () => {
 
 describe('a capture token', () => {
   const tokens = new CaptureTokens(new KeyedHash(new Secret(Buffer.alloc(32, 3).toString('base64url'))));
-  const caller = { subjectKind: 'phone', subjectRef: 'r', callId: 'c', callerKey: 'k', callerTail: '23' } as const;
+  const caller = {
+    subjectKind: 'phone',
+    subjectRef: 'r',
+    callId: 'c',
+    callerKey: 'k',
+    callerTail: '23',
+    subjectIsCaller: true,
+  } as const;
 
   it('is good for five minutes and not a moment longer', () => {
     const token = tokens.issue(exampleAgent('desk', 'acme', 'x'), caller, 1000);

@@ -98,7 +98,7 @@ describe('arguments that claim something', () => {
           repeatSeconds: 60,
           subjectKind: 'phone',
           subjectRef: bed.hash.hash('phone', 'acme', PHONE),
-          callerKey: bed.hash.hash('caller', 'acme', PHONE),
+          callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
           callId: expect.stringMatching(/^call-\d+$/) as string,
         });
       }

@@ -56,7 +56,7 @@ describe('a guess', () => {
       callId: 'call-1',
       subjectKind: 'phone',
       subjectRef: bed.hash.hash('phone', 'acme', PHONE),
-      callerKey: bed.hash.hash('caller', 'acme', PHONE),
+      callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
       callerTail: '23',
       commandId: expect.stringMatching(/^swaig-[0-9a-f]{64}$/) as string,
     });
@@ -68,7 +68,7 @@ describe('a guess', () => {
       expect(await requested({ pin: '4217', customer_id })).toMatchObject({
         subjectKind: 'id',
         subjectRef: 'cust-1',
-        callerKey: bed.hash.hash('caller', 'acme', PHONE),
+        callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
       });
     }
     expect(await requested({ pin: '4217', customer_id: 20017 })).toMatchObject({
@@ -98,7 +98,7 @@ describe('a guess', () => {
     const guest = String(sample('req-docs-webrtc-guest.json')['caller_id_num']);
     const first = await requested({ pin: '4217' }, { caller_id_num: guest });
     expect(first).toMatchObject({
-      callerKey: bed.hash.hash('caller', 'acme', guest),
+      callerKey: bed.hash.callerKey('acme', 'text', guest),
       callerTail: '',
       subjectKind: 'phone',
     });

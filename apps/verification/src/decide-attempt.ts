@@ -73,7 +73,7 @@ export class DecideAttempt {
     }
     const weak = this.changeOwnPin.weaknessOf(opened);
     if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
-    const slot = this.vault.reserve({ tenant: command.tenant, caller: command.callerKey });
+    const slot = this.vault.reserve({ tenant: command.tenant, caller: askerOf(command) });
     if (!slot) return refusal(command, 'unavailable');
     try {
       const { tenant, subjectKind, subjectRef, method } = command;
@@ -254,9 +254,14 @@ function levelOf(
   }
 }
 
+/** For the order of hashes: requests without a caller are told apart by their subject. */
+function askerOf({ callerKey, subjectKind, subjectRef }: VerificationAdmitted): string {
+  return callerKey ?? `${subjectKind}:${subjectRef}`;
+}
+
 /**
- * Who has no number cannot be told from others who have none: nobody of them becomes a known caller. Over REST the number is
- * the subject's, whoever asks: taken for a caller's, it would let anybody spend the owner's lane.
+ * Callers without a number share one key, so none of them may become a recognized caller. Over REST the number is what an
+ * API client says: it counts for limits, and never as the caller's telephone.
  */
 function callerOf({ channel, callerKey, callerTail }: VerificationAdmitted): string | undefined {
   return channel === 'rest' || callerTail === '' ? undefined : callerKey;
@@ -283,8 +288,7 @@ function fact(
       ...(subject.id === undefined ? {} : { subject: subject.id }),
       subjectKey: subject.guardKey,
       ...(command.callId === undefined ? {} : { callId: command.callId }),
-      callerKey: command.callerKey,
-      callerTail: command.callerTail,
+      ...(command.callerKey === undefined ? {} : { callerKey: command.callerKey, callerTail: command.callerTail }),
       verificationId: attempt.attemptId,
       commandId: command.commandId,
       method: command.method,

@@ -18,7 +18,12 @@ export function refundOf(command: VerificationAdmitted, decided: VerificationDec
 
 /** Asks the limiter to take back what it let through. It does so once for a command, however often it is asked. */
 export function refund(command: VerificationAdmitted): Outgoing {
-  const { commandId, tenant, agent, subjectKind, subjectRef, callId, callerKey } = command;
-  const fields = { commandId, tenant, agent, subjectKind, subjectRef, callerKey };
-  return { message: message(LimitRefundRequested, { ...fields, ...(callId === undefined ? {} : { callId }) }) };
+  const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller, callId, callerKey } = command;
+  return {
+    message: message(LimitRefundRequested, {
+      ...{ commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller },
+      ...(callId === undefined ? {} : { callId }),
+      ...(callerKey === undefined ? {} : { callerKey }),
+    }),
+  };
 }

@@ -99,6 +99,7 @@ async function open() {
       subjectRef: 'alice',
       callId: 'call-1',
       callerKey: 'c'.repeat(64),
+      subjectIsCaller: false,
       callerTail: '23',
       ...fields,
     } as const;

@@ -160,6 +160,7 @@ export class TestBed {
       subjectKind: 'id',
       subjectRef: 'alice',
       callerKey: 'c'.repeat(64),
+      subjectIsCaller: false,
       callerTail: '23',
       ...more,
     } as const;

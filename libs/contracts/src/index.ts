@@ -12,3 +12,4 @@ export * from './error-codes.js';
 export * from './dead-letter.js';
 export * from './queries.js';
 export * from './limits.js';
+export * from './limit-counters.js';

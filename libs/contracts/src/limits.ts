@@ -1,5 +1,8 @@
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsISO8601,
@@ -13,17 +16,20 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { Message } from './message.js';
-import { IsName } from './names.js';
+import { IsName, IsSubjectId } from './names.js';
 import { Limit, LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
-import { TOPICS } from './topics.js';
-import { GuessDescribed, type VerificationAdmitted } from './verification.js';
+import { REPLY, TOPICS } from './topics.js';
+import { CHANNELS, METHODS, Quota, StandingLimit, type Channel, type Method } from './verification.js';
+
+const HEX_64 = /^[0-9a-f]{64}$/;
 
 /** Whose limit a command is about. */
 export class LimitTarget {
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   /**
    * Absent: everybody in the dimension. Of `caller` and `subjectsPerCaller` the caller's keyed hash, of `subject`
-   * `id:` or `phone:` and its reference, of `call` the call's id, of `agent` its name. Never a telephone number.
+   * `id:` or `phone:` and its reference, of `call` the call's id, of `agent` its name. Never a telephone number. It means
+   * the counters of this name over every channel.
    */
   @IsOptional() @IsString() @Length(1, 300) target?: string;
 }
@@ -37,13 +43,14 @@ abstract class LimitCommand extends Message {
   }
 }
 
-/** Sets a limit apart from the policy, for a time and with a reason. */
+/** Sets a limit apart from the policy, for a time and with a reason, of which only the keyed hash goes further. */
 export class LimitOverrideRequested extends LimitCommand {
   static readonly type = 'limit.override-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
   @ValidateNested() @Type(() => LimitTarget) of!: LimitTarget;
   @ValidateNested() @Type(() => Limit) limit!: Limit;
-  @IsString() @Length(1, 500) reason!: string;
+  /** As in {@link SubjectUnlockRequested}: people write names and numbers into reasons. */
+  @Matches(HEX_64) reasonKey!: string;
   @IsISO8601() expiresAt!: string;
 }
 
@@ -52,7 +59,8 @@ export class LimitResetRequested extends LimitCommand {
   static readonly type = 'limit.reset-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
   @ValidateNested() @Type(() => LimitTarget) of!: LimitTarget;
-  @IsString() @Length(1, 500) reason!: string;
+  /** As in {@link LimitOverrideRequested}. */
+  @Matches(HEX_64) reasonKey!: string;
 }
 
 /** Asks for the state of the limiter, as far as it is the tenant's. */
@@ -68,26 +76,94 @@ export class LimitRefundRequested extends Message {
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
   @IsName() agent!: string;
-  @IsIn(['id', 'phone']) subjectKind!: VerificationAdmitted['subjectKind'];
+  @IsIn(CHANNELS) channel!: Channel;
+  @IsIn(['id', 'phone']) subjectKind!: 'id' | 'phone';
   @Length(1, 128) subjectRef!: string;
+  @IsBoolean() subjectIsCaller!: boolean;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
-  @Matches(/^[0-9a-f]{64}$/) callerKey!: string;
+  @IsOptional() @Matches(HEX_64) callerKey?: string;
   get partitionKey(): string {
     return this.tenant;
   }
 }
 
+/** What a request that brings no guess is for. `enrolment`: a new PIN or new answers, by the administrator. */
+export const LIMITED_ACTIONS = ['function', 'call_state', 'introspection', 'enrolment'] as const;
+export type LimitedAction = (typeof LIMITED_ACTIONS)[number];
+
 /**
- * Guesses alike that a front door has refused by itself, because a limit that had refused before them still stood: for the
- * record and for the limiter's signals. Told on the topic of the guesses, so that it comes to the copy that sees the others.
+ * Asks whether a request that brings no guess may be carried out: a function without a secret, a question, an enrolment.
+ * Each counts, also when the platform delivers it again.
  */
-export class RefusalsCounted extends GuessDescribed {
+export class LimitRequested extends Message {
+  static readonly type = 'limit.requested.v1';
+  static readonly topic = TOPICS.requests.name;
+  @Length(8, 128) commandId!: string;
+  @IsName() tenant!: string;
+  /** Absent for an enrolment: that is the administrator's. */
+  @IsOptional() @IsName() agent?: string;
+  @IsIn(CHANNELS) channel!: Channel;
+  @IsIn(LIMITED_ACTIONS) action!: LimitedAction;
+  @IsOptional() @IsString() @Length(1, 256) callId?: string;
+  /** Only of an enrolment. */
+  @IsOptional() @IsSubjectId() subject?: string;
+
+  get partitionKey(): string {
+    return this.callId === undefined ? this.commandId : `${this.tenant}:call:${this.callId}`;
+  }
+}
+
+/** The answer to {@link LimitRequested}. */
+export class LimitDecided extends Message {
+  static readonly type = 'limit.decided.v1';
+  static readonly topic = REPLY;
+  @Length(8, 128) commandId!: string;
+  /** `unavailable`: nothing was decided, so nothing may happen. */
+  @IsIn(['admitted', 'rate_limited', 'unavailable']) outcome!: 'admitted' | 'rate_limited' | 'unavailable';
+  /** Set for `rate_limited`: whole seconds until the next request can pass. */
+  @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
+  /** Set for `rate_limited`, for the adapter's own memory. */
+  @IsOptional() @ValidateNested() @Type(() => StandingLimit) limitedBy?: StandingLimit;
+  /** Only for REST, and only of the asker's own quotas. With `rate_limited`: the one that refused. */
+  @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
+
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
+/**
+ * Requests of one kind that an adapter refused by itself, because a limit that had refused before was still reached: for the
+ * record and for the limiter's signals. Published on the topic of the guesses, so that it comes to the copy that sees the
+ * others.
+ */
+export class RefusalsCounted extends Message {
   static readonly type = 'limit.refusals-counted.v1';
   static readonly topic = TOPICS.requests.name;
-  /** The same whenever the same refusals are told again. Absent: from a front door of an older release. */
-  @IsOptional() @IsUUID() countId?: string;
+  /** The same whenever the same refusals are published again. */
+  @IsUUID() countId!: string;
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   @IsInt() @Min(1) count!: number;
+  @Length(8, 128) commandId!: string;
+  @IsName() tenant!: string;
+  @IsOptional() @IsName() agent?: string;
+  @IsIn(CHANNELS) channel!: Channel;
+  @IsOptional() @IsString() @Length(1, 256) callId?: string;
+  /** As in the guess; absent for requests that bring none. */
+  @IsOptional() @IsIn(METHODS) method?: Method;
+  @IsOptional() @IsIn(['id', 'phone']) subjectKind?: 'id' | 'phone';
+  @IsOptional() @Length(1, 128) subjectRef?: string;
+  @IsOptional() @IsBoolean() subjectIsCaller?: boolean;
+  @IsOptional() @Matches(HEX_64) callerKey?: string;
+  @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
+  /** As in {@link LimitRequested}; absent for guesses. */
+  @IsOptional() @IsIn(LIMITED_ACTIONS) action?: LimitedAction;
+  @IsOptional() @IsSubjectId() subject?: string;
+
+  get partitionKey(): string {
+    if (this.subjectRef !== undefined) return `${this.tenant}:${this.subjectKind}:${this.subjectRef}`;
+    return this.callId === undefined ? this.commandId : `${this.tenant}:call:${this.callId}`;
+  }
 }
 
 /** Tells the limiter of an attack that another service has seen. */

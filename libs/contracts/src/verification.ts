@@ -40,20 +40,28 @@ export interface Violation {
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
-/** What a front door tells of a guess, besides what was guessed: telephone numbers appear only as keyed hashes. */
+export const CHANNELS = ['swaig', 'rest'] as const;
+/** By which adapter a request came. What is named over one of them never counts as the same name over the other. */
+export type Channel = (typeof CHANNELS)[number];
+
+/** What an adapter says of a guess, besides what was guessed: telephone numbers appear only as keyed hashes. */
 export abstract class GuessDescribed extends Message {
   /** Idempotency key end to end: the same id within the time of its repetition gets the stored answer and costs no attempt. */
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
   @IsName() agent!: string;
-  @IsIn(['swaig', 'rest']) channel!: 'swaig' | 'rest';
+  @IsIn(CHANNELS) channel!: Channel;
   @IsIn(METHODS) method!: Method;
   /** `id`: `subjectRef` is the tenant's id of the subject. `phone`: it is the keyed hash of the number. */
   @IsIn(['id', 'phone']) subjectKind!: 'id' | 'phone';
   @Length(1, 128) subjectRef!: string;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
-  /** Keyed hash of tenant and caller number (or of whatever the platform sent as the caller). */
-  @Matches(HEX_64) callerKey!: string;
+  /**
+   * `KeyedHash.callerKey` of who calls. Absent: the request has no caller, as over REST when it brings no `callerPhone`.
+   */
+  @IsOptional() @Matches(HEX_64) callerKey?: string;
+  /** The subject was found by the caller's own number, so the caller asks about nobody else. */
+  @IsBoolean() subjectIsCaller!: boolean;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
 

@@ -62,6 +62,33 @@ export class KeyedHash {
     return this.hash('guard', tenant, kind, ref);
   }
 
+  /**
+   * The name of who calls, in messages and events.
+   * @param kind `phone`: `value` is the number in E.164. `text`: it is what the platform said instead of a number; empty for
+   * callers who show nothing, who therefore share one name
+   */
+  callerKey(tenant: string, kind: 'phone' | 'text', value: string): string {
+    return this.hash('caller', tenant, kind, value);
+  }
+
+  /** A command as limiter and adapters name it to each other. */
+  limitCommand(tenant: string, commandId: string): string {
+    return this.short('limit command', tenant, commandId);
+  }
+
+  /** A subject that a caller asks about, as limiter and adapters name it to each other. */
+  limitMember(tenant: string, kind: 'id' | 'phone', ref: string): string {
+    return this.short('limit member', tenant, kind, ref);
+  }
+
+  /**
+   * What is kept of the reason that an operator gives. People write names and telephone numbers into reasons, so the words
+   * stay where they were written: whoever has them can show that they were these.
+   */
+  reasonKey(tenant: string, reason: string): string {
+    return this.hash('reason', tenant, reason);
+  }
+
   /** The first 64 bits of the hash as a signed number, in decimal digits: for sets of a few that a row has to hold. */
   short(purpose: string, ...parts: string[]): string {
     return BigInt.asIntN(64, BigInt(`0x${this.hash(purpose, ...parts).slice(0, 16)}`)).toString();

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import {
   message,
   VerificationDecided,
-  type AgentPublished,
   type LimitDimension,
+  type Policy,
   type RefusalsCounted,
   type StandingLimit,
 } from '@countersign/contracts';
@@ -13,9 +13,9 @@ import { ManualClock } from '@countersign/testing';
 import { StandingRefusals, type Described } from './standing-refusals.js';
 
 const HASH = new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url')));
-/** Only its policy is looked at, and only whether it is the same one. */
-const agentWith = (policy: object): AgentPublished => ({ policy }) as unknown as AgentPublished;
-const AGENT = agentWith({});
+/** Only whether it is the same one is looked at. */
+const policyWith = (policy: object): Policy => policy as Policy;
+const POLICY = policyWith({});
 
 let clock: ManualClock;
 let counted: RefusalsCounted[];
@@ -48,6 +48,7 @@ const guessOf = (more: Partial<Described> = {}): Described => ({
   subjectRef: 'alice',
   callId: 'call-1',
   callerKey: 'c'.repeat(64),
+  subjectIsCaller: false,
   callerTail: '23',
   ...more,
 });
@@ -58,10 +59,10 @@ function refuse(limitedBy: StandingLimit, more: Partial<Described> = {}, quotas?
   refusals.asking(guess);
   const answer = { commandId: guess.commandId, outcome: 'rate_limited', level: 'none', retryAfterSeconds: 1 } as const;
   const decided = message(VerificationDecided, { ...answer, limitedBy, ...(quotas && { quotas }) });
-  refusals.learn(AGENT, guess, decided, clock.now());
+  refusals.learn(POLICY, guess, decided, clock.now());
 }
 
-const memberOf = (subject: string): string => HASH.short('limit member', 'acme', `id:${subject}`);
+const memberOf = (subject: string): string => HASH.limitMember('acme', 'id', subject);
 
 describe('a limit that has refused', () => {
   it.each<[LimitDimension, Partial<Described>, Partial<Described>]>([
@@ -72,58 +73,58 @@ describe('a limit that has refused', () => {
     ['tenant', { subjectRef: 'bob', callerKey: 'd'.repeat(64) }, { tenant: 'other' }],
   ])('refuses on what is about the same %s, and nothing else', (dimension, same, other) => {
     refuse({ dimension, retryMs: 3_000 });
-    expect(refusals.find(AGENT, guessOf(same))).toMatchObject({ outcome: 'rate_limited', retryAfterSeconds: 3 });
-    expect(refusals.find(AGENT, guessOf(other))).toBeUndefined();
+    expect(refusals.find(POLICY, guessOf(same))).toMatchObject({ outcome: 'rate_limited', retryAfterSeconds: 3 });
+    expect(refusals.find(POLICY, guessOf(other))).toBeUndefined();
   });
 
   it('never refuses longer than the limiter said, and tells what is left of it', () => {
     refuse({ dimension: 'caller', retryMs: 2_500 });
     clock.advance(1_600);
-    expect(refusals.find(AGENT, guessOf())?.retryAfterSeconds).toBe(1);
+    expect(refusals.find(POLICY, guessOf())?.retryAfterSeconds).toBe(1);
     clock.advance(899);
-    expect(refusals.find(AGENT, guessOf())).toBeDefined();
+    expect(refusals.find(POLICY, guessOf())).toBeDefined();
     clock.advance(1);
-    expect(refusals.find(AGENT, guessOf())).toBeUndefined();
+    expect(refusals.find(POLICY, guessOf())).toBeUndefined();
     expect(refusals.size).toBe(0);
   });
 
   it('is asked again after five seconds, because it may have been reset', () => {
     refuse({ dimension: 'caller', retryMs: 60_000 });
     clock.advance(4_999);
-    expect(refusals.find(AGENT, guessOf())?.retryAfterSeconds).toBe(56);
+    expect(refusals.find(POLICY, guessOf())?.retryAfterSeconds).toBe(56);
     clock.advance(1);
-    expect(refusals.find(AGENT, guessOf())).toBeUndefined();
+    expect(refusals.find(POLICY, guessOf())).toBeUndefined();
   });
 
   it('is asked again when the policy is another', () => {
     refuse({ dimension: 'caller', retryMs: 60_000 });
-    expect(refusals.find(agentWith({}), guessOf())).toBeUndefined();
+    expect(refusals.find(policyWith({}), guessOf())).toBeUndefined();
   });
 
   it('refuses no repetition of what was let through, and every one of what it has refused', () => {
     const passed = guessOf();
     refusals.asking(passed);
     const decided = { commandId: passed.commandId, outcome: 'rejected', level: 'none' } as const;
-    refusals.learn(AGENT, passed, message(VerificationDecided, decided), clock.now());
+    refusals.learn(POLICY, passed, message(VerificationDecided, decided), clock.now());
     const refused = guessOf();
     refuse({ dimension: 'caller', retryMs: 60_000 }, refused);
-    expect(refusals.find(AGENT, passed)).toBeUndefined();
-    expect(refusals.find(AGENT, refused)).toBeDefined();
+    expect(refusals.find(POLICY, passed)).toBeUndefined();
+    expect(refusals.find(POLICY, refused)).toBeDefined();
   });
 
   it('refuses no repetition of what another front door has let through', () => {
     const [there, fresh] = [guessOf(), guessOf()];
-    const passed = [HASH.short('limit command', 'acme', there.commandId)];
+    const passed = [HASH.limitCommand('acme', there.commandId)];
     for (const dimension of ['caller', 'call'] as const) refuse({ dimension, retryMs: 60_000, passed });
-    expect(refusals.find(AGENT, there)).toBeUndefined();
-    expect(refusals.find(AGENT, fresh)).toBeDefined();
+    expect(refusals.find(POLICY, there)).toBeUndefined();
+    expect(refusals.find(POLICY, fresh)).toBeDefined();
   });
 
   it('of several tells the one that opens last', () => {
     refuse({ dimension: 'caller', retryMs: 1_000 });
     refuse({ dimension: 'call', retryMs: 4_000 });
     refuse({ dimension: 'subject', retryMs: 2_000 });
-    expect(refusals.find(AGENT, guessOf())?.retryAfterSeconds).toBe(4);
+    expect(refusals.find(POLICY, guessOf())?.retryAfterSeconds).toBe(4);
   });
 
   it('lets a caller go on with the subjects it has met, and refuses every new one', () => {
@@ -131,22 +132,22 @@ describe('a limit that has refused', () => {
       { dimension: 'subjectsPerCaller', retryMs: 9_000, met: ['alice', 'bob'].map(memberOf) },
       { subjectRef: 'eve' },
     );
-    for (const subjectRef of ['alice', 'bob']) expect(refusals.find(AGENT, guessOf({ subjectRef }))).toBeUndefined();
-    for (const subjectRef of ['eve', 'x', 'y']) expect(refusals.find(AGENT, guessOf({ subjectRef }))).toBeDefined();
+    for (const subjectRef of ['alice', 'bob']) expect(refusals.find(POLICY, guessOf({ subjectRef }))).toBeUndefined();
+    for (const subjectRef of ['eve', 'x', 'y']) expect(refusals.find(POLICY, guessOf({ subjectRef }))).toBeDefined();
   });
 
   it('of which nobody said whom the caller has met stays with the limiter', () => {
     refuse({ dimension: 'subjectsPerCaller', retryMs: 9_000 });
-    expect(refusals.find(AGENT, guessOf())).toBeUndefined();
+    expect(refusals.find(POLICY, guessOf())).toBeUndefined();
   });
 
   it("tells the asker what is left of the asker's own quota", () => {
     const quota = { name: 'agent', limit: 600, periodSeconds: 60, left: 0, resetSeconds: 4 } as const;
     refuse({ dimension: 'agent', retryMs: 4_000 }, {}, [quota]);
     clock.advance(2_500);
-    expect(refusals.find(AGENT, guessOf())?.quotas).toEqual([{ ...quota, resetSeconds: 2 }]);
+    expect(refusals.find(POLICY, guessOf())?.quotas).toEqual([{ ...quota, resetSeconds: 2 }]);
     refuse({ dimension: 'caller', retryMs: 5_000 });
-    expect(refusals.find(AGENT, guessOf())?.quotas).toBeUndefined();
+    expect(refusals.find(POLICY, guessOf())?.quotas).toBeUndefined();
   });
 });
 
@@ -155,7 +156,7 @@ describe('what was refused here', () => {
 
   it('is handed to the limiter in full, told apart by caller and subject', async () => {
     refuse({ dimension: 'caller', retryMs: 60_000 });
-    for (let n = 0; n < 300; n++) refusals.find(AGENT, guessOf({ subjectRef: `s-${n % 3}` }));
+    for (let n = 0; n < 300; n++) refusals.find(POLICY, guessOf({ subjectRef: `s-${n % 3}` }));
     await refusals.flush();
     expect(counted.map(({ subjectRef, count, dimension }) => [subjectRef, count, dimension])).toEqual([
       ['s-0', 100, 'caller'],
@@ -169,7 +170,7 @@ describe('what was refused here', () => {
 
   it('is counted in full and told apart up to a bound, whatever is asked about', async () => {
     refuse({ dimension: 'caller', retryMs: 60_000 });
-    for (let n = 0; n < 5_000; n++) refusals.find(AGENT, guessOf({ subjectRef: `s-${n}` }));
+    for (let n = 0; n < 5_000; n++) refusals.find(POLICY, guessOf({ subjectRef: `s-${n}` }));
     await refusals.flush();
     expect(counted.length).toBe(65);
     expect(total()).toBe(5_000);
@@ -178,9 +179,9 @@ describe('what was refused here', () => {
   it('stays counted when it cannot be handed over', async () => {
     refuse({ dimension: 'caller', retryMs: 60_000 });
     down = true;
-    refusals.find(AGENT, guessOf());
+    refusals.find(POLICY, guessOf());
     await expect(refusals.flush()).rejects.toThrow('down');
-    refusals.find(AGENT, guessOf());
+    refusals.find(POLICY, guessOf());
     down = false;
     await refusals.flush();
     expect(counted.map(({ count }) => count)).toEqual([1, 1]);
@@ -188,10 +189,10 @@ describe('what was refused here', () => {
 
   it('is told again under the same ids when nobody said that it was heard', async () => {
     refuse({ dimension: 'caller', retryMs: 60_000 });
-    for (const subjectRef of ['alice', 'bob']) refusals.find(AGENT, guessOf({ subjectRef }));
+    for (const subjectRef of ['alice', 'bob']) refusals.find(POLICY, guessOf({ subjectRef }));
     unheard = true;
     for (let n = 0; n < 3; n++) await expect(refusals.flush()).rejects.toThrow('unheard');
-    refusals.find(AGENT, guessOf());
+    refusals.find(POLICY, guessOf());
     unheard = false;
     await refusals.flush();
     const told = new Map(counted.map(({ countId, count }) => [countId, count]));
@@ -228,14 +229,14 @@ it('refuses nothing that no limit refused before, in any sequence', () => {
             // The subject 0 is the one that everybody has met.
             (one.dimension !== 'subjectsPerCaller' || subject !== 0),
         );
-        const found = memory.find(AGENT, guess);
+        const found = memory.find(POLICY, guess);
         if (found && !holds) return false;
         if (found || refusedFor === undefined) continue;
         memory.asking(guess);
         const { commandId } = guess;
         const limitedBy = { dimension, retryMs: refusedFor, met: [memberOf('s-0')] };
         const decided = message(VerificationDecided, { commandId, outcome: 'rate_limited', level: 'none', limitedBy });
-        memory.learn(AGENT, guess, decided, clock.now());
+        memory.learn(POLICY, guess, decided, clock.now());
         known.push({ caller, subject, dimension, until: clock.now() + refusedFor, asked: clock.now() });
       }
       return true;

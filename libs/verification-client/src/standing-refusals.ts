@@ -1,20 +1,34 @@
 import { randomUUID } from 'node:crypto';
 import {
+  limitCountersOf,
   message,
   RefusalsCounted,
-  VerificationDecided,
-  type AgentPublished,
   type FieldsOf,
-  type GuessDescribed,
+  type LimitCounter,
+  type LimitDecided,
   type LimitDimension,
+  type LimitedRequest,
+  type Method,
+  type Policy,
   type Quota,
   type StandingLimit,
+  type VerificationDecided,
 } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/sealing';
 import { RecentIds, type Clock } from '@countersign/service';
 
-/** A guess as a front door knows it before it is sealed. */
-export type Described = FieldsOf<GuessDescribed>;
+/** A request as an adapter knows it: a guess before it is sealed, or a request that brings none. */
+export interface Described extends LimitedRequest {
+  readonly commandId: string;
+  readonly callerTail?: string | undefined;
+  readonly method?: Method | undefined;
+}
+
+/** A refusal from memory. */
+export type Refused = Pick<LimitDecided, 'retryAfterSeconds' | 'quotas'> & { readonly outcome: 'rate_limited' };
+
+/** What the limiter answers, as far as it is learnt from. */
+type Learnt = Pick<FieldsOf<VerificationDecided>, 'limitedBy' | 'quotas'> & { readonly outcome: string };
 
 /** What the limiter said, and until when it need not be asked again. */
 interface Standing {
@@ -23,7 +37,7 @@ interface Standing {
   readonly met: ReadonlySet<string> | undefined;
   readonly passed: ReadonlySet<string> | undefined;
   /** The policy that it was decided by: another one may decide otherwise. */
-  readonly policy: AgentPublished['policy'];
+  readonly policy: Policy | undefined;
   readonly asksAgainAt: number;
   /** When the limit lets one more pass. */
   readonly opensAt: number;
@@ -81,22 +95,22 @@ export class StandingRefusals {
   }
 
   /** The refusal of the strictest limit that stands, counted; undefined: the limiter has to be asked. */
-  find(agent: AgentPublished, described: Described): VerificationDecided | undefined {
+  find(policy: Policy | undefined, described: Described): Refused | undefined {
     // What was let through is answered again for free, also while its caller is over a limit: the services know.
     if (this.#standing.size === 0 || this.#passed.has(described.commandId)) return undefined;
     const now = this.clock.now();
     let strictest: { readonly name: string; readonly standing: Standing } | undefined;
-    for (const [dimension, target] of targetsOf(described)) {
-      const name = nameOf(described, dimension, target);
+    for (const counter of limitCountersOf(described)) {
+      const name = nameOf(described, counter);
       const standing = this.#standing.get(name);
       if (standing === undefined) continue;
-      if (standing.asksAgainAt <= now || standing.policy !== agent.policy) this.#standing.delete(name);
-      else if (standing.met?.has(this.#member(described)) || this.#hasPassed(standing, described)) continue;
+      if (standing.asksAgainAt <= now || standing.policy !== policy) this.#standing.delete(name);
+      else if (this.#isMet(standing, described) || this.#hasPassed(standing, described)) continue;
       else if (strictest === undefined || standing.opensAt > strictest.standing.opensAt) strictest = { name, standing };
     }
     if (strictest === undefined) return undefined;
     this.#count(strictest.name, strictest.standing, described);
-    return refusal(described, strictest.standing, now);
+    return refusal(strictest.standing, now);
   }
 
   /** To be called before the limiter is asked: the command may pass even if nobody hears of it. */
@@ -109,16 +123,16 @@ export class StandingRefusals {
    * @param askedAt when it was asked, by the clock: from then on the limiter's times count, so that they end early
    * rather than late
    */
-  learn(agent: AgentPublished, described: Described, decided: VerificationDecided, askedAt: number): void {
+  learn(policy: Policy | undefined, described: Described, decided: Learnt, askedAt: number): void {
     if (decided.outcome !== 'rate_limited') return;
     this.#passed.delete(described.commandId);
     const { limitedBy: limit, quotas } = decided;
     if (limit === undefined) return;
     const { dimension, retryMs } = limit;
-    const target = targetsOf(described).find(([one]) => one === dimension)?.[1];
+    const counter = limitCountersOf(described).find((one) => one.dimension === dimension);
     // Without the list, only the limiter knows whom the caller has met.
-    if (target === undefined || (dimension === 'subjectsPerCaller' && limit.met === undefined)) return;
-    const name = nameOf(described, dimension, target);
+    if (counter === undefined || (dimension === 'subjectsPerCaller' && limit.met === undefined)) return;
+    const name = nameOf(described, counter);
     if (this.#standing.size >= MOST_STANDING && !this.#standing.has(name)) {
       const [first] = this.#standing.keys();
       if (first !== undefined) this.#standing.delete(first);
@@ -128,7 +142,7 @@ export class StandingRefusals {
       quota: quotas?.find((quota) => quota.name === dimension),
       met: limit.met && new Set(limit.met),
       passed: limit.passed && new Set(limit.passed),
-      policy: agent.policy,
+      policy,
       asksAgainAt: askedAt + Math.min(retryMs, HOLD_MS),
       opensAt: askedAt + retryMs,
       tallies: 0,
@@ -147,7 +161,7 @@ export class StandingRefusals {
   #count(name: string, standing: Standing, described: Described): void {
     this.observe(standing.limit.dimension);
     const { callerKey, subjectKind, subjectRef } = described;
-    const pair = `${name} ${callerKey} ${subjectKind}:${subjectRef}`;
+    const pair = JSON.stringify([name, callerKey, subjectKind, subjectRef]);
     // Who names ever new subjects is counted on, and no longer told apart.
     const tallyName = this.#tallies.has(pair) || standing.tallies < MOST_PAIRS ? pair : name;
     const tally = this.#tallies.get(tallyName);
@@ -174,57 +188,45 @@ export class StandingRefusals {
 
   /** Whether the command was let through by any front door: this one may not have been asked, or have been restarted. */
   #hasPassed({ passed }: Standing, { tenant, commandId }: Described): boolean {
-    return passed !== undefined && passed.has(this.hash.short('limit command', tenant, commandId));
+    return passed !== undefined && passed.has(this.hash.limitCommand(tenant, commandId));
   }
 
-  #member({ tenant, subjectKind, subjectRef }: Described): string {
-    return this.hash.short('limit member', tenant, `${subjectKind}:${subjectRef}`);
+  #isMet({ met }: Standing, { tenant, subjectKind, subjectRef }: Described): boolean {
+    if (met === undefined || subjectKind === undefined || subjectRef === undefined) return false;
+    return met.has(this.hash.limitMember(tenant, subjectKind, subjectRef));
   }
 }
 
-/** What each limit counts, of a guess. */
-function targetsOf({
-  callerKey,
-  callId,
-  subjectKind,
-  subjectRef,
-  agent,
-  tenant,
-}: Described): [LimitDimension, string][] {
-  return [
-    ['caller', callerKey],
-    ...(callId === undefined ? [] : [['call', callId] satisfies [LimitDimension, string]]),
-    ['subject', `${subjectKind}:${subjectRef}`],
-    ['agent', agent],
-    ['tenant', tenant],
-    ['subjectsPerCaller', callerKey],
-  ];
+/** Each part is a field of its own. Agents of a tenant may have different limits for the same caller. */
+function nameOf({ tenant, agent }: Described, { dimension, channel, kind, value }: LimitCounter): string {
+  return JSON.stringify([tenant, agent, dimension, channel, kind, value]);
 }
 
-/** Agents of a tenant may have different limits for the same caller. */
-function nameOf({ tenant, agent }: Described, dimension: LimitDimension, target: string): string {
-  return `${tenant} ${agent} ${dimension} ${target}`;
-}
-
-function refusal({ commandId }: Described, { opensAt, quota }: Standing, now: number): VerificationDecided {
+function refusal({ opensAt, quota }: Standing, now: number): Refused {
   const retryAfterSeconds = Math.max(1, Math.ceil((opensAt - now) / 1000));
-  return message(VerificationDecided, {
-    commandId,
+  return {
     outcome: 'rate_limited',
-    level: 'none',
     retryAfterSeconds,
     ...(quota === undefined ? {} : { quotas: [{ ...quota, resetSeconds: retryAfterSeconds }] }),
-  });
+  };
 }
 
 function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
-  const { commandId, tenant, agent, channel, method, subjectKind, subjectRef, callId, callerKey, callerTail } =
-    described;
-  return message(RefusalsCounted, {
-    ...{ commandId, tenant, agent, channel, method, subjectKind, subjectRef, callerKey, callerTail },
-    ...(callId === undefined ? {} : { callId }),
-    countId: randomUUID(),
-    dimension,
-    count,
-  });
+  const { commandId, tenant, channel, ...optional } = described;
+  const counted = message(RefusalsCounted, { commandId, tenant, channel, countId: randomUUID(), dimension, count });
+  const { agent, callId, method, subjectKind, subjectRef, subjectIsCaller, callerKey, callerTail } = optional;
+  const { action, subject } = optional;
+  const more = {
+    agent,
+    callId,
+    method,
+    subjectKind,
+    subjectRef,
+    subjectIsCaller,
+    callerKey,
+    callerTail,
+    action,
+    subject,
+  };
+  return Object.assign(counted, Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)));
 }

@@ -1,10 +1,10 @@
 import {
   bindingOf,
   message,
+  VerificationDecided,
   VerificationRequested,
   type AgentPublished,
   type FieldsOf,
-  type VerificationDecided,
 } from '@countersign/contracts';
 import { createReplyKey, type Sealer } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
@@ -35,14 +35,14 @@ export class VerificationClient {
     guess: Omit<FieldsOf<VerificationRequested>, 'sealed'>,
     submitted: Readonly<Record<string, unknown>>,
   ): Promise<VerificationDecided> {
-    const refused = this.refusals.find(agent, guess);
-    if (refused) return refused;
+    const refused = this.refusals.find(agent.policy, guess);
+    if (refused) return message(VerificationDecided, { commandId: guess.commandId, level: 'none', ...refused });
     const replyKey = createReplyKey();
     const sealed = await this.sealer.seal({ ...submitted, replyKey }, bindingOf(VerificationRequested, guess));
     this.refusals.asking(guess);
     const askedAt = this.clock.now();
     const decided = await this.ask(message(VerificationRequested, { ...guess, sealed }));
-    this.refusals.learn(agent, guess, decided, askedAt);
+    this.refusals.learn(agent.policy, guess, decided, askedAt);
     return believeSuccess(decided, replyKey);
   }
 }

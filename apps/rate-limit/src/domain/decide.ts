@@ -8,7 +8,7 @@ import { checkLog, hitAt, keepNewest } from './sliding-log.js';
 export interface Counter extends Members {
   /** When the newest were let through, oldest first, in milliseconds since 1970. */
   readonly hits: readonly number[];
-  /** Of a caller: the newest commands that were let through, oldest first. Of other keys: empty. */
+  /** The newest commands that were admitted and are held here, oldest first; see {@link commandKeyOf}. */
   readonly commands: readonly string[];
   /** When each of them was, in milliseconds since 1970; as long as `commands`. */
   readonly commandsAt: readonly number[];
@@ -36,13 +36,16 @@ export const REPEAT_SECONDS = 86_400;
 
 /** One request, as the limiter sees it. */
 export interface Question {
-  /** In the order of the dimensions; the first is the caller's. */
+  /** In the order of the dimensions. */
   readonly checks: readonly Check[];
   /** Hash of the command's id. */
   readonly command: string;
-  /** For how long the same command passes again for free: as long as its answer is kept. At most {@link REPEAT_SECONDS}. */
+  /**
+   * For how long the same command passes again for free: as long as its answer is kept. At most {@link REPEAT_SECONDS}; 0:
+   * each time that it comes it counts.
+   */
   readonly repeatSeconds: number;
-  /** Hash of the subject, which the caller meets. */
+  /** Hash of the subject that the caller asks about; anything where there is no limit of subjects. */
   readonly member: string;
 }
 
@@ -64,8 +67,8 @@ export interface Decision {
 }
 
 /**
- * One decision over all limits of a request. All or nothing: who is refused by one spends none. A command that was let
- * through passes again for free as long as its answer is kept, if it is among the caller's newest {@link EXACT_LIMIT}. The
+ * One decision over all limits of a request. All or nothing: who is refused by one spends none. A command that was
+ * admitted passes again for free as long as its answer is kept, if it is among the newest {@link EXACT_LIMIT} of its row. The
  * strictest is told: before it nothing can pass.
  * The store's SQL function is held equal to this one by the contract suite.
  * @param counters is changed when the request is let through
@@ -73,7 +76,8 @@ export interface Decision {
 export function decide(counters: Map<string, Counter>, question: Question, now: number): Decision {
   const of = (key: string): Counter => counters.get(key) ?? NEW_COUNTER;
   const verdicts = question.checks.map((check) => ({ check, verdict: checkOne(of(check.key), question, check, now) }));
-  if (isRepeated(of(question.checks[0]?.key ?? ''), question, now)) {
+  const commandKey = commandKeyOf(question);
+  if (commandKey !== undefined && isRepeated(of(commandKey), question, now)) {
     return { admitted: true, refusedBy: undefined, shadowed: [], near: [] };
   }
   const over = verdicts.filter(({ verdict }) => !verdict.admitted);
@@ -88,9 +92,10 @@ export function decide(counters: Map<string, Counter>, question: Question, now: 
   if (strictest) return { admitted: false, refusedBy: strictest, shadowed, near: [] };
   const passed = verdicts.filter(({ verdict }) => verdict.admitted);
   for (const { check } of passed) counters.set(check.key, spendOne(of(check.key), question, check, now));
-  // Also of a caller who is over a limit that only reports: its repetition is free, and can be given back.
-  const caller = question.checks[0]?.key;
-  if (caller !== undefined) counters.set(caller, { ...of(caller), ...withCommand(of(caller), question, now) });
+  // Also where a limit that only reports would have refused: the repetition is free, and can be given back.
+  if (commandKey !== undefined) {
+    counters.set(commandKey, { ...of(commandKey), ...withCommand(of(commandKey), question, now) });
+  }
   const near = passed
     .filter(({ check, verdict }) => verdict.used >= 0 && comesNear(verdict.used, mostOf(check.rule)))
     .map(({ check }) => check.dimension);
@@ -109,12 +114,21 @@ export function left(
   return { left: Math.max(0, rule.limit - live.length), resetMs };
 }
 
+/** Whose rows hold commands: those of agents and tenants are shared by too many. */
+const HOLDS_COMMANDS: readonly LimitDimension[] = ['caller', 'call', 'subject'];
+
+/** The key of the row that holds a command: of its caller, else of its call, else of its subject. Undefined: none does. */
+export function commandKeyOf({ checks, repeatSeconds }: Question): string | undefined {
+  if (repeatSeconds === 0) return undefined;
+  return checks.find(({ dimension }) => HOLDS_COMMANDS.includes(dimension))?.key;
+}
+
 function mostOf(rule: Rule): number {
   return rule.limit > EXACT_LIMIT ? burstOf(rule) : rule.limit;
 }
 
-function isRepeated(caller: Counter, { command, repeatSeconds }: Question, now: number): boolean {
-  const at = caller.commandsAt[caller.commands.lastIndexOf(command)];
+function isRepeated(row: Counter, { command, repeatSeconds }: Question, now: number): boolean {
+  const at = row.commandsAt[row.commands.lastIndexOf(command)];
   return at !== undefined && at > now - repeatSeconds * 1000;
 }
 

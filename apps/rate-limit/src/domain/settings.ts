@@ -8,7 +8,8 @@ export interface Override {
   readonly target: string;
   readonly limit: number;
   readonly periodSeconds: number;
-  readonly reason: string;
+  /** Keyed hash of the reason that was given. */
+  readonly reasonKey: string;
 }
 
 /** What holds beside the policies, for one tenant. */

@@ -1,6 +1,6 @@
-import { type GuessDescribed, type LimitDimension } from '@countersign/contracts';
+import { type LimitCounter } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/sealing';
-import { LimitKeys } from '../ports.js';
+import { LimitKeys, type SubjectReference } from '../ports.js';
 
 /** Names of agents and tenants that are kept, because they come with every request. */
 const MOST_KEPT = 10_000;
@@ -13,32 +13,35 @@ export class HashedLimitKeys extends LimitKeys {
     super();
   }
 
-  override subjectKey({
-    tenant,
-    subjectKind,
-    subjectRef,
-  }: Pick<GuessDescribed, 'tenant' | 'subjectKind' | 'subjectRef'>): string {
+  override subjectKey({ tenant, subjectKind, subjectRef }: SubjectReference): string {
     return this.hash.subjectKey(tenant, subjectKind, subjectRef);
   }
 
-  override key(dimension: LimitDimension, tenant: string, target: string): string {
-    // A caller's row holds its subjects too.
-    const of = dimension === 'subjectsPerCaller' ? 'caller' : dimension;
-    if (of !== 'agent' && of !== 'tenant') return this.#uuid(of, tenant, target);
-    const name = `${of}:${tenant}:${target}`;
-    const kept = this.#kept.get(name) ?? this.#uuid(of, tenant, of === 'tenant' ? tenant : target);
+  override key(tenant: string, counter: LimitCounter): string {
+    const { dimension, channel, kind, value } = counter;
+    if (dimension !== 'agent' && dimension !== 'tenant') {
+      // A caller's row holds its subjects too.
+      return this.#uuid(dimension === 'subjectsPerCaller' ? 'caller' : dimension, tenant, channel, kind, value);
+    }
+    const name = JSON.stringify([tenant, dimension, channel, kind, value]);
+    const kept = this.#kept.get(name) ?? this.#uuid(dimension, tenant, channel, kind, value);
     if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
     this.#kept.set(name, kept);
     return kept;
   }
 
-  override short(purpose: 'command' | 'member', tenant: string, value: string): string {
-    return this.hash.short(`limit ${purpose}`, tenant, value);
+  override command(tenant: string, commandId: string): string {
+    return this.hash.limitCommand(tenant, commandId);
   }
 
-  #uuid(of: string, tenant: string, target: string): string {
-    const hex = this.hash.hash(`limit ${of}`, tenant, target);
-    const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)];
-    return parts.join('-');
+  override member({ tenant, subjectKind, subjectRef }: SubjectReference): string {
+    return this.hash.limitMember(tenant, subjectKind, subjectRef);
+  }
+
+  /** Each part is a field of its own under the hash, so that no value can spell another kind or another channel. */
+  #uuid(...parts: readonly string[]): string {
+    const hex = this.hash.hash('limit', ...parts);
+    const groups = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)];
+    return groups.join('-');
   }
 }

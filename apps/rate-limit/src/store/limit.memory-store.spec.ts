@@ -8,7 +8,7 @@ describe('the in-memory limit store', () => {
     const store = new MemoryLimitStore(clock);
     return Promise.resolve({
       store,
-      reset: (...what) => Promise.resolve(store.reset(...what)),
+      reset: (dimension, key) => Promise.resolve(store.reset(dimension, [key])),
       advance: (seconds) => Promise.resolve(clock.advance(seconds * 1000)),
     });
   });

@@ -1,6 +1,6 @@
 import { type LimitDimension } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
-import { decide, left, NEW_COUNTER, type Check, type Counter, type Question } from '../domain/decide.js';
+import { commandKeyOf, decide, left, NEW_COUNTER, type Check, type Counter, type Question } from '../domain/decide.js';
 import { liveMembers } from '../domain/distinct.js';
 import { increment } from '../domain/gcra.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
@@ -36,19 +36,21 @@ export class MemoryLimitStore extends LimitStore {
     return Promise.resolve(liveMembers(this.#counters.get(key) ?? NEW_COUNTER, this.clock.now(), rule));
   }
 
-  override passed(callerKey: string, withinSeconds: number): Promise<readonly string[]> {
-    const { commands, commandsAt } = this.#counters.get(callerKey) ?? NEW_COUNTER;
+  override passed(key: string, withinSeconds: number): Promise<readonly string[]> {
+    const { commands, commandsAt } = this.#counters.get(key) ?? NEW_COUNTER;
     const since = this.clock.now() - withinSeconds * 1000;
     return Promise.resolve(commands.filter((_, at) => (commandsAt[at] ?? 0) > since));
   }
 
-  override refund({ checks, command }: Question): Promise<boolean> {
-    const caller = checks[0] && this.#of(checks[0]);
-    const place = caller?.commands.lastIndexOf(command) ?? -1;
-    const at = caller?.commandsAt[place];
-    if (caller === undefined || checks[0] === undefined || at === undefined) return Promise.resolve(false);
-    const [commands, commandsAt] = [caller.commands.toSpliced(place, 1), caller.commandsAt.toSpliced(place, 1)];
-    this.#counters.set(checks[0].key, { ...caller, commands, commandsAt });
+  override refund(question: Question): Promise<boolean> {
+    const { checks, command } = question;
+    const key = commandKeyOf({ ...question, repeatSeconds: 1 });
+    const row = this.#of({ key: key ?? '' });
+    const place = row.commands.lastIndexOf(command);
+    const at = row.commandsAt[place];
+    if (key === undefined || at === undefined) return Promise.resolve(false);
+    const [commands, commandsAt] = [row.commands.toSpliced(place, 1), row.commandsAt.toSpliced(place, 1)];
+    this.#counters.set(key, { ...row, commands, commandsAt });
     for (const check of checks.filter(({ dimension }) => dimension !== 'subjectsPerCaller')) {
       const counter = this.#of(check);
       const hit = counter.hits.indexOf(at);
@@ -61,7 +63,11 @@ export class MemoryLimitStore extends LimitStore {
   }
 
   /** What the settings' twin does in the same transaction as its fact. */
-  reset(dimension: LimitDimension, key: string): void {
+  reset(dimension: LimitDimension, keys: readonly string[]): void {
+    for (const key of keys) this.#reset(dimension, key);
+  }
+
+  #reset(dimension: LimitDimension, key: string): void {
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
     const { members, seen, membersTat, hits, commands, commandsAt, tat } = NEW_COUNTER;
     const reset =

@@ -1,37 +1,10 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { LIMIT_DIMENSIONS, type LimitDimension } from '@countersign/contracts';
-import { type Check, type Question } from '../domain/decide.js';
-import { type Rule } from '../domain/rule.js';
-import { type LimitStore, type StoreDecision } from '../ports.js';
+import { type StoreDecision } from '../ports.js';
+import { requestsWithoutCaller } from './caller-less.contract.js';
+import { number, questionOf, times, type LimitBed } from './limit.bed.js';
 
-export interface LimitBed {
-  readonly store: LimitStore;
-  reset(dimension: LimitDimension, key: string): Promise<void>;
-  advance(seconds: number): Promise<void>;
-}
-
-const WIDE: Rule = { limit: 1_000_000, periodSeconds: 60 };
-const TEN: Rule = { limit: 10, periodSeconds: 60 };
-
-export const number = (): string => String(randomInt(2 ** 47));
-
-/** A question over all limits; those that are not named are wide. */
-export function questionOf(
-  keys: Partial<Record<LimitDimension, string>>,
-  rules: Partial<Record<LimitDimension, Rule>> = {},
-  more: Partial<Question> & { readonly shadow?: readonly LimitDimension[] } = {},
-): Question {
-  const { shadow = [], ...question } = more;
-  const caller = keys.caller ?? randomUUID();
-  const checks = LIMIT_DIMENSIONS.map((dimension): Check => ({
-    dimension,
-    key:
-      dimension === 'subjectsPerCaller' ? caller : dimension === 'caller' ? caller : (keys[dimension] ?? randomUUID()),
-    rule: rules[dimension] ?? WIDE,
-    shadow: shadow.includes(dimension),
-  }));
-  return { checks, command: number(), repeatSeconds: 60, member: number(), ...question };
-}
+const TEN = { limit: 10, periodSeconds: 60 };
 
 /** What every limit store promises; run on the twin and on PostgreSQL. */
 export function limitStoreContract(open: () => Promise<LimitBed>): void {
@@ -42,11 +15,6 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
 
   const ask = (...parts: Parameters<typeof questionOf>): Promise<StoreDecision> =>
     bed.store.admit(questionOf(...parts));
-  const times = async <T>(count: number, work: () => Promise<T>): Promise<T[]> => {
-    const all: T[] = [];
-    for (let n = 0; n < count; n++) all.push(await work());
-    return all;
-  };
 
   it.each(LIMIT_DIMENSIONS)('admits exactly ten of two hundred requests that arrive at once: %s', async (dimension) => {
     const key = randomUUID();
@@ -237,6 +205,8 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     const decisions = await times(11, () => ask(keys, rules));
     expect(decisions.map(({ admitted }) => admitted)).toEqual([...Array.from({ length: 10 }, () => true), false]);
   });
+
+  requestsWithoutCaller(() => bed);
 
   it('forgets what was used when it is reset', async () => {
     const caller = randomUUID();

@@ -9,7 +9,8 @@ import { decide, type Counter } from '../domain/decide.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
 import { OutboxFactLog } from './fact.log.js';
 import { PostgresLimitStore } from './limit.store.js';
-import { limitStoreContract, number, questionOf } from './limit.store.contract.js';
+import { number, questionOf } from './limit.bed.js';
+import { limitStoreContract } from './limit.store.contract.js';
 import { PostgresSettingsStore } from './settings.store.js';
 
 // Thousands of statements, on machines that do other work beside them.
@@ -66,7 +67,7 @@ const fact = (): FactRecorded =>
 describe('the PostgreSQL limit store', () => {
   limitStoreContract(() => {
     const settings = new PostgresSettingsStore(databases[0] as Database, () => undefined);
-    const reset = (dimension: LimitDimension, key: string): Promise<void> => settings.reset(dimension, key, fact());
+    const reset = (dimension: LimitDimension, key: string): Promise<void> => settings.reset(dimension, [key], fact());
     return Promise.resolve({ store: storeOf(0), reset, advance });
   });
 
@@ -180,47 +181,6 @@ describe('the PostgreSQL limit store', () => {
     expect(await kept()).toBe(0);
   });
 
-  it('decides for a copy of the release before, which says nothing of repetitions', async () => {
-    const key = randomUUID();
-    const decide = (): Promise<{ admitted: boolean }[]> =>
-      query(
-        `SELECT admitted FROM rate_limit.decide(ARRAY[$1]::uuid[], '{7}', '{1}', '{1,0,0,0,0,0}', '{1,1,1,1,1,1}',
-           '{10000,1,1,1,1,1}', '{1,1,1,1,1,1}', '{f,f,f,f,f,f}')`,
-        [key],
-      );
-    expect(await decide()).toEqual([{ admitted: true }]);
-    await advance(50, [key]);
-    expect(await decide()).toEqual([{ admitted: true }]);
-    const [row] = await query<{ n: number }>('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [
-      key,
-    ]);
-    expect(row?.n).toBe(1);
-  });
-
-  it('keeps what the release before has counted, its commands too', async () => {
-    const test = await createTestDatabase();
-    const open = (count: number): Promise<Database> =>
-      openDatabase({
-        ...{ url: test.url, schema: 'rate_limit', applicationName: 'test' },
-        migrations: RATE_LIMIT_MIGRATIONS.slice(0, count),
-      });
-    const before = await open(RATE_LIMIT_MIGRATIONS.length - 1);
-    const caller = randomUUID();
-    await before.query(
-      `INSERT INTO rate_limit.counters (key, hits, commands, expires_ms)
-       SELECT $1, ARRAY[now], '{7}', now + 60000 FROM (SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now) t`,
-      [caller],
-    );
-    await before.close();
-    const after = await open(RATE_LIMIT_MIGRATIONS.length);
-    const store = new PostgresLimitStore(after);
-    const rules = { caller: { limit: 1, periodSeconds: 600 } };
-    expect((await store.admit(questionOf({ caller }, rules, { command: '7' }))).admitted).toBe(true);
-    expect((await store.admit(questionOf({ caller }, rules))).refusedBy?.dimension).toBe('caller');
-    await after.close();
-    await test.drop();
-  });
-
   it('writes the time of the database into facts', async () => {
     const one = fact();
     await new OutboxFactLog(databases[0] as Database, () => undefined).record([one]);
@@ -233,7 +193,7 @@ describe('the PostgreSQL limit store', () => {
 
 describe('the PostgreSQL settings store', () => {
   const open = (): PostgresSettingsStore => new PostgresSettingsStore(databases[0] as Database, () => undefined);
-  const override = { dimension: 'caller', target: '', limit: 3, periodSeconds: 60, reason: 'a trial' } as const;
+  const override = { dimension: 'caller', target: '', limit: 3, periodSeconds: 60, reasonKey: 'e'.repeat(64) } as const;
 
   it('keeps an override until it ends, and counts every change', async () => {
     const store = open();
@@ -264,10 +224,10 @@ describe('the PostgreSQL settings store', () => {
       query('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
     const unwritable = Object.assign(fact(), { factId: 'no UUID' });
     const before = await open().version();
-    await expect(open().reset('caller', caller, unwritable)).rejects.toThrow();
+    await expect(open().reset('caller', [caller], unwritable)).rejects.toThrow();
     expect([await used(), await open().version()]).toEqual([[{ n: 1 }], before]);
     const once = fact();
-    await open().reset('caller', caller, once);
+    await open().reset('caller', [caller], once);
     expect(await used()).toEqual([{ n: 0 }]);
     const { changes, resets } = await open().version();
     expect([changes === before.changes, resets === before.resets]).toEqual([false, false]);

@@ -60,8 +60,8 @@ export class PostgresLimitStore extends LimitStore {
     return row ? liveMembers(row, Number(row.now), rule) : [];
   }
 
-  override async passed(callerKey: string, withinSeconds: number): Promise<readonly string[]> {
-    const values = [callerKey, withinSeconds];
+  override async passed(key: string, withinSeconds: number): Promise<readonly string[]> {
+    const values = [key, withinSeconds];
     const rows = await this.database.prepared<Pick<Counter, 'commands'>>('rate_limit.passed', PASSED, values);
     return rows[0]?.commands ?? [];
   }

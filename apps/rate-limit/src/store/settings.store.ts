@@ -10,14 +10,14 @@ interface OverrideRow {
   readonly target: string;
   readonly quota: number;
   readonly period_seconds: number;
-  readonly reason: string;
+  readonly reason_key: string;
   readonly ends_ms: number;
 }
 
-const OVERRIDE = `INSERT INTO rate_limit.overrides (tenant, dimension, target, quota, period_seconds, reason, expires_at)
+const OVERRIDE = `INSERT INTO rate_limit.overrides (tenant, dimension, target, quota, period_seconds, reason_key, expires_at)
   SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz WHERE $7::timestamptz > clock_timestamp()
   ON CONFLICT (tenant, dimension, target) DO UPDATE SET quota = EXCLUDED.quota,
-    period_seconds = EXCLUDED.period_seconds, reason = EXCLUDED.reason, expires_at = EXCLUDED.expires_at
+    period_seconds = EXCLUDED.period_seconds, reason_key = EXCLUDED.reason_key, expires_at = EXCLUDED.expires_at
   RETURNING tenant`;
 const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
   VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
@@ -25,8 +25,8 @@ const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
     WHERE s.until < clock_timestamp() + make_interval(secs => $2::float8 / 2)
   RETURNING tenant`;
 
-const RESET_SUBJECTS = `UPDATE rate_limit.counters SET members = '{}', seen = '{}', members_tat = 0 WHERE key = $1`;
-const RESET = `UPDATE rate_limit.counters SET hits = '{}', commands = '{}', commands_at = '{}', tat = 0 WHERE key = $1`;
+const RESET_SUBJECTS = `UPDATE rate_limit.counters SET members = '{}', seen = '{}', members_tat = 0 WHERE key = ANY ($1::uuid[])`;
+const RESET = `UPDATE rate_limit.counters SET hits = '{}', commands = '{}', commands_at = '{}', tat = 0 WHERE key = ANY ($1::uuid[])`;
 
 /** Overrides and tightened tenants in PostgreSQL. Every change counts the version up, in its transaction. */
 export class PostgresSettingsStore extends SettingsStore {
@@ -59,8 +59,15 @@ export class PostgresSettingsStore extends SettingsStore {
     const of = (tenant: string): TenantSettings => settings.get(tenant) ?? { overrides: [], stricterUntil: 0 };
     for (const { tenant, ends_ms } of stricter) settings.set(tenant, { ...of(tenant), stricterUntil: ends_ms });
     for (const row of overrides) {
-      const { dimension, target, quota: limit, period_seconds: periodSeconds, reason, ends_ms: endsAt } = row;
-      const one = { dimension, target, limit, periodSeconds, reason, endsAt };
+      const {
+        dimension,
+        target,
+        quota: limit,
+        period_seconds: periodSeconds,
+        reason_key: reasonKey,
+        ends_ms: endsAt,
+      } = row;
+      const one = { dimension, target, limit, periodSeconds, reasonKey, endsAt };
       settings.set(row.tenant, { ...of(row.tenant), overrides: [...of(row.tenant).overrides, one] });
     }
     return settings;
@@ -71,9 +78,9 @@ export class PostgresSettingsStore extends SettingsStore {
     override: Override & { readonly expiresAt: string },
     fact: FactRecorded,
   ): Promise<boolean> {
-    const { dimension, target, limit, periodSeconds, reason, expiresAt } = override;
+    const { dimension, target, limit, periodSeconds, reasonKey, expiresAt } = override;
     return this.#change(tenant, fact, async (tx) => {
-      const values = [tenant, dimension, target, limit, periodSeconds, reason, expiresAt];
+      const values = [tenant, dimension, target, limit, periodSeconds, reasonKey, expiresAt];
       return (await tx.query(OVERRIDE, values)).length > 0;
     });
   }
@@ -82,9 +89,9 @@ export class PostgresSettingsStore extends SettingsStore {
     return this.#change(tenant, fact, async (tx) => (await tx.query(TIGHTEN, [tenant, seconds])).length > 0);
   }
 
-  override async reset(dimension: LimitDimension, key: string, fact: FactRecorded): Promise<void> {
+  override async reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void> {
     await this.#change(fact.tenant, fact, async (tx) => {
-      await tx.query(dimension === 'subjectsPerCaller' ? RESET_SUBJECTS : RESET, [key]);
+      await tx.query(dimension === 'subjectsPerCaller' ? RESET_SUBJECTS : RESET, [keys]);
       await tx.query('UPDATE rate_limit.version SET resets = resets + 1');
       return true;
     });
