@@ -79,6 +79,27 @@ describe('a caller who changes the PIN', () => {
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
+  it.each([['5501'], [PIN], [OTHER]])(
+    'has nothing hashed for a repeated command, the new PIN being %s',
+    async (newPin) => {
+      const { command, verify, vault } = await open();
+      const first = await command(PIN, {}, newPin);
+      const reply = await verify.execute(first);
+      let asked = 0;
+      const counted = (work: 'placeAmong' | 'prepare'): void => {
+        const real = vault[work].bind(vault) as (...parts: unknown[]) => Promise<never>;
+        vault[work] = (...parts: unknown[]) => {
+          asked++;
+          return real(...parts);
+        };
+      };
+      counted('placeAmong');
+      counted('prepare');
+      for (let n = 0; n < 100; n++) expect(await verify.execute(first)).toEqual(reply);
+      expect(asked).toBe(0);
+    },
+  );
+
   it('is not told of a change that was cut off between verdict and enrolment', async () => {
     const { command, verify, subjects, guess } = await open();
     const cut = await command(PIN, {}, OTHER);

@@ -1,15 +1,16 @@
 import { message, VerificationDecided, type VerificationAdmitted, type Violation } from '@countersign/contracts';
 import { weakness } from './domain/pin-rules.js';
-import { type EnrolPin } from './enrol-pin.js';
+import { type EnrolPin, type PinRequest } from './enrol-pin.js';
 import { type OpenedCommand } from './open-command.js';
 import { type FoundSubject, type SubjectStore } from './ports.js';
 
 type Refused = { readonly violations: Violation[] };
 
 /**
- * Puts a new PIN in the place of the one that a caller has just shown to know. Requests without a new PIN pass through.
- * The guess is decided like any other; rules that speak of the subject (its numbers, its latest PINs) are held against
- * the new PIN only after a success, or else anybody could ask for them without spending a try.
+ * Replaces the PIN that a caller has just shown to know with a new one. Requests without a new PIN pass through. The attempt is
+ * decided like any other. Rules about the subject (its numbers, its latest PINs) are applied to the new PIN only after the
+ * current one was right, or anybody could probe them without spending an attempt. What they say is stored with the verdict:
+ * they cost up to five hashes, and a repeated command must cost none, because no limit counts it.
  */
 export class ChangeOwnPin {
   constructor(
@@ -25,7 +26,22 @@ export class ChangeOwnPin {
   }
 
   /**
-   * Enrols the new PIN after a success.
+   * The rule about this subject that the new PIN breaks. To be applied once for an attempt, when its PIN was right, and to be
+   * stored with its verdict.
+   * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
+   */
+  async ruleAgainst(
+    command: VerificationAdmitted,
+    { newPin }: OpenedCommand,
+    { id }: FoundSubject,
+  ): Promise<Refused | undefined> {
+    if (newPin === undefined || id === undefined) return undefined;
+    const rule = await this.enrolPin.ruleAgainst(requestOf(command, newPin, id));
+    return rule === undefined ? undefined : refused(rule);
+  }
+
+  /**
+   * Enrols the new PIN after a success, unless a rule spoke against it.
    * @param subject as it was when the PIN was compared: a PIN that came into force since then stays
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable: the verdict stands, and the command is answered by {@link repeat}
    */
@@ -36,17 +52,11 @@ export class ChangeOwnPin {
     reply: VerificationDecided,
   ): Promise<VerificationDecided> {
     const { id, credential } = subject;
-    if (newPin === undefined || reply.outcome !== 'verified') return reply;
+    if (!isChange(newPin, reply)) return reply;
     if (id === undefined || credential === undefined) return undone(reply);
-    const result = await this.enrolPin.execute({
-      commandId: command.commandId,
-      tenant: command.tenant,
-      subject: id,
-      pin: textOf(newPin),
-      mustChange: false,
-      by: 'caller',
-      replaces: credential.version,
-    });
+    const request = requestOf(command, newPin, id);
+    // The rules were applied to it with this version in force; another version is not replaced.
+    const result = await this.enrolPin.execute({ ...request, replaces: credential.version, checked: true });
     if (typeof result === 'object') return message(VerificationDecided, { ...reply, ...refused(result.rule) });
     switch (result) {
       case 'created':
@@ -59,28 +69,32 @@ export class ChangeOwnPin {
   }
 
   /**
-   * The answer to a command that had its verdict before: the one that it had, where it is known. What speaks against the
-   * new PIN still does. Cut off between verdict and change, the caller has to ask again.
-   * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
+   * The answer to a command that had its verdict before: the one that it had. Nothing is hashed, however often it comes.
+   * Interrupted between verdict and change, the caller has to ask again.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async repeat(
     command: VerificationAdmitted,
     { newPin }: OpenedCommand,
     reply: VerificationDecided,
   ): Promise<VerificationDecided> {
-    if (newPin === undefined || reply.outcome !== 'verified') return reply;
-    const { commandId, tenant } = command;
-    const subject = reply.subjectId ?? '';
-    const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
-    if (enrolled?.repeated === true) return changed(reply);
-    const pin = textOf(newPin);
-    const rule = await this.enrolPin.ruleAgainst({ commandId, tenant, subject, pin, mustChange: false, by: 'caller' });
-    return rule === undefined ? undone(reply) : message(VerificationDecided, { ...reply, ...refused(rule) });
+    if (!isChange(newPin, reply)) return reply;
+    const enrolled = await this.subjects.enrolled(command.commandId, command.tenant, reply.subjectId ?? '', 'pin');
+    return enrolled?.repeated === true ? changed(reply) : undone(reply);
   }
+}
+
+function requestOf({ commandId, tenant }: VerificationAdmitted, newPin: unknown, subject: string): PinRequest {
+  return { commandId, tenant, subject, pin: textOf(newPin), mustChange: false, by: 'caller' };
 }
 
 /** '' is no PIN, and is refused as one. */
 const textOf = (newPin: unknown): string => (typeof newPin === 'string' ? newPin : '');
+
+/** Whether a new PIN has to come into force: the current one was right, and no rule speaks against the new one. */
+function isChange(newPin: unknown, { outcome, violations }: VerificationDecided): boolean {
+  return newPin !== undefined && outcome === 'verified' && violations === undefined;
+}
 
 function refused(rule: string): Refused {
   return { violations: [{ field: 'newPin', rule }] };

@@ -138,7 +138,8 @@ export class DecideAttempt {
     const right = await this.#compare(counted);
     if (right === undefined) return this.#close(counted, 'unavailable');
     if (right && attempt.granted) {
-      return this.#close(counted, 'verified', levelOf(command, subject, attempt, knowledge));
+      const broken = await this.changeOwnPin.ruleAgainst(command, counted.opened, subject);
+      return this.#close(counted, 'verified', levelOf(command, subject, attempt, knowledge), broken);
     }
     if (attempt.disabled) return this.#close(counted, 'disabled');
     return this.#close(counted, attempt.left > 0 ? 'rejected' : 'locked');
@@ -164,7 +165,12 @@ export class DecideAttempt {
     }
   }
 
-  async #close(counted: CountedCommand, outcome: Outcome, level: Level = 'none'): Promise<VerificationDecided> {
+  async #close(
+    counted: CountedCommand,
+    outcome: Outcome,
+    level: Level = 'none',
+    broken: Pick<VerificationDecided, 'violations'> = {},
+  ): Promise<VerificationDecided> {
     const { command, opened, subject, attempt } = counted;
     const verified = outcome === 'verified';
     const call =
@@ -181,6 +187,7 @@ export class DecideAttempt {
       ...(outcome === 'rejected' && subject.id === undefined && this.#discloses(command)
         ? { unknownSubject: true }
         : {}),
+      ...broken,
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
       fact(command, subject, attempt, kind, more);

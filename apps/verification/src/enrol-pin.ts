@@ -13,6 +13,8 @@ export interface PinRequest {
   readonly by: 'administrator' | 'caller';
   /** The only version that it may take the place of: what the caller has shown to know. Absent: whatever is in force. */
   readonly replaces?: number;
+  /** {@link EnrolPin.ruleAgainst} found nothing with the version in force that it replaces. */
+  readonly checked?: true;
 }
 
 /** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
@@ -73,7 +75,9 @@ export class EnrolPin {
   }
 
   /** Against what is known of the subject: its numbers and its latest PINs. `inForce`: it is the one in force, and may be. */
-  async #held({ pin, by }: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; inForce: boolean }> {
+  async #held(request: PinRequest, enrolled: Enrolled): Promise<{ rule: string | undefined; inForce: boolean }> {
+    const { pin, by, checked } = request;
+    if (checked === true) return { rule: undefined, inForce: false };
     const rule = ownDataWeakness(pin, enrolled.phones);
     if (rule !== undefined) return { rule, inForce: false };
     const place = await this.vault.placeAmong(pin, enrolled.inForce);
