@@ -4,7 +4,6 @@ import { Keyring, KeyedHash, Secret } from '@countersign/sealing';
 import { credentialContext, phoneTag, profileContext } from '@countersign/stored-secrets';
 
 const CHUNK = 5_000;
-const TENANT = 'bench';
 const PIN = '83729164';
 
 /** Some of the subjects that were written, as they call. */
@@ -20,6 +19,7 @@ export async function storeSubjects(
   keys: { readonly ring: string; readonly identifier: string },
   rows: number,
   callers: number,
+  tenant = 'bench',
 ): Promise<StoredCallers> {
   const keyring = new Keyring(new Secret(keys.ring));
   const identifier = new KeyedHash(new Secret(keys.identifier));
@@ -41,7 +41,7 @@ export async function storeSubjects(
       const row = (subject: string): string[] =>
         credentialContext({
           kind: 'pin',
-          tenant: TENANT,
+          tenant,
           subject,
           version: 1,
           cap: 50,
@@ -58,9 +58,9 @@ export async function storeSubjects(
          SELECT $4, id, 'pin', 1, $5, wrapped, 50, 'epoch' FROM r`,
         [
           ids,
-          ids.map((id) => keyring.wrap('{}', profileContext(TENANT, id, 1)).bytes),
+          ids.map((id) => keyring.wrap('{}', profileContext(tenant, id, 1)).bytes),
           ids.map((id) => keyring.wrap(JSON.stringify([phc]), row(id)).bytes),
-          TENANT,
+          tenant,
           keyring.first,
         ],
       );
@@ -73,11 +73,11 @@ export async function storeSubjects(
       `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
        SELECT $1, key, id, tag FROM unnest($2::text[], $3::text[], $4::text[]) AS r(key, id, tag)`,
       [
-        TENANT,
-        calling.map(({ phone }) => identifier.hash('phone', TENANT, phone)),
+        tenant,
+        calling.map(({ phone }) => identifier.hash('phone', tenant, phone)),
         calling.map(({ subject }) => subject),
         calling.map(({ phone, subject }) =>
-          phoneTag(identifier, TENANT, identifier.hash('phone', TENANT, phone), subject, 1),
+          phoneTag(identifier, tenant, identifier.hash('phone', tenant, phone), subject, 1),
         ),
       ],
     );

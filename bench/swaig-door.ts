@@ -9,11 +9,12 @@ export interface Guess {
 }
 
 /** What a caller hears, as a word. */
-export type Heard = 'verified' | 'refused' | 'rejected' | 'locked' | 'unavailable';
+export type Heard = 'verified' | 'not verified' | 'refused' | 'rejected' | 'locked' | 'unavailable';
 
 /** How each answer can be told from the others. */
 const MARKS: readonly (readonly [string, Heard])[] = [
   ['"verified":true', 'verified'],
+  ['is not verified', 'not verified'],
   ['too many requests', 'refused'],
   ['does not match', 'rejected'],
   ['connect you to a person', 'locked'],
@@ -37,9 +38,17 @@ export class SwaigDoor {
 
   /** Each guess is a call of its own. @throws Error when the answer is none that a caller may hear */
   guess({ phone, pin, customerId }: Guess): Promise<Heard> {
-    const argument = { pin, ...(customerId === undefined ? {} : { customer_id: customerId }) };
+    return this.#call('verify_pin', phone, { pin, ...(customerId === undefined ? {} : { customer_id: customerId }) });
+  }
+
+  /** Calls `verification_status` in a call of its own, which needs no hash. @throws Error as {@link guess} */
+  status(phone: string): Promise<Heard> {
+    return this.#call('verification_status', phone, {});
+  }
+
+  #call(functionName: string, phone: string, argument: Readonly<Record<string, string>>): Promise<Heard> {
     const body = JSON.stringify({
-      function: 'verify_pin',
+      function: functionName,
       argument: { parsed: [argument], raw: JSON.stringify(argument) },
       call_id: randomUUID(),
       ai_session_id: randomUUID(),
