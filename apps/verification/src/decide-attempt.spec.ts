@@ -112,8 +112,11 @@ describe('a guess at a PIN', () => {
     const { change, enrol, guess, vault } = await open(0);
     await change('alice', {});
     await enrol('alice', PIN);
-    const held = [vault.reserve({ tenant: 'acme', caller: 'c' }), vault.reserve({ tenant: 'acme', caller: 'c' })];
-    expect(vault.reserve({ tenant: 'acme', caller: 'c' })).toBeUndefined();
+    const held = [
+      vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' }),
+      vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' }),
+    ];
+    expect(vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' })).toBeUndefined();
     expect(await guess(OTHER)).toMatchObject({ outcome: 'unavailable' });
     for (const slot of held) slot?.release();
     expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });

@@ -73,7 +73,7 @@ export class DecideAttempt {
     }
     const weak = this.changeOwnPin.weaknessOf(opened);
     if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
-    const slot = this.vault.reserve({ tenant: command.tenant, caller: askerOf(command) });
+    const slot = this.vault.reserve({ tenant: command.tenant, agent: command.agent, caller: askerOf(command) });
     if (!slot) return refusal(command, 'unavailable');
     try {
       const { tenant, subjectKind, subjectRef, method } = command;

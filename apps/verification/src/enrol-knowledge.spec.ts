@@ -81,7 +81,7 @@ describe('answers', () => {
     const counts: number[] = [];
     const reserve = vault.reserve.bind(vault);
     vault.reserve = () => {
-      const slot = reserve({ tenant: 'acme', caller: 'c' });
+      const slot = reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
       return (
         slot && {
           ...slot,

@@ -38,7 +38,7 @@ export class EnrolKnowledge {
     if (enrolled.repeated) return 'updated';
     const normal = this.#normalized(tenant, answers);
     if (!(normal instanceof Map)) return normal;
-    const wrap = await this.vault.prepareAnswers(normal);
+    const wrap = await this.vault.prepareAnswers(normal, tenant);
     // Whoever enrols answers replaces all of them: what came in between is replaced too.
     for (let replaces = enrolled.version; ;) {
       const credential = {

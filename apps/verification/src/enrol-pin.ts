@@ -70,7 +70,7 @@ export class EnrolPin {
       mustChange,
       cap: capOf(pin.length),
       by,
-      wrap: await this.vault.prepare(pin, enrolled.inForce, same),
+      wrap: await this.vault.prepare(pin, tenant, enrolled.inForce, same),
     });
   }
 

@@ -27,7 +27,7 @@ function contextOf(deadline: number): BusContext {
 describe('what a guess has spent of the limits', () => {
   it('is given back when no place was left for its hash, and not when it was compared', async () => {
     const full = await TestBed.open(0);
-    const held = [1, 2].map(() => full.vault.reserve({ tenant: 'acme', caller: 'c' }));
+    const held = [1, 2].map(() => full.vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' }));
     const command = await full.command(PIN);
     expect(refundOf(command, await full.verify.execute(command))).toMatchObject({
       message: { commandId: command.commandId, callerKey: command.callerKey },

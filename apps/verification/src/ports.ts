@@ -5,6 +5,7 @@ import {
   type KnowledgePolicy,
   type Method,
   type Question,
+  type Requester,
   type VerificationDecided,
   type Violation,
 } from '@countersign/contracts';
@@ -202,20 +203,13 @@ export interface HashSlot {
   release(): void;
 }
 
-/** Whose guess it is, for the order in which guesses are hashed. */
-export interface Asker {
-  readonly tenant: string;
-  /** Keyed hash of who calls, or any other name. */
-  readonly caller: string;
-}
-
 /** Hashes PINs and answers in a bounded pool, so that memory and waiting stay bounded too. */
 export abstract class PinVault {
   /**
-   * Tenants take turns, and within a tenant its callers. Undefined when the queue is full: answer `unavailable` and spend
-   * nothing.
+   * Tenants take turns, within a tenant its agents, and within an agent its callers. Undefined when the tenant has its share
+   * of the hash slots, or all are taken: answer `unavailable` and count no attempt.
    */
-  abstract reserve(asker: Asker): HashSlot | undefined;
+  abstract reserve(requester: Requester): HashSlot | undefined;
   /**
    * Hashes a new PIN and returns what wraps it for a row, together with the PINs that may not return.
    * @param before the PIN that it replaces; one that does not open is left out, with the PINs before it
@@ -224,11 +218,12 @@ export abstract class PinVault {
    */
   abstract prepare(
     pin: string,
+    tenant: string,
     before?: StoredCredential,
     again?: boolean,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
   /** The same for the answers of a subject, each hashed by itself. @throws ServiceError HASH_QUEUE_FULL, retriable */
-  abstract prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential>;
+  abstract prepareAnswers(answers: Answers, tenant: string): Promise<(row: CredentialRow) => WrappedCredential>;
   /**
    * The place of a new PIN among the last ones, 0 for the one in force, each at the cost of a hash; -1 when it is none of
    * them, and when they do not open: that must not keep the owner from getting a new PIN.

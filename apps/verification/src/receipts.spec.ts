@@ -82,7 +82,7 @@ async function open() {
 
   for (const subject of ['alice', 'bob']) {
     await subjects.change(randomUUID(), 'acme', subject, { displayName: subject.toUpperCase() });
-    const credential = credentialOf({ cap: 50, wrap: await vault.prepare(PIN) });
+    const credential = credentialOf({ cap: 50, wrap: await vault.prepare(PIN, 'acme') });
     await subjects.enrol(randomUUID(), 'acme', subject, credential);
   }
 

@@ -13,3 +13,4 @@ export * from './dead-letter.js';
 export * from './queries.js';
 export * from './limits.js';
 export * from './limit-counters.js';
+export type { Requester } from './requester.js';

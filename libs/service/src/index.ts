@@ -7,3 +7,6 @@ export * from './tls-faults.js';
 export * from './recent-ids.js';
 export * from './distinct-counts.js';
 export * from './answer-forms.js';
+export * from './fair-queue.js';
+export * from './shared-places.js';
+export * from './fair-gate.js';

@@ -57,7 +57,9 @@ beforeEach(async () => {
 async function enrol(secret: string | Answers): Promise<StoredCredential> {
   const kind = typeof secret === 'string' ? 'pin' : 'knowledge';
   const replaces = (await subjects.enrolled(randomUUID(), 'acme', alice, kind))?.version ?? 0;
-  const wrap = await (typeof secret === 'string' ? before.prepare(secret) : before.prepareAnswers(secret));
+  const wrap = await (typeof secret === 'string'
+    ? before.prepare(secret, 'acme')
+    : before.prepareAnswers(secret, 'acme'));
   await subjects.enrol(randomUUID(), 'acme', alice, credentialOf({ kind, replaces, wrap }));
   return stored(kind);
 }
@@ -70,7 +72,7 @@ async function stored(kind: StoredCredential['kind']): Promise<StoredCredential>
 
 /** With the proof of a try that was counted, as the gate gives it. */
 async function compare(guess: string | Answers, credential: StoredCredential): Promise<boolean> {
-  const slot = now.reserve({ tenant: 'acme', caller: 'c' });
+  const slot = now.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     const counted = spentOf(await attempts.spend(attemptOf(), POLICY));

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { HashPool } from './hash-pool.js';
 
-const ASKER = { tenant: 'acme', caller: 'c' };
+const CALLER = { tenant: 'acme', agent: 'desk', caller: 'c' };
 /** A caller of its own for each hash. */
-const callerOf = (n: number) => ({ tenant: 'acme', caller: `caller ${n}` });
+const callerOf = (n: number) => ({ tenant: 'acme', agent: 'desk', caller: `caller ${n}` });
 
 /** A task that ends when it is told to. */
 function task(name: string, log: string[]) {
@@ -36,18 +36,41 @@ describe('the hash pool', () => {
 
   it('goes on after a hash that failed', async () => {
     const pool = new HashPool(1, 10);
-    await expect(pool.run(ASKER, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect(await pool.run(ASKER, () => Promise.resolve(7))).toBe(7);
+    await expect(pool.run(CALLER, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await pool.run(CALLER, () => Promise.resolve(7))).toBe(7);
   });
 
-  it('hands out places for those that are hashed and those that wait, and no more', () => {
-    const pool = new HashPool(1, 2);
-    const releases = [pool.reserve(), pool.reserve(), pool.reserve()];
-    expect(pool.reserve()).toBeUndefined();
-    releases[0]?.();
-    releases[0]?.();
-    expect(pool.load).toBe(2);
-    expect(pool.reserve()).toBeDefined();
+  it('reserves no more hash slots than it has places and queue, and takes each back once', () => {
+    const pool = new HashPool(1, 3);
+    const slots = ['a', 'a', 'b', 'c'].map((tenant) => pool.reserve(tenant));
+    expect([slots.every((slot) => slot !== undefined), pool.reserve('d'), pool.load]).toEqual([true, undefined, 4]);
+    slots[2]?.();
+    slots[2]?.();
+    expect(pool.load).toBe(3);
+    expect(pool.reserve('d')).toBeDefined();
+  });
+
+  it('refuses slots to a tenant that has half of them, and none to the tenants that come after it', () => {
+    const pool = new HashPool(4, 256);
+    let reserved = 0;
+    while (pool.reserve('busy') !== undefined) reserved++;
+    expect(reserved).toBe(130);
+    for (let n = 0; n < 40; n++) expect(pool.reserve('quiet')).toBeDefined();
+    expect(pool.reserve('busy')).toBeUndefined();
+  });
+
+  it('begins the only hash of a tenant before all but the first 5 of 400 of another one', async () => {
+    const pool = new HashPool(4, 1_000);
+    const log: string[] = [];
+    const hash = (name: string) => async (): Promise<void> => {
+      await turn();
+      log.push(name);
+    };
+    const busy = Array.from({ length: 400 }, (_, n) =>
+      pool.run({ tenant: 'busy', agent: `agent ${n % 3}`, caller: `caller ${n}` }, hash('busy')),
+    );
+    await Promise.all([...busy, pool.run({ tenant: 'quiet', agent: 'desk', caller: 'c' }, hash('quiet'))]);
+    expect([log.length, log.indexOf('quiet')]).toEqual([401, 5]);
   });
 
   it('lets work that nobody waits for run when no guess waits, and one at a time', async () => {
@@ -70,7 +93,7 @@ describe('the hash pool', () => {
     await turn();
     expect(log).toEqual(['a', 'b', 'c', 'x']);
     const guess = task('d', log);
-    const run = pool.run(ASKER, guess.run);
+    const run = pool.run(CALLER, guess.run);
     await turn();
     expect(log.at(-1)).toBe('d');
     for (const one of [...later, guess]) one.end();
@@ -90,7 +113,7 @@ describe('the hash pool', () => {
       return second.run;
     });
     for (let n = 0; n < 64; n++) pool.later(other.run);
-    const run = pool.run(ASKER, guess.run);
+    const run = pool.run(CALLER, guess.run);
     for (const { end } of [first, guess, second, other]) {
       end();
       await turn();
@@ -104,7 +127,7 @@ describe('the hash pool', () => {
   it('drops such work beyond a bound, and outlives its failures', async () => {
     const pool = new HashPool(1, 1);
     const holder = task('a', []);
-    const run = pool.run(ASKER, holder.run);
+    const run = pool.run(CALLER, holder.run);
     let ran = 0;
     for (let n = 0; n < 200; n++) {
       pool.later(() => {
@@ -117,18 +140,18 @@ describe('the hash pool', () => {
     await run;
     while (pool.waiting > 0) await turn();
     expect(ran).toBe(64);
-    expect(await pool.run(ASKER, () => Promise.resolve(7))).toBe(7);
+    expect(await pool.run(CALLER, () => Promise.resolve(7))).toBe(7);
   });
 
   it('takes the one guess of a caller before the second of another, however many those are', async () => {
     const pool = new HashPool(1, 10);
     const log: string[] = [];
-    const loud = { tenant: 'acme', caller: 'loud' };
+    const loud = { tenant: 'acme', agent: 'desk', caller: 'loud' };
     const tasks = ['first', 'second', 'third'].map((name) => task(name, log));
     const quiet = task('quiet', log);
     const runs = [
       ...tasks.map(({ run }) => pool.run(loud, run)),
-      pool.run({ tenant: 'acme', caller: 'quiet' }, quiet.run),
+      pool.run({ tenant: 'acme', agent: 'desk', caller: 'quiet' }, quiet.run),
     ];
     for (const { end } of [...tasks, quiet]) end();
     await Promise.all(runs);
@@ -138,7 +161,7 @@ describe('the hash pool', () => {
   it('keeps places for those who ask once from those who ask for more than one at a time', async () => {
     const pool = new HashPool(8, 100);
     const log: string[] = [];
-    const guessers = ['a', 'b', 'c'].map((caller) => ({ tenant: 'acme', caller }));
+    const guessers = ['a', 'b', 'c'].map((caller) => ({ tenant: 'acme', agent: 'desk', caller }));
     const loud = guessers.flatMap((asker) =>
       Array.from({ length: 10 }, (_, n) => ({ asker, ...task(`${asker.caller}${n}`, log) })),
     );
@@ -164,7 +187,7 @@ describe('the hash pool', () => {
           const pool = new HashPool(size, 100);
           let [running, most, done] = [0, 0, 0];
           const hashes = asked.map(({ caller, turns }) =>
-            pool.run({ tenant: 't', caller }, async () => {
+            pool.run({ tenant: 't', agent: 'desk', caller }, async () => {
               most = Math.max(most, ++running);
               for (let n = 0; n < turns; n++) await Promise.resolve();
               running -= 1;

@@ -1,6 +1,6 @@
+import { type Requester } from '@countersign/contracts';
 import { METRICS } from '@countersign/observability';
-import { type Asker } from '../ports.js';
-import { FairQueue } from './fair-queue.js';
+import { FairQueue, SharedPlaces } from '@countersign/service';
 
 /** Work that nobody waits for, of one hash at most, and what is left of it. */
 export type Later = () => Promise<Later | undefined>;
@@ -15,32 +15,34 @@ interface Waiting {
 }
 
 /**
- * At most `size` hashes at a time and at most `size + queueLimit` reserved places, so that memory stays bounded whatever
- * comes. Askers take turns, and hashes of those who have one under way already, the further ones, take a quarter of the
- * places at most: places are twice the processors, and one that a guesser cannot have stays for those who call once. What
- * nobody waits for runs when nobody else wants to, and one at a time.
+ * At most `size` hashes at a time and at most `size + queueLimit` reserved hash slots, so that memory stays bounded. Tenants
+ * share the slots, and take turns at hashing; within a tenant its agents do, and within an agent its callers. Hashes of
+ * callers that have one under way already, the further ones, take a quarter of the places at most: places are twice the
+ * processors, and one that a guesser cannot have stays for callers with a single attempt. Work that nobody waits for runs
+ * when no hash waits, and one at a time.
  */
 export class HashPool {
   readonly #waiting = new FairQueue<Waiting>();
   readonly #later: Later[] = [];
-  /** Hashes of each asker that wait or run. */
+  readonly #slots: SharedPlaces;
+  /** Hashes of each caller that wait or run. */
   readonly #underWay = new Map<string, number>();
   readonly #furtherLimit: number;
   #running = 0;
   #furtherRunning = 0;
-  #reserved = 0;
   #laterRuns = false;
 
   constructor(
     private readonly size: number,
-    private readonly queueLimit: number,
+    queueLimit: number,
   ) {
+    this.#slots = new SharedPlaces(size + queueLimit);
     this.#furtherLimit = Math.max(1, Math.floor(size / 4));
   }
 
-  /** Places taken: guesses that wait or are being hashed. */
+  /** Reserved hash slots: attempts that wait or are being hashed. */
   get load(): number {
-    return this.#reserved;
+    return this.#slots.taken;
   }
 
   /** Guesses that wait while every place of the pool hashes. */
@@ -53,26 +55,26 @@ export class HashPool {
     return this.#waiting.length + this.#later.length;
   }
 
-  /** @returns what gives the place back; undefined when all are taken */
-  reserve(): (() => void) | undefined {
-    if (this.#reserved >= this.size + this.queueLimit) {
+  /** @returns what gives the hash slot back; undefined when the tenant has its share of them, or all are taken */
+  reserve(tenant: string): (() => void) | undefined {
+    if (!this.#slots.mayTake(tenant)) {
       METRICS.hashRefused.inc();
       return undefined;
     }
-    this.#reserved += 1;
+    this.#slots.take(tenant);
     let held = true;
     return () => {
-      if (held) this.#reserved -= 1;
+      if (held) this.#slots.release(tenant);
       held = false;
     };
   }
 
-  /** The guesses of one caller hold each of the others up by one hash at most. */
-  async run<T>(asker: Asker, task: () => Promise<T>): Promise<T> {
+  /** The hashes of one tenant delay another tenant by one hash for each place at most; likewise of agents and callers. */
+  async run<T>(requester: Requester, task: () => Promise<T>): Promise<T> {
     const asked = performance.now();
-    const further = this.#count(asker, 1) > 1;
+    const further = this.#count(requester, 1) > 1;
     await new Promise<void>((begin) => {
-      this.#waiting.push(asker, { begin, further });
+      this.#waiting.push(requester, { begin, further });
       this.#beginNext();
     });
     const begun = performance.now();
@@ -81,7 +83,7 @@ export class HashPool {
       return await task();
     } finally {
       METRICS.hashTime.observe((performance.now() - begun) / 1000);
-      this.#count(asker, -1);
+      this.#count(requester, -1);
       this.#running -= 1;
       if (further) this.#furtherRunning -= 1;
       this.#beginNext();
@@ -101,7 +103,9 @@ export class HashPool {
   /** Gives a free place to whoever is next, if anybody may have it. One becomes free at a time. */
   #beginNext(): void {
     if (this.#running >= this.size) return;
-    const next = this.#waiting.shift(({ further }) => !further || this.#furtherRunning < this.#furtherLimit);
+    const next = this.#waiting.shift({
+      item: ({ further }) => !further || this.#furtherRunning < this.#furtherLimit,
+    });
     if (next) {
       this.#running += 1;
       if (next.further) this.#furtherRunning += 1;
@@ -124,11 +128,11 @@ export class HashPool {
       });
   }
 
-  #count({ tenant, caller }: Asker, change: 1 | -1): number {
-    const asker = `${tenant} ${caller}`;
-    const count = (this.#underWay.get(asker) ?? 0) + change;
-    if (count === 0) this.#underWay.delete(asker);
-    else this.#underWay.set(asker, count);
+  #count({ tenant, agent, caller }: Requester, change: 1 | -1): number {
+    const key = `${tenant} ${agent} ${caller}`;
+    const count = (this.#underWay.get(key) ?? 0) + change;
+    if (count === 0) this.#underWay.delete(key);
+    else this.#underWay.set(key, count);
     return count;
   }
 }

@@ -38,7 +38,7 @@ const cheap = await ArgonPinVault.open({
 });
 
 async function compare(guess: string, credential: StoredCredential | undefined): Promise<boolean> {
-  const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
+  const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compare(GRANTED, guess, credential);
@@ -51,7 +51,7 @@ async function compareAnswers(
   guess: ReadonlyMap<string, string>,
   credential: StoredCredential | undefined,
 ): Promise<boolean> {
-  const slot = cheap.reserve({ tenant: 'acme', caller: 'c' });
+  const slot = cheap.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
     return await slot.compareAnswers(GRANTED, guess, credential);
@@ -67,7 +67,7 @@ const stored = (phc: string): StoredCredential => {
 
 describe('the PIN vault', () => {
   it('knows a PIN again, and no other', async () => {
-    const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
+    const credential = { ...ROW, ...(await vault.prepare(PIN, 'acme'))(ROW) };
     expect(await compare(PIN, credential)).toBe(true);
     expect(await compare('19283746', credential)).toBe(false);
     expect(await compare('', credential)).toBe(false);
@@ -75,14 +75,14 @@ describe('the PIN vault', () => {
   });
 
   it('never compares a try that was not granted, however right it is', async () => {
-    const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
-    const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
+    const credential = { ...ROW, ...(await vault.prepare(PIN, 'acme'))(ROW) };
+    const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
     expect(await slot?.compare(asSpent({ ...TRY, granted: false }), PIN, credential)).toBe(false);
     slot?.release();
   });
 
   it('stores what another argon2 implementation verifies, and verifies what that one makes', async () => {
-    const credential = (await vault.prepare(PIN))(ROW);
+    const credential = (await vault.prepare(PIN, 'acme'))(ROW);
     const plain = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, CONTEXT);
     const [phc = ''] = JSON.parse(plain) as string[];
     expect(phc).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -94,7 +94,7 @@ describe('the PIN vault', () => {
   it('knows answers again when all are right, and no others', async () => {
     const row = { ...ROW, kind: 'knowledge' } as const;
     const answers = new Map([...'abc'].map((name) => [name, `answer ${name}`]));
-    const credential = { ...row, ...(await cheap.prepareAnswers(answers))(row) };
+    const credential = { ...row, ...(await cheap.prepareAnswers(answers, 'acme'))(row) };
     const given = (changes: [string, string][]) => compareAnswers(new Map([...answers, ...changes]), credential);
     expect(await given([])).toBe(true);
     expect(await compareAnswers(new Map([['b', 'answer b']]), credential)).toBe(true);
@@ -109,7 +109,7 @@ describe('the PIN vault', () => {
   });
 
   it('refuses answers as a PIN and a PIN as answers', async () => {
-    const pin = { ...ROW, ...(await cheap.prepare(PIN))(ROW) };
+    const pin = { ...ROW, ...(await cheap.prepare(PIN, 'acme'))(ROW) };
     const broken = { code: 'CREDENTIAL_BROKEN' };
     await expect(compareAnswers(new Map([['a', PIN]]), { ...pin, kind: 'knowledge' })).rejects.toMatchObject(broken);
   });
@@ -120,7 +120,7 @@ describe('the PIN vault', () => {
     const some = new Map([...answers].slice(0, 2));
     /** What a guess has written in the place of what is stored, once nothing waits any more. */
     async function rehashed(guess: ReadonlyMap<string, string>, attempt = GRANTED) {
-      const old = { ...row, ...(await cheap.prepareAnswers(answers))(row) };
+      const old = { ...row, ...(await cheap.prepareAnswers(answers, 'acme'))(row) };
       const written: { old: StoredCredential; hashes: Map<string, string> }[] = [];
       const dearer = await ArgonPinVault.open({
         keyring,
@@ -133,12 +133,12 @@ describe('the PIN vault', () => {
           return Promise.resolve();
         },
       });
-      const slot = dearer.reserve({ tenant: 'acme', caller: 'c' });
+      const slot = dearer.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
       const right = await slot?.compareAnswers(attempt, guess, old);
       expect([dearer.waiting, written]).toEqual([0, []]);
       slot?.release();
       // Each waits behind one hash of what was to be made anew: after as many as there are answers nothing is left of it.
-      for (let n = 0; n < 4; n++) await dearer.prepare(PIN);
+      for (let n = 0; n < 4; n++) await dearer.prepare(PIN, 'acme');
       return { right, written, old };
     }
 
@@ -171,19 +171,19 @@ describe('the PIN vault', () => {
     let inForce: StoredCredential | undefined;
     for (const [at, pin] of pins.entries()) {
       const row = { ...ROW, version: at + 1 };
-      inForce = { ...row, ...(await cheap.prepare(pin, inForce))(row) };
+      inForce = { ...row, ...(await cheap.prepare(pin, 'acme', inForce))(row) };
     }
     const places = await Promise.all(pins.map((pin) => cheap.placeAmong(pin, inForce)));
     expect(places).toEqual([-1, 4, 3, 2, 1, 0]);
     const again = { ...ROW, version: 7 };
-    const same = { ...again, ...(await cheap.prepare('8305', inForce, true))(again) };
+    const same = { ...again, ...(await cheap.prepare('8305', 'acme', inForce, true))(again) };
     expect([await cheap.placeAmong('8305', same), await cheap.placeAmong(PIN, same)]).toEqual([0, 4]);
     expect(await cheap.placeAmong(PIN, undefined)).toBe(-1);
     expect(await cheap.placeAmong(PIN, { ...same, version: 8 })).toBe(-1);
   });
 
   it('opens a credential in its own row and in no row of which a column was changed', async () => {
-    const credential = { ...ROW, ...(await vault.prepare(PIN))(ROW) };
+    const credential = { ...ROW, ...(await vault.prepare(PIN, 'acme'))(ROW) };
     expect(await compare(PIN, credential)).toBe(true);
     const changes: Partial<StoredCredential>[] = [
       ...[{ tenant: 'other' }, { subject: 'bob' }, { kind: 'knowledge' as const }, { version: 2 }],
@@ -201,14 +201,11 @@ describe('the PIN vault', () => {
     }
   });
 
-  it('hands out no more places than the pool and its queue have, and takes them back', async () => {
+  it('reserves no more hash slots than the pool and its queue have, and takes them back', async () => {
     const small = await ArgonPinVault.open({ keyring, cost: { ...COST, memoryKib: 8 }, concurrency: 1, queueLimit: 2 });
-    const slots = [
-      small.reserve({ tenant: 'acme', caller: 'c' }),
-      small.reserve({ tenant: 'acme', caller: 'c' }),
-      small.reserve({ tenant: 'acme', caller: 'c' }),
-    ];
-    expect(small.reserve({ tenant: 'acme', caller: 'c' })).toBeUndefined();
+    const slots = ['acme', 'acme', 'other'].map((tenant) => small.reserve({ tenant, agent: 'desk', caller: 'c' }));
+    expect(small.load).toBe(3);
+    expect(small.reserve({ tenant: 'third', agent: 'desk', caller: 'c' })).toBeUndefined();
     await Promise.all(slots.flatMap((slot) => (slot ? [slot.compare(GRANTED, PIN, undefined)] : [])));
     for (const slot of slots) {
       slot?.release();

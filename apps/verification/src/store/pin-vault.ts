@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
+import { type Requester } from '@countersign/contracts';
 import { SealBrokenError, type Keyring } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { credentialContext } from '@countersign/stored-secrets';
@@ -7,7 +8,6 @@ import { PIN_HISTORY } from '../domain/pin-rules.js';
 import {
   PinVault,
   type Answers,
-  type Asker,
   type CredentialRow,
   type HashSlot,
   type StoredCredential,
@@ -33,8 +33,8 @@ export interface PinVaultOptions {
   readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
 }
 
-/** Whoever enrols many takes one turn among the callers. */
-const ENROLMENTS: Asker = { tenant: '', caller: 'enrolments' };
+/** A tenant that enrols many takes one turn among its own agents. */
+const enrolmentsOf = (tenant: string): Requester => ({ tenant, agent: '', caller: 'enrolments' });
 
 /** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
 export class ArgonPinVault extends PinVault {
@@ -69,8 +69,8 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.queued;
   }
 
-  override reserve(asker: Asker): HashSlot | undefined {
-    const release = this.#pool.reserve();
+  override reserve(requester: Requester): HashSlot | undefined {
+    const release = this.#pool.reserve(requester.tenant);
     if (!release) return undefined;
     let outdated: Later | undefined;
     return {
@@ -81,7 +81,7 @@ export class ArgonPinVault extends PinVault {
         outdated = undefined;
       },
       compare: (attempt, guess, credential) =>
-        this.#pool.run(asker, async () => {
+        this.#pool.run(requester, async () => {
           // A try that was not granted is hashed all the same, but never against the real credential.
           const [stored, ...earlier] = attempt.granted && credential ? await this.#unwrapPins(credential) : [];
           if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
@@ -93,7 +93,7 @@ export class ArgonPinVault extends PinVault {
         let right = guess.size > 0;
         // No early end: the time must not tell which answer was wrong, nor whether there is one.
         for (const [question, answer] of guess) {
-          right = (await this.#pool.run(asker, () => this.#isRight(answer, stored?.get(question)))) && right;
+          right = (await this.#pool.run(requester, () => this.#isRight(answer, stored?.get(question)))) && right;
         }
         if (!right || stored === undefined || credential === undefined) return false;
         const old = [...guess].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
@@ -105,18 +105,19 @@ export class ArgonPinVault extends PinVault {
 
   override async prepare(
     pin: string,
+    tenant: string,
     before?: StoredCredential,
     again = false,
   ): Promise<(row: CredentialRow) => WrappedCredential> {
-    const phc = await this.#reserved(() => this.#hash(pin));
+    const phc = await this.#reserved(tenant, () => this.#hash(pin, tenant));
     const earlier = (await this.#lastPins(before)).slice(again ? 1 : 0, PIN_HISTORY - (again ? 0 : 1));
     return (row) => this.#wrap(JSON.stringify([phc, ...earlier]), row);
   }
 
-  override async prepareAnswers(answers: Answers): Promise<(row: CredentialRow) => WrappedCredential> {
-    const hashes = await this.#reserved(async () => {
+  override async prepareAnswers(answers: Answers, tenant: string): Promise<(row: CredentialRow) => WrappedCredential> {
+    const hashes = await this.#reserved(tenant, async () => {
       const hashed: [question: string, phc: string][] = [];
-      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer)]);
+      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer, tenant)]);
       return hashed;
     });
     return (row) => this.#wrap(JSON.stringify(hashes), row);
@@ -124,10 +125,11 @@ export class ArgonPinVault extends PinVault {
 
   override async placeAmong(pin: string, inForce: StoredCredential | undefined): Promise<number> {
     const last = await this.#lastPins(inForce);
-    if (last.length === 0) return -1;
-    return this.#reserved(async () => {
+    if (inForce === undefined || last.length === 0) return -1;
+    const { tenant } = inForce;
+    return this.#reserved(tenant, async () => {
       for (const [place, phc] of last.entries()) {
-        if (await this.#pool.run(ENROLMENTS, () => this.#isRight(pin, phc))) return place;
+        if (await this.#pool.run(enrolmentsOf(tenant), () => this.#isRight(pin, phc))) return place;
       }
       return -1;
     });
@@ -138,12 +140,12 @@ export class ArgonPinVault extends PinVault {
     return (await verify(stored ?? this.#dummy, guess)) && stored !== undefined;
   }
 
-  #hash(secret: string): Promise<string> {
-    return this.#pool.run(ENROLMENTS, () => hashSecret(secret, this.#options.cost));
+  #hash(secret: string, tenant: string): Promise<string> {
+    return this.#pool.run(enrolmentsOf(tenant), () => hashSecret(secret, this.#options.cost));
   }
 
-  async #reserved<T>(work: () => Promise<T>): Promise<T> {
-    const release = this.#pool.reserve();
+  async #reserved<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+    const release = this.#pool.reserve(tenant);
     if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many secrets wait for their hash', true);
     try {
       return await work();

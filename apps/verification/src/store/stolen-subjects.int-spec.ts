@@ -52,7 +52,7 @@ const change = (subject: string, profile: object): Promise<string> =>
 
 async function enrol(subject: string, pin: string, mustChange = false): Promise<void> {
   const enrolled = await subjects.enrolled(randomUUID(), 'acme', subject, 'pin');
-  const wrap = await vault.prepare(pin, enrolled?.inForce);
+  const wrap = await vault.prepare(pin, 'acme', enrolled?.inForce);
   const credential = credentialOf({ replaces: enrolled?.version ?? 0, cap: 10, mustChange, wrap });
   expect(await subjects.enrol(randomUUID(), 'acme', subject, credential)).toMatch(/created|updated/);
 }
@@ -63,7 +63,7 @@ const find = (kind: 'id' | 'phone', ref: string): Promise<FoundSubject> =>
 /** Whether a guess is right, as a verification decides it. */
 async function verify(kind: 'id' | 'phone', ref: string, guess: string): Promise<boolean> {
   const { credential } = await find(kind, ref);
-  const slot = vault.reserve({ tenant: 'acme', caller: 'c' });
+  const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   try {
     return (await slot?.compare(spentOf(await attempts.spend(attemptOf(), POLICY)), guess, credential)) ?? false;
   } finally {

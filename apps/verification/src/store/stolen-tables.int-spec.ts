@@ -54,7 +54,7 @@ beforeEach(async () => {
 async function enrol(tenant: string, subject: string, pin: string): Promise<void> {
   await subjects.change(randomUUID(), tenant, subject, { displayName: 'Alex' });
   const enrolled = await subjects.enrolled(randomUUID(), tenant, subject, 'pin');
-  const wrap = await vault.prepare(pin, enrolled?.inForce);
+  const wrap = await vault.prepare(pin, 'acme', enrolled?.inForce);
   const credential = credentialOf({ replaces: enrolled?.version ?? 0, cap: 50, wrap });
   await subjects.enrol(randomUUID(), tenant, subject, credential);
 }
@@ -67,7 +67,7 @@ async function stored(tenant: string, subject: string): Promise<StoredCredential
 
 /** With the proof of a try that was counted, as the gate gives it. */
 async function compare(guess: string, credential: StoredCredential, by = vault): Promise<boolean> {
-  const slot = by.reserve({ tenant: 'acme', caller: 'c' });
+  const slot = by.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   try {
     const counted = spentOf(await attempts.spend(attemptOf(), POLICY));
     return (await slot?.compare(counted, guess, credential)) ?? false;
