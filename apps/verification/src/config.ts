@@ -52,8 +52,8 @@ export class VerificationSettings extends StoreSettings {
   @IsInt() @Min(1) @Max(3_650) DECOY_DAYS: number = 37;
   /** Ids of management commands are kept for so long: longer than the bus keeps a command. */
   @IsInt() @Min(1) @Max(3_650) INBOX_DAYS: number = 8;
-  /** Commands that are worked on at once. */
-  @IsInt() @Min(1) @Max(4096) MAX_IN_FLIGHT: number = 128;
+  /** Attempts and enrolments worked on at once, and as many other commands. One tenant alone gets half of the places. */
+  @IsInt() @Min(1) @Max(4096) MAX_IN_FLIGHT: number = 256;
 }
 
 /** Hashes at a time, for the machine that this is. */

@@ -143,6 +143,7 @@ export async function start(
         KeyComparisonRequested,
         SubjectUnlockRequested,
       ],
+      slow: [VerificationAdmitted, PinChangeRequested, KnowledgeChangeRequested],
       maxInFlight: settings.MAX_IN_FLIGHT,
       logger: new NestLogger(host.logger),
       onFatal: fatal,

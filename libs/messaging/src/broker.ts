@@ -33,8 +33,16 @@ export interface ConsumeOptions {
   readonly group: string;
   /** Topics must exist (`ensureTopics`) before anyone consumes them. */
   readonly topics: readonly string[];
-  /** How many records are handled at once over all keys; a full house pauses the partitions. Default 64. */
+  /**
+   * How many records are handled at once over all keys. Tenants share the places as `SharedPlaces` of `@countersign/service`
+   * says and take turns; when too many records wait, their partitions pause. Default 64.
+   */
   readonly maxInFlight?: number;
+  /**
+   * Records that wait for scarce work, such as hashes: as many of them are handled at once again, apart from the others, so
+   * that the others never wait behind them. Default: none.
+   */
+  readonly isSlow?: (record: ConsumedRecord) => boolean;
   /** Finds records that end the process; without it nobody does. A bus inside the process ends with it and needs none. */
   readonly care?: Care;
   /** A consumer that broke for good: the process must end, because it lives and consumes nothing. */

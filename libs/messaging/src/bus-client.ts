@@ -4,7 +4,8 @@ import { ServiceError } from '@countersign/service';
 import { type Broker, type ConsumedRecord, type ReplyAddress } from './broker.js';
 import { brokerUnavailable } from './bus-errors.js';
 import { decode } from './decode.js';
-import { HEADERS, type Outgoing, toRecord } from './envelope.js';
+import { HEADERS, NOBODY, type Outgoing, requesterOfMessage, toRecord } from './envelope.js';
+import { RequestGates } from './request-gates.js';
 
 interface Question {
   readonly replyClass: MessageClass;
@@ -27,6 +28,10 @@ export interface BusClientOptions {
   readonly broker: Broker;
   /** Names the kind of process in its reply address, for people who look at the cluster. */
   readonly owner: string;
+  /** Requests to one topic under way at a time. Default 256. */
+  readonly mostUnderWay?: number;
+  /** Requests to one topic that wait until they may be sent, at most. Default 1024. */
+  readonly mostWaiting?: number;
   readonly onFatal: (error: Error) => void;
   /** Told of every question's end; must not throw. */
   readonly observe?: (event: QuestionEvent) => void;
@@ -37,33 +42,41 @@ export class BusClient {
   /** Replies that came when nobody waited for them any more. */
   lateReplies = 0;
   readonly #questions = new Map<string, Question>();
+  readonly #gates: RequestGates;
   #address: ReplyAddress | undefined;
   #closed = false;
 
   private constructor(
     private readonly broker: Broker,
     private readonly observe: (event: QuestionEvent) => void,
-  ) {}
+    gates: RequestGates,
+  ) {
+    this.#gates = gates;
+  }
 
   /**
    * Ready when it returns: a record has gone to the reply address and come back.
    * @throws ServiceError BROKER_UNAVAILABLE, retriable
    */
-  static async open({ broker, owner, onFatal, observe }: BusClientOptions): Promise<BusClient> {
-    const client = new BusClient(broker, observe ?? (() => undefined));
+  static async open(options: BusClientOptions): Promise<BusClient> {
+    const { broker, owner, onFatal, observe, mostUnderWay = 256, mostWaiting = 1024 } = options;
+    const gates = new RequestGates({ mostUnderWay, mostWaiting });
+    const client = new BusClient(broker, observe ?? (() => undefined), gates);
     client.#address = await broker.openReplyAddress(owner, (record) => client.#receive(record), onFatal);
     return client;
   }
 
-  /** Questions that wait for an answer. */
+  /** Requests that wait for an answer, those that could not be sent yet included. */
   get waiting(): number {
-    return this.#questions.size;
+    return this.#questions.size + this.#gates.waiting;
   }
 
   /**
-   * Publishes the request and awaits the answer. The request carries the deadline: work whose asker is gone is not begun.
+   * Publishes the request when it is its turn, and awaits the answer: tenants take turns at what is sent to one topic. The
+   * request carries the deadline: work whose asker is gone is not begun.
    * @param timeoutMs how long to wait, in milliseconds from now
-   * @throws ServiceError REQUEST_TIMED_OUT (retriable; the work may have been done), BROKER_UNAVAILABLE (retriable),
+   * @throws ServiceError REQUEST_TIMED_OUT (retriable; the work may have been done), REQUEST_GAVE_WAY (retriable; too many
+   * requests of its tenant waited, and nothing was sent), BROKER_UNAVAILABLE (retriable),
    * MESSAGE_UNREADABLE when the answer is none of `replyClass`
    */
   ask<T extends Message>(
@@ -71,6 +84,17 @@ export class BusClient {
     replyClass: MessageClass<T>,
     timeoutMs: number,
     headers: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
+    const { topic } = request.constructor as MessageClass;
+    const requester = requesterOfMessage(request) ?? NOBODY;
+    return this.#gates.run(topic, requester, timeoutMs, (restMs) => this.#ask(request, replyClass, restMs, headers));
+  }
+
+  #ask<T extends Message>(
+    request: Message,
+    replyClass: MessageClass<T>,
+    timeoutMs: number,
+    headers: Readonly<Record<string, string>>,
   ): Promise<T> {
     const address = this.#address;
     if (address === undefined || this.#closed) return Promise.reject(brokerUnavailable('carry a question after close'));

@@ -17,6 +17,8 @@ export interface BusServerOptions {
   readonly messages: readonly MessageClass[];
   readonly logger?: Pick<LoggerService, 'warn' | 'error'>;
   readonly maxInFlight?: number;
+  /** Messages whose handlers wait for scarce work, such as hashes; see `ConsumeOptions.isSlow`. */
+  readonly slow?: readonly MessageClass[];
   /** Where records that end the process are found out; see {@link Deliveries}. */
   readonly deliveries?: Deliveries;
   readonly onFatal: (error: Error) => void;
@@ -102,8 +104,10 @@ export class BusServer extends Server implements CustomTransportStrategy {
         this.#options.logger?.warn(`${nameOf(error)}; new partitions of group ${group} wait`);
       },
     };
+    const slow = new Set(this.#options.slow?.map(({ type }) => type));
+    const isSlow = ({ headers }: ConsumedRecord): boolean => slow.has(headers[HEADERS.type] ?? '');
     this.#subscription = await broker.consume(
-      { group, topics, onFatal, ...(maxInFlight === undefined ? {} : { maxInFlight }), ...(care && { care }) },
+      { group, topics, onFatal, isSlow, ...(maxInFlight === undefined ? {} : { maxInFlight }), ...(care && { care }) },
       (record) => this.#take(record),
     );
     await this.#subscription.ready;

@@ -1,9 +1,9 @@
-import { message } from '@countersign/contracts';
+import { CallStateRequested, message } from '@countersign/contracts';
 import { type ConsumedRecord } from './broker.js';
 import { Answered, Asked, asked, textOf } from './contract-world.js';
 import { deadLetter } from './dead-letter.js';
 import { decode } from './decode.js';
-import { contextOf, isExpired, passOn, replyTo, toRecord } from './envelope.js';
+import { contextOf, isExpired, passOn, replyTo, requesterOf, toRecord } from './envelope.js';
 
 const CANARY = '8472910365';
 const classes = new Map([[Asked.type, Asked]]);
@@ -25,6 +25,12 @@ describe('toRecord', () => {
     expect(toRecord({ message: asked('s', 1), headers: { id: 'the-same' } }).headers['id']).toBe('the-same');
   });
 
+  it('names the tenant, agent and call of a message, so that its turn is known wherever it waits', () => {
+    const request = message(CallStateRequested, { tenant: 'acme', agent: 'desk', callId: 'call 7' });
+    expect(requesterOf(toRecord({ message: request }))).toEqual({ tenant: 'acme', agent: 'desk', caller: 'call 7' });
+    expect(requesterOf(toRecord({ message: asked('s', 1) }))).toEqual({ tenant: '', agent: '', caller: '' });
+  });
+
   it('refuses a reply without an address', () => {
     expect(() => toRecord({ message: message(Answered, { number: 1 }) })).toThrow('replyTo');
   });
@@ -32,7 +38,14 @@ describe('toRecord', () => {
 
 describe('the context of a message', () => {
   const trace = { traceparent: 't', tracestate: 'vendor=1' };
-  const headers = { 'reply-to': 'replies.x', 'correlation-id': 'c', deadline: '1000', ...trace, other: 'o' };
+  const headers = {
+    requester: 'acme desk c',
+    'reply-to': 'replies.x',
+    'correlation-id': 'c',
+    deadline: '1000',
+    ...trace,
+    other: 'o',
+  };
 
   it('sends a reply to the asker with its correlation id, and to nobody when nobody asked', () => {
     const answer = message(Answered, { number: 1 });
@@ -40,7 +53,7 @@ describe('the context of a message', () => {
     expect(reply).toEqual({
       message: answer,
       topic: 'replies.x',
-      headers: { 'correlation-id': 'c', ...trace },
+      headers: { 'correlation-id': 'c', requester: 'acme desk c', ...trace },
     });
     expect(replyTo(contextOf(consumed({ headers: {} }), 0), answer)).toBeUndefined();
   });
@@ -51,8 +64,8 @@ describe('the context of a message', () => {
   });
 
   it('passes asker, question, deadline and trace on to the next service, and no other header', () => {
-    const { other, ...kept } = headers;
-    expect(other).toBe('o');
+    const { other, requester, ...kept } = headers;
+    expect([other, requester]).toEqual(['o', 'acme desk c']);
     expect(passOn(contextOf(consumed({ headers }), 0), asked('s', 1)).headers).toEqual(kept);
   });
 

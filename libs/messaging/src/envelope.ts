@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Message, type MessageClass, REPLY } from '@countersign/contracts';
+import { type Message, type MessageClass, REPLY, type Requester } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type BusRecord, type ConsumedRecord } from './broker.js';
 
@@ -16,6 +16,8 @@ export const HEADERS = {
   /** Trace context as W3C writes it: which trace the record belongs to. */
   traceparent: 'traceparent',
   tracestate: 'tracestate',
+  /** On whose behalf the record is handled, see {@link requesterOf}: for the order of what waits, and for nothing else. */
+  requester: 'requester',
   /** Id of the dead letter whose record is sent again by it. */
   replayOf: 'replay-of',
 } as const;
@@ -91,8 +93,41 @@ export function toRecord(outgoing: Outgoing): BusRecord {
     topic,
     key: message.partitionKey,
     value: Buffer.from(JSON.stringify(message)),
-    headers: { ...headers, [HEADERS.type]: type, [HEADERS.id]: headers?.[HEADERS.id] ?? randomUUID() },
+    headers: {
+      ...requesterHeader(message),
+      ...headers,
+      [HEADERS.type]: type,
+      [HEADERS.id]: headers?.[HEADERS.id] ?? randomUUID(),
+    },
   };
+}
+
+/** As much of the keyed hash of a caller as tells callers apart. */
+const CALLER_LENGTH = 16;
+
+/** On whose behalf a message is sent, as far as its fields say so. Names of tenants and agents hold no space. */
+export function requesterOfMessage(message: object): Requester | undefined {
+  const { tenant, agent, callerKey, callId } = message as Partial<Record<string, unknown>>;
+  if (typeof tenant !== 'string') return undefined;
+  const caller = typeof callerKey === 'string' ? callerKey.slice(0, CALLER_LENGTH) : callId;
+  return { tenant, agent: typeof agent === 'string' ? agent : '', caller: typeof caller === 'string' ? caller : '' };
+}
+
+function requesterHeader(message: Message): Record<string, string> {
+  const requester = requesterOfMessage(message);
+  if (requester === undefined) return {};
+  return { [HEADERS.requester]: `${requester.tenant} ${requester.agent} ${requester.caller}` };
+}
+
+/** What is handled on behalf of nobody shares one turn. */
+export const NOBODY: Requester = { tenant: '', agent: '', caller: '' };
+
+/** On whose behalf a record is handled. Believed only for the order of what waits: it gives nobody a right. */
+export function requesterOf({ headers }: Pick<BusRecord, 'headers'>): Requester {
+  const text = headers[HEADERS.requester];
+  if (text === undefined) return NOBODY;
+  const [tenant = '', agent = '', ...caller] = text.split(' ');
+  return { tenant, agent, caller: caller.join(' ') };
 }
 
 /**
@@ -101,7 +136,11 @@ export function toRecord(outgoing: Outgoing): BusRecord {
  */
 export function replyTo(context: BusContext, message: Message): OutgoingMessage | undefined {
   if (context.replyTo === undefined) return undefined;
-  return { message, topic: context.replyTo, headers: kept(context, [HEADERS.correlationId, ...TRACE]) };
+  return {
+    message,
+    topic: context.replyTo,
+    headers: kept(context, [HEADERS.correlationId, HEADERS.requester, ...TRACE]),
+  };
 }
 
 /** Hands the asker's address, question and deadline on with another message: the next service answers in one's place. */

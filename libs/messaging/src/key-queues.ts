@@ -1,4 +1,6 @@
+import { type Requester } from '@countersign/contracts';
 import { backoffMs } from './backoff.js';
+import { ReadyQueues } from './ready-queues.js';
 
 /** The waiting items of one key; the first one is the one in hand. */
 interface KeyQueue<T> {
@@ -12,8 +14,12 @@ interface KeyQueue<T> {
 }
 
 export interface KeyQueuesOptions<T> {
-  /** Items handled at once over all keys. */
+  /** Items handled at once over all keys; slow ones and others are counted apart. */
   readonly maxInFlight: number;
+  /** On whose behalf an item is handled: it decides whose turn it is. Default: nobody's. */
+  readonly requesterOf?: (item: T) => Requester;
+  /** Items that wait for scarce work, see `ConsumeOptions.isSlow`. Default: none. */
+  readonly isSlow?: (item: T) => boolean;
   readonly handle: (item: T) => Promise<void>;
   /** Called once for each item that was handled. */
   readonly finished: (item: T) => void;
@@ -30,18 +36,18 @@ export interface KeyQueuesOptions<T> {
 export class KeyQueues<T> {
   readonly #options: KeyQueuesOptions<T>;
   readonly #queues = new Map<string, KeyQueue<T>>();
-  /** Queues with something to do, the longest waiting first. */
-  #ready: KeyQueue<T>[] = [];
-  #inFlight = 0;
+  /** Queues with something to do; what their first item is decides when it is their turn. */
+  readonly #ready: ReadyQueues<T, KeyQueue<T>>;
   #stopped = false;
   #idle: (() => void)[] = [];
 
   constructor(options: KeyQueuesOptions<T>) {
     this.#options = options;
+    this.#ready = new ReadyQueues(options);
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#ready.inFlight;
   }
 
   /** Counts the items that are not being handled. */
@@ -52,7 +58,7 @@ export class KeyQueues<T> {
       items += queue.items.length;
       if (queue.state === 'retrying') retrying++;
     }
-    return { waiting: items - this.#inFlight - retrying, retrying };
+    return { waiting: items - this.inFlight - retrying, retrying };
   }
 
   has(key: string): boolean {
@@ -67,7 +73,7 @@ export class KeyQueues<T> {
     }
     const made: KeyQueue<T> = { key, items: [item], failures: 0, state: 'ready', abandoned: false, timer: undefined };
     this.#queues.set(key, made);
-    this.#ready.push(made);
+    this.#makeReady(made);
     this.#dispatch();
   }
 
@@ -84,15 +90,16 @@ export class KeyQueues<T> {
         queue.abandoned = true;
         continue;
       }
-      if (queue.state === 'retrying') {
-        clearTimeout(queue.timer);
-        this.#ready.push(queue);
-      }
+      if (queue.state === 'retrying') clearTimeout(queue.timer);
       queue.failures = 0;
       queue.state = 'ready';
     }
-    this.#ready = this.#ready.filter((queue) => queue.items.length > 0);
-    for (const queue of this.#queues.values()) if (queue.items.length === 0) this.#queues.delete(queue.key);
+    // Anew, because other items may be first now.
+    this.#ready.clear();
+    for (const queue of this.#queues.values()) {
+      if (queue.items.length === 0) this.#queues.delete(queue.key);
+      else if (queue.state === 'ready') this.#makeReady(queue);
+    }
     this.#dispatch();
   }
 
@@ -104,7 +111,7 @@ export class KeyQueues<T> {
 
   /** Resolves when nothing is in flight, or after `limitMs`. Call `stop` first. */
   async idle(limitMs: number): Promise<void> {
-    if (this.#inFlight === 0) return;
+    if (this.inFlight === 0) return;
     await new Promise<void>((resolve) => {
       const limit = setTimeout(resolve, limitMs);
       this.#idle.push(() => {
@@ -115,12 +122,11 @@ export class KeyQueues<T> {
   }
 
   #dispatch(): void {
-    while (!this.#stopped && this.#inFlight < this.#options.maxInFlight) {
-      const queue = this.#ready.shift();
+    while (!this.#stopped) {
+      const queue = this.#ready.begin();
       const item = queue?.items[0];
       if (queue === undefined || item === undefined) return;
       queue.state = 'running';
-      this.#inFlight++;
       this.#begin(item).then(
         () => this.#settle(queue, item, true),
         () => this.#settle(queue, item, false),
@@ -138,7 +144,7 @@ export class KeyQueues<T> {
   }
 
   #settle(queue: KeyQueue<T>, item: T, handled: boolean): void {
-    this.#inFlight--;
+    this.#ready.end(item);
     if (handled || queue.abandoned) {
       queue.items.shift();
       queue.failures = 0;
@@ -150,7 +156,7 @@ export class KeyQueues<T> {
       this.#retryLater(this.#atHome(queue, item));
     }
     this.#dispatch();
-    if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #retryLater(queue: KeyQueue<T>): void {
@@ -183,6 +189,7 @@ export class KeyQueues<T> {
 
   #makeReady(queue: KeyQueue<T>): void {
     queue.state = 'ready';
-    this.#ready.push(queue);
+    const [first] = queue.items;
+    if (first !== undefined) this.#ready.push(queue, first);
   }
 }

@@ -1,4 +1,6 @@
+import { type Requester } from '@countersign/contracts';
 import { type ConsumedRecord, type Figures } from './broker.js';
+import { requesterOf } from './envelope.js';
 import { KeyQueues } from './key-queues.js';
 import { Lane } from './lane.js';
 
@@ -12,12 +14,16 @@ interface Entry {
   readonly lane: Lane;
   readonly record: ConsumedRecord;
   readonly careful: boolean;
+  readonly requester: Requester;
+  readonly slow: boolean;
   /** It waits in the queue of all suspicious records. */
   shared: boolean;
 }
 
 export interface RecordFlowOptions {
   readonly maxInFlight: number;
+  /** See `ConsumeOptions.isSlow`. */
+  readonly isSlow?: ((record: ConsumedRecord) => boolean) | undefined;
   readonly handle: (record: ConsumedRecord) => Promise<void>;
   /** Handles a suspicious record; see {@link RecordFlow.suspect}. */
   readonly careful?: (record: ConsumedRecord, lane: Lane) => Promise<void>;
@@ -47,6 +53,8 @@ export class RecordFlow {
     const { handle, careful = handle } = options;
     this.#queues = new KeyQueues({
       maxInFlight: options.maxInFlight,
+      requesterOf: ({ requester }) => requester,
+      isSlow: ({ slow }) => slow,
       handle: (entry) => (entry.careful ? careful(entry.record, entry.lane) : handle(entry.record)),
       finished: (entry) => this.#finished(entry),
       homeOf: (entry) => homeOf(entry.record),
@@ -115,7 +123,8 @@ export class RecordFlow {
     const home = homeOf(record);
     const shared = careful && !this.#queues.has(home);
     if (shared) suspicion.shared++;
-    this.#queues.push(shared ? CARE : home, { lane, record, careful, shared });
+    const slow = this.#options.isSlow?.(record) === true;
+    this.#queues.push(shared ? CARE : home, { lane, record, careful, requester: requesterOf(record), slow, shared });
     return true;
   }
 

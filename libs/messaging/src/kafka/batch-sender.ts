@@ -1,8 +1,9 @@
-import { ServiceError } from '@countersign/service';
+import { inFairOrder, ServiceError } from '@countersign/service';
 import { type Message, type Producer } from 'kafkajs';
 import { backoffMs } from '../backoff.js';
 import { type BusRecord } from '../broker.js';
 import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { requesterOf } from '../envelope.js';
 import { type BrokerClock } from './broker-clock.js';
 import { type Health } from './health.js';
 import { kafkaErrorType, UNKNOWN_TOPIC } from './kafka-client.js';
@@ -25,6 +26,8 @@ const MAX_GONE = 1_000;
 
 interface Call {
   records: readonly BusRecord[];
+  /** Empty: on behalf of nobody. */
+  readonly tenant: string;
   readonly since: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -46,8 +49,9 @@ export interface BatchSenderOptions {
 }
 
 /**
- * Writes records in the order of the calls, one batch under way at a time; what is asked meanwhile goes together as the
- * next one. One send per record costs two thirds of the throughput.
+ * Writes records, those of a tenant in the order of the calls, one batch under way at a time; what is asked meanwhile goes
+ * together as the next one. One send per record costs two thirds of the throughput. When more waits than a batch takes,
+ * tenants take turns, and the first record of a tenant does not wait for the batch of a busier one to fill.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
@@ -64,6 +68,12 @@ export class BatchSender {
   /** Ends the linger early. */
   #hurry: (() => void) | undefined;
   readonly #gone = new Set<string>();
+  /** Tenants with records in the last batch. */
+  #lastTenants: ReadonlySet<string> = new Set();
+  /** A call of a tenant without records in the last batch waits: the next batch goes at once. */
+  #hasNewcomer = false;
+  /** When a batch last went at once for a newcomer, on the clock of `performance`. */
+  #newcomerAt = -Infinity;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -72,12 +82,23 @@ export class BatchSender {
   /** Resolves when all in-sync replicas have the records. */
   send(records: readonly BusRecord[]): Promise<void> {
     if (this.#closed) return Promise.reject(brokerUnavailable('send after the broker was closed'));
+    const tenant = records[0] === undefined ? '' : requesterOf(records[0]).tenant;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ records, since: Date.now(), resolve, reject });
+      this.#waiting.push({ records, tenant, since: Date.now(), resolve, reject });
+      this.#noteNewcomer(tenant);
       // Not at once: what else this turn of the event loop wants to send travels along.
       this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#run());
-      if (this.#waiting.length >= FULL_BATCH) this.#hurry?.();
+      if (this.#waiting.length >= FULL_BATCH || this.#hasNewcomer) this.#hurry?.();
     });
+  }
+
+  /** At most once in the time of a linger, so that many quiet tenants together still fill their batches. */
+  #noteNewcomer(tenant: string): void {
+    if (tenant === '' || this.#hasNewcomer || this.#lastTenants.has(tenant)) return;
+    const now = performance.now();
+    if (now - this.#newcomerAt < this.#options.lingerMs) return;
+    this.#newcomerAt = now;
+    this.#hasNewcomer = true;
   }
 
   /** Finishes what was asked for, then disconnects. */
@@ -120,13 +141,15 @@ export class BatchSender {
     const { lingerMs } = this.#options;
     const before = this.#waiting.length;
     const began = performance.now();
-    if (before < FULL_BATCH && this.#perMs * lingerMs >= 1 && --this.#skips < 0 && !this.#closed) {
+    const mayWait = before < FULL_BATCH && !this.#hasNewcomer && !this.#closed;
+    if (mayWait && this.#perMs * lingerMs >= 1 && --this.#skips < 0) {
       const end = began + lingerMs;
       for (let had = 0; had < this.#waiting.length && this.#waiting.length < FULL_BATCH && !this.#closed;) {
         had = this.#waiting.length;
         const rest = Math.min(QUIET_MS, end - performance.now());
         if (rest <= 0) break;
         await this.#pause(rest);
+        if (this.#hasNewcomer) break;
       }
       const fruitless = this.#waiting.length === before;
       this.#fruitless = fruitless ? Math.min(MAX_SKIPS, this.#fruitless * 2 + 1) : 0;
@@ -150,6 +173,11 @@ export class BatchSender {
   }
 
   #takeBatch(): Call[] {
+    this.#hasNewcomer = false;
+    if (this.#waiting.length > 1 && this.#waiting.reduce((sum, { records }) => sum + records.length, 0) > MAX_BATCH) {
+      // By tenant alone: records of one key keep their order, and a key belongs to one tenant.
+      this.#waiting = inFairOrder(this.#waiting, ({ tenant }) => ({ tenant, agent: '', caller: '' }));
+    }
     let size = 0;
     let count = 0;
     for (const call of this.#waiting) {
@@ -157,7 +185,9 @@ export class BatchSender {
       size += call.records.length;
       count++;
     }
-    return this.#waiting.splice(0, count);
+    const batch = this.#waiting.splice(0, count);
+    this.#lastTenants = new Set(batch.map(({ tenant }) => tenant));
+    return batch;
   }
 
   async #write(calls: readonly Call[]): Promise<void> {

@@ -66,6 +66,7 @@ export class GroupConsumer implements Subscription {
     const careful = care && new CarefulHandler(names.inCluster(options.group), care, handle, context.turns);
     this.#flow = new RecordFlow({
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
+      isSlow: options.isSlow,
       handle,
       ...(careful && {
         careful: (record, lane) => careful.run(record, () => lane.active && this.#closing === undefined),

@@ -6,6 +6,7 @@ import { brokerContract } from '../broker.contract.js';
 import { busContract } from '../bus.contract.js';
 import { COMMANDS, never, record, STATE, until, type World } from '../contract-world.js';
 import { deadLetterBoxContract } from '../dead-letter-box.contract.js';
+import { fairnessContract } from '../fairness.contract.js';
 import { figuresContract } from '../figures.contract.js';
 import { requestReplyContract } from '../request-reply.contract.js';
 import { KafkaBroker } from './kafka-broker.js';
@@ -43,6 +44,7 @@ describe('KafkaBroker', () => {
   describe('request and reply', () => requestReplyContract(open));
   describe('dead letters', () => deadLetterBoxContract(open));
   describe('figures', () => figuresContract(open));
+  describe('fairness', () => fairnessContract(open));
   describe('below server and client', () => busContract(open));
 
   describe('on a real cluster', () => {

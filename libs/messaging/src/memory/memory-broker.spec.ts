@@ -3,6 +3,7 @@ import { brokerContract } from '../broker.contract.js';
 import { busContract } from '../bus.contract.js';
 import { Gate, never, record, until, type World } from '../contract-world.js';
 import { deadLetterBoxContract } from '../dead-letter-box.contract.js';
+import { fairnessContract } from '../fairness.contract.js';
 import { figuresContract } from '../figures.contract.js';
 import { requestReplyContract } from '../request-reply.contract.js';
 import { MemoryBroker } from './memory-broker.js';
@@ -18,6 +19,7 @@ describe('MemoryBroker', () => {
   describe('request and reply', () => requestReplyContract(open));
   describe('dead letters', () => deadLetterBoxContract(open));
   describe('figures', () => figuresContract(open));
+  describe('fairness', () => fairnessContract(open));
   describe('below server and client', () => busContract(open));
 
   describe('with facts', () => {
