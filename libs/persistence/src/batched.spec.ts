@@ -26,6 +26,22 @@ describe('calls that are gathered', () => {
     );
   });
 
+  it('of a quiet tenant are in the next statement while 400 of another one wait', async () => {
+    const batches: (readonly string[])[] = [];
+    const batched = new Batched<string, string>({
+      requesterOf: (tenant) => ({ tenant, agent: '', caller: '' }),
+      size: 8,
+      concurrency: 1,
+      run: (inputs) => {
+        batches.push(inputs);
+        return Promise.resolve(inputs);
+      },
+    });
+    await Promise.all([...Array<string>(400).fill('busy'), 'quiet'].map((tenant) => batched.call(tenant)));
+    expect(batches[0]).toContain('quiet');
+    expect(batches.flat()).toHaveLength(401);
+  });
+
   it('of one turn go together, and those that come meanwhile go next, at most so many statements at a time', async () => {
     const batches: number[] = [];
     const gates: (() => void)[] = [];

@@ -1,4 +1,5 @@
-import { ServiceError } from '@countersign/service';
+import { type Requester } from '@countersign/contracts';
+import { inFairOrder, ServiceError } from '@countersign/service';
 
 export interface BatchedOptions<In, Out> {
   /**
@@ -8,6 +9,8 @@ export interface BatchedOptions<In, Out> {
   readonly run: (inputs: readonly In[]) => Promise<readonly Out[]>;
   /** Rows that an input writes to. Inputs that share one never share a batch: a statement writes to a row once. */
   readonly rows?: (input: In) => readonly string[];
+  /** On whose behalf an input is handled: when more wait than a batch takes, they take turns. Default: nobody's. */
+  readonly requesterOf?: (input: In) => Requester;
   /** Inputs of one batch, at most. Default 64. */
   readonly size?: number;
   /** Statements under way, at most. Default 2. */
@@ -42,7 +45,8 @@ export class Batched<In, Out> {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BatchedOptions<In, Out>) {
-    const alone = { rows: () => [], moreToCome: () => false, lingerMs: () => 40 };
+    const requesterOf = (): Requester => ({ tenant: '', agent: '', caller: '' });
+    const alone = { requesterOf, rows: () => [], moreToCome: () => false, lingerMs: () => 40 };
     this.#options = { ...alone, size: 64, concurrency: 2, enough: 8, ...options };
   }
 
@@ -83,13 +87,15 @@ export class Batched<In, Out> {
     return true;
   }
 
-  /** The longest waiting first; who shares a row with somebody in front of it waits for the next batch. */
+  /** In fair order, else the longest waiting first; what shares a row with a call in front of it waits for the next batch. */
   #take(): Call<In, Out>[] {
+    const { size, requesterOf } = this.#options;
+    if (this.#waiting.length > size) this.#waiting = inFairOrder(this.#waiting, ({ input }) => requesterOf(input));
     const taken: Call<In, Out>[] = [];
     const left: Call<In, Out>[] = [];
     const rows = new Set<string>();
     for (const call of this.#waiting) {
-      const free = taken.length < this.#options.size && !call.rows.some((row) => rows.has(row));
+      const free = taken.length < size && !call.rows.some((row) => rows.has(row));
       for (const row of call.rows) rows.add(row);
       (free ? taken : left).push(call);
     }

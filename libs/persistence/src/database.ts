@@ -1,6 +1,7 @@
 import { type Pool, type PoolClient } from 'pg';
 import { ServiceError } from '@countersign/service';
 import { DataSource } from 'typeorm';
+import { ConnectionQueue } from './connection-queue.js';
 import { connectionOf, type DatabaseTls } from './connection.js';
 import { isDatabaseDown, isRefusal, translateError } from './database-errors.js';
 import { migrate, type MigrationClass } from './migrate.js';
@@ -13,6 +14,7 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** For a server that vanished without a word; longer than its own limit, which gives the better message. */
 const ANSWER_TIMEOUT_MS = 15_000;
+const DEFAULT_POOL_SIZE = 10;
 const PROBE_INTERVAL_MS = 1_000;
 
 export interface DatabaseOptions {
@@ -84,7 +86,7 @@ async function open(options: DatabaseOptions): Promise<Database> {
     logger: SILENT,
     installExtensions: false,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
-    poolSize: options.poolSize ?? 10,
+    poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
     applicationName: options.applicationName,
     poolErrorHandler: () => undefined,
     extra: {
@@ -95,7 +97,8 @@ async function open(options: DatabaseOptions): Promise<Database> {
     },
   });
   await dataSource.initialize();
-  return new Database(dataSource, schema, role, tenants);
+  const queue = new ConnectionQueue(options.poolSize ?? DEFAULT_POOL_SIZE, CONNECT_TIMEOUT_MS);
+  return new Database(dataSource, queue, schema, role, tenants);
 }
 
 /**
@@ -105,6 +108,7 @@ async function open(options: DatabaseOptions): Promise<Database> {
 export class Database implements TenantDatabase {
   readonly #dataSource: DataSource;
   readonly #pool: Pool;
+  readonly #queue: ConnectionQueue;
   /** What a statement sees that names no tenants. */
   readonly #unnamed: string;
   readonly #told = new WeakMap<PoolClient, string>();
@@ -114,6 +118,7 @@ export class Database implements TenantDatabase {
 
   constructor(
     dataSource: DataSource,
+    queue: ConnectionQueue,
     /** Name of the schema, safe to be written into SQL. */
     readonly schema: string,
     /** The role whose rights its connections have; undefined: those of the login. */
@@ -121,6 +126,7 @@ export class Database implements TenantDatabase {
     tenants: string,
   ) {
     this.#dataSource = dataSource;
+    this.#queue = queue;
     this.#unnamed = tenants;
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master;
     // An idle connection died, perhaps one of many: the database is asked before it is called down.
@@ -159,13 +165,18 @@ export class Database implements TenantDatabase {
    * tables that have no rows of tenants: it spares them, and whoever comes next, a round trip
    */
   async session<T>(work: (session: Session) => Promise<T>, tenants?: string): Promise<T> {
-    const client = await this.#pool.connect().catch((error: unknown) => this.#fail(error));
-    const session = new Session(client, (error) => this.#note(error), this.#told);
+    await this.#queue.enter(tenants ?? '').catch((error: unknown) => this.#fail(error));
     try {
-      if (tenants !== undefined) await session.forTenants(tenants);
-      return await work(session);
+      const client = await this.#pool.connect().catch((error: unknown) => this.#fail(error));
+      const session = new Session(client, (error) => this.#note(error), this.#told);
+      try {
+        if (tenants !== undefined) await session.forTenants(tenants);
+        return await work(session);
+      } finally {
+        session.end();
+      }
     } finally {
-      session.end();
+      this.#queue.leave();
     }
   }
 

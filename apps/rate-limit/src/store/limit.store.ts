@@ -1,4 +1,4 @@
-import { LIMIT_DIMENSIONS, type LimitDimension } from '@countersign/contracts';
+import { LIMIT_DIMENSIONS, type LimitDimension, type Requester } from '@countersign/contracts';
 import { Batched, type Database } from '@countersign/persistence';
 import { left, type Counter, type Question } from '../domain/decide.js';
 import { liveMembers } from '../domain/distinct.js';
@@ -47,7 +47,11 @@ export class PostgresLimitStore extends LimitStore {
 
   constructor(private readonly database: Database) {
     super();
-    this.#admit = new Batched({ size: BATCH, run: (questions) => this.#admitAll(questions) });
+    this.#admit = new Batched({
+      requesterOf,
+      size: BATCH,
+      run: (questions) => this.#admitAll(questions),
+    });
   }
 
   override admit(question: Question): Promise<StoreDecision> {
@@ -100,6 +104,12 @@ export class PostgresLimitStore extends LimitStore {
     const rows = await this.database.prepared<DecisionRow>('rate_limit.decide', DECIDE, values);
     return rows.map(decisionOf);
   }
+}
+
+/** By the keys of its limits, which are the same for the same tenant, agent and caller. */
+function requesterOf({ checks }: Question): Requester {
+  const keyOf = (dimension: LimitDimension): string => checks.find((check) => check.dimension === dimension)?.key ?? '';
+  return { tenant: keyOf('tenant'), agent: keyOf('agent'), caller: keyOf('caller') };
 }
 
 /** Each key once, in the one order in which everybody locks. */

@@ -94,10 +94,12 @@ export class PostgresAttemptStore extends AttemptStore {
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#spend = new Batched({
+      requesterOf: ({ attempt: { tenant, agent, caller = '' } }) => ({ tenant, agent, caller }),
       rows: ({ attempt }) => [`command ${attempt.commandId}`, guardOf(attempt.tenant, attempt.guardKey)],
       run: (tries) => this.#spendAll(tries),
     });
     this.#close = new Batched({
+      requesterOf: ({ verdict: { tenant, caller = '' } }) => ({ tenant, agent: '', caller }),
       rows: ({ verdict }) => [
         `command ${verdict.reply.commandId}`,
         guardOf(verdict.tenant, verdict.guardKey),

@@ -72,7 +72,10 @@ export class PostgresSubjectStore extends SubjectStore {
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
     this.#decoyCaps = new DecoyCaps(database, new SteadyClock());
-    this.#find = new Batched({ run: (references) => this.#findAll(references) });
+    this.#find = new Batched({
+      requesterOf: ({ tenant }) => ({ tenant, agent: '', caller: '' }),
+      run: (references) => this.#findAll(references),
+    });
   }
 
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
