@@ -107,9 +107,10 @@ const CALLER_LENGTH = 16;
 
 /** On whose behalf a message is sent, as far as its fields say so. Names of tenants and agents hold no space. */
 export function requesterOfMessage(message: object): Requester | undefined {
-  const { tenant, agent, callerKey, callId } = message as Partial<Record<string, unknown>>;
+  const { tenant, agent, callerKey, subjectRef, callId } = message as Partial<Record<string, unknown>>;
   if (typeof tenant !== 'string') return undefined;
-  const caller = typeof callerKey === 'string' ? callerKey.slice(0, CALLER_LENGTH) : callId;
+  // Requests without a caller are told apart by their subject.
+  const caller = typeof callerKey === 'string' ? callerKey.slice(0, CALLER_LENGTH) : (subjectRef ?? callId);
   return { tenant, agent: typeof agent === 'string' ? agent : '', caller: typeof caller === 'string' ? caller : '' };
 }
 
