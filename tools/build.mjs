@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, 'dist', '.built');
+const compiler = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
 const INPUTS = [
   'apps',
   'libs',
@@ -21,10 +22,17 @@ const INPUTS = [
 export function buildIfStale() {
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   if (INPUTS.every((input) => newest(join(root, input)) <= built)) return;
+  if (!existsSync(compiler)) {
+    // `npm ci --omit=dev`: what a release brought along is run, however old its files are said to be.
+    if (existsSync(join(root, 'dist', 'apps'))) return;
+    process.stderr.write(
+      'There is no build output, and no compiler to make it: run "npm ci" without --omit=dev, or use a release, which has the folder dist.\n',
+    );
+    process.exit(1);
+  }
   process.stderr.write('building…\n');
   const started = new Date();
-  const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-  const { status } = spawnSync(process.execPath, [nest, 'build'], {
+  const { status } = spawnSync(process.execPath, [compiler, 'build'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
