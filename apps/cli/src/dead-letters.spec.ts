@@ -74,10 +74,15 @@ describe('dead-letters list', () => {
 describe('dead-letters show', () => {
   it('tells everything but the value and the values of headers that it does not know', async () => {
     await showDeadLetter(broker, ID, write);
-    expect(output).toContain('it is there and can be replayed');
+    expect(output).toMatch(/record +there\nreplay +possible\n/);
     expect(output).toContain('x-odd');
     expect(output).toContain('type: work.requested.v1');
     expect(output).not.toContain(CANARY);
+  });
+
+  it('says that a record is there although its deadline has passed', async () => {
+    await showDeadLetter(broker, OTHER_ID, write);
+    expect(output).toMatch(/record +there\nreplay +not possible: its deadline has passed/);
   });
 
   it('says what to do when there is no such letter', async () => {

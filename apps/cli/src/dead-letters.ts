@@ -47,8 +47,9 @@ export async function showDeadLetter(broker: Broker, id: string, write: Write): 
   const headers = Object.entries(record?.headers ?? {}).map(([name, value]) => [
     ...['header', SHOWN.includes(name) ? `${name}: ${value}` : name],
   ]);
-  const state = verdict === 'replayable' ? 'it is there and can be replayed' : REFUSALS[verdict];
-  write(table([], [...fields, ['record', state], ...headers]));
+  const replay = verdict === 'replayable' ? 'possible' : `not possible: ${REFUSALS[verdict]}`;
+  const state = record === undefined ? 'gone' : verdict === 'changed' ? 'replaced by another' : 'there';
+  write(table([], [...fields, ['record', state], ['replay', replay], ...(verdict === 'changed' ? [] : headers)]));
 }
 
 /** @throws ServiceError when the one letter asked for cannot be replayed */

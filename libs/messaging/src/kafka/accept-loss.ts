@@ -20,7 +20,11 @@ export async function acceptLoss(
         const advice = 'stop every copy of the service, wait until their sessions have ended, and try again';
         throw new ServiceError('INTERNAL', `group ${group} has members: ${advice}`, false);
       }
-      return (await admin.fetchOffsets({ groupId })).map(({ topic }) => topic);
+      const committed = await admin.fetchOffsets({ groupId });
+      if (committed.length === 0 && described.groups.every(({ members }) => members.length === 0)) {
+        throw new ServiceError('INTERNAL', `there is no group ${group}: groups are named like their services`, false);
+      }
+      return committed.map(({ topic }) => topic);
     });
     const lost = (await groupOffsets(client, groupId, topics)).filter(
       (offsets) => recordsLost(group, offsets.topic, offsets, 0) !== undefined,

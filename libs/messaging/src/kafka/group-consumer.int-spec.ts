@@ -94,6 +94,7 @@ describe('a group whose records are gone', () => {
     expect(await broker.acceptLoss('g', true)).toEqual(loss);
     expect(await broker.acceptLoss('g', false)).toEqual(loss);
     expect(await broker.acceptLoss('g', false)).toEqual([]);
+    await expect(broker.acceptLoss('no-such-group', false)).rejects.toThrow('there is no group no-such-group');
     await broker.consume(options, handle);
     await until(() => seen.includes('kept'), 'the record that was kept');
     expect(seen).toEqual(['first', 'kept']);
