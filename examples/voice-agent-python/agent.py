@@ -27,7 +27,8 @@ class BankAgent(AgentBase):
     """An agent of a bank."""
 
     def __init__(self):
-        super().__init__(name="bank", route="/bank")
+        # The SDK's own default is 3000, where Countersign listens.
+        super().__init__(name="bank", route="/bank", port=int(os.environ.get("PORT", "3100")))
         self._adapter = need("COUNTERSIGN_SWAIG_URL").rstrip("/")
         self._rest = need("COUNTERSIGN_REST_URL").rstrip("/")
         self._login = (need("COUNTERSIGN_AGENT"), need("COUNTERSIGN_PASSWORD"))

@@ -1,6 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -11,30 +13,50 @@ import { Program } from '../program.js';
 
 const PORTS = { SWAIG_PORT: '0', REST_PORT: '0', OPS_PORT: '0' };
 const COMMAND_LIMIT_MS = 15_000;
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 describe('the first start on a machine with nothing on it', () => {
   let folder: string;
   let product: Program;
-  const start = (): Program => Program.start('all-in-one', { ...PORTS, DATA_DIR: join(folder, 'data') });
+  const dataDir = (): string => join(folder, 'data');
+  const start = (more: Record<string, string> = {}): Program =>
+    Program.start('all-in-one', { ...PORTS, DATA_DIR: dataDir(), ...more });
+  const pasted = (command: string) => promisify(execFile)('sh', ['-c', command], { timeout: COMMAND_LIMIT_MS });
 
   beforeAll(async () => {
     folder = await temporaryFolder();
-    product = start();
-    await product.ready();
-  }, 120_000);
+  });
   afterAll(async () => {
     await product.stop().finally(() => rm(folder, { recursive: true, force: true }));
   }, 60_000);
 
-  const command = (): string =>
-    product.output
+  const command = (output = product.output): string =>
+    output
       .split('\n')
       .find((line) => line.trim().startsWith('curl '))
       ?.trim() ?? '';
-  const adminKey = (): string => /administrator key .*: (\S+)/.exec(product.output)?.[1] ?? '';
+  const adminKey = (): Promise<string> => readFile(join(dataDir(), 'secrets', 'ADMIN_API_KEY'), 'utf8');
+
+  it('that fails because a port is taken loses neither the key nor the demo', async () => {
+    const occupied = createServer();
+    await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve));
+    const { port } = occupied.address() as AddressInfo;
+    product = start({ REST_PORT: String(port) });
+    expect((await product.ended).code).toBe(1);
+    expect(product.output).toContain(`Port ${port} is taken`);
+    await new Promise((resolve) => occupied.close(resolve));
+    product = start();
+    await product.ready();
+    expect(product.output).toContain(`administrator key: in ${join(dataDir(), 'secrets', 'ADMIN_API_KEY')}`);
+    expect(command()).toBe(`curl --config '${join(dataDir(), 'demo.curl')}'`);
+  }, 120_000);
+
+  it('prints no warning', () => {
+    expect(product.output).not.toMatch(/warn|"level":(40|50|60)/i);
+  });
 
   it('prints a command that verifies the PIN of the demo customer when it is pasted into a shell', async () => {
-    const { stdout } = await promisify(execFile)('sh', ['-c', command()], { timeout: COMMAND_LIMIT_MS });
+    const { stdout } = await pasted(command());
     expect(JSON.parse(stdout)).toMatchObject({
       response: 'Thank you, Alex. How can I help you today?',
       action: [
@@ -50,35 +72,116 @@ describe('the first start on a machine with nothing on it', () => {
     });
   });
 
-  it("prints the administrator's key, which works, and keeps the keys where only the owner can read them", async () => {
+  it('shows secrets to a terminal only, and keeps them where only the owner can read them', async () => {
+    const demo = JSON.parse(await readFile(join(dataDir(), 'demo.json'), 'utf8')) as Record<string, string>;
+    for (const secret of [await adminKey(), demo['password'], demo['apiKey']]) {
+      expect(secret).toBeTruthy();
+      expect(product.output).not.toContain(secret);
+    }
     const { rest } = await product.ready();
-    const headers = { authorization: `Bearer ${adminKey()}` };
+    const headers = { authorization: `Bearer ${await adminKey()}` };
     const answer = await fetch(`${rest}/v1/tenants/demo/subjects/demo-customer`, { headers });
     expect([answer.status, await answer.json()]).toEqual([
       200,
       expect.objectContaining({ pinEnrolled: true, phones: 1 }),
     ]);
-    for (const name of ['ADMIN_API_KEY', 'CREDENTIAL_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS', 'SEALING_PRIVATE_KEYS']) {
-      expect((await stat(join(folder, 'data', 'secrets', name))).mode & 0o777).toBe(0o600);
+    const secrets = ['ADMIN_API_KEY', 'CREDENTIAL_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS', 'SEALING_PRIVATE_KEYS'];
+    for (const name of [...secrets.map((secret) => join('secrets', secret)), 'demo.json', 'demo.curl']) {
+      expect((await stat(join(dataDir(), name))).mode & 0o777).toBe(0o600);
     }
   });
 
-  it('shows the key and makes the demo once: the next start keeps both and prints neither', async () => {
-    const { stdout: first } = await promisify(execFile)('sh', ['-c', command()], { timeout: COMMAND_LIMIT_MS });
-    const headers = { authorization: `Bearer ${adminKey()}` };
+  it('has a demo that the command line shows again, with what the examples need', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      join(root, 'dist', 'apps', 'cli', 'src', 'main.js'),
+      ...['demo', '--data-dir', dataDir()],
+    ]);
+    expect(stdout).toMatch(/export COUNTERSIGN_API_KEY='\S+'/);
+    expect((await pasted(command(stdout))).stdout).toContain('"verified":true');
+  });
+
+  it('is the only one that shows the key to a terminal, and what it shows works', async () => {
     expect((await product.stop()).code).toBe(0);
+    const onTerminal = async (): Promise<string> => {
+      const env = { PATH: process.env['PATH'] ?? '', ...PORTS, DATA_DIR: dataDir() };
+      const main = join(root, 'dist', 'apps', 'all-in-one', 'src', 'main.js');
+      const terminal = spawn('script', ['-qfec', `${process.execPath} ${main}`, '/dev/null'], { cwd: root, env });
+      let output = '';
+      terminal.stdout.on('data', (part: Buffer) => (output += part.toString().replaceAll('\r', '')));
+      const exited = once(terminal, 'exit');
+      await eventually('the welcome', () => /countersign -- demo/.test(output), 90_000);
+      const shown = output;
+      if (command(shown) !== '') expect((await pasted(command(shown))).stdout).toContain('"verified":true');
+      terminal.stdin.write('\x03');
+      await exited;
+      return shown;
+    };
+    expect(await onTerminal()).toContain(`: ${await adminKey()}`);
+    expect(await onTerminal()).not.toContain(await adminKey());
     product = start();
-    const { rest } = await product.ready();
-    expect([command(), adminKey()]).toEqual(['', '']);
-    const answer = await fetch(`${rest}/v1/tenants/demo/subjects/demo-customer`, { headers });
-    expect(answer.status).toBe(200);
-    expect(first).toContain('"verified":true');
-  }, 60_000);
+    await product.ready();
+  }, 180_000);
+});
+
+describe('a start that cannot succeed', () => {
+  const refused = async (env: Record<string, string>): Promise<string> => {
+    const program = Program.start('all-in-one', { ...PORTS, ...env });
+    const { code } = await program.ended;
+    expect(code).toBe(1);
+    return program.output;
+  };
+
+  it.each([
+    ['/proc/countersign', 'lies where no folder can be made'],
+    ['/proc', 'DATA_DIR must be a folder that can be written to'],
+    [fileURLToPath(import.meta.url), 'is a file'],
+    [join(fileURLToPath(import.meta.url), 'data'), 'is a file'],
+  ])(
+    'names DATA_DIR in one line when it is %s',
+    async (folder, reason) => {
+      const output = await refused({ DATA_DIR: folder });
+      expect(output.trim().split('\n')).toHaveLength(1);
+      expect(output).toContain('DATA_DIR');
+      expect(output).toContain(reason);
+    },
+    60_000,
+  );
+
+  it.each([
+    ['PUBLIC_URL', 'https://verify.example.com/swaig'],
+    ['KAFKA_BROKERS', 'localhost:99999'],
+    ['KAFKA_BROKERS', 'http://localhost:9092'],
+  ])(
+    'names %s when it is %s, before anything is started',
+    async (name, value) => {
+      const folder = join(await temporaryFolder(), 'data');
+      expect(await refused({ DATA_DIR: folder, [name]: value })).toContain(name);
+      expect(existsSync(folder)).toBe(false);
+    },
+    60_000,
+  );
+
+  it('says every few seconds that the broker is away, and ends on a signal without a stack', async () => {
+    const folder = await temporaryFolder();
+    const program = Program.start('all-in-one', {
+      ...PORTS,
+      DATA_DIR: join(folder, 'data'),
+      KAFKA_BROKERS: '127.0.0.1:1',
+    });
+    try {
+      await eventually('a line about the broker', () => program.output.includes('waiting for it'), 90_000);
+      const { code } = await program.stop('SIGINT');
+      expect(code).toBe(0);
+      expect(program.output.split('\n').length).toBeLessThan(20);
+      expect(program.output).toContain('KAFKA_BROKERS');
+      expect(program.output).not.toMatch(/^ +at /m);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 120_000);
 });
 
 describe('npm start', () => {
-  const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-
   it('hands a signal on to the product, which stops cleanly and leaves nothing running', async () => {
     const folder = await temporaryFolder();
     const { PATH, HOME } = process.env;

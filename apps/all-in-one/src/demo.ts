@@ -1,12 +1,5 @@
 import { randomInt } from 'node:crypto';
-
-/** What the demo made, and how to try it. */
-export interface Demo {
-  readonly agent: string;
-  readonly password: string;
-  readonly pin: string;
-  readonly phone: string;
-}
+import { type Demo } from '@countersign/hosting';
 
 const TENANT = 'demo';
 const AGENT = 'demo-agent';
@@ -16,9 +9,14 @@ const PHONE = '+12025550123';
 const PIN_DIGITS = 6;
 const READY_WITHIN_MS = 10_000;
 
+/** Whether the agent of a demo that was made before can still sign in. */
+export async function isDemoUsable(swaigUrl: string, demo: Demo): Promise<boolean> {
+  return (await getSignature(swaigUrl, demo.password)).ok;
+}
+
 /**
  * Makes the demo tenant over the product's own REST interface: a tenant, an agent, a subject with a telephone and a PIN.
- * Secrets are new at every seeding and kept nowhere: they are printed once.
+ * Secrets are new at every seeding. Can be repeated after a seeding that was interrupted.
  */
 export async function seedDemo(restUrl: string, swaigUrl: string, adminKey: string): Promise<Demo> {
   const call = async (method: string, path: string, body?: unknown, accepted: number[] = []): Promise<Response> => {
@@ -40,24 +38,11 @@ export async function seedDemo(restUrl: string, swaigUrl: string, adminKey: stri
   });
   const created = await call('POST', '/agents', { agent: AGENT, name: 'Demo agent' }, [409]);
   const agent = created.ok ? created : await call('POST', `/agents/${AGENT}/rotate`, { graceSeconds: 0 });
-  const { password } = (await agent.json()) as { password: string };
+  const { password, apiKey } = (await agent.json()) as { password: string; apiKey: string };
   await call('PUT', `/subjects/${SUBJECT}`, { phones: [PHONE], displayName: 'Alex' });
   const pin = await enrol((candidate) => call('PUT', `/subjects/${SUBJECT}/pin`, { pin: candidate }, [422]));
   await untilKnown(swaigUrl, password);
-  return { agent: AGENT, password, pin, phone: PHONE };
-}
-
-/** A command that verifies the demo's PIN, ready to be pasted into a shell. */
-export function demoCommand(swaigUrl: string, demo: Demo): string {
-  const raw = JSON.stringify({ pin: demo.pin });
-  const body = JSON.stringify({
-    function: 'verify_pin',
-    argument: { parsed: [{ pin: demo.pin }], raw },
-    call_id: 'demo-call',
-    ai_session_id: 'demo-session',
-    caller_id_num: demo.phone,
-  });
-  return `curl -sS -u '${demo.agent}:${demo.password}' -H 'content-type: application/json' '${swaigUrl}/swaig' -d '${body}'`;
+  return { swaigUrl, restUrl, tenant: TENANT, agent: AGENT, password, apiKey, subject: SUBJECT, pin, phone: PHONE };
 }
 
 /** Draws until a PIN is not refused as weak. */
@@ -69,21 +54,26 @@ async function enrol(put: (pin: string) => Promise<Response>): Promise<string> {
   throw new Error('The demo could not be made: every PIN was refused');
 }
 
-/** The adapter hears of a new agent within the time of a hop; nobody should paste the command before. */
+/** The adapter knows a new agent after one hop; the command would be refused before. */
 async function untilKnown(swaigUrl: string, password: string): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS;
   for (;;) {
-    const response = await fetch(`${swaigUrl}/swaig`, {
-      method: 'POST',
-      headers: {
-        authorization: `Basic ${Buffer.from(`${AGENT}:${password}`).toString('base64')}`,
-        'content-type': 'application/json',
-      },
-      body: JSON.stringify({ action: 'get_signature', functions: [] }),
-    });
-    await response.arrayBuffer();
+    const response = await getSignature(swaigUrl, password);
     if (response.ok) return;
     if (Date.now() > deadline) throw new Error('The demo could not be made: the adapter does not know the new agent');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+async function getSignature(swaigUrl: string, password: string): Promise<Response> {
+  const response = await fetch(`${swaigUrl}/swaig`, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${AGENT}:${password}`).toString('base64')}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ action: 'get_signature', functions: [] }),
+  });
+  await response.arrayBuffer();
+  return response;
 }

@@ -1,8 +1,9 @@
 import { runProcess } from '@countersign/service';
 import { start } from './start.js';
+import { welcome } from './welcome.js';
 
 await runProcess(process.env, async (env, fatal) => {
   const product = await start(env, fatal);
-  process.stdout.write(`${product.welcome.join('\n')}\n`);
+  welcome(product, process.stdout);
   return product;
 });

@@ -1,6 +1,16 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { ensureSecretFiles, openBroker, type Fatal, type HostedService } from '@countersign/hosting';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  demoCommand,
+  demoCurlFile,
+  ensureSecretFiles,
+  openBroker,
+  openDataFolder,
+  readDemo,
+  writeDemo,
+  type Fatal,
+  type HostedService,
+} from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
 import { createProcessLogger, OpsServer } from '@countersign/observability';
 import { startEmbeddedPostgres } from '@countersign/persistence';
@@ -12,13 +22,20 @@ import { start as startRestAdapter } from '../../rest-adapter/src/start.js';
 import { start as startSwaigAdapter } from '../../swaig-adapter/src/start.js';
 import { start as startVerification } from '../../verification/src/start.js';
 import { AllInOneSettings } from './config.js';
-import { demoCommand, seedDemo } from './demo.js';
+import { isDemoUsable, seedDemo } from './demo.js';
 
-/** The whole product in one process, and what to tell the person who started it. */
+/** The whole product in one process, and what to show to the person who started it. */
 export interface RunningProduct extends RunningService {
-  /** Lines for the terminal: the address, what was made, what to try. */
+  /** Lines for a terminal: the addresses, and once the administrator key and how to try the demo. */
   readonly welcome: readonly string[];
+  /** The same for a collector of logs: where to find the secrets instead of the secrets. */
+  readonly announcement: readonly string[];
+  /** Records that the secrets were shown. Until then each start shows them. */
+  readonly shown: () => void;
 }
+
+/** In the data folder: the administrator key and the demo were shown on a terminal. */
+const SHOWN_FILE = 'secrets-shown';
 
 /**
  * Starts all six services in this process, each with its own Nest container, on one bus. Without KAFKA_BROKERS the bus
@@ -48,10 +65,10 @@ async function startAll(
   close: () => Promise<void>,
 ): Promise<RunningProduct> {
   const logger = createProcessLogger(settings.LOG_LEVEL);
-  const dataDir = resolve(settings.DATA_DIR);
-  const isNew = !existsSync(join(dataDir, 'postgres'));
-  mkdirSync(dataDir, { recursive: true });
-  const { values, made } = await readSecrets(join(dataDir, 'secrets'));
+  const dataDir = openDataFolder(settings.DATA_DIR);
+  // A first start that failed had a database already, and nobody saw its secrets.
+  const isFirst = !existsSync(join(dataDir, SHOWN_FILE));
+  const { values } = await readSecrets(join(dataDir, 'secrets'));
 
   const databaseUrl = settings.DATABASE_URL?.reveal() ?? (await embeddedDatabase(dataDir, closers));
   const onKafka = settings.KAFKA_BROKERS !== undefined;
@@ -84,20 +101,49 @@ async function startAll(
     string,
     string
   >;
-  const welcome = [
-    `ready ${Object.entries(urls)
-      .map(([name, url]) => `${name}=${url}`)
-      .join(' ')}`,
-  ];
-  if (made.includes('ADMIN_API_KEY') && shared['ADMIN_API_KEY'] === values.ADMIN_API_KEY) {
-    welcome.push(`administrator key (shown once, kept in ${settings.DATA_DIR}/secrets): ${values.ADMIN_API_KEY}`);
+  const ready = `ready ${Object.entries(urls)
+    .map(([name, url]) => `${name}=${url}`)
+    .join(' ')}`;
+  const welcome = [ready];
+  const announcement = [ready];
+  if (isFirst && shared['ADMIN_API_KEY'] === values.ADMIN_API_KEY) {
+    const file = join(settings.DATA_DIR, 'secrets', 'ADMIN_API_KEY');
+    welcome.push(`administrator key (shown once, kept in ${file}): ${values.ADMIN_API_KEY}`);
+    announcement.push(`administrator key: in ${file}`);
   }
-  if (settings.DEMO ?? (isNew && settings.DATABASE_URL === undefined)) {
-    const [rest, swaig] = [urls['rest'] ?? '', urls['swaig'] ?? ''];
-    const demo = await seedDemo(rest, swaig, adminKey(shared));
-    welcome.push('try it, this verifies the PIN of the demo customer:', '', `  ${demoCommand(swaig, demo)}`, '');
+  const [rest, swaig] = [urls['rest'] ?? '', urls['swaig'] ?? ''];
+  if (await ensureDemo(settings, dataDir, { rest, swaig }, () => adminKey(shared))) {
+    const title = 'try it, this verifies the PIN of the demo customer:';
+    const again = 'show it again: npm run countersign -- demo';
+    const demo = readDemo(dataDir);
+    if (demo && isFirst) welcome.push(title, '', `  ${demoCommand(demo)}`, '', again);
+    else welcome.push(`demo: npm run countersign -- demo`);
+    announcement.push(title, '', `  curl --config '${demoCurlFile(settings.DATA_DIR)}'`, '');
   }
-  return { name: 'countersign', urls, welcome, close };
+  const shown = (): void => writeFileSync(join(dataDir, SHOWN_FILE), '');
+  return { name: 'countersign', urls, welcome, announcement, shown, close };
+}
+
+/**
+ * Makes the demo where it is wanted and missing, and brings its addresses up to date.
+ * @returns whether there is a demo
+ */
+async function ensureDemo(
+  settings: AllInOneSettings,
+  dataDir: string,
+  urls: { readonly rest: string; readonly swaig: string },
+  adminKeyOf: () => string,
+): Promise<boolean> {
+  const made = readDemo(dataDir);
+  if (made && (await isDemoUsable(urls.swaig, made))) {
+    writeDemo(dataDir, { ...made, swaigUrl: urls.swaig, restUrl: urls.rest });
+    return true;
+  }
+  // A demo that somebody removed on purpose is not made again.
+  const isNew = made === undefined && !existsSync(join(dataDir, SHOWN_FILE));
+  if (!(settings.DEMO ?? (isNew && settings.DATABASE_URL === undefined))) return false;
+  writeDemo(dataDir, await seedDemo(urls.rest, urls.swaig, adminKeyOf()));
+  return true;
 }
 
 /** @throws ServiceError SETTINGS_INVALID when the folder of secrets is incomplete */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { acceptKeyLoss } from './accept-key-loss.js';
 import { acceptLoss } from './accept-loss.js';
@@ -14,11 +15,20 @@ import { checkAttempts } from './check-attempts.js';
 import { restoreAttempts } from './restore-attempts.js';
 import { type StoreOptions, withStore } from './with-store.js';
 
+import { showDemo } from './show-demo.js';
 import { simulate, type SimulatedCall } from './simulate-call.js';
 import { withBroker } from './with-broker.js';
 import { orComplain, toTerminal } from './write.js';
 
-const program = new Command('countersign').description('Caller identity verification for AI voice agents');
+const program = new Command('countersign')
+  .description('Caller identity verification for AI voice agents')
+  .version(versionOf(), '--version', 'show the version');
+
+program
+  .command('demo')
+  .description('show how to try the demo that npm start made, with its password, API key and PIN')
+  .option('--data-dir <folder>', 'that of npm start', process.env['DATA_DIR'] || './data')
+  .action((options: { dataDir: string }) => orComplain(() => showDemo(options.dataDir, toTerminal)));
 
 program
   .command('secrets')
@@ -139,3 +149,9 @@ program
   });
 
 await program.parseAsync();
+
+/** Version of the package. Its file lies beside the build output. */
+function versionOf(): string {
+  const file = new URL('../../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

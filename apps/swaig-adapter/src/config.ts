@@ -1,5 +1,5 @@
-import { IsInt, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
-import { BusSettings, IsSecret } from '@countersign/hosting';
+import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { BusSettings, IsPublicUrl, IsSecret } from '@countersign/hosting';
 import { Secret } from '@countersign/sealing';
 import { Hint } from '@countersign/service';
 
@@ -10,10 +10,7 @@ export class SwaigSettings extends BusSettings {
 
   @Hint('the address under which the platform reaches this service, for example https://verify.example.com')
   @IsOptional()
-  @IsUrl(
-    { require_tld: false, require_protocol: true, protocols: ['http', 'https'], disallow_auth: true },
-    { message: '$property must be an http or https address without credentials' },
-  )
+  @IsPublicUrl()
   PUBLIC_URL?: string;
 
   @Hint('the signing key of the SignalWire project; absent: signatures are not checked')

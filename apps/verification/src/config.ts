@@ -1,5 +1,5 @@
-import { IsInt, IsOptional, IsUrl, Length, Max, Min } from 'class-validator';
-import { IsSecret, StoreSettings } from '@countersign/hosting';
+import { IsInt, IsOptional, Length, Max, Min } from 'class-validator';
+import { IsPublicUrl, IsSecret, StoreSettings } from '@countersign/hosting';
 import { Secret } from '@countersign/sealing';
 import { Hint } from '@countersign/service';
 
@@ -27,10 +27,7 @@ export class VerificationSettings extends StoreSettings {
 
   @Hint('the address of the installation, for example https://verify.example.com')
   @IsOptional()
-  @IsUrl(
-    { require_tld: false, require_protocol: true, protocols: ['http', 'https'], disallow_auth: true },
-    { message: '$property must be an http or https address without credentials' },
-  )
+  @IsPublicUrl()
   PUBLIC_URL?: string;
 
   /** argon2id memory of one hash. Below OWASP's minimum nothing starts. */

@@ -3,4 +3,7 @@ export * from './host.js';
 export * from './open-broker.js';
 export * from './settings.js';
 export * from './is-secret.js';
+export * from './address-rules.js';
 export * from './secret-files.js';
+export * from './demo-files.js';
+export * from './data-folder.js';

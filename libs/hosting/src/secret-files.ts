@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createReceiptKeys, createSealingKeys } from '@countersign/sealing';
+import { makeFolder } from './data-folder.js';
 
 /** Every secret that an installation needs, by the name of its setting. */
 export const SECRET_NAMES = [
@@ -27,7 +28,7 @@ export interface SecretFiles {
  * @throws Error when only one half of the sealing keys is there: the other cannot be made anew without it
  */
 export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<SecretFiles> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const made: SecretName[] = [];
   const values = {} as Record<SecretName, string>;
   const keep = (name: SecretName, make: () => string): void => {

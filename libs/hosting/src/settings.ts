@@ -15,6 +15,7 @@ import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
 import { SAMPLERS, type SamplerName } from '@countersign/observability';
 import { Secret } from '@countersign/sealing';
 import { Hint } from '@countersign/service';
+import { IsBrokerList } from './address-rules.js';
 import { IsSecret } from './is-secret.js';
 
 /** What every service can be told. */
@@ -25,7 +26,7 @@ export class BusSettings {
   @IsInt() @Min(0) @Max(65_535) OPS_PORT: number = 9464;
   /** `host:port` with commas between them; unset: the in-process bus of the all-in-one product. */
   @IsOptional()
-  @Matches(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, { message: '$property must be host:port[,host:port…]' })
+  @IsBrokerList()
   @Hint('for example localhost:9092; unset only in the all-in-one product')
   KAFKA_BROKERS?: string;
   /** Encrypts the way to the brokers and verifies who they are. */

@@ -16,6 +16,10 @@ const STOP_LIMIT_MS = 25_000;
 /** How long a start waits for a broker and a database that are not there yet: services start in any order. */
 const START_LIMIT_MS = 60_000;
 const START_PAUSE_MS = 1_000;
+/** Pause between two lines about the same thing that a start waits for. */
+const START_REPORT_MS = 5_000;
+/** How long a start that was interrupted may take to release what it holds. */
+const START_STOP_LIMIT_MS = 10_000;
 
 /**
  * Runs a service as this process: starts it, stops it on SIGTERM and SIGINT, and ends with a code that says how it went.
@@ -27,12 +31,20 @@ export async function runProcess(
   start: (env: Environment, fatal: (error: Error) => void) => Promise<RunningService>,
 ): Promise<void> {
   let service: RunningService | undefined;
+  let starting: Promise<unknown> | undefined;
   let stopping = false;
   const stop = (code: number): void => {
-    if (stopping) return;
+    if (stopping) {
+      // A second signal while nothing is served yet: whoever sent it does not want to wait.
+      if (service === undefined) process.exit(1);
+      return;
+    }
     stopping = true;
-    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
-    void (service?.close() ?? Promise.resolve()).then(
+    // A start that is still waiting for something loses nothing when it is cut off.
+    if (service === undefined) setTimeout(() => process.exit(code), START_STOP_LIMIT_MS);
+    else setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+    const ended = service?.close() ?? starting?.then(() => service?.close()).catch(() => undefined);
+    void (ended ?? Promise.resolve()).then(
       () => process.exit(code),
       (error: unknown) => {
         report(error);
@@ -49,12 +61,15 @@ export async function runProcess(
   process.on('unhandledRejection', (error) => fatal(error as Error));
   process.on('uncaughtException', fatal);
   try {
-    service = await startPatiently(
+    const begun = startPatiently(
       () => start(env, fatal),
       () => stopping,
-    );
-    if (stopping) await service?.close();
+    ).then((started) => (service = started));
+    starting = begun;
+    await begun;
   } catch (error) {
+    // A start that was interrupted fails, which is no news.
+    if (stopping) return;
     report(error);
     process.exit(1);
   }
@@ -66,6 +81,7 @@ async function startPatiently(
   givenUp: () => boolean,
 ): Promise<RunningService | undefined> {
   const deadline = Date.now() + START_LIMIT_MS;
+  let reported = { message: '', at: 0 };
   for (;;) {
     try {
       return await start();
@@ -73,7 +89,11 @@ async function startPatiently(
       const worthWaiting = error instanceof ServiceError && error.retriable && Date.now() < deadline;
       if (givenUp()) return undefined;
       if (!worthWaiting) throw error;
-      process.stderr.write(`${error.message}; waiting for it\n`);
+      const { message } = error;
+      if (message !== reported.message || Date.now() - reported.at >= START_REPORT_MS) {
+        process.stderr.write(`${message}; waiting for it\n`);
+        reported = { message, at: Date.now() };
+      }
       await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
     }
   }
@@ -83,7 +103,8 @@ async function startPatiently(
 function report(error: unknown): void {
   if (error instanceof ServiceError) {
     process.stderr.write(`${error.message}\n`);
-    if (error.code === 'SETTINGS_INVALID') return;
+    // A stack says nothing to an operator about what is wrong outside this process.
+    if (error.code !== 'INTERNAL') return;
   }
   const { code, port } = (error ?? {}) as { code?: unknown; port?: unknown };
   if (code === 'EADDRINUSE') {

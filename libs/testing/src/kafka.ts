@@ -121,7 +121,8 @@ function run(jars: string, properties: string, optimised: boolean): { child: Chi
     ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.log.kafka.server=info'],
     ...['-cp', join(jars, '*'), 'kafka.Kafka', properties],
   ];
-  const child = spawn('sh', ['-c', WITH_PARENT, 'sh', ...java], { stdio: ['pipe', 'ignore', 'pipe'] });
+  // A process group of its own: the Ctrl-C of a terminal would stop the broker before the services have left their groups.
+  const child = spawn('sh', ['-c', WITH_PARENT, 'sh', ...java], { detached: true, stdio: ['pipe', 'ignore', 'pipe'] });
   child.stdin?.on('error', () => undefined);
   const started = new Promise<void>((resolve, reject) => {
     let log = '';

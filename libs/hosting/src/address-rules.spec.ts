@@ -1,0 +1,44 @@
+import { validateSync } from 'class-validator';
+import { IsBrokerList, IsPublicUrl } from './address-rules.js';
+
+class Addresses {
+  @IsPublicUrl() PUBLIC_URL = 'https://verify.example.com';
+  @IsBrokerList() KAFKA_BROKERS = 'localhost:9092';
+}
+
+const faultsOf = (fields: Partial<Addresses>): string[] =>
+  validateSync(Object.assign(new Addresses(), fields)).map(({ property }) => property);
+
+it.each([
+  'http://localhost:3000',
+  'https://verify.example.com/',
+  'https://example.com/voice',
+  'https://203.0.113.7:8443',
+])('takes the public address %s', (PUBLIC_URL) => expect(faultsOf({ PUBLIC_URL })).toEqual([]));
+
+it.each([
+  'https://verify.example.com/swaig',
+  'https://verify.example.com/swaig/',
+  'https://verify.example.com/voice/SWAIG',
+  'https://user:password@verify.example.com',
+  'https://verify.example.com?x=1',
+  'https://verify.example.com#top',
+  'verify.example.com',
+  'ftp://verify.example.com',
+])('refuses the public address %s', (PUBLIC_URL) => expect(faultsOf({ PUBLIC_URL })).toEqual(['PUBLIC_URL']));
+
+it.each(['localhost:9092', 'a.example:9092,b_2.example:9093', '127.0.0.1:1', '[::1]:9092'])(
+  'takes the brokers %s',
+  (KAFKA_BROKERS) => expect(faultsOf({ KAFKA_BROKERS })).toEqual([]),
+);
+
+it.each([
+  'localhost:99999',
+  'localhost:0',
+  'localhost',
+  'http://localhost:9092',
+  'kafka://localhost:9092',
+  'localhost:9092,',
+  'localhost:9092, other:9092',
+  'localhost:9092/topic',
+])('refuses the brokers %s', (KAFKA_BROKERS) => expect(faultsOf({ KAFKA_BROKERS })).toEqual(['KAFKA_BROKERS']));

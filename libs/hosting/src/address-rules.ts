@@ -1,0 +1,46 @@
+import { buildMessage, isURL, ValidateBy } from 'class-validator';
+
+/** An address in front of `/swaig` or `/v1`, as the outside knows it; `/swaig` itself is added by the product. */
+export function IsPublicUrl(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isPublicUrl',
+    validator: {
+      validate: isPublicUrl,
+      defaultMessage: buildMessage(
+        () =>
+          '$property must be an http or https address without credentials, without ? or #, and without /swaig at its end: /swaig is added to it',
+      ),
+    },
+  });
+}
+
+/** `host:port[,host:port…]`, as Kafka clients take it. */
+export function IsBrokerList(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isBrokerList',
+    validator: {
+      validate: (value) => typeof value === 'string' && value.split(',').every(isHostAndPort),
+      defaultMessage: buildMessage(
+        () => '$property must be host:port[,host:port…], without http:// and with ports from 1 to 65535',
+      ),
+    },
+  });
+}
+
+function isPublicUrl(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const isAddress = isURL(value, {
+    require_tld: false,
+    require_protocol: true,
+    protocols: ['http', 'https'],
+    disallow_auth: true,
+    allow_query_components: false,
+    allow_fragments: false,
+  });
+  return isAddress && !/\/swaig\/*$/i.test(value);
+}
+
+function isHostAndPort(text: string): boolean {
+  const [, port] = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text) ?? [];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+}
