@@ -164,13 +164,13 @@ test('a keyring with other bytes under the right id stops start and commands, an
 test('counters that differ from their ledger are named, and get back the state that it has, on record', async () => {
   const [right, back, gap, edited, mute, gone] = ['1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(64));
   await database.query(
-    `INSERT INTO verification.guards (tenant, guard_key, tries, recent, lock_level, granted, charged_lock, attempts_left, touched_at)
+    `INSERT INTO verification.guards (tenant, guard_key, tries, recognized_attempts, lock_level, granted, charged_lock, remaining, touched_at)
      SELECT 'acme', g, 2, '{}', 0, true, false, 1, '2026-11-23T10:00:02Z' FROM unnest($1::text[]) g`,
     [[right, back, gap, edited, mute]],
   );
   await database.query(
     `INSERT INTO verification.attempts (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted,
-       charged_lock, attempts_left, spent_at)
+       charged_lock, remaining, spent_at)
      SELECT gen_random_uuid(), 'c', 'acme', 'desk', g, 'alice', n, true, false, 3 - n,
        '2026-11-23T10:00:00Z'::timestamptz + make_interval(secs => n)
      FROM unnest($1::text[]) g, generate_series(1, 2) n`,

@@ -88,7 +88,7 @@ export function restApi(world: () => World): void {
     expect(state).not.toHaveProperty('lockedUntil');
   });
 
-  it('lets strangers lock themselves out, the known caller in, and an administrator open the door for all', async () => {
+  it('locks unrecognized callers out and the recognized one not, until an administrator unlocks for all', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const verified = async (caller: string): Promise<boolean> =>

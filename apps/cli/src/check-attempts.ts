@@ -28,7 +28,7 @@ WITH ledger AS (
   FROM verification.attempts GROUP BY tenant, guard_key
 )
 SELECT tenant, guard_key, g.tries, COALESCE(l.rows, 0) AS rows, l.highest,
-  (a.granted, a.charged_lock, a.attempts_left) = (g.granted, g.charged_lock, g.attempts_left) AS same_try,
+  (a.granted, a.charged_lock, a.remaining) = (g.granted, g.charged_lock, g.remaining) AS same_try,
   a.spent_at = g.touched_at AS same_time,
   CASE WHEN r.state IS DISTINCT FROM NULL THEN ARRAY(
     SELECT now.key FROM jsonb_each(to_jsonb(verification.state_of(g))) now JOIN jsonb_each(to_jsonb(r.state)) said USING (key)
@@ -40,7 +40,7 @@ LEFT JOIN verification.eased e USING (tenant, guard_key),
 LATERAL (SELECT CASE WHEN e.number = a.number THEN e.after ELSE a.after END AS state, COALESCE(e.callers, '{}') AS callers) r
 WHERE (a.number IS NULL OR a.number = l.highest)
   AND (g.tries IS DISTINCT FROM l.highest OR l.rows IS DISTINCT FROM l.highest
-    OR (a.granted, a.charged_lock, a.attempts_left) IS DISTINCT FROM (g.granted, g.charged_lock, g.attempts_left)
+    OR (a.granted, a.charged_lock, a.remaining) IS DISTINCT FROM (g.granted, g.charged_lock, g.remaining)
     OR a.spent_at IS DISTINCT FROM g.touched_at
     OR verification.state_of(g) IS DISTINCT FROM r.state OR g.callers IS DISTINCT FROM r.callers)
 ORDER BY 1, 2 LIMIT ${SHOWN + 1}`;

@@ -5,9 +5,9 @@ import { ServiceError } from '@countersign/service';
 import { type Store } from './with-store.js';
 import { type Write } from './write.js';
 
-const COLUMNS = `tries, subject_id, granted, charged_lock, charged_disable, stranger, attempts_left, touched_at, callers,
-  recent, lock_level, locked_until, stranger_recent, stranger_lock_level, stranger_locked_until, failures, stranger_failures,
-  disabled`;
+const COLUMNS = `tries, subject_id, granted, charged_lock, charged_disable, unrecognized, remaining, touched_at, callers,
+  recognized_attempts, lock_level, locked_until, unrecognized_attempts, unrecognized_lock_level, unrecognized_locked_until,
+  failures, unrecognized_failures, disabled`;
 
 /** A counter as the last row of its ledger, and what has changed it since, say. $1 tenant, $2 reference */
 const RESTORE = `
@@ -17,7 +17,7 @@ WITH said AS (
   WHERE tenant = $1 AND guard_key = $2 ORDER BY a.number DESC LIMIT 1
 )
 INSERT INTO verification.guards (tenant, guard_key, ${COLUMNS})
-SELECT $1, $2, number, subject_id, granted, charged_lock, charged_disable, stranger, attempts_left, spent_at, known, (state).*
+SELECT $1, $2, number, subject_id, granted, charged_lock, charged_disable, unrecognized, remaining, spent_at, known, (state).*
 FROM said WHERE state IS DISTINCT FROM NULL
 ON CONFLICT (tenant, guard_key) DO UPDATE
   SET (${COLUMNS}) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')})

@@ -51,9 +51,13 @@ const counter: Record<string, Schema> = {
   attemptsInWindow: {
     type: 'integer',
     minimum: 0,
-    description: 'Guesses in the windows of known callers and of strangers.',
+    description: 'Counted attempts of all callers in the window.',
   },
-  lockedUntil: { ...time, description: "The later end of the two lanes' locks; absent where nobody is locked out." },
+  lockedUntil: {
+    ...time,
+    description:
+      'End of the lock; the later one where unrecognized callers and everybody are locked. Absent without a lock.',
+  },
   consecutiveFailures: {
     type: 'integer',
     minimum: 0,

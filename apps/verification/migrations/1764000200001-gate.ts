@@ -1,27 +1,23 @@
 import { Migration } from '@countersign/persistence';
 
-/** Lanes, the lifetime cap and disabling at the gate; what is needed to remove decoys and old commands. */
+/** Unrecognized callers, the lifetime cap and disabling at the gate; what is needed to remove decoys and old commands. */
 export class VerificationGate1764000200001 extends Migration {
   override readonly statements = [
-    // The columns that were there are the lane of known callers. `subject_id` is empty on a decoy.
+    // `callers` are the recognized ones. `locked_until` holds for everybody, `unrecognized_locked_until` for the others only.
+    // `subject_id` is empty on a decoy.
     `ALTER TABLE verification.guards
-      ADD COLUMN stranger_recent timestamptz[] NOT NULL DEFAULT '{}',
-      ADD COLUMN stranger_lock_level integer NOT NULL DEFAULT 0,
-      ADD COLUMN stranger_locked_until timestamptz,
+      ADD COLUMN unrecognized_attempts timestamptz[] NOT NULL DEFAULT '{}',
+      ADD COLUMN unrecognized_lock_level integer NOT NULL DEFAULT 0,
+      ADD COLUMN unrecognized_locked_until timestamptz,
       ADD COLUMN failures integer NOT NULL DEFAULT 0,
-      ADD COLUMN stranger_failures integer NOT NULL DEFAULT 0,
+      ADD COLUMN unrecognized_failures integer NOT NULL DEFAULT 0,
       ADD COLUMN disabled boolean NOT NULL DEFAULT false,
       ADD COLUMN callers text[] NOT NULL DEFAULT '{}',
-      ADD COLUMN stranger boolean NOT NULL DEFAULT false,
+      ADD COLUMN unrecognized boolean NOT NULL DEFAULT false,
       ADD COLUMN charged_disable boolean NOT NULL DEFAULT false,
       ADD COLUMN subject_id text`,
-    // Nobody is known yet: what was spent and locked until now binds strangers too.
-    `UPDATE verification.guards g
-     SET stranger_recent = recent, stranger_lock_level = lock_level, stranger_locked_until = locked_until,
-         subject_id = (SELECT a.subject_id FROM verification.attempts a
-                       WHERE a.tenant = g.tenant AND a.guard_key = g.guard_key AND a.number = g.tries)`,
     `ALTER TABLE verification.attempts
-      ADD COLUMN stranger boolean NOT NULL DEFAULT false,
+      ADD COLUMN unrecognized boolean NOT NULL DEFAULT false,
       ADD COLUMN charged_disable boolean NOT NULL DEFAULT false,
       ADD COLUMN disabled boolean NOT NULL DEFAULT false`,
     `ALTER TABLE verification.credentials ADD COLUMN cap integer NOT NULL CHECK (cap BETWEEN 1 AND 100)`,

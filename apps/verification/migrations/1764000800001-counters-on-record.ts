@@ -5,20 +5,20 @@ export class CountersOnRecord1764000800001 extends Migration {
   override readonly statements = [
     // A type and not text: values are compared, whatever the time zone or the locale of who wrote them.
     `CREATE TYPE verification.guard_state AS (
-      recent timestamptz[],
+      recognized_attempts timestamptz[],
       lock_level integer,
       locked_until timestamptz,
-      stranger_recent timestamptz[],
-      stranger_lock_level integer,
-      stranger_locked_until timestamptz,
+      unrecognized_attempts timestamptz[],
+      unrecognized_lock_level integer,
+      unrecognized_locked_until timestamptz,
       failures integer,
-      stranger_failures integer,
+      unrecognized_failures integer,
       disabled boolean
     )`,
     `CREATE FUNCTION verification.state_of(g verification.guards) RETURNS verification.guard_state
-     LANGUAGE sql IMMUTABLE AS 'SELECT ROW(g.recent, g.lock_level, g.locked_until, g.stranger_recent,
-       g.stranger_lock_level, g.stranger_locked_until, g.failures, g.stranger_failures, g.disabled)::verification.guard_state'`,
-    // Only the row of a guard's latest try is ever looked at. Known callers are no part of it: a ledger is for ever.
+     LANGUAGE sql IMMUTABLE AS 'SELECT ROW(g.recognized_attempts, g.lock_level, g.locked_until, g.unrecognized_attempts,
+       g.unrecognized_lock_level, g.unrecognized_locked_until, g.failures, g.unrecognized_failures, g.disabled)::verification.guard_state'`,
+    // Only the row of a counter's latest attempt is ever read. Recognized callers are not part of it: a ledger is for ever.
     'ALTER TABLE verification.attempts ADD COLUMN after verification.guard_state',
     // One row for each guard that was changed between tries. `after` holds until the next try, `callers` until they
     // change. It goes with its guard, however late in somebody else's transaction it was written.
@@ -32,11 +32,6 @@ export class CountersOnRecord1764000800001 extends Migration {
       FOREIGN KEY (tenant, guard_key) REFERENCES verification.guards ON DELETE CASCADE
     ) WITH (fillfactor = 70)`,
     ...tenantRows('verification', ['eased']),
-    `UPDATE verification.attempts a SET after = verification.state_of(g) FROM verification.guards g
-     WHERE a.tenant = g.tenant AND a.guard_key = g.guard_key AND a.number = g.tries`,
-    `INSERT INTO verification.eased (tenant, guard_key, number, after, callers)
-     SELECT tenant, guard_key, tries, verification.state_of(g), callers FROM verification.guards g
-     WHERE cardinality(callers) > 0`,
     // In PL/pgSQL and volatile, because its query must not see the ledger as it was when the statement around it began:
     // the guard's row is the newest there is, and its ledger's row may have been committed since.
     `CREATE FUNCTION verification.is_on_record(g verification.guards) RETURNS boolean

@@ -153,7 +153,26 @@ describe('a guess at a PIN', () => {
     expect(attempts.facts.filter(({ kind }) => kind === 'credential.disabled')).toHaveLength(1);
   });
 
-  it('of a stranger is not looked at any more when strangers spent their half, and answered as at an unknown reference', async () => {
+  it('of an unrecognized caller is not compared at the reserved attempt, and answered as at an unknown reference', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    expect((await guess(PIN)).outcome).toBe('verified');
+    const play = async (subjectRef: string): Promise<unknown[]> => {
+      const replies: unknown[] = [];
+      for (const pin of [OTHER, OTHER, PIN, PIN]) {
+        const reply = await guess(pin, { subjectRef, callerKey: 'd'.repeat(64) });
+        replies.push({ ...reply, commandId: 'masked', verificationId: 'masked' });
+      }
+      return replies;
+    };
+    expect(await play('alice')).toEqual(await play('nobody'));
+    const notCompared = attempts.facts.filter(({ detail }) => detail?.['compared'] === false);
+    expect(notCompared).toMatchObject([{ subject: 'alice', outcome: 'locked', attempt: 4 }]);
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it('of an unrecognized caller is not compared beyond half of the cap, and answered as at an unknown reference', async () => {
     const { change, enrol, guess, attempts, clock } = await open();
     await change('alice', {});
     await enrol('alice', FOUR);
@@ -172,7 +191,7 @@ describe('a guess at a PIN', () => {
     expect((await guess(FOUR)).outcome).toBe('verified');
   });
 
-  it('over REST spends no budget of the owner by telephone, and makes nobody known to it, whatever number it names', async () => {
+  it('over REST leaves the last attempt to the recognized caller, and recognizes nobody, whatever number it names', async () => {
     const { change, enrol, guess, hash } = await open();
     await change('alice', { phones: [PHONE] });
     await enrol('alice', PIN);
@@ -185,8 +204,10 @@ describe('a guess at a PIN', () => {
     expect(await outcomes(PIN, 'rest')).toEqual(['verified']);
     expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
     expect(await outcomes(OTHER, 'rest', 4)).toEqual(['rejected', 'rejected', 'locked', 'locked']);
+    expect(await outcomes(PIN, 'rest')).toEqual(['locked']);
     expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
-    expect(await outcomes(OTHER, 'swaig', 3)).toEqual(['rejected', 'rejected', 'locked']);
+    expect(await outcomes(OTHER, 'swaig')).toEqual(['locked']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['locked']);
   });
 
   it('with the PIN of before is unavailable and makes nobody known, when another came into force while it was compared', async () => {

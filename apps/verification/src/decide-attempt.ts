@@ -142,7 +142,7 @@ export class DecideAttempt {
       return this.#close(counted, 'verified', levelOf(command, subject, attempt, knowledge), broken);
     }
     if (attempt.disabled) return this.#close(counted, 'disabled');
-    return this.#close(counted, attempt.left > 0 ? 'rejected' : 'locked');
+    return this.#close(counted, attempt.remaining > 0 ? 'rejected' : 'locked');
   }
 
   /** Undefined when what is stored is broken; the try stays spent. */
@@ -183,7 +183,7 @@ export class DecideAttempt {
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
       ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
       ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
-      ...(outcome === 'rejected' ? { attemptsLeft: attempt.left } : {}),
+      ...(outcome === 'rejected' ? { attemptsLeft: attempt.remaining } : {}),
       ...(outcome === 'rejected' && subject.id === undefined && this.#discloses(command)
         ? { unknownSubject: true }
         : {}),
@@ -191,8 +191,9 @@ export class DecideAttempt {
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
       fact(command, subject, attempt, kind, more);
-    // The answer hides that the guess was not looked at; the record does not.
-    const withheld = outcome === 'rejected' && !attempt.granted ? { detail: { compared: false } } : {};
+    // The answer hides that nothing was compared; the event says so.
+    const withheld =
+      !attempt.granted && (outcome === 'rejected' || attempt.chargedLock) ? { detail: { compared: false } } : {};
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));

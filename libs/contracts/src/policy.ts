@@ -27,20 +27,18 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** The budget of guesses at one subject. */
+/** The budget of attempts at one credential of a subject. */
 export class AttemptPolicy {
-  /** Guesses that are compared in any window; the last of them charges the lock. NIST caps the total at 100. */
+  /**
+   * Attempts of all callers together that are compared in any window; the last of them charges the lock. While a credential
+   * has recognized callers, the last one is reserved for them: with 1, nobody else is compared. NIST caps the total at 100.
+   */
   @IsInt() @Min(1) @Max(100) perWindow!: number;
   @IsInt() @Min(1) @Max(604_800) windowSeconds!: number;
   /** Length of the first lock; every further one doubles. */
   @IsInt() @Min(1) @Max(604_800) lockSeconds!: number;
   /** Longest lock, whatever the doubling says. */
   @IsInt() @Min(1) @Max(2_592_000) maxLockSeconds!: number;
-  /**
-   * The budget of callers who never succeeded for a subject, in the same window: at most `perWindow`, which is the
-   * default. 0: no budget of their own, everybody draws on `perWindow`.
-   */
-  @IsOptional() @IsInt() @Min(0) @Max(100) strangersPerWindow?: number;
 }
 
 /** At most `limit` in any window of `periodSeconds`; above 64 at that rate. */

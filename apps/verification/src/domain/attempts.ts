@@ -1,67 +1,71 @@
 import { type AttemptPolicy } from '@countersign/contracts';
 
-/** The window and the lock of one lane. Times in milliseconds since 1970. */
-export interface Lane {
-  /** Guesses that took a place in the window, oldest first; cleared by a success and by a lock. */
-  readonly recent: readonly number[];
+/** The counted attempts and the lock of one group of callers. Times in milliseconds since 1970. */
+export interface AttemptWindow {
+  /** Attempts that used up a part of the budget, oldest first. Cleared by a success and once its lock has ended. */
+  readonly attempts: readonly number[];
   /** How many locks were charged since the last success. */
   readonly lockLevel: number;
   readonly lockedUntil: number | undefined;
 }
 
-/** The counter of guesses at one credential of a subject reference, known or unknown. */
-export interface Guard {
-  /** Every try so far, refused ones included: the gapless number of the latest. */
+/**
+ * The attempt counter of one credential of a subject reference, known or unknown. The budget of the policy is the sum
+ * over both windows; they are kept apart so that each group has its own lock.
+ */
+export interface AttemptCounter {
+  /** All attempts so far, refused ones included: the gapless number of the latest. */
   readonly tries: number;
-  /** Of callers who have succeeded for this subject. */
-  readonly known: Lane;
-  /** Of everybody else. */
-  readonly strangers: Lane;
-  /** Guesses that were compared since the last success or enrolment. */
+  /** Of callers who have succeeded for this subject. Its lock holds for everybody. */
+  readonly recognized: AttemptWindow;
+  /** Of everybody else. Its lock holds for them only. */
+  readonly unrecognized: AttemptWindow;
+  /** Compared attempts since the last success or enrolment. */
   readonly failures: number;
-  /** Places that strangers took in their window since the last success, unlocking or enrolment. */
-  readonly strangerFailures: number;
+  /** Attempts of unrecognized callers that a credential without recognized callers would have compared, see {@link spend}. */
+  readonly unrecognizedFailures: number;
   /** The cap is reached: nothing is compared until the credential is enrolled anew. */
   readonly disabled: boolean;
-  /** Keyed hashes of the callers who have succeeded, the latest last. Not empty: the credential has an owner. */
+  /** Keyed hashes of the callers who have succeeded, the latest last. */
   readonly callers: readonly string[];
-  /** Time of the latest try: time never runs backwards on a guard. */
+  /** Time of the latest attempt: time never runs backwards on a counter. */
   readonly touchedAt: number;
 }
 
-/** What a guess brings along. */
-export interface Guess {
-  /** Undefined: nobody can tell this caller from others, so it is a stranger for ever. */
+/** What the gate needs to know about an attempt. */
+export interface GateInput {
+  /** Undefined: this caller cannot be told from others, so it is never recognized. */
   readonly caller: string | undefined;
   /** Consecutive failures after which the credential is disabled, see {@link capOf}; values above 100 count as 100. */
   readonly cap: number;
 }
 
-/** What a try at the gate gave. */
+/** The decision of the gate about one attempt. */
 export interface Spent {
-  /** The guess may be compared. */
+  /** The submitted secret may be compared. */
   readonly granted: boolean;
-  /** This guess was the last of the budget: unless it is right, its lane is locked from now on. */
+  /** This attempt used up the budget: unless it succeeds, its group of callers is locked from now on. */
   readonly chargedLock: boolean;
-  /** This guess was the last that the cap allows: unless it is right, the credential is disabled from now on. */
+  /** This attempt was the last that the cap allows: unless it succeeds, the credential is disabled from now on. */
   readonly chargedDisable: boolean;
-  /** The credential is disabled, by this guess or by an earlier one. */
+  /** The credential is disabled, by this attempt or by an earlier one. */
   readonly disabled: boolean;
-  /** Guesses that seem to remain after this one. 0: the answer is `locked`, whatever was guessed. */
-  readonly left: number;
-  /** It drew on the budget of strangers. */
-  readonly stranger: boolean;
-  readonly guard: Guard;
+  /** Attempts that seem to remain after this one. 0: the outcome of a failure is `locked`. */
+  readonly remaining: number;
+  /** Made by an unrecognized caller. */
+  readonly unrecognized: boolean;
+  readonly counter: AttemptCounter;
 }
 
-const OPEN: Lane = { recent: [], lockLevel: 0, lockedUntil: undefined };
+const EMPTY: AttemptWindow = { attempts: [], lockLevel: 0, lockedUntil: undefined };
 
-export const FRESH: Guard = {
+/** The counter of a reference without attempts. */
+export const NEW_COUNTER: AttemptCounter = {
   tries: 0,
-  known: OPEN,
-  strangers: OPEN,
+  recognized: EMPTY,
+  unrecognized: EMPTY,
   failures: 0,
-  strangerFailures: 0,
+  unrecognizedFailures: 0,
   disabled: false,
   callers: [],
   touchedAt: 0,
@@ -73,7 +77,7 @@ const MAX_DOUBLINGS = 20;
 /** NIST SP 800-63B-4, 3.2.2: no more consecutive failures than this, whatever a row says. */
 const HIGHEST_CAP = 100;
 
-/** Callers that are remembered as known, the latest ones: a row has a bounded size. */
+/** Recognized callers of one counter, the latest ones: a row has a bounded size. */
 export const MOST_CALLERS = 8;
 
 /** The cap of a PIN of 4 digits, of knowledge, and of what a tenant without credentials is asked about. */
@@ -103,104 +107,132 @@ export function capOf(digits: number): number {
   return digits === 5 ? 25 : LOWEST_CAP;
 }
 
-/** Places in the window of strangers; 0: there are no lanes, everybody draws on one budget. */
-export function strangersPerWindow(policy: AttemptPolicy): number {
-  return Math.min(policy.strangersPerWindow ?? policy.perWindow, policy.perWindow);
-}
-
 /**
- * Spends one guess, before anybody looks at it. Lock and disabling are charged together with the guess that reaches them,
- * so a crash can only leave a credential more locked than it should be. Tries during a lock neither count nor extend it.
+ * Counts one attempt before the submitted secret is compared. Lock and disabling are charged together with the attempt
+ * that reaches them, so a crash can only leave a credential more locked than it should be. Attempts during a lock
+ * neither count nor extend it.
  *
- * Where the credential has an owner, strangers get at most half of the cap compared and never its last guess. What they
- * guess beyond that is answered as it would be at an unknown reference: a lane that closed early would tell that there
- * is an owner. The store's SQL statement is held equal to this function by a model test.
+ * `perWindow` is the budget of all callers together. While a credential has recognized callers, its last attempt is
+ * reserved for them: an unrecognized caller who reaches it is not compared. The answer is the one that an unknown
+ * reference gives to the same attempt, where it is compared and spends the budget. Refusing one attempt earlier, visibly,
+ * would reveal that a recognized caller exists.
+ *
+ * For the same reason the share of the cap that unrecognized callers get is not visible either. While there are
+ * recognized callers, others get at most half of the cap compared and never its last attempt; beyond that, they get the
+ * answers of an unknown reference. A model test holds the store's SQL statement to this function.
  */
-export function spend(guard: Guard, guess: Guess, at: number, policy: AttemptPolicy): Spent {
-  const now = Math.max(at, guard.touchedAt);
-  const cap = Math.min(guess.cap, HIGHEST_CAP);
-  const stranger =
-    strangersPerWindow(policy) > 0 && !(guess.caller !== undefined && guard.callers.includes(guess.caller));
-  const lane = stranger ? guard.strangers : guard.known;
-  const owned = stranger && guard.callers.length > 0;
-  const tried = { ...guard, tries: guard.tries + 1, touchedAt: now };
+export function spend(counter: AttemptCounter, attempt: GateInput, at: number, policy: AttemptPolicy): Spent {
+  const now = Math.max(at, counter.touchedAt);
+  const cap = Math.min(attempt.cap, HIGHEST_CAP);
+  const unrecognized = !(attempt.caller !== undefined && counter.callers.includes(attempt.caller));
+  const lastIsReserved = unrecognized && counter.callers.length > 0;
+  const { failures, unrecognizedFailures, disabled } = counter;
+  const tried = { ...counter, tries: counter.tries + 1, touchedAt: now };
   const closed =
-    guard.disabled ||
-    (lane.lockedUntil !== undefined && now < lane.lockedUntil) ||
-    (owned && guard.strangerFailures >= cap);
+    disabled ||
+    isLocked(counter.recognized, now) ||
+    (unrecognized && isLocked(counter.unrecognized, now)) ||
+    (lastIsReserved && unrecognizedFailures >= cap);
   if (closed) {
-    const { disabled } = guard;
-    return { granted: false, chargedLock: false, chargedDisable: false, disabled, left: 0, stranger, guard: tried };
+    const nothing = { granted: false, chargedLock: false, chargedDisable: false, remaining: 0 };
+    return { ...nothing, disabled, unrecognized, counter: tried };
   }
-  const perWindow = stranger ? strangersPerWindow(policy) : policy.perWindow;
-  const recent = lane.recent.filter((one) => one > now - policy.windowSeconds * 1000);
-  // More than the budget can stand in the window when a policy was tightened: then this guess is not compared.
-  const placed = recent.length < perWindow;
-  const withheld = owned && (guard.strangerFailures >= Math.floor(cap / 2) || guard.failures + 1 >= cap);
-  const granted = placed && !withheld;
-  const failures = guard.failures + (granted ? 1 : 0);
-  const strangerFailures = guard.strangerFailures + (placed && stranger ? 1 : 0);
-  const chargedDisable = granted && failures >= cap;
-  const leftOfCap = cap - (owned ? strangerFailures : failures);
-  const leftOfWindow = Math.max(0, perWindow - recent.length - 1);
-  const spentLane: Lane =
-    leftOfWindow > 0
-      ? { recent: [...recent, now], lockLevel: lane.lockLevel, lockedUntil: undefined }
-      : {
-          recent: [],
-          lockLevel: lane.lockLevel + 1,
-          lockedUntil: now + lockSeconds(lane.lockLevel, policy) * 1000,
-        };
-  const disabled = chargedDisable;
+  const own = unrecognized ? counter.unrecognized : counter.recognized;
+  const taken = takenAt(counter, unrecognized, now, policy);
+  // More than the budget can be taken when a policy was tightened: then this attempt is not compared.
+  const withinBudget = taken < policy.perWindow;
+  const counted = lastIsReserved ? taken < policy.perWindow - 1 : withinBudget;
+  const beyondShare = lastIsReserved && (unrecognizedFailures >= Math.floor(cap / 2) || failures + 1 >= cap);
+  const granted = counted && !beyondShare;
+  const failuresNow = failures + (granted ? 1 : 0);
+  const unrecognizedNow = unrecognizedFailures + (withinBudget && unrecognized ? 1 : 0);
+  const chargedDisable = granted && failuresNow >= cap;
+  const remainingOfCap = cap - (lastIsReserved ? unrecognizedNow : failuresNow);
+  const remainingOfWindow = Math.max(0, policy.perWindow - taken - 1);
+  const chargedLock = remainingOfWindow === 0;
+  const attempts = [...attemptsAt(own, now, policy), ...(counted ? [now] : [])];
+  const { lockLevel } = own;
+  const window: AttemptWindow = chargedLock
+    ? { attempts, lockLevel: lockLevel + 1, lockedUntil: now + lockSeconds(lockLevel, policy) * 1000 }
+    : { attempts, lockLevel, lockedUntil: undefined };
   return {
     granted,
-    chargedLock: leftOfWindow === 0,
+    chargedLock,
     chargedDisable,
-    disabled,
-    left: Math.max(0, Math.min(leftOfWindow, leftOfCap)),
-    stranger,
-    guard: {
+    disabled: chargedDisable,
+    remaining: Math.max(0, Math.min(remainingOfWindow, remainingOfCap)),
+    unrecognized,
+    counter: {
       ...tried,
-      ...(stranger ? { strangers: spentLane } : { known: spentLane }),
-      failures,
-      strangerFailures,
-      disabled,
+      ...(unrecognized ? { unrecognized: window } : { recognized: window }),
+      failures: failuresNow,
+      unrecognizedFailures: unrecognizedNow,
+      disabled: chargedDisable,
     },
   };
 }
 
+const isLocked = ({ lockedUntil }: AttemptWindow, now: number): boolean =>
+  lockedUntil !== undefined && now < lockedUntil;
+
+/** Attempts that still count: a lock that has ended has cleared those that led to it. */
+export function attemptsAt(
+  { attempts, lockedUntil }: AttemptWindow,
+  now: number,
+  { windowSeconds }: Pick<AttemptPolicy, 'windowSeconds'>,
+): number[] {
+  if (lockedUntil !== undefined && now >= lockedUntil) return [];
+  return attempts.filter((one) => one > now - windowSeconds * 1000);
+}
+
 /**
- * A wrong guess leaves what was spent. A right one forgets the failures, opens the lane that it drew on and the one of
- * known callers, to which its caller belongs from now on. It revives what its own try disabled and nothing else.
+ * How much of the budget is used up for this group of callers: the sum over both. To a recognized caller the others count
+ * for all but one attempt at most, even if they made more of them through an agent with a wider policy.
  */
-export function settle(
-  guard: Guard,
-  spent: Pick<Spent, 'stranger' | 'chargedDisable'>,
+function takenAt(counter: AttemptCounter, unrecognized: boolean, now: number, policy: AttemptPolicy): number {
+  const others = attemptsAt(counter.unrecognized, now, policy).length;
+  const most = unrecognized ? others : policy.perWindow - 1;
+  return attemptsAt(counter.recognized, now, policy).length + Math.min(others, most);
+}
+
+/**
+ * A failure leaves what was spent. A success clears the failures and the window of recognized callers, to whom its caller
+ * belongs from now on. It clears the window of unrecognized callers only if one of them made it: otherwise each call of the
+ * owner would give guessers a new budget. It enables what its own attempt disabled and nothing else.
+ */
+export function applyOutcome(
+  counter: AttemptCounter,
+  spent: Pick<Spent, 'unrecognized' | 'chargedDisable'>,
   caller: string | undefined,
   verified: boolean,
-): Guard {
-  if (!verified) return guard;
-  const others = guard.callers.filter((one) => one !== caller);
+): AttemptCounter {
+  if (!verified) return counter;
+  const others = counter.callers.filter((one) => one !== caller);
   return {
-    ...guard,
-    known: OPEN,
-    strangers: spent.stranger ? OPEN : guard.strangers,
+    ...counter,
+    recognized: EMPTY,
+    unrecognized: spent.unrecognized ? EMPTY : counter.unrecognized,
     failures: 0,
-    strangerFailures: 0,
-    disabled: guard.disabled && !spent.chargedDisable,
-    callers: caller === undefined ? guard.callers : [...others, caller].slice(-MOST_CALLERS),
+    unrecognizedFailures: 0,
+    disabled: counter.disabled && !spent.chargedDisable,
+    callers: caller === undefined ? counter.callers : [...others, caller].slice(-MOST_CALLERS),
   };
 }
 
-/** By a person who may: opens both lanes. The count of failures and the length of the next lock stay as they are. */
-export function unlock(guard: Guard): Guard {
-  const opened = (lane: Lane): Lane => ({ ...lane, recent: [], lockedUntil: undefined });
-  return { ...guard, known: opened(guard.known), strangers: opened(guard.strangers), strangerFailures: 0 };
+/** By an administrator: clears both windows. The failures and the length of the next lock stay as they are. */
+export function unlock(counter: AttemptCounter): AttemptCounter {
+  const cleared = (window: AttemptWindow): AttemptWindow => ({ ...window, attempts: [], lockedUntil: undefined });
+  return {
+    ...counter,
+    recognized: cleared(counter.recognized),
+    unrecognized: cleared(counter.unrecognized),
+    unrecognizedFailures: 0,
+  };
 }
 
-/** A new credential: nobody has failed or succeeded at it yet. Windows and locks stay: enrolling is no way around them. */
-export function renew(guard: Guard): Guard {
-  return { ...guard, failures: 0, strangerFailures: 0, disabled: false, callers: [] };
+/** Nobody has failed or succeeded at a new credential yet. Windows and locks stay: enrolling does not refill a budget. */
+export function resetForNewCredential(counter: AttemptCounter): AttemptCounter {
+  return { ...counter, failures: 0, unrecognizedFailures: 0, disabled: false, callers: [] };
 }
 
 /** Length of the next lock, in seconds, after `lockLevel` earlier ones. */

@@ -5,7 +5,7 @@ declare const counted: unique symbol;
 /** What a try at the gate gave, as the ledger has it. */
 export interface CountedTry extends Pick<
   Spent,
-  'granted' | 'chargedLock' | 'chargedDisable' | 'disabled' | 'left' | 'stranger'
+  'granted' | 'chargedLock' | 'chargedDisable' | 'disabled' | 'remaining' | 'unrecognized'
 > {
   readonly attemptId: string;
   /** Gapless number of this try at this credential. */

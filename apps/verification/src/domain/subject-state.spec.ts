@@ -1,14 +1,15 @@
 import fc from 'fast-check';
-import { capOf, FRESH, LOWEST_CAP, spend } from './attempts.js';
+import { capOf, NEW_COUNTER, LOWEST_CAP, spend } from './attempts.js';
 import { shownFailures } from './subject-state.js';
 
 const POLICY = { perWindow: 100, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
 
 /** What is shown after so many wrong guesses at a PIN of so many digits. */
 function shownAfter(guesses: number, digits: number): { shown: number; disabled: boolean } {
-  let guard = FRESH;
-  for (let n = 0; n < guesses; n++) ({ guard } = spend(guard, { caller: undefined, cap: capOf(digits) }, n, POLICY));
-  return { shown: shownFailures(guard), disabled: guard.disabled };
+  let counter = NEW_COUNTER;
+  for (let n = 0; n < guesses; n++)
+    ({ counter } = spend(counter, { caller: undefined, cap: capOf(digits) }, n, POLICY));
+  return { shown: shownFailures(counter), disabled: counter.disabled };
 }
 
 describe('the failures that are shown', () => {

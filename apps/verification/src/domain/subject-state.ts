@@ -1,11 +1,11 @@
 import { type Method } from '@countersign/contracts';
-import { LOWEST_CAP, type Guard } from './attempts.js';
+import { LOWEST_CAP, type AttemptCounter } from './attempts.js';
 
 /** The counter of guesses at one credential, for people who manage it. Times as ISO 8601. */
 export interface GuessCounter {
-  /** Guesses in the windows of known callers and of strangers. */
+  /** Counted attempts of all callers in the window. */
   readonly attemptsInWindow: number;
-  /** The later end of the two lanes' locks. */
+  /** The later end of the locks of unrecognized callers and of everybody. */
   readonly lockedUntil: string | undefined;
   /** Guesses that were compared since the last success or enrolment, see {@link shownFailures}. */
   readonly consecutiveFailures: number;
@@ -38,6 +38,6 @@ export interface SubjectState extends GuessCounter {
  * Failures as they are shown: as if the cap were the lowest, whatever it is. The count at which a PIN was disabled, or was
  * not, tells how many digits it has. 0 to {@link LOWEST_CAP}
  */
-export function shownFailures({ failures, disabled }: Pick<Guard, 'failures' | 'disabled'>): number {
+export function shownFailures({ failures, disabled }: Pick<AttemptCounter, 'failures' | 'disabled'>): number {
   return Math.min(failures, disabled ? LOWEST_CAP : LOWEST_CAP - 1);
 }

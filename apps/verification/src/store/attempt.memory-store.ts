@@ -3,13 +3,13 @@ import { type Clock } from '@countersign/service';
 import { afterSuccess, type CallState } from '../domain/call-state.js';
 import {
   CREDENTIAL_KINDS,
-  FRESH,
+  NEW_COUNTER,
   guardRow,
-  settle,
+  applyOutcome,
   spend,
   unlock,
   type CredentialKind,
-  type Guard,
+  type AttemptCounter,
 } from '../domain/attempts.js';
 import { asSpent } from '../domain/spent-attempt.js';
 import {
@@ -34,7 +34,7 @@ export class MemoryAttemptStore extends AttemptStore {
   readonly facts: FactRecorded[] = [];
   /** States of calls, by tenant and call. */
   readonly calls = new Map<string, CallState>();
-  readonly #guards = new Map<string, Guard>();
+  readonly #counters = new Map<string, AttemptCounter>();
   readonly #commands = new Map<string, Command>();
   readonly #unlocked = new Set<string>();
 
@@ -52,12 +52,12 @@ export class MemoryAttemptStore extends AttemptStore {
     if (known && known.receivedAt > now - attempt.repeatSeconds * 1000)
       return Promise.resolve(recalled(known, attempt));
     const key = keyOf(attempt.tenant, attempt.guardKey, attempt.method);
-    const { guard, ...result } = spend(this.#guards.get(key) ?? FRESH, attempt, now, policy);
-    this.#guards.set(key, guard);
+    const { counter, ...result } = spend(this.#counters.get(key) ?? NEW_COUNTER, attempt, now, policy);
+    this.#counters.set(key, counter);
     const spent = asSpent({
       ...result,
       attemptId: attempt.attemptId,
-      number: guard.tries,
+      number: counter.tries,
       spentAt: new Date(now).toISOString(),
     });
     this.#commands.set(attempt.commandId, { attempt, spent, receivedAt: now });
@@ -75,7 +75,8 @@ export class MemoryAttemptStore extends AttemptStore {
     if (command.reply) return command.reply;
     command.reply = reply;
     const key = keyOf(command.attempt.tenant, command.attempt.guardKey, command.attempt.method);
-    this.#guards.set(key, settle(this.#guards.get(key) ?? FRESH, attempt, caller, reply.outcome === 'verified'));
+    const counter = this.#counters.get(key) ?? NEW_COUNTER;
+    this.#counters.set(key, applyOutcome(counter, attempt, caller, reply.outcome === 'verified'));
     this.facts.push(...facts);
     if (call) {
       const { callId, ...success } = call;
@@ -110,15 +111,20 @@ export class MemoryAttemptStore extends AttemptStore {
     return this.clock.now();
   }
 
-  /** Undefined: nobody ever guessed. */
-  guard(tenant: string, guardKey: string, kind: CredentialKind): Guard | undefined {
-    return this.#guards.get(keyOf(tenant, guardKey, kind));
+  /** Undefined: there was no attempt yet. */
+  counter(tenant: string, guardKey: string, kind: CredentialKind): AttemptCounter | undefined {
+    return this.#counters.get(keyOf(tenant, guardKey, kind));
   }
 
-  /** Changes a counter between tries; where there is none, there is nothing to change. */
-  change(tenant: string, guardKey: string, kind: CredentialKind, by: (guard: Guard) => Guard): void {
-    const guard = this.guard(tenant, guardKey, kind);
-    if (guard) this.#guards.set(keyOf(tenant, guardKey, kind), by(guard));
+  /** Changes a counter between attempts; where there is none, there is nothing to change. */
+  change(
+    tenant: string,
+    guardKey: string,
+    kind: CredentialKind,
+    by: (counter: AttemptCounter) => AttemptCounter,
+  ): void {
+    const counter = this.counter(tenant, guardKey, kind);
+    if (counter) this.#counters.set(keyOf(tenant, guardKey, kind), by(counter));
   }
 }
 

@@ -1,28 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { type AttemptPolicy } from '@countersign/contracts';
 import { ConstraintViolation, type Database } from '@countersign/persistence';
-import { FRESH, renew, settle, spend, unlock, type Guard, type Spent } from '../domain/attempts.js';
+import {
+  applyOutcome,
+  NEW_COUNTER,
+  resetForNewCredential,
+  spend,
+  unlock,
+  type AttemptCounter,
+  type AttemptWindow,
+  type Spent,
+} from '../domain/attempts.js';
 import { CLOSE, spendStatement } from './attempt.sql.js';
 import { attemptOf, verdictOf } from './attempt.store.contract.js';
 import { closeParameters, spendParameters } from './attempt.parameters.js';
 import { spentAttempt, type SpentRow } from './attempt.store.js';
-import { MAKE_DECOY, RENEW, UNLOCK } from './guard.sql.js';
+import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from './guard.sql.js';
 
 /** The statements of the gate; those of a fault differ from the real ones. */
 export interface Statements {
-  /** Its clock is the parameter $16. */
+  /** Its clock is the parameter $15. */
   readonly spend: string;
   readonly close: string;
   readonly unlock: string;
-  readonly renew: string;
+  readonly reset: string;
   readonly makeDecoy: string;
 }
 
 export const REAL: Statements = {
-  spend: spendStatement('$16::timestamptz'),
+  spend: spendStatement('$15::timestamptz'),
   close: CLOSE,
   unlock: UNLOCK,
-  renew: RENEW,
+  reset: RESET_FOR_NEW_CREDENTIAL,
   makeDecoy: MAKE_DECOY,
 };
 
@@ -36,22 +45,22 @@ interface Open {
 
 interface Subject {
   readonly key: string;
-  guard: Guard;
+  counter: AttemptCounter;
   policy: AttemptPolicy;
   cap: number;
   /** Of the credential in force. */
   version: number;
-  /** Tries whose verdict is not written yet. */
+  /** Attempts without an outcome. */
   open: Open[];
 }
 
-const GUARDS = 300;
+const COUNTERS = 300;
 const START = Date.parse('2030-01-01T00:00:00Z');
 const CALLERS = [undefined, ...Array.from({ length: 11 }, (_, at) => `caller ${at}`)];
 
-/** Columns of a guard's row in the names of the pure function, times in milliseconds. */
-const ROWS = `SELECT guard_key, tries::int, recent, lock_level, locked_until, stranger_recent, stranger_lock_level,
-  stranger_locked_until, failures, stranger_failures, disabled, callers, touched_at
+/** The deciding columns of the counters. */
+const ROWS = `SELECT guard_key, tries::int, recognized_attempts, lock_level, locked_until, unrecognized_attempts,
+  unrecognized_lock_level, unrecognized_locked_until, failures, unrecognized_failures, disabled, callers, touched_at
   FROM verification.guards WHERE tenant = $1`;
 
 const ENROL = `
@@ -67,23 +76,23 @@ const ENROL_ANEW = 'UPDATE verification.credentials SET version = version + 1 WH
 interface Row {
   guard_key: string;
   tries: number;
-  recent: Date[];
+  recognized_attempts: Date[];
   lock_level: number;
   locked_until: Date | null;
-  stranger_recent: Date[];
-  stranger_lock_level: number;
-  stranger_locked_until: Date | null;
+  unrecognized_attempts: Date[];
+  unrecognized_lock_level: number;
+  unrecognized_locked_until: Date | null;
   failures: number;
-  stranger_failures: number;
+  unrecognized_failures: number;
   disabled: boolean;
   callers: string[];
   touched_at: Date;
 }
 
 /**
- * Plays random tries, verdicts, unlocks and enrolments, at times that jump, stand still and run backwards, at many guards:
- * with the statements and with the pure functions, and compares every answer and every row. Times are whole seconds, so
- * that the borders of windows and locks are met exactly.
+ * Plays random attempts, outcomes, unlocks and enrolments at many counters, at times that jump, stand still and run
+ * backwards: with the statements and with the pure functions. Compares every answer and every row. Times are whole seconds,
+ * so the ends of windows and locks are reached exactly.
  */
 export class GateModel {
   readonly #tenant = `model-${randomUUID()}`;
@@ -96,8 +105,15 @@ export class GateModel {
     /** A number below 1 at each call; the same ones for the same seed. */
     private readonly chance: () => number,
   ) {
-    this.#subjects = Array.from({ length: GUARDS }, () => {
-      return { key: randomUUID(), guard: FRESH, policy: this.#policy(), cap: this.#cap(), version: 1, open: [] };
+    this.#subjects = Array.from({ length: COUNTERS }, () => {
+      return {
+        key: randomUUID(),
+        counter: NEW_COUNTER,
+        policy: this.#policy(),
+        cap: this.#cap(),
+        version: 1,
+        open: [],
+      };
     });
   }
 
@@ -111,8 +127,8 @@ export class GateModel {
         (await this.#spend(chosen)) ??
         (await this.#close()) ??
         (await this.#manage(this.statements.unlock, unlock)) ??
-        (await this.#renew()) ??
-        (await this.#manage(this.statements.makeDecoy, (guard) => ({ ...guard, callers: [] }))) ??
+        (await this.#enrol()) ??
+        (await this.#manage(this.statements.makeDecoy, (counter) => ({ ...counter, callers: [] }))) ??
         (await this.#compare());
       if (difference !== undefined) return `after ${done} to ${done + chosen.length} tries: ${difference}`;
       done += chosen.length;
@@ -134,13 +150,11 @@ export class GateModel {
   #policy(): AttemptPolicy {
     const perWindow = 1 + this.#whole(5);
     const lockSeconds = 1 + this.#whole(6);
-    const strangers = this.chance();
     return {
       perWindow,
       windowSeconds: 1 + this.#whole(20),
       lockSeconds,
       maxLockSeconds: lockSeconds * (1 + this.#whole(12)),
-      ...(strangers < 0.5 ? {} : { strangersPerWindow: this.#whole(perWindow + 2) }),
     };
   }
 
@@ -164,19 +178,19 @@ export class GateModel {
         if (error instanceof ConstraintViolation) return undefined;
         throw error;
       });
-    if (!rows) return 'a guard is refused and should be on record';
+    if (!rows) return 'a counter is refused and should be on record';
     const byId = new Map(rows.map((row) => [row.attempt_id, row]));
     for (const [at, subject] of chosen.entries()) {
       const { attempt, policy } = tries[at] as (typeof tries)[number];
       const row = byId.get(attempt.attemptId);
       if (!row) return 'a try gave no row';
-      const { guard, ...model } = spend(subject.guard, attempt, this.#now, policy);
+      const { counter, ...model } = spend(subject.counter, attempt, this.#now, policy);
       const spent = spentAttempt(attempt.attemptId, row);
-      const expected = { ...model, number: guard.tries, spentAt: new Date(guard.touchedAt).toISOString() };
+      const expected = { ...model, number: counter.tries, spentAt: new Date(counter.touchedAt).toISOString() };
       const difference = compare(expected, { ...spent, attemptId: undefined });
       if (difference) return difference;
-      subject.guard = guard;
-      subject.open.push({ attempt, spent, model: { ...model, guard }, version: subject.version });
+      subject.counter = counter;
+      subject.open.push({ attempt, spent, model: { ...model, counter }, version: subject.version });
     }
     return undefined;
   }
@@ -189,7 +203,7 @@ export class GateModel {
       if (!one || this.chance() < 0.05) return [];
       const verified = one.spent.granted && this.chance() < 0.12;
       const stands = !verified || one.version === subject.version;
-      if (stands) subject.guard = settle(subject.guard, one.model, one.attempt.caller, verified);
+      if (stands) subject.counter = applyOutcome(subject.counter, one.model, one.attempt.caller, verified);
       const verdict = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
       const row = {
         ...({ kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const),
@@ -206,47 +220,47 @@ export class GateModel {
   }
 
   /** As an enrolment: the credential before the counter. */
-  async #renew(): Promise<undefined> {
+  async #enrol(): Promise<undefined> {
     for (const subject of this.#subjects) {
       if (this.chance() >= 0.004) continue;
       await this.database.query(ENROL_ANEW, [this.#tenant, subject.key]);
-      await this.database.query(this.statements.renew, [this.#tenant, [subject.key]]);
+      await this.database.query(this.statements.reset, [this.#tenant, [subject.key]]);
       subject.version++;
-      if (subject.guard.tries > 0) subject.guard = renew(subject.guard);
+      if (subject.counter.tries > 0) subject.counter = resetForNewCredential(subject.counter);
     }
     return undefined;
   }
 
-  async #manage(statement: string, model: (guard: Guard) => Guard): Promise<undefined> {
+  async #manage(statement: string, model: (counter: AttemptCounter) => AttemptCounter): Promise<undefined> {
     for (const subject of this.#subjects) {
       if (this.chance() >= 0.004) continue;
       await this.database.query(statement, [this.#tenant, [subject.key]]);
-      if (subject.guard.tries > 0) subject.guard = model(subject.guard);
+      if (subject.counter.tries > 0) subject.counter = model(subject.counter);
     }
     return undefined;
   }
 
   async #compare(): Promise<string | undefined> {
     const rows = new Map((await this.database.query<Row>(ROWS, [this.#tenant])).map((row) => [row.guard_key, row]));
-    for (const { key, guard } of this.#subjects) {
+    for (const { key, counter } of this.#subjects) {
       const row = rows.get(key);
-      const difference = compare(guard, row ? guardOf(row) : FRESH);
+      const difference = compare(counter, row ? counterOf(row) : NEW_COUNTER);
       if (difference) return difference;
     }
     return undefined;
   }
 }
 
-function guardOf(row: Row): Guard {
-  const lane = (recent: Date[], lockLevel: number, until: Date | null): Guard['known'] => {
-    return { recent: recent.map((at) => at.getTime()), lockLevel, lockedUntil: until?.getTime() };
+function counterOf(row: Row): AttemptCounter {
+  const window = (attempts: Date[], lockLevel: number, until: Date | null): AttemptWindow => {
+    return { attempts: attempts.map((at) => at.getTime()), lockLevel, lockedUntil: until?.getTime() };
   };
   return {
     tries: row.tries,
-    known: lane(row.recent, row.lock_level, row.locked_until),
-    strangers: lane(row.stranger_recent, row.stranger_lock_level, row.stranger_locked_until),
+    recognized: window(row.recognized_attempts, row.lock_level, row.locked_until),
+    unrecognized: window(row.unrecognized_attempts, row.unrecognized_lock_level, row.unrecognized_locked_until),
     failures: row.failures,
-    strangerFailures: row.stranger_failures,
+    unrecognizedFailures: row.unrecognized_failures,
     disabled: row.disabled,
     callers: row.callers,
     touchedAt: row.touched_at.getTime(),

@@ -4,7 +4,7 @@ import { FactRecorded, message } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
-import { MAKE_DECOY, RENEW } from './guard.sql.js';
+import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL } from './guard.sql.js';
 import { openTestTables, TEST_HASH, type TestTables } from './test-tables.js';
 
 // Thousands of statements, on machines that do other work beside them.
@@ -55,7 +55,7 @@ describe('two copies that count, close, unlock, enrol and erase at the same few 
         open.push(() => any(copies).close(verdictOf(attempt, spent, outcome)));
         const chance = Math.random();
         if (chance < 0.05) await unlock();
-        else if (chance < 0.1) await change(RENEW);
+        else if (chance < 0.1) await change(RESET_FOR_NEW_CREDENTIAL);
         else if (chance < 0.15) await change(MAKE_DECOY);
         if (chance > 0.3) await open.shift()?.();
       }

@@ -1,5 +1,5 @@
 import { type AttemptPolicy } from '@countersign/contracts';
-import { guardRow, strangersPerWindow } from '../domain/attempts.js';
+import { guardRow } from '../domain/attempts.js';
 import { type Attempt, type CredentialRow, type Verdict } from '../ports.js';
 
 /** A try, and the budget that it draws on. */
@@ -38,7 +38,6 @@ export function spendParameters(tries: readonly Try[]): unknown[][] {
     of(({ subject }) => subject ?? null),
     of(({ caller }) => caller ?? null),
     of(({ cap }) => cap),
-    by(strangersPerWindow),
   ];
 }
 

@@ -1,125 +1,137 @@
 import { MOST_CALLERS } from '../domain/attempts.js';
 import { RECORDED, recordOf } from './guard.sql.js';
 
-/** The columns of a guard that decide, as expressions: those of its row, or those of one that was never guessed at. */
-interface State {
-  readonly recent: string;
-  readonly level: string;
-  readonly until: string;
-  readonly strangerRecent: string;
-  readonly strangerLevel: string;
-  readonly strangerUntil: string;
+/** The deciding columns of an attempt counter, as expressions: those of its row, or those of a new counter. */
+interface CounterColumns {
+  readonly recognizedAttempts: string;
+  readonly lockLevel: string;
+  readonly lockedUntil: string;
+  readonly unrecognizedAttempts: string;
+  readonly unrecognizedLockLevel: string;
+  readonly unrecognizedLockedUntil: string;
   readonly failures: string;
-  readonly strangerFailures: string;
+  readonly unrecognizedFailures: string;
   readonly disabled: string;
   readonly callers: string;
 }
 
-const NEW: State = {
-  recent: `'{}'::timestamptz[]`,
-  level: '0',
-  until: 'NULL::timestamptz',
-  strangerRecent: `'{}'::timestamptz[]`,
-  strangerLevel: '0',
-  strangerUntil: 'NULL::timestamptz',
+const NEW: CounterColumns = {
+  recognizedAttempts: `'{}'::timestamptz[]`,
+  lockLevel: '0',
+  lockedUntil: 'NULL::timestamptz',
+  unrecognizedAttempts: `'{}'::timestamptz[]`,
+  unrecognizedLockLevel: '0',
+  unrecognizedLockedUntil: 'NULL::timestamptz',
   failures: '0',
-  strangerFailures: '0',
+  unrecognizedFailures: '0',
   disabled: 'false',
   callers: `'{}'::text[]`,
 };
 
-const KEPT: State = {
-  recent: 'g.recent',
-  level: 'g.lock_level',
-  until: 'g.locked_until',
-  strangerRecent: 'g.stranger_recent',
-  strangerLevel: 'g.stranger_lock_level',
-  strangerUntil: 'g.stranger_locked_until',
+const STORED: CounterColumns = {
+  recognizedAttempts: 'g.recognized_attempts',
+  lockLevel: 'g.lock_level',
+  lockedUntil: 'g.locked_until',
+  unrecognizedAttempts: 'g.unrecognized_attempts',
+  unrecognizedLockLevel: 'g.unrecognized_lock_level',
+  unrecognizedLockedUntil: 'g.unrecognized_locked_until',
   failures: 'g.failures',
-  strangerFailures: 'g.stranger_failures',
+  unrecognizedFailures: 'g.unrecognized_failures',
   disabled: 'g.disabled',
   callers: 'g.callers',
 };
 
-const COLUMNS = `recent, lock_level, locked_until, stranger_recent, stranger_lock_level, stranger_locked_until,
-     failures, stranger_failures, disabled, stranger, granted, charged_lock, charged_disable, attempts_left, touched_at`;
+const COLUMNS = `recognized_attempts, lock_level, locked_until, unrecognized_attempts, unrecognized_lock_level,
+     unrecognized_locked_until, failures, unrecognized_failures, disabled, unrecognized, granted, charged_lock,
+     charged_disable, remaining, touched_at`;
+
+/** `attemptsAt` of `domain/attempts.ts`. */
+const attemptsAt = (attempts: string, lockedUntil: string): string => `ARRAY(
+        SELECT at FROM unnest(${attempts}) AS at
+        WHERE at > n.now - make_interval(secs => t.window_seconds) AND NOT COALESCE(${lockedUntil} <= n.now, false))`;
 
 /**
- * The values of {@link COLUMNS} after the try `t` at the time `n.now`: `spend` of `domain/attempts.ts`, name by name.
- * Written once for rows that are there and for new ones. OFFSET 0 keeps the planner from copying the expressions of a step
- * into every place of the next that names them.
+ * The values of {@link COLUMNS} after the attempt `t` at the time `n.now`: `spend` of `domain/attempts.ts`, name by name.
+ * Written once for stored and for new rows. OFFSET 0 keeps the planner from copying the expressions of a step into every
+ * place of the next that names them.
  */
-const step = (g: State, from: string): string => `
+const step = (g: CounterColumns, from: string): string => `
   SELECT
-    CASE WHEN l.stranger THEN ${g.recent} ELSE s.recent END,
-    CASE WHEN l.stranger THEN ${g.level} ELSE s.lock_level END,
-    CASE WHEN l.stranger THEN ${g.until} ELSE s.locked_until END,
-    CASE WHEN l.stranger THEN s.recent ELSE ${g.strangerRecent} END,
-    CASE WHEN l.stranger THEN s.lock_level ELSE ${g.strangerLevel} END,
-    CASE WHEN l.stranger THEN s.locked_until ELSE ${g.strangerUntil} END,
-    c.failures, c.stranger_failures, ${g.disabled} OR d.charged_disable,
-    l.stranger, c.granted, s.charged_lock, d.charged_disable,
+    CASE WHEN c.unrecognized THEN ${g.recognizedAttempts} ELSE s.attempts END,
+    CASE WHEN c.unrecognized THEN ${g.lockLevel} ELSE s.lock_level END,
+    CASE WHEN c.unrecognized THEN ${g.lockedUntil} ELSE s.locked_until END,
+    CASE WHEN c.unrecognized THEN s.attempts ELSE ${g.unrecognizedAttempts} END,
+    CASE WHEN c.unrecognized THEN s.lock_level ELSE ${g.unrecognizedLockLevel} END,
+    CASE WHEN c.unrecognized THEN s.locked_until ELSE ${g.unrecognizedLockedUntil} END,
+    f.failures, f.unrecognized_failures, ${g.disabled} OR d.charged_disable,
+    c.unrecognized, f.granted, s.charged_lock, d.charged_disable,
     CASE WHEN w.closed THEN 0
-         ELSE GREATEST(LEAST(s.remaining, t.cap - CASE WHEN l.owned THEN c.stranger_failures ELSE c.failures END), 0) END,
+         ELSE GREATEST(LEAST(b.remaining, t.cap - CASE WHEN c.last_is_reserved THEN f.unrecognized_failures ELSE f.failures END), 0)
+    END,
     n.now
   FROM ${from},
-  LATERAL (SELECT t.strangers_per_window > 0 AND NOT COALESCE(t.caller = ANY (${g.callers}), false) AS stranger,
-                  cardinality(${g.callers}) > 0 AS has_owner) o,
-  LATERAL (SELECT o.stranger, o.stranger AND o.has_owner AS owned,
-      CASE WHEN o.stranger THEN t.strangers_per_window ELSE t.per_window END AS per_window,
-      CASE WHEN o.stranger THEN ${g.strangerRecent} ELSE ${g.recent} END AS recent,
-      CASE WHEN o.stranger THEN ${g.strangerLevel} ELSE ${g.level} END AS lock_level,
-      CASE WHEN o.stranger THEN ${g.strangerUntil} ELSE ${g.until} END AS locked_until) l,
+  LATERAL (SELECT NOT COALESCE(t.caller = ANY (${g.callers}), false) AS unrecognized) k,
+  LATERAL (SELECT k.unrecognized, k.unrecognized AND cardinality(${g.callers}) > 0 AS last_is_reserved,
+      CASE WHEN k.unrecognized THEN ${g.unrecognizedAttempts} ELSE ${g.recognizedAttempts} END AS attempts,
+      CASE WHEN k.unrecognized THEN ${g.unrecognizedLockLevel} ELSE ${g.lockLevel} END AS lock_level,
+      CASE WHEN k.unrecognized THEN ${g.unrecognizedLockedUntil} ELSE ${g.lockedUntil} END AS locked_until) c,
   LATERAL (SELECT
-      ${g.disabled} OR COALESCE(l.locked_until > n.now, false)
-        OR (l.owned AND ${g.strangerFailures} >= t.cap) AS closed,
-      ARRAY(SELECT at FROM unnest(l.recent) AS at
-            WHERE at > n.now - make_interval(secs => t.window_seconds)) AS recent
+      ${g.disabled} OR COALESCE(${g.lockedUntil} > n.now, false)
+        OR (c.unrecognized AND COALESCE(${g.unrecognizedLockedUntil} > n.now, false))
+        OR (c.last_is_reserved AND ${g.unrecognizedFailures} >= t.cap) AS closed,
+      ${attemptsAt(g.recognizedAttempts, g.lockedUntil)} AS recognized,
+      ${attemptsAt(g.unrecognizedAttempts, g.unrecognizedLockedUntil)} AS unrecognized
       OFFSET 0) w,
-  LATERAL (SELECT NOT w.closed AND cardinality(w.recent) < l.per_window AS placed) p,
-  LATERAL (SELECT p.placed AND NOT (l.owned AND
-      (${g.strangerFailures} >= t.cap / 2 OR ${g.failures} + 1 >= t.cap)) AS granted) e,
+  LATERAL (SELECT cardinality(w.recognized) + LEAST(cardinality(w.unrecognized),
+      CASE WHEN c.unrecognized THEN cardinality(w.unrecognized) ELSE t.per_window - 1 END) AS taken
+      OFFSET 0) u,
+  LATERAL (SELECT NOT w.closed AND u.taken < t.per_window AS within_budget,
+      NOT w.closed AND u.taken < t.per_window - c.last_is_reserved::int AS counted,
+      GREATEST(t.per_window - u.taken - 1, 0) AS remaining) b,
+  LATERAL (SELECT b.counted AND NOT (c.last_is_reserved AND
+      (${g.unrecognizedFailures} >= t.cap / 2 OR ${g.failures} + 1 >= t.cap)) AS granted) e,
   LATERAL (SELECT e.granted, ${g.failures} + e.granted::int AS failures,
-      ${g.strangerFailures} + (p.placed AND l.stranger)::int AS stranger_failures
-      OFFSET 0) c,
-  LATERAL (SELECT c.granted AND c.failures >= t.cap AS charged_disable) d,
-  LATERAL (SELECT GREATEST(l.per_window - cardinality(w.recent) - 1, 0) AS remaining) r,
-  LATERAL (SELECT r.remaining, NOT w.closed AND r.remaining = 0 AS charged_lock,
-      CASE WHEN w.closed THEN l.recent WHEN r.remaining > 0 THEN w.recent || n.now ELSE '{}'::timestamptz[] END AS recent,
-      CASE WHEN w.closed OR r.remaining > 0 THEN l.lock_level ELSE l.lock_level + 1 END AS lock_level,
-      CASE WHEN w.closed THEN l.locked_until
-           WHEN r.remaining > 0 THEN NULL
+      ${g.unrecognizedFailures} + (b.within_budget AND c.unrecognized)::int AS unrecognized_failures
+      OFFSET 0) f,
+  LATERAL (SELECT f.granted AND f.failures >= t.cap AS charged_disable) d,
+  LATERAL (SELECT NOT w.closed AND b.remaining = 0 AS charged_lock,
+      CASE WHEN w.closed THEN c.attempts
+           ELSE CASE WHEN c.unrecognized THEN w.unrecognized ELSE w.recognized END
+             || CASE WHEN b.counted THEN ARRAY[n.now] ELSE '{}' END END AS attempts,
+      CASE WHEN w.closed OR b.remaining > 0 THEN c.lock_level ELSE c.lock_level + 1 END AS lock_level,
+      CASE WHEN w.closed THEN c.locked_until
+           WHEN b.remaining > 0 THEN NULL
            ELSE n.now + make_interval(secs =>
-             LEAST(t.lock_seconds * power(2, LEAST(l.lock_level, 20)), t.max_lock_seconds)) END AS locked_until) s`;
+             LEAST(t.lock_seconds * power(2, LEAST(c.lock_level, 20)), t.max_lock_seconds)) END AS locked_until) s`;
 
 /**
- * The attempt gate: one statement that claims the commands, counts the tries, charges locks and disabling and writes the
- * ledger rows, for one try or for many. It is `spend` of `domain/attempts.ts` in SQL; a model test holds both to the
- * same answers.
+ * The attempt gate: one statement that claims the commands, counts the attempts, charges locks and disabling and writes
+ * the ledger rows, for one attempt or for many. It is `spend` of `domain/attempts.ts` in SQL; a model test holds both to
+ * the same answers.
  *
- * Why it is exact: the row of the guard is locked by ON CONFLICT before SET is computed, so parallel tries at one
- * reference stand in a line, in every copy of the service. `now` is the database's clock and never runs backwards on a
- * row. A command that is already claimed gives no row in `claim`, and then nothing else happens.
+ * Why it is exact: ON CONFLICT locks the counter's row before SET is computed, so parallel attempts at one reference run one
+ * after the other, in every copy of the service. `now` is the database's clock and never runs backwards on a row. A
+ * command that is already claimed gives no row in `claim`, and then nothing else happens.
  *
- * A guard's row that is not what its ledger says it is gets no number, which the column refuses: nothing is spent, for
- * none of the tries. Who removes the row begins at a number that the ledger holds already, which it refuses.
+ * A counter's row that differs from its ledger gets no number, which the column refuses: none of the attempts is counted
+ * or compared. A counter whose row was removed begins again at number 1, which the ledger already holds and refuses.
  *
- * Each command and each guard at most once in a statement: it could not be written twice. Rows are locked in one order
- * by all statements, commands before guards and each kind sorted, so that two statements never wait for each other.
+ * Each command and each counter at most once in a statement: it could not be written twice. All statements lock rows in
+ * one order, commands before counters and each kind sorted, so two statements never wait for each other.
  *
  * Arrays of equal length: $1 commands, $2 fingerprints, $3 attempts, $4 repeat seconds, $5 tenants, $6 guard keys,
  * $7 per window, $8 window seconds, $9 lock seconds, $10 longest lock seconds, $11 agents, $12 subjects,
- * $13 callers, $14 caps, $15 strangers per window
+ * $13 callers, $14 caps
  * @param clock an expression; only a test of the statement has a time of its own
  */
 export const spendStatement = (clock = 'clock_timestamp()'): string => `
 WITH tried AS MATERIALIZED (
   SELECT command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds, lock_seconds,
-    max_lock_seconds, agent, subject_id, caller, LEAST(cap, 100) AS cap, strangers_per_window
+    max_lock_seconds, agent, subject_id, caller, LEAST(cap, 100) AS cap
   FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[],
-              $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::int[], $15::int[])
+              $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::int[])
     AS t(command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds,
-         lock_seconds, max_lock_seconds, agent, subject_id, caller, cap, strangers_per_window)
+         lock_seconds, max_lock_seconds, agent, subject_id, caller, cap)
 ), claim AS (
   INSERT INTO verification.commands AS c (command_id, fingerprint, attempt_id, received_at, repeat_until)
   SELECT t.command_id, t.fingerprint, t.attempt_id, n.now, n.now + make_interval(secs => t.repeat_seconds)
@@ -139,21 +151,21 @@ WITH tried AS MATERIALIZED (
   ON CONFLICT (tenant, guard_key) DO UPDATE
     SET (subject_id, tries, ${COLUMNS}) = (
       SELECT EXCLUDED.subject_id, CASE WHEN verification.is_on_record(g) THEN g.tries + 1 END, x.*
-      FROM tried t, LATERAL (${step(KEPT, '(SELECT GREATEST(EXCLUDED.touched_at, g.touched_at) AS now) n')}) x
+      FROM tried t, LATERAL (${step(STORED, '(SELECT GREATEST(EXCLUDED.touched_at, g.touched_at) AS now) n')}) x
       WHERE t.tenant = EXCLUDED.tenant AND t.guard_key = EXCLUDED.guard_key
     )
-  RETURNING g.tenant, g.guard_key, g.tries, g.granted, g.charged_lock, g.charged_disable, g.disabled, g.stranger,
-    g.attempts_left, g.touched_at, verification.state_of(g) AS after
+  RETURNING g.tenant, g.guard_key, g.tries, g.granted, g.charged_lock, g.charged_disable, g.disabled, g.unrecognized,
+    g.remaining, g.touched_at, verification.state_of(g) AS after
 ), ledger AS (
   INSERT INTO verification.attempts
     (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted, charged_lock, charged_disable,
-     disabled, stranger, attempts_left, spent_at, after)
+     disabled, unrecognized, remaining, spent_at, after)
   SELECT t.attempt_id, t.command_id, t.tenant, t.agent, t.guard_key, t.subject_id, s.tries, s.granted, s.charged_lock,
-    s.charged_disable, s.disabled, s.stranger, s.attempts_left, s.touched_at, s.after
+    s.charged_disable, s.disabled, s.unrecognized, s.remaining, s.touched_at, s.after
   FROM spent s JOIN tried t USING (tenant, guard_key)
 )
-SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.charged_disable, s.disabled, s.stranger,
-  s.attempts_left, s.touched_at AS spent_at
+SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.charged_disable, s.disabled, s.unrecognized,
+  s.remaining, s.touched_at AS spent_at
 FROM spent s JOIN tried t USING (tenant, guard_key)`;
 
 export const SPEND = spendStatement();
@@ -161,8 +173,8 @@ export const SPEND = spendStatement();
 /**
  * The verdicts: closes each attempt once, settles its guard, keeps the reply for a repeated command, and hands the facts
  * to the outbox. The guard's row is written whatever the verdict, so that the work tells nothing, and its lock gives
- * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}. `settled` is `settle` of
- * `domain/attempts.ts`. What a success has changed goes on record; anything else has left the row as the ledger has it.
+ * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}. `settled` is
+ * `applyOutcome` of `domain/attempts.ts`. What a success has changed goes on record; anything else has left the row as the ledger has it.
  *
  * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
  *
@@ -196,20 +208,20 @@ WITH verdict AS MATERIALIZED (
   UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp()
   FROM verdict v JOIN held h USING (command_id) JOIN standing USING (attempt_id)
   WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
-  RETURNING a.attempt_id, a.tenant, a.guard_key, a.stranger, a.charged_disable, v.caller, v.outcome = 'verified' AS success
+  RETURNING a.attempt_id, a.tenant, a.guard_key, a.unrecognized, a.charged_disable, v.caller, v.outcome = 'verified' AS success
 ), locked AS MATERIALIZED (
   SELECT c.*, g AS was FROM verification.guards g JOIN closed c USING (tenant, guard_key)
   ORDER BY g.tenant, g.guard_key FOR UPDATE OF g
 ), settled AS (
   UPDATE verification.guards g
-  SET recent = CASE WHEN l.success THEN '{}' ELSE g.recent END,
+  SET recognized_attempts = CASE WHEN l.success THEN '{}' ELSE g.recognized_attempts END,
       lock_level = CASE WHEN l.success THEN 0 ELSE g.lock_level END,
       locked_until = CASE WHEN l.success THEN NULL ELSE g.locked_until END,
-      stranger_recent = CASE WHEN l.success AND l.stranger THEN '{}' ELSE g.stranger_recent END,
-      stranger_lock_level = CASE WHEN l.success AND l.stranger THEN 0 ELSE g.stranger_lock_level END,
-      stranger_locked_until = CASE WHEN l.success AND l.stranger THEN NULL ELSE g.stranger_locked_until END,
+      unrecognized_attempts = CASE WHEN l.success AND l.unrecognized THEN '{}' ELSE g.unrecognized_attempts END,
+      unrecognized_lock_level = CASE WHEN l.success AND l.unrecognized THEN 0 ELSE g.unrecognized_lock_level END,
+      unrecognized_locked_until = CASE WHEN l.success AND l.unrecognized THEN NULL ELSE g.unrecognized_locked_until END,
       failures = CASE WHEN l.success THEN 0 ELSE g.failures END,
-      stranger_failures = CASE WHEN l.success THEN 0 ELSE g.stranger_failures END,
+      unrecognized_failures = CASE WHEN l.success THEN 0 ELSE g.unrecognized_failures END,
       disabled = g.disabled AND NOT (l.success AND l.charged_disable),
       callers = CASE WHEN l.success AND l.caller IS NOT NULL THEN (
         SELECT k.all_of[GREATEST(cardinality(k.all_of) - ${MOST_CALLERS - 1}, 1):]
@@ -250,6 +262,6 @@ UNION ALL SELECT attempt_id, false FROM verdict WHERE attempt_id NOT IN (SELECT 
 /** What became of a command: its latest attempt, which is null where it is another tenant's, and the stored reply. $1 command */
 export const RECALL = `
 SELECT c.fingerprint, c.reply, c.reply_tag, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
-  a.charged_disable, a.disabled, a.stranger, a.attempts_left, a.spent_at, a.outcome
+  a.charged_disable, a.disabled, a.unrecognized, a.remaining, a.spent_at, a.outcome
 FROM verification.commands c LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id
 WHERE c.command_id = $1`;

@@ -66,7 +66,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const tries: SpentAttempt[] = [];
     for (let n = 0; n < 5; n++) tries.push(await guess(guardKey));
     expect(tries.map(({ granted }) => granted)).toEqual([true, true, true, false, false]);
-    expect(tries.map(({ left }) => left)).toEqual([2, 1, 0, 0, 0]);
+    expect(tries.map(({ remaining }) => remaining)).toEqual([2, 1, 0, 0, 0]);
     expect(tries.map(({ chargedLock }) => chargedLock)).toEqual([false, false, true, false, false]);
     expect(tries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
   });
@@ -109,13 +109,13 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const spent = spentOf(await bed.store.spend(attempt, POLICY));
     expect(spent.chargedLock).toBe(true);
     await bed.store.close(verdictOf(attempt, spent, 'verified'));
-    expect((await guess(guardKey)).left).toBe(2);
+    expect((await guess(guardKey)).remaining).toBe(2);
   });
 
   it('locks with the first guess when the budget is one', async () => {
     const guardKey = randomUUID();
     const one = { ...POLICY, perWindow: 1 };
-    expect(await guess(guardKey, one)).toMatchObject({ granted: true, chargedLock: true, left: 0 });
+    expect(await guess(guardKey, one)).toMatchObject({ granted: true, chargedLock: true, remaining: 0 });
     expect(await guess(guardKey, one)).toMatchObject({ granted: false });
   });
 
@@ -126,20 +126,36 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(await guess(guardKey, { ...POLICY, perWindow: 2 })).toMatchObject({
       granted: false,
       chargedLock: true,
-      left: 0,
+      remaining: 0,
     });
   });
 
-  it('lets strangers lock themselves out, and the known caller in', async () => {
+  it('shares one budget between recognized and unrecognized callers, of which the last attempt is reserved', async () => {
     const guardKey = randomUUID();
     const by = async (caller: string): Promise<SpentAttempt> =>
       spentOf(await bed.store.spend(attemptOf({ guardKey, caller }), POLICY));
     const first = attemptOf({ guardKey, caller: 'owner' });
     const spent = spentOf(await bed.store.spend(first, POLICY));
     await bed.store.close(verdictOf(first, spent, 'verified'));
-    for (let n = 0; n < 3; n++) expect(await by(`stranger ${n}`)).toMatchObject({ granted: true, stranger: true });
-    expect(await by('stranger 4')).toMatchObject({ granted: false, left: 0 });
-    expect(await by('owner')).toMatchObject({ granted: true, stranger: false, left: 2 });
+    const unrecognized = true;
+    expect(await by('other 1')).toMatchObject({ granted: true, unrecognized, remaining: 2 });
+    expect(await by('other 2')).toMatchObject({ granted: true, unrecognized, remaining: 1 });
+    for (const caller of ['other 3', 'other 4'])
+      expect(await by(caller)).toMatchObject({ granted: false, unrecognized, remaining: 0 });
+    expect(await by('owner')).toMatchObject({ granted: true, unrecognized: false, remaining: 0, chargedLock: true });
+    for (const caller of ['owner', 'other 5']) expect(await by(caller)).toMatchObject({ granted: false, remaining: 0 });
+  });
+
+  it('grants exactly three of fifty attempts that arrive at once from recognized and unrecognized callers', async () => {
+    const guardKey = randomUUID();
+    const by = async (caller: string): Promise<SpentAttempt> =>
+      spentOf(await bed.store.spend(attemptOf({ guardKey, caller }), POLICY));
+    const first = attemptOf({ guardKey, caller: 'owner' });
+    await bed.store.close(verdictOf(first, spentOf(await bed.store.spend(first, POLICY)), 'verified'));
+    const tries = await Promise.all(Array.from({ length: 50 }, (_, n) => by(n % 2 === 0 ? 'owner' : `other ${n}`)));
+    const granted = tries.filter((one) => one.granted);
+    expect(granted).toHaveLength(3);
+    expect(granted.filter(({ unrecognized }) => unrecognized).length).toBeLessThan(3);
   });
 
   it('disables a credential with the last guess of the cap, unless it is right', async () => {
@@ -149,9 +165,9 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
       const attempt = attemptOf({ guardKey, cap: 2 });
       return [attempt, spentOf(await bed.store.spend(attempt, policy))];
     };
-    expect((await last())[1]).toMatchObject({ granted: true, chargedDisable: false, disabled: false, left: 1 });
+    expect((await last())[1]).toMatchObject({ granted: true, chargedDisable: false, disabled: false, remaining: 1 });
     const [attempt, spent] = await last();
-    expect(spent).toMatchObject({ granted: true, chargedDisable: true, disabled: true, left: 0 });
+    expect(spent).toMatchObject({ granted: true, chargedDisable: true, disabled: true, remaining: 0 });
     expect((await last())[1]).toMatchObject({ granted: false, chargedDisable: false, disabled: true });
     await bed.store.close(verdictOf(attempt, spent, 'verified'));
     expect((await last())[1]).toMatchObject({ granted: true, disabled: false });

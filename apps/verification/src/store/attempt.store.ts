@@ -47,8 +47,8 @@ export interface SpentRow {
   charged_lock: boolean;
   charged_disable: boolean;
   disabled: boolean;
-  stranger: boolean;
-  attempts_left: number;
+  unrecognized: boolean;
+  remaining: number;
   spent_at: Date;
 }
 
@@ -245,8 +245,8 @@ export function spentAttempt(attemptId: string, row: SpentRow): SpentAttempt {
     chargedLock: row.charged_lock,
     chargedDisable: row.charged_disable,
     disabled: row.disabled,
-    stranger: row.stranger,
-    left: row.attempts_left,
+    unrecognized: row.unrecognized,
+    remaining: row.remaining,
     spentAt: row.spent_at.toISOString(),
   });
 }

@@ -34,11 +34,14 @@ SELECT guard_key FROM held WHERE NOT on_record`;
 
 /** `unlock` of `domain/attempts.ts`. */
 export const UNLOCK = change(
-  `recent = '{}', locked_until = NULL, stranger_recent = '{}', stranger_locked_until = NULL, stranger_failures = 0`,
+  `recognized_attempts = '{}', locked_until = NULL, unrecognized_attempts = '{}', unrecognized_locked_until = NULL,
+   unrecognized_failures = 0`,
 );
 
-/** `renew` of `domain/attempts.ts`, in the transaction that stores a new credential. */
-export const RENEW = change(`failures = 0, stranger_failures = 0, disabled = false, callers = '{}'`);
+/** `resetForNewCredential` of `domain/attempts.ts`, in the transaction that stores it. */
+export const RESET_FOR_NEW_CREDENTIAL = change(
+  `failures = 0, unrecognized_failures = 0, disabled = false, callers = '{}'`,
+);
 
 /** What is left of the counter of an erased subject is a decoy, as an unknown reference has one. */
 export const MAKE_DECOY = change(`subject_id = NULL, callers = '{}'`);

@@ -67,7 +67,7 @@ describe('what is left behind', () => {
     for (let n = 0; n < 3; n++) await guess({ subject: 'alice' });
     await database.query(
       `UPDATE verification.guards SET subject_id = NULL, touched_at = touched_at - interval '60 days',
-         locked_until = NULL, stranger_locked_until = NULL`,
+         locked_until = NULL, unrecognized_locked_until = NULL`,
     );
     expect(await leftovers.forget()).toMatchObject({ decoys: 0 });
     await database.query('TRUNCATE verification.guards, verification.attempts CASCADE');

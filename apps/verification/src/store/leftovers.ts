@@ -22,7 +22,7 @@ const DECOYS = `
 WITH old AS (
   SELECT tenant, guard_key FROM verification.guards g
   WHERE subject_id IS NULL AND touched_at < clock_timestamp() - make_interval(secs => $1)
-    AND GREATEST(locked_until, stranger_locked_until, '-infinity') < clock_timestamp()
+    AND GREATEST(locked_until, unrecognized_locked_until, '-infinity') < clock_timestamp()
     AND NOT EXISTS (
       SELECT FROM verification.attempts a JOIN verification.subjects s USING (tenant, subject_id)
       WHERE tenant = g.tenant AND a.guard_key = g.guard_key AND a.number = g.tries)

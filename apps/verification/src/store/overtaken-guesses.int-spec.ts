@@ -8,7 +8,7 @@ import { type CredentialRow, type Verdict } from '../ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt.store.contract.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { PostgresErasures } from './erasure.store.js';
-import { RENEW } from './guard.sql.js';
+import { RESET_FOR_NEW_CREDENTIAL } from './guard.sql.js';
 import { credentialOf } from './subject.store.contract.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from './test-tables.js';
@@ -107,7 +107,7 @@ describe('a right guess whose credential is not in force any more', () => {
         TENANT,
         subject,
       ]);
-      await tx.query(RENEW, [TENANT, [verdict.guardKey]]);
+      await tx.query(RESET_FOR_NEW_CREDENTIAL, [TENANT, [verdict.guardKey]]);
       closed = copies[0]?.close(verdict);
       await eventually('the verdict waits for the enrolment', async () => {
         const waiting = await database.query(

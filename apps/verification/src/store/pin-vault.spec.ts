@@ -21,8 +21,8 @@ const TRY = {
   chargedLock: false,
   chargedDisable: false,
   disabled: false,
-  stranger: true,
-  left: 2,
+  unrecognized: true,
+  remaining: 2,
   spentAt: new Date(0).toISOString(),
 };
 const GRANTED = asSpent(TRY);

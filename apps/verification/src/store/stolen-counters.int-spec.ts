@@ -82,17 +82,17 @@ class Target {
     );
   }
 
-  /** Locked and unlocked again, then one guess in the lane of the owner, if there is one, and one in that of strangers. */
+  /** Locked and unlocked again, then one attempt of the recognized caller, if there is one, and one of another. */
   async counting(): Promise<void> {
     if (this.subject !== undefined) await this.guess('owner', 'verified');
-    for (const caller of ['owner', 'stranger']) for (let n = 0; n < 3; n++) await this.guess(caller, 'rejected');
+    for (const caller of ['other', 'owner']) for (let n = 0; n < 3; n++) await this.guess(caller, 'rejected');
     await this.unlock();
-    for (const caller of ['owner', 'stranger']) await this.guess(caller, 'rejected');
+    for (const caller of ['owner', 'other']) await this.guess(caller, 'rejected');
   }
 
   async locked(): Promise<void> {
     await this.counting();
-    for (const caller of ['owner', 'stranger', 'owner', 'stranger']) await this.guess(caller, 'rejected');
+    for (const caller of ['other', 'owner', 'owner', 'other']) await this.guess(caller, 'rejected');
   }
 
   async disabled(): Promise<void> {
@@ -124,24 +124,24 @@ const everyTarget = (): Target[] =>
   CREDENTIAL_KINDS.flatMap((method) => [new Target(method, `subject-${method}`), new Target(method, undefined)]);
 
 const EDITS: readonly (readonly ['counting' | 'locked' | 'disabled', string])[] = [
-  ['counting', `recent = '{}'`],
-  ['counting', 'recent = recent || clock_timestamp()'],
-  ['counting', `recent = array_append('{}', clock_timestamp() - interval '1 day')`],
+  ['counting', `recognized_attempts = '{}'`],
+  ['counting', 'recognized_attempts = recognized_attempts || clock_timestamp()'],
+  ['counting', `recognized_attempts = array_append('{}', clock_timestamp() - interval '1 day')`],
   ['counting', 'lock_level = 0'],
   ['counting', 'lock_level = lock_level + 1'],
   ['locked', 'locked_until = NULL'],
   ['locked', "locked_until = locked_until - interval '1 microsecond'"],
   ['counting', "locked_until = clock_timestamp() + interval '1 day'"],
-  ['counting', `stranger_recent = '{}'`],
-  ['counting', 'stranger_recent = stranger_recent || clock_timestamp()'],
-  ['counting', 'stranger_lock_level = 0'],
-  ['counting', 'stranger_lock_level = stranger_lock_level + 1'],
-  ['locked', 'stranger_locked_until = NULL'],
-  ['counting', "stranger_locked_until = clock_timestamp() + interval '1 day'"],
+  ['counting', `unrecognized_attempts = '{}'`],
+  ['counting', 'unrecognized_attempts = unrecognized_attempts || clock_timestamp()'],
+  ['counting', 'unrecognized_lock_level = 0'],
+  ['counting', 'unrecognized_lock_level = unrecognized_lock_level + 1'],
+  ['locked', 'unrecognized_locked_until = NULL'],
+  ['counting', "unrecognized_locked_until = clock_timestamp() + interval '1 day'"],
   ['counting', 'failures = 0'],
   ['counting', 'failures = failures + 1'],
-  ['counting', 'stranger_failures = 0'],
-  ['counting', 'stranger_failures = stranger_failures + 1'],
+  ['counting', 'unrecognized_failures = 0'],
+  ['counting', 'unrecognized_failures = unrecognized_failures + 1'],
   ['disabled', 'disabled = false'],
   ['counting', 'disabled = true'],
   ['counting', `callers = callers || 'mallory'::text`],
@@ -160,7 +160,10 @@ describe('a write to a counter', () => {
       const altered = await target.row();
       if (altered === before) {
         // A counter without successes has nothing there to alter.
-        expect([set, target.subject]).toEqual([expect.stringMatching(/^(recent|lock|callers)/), undefined]);
+        expect([set, target.subject]).toEqual([
+          expect.stringMatching(/^(recognized_attempts|lock|callers)/),
+          undefined,
+        ]);
         continue;
       }
       for (const caller of ['owner', 'mallory']) await expect(target.guess(caller)).rejects.toMatchObject(REFUSED);
@@ -232,7 +235,7 @@ describe('a write to a counter', () => {
     const right = attemptOf({ guardKey, subject: 'alice', caller: 'owner' });
     await attempts.close(verdictOf(right, spentOf(await attempts.spend(right, POLICY)), 'verified'));
     expect(await guess()).toMatchObject({ granted: true, number: 3 });
-    await database.query(`UPDATE verification.guards SET stranger_recent = '{}'`);
+    await database.query(`UPDATE verification.guards SET unrecognized_attempts = '{}'`);
     await enrol(2);
     expect(await findings()).toEqual([finding(guardKey)]);
     await expect(guess()).rejects.toMatchObject(REFUSED);
@@ -244,10 +247,10 @@ describe('a write to a counter', () => {
   it('costs the others nothing whose guesses come at the same moment', async () => {
     const altered = new Target('pin', 'alice');
     await altered.locked();
-    await altered.alter('stranger_locked_until = NULL');
+    await altered.alter('unrecognized_locked_until = NULL');
     const others = Array.from({ length: 63 }, () => new Target('pin', undefined));
     const [refused, ...counted] = await Promise.allSettled(
-      [altered, ...others].map((target) => target.guess('stranger', 'rejected')),
+      [altered, ...others].map((target) => target.guess('other', 'rejected')),
     );
     expect(refused).toMatchObject({ status: 'rejected', reason: REFUSED });
     expect(counted.map((one) => one.status === 'fulfilled' && one.value.number)).toEqual(others.map(() => 1));

@@ -183,7 +183,7 @@ describe('a write to the tables', () => {
     ['sets a counter back', 'UPDATE verification.guards SET tries = tries - 1'],
     [
       'sets a counter to zero and lifts its lock',
-      "UPDATE verification.guards SET tries = 0, recent = '{}', locked_until = NULL",
+      "UPDATE verification.guards SET tries = 0, unrecognized_attempts = '{}', unrecognized_locked_until = NULL",
     ],
     ['removes a counter', 'DELETE FROM verification.guards'],
   ])('that %s is worth no guess, and is reported', async (_, statement) => {

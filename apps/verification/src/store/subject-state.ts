@@ -8,7 +8,7 @@ interface StateRow {
   method: Method;
   enrolled_at: Date | null;
   must_change: boolean | null;
-  recent: number;
+  attempts_in_window: number;
   failures: number | null;
   disabled: boolean | null;
   locked_until: Date | null;
@@ -23,9 +23,12 @@ interface StateRow {
  */
 const STATE = `
 SELECT m.method, c.enrolled_at, c.must_change, g.failures, g.disabled, s.updated_at,
-  (SELECT count(*)::int FROM unnest(g.recent || g.stranger_recent) AS r
-   WHERE r > clock_timestamp() - make_interval(secs => $5)) AS recent,
-  (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.stranger_locked_until]) AS u
+  (SELECT count(*)::int FROM (
+     SELECT unnest(g.recognized_attempts) AS at, g.locked_until AS until
+     UNION ALL SELECT unnest(g.unrecognized_attempts), g.unrecognized_locked_until) a
+   WHERE a.at > clock_timestamp() - make_interval(secs => $5)
+     AND NOT COALESCE(a.until <= clock_timestamp(), false)) AS attempts_in_window,
+  (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.unrecognized_locked_until]) AS u
    WHERE u > clock_timestamp()) AS locked_until,
   (SELECT count(*)::int FROM verification.subject_phones n
    WHERE n.tenant = s.tenant AND n.subject_id = s.subject_id) AS phones
@@ -86,7 +89,7 @@ export async function readState(
 function counterOf(row: StateRow): GuessCounter {
   const disabled = row.disabled ?? false;
   return {
-    attemptsInWindow: row.recent,
+    attemptsInWindow: row.attempts_in_window,
     lockedUntil: row.locked_until?.toISOString(),
     consecutiveFailures: shownFailures({ failures: row.failures ?? 0, disabled }),
     disabled,

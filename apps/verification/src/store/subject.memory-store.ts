@@ -1,6 +1,6 @@
 import { type KeyedHash } from '@countersign/sealing';
 import { METHODS, type Method } from '@countersign/contracts';
-import { FRESH, LOWEST_CAP, renew, type Guard } from '../domain/attempts.js';
+import { attemptsAt, LOWEST_CAP, NEW_COUNTER, resetForNewCredential, type AttemptCounter } from '../domain/attempts.js';
 import { shownFailures, type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
@@ -73,7 +73,7 @@ export class MemorySubjectStore extends SubjectStore {
         repeated: this.#seen.has(commandId),
         phones: known.profile.phones ?? [],
         version: inForce?.version ?? 0,
-        disabled: this.#guard(tenant, subject, kind).disabled,
+        disabled: this.#attemptCounter(tenant, subject, kind).disabled,
         inForce,
       },
     );
@@ -97,7 +97,7 @@ export class MemorySubjectStore extends SubjectStore {
     const enrolledAt = String(this.attempts.now() * 1000);
     const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt };
     known.credentials[kind] = { ...row, ...wrap(row) };
-    if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, renew);
+    if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, resetForNewCredential);
     return Promise.resolve(before ? 'updated' : 'created');
   }
 
@@ -121,17 +121,18 @@ export class MemorySubjectStore extends SubjectStore {
     });
   }
 
-  #guard(tenant: string, subject: string, method: Method): Guard {
-    return this.attempts.guard(tenant, this.hash.subjectKey(tenant, 'id', subject), method) ?? FRESH;
+  #attemptCounter(tenant: string, subject: string, method: Method): AttemptCounter {
+    return this.attempts.counter(tenant, this.hash.subjectKey(tenant, 'id', subject), method) ?? NEW_COUNTER;
   }
 
   #counter(tenant: string, subject: string, method: Method, windowSeconds: number): GuessCounter {
-    const { known, strangers, disabled, failures } = this.#guard(tenant, subject, method);
+    const { recognized, unrecognized, disabled, failures } = this.#attemptCounter(tenant, subject, method);
+    const windows = [recognized, unrecognized];
     const now = this.attempts.now();
-    const recent = [...known.recent, ...strangers.recent].filter((at) => at > now - windowSeconds * 1000);
-    const locks = [known, strangers].flatMap(({ lockedUntil: until = 0 }) => (until > now ? [until] : []));
+    const attempts = windows.flatMap((window) => attemptsAt(window, now, { windowSeconds }));
+    const locks = windows.flatMap(({ lockedUntil: until = 0 }) => (until > now ? [until] : []));
     return {
-      attemptsInWindow: recent.length,
+      attemptsInWindow: attempts.length,
       lockedUntil: locks.length > 0 ? new Date(Math.max(...locks)).toISOString() : undefined,
       consecutiveFailures: shownFailures({ failures, disabled }),
       disabled,

@@ -102,7 +102,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
 
   describe('the counter of a credential', () => {
     const caller = 'c'.repeat(64);
-    const lanes = { ...POLICY, perWindow: 10, strangersPerWindow: 5 };
+    const wide = { ...POLICY, perWindow: 10 };
     /** Verified once by `caller`, then failed at twice by others, then disabled by the caller. */
     const disabled = async (): Promise<{ tenant: string; attempt: (by?: string) => Attempt }> => {
       const tenant = await create();
@@ -110,8 +110,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       const { guardKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
       const attempt = (by?: string) => attemptOf({ tenant, guardKey, subject: 'alice', cap: 4, caller: by });
       const first = attempt(caller);
-      await bed.attempts.close(verdictOf(first, spentOf(await bed.attempts.spend(first, lanes)), 'verified'));
-      for (const by of [undefined, undefined, caller, caller]) await bed.attempts.spend(attempt(by), lanes);
+      await bed.attempts.close(verdictOf(first, spentOf(await bed.attempts.spend(first, wide)), 'verified'));
+      for (const by of [undefined, undefined, caller, caller]) await bed.attempts.spend(attempt(by), wide);
       expect((await enrolled(tenant))?.disabled).toBe(true);
       return { tenant, attempt };
     };
@@ -129,8 +129,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       });
       expect(credentials[0]).toMatchObject({ disabled: true });
       expect((await enrolled(tenant))?.disabled).toBe(true);
-      const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
-      expect(spent).toMatchObject({ granted: false, stranger: false });
+      const spent = spentOf(await bed.attempts.spend(attempt(caller), wide));
+      expect(spent).toMatchObject({ granted: false, unrecognized: false });
     });
 
     it('starts anew with another secret, at which nobody has failed or succeeded', async () => {
@@ -141,8 +141,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
         disabled: false,
         consecutiveFailures: 0,
       });
-      const spent = spentOf(await bed.attempts.spend(attempt(caller), lanes));
-      expect(spent).toMatchObject({ granted: true, stranger: true });
+      const spent = spentOf(await bed.attempts.spend(attempt(caller), wide));
+      expect(spent).toMatchObject({ granted: true, unrecognized: true });
     });
   });
 

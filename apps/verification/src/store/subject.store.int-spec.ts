@@ -72,7 +72,7 @@ describe('the PostgreSQL subject store', () => {
     for (let n = 0; n < 3; n++) await guess('knowledge');
     const later = expect.stringMatching(/^\d{4}-.*Z$/) as unknown;
     const pin = { attemptsInWindow: 1, lockedUntil: undefined, consecutiveFailures: 1, disabled: false };
-    const knowledge = { attemptsInWindow: 0, lockedUntil: later, consecutiveFailures: 3, disabled: false };
+    const knowledge = { attemptsInWindow: 3, lockedUntil: later, consecutiveFailures: 3, disabled: false };
     const credentials = [
       { method: 'pin', ...pin },
       { method: 'knowledge', ...knowledge },
@@ -80,7 +80,7 @@ describe('the PostgreSQL subject store', () => {
     expect(await store.state(tenant, 'alice', 900)).toMatchObject({ ...pin, credentials });
 
     await database.query(
-      `UPDATE verification.guards SET disabled = true, stranger_locked_until = clock_timestamp()
+      `UPDATE verification.guards SET disabled = true, unrecognized_locked_until = clock_timestamp()
        WHERE tenant = $1 AND guard_key = $2`,
       [tenant, guardRow(guardKey, 'knowledge')],
     );

@@ -17,7 +17,7 @@ import {
 } from '../ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
-import { RENEW } from './guard.sql.js';
+import { RESET_FOR_NEW_CREDENTIAL } from './guard.sql.js';
 import { SubjectBindings, type VersionedCredential, type VersionedProfile } from './subject-bindings.js';
 import { ENROLLED, FIND, LATEST_VERSION, LOCK_SUBJECT, NEXT_VERSION, STORE_CREDENTIAL } from './subject.sql.js';
 import { readState } from './subject-state.js';
@@ -186,7 +186,8 @@ export class PostgresSubjectStore extends SubjectStore {
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version, cap, mustChange, enrolledAt });
       const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt];
       await tx.query(STORE_CREDENTIAL, row);
-      if (!again) altered = (await tx.query(RENEW, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
+      if (!again)
+        altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
         credential: kind,
         version,
