@@ -2,15 +2,15 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { type FoundSubject } from '../ports.js';
-import { attemptOf, POLICY, spentOf } from './attempt.store.contract.js';
-import { PostgresAttemptStore } from './attempt.store.js';
-import { PostgresErasures } from './erasure.store.js';
-import { ArgonPinVault } from './pin-vault.js';
-import { credentialOf } from './subject.store.contract.js';
-import { PostgresSubjectStore } from './subject.store.js';
-import { TamperReports } from './tamper-reports.js';
-import { openTestTables, type TestTables } from './test-tables.js';
+import { type FoundSubject } from '../../apps/verification/src/ports.js';
+import { attemptOf, POLICY, spentOf } from '../../apps/verification/src/store/attempt.store.contract.js';
+import { PostgresAttemptStore } from '../../apps/verification/src/store/attempt.store.js';
+import { PostgresErasures } from '../../apps/verification/src/store/erasure.store.js';
+import { ArgonPinVault } from '../../apps/verification/src/store/pin-vault.js';
+import { credentialOf } from '../../apps/verification/src/store/subject.store.contract.js';
+import { PostgresSubjectStore } from '../../apps/verification/src/store/subject.store.js';
+import { TamperReports } from '../../apps/verification/src/store/tamper-reports.js';
+import { openTestTables, type TestTables } from '../../apps/verification/src/store/test-tables.js';
 
 /** What somebody gets who has the service's own role in the database, and writes to subjects, numbers and credentials. */
 const [PIN, OTHER] = ['83729164', '19283746'];

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { createLogger } from '@countersign/observability';
+import { type Attempt, type SpendResult } from '../../apps/verification/src/ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from '../../apps/verification/src/store/attempt.store.contract.js';
+import { PostgresAttemptStore } from '../../apps/verification/src/store/attempt.store.js';
+import { TamperReports } from '../../apps/verification/src/store/tamper-reports.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../apps/verification/src/store/test-tables.js';
+
+/** What somebody gets who has the service's own role in the database, and writes to the ledger, commands or spent receipts. */
+let tables: TestTables;
+let attempts: PostgresAttemptStore;
+
+beforeAll(async () => {
+  tables = await openTestTables();
+  const { report } = new TamperReports(tables.service, createLogger('test', 'silent'), () => undefined);
+  attempts = new PostgresAttemptStore(tables.service, TEST_HASH, () => undefined, undefined, report);
+});
+
+afterAll(() => tables.close());
+
+const alter = (statement: string, params: unknown[] = []): Promise<unknown[]> =>
+  tables.service.forAllTenants().query(statement, params);
+
+const again = (attempt: Attempt, fingerprint = attempt.fingerprint): Promise<SpendResult> =>
+  attempts.spend({ ...attempt, attemptId: randomUUID(), fingerprint }, POLICY);
+
+async function rejected(more: Partial<Attempt> = {}): Promise<Attempt> {
+  const attempt = attemptOf(more);
+  await attempts.close(verdictOf(attempt, spentOf(await attempts.spend(attempt, POLICY)), 'rejected'));
+  return attempt;
+}
+
+it('an attempt whose outcome and stored reply somebody empties is not compared a second time', async () => {
+  const attempt = await rejected();
+  const empty = 'UPDATE verification.attempts SET outcome = NULL, decided_at = NULL WHERE attempt_id = $1';
+  await expect(alter(empty, [attempt.attemptId])).rejects.toThrow();
+  await alter('UPDATE verification.commands SET reply = NULL, reply_tag = NULL WHERE command_id = $1', [
+    attempt.commandId,
+  ]);
+  expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'unavailable' } });
+});
+
+it.each([
+  ['grants an attempt that was refused', 'granted = NOT granted'],
+  ['moves an attempt to another counter', `guard_key = repeat('0', 64)`],
+  ['gives an attempt another number', 'number = number + 1'],
+  ['dates an attempt later, so that its verification holds longer', `spent_at = spent_at + interval '1 day'`],
+  ['gives an attempt to another subject', `subject_id = 'mallory'`],
+  ['gives an attempt to another agent', `agent = 'mallory'`],
+  ['clears the counter as the ledger has it', 'after = NULL'],
+])('a write to the ledger that %s is refused by the database', async (_, set) => {
+  const attempt = attemptOf({ subject: 'alice' });
+  spentOf(await attempts.spend(attempt, POLICY));
+  const where = 'WHERE attempt_id = $1';
+  await expect(alter(`UPDATE verification.attempts SET ${set} ${where}`, [attempt.attemptId])).rejects.toThrow();
+  expect(await again(attempt)).toMatchObject({ kind: 'unanswered', attempt: { granted: true, number: 1 } });
+});
+
+it('the last attempts cannot be taken out of the ledger to set a counter back to an older state', async () => {
+  const guardKey = randomUUID();
+  for (let n = 0; n < 3; n++) await rejected({ guardKey, subject: 'alice' });
+  await expect(alter('DELETE FROM verification.attempts WHERE number > 1')).rejects.toThrow();
+});
+
+it('an attempt without a verdict takes no other submitted secret under its command', async () => {
+  const attempt = attemptOf();
+  spentOf(await attempts.spend(attempt, POLICY));
+  const other = 'e'.repeat(64);
+  for (const statement of [
+    `UPDATE verification.commands SET fingerprint = '${other}' WHERE command_id = $1`,
+    `UPDATE verification.commands SET repeat_until = 'epoch' WHERE command_id = $1`,
+    'DELETE FROM verification.commands WHERE command_id = $1',
+  ])
+    await expect(alter(statement, [attempt.commandId])).rejects.toThrow();
+  expect(await again(attempt, other)).toEqual({ kind: 'mismatch' });
+  expect(await again(attempt)).toMatchObject({ kind: 'unanswered' });
+});
+
+it.each([
+  'DELETE FROM verification.receipts_consumed',
+  `UPDATE verification.receipts_consumed SET jti = gen_random_uuid()`,
+  `UPDATE verification.receipts_consumed SET expires_at = 'epoch'`,
+  `UPDATE verification.receipts_consumed SET command_id = 'mine'`,
+])('a spent receipt stays spent when somebody tries %s', async (statement) => {
+  await alter(
+    `INSERT INTO verification.receipts_consumed (tenant, jti, command_id, expires_at)
+     VALUES ('acme', $1, 'c', clock_timestamp() + interval '5 minutes')`,
+    [randomUUID()],
+  );
+  await expect(alter(statement)).rejects.toThrow();
+});

@@ -1,0 +1,224 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createLogger } from '@countersign/observability';
+import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { attemptOf, POLICY, spentOf } from '../../apps/verification/src/store/attempt.store.contract.js';
+import { PostgresAttemptStore } from '../../apps/verification/src/store/attempt.store.js';
+import { ArgonPinVault } from '../../apps/verification/src/store/pin-vault.js';
+import { credentialOf } from '../../apps/verification/src/store/subject.store.contract.js';
+import { PostgresSubjectStore } from '../../apps/verification/src/store/subject.store.js';
+import { TamperReports } from '../../apps/verification/src/store/tamper-reports.js';
+import { openTestTables, type TestTables } from '../../apps/verification/src/store/test-tables.js';
+
+/**
+ * Walks over every column that the schema has, so that no new one is left unbound unnoticed. Columns of what a verification
+ * reads of a subject are edited here, one by one. The others are listed with what binds them and the test that proves it.
+ */
+const EDITED = ['subjects', 'subject_phones', 'subject_keys', 'credentials'] as const;
+
+/** Edits after which the right PIN still verifies, and why that is harmless. */
+const HARMLESS: Readonly<Record<string, string>> = {
+  'subjects.created_at': 'decides nothing about an attempt',
+  'subjects.profile_key_id': "a subject's own key opens its profile, whatever is named here",
+  'subjects.updated_at': 'only shown to administrators',
+  'subjects.incarnation': 'verifications are bound to it by a tag; another value ends them all',
+};
+
+/** Edits that only deny: nobody verifies, and nothing that could be reported is read. */
+const DENIALS: Readonly<Record<string, string>> = {
+  'subject_phones.phone_key': 'the number finds nobody any more',
+  'credentials.subject_id': 'the owner has no PIN any more, and the other subject cannot open it',
+  'credentials.kind': 'the owner has no PIN any more, and no answers that open',
+};
+
+const LISTED: readonly { readonly table: string; readonly columns: string; readonly boundBy: string }[] = [
+  {
+    table: 'versions',
+    columns: 'tenant subject_id part version written_at',
+    boundBy: 'append-only by trigger; adding a row only denies (edited-tables.int-spec.ts)',
+  },
+  {
+    table: 'guards',
+    columns: `tenant guard_key subject_id tries lock_level locked_until failures disabled callers touched_at
+      recent stranger_recent stranger_lock_level stranger_locked_until stranger_failures
+      recognized_attempts unrecognized_attempts unrecognized_lock_level unrecognized_locked_until unrecognized_failures`,
+    boundBy: 'held against the ledger by the gate (stolen-counters.int-spec.ts)',
+  },
+  {
+    table: 'guards',
+    columns: 'granted charged_lock charged_disable stranger unrecognized attempts_left remaining',
+    boundBy: 'written by an attempt and read by the same statement only',
+  },
+  {
+    table: 'eased',
+    columns: 'tenant guard_key number after callers',
+    boundBy: 'held against the counter (stolen-counters.int-spec.ts)',
+  },
+  {
+    table: 'attempts',
+    columns: 'attempt_id command_id tenant agent guard_key subject_id number granted spent_at after outcome decided_at',
+    boundBy: 'never changed once written, by trigger (edited-ledger.int-spec.ts)',
+  },
+  {
+    table: 'attempts',
+    columns: 'charged_lock charged_disable disabled stranger unrecognized attempts_left remaining',
+    boundBy: 'words the answer to a repeated command without a verdict; comparing depends on granted alone',
+  },
+  {
+    table: 'attempts',
+    columns: 'call_id method level incarnation credential_version expires_at success_tag',
+    boundBy: 'the tag of the verification (verification-records.store.int-spec.ts)',
+  },
+  {
+    table: 'calls',
+    columns: 'tenant call_id agent level subject_id verification_id verified_at expires_at tag',
+    boundBy: 'the tag of the call (calls-and-receipts.int-spec.ts)',
+  },
+  {
+    table: 'commands',
+    columns: 'command_id fingerprint attempt_id received_at repeat_until',
+    boundBy: 'never changed for one attempt, by trigger (edited-ledger.int-spec.ts)',
+  },
+  { table: 'commands', columns: 'reply reply_tag', boundBy: 'the tag of the reply (forged-replies.int-spec.ts)' },
+  {
+    table: 'receipts_consumed',
+    columns: 'tenant jti command_id expires_at',
+    boundBy: 'neither changed nor removed before its time, by trigger (edited-ledger.int-spec.ts)',
+  },
+  {
+    table: 'key_checks',
+    columns: 'setting key_id check_value recorded_at',
+    boundBy: 'decides whether the service starts; the rows open under the right key only',
+  },
+  {
+    table: 'inbox',
+    columns: 'consumer message_id seen_at',
+    boundBy: 'decides whether a management command is repeated, which its sender could do too',
+  },
+  {
+    table: 'outbox',
+    columns: 'seq id topic key headers payload created_at',
+    boundBy: 'decides nothing here; events are compared with the ledger by the completeness check',
+  },
+  {
+    table: 'partition_holders',
+    columns: 'consumer_group topic partition holder opened_at',
+    boundBy: 'decides which records are dead letters, never what a record is answered',
+  },
+  {
+    table: 'deliveries',
+    columns: 'consumer_group topic partition record_offset begun begun_at',
+    boundBy: 'decides which records are dead letters, never what a record is answered',
+  },
+];
+
+const [PIN, PHONE] = ['83729164', '+12025550123'];
+const random = (): string => randomBytes(32).toString('base64url');
+const keyring = new Keyring(new Secret(`k1:${random()}`));
+const hash = new KeyedHash(new Secret(random()));
+const wake = (): void => undefined;
+
+let tables: TestTables;
+
+beforeAll(async () => {
+  tables = await openTestTables();
+});
+
+afterAll(() => tables.close());
+
+interface Column {
+  readonly table_name: string;
+  readonly column_name: string;
+  readonly data_type: string;
+}
+
+const columnsOf = (condition: string): Promise<Column[]> =>
+  tables.database.query<Column>(
+    `SELECT table_name, column_name, data_type FROM information_schema.columns
+     WHERE table_schema = 'verification' AND ${condition} ORDER BY table_name, ordinal_position`,
+  );
+
+/** Another value of the type, as somebody would choose it who wants the row to stay plausible. */
+function edit({ table_name: table, column_name: column, data_type: type }: Column): string {
+  switch (type) {
+    case 'integer':
+      return `${column} + 1`;
+    case 'boolean':
+      return `NOT ${column}`;
+    case 'timestamp with time zone':
+      return `${column} - interval '1 microsecond'`;
+    case 'bytea':
+      return `set_byte(${column}, 20, 255 - get_byte(${column}, 20))`;
+    case 'uuid':
+      return 'gen_random_uuid()';
+    case 'text':
+      if (column === 'subject_id') return `'bob'`;
+      if (column === 'kind') return `'knowledge'`;
+      return `${column} || '0'`;
+    default:
+      throw new Error(`${table}.${column} has the type ${type}: say how to edit it`);
+  }
+}
+
+/** What becomes of the right PIN after one edit with the service's own role. */
+async function outcomeOf(column: Column): Promise<'refused by the database' | 'reported' | 'nobody' | 'verified'> {
+  const found: string[] = [];
+  const logger = createLogger('test', 'silent');
+  const reports = new TamperReports(tables.service, logger, wake);
+  const subjects = new PostgresSubjectStore(tables.service, keyring, hash, wake, async (tampering) => {
+    found.push(tampering.reason);
+    await reports.report(tampering);
+  });
+  const attempts = new PostgresAttemptStore(tables.service, hash, wake);
+  const cost = { memoryKib: 8, passes: 1, lanes: 1 };
+  const vault = await ArgonPinVault.open({
+    ...{ keyring, cost, concurrency: 1, queueLimit: 9 },
+    report: (tampering) => Promise.resolve(void found.push(tampering.reason)),
+  });
+  const tenant = `t-${randomUUID().slice(0, 8)}`;
+  for (const subject of ['alice', 'bob'])
+    await subjects.change(randomUUID(), tenant, subject, subject === 'alice' ? { phones: [PHONE] } : {});
+  const wrap = await vault.prepare(PIN, tenant);
+  await subjects.enrol(randomUUID(), tenant, 'alice', credentialOf({ mustChange: true, wrap }));
+  const { table_name: table, column_name: name } = column;
+  try {
+    await tables.service
+      .forAllTenants()
+      .query(
+        `UPDATE verification.${table} SET ${name} = ${edit(column)} WHERE tenant = '${tenant}' AND subject_id = 'alice'`,
+      );
+  } catch {
+    return 'refused by the database';
+  }
+  const slot = vault.reserve({ tenant, agent: 'desk', caller: 'c' });
+  try {
+    const { credential } = await subjects.find(tenant, 'phone', hash.hash('phone', tenant, PHONE), 'pin');
+    const counted = spentOf(await attempts.spend(attemptOf(), POLICY));
+    return (await slot?.compare(counted, PIN, credential)) === true ? 'verified' : 'nobody';
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'CREDENTIAL_BROKEN' });
+    expect(found).not.toEqual([]);
+    return 'reported';
+  } finally {
+    slot?.release();
+  }
+}
+
+it('an edit of any column that a verification reads of a subject is refused and reported, or is listed as harmless', async () => {
+  const columns = await columnsOf(`table_name IN ('${EDITED.join("', '")}')`);
+  expect(columns.length).toBeGreaterThan(20);
+  const wrong: string[] = [];
+  for (const column of columns) {
+    const name = `${column.table_name}.${column.column_name}`;
+    const outcome = await outcomeOf(column);
+    if (outcome === 'verified' && HARMLESS[name] === undefined) wrong.push(`${name} may be edited: ${outcome}`);
+    if (outcome === 'nobody' && DENIALS[name] === undefined) wrong.push(`${name} is not reported: ${outcome}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
+it('every other column of the schema is listed with what binds it', async () => {
+  const columns = await columnsOf(`table_name NOT IN ('${EDITED.join("', '")}', 'migrations')`);
+  const listed = new Set(LISTED.flatMap(({ table, columns }) => columns.split(/\s+/).map((one) => `${table}.${one}`)));
+  const names = columns.map(({ table_name: table, column_name: column }) => `${table}.${column}`);
+  expect(names.filter((name) => !listed.has(name))).toEqual([]);
+});
