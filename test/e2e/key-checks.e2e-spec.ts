@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { ensureSecretFiles, type HostedService } from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
-import { createReceiptKeys, createSealingKeys } from '@countersign/sealing';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
 import { createTestDatabase, eventually } from '@countersign/testing';
 import { start as startRateLimit } from '../../apps/rate-limit/src/start.js';
 import { start as startRest } from '../../apps/rest-adapter/src/start.js';
@@ -109,6 +109,8 @@ describe('an adapter', () => {
     const { publicKeys } = await createSealingKeys('s1');
     expect(await refusal(start, { SEALING_PUBLIC_KEYS: publicKeys })).toContain('SEALING_PUBLIC_KEYS must begin with');
     expect(await refusal(start, { IDENTIFIER_KEY: newKey() })).toContain('IDENTIFIER_KEY must be the key');
+    const others = receiptPublicKeysOf(new Secret(createReceiptKeys('r1')));
+    expect(await refusal(start, { RECEIPT_PUBLIC_KEYS: others })).toContain('RECEIPT_PUBLIC_KEYS must hold');
     const service = await run(start);
     expect(service.health.report().checks).toMatchObject({ keys: true });
   });
@@ -134,6 +136,15 @@ describe('an adapter', () => {
     expect(rest.health.report().checks).toMatchObject({ keys: false });
     const metrics = await (await fetch(`${rest.urls['ops']}/metrics`)).text();
     expect(metrics).toMatch(/countersign_keys_mismatched\{service="rest-adapter",setting="SEALING_PUBLIC_KEYS"\} 1/);
+    expect(fatalErrors).toEqual([]);
+  });
+
+  it('that was up first is not ready once verification signs with a key that it does not know', async () => {
+    const rest = await run(startRest);
+    await run(startVerification, { RECEIPT_KEYS: createReceiptKeys('r2') });
+    await eventually('the adapter is not ready', () => rest.health.report().status === 'unavailable', 20_000);
+    const metrics = await (await fetch(`${rest.urls['ops']}/metrics`)).text();
+    expect(metrics).toMatch(/countersign_keys_mismatched\{service="rest-adapter",setting="RECEIPT_PUBLIC_KEYS"\} 1/);
     expect(fatalErrors).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { SingleBar } from 'cli-progress';
-import { Secret, withFirstKey, withNewKey } from '@countersign/sealing';
+import { receiptPublicKeysOf, Secret, withFirstKey, withNewKey } from '@countersign/sealing';
 import { type Environment, ServiceError } from '@countersign/service';
 import { countKeyUse, countToRewrap, keyFault, rewrap } from '@countersign/stored-secrets';
 import { refusedSetting } from './refused-setting.js';
@@ -81,6 +81,18 @@ export function rotateKeys(env: Environment, options: { file?: string; last?: tr
   }
   write(`Next: restart verification with it (the setting CREDENTIAL_KEYS); new rows are wrapped by ${made} at once.`);
   write('Then: keys rewrap. With more than one copy running, rotate --last and keys use leave nobody unanswered.');
+}
+
+/** Prints the public halves of RECEIPT_KEYS, as the adapters take them. @throws ServiceError SETTINGS_INVALID */
+export function showPublicKeys(env: Environment, options: { file?: string }, write: Write): void {
+  const file = options.file ?? env['RECEIPT_KEYS_FILE'];
+  if (file === undefined) throw refusedSetting('name the file of the keys with --file or RECEIPT_KEYS_FILE');
+  try {
+    write(receiptPublicKeysOf(new Secret(readFileSync(file, 'utf8').trim())));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw refusedSetting(`RECEIPT_KEYS in ${file} ${code === undefined ? message : `cannot be read (${code})`}`);
+  }
 }
 
 /** Takes a key of the file to the front. @throws ServiceError SETTINGS_INVALID */

@@ -10,7 +10,7 @@ import {
   type ReplayOptions,
   showDeadLetter,
 } from './dead-letters.js';
-import { keyStatus, rewrapAll, rotateKeys, useKey } from './keys.js';
+import { keyStatus, rewrapAll, rotateKeys, showPublicKeys, useKey } from './keys.js';
 import { checkAttempts } from './check-attempts.js';
 import { restoreAttempts } from './restore-attempts.js';
 import { type StoreOptions, withStore } from './with-store.js';
@@ -107,6 +107,11 @@ keys
   .option(...dataDir)
   .action((options: StoreOptions) => withStore(process.env, options, rewrapAll));
 
+keys
+  .command('public')
+  .description('print RECEIPT_PUBLIC_KEYS, the public halves that the adapters need, from RECEIPT_KEYS')
+  .option('--file <file>', 'the file of RECEIPT_KEYS; default: RECEIPT_KEYS_FILE')
+  .action((options: { file?: string }) => orComplain(() => showPublicKeys(process.env, options, toTerminal)));
 keys
   .command('accept-loss <setting>')
   .description('let services start with another key, when the one that the tables were written with is lost for good')

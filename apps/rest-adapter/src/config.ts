@@ -18,6 +18,10 @@ export class RestSettings extends BusSettings {
   @IsString()
   SEALING_PUBLIC_KEYS!: string;
 
+  @Hint('the JSON Web Key Set with the public keys of receipts and of the answers of the verification service')
+  @IsString()
+  RECEIPT_PUBLIC_KEYS!: string;
+
   @Hint('base64url of 32 random bytes, the same for every service')
   @IsSecret()
   IDENTIFIER_KEY!: Secret;

@@ -6,14 +6,12 @@ import {
   ReceiptIntrospected,
   ReceiptIntrospectionRequested,
   type AgentPublished,
-  type ReceiptKeysAnswered,
 } from '@countersign/contracts';
-import { Sealer } from '@countersign/sealing';
+import { type PublicKey, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
 import { CallingAgent, Requires } from './authenticate.js';
 import { IntrospectionBody } from './bodies.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { readBody } from './read-body.js';
-import { ReceiptKeySet } from './receipt-key-set.js';
 
 /** Whether a receipt is good, for backends that ask and for those that check it themselves. */
 @Controller()
@@ -22,7 +20,7 @@ export class ReceiptsController {
     private readonly bus: CommandBus,
     private readonly sealer: Sealer,
     private readonly timeout: ReplyTimeout,
-    private readonly keySet: ReceiptKeySet,
+    private readonly receiptKeys: ReceiptPublicKeys,
   ) {}
 
   /** In the manner of RFC 7662: of a receipt that is not good nothing more is told than that. */
@@ -45,7 +43,7 @@ export class ReceiptsController {
   @Get('.well-known/jwks.json')
   @Header('cache-control', 'public, max-age=60')
   @Requires('public')
-  keys(): Promise<ReceiptKeysAnswered['keySet']> {
-    return this.keySet.get();
+  keys(): { readonly keys: readonly PublicKey[] } {
+    return { keys: this.receiptKeys.published };
   }
 }

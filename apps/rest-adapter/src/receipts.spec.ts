@@ -1,15 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { message, ReceiptKeysAnswered, type Message } from '@countersign/contracts';
-import { ManualClock } from '@countersign/testing';
-import { ServiceError } from '@countersign/service';
-import { CommandBus } from './ports.js';
-import { ReceiptKeySet } from './receipt-key-set.js';
+import { createReceiptKeys, ReceiptKeys, Secret } from '@countersign/sealing';
 import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, TestBed } from './test-bed.js';
 
 const RECEIPT = 'eyJhbGciOiJFZERTQSJ9.canary-of-claims.canary-of-signature';
 const INTROSPECT = '/v1/receipts/introspect';
 const CALL = '/v1/calls/call-1/verification';
-const KEY = { kty: 'OKP', crv: 'Ed25519', x: 'public', kid: 'r1', alg: 'EdDSA', use: 'sig' };
+const STRANGER = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
 
 describe('receipts and calls over REST', () => {
   let bed: TestBed;
@@ -21,7 +17,7 @@ describe('receipts and calls over REST', () => {
     bed.commands.length = 0;
     bed.introspect = () => ({ active: true, claims: { sub: 'alice', jti: 'v-1' } });
     bed.callState = () => ({ verified: true, level: 'verified', subject: 'alice' });
-    bed.receiptKeys = () => ({ keys: [KEY] });
+    bed.sign = (text) => bed.receiptKeys.signAnswer(text);
   });
   const introspect = (body: unknown, key = AGENT_KEY) => bed.call('POST', INTROSPECT, { key, body });
   const asked = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
@@ -76,56 +72,22 @@ describe('receipts and calls over REST', () => {
     expect((await bed.call('GET', CALL, { key: AGENT_KEY })).status).toBe(503);
   });
 
-  it('publishes the public keys to everybody, and lets them be kept for a minute', async () => {
+  it('publishes the public keys of its settings to everybody, asks nobody, and lets them be kept for a minute', async () => {
     const { status, body, headers } = await bed.call('GET', '/.well-known/jwks.json');
-    expect([status, body]).toEqual([200, { keys: [KEY] }]);
+    expect([status, body]).toEqual([200, { keys: bed.receiptKeys.published }]);
     expect(headers.get('cache-control')).toBe('public, max-age=60');
-    await bed.call('GET', '/.well-known/jwks.json');
-    expect(bed.commands).toHaveLength(1);
-  });
-});
-
-/** Answers as it is told to, at once. */
-class ToldBus extends CommandBus {
-  asked = 0;
-  keys: readonly (typeof KEY)[] | undefined = [KEY];
-
-  override ask<T extends Message>(): Promise<T> {
-    this.asked++;
-    if (!this.keys) return Promise.reject(new ServiceError('REQUEST_TIMED_OUT', 'no answer', true));
-    // The only question that is asked here has this answer.
-    return Promise.resolve(
-      message(ReceiptKeysAnswered, { commandId: 'command-1', keySet: { keys: this.keys } }) as Message as T,
-    );
-  }
-}
-
-describe('the copy of the public keys', () => {
-  const open = () => {
-    const [bus, clock] = [new ToldBus(), new ManualClock()];
-    return { bus, clock, keySet: new ReceiptKeySet(bus, { milliseconds: 500 }, clock) };
-  };
-
-  it('is asked for once a minute, by however many', async () => {
-    const { bus, clock, keySet } = open();
-    await Promise.all(Array.from({ length: 50 }, () => keySet.get()));
-    clock.advance(59_000);
-    await keySet.get();
-    expect(bus.asked).toBe(1);
-    clock.advance(2000);
-    bus.keys = [];
-    expect(await keySet.get()).toEqual({ keys: [] });
-    expect(bus.asked).toBe(2);
+    expect(bed.commands).toHaveLength(0);
   });
 
-  it('stays while nobody answers, and is missing when it never was there', async () => {
-    const { bus, clock, keySet } = open();
-    bus.keys = undefined;
-    await expect(keySet.get()).rejects.toMatchObject({ code: 'REQUEST_TIMED_OUT' });
-    bus.keys = [KEY];
-    await keySet.get();
-    bus.keys = undefined;
-    clock.advance(61_000);
-    expect(await keySet.get()).toEqual({ keys: [KEY] });
+  it.each([
+    ['has no signature', () => undefined],
+    ['was signed by another key', () => (text: string) => STRANGER.signAnswer(text)],
+    ['was signed for another question', () => (text: string) => bed.receiptKeys.signAnswer(text.replace('acme', 'x'))],
+  ])('believes no answer that %s: neither a receipt, nor the state of a call, nor an erasure', async (_, forger) => {
+    bed.sign = forger();
+    expect((await introspect({ receipt: RECEIPT })).status).toBe(503);
+    expect((await bed.call('GET', CALL, { key: AGENT_KEY })).status).toBe(503);
+    expect((await bed.call('DELETE', '/v1/tenants/acme/subjects/alice', { key: ADMIN_KEY })).status).toBe(503);
+    expect((await bed.call('PUT', '/v1/tenants/acme', { key: ADMIN_KEY, body: { name: 'Acme' } })).status).toBe(200);
   });
 });

@@ -1,13 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
-import { KeyedHash, Sealer } from '@countersign/sealing';
-import { SystemClock } from '@countersign/service';
+import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
 import { VerificationClient } from '@countersign/verification-client';
 import { CallsController } from './calls.controller.js';
 import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
-import { ReceiptKeySet } from './receipt-key-set.js';
 import { ReceiptsController } from './receipts.controller.js';
 import { RequestVerification } from './request-verification.js';
 import { ServiceController } from './service.controller.js';
@@ -22,6 +20,7 @@ export interface RestAdapterParts {
   readonly client: VerificationClient;
   readonly hash: KeyedHash;
   readonly sealer: Sealer;
+  readonly receiptKeys: ReceiptPublicKeys;
   readonly health: Health;
   readonly timeout: ReplyTimeout;
 }
@@ -50,7 +49,7 @@ export class RestAdapterModule {
         { provide: Sealer, useValue: parts.sealer },
         { provide: Health, useValue: parts.health },
         { provide: ReplyTimeout, useValue: parts.timeout },
-        { provide: ReceiptKeySet, useValue: new ReceiptKeySet(parts.bus, parts.timeout, new SystemClock()) },
+        { provide: ReceiptPublicKeys, useValue: parts.receiptKeys },
       ],
     };
   }

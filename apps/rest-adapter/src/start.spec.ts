@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBroker } from '@countersign/messaging';
-import { createSealingKeys } from '@countersign/sealing';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { eventually } from '@countersign/testing';
 import { start } from './start.js';
 import { AGENT_KEY, TestBed } from './test-bed.js';
 
 const { publicKeys, privateKeys } = await createSealingKeys('k1');
+const receiptKeys = createReceiptKeys('r1');
+const receiptPublicKeys = receiptPublicKeysOf(new Secret(receiptKeys));
 const good = {
   REST_PORT: '0',
   OPS_PORT: '0',
@@ -14,6 +16,7 @@ const good = {
   ADMIN_API_KEY: 'a-key-of-twenty-four-or-more',
   IDENTIFIER_KEY: Buffer.alloc(32, 7).toString('base64url'),
   SEALING_PUBLIC_KEYS: publicKeys,
+  RECEIPT_PUBLIC_KEYS: receiptPublicKeys,
 };
 const fatal = (error: Error): void => {
   throw error;
@@ -30,6 +33,10 @@ describe('start', () => {
     ['SEALING_PUBLIC_KEYS', '{"keys":[{"kty":"OKP","crv":"X25519","x":"canary-73918264"}]}'],
     ['SEALING_PUBLIC_KEYS', 'canary-73918264'],
     ['SEALING_PUBLIC_KEYS', privateKeys],
+    ['RECEIPT_PUBLIC_KEYS', undefined],
+    ['RECEIPT_PUBLIC_KEYS', 'canary-73918264'],
+    ['RECEIPT_PUBLIC_KEYS', publicKeys],
+    ['RECEIPT_PUBLIC_KEYS', receiptKeys],
     ['REST_PORT', '70000'],
     ['REPLY_TIMEOUT_MS', 'soon'],
   ])('stops with the name of %s and without its value (%#)', async (name, value) => {

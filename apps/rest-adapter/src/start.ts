@@ -4,7 +4,7 @@ import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { NestLogger } from '@countersign/observability';
-import { KeyedHash, Sealer } from '@countersign/sealing';
+import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
 import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
 import { Authenticator } from './authenticate.js';
@@ -30,6 +30,9 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const adminKey = await checked('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY));
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
+  const receiptKeys = await checked('RECEIPT_PUBLIC_KEYS', () =>
+    ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
+  );
 
   const topics = [
     TOPICS.requests,
@@ -41,13 +44,14 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   ];
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   try {
-    const bus = await host.client();
+    const bus = await host.client(receiptKeys);
     await KeyComparison.begin(
       host,
       bus,
       [
         { setting: 'IDENTIFIER_KEY', keys: hash.checks },
         { setting: 'SEALING_PUBLIC_KEYS', keys: [sealer.check] },
+        { setting: 'RECEIPT_PUBLIC_KEYS', keys: receiptKeys.checks },
       ],
       fatal,
     );
@@ -57,7 +61,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     const client = openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS);
     const timeout = { milliseconds: settings.REPLY_TIMEOUT_MS };
     const app = await NestFactory.create<NestFastifyApplication>(
-      RestAdapterModule.with({ bus, client, hash, sealer, health: host.health, timeout }),
+      RestAdapterModule.with({ bus, client, hash, sealer, receiptKeys, health: host.health, timeout }),
       adapter,
       { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
     );

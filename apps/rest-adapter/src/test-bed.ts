@@ -18,8 +18,6 @@ import {
   PinChangeRequested,
   ReceiptIntrospected,
   ReceiptIntrospectionRequested,
-  ReceiptKeysAnswered,
-  ReceiptKeysRequested,
   RefusalsCounted,
   SubjectChangeRequested,
   SubjectEraseRequested,
@@ -35,8 +33,24 @@ import {
   type MessageClass,
   type Policy,
 } from '@countersign/contracts';
-import { decode, HEADERS, MemoryBroker, toRecord, type ConsumedRecord } from '@countersign/messaging';
-import { createSealingKeys, sealReply, Secret, sha256, Unsealer } from '@countersign/sealing';
+import {
+  decode,
+  HEADERS,
+  MemoryBroker,
+  signed,
+  toRecord,
+  type ConsumedRecord,
+  type SignAnswer,
+} from '@countersign/messaging';
+import {
+  createReceiptKeys,
+  createSealingKeys,
+  ReceiptKeys,
+  sealReply,
+  Secret,
+  sha256,
+  Unsealer,
+} from '@countersign/sealing';
 import { pino } from 'pino';
 import { start, type RestAdapter } from './start.js';
 
@@ -64,7 +78,6 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     SubjectEraseRequested,
     CallStateRequested,
     ReceiptIntrospectionRequested,
-    ReceiptKeysRequested,
     KeyComparisonRequested,
     LimitOverrideRequested,
     LimitResetRequested,
@@ -92,7 +105,9 @@ export class TestBed {
   /** What the verification service answers to questions; undefined: nothing at all. */
   callState: () => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
   introspect: () => Partial<FieldsOf<ReceiptIntrospected>> | undefined = () => ({});
-  receiptKeys: () => FieldsOf<ReceiptKeysAnswered>['keySet'] | undefined = () => ({ keys: [] });
+  /** The keys of the service that answers; each answer is signed by {@link sign}. */
+  readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+  sign: SignAnswer | undefined = (text) => this.receiptKeys.signAnswer(text);
   readonly commands: SeenCommand[] = [];
   /** Everything that crossed the bus, and everything that was logged. */
   bytes = '';
@@ -101,20 +116,21 @@ export class TestBed {
   private constructor(
     readonly broker: MemoryBroker,
     readonly unsealer: Unsealer,
-    private readonly environment: Record<string, string>,
   ) {}
 
   adapter!: RestAdapter;
 
   static async open(environment: Record<string, string> = {}): Promise<TestBed> {
     const keys = await createSealingKeys('k1');
-    const bed = new TestBed(new MemoryBroker(), await Unsealer.fromKeySet(new Secret(keys.privateKeys)), {
+    const bed = new TestBed(new MemoryBroker(), await Unsealer.fromKeySet(new Secret(keys.privateKeys)));
+    const env = {
       REST_PORT: '0',
       ADMIN_API_KEY: ADMIN_KEY,
       IDENTIFIER_KEY: Buffer.alloc(32, 7).toString('base64url'),
       SEALING_PUBLIC_KEYS: keys.publicKeys,
+      RECEIPT_PUBLIC_KEYS: JSON.stringify({ keys: bed.receiptKeys.published }),
       ...environment,
-    });
+    };
     await bed.#playOthers();
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
@@ -122,7 +138,7 @@ export class TestBed {
         done();
       },
     });
-    bed.adapter = await start(bed.environment, fail, { broker: bed.broker, logger: pino({}, sink), ops: false });
+    bed.adapter = await start(env, fail, { broker: bed.broker, logger: pino({}, sink), ops: false });
     return bed;
   }
 
@@ -185,7 +201,8 @@ export class TestBed {
 
   async #reply(taken: ConsumedRecord): Promise<void> {
     // As the real services read it: a command that breaks a rule of its class gets no answer.
-    const fields: Record<string, unknown> = { ...decode(taken, COMMANDS) };
+    const question = decode(taken, COMMANDS);
+    const fields: Record<string, unknown> = { ...question };
     const type = taken.headers[HEADERS.type] ?? '';
     // Each start compares keys; tests count what requests cause.
     if (type !== KeyComparisonRequested.type) this.commands.push({ type, key: taken.key, fields });
@@ -195,14 +212,15 @@ export class TestBed {
     if (reply === undefined) return;
     if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
     const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
-    await this.broker.send([toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers })]);
+    const answer = toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers });
+    await this.broker.send([this.sign ? signed(question, answer, this.sign) : answer]);
   }
 
   /** A success is believed only with a receipt under the key of its request. */
   async #addReceipt(reply: VerificationDecided, fields: Record<string, unknown>): Promise<void> {
     const binding = bindingOf(VerificationRequested, fields);
     const { replyKey } = await this.unsealer.unseal(String(fields['sealed']), binding);
-    const receipt = sealReply(receiptOf(reply), replyKey);
+    const receipt = sealReply(receiptOf(reply, fields), replyKey);
     if (receipt !== undefined) reply.receipt ??= receipt;
   }
 
@@ -222,19 +240,18 @@ export class TestBed {
         const found = this.introspect();
         return found && message(ReceiptIntrospected, { commandId, active: false, ...found });
       }
-      case ReceiptKeysRequested.type: {
-        const keySet = this.receiptKeys();
-        return keySet && message(ReceiptKeysAnswered, { commandId, keySet });
-      }
     }
     const answer = this.answer(type, fields);
     return answer && message(CommandAnswered, { commandId, answer: 'updated', ...answer });
   }
 }
 
-/** A receipt as far as an adapter reads it: who, how far, which verification. */
-export function receiptOf({ subjectId, level, verificationId }: Partial<VerificationDecided>): string {
-  const claims = { sub: subjectId, level, jti: verificationId };
+/** A receipt as far as an adapter reads it: for whom, by whom, how far, which verification. */
+export function receiptOf(
+  { subjectId, level, verificationId }: Partial<VerificationDecided>,
+  { tenant, agent, callId, method }: Partial<VerificationRequested> = { tenant: 'acme', agent: 'desk', method: 'pin' },
+): string {
+  const claims = { aud: tenant, sub: subjectId, agent, call_id: callId, level, method, jti: verificationId };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
 

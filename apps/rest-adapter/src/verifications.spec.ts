@@ -83,9 +83,21 @@ describe('POST /v1/verifications', () => {
 
   it('hands out the receipt that was sealed for this request, in clear', async () => {
     const { body } = await guess();
-    expect(body['receipt']).toBe(receiptOf({ level: 'verified', verificationId: 'v-1' }));
+    expect(body['receipt']).toBe(receiptOf({ level: 'verified', verificationId: 'v-1' }, requested()));
     expect(bed.bytes).not.toContain(body['receipt']);
   });
+
+  it.each([{ agent: 'help' }, { tenant: 'umbrella' }, { callId: 'call-2' }, { method: 'knowledge' }] as const)(
+    'believes no success whose receipt says %j, signed and sealed as it is',
+    async (other) => {
+      const success = { outcome: 'verified', level: 'verified', verificationId: 'v-1' } as const;
+      bed.decide = async (request) => {
+        const { replyKey } = await bed.unsealed();
+        return { ...success, receipt: sealReply(receiptOf(success, { ...request, ...other }), replyKey) ?? '' };
+      };
+      expect((await guess()).body).toEqual({ outcome: 'unavailable', level: 'none' });
+    },
+  );
 
   it.each([
     ['none', ''],

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MemoryBroker } from '@countersign/messaging';
-import { createSealingKeys } from '@countersign/sealing';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
 import { eventually } from '@countersign/testing';
 import { start } from './start.js';
 import { CANARY, TestBed } from './test-bed.js';
@@ -17,12 +17,16 @@ describe('start', () => {
     IDENTIFIER_KEY: randomBytes(32).toString('base64url'),
     CAPTURE_TOKEN_KEY: randomBytes(32).toString('base64url'),
     SEALING_PUBLIC_KEYS: (await createSealingKeys('k1')).publicKeys,
+    RECEIPT_PUBLIC_KEYS: receiptPublicKeysOf(new Secret(createReceiptKeys('r1'))),
   });
 
   it.each<[string, string | undefined]>([
     ['SEALING_PUBLIC_KEYS', undefined],
     ['SEALING_PUBLIC_KEYS', `{"keys":[{"kty":"RSA","n":"${CANARY}"}]}`],
     ['SEALING_PUBLIC_KEYS', `{"${CANARY}`],
+    ['RECEIPT_PUBLIC_KEYS', undefined],
+    ['RECEIPT_PUBLIC_KEYS', `{"${CANARY}`],
+    ['RECEIPT_PUBLIC_KEYS', `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"${CANARY}","kid":"r1"}]}`],
     ['IDENTIFIER_KEY', undefined],
     ['IDENTIFIER_KEY', CANARY],
     ['CAPTURE_TOKEN_KEY', undefined],
@@ -45,6 +49,10 @@ describe('start', () => {
     const env = { ...(await complete()), SEALING_PUBLIC_KEYS: privateKeys };
     await expect(start(env, fail, { broker: new MemoryBroker() })).rejects.toThrow(
       /SEALING_PUBLIC_KEYS .*public keys only/,
+    );
+    const signing = { ...(await complete()), RECEIPT_PUBLIC_KEYS: createReceiptKeys('r1') };
+    await expect(start(signing, fail, { broker: new MemoryBroker() })).rejects.toThrow(
+      /RECEIPT_PUBLIC_KEYS .*public keys only/,
     );
   });
 

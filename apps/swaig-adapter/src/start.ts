@@ -4,7 +4,7 @@ import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { NestLogger } from '@countersign/observability';
-import { KeyedHash, Sealer } from '@countersign/sealing';
+import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
 import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
 import { AuthenticateAgent } from './authenticate-agent.js';
@@ -28,6 +28,9 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const captureKey = await checked('CAPTURE_TOKEN_KEY', () => new KeyedHash(settings.CAPTURE_TOKEN_KEY));
   const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
+  const receiptKeys = await checked('RECEIPT_PUBLIC_KEYS', () =>
+    ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
+  );
 
   const host = await Host.open(
     NAME,
@@ -37,13 +40,14 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     replace,
   );
   try {
-    const bus = await host.client();
+    const bus = await host.client(receiptKeys);
     await KeyComparison.begin(
       host,
       bus,
       [
         { setting: 'IDENTIFIER_KEY', keys: hash.checks },
         { setting: 'SEALING_PUBLIC_KEYS', keys: [sealer.check] },
+        { setting: 'RECEIPT_PUBLIC_KEYS', keys: receiptKeys.checks },
         { setting: 'CAPTURE_TOKEN_KEY', keys: captureKey.checks },
       ],
       fatal,

@@ -19,8 +19,23 @@ import {
   type Message,
 } from '@countersign/contracts';
 import { type HostedService } from '@countersign/hosting';
-import { HEADERS, MemoryBroker, type BusRecord, type ConsumedRecord } from '@countersign/messaging';
-import { createSealingKeys, KeyedHash, sealReply, Secret, Unsealer } from '@countersign/sealing';
+import {
+  HEADERS,
+  MemoryBroker,
+  signed,
+  type BusRecord,
+  type ConsumedRecord,
+  type SignAnswer,
+} from '@countersign/messaging';
+import {
+  createReceiptKeys,
+  createSealingKeys,
+  KeyedHash,
+  ReceiptKeys,
+  sealReply,
+  Secret,
+  Unsealer,
+} from '@countersign/sealing';
 import { start } from './start.js';
 import { exampleAgent } from './test-policy.js';
 
@@ -58,6 +73,9 @@ export class TestBed {
   decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({});
   /** What is known of a call; undefined: nobody answers. */
   callState: (request: CallStateRequested) => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
+  /** The keys of the service that answers; each answer is signed by {@link sign}. */
+  readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+  sign: SignAnswer | undefined = (text) => this.receiptKeys.signAnswer(text);
   readonly requests: VerificationRequested[] = [];
   readonly stateRequests: CallStateRequested[] = [];
   readonly facts: FactRecorded[] = [];
@@ -90,6 +108,7 @@ export class TestBed {
       IDENTIFIER_KEY,
       CAPTURE_TOKEN_KEY: Buffer.alloc(32, 9).toString('base64url'),
       SEALING_PUBLIC_KEYS: keys.publicKeys,
+      RECEIPT_PUBLIC_KEYS: JSON.stringify({ keys: bed.receiptKeys.published }),
       ...environment,
     };
     const logger = pino({ level: 'trace' }, sink);
@@ -178,13 +197,14 @@ export class TestBed {
         return;
       case TOPICS.queries.name: {
         if (headers[HEADERS.type] === KeyComparisonRequested.type) {
-          const { commandId } = fields as FieldsOf<KeyComparisonRequested>;
-          return this.#reply(taken, message(KeysCompared, { commandId, mismatches: [] }));
+          const asked = message(KeyComparisonRequested, fields as FieldsOf<KeyComparisonRequested>);
+          return this.#reply(taken, asked, message(KeysCompared, { commandId: asked.commandId, mismatches: [] }));
         }
         const request = message(CallStateRequested, fields as FieldsOf<CallStateRequested>);
         this.stateRequests.push(request);
         const state = this.callState(request);
-        if (state) await this.#reply(taken, message(CallStateAnswered, { verified: false, level: 'none', ...state }));
+        if (state)
+          await this.#reply(taken, request, message(CallStateAnswered, { verified: false, level: 'none', ...state }));
         return;
       }
       default:
@@ -203,24 +223,28 @@ export class TestBed {
     const { commandId } = request;
     const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
     if (decision.outcome === 'verified') await this.#addReceipt(decision, request);
-    await this.#reply(taken, decision);
+    await this.#reply(taken, request, decision);
   }
 
   /** A success is believed only with a receipt under the key of its request. */
   async #addReceipt(decision: VerificationDecided, request: VerificationRequested): Promise<void> {
-    const receipt = sealReply(receiptOf(decision), (await this.secretOf(request))['replyKey']);
+    const receipt = sealReply(receiptOf(decision, request), (await this.secretOf(request))['replyKey']);
     if (receipt !== undefined) decision.receipt ??= receipt;
   }
 
-  async #reply({ headers }: ConsumedRecord, reply: Message): Promise<void> {
+  async #reply({ headers }: ConsumedRecord, question: Message, reply: Message): Promise<void> {
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
-    await this.broker.send([{ ...record(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' }]);
+    const answer = { ...record(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' };
+    await this.broker.send([this.sign ? signed(question, answer, this.sign) : answer]);
   }
 }
 
-/** A receipt as far as an adapter reads it: who, how far, which verification. */
-export function receiptOf({ subjectId, level, verificationId }: Partial<VerificationDecided>): string {
-  const claims = { sub: subjectId, level, jti: verificationId };
+/** A receipt as far as an adapter reads it: for whom, by whom, how far, which verification. */
+export function receiptOf(
+  { subjectId, level, verificationId }: Partial<VerificationDecided>,
+  { tenant, agent, callId, method }: Partial<VerificationRequested> = { tenant: 'acme', agent: 'desk', method: 'pin' },
+): string {
+  const claims = { aud: tenant, sub: subjectId, agent, call_id: callId, level, method, jti: verificationId };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
 

@@ -1,5 +1,13 @@
 import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
-import { createReplyKey, createSealingKeys, Sealer, sealReply } from '@countersign/sealing';
+import {
+  createReceiptKeys,
+  createReplyKey,
+  createSealingKeys,
+  ReceiptKeys,
+  Sealer,
+  sealReply,
+  Secret,
+} from '@countersign/sealing';
 import { eventually, ManualClock } from '@countersign/testing';
 import { StandingRefusals, VerificationClient } from '@countersign/verification-client';
 import { TEXTS as ALL_TEXTS } from './texts.js';
@@ -232,8 +240,10 @@ describe('an answer', () => {
 
   it('that is a success brings its receipt in clear, for this adapter alone', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
-    const receipt = receiptOf({ level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
-    expect((await bed.verify({ pin: '4217' })).body['action']).toContainEqual({ set_meta_data: { receipt } });
+    const { body } = await bed.verify({ pin: '4217' });
+    const success = { level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
+    const receipt = receiptOf(success, bed.requests.at(-1));
+    expect(body['action']).toContainEqual({ set_meta_data: { receipt } });
     expect(`${bed.bytes}${bed.log}`).not.toContain(receipt);
   });
 
@@ -245,6 +255,22 @@ describe('an answer', () => {
       expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
     }
     await eventually('it is logged', () => bed.log.includes('"fault":"SEAL_BROKEN"'));
+  });
+
+  it('that somebody without the key of verification wrote is dropped, whatever it says', async () => {
+    const hasty = await TestBed.open({ REPLY_TIMEOUT_MS: '300' });
+    const stranger = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+    for (const sign of [undefined, (text: string) => stranger.signAnswer(text)]) {
+      hasty.sign = sign;
+      for (const outcome of ['verified', 'rejected', 'locked', 'disabled'] as const) {
+        hasty.decide = () => ({ outcome, level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+        expect((await hasty.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+      }
+      hasty.callState = () => ({ verified: true, level: 'verified', subject: 'cust-1' });
+      expect((await hasty.call('verification_status', {})).body).toEqual({ response: TEXTS.unavailable });
+    }
+    expect(hasty.log.match(/without a right signature/g)).toHaveLength(1);
+    await hasty.close();
   });
 
   it('to what is not verify_pin is harmless and asks nobody', async () => {

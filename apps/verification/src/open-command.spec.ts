@@ -13,6 +13,7 @@ const ALTERED: Partial<FieldsOf<VerificationAdmitted>>[] = [
   { callId: 'call-2' },
   { callerKey: 'd'.repeat(64) },
   { callerTail: '99' },
+  { subjectIsCaller: true },
   { repeatSeconds: 1 },
 ];
 

@@ -3,14 +3,10 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   CallStateRequested,
   KeyComparisonRequested,
-  message,
   ReceiptIntrospectionRequested,
-  ReceiptKeysAnswered,
-  ReceiptKeysRequested,
   SubjectEraseRequested,
 } from '@countersign/contracts';
 import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
-import { ReceiptKeys } from '@countersign/sealing';
 import { CompareKeys } from './compare-keys.js';
 import { EraseSubject } from './erase-subject.js';
 import { IntrospectReceipt } from './introspect-receipt.js';
@@ -23,7 +19,6 @@ export class QueriesHandler {
     private readonly tellCallState: TellCallState,
     private readonly introspectReceipt: IntrospectReceipt,
     private readonly eraseSubject: EraseSubject,
-    private readonly keys: ReceiptKeys,
     private readonly compareKeys: CompareKeys,
   ) {}
 
@@ -38,11 +33,6 @@ export class QueriesHandler {
     @Ctx() context: BusContext,
   ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.introspectReceipt.execute(query));
-  }
-
-  @MessagePattern(ReceiptKeysRequested.type)
-  receiptKeys(@Payload() { commandId }: ReceiptKeysRequested, @Ctx() context: BusContext): Outgoing | undefined {
-    return replyTo(context, message(ReceiptKeysAnswered, { commandId, keySet: { keys: this.keys.published } }));
   }
 
   @MessagePattern(KeyComparisonRequested.type)

@@ -6,7 +6,6 @@ import {
   PinChangeRequested,
   ReceiptIntrospectionRequested,
   KeyComparisonRequested,
-  ReceiptKeysRequested,
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
@@ -120,6 +119,7 @@ export async function start(
         {
           IDENTIFIER_KEY: { keys: hash.checks, direction: 'sends' },
           SEALING_PUBLIC_KEYS: { keys: unsealer.checks, direction: 'sends' },
+          RECEIPT_PUBLIC_KEYS: { keys: receiptKeys.checks, direction: 'receives' },
         },
         ['CAPTURE_TOKEN_KEY'],
         new PostgresKeyRecords(database),
@@ -130,6 +130,7 @@ export async function start(
       broker: host.broker,
       group: 'verification',
       deliveries: new PostgresDeliveries(database),
+      sign: (text) => receiptKeys.signAnswer(text),
       messages: [
         VerificationAdmitted,
         SubjectChangeRequested,
@@ -139,7 +140,6 @@ export async function start(
         SubjectEraseRequested,
         CallStateRequested,
         ReceiptIntrospectionRequested,
-        ReceiptKeysRequested,
         KeyComparisonRequested,
         SubjectUnlockRequested,
       ],

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { type KeyedHash, ReceiptKeys } from '@countersign/sealing';
+import { type KeyedHash, type ReceiptKeys } from '@countersign/sealing';
 import { ChangeOwnPin } from './change-own-pin.js';
 import { CompareKeys } from './compare-keys.js';
 import { DecideAttempt } from './decide-attempt.js';
@@ -79,7 +79,6 @@ export class VerificationModule {
             parts.watch,
           ),
         },
-        { provide: ReceiptKeys, useValue: receiptKeys },
         { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
         { provide: IntrospectReceipt, useValue: introspect },
         { provide: CompareKeys, useValue: parts.compareKeys },

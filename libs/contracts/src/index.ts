@@ -1,4 +1,5 @@
 export * from './message.js';
+export * from './answers.js';
 export * from './binding.js';
 export * from './topics.js';
 export * from './names.js';

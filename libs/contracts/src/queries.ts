@@ -114,25 +114,3 @@ export class KeysCompared extends Message {
     return this.commandId;
   }
 }
-
-/** Asks for the public keys of receipts. */
-export class ReceiptKeysRequested extends Message {
-  static readonly type = 'receipt-keys.requested.v1';
-  static readonly topic = TOPICS.queries.name;
-  @Length(8, 128) commandId!: string;
-  get partitionKey(): string {
-    return this.commandId;
-  }
-}
-
-/** The public keys of receipts. */
-export class ReceiptKeysAnswered extends Message {
-  static readonly type = 'receipt-keys.answered.v1';
-  static readonly topic = REPLY;
-  @Length(8, 128) commandId!: string;
-  /** A JSON Web Key Set (RFC 7517). */
-  @IsObject() keySet!: { readonly keys: readonly Readonly<Record<string, string>>[] };
-  get partitionKey(): string {
-    return this.commandId;
-  }
-}

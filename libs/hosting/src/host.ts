@@ -1,4 +1,4 @@
-import { type TopicSpec } from '@countersign/contracts';
+import { needsSignature, type TopicSpec } from '@countersign/contracts';
 import { DirectoryCopy } from '@countersign/directory-copy';
 import { BusClient, type Broker, type RecordOutcome } from '@countersign/messaging';
 import {
@@ -11,6 +11,7 @@ import {
   type Tracer,
 } from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
+import { type ReceiptPublicKeys } from '@countersign/sealing';
 import { type RunningService } from '@countersign/service';
 import { databaseTls } from './database-tls.js';
 import { ObservedBroker } from './observed-broker.js';
@@ -21,6 +22,9 @@ import { tracerOf } from './tracing.js';
 
 /** Facts may be this late, in milliseconds: the audit service then takes many at a time, at a fraction of the cost. */
 const RELAY_LINGER_MS = 150;
+
+/** A forger writes many answers: the log names them once in so many milliseconds, the metric counts all. */
+const SILENCE_MS = 60_000;
 
 /** What a test or the all-in-one process puts in the place of what a service would open for itself. */
 export interface Replacements {
@@ -118,15 +122,28 @@ export class Host {
     return relay;
   }
 
-  /** Asks over the bus. @throws ServiceError BROKER_UNAVAILABLE */
-  async client(): Promise<BusClient> {
+  /**
+   * Asks over the bus, and believes what verification answers only with a signature of these keys.
+   * @throws ServiceError BROKER_UNAVAILABLE
+   */
+  async client(keys: ReceiptPublicKeys): Promise<BusClient> {
     const service = this.name;
+    let silentUntil = 0;
+    const warn = (): void => {
+      if (performance.now() < silentUntil) return;
+      silentUntil = performance.now() + SILENCE_MS;
+      this.logger.warn(
+        'an answer without a right signature was dropped: compare RECEIPT_PUBLIC_KEYS with RECEIPT_KEYS',
+      );
+    };
+    METRICS.unprovenReplies.inc({ service }, 0);
     METRICS.replyTimeouts.inc({ service }, 0);
     METRICS.lateReplies.inc({ service }, 0);
     const client = await this.#orClose(
       BusClient.open({
         broker: this.broker,
         owner: this.name,
+        proof: { isNeeded: needsSignature, isRight: (text, signature) => keys.isAnswer(text, signature) },
         onFatal: this.fatal,
         observe: (event) => {
           switch (event.kind) {
@@ -136,6 +153,9 @@ export class Host {
               return METRICS.replyTimeouts.inc({ service });
             case 'late_reply':
               return METRICS.lateReplies.inc({ service });
+            case 'unproven_reply':
+              warn();
+              return METRICS.unprovenReplies.inc({ service });
           }
         },
       }),

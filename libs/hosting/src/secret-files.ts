@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createReceiptKeys, createSealingKeys } from '@countersign/sealing';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
 import { makeFolder } from './data-folder.js';
 
 /** Every secret that an installation needs, by the name of its setting. */
@@ -11,6 +11,7 @@ export const SECRET_NAMES = [
   'CREDENTIAL_KEYS',
   'IDENTIFIER_KEY',
   'RECEIPT_KEYS',
+  'RECEIPT_PUBLIC_KEYS',
   'SEALING_PRIVATE_KEYS',
   'SEALING_PUBLIC_KEYS',
 ] as const;
@@ -25,7 +26,8 @@ export interface SecretFiles {
 /**
  * Makes the secrets that a folder lacks, one file of mode 0600 for each, named like its setting; what is there stays.
  * @param mode of new files; 0600 unless another user has to read them
- * @throws Error when only one half of the sealing keys is there: the other cannot be made anew without it
+ * @throws Error when only one half of the sealing keys is there, or only the public half of the receipt keys: the other
+ * cannot be made anew without it
  */
 export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<SecretFiles> {
   makeFolder(folder);
@@ -47,12 +49,16 @@ export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<S
     throw new Error(
       'SEALING_PRIVATE_KEYS and SEALING_PUBLIC_KEYS belong together: restore the missing one or remove both',
     );
+  if (existsSync(join(folder, 'RECEIPT_PUBLIC_KEYS')) && !existsSync(join(folder, 'RECEIPT_KEYS')))
+    throw new Error('RECEIPT_KEYS is missing beside RECEIPT_PUBLIC_KEYS: restore it or remove both');
   const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
   keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
   keep('CAPTURE_TOKEN_KEY', random);
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
   keep('IDENTIFIER_KEY', random);
   keep('RECEIPT_KEYS', () => createReceiptKeys('r1'));
+  // The public half follows from the private one, and is made again where only that is there.
+  keep('RECEIPT_PUBLIC_KEYS', () => receiptPublicKeysOf(new Secret(values.RECEIPT_KEYS)));
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
   return { values, made };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Message, type MessageClass } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { type AnswerProof, answerText } from './answer-proof.js';
 import { type Broker, type ConsumedRecord, type ReplyAddress } from './broker.js';
 import { brokerUnavailable } from './bus-errors.js';
 import { decode } from './decode.js';
@@ -8,6 +9,7 @@ import { HEADERS, NOBODY, type Outgoing, requesterOfMessage, toRecord } from './
 import { RequestGates } from './request-gates.js';
 
 interface Question {
+  readonly request: Message;
   readonly replyClass: MessageClass;
   /** When it was asked, on the clock of `performance`. */
   readonly since: number;
@@ -22,7 +24,9 @@ export type QuestionEvent =
   | { readonly kind: 'answered'; readonly seconds: number }
   | { readonly kind: 'timed_out' }
   /** A reply came when nobody waited for it any more, and was dropped. */
-  | { readonly kind: 'late_reply' };
+  | { readonly kind: 'late_reply' }
+  /** A reply lacked the signature that it needs, or had a wrong one, and was dropped: the true one may still come. */
+  | { readonly kind: 'unproven_reply' };
 
 export interface BusClientOptions {
   readonly broker: Broker;
@@ -32,6 +36,7 @@ export interface BusClientOptions {
   readonly mostUnderWay?: number;
   /** Requests to one topic that wait until they may be sent, at most. Default 1024. */
   readonly mostWaiting?: number;
+  readonly proof: AnswerProof;
   readonly onFatal: (error: Error) => void;
   /** Told of every question's end; must not throw. */
   readonly observe?: (event: QuestionEvent) => void;
@@ -48,6 +53,7 @@ export class BusClient {
 
   private constructor(
     private readonly broker: Broker,
+    private readonly proof: AnswerProof,
     private readonly observe: (event: QuestionEvent) => void,
     gates: RequestGates,
   ) {
@@ -59,9 +65,9 @@ export class BusClient {
    * @throws ServiceError BROKER_UNAVAILABLE, retriable
    */
   static async open(options: BusClientOptions): Promise<BusClient> {
-    const { broker, owner, onFatal, observe, mostUnderWay = 256, mostWaiting = 1024 } = options;
+    const { broker, owner, proof, onFatal, observe, mostUnderWay = 256, mostWaiting = 1024 } = options;
     const gates = new RequestGates({ mostUnderWay, mostWaiting });
-    const client = new BusClient(broker, observe ?? (() => undefined), gates);
+    const client = new BusClient(broker, proof, observe ?? (() => undefined), gates);
     client.#address = await broker.openReplyAddress(owner, (record) => client.#receive(record), onFatal);
     return client;
   }
@@ -114,7 +120,7 @@ export class BusClient {
         this.observe({ kind: 'timed_out' });
         reject(new ServiceError('REQUEST_TIMED_OUT', `no ${replyClass.type} came within ${timeoutMs} ms`, true));
       }, timeoutMs);
-      this.#questions.set(correlationId, { replyClass, since: performance.now(), timer, resolve, reject });
+      this.#questions.set(correlationId, { request, replyClass, since: performance.now(), timer, resolve, reject });
     });
     this.broker.send([record]).catch((error: unknown) => {
       this.#forget(correlationId)?.reject(
@@ -140,18 +146,29 @@ export class BusClient {
   }
 
   #receive(record: ConsumedRecord): void {
-    const question = this.#forget(record.headers[HEADERS.correlationId] ?? '');
+    const correlationId = record.headers[HEADERS.correlationId] ?? '';
+    const question = this.#questions.get(correlationId);
     if (question === undefined) {
       this.lateReplies++;
       this.observe({ kind: 'late_reply' });
       return;
     }
-    this.observe({ kind: 'answered', seconds: (performance.now() - question.since) / 1000 });
-    try {
-      question.resolve(decode(record, new Map([[question.replyClass.type, question.replyClass]])));
-    } catch (error) {
-      question.reject(error instanceof Error ? error : new Error('the reader threw no error'));
+    const answer = answerOf(record, question);
+    if (!this.#isProven(record, question, answer)) {
+      this.observe({ kind: 'unproven_reply' });
+      return;
     }
+    this.#forget(correlationId);
+    this.observe({ kind: 'answered', seconds: (performance.now() - question.since) / 1000 });
+    if (answer instanceof Error) question.reject(answer);
+    else question.resolve(answer);
+  }
+
+  /** What cannot be read is believed like an answer that may come unsigned only where no answer needs a signature. */
+  #isProven(record: ConsumedRecord, { request, replyClass }: Question, answer: Message | Error): boolean {
+    if (!this.proof.isNeeded(request, answer instanceof Error ? new replyClass() : answer)) return true;
+    const signature = record.headers[HEADERS.signature];
+    return signature !== undefined && this.proof.isRight(answerText(request, record.topic, record), signature);
   }
 
   #forget(correlationId: string): Question | undefined {
@@ -160,5 +177,13 @@ export class BusClient {
     this.#questions.delete(correlationId);
     clearTimeout(question.timer);
     return question;
+  }
+}
+
+function answerOf(record: ConsumedRecord, { replyClass }: Question): Message | Error {
+  try {
+    return decode(record, new Map([[replyClass.type, replyClass]]));
+  } catch (error) {
+    return error instanceof Error ? error : new Error('the reader threw no error');
   }
 }

@@ -3,7 +3,15 @@ import { ServiceError } from '@countersign/service';
 import { type LoggerService } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { type Broker, type Care, type ConsumedRecord, type Figures, type Subscription } from './broker.js';
+import { type SignAnswer, signed } from './answer-proof.js';
+import {
+  type Broker,
+  type BusRecord,
+  type Care,
+  type ConsumedRecord,
+  type Figures,
+  type Subscription,
+} from './broker.js';
 import { deadLetter } from './dead-letter.js';
 import { type Deliveries } from './deliveries.js';
 import { decode } from './decode.js';
@@ -22,6 +30,8 @@ export interface BusServerOptions {
   /** Where records that end the process are found out; see {@link Deliveries}. */
   readonly deliveries?: Deliveries;
   readonly onFatal: (error: Error) => void;
+  /** Signs every answer; without it answers are those of nobody in particular. */
+  readonly sign?: SignAnswer;
   /** Told what became of every try at a record; must not throw. */
   readonly observe?: (outcome: RecordOutcome) => void;
 }
@@ -143,9 +153,15 @@ export class BusServer extends Server implements CustomTransportStrategy {
     const outgoing = (
       Array.isArray(result) ? (result as (Outgoing | undefined)[]) : [result as Outgoing | null]
     ).filter((one) => one !== undefined && one !== null);
-    if (outgoing.length > 0) await this.#options.broker.send(outgoing.map(toRecord));
+    const records = outgoing.map(toRecord).map((one) => this.#signed(message, context, one));
+    if (records.length > 0) await this.#options.broker.send(records);
     this.counts.handled++;
     this.#tell(record, 'handled');
+  }
+
+  #signed(question: Message, { replyTo }: BusContext, outgoing: BusRecord): BusRecord {
+    const { sign } = this.#options;
+    return sign === undefined || outgoing.topic !== replyTo ? outgoing : signed(question, outgoing, sign);
   }
 
   async #fail(record: ConsumedRecord, error: unknown): Promise<void> {

@@ -1,10 +1,23 @@
+import { createHash } from 'node:crypto';
 import { DEAD_LETTERS } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { Controller, type INestMicroservice, type Type } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { signed, type SignAnswer } from './answer-proof.js';
 import { type Broker, type ConsumedRecord } from './broker.js';
-import { BusClient } from './bus-client.js';
-import { Answered, Asked, asked, COMMANDS, Gate, moduleOf, never, until, type World } from './contract-world.js';
+import { BusClient, type QuestionEvent } from './bus-client.js';
+import {
+  Answered,
+  Asked,
+  asked,
+  COMMANDS,
+  Gate,
+  moduleOf,
+  never,
+  until,
+  type World,
+  NO_PROOF,
+} from './contract-world.js';
 import { createBusApp } from './create-bus-app.js';
 import { type BusContext, type Outgoing, replyTo, toRecord } from './envelope.js';
 import { message } from '@countersign/contracts';
@@ -32,18 +45,25 @@ export function busContract(open: () => Promise<World>): void {
   let apps: INestMicroservice[];
   let clients: BusClient[];
 
-  const serve = async (handle: Handle, extras?: Record<string, unknown>): Promise<void> => {
+  const serve = async (handle: Handle, extras?: Record<string, unknown>, sign?: SignAnswer): Promise<void> => {
     const app = await createBusApp(moduleOf(controllerOf(handle, extras)), {
       broker: world.broker(),
       group: 'servers',
       messages: [Asked],
       onFatal: never,
+      ...(sign && { sign }),
     });
     apps.push(app);
     await app.listen();
   };
-  const client = async (): Promise<BusClient> => {
-    const opened = await BusClient.open({ broker, owner: 'tester', onFatal: never });
+  const client = async (proof = NO_PROOF, observe?: (event: QuestionEvent) => void): Promise<BusClient> => {
+    const opened = await BusClient.open({
+      broker,
+      owner: 'tester',
+      proof,
+      onFatal: never,
+      ...(observe && { observe }),
+    });
     clients.push(opened);
     return opened;
   };
@@ -77,6 +97,45 @@ export function busContract(open: () => Promise<World>): void {
     expect(answers.map(({ number }) => number)).toEqual(numbers);
     expect(answers[0]).toBeInstanceOf(Answered);
     expect([one.waiting, two.waiting]).toEqual([0, 0]);
+  });
+
+  it('believes a signed answer to its own question, and drops every other one that comes before it', async () => {
+    const sign = (text: string): string => createHash('sha256').update(`key of the service ${text}`).digest('hex');
+    const isRight = (text: string, signature: string): boolean => signature === sign(text);
+    const [seen, dropped] = [[] as BusContext[], [] as QuestionEvent[]];
+    const gate = new Gate();
+    await serve(
+      async (request, context) => {
+        seen[request.number - 1] = context;
+        await gate.passed;
+        return echo(request, context);
+      },
+      undefined,
+      sign,
+    );
+    const asker = await client({ isNeeded: () => true, isRight }, (event) => {
+      if (event.kind === 'unproven_reply') dropped.push(event);
+    });
+    const [one, two] = [asker.ask(asked('a', 1), Answered, 20_000), asker.ask(asked('b', 2), Answered, 20_000)];
+    await until(() => seen[0] !== undefined && seen[1] !== undefined, 'both questions');
+    const [first, second] = seen as [BusContext, BusContext];
+    const forged = toRecord(replyTo(first, message(Answered, { number: 7 })) as Outgoing);
+    // Unsigned, signed by another key, unreadable, and the true answer to the other question.
+    const ofOther = signed(
+      asked('b', 2),
+      toRecord(replyTo(second, message(Answered, { number: 2 })) as Outgoing),
+      sign,
+    );
+    await broker.send([
+      forged,
+      signed(asked('a', 1), forged, () => 'no signature'),
+      { ...forged, value: Buffer.from('no JSON') },
+      { ...ofOther, headers: { ...ofOther.headers, 'correlation-id': first.headers['correlation-id'] ?? '' } },
+    ]);
+    await until(() => dropped.length === 4, 'the forged answers');
+    expect(asker.waiting).toBe(2);
+    gate.open();
+    expect([(await one).number, (await two).number]).toEqual([1, 2]);
   });
 
   it('gives up in time when nobody answers, and drops and counts the answer that comes late', async () => {

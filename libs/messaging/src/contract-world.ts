@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Message, message, REPLY, type TopicSpec } from '@countersign/contracts';
 import { Module, type Type } from '@nestjs/common';
 import { IsInt, IsString } from 'class-validator';
+import { type AnswerProof } from './answer-proof.js';
 import { type Broker, type BusRecord, type ConsumedRecord } from './broker.js';
 
 /** One cluster, and as many processes on it as a test wants. */
@@ -10,6 +11,9 @@ export interface World {
   broker(): Broker;
   close(): Promise<void>;
 }
+
+/** Of a client that believes everybody. */
+export const NO_PROOF: AnswerProof = { isNeeded: () => false, isRight: () => false };
 
 export const COMMANDS: TopicSpec = { name: 'test.commands', kind: 'command' };
 /** One partition. */

@@ -18,6 +18,8 @@ export const HEADERS = {
   tracestate: 'tracestate',
   /** On whose behalf the record is handled, see {@link requesterOf}: for the order of what waits, and for nothing else. */
   requester: 'requester',
+  /** Of an answer: who wrote it, for which question; see `answer-proof.ts`. */
+  signature: 'signature',
   /** Id of the dead letter whose record is sent again by it. */
   replayOf: 'replay-of',
 } as const;

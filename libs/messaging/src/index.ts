@@ -12,6 +12,7 @@ export {
   type Subscription,
 } from './broker.js';
 export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, toRecord } from './envelope.js';
+export { type AnswerProof, type SignAnswer, signed } from './answer-proof.js';
 export { decode } from './decode.js';
 export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './deliveries.js';
 export { backoffMs } from './backoff.js';

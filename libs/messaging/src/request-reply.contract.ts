@@ -3,7 +3,7 @@ import { Controller, type INestMicroservice } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { type Broker } from './broker.js';
 import { BusClient } from './bus-client.js';
-import { Answered, Asked, asked, COMMANDS, moduleOf, never, until, type World } from './contract-world.js';
+import { Answered, Asked, asked, COMMANDS, moduleOf, never, until, type World, NO_PROOF } from './contract-world.js';
 import { createBusApp } from './create-bus-app.js';
 import { type BusContext, type Outgoing, replyTo } from './envelope.js';
 
@@ -25,7 +25,7 @@ export function requestReplyContract(open: () => Promise<World>): void {
   let clients: BusClient[];
 
   const client = async (): Promise<BusClient> => {
-    const opened = await BusClient.open({ broker: world.broker(), owner: 'tester', onFatal: never });
+    const opened = await BusClient.open({ broker: world.broker(), owner: 'tester', proof: NO_PROOF, onFatal: never });
     clients.push(opened);
     return opened;
   };

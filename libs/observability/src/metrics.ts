@@ -192,6 +192,11 @@ export const METRICS = {
     help: 'Questions that got no reply in time',
     labelNames: ['service'],
   }),
+  unprovenReplies: new Counter({
+    name: 'countersign_unproven_replies_total',
+    help: 'Replies that were dropped because they lacked a right signature of the verification service',
+    labelNames: ['service'],
+  }),
   lateReplies: new Counter({
     name: 'countersign_late_replies_total',
     help: 'Replies that came when nobody waited for them any more',

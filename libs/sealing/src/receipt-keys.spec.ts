@@ -1,6 +1,12 @@
 import { createLocalJWKSet, jwtVerify, SignJWT, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { SealBrokenError } from './keyring.js';
-import { createReceiptKeys, ReceiptKeys, type ReceiptClaims } from './receipt-keys.js';
+import {
+  createReceiptKeys,
+  ReceiptKeys,
+  receiptPublicKeysOf,
+  ReceiptPublicKeys,
+  type ReceiptClaims,
+} from './receipt-keys.js';
 import { createReplyKey, openReceipt, openReply, sealReply } from './reply-seal.js';
 import { Secret } from './secret.js';
 
@@ -107,6 +113,60 @@ describe('the keys of receipts', () => {
   });
 });
 
+describe('a signed answer', () => {
+  const text = createReceiptKeys('r1');
+  const keys = open(text);
+  const adapter = ReceiptPublicKeys.fromPublicKeySet(receiptPublicKeysOf(new Secret(text)));
+
+  it('is recognised by the public keys, and no other text, key or signature is', () => {
+    const proof = keys.signAnswer('answer');
+    expect(adapter.isAnswer('answer', proof)).toBe(true);
+    expect(adapter.isAnswer('answer ', proof)).toBe(false);
+    for (const other of ['r1', 'r2']) {
+      expect(adapter.isAnswer('answer', open(createReceiptKeys(other)).signAnswer('answer'))).toBe(false);
+    }
+    for (let at = 0; at < proof.length; at++) {
+      const changed = proof.slice(0, at) + (proof[at] === 'A' ? 'B' : 'A') + proof.slice(at + 1);
+      expect(adapter.isAnswer('answer', changed)).toBe(false);
+    }
+    for (const none of ['', '.', 'r1', 'r1.', `${proof}.`, `${proof}A`])
+      expect(adapter.isAnswer('answer', none)).toBe(false);
+  });
+
+  it('never passes for a receipt, nor a receipt for an answer', () => {
+    const receipt = keys.sign(CLAIMS);
+    const [header = '', claims = '', signature = ''] = receipt.split('.');
+    expect(adapter.verify(receipt)).toEqual(CLAIMS);
+    expect(adapter.isAnswer(`${header}.${claims}`, `r1.${signature}`)).toBe(false);
+    const [, answered = ''] = keys.signAnswer(`${header}.${claims}`).split('.');
+    expect(adapter.verify(`${header}.${claims}.${answered}`)).toBeUndefined();
+  });
+
+  it('of the old key is good while its public half is there, and the new one is known before it signs', () => {
+    const [before, after] = [createReceiptKeys('r1'), createReceiptKeys('r2')];
+    const both = JSON.stringify({ keys: [keyIn(after), keyIn(before)] });
+    const rotating = ReceiptPublicKeys.fromPublicKeySet(receiptPublicKeysOf(new Secret(both)));
+    for (const signer of [open(before), open(both)]) {
+      expect(rotating.isAnswer('answer', signer.signAnswer('answer'))).toBe(true);
+    }
+    const old = ReceiptPublicKeys.fromPublicKeySet(receiptPublicKeysOf(new Secret(before)));
+    expect(old.isAnswer('answer', open(both).signAnswer('answer'))).toBe(false);
+  });
+
+  it('is believed by no set of private keys, none at all, or one in another form', () => {
+    const bad = [
+      text,
+      '{"keys":[]}',
+      '',
+      'null',
+      '{"keys":[{"kty":"RSA"}]}',
+      '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA","kid":"a.b"}]}',
+    ];
+    for (const one of bad) expect(() => ReceiptPublicKeys.fromPublicKeySet(one)).toThrow(/^must/);
+    expect(() => ReceiptPublicKeys.fromPublicKeySet(text)).not.toThrow(String(keyIn(text).d));
+  });
+});
+
 describe('a sealed answer', () => {
   it('is opened by the key of its question and by no other', () => {
     const [key, other] = [createReplyKey(), createReplyKey()];
@@ -125,13 +185,15 @@ describe('a sealed answer', () => {
   it('holds the receipt of this answer, or none is believed', () => {
     const key = createReplyKey();
     const sealed = sealReply(open(createReceiptKeys('r1')).sign(CLAIMS), key);
-    const { sub, level, jti } = CLAIMS;
-    expect(openReceipt(sealed, key, { sub, level, jti }).split('.')).toHaveLength(3);
-    for (const other of [{ sub: 'bob' }, { sub: undefined }, { level: 'identified' }, { jti: 'another' }]) {
-      expect(() => openReceipt(sealed, key, { sub, level, jti, ...other })).toThrow(SealBrokenError);
+    const { aud, sub, agent, call_id, level, method, jti } = CLAIMS;
+    const its = { aud, sub, agent, call_id, level, method, jti };
+    expect(openReceipt(sealed, key, its).split('.')).toHaveLength(3);
+    for (const name of Object.keys(its)) {
+      expect(() => openReceipt(sealed, key, { ...its, [name]: 'another' })).toThrow(SealBrokenError);
+      expect(() => openReceipt(sealed, key, { ...its, [name]: undefined })).toThrow(SealBrokenError);
     }
-    expect(() => openReceipt(undefined, key, { sub, level, jti })).toThrow(SealBrokenError);
-    expect(() => openReceipt(sealReply('no receipt', key), key, { sub, level, jti })).toThrow(SealBrokenError);
-    expect(() => openReceipt(sealed, createReplyKey(), { sub, level, jti })).toThrow(SealBrokenError);
+    expect(() => openReceipt(undefined, key, its)).toThrow(SealBrokenError);
+    expect(() => openReceipt(sealReply('no receipt', key), key, its)).toThrow(SealBrokenError);
+    expect(() => openReceipt(sealed, createReplyKey(), its)).toThrow(SealBrokenError);
   });
 });

@@ -24,61 +24,37 @@ export interface ReceiptClaims {
 export type PublicKey = Readonly<Record<'kty' | 'crv' | 'x' | 'kid' | 'alg' | 'use', string>>;
 
 const ALGORITHM = 'EdDSA';
+/** What a JWT signs has no line break in it: no receipt passes for an answer, nor an answer for a receipt. */
+const ANSWER_DOMAIN = 'countersign answer\n';
 /** A receipt is about 600 characters; what is longer is none, and is not parsed. */
 const LONGEST_RECEIPT = 4096;
 
 /**
- * The keys of receipts: the first signs, all are published and all verify, so that a key can be changed while receipts of
- * the old one are still good. EdDSA over Ed25519 (RFC 8037) gives the same signature for the same claims each time. Signed
- * by node:crypto and not by jose, for the reason of {@link encryptDirect}: 0.05 ms, and no turn in the thread pool that
- * hashes PINs.
+ * The public keys of receipts and of the answers of verification, for those who believe nobody else: every key verifies, so
+ * that a key can be changed while what the old one signed is still good. EdDSA over Ed25519 (RFC 8037), by node:crypto and
+ * not by jose, for the reason of {@link encryptDirect}.
  */
-export class ReceiptKeys {
-  private constructor(
-    private readonly signer: KeyObject,
-    private readonly signerId: string,
+export class ReceiptPublicKeys {
+  protected constructor(
     private readonly verifiers: ReadonlyMap<string, KeyObject>,
     /** What everybody may know, in the order of the setting. */
     readonly published: readonly PublicKey[],
   ) {}
 
   /**
-   * @param jwks JSON Web Key Set with Ed25519 keys, each with its `kid`; the first one private, the others either
+   * @param jwks JSON Web Key Set with public Ed25519 keys, each with its `kid`
    * @throws Error that says what is wrong with the form, without any of the text
    */
-  static fromKeySet(jwks: Secret): ReceiptKeys {
-    const keys = parse(jwks.reveal());
-    const [first] = keys;
-    if (first === undefined) throw new Error('must be a JSON Web Key Set with at least one key');
-    if (first.d === undefined) throw new Error('must begin with a private key: its member "d" is missing');
-    const verifiers = new Map<string, KeyObject>();
-    const published: PublicKey[] = [];
-    for (const { kid = '', x = '' } of keys) {
-      if (kid === '' || verifiers.has(kid)) throw new Error('must name each key by a "kid" of its own');
-      const jwk = { kty: 'OKP', crv: 'Ed25519', x };
-      verifiers.set(
-        kid,
-        keyOf(() => createPublicKey({ key: jwk, format: 'jwk' })),
-      );
-      published.push({ ...jwk, kid, alg: ALGORITHM, use: 'sig' });
-    }
-    const { d, x = '' } = first;
-    const signer = keyOf(() => createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x, d }, format: 'jwk' }));
-    const made = new ReceiptKeys(signer, first.kid ?? '', verifiers, published);
-    if (made.#check('probe', sign(null, Buffer.from('probe'), signer), first.kid ?? '')) return made;
-    throw new Error('must hold whole keys: "d" and "x" of the first do not belong together');
+  static fromPublicKeySet(jwks: string): ReceiptPublicKeys {
+    const keys = parse(jwks);
+    if (keys.length === 0) throw new Error('must be a JSON Web Key Set with at least one key');
+    if (keys.some((key) => 'd' in key)) throw new Error('must hold public keys only: remove the member "d"');
+    return new ReceiptPublicKeys(...publicHalves(keys));
   }
 
   /** Check values of all keys, the one that signs first. */
   get checks(): KeyCheck[] {
     return this.published.map(checkKeyPair);
-  }
-
-  /** A JWT (RFC 7519), compact. */
-  sign(claims: ReceiptClaims): string {
-    const header = { alg: ALGORITHM, kid: this.signerId, typ: 'JWT' };
-    const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-    return `${input}.${sign(null, Buffer.from(input), this.signer).toString('base64url')}`;
   }
 
   /**
@@ -92,19 +68,96 @@ export class ReceiptKeys {
     try {
       const { alg, kid, crit } = read(header);
       if (alg !== ALGORITHM || typeof kid !== 'string' || crit !== undefined) return undefined;
-      const bytes = Buffer.from(signature, 'base64url');
-      // One spelling only: another text with the same bytes would pass where receipts are compared as text.
-      if (bytes.toString('base64url') !== signature) return undefined;
-      return this.#check(`${header}.${claims}`, bytes, kid) ? (read(claims) as unknown as ReceiptClaims) : undefined;
+      return this.#check(`${header}.${claims}`, signature, kid)
+        ? (read(claims) as unknown as ReceiptClaims)
+        : undefined;
     } catch {
       return undefined;
     }
   }
 
-  #check(input: string, signature: Buffer, kid: string): boolean {
-    const key = this.verifiers.get(kid);
-    return key !== undefined && verify(null, Buffer.from(input), key, signature);
+  /** Whether one of these keys signed the text as an answer, by {@link ReceiptKeys.signAnswer}. */
+  isAnswer(text: string, proof: string): boolean {
+    const [kid = '', signature = '', ...rest] = proof.split('.');
+    return rest.length === 0 && this.#check(ANSWER_DOMAIN + text, signature, kid);
   }
+
+  #check(input: string, signature: string, kid: string): boolean {
+    const key = this.verifiers.get(kid);
+    const bytes = Buffer.from(signature, 'base64url');
+    // One spelling only: another text with the same bytes would pass where receipts are compared as text.
+    if (key === undefined || bytes.toString('base64url') !== signature) return false;
+    return verify(null, Buffer.from(input), key, bytes);
+  }
+}
+
+/** The private keys, of the verification service alone: the first signs, all verify and all are published. */
+export class ReceiptKeys extends ReceiptPublicKeys {
+  private constructor(
+    private readonly signer: KeyObject,
+    private readonly signerId: string,
+    halves: PublicHalves,
+  ) {
+    super(...halves);
+  }
+
+  /**
+   * @param jwks JSON Web Key Set with Ed25519 keys, each with its `kid`; the first one private, the others either
+   * @throws Error that says what is wrong with the form, without any of the text
+   */
+  static fromKeySet(jwks: Secret): ReceiptKeys {
+    const keys = parse(jwks.reveal());
+    const [first] = keys;
+    if (first === undefined) throw new Error('must be a JSON Web Key Set with at least one key');
+    if (first.d === undefined) throw new Error('must begin with a private key: its member "d" is missing');
+    const { d, x = '', kid = '' } = first;
+    const halves = publicHalves(keys);
+    const signer = keyOf(() => createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x, d }, format: 'jwk' }));
+    const made = new ReceiptKeys(signer, kid, halves);
+    if (made.isAnswer('probe', made.signAnswer('probe'))) return made;
+    throw new Error('must hold whole keys: "d" and "x" of the first do not belong together');
+  }
+
+  /** A JWT (RFC 7519), compact; the same text for the same claims each time. */
+  sign(claims: ReceiptClaims): string {
+    const header = { alg: ALGORITHM, kid: this.signerId, typ: 'JWT' };
+    const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+    return `${input}.${this.#sign(input)}`;
+  }
+
+  /** `<kid>.<signature>`: proves to who has the public key that this service wrote the text. */
+  signAnswer(text: string): string {
+    return `${this.signerId}.${this.#sign(ANSWER_DOMAIN + text)}`;
+  }
+
+  #sign(input: string): string {
+    return sign(null, Buffer.from(input), this.signer).toString('base64url');
+  }
+}
+
+type PublicHalves = readonly [verifiers: ReadonlyMap<string, KeyObject>, published: readonly PublicKey[]];
+
+function publicHalves(keys: readonly JWK[]): PublicHalves {
+  const verifiers = new Map<string, KeyObject>();
+  const published: PublicKey[] = [];
+  for (const { kid = '', x = '' } of keys) {
+    // A key id is written before a dot.
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(kid) || verifiers.has(kid)) {
+      throw new Error('must name each key by a "kid" of its own: at most 64 letters, digits, _ or -');
+    }
+    const jwk = { kty: 'OKP', crv: 'Ed25519', x };
+    verifiers.set(
+      kid,
+      keyOf(() => createPublicKey({ key: jwk, format: 'jwk' })),
+    );
+    published.push({ ...jwk, kid, alg: ALGORITHM, use: 'sig' });
+  }
+  return [verifiers, published];
+}
+
+/** The public half of a key set for RECEIPT_KEYS, for the setting RECEIPT_PUBLIC_KEYS. @throws Error as {@link ReceiptKeys} */
+export function receiptPublicKeysOf(jwks: Secret): string {
+  return JSON.stringify({ keys: ReceiptKeys.fromKeySet(jwks).published });
 }
 
 /** A new key set with one private key, for the setting RECEIPT_KEYS. */

@@ -31,16 +31,19 @@ export function openReply(sealed: string, replyKey: string): string {
   throw new SealBrokenError('the answer was not sealed for this question');
 }
 
-/** What a receipt must say to stand behind an answer. */
+/** What a receipt must say to belong to a request and its answer. */
 export interface ReceiptOf {
+  readonly aud: string;
   readonly sub: string | undefined;
+  readonly agent: string;
+  readonly call_id: string | undefined;
   readonly level: string;
+  readonly method: string;
   readonly jti: string | undefined;
 }
 
 /**
- * The receipt of an answer, in clear. Only who could open the question knows the key, so this is also the proof that the
- * answer came from there: whoever can only write to the bus cannot make a success.
+ * The receipt of an answer, in clear. Only who could open the question knows the key.
  * @throws SealBrokenError when there is none, when it was not sealed under this key, or when it is of another answer
  */
 export function openReceipt(sealed: string | undefined, replyKey: string, expected: ReceiptOf): string {
@@ -49,10 +52,13 @@ export function openReceipt(sealed: string | undefined, replyKey: string, expect
   throw new SealBrokenError('the receipt is that of another answer');
 }
 
-function agrees(receipt: string, { sub, level, jti }: ReceiptOf): boolean {
+function agrees(receipt: string, expected: ReceiptOf): boolean {
   try {
-    const claims = JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Partial<ReceiptOf>;
-    return claims.sub === sub && claims.level === level && claims.jti === jti;
+    const claims = JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Record<
+      string,
+      unknown
+    >;
+    return Object.entries(expected).every(([name, value]) => claims[name] === value);
   } catch {
     return false;
   }

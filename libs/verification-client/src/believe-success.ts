@@ -1,19 +1,22 @@
-import { message, VerificationDecided } from '@countersign/contracts';
+import { message, VerificationDecided, type FieldsOf, type GuessDescribed } from '@countersign/contracts';
 import { openReceipt, SealBrokenError } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 
 /**
- * A success with its receipt in clear; any other decision as it is. A success without a receipt that was sealed for its
- * request is none: only the verification service could open the request, so nobody else who writes to the bus could have
- * sealed one.
+ * A success with its receipt in clear; any other decision as it is. The bus client has checked who signed the answer. Here
+ * the receipt is held against the request: it must be sealed under its key, for its tenant, agent, call and method.
  * @param replyKey the key that the request brought, for this answer alone
  * @throws ServiceError SEAL_BROKEN, not retriable: the success is not believed
  */
-export function believeSuccess(decided: VerificationDecided, replyKey: string): VerificationDecided {
+export function believeSuccess(
+  { tenant: aud, agent, callId: call_id, method }: FieldsOf<GuessDescribed>,
+  decided: VerificationDecided,
+  replyKey: string,
+): VerificationDecided {
   if (decided.outcome !== 'verified') return decided;
   const { subjectId: sub, level, verificationId: jti } = decided;
   try {
-    const receipt = openReceipt(decided.receipt, replyKey, { sub, level, jti });
+    const receipt = openReceipt(decided.receipt, replyKey, { aud, sub, agent, call_id, level, method, jti });
     return message(VerificationDecided, { ...decided, receipt });
   } catch (error) {
     if (!(error instanceof SealBrokenError)) throw error;

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { KeyComparisonRequested, KeysCompared, message, type HeldSetting } from '@countersign/contracts';
+import {
+  KeyComparisonRequested,
+  KeysCompared,
+  message,
+  RECEIPT_PUBLIC_KEYS,
+  type HeldSetting,
+} from '@countersign/contracts';
 import { type Fatal, type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
@@ -19,6 +25,8 @@ const CURES: Readonly<Record<string, string>> = {
   SEALING_PUBLIC_KEYS:
     'must begin with the public half of a key in the SEALING_PRIVATE_KEYS of verification: copy it from the same secrets folder',
   IDENTIFIER_KEY: 'must be the key of the verification service: copy it from the same secrets folder',
+  [RECEIPT_PUBLIC_KEYS]:
+    'must hold the public half of the first key in the RECEIPT_KEYS of verification: countersign keys public prints it',
   CAPTURE_TOKEN_KEY:
     'must hold the key that the other copies of this service use: to change it, add the new key last everywhere, then move it to the front',
 };
@@ -97,7 +105,9 @@ export class KeyComparison {
         timeoutMs,
       );
       this.#mismatched.clear();
-      for (const setting of mismatches) this.#mismatched.add(setting);
+      // Without the right public keys nothing else in the answer can be believed.
+      const believed = mismatches.includes(RECEIPT_PUBLIC_KEYS) ? [RECEIPT_PUBLIC_KEYS] : mismatches;
+      for (const setting of believed) this.#mismatched.add(setting);
       return true;
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;

@@ -43,6 +43,6 @@ export class VerificationClient {
     const askedAt = this.clock.now();
     const decided = await this.ask(message(VerificationRequested, { ...guess, sealed }));
     this.refusals.learn(agent.policy, guess, decided, askedAt);
-    return believeSuccess(decided, replyKey);
+    return believeSuccess(guess, decided, replyKey);
   }
 }

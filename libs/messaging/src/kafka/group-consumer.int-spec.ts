@@ -17,6 +17,7 @@ import {
   STATE,
   textOf,
   until,
+  NO_PROOF,
 } from '../contract-world.js';
 import { BusClient } from '../bus-client.js';
 import { createBusApp } from '../create-bus-app.js';
@@ -221,7 +222,9 @@ describe('a server', () => {
     const app = await createBusApp(moduleOf(Echo), { broker, group: 'servers', messages: [Asked], onFatal: never });
     await app.listen();
     const clients = await Promise.all(
-      Array.from({ length: 4 }, (_, n) => BusClient.open({ broker: open(), owner: `tester-${n}`, onFatal: never })),
+      Array.from({ length: 4 }, (_, n) =>
+        BusClient.open({ broker: open(), owner: `tester-${n}`, proof: NO_PROOF, onFatal: never }),
+      ),
     );
     await Promise.all(
       clients.flatMap((client, n) =>

@@ -5,7 +5,7 @@ import { jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { BusClient } from '../bus-client.js';
-import { Answered, Asked, asked, COMMANDS, moduleOf, record, textOf, until } from '../contract-world.js';
+import { Answered, Asked, asked, COMMANDS, moduleOf, record, textOf, until, NO_PROOF } from '../contract-world.js';
 import { createBusApp } from '../create-bus-app.js';
 import { type BusContext, type Outgoing, replyTo } from '../envelope.js';
 import { KafkaBroker } from './kafka-broker.js';
@@ -39,7 +39,7 @@ describe('KafkaBroker on three brokers, one of which is killed', () => {
     await serving.ensureTopics([COMMANDS, FACTS]);
     const app = await createBusApp(moduleOf(Echo), { broker: serving, group: 'echo', messages: [Asked], onFatal });
     await app.listen();
-    const client = await BusClient.open({ broker: asking, owner: 'failover', onFatal });
+    const client = await BusClient.open({ broker: asking, owner: 'failover', proof: NO_PROOF, onFatal });
     const seen = new Set<string>();
     const reader = await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal }, (read) =>
       Promise.resolve(void seen.add(textOf(read))),

@@ -7,7 +7,18 @@ import { jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { BusClient } from '../bus-client.js';
-import { Answered, Asked, asked, COMMANDS, moduleOf, never, record, textOf, until } from '../contract-world.js';
+import {
+  Answered,
+  Asked,
+  asked,
+  COMMANDS,
+  moduleOf,
+  never,
+  record,
+  textOf,
+  until,
+  NO_PROOF,
+} from '../contract-world.js';
 import { createBusApp } from '../create-bus-app.js';
 import { type BusContext, type Outgoing, replyTo } from '../envelope.js';
 import { KafkaBroker } from './kafka-broker.js';
@@ -84,7 +95,7 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
       ...{ broker: serving, group: 'echo', messages: [Asked], onFatal: never },
     });
     await app.listen();
-    const client = await BusClient.open({ broker: asking, owner: 'secured', onFatal: never });
+    const client = await BusClient.open({ broker: asking, owner: 'secured', proof: NO_PROOF, onFatal: never });
     expect(await client.ask(asked('subject', 7), Answered, 20_000)).toMatchObject({ number: 7 });
     const seen: string[] = [];
     await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal: never }, (read) =>
