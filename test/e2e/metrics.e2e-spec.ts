@@ -46,6 +46,42 @@ describe('the metrics of six processes', () => {
 
   const admissions = { service: 'verification', group: 'verification', topic: TOPICS.admissions.name };
 
+  it('count refused credentials, whose events and log lines name the source and the agent', async () => {
+    const [swaig] = product.swaigUrls();
+    const [rest] = product.restUrls();
+    const { agent } = world.agent;
+    const password = `wrong-password-${randomUUID()}`;
+    const basic = `Basic ${Buffer.from(`${agent}:${password}`).toString('base64')}`;
+    for (let n = 0; n < 3; n++) {
+      await world.client.request(`${swaig}/swaig`, { method: 'POST', headers: { authorization: basic }, body: '{}' });
+      await world.client.request(`${rest}/v1/tenants`, { headers: { authorization: `Bearer ${password}` } });
+    }
+    await world.client.verify(world.agent, { subject: 'nobody', pin: PIN });
+    expect(await sum('countersign_credentials_refused_total', { channel: 'swaig' })).toBe(3);
+    expect(await sum('countersign_credentials_refused_total', { channel: 'rest' })).toBe(3);
+    const refused = await eventually(
+      'both events',
+      async () => {
+        const { rows } = await database.query<{ value: Buffer }>(
+          "SELECT value FROM audit.entries WHERE kind = 'access.refused'",
+        );
+        return rows.length === 2 && rows.map(({ value }) => JSON.parse(value.toString()) as Record<string, unknown>);
+      },
+      RISES_WITHIN_MS,
+    );
+    expect(refused).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          src_endpoint: { ip: '127.0.0.1' },
+          unmapped: expect.objectContaining({ agent, detail: { source: '127.0.0.1', count: 3 } }) as unknown,
+        }),
+      ]),
+    );
+    expect(await sum('countersign_events_total', { kind: 'access.refused' })).toBe(2);
+    expect(product.logs()).toMatch(new RegExp(`"source":"127.0.0.1","tenant":"${world.tenant}","agent":"${agent}"`));
+    expect(product.logs()).not.toContain(password);
+  });
+
   it('show the lag of a consumer that is held up, its caller’s time-out and the late reply, and no lag in the end', async () => {
     const { subject } = await world.enrol();
     await eventually('nothing waits', async () => (await sum('countersign_consumer_lag_records')) === 0, 20_000);

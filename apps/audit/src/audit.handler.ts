@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { FactRecorded } from '@countersign/contracts';
 import { type Outgoing } from '@countersign/messaging';
-import { currentTrace } from '@countersign/observability';
+import { currentTrace, METRICS } from '@countersign/observability';
 import { RecordFact } from './record-fact.js';
 
 /** Carries facts to the trail, and the public events to their topic. */
@@ -13,6 +13,7 @@ export class AuditHandler {
   @MessagePattern(FactRecorded.type)
   async record(@Payload() fact: FactRecorded): Promise<Outgoing> {
     const record = await this.recordFact.execute(fact);
+    METRICS.events.inc({ kind: fact.kind });
     const trace = currentTrace();
     if (trace === undefined) return { record };
     // The extension of CloudEvents for traces. A header: the bytes on record stay what they are, whoever traced.

@@ -1,7 +1,7 @@
-import { DEAD_LETTERS, DeadLettered, FactRecorded, TOPICS } from '@countersign/contracts';
+import { DEAD_LETTERS, DeadLettered, FACT_KINDS, FactRecorded, TOPICS } from '@countersign/contracts';
 import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
-import { NestLogger } from '@countersign/observability';
+import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/service';
 import { Audit1764000000004 } from '../migrations/1764000000004-audit.js';
@@ -18,6 +18,8 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const migrations = [Audit1764000000004, AuditDeliveries1764000100004, AuditTenantRows1764000700004];
   const database = await host.database('audit', migrations, settings);
   const trail = new PostgresAuditTrail(database);
+  // An alert on an increase needs a value before the first event.
+  for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
   const shared = {
     broker: host.broker,
     deliveries: new PostgresDeliveries(database),

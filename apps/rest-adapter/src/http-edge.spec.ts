@@ -109,6 +109,8 @@ describe('the edge', () => {
     const [first, second] = await lines(bed, 2);
     expect(first).toEqual({
       service: 'rest-adapter',
+      source: '127.0.0.1',
+      scope: 'manage',
       method: 'PUT',
       route: '/v1/tenants/:tenant/subjects/:subject/pin',
       status: 204,

@@ -1,3 +1,4 @@
+import { type RefusedCredentials } from '@countersign/hosting';
 import { followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -46,7 +47,12 @@ export function createAdapter(tracer: Tracer | undefined): FastifyAdapter {
 }
 
 /** Adds what happens to every request before and after its controller. @returns the routes, filled as Nest adds them */
-export function guardEdge(adapter: FastifyAdapter, authenticator: Authenticator, logger: Logger): KnownRoute[] {
+export function guardEdge(
+  adapter: FastifyAdapter,
+  authenticator: Authenticator,
+  refused: RefusedCredentials,
+  logger: Logger,
+): KnownRoute[] {
   const server = adapter.getInstance<FastifyInstance>();
   const routes: KnownRoute[] = [];
   server.addHook('onRoute', ({ method, url }) => {
@@ -64,6 +70,7 @@ export function guardEdge(adapter: FastifyAdapter, authenticator: Authenticator,
       }
       done();
     } catch (error) {
+      if (error instanceof Problem && error.problem === 'unauthorized') refused.count(request.ip);
       done(error as Error);
     }
   });
@@ -76,13 +83,32 @@ export function guardEdge(adapter: FastifyAdapter, authenticator: Authenticator,
     // The pattern of the route: a path holds ids of people.
     const route = request.routeOptions.url ?? 'unknown';
     const { statusCode: status, elapsedTime } = reply;
-    const note = { method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 };
+    const note = {
+      source: request.ip,
+      ...senderOf(request),
+      method: request.method,
+      route,
+      status,
+      ms: Math.round(elapsedTime * 10) / 10,
+    };
     inTraceOf(request, () => logger.info(note, 'request'));
     // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
     if (stopping) setImmediate(() => server.server.closeIdleConnections());
     done();
   });
   return routes;
+}
+
+/** Who sent the request, as its key has proved. */
+function senderOf({ caller }: CallerRequest): { tenant?: string; agent?: string; scope?: string } {
+  switch (caller?.scope) {
+    case undefined:
+      return {};
+    case 'manage':
+      return { scope: 'manage' };
+    case 'verify':
+      return { tenant: caller.agent.tenant, agent: caller.agent.agent };
+  }
 }
 
 function unknownRoute(routes: readonly KnownRoute[], url: string): Problem {

@@ -2,7 +2,7 @@ import { type AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
-import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { Host, openRefusedCredentials, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
@@ -41,6 +41,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     TOPICS.directoryCommands,
     TOPICS.limitCommands,
     TOPICS.directory,
+    TOPICS.facts,
   ];
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   try {
@@ -57,7 +58,12 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     );
     const directory = await host.directory();
     const adapter = createAdapter(host.tracer);
-    const routes = guardEdge(adapter, new Authenticator(adminKey, directory, new SystemClock()), host.logger);
+    const routes = guardEdge(
+      adapter,
+      new Authenticator(adminKey, directory, new SystemClock()),
+      openRefusedCredentials(host, bus, 'rest'),
+      host.logger,
+    );
     const client = openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS);
     const timeout = { milliseconds: settings.REPLY_TIMEOUT_MS };
     const app = await NestFactory.create<NestFastifyApplication>(

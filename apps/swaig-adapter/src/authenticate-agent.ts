@@ -30,6 +30,11 @@ export class AuthenticateAgent {
     const agent = this.agents.agentByPassword(credentials.agent, credentials.password, this.clock.now());
     return agent && { agent, credentials };
   }
+
+  /** The agent that a header with a wrong password names; for records only, never for an answer. */
+  namedAgent(header: string | undefined): AgentPublished | undefined {
+    return this.agents.agent(readBasic(header)?.agent ?? '');
+  }
 }
 
 function readBasic(header = ''): Credentials | undefined {

@@ -1,5 +1,6 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type RefusedCredentials } from '@countersign/hosting';
 import { answerSeconds, followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
 import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
 import { type OpenCapture, type OpenedCapture } from './open-capture.js';
@@ -37,6 +38,7 @@ declare module 'fastify' {
 export interface Door {
   readonly authenticate: AuthenticateAgent;
   readonly openCapture: OpenCapture;
+  readonly refused: RefusedCredentials;
   readonly logger: Logger;
   readonly tracer: Tracer | undefined;
 }
@@ -45,7 +47,7 @@ export interface Door {
  * The HTTP server in front of the controllers. It refuses what can be refused before a byte of the body is read:
  * strangers first, because they are the ones who come in floods.
  */
-export function createHttpDoor({ authenticate, openCapture, logger, tracer }: Door): FastifyAdapter {
+export function createHttpDoor({ authenticate, openCapture, refused, logger, tracer }: Door): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     skipMiddie: true,
@@ -74,6 +76,7 @@ export function createHttpDoor({ authenticate, openCapture, logger, tracer }: Do
     if (request.routeOptions.url === CAPTURE) {
       request.capture = openCapture.execute((request.params as { token: string }).token);
       if (request.capture) return done();
+      refused.count(request.ip);
       request.note = { outcome: 'unauthorized' };
       void reply.code(403).send(refusal(403));
       return;
@@ -81,6 +84,7 @@ export function createHttpDoor({ authenticate, openCapture, logger, tracer }: Do
     if (request.routeOptions.url !== FUNCTIONS) return done();
     request.authenticated = authenticate.execute(request.headers.authorization);
     if (request.authenticated) return done();
+    refused.count(request.ip, authenticate.namedAgent(request.headers.authorization));
     request.note = { outcome: 'unauthorized' };
     void reply.code(401).header('www-authenticate', 'Basic realm="countersign", charset="UTF-8"').send(refusal(401));
   });
@@ -92,7 +96,13 @@ export function createHttpDoor({ authenticate, openCapture, logger, tracer }: Do
   http.addHook('onResponse', (request, reply, done) => {
     if (request.routeOptions.url === FUNCTIONS || request.routeOptions.url === CAPTURE) {
       seconds.observe({ adapter: 'swaig' }, reply.elapsedTime / 1000);
-      const note = { ...request.note, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+      const note = {
+        source: request.ip,
+        ...senderOf(request),
+        ...request.note,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      };
       inTraceOf(request, () => logger.info(note, 'swaig'));
     }
     // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
@@ -100,4 +110,10 @@ export function createHttpDoor({ authenticate, openCapture, logger, tracer }: Do
     done();
   });
   return adapter;
+}
+
+/** Tenant and agent, as the credentials of the request have proved them. */
+function senderOf({ authenticated, capture }: FastifyRequest): { tenant?: string; agent?: string } {
+  const sender = authenticated?.agent ?? capture?.agent;
+  return sender === undefined ? {} : { tenant: sender.tenant, agent: sender.agent };
 }

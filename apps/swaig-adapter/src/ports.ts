@@ -9,7 +9,7 @@ import {
 export abstract class Agents {
   /** The agent whose password this is; undefined for an unknown agent and a wrong password alike, at the same cost. */
   abstract agentByPassword(agent: string, password: string, now: number): AgentPublished | undefined;
-  /** The agent of this id; only for what was signed for it before. */
+  /** The agent of this id; only for what was signed for it before, and for records. */
   abstract agent(agent: string): AgentPublished | undefined;
 }
 

@@ -2,7 +2,7 @@ import { type AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
-import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { Host, openRefusedCredentials, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
 import { NestLogger } from '@countersign/observability';
 import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
@@ -71,6 +71,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
       createHttpDoor({
         authenticate: new AuthenticateAgent(directory, clock),
         openCapture: new OpenCapture(tokens, directory, clock),
+        refused: openRefusedCredentials(host, bus, 'swaig'),
         logger: host.logger,
         tracer: host.tracer,
       }),

@@ -34,6 +34,7 @@ export const FACT_KINDS = [
   'subject.erased',
   'transfer.requested',
   'transfer.refused',
+  'access.refused',
 ] as const;
 export type FactKind = (typeof FACT_KINDS)[number];
 

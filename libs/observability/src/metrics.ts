@@ -109,6 +109,16 @@ export const METRICS = {
     help: 'Uses of stored data that was found altered: credential, profile, counter',
     labelNames: ['what', 'reason'],
   }),
+  credentialsRefused: new Counter({
+    name: 'countersign_credentials_refused_total',
+    help: 'Requests whose password, API key or keypad token was refused, by channel: swaig, rest',
+    labelNames: ['channel'],
+  }),
+  events: new Counter({
+    name: 'countersign_events_total',
+    help: 'Events recorded in the audit trail, by kind; one that is delivered again counts again',
+    labelNames: ['kind'],
+  }),
   keysMismatched: new ReadGauge(
     'countersign_keys_mismatched',
     '1 for a setting whose keys do not fit those of the verification service',

@@ -46,6 +46,7 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
   'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
   'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
+  'access.refused': { family: 'apiActivity', activityId: 99, activityName: 'Access Refused' },
 };
 
 /** Of medium severity although they have no outcome. */
@@ -56,6 +57,7 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.restored',
   'message.dead_lettered',
   'transfer.refused',
+  'access.refused',
   'limit.tightened',
   'signal.spray',
   'signal.pin_spray',
@@ -63,7 +65,11 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
 ]);
 
 /** Activities whose very kind says that they failed. */
-const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>(['message.dead_lettered', 'transfer.refused']);
+const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>([
+  'message.dead_lettered',
+  'transfer.refused',
+  'access.refused',
+]);
 
 interface Verdict {
   readonly severityId: number;
@@ -129,10 +135,16 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
       return {
         api: { operation: fact.kind, service: { name: 'countersign' } },
         actor: { app_name: 'countersign' },
-        src_endpoint: { name: 'countersign' },
+        src_endpoint: sourceOf(fact),
         ...apiStatus(fact),
       };
   }
+}
+
+/** The client of a refused request; of everything else this installation. */
+function sourceOf({ detail }: FactRecorded): OcsfEvent {
+  const source = detail?.['source'];
+  return typeof source === 'string' && /[.:]/.test(source) ? { ip: source } : { name: 'countersign' };
 }
 
 /** Altered data is a change that was refused. */
