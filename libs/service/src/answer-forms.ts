@@ -1,5 +1,6 @@
 import { type Question } from '@countersign/contracts';
 import { toIsoDate } from './iso-date.js';
+import { plainLetters } from './plain-letters.js';
 
 /** Longest answer that is looked at, in UTF-16 units. */
 const LONGEST_ANSWER = 200;
@@ -9,12 +10,12 @@ const LONGEST_ANSWER = 200;
  * answer of this kind. Never empty.
  *
  * `digits`: the digits of any script, without spaces and punctuation; exactly `length` of them where the question says
- * so. `zip`: the first five digits of a ZIP or ZIP+4. `date`: ISO 8601, see {@link toIsoDate}. `text`: letters and digits
- * without case, accents, spaces and punctuation.
+ * so. `zip`: the first five digits of a ZIP or ZIP+4. `date`: ISO 8601, see {@link toIsoDate}. `text`: letters with the
+ * marks that belong to them, and digits; see {@link plainLetters}.
  */
 export function normalizeAnswer({ kind, length }: Pick<Question, 'kind' | 'length'>, text: string): string | undefined {
   if (text.length > LONGEST_ANSWER) return undefined;
-  const plain = withoutCase(toAsciiDigits(text.normalize('NFKD')).replace(/\p{M}/gu, ''));
+  const plain = toAsciiDigits(plainLetters(text));
   switch (kind) {
     case 'digits': {
       const digits = digitsOf(plain);
@@ -27,15 +28,10 @@ export function normalizeAnswer({ kind, length }: Pick<Question, 'kind' | 'lengt
     case 'date':
       return toIsoDate(plain);
     case 'text': {
-      const letters = plain.replace(/[^\p{L}\p{N}]/gu, '');
-      return letters.length > 0 && letters.length <= LONGEST_ANSWER ? letters : undefined;
+      const letters = plain.replace(/[^\p{L}\p{M}\p{N}]/gu, '').normalize('NFC');
+      return /[\p{L}\p{N}]/u.test(letters) && letters.length <= LONGEST_ANSWER ? letters : undefined;
     }
   }
-}
-
-/** The same again for what it gives: ẞ, ß and SS are one, and so is a sigma wherever it stands. */
-function withoutCase(text: string): string {
-  return text.toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }
 
 /** What an answer must be, in words: to be enrolled, and to be compared at all. */
