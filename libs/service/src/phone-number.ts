@@ -1,10 +1,11 @@
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { isWithheldNumber } from './withheld-numbers.js';
 
 /**
  * The E.164 form of a telephone number, whatever its spelling: with or without spaces, dashes, dots, slashes, brackets,
  * `tel:`, invisible characters; in ASCII, full-width or Arabic digits. It is its own E.164 form.
  * Undefined for everything that is no possible number: SIP URIs, numbers with an extension or another parameter, names,
- * nothing at all.
+ * a provider's spelling of "no number" ({@link isWithheldNumber}), nothing at all.
  * @param text with a plus and a country code: a number without is another one in every country
  */
 export function toE164(text: string): string | undefined {
@@ -31,5 +32,6 @@ function withoutOrnaments(text: string): string {
 
 function parsed(text: string): string | undefined {
   const found = parsePhoneNumberFromString(text, { extract: false });
-  return found?.isPossible() && found.ext === undefined ? found.number : undefined;
+  if (!found?.isPossible() || found.ext !== undefined) return undefined;
+  return isWithheldNumber(found.number) ? undefined : found.number;
 }

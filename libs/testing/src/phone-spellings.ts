@@ -91,6 +91,9 @@ export const NO_NUMBERS: readonly string[] = [
   'tel:+12025550123;isub=5',
   ...['+1-800-FLOWERS', '+12025550123 or +12025550124', '++12025550123', '+1+2025550123', '+12025550123abc'],
   ...['(+1 202 555 0123', '+1 202 555 012', '+1 202 555 01234', '+999 123456789', `+1${'0'.repeat(70)}`],
+  // Words for "no number" on the keypad: anonymous, blocked, restricted, unavailable, unknown; in other languages too.
+  ...['+266696687', '+2562533', '+7378742833', '+86282452253', '+8656696', '+464', '+17378742833', '+1 737 874 2833'],
+  ...['tel:+86282452253', '+86 282 452 253', '＋８６２８２４５２２５３', '+33726662436', '+862352668', '+463477664253'],
   // Two trunk prefixes: read once more, what is left would be another number.
   '+46007897807',
 ];
