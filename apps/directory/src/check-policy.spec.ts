@@ -51,6 +51,25 @@ describe('a policy', () => {
       },
       'policy.knowledge.questions',
     ],
+    ...['customer_id', 'pin', 'department', 'raw', 'parsed', 'argument', 'constructor', 'prototype'].map(
+      (name): [Record<string, unknown>, string] => [
+        { knowledge: { questions: [{ name, description: 'x', kind: 'text' }] } },
+        'policy.knowledge.questions[0].name',
+      ],
+    ),
+    [{ texts: { 'en-US': { verified: 'Hello \ud800' } } }, 'policy.texts.en-US.verified'],
+    [{ texts: { 'en-US': { verified: 'Hello \0' } } }, 'policy.texts.en-US.verified'],
+    [{ texts: { '\udc00': { verified: 'Hello' } } }, 'policy.texts'],
+    [{ transfers: { 'support\ud800': 'sip:a@example.com' } }, 'policy.transfers'],
+    [{ unlocksFunctions: ['get_\udfff'] }, 'policy.unlocksFunctions[0]'],
+    [
+      { knowledge: { questions: [{ name: 'pet', description: '\ud83d', kind: 'text' }] } },
+      'policy.knowledge.questions[0].description',
+    ],
+    [
+      { knowledge: { waiver: { owner: 'Ada \ud800', reason: 'x', expires: '2027-01-31' } } },
+      'policy.knowledge.waiver.owner',
+    ],
     [{ knowledge: { waiver: { owner: 'Ada', reason: 'x' } } }, 'policy.knowledge.waiver.expires'],
     [{ knowledge: { waiver: { owner: 'Ada', expires: '2027-01-31' } } }, 'policy.knowledge.waiver.reason'],
     [{ knowledge: { waiver: { owner: '', reason: 'x', expires: '2027-01-31' } } }, 'policy.knowledge.waiver.owner'],
@@ -78,6 +97,14 @@ describe('a policy', () => {
   ])('may be %j', (raw) => {
     expect(check(raw)).toEqual([]);
   });
+
+  it.each(['constructor', 'prototype', '__proto__', 'toString', 'valueOf', 'hasOwnProperty'])(
+    'refuses a department named %s, which every object has',
+    (department) => {
+      const transfers = JSON.parse(`{"${department}":"sip:a@example.com"}`) as Record<string, string>;
+      expect(check({ transfers })).toEqual(['policy']);
+    },
+  );
 
   it('never repeats a value', () => {
     const result = checkPolicy(DEFAULT_POLICY, { transfers: { support: 'value-83729164' } });

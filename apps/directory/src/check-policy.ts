@@ -1,7 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
-import { Policy, TEXT_PLACEHOLDERS, type TextName, type Violation } from '@countersign/contracts';
-import { toE164 } from '@countersign/service';
+import { Policy, POLICY_DEPTH, TEXT_PLACEHOLDERS, type TextName, type Violation } from '@countersign/contracts';
+import { toE164, unstorableJson } from '@countersign/service';
 import { overlay, type RawPolicy } from './domain/effective-policy.js';
 
 /** Departments are read aloud and stand in the schema of a function: names, and no sentences. */
@@ -15,9 +15,15 @@ export type CheckedPolicy = { readonly policy: Policy } | { readonly violations:
 
 /** Lays the policies over each other and checks the result as a whole: nothing half-good is ever published. */
 export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
+  const unstorable = layers.flatMap((layer) => unstorableJson(layer, 'policy', POLICY_DEPTH) ?? []);
+  if (unstorable.length > 0) return { violations: unstorable };
   const laid = overlay(...layers);
   if (hasReservedKey(laid)) {
-    return { violations: [{ field: 'policy', rule: 'must have no key named constructor, prototype or __proto__' }] };
+    return {
+      violations: [
+        { field: 'policy', rule: 'must have no key that every object has, such as constructor or toString' },
+      ],
+    };
   }
   const policy = plainToInstance(Policy, laid);
   const faults = validateSync(policy, {
@@ -30,12 +36,12 @@ export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
   return violations.length === 0 ? { policy } : { violations };
 }
 
-/** Names under which the reader of JSON would find members of the language, and fail. */
+/** Under these names a reader of JSON finds members of the language, and fails or leaves the field out. */
+const RESERVED_KEYS: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), 'prototype']);
+
 function hasReservedKey(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(
-    ([key, inner]) => ['constructor', 'prototype', '__proto__'].includes(key) || hasReservedKey(inner),
-  );
+  return Object.entries(value).some(([key, inner]) => RESERVED_KEYS.has(key) || hasReservedKey(inner));
 }
 
 function flatten(fault: ValidationError, above: string): Violation[] {

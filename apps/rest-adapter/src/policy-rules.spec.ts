@@ -27,11 +27,11 @@ describe('policyRules', () => {
     expect(policyRules({ list: [[[[[[[[]]]]]]]] })).toHaveLength(1);
   });
 
-  it('finds a NUL wherever it is', () => {
+  it('finds a NUL and half of a surrogate pair wherever they are', () => {
     const path = fc.array(fc.constantFrom('a', 'b'), { maxLength: 5 });
     fc.assert(
-      fc.property(path, fc.boolean(), (keys, inKey) => {
-        const end: unknown = inKey ? { 'x\0': 1 } : { x: ['y\0'] };
+      fc.property(path, fc.constantFrom('\0', '\ud800', '\udc00'), fc.boolean(), (keys, character, inKey) => {
+        const end: unknown = inKey ? { [`x${character}`]: 1 } : { x: [`y${character}`] };
         expect(policyRules(keys.reduce((inner, key) => ({ other: 1, [key]: inner }), end))).toHaveLength(1);
       }),
     );

@@ -18,7 +18,11 @@ import { type AttemptPolicies, type Profile, type Seals, type SubjectStore } fro
 /** What the sealed part of a subject command may hold. */
 class SubjectProfile {
   @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?: string[];
-  @IsOptional() @IsString() @Length(1, 200) displayName?: string;
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  @Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: '$property must not hold control characters' })
+  displayName?: string;
   @IsOptional()
   @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { message: '$property must be a language tag' })
   locale?: string;

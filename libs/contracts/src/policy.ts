@@ -7,6 +7,7 @@ import {
   IsIn,
   IsInt,
   IsISO8601,
+  IsNotIn,
   IsObject,
   IsOptional,
   IsString,
@@ -16,6 +17,9 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+
+/** Deepest nesting of a policy as it is sent. The deepest part that means something is four levels down. */
+export const POLICY_DEPTH = 8;
 
 /** Functions that an agent may use; the names are those of the SWAIG contract. */
 export const FUNCTIONS = [
@@ -83,9 +87,23 @@ export class UnlockedFunctions {
   @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsString({ each: true }) verified!: string[];
 }
 
+/**
+ * Names that no question may have: arguments of our own functions and fields of a platform's envelope, which are read from
+ * the same object as the answers, and members that every object of the language has.
+ */
+export const RESERVED_QUESTION_NAMES = [
+  ...['customer_id', 'pin', 'department'],
+  ...['argument', 'parsed', 'raw', 'substituted'],
+  ...['constructor', 'prototype'],
+] as const;
+
 /** One question of knowledge-based verification. The answers are the subject's; the question is the policy's. */
 export class Question {
-  @Matches(/^[a-z][a-z0-9_]{0,62}$/, { message: '$property must be a lower-case name' }) name!: string;
+  @Matches(/^[a-z][a-z0-9_]{0,62}$/, { message: '$property must be a lower-case name' })
+  @IsNotIn(RESERVED_QUESTION_NAMES, {
+    message: `$property must not be one of ${RESERVED_QUESTION_NAMES.join(', ')}, which are taken`,
+  })
+  name!: string;
   @IsString() @Length(1, 300) description!: string;
   @IsIn(['digits', 'date', 'text', 'zip']) kind!: 'digits' | 'date' | 'text' | 'zip';
   @IsOptional() @IsInt() @Min(1) @Max(64) length?: number;

@@ -10,3 +10,4 @@ export * from './answer-forms.js';
 export * from './fair-queue.js';
 export * from './shared-places.js';
 export * from './fair-gate.js';
+export * from './storable-json.js';

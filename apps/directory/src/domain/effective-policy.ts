@@ -44,7 +44,13 @@ export function overlay(...layers: readonly RawPolicy[]): RawPolicy {
 function merge(below: unknown, above: unknown): unknown {
   if (!isObject(below) || !isObject(above)) return above;
   const keys = new Set([...Object.keys(below), ...Object.keys(above)]);
-  return Object.fromEntries([...keys].map((key) => [key, key in above ? merge(below[key], above[key]) : below[key]]));
+  return Object.fromEntries([...keys].map((key) => [key, mergedAt(key, below, above)]));
+}
+
+/** Own fields only: every object inherits `toString`, and a policy may name a department so. */
+function mergedAt(key: string, below: RawPolicy, above: RawPolicy): unknown {
+  if (!Object.hasOwn(above, key)) return below[key];
+  return Object.hasOwn(below, key) ? merge(below[key], above[key]) : above[key];
 }
 
 function expandUnlocks(policy: RawPolicy): RawPolicy {
