@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { SingleBar } from 'cli-progress';
 import { receiptPublicKeysOf, Secret, withFirstKey, withNewKey } from '@countersign/sealing';
-import { type Environment, ServiceError } from '@countersign/service';
+import { type Environment, ServiceError, withoutByteOrderMark } from '@countersign/service';
 import { countKeyUse, countToRewrap, keyFault, rewrap } from '@countersign/stored-secrets';
 import { refusedSetting } from './refused-setting.js';
 import { requireRecordedKeys, type Store } from './with-store.js';
@@ -88,7 +88,7 @@ export function showPublicKeys(env: Environment, options: { file?: string }, wri
   const file = options.file ?? env['RECEIPT_KEYS_FILE'];
   if (file === undefined) throw refusedSetting('name the file of the keys with --file or RECEIPT_KEYS_FILE');
   try {
-    write(receiptPublicKeysOf(new Secret(readFileSync(file, 'utf8').trim())));
+    write(receiptPublicKeysOf(new Secret(withoutByteOrderMark(readFileSync(file, 'utf8')).trim())));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw refusedSetting(`RECEIPT_KEYS in ${file} ${code === undefined ? message : `cannot be read (${code})`}`);
@@ -112,7 +112,7 @@ function fileOf(env: Environment, named: string | undefined): string {
 /** The new file takes the place of the old one in one step: a crash leaves the one or the other, never half a keyring. */
 function change(file: string, edit: (ring: Secret) => Secret): void {
   try {
-    const anew = edit(new Secret(readFileSync(file, 'utf8').trim()));
+    const anew = edit(new Secret(withoutByteOrderMark(readFileSync(file, 'utf8')).trim()));
     const beside = `${file}.new`;
     const { mode } = statSync(file);
     writeFileSync(beside, anew.reveal(), { mode: 0o600, flag: 'wx', flush: true });

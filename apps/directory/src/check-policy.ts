@@ -15,6 +15,9 @@ export type CheckedPolicy = { readonly policy: Policy } | { readonly violations:
 
 /** Lays the policies over each other and checks the result as a whole: nothing half-good is ever published. */
 export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
+  if (layers.some((layer) => typeof layer !== 'object' || layer === null || Array.isArray(layer))) {
+    return { violations: [{ field: 'policy', rule: 'must be a JSON object' }] };
+  }
   const unstorable = layers.flatMap((layer) => unstorableJson(layer, 'policy', POLICY_DEPTH) ?? []);
   if (unstorable.length > 0) return { violations: unstorable };
   const laid = overlay(...layers);

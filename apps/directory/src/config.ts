@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { IsOptional, IsString } from 'class-validator';
 import { StoreSettings } from '@countersign/hosting';
-import { Hint } from '@countersign/service';
+import { Hint, withoutByteOrderMark } from '@countersign/service';
 import { checkPolicy } from './check-policy.js';
 import { DEFAULT_POLICY, type RawPolicy } from './domain/effective-policy.js';
 
@@ -18,7 +18,7 @@ export function readInstancePolicy(path: string | undefined): RawPolicy {
   if (path === undefined) return {};
   let policy: RawPolicy;
   try {
-    policy = JSON.parse(readFileSync(path, 'utf8')) as RawPolicy;
+    policy = JSON.parse(withoutByteOrderMark(readFileSync(path, 'utf8'))) as RawPolicy;
   } catch {
     throw new Error('must name a readable JSON file');
   }

@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   AgentCreateRequested,
-  AgentPolicyChangeRequested,
+  AgentChangeRequested,
   AgentRotateRequested,
   TenantChangeRequested,
 } from '@countersign/contracts';
@@ -38,11 +38,11 @@ export class DirectoryHandler {
     return replyTo(context, await this.directory.rotateAgent(command));
   }
 
-  @MessagePattern(AgentPolicyChangeRequested.type)
-  async changePolicy(
-    @Payload() command: AgentPolicyChangeRequested,
+  @MessagePattern(AgentChangeRequested.type)
+  async changeAgent(
+    @Payload() command: AgentChangeRequested,
     @Ctx() context: BusContext,
   ): Promise<Outgoing | undefined> {
-    return replyTo(context, await this.directory.changePolicy(command));
+    return replyTo(context, await this.directory.changeAgent(command));
   }
 }

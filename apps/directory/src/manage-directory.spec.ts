@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
+  AgentChangeRequested,
   AgentCreateRequested,
-  AgentPolicyChangeRequested,
   AgentPublished,
   AgentRotateRequested,
   message,
@@ -19,7 +19,10 @@ function open() {
   const directory = new ManageDirectory(store, [DEFAULT_POLICY, {}]);
   const tenant = (id: string, policy?: Record<string, unknown>) =>
     directory.changeTenant(
-      message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, name: id, ...(policy ? { policy } : {}) }),
+      message(TenantChangeRequested, {
+        ...{ commandId: randomUUID(), tenant: id, mode: 'set', name: id },
+        ...(policy ? { policy } : {}),
+      }),
     );
   const agent = (of: string, id: string, policy?: Record<string, unknown>) =>
     directory.createAgent(
@@ -36,7 +39,14 @@ function open() {
     store.published
       .filter((entry): entry is AgentPublished => entry instanceof AgentPublished && entry.agent === id)
       .at(-1);
-  return { clock, store, directory, tenant, agent, latest };
+  const change = (of: string, id: string, fields: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>) =>
+    directory.changeAgent(message(AgentChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, ...fields }));
+  const patchTenant = (id: string, fields: Pick<TenantChangeRequested, 'name' | 'policy'>) =>
+    directory.changeTenant(
+      message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, mode: 'merge', ...fields }),
+    );
+  const details = () => store.facts.map(({ kind, detail }) => [kind, detail['fields']]);
+  return { clock, store, directory, tenant, agent, latest, change, patchTenant, details };
 }
 
 describe('the directory', () => {
@@ -59,12 +69,17 @@ describe('the directory', () => {
   it('puts a waiver for knowledge on record with every change of a policy that holds one', async () => {
     const { tenant, agent, store } = open();
     const waiver = { owner: 'Ada Lovelace', reason: 'pilot', expires: '2027-01-31' };
-    const detail = { knowledgeWaiverOwner: 'Ada Lovelace', knowledgeWaiverExpires: '2027-01-31' };
+    const waived = { knowledgeWaiverOwner: 'Ada Lovelace', knowledgeWaiverExpires: '2027-01-31' };
     await tenant('acme');
     await agent('acme', 'desk', { knowledge: { waiver } });
     await tenant('acme', { knowledge: { waiver } });
     await agent('acme', 'help', { knowledge: { waiver: null } });
-    expect(store.facts.map((fact) => fact.detail)).toEqual([undefined, detail, detail, undefined]);
+    expect(store.facts.map((fact) => fact.detail)).toEqual([
+      { fields: 'name' },
+      { fields: 'name policy.knowledge', ...waived },
+      { fields: 'policy.knowledge', ...waived },
+      { fields: 'name policy.knowledge' },
+    ]);
   });
 
   it("keeps a tenant's policy when only the name changes", async () => {
@@ -90,7 +105,7 @@ describe('the directory', () => {
     const { tenant, agent } = open();
     await tenant('acme', { transfers: { support: 'sip:support@example.com' } });
     await agent('acme', 'desk', { escalation: 'support' });
-    expect((await tenant('acme', {})).answer).toBe('invalid');
+    expect((await tenant('acme', { transfers: {} })).answer).toBe('invalid');
   });
 
   it("gives an agent's id to one tenant only", async () => {
@@ -133,28 +148,76 @@ describe('the directory', () => {
 
   it('carries out a repeated command once', async () => {
     const { directory, store } = open();
-    const command = message(TenantChangeRequested, { commandId: randomUUID(), tenant: 'acme', name: 'Acme' });
+    const command = message(TenantChangeRequested, {
+      commandId: randomUUID(),
+      tenant: 'acme',
+      mode: 'set',
+      name: 'Acme',
+    });
     await directory.changeTenant(command);
     await directory.changeTenant(command);
     expect(store.facts).toHaveLength(1);
   });
 
   it('changes the policy of an agent that exists, and of no other tenant', async () => {
-    const { directory, tenant, agent, latest } = open();
+    const { tenant, agent, latest, change } = open();
     await tenant('acme');
     await tenant('other');
     await agent('acme', 'desk');
-    const change = (of: string) =>
-      directory.changePolicy(
-        message(AgentPolicyChangeRequested, {
-          commandId: randomUUID(),
-          tenant: of,
-          agent: 'desk',
-          policy: { greetByName: false },
-        }),
-      );
-    expect((await change('other')).answer).toBe('not_found');
-    expect((await change('acme')).answer).toBe('updated');
+    const fields = { mode: 'set', policy: { greetByName: false } } as const;
+    expect((await change('other', 'desk', fields)).answer).toBe('not_found');
+    expect((await change('acme', 'desk', fields)).answer).toBe('updated');
     expect(latest('desk')?.policy.greetByName).toBe(false);
+  });
+
+  it('sets the fields of a policy that are sent and leaves the others, of a tenant and of an agent', async () => {
+    const { tenant, agent, latest, change } = open();
+    await tenant('acme', { attempts: { perWindow: 5 }, transfers: { support: 'sip:support@example.com' } });
+    await tenant('acme', { greetByName: false });
+    await tenant('acme', { transfers: { sales: 'sip:sales@example.com' } });
+    await agent('acme', 'desk', { verifiedSeconds: 60 });
+    await change('acme', 'desk', { mode: 'set', policy: { tellAttemptsLeft: true } });
+    expect(latest('desk')?.policy).toMatchObject({
+      ...{ greetByName: false, tellAttemptsLeft: true, verifiedSeconds: 60 },
+      attempts: { perWindow: 5, windowSeconds: 900 },
+    });
+    expect(latest('desk')?.policy.transfers).toEqual({ sales: 'sip:sales@example.com' });
+  });
+
+  it('merges a patch at every depth, and null clears what was set', async () => {
+    const { tenant, agent, latest, change, patchTenant } = open();
+    await tenant('acme', { attempts: { perWindow: 5, lockSeconds: 60 }, greetByName: false });
+    await agent('acme', 'desk', { tellAttemptsLeft: true });
+    expect((await patchTenant('acme', { policy: { attempts: { lockSeconds: null }, greetByName: null } })).answer).toBe(
+      'updated',
+    );
+    expect(latest('desk')?.policy).toMatchObject({ greetByName: true, attempts: { perWindow: 5, lockSeconds: 900 } });
+    await change('acme', 'desk', { mode: 'merge', name: 'Help desk', policy: null });
+    expect(latest('desk')).toMatchObject({ name: 'Help desk', policy: { tellAttemptsLeft: false } });
+    await patchTenant('acme', { name: 'Acme' });
+    expect(latest('desk')?.policy.attempts.perWindow).toBe(5);
+    expect((await patchTenant('nobody', { name: 'Nobody' })).answer).toBe('not_found');
+    expect((await change('acme', 'nobody', { mode: 'merge', name: 'Nobody' })).answer).toBe('not_found');
+    expect((await patchTenant('acme', { policy: { attempts: { perWindow: 0 } } })).answer).toBe('invalid');
+  });
+
+  it('names in each event the fields that changed, and makes none when nothing changed', async () => {
+    const { tenant, agent, change, patchTenant, details, store } = open();
+    await tenant('acme', { attempts: { perWindow: 5, lockSeconds: 60 } });
+    await tenant('acme', { attempts: { lockSeconds: 60, perWindow: 5 }, greetByName: false });
+    const published = store.published.length;
+    await tenant('acme', { greetByName: false });
+    await tenant('acme');
+    await patchTenant('acme', { name: 'acme', policy: { texts: null } });
+    expect(store.published).toHaveLength(published);
+    await agent('acme', 'desk', { verifiedSeconds: 60 });
+    await change('acme', 'desk', { mode: 'set', policy: { verifiedSeconds: 60 } });
+    await change('acme', 'desk', { mode: 'merge', name: 'Desk', policy: { verifiedSeconds: null, greetByName: true } });
+    expect(details()).toEqual([
+      ['tenant.changed', 'name policy.attempts'],
+      ['tenant.changed', 'policy.greetByName'],
+      ['agent.created', 'name policy.verifiedSeconds'],
+      ['policy.changed', 'name policy.greetByName policy.verifiedSeconds'],
+    ]);
   });
 });

@@ -4,7 +4,7 @@ import {
   message,
   TenantPublished,
   type AgentCreateRequested,
-  type AgentPolicyChangeRequested,
+  type AgentChangeRequested,
   type AgentRotateRequested,
   type Message,
   type Policy,
@@ -13,6 +13,7 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { checkPolicy } from './check-policy.js';
+import { changedFields, changePolicy } from './domain/change-policy.js';
 import { type RawPolicy } from './domain/effective-policy.js';
 import {
   type DirectoryStore,
@@ -46,12 +47,16 @@ export class ManageDirectory {
       () => answer,
       ({ tenant: before, agents }) => {
         if (before) answer = 'updated';
-        const policy = command.policy ?? before?.policy ?? {};
-        const tenant: TenantRecord = { tenant: command.tenant, name: command.name, policy };
+        else if (command.mode === 'merge') return 'not_found';
+        const old = before ?? { name: '', policy: {} };
+        const policy = changePolicy(old.policy, command.policy, command.mode);
+        const tenant: TenantRecord = { tenant: command.tenant, name: command.name ?? old.name, policy };
+        const changed = changesOf(old, tenant);
+        if (before && changed.length === 0) return undefined;
         // The agents inherit, so all of them are published again.
         const published = this.#published(tenant);
         const publish = [published, ...agents.map((agent) => this.#agent(tenant, agent))];
-        return { tenant, publish, fact: { kind: 'tenant.changed', ...waiverOf(published.policy) } };
+        return { tenant, publish, fact: { kind: 'tenant.changed', detail: detailOf(changed, published.policy) } };
       },
     );
   }
@@ -63,14 +68,15 @@ export class ManageDirectory {
       ({ tenant, agents }) => {
         if (!tenant) return 'not_found';
         if (agents.some(({ agent }) => agent === command.agent)) return 'taken';
-        return this.#changeAgent('agent.created', tenant, {
+        const created = {
           tenant: command.tenant,
           agent: command.agent,
           name: command.name ?? command.agent,
           policy: command.policy ?? {},
           passwords: [{ hash: command.passwordHash }],
           apiKeys: [{ hash: command.apiKeyHash }],
-        });
+        };
+        return this.#changeAgent('agent.created', tenant, created, changesOf({ name: '', policy: {} }, created));
       },
     );
   }
@@ -83,23 +89,27 @@ export class ManageDirectory {
         const before = agents.find(({ agent }) => agent === command.agent);
         if (!tenant || !before) return 'not_found';
         const graceEnds = new Date(Date.parse(now) + command.graceSeconds * 1000).toISOString();
-        return this.#changeAgent('agent.rotated', tenant, {
+        const rotated = {
           ...before,
           passwords: [{ hash: command.passwordHash }, ...expiring(before.passwords, now, graceEnds)],
           apiKeys: [{ hash: command.apiKeyHash }, ...expiring(before.apiKeys, now, graceEnds)],
-        });
+        };
+        return this.#changeAgent('agent.rotated', tenant, rotated, ['passwords', 'apiKeys']);
       },
     );
   }
 
-  changePolicy(command: AgentPolicyChangeRequested): Promise<CommandAnswered> {
+  changeAgent(command: AgentChangeRequested): Promise<CommandAnswered> {
     return this.#change(
       command,
       () => 'updated',
       ({ tenant, agents }) => {
         const before = agents.find(({ agent }) => agent === command.agent);
         if (!tenant || !before) return 'not_found';
-        return this.#changeAgent('policy.changed', tenant, { ...before, policy: command.policy });
+        const policy = changePolicy(before.policy, command.policy, command.mode);
+        const agent = { ...before, name: command.name ?? before.name, policy };
+        const changed = changesOf(before, agent);
+        return changed.length === 0 ? undefined : this.#changeAgent('policy.changed', tenant, agent, changed);
       },
     );
   }
@@ -123,7 +133,7 @@ export class ManageDirectory {
   async #change(
     command: { commandId: string; tenant: string },
     done: () => Answer,
-    decide: (view: TenantView) => DirectoryChange | 'not_found' | 'taken',
+    decide: (view: TenantView) => DirectoryChange | 'not_found' | 'taken' | undefined,
   ): Promise<CommandAnswered> {
     let refused: Answer | undefined;
     const answered = (answer: Answer, violations?: readonly Violation[]): CommandAnswered =>
@@ -146,9 +156,14 @@ export class ManageDirectory {
     }
   }
 
-  #changeAgent(kind: DirectoryChange['fact']['kind'], tenant: TenantRecord, agent: AgentRecord): DirectoryChange {
+  #changeAgent(
+    kind: DirectoryChange['fact']['kind'],
+    tenant: TenantRecord,
+    agent: AgentRecord,
+    changed: readonly string[],
+  ): DirectoryChange {
     const published = this.#agent(tenant, agent);
-    const fact = { kind, agent: agent.agent, ...waiverOf(published.policy) };
+    const fact = { kind, agent: agent.agent, detail: detailOf(changed, published.policy) };
     return { agents: [agent], publish: [published], fact };
   }
 
@@ -178,9 +193,20 @@ function effective(...layers: readonly RawPolicy[]): TenantPublished['policy'] {
   throw new InvalidChange(checked.violations);
 }
 
-/** On record with every change: who answers for it that knowledge alone verifies, and until when. */
-function waiverOf({ knowledge: { waiver } }: Policy): Pick<DirectoryChange['fact'], 'detail'> {
-  return waiver ? { detail: { knowledgeWaiverOwner: waiver.owner, knowledgeWaiverExpires: waiver.expires } } : {};
+/** Name and policy as they were written. */
+type Written = Pick<TenantRecord, 'name' | 'policy'>;
+
+/** What differs: `name`, and `policy.` with the field of the policy. */
+function changesOf(before: Written, after: Written): string[] {
+  const policy = changedFields(before.policy, after.policy).map((field) => `policy.${field}`);
+  return before.name === after.name ? policy : ['name', ...policy];
+}
+
+/** The fields that changed; and with every change who answers for it that knowledge alone verifies, and until when. */
+function detailOf(changed: readonly string[], { knowledge: { waiver } }: Policy): Readonly<Record<string, string>> {
+  const fields = changed.join(' ');
+  if (!waiver) return { fields };
+  return { fields, knowledgeWaiverOwner: waiver.owner, knowledgeWaiverExpires: waiver.expires };
 }
 
 /** Earlier secrets stay valid until the grace ends, or until an earlier end that they had already. */

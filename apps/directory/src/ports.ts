@@ -32,7 +32,7 @@ export interface DirectoryChange {
   readonly fact: {
     readonly kind: FactKind;
     readonly agent?: string;
-    readonly detail?: Readonly<Record<string, string>>;
+    readonly detail: Readonly<Record<string, string>>;
   };
 }
 

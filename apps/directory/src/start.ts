@@ -1,6 +1,6 @@
 import {
   AgentCreateRequested,
-  AgentPolicyChangeRequested,
+  AgentChangeRequested,
   AgentRotateRequested,
   DEAD_LETTERS,
   TenantChangeRequested,
@@ -44,7 +44,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),
-    messages: [TenantChangeRequested, AgentCreateRequested, AgentRotateRequested, AgentPolicyChangeRequested],
+    messages: [TenantChangeRequested, AgentCreateRequested, AgentRotateRequested, AgentChangeRequested],
     logger: new NestLogger(host.logger),
     onFatal: fatal,
     observe: host.observe,

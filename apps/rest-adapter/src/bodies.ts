@@ -38,6 +38,8 @@ const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !==
 /** Why an operator does something: only its keyed hash goes further than the adapter. */
 export const IsReason = (): PropertyDecorator =>
   Matches(REASON_PATTERN, { message: 'must be a text of 1 to 500 characters without control characters' });
+/** In a merge patch null is no value, but clears the field. Takes the place of {@link Optional} of a parent class. */
+const Clearable = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined && value !== null);
 const IsCallId = (): PropertyDecorator => Matches(CALL_PATTERN, { message: CALL_RULE });
 const IsText = (): PropertyDecorator =>
   Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' });
@@ -48,6 +50,16 @@ export class TenantBody extends Body {
 
   override rules(): Violation[] {
     return this.policy === undefined ? [] : policyRules(this.policy);
+  }
+}
+
+/** A merge patch (RFC 7396) of a tenant or an agent: null clears a field of the policy, or all of it. */
+export class NameAndPolicyPatchBody extends Body {
+  @Optional() @IsText() name?: string;
+  @Optional() policy?: Record<string, unknown> | null;
+
+  override rules(): Violation[] {
+    return this.policy === undefined || this.policy === null ? [] : policyRules(this.policy);
   }
 }
 
@@ -83,11 +95,18 @@ export class SubjectBody extends Body {
     );
   }
 
-  /** The numbers in E.164, each once: spellings of one number are one number. */
-  e164Phones(): string[] | undefined {
-    if (this.phones === undefined) return undefined;
-    return [...new Set(this.phones.map(e164).filter((phone) => phone !== undefined))];
+  /** What was sent; JSON leaves out what is undefined. Numbers are in E.164, each once: spellings of one are one number. */
+  changes(): Readonly<Record<string, unknown>> {
+    const phones = this.phones && [...new Set(this.phones.map(e164).filter((phone) => phone !== undefined))];
+    return { phones, displayName: this.displayName, locale: this.locale };
   }
+}
+
+/** A merge patch (RFC 7396) of a subject: null clears a field. */
+export class SubjectPatchBody extends SubjectBody {
+  @Clearable() declare phones?: unknown[];
+  @Clearable() declare displayName?: string;
+  @Clearable() declare locale?: string;
 }
 
 export class PinBody extends Body {

@@ -74,7 +74,7 @@ describe('the edge', () => {
     ['GET', '/v1/nothing', 404, null],
     ['GET', '/', 404, null],
     ['GET', '/v1/verifications', 405, 'POST'],
-    ['POST', '/v1/tenants/acme/subjects/c-1', 405, 'DELETE, GET, HEAD, PUT'],
+    ['POST', '/v1/tenants/acme/subjects/c-1', 405, 'DELETE, GET, HEAD, PATCH, PUT'],
     ['POST', '/openapi.json', 405, 'GET, HEAD'],
     ['GET', '/v1/tenants/%ff', 404, null],
     ['GET', `/v1/tenants/acme/subjects/${'a'.repeat(500)}`, 404, null],

@@ -1,5 +1,6 @@
 import { type RefusedCredentials } from '@countersign/hosting';
 import { followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
+import { withoutByteOrderMark } from '@countersign/service';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { checkAccess, type Access, type Authenticator, type CallerRequest } from './authenticate.js';
@@ -10,6 +11,9 @@ export const BODY_LIMIT = 262_144;
 
 /** Longest path parameter: 128 characters of a subject id, each percent-encoded. */
 const PARAMETER_LIMIT = 384;
+
+/** A merge patch (RFC 7396) is JSON too; what it means is the method's matter. */
+const BODY_TYPES = ['application/json', 'application/merge-patch+json'];
 
 /** A route as the server knows it. */
 export interface KnownRoute {
@@ -22,7 +26,7 @@ const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosnif
 
 /**
  * The HTTP server below the controllers: limits, headers, authentication before the body is read, one log line.
- * Only `application/json` is parsed; Fastify's own parsers for other types are removed.
+ * Only JSON is parsed; Fastify's own parsers for other types are removed.
  */
 export function createAdapter(tracer: Tracer | undefined): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -39,9 +43,10 @@ export function createAdapter(tracer: Tracer | undefined): FastifyAdapter {
   followRequests(server, tracer);
   server.removeAllContentTypeParsers();
   const parseJson = server.getDefaultJsonParser('error', 'error');
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
+  server.addContentTypeParser(BODY_TYPES, { parseAs: 'string' }, (request, body, done) => {
+    const text = withoutByteOrderMark(body as string);
     if (text === '') done(null, undefined);
-    else void parseJson(request, text as string, done);
+    else void parseJson(request, text, done);
   });
   return adapter;
 }

@@ -9,7 +9,11 @@ const SUBJECT = `${TENANT}/subjects/c-1`;
 const ROUTES: [method: string, path: string, body: unknown, status: number, type: string][] = [
   ['PUT', TENANT, { name: 'Acme', policy: { greetByName: false } }, 200, 'tenant.change-requested.v1'],
   ['POST', `${TENANT}/agents`, { agent: 'desk', name: 'Desk' }, 201, 'agent.create-requested.v1'],
-  ['PUT', `${TENANT}/agents/desk/policy`, { greetByName: false }, 200, 'agent.policy-change-requested.v1'],
+  ['PUT', `${TENANT}/agents/desk/policy`, { greetByName: false }, 200, 'agent.change-requested.v1'],
+  ['PATCH', TENANT, { name: 'Acme', policy: { greetByName: null } }, 200, 'tenant.change-requested.v1'],
+  ['PATCH', `${TENANT}/agents/desk`, { name: 'Desk', policy: null }, 200, 'agent.change-requested.v1'],
+  ['PATCH', `${TENANT}/agents/desk/policy`, { texts: { en: null } }, 200, 'agent.change-requested.v1'],
+  ['PATCH', SUBJECT, { displayName: null }, 200, 'subject.change-requested.v1'],
   ['POST', `${TENANT}/agents/desk/rotate`, { graceSeconds: 60 }, 200, 'agent.rotate-requested.v1'],
   [
     'PUT',
@@ -129,7 +133,8 @@ describe('management', () => {
     expect(await bed.unsealed()).toEqual({ displayName: 'Ada', locale: 'en-US' });
     await call('PUT', SUBJECT, { phones: [] });
     expect(await bed.unsealed()).toEqual({ phones: [] });
-    expect(Object.keys(fields()).sort()).toEqual(['commandId', 'sealed', 'subject', 'tenant']);
+    expect(Object.keys(fields()).sort()).toEqual(['commandId', 'mustExist', 'sealed', 'subject', 'tenant']);
+    expect(fields()['mustExist']).toBe(false);
   });
 
   it('seals a PIN for its command and tenant', async () => {
@@ -199,6 +204,20 @@ describe('management', () => {
     ['PUT', SUBJECT, { displayName: 'Ann \ud800' }, 'displayName'],
     ['PUT', SUBJECT, { displayName: 'Ann \u0000' }, 'displayName'],
     ['PUT', SUBJECT, { locale: 'en-\ud800\ud800' }, 'locale'],
+    ['PUT', SUBJECT, { displayName: null }, 'displayName'],
+    ['PUT', SUBJECT, { phones: null }, 'phones'],
+    ['PATCH', SUBJECT, { phones: ['five'] }, 'phones[0]'],
+    ['PATCH', SUBJECT, { displayName: '' }, 'displayName'],
+    ['PATCH', SUBJECT, { pin: '4821' }, 'pin'],
+    ['PATCH', TENANT, { name: null }, 'name'],
+    ['PATCH', TENANT, { policy: [] }, 'policy'],
+    [
+      'PATCH',
+      `${TENANT}/agents/desk`,
+      { policy: { texts: { en: { verified: '\udc00' } } } },
+      'policy.texts.en.verified',
+    ],
+    ['PATCH', `${TENANT}/agents/desk/policy`, null, 'policy'],
     ['PUT', SUBJECT, { phones: 'all' }, 'phones'],
     ['PUT', SUBJECT, { locale: 'english' }, 'locale'],
     ['PUT', `${TENANT}/subjects/a%20b`, {}, 'subject'],

@@ -9,6 +9,8 @@ export interface Call {
   readonly tag: 'tenants' | 'limits' | 'agents' | 'subjects' | 'verifications' | 'receipts' | 'service';
   readonly body?: string;
   readonly bodyOptional?: true;
+  /** The body is a merge patch (RFC 7396), under its own media type or as plain JSON. */
+  readonly isPatch?: true;
   /** Status to schema; '' for no content. */
   readonly answers: Readonly<Record<number, string>>;
   readonly problems?: readonly ProblemName[];
@@ -33,10 +35,19 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [TENANT]: {
     put: {
       id: 'putTenant',
-      summary: 'Create a tenant, or change its name and policy',
+      summary: 'Create a tenant, or set its name and fields of its policy; what is not sent stays as it is',
       tag: 'tenants',
       body: 'TenantBody',
       answers: { 200: 'State', 201: 'State' },
+      problems: ['unavailable'],
+    },
+    patch: {
+      id: 'patchTenant',
+      summary: 'Change the name or fields of the policy of a tenant; null clears a field',
+      tag: 'tenants',
+      body: 'NameAndPolicyPatchBody',
+      isPatch: true,
+      answers: { 200: 'State' },
       problems: ['unavailable'],
     },
   },
@@ -79,10 +90,30 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       problems: ['conflict', 'unavailable'],
     },
   },
+  [AGENT]: {
+    patch: {
+      id: 'patchAgent',
+      summary: 'Change the name or fields of the policy of an agent; null clears a field',
+      tag: 'agents',
+      body: 'NameAndPolicyPatchBody',
+      isPatch: true,
+      answers: { 200: 'State' },
+      problems: ['unavailable'],
+    },
+  },
   [`${AGENT}/policy`]: {
+    patch: {
+      id: 'patchAgentPolicy',
+      summary: 'Change fields of the policy of an agent, at any depth; null clears a field, which is inherited again',
+      tag: 'agents',
+      body: 'Policy',
+      isPatch: true,
+      answers: { 200: 'State' },
+      problems: ['unavailable'],
+    },
     put: {
       id: 'putAgentPolicy',
-      summary: 'Replace the policy of an agent',
+      summary: 'Set fields of the policy of an agent; what is not sent stays as it is',
       tag: 'agents',
       body: 'Policy',
       answers: { 200: 'State' },
@@ -103,10 +134,19 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [SUBJECT]: {
     put: {
       id: 'putSubject',
-      summary: 'Create a subject or change what is known of it',
+      summary: 'Create a subject or set fields of it; what is not sent stays as it is',
       tag: 'subjects',
       body: 'SubjectBody',
       answers: { 200: 'State', 201: 'State' },
+      problems: ['conflict', 'unavailable'],
+    },
+    patch: {
+      id: 'patchSubject',
+      summary: 'Change fields of a subject; null clears a field',
+      tag: 'subjects',
+      body: 'SubjectPatchBody',
+      isPatch: true,
+      answers: { 200: 'State' },
       problems: ['conflict', 'unavailable'],
     },
     get: {

@@ -25,6 +25,8 @@ const phone: Schema = {
   type: 'string',
   description: 'E.164, such as +12025550100. Other spellings with a country code are normalised.',
 };
+const phones: Schema = { type: 'array', maxItems: 10, items: phone, description: 'All numbers of the subject.' };
+const locale: Schema = { type: 'string', minLength: 2, maxLength: 35, description: 'Language tag, such as en-US.' };
 const secret = (description: string): Schema => ({ type: 'string', readOnly: true, description });
 const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
@@ -86,6 +88,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       'It is checked as a whole; what breaks a rule is named in the violations.',
   },
   TenantBody: object(['name'], { name: text, policy }),
+  NameAndPolicyPatchBody: object([], {
+    name: text,
+    policy: { anyOf: [policy, { type: 'null' }], description: 'Null clears a field of the policy, or all of it.' },
+  }),
   AgentBody: object(['agent'], { agent: name, name: text, policy }),
   RotateBody: object([], {
     graceSeconds: {
@@ -97,9 +103,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
   }),
   SubjectBody: object([], {
-    phones: { type: 'array', maxItems: 10, items: phone, description: 'Replaces all numbers of the subject.' },
+    phones,
     displayName: text,
-    locale: { type: 'string', minLength: 2, maxLength: 35, description: 'Language tag, such as en-US.' },
+    locale,
+  }),
+  SubjectPatchBody: object([], {
+    phones: { ...phones, type: ['array', 'null'] },
+    displayName: { ...text, type: ['string', 'null'] },
+    locale: { ...locale, type: ['string', 'null'] },
   }),
   OverrideBody: object(['dimension', 'limit', 'periodSeconds', 'reason', 'expiresAt'], {
     ...target,

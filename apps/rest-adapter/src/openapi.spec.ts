@@ -69,6 +69,8 @@ describe('the description of the API', () => {
     'AgentBody',
     'RotateBody',
     'SubjectBody',
+    'SubjectPatchBody',
+    'NameAndPolicyPatchBody',
     'PinBody',
     'PinChangeBody',
     'KnowledgeBody',

@@ -12,6 +12,10 @@ const WITH_BODY: readonly ProblemName[] = ['malformed-json', 'too-large', 'unsup
 const ref = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` });
 const json = (schema: string): Json => ({ 'application/json': { schema: ref(schema) } });
 
+function bodyOf(schema: string, isPatch: true | undefined): Json {
+  return isPatch ? { 'application/merge-patch+json': { schema: ref(schema) }, ...json(schema) } : json(schema);
+}
+
 function operation(path: string, call: Call): Json {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
   const problems = [
@@ -31,7 +35,7 @@ function operation(path: string, call: Call): Json {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(call.body === undefined
       ? {}
-      : { requestBody: { required: call.bodyOptional !== true, content: json(call.body) } }),
+      : { requestBody: { required: call.bodyOptional !== true, content: bodyOf(call.body, call.isPatch) } }),
     responses: { ...answers(call.answers), ...problemResponses(problems) },
   };
 }

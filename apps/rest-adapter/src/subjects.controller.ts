@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Put, Res } from '@nestjs/common';
 import {
   bindingOf,
   KnowledgeChangeRequested,
@@ -13,9 +13,16 @@ import {
 import { Sealer } from '@countersign/sealing';
 import { type FastifyReply } from 'fastify';
 import { Requires } from './authenticate.js';
-import { KnowledgeBody, NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody } from './bodies.js';
-import { Manage } from './manage.js';
+import { KnowledgeBody, NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody, SubjectPatchBody } from './bodies.js';
+import { Manage, type Done } from './manage.js';
 import { readBody, readName } from './read-body.js';
+
+/** Whom a command is about. */
+interface Target {
+  readonly commandId: string;
+  readonly tenant: string;
+  readonly subject: string;
+}
 
 /** The people who call. What is known of them travels sealed for the verification service. */
 @Controller('v1/tenants/:tenant/subjects/:subject')
@@ -34,13 +41,21 @@ export class SubjectsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Record<string, unknown>> {
     const target = this.#target(tenantName, subjectId);
-    const body = readBody(SubjectBody, raw);
-    // JSON leaves out what is undefined: a field that was not sent is not changed.
-    const change = { phones: body.e164Phones(), displayName: body.displayName, locale: body.locale };
-    const sealed = await this.sealer.seal(change, bindingOf(SubjectChangeRequested, target));
-    const { created, state } = await this.manage.execute(message(SubjectChangeRequested, { ...target, sealed }));
+    const { created, state } = await this.#change(target, readBody(SubjectBody, raw), false);
     void reply.code(created ? 201 : 200);
     return state;
+  }
+
+  /** RFC 7396: null clears a field. A subject that does not exist is not found. */
+  @Patch()
+  @Requires('manage')
+  async patchSubject(
+    @Param('tenant') tenantName: string,
+    @Param('subject') subjectId: string,
+    @Body() raw: unknown,
+  ): Promise<Record<string, unknown>> {
+    const target = this.#target(tenantName, subjectId);
+    return (await this.#change(target, readBody(SubjectPatchBody, raw), true)).state;
   }
 
   @Get()
@@ -89,7 +104,13 @@ export class SubjectsController {
     await this.manage.execute(message(SubjectEraseRequested, this.#target(tenantName, subjectId)));
   }
 
-  #target(tenantName: string, subjectId: string): { commandId: string; tenant: string; subject: string } {
+  async #change(target: Target, body: SubjectBody, mustExist: boolean): Promise<Done> {
+    const command = { ...target, mustExist };
+    const sealed = await this.sealer.seal(body.changes(), bindingOf(SubjectChangeRequested, command));
+    return this.manage.execute(message(SubjectChangeRequested, { ...command, sealed }));
+  }
+
+  #target(tenantName: string, subjectId: string): Target {
     return {
       commandId: this.manage.commandId(),
       tenant: readName('tenant', tenantName, NAME_PATTERN, NAME_RULE),

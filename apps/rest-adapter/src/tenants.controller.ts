@@ -1,7 +1,7 @@
-import { Body, Controller, HttpCode, Param, Post, Put, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Param, Patch, Post, Put, Res } from '@nestjs/common';
 import {
+  AgentChangeRequested,
   AgentCreateRequested,
-  AgentPolicyChangeRequested,
   AgentRotateRequested,
   message,
   NAME_PATTERN,
@@ -10,7 +10,7 @@ import {
 import { type FastifyReply } from 'fastify';
 import { createAgentSecrets } from './agent-secrets.js';
 import { Requires } from './authenticate.js';
-import { AgentBody, NAME_RULE, RotateBody, TenantBody } from './bodies.js';
+import { AgentBody, NAME_RULE, NameAndPolicyPatchBody, RotateBody, TenantBody } from './bodies.js';
 import { Manage } from './manage.js';
 import { policyRules } from './policy-rules.js';
 import { invalid, readBody, readName } from './read-body.js';
@@ -31,10 +31,21 @@ export class TenantsController {
     const { name, policy } = readBody(TenantBody, raw);
     const commandId = this.manage.commandId();
     const { created, state } = await this.manage.execute(
-      message(TenantChangeRequested, { commandId, tenant, name, ...(policy === undefined ? {} : { policy }) }),
+      message(TenantChangeRequested, { commandId, tenant, mode: 'set', name, ...sent({ policy }) }),
     );
     void reply.code(created ? 201 : 200);
     return state;
+  }
+
+  /** RFC 7396: null clears a field of the policy, or all of it. */
+  @Patch()
+  @Requires('manage')
+  async patchTenant(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, unknown>> {
+    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
+    const { name, policy } = readBody(NameAndPolicyPatchBody, raw);
+    const commandId = this.manage.commandId();
+    const command = { commandId, tenant, mode: 'merge', ...sent({ name, policy }) } as const;
+    return (await this.manage.execute(message(TenantChangeRequested, command))).state;
   }
 
   @Post('agents')
@@ -49,8 +60,7 @@ export class TenantsController {
         commandId: this.manage.commandId(),
         tenant,
         agent,
-        ...(name === undefined ? {} : { name }),
-        ...(policy === undefined ? {} : { policy }),
+        ...sent({ name, policy }),
         passwordHash,
         apiKeyHash,
       }),
@@ -58,23 +68,38 @@ export class TenantsController {
     return { agent, username: agent, password, apiKey };
   }
 
-  @Put('agents/:agent/policy')
+  /** RFC 7396: null clears a field of the policy, or all of it. */
+  @Patch('agents/:agent')
   @Requires('manage')
-  async putPolicy(
+  patchAgent(
     @Param('tenant') tenantName: string,
     @Param('agent') agentName: string,
     @Body() raw: unknown,
   ): Promise<Record<string, unknown>> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const agent = readName('agent', agentName, NAME_PATTERN, NAME_RULE);
-    const violations = policyRules(raw);
-    if (violations.length > 0) throw invalid(violations);
-    const policy = raw as Record<string, unknown>;
-    const commandId = this.manage.commandId();
-    const { state } = await this.manage.execute(
-      message(AgentPolicyChangeRequested, { commandId, tenant, agent, policy }),
-    );
-    return state;
+    const { name, policy } = readBody(NameAndPolicyPatchBody, raw);
+    return this.#changeAgent(tenantName, agentName, { mode: 'merge', ...sent({ name, policy }) });
+  }
+
+  /** Sets the fields that are sent, and leaves the others. */
+  @Put('agents/:agent/policy')
+  @Requires('manage')
+  putPolicy(
+    @Param('tenant') tenantName: string,
+    @Param('agent') agentName: string,
+    @Body() raw: unknown,
+  ): Promise<Record<string, unknown>> {
+    return this.#changeAgent(tenantName, agentName, { mode: 'set', policy: readPolicy(raw) });
+  }
+
+  /** RFC 7396: null clears a field, at every depth. */
+  @Patch('agents/:agent/policy')
+  @Requires('manage')
+  patchPolicy(
+    @Param('tenant') tenantName: string,
+    @Param('agent') agentName: string,
+    @Body() raw: unknown,
+  ): Promise<Record<string, unknown>> {
+    return this.#changeAgent(tenantName, agentName, { mode: 'merge', policy: readPolicy(raw) });
   }
 
   @Post('agents/:agent/rotate')
@@ -95,4 +120,27 @@ export class TenantsController {
     );
     return { password, apiKey };
   }
+
+  async #changeAgent(
+    tenantName: string,
+    agentName: string,
+    change: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>,
+  ): Promise<Record<string, unknown>> {
+    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
+    const agent = readName('agent', agentName, NAME_PATTERN, NAME_RULE);
+    const commandId = this.manage.commandId();
+    return (await this.manage.execute(message(AgentChangeRequested, { commandId, tenant, agent, ...change }))).state;
+  }
+}
+
+/** @throws Problem invalid-request */
+function readPolicy(raw: unknown): Record<string, unknown> {
+  const violations = policyRules(raw);
+  if (violations.length > 0) throw invalid(violations);
+  return raw as Record<string, unknown>;
+}
+
+/** The fields that have a value. */
+function sent<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

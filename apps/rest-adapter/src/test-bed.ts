@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import {
   AgentCreateRequested,
-  AgentPolicyChangeRequested,
+  AgentChangeRequested,
   AgentPublished,
   AgentRotateRequested,
   bindingOf,
@@ -70,7 +70,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     TenantChangeRequested,
     AgentCreateRequested,
     AgentRotateRequested,
-    AgentPolicyChangeRequested,
+    AgentChangeRequested,
     SubjectChangeRequested,
     PinChangeRequested,
     KnowledgeChangeRequested,

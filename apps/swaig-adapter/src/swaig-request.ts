@@ -1,3 +1,5 @@
+import { withoutByteOrderMark } from '@countersign/service';
+
 /** The platform asks for the definitions of functions; `functions` empty: all of them. */
 export interface SignatureRequest {
   readonly kind: 'signature';
@@ -101,7 +103,7 @@ function strings(value: unknown): string[] {
 
 function parseJson(json: string): unknown {
   try {
-    return JSON.parse(json);
+    return JSON.parse(withoutByteOrderMark(json));
   } catch {
     return undefined;
   }

@@ -50,6 +50,16 @@ describe('the door', () => {
     expect(bed.requests).toHaveLength(0);
   });
 
+  it('takes a body and arguments that begin with a byte order mark', async () => {
+    const call = pinCall({ pin: '4217' });
+    const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(JSON.stringify(call))]);
+    expect((await bed.send({ body: marked })).status).toBe(200);
+    const raw = '\ufeff{"pin":"4217"}';
+    expect((await bed.send({ body: { ...call, argument: { raw } } })).status).toBe(200);
+    expect(bed.requests).toHaveLength(2);
+    bed.requests.length = 0;
+  });
+
   it('tells an unknown agent and a wrong password apart by nothing', async () => {
     const [unknown, wrong] = await Promise.all(
       ['nobody', 'desk'].map((name) => bed.send({ authorization: basic(name, 'x') })),

@@ -13,19 +13,21 @@ import {
 import { ServiceError, toE164 } from '@countersign/service';
 import { type EnrolKnowledge } from './enrol-knowledge.js';
 import { type EnrolPin } from './enrol-pin.js';
-import { type AttemptPolicies, type Profile, type Seals, type SubjectStore } from './ports.js';
+import { type ProfileChange } from './domain/profile.js';
+import { type AttemptPolicies, type Seals, type SubjectStore } from './ports.js';
 
-/** What the sealed part of a subject command may hold. */
+/** What the sealed part of a subject command may hold: new values, and `null` for a field that is to be cleared. */
 class SubjectProfile {
-  @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?: string[];
+  @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?:
+    string[] | null;
   @IsOptional()
   @IsString()
   @Length(1, 200)
   @Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: '$property must not hold control characters' })
-  displayName?: string;
+  displayName?: string | null;
   @IsOptional()
   @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { message: '$property must be a language tag' })
-  locale?: string;
+  locale?: string | null;
 }
 
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
@@ -48,19 +50,22 @@ export class ManageSubject {
     const violations: Violation[] = faults.flatMap((fault) =>
       Object.values(fault.constraints ?? {}).map((rule) => ({ field: fault.property, rule })),
     );
-    const phones = profile.phones?.map((phone, at) => {
+    const phones = (profile.phones ?? []).map((phone, at) => {
       const number = toE164(phone);
       if (number === undefined)
         violations.push({ field: `phones[${at}]`, rule: 'must be a telephone number in E.164 form' });
       return number ?? '';
     });
     if (violations.length > 0) return answered(command.commandId, { answer: 'invalid', violations });
-    const change: Profile = { ...profile, ...(phones ? { phones: [...new Set(phones)] } : {}) };
-    const result = await this.subjects.change(command.commandId, command.tenant, command.subject, change);
-    return answered(
-      command.commandId,
-      result === 'taken' ? { answer: 'taken' } : { answer: result, body: { subject: command.subject } },
-    );
+    const { commandId, tenant, subject, mustExist } = command;
+    const change: ProfileChange = {
+      displayName: profile.displayName,
+      locale: profile.locale,
+      ...(profile.phones === undefined ? {} : { phones: [...new Set(phones)] }),
+    };
+    const result = await this.subjects.change(commandId, tenant, subject, change, mustExist);
+    const carriedOut = result === 'created' || result === 'updated';
+    return answered(commandId, { answer: result, ...(carriedOut ? { body: { subject } } : {}) });
   }
 
   async enrol(command: PinChangeRequested): Promise<CommandAnswered> {
@@ -93,7 +98,7 @@ export class ManageSubject {
   }
 
   /** Undefined when the seal is broken: the adapter and this service do not share a key. */
-  async #open(type: MessageClass, command: SubjectChangeRequested): Promise<Record<string, unknown> | undefined> {
+  async #open(type: MessageClass, command: SealedCommand): Promise<Record<string, unknown> | undefined> {
     try {
       return await this.seals.open(command.sealed, bindingOf(type, command));
     } catch (error) {
@@ -102,6 +107,9 @@ export class ManageSubject {
     }
   }
 }
+
+/** A subject command with a sealed part. */
+type SealedCommand = Pick<SubjectChangeRequested, 'commandId' | 'tenant' | 'sealed'>;
 
 function answered(commandId: string, answer: Answer): CommandAnswered {
   return message(CommandAnswered, { commandId, ...answer });

@@ -17,6 +17,7 @@ import {
   type WrappedCredential,
 } from './domain/credential.js';
 import { type PresentedReceipt } from './domain/presented-receipt.js';
+import { type ProfileChange } from './domain/profile.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
 import { type SubjectState } from './domain/subject-state.js';
 
@@ -64,24 +65,25 @@ export interface NewCredential {
   readonly wrap: (row: CredentialRow) => WrappedCredential;
 }
 
-export interface Profile {
-  readonly phones?: readonly string[] | undefined;
-  readonly displayName?: string | undefined;
-  readonly locale?: string | undefined;
-}
-
-export type SubjectChange = 'created' | 'updated' | 'taken';
+export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found';
 
 /** Subjects and their credentials. */
 export abstract class SubjectStore {
   /** The same work whether there is such a subject or not, and whether it has a credential of this method or not. */
   abstract find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject>;
   /**
-   * Creates a subject or changes the fields that the profile names, in one transaction with the fact.
+   * Creates a subject or changes its profile, in one transaction with the fact, which names the fields that differ; where
+   * none does, nothing is written. `mustExist`: no subject is created, see `not_found`.
    * `taken`: one of the numbers belongs to another subject of the tenant; then nothing is changed.
    * A repeated `commandId` changes nothing more and makes no second fact.
    */
-  abstract change(commandId: string, tenant: string, subject: string, profile: Profile): Promise<SubjectChange>;
+  abstract change(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    change: ProfileChange,
+    mustExist?: boolean,
+  ): Promise<SubjectChange>;
   /** What is enrolled of this kind; undefined: no such subject. */
   abstract enrolled(commandId: string, tenant: string, subject: string, kind: Method): Promise<Enrolled | undefined>;
   /**

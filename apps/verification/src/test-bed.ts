@@ -182,8 +182,15 @@ export class TestBed {
   readonly changePin = async (pin: unknown, newPin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
     this.verify.execute(await this.command(pin, more, newPin));
 
-  readonly change = async (subject: string, profile: Record<string, unknown>): Promise<CommandAnswered> =>
-    this.manage.change(message(SubjectChangeRequested, await this.#sealed(SubjectChangeRequested, subject, profile)));
+  readonly change = async (
+    subject: string,
+    profile: Record<string, unknown>,
+    mustExist = false,
+  ): Promise<CommandAnswered> => {
+    const command = { commandId: randomUUID(), tenant: 'acme', subject, mustExist };
+    const sealed = await this.sealer.seal(profile, bindingOf(SubjectChangeRequested, command));
+    return this.manage.change(message(SubjectChangeRequested, { ...command, sealed }));
+  };
 
   readonly enrol = async (subject: string, pin: unknown, forceChange?: boolean): Promise<CommandAnswered> =>
     this.manage.enrol(

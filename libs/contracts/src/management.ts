@@ -1,4 +1,4 @@
-import { IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
@@ -6,14 +6,26 @@ import { type Violation } from './verification.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
-/** Creates a tenant or changes its name and policy. `policy` is raw: the directory validates it as a whole. */
+/**
+ * How new values go with those that are there. `set`: each field that is sent takes the place of the one that was there, and
+ * what is not sent stays. `merge`: a merge patch (RFC 7396) at every depth, in which null clears.
+ */
+export const CHANGE_MODES = ['set', 'merge'] as const;
+export type ChangeMode = (typeof CHANGE_MODES)[number];
+
+/**
+ * Creates a tenant (mode `set`) or changes its name and policy. `policy` is raw: the directory validates it as a whole.
+ */
 export class TenantChangeRequested extends Message {
   static readonly type = 'tenant.change-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
-  @IsString() @Length(1, 200) name!: string;
-  @IsOptional() @IsObject() policy?: Record<string, unknown>;
+  @IsIn(CHANGE_MODES) mode!: ChangeMode;
+  /** Present in mode `set`. */
+  @IsOptional() @IsString() @Length(1, 200) name?: string;
+  /** `null` in mode `merge`: nothing of its own is left. */
+  @IsOptional() @IsObject() policy?: Record<string, unknown> | null;
   get partitionKey(): string {
     return this.tenant;
   }
@@ -50,14 +62,16 @@ export class AgentRotateRequested extends Message {
   }
 }
 
-/** Replaces the policy of an agent. */
-export class AgentPolicyChangeRequested extends Message {
-  static readonly type = 'agent.policy-change-requested.v1';
+/** Changes the name and the policy of an agent; `mode` and `policy` as in {@link TenantChangeRequested}. */
+export class AgentChangeRequested extends Message {
+  static readonly type = 'agent.change-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
   @IsName() agent!: string;
-  @IsObject() policy!: Record<string, unknown>;
+  @IsIn(CHANGE_MODES) mode!: ChangeMode;
+  @IsOptional() @IsString() @Length(1, 200) name?: string;
+  @IsOptional() @IsObject() policy?: Record<string, unknown> | null;
   get partitionKey(): string {
     return this.tenant;
   }
@@ -73,10 +87,15 @@ abstract class SubjectCommand extends Message {
   }
 }
 
-/** Creates a subject or changes it. `sealed` is a compact JWE of `{phones?, displayName?, locale?}`. */
+/**
+ * Creates a subject or changes it. `sealed` is a compact JWE of `{phones?, displayName?, locale?}`: an absent field stays as
+ * it is, `null` clears one.
+ */
 export class SubjectChangeRequested extends SubjectCommand {
   static readonly type = 'subject.change-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
+  /** True: a subject that does not exist is not found, and not created. */
+  @IsBoolean() mustExist!: boolean;
   @Length(1, 16_384) sealed!: string;
 }
 

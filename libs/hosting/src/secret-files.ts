@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
+import { withoutByteOrderMark } from '@countersign/service';
 import { makeFolder } from './data-folder.js';
 
 /** Every secret that an installation needs, by the name of its setting. */
@@ -40,7 +41,7 @@ export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<S
       writeFileSync(path, make(), { mode, flag: 'wx' });
       made.push(name);
     }
-    values[name] = readFileSync(path, 'utf8').trim();
+    values[name] = withoutByteOrderMark(readFileSync(path, 'utf8')).trim();
   };
   const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) =>
     existsSync(join(folder, name)),

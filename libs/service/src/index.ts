@@ -11,3 +11,4 @@ export * from './fair-queue.js';
 export * from './shared-places.js';
 export * from './fair-gate.js';
 export * from './storable-json.js';
+export * from './byte-order-mark.js';

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { getMetadataStorage, validateSync } from 'class-validator';
 import { Secret } from '@countersign/sealing';
+import { withoutByteOrderMark } from './byte-order-mark.js';
 import { ServiceError } from './errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -52,7 +53,7 @@ function readVariable(env: Environment, name: string): string | undefined {
   const file = env[`${name}_FILE`];
   if (file === undefined || file === '') return undefined;
   try {
-    return readFileSync(file, 'utf8').trimEnd();
+    return withoutByteOrderMark(readFileSync(file, 'utf8')).trimEnd();
   } catch {
     throw new Error(`the file named by ${name}_FILE cannot be read`);
   }

@@ -107,7 +107,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
       tenant,
       commandId,
       ...(fact.agent === undefined ? {} : { agent: fact.agent }),
-      ...(fact.detail === undefined ? {} : { detail: fact.detail }),
+      detail: fact.detail,
     });
     await this.#outbox.add(tx, [encodeMessage(recorded.factId, recorded, traceHeaders())]);
   }

@@ -3,7 +3,7 @@ import { type Sql } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { OWN_KEY_ID, profileContext, subjectKeyContext } from '@countersign/stored-secrets';
-import { type Profile } from '../ports.js';
+import { type Profile } from '../domain/profile.js';
 
 /** A profile as its rows hold it; without a key of its own it was written by a release that had none. */
 export interface StoredProfile {

@@ -1,13 +1,13 @@
 import { type KeyedHash } from '@countersign/sealing';
 import { METHODS, type Method } from '@countersign/contracts';
 import { attemptsAt, LOWEST_CAP, NEW_COUNTER, resetForNewCredential, type AttemptCounter } from '../domain/attempts.js';
+import { changeProfile, type Profile, type ProfileChange } from '../domain/profile.js';
 import { shownFailures, type GuessCounter, type SubjectState } from '../domain/subject-state.js';
 import {
   SubjectStore,
   type Enrolled,
   type FoundSubject,
   type NewCredential,
-  type Profile,
   type StoredCredential,
   type SubjectChange,
 } from '../ports.js';
@@ -50,17 +50,24 @@ export class MemorySubjectStore extends SubjectStore {
     });
   }
 
-  override change(commandId: string, tenant: string, subject: string, change: Profile): Promise<SubjectChange> {
+  override change(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    change: ProfileChange,
+    mustExist = false,
+  ): Promise<SubjectChange> {
+    const before = this.#subjects.get(`${tenant}/${subject}`);
+    if (!before && mustExist) return Promise.resolve('not_found');
     if (this.#seen.has(commandId)) return Promise.resolve('updated');
     const keys = (change.phones ?? []).map((phone) => `${tenant}/${this.hash.hash('phone', tenant, phone)}`);
     if (keys.some((key) => (this.#phones.get(key) ?? subject) !== subject)) return Promise.resolve('taken');
     this.#seen.add(commandId);
     if (change.phones) for (const [key, owner] of this.#phones) if (owner === subject) this.#phones.delete(key);
     for (const key of keys) this.#phones.set(key, subject);
-    const before = this.#subjects.get(`${tenant}/${subject}`);
     this.#subjects.set(`${tenant}/${subject}`, {
       credentials: before?.credentials ?? {},
-      profile: { ...before?.profile, ...change },
+      profile: changeProfile(before?.profile ?? {}, change).profile,
     });
     return Promise.resolve(before ? 'updated' : 'created');
   }

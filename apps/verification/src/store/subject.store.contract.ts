@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type ProfileChange } from '../domain/profile.js';
 import {
   type Attempt,
   type AttemptStore,
@@ -82,6 +83,35 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550125'), 'pin')).id).toBeUndefined();
     expect(await change('alice', ['+12025550123'])).toBe('updated');
     expect(await change('bob', ['+12025550124'])).toBe('created');
+  });
+
+  it('keeps the fields of a profile that a change leaves out, and clears those that it sets to null', async () => {
+    const tenant = await create(['+12025550123']);
+    const change = (fields: ProfileChange) => bed.store.change(randomUUID(), tenant, 'alice', fields, true);
+    const known = async () => {
+      const { displayName, locale } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const found = await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin');
+      return { displayName, locale, phones: found?.phones };
+    };
+    expect(await change({ locale: 'en-US' })).toBe('updated');
+    expect(await known()).toEqual({ displayName: 'Alice', locale: 'en-US', phones: ['+12025550123'] });
+    expect(await change({ phones: ['+12025550124'] })).toBe('updated');
+    expect(await known()).toEqual({ displayName: 'Alice', locale: 'en-US', phones: ['+12025550124'] });
+    expect(await change({ displayName: null, phones: [] })).toBe('updated');
+    expect(await known()).toEqual({ displayName: undefined, locale: 'en-US', phones: [] });
+    expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550124'), 'pin')).id).toBeUndefined();
+  });
+
+  it('changes a subject that must exist, and creates none', async () => {
+    const tenant = await create();
+    const commandId = randomUUID();
+    const change = () => bed.store.change(commandId, tenant, 'bob', { displayName: 'Bob' }, true);
+    expect(await change()).toBe('not_found');
+    expect(await change()).toBe('not_found');
+    expect(await bed.store.state(tenant, 'bob', POLICY.windowSeconds)).toBeUndefined();
+    expect(await bed.store.change(randomUUID(), tenant, 'bob', {})).toBe('created');
+    expect(await change()).toBe('updated');
+    expect((await bed.store.find(tenant, 'id', 'bob', 'pin')).displayName).toBe('Bob');
   });
 
   it('gives each credential the next version, and what it was stored with', async () => {

@@ -6,6 +6,7 @@ import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { guardRow } from '../domain/attempts.js';
 import { attemptOf, POLICY } from './attempt.store.contract.js';
 import { ageGuards } from './guard.aging.js';
+import { type ProfileChange } from '../domain/profile.js';
 import { PostgresAttemptStore } from './attempt.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from './subject.store.contract.js';
@@ -57,6 +58,33 @@ describe('the PostgreSQL subject store', () => {
       ['credential.changed', { credential: 'pin', version: 2, by: 'caller' }],
       ['credential.enrolled', { credential: 'knowledge', version: 1, by: 'administrator' }],
     ]);
+  });
+
+  it('names in each event the fields of a subject that changed, and makes none when nothing changed', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const change = (fields: ProfileChange) => store.change(randomUUID(), tenant, 'alice', fields);
+    await change({ phones: ['+12025550123'], displayName: 'Alice', locale: 'en-US' });
+    await change({ phones: ['+12025550124'] });
+    await change({ phones: ['+12025550124'], displayName: 'Alice', locale: 'fr-FR' });
+    await change({});
+    await change({ displayName: 'Alice' });
+    await change({ phones: [], displayName: null });
+    const rows = await database.query<{ payload: string }>(
+      'SELECT payload FROM verification.outbox WHERE key LIKE $1 ORDER BY seq',
+      [`${tenant}:%`],
+    );
+    const facts = rows.map(({ payload }) => JSON.parse(payload) as { kind: string; detail: { fields: string } });
+    expect(facts.map(({ kind, detail }) => [kind, detail.fields])).toEqual([
+      ['subject.changed', 'phones displayName locale'],
+      ['subject.changed', 'phones'],
+      ['subject.changed', 'locale'],
+      ['subject.changed', 'phones displayName'],
+    ]);
+    const [row] = await database.query<{ version: number }>(
+      'SELECT version FROM verification.subjects WHERE tenant = $1',
+      [tenant],
+    );
+    expect(row?.version).toBe(4);
   });
 
   it('shows the counters and locks of each credential apart, and only those of locks that hold', async () => {

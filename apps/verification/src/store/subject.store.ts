@@ -6,15 +6,9 @@ import { sameText, type KeyedHash, type Keyring } from '@countersign/sealing';
 import { ServiceError, SteadyClock } from '@countersign/service';
 import { phoneTag } from '@countersign/stored-secrets';
 import { guardRow } from '../domain/attempts.js';
+import { changeProfile, type Profile, type ProfileChange } from '../domain/profile.js';
 import { type SubjectState } from '../domain/subject-state.js';
-import {
-  SubjectStore,
-  type Enrolled,
-  type FoundSubject,
-  type NewCredential,
-  type Profile,
-  type SubjectChange,
-} from '../ports.js';
+import { SubjectStore, type Enrolled, type FoundSubject, type NewCredential, type SubjectChange } from '../ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.js';
 import { RESET_FOR_NEW_CREDENTIAL } from './guard.sql.js';
@@ -114,20 +108,28 @@ export class PostgresSubjectStore extends SubjectStore {
     return references.map((_, at) => found.get(at + 1));
   }
 
-  override async change(commandId: string, tenant: string, subject: string, change: Profile): Promise<SubjectChange> {
+  override async change(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    change: ProfileChange,
+    mustExist = false,
+  ): Promise<SubjectChange> {
     try {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
-        if (!(await this.#inbox.first(tx, INBOX, commandId))) return 'updated';
         // A subject that does not exist yet has no row to lock.
         await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`subject:${tenant}:${subject}`]);
         const before = await this.#lock(tx, tenant, subject);
+        if (!before && mustExist) return 'not_found';
+        if (!(await this.#inbox.first(tx, INBOX, commandId))) return 'updated';
+        const { profile, changed } = changeProfile(before?.profile ?? {}, change);
+        // Numbers that are sent are written even if they are the same: their rows may be those of somebody who altered them.
+        if (before && changed.length === 0 && change.phones === undefined) return 'updated';
         const { version } = await this.#nextVersion(tx, tenant, subject, 'profile');
-        const profile = { ...before?.profile, ...change };
         await this.#profiles.write(tx, tenant, subject, version, profile, before?.ownKey);
         await this.#writePhones(tx, tenant, subject, version, before?.version, change.phones);
-        await this.#record(tx, tenant, subject, 'subject.changed', commandId, {
-          fields: Object.keys(change).join(' '),
-        });
+        if (before && changed.length === 0) return 'updated';
+        await this.#record(tx, tenant, subject, 'subject.changed', commandId, { fields: changed.join(' ') });
         return before ? 'updated' : 'created';
       });
       this.wakeRelay();

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { IsInt, IsString } from 'class-validator';
+import { loadSettings } from './settings.js';
+
+class Settings {
+  @IsString() NAME!: string;
+  @IsInt() PORT: number = 1;
+}
+
+describe('a setting', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'countersign-settings-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const written = (content: string): string => {
+    const file = join(folder, 'value');
+    writeFileSync(file, content);
+    return file;
+  };
+
+  it('is read from a file that an editor began with a byte order mark, and without the line end', () => {
+    const settings = loadSettings(Settings, { NAME_FILE: written('\ufeffAda\r\n'), PORT_FILE: '' });
+    expect(settings.NAME).toBe('Ada');
+  });
+
+  it('is read as a number from such a file too', () => {
+    expect(loadSettings(Settings, { NAME: 'Ada', PORT_FILE: written('\ufeff3000\n') }).PORT).toBe(3000);
+  });
+
+  it('is taken from the environment before a file', () => {
+    expect(loadSettings(Settings, { NAME: 'Ada', NAME_FILE: written('Bob') }).NAME).toBe('Ada');
+  });
+
+  it('that is missing or wrong stops the start with its name and never its value', () => {
+    expect(() => loadSettings(Settings, { PORT: 'many-83729164' })).toThrow(/NAME must be a string/);
+    expect(() => loadSettings(Settings, { NAME_FILE: join(folder, 'nothing') })).toThrow(/NAME_FILE cannot be read/);
+    try {
+      loadSettings(Settings, { NAME: 'Ada', PORT: 'many-83729164' });
+    } catch (error) {
+      expect(String(error)).not.toContain('83729164');
+    }
+    expect.assertions(3);
+  });
+});
