@@ -10,7 +10,7 @@ module.exports = {
       'Every module is used by somebody.',
       {
         orphan: true,
-        pathNot: [spec, '/main\\.ts$', '^test/', '^bench/', 'migrations/', '/test-bed\\.ts$', '^libs/contracts/'],
+        pathNot: [spec, '/main\\.ts$', '^test/', '^bench/', 'migrations/', '[/-]test-bed\\.ts$', '^libs/contracts/'],
       },
       {},
     ),
@@ -29,20 +29,23 @@ module.exports = {
     rule(
       'ports-name-domain-types',
       'A port names domain and contract types and nothing else.',
-      { path: '^apps/([^/]+)/src/ports\\.ts$' },
+      { path: '^apps/([^/]+)/src/[a-z.]*ports\\.ts$' },
       { pathNot: ['^apps/$1/src/domain/', '^libs/contracts/'] },
     ),
     rule(
       'use-cases-know-ports',
       'Only start.ts, modules and specs know stores.',
-      { path: '^apps/([^/]+)/src/[^/]+\\.ts$', pathNot: [spec, '/start\\.ts$', '\\.module\\.ts$', '/test-bed\\.ts$'] },
+      {
+        path: '^apps/([^/]+)/src/[^/]+\\.ts$',
+        pathNot: [spec, '/start\\.ts$', '\\.module\\.ts$', '[/-]test-bed\\.ts$'],
+      },
       { path: '^apps/[^/]+/src/store/' },
     ),
     rule(
       'stores-stay-below',
       'A store knows ports and decisions, never use cases or the bus.',
       { path: '^apps/([^/]+)/src/store/', pathNot: spec },
-      { path: ['^libs/messaging/', '^apps/[^/]+/src/[^/]+\\.ts$'], pathNot: '^apps/$1/src/ports\\.ts$' },
+      { path: ['^libs/messaging/', '^apps/[^/]+/src/[^/]+\\.ts$'], pathNot: '^apps/$1/src/[a-z.]*ports\\.ts$' },
     ),
     rule(
       'apps-meet-on-the-bus',

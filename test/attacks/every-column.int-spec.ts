@@ -69,11 +69,6 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
     boundBy: 'the tag of the verification (verification-records.store.int-spec.ts)',
   },
   {
-    table: 'calls',
-    columns: 'tenant call_id agent level subject_id verification_id verified_at expires_at tag',
-    boundBy: 'the tag of the call (calls-and-receipts.int-spec.ts)',
-  },
-  {
     table: 'commands',
     columns: 'command_id fingerprint attempt_id received_at repeat_until',
     boundBy: 'never changed for one attempt, by trigger (edited-ledger.int-spec.ts)',

@@ -26,7 +26,7 @@ const IDEMPOTENCY_KEY: Json = {
   in: 'header',
   required: false,
   description:
-    'The same key of the same agent gets the same answer for a day and costs no further attempt; 409 while the first is under way, 422 with another payload.',
+    'The same key of the same agent gets the same answer for a day and costs no further attempt; 409 while the first is under way, and for a success that holds no more (verification-ended); 422 with another payload.',
   schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
 };
 
@@ -182,7 +182,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       body: 'PinChangeBody',
       headers: [IDEMPOTENCY_KEY],
       answers: { 200: 'Verification' },
-      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'quota-exceeded'],
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'verification-ended', 'quota-exceeded'],
     },
   },
   [`${SUBJECT}/knowledge`]: {
@@ -213,13 +213,14 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       body: 'VerificationBody',
       headers: [IDEMPOTENCY_KEY],
       answers: { 200: 'Verification' },
-      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'quota-exceeded'],
+      problems: ['forbidden', 'idempotency-mismatch', 'idempotency-in-flight', 'verification-ended', 'quota-exceeded'],
     },
   },
   '/v1/calls/{callId}/verification': {
     get: {
       id: 'getCallVerification',
-      summary: 'What the record says of a call; an unknown one is not verified',
+      summary:
+        'What the record says of a call for this agent: its own verification, else that of an agent that its policy trusts; an unknown call is not verified',
       tag: 'verifications',
       answers: { 200: 'CallVerification' },
       problems: ['forbidden', 'unavailable'],
@@ -228,7 +229,8 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   '/v1/receipts/introspect': {
     post: {
       id: 'introspectReceipt',
-      summary: 'Whether a receipt is good for this tenant, in the manner of RFC 7662; consume spends it',
+      summary:
+        'Whether a receipt of this agent, or of one that its policy trusts, is good, in the manner of RFC 7662; consume spends it',
       tag: 'receipts',
       body: 'IntrospectionBody',
       answers: { 200: 'Introspection' },

@@ -86,6 +86,24 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     description:
       'Limits, texts and transfer destinations. What is left out is inherited: instance, then tenant, then agent. ' +
       'It is checked as a whole; what breaks a rule is named in the violations.',
+    properties: {
+      verifiedSeconds: { type: 'integer', minimum: 1, maximum: 86_400, default: 900 },
+      endVerificationOnChange: {
+        type: 'boolean',
+        default: true,
+        description:
+          'A changed, replaced or removed credential ends the verification of running calls and their receipts.',
+      },
+      trustsCallsOf: {
+        type: 'array',
+        maxItems: 64,
+        uniqueItems: true,
+        items: name,
+        default: [],
+        description:
+          'Agents of the same tenant whose verification of a call this agent accepts, under its own levels and verifiedSeconds.',
+      },
+    },
   },
   TenantBody: object(['name'], { name: text, policy }),
   NameAndPolicyPatchBody: object([], {

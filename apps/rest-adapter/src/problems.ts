@@ -52,6 +52,13 @@ export const PROBLEMS = {
     title: 'Request in flight',
     detail: 'A request with this Idempotency-Key is still being worked on. Send it again in a few seconds.',
   },
+  'verification-ended': {
+    status: 409,
+    title: 'Verification ended',
+    detail:
+      'The verification that this Idempotency-Key began holds no more: its time is over, or its credential, its subject or ' +
+      'its call has changed. Verify the caller again with a new key.',
+  },
   'too-large': {
     status: 413,
     title: 'Body too large',

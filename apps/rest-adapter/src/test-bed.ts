@@ -281,6 +281,8 @@ const policy: Policy = {
   },
   transfers: {},
   verifiedSeconds: 900,
+  endVerificationOnChange: true,
+  trustsCallsOf: [],
   greetByName: true,
   tellAttemptsLeft: false,
   discloseUnknownCaller: false,

@@ -1,4 +1,4 @@
-import { type VerificationDecided } from '@countersign/contracts';
+import { type Conflict, type VerificationDecided } from '@countersign/contracts';
 import { Problem } from './problems.js';
 
 /** What the asker learns: a refused guess tells nothing about the subject. */
@@ -36,10 +36,12 @@ function shown(outcome: VerificationDecided['outcome']): VerificationDecided['ou
 }
 
 /** What is answered where the same key came before. */
-export function conflictProblem(conflict: 'mismatch' | 'in_flight'): Problem {
+export function conflictProblem(conflict: Conflict): Problem {
   switch (conflict) {
     case 'mismatch':
       return new Problem('idempotency-mismatch');
+    case 'ended':
+      return new Problem('verification-ended');
     case 'in_flight':
       return new Problem('idempotency-in-flight');
   }

@@ -145,6 +145,7 @@ describe('POST /v1/verifications', () => {
   it.each([
     ['mismatch', 422, 'idempotency-mismatch'],
     ['in_flight', 409, 'idempotency-in-flight'],
+    ['ended', 409, 'verification-ended'],
   ] as const)('answers the conflict %s with %i', async (conflict, status, type) => {
     bed.decide = () => ({ outcome: 'unavailable', conflict });
     const answered = await guess({}, { 'idempotency-key': 'order-9' });

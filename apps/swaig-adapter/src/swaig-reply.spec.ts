@@ -161,7 +161,7 @@ describe('a refusal', () => {
 
   it('for want of an answer acts on nothing, and so does every conflict, whatever else it says', () => {
     expect(reply('unavailable')).toEqual({ response: TEXTS.unavailable });
-    for (const conflict of ['mismatch', 'in_flight'] as const) {
+    for (const conflict of ['mismatch', 'ended', 'in_flight'] as const) {
       expect(reply('verified', { ...SUCCESS, conflict })).toEqual({ response: TEXTS.unavailable });
     }
   });

@@ -18,6 +18,8 @@ export function examplePolicy(changes: Partial<Policy> = {}): Policy {
     transfers: { support: 'sip:support@example.com', billing: '+12025550100' },
     escalation: 'support',
     verifiedSeconds: 900,
+    endVerificationOnChange: true,
+    trustsCallsOf: [],
     greetByName: true,
     tellAttemptsLeft: false,
     discloseUnknownCaller: false,

@@ -1,21 +1,21 @@
 import { Migration } from '@countersign/persistence';
 
-/** States of calls, receipts that were spent, and a key for each subject. */
+/** Successes of calls, receipts that were spent, and a key for each subject. */
 export class CallsAndReceipts1764000500001 extends Migration {
   override readonly statements = [
-    `CREATE TABLE verification.calls (
-      tenant text NOT NULL,
-      call_id text NOT NULL,
-      agent text NOT NULL,
-      level text NOT NULL CHECK (level IN ('identified', 'verified')),
-      subject_id text NOT NULL,
-      verification_id uuid NOT NULL,
-      verified_at timestamptz NOT NULL,
-      expires_at timestamptz NOT NULL,
-      PRIMARY KEY (tenant, call_id)
-    )`,
-    `CREATE INDEX calls_of_subject ON verification.calls (tenant, subject_id)`,
-    `CREATE INDEX calls_expire ON verification.calls (expires_at)`,
+    // What is kept of a success: it decides about calls, receipts and repeated answers alike. Empty for every other attempt.
+    `ALTER TABLE verification.attempts
+      ADD COLUMN call_id text,
+      ADD COLUMN method text CHECK (method IN ('pin', 'knowledge')),
+      ADD COLUMN level text CHECK (level IN ('identified', 'verified')),
+      ADD COLUMN incarnation uuid,
+      ADD COLUMN credential_version integer,
+      ADD COLUMN expires_at timestamptz,
+      ADD COLUMN success_tag text`,
+    // No column that a verdict changes: its update must not touch an index.
+    `CREATE INDEX attempts_of_call ON verification.attempts (tenant, agent, call_id) WHERE call_id IS NOT NULL`,
+    // An id may be used again after an erasure, and versions of credentials begin anew: this never comes back.
+    `ALTER TABLE verification.subjects ADD COLUMN incarnation uuid NOT NULL DEFAULT gen_random_uuid()`,
     `CREATE TABLE verification.receipts_consumed (
       tenant text NOT NULL,
       jti uuid NOT NULL,

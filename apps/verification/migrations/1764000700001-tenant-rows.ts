@@ -9,7 +9,6 @@ export class VerificationTenantRows1764000700001 extends Migration {
     'credentials',
     'guards',
     'attempts',
-    'calls',
     'receipts_consumed',
   ]);
 }

@@ -1,10 +1,9 @@
 import { Migration } from '@countersign/persistence';
 
-/** What proves that a stored reply, or the state of a call, is the one that the service wrote. */
+/** What proves that a stored reply is the one that the service wrote. */
 export class ReplyTags1764000900002 extends Migration {
   override readonly statements = [
     // Replies of before have none and are not given again: who could write a reply could have written those.
     'ALTER TABLE verification.commands ADD COLUMN reply_tag text',
-    'ALTER TABLE verification.calls ADD COLUMN tag text',
   ];
 }

@@ -56,7 +56,12 @@ export class ChangeOwnPin {
     if (id === undefined || credential === undefined) return undone(reply);
     const request = requestOf(command, newPin, id);
     // The rules were applied to it with this version in force; another version is not replaced.
-    const result = await this.enrolPin.execute({ ...request, replaces: credential.version, checked: true });
+    const result = await this.enrolPin.execute({
+      ...request,
+      replaces: credential.version,
+      checked: true,
+      keeps: reply.verificationId,
+    });
     if (typeof result === 'object') return message(VerificationDecided, { ...reply, ...refused(result.rule) });
     switch (result) {
       case 'created':

@@ -10,16 +10,15 @@ import {
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type ChangeOwnPin } from './change-own-pin.js';
-import { type CallState } from './domain/call-state.js';
 import { knowledgeLevel } from './domain/knowledge.js';
 import { PIN_PATTERN } from './domain/pin-rules.js';
 import { isAskable, type OpenCommand, type OpenedCommand } from './open-command.js';
 import { answersTo } from './read-answers.js';
 import { type SprayWatch } from './spray-watch.js';
+import { type Successes } from './successes.js';
 import {
   type AttemptPolicies,
   type AttemptStore,
-  type CallPolicies,
   type KnowledgePolicies,
   type PinVault,
   type SubjectStore,
@@ -56,7 +55,7 @@ export class DecideAttempt {
     private readonly vault: PinVault,
     private readonly openCommand: OpenCommand,
     private readonly policies: AttemptPolicies,
-    private readonly calls: CallPolicies,
+    private readonly successes: Successes,
     private readonly knowledge: KnowledgePolicies,
     private readonly changeOwnPin: ChangeOwnPin,
     /** Told of wrong PINs; without one nobody looks for sprays. */
@@ -88,6 +87,7 @@ export class DecideAttempt {
           agent: command.agent,
           guardKey: subject.guardKey,
           subject: subject.id,
+          callId: command.callId,
           caller: callerOf(command),
           cap: subject.cap,
           method: command.method,
@@ -96,6 +96,9 @@ export class DecideAttempt {
       );
       switch (result.kind) {
         case 'answered':
+          if (!(await this.successes.canRepeat(command, result.reply))) {
+            return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'ended' });
+          }
           return named(await this.changeOwnPin.repeat(command, opened, result.reply), subject);
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
@@ -173,15 +176,14 @@ export class DecideAttempt {
   ): Promise<VerificationDecided> {
     const { command, opened, subject, attempt } = counted;
     const verified = outcome === 'verified';
-    const call =
-      verified && subject.id !== undefined ? this.#callState(command, subject.id, attempt, level) : undefined;
+    const success = verified ? this.successes.recorded(command, subject, attempt, level) : undefined;
     const reply = message(VerificationDecided, {
       commandId: command.commandId,
       outcome,
       level,
       verificationId: attempt.attemptId,
       ...(verified && subject.id !== undefined ? { subjectId: subject.id } : {}),
-      ...(call ? { verifiedAt: call.verifiedAt, expiresAt: call.expiresAt } : {}),
+      ...(success ? { verifiedAt: success.verifiedAt, expiresAt: success.expiresAt } : {}),
       ...(verified && subject.mustChange === true ? { mustChangePin: true } : {}),
       ...(outcome === 'rejected' ? { attemptsLeft: attempt.remaining } : {}),
       ...(outcome === 'rejected' && subject.id === undefined && this.#discloses(command)
@@ -200,7 +202,7 @@ export class DecideAttempt {
     facts.push(...(this.watch?.facts(command.commandId, attempt.spentAt) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
-    const { tenant, callId } = command;
+    const { tenant } = command;
     const { fingerprint } = opened;
     const closed = await this.attempts.close({
       tenant,
@@ -211,7 +213,7 @@ export class DecideAttempt {
       reply,
       facts,
       ...(verified ? { compared: subject.credential } : {}),
-      ...(call && callId !== undefined ? { call: { callId, ...call } } : {}),
+      success,
     });
     // Not rejected: the new PIN may be the same one, and a right PIN is never called wrong.
     if (closed === 'outdated') return this.#close(counted, 'unavailable');
@@ -220,20 +222,6 @@ export class DecideAttempt {
 
   #discloses({ tenant, agent }: VerificationAdmitted): boolean {
     return this.policies.discloseUnknown(tenant, agent);
-  }
-
-  /** From the time of the try on: that is the database's, and the same whenever it is asked for. */
-  #callState(command: VerificationAdmitted, subject: string, attempt: SpentAttempt, level: Level): CallState {
-    const { tenant, agent } = command;
-    const until = Date.parse(attempt.spentAt) + this.calls.verifiedSeconds(tenant, agent) * 1000;
-    return {
-      agent,
-      level: level === 'verified' ? level : 'identified',
-      subject,
-      verificationId: attempt.attemptId,
-      verifiedAt: attempt.spentAt,
-      expiresAt: new Date(until).toISOString(),
-    };
   }
 }
 

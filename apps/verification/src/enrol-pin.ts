@@ -15,6 +15,8 @@ export interface PinRequest {
   readonly replaces?: number;
   /** {@link EnrolPin.ruleAgainst} found nothing with the version in force that it replaces. */
   readonly checked?: true;
+  /** The verification in which the caller has shown to know it. */
+  readonly keeps?: string | undefined;
 }
 
 /** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
@@ -57,7 +59,7 @@ export class EnrolPin {
   }
 
   async #enrol(request: PinRequest): Promise<PinEnrolment> {
-    const { commandId, tenant, subject, pin, mustChange, by, replaces } = request;
+    const { commandId, tenant, subject, pin, mustChange, by, replaces, keeps } = request;
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
@@ -70,6 +72,7 @@ export class EnrolPin {
       mustChange,
       cap: capOf(pin.length),
       by,
+      keeps,
       wrap: await this.vault.prepare(pin, tenant, enrolled.inForce, same),
     });
   }

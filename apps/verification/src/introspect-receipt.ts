@@ -8,17 +8,22 @@ import {
 } from '@countersign/contracts';
 import { type ReceiptClaims, type ReceiptKeys } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { type PresentedReceipt, type ReceiptStore, type Seals } from './ports.js';
+import { type CallPolicies, type ReceiptStore, type VerificationRecords } from './call.ports.js';
+import { stateFor } from './domain/call-state.js';
+import { type Seals } from './ports.js';
 
 /**
- * Says whether a receipt is good for who asks, and spends it when asked to. Why one is not good is never told: expired,
- * spent, forged and another tenant's are alike.
+ * Says whether a receipt is good for the agent that presents it, and spends it when asked to. The verification that it
+ * states must still hold for that agent. Why one is not good is never said: expired, spent, forged, another tenant's or
+ * another agent's look the same.
  */
 export class IntrospectReceipt {
   constructor(
     private readonly keys: ReceiptKeys,
     private readonly seals: Seals,
     private readonly receipts: ReceiptStore,
+    private readonly records: VerificationRecords,
+    private readonly policies: CallPolicies,
     private readonly issuer: string,
   ) {}
 
@@ -29,11 +34,25 @@ export class IntrospectReceipt {
     const refused = message(ReceiptIntrospected, { commandId, active: false });
     if (claims === undefined || claims.iss !== this.issuer || claims.aud !== tenant) return refused;
     if (callId !== undefined && claims.call_id !== callId) return refused;
-    const receipt = { tenant, subject: claims.sub, jti: claims.jti, issuedAt: claims.iat, expiresAt: claims.exp };
+    const held = await this.#held(query, claims);
+    if (held === undefined) return refused;
+    const receipt = { tenant, jti: claims.jti, expiresAt: claims.exp };
     const good = query.consume
-      ? await this.receipts.consume(commandId, receipt, consumed(query, receipt, claims))
-      : await this.receipts.isGood(receipt);
-    return good ? message(ReceiptIntrospected, { commandId, active: true, claims: { ...claims } }) : refused;
+      ? await this.receipts.consume(commandId, receipt, consumed(query, claims))
+      : !(await this.receipts.isSpent(receipt));
+    return good ? message(ReceiptIntrospected, { commandId, active: true, claims: { ...claims, ...held } }) : refused;
+  }
+
+  /** Level and end as they are for the agent that presents the receipt; undefined: it is not good for that agent. */
+  async #held(
+    { tenant, agent }: ReceiptIntrospectionRequested,
+    claims: ReceiptClaims,
+  ): Promise<Pick<ReceiptClaims, 'level' | 'exp'> | undefined> {
+    const policy = this.policies.of(tenant, agent);
+    const record = policy && (await this.records.find(tenant, claims.jti, agent));
+    if (policy === undefined || record === undefined || claims.exp * 1000 <= record.readAt) return undefined;
+    const state = stateFor({ agent, policy }, record, this.policies.of(tenant, record.agent));
+    return state && { level: state.level, exp: Math.min(claims.exp, Math.floor(Date.parse(state.expiresAt) / 1000)) };
   }
 
   async #open(query: ReceiptIntrospectionRequested): Promise<ReceiptClaims | undefined> {
@@ -49,8 +68,7 @@ export class IntrospectReceipt {
 
 function consumed(
   query: ReceiptIntrospectionRequested,
-  { subject, jti }: PresentedReceipt,
-  { call_id: callId }: ReceiptClaims,
+  { sub: subject, jti, call_id: callId }: ReceiptClaims,
 ): FactRecorded {
   return message(FactRecorded, {
     factId: uuid(),

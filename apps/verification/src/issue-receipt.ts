@@ -49,12 +49,11 @@ export class IssueReceipt {
 
 function claimsOf(
   command: VerificationAdmitted,
-  { outcome, level, subjectId, verificationId, verifiedAt }: VerificationDecided,
+  { outcome, level, subjectId, verificationId, verifiedAt, expiresAt }: VerificationDecided,
   { issuer, seconds }: ReceiptTerms,
 ): ReceiptClaims | undefined {
-  if (outcome !== 'verified' || subjectId === undefined || verificationId === undefined || verifiedAt === undefined) {
-    return undefined;
-  }
+  if (outcome !== 'verified' || subjectId === undefined || verificationId === undefined) return undefined;
+  if (verifiedAt === undefined || expiresAt === undefined) return undefined;
   const iat = Math.floor(Date.parse(verifiedAt) / 1000);
   return {
     iss: issuer,
@@ -66,6 +65,7 @@ function claimsOf(
     method: command.method,
     jti: verificationId,
     iat,
-    exp: iat + seconds,
+    // Whole seconds, rounded down: a receipt must not outlive the verification that it states.
+    exp: Math.min(iat + seconds, Math.floor(Date.parse(expiresAt) / 1000)),
   };
 }

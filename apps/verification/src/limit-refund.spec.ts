@@ -48,7 +48,14 @@ describe('what a guess has spent of the limits', () => {
     expect(bed.attempts.facts).toHaveLength(0);
     expect([await refunded(decided, 1001), await refunded(decided, 999)]).toEqual([false, false]);
     const fingerprint = await bed.fingerprintOf(cutOff);
-    const counted = { ...cutOff, fingerprint, attemptId: 'a', guardKey: 'a'.repeat(64), subject: undefined };
+    const counted = {
+      ...cutOff,
+      fingerprint,
+      attemptId: 'a',
+      guardKey: 'a'.repeat(64),
+      subject: undefined,
+      callId: undefined,
+    };
     await bed.attempts.spend({ ...counted, caller: undefined, cap: 10 }, POLICY);
     expect([await refunded(cutOff, 999), await refunded(cutOff, 999)]).toEqual([false, false]);
     expect(bed.attempts.facts).toHaveLength(2);

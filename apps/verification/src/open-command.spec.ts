@@ -90,7 +90,14 @@ describe('somebody who can repeat a command with a seal of their own', () => {
     const { command, verify, attempts, fingerprintOf } = await TestBed.open();
     const victim = await command(PIN);
     const fingerprint = await fingerprintOf(victim);
-    const counted = { ...victim, fingerprint, attemptId: 'a', guardKey: 'a'.repeat(64), subject: undefined };
+    const counted = {
+      ...victim,
+      fingerprint,
+      attemptId: 'a',
+      guardKey: 'a'.repeat(64),
+      subject: undefined,
+      callId: undefined,
+    };
     await attempts.spend({ ...counted, caller: undefined, cap: 10 }, POLICY);
     expect(await verify.abandon(await command(OTHER, { commandId: victim.commandId }))).toBe(true);
     expect(await verify.abandon(altered(victim, { callId: 'another' }))).toBe(true);

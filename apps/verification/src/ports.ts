@@ -9,14 +9,13 @@ import {
   type VerificationDecided,
   type Violation,
 } from '@countersign/contracts';
-import { type CallState } from './domain/call-state.js';
+import { type RecordedSuccess } from './domain/call-state.js';
 import {
   type Answers,
   type CredentialRow,
   type StoredCredential,
   type WrappedCredential,
 } from './domain/credential.js';
-import { type PresentedReceipt } from './domain/presented-receipt.js';
 import { type ProfileChange } from './domain/profile.js';
 import { type SpentAttempt } from './domain/spent-attempt.js';
 import { type SubjectState } from './domain/subject-state.js';
@@ -24,6 +23,8 @@ import { type SubjectState } from './domain/subject-state.js';
 /** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
 export interface FoundSubject {
   readonly id: string | undefined;
+  /** Of this subject alone, for ever: one that is created later under the same id has another. */
+  readonly incarnation: string | undefined;
   /** Keyed hash of the reference; the key of the attempt counter, the same for every way to name a known subject. */
   readonly guardKey: string;
   readonly displayName: string | undefined;
@@ -62,6 +63,8 @@ export interface NewCredential {
   readonly cap: number;
   /** Who had it enrolled. */
   readonly by: 'administrator' | 'caller';
+  /** The verification of the caller who changes it: it stays good, while all others by this credential have ended. */
+  readonly keeps?: string | undefined;
   readonly wrap: (row: CredentialRow) => WrappedCredential;
 }
 
@@ -115,6 +118,7 @@ export interface Attempt {
   /** Each credential of a reference has a counter of its own, see `guardRow`. */
   readonly method: Method;
   readonly subject: string | undefined;
+  readonly callId: string | undefined;
   /** Keyed hash of who calls; undefined when nothing tells the caller from others. */
   readonly caller: string | undefined;
   /** Consecutive failures after which the credential is disabled. */
@@ -143,8 +147,8 @@ export interface Verdict {
   readonly facts: readonly FactRecorded[];
   /** Of a success: what the guess was compared with. */
   readonly compared?: CredentialRow | undefined;
-  /** Of a success in a call: what is kept as the state of that call. */
-  readonly call?: CallState & { readonly callId: string };
+  /** Of a success: what the ledger keeps of it. */
+  readonly success?: RecordedSuccess | undefined;
 }
 
 /** A try that was cut off before its verdict. */
@@ -167,7 +171,7 @@ export abstract class AttemptStore {
    */
   abstract spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult>;
   /**
-   * Writes verdict, stored reply, facts and the state of the call in one transaction. The first verdict of an attempt stands: later ones
+   * Writes verdict, stored reply and facts in one transaction. The first verdict of an attempt stands: later ones
    * change nothing and get the first one's reply.
    * `outdated`: what the guess was compared with is not in force any more. Nothing is written: the try needs another verdict.
    */
@@ -260,18 +264,6 @@ export abstract class KnowledgePolicies {
   abstract asked(tenant: string): readonly (readonly Question[])[];
 }
 
-/** What an agent's policy says of a verified call. */
-export abstract class CallPolicies {
-  /** How long a success holds in its call, in seconds; 0: no such agent in this tenant (any more). */
-  abstract verifiedSeconds(tenant: string, agent: string): number;
-}
-
-/** States of calls, as {@link AttemptStore.close} wrote them. */
-export abstract class CallStore {
-  /** The state while it holds; undefined also when its subject was erased since, or somebody else wrote it. */
-  abstract find(tenant: string, callId: string): Promise<CallState | undefined>;
-}
-
 /** Check values of keys that only adapters hold. */
 export abstract class KeyRecords {
   /** See `recordForeignKey`: whether the recorded key is among these, or there was none. @throws ServiceError retriable */
@@ -281,22 +273,12 @@ export abstract class KeyRecords {
 /** Forgets subjects. */
 export abstract class Erasures {
   /**
-   * Removes a subject with its numbers, credentials, key and states of calls, in one transaction with the fact. The
-   * attempt counter stays: nobody refills a budget by erasing. False: there is no such subject. The same command, delivered
+   * Removes a subject with its numbers, credentials and key, in one transaction with the fact. Its verifications and their
+   * receipts are over for ever, also where the id is created again. The attempt counter stays: nobody refills a budget by
+   * erasing. False: there is no such subject. The same command, delivered
    * again, is true again and makes no second fact.
    */
   abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
 }
 
-/** Receipts that were spent. */
-export abstract class ReceiptStore {
-  /** Whether its time is not over on the database's clock, it was not spent, and its subject was not erased since. */
-  abstract isGood(receipt: PresentedReceipt): Promise<boolean>;
-  /**
-   * Spends a receipt in one transaction with the fact: true for one command only, however many try at once, and for that
-   * command each time that it is delivered.
-   */
-  abstract consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean>;
-}
-
-export type { Answers, CredentialRow, PresentedReceipt, SpentAttempt, StoredCredential, Violation, WrappedCredential };
+export type { Answers, CredentialRow, SpentAttempt, StoredCredential, Violation, WrappedCredential };

@@ -1,125 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  bindingOf,
-  CallStateRequested,
-  message,
-  ReceiptIntrospectionRequested,
-  SubjectEraseRequested,
-  VerificationAdmitted,
-  VerificationRequested,
-  type VerificationDecided,
-} from '@countersign/contracts';
-import {
-  createReceiptKeys,
-  createReplyKey,
-  createSealingKeys,
-  KeyedHash,
-  Keyring,
-  openReply,
-  ReceiptKeys,
-  Sealer,
-  Secret,
-  Unsealer,
-} from '@countersign/sealing';
-import { ManualClock } from '@countersign/testing';
-import { ChangeOwnPin } from './change-own-pin.js';
-import { DecideAttempt } from './decide-attempt.js';
-import { EnrolPin } from './enrol-pin.js';
-import { EraseSubject } from './erase-subject.js';
-import { IntrospectReceipt } from './introspect-receipt.js';
-import { IssueReceipt } from './issue-receipt.js';
-import { MemoryAttemptStore } from './store/attempt.memory-store.js';
-import { MemoryCallStore, MemoryErasures, MemoryReceiptStore } from './store/call.memory-store.js';
-import { OpenCommand } from './open-command.js';
-import { ArgonPinVault } from './store/pin-vault.js';
-import { JweSeals } from './store/seals.js';
-import { MemorySubjectStore } from './store/subject.memory-store.js';
-import { credentialOf } from './store/subject.store.contract.js';
-import { EveryAgent, OneKnowledge, QuarterOfAnHour } from './test-bed.js';
-import { TellCallState } from './tell-call-state.js';
-
-const PIN = '83729164';
-const OTHER = '19283746';
-const TERMS = { issuer: 'https://verify.example.com', seconds: 300 };
-const MINUTE = 60_000;
-
-const secret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
-
-/** One guess, and what became of its answer. */
-interface Played {
-  readonly decided: VerificationDecided;
-  /** Opened with the key of the request; undefined: there was none. */
-  readonly receipt: string | undefined;
-}
-
-async function open() {
-  const sealing = await createSealingKeys('s1');
-  const sealer = await Sealer.fromKeySet(sealing.publicKeys);
-  const seals = new JweSeals(await Unsealer.fromKeySet(new Secret(sealing.privateKeys)));
-  const hash = new KeyedHash(secret());
-  const keyring = new Keyring(new Secret(`k1:${secret().reveal()}`));
-  const cost = { memoryKib: 8, passes: 1, lanes: 1 };
-  const vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 100 });
-  const clock = new ManualClock();
-  const attempts = new MemoryAttemptStore(clock);
-  const subjects = new MemorySubjectStore(hash, attempts);
-  const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
-  const verify = new DecideAttempt(
-    subjects,
-    attempts,
-    vault,
-    new OpenCommand(seals, hash),
-    new EveryAgent(),
-    new QuarterOfAnHour(),
-    new OneKnowledge(),
-    new ChangeOwnPin(subjects, new EnrolPin(subjects, vault)),
-  );
-  const issue = new IssueReceipt(keys, seals, TERMS);
-  const receipts = new MemoryReceiptStore(subjects, clock);
-  const introspect = new IntrospectReceipt(keys, seals, receipts, TERMS.issuer);
-  const calls = new TellCallState(new MemoryCallStore(attempts.calls, subjects, clock));
-  const erasure = new EraseSubject(new MemoryErasures(subjects, attempts.calls));
-
-  for (const subject of ['alice', 'bob']) {
-    await subjects.change(randomUUID(), 'acme', subject, { displayName: subject.toUpperCase() });
-    const credential = credentialOf({ cap: 50, wrap: await vault.prepare(PIN, 'acme') });
-    await subjects.enrol(randomUUID(), 'acme', subject, credential);
-  }
-
-  const play = async (pin: string, more: Partial<VerificationAdmitted> & { replyKey?: unknown } = {}) => {
-    const { replyKey = createReplyKey(), ...fields } = more;
-    const described = {
-      commandId: randomUUID(),
-      repeatSeconds: 86_400,
-      tenant: 'acme',
-      agent: 'desk',
-      channel: 'rest',
-      method: 'pin',
-      subjectKind: 'id',
-      subjectRef: 'alice',
-      callId: 'call-1',
-      callerKey: 'c'.repeat(64),
-      subjectIsCaller: false,
-      callerTail: '23',
-      ...fields,
-    } as const;
-    const sealed = await sealer.seal({ pin, replyKey }, bindingOf(VerificationRequested, described));
-    const command = message(VerificationAdmitted, { sealed, ...described });
-    const decided = await issue.attach(command, await verify.execute(command));
-    const receipt = decided.receipt === undefined ? undefined : openReply(decided.receipt, String(replyKey));
-    return { decided, receipt } satisfies Played;
-  };
-  const ask = async (receipt: string, more: Partial<ReceiptIntrospectionRequested> = {}) => {
-    const asked = { commandId: randomUUID(), tenant: 'acme', agent: 'bank', consume: false, ...more };
-    const sealed = await sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));
-    return introspect.execute(message(ReceiptIntrospectionRequested, { sealed, ...asked }));
-  };
-  const state = (callId = 'call-1', tenant = 'acme') =>
-    calls.execute(message(CallStateRequested, { tenant, agent: 'desk', callId }));
-  const erase = (subject: string, commandId: string = randomUUID()) =>
-    erasure.execute(message(SubjectEraseRequested, { commandId, tenant: 'acme', subject }));
-  return { play, ask, state, erase, clock, attempts, receipts, keys };
-}
+import { randomUUID } from 'node:crypto';
+import { MINUTE, openCallBed as open, OTHER, PIN, TERMS } from './call-test-bed.js';
 
 describe('a receipt', () => {
   it('states who was verified, by whom, how and when, for at most its time', async () => {
@@ -156,7 +36,7 @@ describe('a receipt', () => {
     expect(again.receipt).toBe(first.receipt);
     expect(again.decided.receipt).not.toBe(first.decided.receipt);
     expect(again.decided).toEqual({ ...first.decided, receipt: again.decided.receipt });
-    expect(JSON.stringify([attempts.facts, [...attempts.calls]])).not.toContain(first.receipt?.split('.')[2]);
+    expect(JSON.stringify([attempts.facts, attempts.ledger])).not.toContain(first.receipt?.split('.')[2]);
     expect(attempts.facts.map(({ kind }) => kind)).toEqual(['attempt.decided', 'receipt.issued']);
     expect(attempts.facts[1]).toMatchObject({ verificationId: first.decided.verificationId });
   });
@@ -200,7 +80,7 @@ describe('a receipt', () => {
     expect(await ask(receipt, { commandId: winner, consume: true })).toMatchObject({ active: true });
     expect(await ask(receipt)).toMatchObject({ active: false });
     expect(receipts.facts).toMatchObject([
-      { kind: 'receipt.consumed', agent: 'bank', subject: 'alice', verificationId: decided.verificationId },
+      { kind: 'receipt.consumed', agent: 'desk', subject: 'alice', verificationId: decided.verificationId },
     ]);
   });
 

@@ -25,7 +25,6 @@ import { CompareKeys } from './compare-keys.js';
 import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
 import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
-import { PostgresCallStore } from './store/call.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
 import { DirectoryCallPolicies, DirectoryKnowledge, DirectoryPolicies } from './store/directory.policies.js';
 import { PostgresErasures } from './store/erasure.store.js';
@@ -36,10 +35,11 @@ import { PostgresReceiptStore } from './store/receipt.store.js';
 import { JweSeals } from './store/seals.js';
 import { PostgresSubjectStore } from './store/subject.store.js';
 import { TamperReports } from './store/tamper-reports.js';
+import { PostgresVerificationRecords } from './store/verification-records.store.js';
 import { type PinVault } from './ports.js';
 import { VerificationModule } from './verification.module.js';
 
-/** How often states of calls and spent receipts whose time is over are removed. */
+/** How often spent receipts whose time is over are removed. */
 const FORGET_MS = 60_000;
 
 /** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
@@ -95,9 +95,8 @@ export async function start(
     host.onClose(() => Promise.resolve(hide()));
   }
 
-  const calls = new PostgresCallStore(database, hash, report);
   const receipts = new PostgresReceiptStore(database, wake);
-  const forget = (): void => void Promise.allSettled([calls.forget(), receipts.forget()]);
+  const forget = (): void => void receipts.forget().catch(() => undefined);
   const forgetting = setInterval(forget, FORGET_MS);
   host.onClose(() => Promise.resolve(clearInterval(forgetting)));
   const app = await createBusApp(
@@ -110,7 +109,7 @@ export async function start(
       policies: new DirectoryPolicies(directory),
       knowledge: new DirectoryKnowledge(directory),
       callPolicies: new DirectoryCallPolicies(directory),
-      calls,
+      records: new PostgresVerificationRecords(database, hash, report),
       receipts,
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },

@@ -17,17 +17,20 @@ import {
 } from '@countersign/contracts';
 import { createSealingKeys, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
 import { ManualClock } from '@countersign/testing';
+import { CallPolicies, type CallPolicy } from './call.ports.js';
 import { ChangeOwnPin } from './change-own-pin.js';
 import { DecideAttempt } from './decide-attempt.js';
 import { EnrolKnowledge } from './enrol-knowledge.js';
 import { EnrolPin } from './enrol-pin.js';
 import { ManageSubject } from './manage-subject.js';
 import { OpenCommand } from './open-command.js';
-import { AttemptPolicies, CallPolicies, KnowledgePolicies } from './ports.js';
+import { AttemptPolicies, KnowledgePolicies } from './ports.js';
 import { MemoryAttemptStore } from './store/attempt.memory-store.js';
 import { ArgonPinVault } from './store/pin-vault.js';
 import { JweSeals } from './store/seals.js';
 import { MemorySubjectStore } from './store/subject.memory-store.js';
+import { MemoryVerificationRecords } from './store/verification-records.memory-store.js';
+import { Successes } from './successes.js';
 
 export const PIN = '83729164';
 export const OTHER = '19283746';
@@ -73,9 +76,19 @@ export class EveryAgent extends AttemptPolicies {
   }
 }
 
-export class QuarterOfAnHour extends CallPolicies {
-  override verifiedSeconds(): number {
-    return 900;
+export const CALL_POLICY: CallPolicy = {
+  verifiedSeconds: 900,
+  endVerificationOnChange: true,
+  trustsCallsOf: [],
+  waiver: undefined,
+};
+
+/** The defaults for every agent of every tenant, but for those that a test names. */
+export class CallPoliciesOfTest extends CallPolicies {
+  readonly changed = new Map<string, Partial<CallPolicy>>();
+
+  override of(_tenant: string, agent: string): CallPolicy {
+    return { ...CALL_POLICY, ...this.changed.get(agent) };
   }
 }
 
@@ -112,6 +125,7 @@ export class TestBed {
   readonly subjects: MemorySubjectStore = new MemorySubjectStore(this.hash, this.attempts);
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
+  readonly calls = new CallPoliciesOfTest();
   readonly verify: DecideAttempt;
   readonly manage: ManageSubject;
   readonly openCommand: OpenCommand;
@@ -126,14 +140,14 @@ export class TestBed {
     this.openCommand = new OpenCommand(seals, this.hash);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
     this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge, this.policies);
-    const calls = new QuarterOfAnHour();
+    const records = new MemoryVerificationRecords(this.attempts, this.subjects, this.clock);
     this.verify = new DecideAttempt(
       this.subjects,
       this.attempts,
       vault,
       this.openCommand,
       this.policies,
-      calls,
+      new Successes(records, this.calls),
       this.knowledge,
       changeOwnPin,
     );

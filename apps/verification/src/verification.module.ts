@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { type KeyedHash, type ReceiptKeys } from '@countersign/sealing';
+import { type CallPolicies, type ReceiptStore, type VerificationRecords } from './call.ports.js';
 import { ChangeOwnPin } from './change-own-pin.js';
 import { CompareKeys } from './compare-keys.js';
 import { DecideAttempt } from './decide-attempt.js';
@@ -13,18 +14,16 @@ import { OpenCommand } from './open-command.js';
 import {
   AttemptPolicies,
   AttemptStore,
-  type CallPolicies,
-  type CallStore,
   type Erasures,
   type KnowledgePolicies,
   PinVault,
-  type ReceiptStore,
   Seals,
   SubjectStore,
 } from './ports.js';
 import { QueriesHandler } from './queries.handler.js';
 import { TellCallState } from './tell-call-state.js';
 import { SprayWatch } from './spray-watch.js';
+import { Successes } from './successes.js';
 import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 
@@ -39,7 +38,7 @@ export interface VerificationParts {
   readonly policies: AttemptPolicies;
   readonly knowledge: KnowledgePolicies;
   readonly callPolicies: CallPolicies;
-  readonly calls: CallStore;
+  readonly records: VerificationRecords;
   readonly receipts: ReceiptStore;
   readonly receiptKeys: ReceiptKeys;
   readonly receiptTerms: ReceiptTerms;
@@ -51,10 +50,11 @@ export interface VerificationParts {
 @Module({})
 export class VerificationModule {
   static with(parts: VerificationParts): DynamicModule {
-    const { receiptKeys, receiptTerms, seals } = parts;
+    const { receiptKeys, receiptTerms, seals, records, callPolicies } = parts;
     const enrolPin = new EnrolPin(parts.subjects, parts.vault);
     const enrolKnowledge = new EnrolKnowledge(parts.subjects, parts.vault, parts.knowledge);
-    const introspect = new IntrospectReceipt(receiptKeys, seals, parts.receipts, receiptTerms.issuer);
+    const { issuer } = receiptTerms;
+    const introspect = new IntrospectReceipt(receiptKeys, seals, parts.receipts, records, callPolicies, issuer);
     return {
       module: VerificationModule,
       controllers: [VerificationHandler, QueriesHandler],
@@ -73,7 +73,7 @@ export class VerificationModule {
             parts.vault,
             new OpenCommand(seals, parts.hash),
             parts.policies,
-            parts.callPolicies,
+            new Successes(records, callPolicies),
             parts.knowledge,
             new ChangeOwnPin(parts.subjects, enrolPin),
             parts.watch,
@@ -82,7 +82,7 @@ export class VerificationModule {
         { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
         { provide: IntrospectReceipt, useValue: introspect },
         { provide: CompareKeys, useValue: parts.compareKeys },
-        { provide: TellCallState, useValue: new TellCallState(parts.calls) },
+        { provide: TellCallState, useValue: new TellCallState(records, callPolicies) },
         { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {
           provide: ManageSubject,

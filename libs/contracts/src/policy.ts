@@ -17,6 +17,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { IsName } from './names.js';
 
 /** Deepest nesting of a policy as it is sent. The deepest part that means something is four levels down. */
 export const POLICY_DEPTH = 8;
@@ -154,6 +155,10 @@ export class Policy {
   @IsOptional() @IsString() escalation?: string;
   /** How long a verified call stays verified. */
   @IsInt() @Min(1) @Max(86_400) verifiedSeconds!: number;
+  /** A changed, replaced or removed credential ends the verification of running calls and their receipts. */
+  @IsBoolean() endVerificationOnChange!: boolean;
+  /** Agents of the same tenant whose verification of a call this agent accepts, under its own rules. Empty: only its own. */
+  @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsName({ each: true }) trustsCallsOf!: string[];
   /** Language tag in which callers are spoken to before it is known who they are; absent: `en-US`. */
   @IsOptional() @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/) language?: string;
   @IsBoolean() greetByName!: boolean;

@@ -32,6 +32,10 @@ export const METHODS = ['pin', 'knowledge'] as const;
 /** What a guess is compared with: the PIN of the subject, or its answers to the questions of the policy. */
 export type Method = (typeof METHODS)[number];
 
+export const CONFLICTS = ['mismatch', 'ended', 'in_flight'] as const;
+/** Why a repeated command does not get the stored answer again. */
+export type Conflict = (typeof CONFLICTS)[number];
+
 /** A rule that the input broke: the field, and the rule in words. Never the value. */
 export interface Violation {
   readonly field: string;
@@ -146,8 +150,11 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
   /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
-  /** The command id was used before: with another payload, or (said by a front door itself) its first answer is awaited. */
-  @IsOptional() @IsIn(['mismatch', 'in_flight']) conflict?: 'mismatch' | 'in_flight';
+  /**
+   * The command id was used before: with another payload; with the same one, for a success that does not hold any more; or
+   * (said by an adapter itself) its first answer is awaited.
+   */
+  @IsOptional() @IsIn(CONFLICTS) conflict?: Conflict;
   /** With `rejected`, and only where the agent's policy says `discloseUnknownCaller`: nobody has this id or number. */
   @IsOptional() @IsBoolean() unknownSubject?: boolean;
   /** After a success by a PIN that somebody else chose: it reaches `identified` until the caller has changed it. */

@@ -12,6 +12,14 @@ describe('a policy over another', () => {
     expect(policy['limits']).toEqual(DEFAULT_POLICY['limits']);
   });
 
+  it('ends verifications on a change and trusts no other agent by default, and takes what a lower level says', () => {
+    expect(DEFAULT_POLICY).toMatchObject({ endVerificationOnChange: true, trustsCallsOf: [] });
+    const tenant = { endVerificationOnChange: false, trustsCallsOf: ['desk', 'kiosk'] };
+    expect(overlay(DEFAULT_POLICY, tenant, {})).toMatchObject(tenant);
+    const agent = { endVerificationOnChange: true, trustsCallsOf: ['desk'] };
+    expect(overlay(DEFAULT_POLICY, tenant, agent)).toMatchObject(agent);
+  });
+
   it('replaces lists', () => {
     expect(overlay(DEFAULT_POLICY, { functions: ['verify_pin'] })['functions']).toEqual(['verify_pin']);
   });

@@ -27,6 +27,8 @@ export const DEFAULT_POLICY: RawPolicy = {
   },
   transfers: {},
   verifiedSeconds: 900,
+  endVerificationOnChange: true,
+  trustsCallsOf: [],
   greetByName: true,
   tellAttemptsLeft: false,
   discloseUnknownCaller: false,

@@ -1,8 +1,8 @@
-/** A receipt whose signature is right, as far as what is stored decides about it. Times in seconds since 1970. */
+/** A receipt whose signature is right, as far as spending it goes. */
 export interface PresentedReceipt {
   readonly tenant: string;
-  readonly subject: string;
+  /** Id of the verification that it states. */
   readonly jti: string;
-  readonly issuedAt: number;
+  /** Seconds since 1970. */
   readonly expiresAt: number;
 }

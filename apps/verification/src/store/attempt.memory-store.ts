@@ -1,6 +1,6 @@
-import { type AttemptPolicy, type FactRecorded, type VerificationDecided } from '@countersign/contracts';
+import { type AttemptPolicy, type FactRecorded, type Outcome, type VerificationDecided } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
-import { afterSuccess, type CallState } from '../domain/call-state.js';
+import { type RecordedSuccess } from '../domain/call-state.js';
 import {
   CREDENTIAL_KINDS,
   NEW_COUNTER,
@@ -29,11 +29,19 @@ interface Command {
   reply?: VerificationDecided;
 }
 
+/** An attempt with its verdict. */
+export interface ClosedAttempt {
+  readonly attempt: Attempt;
+  readonly outcome: Outcome;
+  /** What is kept of a success. */
+  success: RecordedSuccess | undefined;
+}
+
 /** The twin of the PostgreSQL store for tests of use cases. JavaScript runs one step at a time, so it is atomic too. */
 export class MemoryAttemptStore extends AttemptStore {
   readonly facts: FactRecorded[] = [];
-  /** States of calls, by tenant and call. */
-  readonly calls = new Map<string, CallState>();
+  /** Attempts in the order of their verdicts. */
+  readonly ledger: ClosedAttempt[] = [];
   readonly #counters = new Map<string, AttemptCounter>();
   readonly #commands = new Map<string, Command>();
   readonly #unlocked = new Set<string>();
@@ -69,7 +77,7 @@ export class MemoryAttemptStore extends AttemptStore {
     return this.#write(verdict);
   }
 
-  #write({ tenant, attempt, caller, reply, facts, call }: Verdict): VerificationDecided {
+  #write({ attempt, caller, reply, facts, success }: Verdict): VerificationDecided {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
     if (!command) return reply;
     if (command.reply) return command.reply;
@@ -78,10 +86,7 @@ export class MemoryAttemptStore extends AttemptStore {
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
     this.#counters.set(key, applyOutcome(counter, attempt, caller, reply.outcome === 'verified'));
     this.facts.push(...facts);
-    if (call) {
-      const { callId, ...success } = call;
-      this.calls.set(`${tenant}/${callId}`, afterSuccess(this.calls.get(`${tenant}/${callId}`), success));
-    }
+    this.ledger.push({ attempt: command.attempt, outcome: reply.outcome, success });
     return reply;
   }
 
@@ -104,6 +109,12 @@ export class MemoryAttemptStore extends AttemptStore {
     for (const kind of CREDENTIAL_KINDS) this.change(tenant, guardKey, kind, unlock);
     this.facts.push(factAt(new Date(this.clock.now()).toISOString()));
     return Promise.resolve();
+  }
+
+  /** Binds a success to the version that its caller has put in the place of the one that was compared. */
+  carryOver(verificationId: string, credentialVersion: number): void {
+    const kept = this.ledger.find(({ success }) => success?.verificationId === verificationId);
+    if (kept?.success) kept.success = { ...kept.success, credentialVersion };
   }
 
   /** Milliseconds since 1970. */

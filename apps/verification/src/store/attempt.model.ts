@@ -19,7 +19,7 @@ import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from './guard.sql.js';
 
 /** The statements of the gate; those of a fault differ from the real ones. */
 export interface Statements {
-  /** Its clock is the parameter $15. */
+  /** Its clock is the parameter $16. */
   readonly spend: string;
   readonly close: string;
   readonly unlock: string;
@@ -28,7 +28,7 @@ export interface Statements {
 }
 
 export const REAL: Statements = {
-  spend: spendStatement('$15::timestamptz'),
+  spend: spendStatement('$16::timestamptz'),
   close: CLOSE,
   unlock: UNLOCK,
   reset: RESET_FOR_NEW_CREDENTIAL,

@@ -15,8 +15,8 @@ export interface Closing {
   readonly reply: string;
   /** Of `ReplyTags`. */
   readonly tag: string;
-  /** The state of the call with its tag, as JSON. */
-  readonly call?: string | undefined;
+  /** What is kept of a success, with its tag, as JSON. */
+  readonly success?: string | undefined;
 }
 
 /** What `SPEND` of `attempt.sql.ts` takes. */
@@ -38,6 +38,7 @@ export function spendParameters(tries: readonly Try[]): unknown[][] {
     of(({ subject }) => subject ?? null),
     of(({ caller }) => caller ?? null),
     of(({ cap }) => cap),
+    of(({ callId }) => callId ?? null),
   ];
 }
 
@@ -51,7 +52,7 @@ export function closeParameters(closings: readonly Closing[]): unknown[][] {
     of(({ reply }) => reply.commandId),
     closings.map(({ facts }) => facts),
     of(({ caller }) => caller ?? null),
-    closings.map(({ call }) => call ?? null),
+    closings.map(({ success }) => success ?? null),
     closings.map(({ tag }) => tag),
     of(({ compared }) => compared && JSON.stringify(rowOf(compared))),
   ];

@@ -121,17 +121,17 @@ const step = (g: CounterColumns, from: string): string => `
  *
  * Arrays of equal length: $1 commands, $2 fingerprints, $3 attempts, $4 repeat seconds, $5 tenants, $6 guard keys,
  * $7 per window, $8 window seconds, $9 lock seconds, $10 longest lock seconds, $11 agents, $12 subjects,
- * $13 callers, $14 caps
+ * $13 callers, $14 caps, $15 calls
  * @param clock an expression; only a test of the statement has a time of its own
  */
 export const spendStatement = (clock = 'clock_timestamp()'): string => `
 WITH tried AS MATERIALIZED (
   SELECT command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds, lock_seconds,
-    max_lock_seconds, agent, subject_id, caller, LEAST(cap, 100) AS cap
+    max_lock_seconds, agent, subject_id, caller, LEAST(cap, 100) AS cap, call_id
   FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[],
-              $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::int[])
+              $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::int[], $15::text[])
     AS t(command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds,
-         lock_seconds, max_lock_seconds, agent, subject_id, caller, cap)
+         lock_seconds, max_lock_seconds, agent, subject_id, caller, cap, call_id)
 ), claim AS (
   INSERT INTO verification.commands AS c (command_id, fingerprint, attempt_id, received_at, repeat_until)
   SELECT t.command_id, t.fingerprint, t.attempt_id, n.now, n.now + make_interval(secs => t.repeat_seconds)
@@ -159,9 +159,9 @@ WITH tried AS MATERIALIZED (
 ), ledger AS (
   INSERT INTO verification.attempts
     (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted, charged_lock, charged_disable,
-     disabled, unrecognized, remaining, spent_at, after)
+     disabled, unrecognized, remaining, spent_at, after, call_id)
   SELECT t.attempt_id, t.command_id, t.tenant, t.agent, t.guard_key, t.subject_id, s.tries, s.granted, s.charged_lock,
-    s.charged_disable, s.disabled, s.unrecognized, s.remaining, s.touched_at, s.after
+    s.charged_disable, s.disabled, s.unrecognized, s.remaining, s.touched_at, s.after, t.call_id
   FROM spent s JOIN tried t USING (tenant, guard_key)
 )
 SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.charged_disable, s.disabled, s.unrecognized,
@@ -176,10 +176,11 @@ export const SPEND = spendStatement();
  * the facts of one reference the order of their commits. Rows are locked as in {@link SPEND}. `settled` is
  * `applyOutcome` of `domain/attempts.ts`. What a success has changed goes on record; anything else has left the row as the ledger has it.
  *
- * The state of a call is written as `afterSuccess` of `domain/call-state.ts` says; its row is locked last, sorted too.
+ * What is kept of a success is a part of its row of the ledger. Whether it still holds is computed from later rows, so
+ * that a failure writes nothing about the call: it would cost more work, and only where somebody was verified.
  *
- * Arrays of equal length, no guard and no call twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
- * $6 callers, $7 states of calls as JSON, or null, $8 tags of the replies, $9 what successes were compared with, as JSON
+ * Arrays of equal length, no guard twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
+ * $6 callers, $7 what is kept of successes as JSON, or null, $8 tags of the replies, $9 what successes were compared with, as JSON
  *
  * A success counts only while what it was compared with is in force; else nothing is written for it, and `closed` is false.
  * Its row is locked until the commit, because a statement that waits sees the past: an enrolment or erasure comes wholly
@@ -190,7 +191,7 @@ export const CLOSE = `
 WITH verdict AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[],
                        $8::text[], $9::jsonb[])
-    AS v(attempt_id, outcome, reply, command_id, facts, caller, call, reply_tag, compared)
+    AS v(attempt_id, outcome, reply, command_id, facts, caller, success, reply_tag, compared)
 ), held AS MATERIALIZED (
   SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
   WHERE c.command_id IN (SELECT command_id FROM verdict)
@@ -205,8 +206,11 @@ WITH verdict AS MATERIALIZED (
 ), standing AS MATERIALIZED (
   SELECT v.attempt_id FROM verdict v WHERE v.compared IS NULL OR v.attempt_id IN (SELECT attempt_id FROM in_force)
 ), closed AS (
-  UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp()
+  UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp(), method = k.method, level = k.level,
+    incarnation = k.incarnation, credential_version = k."credentialVersion", expires_at = k."expiresAt", success_tag = k.tag
   FROM verdict v JOIN held h USING (command_id) JOIN standing USING (attempt_id)
+    LEFT JOIN LATERAL jsonb_to_record(v.success) AS k(method text, level text, incarnation uuid, "credentialVersion" integer,
+                                                      "expiresAt" timestamptz, tag text) ON true
   WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
   RETURNING a.attempt_id, a.tenant, a.guard_key, a.unrecognized, a.charged_disable, v.caller, v.outcome = 'verified' AS success
 ), locked AS MATERIALIZED (
@@ -233,21 +237,6 @@ WITH verdict AS MATERIALIZED (
   UPDATE verification.commands c SET reply = v.reply, reply_tag = v.reply_tag
   FROM verdict v JOIN closed USING (attempt_id)
   WHERE c.command_id = v.command_id AND c.attempt_id = v.attempt_id
-), called AS (
-  INSERT INTO verification.calls AS k
-    (tenant, call_id, agent, level, subject_id, verification_id, verified_at, expires_at, tag)
-  SELECT l.tenant, s."callId", s.agent, s.level, s.subject, s."verificationId", s."verifiedAt", s."expiresAt", s.tag
-  FROM settled JOIN locked l USING (attempt_id) JOIN verdict v USING (attempt_id),
-    LATERAL jsonb_to_record(v.call) AS s("callId" text, agent text, level text, subject text, "verificationId" uuid,
-                                         "verifiedAt" timestamptz, "expiresAt" timestamptz, tag text)
-  WHERE v.call IS NOT NULL
-  ORDER BY 1, 2
-  ON CONFLICT (tenant, call_id) DO UPDATE
-    SET agent = EXCLUDED.agent, level = EXCLUDED.level, subject_id = EXCLUDED.subject_id,
-        verification_id = EXCLUDED.verification_id, verified_at = EXCLUDED.verified_at, expires_at = EXCLUDED.expires_at,
-        tag = EXCLUDED.tag
-    WHERE NOT (k.subject_id = EXCLUDED.subject_id AND k.expires_at > EXCLUDED.verified_at
-               AND k.level = 'verified' AND EXCLUDED.level = 'identified')
 ), published AS (
   INSERT INTO verification.outbox (id, topic, key, headers, payload)
   SELECT f.id, f.topic, f.key, f.headers, f.value

@@ -23,6 +23,7 @@ export function attemptOf(more: Partial<Attempt> = {}): Attempt {
     guardKey: randomUUID(),
     method: 'pin',
     subject: undefined,
+    callId: undefined,
     caller: undefined,
     cap: 100,
     ...more,

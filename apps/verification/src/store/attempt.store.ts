@@ -20,7 +20,7 @@ import {
   type Verdict,
 } from '../ports.js';
 import { closeParameters, spendParameters, type Closing, type Try } from './attempt.parameters.js';
-import { callTag } from './call-tag.js';
+import { successTag } from './success-tag.js';
 import { CLOSE, RECALL, SPEND } from './attempt.sql.js';
 import { BELOW_LEDGER, UNLOCK } from './guard.sql.js';
 import { ReplyTags } from './reply-tags.js';
@@ -100,11 +100,7 @@ export class PostgresAttemptStore extends AttemptStore {
     });
     this.#close = new Batched({
       requesterOf: ({ verdict: { tenant, caller = '' } }) => ({ tenant, agent: '', caller }),
-      rows: ({ verdict }) => [
-        `command ${verdict.reply.commandId}`,
-        guardOf(verdict.tenant, verdict.guardKey),
-        ...(verdict.call ? [`call ${verdict.tenant} ${verdict.call.callId}`] : []),
-      ],
+      rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
       run: (closings) => this.#closeAll(closings),
       moreToCome: moreVerdictsToCome,
       lingerMs: ({ verdict }) => this.#patienceMs(verdict.attempt),
@@ -134,9 +130,9 @@ export class PostgresAttemptStore extends AttemptStore {
     const { commandId } = verdict.reply;
     const reply = JSON.stringify(verdict.reply);
     const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });
-    const state = verdict.call;
-    const call = state && JSON.stringify({ ...state, tag: callTag(this.hash, tenant, state.callId, state) });
-    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag, call });
+    const kept = verdict.success;
+    const success = kept && JSON.stringify({ ...kept, tag: successTag(this.hash, tenant, kept) });
+    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag, success });
     if (closed !== undefined) return closed ? verdict.reply : 'outdated';
     const known = await this.#recall(commandId, tenant);
     // Claimed anew since: what the first verdict said is not kept any more.

@@ -1,6 +1,7 @@
 import { type AttemptPolicy, type KnowledgePolicy, type Question, type TenantPublished } from '@countersign/contracts';
 import { type DirectoryCopy } from '@countersign/directory-copy';
-import { AttemptPolicies, CallPolicies, KnowledgePolicies } from '../ports.js';
+import { CallPolicies, type CallPolicy } from '../call.ports.js';
+import { AttemptPolicies, KnowledgePolicies } from '../ports.js';
 
 /** Policies from this service's copy of the directory. */
 export class DirectoryPolicies extends AttemptPolicies {
@@ -53,14 +54,16 @@ function tenantOf(directory: DirectoryCopy, tenant: string): readonly TenantPubl
   return known ? [known] : [];
 }
 
-/** How long verified calls stay so, from the same copy. */
+/** What agents say of verified calls, from the same copy. */
 export class DirectoryCallPolicies extends CallPolicies {
   constructor(private readonly directory: DirectoryCopy) {
     super();
   }
 
-  override verifiedSeconds(tenant: string, agent: string): number {
+  override of(tenant: string, agent: string): CallPolicy | undefined {
     const known = this.directory.agent(agent);
-    return known?.tenant === tenant ? known.policy.verifiedSeconds : 0;
+    if (known?.tenant !== tenant) return undefined;
+    const { verifiedSeconds, endVerificationOnChange, trustsCallsOf, knowledge } = known.policy;
+    return { verifiedSeconds, endVerificationOnChange, trustsCallsOf, waiver: knowledge.waiver };
   }
 }

@@ -37,7 +37,6 @@ export class PostgresErasures extends Erasures {
       const keys = CREDENTIAL_KINDS.map((kind) => guardRow(subjectKey, kind));
       await tx.query(MAKE_DECOY, [tenant, keys]);
       await tx.query(FORGET_CALLERS, [tenant, keys]);
-      await tx.query('DELETE FROM verification.calls WHERE tenant = $1 AND subject_id = $2', [tenant, subject]);
       await this.#inbox.first(tx, 'subject-commands', commandId);
       const fact = message(FactRecorded, {
         factId: uuid(),

@@ -54,21 +54,24 @@ async function compared(
   subject: string,
   caller: string,
 ): Promise<(Verdict & { compared: CredentialRow; bytes: string }) | undefined> {
-  const { credential, guardKey } = await subjects.find(TENANT, 'id', subject, 'pin');
-  if (!credential) return undefined;
+  const { credential, guardKey, incarnation } = await subjects.find(TENANT, 'id', subject, 'pin');
+  if (!credential || incarnation === undefined) return undefined;
   const attempt = attemptOf({ guardKey, subject, caller });
   const verdict = verdictOf(attempt, spentOf(await any(copies).spend(attempt, OPEN)), 'verified');
   const { spentAt: verifiedAt, attemptId: verificationId } = verdict.attempt;
-  const call = { agent: 'desk', level: 'verified' as const, subject, verificationId, verifiedAt };
   const expiresAt = new Date(Date.now() + 900_000).toISOString();
+  const { version: credentialVersion } = credential;
+  const who = { agent: 'desk', callId: undefined, method: 'pin', level: 'verified', subject } as const;
+  const success = { ...who, incarnation, credentialVersion, verificationId, verifiedAt, expiresAt };
   const bytes = credential.wrapped.toString('hex');
-  return { ...verdict, compared: credential, bytes, call: { ...call, callId: attempt.commandId, expiresAt } };
+  return { ...verdict, compared: credential, bytes, success };
 }
 
 async function rowsOf(subject: string): Promise<object | undefined> {
   const [row] = await database.query(
     `SELECT g.callers, g.failures, verification.is_on_record(g) AS same,
-       (SELECT count(*)::int FROM verification.calls k WHERE k.tenant = g.tenant AND k.subject_id = $2) AS calls
+       (SELECT count(*)::int FROM verification.attempts a
+        WHERE a.tenant = g.tenant AND a.subject_id = $2 AND a.success_tag IS NOT NULL) AS successes
      FROM verification.guards g WHERE g.tenant = $1 AND g.guard_key = $3`,
     [TENANT, subject, TEST_HASH.hash('guard', TENANT, 'id', subject)],
   );
@@ -88,8 +91,8 @@ describe('a right guess whose credential is not in force any more', () => {
     await overtake(subject);
     expect(await any(copies).close(verdict)).toBe('outdated');
     const left = await rowsOf(subject);
-    expect(left).toMatchObject({ callers: [], same: true, calls: 0 });
-    const { call: _call, compared: _compared, ...rest } = verdict;
+    expect(left).toMatchObject({ callers: [], same: true, successes: 0 });
+    const { success: _success, compared: _compared, ...rest } = verdict;
     const reply = message(VerificationDecided, { ...verdict.reply, outcome: 'unavailable', level: 'none' });
     expect(await any(copies).close({ ...rest, reply })).toMatchObject({ outcome: 'unavailable' });
     expect(await any(copies).close(verdict)).toBe('outdated');
@@ -117,7 +120,7 @@ describe('a right guess whose credential is not in force any more', () => {
       });
     });
     expect(await closed).toBe('outdated');
-    expect(await rowsOf(subject)).toMatchObject({ callers: [], same: true, calls: 0 });
+    expect(await rowsOf(subject)).toMatchObject({ callers: [], same: true, successes: 0 });
   });
 
   it('is never settled for the new one, with enrolments, erasures and guesses at once in two copies, and no deadlock', async () => {

@@ -1,15 +1,7 @@
 import { encodeMessage, message, FactRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Outbox, type Database } from '@countersign/persistence';
-import { ReceiptStore, type PresentedReceipt } from '../ports.js';
-
-/**
- * The subject must be the one of then, and the time not over. A receipt counts whole seconds, so its subject may be up to
- * one younger. $1 tenant, $2 subject, $3 issued at, $4 expires at
- */
-const HOLDS = `to_timestamp($4::float8) > clock_timestamp() AND EXISTS (
-  SELECT 1 FROM verification.subjects s
-  WHERE s.tenant = $1 AND s.subject_id = $2 AND s.created_at < to_timestamp($3::float8 + 1))`;
+import { ReceiptStore, type PresentedReceipt } from '../call.ports.js';
 
 /** Spent receipts in PostgreSQL. */
 export class PostgresReceiptStore extends ReceiptStore {
@@ -23,27 +15,28 @@ export class PostgresReceiptStore extends ReceiptStore {
     this.#outbox = new Outbox(database);
   }
 
-  override async isGood({ tenant, subject, jti, issuedAt, expiresAt }: PresentedReceipt): Promise<boolean> {
-    const [row] = await this.database.forTenants([tenant]).prepared<{ good: boolean }>(
-      'verification.receipt',
-      `SELECT ${HOLDS} AND NOT EXISTS (
-         SELECT 1 FROM verification.receipts_consumed c WHERE c.tenant = $1 AND c.jti = $5::uuid) AS good`,
-      [tenant, subject, issuedAt, expiresAt, jti],
-    );
-    return row?.good === true;
+  override async isSpent({ tenant, jti }: PresentedReceipt): Promise<boolean> {
+    const rows = await this.database
+      .forTenants([tenant])
+      .prepared(
+        'verification.receipt',
+        'SELECT 1 FROM verification.receipts_consumed WHERE tenant = $1 AND jti = $2::uuid',
+        [tenant, jti],
+      );
+    return rows.length > 0;
   }
 
   override async consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean> {
-    const { tenant, subject, jti, issuedAt, expiresAt } = receipt;
+    const { tenant, jti, expiresAt } = receipt;
     const database = this.database.forTenants([tenant]);
     const first = await database.transaction(async (tx) => {
       // The primary key is the rule: of those who try at once, all but one find the row.
       const [row] = await tx.prepared<{ now: Date }>(
         'verification.receipt.consume',
         `INSERT INTO verification.receipts_consumed (tenant, jti, command_id, expires_at)
-         SELECT $1, $5::uuid, $6, to_timestamp($4::float8) WHERE ${HOLDS}
+         VALUES ($1, $2::uuid, $3, to_timestamp($4::float8))
          ON CONFLICT (tenant, jti) DO NOTHING RETURNING clock_timestamp() AS now`,
-        [tenant, subject, issuedAt, expiresAt, jti, commandId],
+        [tenant, jti, commandId, expiresAt],
       );
       if (!row) return false;
       const timed = message(FactRecorded, { ...fact, time: row.now.toISOString() });

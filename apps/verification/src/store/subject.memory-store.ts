@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type KeyedHash } from '@countersign/sealing';
 import { METHODS, type Method } from '@countersign/contracts';
 import { attemptsAt, LOWEST_CAP, NEW_COUNTER, resetForNewCredential, type AttemptCounter } from '../domain/attempts.js';
@@ -14,6 +15,7 @@ import {
 import { type MemoryAttemptStore } from './attempt.memory-store.js';
 
 interface Subject {
+  readonly incarnation: string;
   profile: Profile;
   /** Those in force. */
   credentials: Partial<Record<Method, StoredCredential>>;
@@ -41,6 +43,7 @@ export class MemorySubjectStore extends SubjectStore {
     const known = subject !== undefined && id !== undefined;
     return Promise.resolve({
       id: known ? id : undefined,
+      incarnation: known ? subject.incarnation : undefined,
       guardKey: known ? this.hash.subjectKey(tenant, 'id', id) : this.hash.subjectKey(tenant, kind, ref),
       displayName: subject?.profile.displayName,
       locale: subject?.profile.locale,
@@ -66,6 +69,7 @@ export class MemorySubjectStore extends SubjectStore {
     if (change.phones) for (const [key, owner] of this.#phones) if (owner === subject) this.#phones.delete(key);
     for (const key of keys) this.#phones.set(key, subject);
     this.#subjects.set(`${tenant}/${subject}`, {
+      incarnation: before?.incarnation ?? randomUUID(),
       credentials: before?.credentials ?? {},
       profile: changeProfile(before?.profile ?? {}, change).profile,
     });
@@ -90,7 +94,7 @@ export class MemorySubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, again, mustChange, cap, wrap }: NewCredential,
+    { kind, replaces, again, mustChange, cap, keeps, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
@@ -104,6 +108,7 @@ export class MemorySubjectStore extends SubjectStore {
     const enrolledAt = String(this.attempts.now() * 1000);
     const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt };
     known.credentials[kind] = { ...row, ...wrap(row) };
+    if (keeps !== undefined) this.attempts.carryOver(keeps, version);
     if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, resetForNewCredential);
     return Promise.resolve(before ? 'updated' : 'created');
   }

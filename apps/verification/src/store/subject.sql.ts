@@ -13,7 +13,7 @@ export const FIND = `
 SELECT r.place::int, f.*
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS r(tenant, kind, ref, method, place),
 LATERAL (
-  SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
+  SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
     c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap,
     ${microseconds('c.enrolled_at')} AS enrolled_us,
     ${latest(`'profile'`)} AS latest_version, ${latest('r.method')} AS latest_credential,

@@ -16,8 +16,10 @@ import { SubjectBindings, type VersionedCredential, type VersionedProfile } from
 import { ENROLLED, FIND, LATEST_VERSION, LOCK_SUBJECT, NEXT_VERSION, STORE_CREDENTIAL } from './subject.sql.js';
 import { readState } from './subject-state.js';
 import { type ReportTampering } from './tamper-reports.js';
+import { carryOver } from './verification-records.store.js';
 
 interface FoundRow extends VersionedProfile, VersionedCredential {
+  readonly incarnation: string;
   readonly phone_tag: string | null;
 }
 
@@ -78,7 +80,13 @@ export class PostgresSubjectStore extends SubjectStore {
     const guardKey = row ? this.hash.subjectKey(tenant, 'id', row.subject_id) : this.hash.subjectKey(tenant, kind, ref);
     const decoyCap = await this.#decoyCaps.of(tenant, method, guardKey);
     if (!row) {
-      const nobody = { id: undefined, displayName: undefined, locale: undefined, credential: undefined };
+      const nobody = {
+        id: undefined,
+        incarnation: undefined,
+        displayName: undefined,
+        locale: undefined,
+        credential: undefined,
+      };
       return { ...nobody, mustChange: false, cap: decoyCap, guardKey };
     }
     await this.#bindings.requireLatest(tenant, row);
@@ -87,6 +95,7 @@ export class PostgresSubjectStore extends SubjectStore {
     const credential = await this.#bindings.credential(tenant, row.subject_id, method, row);
     return {
       id: row.subject_id,
+      incarnation: row.incarnation,
       guardKey,
       displayName: profile.displayName,
       locale: profile.locale,
@@ -169,7 +178,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, again, mustChange, cap, by } = credential;
+    const { kind, replaces, again, mustChange, cap, by, keeps } = credential;
     const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -188,6 +197,7 @@ export class PostgresSubjectStore extends SubjectStore {
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version, cap, mustChange, enrolledAt });
       const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt];
       await tx.query(STORE_CREDENTIAL, row);
+      if (keeps !== undefined) await carryOver(tx, this.hash, tenant, keeps, version);
       if (!again)
         altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {

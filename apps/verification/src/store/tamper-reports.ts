@@ -5,7 +5,7 @@ import { Outbox, type Database } from '@countersign/persistence';
 
 /** Stored data that is not what this service wrote. */
 export interface Tampering {
-  readonly what: 'credential' | 'profile' | 'phone' | 'counter' | 'reply' | 'call';
+  readonly what: 'credential' | 'profile' | 'phone' | 'counter' | 'reply' | 'verification';
   /**
    * `altered`: changed, swapped or copied from another row. `rolled_back`: a row from an older state. `unknown_key`: its key is not in the ring. `parameters`: a hash
    * whose cost is out of bounds. `below_ledger`: a counter that was set back. `differs_from_ledger`: one whose windows, locks,

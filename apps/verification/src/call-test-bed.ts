@@ -1,0 +1,149 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  bindingOf,
+  CallStateRequested,
+  message,
+  ReceiptIntrospectionRequested,
+  SubjectEraseRequested,
+  VerificationAdmitted,
+  VerificationRequested,
+  type VerificationDecided,
+} from '@countersign/contracts';
+import {
+  createReceiptKeys,
+  createReplyKey,
+  createSealingKeys,
+  KeyedHash,
+  Keyring,
+  openReply,
+  ReceiptKeys,
+  Sealer,
+  Secret,
+  Unsealer,
+} from '@countersign/sealing';
+import { ManualClock } from '@countersign/testing';
+import { ChangeOwnPin } from './change-own-pin.js';
+import { DecideAttempt } from './decide-attempt.js';
+import { EnrolPin } from './enrol-pin.js';
+import { EraseSubject } from './erase-subject.js';
+import { IntrospectReceipt } from './introspect-receipt.js';
+import { IssueReceipt } from './issue-receipt.js';
+import { OpenCommand } from './open-command.js';
+import { MemoryAttemptStore } from './store/attempt.memory-store.js';
+import { ArgonPinVault } from './store/pin-vault.js';
+import { JweSeals } from './store/seals.js';
+import { MemorySubjectStore } from './store/subject.memory-store.js';
+import { credentialOf } from './store/subject.store.contract.js';
+import {
+  MemoryErasures,
+  MemoryReceiptStore,
+  MemoryVerificationRecords,
+} from './store/verification-records.memory-store.js';
+import { Successes } from './successes.js';
+import { TellCallState } from './tell-call-state.js';
+import { CallPoliciesOfTest, EveryAgent, OneKnowledge } from './test-bed.js';
+
+export const PIN = '83729164';
+export const OTHER = '19283746';
+export const TERMS = { issuer: 'https://verify.example.com', seconds: 300 };
+export const MINUTE = 60_000;
+
+const secret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
+
+/** One guess, and what became of its answer. */
+interface Played {
+  readonly decided: VerificationDecided;
+  /** Opened with the key of the request; undefined: there was none. */
+  readonly receipt: string | undefined;
+}
+
+/** Guesses, receipts, states of calls and erasures over stores in memory, asked as the adapters ask. */
+export async function openCallBed() {
+  const sealing = await createSealingKeys('s1');
+  const sealer = await Sealer.fromKeySet(sealing.publicKeys);
+  const seals = new JweSeals(await Unsealer.fromKeySet(new Secret(sealing.privateKeys)));
+  const hash = new KeyedHash(secret());
+  const keyring = new Keyring(new Secret(`k1:${secret().reveal()}`));
+  const cost = { memoryKib: 8, passes: 1, lanes: 1 };
+  const vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 100 });
+  const clock = new ManualClock();
+  const attempts = new MemoryAttemptStore(clock);
+  const subjects = new MemorySubjectStore(hash, attempts);
+  const policies = new CallPoliciesOfTest();
+  const knowledge = new OneKnowledge();
+  const records = new MemoryVerificationRecords(attempts, subjects, clock);
+  const enrolPin = new EnrolPin(subjects, vault);
+  const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+  const verify = new DecideAttempt(
+    subjects,
+    attempts,
+    vault,
+    new OpenCommand(seals, hash),
+    new EveryAgent(),
+    new Successes(records, policies),
+    knowledge,
+    new ChangeOwnPin(subjects, enrolPin),
+  );
+  const issue = new IssueReceipt(keys, seals, TERMS);
+  const receipts = new MemoryReceiptStore();
+  const introspect = new IntrospectReceipt(keys, seals, receipts, records, policies, TERMS.issuer);
+  const calls = new TellCallState(records, policies);
+  const erasure = new EraseSubject(new MemoryErasures(subjects));
+
+  /** The answers of every subject. */
+  const ANSWERS = { last_four_ssn: '4471', zip_code: '90210' };
+  const create = async (subject: string): Promise<void> => {
+    await subjects.change(randomUUID(), 'acme', subject, { displayName: subject.toUpperCase() });
+    const pin = credentialOf({ cap: 50, wrap: await vault.prepare(PIN, 'acme') });
+    await subjects.enrol(randomUUID(), 'acme', subject, pin);
+    const answers = new Map(Object.entries(ANSWERS));
+    const credential = { kind: 'knowledge' as const, cap: 50, wrap: await vault.prepareAnswers(answers, 'acme') };
+    await subjects.enrol(randomUUID(), 'acme', subject, credentialOf(credential));
+  };
+  for (const subject of ['alice', 'bob']) await create(subject);
+
+  /** A call id of null: the request names no call. */
+  type Request = Omit<Partial<VerificationAdmitted>, 'callId'> & {
+    replyKey?: unknown;
+    newPin?: string;
+    callId?: string | null;
+  };
+  const play = async (pin: string, more: Request = {}): Promise<Played> => {
+    const { replyKey = createReplyKey(), newPin, callId = 'call-1', ...fields } = more;
+    const secrets = fields.method === 'knowledge' ? { answers: pin === PIN ? ANSWERS : {} } : { pin };
+    const described = {
+      commandId: randomUUID(),
+      repeatSeconds: 86_400,
+      tenant: 'acme',
+      agent: 'desk',
+      channel: 'rest',
+      method: 'pin',
+      subjectKind: 'id',
+      subjectRef: 'alice',
+      ...(callId === null ? {} : { callId }),
+      callerKey: 'c'.repeat(64),
+      subjectIsCaller: false,
+      callerTail: '23',
+      ...fields,
+    } as const;
+    const payload = { ...secrets, replyKey, ...(newPin === undefined ? {} : { newPin }) };
+    const sealed = await sealer.seal(payload, bindingOf(VerificationRequested, described));
+    const command = message(VerificationAdmitted, { sealed, ...described });
+    const decided = await issue.attach(command, await verify.execute(command));
+    const receipt = decided.receipt === undefined ? undefined : openReply(decided.receipt, String(replyKey));
+    return { decided, receipt };
+  };
+  const ask = async (receipt: string, more: Partial<ReceiptIntrospectionRequested> = {}) => {
+    const asked = { commandId: randomUUID(), tenant: 'acme', agent: 'desk', consume: false, ...more };
+    const sealed = await sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));
+    return introspect.execute(message(ReceiptIntrospectionRequested, { sealed, ...asked }));
+  };
+  const state = (callId = 'call-1', tenant = 'acme', agent = 'desk') =>
+    calls.execute(message(CallStateRequested, { tenant, agent, callId }));
+  const erase = (subject: string, commandId: string = randomUUID()) =>
+    erasure.execute(message(SubjectEraseRequested, { commandId, tenant: 'acme', subject }));
+  /** As an administrator does. */
+  const setPin = (subject: string, pin: string, mustChange = false) =>
+    enrolPin.execute({ commandId: randomUUID(), tenant: 'acme', subject, pin, mustChange, by: 'administrator' });
+  return { play, ask, state, erase, create, setPin, clock, attempts, subjects, receipts, keys, policies, knowledge };
+}

@@ -1,0 +1,45 @@
+import { type Level, type VerificationAdmitted, type VerificationDecided } from '@countersign/contracts';
+import { type CallPolicies, type VerificationRecords } from './call.ports.js';
+import { canRepeatSuccess, type RecordedSuccess } from './domain/call-state.js';
+import { type FoundSubject, type SpentAttempt } from './ports.js';
+
+/** What is kept of a success, and whether its stored answer may be given again. */
+export class Successes {
+  constructor(
+    private readonly records: VerificationRecords,
+    private readonly policies: CallPolicies,
+  ) {}
+
+  /** Counted from the time of the try, which is the database's and the same whenever it is asked for. */
+  recorded(
+    { tenant, agent, callId, method }: VerificationAdmitted,
+    { id, incarnation, credential }: Partial<FoundSubject>,
+    attempt: SpentAttempt,
+    level: Level,
+  ): RecordedSuccess | undefined {
+    if (id === undefined || incarnation === undefined || credential === undefined) return undefined;
+    const until = Date.parse(attempt.spentAt) + (this.policies.of(tenant, agent)?.verifiedSeconds ?? 0) * 1000;
+    return {
+      agent,
+      callId,
+      method,
+      level: level === 'verified' ? level : 'identified',
+      subject: id,
+      incarnation,
+      credentialVersion: credential.version,
+      verificationId: attempt.attemptId,
+      verifiedAt: attempt.spentAt,
+      expiresAt: new Date(until).toISOString(),
+    };
+  }
+
+  /** A refusal always, a success only while it holds. */
+  async canRepeat({ tenant, agent }: VerificationAdmitted, reply: VerificationDecided): Promise<boolean> {
+    const { outcome, verificationId } = reply;
+    if (outcome !== 'verified') return true;
+    const policy = this.policies.of(tenant, agent);
+    if (policy === undefined || verificationId === undefined) return false;
+    const record = await this.records.find(tenant, verificationId, agent);
+    return record !== undefined && canRepeatSuccess({ agent, policy }, record);
+  }
+}
