@@ -198,6 +198,11 @@ describe('management', () => {
     ['POST', `${TENANT}/agents/desk/rotate`, null, 'body'],
     ['PUT', SUBJECT, { phones: ['+12025550147', 'five'] }, 'phones[1]'],
     ['PUT', SUBJECT, { phones: [12025550147] }, 'phones[0]'],
+    // Numbers that a reader of JSON would round to good ones.
+    ['POST', `${TENANT}/agents/desk/rotate`, '{"graceSeconds":3600.00000000000000000001}', 'graceSeconds'],
+    ['POST', `${TENANT}/agents/desk/rotate`, '{"graceSeconds":9007199254740993}', 'graceSeconds'],
+    ['PUT', `${SUBJECT}/pin`, '{"pin":48213}', 'pin'],
+    ['PUT', SUBJECT, '{"displayName":9007199254740993}', 'displayName'],
     ['PUT', SUBJECT, { phones: Array<string>(11).fill('+12025550147') }, 'phones'],
     ['PUT', SUBJECT, { phones: ['+86282452253'] }, 'phones[0]'],
     ['PUT', SUBJECT, { phones: ['+1202555\ud8000147'] }, 'phones[0]'],

@@ -92,10 +92,79 @@ describe('readSwaigRequest', () => {
     ['the text of old platforms', '{"pin":"4"}', { pin: '4' }],
     ['nothing from broken raw', { parsed: [], raw: 'Here {"pin"' }, {}],
     ['nothing from null', { parsed: [null], raw: 'null' }, {}],
-    ['nothing from a list', { raw: '[{"pin":"1"}]' }, {}],
+    ['the object in a list', { raw: '[{"pin":"1"}]' }, { pin: '1' }],
+    ['raw when what was parsed is empty', { parsed: [{}], raw: '{"pin":"3"}' }, { pin: '3' }],
+    ['raw when it is a text in a text', { parsed: [], raw: '"{\\"pin\\":\\"3\\"}"' }, { pin: '3' }],
+    ['raw when it is an object', { raw: { pin: '3' } }, { pin: '3' }],
+    ['raw without the words around it', { raw: 'Here you go {"pin":"0 4 2 7"}.' }, { pin: '0 4 2 7' }],
+    ['raw without its code fence', { raw: '```json\n{"pin":"3"}\n```' }, { pin: '3' }],
+    ['a parsed text', { parsed: ['{"pin":"3"}'], raw: '' }, { pin: '3' }],
+    ['a parsed text in a text', { parsed: '"{\\"pin\\":\\"3\\"}"' }, { pin: '3' }],
+    ['a parsed text of a list', { parsed: '[{"pin":"3"}]' }, { pin: '3' }],
+    ['a list within the list', { parsed: [[{ pin: '3' }]] }, { pin: '3' }],
+    ['what stands directly in argument', { pin: '3', customer_id: 'c' }, { pin: '3', customer_id: 'c' }],
+    ['what stands beside an empty envelope', { pin: '3', parsed: [], raw: '{}', substituted: '' }, { pin: '3' }],
+    ['a list in place of the envelope', [{ pin: '3' }], { pin: '3' }],
+    ['the text of old platforms in a text', '"{\\"pin\\":\\"4\\"}"', { pin: '4' }],
+    ['nothing from an envelope alone', { parsed: [], raw: '', substituted: 'pin 3' }, {}],
+    ['nothing that is wrapped deeper than any platform does', { parsed: [[[[[[{ pin: '3' }]]]]]] }, {}],
     ['nothing from nothing', undefined, {}],
   ])('takes as arguments %s', (_, argument, expected) => {
     expect(readCall({ function: 'verify_pin', argument }).args).toEqual(expected);
+  });
+
+  it.each<[string, string, unknown]>([
+    ['beyond 2^53', '{"parsed":[{"id":9007199254740993}],"raw":"{\\"id\\":9007199254740993}"}', '9007199254740993'],
+    [
+      'that the platform rounded',
+      '{"parsed":[{"id":9007199254740992}],"raw":"{\\"id\\":9007199254740993}"}',
+      '9007199254740993',
+    ],
+    [
+      'that it printed short',
+      '{"parsed":[{"id":9.00719925474099e15}],"raw":"{\\"id\\":9007199254740993}"}',
+      '9007199254740993',
+    ],
+    ['that lost its zeros', '{"parsed":[{"id":427}],"raw":"{\\"id\\":0427}"}', '0427'],
+    ['that was a text', '{"parsed":[{"id":427}],"raw":"{\\"id\\":\\"0427\\"}"}', '0427'],
+    ['in raw alone', '{"parsed":[],"raw":"{\\"id\\":9007199254740993}"}', '9007199254740993'],
+    ['with a decimal part of zero', '{"parsed":[{"id":4829.0}],"raw":"{\\"id\\":4829.0}"}', '4829'],
+    ['with an exponent', '{"parsed":[],"raw":"{\\"id\\":4.829e3}"}', '4829'],
+    ['that is small enough', '{"parsed":[{"id":4829}],"raw":""}', 4829],
+    ['that is another one in raw', '{"parsed":[{"id":4829}],"raw":"{\\"id\\":77}"}', 4829],
+  ])('takes the digits of a number %s as the model wrote them', (_, argument, expected) => {
+    const call = readSwaigRequest(Buffer.from(`{"function":"verify_pin","argument":${argument}}`)) as FunctionCall;
+    expect(call.args['id']).toBe(expected);
+  });
+
+  it.each([
+    '{"parsed":[{"id":9007199254740993}],"raw":""}',
+    '{"parsed":[{"id":9007199254740993}],"raw":"{}"}',
+    '{"id":9007199254740993}',
+    '{"id":1e400}',
+    '{"id":4829.00000000000000000001}',
+    '{"parsed":[],"raw":"{\\"id\\":4829.00000000000000000001}"}',
+  ])('gives no whole number where nobody knows it exactly: %s', (argument) => {
+    const call = readSwaigRequest(Buffer.from(`{"function":"verify_pin","argument":${argument}}`)) as FunctionCall;
+    expect(Number.isSafeInteger(call.args['id'])).toBe(false);
+    expect(typeof call.args['id']).toBe('number');
+  });
+
+  it('keeps the digits of any whole number that the model wrote', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 10n ** 30n }), fc.boolean(), (value, rounded) => {
+        const parsed = rounded ? JSON.stringify(Number(value)) : String(value);
+        const body = `{"argument":{"parsed":[{"id":${parsed}}],"raw":"{\\"id\\":${value}}"}}`;
+        expect(String((readSwaigRequest(Buffer.from(body)) as FunctionCall).args['id'])).toBe(String(value));
+      }),
+    );
+  });
+
+  it('does not take words without arguments for what tells two calls apart', () => {
+    const call = (argument: unknown): string => readCall({ function: 'verify_pin', argument }).rawArgument;
+    expect(call({ parsed: [{ pin: '1' }], raw: '{}' })).toBe('');
+    expect(call({ pin: '1' })).toBe('');
+    expect(call({ parsed: [{}], raw: '{"pin":"1"}' })).toBe('{"pin":"1"}');
   });
 
   it('refuses what is no JSON object', () => {

@@ -1,4 +1,4 @@
-import { withoutByteOrderMark } from '@countersign/service';
+import { asFields, parseJson, readArguments, type Fields } from './function-arguments.js';
 
 /** The platform asks for the definitions of functions; `functions` empty: all of them. */
 export interface SignatureRequest {
@@ -11,7 +11,7 @@ export interface FunctionCall {
   readonly kind: 'call';
   readonly functionName: string;
   readonly args: Readonly<Record<string, unknown>>;
-  /** What the model wrote; empty when the platform sent none. It tells deliveries apart. */
+  /** What the model wrote; empty when the arguments came from elsewhere. Two deliveries of one call have the same. */
   readonly rawArgument: string;
   /** Empty when the platform sent none. */
   readonly callId: string;
@@ -22,8 +22,6 @@ export interface FunctionCall {
   /** The call was over, or had failed, when the function was called: nothing may happen any more. */
   readonly afterHangUp: boolean;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const NO_FIELDS: Fields = {};
 
@@ -46,15 +44,11 @@ export function readFields(body: Buffer): Fields | undefined {
 }
 
 function readCall(fields: Fields): FunctionCall {
-  const argument = fields['argument'];
-  // Long ago `argument` was the model's text itself.
-  const rawArgument = text(argument) || text(asFields(argument)?.['raw']);
   const channel = asFields(fields['channel_data']) ?? NO_FIELDS;
   return {
     kind: 'call',
     functionName: text(fields['function']),
-    args: readArguments(asFields(argument)?.['parsed'], rawArgument),
-    rawArgument,
+    ...readArguments(fields['argument']),
     callId: text(fields['call_id']) || text(channel['call_id']) || chatId(fields),
     aiSessionId: text(fields['ai_session_id']),
     caller:
@@ -76,16 +70,6 @@ function isFalse(value: unknown): boolean {
   return value === false || (typeof value === 'string' && value.trim().toLowerCase() === 'false');
 }
 
-/** `parsed[0]`, else the JSON in `raw`, else nothing. */
-function readArguments(parsed: unknown, raw: string): Fields {
-  const first: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
-  return asFields(first) ?? asFields(parseJson(raw)) ?? NO_FIELDS;
-}
-
-function asFields(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-}
-
 /** A whole number stands for its digits: a platform may drop the quotes of an id or of a telephone number. */
 function text(value: unknown): string {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : '';
@@ -99,12 +83,4 @@ function chatId(fields: Fields): string {
 
 function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(withoutByteOrderMark(json));
-  } catch {
-    return undefined;
-  }
 }

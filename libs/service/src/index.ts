@@ -12,3 +12,4 @@ export * from './shared-places.js';
 export * from './fair-gate.js';
 export * from './storable-json.js';
 export * from './byte-order-mark.js';
+export * from './exact-numbers.js';
