@@ -6,9 +6,14 @@ export interface NumberWords {
   readonly pairs: Readonly<Record<string, string>>;
   /** Phrases for 10 to 99 that are as well the words of two numbers: who says them is asked again. */
   readonly unclear: Readonly<Record<string, string>>;
-  /** Words after which one digit counts several times. */
+  /** Phrases of up to {@link LONGEST_REPEAT} words after which one digit counts several times: "double", "deux fois le". */
   readonly repeats: Readonly<Record<string, number>>;
+  /** Digits that are counted by the number before them: "two fives". */
+  readonly plurals: Readonly<Record<string, string>>;
 }
+
+/** Words of the longest phrase of {@link NumberWords.repeats}: "zwei mal die". */
+export const LONGEST_REPEAT = 3;
 
 const EN_UNITS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const EN_TEENS = 'ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen'.split(' ');
@@ -31,6 +36,11 @@ function numbered(words: readonly string[], from: number): Record<string, string
   return Object.fromEntries(words.map((word, at) => [word, String(from + at)]));
 }
 
+/** The same digit for each of some words. */
+function all(words: string, digit: string): Record<string, string> {
+  return Object.fromEntries(words.split(' ').map((word) => [word, digit]));
+}
+
 /** The round tens, and each with each unit, as a language joins them. */
 function joined(
   tens: readonly string[],
@@ -46,11 +56,25 @@ function joined(
   ) as Record<string, string>;
 }
 
+/** "two times five" is missing: it is 55, and it is 22222. */
 const EN: NumberWords = {
-  digits: { zero: '0', oh: '0', o: '0', ...numbered(EN_UNITS, 1) },
+  digits: {
+    ...all('zero oh o nought naught ought aught nil null', '0'),
+    ...numbered(EN_UNITS, 1),
+    // The spelling alphabet of ICAO, as speech recognition writes it down. "too" is left out: it is a common word.
+    ...{ wun: '1', tree: '3', fower: '4', fife: '5', ait: '8', niner: '9' },
+  },
   pairs: { ...numbered(EN_TEENS, 10), ...joined(EN_TENS, 20, EN_UNITS, (ten, unit) => [`${ten} ${unit}`]) },
   unclear: {},
-  repeats: { double: 2, triple: 3 },
+  repeats: {
+    ...{ double: 2, triple: 3, treble: 3, quadruple: 4, quad: 4 },
+    ...{ 'pair of': 2, 'a pair of': 2, 'couple of': 2, 'a couple of': 2 },
+  },
+  plurals: {
+    ...all('zeros zeroes ohs os noughts naughts oughts aughts nils', '0'),
+    ...numbered('ones twos threes fours fives sixes sevens eights nines'.split(' '), 1),
+    niners: '9',
+  },
 };
 
 const ES: NumberWords = {
@@ -65,12 +89,17 @@ const ES: NumberWords = {
     ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) => [`${ten} ${unit}`]),
     ...numbered(['diez seis', 'diez siete', 'diez ocho', 'diez nueve'], 16),
   },
-  repeats: { doble: 2, triple: 3 },
+  repeats: {
+    ...{ doble: 2, triple: 3, cuadruple: 4, 'un par de': 2 },
+    ...{ 'dos veces': 2, 'dos veces el': 2, 'tres veces': 3, 'tres veces el': 3, 'cuatro veces': 4 },
+    'cuatro veces el': 4,
+  },
+  plurals: numbered('ceros unos doses treses cuatros cincos seises sietes ochos nueves'.split(' '), 0),
 };
 
 const FR_BELOW_20 = [...FR_UNITS, ...FR_TEENS, 'dix sept', 'dix huit', 'dix neuf'];
 const FR: NumberWords = {
-  digits: { zero: '0', une: '1', ...numbered(FR_UNITS, 1) },
+  digits: { zero: '0', une: '1', unite: '1', ...numbered(FR_UNITS, 1) },
   pairs: {
     ...numbered(FR_BELOW_20.slice(9), 10),
     ...joined(FR_TENS, 20, FR_UNITS, (ten, unit) =>
@@ -95,7 +124,13 @@ const FR: NumberWords = {
     octante: '80',
   },
   unclear: {},
-  repeats: { double: 2, triple: 3 },
+  repeats: {
+    ...{ double: 2, triple: 3, quadruple: 4, 'une paire de': 2 },
+    ...{ 'deux fois': 2, 'deux fois le': 2, 'trois fois': 3, 'trois fois le': 3, 'quatre fois': 4 },
+    'quatre fois le': 4,
+  },
+  // Other numbers have no plural in French.
+  plurals: { zeros: '0' },
 };
 
 const DE: NumberWords = {
@@ -108,8 +143,21 @@ const DE: NumberWords = {
     ...joined(DE_TENS, 20, DE_UNITS, (ten, unit) => germanPairs(ten, unit)),
   },
   unclear: {},
-  repeats: { doppel: 2, doppelt: 2, zweimal: 2, dreimal: 3 },
+  // "zwei mal fünf" is missing, as it can be 2 and five more of something; with the article it is clear.
+  repeats: {
+    ...{ doppel: 2, doppelt: 2, doppelte: 2, doppelten: 2, zweifach: 2, zweifache: 2 },
+    ...{ dreifach: 3, dreifache: 3, vierfach: 4, vierfache: 4 },
+    ...{ zweimal: 2, 'zweimal die': 2, 'zwei mal die': 2, dreimal: 3, 'dreimal die': 3, 'drei mal die': 3 },
+    ...{ viermal: 4, 'viermal die': 4, 'vier mal die': 4 },
+  },
+  plurals: {
+    ...numbered('nullen einsen zweien dreien vieren funfen sechsen siebenen achten neunen'.split(' '), 0),
+    fuenfen: '5',
+  },
 };
+
+/** German joins "doppel" and a digit in one word: "Doppelnull". */
+export const JOINED_REPEAT = new RegExp(`\\b(doppel)(${Object.keys(DE.digits).join('|')})\\b`, 'g');
 
 /** The languages in which digits are understood, by ISO 639 code. */
 export const NUMBER_WORDS: Readonly<Record<string, NumberWords>> = { en: EN, es: ES, fr: FR, de: DE };

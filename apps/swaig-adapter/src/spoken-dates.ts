@@ -1,6 +1,7 @@
 import { normalizeAnswer } from '@countersign/service';
 import { DATE_WORDS, type DateWords } from './date-words.js';
 import { digitsFrom } from './spoken-digits.js';
+import { trimSpeech } from './trim-speech.js';
 
 /** Longest text that is looked at, in UTF-16 units, and most words of a date: "the twenty-first of … nineteen eighty five". */
 const LONGEST_TEXT = 200;
@@ -9,14 +10,18 @@ const MOST_WORDS = 16;
 const DATE = { kind: 'date' } as const;
 
 /**
- * The date that a caller said, in ISO 8601: in every written form ({@link normalizeAnswer}), and with day and year in words
+ * The date that a caller said, in ISO 8601: in every written form ({@link normalizeAnswer}), without what surrounds it
+ * ({@link trimSpeech}), and with day and year in words
  * of English, Spanish, French or German ("July fourteenth nineteen eighty-five", "catorce de julio de 1985"), the month by
  * its name. Undefined for everything that is something else or could be two dates ("3/4/1985", a year of two digits).
  */
 export function dateFrom(text: string): string | undefined {
   const written = normalizeAnswer(DATE, text);
   if (written !== undefined || text.length > LONGEST_TEXT) return written;
-  const words = plain(text).match(/[^\s,.]+/g) ?? [];
+  const said = trimSpeech(text);
+  const trimmed = normalizeAnswer(DATE, said);
+  if (trimmed !== undefined) return trimmed;
+  const words = said.match(/[^\s,.]+/g) ?? [];
   if (words.length > MOST_WORDS) return undefined;
   const readings = new Set(Object.values(DATE_WORDS).flatMap((language) => readingsOf(words, language)));
   return readings.size === 1 ? [...readings][0] : undefined;
@@ -52,9 +57,4 @@ function yearOf(words: readonly string[], { centuries }: DateWords): string | un
   const rest = phrase.slice(century.said.length).trim();
   const within = rest === '' ? '00' : digitsFrom(rest, 1, 2);
   return within && `${century.digits}${within.padStart(2, '0')}`;
-}
-
-/** Lower case and without accents. */
-function plain(text: string): string {
-  return text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '').replaceAll('ß', 'ss');
 }

@@ -48,6 +48,59 @@ describe('pinFrom', () => {
     ['12345678', '12345678'],
     [4217, '4217'],
     [12345678, '12345678'],
+    ['4829#', '4829'],
+    ['4829*', '4829'],
+    ['#4829##', '4829'],
+    ['\uff14\uff18\uff12\uff19\uff03', '4829'],
+    ['DTMF: 4829#', '4829'],
+    ['dtmf digits: 4 8 2 9 #', '4829'],
+    ['DTMF_4829', '4829'],
+    ['[DTMF] 4829', '4829'],
+    ['PIN=4829', '4829'],
+    ['pin is 4829', '4829'],
+    ['My PIN is "48 29".', '4829'],
+    ["It's four eight two nine, please.", '4829'],
+    ['four eight two nine pound', '4829'],
+    ['four eight two nine, then press the hash key', '4829'],
+    ['Mi PIN es 4829, por favor', '4829'],
+    ['cuatro ocho dos nueve almohadilla', '4829'],
+    ["C'est quatre, huit, deux, neuf, di\u00e8se", '4829'],
+    ['Meine PIN lautet vier acht zwo neun Raute', '4829'],
+    ['4829.0', '4829'],
+    ['4829.00', '4829'],
+    ['\u0664\u0668\u0662\u0669\u066b\u0660', '4829'],
+    ['4\u2212829', '4829'],
+    ["4'829", '4829'],
+    ['48/29', '4829'],
+    ['\u200f\u202a4829\u202c', '4829'],
+    ['4\u200b8\u200c2\u200d9\ufeff', '4829'],
+    ['4\ufe0f\u20e38\ufe0f\u20e32\ufe0f\u20e39\ufe0f\u20e3', '4829'],
+    ['treble five two', '5552'],
+    ['nought nought four two', '0042'],
+    ['naught one aught two', '0102'],
+    ['nil four two seven', '0427'],
+    ['fower niner fife tree', '4953'],
+    ['two fives one two', '5512'],
+    ['three 5s 9', '5559'],
+    ["2 5's 9 9", '5599'],
+    ["three o's seven", '0007'],
+    ['quadruple two', '2222'],
+    ['a pair of fives, a pair of sixes', '5566'],
+    ['double noughts 1 2', '0012'],
+    ['one two fives 4', '1554'],
+    ['doble cinco uno dos', '5512'],
+    ['cu\u00e1druple cero', '0000'],
+    ['dos veces el cinco uno dos', '5512'],
+    ['dos cincos tres sietes', '55777'],
+    ['un par de cincos uno dos', '5512'],
+    ['deux fois le cinq un deux', '5512'],
+    ['double cinq trois fois z\u00e9ro', '55000'],
+    ['deux z\u00e9ros une deux', '0012'],
+    ['zweimal f\u00fcnf zwo eins', '5521'],
+    ['zwei mal die f\u00fcnf eins zwo', '5512'],
+    ['Doppelnull doppelt sieben', '0077'],
+    ['dreifach neun eins', '9991'],
+    ['zwei Nullen drei Siebenen', '00777'],
   ])('reads %j as %s', (argument, expected) => {
     expect(pinFrom(argument)).toBe(expected);
   });
@@ -68,7 +121,21 @@ describe('pinFrom', () => {
     ['true', true],
     ['a list', ['1234']],
     ['an object', { pin: '1234' }],
-    ['a sentence around it', 'my pin is 1234'],
+    ['a sentence around it', 'my pin is not 1234'],
+    ['a second number before it', 'pin 2: 4829'],
+    ['a second number behind it', '4829 or 4830'],
+    ['a correction', '4829 no 4830'],
+    ['a decimal part', '4829.5e'],
+    ['too few digits with a decimal part of zero', '482.0'],
+    ['a decimal part of zero with a comma', '4829,0'],
+    ['thousands, or a decimal part of zero', '48,000'],
+    ['digits apart and a decimal part of zero', '4 8 2 9.0'],
+    ['an exponent', '4.829e3'],
+    ['a key in the middle', '48#29'],
+    ['a plural alone', 'four eight fives'],
+    ['a plural of a pair', 'twenty two fives'],
+    ['digits that times or count', 'two times five one two'],
+    ['twelve times a digit', '12 fives'],
     ['words that sound like digits', 'for to ate won'],
     ['hundreds', 'four hundred twenty seven'],
     ['an ordinal', '1st 2nd 3rd 4th'],
@@ -83,7 +150,6 @@ describe('pinFrom', () => {
     ['circled digits', '\u2460\u2461\u2462\u2463'],
     ['a half', '123\u00bd'],
     ['a plus sign', '+1234'],
-    ['a fence', '1234#'],
     ['a name of the language', 'constructor __proto__ toString'],
     ['a capital that grows', '\u0130234'],
     ['a long text', ' '.repeat(300) + '1234'],
@@ -94,7 +160,10 @@ describe('pinFrom', () => {
   it('reads digits with any separators between them', () => {
     fc.assert(
       fc.property(pin, fc.array(separator, { minLength: 8, maxLength: 8 }), (digits, between) => {
-        expect(pinFrom([...digits].map((one, at) => one + (between[at] ?? '')).join(''))).toBe(digits);
+        const said = [...digits].map((one, at) => one + (between[at] ?? '')).join('');
+        // One dot before nothing but zeros could begin a decimal part.
+        fc.pre(!/^[^.,]*[0-9]\s*[.,]0+[^0-9]*$/.test(said));
+        expect(pinFrom(said)).toBe(digits);
       }),
     );
   });
@@ -104,6 +173,46 @@ describe('pinFrom', () => {
       fc.property(pin, fc.constantFrom(...SCRIPTS), (digits, numberingSystem) => {
         const format = new Intl.NumberFormat('en', { numberingSystem });
         expect(pinFrom([...digits].map((one) => format.format(Number(one))).join(''))).toBe(digits);
+      }),
+    );
+  });
+
+  it('reads the digits of every numbering system that the platform knows, whatever stands around and between them', () => {
+    const systems = Intl.supportedValuesOf('numberingSystem').filter((numberingSystem) =>
+      /^\p{Nd}$/u.test(new Intl.NumberFormat('en', { numberingSystem }).format(7)),
+    );
+    expect(systems.length).toBeGreaterThan(60);
+    const invisible = fc.constantFrom(
+      '',
+      '',
+      '\u200b',
+      '\u200e',
+      '\u200f',
+      '\u202e',
+      '\u2066',
+      '\ufeff',
+      '\u00ad',
+      '\ufe0f',
+    );
+    const before = fc.constantFrom('', 'DTMF: ', 'dtmf digits ', 'PIN is ', 'pin:', 'Mein Code ist ', 'Es el ', '#');
+    const after = fc.constantFrom('', '#', '*', ' #', '.', ' pound', '\u202c', '!');
+    for (const numberingSystem of systems) {
+      const format = new Intl.NumberFormat('en', { numberingSystem, useGrouping: false });
+      fc.assert(
+        fc.property(pin, separator, invisible, before, after, (digits, between, mark, start, end) => {
+          const said = [...digits].map((one) => `${mark}${format.format(Number(one))}${mark}`).join(between);
+          expect(pinFrom(`${start}${said}${end}`)).toBe(digits);
+        }),
+        { numRuns: 20 },
+      );
+    }
+  });
+
+  it('never reads a decimal number as another PIN', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[0-9]{1,8}$/), fc.stringMatching(/^0{1,4}$/), (whole, zeros) => {
+        expect(pinFrom(`${whole}.${zeros}`)).toBe(whole.length >= 4 ? whole : undefined);
+        expect(pinFrom(`${whole},${zeros}`)).toBeUndefined();
       }),
     );
   });

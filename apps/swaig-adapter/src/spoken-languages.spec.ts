@@ -48,14 +48,14 @@ function sayFrench(value: number): string {
 
 const SPEAKERS: Readonly<Record<string, Speaker>> = {
   English: {
-    zeros: ['zero', 'oh', 'o'],
+    zeros: ['zero', 'oh', 'o', 'nought', 'naught', 'nil'],
     say: (value) => {
       if (value < 20) return english[value - 1] ?? '';
       const ten = englishTens[Math.floor(value / 10) - 2] ?? '';
       return value % 10 === 0 ? ten : `${ten}${value % 2 === 0 ? '-' : ' '}${english[(value % 10) - 1] ?? ''}`;
     },
-    double: ['double'],
-    triple: ['triple'],
+    double: ['double', 'a pair of'],
+    triple: ['triple', 'treble'],
     apart: (before, after) => before < 20 || !isRound(before) || !isUnit(after),
   },
   Spanish: {
@@ -65,15 +65,15 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
       const ten = spanishTens[Math.floor(value / 10) - 3] ?? '';
       return value % 10 === 0 ? ten : `${ten} y ${spanish[(value % 10) - 1] ?? ''}`;
     },
-    double: ['doble'],
-    triple: ['triple'],
+    double: ['doble', 'dos veces', 'dos veces el'],
+    triple: ['triple', 'tres veces'],
     apart: (before, after) => !isRound(before) || !isUnit(after),
   },
   French: {
     zeros: ['zéro', 'zero'],
     say: sayFrench,
-    double: ['double'],
-    triple: ['triple'],
+    double: ['double', 'deux fois le'],
+    triple: ['triple', 'trois fois'],
     // "soixante douze" and "quatre vingt" are one number or two; so is what begins with them.
     apart: (before, after) =>
       !(isRound(before) && before !== 10 && after < 20) &&
@@ -88,8 +88,8 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
       const unit = value % 10;
       return unit === 0 ? ten : `${unit === 1 ? 'ein' : (german[unit - 1] ?? '')}und${ten}`;
     },
-    double: ['doppel', 'zweimal'],
-    triple: ['dreimal'],
+    double: ['doppel', 'zweimal', 'zweimal die', 'doppelte'],
+    triple: ['dreimal', 'dreifach'],
     apart: () => true,
   },
 };
