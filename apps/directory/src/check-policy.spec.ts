@@ -11,6 +11,18 @@ describe('a policy', () => {
     expect(check({})).toEqual([]);
   });
 
+  it('names the country of callers without a plus, or none, and a lower level replaces it', () => {
+    for (const defaultCountry of ['US', 'GB', null]) expect(check({ defaultCountry })).toEqual([]);
+    const countryOf = (...layers: Record<string, unknown>[]): unknown => {
+      const checked = checkPolicy(DEFAULT_POLICY, ...layers);
+      return 'policy' in checked ? checked.policy.defaultCountry : checked;
+    };
+    expect(countryOf()).toBeNull();
+    expect(countryOf({ defaultCountry: 'US' }, {})).toBe('US');
+    expect(countryOf({ defaultCountry: 'US' }, { defaultCountry: 'GB' })).toBe('GB');
+    expect(countryOf({ defaultCountry: 'US' }, { defaultCountry: null })).toBeNull();
+  });
+
   it.each([
     [{ attempts: { perWindow: 0 } }, 'policy.attempts.perWindow'],
     [{ attempts: { perWindow: 101 } }, 'policy.attempts.perWindow'],
@@ -39,6 +51,10 @@ describe('a policy', () => {
     [{ texts: { 'en-US': { constructor: 'Hello' } } }, 'policy'],
     [{ attempts: { constructor: 1 } }, 'policy'],
     [{ language: 'english please' }, 'policy.language'],
+    ...['us', 'USA', 'XX', 'AQ', '', '1', 1, true, ['US']].map((defaultCountry): [Record<string, unknown>, string] => [
+      { defaultCountry },
+      'policy.defaultCountry',
+    ]),
     [{ transfers: { ['x'.repeat(65)]: 'sip:a@example.com' } }, 'policy.transfers'],
     [{ transfers: { 'a {name}': 'sip:a@example.com' } }, 'policy.transfers'],
     [

@@ -1,7 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 import { Policy, POLICY_DEPTH, TEXT_PLACEHOLDERS, type TextName, type Violation } from '@countersign/contracts';
-import { toE164, unstorableJson } from '@countersign/service';
+import { isPhoneCountry, toE164, unstorableJson } from '@countersign/service';
 import { overlay, type RawPolicy } from './domain/effective-policy.js';
 
 /** Departments are read aloud and stand in the schema of a function: names, and no sentences. */
@@ -35,7 +35,8 @@ export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
     validationError: { target: false, value: false },
   });
   const violations = faults.flatMap((fault) => flatten(fault, 'policy'));
-  if (violations.length === 0) violations.push(...transferFaults(policy), ...textFaults(policy));
+  if (violations.length === 0)
+    violations.push(...transferFaults(policy), ...textFaults(policy), ...countryFaults(policy));
   return violations.length === 0 ? { policy } : { violations };
 }
 
@@ -70,6 +71,11 @@ function transferFaults({ transfers, escalation }: Policy): Violation[] {
     faults.push({ field: 'policy.escalation', rule: 'must name one of the transfers' });
   }
   return faults;
+}
+
+function countryFaults({ defaultCountry }: Policy): Violation[] {
+  if (defaultCountry === null || isPhoneCountry(defaultCountry)) return [];
+  return [{ field: 'policy.defaultCountry', rule: 'must be an ISO 3166 code of a country with telephone numbers' }];
 }
 
 function textFaults({ texts }: Policy): Violation[] {

@@ -37,9 +37,11 @@ describe('the rate limiter', () => {
       expect(passed).toEqual(Object.assign(new VerificationAdmitted(), asked));
     }
     bed.clock.advance(20_000);
-    const refused = await bed.admit.execute(requestOf());
+    const attestation = 'No-TN-Validation';
+    const refused = await bed.admit.execute(requestOf({ attestation }));
     expect(refused).toMatchObject({ outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 });
-    expect(bed.log.facts).toMatchObject([{ kind: 'limit.refused', outcome: 'rate_limited', callerTail: '23' }]);
+    const about = { outcome: 'rate_limited', callerTail: '23', attestation };
+    expect(bed.log.facts).toMatchObject([{ kind: 'limit.refused', ...about }]);
     expect(JSON.stringify(bed.log.facts)).not.toContain('sealed-for-somebody-else');
   });
 

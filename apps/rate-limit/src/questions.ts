@@ -18,6 +18,7 @@ export interface LimitRequest extends LimitedRequest {
   readonly repeatSeconds?: number | undefined;
   /** For the record. */
   readonly callerTail?: string | undefined;
+  readonly attestation?: string | undefined;
   readonly method?: Method | undefined;
 }
 

@@ -132,7 +132,7 @@ function limitFact(
 
 /** A fact about a request: who called, never what was sealed. */
 export function factOf(kind: FactKind, request: LimitRequest): FactRecorded {
-  const { tenant, agent, channel, commandId, callId, callerKey, callerTail, method } = request;
+  const { tenant, agent, channel, commandId, callId, callerKey, callerTail, attestation, method } = request;
   return message(FactRecorded, {
     factId: uuid(),
     kind,
@@ -143,6 +143,7 @@ export function factOf(kind: FactKind, request: LimitRequest): FactRecorded {
     ...(agent === undefined ? {} : { agent }),
     ...(callId === undefined ? {} : { callId }),
     ...(callerKey === undefined ? {} : { callerKey, callerTail: callerTail ?? '' }),
+    ...(attestation === undefined ? {} : { attestation }),
     ...(method === undefined ? {} : { method }),
   });
 }

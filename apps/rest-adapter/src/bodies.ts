@@ -17,7 +17,8 @@ import { policyRules } from './policy-rules.js';
 import { Body } from './read-body.js';
 
 export const NAME_RULE = 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit';
-export const SUBJECT_RULE = 'must be 1 to 128 letters, digits or . _ : @ + -, and begin with a letter or digit';
+export const SUBJECT_RULE =
+  'must be 1 to 128 letters, digits or . _ : @ + -, begin with a letter or digit, and not end with a full stop';
 export const PHONE_RULE = 'must be a possible telephone number with its country code, such as +12025550100';
 /** ASCII digits only: an API has no spoken numbers to normalise. */
 export const PIN_RULE = 'must be a string of 4 to 8 digits';

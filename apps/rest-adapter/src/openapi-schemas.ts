@@ -103,6 +103,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         description:
           'Agents of the same tenant whose verification of a call this agent accepts, under its own levels and verifiedSeconds.',
       },
+      defaultCountry: {
+        type: ['string', 'null'],
+        pattern: '^[A-Z]{2}$',
+        description:
+          'ISO 3166 code of the country whose numbers callers without + have; null (the default): they have none.',
+      },
     },
   },
   TenantBody: object(['name'], { name: text, policy }),

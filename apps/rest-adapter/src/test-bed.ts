@@ -287,6 +287,7 @@ const policy: Policy = {
   tellAttemptsLeft: false,
   discloseUnknownCaller: false,
   texts: {},
+  defaultCountry: null,
 };
 
 function fail(error: Error): void {

@@ -1,5 +1,6 @@
 import { type AgentPublished, type Outcome } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
+import { readCustomerId } from './customer-id.js';
 import { answersFrom, askedFor } from './answers.js';
 import { type CollectPin } from './collect-pin.js';
 import { isFunction } from './function-definitions.js';
@@ -95,6 +96,10 @@ export class AnswerCall {
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Answer> {
+    // Asking again costs nothing; an id that was misread would be another subject, or the owner of the caller's number.
+    if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
+      return { reply: say(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
+    }
     const decision = await this.functions.verifyCaller.execute(agent, call, guess);
     const { conflict, outcome } = decision;
     return { reply: replyTo(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };

@@ -1,8 +1,9 @@
 import { type Policy, type Question } from '@countersign/contracts';
-import { normalizeAnswer } from '@countersign/service';
+import { isPlaceholder, normalizeAnswer } from '@countersign/service';
 import { speak } from './speak.js';
 import { dateFrom } from './spoken-dates.js';
 import { digitsFrom } from './spoken-digits.js';
+import { withoutInvisible } from './trim-speech.js';
 
 /** Most digits of an answer whose question names no length. */
 const MOST_DIGITS = 64;
@@ -68,11 +69,12 @@ function formOf(policy: Policy, { kind, length }: Question): string {
 
 function answerTo(question: Question, value: unknown): string | undefined {
   const { kind, length } = question;
+  if (typeof value === 'string' && isPlaceholder(value)) return undefined;
   switch (kind) {
     case 'digits':
       return digitsFrom(value, length ?? 1, length ?? MOST_DIGITS);
     case 'zip':
-      return normalizeAnswer(question, digitsFrom(value, ZIP_LENGTHS.shortest, ZIP_LENGTHS.longest) ?? textFrom(value));
+      return normalizeAnswer(question, digitsFrom(value, ZIP_LENGTHS.shortest, ZIP_LENGTHS.longest) ?? '');
     case 'date':
       return dateFrom(textFrom(value));
     case 'text':
@@ -80,8 +82,8 @@ function answerTo(question: Question, value: unknown): string | undefined {
   }
 }
 
-/** '' for what is no text, which is no answer of any kind. */
+/** '' for what is no text, which is no answer of any kind. A number that may be rounded is no text. */
 function textFrom(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  return typeof value === 'string' ? value : '';
+  if (typeof value === 'boolean' || Number.isSafeInteger(value)) return String(value);
+  return typeof value === 'string' ? withoutInvisible(value) : '';
 }

@@ -5,7 +5,8 @@ import {
   type VerificationRequested,
 } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/sealing';
-import { toE164 } from '@countersign/service';
+import { readCaller } from '@countersign/service';
+import { readCustomerId } from './customer-id.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** Call ids that are passed on as they are; others are hashed, for no store has to bear what a stranger puts there. */
@@ -14,25 +15,25 @@ const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
 /** Who calls, in the form in which it may leave this process: no telephone number in clear. */
 export type Caller = Pick<
   FieldsOf<VerificationRequested>,
-  'subjectKind' | 'subjectRef' | 'subjectIsCaller' | 'callId' | 'callerTail'
+  'subjectKind' | 'subjectRef' | 'subjectIsCaller' | 'callId' | 'callerTail' | 'attestation'
 > & { readonly callerKey: string };
 
 /** The caller of a call, and the subject that he wants to be: the customer id where one is given, else his number. */
-export function callerOf({ tenant }: AgentPublished, call: FunctionCall, hash: KeyedHash): Caller {
-  const e164 = toE164(call.caller);
+export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall, hash: KeyedHash): Caller {
+  const { e164, attestation } = readCaller(call.caller, policy.defaultCountry);
   return {
     ...subjectOf(tenant, call, e164, hash),
     ...(call.callId === '' ? {} : { callId: callIdOf(tenant, call, hash) }),
     callerKey: e164 === undefined ? hash.callerKey(tenant, 'text', call.caller) : hash.callerKey(tenant, 'phone', e164),
     callerTail: e164?.slice(-2) ?? '',
+    ...(attestation === undefined ? {} : { attestation }),
   };
 }
 
-/** The customer id among the arguments; empty when the model gave none. */
+/** The customer id among the arguments; empty when the model gave none, and for one that is asked for again. */
 export function customerIdOf(call: FunctionCall): string {
-  const value = call.args['customer_id'];
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' ? value.trim() : '';
+  const given = readCustomerId(call.args['customer_id']);
+  return given.kind === 'given' ? given.id : '';
 }
 
 /** An id or a caller that cannot be anybody's takes the same path as one that is nobody's: no answer tells them apart. */

@@ -195,8 +195,9 @@ describe('request_transfer', () => {
   });
 
   it('is on record before it is answered: who asked, in which call, for what', async () => {
-    await bed.call('request_transfer', { department: 'billing' }, { call_id: 'call-8' });
-    await bed.call('request_transfer', { department: CANARY }, { call_id: 'call-8' });
+    const caller_id_num = `${PHONE};verstat=TN-Validation-Passed`;
+    await bed.call('request_transfer', { department: 'billing' }, { call_id: 'call-8', caller_id_num });
+    await bed.call('request_transfer', { department: CANARY }, { call_id: 'call-8', caller_id_num });
     await eventually('both are published', () => bed.facts.length === 2);
     const common: Partial<FieldsOf<FactRecorded>> = {
       tenant: 'acme',
@@ -205,6 +206,7 @@ describe('request_transfer', () => {
       channel: 'swaig',
       callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
       callerTail: '23',
+      attestation: 'TN-Validation-Passed',
     };
     expect(bed.facts).toMatchObject([
       { ...common, kind: 'transfer.requested', detail: { department: 'billing' } },

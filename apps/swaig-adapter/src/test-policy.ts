@@ -24,6 +24,7 @@ export function examplePolicy(changes: Partial<Policy> = {}): Policy {
     tellAttemptsLeft: false,
     discloseUnknownCaller: false,
     texts: {},
+    defaultCountry: null,
     ...changes,
   };
 }

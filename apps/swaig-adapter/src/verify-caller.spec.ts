@@ -306,7 +306,7 @@ describe('a caller over a limit', () => {
   it('hears so at once, while nothing is sealed or asked, and the limiter is told how often', async () => {
     const limitedBy = { dimension: 'caller', retryMs: 60_000 } as const;
     bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 60, limitedBy });
-    const caller_id_num = '+12025550177';
+    const caller_id_num = '+12025550177;verstat=No-TN-Validation';
     const refused = await bed.verify({ pin: '4217' }, { caller_id_num });
     for (let n = 0; n < 20; n++) {
       const again = await bed.verify({ pin: `48${n + 10}` }, { caller_id_num });
@@ -319,6 +319,7 @@ describe('a caller over a limit', () => {
     expect((await bed.verify({ pin: '4217' })).body['response']).toBe(TEXTS.rejected);
     await eventually('all are told', () => bed.refusals.reduce((sum, { count }) => sum + count, 0) === 20);
     expect(bed.refusals.every(({ dimension, callerTail }) => dimension === 'caller' && callerTail === '77')).toBe(true);
+    expect(bed.refusals.every(({ attestation }) => attestation === 'No-TN-Validation')).toBe(true);
     expect(JSON.stringify(bed.refusals)).not.toMatch(/"pin":|sealed|1202555/);
   });
 });

@@ -236,6 +236,16 @@ describe('a guess at a PIN', () => {
     expect((await guess(OTHER)).outcome).toBe('verified');
   });
 
+  it('leaves facts that say what the network said about the number of the caller', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    await guess(PIN, { attestation: 'TN-Validation-Passed-A' });
+    await guess(PIN);
+    const decided = attempts.facts.filter(({ kind }) => kind === 'attempt.decided');
+    expect(decided.map(({ attestation }) => attestation)).toEqual(['TN-Validation-Passed-A', undefined]);
+  });
+
   it('leaves facts that hold neither the PIN nor the number', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', { phones: [PHONE] });

@@ -285,6 +285,7 @@ function fact(
       subjectKey: subject.guardKey,
       ...(command.callId === undefined ? {} : { callId: command.callId }),
       ...(command.callerKey === undefined ? {} : { callerKey: command.callerKey, callerTail: command.callerTail }),
+      ...(command.attestation === undefined ? {} : { attestation: command.attestation }),
       verificationId: attempt.attemptId,
       commandId: command.commandId,
       method: command.method,

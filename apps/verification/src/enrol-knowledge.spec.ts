@@ -160,6 +160,19 @@ describe('enrolment of answers', () => {
     expect((await answer(ANSWERS)).outcome).toBe('verified');
   });
 
+  it.each(['none', 'Null', 'N/A', 'unknown', '<unknown>'])(
+    'of %s is refused, because a model writes it for an answer that was not given',
+    async (answer) => {
+      const { enrolAnswers, knowledge } = await open();
+      knowledge.policy = { questions: [{ name: 'pet', description: 'Pet', kind: 'text' }] };
+      expect(await enrolAnswers('alice', { pet: answer })).toMatchObject({
+        answer: 'invalid',
+        violations: [{ field: 'answers.pet' }],
+      });
+      expect(await enrolAnswers('alice', { pet: 'Nan' })).toMatchObject({ answer: 'updated' });
+    },
+  );
+
   it('of what one agent asks is taken, though others ask more', async () => {
     const { enrolAnswers, answer, knowledge } = await open();
     const pet = { name: 'pet', description: 'Pet', kind: 'text' } as const;

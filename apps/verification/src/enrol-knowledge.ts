@@ -1,5 +1,5 @@
 import { type Violation } from '@countersign/contracts';
-import { answerRule, normalizeAnswer } from '@countersign/service';
+import { answerRule, isPlaceholder, normalizeAnswer } from '@countersign/service';
 import { LOWEST_CAP } from './domain/attempts.js';
 import { type KnowledgePolicies, type PinVault, type SubjectStore } from './ports.js';
 
@@ -12,6 +12,8 @@ const QUESTION_NAME = /^[a-z][a-z0-9_]{0,62}$/;
 const INCOMPLETE = [
   { field: 'answers', rule: "must answer every question of the tenant's policy or of one of its agents" },
 ];
+
+const NO_PLACEHOLDER = 'must not be what language models write for nothing, such as none, null or unknown';
 
 /** Answers that somebody wants enrolled for a subject, as they came. */
 export interface KnowledgeRequest {
@@ -69,6 +71,8 @@ export class EnrolKnowledge {
       const answer = question && (typeof text === 'string' ? normalizeAnswer(question, text) : undefined);
       if (!question) violations.push({ field, rule: "must be a question of the tenant's policy" });
       else if (answer === undefined) violations.push({ field, rule: answerRule(question) });
+      // Said on the telephone it would be asked for again, for ever: models write it for an answer that nobody gave.
+      else if (isPlaceholder(String(text))) violations.push({ field, rule: NO_PLACEHOLDER });
       else normal.set(name, answer);
     }
     if (violations.length > 0) return violations;

@@ -2,7 +2,15 @@ import { IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID, Length,
 import { Message } from './message.js';
 import { IsName } from './names.js';
 import { TOPICS } from './topics.js';
-import { LEVELS, METHODS, OUTCOMES, type Level, type Method, type Outcome } from './verification.js';
+import {
+  ATTESTATION_PATTERN,
+  LEVELS,
+  METHODS,
+  OUTCOMES,
+  type Level,
+  type Method,
+  type Outcome,
+} from './verification.js';
 
 export const FACT_KINDS = [
   'attempt.decided',
@@ -64,6 +72,8 @@ export class FactRecorded extends Message {
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   @IsOptional() @Matches(/^[0-9a-f]{64}$/) callerKey?: string;
   @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
+  /** What the network said about the caller's number, where it said anything. */
+  @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
   @IsOptional() @IsUUID() verificationId?: string;
   @IsOptional() @IsString() @Length(8, 128) commandId?: string;
   @IsOptional() @IsIn(METHODS) method?: Method;

@@ -2,8 +2,11 @@ import { Matches, type ValidationOptions } from 'class-validator';
 
 /** Ids of tenants and agents: lower case, safe in URLs, in user names of Basic authentication and in topic keys. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
-/** Ids of subjects are the tenant's own (customer numbers and the like): printable, no space, no slash. */
-export const SUBJECT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/;
+/**
+ * Ids of subjects are the tenant's own (customer numbers and the like): printable, no space, no slash. No full stop at the
+ * end: speech recognition and models put one there, and "80412." must not be another subject than "80412".
+ */
+export const SUBJECT_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9._:@+-]{0,126}[A-Za-z0-9_:@+-])?$/;
 
 export const IsName = (options?: ValidationOptions): PropertyDecorator =>
   Matches(NAME_PATTERN, {
@@ -13,6 +16,7 @@ export const IsName = (options?: ValidationOptions): PropertyDecorator =>
 
 export const IsSubjectId = (options?: ValidationOptions): PropertyDecorator =>
   Matches(SUBJECT_PATTERN, {
-    message: '$property must be 1 to 128 letters, digits or . _ : @ + -, and begin with a letter or digit',
+    message:
+      '$property must be 1 to 128 letters, digits or . _ : @ + -, begin with a letter or digit, and not end with a full stop',
     ...options,
   });

@@ -15,6 +15,7 @@ import {
   Matches,
   Max,
   Min,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { IsName } from './names.js';
@@ -165,4 +166,8 @@ export class Policy {
   @IsBoolean() tellAttemptsLeft!: boolean;
   @IsBoolean() discloseUnknownCaller!: boolean;
   @IsObject() texts!: Texts;
+  /** ISO 3166 code of the country whose numbers callers without `+` have; `null`: such callers have no number. */
+  @ValidateIf((_policy, value) => value !== null)
+  @Matches(/^[A-Z]{2}$/, { message: '$property must be an ISO 3166 country code such as US, or null' })
+  defaultCountry!: string | null;
 }

@@ -16,6 +16,8 @@ export const TEXT_PLACEHOLDERS = {
   rate_limited: ['seconds'],
   unavailable: [],
   bad_pin: [],
+  /** The customer id is no id and could be more than one number. */
+  bad_customer_id: [],
   /** `{questions}`: of those whose answers are missing or have the wrong form, what is asked and one of the forms below. */
   bad_answer: ['questions'],
   /** The forms of answers by the kind of their question: `digits` with a length and without, `zip`, `date`, `text`. */

@@ -42,6 +42,13 @@ export interface Violation {
   readonly rule: string;
 }
 
+/**
+ * What the network that brought a call says about its number, in the words of the tel URI parameter `verstat` (3GPP TS
+ * 24.229, ATIS-1000074): passed or failed, the level of attestation where it is known, and whether the call was diverted.
+ */
+export const ATTESTATION_PATTERN =
+  /^(?:TN-Validation-(?:Passed|Failed)(?:-[ABC])?(?:-(?:Diverted|Passthrough))?|No-TN-Validation)$/;
+
 const HEX_64 = /^[0-9a-f]{64}$/;
 
 export const CHANNELS = ['swaig', 'rest'] as const;
@@ -68,6 +75,8 @@ export abstract class GuessDescribed extends Message {
   @IsBoolean() subjectIsCaller!: boolean;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
+  /** Absent where the platform says nothing. It is a claim of the network, and decides nothing. */
+  @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
 
   /** All that is asked about one subject stays in order, and comes to one copy of a service. */
   get partitionKey(): string {

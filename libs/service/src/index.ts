@@ -12,4 +12,6 @@ export * from './shared-places.js';
 export * from './fair-gate.js';
 export * from './storable-json.js';
 export * from './byte-order-mark.js';
+export * from './caller-number.js';
 export * from './exact-numbers.js';
+export * from './placeholders.js';

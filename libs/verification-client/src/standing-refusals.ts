@@ -215,7 +215,7 @@ function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
   const { commandId, tenant, channel, ...optional } = described;
   const counted = message(RefusalsCounted, { commandId, tenant, channel, countId: randomUUID(), dimension, count });
   const { agent, callId, method, subjectKind, subjectRef, subjectIsCaller, callerKey, callerTail } = optional;
-  const { action, subject } = optional;
+  const { action, subject, attestation } = optional;
   const more = {
     agent,
     callId,
@@ -225,6 +225,7 @@ function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
     subjectIsCaller,
     callerKey,
     callerTail,
+    attestation,
     action,
     subject,
   };

@@ -50,6 +50,14 @@ describe('an audit event', () => {
     });
   });
 
+  it('keeps what the network said about the number of the caller, where it said anything', () => {
+    const attestation = 'TN-Validation-Passed-A';
+    expect(toOcsf(fact({ outcome: 'verified', attestation }))).toMatchObject({
+      unmapped: { caller_attestation: attestation },
+    });
+    expect(toOcsf(fact({ outcome: 'verified' }))['unmapped']).not.toHaveProperty('caller_attestation');
+  });
+
   it('says that answers were shown where it was no PIN', () => {
     expect(toOcsf(fact({ outcome: 'rejected', method: 'knowledge' }))).toMatchObject({
       status_code: 'ANSWERS_MISMATCH',

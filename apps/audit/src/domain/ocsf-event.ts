@@ -119,6 +119,7 @@ export function toOcsf(fact: FactRecorded): OcsfEvent {
       ...(fact.agent === undefined ? {} : { agent: fact.agent }),
       ...(fact.subjectKey === undefined ? {} : { subject_key: fact.subjectKey }),
       ...(fact.callerKey === undefined ? {} : { caller_key: fact.callerKey, caller_tail: fact.callerTail ?? '' }),
+      ...(fact.attestation === undefined ? {} : { caller_attestation: fact.attestation }),
       ...(fact.verificationId === undefined ? {} : { verification_id: fact.verificationId }),
       ...(fact.detail === undefined ? {} : { detail: fact.detail }),
     },

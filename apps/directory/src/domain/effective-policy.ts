@@ -33,6 +33,7 @@ export const DEFAULT_POLICY: RawPolicy = {
   tellAttemptsLeft: false,
   discloseUnknownCaller: false,
   texts: {},
+  defaultCountry: null,
 };
 
 /**
