@@ -8,6 +8,7 @@ import { limits } from './limits.contract.js';
 import { httpRefusals } from './refusals.contract.js';
 import { receipts } from './receipts.contract.js';
 import { restApi } from './rest.contract.js';
+import { spoken } from './spoken.contract.js';
 import { LOCKED, openWorld, PIN, REJECTED, WRONG, type World } from './world.js';
 
 const UUID = /^[0-9a-f-]{36}$/;
@@ -35,6 +36,9 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     });
     describe('the platform', () => {
       platform(() => world);
+    });
+    describe('what was said', () => {
+      spoken(() => world);
     });
     describe('the REST interface', () => {
       restApi(() => world);
