@@ -65,7 +65,7 @@ describe('an answer that is passed on', () => {
     ['date', '\u200e1985-07-14\u200f', '1985-07-14'],
     ['date', 'DTMF: 19850714#', '1985-07-14'],
     ['date', 'My date of birth is July 14, 1985.', '1985-07-14'],
-    ['date', 'the fourteenth of July nineteen eighty-fife', '1985-07-14'],
+    ['date', 'the fourteenth of July one niner eight fife', '1985-07-14'],
     ['date', 'May ninth nineteen nought five', '1905-05-09'],
     ['text', '\u200eRex\u200f', 'rex'],
   ])('of the kind %s is understood as %j', (kind, asked, expected) => {

@@ -86,7 +86,9 @@ const ES: NumberWords = {
     ...numbered(['diez y seis', 'diez y siete', 'diez y ocho', 'diez y nueve'], 16),
   },
   unclear: {
-    ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) => [`${ten} ${unit}`]),
+    ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) =>
+      unit === 'uno' ? [`${ten} uno`, `${ten} un`, `${ten} una`] : [`${ten} ${unit}`],
+    ),
     ...numbered(['diez seis', 'diez siete', 'diez ocho', 'diez nueve'], 16),
   },
   repeats: {

@@ -194,7 +194,10 @@ function endsThere(words: readonly string[], end: number, digits: string, langua
   const next = words[end] ?? '';
   if (DIGIT_GROUP.test(next)) return false;
   const unit = own(language.digits, next);
-  return unit === undefined || unit === '0' || own(language.pairs, `${words[end - 1] ?? ''} ${next}`) === undefined;
+  if (unit === undefined || unit === '0') return true;
+  // By value: "forty niner" is no 409 either, though nobody lists it as a word for 49.
+  const sameDigit = Object.keys(language.digits).filter((word) => language.digits[word] === unit);
+  return sameDigit.every((word) => own(language.pairs, `${words[end - 1] ?? ''} ${word}`) === undefined);
 }
 
 /** ASCII digits for those of any script. */
