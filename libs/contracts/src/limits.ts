@@ -19,7 +19,15 @@ import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { Limit, LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
 import { REPLY, TOPICS } from './topics.js';
-import { CHANNELS, METHODS, Quota, StandingLimit, type Channel, type Method } from './verification.js';
+import {
+  ATTESTATION_PATTERN,
+  CHANNELS,
+  METHODS,
+  Quota,
+  StandingLimit,
+  type Channel,
+  type Method,
+} from './verification.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -156,6 +164,7 @@ export class RefusalsCounted extends Message {
   @IsOptional() @IsBoolean() subjectIsCaller?: boolean;
   @IsOptional() @Matches(HEX_64) callerKey?: string;
   @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
+  @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
   /** As in {@link LimitRequested}; absent for guesses. */
   @IsOptional() @IsIn(LIMITED_ACTIONS) action?: LimitedAction;
   @IsOptional() @IsSubjectId() subject?: string;

@@ -21,6 +21,7 @@ import { RecentIds, type Clock } from '@countersign/service';
 export interface Described extends LimitedRequest {
   readonly commandId: string;
   readonly callerTail?: string | undefined;
+  readonly attestation?: string | undefined;
   readonly method?: Method | undefined;
 }
 
