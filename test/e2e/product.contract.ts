@@ -199,7 +199,7 @@ function platform(world: () => World): void {
     const functions = async (as: Agent): Promise<number> => Object.keys((await client.signature(as)).json).length;
     await client.manage('PUT', `${path}/policy`, { functions: ['collect_pin'] });
     await eventually('a changed policy is obeyed', async () => (await functions(agent)) === 1, OBEYED_WITHIN_MS);
-    await client.manage('PUT', `${path}/policy`, {});
+    await client.manage('PATCH', `${path}/policy`, { functions: null });
     await eventually('and changed back', async () => (await functions(agent)) === 5, OBEYED_WITHIN_MS);
 
     const rotated = {

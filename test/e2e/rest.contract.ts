@@ -210,4 +210,60 @@ export function restApi(world: () => World): void {
     expect(weak.text).not.toContain('33333333');
     expect(taken.text).not.toContain(phone.slice(2));
   });
+
+  it('leaves what a PUT of a subject does not send, and clears with a PATCH', async () => {
+    const { client, tenant, agent, enrol } = world();
+    const { subject, phone } = await enrol();
+    const path = `/v1/tenants/${tenant}/subjects/${subject}`;
+    const greeting = async (caller: string): Promise<string> => (await client.swaig(agent, { pin: PIN, caller })).text;
+    const next = newPhone();
+    await client.manage('PUT', path, { phones: [phone, next] });
+    expect(await greeting(next)).toContain('Thank you, Alex.');
+    await client.manage('PATCH', path, { displayName: null });
+    expect(await greeting(next)).toContain('Thank you, you are verified.');
+    isProblem(await client.manage('PATCH', path.replace(subject, newName('nobody')), {}, [404]), 404, 'not-found');
+  });
+
+  it("refuses at once what no database can store, names that are taken, and numbers that are nobody's", async () => {
+    const { client, tenant, agent } = world();
+    const questions = (name: string) => ({ knowledge: { questions: [{ name, description: 'Pet', kind: 'text' }] } });
+    const policy = `/v1/tenants/${tenant}/agents/${agent.agent}/policy`;
+    const subject = `/v1/tenants/${tenant}/subjects/${newName('customer')}`;
+    const faults: [path: string, body: object][] = [
+      [policy, { texts: { 'en-US': { verified: 'Hello \ud800' } } }],
+      [policy, { texts: { 'en-US': { verified: 'Hello \0' } } }],
+      ...['customer_id', 'pin', 'constructor'].map((name): [string, object] => [policy, questions(name)]),
+      [subject, { displayName: '\udc00' }],
+      [subject, { phones: ['+86282452253'] }],
+    ];
+    for (const [path, body] of faults) isProblem(await client.manage('PUT', path, body, [422]), 422, 'invalid-request');
+  });
+
+  it('tells words apart by marks that are letters, and not by accents or letters that few can type', async () => {
+    const { client, tenant, enrol } = world();
+    const asking = await client.createAgent(tenant, {
+      knowledge: { questions: [{ name: 'pet', description: 'Name of the first pet', kind: 'text' }] },
+    });
+    const outcome = async (stored: string, said: string): Promise<unknown> => {
+      const { subject } = await enrol();
+      const path = `/v1/tenants/${tenant}/subjects/${subject}/knowledge`;
+      await client.manage('PUT', path, { answers: { pet: stored } }, [204]);
+      const guess = { method: 'knowledge', subject, answers: { pet: said } };
+      return (await client.ask(asking, 'POST', '/v1/verifications', guess)).json['outcome'];
+    };
+    for (const [stored, said] of [
+      ['กิน', 'กัน'],
+      ['कि', 'की'],
+      ['ガス', 'カス'],
+    ] as const) {
+      expect([said, await outcome(stored, said)]).toEqual([said, 'rejected']);
+    }
+    for (const [stored, said] of [
+      ['Søren', 'Soren'],
+      ['Iʻolani', 'Iolani'],
+      ['DʼArcy', 'DArcy'],
+    ] as const) {
+      expect([said, await outcome(stored, said)]).toEqual([said, 'verified']);
+    }
+  });
 }
