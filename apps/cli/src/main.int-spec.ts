@@ -33,9 +33,9 @@ describe('countersign', () => {
     expect([code, out]).toEqual([1, '']);
     expect(err).toMatch(/^there is no dead letter with this id: .*\n$/);
     expect(await countersign(['groups', 'accept-loss', 'audit'], env)).toEqual([
-      0,
-      'group audit has lost nothing\n',
+      1,
       '',
+      'there is no group audit: groups are named like their services\n',
     ]);
   });
 

@@ -27,14 +27,16 @@ export function openDataFolder(folder: string): string {
 }
 
 /**
- * Makes a folder and those above it that are missing, with mode 0700. Not by `mkdirSync` with `recursive`, which never returns
+ * Makes a folder and those above it that are missing. The database below it runs as another user where we are root, so others may
+ * enter; what is secret has a folder of its own. Not by `mkdirSync` with `recursive`, which never returns
  * below a folder such as /proc that takes no folder and says that it does not exist.
+ * @param mode of the new folders
  * @throws Error of the system
  */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string, mode = 0o755): void {
   const missing: string[] = [];
   for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.unshift(path);
-  for (const path of missing) mkdirSync(path, { mode: 0o700 });
+  for (const path of missing) mkdirSync(path, { mode });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

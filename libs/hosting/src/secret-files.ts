@@ -31,7 +31,7 @@ export interface SecretFiles {
  * cannot be made anew without it
  */
 export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<SecretFiles> {
-  makeFolder(folder);
+  makeFolder(folder, 0o700);
   const made: SecretName[] = [];
   const values = {} as Record<SecretName, string>;
   const keep = (name: SecretName, make: () => string): void => {
