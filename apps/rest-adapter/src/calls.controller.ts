@@ -4,6 +4,7 @@ import { CallingAgent, Requires } from './authenticate.js';
 import { CALL_PATTERN, CALL_RULE } from './bodies.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { readName } from './read-body.js';
+import { RequestLimits } from './request-limits.js';
 
 /** What the server's own record says of a call. */
 @Controller('v1/calls/:callId')
@@ -11,16 +12,19 @@ export class CallsController {
   constructor(
     private readonly bus: CommandBus,
     private readonly timeout: ReplyTimeout,
+    private readonly limits: RequestLimits,
   ) {}
 
   /** An unknown call, one of another tenant and one whose time is over are alike: 200, not verified. */
   @Get('verification')
   @Requires('verify')
   async verification(
-    @CallingAgent() { tenant, agent }: AgentPublished,
+    @CallingAgent() caller: AgentPublished,
     @Param('callId') given: string,
   ): Promise<Record<string, unknown>> {
     const callId = readName('callId', given, CALL_PATTERN, CALL_RULE);
+    await this.limits.question(caller, 'call_state');
+    const { tenant, agent } = caller;
     const query = message(CallStateRequested, { tenant, agent, callId });
     const { verified, level, subject, verificationId, verifiedAt, expiresAt } = await this.bus.ask(
       query,

@@ -171,7 +171,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       tag: 'subjects',
       body: 'PinBody',
       answers: { 204: '' },
-      problems: ['unavailable'],
+      problems: ['quota-exceeded', 'unavailable'],
     },
   },
   [`${SUBJECT}/pin/change`]: {
@@ -192,7 +192,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       tag: 'subjects',
       body: 'KnowledgeBody',
       answers: { 204: '' },
-      problems: ['unavailable'],
+      problems: ['quota-exceeded', 'unavailable'],
     },
   },
   [`${SUBJECT}/unlock`]: {
@@ -223,7 +223,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
         'What the record says of a call for this agent: its own verification, else that of an agent that its policy trusts; an unknown call is not verified',
       tag: 'verifications',
       answers: { 200: 'CallVerification' },
-      problems: ['forbidden', 'unavailable'],
+      problems: ['forbidden', 'quota-exceeded', 'unavailable'],
     },
   },
   '/v1/receipts/introspect': {
@@ -234,7 +234,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
       tag: 'receipts',
       body: 'IntrospectionBody',
       answers: { 200: 'Introspection' },
-      problems: ['forbidden', 'unavailable'],
+      problems: ['forbidden', 'quota-exceeded', 'unavailable'],
     },
   },
   '/.well-known/jwks.json': {

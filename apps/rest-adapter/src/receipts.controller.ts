@@ -12,6 +12,7 @@ import { CallingAgent, Requires } from './authenticate.js';
 import { IntrospectionBody } from './bodies.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { readBody } from './read-body.js';
+import { RequestLimits } from './request-limits.js';
 
 /** Whether a receipt is good, for backends that ask and for those that check it themselves. */
 @Controller()
@@ -21,17 +22,17 @@ export class ReceiptsController {
     private readonly sealer: Sealer,
     private readonly timeout: ReplyTimeout,
     private readonly receiptKeys: ReceiptPublicKeys,
+    private readonly limits: RequestLimits,
   ) {}
 
   /** In the manner of RFC 7662: of a receipt that is not good nothing more is told than that. */
   @Post('v1/receipts/introspect')
   @HttpCode(200)
   @Requires('verify')
-  async introspect(
-    @CallingAgent() { tenant, agent }: AgentPublished,
-    @Body() raw: unknown,
-  ): Promise<Record<string, unknown>> {
+  async introspect(@CallingAgent() caller: AgentPublished, @Body() raw: unknown): Promise<Record<string, unknown>> {
     const { receipt, callId, consume = false } = readBody(IntrospectionBody, raw);
+    await this.limits.question(caller, 'introspection');
+    const { tenant, agent } = caller;
     const commandId = `rest-${randomUUID()}`;
     const asked = { commandId, tenant, agent, consume, ...(callId === undefined ? {} : { callId }) };
     const sealed = await this.sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));

@@ -7,6 +7,7 @@ import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
 import { CommandBus, ReplyTimeout } from './ports.js';
 import { ReceiptsController } from './receipts.controller.js';
+import { RequestLimits } from './request-limits.js';
 import { RequestVerification } from './request-verification.js';
 import { ServiceController } from './service.controller.js';
 import { SubjectsController } from './subjects.controller.js';
@@ -43,6 +44,7 @@ export class RestAdapterModule {
       providers: [
         Manage,
         RequestVerification,
+        RequestLimits,
         { provide: CommandBus, useValue: parts.bus },
         { provide: VerificationClient, useValue: parts.client },
         { provide: KeyedHash, useValue: parts.hash },

@@ -16,6 +16,7 @@ import { Requires } from './authenticate.js';
 import { KnowledgeBody, NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody, SubjectPatchBody } from './bodies.js';
 import { Manage, type Done } from './manage.js';
 import { readBody, readName } from './read-body.js';
+import { RequestLimits } from './request-limits.js';
 
 /** Whom a command is about. */
 interface Target {
@@ -30,6 +31,7 @@ export class SubjectsController {
   constructor(
     private readonly manage: Manage,
     private readonly sealer: Sealer,
+    private readonly limits: RequestLimits,
   ) {}
 
   @Put()
@@ -79,6 +81,7 @@ export class SubjectsController {
   ): Promise<void> {
     const target = this.#target(tenantName, subjectId);
     const { pin, forceChange } = readBody(PinBody, raw);
+    await this.limits.enrolment(target.tenant, target.subject);
     const sealed = await this.sealer.seal({ pin, forceChange }, bindingOf(PinChangeRequested, target));
     await this.manage.execute(message(PinChangeRequested, { ...target, sealed }));
   }
@@ -93,6 +96,7 @@ export class SubjectsController {
   ): Promise<void> {
     const target = this.#target(tenantName, subjectId);
     const { answers } = readBody(KnowledgeBody, raw);
+    await this.limits.enrolment(target.tenant, target.subject);
     const sealed = await this.sealer.seal({ answers }, bindingOf(KnowledgeChangeRequested, target));
     await this.manage.execute(message(KnowledgeChangeRequested, { ...target, sealed }));
   }

@@ -1,5 +1,7 @@
 import { Writable } from 'node:stream';
 import {
+  LimitRequested,
+  LimitDecided,
   AgentCreateRequested,
   AgentChangeRequested,
   AgentPublished,
@@ -67,6 +69,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
   [
     VerificationRequested,
     RefusalsCounted,
+    LimitRequested,
     TenantChangeRequested,
     AgentCreateRequested,
     AgentRotateRequested,
@@ -119,6 +122,10 @@ export class TestBed {
   ) {}
 
   adapter!: RestAdapter;
+  /** What was asked of the limiter besides guesses. */
+  readonly limitRequests: LimitRequested[] = [];
+  /** What the limiter says of them. */
+  decideLimit: () => Partial<FieldsOf<LimitDecided>> = () => ({});
 
   static async open(environment: Record<string, string> = {}): Promise<TestBed> {
     const keys = await createSealingKeys('k1');
@@ -204,8 +211,9 @@ export class TestBed {
     const question = decode(taken, COMMANDS);
     const fields: Record<string, unknown> = { ...question };
     const type = taken.headers[HEADERS.type] ?? '';
-    // Each start compares keys; tests count what requests cause.
-    if (type !== KeyComparisonRequested.type) this.commands.push({ type, key: taken.key, fields });
+    // Each start compares keys, and most requests ask the limiter; tests count what is carried out.
+    const aside: readonly string[] = [KeyComparisonRequested.type, LimitRequested.type];
+    if (!aside.includes(type)) this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
     if (type === RefusalsCounted.type) return;
     const reply = await this.#answerTo(type, String(fields['commandId']), fields);
@@ -230,6 +238,9 @@ export class TestBed {
       return decision && message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decision });
     }
     switch (type) {
+      case LimitRequested.type:
+        this.limitRequests.push(Object.assign(new LimitRequested(), fields));
+        return message(LimitDecided, { commandId, outcome: 'admitted', ...this.decideLimit() });
       case KeyComparisonRequested.type:
         return message(KeysCompared, { commandId, mismatches: [] });
       case CallStateRequested.type: {

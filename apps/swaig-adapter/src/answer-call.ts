@@ -1,9 +1,12 @@
 import { type AgentPublished, type Outcome } from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { readCustomerId } from './customer-id.js';
 import { answersFrom, askedFor } from './answers.js';
+import { callIdOf } from './caller.js';
 import { type CollectPin } from './collect-pin.js';
 import { isFunction } from './function-definitions.js';
+import { type RequestLimits } from './request-limits.js';
 import { type RequestTransfer } from './request-transfer.js';
 import { speak } from './speak.js';
 import { pinFrom } from './spoken-digits.js';
@@ -45,6 +48,8 @@ export interface Functions {
   readonly tellStatus: TellStatus;
   readonly requestTransfer: RequestTransfer;
   readonly collectPin: CollectPin;
+  readonly limits: RequestLimits;
+  readonly hash: KeyedHash;
 }
 
 /** Answers a function call: decides which function it is, and that nothing happens unless it is offered and allowed. */
@@ -55,23 +60,28 @@ export class AnswerCall {
     const { policy } = agent;
     const { functionName } = call;
     if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: say(policy, 'noted'), outcome: 'noted' };
-    if (!isFunction(functionName) || !policy.functions.includes(functionName)) {
-      return { reply: say(policy, 'not_offered'), outcome: 'not_offered' };
-    }
-    // A late delivery: whoever spoke is gone, and an attempt or a transfer would hit somebody else's next call.
-    if (call.afterHangUp) return { reply: say(policy, 'after_hang_up'), outcome: 'after_hang_up' };
     try {
+      if (!isFunction(functionName) || !policy.functions.includes(functionName)) {
+        return await this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
+      }
+      // A late delivery: whoever spoke is gone, and an attempt or a transfer would hit somebody else's next call.
+      if (call.afterHangUp) {
+        return await this.#limited(agent, call, () => ({
+          reply: say(policy, 'after_hang_up'),
+          outcome: 'after_hang_up',
+        }));
+      }
       switch (functionName) {
         case 'verify_pin':
           return await this.#verifyPin(agent, call);
         case 'verify_identity':
           return await this.#verifyIdentity(agent, call);
         case 'verification_status':
-          return await this.#status(agent, call);
+          return await this.#limited(agent, call, () => this.#status(agent, call));
         case 'request_transfer':
-          return await this.#transfer(agent, call);
+          return await this.#limited(agent, call, () => this.#transfer(agent, call));
         case 'collect_pin':
-          return this.#keypad(agent, call);
+          return await this.#limited(agent, call, () => this.#keypad(agent, call));
       }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
@@ -81,18 +91,28 @@ export class AnswerCall {
 
   async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
     const pin = pinFrom(call.args['pin']);
-    if (pin === undefined) return { reply: say(agent.policy, 'bad_pin'), outcome: 'bad_argument' };
+    if (pin === undefined) {
+      return this.#limited(agent, call, () => ({ reply: say(agent.policy, 'bad_pin'), outcome: 'bad_argument' }));
+    }
     return this.#verify(agent, call, { method: 'pin', pin });
   }
 
   async #verifyIdentity(agent: AgentPublished, call: FunctionCall): Promise<Answer> {
     const { policy } = agent;
     const { questions } = policy.knowledge;
-    if (questions.length === 0) return { reply: say(policy, 'not_offered'), outcome: 'not_offered' };
+    if (questions.length === 0) {
+      return this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
+    }
     const given = answersFrom(questions, call.args);
     if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
     const response = speak(policy, 'bad_answer', { questions: askedFor(policy, given.missing) });
-    return { reply: { response }, outcome: 'bad_argument' };
+    return this.#limited(agent, call, () => ({ reply: { response }, outcome: 'bad_argument' }));
+  }
+
+  /** Whatever brings no guess, under the limits of call, agent and tenant; a guess is counted on its own path. */
+  async #limited(agent: AgentPublished, call: FunctionCall, answer: () => Answer | Promise<Answer>): Promise<Answer> {
+    const { limits, hash } = this.functions;
+    return (await limits.refusalOf(agent, callIdOf(agent.tenant, call, hash))) ?? answer();
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Answer> {

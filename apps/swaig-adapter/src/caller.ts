@@ -21,9 +21,10 @@ export type Caller = Pick<
 /** The caller of a call, and the subject that he wants to be: the customer id where one is given, else his number. */
 export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall, hash: KeyedHash): Caller {
   const { e164, attestation } = readCaller(call.caller, policy.defaultCountry);
+  const callId = callIdOf(tenant, call, hash);
   return {
     ...subjectOf(tenant, call, e164, hash),
-    ...(call.callId === '' ? {} : { callId: callIdOf(tenant, call, hash) }),
+    ...(callId === undefined ? {} : { callId }),
     callerKey: e164 === undefined ? hash.callerKey(tenant, 'text', call.caller) : hash.callerKey(tenant, 'phone', e164),
     callerTail: e164?.slice(-2) ?? '',
     ...(attestation === undefined ? {} : { attestation }),
@@ -54,6 +55,8 @@ function subjectOf(
   return { subjectKind: 'phone', subjectRef, subjectIsCaller: false };
 }
 
-function callIdOf(tenant: string, { callId }: FunctionCall, hash: KeyedHash): string {
+/** The call, in the form in which it may leave this process; undefined: the platform named none. */
+export function callIdOf(tenant: string, { callId }: FunctionCall, hash: KeyedHash): string | undefined {
+  if (callId === '') return undefined;
   return PLAIN_CALL_ID.test(callId) ? callId : hash.hash('call', tenant, callId);
 }

@@ -2,6 +2,7 @@ import { type AgentPublished } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type Capture } from './capture-token.js';
 import { type Answer } from './answer-call.js';
+import { type RequestLimits } from './request-limits.js';
 import { pinFrom } from './spoken-digits.js';
 import { replyTo, say } from './swaig-reply.js';
 import { type VerifyCaller } from './verify-caller.js';
@@ -11,7 +12,10 @@ const REPEAT_SECONDS = 600;
 
 /** Takes the digits that the platform collected from the keypad: one try, decided once. */
 export class CapturePin {
-  constructor(private readonly verifyCaller: VerifyCaller) {}
+  constructor(
+    private readonly verifyCaller: VerifyCaller,
+    private readonly limits: RequestLimits,
+  ) {}
 
   /**
    * The first digits that have the form of a PIN are the try. The same digits again get the same answer, which spends
@@ -21,8 +25,11 @@ export class CapturePin {
   async execute(agent: AgentPublished, capture: Capture, digits: unknown): Promise<Answer> {
     const { policy } = agent;
     const pin = pinFrom(digits);
-    if (pin === undefined) return { reply: say(policy, 'bad_pin'), outcome: 'bad_argument' };
     const { commandId, caller } = capture;
+    if (pin === undefined) {
+      const refusal = await this.limits.refusalOf(agent, caller.callId);
+      return refusal ?? { reply: say(policy, 'bad_pin'), outcome: 'bad_argument' };
+    }
     try {
       const decision = await this.verifyCaller.attempt(agent, {
         commandId,

@@ -11,6 +11,7 @@ import { CapturePin } from './capture-pin.js';
 import { type CaptureTokens } from './capture-token.js';
 import { CollectPin } from './collect-pin.js';
 import { type CallStates, type Facts } from './ports.js';
+import { RequestLimits } from './request-limits.js';
 import { RequestTransfer } from './request-transfer.js';
 import { SwaigController } from './swaig.controller.js';
 import { TellStatus } from './tell-status.js';
@@ -34,8 +35,9 @@ export class SwaigAdapterModule {
   static with(parts: SwaigParts): DynamicModule {
     const { hash, calls, facts, tokens, clock, publicUrl } = parts;
     const verifyCaller = new VerifyCaller(hash, parts.client);
+    const limits = new RequestLimits(parts.client);
     const answerCall = new AnswerCall({
-      verifyCaller,
+      ...{ verifyCaller, limits, hash },
       tellStatus: new TellStatus(hash, calls),
       requestTransfer: new RequestTransfer(facts, hash, clock),
       collectPin: new CollectPin(tokens, hash, clock, publicUrl.get),
@@ -49,7 +51,8 @@ export class SwaigAdapterModule {
         { provide: KeyedHash, useValue: parts.hash },
         { provide: Health, useValue: parts.health },
         { provide: AnswerCall, useValue: answerCall },
-        { provide: CapturePin, useValue: new CapturePin(verifyCaller) },
+        { provide: RequestLimits, useValue: limits },
+        { provide: CapturePin, useValue: new CapturePin(verifyCaller, limits) },
       ],
     };
   }

@@ -7,6 +7,7 @@ import { AnswerCall, type Answer } from './answer-call.js';
 import { PublicUrl, SwaigSettings } from './config.js';
 import { defineFunctions, isFunction, type FunctionDefinition } from './function-definitions.js';
 import { isSignedByPlatform } from './platform-signature.js';
+import { RequestLimits } from './request-limits.js';
 import { type SwaigReply } from './swaig-reply.js';
 import { readSwaigRequest } from './swaig-request.js';
 
@@ -21,6 +22,7 @@ export class SwaigController {
 
   constructor(
     @Inject(AnswerCall) private readonly answerCall: AnswerCall,
+    @Inject(RequestLimits) private readonly limits: RequestLimits,
     @Inject(KeyedHash) private readonly hash: KeyedHash,
     @Inject(SwaigSettings) private readonly settings: SwaigSettings,
     @Inject(PublicUrl) private readonly publicUrl: PublicUrl,
@@ -38,7 +40,10 @@ export class SwaigController {
     const { agent, credentials } = authenticated;
     if (parsed.kind === 'signature') {
       this.#checkSignature(request, body);
-      request.note = { outcome: 'signature' };
+      // The definitions come from memory and change nothing: only a limit keeps them back, not the limiter's absence.
+      const refusal = await this.limits.refusalOf(agent, undefined);
+      request.note = { outcome: refusal?.outcome === 'rate_limited' ? refusal.outcome : 'signature' };
+      if (refusal?.outcome === 'rate_limited') return refusal.reply;
       return defineFunctions(agent, parsed.functions, credentials, this.publicUrl.get(), this.hash);
     }
     request.note = {

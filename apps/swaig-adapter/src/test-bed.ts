@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import {
+  LimitRequested,
+  LimitDecided,
   bindingOf,
   CallStateAnswered,
   CallStateRequested,
@@ -77,6 +79,10 @@ export class TestBed {
   readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   sign: SignAnswer | undefined = (text) => this.receiptKeys.signAnswer(text);
   readonly requests: VerificationRequested[] = [];
+  /** What was asked of the limiter besides guesses. */
+  readonly limitRequests: LimitRequested[] = [];
+  /** What the limiter says of them; undefined: nobody answers. */
+  decideLimit: (request: LimitRequested) => Partial<FieldsOf<LimitDecided>> | undefined = () => ({});
   readonly stateRequests: CallStateRequested[] = [];
   readonly facts: FactRecorded[] = [];
   /** What the adapter told of guesses that it refused by itself. */
@@ -211,6 +217,14 @@ export class TestBed {
         if (headers[HEADERS.type] === RefusalsCounted.type) {
           this.refusals.push(message(RefusalsCounted, fields as FieldsOf<RefusalsCounted>));
           return;
+        }
+        if (headers[HEADERS.type] === LimitRequested.type) {
+          const request = message(LimitRequested, fields as FieldsOf<LimitRequested>);
+          this.limitRequests.push(request);
+          const decided = this.decideLimit(request);
+          if (decided === undefined) return;
+          const { commandId } = request;
+          return this.#reply(taken, request, message(LimitDecided, { commandId, outcome: 'admitted', ...decided }));
         }
         return this.#decide(taken, message(VerificationRequested, fields as FieldsOf<VerificationRequested>));
     }

@@ -138,6 +138,7 @@ describe('a repeated delivery', () => {
     const [publish, observe] = [() => Promise.resolve(), () => undefined];
     const client = new VerificationClient(
       (request) => verifications.decide(request),
+      () => Promise.reject(new Error('nothing but guesses is asked')),
       new StandingRefusals(bed.hash, clock, publish, observe),
       await Sealer.fromKeySet(keys.publicKeys),
       clock,

@@ -1,4 +1,4 @@
-import { VerificationDecided } from '@countersign/contracts';
+import { LimitDecided, VerificationDecided } from '@countersign/contracts';
 import { type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
@@ -39,5 +39,11 @@ export function openVerificationClient(
     hide();
     await handOver();
   });
-  return new VerificationClient((request) => bus.ask(request, VerificationDecided, timeoutMs), refusals, sealer, clock);
+  return new VerificationClient(
+    (request) => bus.ask(request, VerificationDecided, timeoutMs),
+    (request) => bus.ask(request, LimitDecided, timeoutMs),
+    refusals,
+    sealer,
+    clock,
+  );
 }

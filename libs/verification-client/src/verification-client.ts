@@ -1,15 +1,21 @@
 import {
   bindingOf,
   message,
+  LimitRequested,
   VerificationDecided,
   VerificationRequested,
   type AgentPublished,
   type FieldsOf,
+  type LimitDecided,
+  type Policy,
 } from '@countersign/contracts';
 import { createReplyKey, type Sealer } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
 import { believeSuccess } from './believe-success.js';
 import { type StandingRefusals } from './standing-refusals.js';
+
+/** What the limiter says of a request that brings no guess. */
+export type LimitDecision = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>;
 
 /** How a front door asks the services for a decision, whatever it speaks to the outside. */
 export class VerificationClient {
@@ -19,6 +25,7 @@ export class VerificationClient {
    */
   constructor(
     private readonly ask: (request: VerificationRequested) => Promise<VerificationDecided>,
+    private readonly askLimits: (request: LimitRequested) => Promise<LimitDecided>,
     private readonly refusals: StandingRefusals,
     private readonly sealer: Sealer,
     private readonly clock: Clock,
@@ -44,5 +51,19 @@ export class VerificationClient {
     const decided = await this.ask(message(VerificationRequested, { ...guess, sealed }));
     this.refusals.learn(agent.policy, guess, decided, askedAt);
     return believeSuccess(guess, decided, replyKey);
+  }
+
+  /**
+   * Whether a request that brings no guess may be carried out. What a known refusal covers is refused from memory.
+   * @param policy of the agent; undefined for the administrator
+   * @throws ServiceError whatever `askLimits` throws: then it may not
+   */
+  async admit(policy: Policy | undefined, request: FieldsOf<LimitRequested>): Promise<LimitDecision> {
+    const refused = this.refusals.find(policy, request);
+    if (refused) return refused;
+    const askedAt = this.clock.now();
+    const decided = await this.askLimits(message(LimitRequested, request));
+    this.refusals.learn(policy, request, decided, askedAt);
+    return decided;
   }
 }
