@@ -1,4 +1,5 @@
 import { needsSignature, questionText } from './answers.js';
+import { LimitDecided, LimitRequested } from './limits.js';
 import { AgentRotateRequested, PinChangeRequested, SubjectEraseRequested, CommandAnswered } from './management.js';
 import { message, type Message } from './message.js';
 import {
@@ -44,6 +45,25 @@ describe('an answer to a request for verification', () => {
     const limitedBy = { dimension: 'caller', retryMs: 900 } as const;
     const refused = { commandId, outcome: 'rate_limited', level: 'none', retryAfterSeconds: 1, limitedBy, quotas: [] };
     expect(needsSignature(REQUEST, message(VerificationDecided, refused as never))).toBe(false);
+  });
+});
+
+describe('an answer to a request that brings no guess', () => {
+  const asked = message(LimitRequested, {
+    ...{ commandId, tenant: 'acme', agent: 'desk', channel: 'swaig', action: 'function' },
+  } as const);
+
+  it.each(['admitted', 'rate_limited', 'unavailable'] as const)(
+    'needs no signature when the limiter says %s',
+    (outcome) => {
+      expect(needsSignature(asked, message(LimitDecided, { commandId, outcome }))).toBe(false);
+    },
+  );
+
+  it('needs one when it is of any other kind', () => {
+    const other = message(VerificationDecided, { commandId, outcome: 'verified', level: 'verified' });
+    expect(needsSignature(asked, other)).toBe(true);
+    expect(needsSignature(REQUEST, message(LimitDecided, { commandId, outcome: 'admitted' }))).toBe(true);
   });
 });
 

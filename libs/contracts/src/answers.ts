@@ -1,5 +1,6 @@
 import { type Message, type MessageClass } from './message.js';
 import { bindingOf } from './binding.js';
+import { LimitDecided, LimitRequested } from './limits.js';
 import { KeysCompared } from './queries.js';
 import { TOPICS } from './topics.js';
 import { VerificationAdmitted, VerificationDecided, VerificationRequested } from './verification.js';
@@ -20,6 +21,8 @@ const OF_THE_LIMITER: ReadonlySet<string> = new Set([
 export function needsSignature(question: Message, answer: Message): boolean {
   switch ((question.constructor as MessageClass).topic) {
     case TOPICS.requests.name:
+      // What the limiter admits besides guesses shows nothing of a caller: what it leads to is signed, or the adapter's own.
+      if (question instanceof LimitRequested) return !(answer instanceof LimitDecided);
       return !(answer instanceof VerificationDecided && isRefusal(answer));
     case TOPICS.queries.name:
       return !(answer instanceof KeysCompared && answer.mismatches?.includes(RECEIPT_PUBLIC_KEYS) === true);
