@@ -84,12 +84,18 @@ describe('a service with tables', () => {
     await stop(await run(start));
   });
 
-  it('starts with a new IDENTIFIER_KEY as long as it holds the old one behind it', async () => {
+  it.each<[string, Start]>([
+    ['verification', startVerification],
+    ['rate-limit', startRateLimit],
+  ])('%s refuses a new IDENTIFIER_KEY in front of the recorded one, also after a start behind it', async (_, start) => {
     const old = secrets.IDENTIFIER_KEY;
-    await stop(await run(startVerification));
     const anew = newKey();
-    await stop(await run(startVerification, { IDENTIFIER_KEY: `${anew},${old}` }));
-    expect(await refusal(startVerification, { IDENTIFIER_KEY: old })).toContain('IDENTIFIER_KEY must hold the key');
+    await stop(await run(start));
+    for (const keys of [`${anew},${old}`, `${old},${anew}`, `${anew},${old}`]) {
+      if (keys.startsWith(old)) await stop(await run(start, { IDENTIFIER_KEY: keys }));
+      else expect(await refusal(start, { IDENTIFIER_KEY: keys })).toContain('IDENTIFIER_KEY must begin with the key');
+    }
+    await stop(await run(start));
   });
 
   it('lets one of two keys win when two copies start for the first time with different ones', async () => {
@@ -113,6 +119,16 @@ describe('an adapter', () => {
     expect(await refusal(start, { RECEIPT_PUBLIC_KEYS: others })).toContain('RECEIPT_PUBLIC_KEYS must hold');
     const service = await run(start);
     expect(service.health.report().checks).toMatchObject({ keys: true });
+  });
+
+  it('refuses to start with an IDENTIFIER_KEY that verification holds but does not use', async () => {
+    const old = secrets.IDENTIFIER_KEY;
+    const anew = newKey();
+    await run(startVerification, { IDENTIFIER_KEY: `${old},${anew}` });
+    for (const keys of [anew, `${anew},${old}`]) {
+      expect(await refusal(startRest, { IDENTIFIER_KEY: keys })).toContain('IDENTIFIER_KEY must be the key');
+    }
+    await run(startRest, { IDENTIFIER_KEY: `${old},${anew}` });
   });
 
   it('refuses to start with another CAPTURE_TOKEN_KEY than the other copies, and can rotate it', async () => {

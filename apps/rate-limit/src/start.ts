@@ -45,7 +45,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const steady = new SteadyClock();
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   const database = await host.database('rate_limit', RATE_LIMIT_MIGRATIONS, settings);
-  const held = [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, keepsAll: true }];
+  const held = [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, findsRows: true }];
   const fault = await recordKeys(database, held);
   if (fault !== undefined) {
     await host.close().catch(() => undefined);

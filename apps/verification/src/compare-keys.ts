@@ -3,7 +3,7 @@ import { type KeyRecords } from './ports.js';
 
 /** What a setting of an adapter is compared with. */
 interface Counterpart {
-  /** The setting of verification that holds the other half, or the same key. */
+  /** Keys of verification that are the other half, or the same key. */
   readonly keys: readonly HeldKey[];
   /** `sends`: verification must hold the key that the adapter uses. `receives`: the adapter must hold the key in use here. */
   readonly direction: 'sends' | 'receives';

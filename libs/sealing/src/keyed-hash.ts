@@ -9,7 +9,8 @@ export const KEY_BYTES = 32;
  * HMAC-SHA256 over a list of parts. Telephone numbers are few (10^10), so a bare hash of one is the number itself for
  * anyone with an afternoon; under a key that is not in the database it is not.
  *
- * While the key is rotated there are several: the first one hashes, and the others find what they hashed before.
+ * There may be several keys: the first one hashes, and the others find what they hashed before, where {@link hashes} is used.
+ * Only keypad tokens use it. Rows of tables are found by {@link hash} alone, so `IDENTIFIER_KEY` cannot be rotated.
  */
 export class KeyedHash {
   readonly #keys: readonly Buffer[];

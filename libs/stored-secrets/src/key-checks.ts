@@ -7,10 +7,11 @@ export interface HeldKeys {
   /** The one in use first. */
   readonly keys: readonly KeyCheck[];
   /**
-   * Whether every recorded key must still be held: the tables depend on it. Otherwise a recorded key may be dropped, and only
-   * another key under its id is a fault.
+   * Whether rows are found by a hash under the key in use. Then that key must be the recorded one, and no other is recorded:
+   * the rows would be out of reach under a new one, though the recorded one is still held. Otherwise a recorded key may be
+   * dropped, and only another key under its id is a fault.
    */
-  readonly keepsAll: boolean;
+  readonly findsRows: boolean;
 }
 
 /** A setting that does not hold the keys that the tables were written with, and the rule as a sentence about it. */
@@ -37,7 +38,9 @@ export async function recordKeys(database: Database, held: readonly HeldKeys[]):
     await takeTurns(tx, database.schema);
     const fault = faultOf(held, await readKeys(tx, database.schema));
     if (fault !== undefined) return fault;
-    for (const { setting, keys } of held) await insertKeys(tx, database.schema, setting, keys);
+    for (const { setting, keys, findsRows } of held) {
+      await insertKeys(tx, database.schema, setting, findsRows ? keys.slice(0, 1) : keys);
+    }
     return undefined;
   });
 }
@@ -92,10 +95,13 @@ function faultOf(held: readonly HeldKeys[], recorded: readonly RecordedKey[]): K
   return undefined;
 }
 
-function ruleBroken({ setting, keys, keepsAll }: HeldKeys, recorded: readonly RecordedKey[]): string | undefined {
+function ruleBroken({ setting, keys, findsRows }: HeldKeys, recorded: readonly RecordedKey[]): string | undefined {
   for (const { key_id: id, check_value: value } of recorded.filter((one) => one.setting === setting)) {
     const held = keys.find(({ keyId }) => keyId === id);
-    if (held === undefined ? keepsAll : held.value !== value) {
+    if (findsRows && held?.value === value && held !== keys[0]) {
+      return `must begin with the key ${id}: every counter, lock and telephone number in the tables is found by it alone`;
+    }
+    if (held === undefined ? findsRows : held.value !== value) {
       return (
         `must hold the key ${id} as it was when the tables were written: restore it from the backup of your secrets, ` +
         'or see docs/operations.md, "A key is lost"'
