@@ -66,7 +66,7 @@ async function startAll(
 ): Promise<RunningProduct> {
   const logger = createProcessLogger(settings.LOG_LEVEL);
   const dataDir = openDataFolder(settings.DATA_DIR);
-  // A first start that failed had a database already, and nobody saw its secrets.
+  // A first start that failed had a database already, and its secrets were never shown.
   const isFirst = !existsSync(join(dataDir, SHOWN_FILE));
   const { values } = await readSecrets(join(dataDir, 'secrets'));
 

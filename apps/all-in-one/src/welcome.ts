@@ -1,8 +1,8 @@
 import { type RunningProduct } from './start.js';
 
 /**
- * Shows how to reach and try the product. Secrets go to a terminal only: what is not one may be a collector of logs, which
- * keeps what it gets, and is told in which file they are.
+ * Shows how to reach and try the product. Secrets go to a terminal only: any other output may be kept by a
+ * collector of logs, so it gets the names of the files that hold them.
  */
 export function welcome(product: RunningProduct, output: NodeJS.WriteStream): void {
   const lines = output.isTTY ? product.welcome : product.announcement;

@@ -248,9 +248,10 @@ WITH verdict AS MATERIALIZED (
 SELECT attempt_id, true AS closed FROM closed
 UNION ALL SELECT attempt_id, false FROM verdict WHERE attempt_id NOT IN (SELECT attempt_id FROM standing)`;
 
-/** What became of a command: its latest attempt, which is null where it is another tenant's, and the stored reply. $1 command */
+/** What became of a command: its latest attempt, which is null where it is another tenant's or command's, and the stored reply. $1 command */
 export const RECALL = `
 SELECT c.fingerprint, c.reply, c.reply_tag, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
   a.charged_disable, a.disabled, a.unrecognized, a.remaining, a.spent_at, a.outcome
-FROM verification.commands c LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id
+FROM verification.commands c
+LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id AND a.command_id = c.command_id
 WHERE c.command_id = $1`;

@@ -67,6 +67,26 @@ describe('verification records in PostgreSQL', () => {
     expect(await world.find(success)).toBeUndefined();
   });
 
+  it('stay ended when somebody puts the credential row back that was in force at the time', async () => {
+    const subject = await world.create();
+    const success = await world.decide({ subject });
+    const [row] = await database.query<{ row: string }>(
+      `SELECT row_to_json(c)::text AS row FROM verification.credentials c WHERE subject_id = $1`,
+      [subject],
+    );
+    await world.enrol(subject);
+    expect((await world.find(success))?.credentialInForce).toBe(false);
+    await tables.service.forTenants(['acme']).transaction(async (tx) => {
+      await tx.query(`DELETE FROM verification.credentials WHERE subject_id = $1`, [subject]);
+      await tx.query(
+        `INSERT INTO verification.credentials
+         SELECT * FROM json_populate_record(NULL::verification.credentials, $1::json)`,
+        [row?.row],
+      );
+    });
+    expect((await world.find(success))?.credentialInForce).toBe(false);
+  });
+
   it('of an erased subject are given to nobody though their verdict is written after the erasure', async () => {
     const subject = await world.create();
     const { success, verdict } = await world.attempt({ subject });

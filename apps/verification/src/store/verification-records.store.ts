@@ -33,12 +33,16 @@ const SUCCESS = `a.attempt_id, a.agent, a.call_id, a.method, a.level, a.subject_
  * Successes of the ledger whose time is not over and whose subject is the one of then, with what has happened since. A later
  * verdict at another subject ends a success, whatever it was: the call is for somebody else, or for nobody. One that came
  * to no answer (`unavailable`) ends nothing. A subject has one counter for each method, so the method is cut off its key.
+ * A credential is in force if its row is there and no later version ever was: an old row that is put back revives nothing.
  * $1 tenant, $2 the agent that reads
  */
 const recordsWhere = (condition: string): string => `
 SELECT ${SUCCESS}, clock_timestamp() AS now,
   EXISTS (SELECT FROM verification.credentials k WHERE k.tenant = a.tenant AND k.subject_id = a.subject_id
-          AND k.kind = a.method AND k.version = a.credential_version) AS in_force,
+          AND k.kind = a.method AND k.version = a.credential_version)
+    AND a.credential_version = (
+      SELECT max(v.version) FROM verification.versions v
+      WHERE v.tenant = a.tenant AND v.subject_id = a.subject_id AND v.part = a.method) AS in_force,
   a.call_id IS NOT NULL AND EXISTS (
     SELECT FROM verification.attempts o
     WHERE o.tenant = a.tenant AND o.agent IN (a.agent, $2) AND o.call_id = a.call_id AND o.decided_at >= a.decided_at
