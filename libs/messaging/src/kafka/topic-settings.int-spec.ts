@@ -42,6 +42,18 @@ describe('topics of KafkaBroker', () => {
     };
   };
 
+  it('are created by services that start at once without a line about those that were not the first', async () => {
+    const lines: string[] = [];
+    const log = (line: string): void => void lines.push(line);
+    const services = Array.from(
+      { length: 6 },
+      () => new KafkaBroker({ brokers, clientId: 'topics', topicPrefix, log }),
+    );
+    await Promise.all(services.map((service) => service.ensureTopics(ALL)));
+    await Promise.all(services.map((service) => service.close()));
+    expect(lines).toEqual([]);
+  });
+
   it('keep commands for minutes and facts for ever, unless told otherwise', async () => {
     expect(await ensure()).toEqual([]);
     expect(await described(COMMANDS.name)).toMatchObject({
