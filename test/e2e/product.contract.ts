@@ -9,6 +9,7 @@ import { httpRefusals } from './refusals.contract.js';
 import { receipts } from './receipts.contract.js';
 import { restApi } from './rest.contract.js';
 import { spoken } from './spoken.contract.js';
+import { verificationHolds } from './verification-holds.contract.js';
 import { LOCKED, openWorld, PIN, REJECTED, WRONG, type World } from './world.js';
 
 const UUID = /^[0-9a-f-]{36}$/;
@@ -48,6 +49,9 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     });
     describe('a receipt', () => {
       receipts(() => world);
+    });
+    describe('a verification', () => {
+      verificationHolds(() => world);
     });
     describe('an operator', () => {
       operators(() => world);
