@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { IsOptional } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { databaseTls, IsSecret, StoreSettings } from '@countersign/hosting';
 import { openDatabase, startEmbeddedPostgres, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
 import { recordedKeyFault } from '@countersign/stored-secrets';
-import { checked, Hint, loadSettings, ServiceError, type Environment } from '@countersign/service';
+import { checked, loadSettings, ServiceError, type Environment } from '@countersign/service';
 import { orComplain, toTerminal, type Write } from './write.js';
 
 export interface StoreOptions {
@@ -23,12 +24,12 @@ export interface Store {
 
 class VerificationStoreSettings extends StoreSettings {
   @IsSecret()
-  @Hint('as the verification service has it, id:key[,id:key…]')
+  @Meaning('as the verification service has it, id:key[,id:key…]')
   CREDENTIAL_KEYS!: Secret;
 
   @IsOptional()
   @IsSecret()
-  @Hint('as the verification service has it')
+  @Meaning('as the verification service has it')
   IDENTIFIER_KEY?: Secret;
 }
 

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { IsOptional, IsString } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { StoreSettings } from '@countersign/hosting';
-import { Hint, withoutByteOrderMark } from '@countersign/service';
+import { withoutByteOrderMark } from '@countersign/service';
 import { checkPolicy } from './check-policy.js';
 import { DEFAULT_POLICY, type RawPolicy } from './domain/effective-policy.js';
 
 export class DirectorySettings extends StoreSettings {
-  /** The instance's own policy, below every tenant's. */
-  @IsOptional() @IsString() @Hint('path of a JSON file') POLICY_FILE?: string;
+  @Meaning('Path of a JSON file with the policy of the installation, from which every tenant inherits')
+  @IsOptional()
+  @IsString()
+  POLICY_FILE?: string;
 }
 
 /**

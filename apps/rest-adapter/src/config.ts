@@ -1,32 +1,40 @@
 import { IsInt, IsString, Max, Min } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { BusSettings, IsSecret } from '@countersign/hosting';
 import { Secret } from '@countersign/sealing';
-import { Hint } from '@countersign/service';
 
 /** Shortest administrator key, in characters: 24 of base64 are 144 bits. */
 export const ADMIN_KEY_LENGTH = 24;
 
 /** The settings of the REST adapter; each can also be given as `<NAME>_FILE`. */
 export class RestSettings extends BusSettings {
-  /** Port of the REST API; 0 picks a free one. */
-  @IsInt() @Min(0) @Max(65_535) REST_PORT: number = 3001;
+  @Meaning('Port of the REST API; 0 picks a free port')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  REST_PORT: number = 3001;
 
-  /** Longest wait for an answer of the other services, in milliseconds. */
-  @IsInt() @Min(50) @Max(60_000) REPLY_TIMEOUT_MS: number = 5000;
+  @Meaning('Longest wait for an answer of another service')
+  @IsInt()
+  @Min(50)
+  @Max(60_000)
+  REPLY_TIMEOUT_MS: number = 5000;
 
-  @Hint('the JSON Web Key Set with the public keys of the verification service')
+  @Meaning('JSON Web Key Set with the public keys of the verification service')
   @IsString()
   SEALING_PUBLIC_KEYS!: string;
 
-  @Hint('the JSON Web Key Set with the public keys of receipts and of the answers of the verification service')
+  @Meaning(
+    'JSON Web Key Set with the public halves of `RECEIPT_KEYS` of verification; answers are trusted only when one of them verifies. Served as `/.well-known/jwks.json`',
+  )
   @IsString()
   RECEIPT_PUBLIC_KEYS!: string;
 
-  @Hint('base64url of 32 random bytes, the same for every service')
+  @Meaning('base64url of 32 random bytes, the same in both adapters, rate-limit and verification')
   @IsSecret()
   IDENTIFIER_KEY!: Secret;
 
-  @Hint("the bootstrap administrator's key, printable ASCII without spaces")
+  @Meaning('Key of the bootstrap administrator: at least 24 printable ASCII characters without spaces')
   @IsSecret(ADMIN_KEY_LENGTH)
   ADMIN_API_KEY!: Secret;
 }

@@ -1,39 +1,50 @@
 import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { BusSettings, IsPublicUrl, IsSecret } from '@countersign/hosting';
 import { Secret } from '@countersign/sealing';
-import { Hint } from '@countersign/service';
 
 /** The settings of the SWAIG adapter; each can also be given as `<NAME>_FILE`. */
 export class SwaigSettings extends BusSettings {
-  /** Port of `POST /swaig`; 0 picks a free one. */
-  @IsInt() @Min(0) @Max(65_535) SWAIG_PORT: number = 3000;
+  @Meaning('Port of `POST /swaig`; 0 picks a free port')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  SWAIG_PORT: number = 3000;
 
-  @Hint('the address under which the platform reaches this service, for example https://verify.example.com')
+  @Meaning(
+    'Address under which the platform reaches this service, without `/swaig` and without credentials, for example `https://verify.example.com`; default: `http://localhost:<port>`',
+  )
   @IsOptional()
   @IsPublicUrl()
   PUBLIC_URL?: string;
 
-  @Hint('the signing key of the SignalWire project; absent: signatures are not checked')
+  @Meaning('Signing key of the SignalWire project; without it, signatures of signature requests are not checked')
   @IsOptional()
   @IsSecret()
   SIGNALWIRE_SIGNING_KEY?: Secret;
 
-  /** Longest wait for a decision; then the answer is `unavailable`. The platform gives up after about 30 s. */
-  @IsInt() @Min(50) @Max(25_000) REPLY_TIMEOUT_MS: number = 5000;
+  // The platform gives up after about 30 s.
+  @Meaning('Longest wait for a decision; after that the answer is `unavailable`')
+  @IsInt()
+  @Min(50)
+  @Max(25_000)
+  REPLY_TIMEOUT_MS: number = 5000;
 
-  @Hint('the JSON Web Key Set with the public keys of the verification service')
+  @Meaning('JSON Web Key Set with the public keys of the verification service')
   @IsString()
   SEALING_PUBLIC_KEYS!: string;
 
-  @Hint('the JSON Web Key Set with the public keys of receipts and of the answers of the verification service')
+  @Meaning(
+    'JSON Web Key Set with the public halves of `RECEIPT_KEYS` of verification; answers are trusted only when one of them verifies',
+  )
   @IsString()
   RECEIPT_PUBLIC_KEYS!: string;
 
-  @Hint('base64url of 32 random bytes, the same for every service')
+  @Meaning('base64url of 32 random bytes, the same in both adapters, rate-limit and verification')
   @IsSecret()
   IDENTIFIER_KEY!: Secret;
 
-  @Hint('base64url of 32 random bytes, the same for every copy of this service')
+  @Meaning('base64url of 32 random bytes, the same in every copy: signs the addresses of keypad entries')
   @IsSecret()
   CAPTURE_TOKEN_KEY!: Secret;
 }

@@ -1,56 +1,112 @@
 import { IsInt, IsOptional, Length, Max, Min } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { IsPublicUrl, IsSecret, StoreSettings } from '@countersign/hosting';
 import { Secret } from '@countersign/sealing';
-import { Hint } from '@countersign/service';
 
 export class VerificationSettings extends StoreSettings {
+  @Meaning('`id:key[,id:key…]`, each key base64url of 32 random bytes; the first encrypts, all decrypt')
   @IsSecret()
-  @Hint('id:key[,id:key…], each key 32 random bytes as base64url; the first one encrypts')
   CREDENTIAL_KEYS!: Secret;
 
+  @Meaning('JSON Web Key Set with private X25519 keys; all of them open sealed payloads')
   @IsSecret()
-  @Hint('a JSON Web Key Set with private X25519 keys; npm run countersign -- secrets create DIR makes one')
   SEALING_PRIVATE_KEYS!: Secret;
 
+  @Meaning('base64url of 32 random bytes, the same in both adapters, rate-limit and verification')
   @IsSecret()
-  @Hint('32 random bytes as base64url, the same for the adapters and the verification service')
   IDENTIFIER_KEY!: Secret;
 
+  @Meaning('JSON Web Key Set with Ed25519 keys; the first, private, signs receipts and answers, all verify')
   @IsSecret()
-  @Hint('a JSON Web Key Set with private Ed25519 keys; npm run countersign -- secrets create DIR makes one')
   RECEIPT_KEYS!: Secret;
 
-  /** How long a receipt is good, in seconds; the contract allows no more than five minutes. */
-  @IsInt() @Min(10) @Max(300) RECEIPT_SECONDS: number = 300;
-  /** Who a receipt says it is from. */
-  @IsOptional() @Length(1, 255) RECEIPT_ISSUER?: string;
+  // The contract allows no more than five minutes.
+  @Meaning('Lifetime of a receipt')
+  @IsInt()
+  @Min(10)
+  @Max(300)
+  RECEIPT_SECONDS: number = 300;
 
-  @Hint('the address of the installation, for example https://verify.example.com')
+  @Meaning('`iss` of receipts, the same in all copies; default: `PUBLIC_URL`, without that `urn:countersign`')
+  @IsOptional()
+  @Length(1, 255)
+  RECEIPT_ISSUER?: string;
+
+  @Meaning('Address of the installation, for example `https://verify.example.com`')
   @IsOptional()
   @IsPublicUrl()
   PUBLIC_URL?: string;
 
-  /** argon2id memory of one hash. Below OWASP's minimum nothing starts. */
-  @IsInt() @Min(19_456) @Max(1_048_576) HASH_MEMORY_KIB: number = 19_456;
-  @IsInt() @Min(2) @Max(10) HASH_PASSES: number = 2;
-  @IsInt() @Min(1) @Max(16) HASH_LANES: number = 1;
-  /**
-   * Hashes that are handed to the thread pool at a time; 0: as many as suit it. Where the pool has no more threads than
-   * the machine has cores, twice as many, so that a thread never waits for the event loop; else one for each core.
-   */
-  @IsInt() @Min(0) @Max(256) HASH_CONCURRENCY: number = 0;
-  /** Threads of the pool, as libuv reads it: best the number of cores. Set before the process starts. */
-  @IsInt() @Min(1) @Max(1024) UV_THREADPOOL_SIZE: number = 4;
-  /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
-  @IsInt() @Min(0) @Max(10_000) HASH_QUEUE: number = 256;
-  /** How often what can have no effect any more is removed. */
-  @IsInt() @Min(1) @Max(86_400) PRUNE_SECONDS: number = 3_600;
-  /** A counter at a reference that nobody answers to is removed when it was not touched for so long. */
-  @IsInt() @Min(1) @Max(3_650) DECOY_DAYS: number = 37;
-  /** Ids of management commands are kept for so long: longer than the bus keeps a command. */
-  @IsInt() @Min(1) @Max(3_650) INBOX_DAYS: number = 8;
-  /** Attempts and enrolments worked on at once, and as many other commands. One tenant alone gets half of the places. */
-  @IsInt() @Min(1) @Max(4096) MAX_IN_FLIGHT: number = 256;
+  // The minimum is that of OWASP.
+  @Meaning('argon2id memory of one hash, in KiB')
+  @IsInt()
+  @Min(19_456)
+  @Max(1_048_576)
+  HASH_MEMORY_KIB: number = 19_456;
+
+  @Meaning('argon2id passes')
+  @IsInt()
+  @Min(2)
+  @Max(10)
+  HASH_PASSES: number = 2;
+
+  @Meaning('argon2id lanes')
+  @IsInt()
+  @Min(1)
+  @Max(16)
+  HASH_LANES: number = 1;
+
+  @Meaning(
+    'Hashes given to the thread pool at the same time; 0: twice the threads, or one per core if the pool has more threads than the machine has cores',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(256)
+  HASH_CONCURRENCY: number = 0;
+
+  @Meaning(
+    'Threads of the pool; best the number of cores. libuv reads it when the process starts: `npm start`, `npm run service` and the image set it, a bare `node dist/…` needs it in the environment',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1024)
+  UV_THREADPOOL_SIZE: number = 4;
+
+  @Meaning(
+    'Attempts that may wait for a hash; beyond it the answer is `unavailable`. Tenants, agents and callers take turns; one tenant alone gets half of the places, and what one caller has in flight at once gets a quarter of the hashes',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(10_000)
+  HASH_QUEUE: number = 256;
+
+  @Meaning('Interval at which expired rows are removed')
+  @IsInt()
+  @Min(1)
+  @Max(86_400)
+  PRUNE_SECONDS: number = 3_600;
+
+  @Meaning(
+    'Decoys are removed after this time without an attempt; the default covers every window and lock that a policy can set',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(3_650)
+  DECOY_DAYS: number = 37;
+
+  @Meaning('Retention of the ids of management commands; longer than `COMMAND_RETENTION_SECONDS`')
+  @IsInt()
+  @Min(1)
+  @Max(3_650)
+  INBOX_DAYS: number = 8;
+
+  @Meaning(
+    'Attempts and enrolments in progress at the same time, and as many other commands; tenants take turns, and one tenant alone gets half of the places',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(4096)
+  MAX_IN_FLIGHT: number = 256;
 }
 
 /** Hashes at a time, for the machine that this is. */

@@ -12,39 +12,46 @@ import {
   type Outcome,
 } from './verification.js';
 
-export const FACT_KINDS = [
-  'attempt.decided',
-  'credential.locked',
-  'credential.enrolled',
-  'credential.changed',
-  'subject.changed',
-  'limit.refused',
-  'limit.would_refuse',
-  'limit.near',
-  'limit.overridden',
-  'limit.reset',
-  'limit.tightened',
-  'signal.spray',
-  'signal.pin_spray',
-  'signal.distributed',
-  'tenant.changed',
-  'agent.created',
-  'agent.rotated',
-  'policy.changed',
-  'message.dead_lettered',
-  'credential.disabled',
-  'credential.unlocked',
-  'credential.broken',
-  'credential.restored',
-  'key.rotated',
-  'receipt.issued',
-  'receipt.consumed',
-  'subject.erased',
-  'transfer.requested',
-  'transfer.refused',
-  'access.refused',
-] as const;
-export type FactKind = (typeof FACT_KINDS)[number];
+/** Every kind of event, and when it is recorded. docs/events.md shows it. */
+export const FACT_DESCRIPTIONS = {
+  'attempt.decided':
+    'An attempt was decided, with its outcome. `compared: false`: the submitted secret was not compared',
+  'credential.locked': 'An attempt locked a credential',
+  'credential.disabled': 'The consecutive failures of a credential reached its cap',
+  'credential.unlocked': 'An administrator unlocked a credential; holds the keyed hash of the reason',
+  'credential.enrolled': 'A subject got its first PIN, or its first answers',
+  'credential.changed': 'A PIN, or the answers, of a subject were replaced',
+  'credential.broken': 'Stored data was found altered; at most one event per row and minute',
+  'credential.restored': 'An attempt counter was restored from the ledger',
+  'subject.changed': 'A subject was created or changed; names the fields that differ',
+  'subject.erased': 'A subject was erased',
+  'receipt.issued': 'A successful attempt got a receipt',
+  'receipt.consumed': 'A receipt was consumed',
+  'limit.refused':
+    'A limit refused requests, with their `count`. The first refusal of a key is recorded before its answer',
+  'limit.would_refuse': 'A limit in shadow mode would have refused requests, with their `count`',
+  'limit.near': 'A key used 80 % of a limit of 5 or more; at most one event per key, period and copy',
+  'limit.overridden': 'An administrator set an override; holds the keyed hash of the reason',
+  'limit.reset': 'An administrator reset a limit; holds the keyed hash of the reason',
+  'limit.tightened': 'The limits of a tenant were tightened after a signal',
+  'signal.spray': 'One caller asked about many subjects, or one agent submitted wrong PINs for many',
+  'signal.pin_spray': 'One wrong PIN was submitted for many subjects',
+  'signal.distributed': 'Many callers asked about one subject',
+  'transfer.requested': 'A transfer to a destination of the policy was requested',
+  'transfer.refused': 'A transfer to a destination outside the policy was refused',
+  'access.refused':
+    'An adapter refused passwords, API keys or keypad tokens, with their `count`; one event per source address and agent every five seconds',
+  'tenant.changed': 'A tenant was created or changed; names the fields that differ',
+  'agent.created': 'An agent was created',
+  'agent.rotated': 'The password and the API key of an agent were rotated',
+  'policy.changed': 'An agent or its policy was changed; names the fields that differ',
+  'key.rotated':
+    'Stored credentials were encrypted under another key, or the loss of a key was accepted (`lost: true`)',
+  'message.dead_lettered': 'A record could not be handled and became a dead letter',
+} as const satisfies Record<string, string>;
+
+export type FactKind = keyof typeof FACT_DESCRIPTIONS;
+export const FACT_KINDS = Object.keys(FACT_DESCRIPTIONS) as FactKind[];
 
 /** Stands for the tenant in facts about the installation itself: no tenant can have a name that begins so. */
 export const INSTALLATION = '_installation';

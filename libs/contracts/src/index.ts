@@ -1,3 +1,4 @@
+export * from './meaning.js';
 export * from './message.js';
 export * from './answers.js';
 export * from './binding.js';

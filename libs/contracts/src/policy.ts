@@ -18,6 +18,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { Meaning } from './meaning.js';
 import { IsName } from './names.js';
 
 /** Deepest nesting of a policy as it is sent. The deepest part that means something is four levels down. */
@@ -33,40 +34,69 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** The budget of attempts at one credential of a subject. */
+/** The attempt window of one credential and its locks. */
 export class AttemptPolicy {
-  /**
-   * Attempts of all callers together that are compared in any window; the last of them charges the lock. While a credential
-   * has recognized callers, the last one is reserved for them: with 1, nobody else is compared. NIST caps the total at 100.
-   */
-  @IsInt() @Min(1) @Max(100) perWindow!: number;
-  @IsInt() @Min(1) @Max(604_800) windowSeconds!: number;
-  /** Length of the first lock; every further one doubles. */
-  @IsInt() @Min(1) @Max(604_800) lockSeconds!: number;
-  /** Longest lock, whatever the doubling says. */
-  @IsInt() @Min(1) @Max(2_592_000) maxLockSeconds!: number;
+  // NIST SP 800-63B-4 caps consecutive failures at 100.
+  @Meaning(
+    'Attempts of all callers together that are compared in a window; the last of them charges the lock. While a credential has recognized callers, the last one is reserved for them',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  perWindow!: number;
+  @Meaning('Length of the attempt window')
+  @IsInt()
+  @Min(1)
+  @Max(604_800)
+  windowSeconds!: number;
+  @Meaning('Length of the first lock; each further lock doubles')
+  @IsInt()
+  @Min(1)
+  @Max(604_800)
+  lockSeconds!: number;
+  @Meaning('Longest lock')
+  @IsInt()
+  @Min(1)
+  @Max(2_592_000)
+  maxLockSeconds!: number;
 }
 
-/** At most `limit` in any window of `periodSeconds`; above 64 at that rate. */
+/** At most `limit` in any window of `periodSeconds`; above 64 a steady rate. */
 export class Limit {
   @IsInt() @Min(1) @Max(1_000_000) limit!: number;
   @IsInt() @Min(1) @Max(604_800) periodSeconds!: number;
-  /** Only for limits above 64: how many may come at once. Default: `limit`. */
+  /** Only for limits above 64: how many requests may come at once. Default: `limit`. */
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) burst?: number;
-  /** Decide and report what would have been refused, and refuse nothing. */
+  /** Decides and reports what would have been refused, and refuses nothing. */
   @IsOptional() @IsBoolean() shadow?: boolean;
 }
 
-/** From when on many tries look like an attack, and what follows. Windows are ten minutes long at most. */
+/** Thresholds of the abuse signals, counted over at most ten minutes. */
 export class SignalPolicy {
-  /** Different subjects that one caller asks about. */
-  @IsOptional() @IsInt() @Min(2) @Max(1000) subjectsPerCaller?: number;
-  /** Different callers that ask about one subject. */
-  @IsOptional() @IsInt() @Min(2) @Max(1000) callersPerSubject?: number;
-  /** Different subjects at which one wrong PIN is tried, and at which one agent brings wrong PINs, times ten. */
-  @IsOptional() @IsInt() @Min(2) @Max(1000) subjectsPerPin?: number;
-  /** Halve the limits of the tenant for some minutes after a signal. */
-  @IsOptional() @IsBoolean() stricter?: boolean;
+  @Meaning('Different subjects of one caller that raise `signal.spray`')
+  @IsOptional()
+  @IsInt()
+  @Min(2)
+  @Max(1000)
+  subjectsPerCaller?: number;
+  @Meaning('Different callers of one subject that raise `signal.distributed`')
+  @IsOptional()
+  @IsInt()
+  @Min(2)
+  @Max(1000)
+  callersPerSubject?: number;
+  @Meaning(
+    'Different subjects that one wrong PIN is submitted for and that raise `signal.pin_spray`; ten times as many with wrong PINs from one agent raise `signal.spray`',
+  )
+  @IsOptional()
+  @IsInt()
+  @Min(2)
+  @Max(1000)
+  subjectsPerPin?: number;
+  @Meaning("Halves the tenant's limits for ten minutes after a signal")
+  @IsOptional()
+  @IsBoolean()
+  stricter?: boolean;
 }
 
 export const SIGNAL_DEFAULTS = { subjectsPerCaller: 10, callersPerSubject: 10, subjectsPerPin: 10, stricter: false };
@@ -75,18 +105,50 @@ export const LIMIT_DIMENSIONS = ['caller', 'call', 'subject', 'agent', 'tenant',
 export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
 
 export class LimitPolicy implements Record<LimitDimension, Limit> {
-  @ValidateNested() @Type(() => Limit) caller!: Limit;
-  @ValidateNested() @Type(() => Limit) call!: Limit;
-  @ValidateNested() @Type(() => Limit) subject!: Limit;
-  @ValidateNested() @Type(() => Limit) agent!: Limit;
-  @ValidateNested() @Type(() => Limit) tenant!: Limit;
-  @ValidateNested() @Type(() => Limit) subjectsPerCaller!: Limit;
+  @Meaning(
+    "Requests of one caller: the caller's number, or what the platform states in its place; over REST `callerPhone`",
+  )
+  @ValidateNested()
+  @Type(() => Limit)
+  caller!: Limit;
+  @Meaning('Requests of one call')
+  @ValidateNested()
+  @Type(() => Limit)
+  call!: Limit;
+  @Meaning('Requests about one subject')
+  @ValidateNested()
+  @Type(() => Limit)
+  subject!: Limit;
+  @Meaning('Requests of one agent')
+  @ValidateNested()
+  @Type(() => Limit)
+  agent!: Limit;
+  @Meaning("Requests of all agents of a tenant; the rule is that of the tenant's own policy")
+  @ValidateNested()
+  @Type(() => Limit)
+  tenant!: Limit;
+  @Meaning("Different subjects that one caller asks about, except the one found by the caller's own number")
+  @ValidateNested()
+  @Type(() => Limit)
+  subjectsPerCaller!: Limit;
 }
 
-/** Functions of the agent that a reached level switches on. */
+/** Functions of the agent that a reached level activates. */
 export class UnlockedFunctions {
-  @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsString({ each: true }) identified!: string[];
-  @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsString({ each: true }) verified!: string[];
+  @Meaning('Functions of the agent that the level `identified` activates')
+  @IsArray()
+  @ArrayUnique()
+  @ArrayMaxSize(64)
+  @IsString({ each: true })
+  identified!: string[];
+  @Meaning(
+    'Functions of the agent that the level `verified` activates. A plain list for `unlocksFunctions` means this field',
+  )
+  @IsArray()
+  @ArrayUnique()
+  @ArrayMaxSize(64)
+  @IsString({ each: true })
+  verified!: string[];
 }
 
 /**
@@ -128,45 +190,78 @@ export class KnowledgeWaiver {
 }
 
 export class KnowledgePolicy {
+  @Meaning(
+    'At most 10 questions, each with `name`, `description`, `kind` (`digits`, `date`, `text`, `zip`) and optional `length`',
+  )
   @IsArray()
   @ArrayMaxSize(10)
   @ArrayUnique((question?: Question) => question?.name, { message: '$property must not name a question twice' })
   @ValidateNested({ each: true })
   @Type(() => Question)
   questions!: Question[];
-  /** `null` in a lower policy takes back that of a higher one. */
-  @IsOptional() @ValidateNested() @Type(() => KnowledgeWaiver) waiver?: KnowledgeWaiver | null;
+  @Meaning(
+    '`{owner, reason, expires}`: until `expires`, answers alone reach `verified`. `null` removes an inherited waiver',
+  )
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => KnowledgeWaiver)
+  waiver?: KnowledgeWaiver | null;
 }
 
 /** Texts by language tag, then by name; see the defaults in the SWAIG adapter. */
 export type Texts = Record<string, Record<string, string>>;
 
-/** The whole policy of an agent after inheritance (instance, tenant, agent). Every field is present. */
+/** The effective policy of an agent: installation, tenant and agent combined. Every field is present. */
 export class Policy {
   @ValidateNested() @Type(() => AttemptPolicy) attempts!: AttemptPolicy;
   @ValidateNested() @Type(() => LimitPolicy) limits!: LimitPolicy;
   /** Absent parts: {@link SIGNAL_DEFAULTS}. */
   @IsOptional() @ValidateNested() @Type(() => SignalPolicy) signals?: SignalPolicy;
-  @IsArray() @ArrayUnique() @IsIn(FUNCTIONS, { each: true }) functions!: FunctionName[];
+  @Meaning('Functions that the agent may use')
+  @IsArray()
+  @ArrayUnique()
+  @IsIn(FUNCTIONS, { each: true })
+  functions!: FunctionName[];
   @ValidateNested() @Type(() => UnlockedFunctions) unlocksFunctions!: UnlockedFunctions;
   @ValidateNested() @Type(() => KnowledgePolicy) knowledge!: KnowledgePolicy;
-  /** Department to destination: an E.164 number or a SIP URI. Nothing else is ever dialled. */
-  @IsObject() transfers!: Record<string, string>;
-  /** Department of `transfers` that gets callers who cannot be verified. */
-  @IsOptional() @IsString() escalation?: string;
-  /** How long a verified call stays verified. */
-  @IsInt() @Min(1) @Max(86_400) verifiedSeconds!: number;
-  /** A changed, replaced or removed credential ends the verification of running calls and their receipts. */
-  @IsBoolean() endVerificationOnChange!: boolean;
-  /** Agents of the same tenant whose verification of a call this agent accepts, under its own rules. Empty: only its own. */
-  @IsArray() @ArrayUnique() @ArrayMaxSize(64) @IsName({ each: true }) trustsCallsOf!: string[];
-  /** Language tag in which callers are spoken to before it is known who they are; absent: `en-US`. */
-  @IsOptional() @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/) language?: string;
-  @IsBoolean() greetByName!: boolean;
-  @IsBoolean() tellAttemptsLeft!: boolean;
-  @IsBoolean() discloseUnknownCaller!: boolean;
-  @IsObject() texts!: Texts;
-  /** ISO 3166 code of the country whose numbers callers without `+` have; `null`: such callers have no number. */
+  @Meaning('Department to destination, an E.164 number or a SIP URI; no other destination is ever connected')
+  @IsObject()
+  transfers!: Record<string, string>;
+  @Meaning('Department of `transfers` for callers who cannot be verified')
+  @IsOptional()
+  @IsString()
+  escalation?: string;
+  @Meaning('How long a verification holds')
+  @IsInt()
+  @Min(1)
+  @Max(86_400)
+  verifiedSeconds!: number;
+  @Meaning('A changed, replaced or removed credential ends the verifications and receipts of running calls')
+  @IsBoolean()
+  endVerificationOnChange!: boolean;
+  @Meaning('Agents of the same tenant whose verifications this agent accepts, under its own rules')
+  @IsArray()
+  @ArrayUnique()
+  @ArrayMaxSize(64)
+  @IsName({ each: true })
+  trustsCallsOf!: string[];
+  @Meaning('Language tag for callers who are not verified; default: `en-US`')
+  @IsOptional()
+  @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/)
+  language?: string;
+  @Meaning('Thanks a verified caller by display name')
+  @IsBoolean()
+  greetByName!: boolean;
+  @Meaning('States how many attempts remain after a rejected one')
+  @IsBoolean()
+  tellAttemptsLeft!: boolean;
+  @Meaning('States that no account has this number, instead of answering as for a wrong secret')
+  @IsBoolean()
+  discloseUnknownCaller!: boolean;
+  @Meaning('Texts that replace the built-in ones, by language tag and name')
+  @IsObject()
+  texts!: Texts;
+  @Meaning('ISO 3166 code of the country of callers without `+`; `null`: such callers have no number')
   @ValidateIf((_policy, value) => value !== null)
   @Matches(/^[A-Z]{2}$/, { message: '$property must be an ISO 3166 country code such as US, or null' })
   defaultCountry!: string | null;

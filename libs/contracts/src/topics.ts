@@ -25,3 +25,23 @@ export const CLOCK: TopicSpec = { name: 'countersign.clock', kind: 'command' };
 
 /** Replies have no topic of their own: the asker names its address in the header `reply-to`. */
 export const REPLY = '';
+
+/** Who writes to a topic, who reads it, and which records keep their order. docs/operations.md shows it. */
+export const TOPIC_DESCRIPTIONS = {
+  'verification.requests': { from: 'adapters', to: 'rate-limit', key: 'tenant and subject reference, or call' },
+  'verification.admissions': { from: 'rate-limit', to: 'verification', key: 'tenant and subject reference' },
+  'verification.queries': { from: 'adapters', to: 'verification', key: 'tenant and call, or the query' },
+  'subject.commands': { from: 'rest-adapter', to: 'verification', key: 'tenant and subject' },
+  'directory.commands': { from: 'rest-adapter', to: 'directory', key: 'tenant' },
+  'limit.commands': { from: 'rest-adapter, verification', to: 'rate-limit', key: 'tenant' },
+  'countersign.directory': {
+    from: 'directory',
+    to: 'adapters, rate-limit, verification',
+    key: '`tenant/…` or `agent/…`',
+  },
+  'countersign.facts': { from: 'adapters, outboxes', to: 'audit', key: 'tenant and subject or agent' },
+  'countersign.audit.events': { from: 'audit', to: 'consumers of events', key: 'tenant and subject or agent' },
+  'countersign.dead-letters': { from: 'every consumer', to: 'audit, operators', key: 'topic and partition' },
+  'countersign.clock': { from: 'every consumer', to: 'nobody: only the timestamp counts', key: 'none' },
+  'replies.<adapter>.<id>': { from: 'the service that answers', to: 'one adapter process', key: 'command' },
+} as const satisfies Record<string, { from: string; to: string; key: string }>;

@@ -11,81 +11,190 @@ import {
   Max,
   Min,
 } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
 import { SAMPLERS, type SamplerName } from '@countersign/observability';
 import { Secret } from '@countersign/sealing';
-import { Hint } from '@countersign/service';
 import { IsBrokerList } from './address-rules.js';
 import { IsSecret } from './is-secret.js';
 
-/** What every service can be told. */
+/** Settings of every service. */
 export class BusSettings {
-  @IsString() HOST: string = '127.0.0.1';
-  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL: string = 'info';
-  /** Port for health and metrics; 0 picks a free one. */
-  @IsInt() @Min(0) @Max(65_535) OPS_PORT: number = 9464;
-  /** `host:port` with commas between them; unset: the in-process bus of the all-in-one product. */
+  @Meaning('Address to listen on; `0.0.0.0` in a container')
+  @IsString()
+  HOST: string = '127.0.0.1';
+
+  @Meaning('Least severe level that is logged')
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  LOG_LEVEL: string = 'info';
+
+  @Meaning('Port of health and metrics; 0 picks a free port')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  OPS_PORT: number = 9464;
+
+  @Meaning(
+    '`host:port[,host:port…]`, for example `localhost:9092`. Required for a service that runs alone; the all-in-one product uses an in-process bus without it',
+  )
   @IsOptional()
   @IsBrokerList()
-  @Hint('for example localhost:9092; unset only in the all-in-one product')
   KAFKA_BROKERS?: string;
-  /** Encrypts the way to the brokers and verifies who they are. */
-  @IsBoolean() KAFKA_TLS: boolean = false;
-  /** PEM of the authorities that may have signed the brokers' certificates; unset: those that Node brings along. */
-  @IsOptional() @IsString() KAFKA_TLS_CA?: string;
-  /** PEM, for brokers that ask for a certificate. */
-  @IsOptional() @IsString() KAFKA_TLS_CERT?: string;
-  @IsOptional() @IsSecret() KAFKA_TLS_KEY?: Secret;
-  @IsOptional() @IsIn([...SASL_MECHANISMS]) KAFKA_SASL_MECHANISM?: SaslMechanism;
-  @IsOptional() @IsString() KAFKA_USERNAME?: string;
-  @IsOptional() @IsSecret() KAFKA_PASSWORD?: Secret;
-  /** A switch of the client library, which makes it print what passes. */
+
+  @Meaning(
+    'Encrypts connections to the brokers and verifies certificate chain and host name; the two cannot be separated',
+  )
+  @IsBoolean()
+  KAFKA_TLS: boolean = false;
+
+  @Meaning("PEM of the authorities that may sign the brokers' certificates; default: the authorities that Node trusts")
+  @IsOptional()
+  @IsString()
+  KAFKA_TLS_CA?: string;
+
+  @Meaning('PEM of the client certificate with its chain, for brokers that request one')
+  @IsOptional()
+  @IsString()
+  KAFKA_TLS_CERT?: string;
+
+  @Meaning('PEM of the private key of `KAFKA_TLS_CERT`, without a passphrase')
+  @IsOptional()
+  @IsSecret()
+  KAFKA_TLS_KEY?: Secret;
+
+  @Meaning('SASL mechanism; `PLAIN` requires TLS')
+  @IsOptional()
+  @IsIn([...SASL_MECHANISMS])
+  KAFKA_SASL_MECHANISM?: SaslMechanism;
+
+  @Meaning('SASL user; set it together with mechanism and password')
+  @IsOptional()
+  @IsString()
+  KAFKA_USERNAME?: string;
+
+  @Meaning('SASL password')
+  @IsOptional()
+  @IsSecret()
+  KAFKA_PASSWORD?: Secret;
+
+  @Meaning('A debug switch of the Kafka client. Must not be set: the client would print messages and passwords')
   @IsOptional()
   @Equals('0', { message: '$property must not be set: the client library would print messages and passwords' })
   KAFKAJS_DEBUG_PROTOCOL_BUFFERS?: string;
-  /** Begins every topic and group name, so that several installations can share a cluster. */
+
+  @Meaning(
+    'Prefix of all topic and group names, at most 40 letters, digits or `. _ -`; lets installations share a cluster',
+  )
   @Matches(/^[a-zA-Z0-9._-]{0,40}$/, { message: '$property must be at most 40 letters, digits or . _ -' })
   TOPIC_PREFIX: string = '';
-  /** Partitions of a command or fact topic, when it is created: at least the number of copies of a service. */
-  @IsInt() @Min(1) @Max(200) TOPIC_PARTITIONS: number = 6;
-  @IsInt() @Min(1) @Max(7) TOPIC_REPLICATION: number = 1;
-  /** How long a new command topic keeps a record; a service that was away longer has nothing to catch up on. */
-  @IsInt() @Min(60) @Max(604_800) COMMAND_RETENTION_SECONDS: number = 600;
-  /** How long a new fact topic keeps a record; 0: for ever. */
-  @IsInt() @Min(0) @Max(36_500) AUDIT_RETENTION_DAYS: number = 0;
-  /** Longest time that a record waits for others under load, in milliseconds; 0: none. */
-  @IsInt() @Min(0) @Max(1000) SEND_LINGER_MS: number = 50;
-  /** A copy that is not heard of for this long has left its group, in milliseconds; the broker has bounds of its own. */
-  @IsInt() @Min(1000) @Max(300_000) GROUP_SESSION_TIMEOUT_MS: number = 10_000;
-  /** A consumer that fetches nothing, or is in no group, for this long although the broker answers ends the process. */
-  @IsInt() @Min(5) @Max(3600) CONSUMER_SILENCE_SECONDS: number = 60;
 
-  // Traces, under the names that OpenTelemetry has given to its settings.
-  /** Unset: `otlp` where there is an address to send spans to, else `none`. */
-  @IsOptional() @IsIn(['otlp', 'none']) OTEL_TRACES_EXPORTER?: 'otlp' | 'none';
-  /** Base address of a collector that takes OTLP over HTTP. */
+  @Meaning('Partitions of new command and fact topics; at least the number of copies of a service')
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  TOPIC_PARTITIONS: number = 6;
+
+  @Meaning('Replicas of new topics; from 3 on, two must be in sync for a write')
+  @IsInt()
+  @Min(1)
+  @Max(7)
+  TOPIC_REPLICATION: number = 1;
+
+  @Meaning(
+    'Retention of new command topics; longer than every `REPLY_TIMEOUT_MS` and than the usual downtime of a service',
+  )
+  @IsInt()
+  @Min(60)
+  @Max(604_800)
+  COMMAND_RETENTION_SECONDS: number = 600;
+
+  @Meaning('Retention of new fact topics; 0: unlimited. Facts that audit has not read by then are lost to it')
+  @IsInt()
+  @Min(0)
+  @Max(36_500)
+  AUDIT_RETENTION_DAYS: number = 0;
+
+  @Meaning('Longest time that a record waits for others to share a batch, under load only; 0 disables batching by time')
+  @IsInt()
+  @Min(0)
+  @Max(1000)
+  SEND_LINGER_MS: number = 50;
+
+  @Meaning(
+    'A copy that sends no heartbeat for this long loses its partitions. Must lie within `group.min.session.timeout.ms` (6000 unless changed) and `group.max.session.timeout.ms` of the broker',
+  )
+  @IsInt()
+  @Min(1000)
+  @Max(300_000)
+  GROUP_SESSION_TIMEOUT_MS: number = 10_000;
+
+  @Meaning(
+    'Ends the process with code 1 when a consumer has fetched nothing, or belonged to no group, for this long although the broker answers',
+  )
+  @IsInt()
+  @Min(5)
+  @Max(3600)
+  CONSUMER_SILENCE_SECONDS: number = 60;
+
+  // Traces, under the names that OpenTelemetry uses.
+  @Meaning('Base address of an OTLP collector over HTTP, for example `http://localhost:4318`; enables spans')
   @IsOptional()
   @Matches(/^https?:\/\/[^\s@]+$/, { message: '$property must be http://host:port or https://host:port' })
-  @Hint('the base address of a collector, such as http://localhost:4318')
   OTEL_EXPORTER_OTLP_ENDPOINT?: string;
-  /** `name=value[,name=value…]`: what the collector asks for, such as a token. */
-  @IsOptional() @IsSecret() OTEL_EXPORTER_OTLP_HEADERS?: Secret;
-  @IsOptional() @IsString() @Length(1, 128) OTEL_SERVICE_NAME?: string;
-  @IsIn(SAMPLERS) OTEL_TRACES_SAMPLER: SamplerName = 'parentbased_always_on';
-  /** Share of the traces that the samplers by ratio take. */
-  @IsNumber() @Min(0) @Max(1) OTEL_TRACES_SAMPLER_ARG: number = 1;
+
+  @Meaning('Default: `otlp` if an endpoint is set, else `none`')
+  @IsOptional()
+  @IsIn(['otlp', 'none'])
+  OTEL_TRACES_EXPORTER?: 'otlp' | 'none';
+
+  @Meaning('`name=value[,name=value…]` for the collector; holds a token, so prefer `OTEL_EXPORTER_OTLP_HEADERS_FILE`')
+  @IsOptional()
+  @IsSecret()
+  OTEL_EXPORTER_OTLP_HEADERS?: Secret;
+
+  @Meaning('Name in traces; default: `countersign-` and the name of the service')
+  @IsOptional()
+  @IsString()
+  @Length(1, 128)
+  OTEL_SERVICE_NAME?: string;
+
+  @Meaning('Which traces are recorded')
+  @IsIn(SAMPLERS)
+  OTEL_TRACES_SAMPLER: SamplerName = 'parentbased_always_on';
+
+  @Meaning('Share of the traces, for the samplers by ratio')
+  @IsNumber()
+  @Min(0)
+  @Max(1)
+  OTEL_TRACES_SAMPLER_ARG: number = 1;
 }
 
-/** What every service with a database can be told besides. */
+/** Further settings of every service with a database. */
 export class StoreSettings extends BusSettings {
+  @Meaning(
+    '`postgres://user:password@host:port/database`, with `?sslmode=verify-full` for TLS. PostgreSQL 18 is tested. A pooler must pool sessions. `npm start` brings its own database',
+  )
   @IsSecret()
-  @Hint('a PostgreSQL URL, postgres://user:password@host:port/database; npm start brings its own database')
   DATABASE_URL!: Secret;
-  /** PEM of the authorities that may have signed the server's certificate; unset: those that Node brings along. */
-  @IsOptional() @IsString() DATABASE_CA?: string;
-  /** PEM, for a server that asks for a certificate. */
-  @IsOptional() @IsString() DATABASE_CERT?: string;
-  @IsOptional() @IsSecret() DATABASE_KEY?: Secret;
-  /** Connections to PostgreSQL, at most. */
-  @IsInt() @Min(1) @Max(200) DATABASE_POOL_SIZE: number = 10;
+
+  @Meaning("PEM of the authorities that may sign the server's certificate; default: the authorities that Node trusts")
+  @IsOptional()
+  @IsString()
+  DATABASE_CA?: string;
+
+  @Meaning('PEM of the client certificate, for a server that requests one')
+  @IsOptional()
+  @IsString()
+  DATABASE_CERT?: string;
+
+  @Meaning('PEM of the private key of `DATABASE_CERT`, without a passphrase')
+  @IsOptional()
+  @IsSecret()
+  DATABASE_KEY?: Secret;
+
+  @Meaning('Largest number of connections of one process')
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  DATABASE_POOL_SIZE: number = 10;
 }

@@ -59,13 +59,13 @@ const HANDLING_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 const verifications = new Counter({
   name: 'countersign_verifications_total',
-  help: 'Verifications by outcome',
+  help: 'Verifications by outcome. Watch the share of unavailable and jumps of rejected, locked and rate_limited',
   labelNames: ['adapter', 'outcome'],
 });
 
 const answers = new Histogram({
   name: 'countersign_answer_seconds',
-  help: 'Seconds from the arrival of a request to its answer',
+  help: 'Seconds from the arrival of a request to its answer. Watch for a p99 close to REPLY_TIMEOUT_MS',
   labelNames: ['adapter'],
   buckets: WAITING_SECONDS,
 });
@@ -80,155 +80,170 @@ export function answerSeconds(): Histogram<'adapter'> {
   return answers;
 }
 
-/** What the services tell of themselves and of their bus. Labels hold names of ours; never input, never a person. */
+/** The metrics of every service and of its bus. Labels hold names from the code, never input and never a person. */
 export const METRICS = {
-  up: new ReadGauge('countersign_up', '1 while the service can do its work', ['service'], Math.min),
+  up: new ReadGauge('countersign_up', '1 while the service is ready', ['service'], Math.min),
   hashLoad: new ReadGauge(
     'countersign_hash_load',
-    'Guesses that wait for a hash or are being hashed',
+    'Attempts that are hashed or wait for a hash. Close to HASH_QUEUE: add cores or copies',
     ['service'],
     sum,
   ),
-  hashQueue: new ReadGauge('countersign_hash_queue', 'Hashes that wait for their turn', ['service'], sum),
+  hashQueue: new ReadGauge(
+    'countersign_hash_queue',
+    'Hashes that wait for a place, including rehashes that no caller waits for',
+    ['service'],
+    sum,
+  ),
   hashWait: new Histogram({
     name: 'countersign_hash_wait_seconds',
-    help: 'Seconds that a hash waited for its turn',
+    help: 'Seconds that a hash waited for a place. Close to REPLY_TIMEOUT_MS: callers get unavailable',
     buckets: WAITING_SECONDS,
   }),
   hashTime: new Histogram({
     name: 'countersign_hash_seconds',
-    help: 'Seconds of one hash, in the thread pool and waiting for a thread',
+    help: 'Seconds of one hash, with the wait for a thread. Much higher than on an idle machine: lower HASH_CONCURRENCY',
     buckets: HANDLING_SECONDS,
   }),
   hashRefused: new Counter({
     name: 'countersign_hash_refused_total',
-    help: 'Guesses that found every place of the hash queue taken',
+    help: 'Attempts that were answered unavailable because the hash queue was full',
   }),
   tampered: new Counter({
     name: 'countersign_tampered_rows_total',
-    help: 'Uses of stored data that was found altered: credential, profile, counter',
+    help: 'Uses of stored data that was found altered: credential, profile, phone, counter, reply or verification. Each one needs an operator',
     labelNames: ['what', 'reason'],
   }),
   credentialsRefused: new Counter({
     name: 'countersign_credentials_refused_total',
-    help: 'Requests whose password, API key or keypad token was refused, by channel: swaig, rest',
+    help: 'Requests with a wrong password, API key or keypad token, by channel: swaig, rest. Many: somebody tries them. The event access.refused names source address and agent',
     labelNames: ['channel'],
   }),
   events: new Counter({
     name: 'countersign_events_total',
-    help: 'Events recorded in the audit trail, by kind; one that is delivered again counts again',
+    help: 'Events that audit recorded, by kind; a redelivered event counts again. Each signal.* is a detected attack',
     labelNames: ['kind'],
   }),
   keysMismatched: new ReadGauge(
     'countersign_keys_mismatched',
-    '1 for a setting whose keys do not fit those of the verification service',
+    '1 while a key of this adapter does not match the verification service; the log names the setting and the fix',
     ['service', 'setting'],
     Math.max,
   ),
   overLimit: new ReadGauge(
     'countersign_limit_keys_remembered',
-    'Keys over their limit that are refused without asking the database',
+    'Keys in the refusal cache of the limiter or of an adapter',
     ['service'],
     sum,
   ),
   limitDecisions: new Counter({
     name: 'countersign_limit_decisions_total',
-    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit); source: store, memory, or adapter for what a front door refuses by itself',
+    help: 'Decisions of the rate limiter: admitted, refused, would_refuse (shadow mode), near (80 % of a limit). Source: store, memory (refusal cache of the limiter), adapter (refusal cache of an adapter)',
     labelNames: ['outcome', 'dimension', 'source'],
   }),
 
   lag: new ReadGauge(
     'countersign_consumer_lag_records',
-    'Records of a partition that the group has not finished',
+    'Records of a partition that the group has not finished. Growing: too slow. Constant while nothing is handled: stuck',
     ['service', 'group', 'topic', 'partition'],
     Math.max,
   ),
-  inFlight: new ReadGauge('countersign_records_in_flight', 'Records in hand', ['service', 'group'], sum),
+  inFlight: new ReadGauge(
+    'countersign_records_in_flight',
+    'Records being handled. Always at MAX_IN_FLIGHT: the database or the hash is too slow',
+    ['service', 'group'],
+    sum,
+  ),
   waiting: new ReadGauge(
     'countersign_records_waiting',
-    'Records that were fetched and wait for their turn',
+    'Records that were fetched and wait for a place, or for an earlier record of their key',
     ['service', 'group'],
     sum,
   ),
   retrying: new ReadGauge(
     'countersign_records_retrying',
-    'Records that pause before they are tried again',
+    'Records that failed for a temporary reason and wait for the next try',
     ['service', 'group'],
     sum,
   ),
   records: new Counter({
     name: 'countersign_records_total',
-    help: 'Tries at records, by what became of them: handled, expired, retried, dead_lettered',
+    help: 'Tries at records by outcome: handled, expired (the caller no longer waits), retried, dead_lettered (needs an operator)',
     labelNames: ['service', 'group', 'topic', 'outcome'],
   }),
   failures: new Counter({
     name: 'countersign_record_failures_total',
-    help: 'Tries that failed, by error code and by what became of the record: retried, dead_lettered',
+    help: 'Failed tries by error code and outcome: retried, dead_lettered',
     labelNames: ['service', 'group', 'topic', 'outcome', 'code'],
   }),
   handling: new Histogram({
     name: 'countersign_handling_seconds',
-    help: 'Seconds of one try at a record, with the sending of what follows from it',
+    help: 'Seconds of one try at a record, including the publishing of its results',
     labelNames: ['service', 'group', 'topic'],
     buckets: HANDLING_SECONDS,
   }),
 
   sent: new Counter({
     name: 'countersign_sent_records_total',
-    help: 'Records that the broker has acknowledged; all reply addresses are one topic, replies',
+    help: 'Records that all in-sync replicas acknowledged; all reply addresses count as the topic replies',
     labelNames: ['service', 'topic'],
   }),
   sending: new Histogram({
     name: 'countersign_send_seconds',
-    help: 'Seconds from the wish to send until all in-sync replicas have the records, or the sending was given up',
+    help: 'Seconds until all in-sync replicas acknowledged a send, or it was given up. Whole seconds: the broker has a problem',
     labelNames: ['service'],
     buckets: HANDLING_SECONDS,
   }),
   sendFailures: new Counter({
     name: 'countersign_send_failures_total',
-    help: 'Sends that were given up, by error code',
+    help: 'Sends that were given up, by error code; an outbox tries again',
     labelNames: ['service', 'code'],
   }),
 
-  questions: new ReadGauge('countersign_questions_waiting', 'Questions that wait for a reply', ['service'], sum),
+  questions: new ReadGauge(
+    'countersign_questions_waiting',
+    'Requests of an adapter that wait for a reply',
+    ['service'],
+    sum,
+  ),
   replies: new Histogram({
     name: 'countersign_reply_seconds',
-    help: 'Seconds from a question on the bus to its reply',
+    help: 'Seconds from publishing a request to its reply',
     labelNames: ['service'],
     buckets: WAITING_SECONDS,
   }),
   replyTimeouts: new Counter({
     name: 'countersign_reply_timeouts_total',
-    help: 'Questions that got no reply in time',
+    help: 'Requests without a reply in time: callers got unavailable',
     labelNames: ['service'],
   }),
   unprovenReplies: new Counter({
     name: 'countersign_unproven_replies_total',
-    help: 'Replies that were dropped because they lacked a right signature of the verification service',
+    help: 'Replies that were dropped because the signature of the verification service was missing or wrong: RECEIPT_PUBLIC_KEYS does not match RECEIPT_KEYS, or somebody forges replies',
     labelNames: ['service'],
   }),
   lateReplies: new Counter({
     name: 'countersign_late_replies_total',
-    help: 'Replies that came when nobody waited for them any more',
+    help: 'Replies that came after the time-out. Many: REPLY_TIMEOUT_MS is too short, or a service queues',
     labelNames: ['service'],
   }),
 
   outboxPending: new ReadGauge(
     'countersign_outbox_pending_records',
-    'Records that are committed and not yet with the broker; NaN while the database does not tell',
+    'Committed records that are not yet published, counted up to 100000; NaN while the database does not answer',
     ['service'],
     Math.max,
   ),
   outboxAge: new ReadGauge(
     'countersign_outbox_oldest_age_seconds',
-    'Age of the record that waits longest in the outbox, 0 without one; NaN while the database does not tell',
+    'Age of the oldest record in the outbox, 0 without one; NaN while the database does not answer. More than a few seconds: the broker is away',
     ['service'],
     Math.max,
   ),
 
   spansLost: new Counter({
     name: 'countersign_spans_lost_total',
-    help: 'Spans that did not reach the collector',
+    help: 'Spans that the collector did not accept',
     labelNames: ['service'],
   }),
 } as const;

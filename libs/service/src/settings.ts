@@ -1,32 +1,28 @@
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { getMetadataStorage, validateSync } from 'class-validator';
+import { meaningOf } from '@countersign/contracts';
 import { Secret } from '@countersign/sealing';
 import { withoutByteOrderMark } from './byte-order-mark.js';
 import { ServiceError } from './errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const HINTS = new WeakMap<object, Map<string, string>>();
-
-/** Says in one sentence what a setting is for; shown when it is missing or wrong. */
-export function Hint(text: string): PropertyDecorator {
-  return (target, property) => {
-    const hints = HINTS.get(target) ?? new Map<string, string>();
-    HINTS.set(target, hints.set(String(property), text));
-  };
-}
-
 /**
  * Reads the settings of a service from the environment. A settings class has one property per variable, named like it,
- * with a default or none, with class-validator rules, and of type string, number, boolean or {@link Secret}.
+ * with a default or none, with class-validator rules, a `@Meaning`, and of type string, number, boolean or
+ * {@link Secret}.
  * Each variable can also be given as `<NAME>_FILE`, the path of a file that holds the value (Docker and Kubernetes
  * secrets).
- * @throws ServiceError SETTINGS_INVALID that names every wrong variable and its rule, and no value
+ * @throws ServiceError SETTINGS_INVALID that names every wrong variable, its rule and its meaning, and no value
  */
 export function loadSettings<T extends object>(settings: new () => T, env: Environment): T {
   const result = new settings();
   const faults: string[] = [];
+  const meaning = (name: string): string => {
+    const text = meaningOf(settings, name);
+    return text === undefined ? '' : ` (${text})`;
+  };
   const rules = getMetadataStorage().getTargetValidationMetadatas(settings, '', true, false);
   for (const name of new Set(rules.map((rule) => rule.propertyName))) {
     try {
@@ -36,14 +32,14 @@ export function loadSettings<T extends object>(settings: new () => T, env: Envir
         [name]: convert(text, Reflect.getMetadata('design:type', settings.prototype as object, name)),
       });
     } catch (error) {
-      faults.push(`${name}: ${(error as Error).message}`);
+      faults.push(`${name}: ${(error as Error).message}${meaning(name)}`);
     }
   }
   for (const fault of validateSync(result, { validationError: { target: false, value: false } })) {
-    faults.push(Object.values(fault.constraints ?? {}).join(', '));
+    faults.push(`${Object.values(fault.constraints ?? {}).join(', ')}${meaning(fault.property)}`);
   }
   if (faults.length === 0) return result;
-  const lines = faults.map((fault) => `  ${fault}${hintFor(settings, fault)}`);
+  const lines = faults.map((fault) => `  ${fault}`);
   throw new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines.join('\n')}`, false);
 }
 
@@ -69,15 +65,6 @@ function convert(text: string, type: unknown): unknown {
     return text === 'true';
   }
   return type === Secret ? new Secret(text) : text;
-}
-
-function hintFor(settings: new () => object, fault: string): string {
-  for (let proto: unknown = settings.prototype; proto; proto = Object.getPrototypeOf(proto)) {
-    for (const [name, hint] of HINTS.get(proto) ?? []) {
-      if (fault.startsWith(`${name} `) || fault.startsWith(`${name}:`)) return ` (${hint})`;
-    }
-  }
-  return '';
 }
 
 /**

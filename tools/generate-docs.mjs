@@ -1,0 +1,217 @@
+/**
+ * Writes the tables of the documentation that mirror code, between `<!-- generated: NAME -->` and `<!-- /generated -->`.
+ *
+ *     node tools/generate-docs.mjs                   writes every page below the project
+ *     node tools/generate-docs.mjs --check           writes nothing; exit code 1 if a page is not current
+ *     node tools/generate-docs.mjs [--check] PAGE…   these pages only
+ */
+import 'reflect-metadata';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { getMetadataStorage } from 'class-validator';
+import { register } from 'prom-client';
+import { buildIfStale, root } from './build.mjs';
+import { markdownPages } from './markdown-pages.mjs';
+
+/** Module and class of each settings table. A table lists what the class itself declares. */
+const SETTINGS = {
+  'every service': ['libs/hosting/src/index.js', 'BusSettings', (name) => !name.startsWith('OTEL_')],
+  traces: ['libs/hosting/src/index.js', 'BusSettings', (name) => name.startsWith('OTEL_')],
+  database: ['libs/hosting/src/index.js', 'StoreSettings'],
+  'swaig-adapter': ['apps/swaig-adapter/src/config.js', 'SwaigSettings'],
+  'rest-adapter': ['apps/rest-adapter/src/config.js', 'RestSettings'],
+  'rate-limit': ['apps/rate-limit/src/config.js', 'RateLimitSettings'],
+  verification: ['apps/verification/src/config.js', 'VerificationSettings'],
+  directory: ['apps/directory/src/config.js', 'DirectorySettings'],
+  audit: ['apps/audit/src/config.js', 'AuditSettings'],
+  'all-in-one': ['apps/all-in-one/src/config.js', 'AllInOneSettings'],
+};
+const POLICY_DEFAULTS = 'apps/directory/src/domain/effective-policy.js';
+const OCSF = 'apps/audit/src/domain/ocsf-event.js';
+
+/** The cells of a topic that follow from its kind. */
+const TOPIC_KINDS = {
+  command: ['command', '`COMMAND_RETENTION_SECONDS`', '`TOPIC_PARTITIONS`'],
+  fact: ['fact', '`AUDIT_RETENTION_DAYS`', '`TOPIC_PARTITIONS`'],
+  state: ['state', 'compacted', '1'],
+  reply: ['reply', '5 minutes', '1'],
+};
+
+buildIfStale();
+const load = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
+const contracts = await load('libs/contracts/src/index.js');
+const { DEFAULT_POLICY } = await load(POLICY_DEFAULTS);
+const tables = new Map([
+  ...(await Promise.all(
+    Object.entries(SETTINGS).map(async ([name, from]) => [`settings ${name}`, await settings(from)]),
+  )),
+  ['topics', topics()],
+  ['error codes', errorCodes()],
+  ['metrics', await metrics()],
+  ['events', await events()],
+  ['limits', limits()],
+  ['policy', policy()],
+]);
+
+const [check, pages] = process.argv[2] === '--check' ? [true, process.argv.slice(3)] : [false, process.argv.slice(2)];
+let outdated = 0;
+for (const page of pages.length > 0 ? pages : markdownPages(root)) {
+  const text = readFileSync(page, 'utf8');
+  const current = withTables(text, relative(root, page));
+  if (text === current) continue;
+  if (check) process.stderr.write(`${relative(root, page)} is not current: run "npm run docs"\n`);
+  else writeFileSync(page, current);
+  outdated++;
+}
+process.exit(check && outdated > 0 ? 1 : 0);
+
+function withTables(text, page) {
+  return text.replace(/(<!-- generated: (.+?) -->\n)[^]*?(<!-- \/generated -->)/g, (_block, begin, name, end) => {
+    if (!tables.has(name))
+      throw new Error(`${page}: there is no table "${name}"; known are ${[...tables.keys()].join(', ')}`);
+    return `${begin}\n${tables.get(name)}\n\n${end}`;
+  });
+}
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`.replaceAll('|  |', '| |');
+  return [
+    line(head),
+    line(head.map(() => '---')),
+    ...rows.map((cells) => line(cells.map((cell) => String(cell).replaceAll('|', '\\|')))),
+  ].join('\n');
+}
+
+async function settings([module, className, selects = () => true]) {
+  const Settings = (await load(module))[className];
+  const defaults = new Settings();
+  const rules = rulesOf(Settings).filter(({ target, propertyName }) => target === Settings && selects(propertyName));
+  const byName = groupBy(rules);
+  const rows = [...byName].map(([name, own]) => [
+    code(name),
+    defaultOf(defaults[name], own),
+    allowed(own),
+    meaning(Settings, name),
+  ]);
+  return table(['name', 'default', 'allowed', 'meaning'], rows);
+}
+
+function defaultOf(value, rules) {
+  if (value === '') return 'empty';
+  if (value !== undefined) return code(value);
+  return rules.some(({ name, type }) => name === 'isOptional' || type === 'conditionalValidation')
+    ? 'none'
+    : 'required';
+}
+
+function allowed(rules) {
+  const constraint = (name) => rules.find((rule) => rule.name === name)?.constraints?.[0];
+  const [from, to, values] = [constraint('min'), constraint('max'), constraint('isIn')];
+  if (values !== undefined) return values.map(code).join(', ');
+  if (from !== undefined && to !== undefined) return `${from} to ${to}`;
+  return rules.some(({ name }) => name === 'isBoolean') ? '`true`, `false`' : '';
+}
+
+function topics() {
+  const { TOPICS, CLOCK, DEAD_LETTERS, TOPIC_DESCRIPTIONS } = contracts;
+  const kinds = new Map([...Object.values(TOPICS), CLOCK, DEAD_LETTERS].map(({ name, kind }) => [name, kind]));
+  for (const name of kinds.keys())
+    if (!(name in TOPIC_DESCRIPTIONS)) throw new Error(`TOPIC_DESCRIPTIONS lacks ${name}`);
+  const rows = Object.entries(TOPIC_DESCRIPTIONS).map(([name, { from, to, key }]) => {
+    const kind = kinds.get(name) ?? (name.startsWith('replies.') ? 'reply' : undefined);
+    if (kind === undefined) throw new Error(`TOPIC_DESCRIPTIONS has ${name}, which is no topic`);
+    return [code(name), from, to, key, ...TOPIC_KINDS[kind]];
+  });
+  return table(['topic', 'from', 'to', 'key', 'kind', 'retention', 'partitions'], rows);
+}
+
+function errorCodes() {
+  const rows = Object.entries(contracts.ERROR_DESCRIPTIONS);
+  return table(
+    ['code', 'symptom', 'action'],
+    rows.map(([name, { symptom, action }]) => [code(name), symptom, action]),
+  );
+}
+
+async function metrics() {
+  await load('libs/observability/src/index.js');
+  const ours = register.getMetricsAsArray().filter(({ name }) => name.startsWith('countersign_'));
+  const rows = ours.map((metric) => [
+    code(metric.name),
+    metric.constructor.name.toLowerCase(),
+    metric.labelNames.map(code).join(', '),
+    metric.help,
+  ]);
+  return table(['metric', 'type', 'labels', 'meaning'], rows);
+}
+
+async function events() {
+  const { toOcsf } = await load(OCSF);
+  const rows = Object.entries(contracts.FACT_DESCRIPTIONS).map(([kind, text]) => {
+    const outcome = kind === 'attempt.decided' || kind === 'limit.refused' ? { outcome: 'rejected' } : {};
+    const { class_uid, activity_name } = toOcsf({ kind, time: new Date(0).toISOString(), tenant: 't', ...outcome });
+    return [code(kind), `${class_uid} ${activity_name}`, text];
+  });
+  return table(['kind', 'OCSF class and activity', 'recorded when'], rows);
+}
+
+function limits() {
+  const rows = contracts.LIMIT_DIMENSIONS.map((name) => {
+    const { limit, periodSeconds } = DEFAULT_POLICY.limits[name];
+    return [code(name), `${limit} in ${periodSeconds} s`, meaning(contracts.LimitPolicy, name)];
+  });
+  return table(['limit', 'default', 'counts'], rows);
+}
+
+function policy() {
+  const rows = policyFields(contracts.Policy, { ...DEFAULT_POLICY, signals: contracts.SIGNAL_DEFAULTS }, '');
+  return table(['field', 'default', 'allowed', 'meaning'], rows);
+}
+
+/** One row for each field; a field whose class has documented fields of its own is replaced by those. */
+function policyFields(type, defaults, prefix) {
+  return [...groupBy(rulesOf(type))].flatMap(([name, own]) => {
+    const value = defaults?.[name];
+    const text = contracts.meaningOf(type, name);
+    if (text !== undefined) return [[code(prefix + name), policyDefault(value), allowed(own), text]];
+    const Nested = Reflect.getMetadata('design:type', type.prototype, name);
+    if (rulesOf(Nested).length === 0) throw new Error(`${type.name}.${name} has no @Meaning`);
+    return policyFields(Nested, value, `${prefix}${name}.`);
+  });
+}
+
+function policyDefault(value) {
+  if (value === undefined) return 'none';
+  if (Array.isArray(value) && value.length > 0 && typeof value[0] === 'object') {
+    return value.map(({ name }) => code(name)).join(', ');
+  }
+  if (Array.isArray(value) && value.length > 0) return value.map(code).join(', ');
+  if (typeof value === 'object' && value !== null && 'limit' in value)
+    return `${value.limit} in ${value.periodSeconds} s`;
+  return typeof value === 'object' && value !== null
+    ? Object.keys(value).length > 0
+      ? code(JSON.stringify(value))
+      : 'empty'
+    : code(value);
+}
+
+function meaning(type, name) {
+  const text = contracts.meaningOf(type, name);
+  if (text === undefined) throw new Error(`${type.name}.${name} has no @Meaning`);
+  return text;
+}
+
+function rulesOf(type) {
+  return getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
+}
+
+function groupBy(rules) {
+  const groups = new Map();
+  for (const rule of rules) groups.set(rule.propertyName, [...(groups.get(rule.propertyName) ?? []), rule]);
+  return groups;
+}
+
+function code(value) {
+  return `\`${value}\``;
+}

@@ -1,0 +1,14 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const NOT_OURS = new Set(['node_modules', 'dist', 'data', 'secrets']);
+
+/** The path of every Markdown page below a folder. */
+export function markdownPages(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.name.startsWith('.') || NOT_OURS.has(entry.name)) return [];
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return markdownPages(path);
+    return entry.name.endsWith('.md') ? [path] : [];
+  });
+}
