@@ -29,6 +29,7 @@ const SETTINGS = {
 };
 const POLICY_DEFAULTS = 'apps/directory/src/domain/effective-policy.js';
 const OCSF = 'apps/audit/src/domain/ocsf-event.js';
+const PROBLEMS = 'apps/rest-adapter/src/problems.js';
 
 /** The cells of a topic that follow from its kind. */
 const TOPIC_KINDS = {
@@ -50,6 +51,7 @@ const tables = new Map([
   ['error codes', errorCodes()],
   ['metrics', await metrics()],
   ['events', await events()],
+  ['problems', await problems()],
   ['limits', limits()],
   ['policy', policy()],
 ]);
@@ -76,11 +78,14 @@ function withTables(text, page) {
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`.replaceAll('|  |', '| |');
-  return [
-    line(head),
-    line(head.map(() => '---')),
-    ...rows.map((cells) => line(cells.map((cell) => String(cell).replaceAll('|', '\\|')))),
-  ].join('\n');
+  return [line(head), line(head.map(() => '---')), ...rows.map((cells) => line(cells.map(escaped)))].join('\n');
+}
+
+/** A cell in which Markdown sees neither a column border nor, outside of code spans, HTML. */
+function escaped(cell) {
+  return String(cell)
+    .replaceAll('|', '\\|')
+    .replace(/`[^`]*`|</g, (part) => (part === '<' ? '&lt;' : part));
 }
 
 async function settings([module, className, selects = () => true]) {
@@ -154,6 +159,14 @@ async function events() {
     return [code(kind), `${class_uid} ${activity_name}`, text];
   });
   return table(['kind', 'OCSF class and activity', 'recorded when'], rows);
+}
+
+async function problems() {
+  const rows = Object.entries((await load(PROBLEMS)).PROBLEMS);
+  return table(
+    ['name', 'status', 'meaning'],
+    rows.map(([name, { status, detail }]) => [code(name), status, detail]),
+  );
 }
 
 function limits() {
