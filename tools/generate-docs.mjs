@@ -6,7 +6,7 @@
  *     node tools/generate-docs.mjs [--check] PAGE…   these pages only
  */
 import 'reflect-metadata';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { getMetadataStorage } from 'class-validator';
@@ -54,6 +54,7 @@ const tables = new Map([
   ['problems', await problems()],
   ['limits', limits()],
   ['policy', policy()],
+  ['decisions', decisions()],
 ]);
 
 const [check, pages] = process.argv[2] === '--check' ? [true, process.argv.slice(3)] : [false, process.argv.slice(2)];
@@ -207,6 +208,16 @@ function policyDefault(value) {
       ? code(JSON.stringify(value))
       : 'empty'
     : code(value);
+}
+
+function decisions() {
+  const folder = join(root, 'docs', 'adr');
+  const files = readdirSync(folder).filter((file) => /^\d{4}-.*\.md$/.test(file));
+  const rows = files.sort().map((file) => {
+    const [, number, title] = /^# (\d+)\. (.+)$/m.exec(readFileSync(join(folder, file), 'utf8'));
+    return [number, `[${title}](${file})`];
+  });
+  return table(['number', 'decision'], rows);
 }
 
 function meaning(type, name) {

@@ -239,7 +239,7 @@ export class Policy {
   @Meaning('A changed, replaced or removed credential ends the verifications and receipts of running calls')
   @IsBoolean()
   endVerificationOnChange!: boolean;
-  @Meaning('Agents of the same tenant whose verifications this agent accepts, under its own rules')
+  @Meaning('Agents of the same tenant: this agent accepts their verifications, under its own rules')
   @IsArray()
   @ArrayUnique()
   @ArrayMaxSize(64)
