@@ -70,7 +70,7 @@ function checkMounts(name, { volumes, ports = [] }) {
 function checkRule({ alert, expr, labels, annotations }) {
   checkExpression(`the rule ${alert}`, expr);
   expect(['critical', 'warning'].includes(labels?.severity), `the rule ${alert} has no severity`);
-  expect(annotations?.summary, `the rule ${alert} has no summary`);
+  for (const name of ['summary', 'action']) expect(annotations?.[name], `the rule ${alert} has no ${name}`);
 }
 
 /** PromQL that parses, with names and labels that exist. */

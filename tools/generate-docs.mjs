@@ -11,6 +11,7 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { getMetadataStorage } from 'class-validator';
 import { register } from 'prom-client';
+import { parse } from 'yaml';
 import { buildIfStale, root } from './build.mjs';
 import { markdownPages } from './markdown-pages.mjs';
 
@@ -55,6 +56,7 @@ const tables = new Map([
   ['limits', limits()],
   ['policy', policy()],
   ['decisions', decisions()],
+  ['alerts', alerts()],
 ]);
 
 const [check, pages] = process.argv[2] === '--check' ? [true, process.argv.slice(3)] : [false, process.argv.slice(2)];
@@ -208,6 +210,20 @@ function policyDefault(value) {
       ? code(JSON.stringify(value))
       : 'empty'
     : code(value);
+}
+
+function alerts() {
+  const { groups } = parse(readFileSync(join(root, 'ops', 'prometheus', 'alerts.yml'), 'utf8'));
+  const rows = groups.flatMap(({ rules }) => rules);
+  return table(
+    ['alert', 'severity', 'raised when', 'action'],
+    rows.map(({ alert, labels, annotations: { summary, action } }) => [
+      code(alert),
+      labels.severity,
+      summary.replace(/\{\{ \$(?:labels\.)?(\w+) \}\}/g, '`$1`'),
+      action,
+    ]),
+  );
 }
 
 function decisions() {
