@@ -1,15 +1,17 @@
 /**
- * Writes the tables of the documentation that mirror code, between `<!-- generated: NAME -->` and `<!-- /generated -->`.
+ * Writes what the documentation mirrors from code: the tables between `<!-- generated: NAME -->` and `<!-- /generated -->`,
+ * and docs/openapi.json.
  *
- *     node tools/generate-docs.mjs                   writes every page below the project
- *     node tools/generate-docs.mjs --check           writes nothing; exit code 1 if a page is not current
- *     node tools/generate-docs.mjs [--check] PAGE…   these pages only
+ *     node tools/generate-docs.mjs                   writes all of them
+ *     node tools/generate-docs.mjs --check           writes nothing; exit code 1 if a file is not current
+ *     node tools/generate-docs.mjs [--check] PAGE…   the tables of these pages only
  */
 import 'reflect-metadata';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { getMetadataStorage } from 'class-validator';
+import { format } from 'prettier';
 import { register } from 'prom-client';
 import { parse } from 'yaml';
 import { buildIfStale, root } from './build.mjs';
@@ -59,17 +61,23 @@ const tables = new Map([
   ['alerts', alerts()],
 ]);
 
-const [check, pages] = process.argv[2] === '--check' ? [true, process.argv.slice(3)] : [false, process.argv.slice(2)];
+const [check, named] = process.argv[2] === '--check' ? [true, process.argv.slice(3)] : [false, process.argv.slice(2)];
+const pages = named.length > 0 ? named : markdownPages(root);
+const written = new Map(pages.map((page) => [page, withTables(readFileSync(page, 'utf8'), relative(root, page))]));
+if (named.length === 0) written.set(join(root, 'docs', 'openapi.json'), await openApi());
 let outdated = 0;
-for (const page of pages.length > 0 ? pages : markdownPages(root)) {
-  const text = readFileSync(page, 'utf8');
-  const current = withTables(text, relative(root, page));
-  if (text === current) continue;
-  if (check) process.stderr.write(`${relative(root, page)} is not current: run "npm run docs"\n`);
-  else writeFileSync(page, current);
+for (const [file, current] of written) {
+  if (readFileSync(file, 'utf8') === current) continue;
+  if (check) process.stderr.write(`${relative(root, file)} is not current: run "npm run docs"\n`);
+  else writeFileSync(file, current);
   outdated++;
 }
 process.exit(check && outdated > 0 ? 1 : 0);
+
+async function openApi() {
+  const { OPENAPI } = await load('apps/rest-adapter/src/openapi.js');
+  return format(JSON.stringify(OPENAPI), { parser: 'json', printWidth: 120 });
+}
 
 function withTables(text, page) {
   return text.replace(/(<!-- generated: (.+?) -->\n)[^]*?(<!-- \/generated -->)/g, (_block, begin, name, end) => {

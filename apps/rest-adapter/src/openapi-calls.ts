@@ -26,7 +26,7 @@ const IDEMPOTENCY_KEY: Json = {
   in: 'header',
   required: false,
   description:
-    'The same key of the same agent gets the same answer for a day and costs no further attempt; 409 while the first is under way, and for a success that holds no more (verification-ended); 422 with another payload.',
+    'The same key of the same agent gets the same answer for a day and costs no further attempt; 409 while the first request is in flight, and for a success that no longer holds (verification-ended); 422 with another payload.',
   schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
 };
 
@@ -35,7 +35,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [TENANT]: {
     put: {
       id: 'putTenant',
-      summary: 'Create a tenant, or set its name and fields of its policy; what is not sent stays as it is',
+      summary: 'Create a tenant, or set its name and fields of its policy; fields that are not sent are kept',
       tag: 'tenants',
       body: 'TenantBody',
       answers: { 200: 'State', 201: 'State' },
@@ -54,7 +54,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${TENANT}/limits`]: {
     get: {
       id: 'getLimits',
-      summary: 'Read the limits in force, the overrides, and what is left of the tenant quota',
+      summary: 'Read the limits in force, the overrides, and the remaining quota of the tenant',
       tag: 'limits',
       answers: { 200: 'State' },
       problems: ['unavailable'],
@@ -63,7 +63,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${TENANT}/limits/overrides`]: {
     post: {
       id: 'overrideLimit',
-      summary: 'Set a limit apart from the policy, for one or for everybody in its dimension, until a time',
+      summary: 'Override a limit of the policy until a given time, for one key or for a whole dimension',
       tag: 'limits',
       body: 'OverrideBody',
       answers: { 201: 'State' },
@@ -73,7 +73,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${TENANT}/limits/reset`]: {
     post: {
       id: 'resetLimit',
-      summary: 'Forget what one caller, call, subject, agent or the tenant has used of its limit',
+      summary: 'Reset the counters of one caller, call, subject, agent or tenant',
       tag: 'limits',
       body: 'ResetBody',
       answers: { 204: '' },
@@ -83,7 +83,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${TENANT}/agents`]: {
     post: {
       id: 'createAgent',
-      summary: 'Add an agent; its secrets are shown once',
+      summary: 'Create an agent; its secrets are shown once',
       tag: 'agents',
       body: 'AgentBody',
       answers: { 201: 'NewAgent' },
@@ -113,7 +113,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     },
     put: {
       id: 'putAgentPolicy',
-      summary: 'Set fields of the policy of an agent; what is not sent stays as it is',
+      summary: 'Set fields of the policy of an agent; fields that are not sent are kept',
       tag: 'agents',
       body: 'Policy',
       answers: { 200: 'State' },
@@ -123,7 +123,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${AGENT}/rotate`]: {
     post: {
       id: 'rotateAgent',
-      summary: 'Give an agent new secrets; the old ones stay valid for a grace time',
+      summary: 'Rotate the secrets of an agent; the old ones stay valid for a grace time',
       tag: 'agents',
       body: 'RotateBody',
       bodyOptional: true,
@@ -134,7 +134,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [SUBJECT]: {
     put: {
       id: 'putSubject',
-      summary: 'Create a subject or set fields of it; what is not sent stays as it is',
+      summary: 'Create a subject or set fields of it; fields that are not sent are kept',
       tag: 'subjects',
       body: 'SubjectBody',
       answers: { 200: 'State', 201: 'State' },
@@ -158,7 +158,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     },
     delete: {
       id: 'eraseSubject',
-      summary: 'Erase a subject, its credentials and its key; the count of guesses and the audit events stay',
+      summary: 'Erase a subject, its credentials and its key; the attempt counter and the audit events are kept',
       tag: 'subjects',
       answers: { 204: '' },
       problems: ['unavailable'],
@@ -177,7 +177,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${SUBJECT}/pin/change`]: {
     post: {
       id: 'changePin',
-      summary: 'Change the PIN of a caller who knows the current one, which is a guess like any other',
+      summary: 'Change the PIN of a caller who knows the current one; this is an attempt like any other',
       tag: 'verifications',
       body: 'PinChangeBody',
       headers: [IDEMPOTENCY_KEY],
@@ -188,7 +188,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${SUBJECT}/knowledge`]: {
     put: {
       id: 'putKnowledge',
-      summary: 'Enrol the answers of a subject in place of all earlier ones',
+      summary: 'Enrol the answers of a subject; they replace all earlier ones',
       tag: 'subjects',
       body: 'KnowledgeBody',
       answers: { 204: '' },
@@ -198,7 +198,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   [`${SUBJECT}/unlock`]: {
     post: {
       id: 'unlockSubject',
-      summary: 'Open a subject that guesses have locked; a disabled PIN stays disabled until it is enrolled anew',
+      summary: 'Unlock a subject; a disabled PIN stays disabled until it is enrolled again',
       tag: 'subjects',
       body: 'UnlockBody',
       answers: { 204: '' },
@@ -208,7 +208,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   '/v1/verifications': {
     post: {
       id: 'verify',
-      summary: 'Verify a caller; a refused guess is 200 with its outcome',
+      summary: 'Verify a caller; a refused attempt is 200 with its outcome',
       tag: 'verifications',
       body: 'VerificationBody',
       headers: [IDEMPOTENCY_KEY],
@@ -220,7 +220,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     get: {
       id: 'getCallVerification',
       summary:
-        'What the record says of a call for this agent: its own verification, else that of an agent that its policy trusts; an unknown call is not verified',
+        'Read the verification of a call: that of this agent, else that of an agent that its policy trusts; an unknown call is not verified',
       tag: 'verifications',
       answers: { 200: 'CallVerification' },
       problems: ['forbidden', 'quota-exceeded', 'unavailable'],
@@ -230,7 +230,7 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     post: {
       id: 'introspectReceipt',
       summary:
-        'Whether a receipt of this agent, or of one that its policy trusts, is good, in the manner of RFC 7662; consume spends it',
+        'Check a receipt of this agent, or of an agent that its policy trusts, as in RFC 7662; optionally consume it',
       tag: 'receipts',
       body: 'IntrospectionBody',
       answers: { 200: 'Introspection' },
@@ -248,12 +248,18 @@ export const CALLS: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     },
   },
   '/health/live': {
-    get: { id: 'live', summary: 'Does the process run', tag: 'service', answers: { 200: 'Health' }, public: true },
+    get: {
+      id: 'live',
+      summary: 'Liveness: the process runs',
+      tag: 'service',
+      answers: { 200: 'Health' },
+      public: true,
+    },
   },
   '/health/ready': {
     get: {
       id: 'ready',
-      summary: 'Can it do its work',
+      summary: 'Readiness: the service can do its work',
       tag: 'service',
       answers: { 200: 'Health', 503: 'Health' },
       public: true,

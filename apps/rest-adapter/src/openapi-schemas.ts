@@ -19,11 +19,11 @@ const answers: Schema = {
   maxProperties: 10,
   propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$' },
   additionalProperties: { type: 'string', minLength: 1, maxLength: 200, writeOnly: true },
-  description: 'Answers by the name of the question, which the policy gives. Spelling does not count.',
+  description: 'Answers by the names of the questions in the policy. Case, accents and punctuation do not matter.',
 };
 const phone: Schema = {
   type: 'string',
-  description: 'E.164, such as +12025550100. Other spellings with a country code are normalised.',
+  description: 'E.164, such as +12025550100. Other forms with a country code are normalised.',
 };
 const phones: Schema = { type: 'array', maxItems: 10, items: phone, description: 'All numbers of the subject.' };
 const locale: Schema = { type: 'string', minLength: 2, maxLength: 35, description: 'Language tag, such as en-US.' };
@@ -31,18 +31,18 @@ const secret = (description: string): Schema => ({ type: 'string', readOnly: tru
 const policy: Schema = { $ref: '#/components/schemas/Policy' };
 
 const time: Schema = { type: 'string', format: 'date-time' };
-/** Why an operator does something. */
+/** The reason that an operator states. */
 const reason: Schema = {
   type: 'string',
   minLength: 1,
   maxLength: 500,
   writeOnly: true,
-  description: 'Why. Only its keyed hash is kept: write the words where your tickets are.',
+  description: 'Only the keyed hash of the reason is stored: keep the words in your ticket.',
 };
-/** Whose limit is meant. */
+/** The key of a limit. */
 const target: Record<string, Schema> = {
   dimension: { enum: LIMIT_DIMENSIONS },
-  phone: { ...phone, description: 'Of caller, subjectsPerCaller and subject.' },
+  phone: { ...phone, description: 'For the dimensions caller, subjectsPerCaller and subject.' },
   subject: { type: 'string', pattern: SUBJECT_PATTERN.source },
   callId: { type: 'string', pattern: '^[\\x21-\\x7e]{1,256}$' },
   agent: name,
@@ -58,20 +58,20 @@ const counter: Record<string, Schema> = {
   lockedUntil: {
     ...time,
     description:
-      'End of the lock; the later one where unrecognized callers and everybody are locked. Absent without a lock.',
+      'End of the lock; the later end if both unrecognized callers and everybody are locked. Absent without a lock.',
   },
   consecutiveFailures: {
     type: 'integer',
     minimum: 0,
     maximum: 10,
     description:
-      'Since the last success or enrolment. 9: nine or more; 10: as many as disabled it. More would tell how long a PIN is.',
+      'Failures since the last success or enrolment. 9: nine or more; 10: as many as disabled the credential. Higher numbers would reveal the length of a PIN.',
   },
-  disabled: { type: 'boolean', description: 'Until it is enrolled anew.' },
+  disabled: { type: 'boolean', description: 'True until the credential is enrolled again.' },
 };
 const counted = ['attemptsInWindow', 'consecutiveFailures', 'disabled'];
 
-/** Names of path parameters with what they must look like. */
+/** The schemas of path parameters. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {
   tenant: name,
   agent: name,
@@ -84,15 +84,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Policy: {
     type: 'object',
     description:
-      'Limits, texts and transfer destinations. What is left out is inherited: instance, then tenant, then agent. ' +
-      'It is checked as a whole; what breaks a rule is named in the violations.',
+      'Limits, texts and transfer destinations. Missing fields are inherited: installation, then tenant, then agent. ' +
+      'The policy is checked as a whole; violations name the fields that break a rule.',
     properties: {
       verifiedSeconds: { type: 'integer', minimum: 1, maximum: 86_400, default: 900 },
       endVerificationOnChange: {
         type: 'boolean',
         default: true,
-        description:
-          'A changed, replaced or removed credential ends the verification of running calls and their receipts.',
+        description: 'A changed, replaced or removed credential ends the verifications and receipts of running calls.',
       },
       trustsCallsOf: {
         type: 'array',
@@ -101,13 +100,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         items: name,
         default: [],
         description:
-          'Agents of the same tenant whose verification of a call this agent accepts, under its own levels and verifiedSeconds.',
+          'Agents of the same tenant: this agent accepts their verifications, under its own levels and verifiedSeconds.',
       },
       defaultCountry: {
         type: ['string', 'null'],
         pattern: '^[A-Z]{2}$',
         description:
-          'ISO 3166 code of the country whose numbers callers without + have; null (the default): they have none.',
+          'ISO 3166 code of the country of callers without +; null (the default): such callers have no number.',
       },
     },
   },
@@ -151,7 +150,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     forceChange: {
       type: 'boolean',
       default: false,
-      description: 'The PIN was chosen by somebody else: it reaches the level identified until the caller changes it.',
+      description: 'Somebody else chose the PIN: it reaches the level identified until the caller changes it.',
     },
   }),
   PinChangeBody: object(['currentPin', 'newPin'], { currentPin: pin, newPin: pin, callId }),
@@ -164,14 +163,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       callerPhone: {
         ...phone,
         description:
-          'Who calls, in E.164: counted by the limits of callers, apart from callers on the telephone. Without it the request has no caller.',
+          'The number of the caller, in E.164: counted by the limits of callers, separately from callers on the telephone. Without it the request has no caller.',
       },
       callId,
       pin,
       answers: {
         ...answers,
         description:
-          "Answers to all questions of the agent's policy, by their names. One that is missing or not of its question's kind is 422 and costs no attempt.",
+          "Answers to all questions of the agent's policy, by their names. An answer that is missing or not of its question's kind is 422 and costs no attempt.",
       },
     }),
     allOf: [
@@ -188,20 +187,20 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     verificationId: { type: 'string', description: 'Id of the attempt in the audit events.' },
     outcome: { enum: OUTCOMES },
     level: { enum: LEVELS },
-    attemptsLeft: { type: 'integer', minimum: 0, description: "Only where the agent's policy says tellAttemptsLeft." },
+    attemptsLeft: { type: 'integer', minimum: 0, description: "Only if the agent's policy sets tellAttemptsLeft." },
     retryAfterSeconds: { type: 'integer', minimum: 1, description: 'Only with rate_limited.' },
-    mustChangePin: { const: true, description: 'The PIN was right, and the caller has to change it.' },
+    mustChangePin: { const: true, description: 'The PIN was right, and the caller must change it.' },
     pinChanged: { const: true, description: 'The new PIN is in force.' },
     receipt: {
       type: 'string',
       readOnly: true,
       description:
         'Only with verified: a JWT (EdDSA) with iss, aud (the tenant), sub (the subject), call_id, agent, level, method, ' +
-        'jti (the verificationId), iat and exp, at most 300 seconds later. A secret: whoever has it can spend it.',
+        'jti (the verificationId), iat and exp, at most 300 seconds later. A secret: whoever has it can consume it.',
     },
   }),
   CallVerification: object(['verified', 'level'], {
-    verified: { type: 'boolean', description: 'True for any success that still holds; level says which.' },
+    verified: { type: 'boolean', description: 'True for any success that still holds; level says how much it proves.' },
     level: { enum: LEVELS },
     subject: { type: 'string' },
     verificationId: { type: 'string' },
@@ -210,13 +209,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   IntrospectionBody: object(['receipt'], {
     receipt: { type: 'string', pattern: '^[\\x21-\\x7e]{1,4096}$', writeOnly: true },
-    callId: { ...callId, description: 'The call that the receipt must be of.' },
-    consume: { type: 'boolean', default: false, description: 'Spend it: each receipt passes once.' },
+    callId: { ...callId, description: 'The call that the receipt must belong to.' },
+    consume: { type: 'boolean', default: false, description: 'Consumes the receipt: each receipt is accepted once.' },
   }),
   Introspection: object(['active'], {
     active: {
       type: 'boolean',
-      description: 'False for whatever is not good here: forged, expired, spent, of another tenant or another call.',
+      description:
+        'False for a receipt that is not valid: forged, expired, consumed, ended, of another tenant, agent or call.',
     },
     iss: { type: 'string' },
     aud: { type: 'string', description: 'The tenant.' },
@@ -232,7 +232,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   KeySet: object(['keys'], {
     keys: { type: 'array', items: { type: 'object', description: 'RFC 7517, RFC 8037; kid is that of the receipts.' } },
   }),
-  State: { type: 'object', description: 'The state as it is now; nothing secret, nothing derived from a secret.' },
+  State: { type: 'object', description: 'The current state; nothing secret, nothing derived from a secret.' },
   SubjectState: {
     ...object(
       [
@@ -250,15 +250,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         pinEnrolled: { type: 'boolean' },
         pinMustChange: { type: 'boolean' },
         knowledgeEnrolled: { type: 'boolean' },
-        phones: { type: 'integer', minimum: 0, description: 'How many numbers it has.' },
+        phones: { type: 'integer', minimum: 0, description: 'Number of telephone numbers.' },
         ...counter,
         credentials: {
           type: 'array',
-          description: 'Everything that is enrolled, each with its own counter.',
+          description: 'The enrolled credentials, each with its own counter.',
           items: object(['method', 'enrolledAt', 'mustChange', ...counted], {
             method: { enum: METHODS },
-            enrolledAt: { ...time, description: 'Of the one in force.' },
-            mustChange: { type: 'boolean', description: 'Somebody else chose it: its owner is to change it.' },
+            enrolledAt: { ...time, description: 'Time of enrolment of the credential in force.' },
+            mustChange: { type: 'boolean', description: 'Somebody else chose it: the caller must change it.' },
             ...counter,
           }),
         },

@@ -21,7 +21,7 @@ describe('the description of the API', () => {
   });
   afterAll(() => bed.close());
 
-  it('is the same in docs/openapi.json (README.md says how to write it anew)', async () => {
+  it('is the same in docs/openapi.json (npm run docs writes it)', async () => {
     const served = await bed.call('GET', '/openapi.json');
     expect(served.status).toBe(200);
     expect(served.headers.get('content-type')).toMatch(/^application\/json/);

@@ -56,7 +56,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'Verification ended',
     detail:
-      'The verification that this Idempotency-Key began holds no more: its time is over, or its credential, its subject or ' +
+      'The verification under this Idempotency-Key no longer holds: its time is over, or its credential, its subject or ' +
       'its call has changed. Verify the caller again with a new key.',
   },
   'too-large': {
