@@ -61,15 +61,18 @@ export interface SeparateProduct extends Product {
 
 const EVERY_SERVICE = { HOST: '127.0.0.1', LOG_LEVEL: 'info', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' };
 
-/** The whole product in one process, over its own database and bus, in a new folder. */
-export async function startEmbedded(): Promise<EmbeddedProduct> {
+/**
+ * The whole product in one process, over its own database and bus, in a new folder.
+ * @param more settings beside those that every test has
+ */
+export async function startEmbedded(more: Readonly<Record<string, string>> = {}): Promise<EmbeddedProduct> {
   const folder = await temporaryFolder();
   const dataDir = join(folder, 'data');
   const adminKey = newAdminKey();
   const programs: Program[] = [];
   let urls: Readonly<Record<string, string>> = {};
   const start = async (): Promise<void> => {
-    const env = { ...EVERY_SERVICE, DATA_DIR: dataDir, ADMIN_API_KEY: adminKey, DEMO: 'false' };
+    const env = { ...EVERY_SERVICE, DATA_DIR: dataDir, ADMIN_API_KEY: adminKey, DEMO: 'false', ...more };
     const program = Program.start('all-in-one', env);
     programs.push(program);
     urls = await program.ready();

@@ -95,7 +95,7 @@ async function startAll(
   await run([startRestAdapter, startSwaigAdapter]);
 
   const healths = new Map(services.map(({ name, health }) => [name, health]));
-  const ops = await OpsServer.start(settings.HOST, settings.OPS_PORT, healths);
+  const ops = await OpsServer.start(settings.HOST, settings.OPS_PORT, settings.RECEIVE_TIMEOUT_MS, healths);
   closers.push(() => ops.close());
   const urls = Object.assign({}, ...services.map((service) => service.urls), { ops: ops.url }) as Record<
     string,

@@ -1,5 +1,5 @@
 import { type RefusedCredentials } from '@countersign/hosting';
-import { followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
+import { followRequests, inTraceOf, receiveLimits, type Logger, type Tracer } from '@countersign/observability';
 import { withoutByteOrderMark, withoutRounding } from '@countersign/service';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -27,11 +27,15 @@ const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosnif
 /**
  * The HTTP server below the controllers: limits, headers, authentication before the body is read, one log line.
  * Only JSON is parsed; Fastify's own parsers for other types are removed.
+ * @param receiveMs longest time in which a request must have arrived whole
  */
-export function createAdapter(tracer: Tracer | undefined): FastifyAdapter {
+export function createAdapter(tracer: Tracer | undefined, receiveMs: number): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: BODY_LIMIT,
+    http: receiveLimits(receiveMs),
+    // Fastify sets its own on the server that Node has made.
+    requestTimeout: receiveMs,
     routerOptions: { maxParamLength: PARAMETER_LIMIT },
     return503OnClosing: false,
     frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) => {

@@ -57,7 +57,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
       fatal,
     );
     const directory = await host.directory();
-    const adapter = createAdapter(host.tracer);
+    const adapter = createAdapter(host.tracer, settings.RECEIVE_TIMEOUT_MS);
     const routes = guardEdge(
       adapter,
       new Authenticator(adminKey, directory, new SystemClock()),

@@ -1,15 +1,20 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type RefusedCredentials } from '@countersign/hosting';
-import { answerSeconds, followRequests, inTraceOf, type Logger, type Tracer } from '@countersign/observability';
+import {
+  answerSeconds,
+  followRequests,
+  inTraceOf,
+  receiveLimits,
+  type Logger,
+  type Tracer,
+} from '@countersign/observability';
 import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
 import { type OpenCapture, type OpenedCapture } from './open-capture.js';
 import { refusal } from './transport-refusals.js';
 
 /** Largest body, in bytes; a whole transcript rarely exceeds 100 KiB. */
 export const BODY_LIMIT = 256 * 1024;
-/** Longest time in which a request must have arrived whole, so that slow senders cannot hold connections. */
-const RECEIVE_LIMIT_MS = 15_000;
 
 /** Longest token of a keypad entry: a call id of 256, a subject id of 128, hashes, in base64. */
 const LONGEST_TOKEN = 2048;
@@ -41,19 +46,30 @@ export interface Door {
   readonly refused: RefusedCredentials;
   readonly logger: Logger;
   readonly tracer: Tracer | undefined;
+  /** Longest time in which a request must have arrived whole, in milliseconds. */
+  readonly receiveMs: number;
 }
 
 /**
  * The HTTP server in front of the controllers. It refuses what can be refused before a byte of the body is read:
  * strangers first, because they are the ones who come in floods.
  */
-export function createHttpDoor({ authenticate, openCapture, refused, logger, tracer }: Door): FastifyAdapter {
+export function createHttpDoor({
+  authenticate,
+  openCapture,
+  refused,
+  logger,
+  tracer,
+  receiveMs,
+}: Door): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     skipMiddie: true,
     multipart: false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: RECEIVE_LIMIT_MS,
+    http: receiveLimits(receiveMs),
+    // Fastify sets its own on the server that Node has made.
+    requestTimeout: receiveMs,
     // What arrived while the service stops is answered, not refused.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_TOKEN },

@@ -74,6 +74,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
         refused: openRefusedCredentials(host, bus, 'swaig'),
         logger: host.logger,
         tracer: host.tracer,
+        receiveMs: settings.RECEIVE_TIMEOUT_MS,
       }),
       { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
     );

@@ -186,7 +186,8 @@ export class Host {
     let opsUrl: Record<string, string> = {};
     if (this.replace.ops !== false) {
       const healths = new Map([[this.name, this.health]]);
-      const ops = await this.#orClose(OpsServer.start(this.settings.HOST, this.settings.OPS_PORT, healths));
+      const { HOST, OPS_PORT, RECEIVE_TIMEOUT_MS } = this.settings;
+      const ops = await this.#orClose(OpsServer.start(HOST, OPS_PORT, RECEIVE_TIMEOUT_MS, healths));
       this.onClose(() => ops.close());
       opsUrl = { ops: ops.url };
     }

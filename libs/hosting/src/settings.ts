@@ -35,6 +35,14 @@ export class BusSettings {
   OPS_PORT: number = 9464;
 
   @Meaning(
+    'Longest time in which an HTTP request must have arrived whole, headers included; its connection ends at most 1 s later. On every port',
+  )
+  @IsInt()
+  @Min(500)
+  @Max(120_000)
+  RECEIVE_TIMEOUT_MS: number = 15_000;
+
+  @Meaning(
     '`host:port[,host:port…]`, for example `localhost:9092`. Required for a service that runs alone; the all-in-one product uses an in-process bus without it',
   )
   @IsOptional()

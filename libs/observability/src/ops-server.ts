@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { collectDefaultMetrics, register } from 'prom-client';
 import { type Health } from './health.js';
+import { receiveLimits } from './receive-limits.js';
 
 let defaultMetrics = false;
 
@@ -14,12 +15,18 @@ export class OpsServer {
 
   /**
    * @param port 0 picks a free one
+   * @param receiveMs longest time in which a request must have arrived
    * @throws Error of the system when the port is taken
    */
-  static async start(host: string, port: number, healths: ReadonlyMap<string, Health>): Promise<OpsServer> {
+  static async start(
+    host: string,
+    port: number,
+    receiveMs: number,
+    healths: ReadonlyMap<string, Health>,
+  ): Promise<OpsServer> {
     if (!defaultMetrics) collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 });
     defaultMetrics = true;
-    const server = createServer((request, response) => {
+    const server = createServer(receiveLimits(receiveMs), (request, response) => {
       void answer(request.url ?? '', response, healths);
     });
     await new Promise<void>((resolve, reject) => {

@@ -1,0 +1,153 @@
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { openWorld, type World } from '../e2e/world.js';
+import { startEmbedded, type EmbeddedProduct } from '../product.js';
+
+const START_MS = 120_000;
+const TEST_MS = 60_000;
+const RECEIVE_TIMEOUT_MS = 1000;
+/** The promise is 1 s after the time-out; a busy machine gets more, and far less than Node's own 30 s. */
+const ENDS_WITHIN_MS = 12_000;
+const BYTE_EVERY_MS = 50;
+
+type Port = 'swaig' | 'rest' | 'ops';
+
+/** What a slow sender has been sent when its connection ends. */
+interface Held {
+  readonly ended: boolean;
+  readonly answer: string;
+  readonly release: () => void;
+}
+
+describe('an attacker who sends slowly to hold connections', () => {
+  let product: EmbeddedProduct;
+  let world: World;
+  beforeAll(async () => {
+    product = await startEmbedded({ RECEIVE_TIMEOUT_MS: String(RECEIVE_TIMEOUT_MS) });
+    world = await openWorld(product);
+  }, START_MS);
+  afterAll(() => product.remove(), START_MS);
+
+  const urlOf = (port: Port): URL => {
+    const urls = { swaig: product.swaigUrls(), rest: product.restUrls(), ops: product.opsUrls() };
+    return new URL(urls[port][0] ?? '');
+  };
+  const basic = (): string => Buffer.from(`${world.agent.agent}:${world.agent.password}`).toString('base64');
+  const headOf = (line: string, ...headers: string[]): string =>
+    [line, 'host: localhost', 'content-type: application/json', 'content-length: 200000', ...headers].join('\r\n');
+
+  /** Sends `start` at once, and a byte of `filler` at a time for as long as the connection lasts. */
+  function hold(port: Port, start: string, filler: string): Held {
+    const { hostname, port: number } = urlOf(port);
+    const socket: Socket = connect({ host: hostname, port: Number(number) });
+    let answer = '';
+    let ended = false;
+    socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+    // A reset is an end too: the server closes while bytes are under way.
+    socket.on('error', () => undefined);
+    socket.on('close', () => (ended = true));
+    if (start !== '') socket.write(start);
+    const trickle = setInterval(() => {
+      if (filler !== '' && socket.writable) socket.write(filler);
+    }, BYTE_EVERY_MS);
+    return {
+      get ended() {
+        return ended;
+      },
+      get answer() {
+        return answer;
+      },
+      release: () => {
+        clearInterval(trickle);
+        socket.destroy();
+      },
+    };
+  }
+
+  it.each<[what: string, answer: RegExp, port: Port, start: () => string, filler: string]>([
+    ...(['swaig', 'rest', 'ops'] as const).flatMap((port): [string, RegExp, Port, () => string, string][] => [
+      [`a connection to ${port} without a byte`, /^(HTTP\/1\.1 408 .*)?$/s, port, () => '', ''],
+      [`headers to ${port} that never end`, /^HTTP\/1\.1 408 /, port, () => 'GET /health/live HTTP/1.1\r\nx-a: ', 'a'],
+      [
+        `the body of a request to ${port} that is answered before it is read`,
+        /^HTTP\/1\.1 [24]\d\d /,
+        port,
+        () => `${headOf('GET /health/live HTTP/1.1')}\r\n\r\n{`,
+        ' ',
+      ],
+    ]),
+    [
+      "the body of an agent's function call",
+      /^HTTP\/1\.1 408 /,
+      'swaig',
+      () => `${headOf('POST /swaig HTTP/1.1', `authorization: Basic ${basic()}`)}\r\n\r\n{`,
+      ' ',
+    ],
+    [
+      'the body of a function call of a stranger',
+      /^HTTP\/1\.1 401 /,
+      'swaig',
+      () => `${headOf('POST /swaig HTTP/1.1', 'authorization: Basic eDp4')}\r\n\r\n{`,
+      ' ',
+    ],
+    [
+      "the body of an agent's request for a verification",
+      /^HTTP\/1\.1 408 /,
+      'rest',
+      () => `${headOf('POST /v1/verifications HTTP/1.1', `authorization: Bearer ${world.agent.apiKey}`)}\r\n\r\n{`,
+      ' ',
+    ],
+    [
+      "the body of an administrator's request",
+      /^HTTP\/1\.1 408 /,
+      'rest',
+      () => `${headOf('PUT /v1/tenants/slow HTTP/1.1', `authorization: Bearer ${product.adminKey}`)}\r\n\r\n{`,
+      ' ',
+    ],
+    [
+      'the chunks of a body without a length',
+      /^HTTP\/1\.1 408 /,
+      'rest',
+      () =>
+        `POST /v1/verifications HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+        `authorization: Bearer ${world.agent.apiKey}\r\ntransfer-encoding: chunked\r\n\r\n`,
+      '1\r\n \r\n',
+    ],
+  ])(
+    'loses the connection soon after RECEIVE_TIMEOUT_MS with %s',
+    async (what, answer, port, start, filler) => {
+      const held = hold(port, start(), filler);
+      try {
+        await eventually(`${what}: the connection ends`, () => held.ended, ENDS_WITHIN_MS);
+        expect(held.answer).toMatch(answer);
+      } finally {
+        held.release();
+      }
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is served like everybody when the request arrives in time, however it is cut',
+    async () => {
+      const body = JSON.stringify({ action: 'get_signature', functions: [] });
+      const head = [
+        'POST /swaig HTTP/1.1',
+        'host: localhost',
+        'connection: close',
+        `content-type: application/json`,
+        `content-length: ${body.length}`,
+        `authorization: Basic ${basic()}`,
+      ].join('\r\n');
+      const held = hold('swaig', `${head}\r\n\r\n${body.slice(0, -1)}`, body.slice(-1));
+      try {
+        await eventually('the answer is there', () => held.ended, ENDS_WITHIN_MS);
+        expect(held.answer).toMatch(/^HTTP\/1\.1 200 /);
+      } finally {
+        held.release();
+      }
+    },
+    TEST_MS,
+  );
+});
