@@ -22,6 +22,7 @@ const compose = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { 
 const apps = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli'].includes(app));
 const made = secretsOfTheCli();
 const usedSecrets = new Set();
+const imageUser = /^USER (\S+)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];
 
 for (const app of apps) expect(compose.services[app], `${app} is missing`);
 for (const [name, service] of Object.entries(compose.services)) {
@@ -64,7 +65,12 @@ function checkEveryService(name, service) {
 
 async function checkOurService(name, service) {
   expect(!service.healthcheck, `${name}: the health check is the image's`);
-  expect(/^[1-9]\d*:[1-9]\d*$/.test(String(service.user)), `${name}: it does not run as an unprivileged user`);
+  const user = /^\$\{SECRETS_USER:-([1-9]\d*:[1-9]\d*)\}$/.exec(String(service.user))?.[1];
+  expect(
+    user !== undefined,
+    `${name}: it does not run as the owner of the secrets, or not as an unprivileged user unless told`,
+  );
+  expect(user === imageUser, `${name}: its user is not the image's`);
   const [entry, ...more] = service.command ?? [];
   expect(entry === `dist/apps/${name}/src/main.js` && more.length === 0, `${name}: its command is not its entry`);
   expect(existsSync(join(root, 'apps', name, 'src', 'main.ts')), `${name}: apps/${name}/src/main.ts is missing`);
@@ -98,9 +104,7 @@ function secretsOfTheCli() {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-check-'));
   try {
     const cli = join(root, 'dist', 'apps', 'cli', 'src', 'main.js');
-    const { status } = spawnSync(process.execPath, [cli, 'secrets', 'create', folder, '--readable'], {
-      stdio: 'ignore',
-    });
+    const { status } = spawnSync(process.execPath, [cli, 'secrets', 'create', folder], { stdio: 'ignore' });
     expect(status === 0, 'countersign secrets create failed');
     return new Set(readdirSync(folder));
   } finally {

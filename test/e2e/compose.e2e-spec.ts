@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -114,15 +114,17 @@ describe('docker-compose.yml, run without an engine', () => {
     database = await createTestDatabase();
     // The secrets as a user makes them; of them only the address of the database is another one here.
     const cli = join(root, 'dist', 'apps', 'cli', 'src', 'main.js');
-    const made = spawnSync(process.execPath, [cli, 'secrets', 'create', folder, '--readable'], { encoding: 'utf8' });
+    const made = spawnSync(process.execPath, [cli, 'secrets', 'create', folder], { encoding: 'utf8' });
     expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' });
     writeFileSync(join(folder, 'DATABASE_URL'), database.url);
+    // As root the services run as another user, to whom the secrets are given.
+    const account = accountOf(compose.services['verification'] ?? { user: '' });
+    for (const name of account ? [...readdirSync(folder), '.'] : []) {
+      chownSync(join(folder, name), account?.uid ?? 0, account?.gid ?? 0);
+    }
     const brokers = requiredEnv('TEST_KAFKA_BROKERS');
     const replace = (value: string): string =>
-      value
-        .replace('/run/secrets', folder)
-        .replace('kafka:9092', brokers)
-        .replace(/^\$\{\w+:-(.*)\}$/, '$1');
+      withDefault(value).replace('/run/secrets', folder).replace('kafka:9092', brokers);
     const topicPrefix = `compose-${randomBytes(6).toString('hex')}.`;
     for (const name of ours) {
       const service = compose.services[name];
@@ -188,6 +190,11 @@ function readImage(dockerfile: string): Image {
   };
 }
 
+/** A value of the file where the variable that it names is not set. */
+function withDefault(value: string): string {
+  return value.replace(/^\$\{\w+:-(.*)\}$/, '$1');
+}
+
 /** The image has one `node`; here it is the one that runs the tests. */
 function program([first]: readonly string[]): string {
   if (first !== 'node') throw new Error('The image is expected to run node and nothing else');
@@ -198,9 +205,9 @@ function program([first]: readonly string[]): string {
  * The user of the file, where this process may become it: as root, in a repository and with a Node that others may
  * read. Elsewhere the services run as whoever runs the tests, and say so.
  */
-function accountOf({ user }: ComposeService): { uid: number; gid: number } | undefined {
+function accountOf({ user }: Pick<ComposeService, 'user'>): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const [uid = 0, gid = 0] = user.split(':').map(Number);
+  const [uid = 0, gid = 0] = withDefault(user).split(':').map(Number);
   const look = `require('node:fs').accessSync(${JSON.stringify(join(root, 'dist', 'apps'))})`;
   if (spawnSync(process.execPath, ['-e', look], { uid, gid }).status === 0) return { uid, gid };
   process.stderr.write(`user ${user} may not read ${root}: the services of docker-compose.yml run as root here\n`);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
@@ -21,6 +21,7 @@ const folder = mkdtempSync(join(tmpdir(), 'countersign-keys-'));
 const file = join(folder, 'CREDENTIAL_KEYS');
 const old = key('k1');
 let identifierKey = '';
+let owner: number;
 const ringOf = (): Keyring => new Keyring(new Secret(readFileSync(file, 'utf8')));
 
 let url: string;
@@ -28,7 +29,10 @@ let database: Database;
 let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  writeFileSync(file, old, { mode: 0o640 });
+  // A file that others can read. As root it belongs to the user of the services, which must be able to read the next one.
+  writeFileSync(file, old, { mode: 0o644 });
+  if (process.getuid?.() === 0) chownSync(file, 10_001, 10_001);
+  owner = statSync(file).uid;
   identifierKey = (await ensureSecretFiles(join(folder, 'secrets'))).values.IDENTIFIER_KEY;
   const test = await createTestDatabase();
   ({ url } = test);
@@ -104,7 +108,7 @@ test('keys are rotated in the file, every row is wrapped anew, and the old key c
   expect(ringOf().first).toBe('k1');
   expect((await countersign('keys', 'use', 'k2'))[0]).toBe(0);
   expect(ringOf().first).toBe('k2');
-  expect(statSync(file).mode & 0o777).toBe(0o640);
+  expect([statSync(file).mode & 0o777, statSync(file).uid]).toEqual([0o600, owner]);
   for (const secret of readFileSync(file, 'utf8').split(',')) expect(made).not.toContain(secret.split(':')[1]);
 
   const [status, report] = await countersign('keys', 'rewrap');

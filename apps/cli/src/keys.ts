@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { SingleBar } from 'cli-progress';
 import { receiptPublicKeysOf, Secret, withFirstKey, withNewKey } from '@countersign/sealing';
 import { type Environment, ServiceError, withoutByteOrderMark } from '@countersign/service';
@@ -109,15 +109,23 @@ function fileOf(env: Environment, named: string | undefined): string {
   return file;
 }
 
-/** The new file takes the place of the old one in one step: a crash leaves the one or the other, never half a keyring. */
+/**
+ * The new file takes the place of the old one in one step: a crash leaves the one or the other, never half a keyring. It
+ * belongs to the owner of the old one, who alone can read it, whoever could read that.
+ */
 function change(file: string, edit: (ring: Secret) => Secret): void {
   try {
     const anew = edit(new Secret(withoutByteOrderMark(readFileSync(file, 'utf8')).trim()));
     const beside = `${file}.new`;
-    const { mode } = statSync(file);
+    const { uid, gid } = statSync(file);
     writeFileSync(beside, anew.reveal(), { mode: 0o600, flag: 'wx', flush: true });
-    chmodSync(beside, mode);
-    renameSync(beside, file);
+    try {
+      chownSync(beside, uid, gid);
+      renameSync(beside, file);
+    } catch (error) {
+      rmSync(beside);
+      throw error;
+    }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw refusedSetting(`the keyring of ${file} ${code === undefined ? message : `cannot be changed (${code})`}`);

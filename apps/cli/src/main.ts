@@ -34,9 +34,8 @@ program
   .command('secrets')
   .description('keys and secrets of an installation')
   .command('create <folder>')
-  .description('make the secrets that the folder lacks, one file for each; what is there stays')
-  .option('--readable', 'files of mode 0644 instead of 0600, for containers that run as another user')
-  .action(createSecrets);
+  .description('make the secrets that the folder lacks, one file for each, for its owner alone; what is there stays')
+  .action((folder: string) => orComplain(() => createSecrets(folder)));
 
 const letters = program
   .command('dead-letters')

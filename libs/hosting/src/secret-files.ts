@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
 import { withoutByteOrderMark } from '@countersign/service';
@@ -25,23 +25,20 @@ export interface SecretFiles {
 }
 
 /**
- * Makes the secrets that a folder lacks, one file of mode 0600 for each, named like its setting; what is there stays.
- * @param mode of new files; 0600 unless another user has to read them
+ * Makes the secrets that a folder lacks, one file for each, named like its setting; what is there stays. Only their owner
+ * can read them, also those that were there before: the folder gets the mode 0700, each file 0600.
  * @throws Error when only one half of the sealing keys is there, or only the public half of the receipt keys: the other
  * cannot be made anew without it
  */
-export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<SecretFiles> {
+export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   makeFolder(folder, 0o700);
+  denyOthers(folder, 0o700);
   const made: SecretName[] = [];
   const values = {} as Record<SecretName, string>;
   const keep = (name: SecretName, make: () => string): void => {
-    const path = join(folder, name);
-    if (!existsSync(path)) {
-      // Never over a file that another process has just made: two keys for one installation would lose what one sealed.
-      writeFileSync(path, make(), { mode, flag: 'wx' });
-      made.push(name);
-    }
-    values[name] = withoutByteOrderMark(readFileSync(path, 'utf8')).trim();
+    const file = keepSecretFile(folder, name, make);
+    if (file.isNew) made.push(name);
+    values[name] = file.value;
   };
   const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) =>
     existsSync(join(folder, name)),
@@ -63,6 +60,24 @@ export async function ensureSecretFiles(folder: string, mode = 0o600): Promise<S
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
   return { values, made };
+}
+
+/**
+ * One secret of a folder, made where it is missing. Only its owner can read it, whoever could before.
+ * @throws Error of the system, also when the file belongs to another user
+ */
+export function keepSecretFile(folder: string, name: string, make: () => string): { value: string; isNew: boolean } {
+  const path = join(folder, name);
+  const isNew = !existsSync(path);
+  // Never over a file that another process has just made: two keys for one installation would lose what one sealed.
+  if (isNew) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' });
+  denyOthers(path, 0o600);
+  return { value: withoutByteOrderMark(readFileSync(path, 'utf8')).trim(), isNew };
+}
+
+/** Not where the mode is right already: files may be mounted read-only. */
+function denyOthers(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode);
 }
 
 function random(): string {

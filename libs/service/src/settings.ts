@@ -50,8 +50,9 @@ function readVariable(env: Environment, name: string): string | undefined {
   if (file === undefined || file === '') return undefined;
   try {
     return withoutByteOrderMark(readFileSync(file, 'utf8')).trimEnd();
-  } catch {
-    throw new Error(`the file named by ${name}_FILE cannot be read`);
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new Error(`the file named by ${name}_FILE cannot be read (${code})`);
   }
 }
 
