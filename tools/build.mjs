@@ -45,11 +45,15 @@ export function buildIfStale() {
   utimesSync(stamp, started, started);
 }
 
+/** When the newest source was written: of a folder only what is compiled counts, not what programs leave beside it. */
 function newest(path) {
   if (!existsSync(path)) return 0;
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+  const times = readdirSync(path, { withFileTypes: true }).map((entry) =>
+    entry.isDirectory() || entry.name.endsWith('.ts') ? newest(join(path, entry.name)) : 0,
+  );
+  return Math.max(0, ...times);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) buildIfStale();
