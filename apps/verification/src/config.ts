@@ -8,7 +8,9 @@ export class VerificationSettings extends StoreSettings {
   @IsSecret()
   CREDENTIAL_KEYS!: Secret;
 
-  @Meaning('JSON Web Key Set with private X25519 keys; all of them open sealed payloads')
+  @Meaning(
+    'JSON Web Key Set with private X25519 keys; all of them open sealed payloads. `countersign secrets create` makes one',
+  )
   @IsSecret()
   SEALING_PRIVATE_KEYS!: Secret;
 
@@ -16,7 +18,9 @@ export class VerificationSettings extends StoreSettings {
   @IsSecret()
   IDENTIFIER_KEY!: Secret;
 
-  @Meaning('JSON Web Key Set with Ed25519 keys; the first, private, signs receipts and answers, all verify')
+  @Meaning(
+    'JSON Web Key Set with Ed25519 keys; the first, private, signs receipts and answers, all verify. `countersign secrets create` makes one',
+  )
   @IsSecret()
   RECEIPT_KEYS!: Secret;
 
