@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IsInt, IsString } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
 import { loadSettings } from './settings.js';
 
 class Settings {
-  @IsString() NAME!: string;
+  @Meaning('name of the person in the greeting')
+  @IsString()
+  NAME!: string;
   @IsInt() PORT: number = 1;
 }
 
@@ -44,5 +47,12 @@ describe('a setting', () => {
       expect(String(error)).not.toContain('83729164');
     }
     expect.assertions(3);
+  });
+
+  it('that is missing or wrong is shown with its meaning', () => {
+    expect(() => loadSettings(Settings, {})).toThrow('NAME must be a string (name of the person in the greeting)');
+    expect(() => loadSettings(Settings, { NAME_FILE: join(folder, 'nothing') })).toThrow(
+      'NAME: the file named by NAME_FILE cannot be read (name of the person in the greeting)',
+    );
   });
 });
