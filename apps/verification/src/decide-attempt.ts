@@ -95,11 +95,13 @@ export class DecideAttempt {
         policy,
       );
       switch (result.kind) {
-        case 'answered':
-          if (!(await this.successes.canRepeat(command, result.reply))) {
+        case 'answered': {
+          const repeated = await this.successes.repeated(command, result.reply);
+          if (repeated === undefined) {
             return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'ended' });
           }
-          return named(await this.changeOwnPin.repeat(command, opened, result.reply), subject);
+          return named(await this.changeOwnPin.repeat(command, opened, repeated), subject);
+        }
         case 'mismatch':
           return message(VerificationDecided, { ...refusal(command, 'unavailable'), conflict: 'mismatch' });
         case 'spent':

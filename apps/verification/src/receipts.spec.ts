@@ -35,7 +35,10 @@ describe('a receipt', () => {
     const again = await play(PIN, { commandId });
     expect(again.receipt).toBe(first.receipt);
     expect(again.decided.receipt).not.toBe(first.decided.receipt);
-    expect(again.decided).toEqual({ ...first.decided, receipt: again.decided.receipt });
+    expect(again.decided).toEqual({
+      ...first.decided,
+      ...{ receipt: again.decided.receipt, repeatedAt: new Date(clock.now()).toISOString() },
+    });
     expect(JSON.stringify([attempts.facts, attempts.ledger])).not.toContain(first.receipt?.split('.')[2]);
     expect(attempts.facts.map(({ kind }) => kind)).toEqual(['attempt.decided', 'receipt.issued']);
     expect(attempts.facts[1]).toMatchObject({ verificationId: first.decided.verificationId });

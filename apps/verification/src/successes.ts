@@ -1,4 +1,4 @@
-import { type Level, type VerificationAdmitted, type VerificationDecided } from '@countersign/contracts';
+import { message, VerificationDecided, type Level, type VerificationAdmitted } from '@countersign/contracts';
 import { type CallPolicies, type VerificationRecords } from './call.ports.js';
 import { canRepeatSuccess, type RecordedSuccess } from './domain/call-state.js';
 import { type FoundSubject, type SpentAttempt } from './ports.js';
@@ -33,13 +33,17 @@ export class Successes {
     };
   }
 
-  /** A refusal always, a success only while it holds. */
-  async canRepeat({ tenant, agent }: VerificationAdmitted, reply: VerificationDecided): Promise<boolean> {
+  /** The stored answer as it is given again: a refusal always, a success only while it holds; undefined: not at all. */
+  async repeated(
+    { tenant, agent }: VerificationAdmitted,
+    reply: VerificationDecided,
+  ): Promise<VerificationDecided | undefined> {
     const { outcome, verificationId } = reply;
-    if (outcome !== 'verified') return true;
+    if (outcome !== 'verified') return reply;
     const policy = this.policies.of(tenant, agent);
-    if (policy === undefined || verificationId === undefined) return false;
+    if (policy === undefined || verificationId === undefined) return undefined;
     const record = await this.records.find(tenant, verificationId, agent);
-    return record !== undefined && canRepeatSuccess({ agent, policy }, record);
+    if (record === undefined || !canRepeatSuccess({ agent, policy }, record)) return undefined;
+    return message(VerificationDecided, { ...reply, repeatedAt: new Date(record.readAt).toISOString() });
   }
 }

@@ -58,6 +58,17 @@ describe('the receipt of a verification', () => {
   });
 });
 
+describe('the stored answer of a success', () => {
+  it('says when it was given again, so that its receipt can be left out when that has ended', async () => {
+    const bed = await openCallBed();
+    const commandId = randomUUID();
+    expect((await bed.play(PIN, { commandId })).decided.repeatedAt).toBeUndefined();
+    bed.clock.advance(6 * MINUTE);
+    const { decided } = await bed.play(PIN, { commandId });
+    expect(decided).toMatchObject({ outcome: 'verified', repeatedAt: new Date(bed.clock.now()).toISOString() });
+  });
+});
+
 describe('a verification holds for the call, its receipt and its stored answer alike', () => {
   it('while nothing has happened since, and after a failure at the same subject', async () => {
     const bed = await openCallBed();

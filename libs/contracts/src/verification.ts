@@ -155,6 +155,8 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsISO8601() verifiedAt?: string;
   /** Only after a success: until when the call counts as verified, ISO 8601. */
   @IsOptional() @IsISO8601() expiresAt?: string;
+  /** Only in a success that is given again from its stored answer: when, on the database's clock, ISO 8601. */
+  @IsOptional() @IsISO8601() repeatedAt?: string;
   /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
   /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */

@@ -42,25 +42,33 @@ export interface ReceiptOf {
   readonly jti: string | undefined;
 }
 
+/** A receipt in clear. */
+export interface OpenedReceipt {
+  readonly receipt: string;
+  /** When it ends, in seconds since 1970. */
+  readonly exp: number;
+}
+
 /**
  * The receipt of an answer, in clear. Only who could open the question knows the key.
  * @throws SealBrokenError when there is none, when it was not sealed under this key, or when it is of another answer
  */
-export function openReceipt(sealed: string | undefined, replyKey: string, expected: ReceiptOf): string {
+export function openReceipt(sealed: string | undefined, replyKey: string, expected: ReceiptOf): OpenedReceipt {
   const receipt = openReply(sealed ?? '', replyKey);
-  if (agrees(receipt, expected)) return receipt;
+  const claims = claimsIn(receipt);
+  const { exp } = claims;
+  if (typeof exp === 'number' && Object.entries(expected).every(([name, value]) => claims[name] === value)) {
+    return { receipt, exp };
+  }
   throw new SealBrokenError('the receipt is that of another answer');
 }
 
-function agrees(receipt: string, expected: ReceiptOf): boolean {
+/** Empty for what is no receipt. */
+function claimsIn(receipt: string): Readonly<Record<string, unknown>> {
   try {
-    const claims = JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Record<
-      string,
-      unknown
-    >;
-    return Object.entries(expected).every(([name, value]) => claims[name] === value);
+    return JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
   } catch {
-    return false;
+    return {};
   }
 }
 

@@ -4,7 +4,8 @@ import { ServiceError } from '@countersign/service';
 
 /**
  * A success with its receipt in clear; any other decision as it is. The bus client has checked who signed the answer. Here
- * the receipt is held against the request: it must be sealed under its key, for its tenant, agent, call and method.
+ * the receipt is held against the request: it must be sealed under its key, for its tenant, agent, call and method. A
+ * success that is repeated after the end of its receipt is given without the receipt.
  * @param replyKey the key that the request brought, for this answer alone
  * @throws ServiceError SEAL_BROKEN, not retriable: the success is not believed
  */
@@ -14,10 +15,12 @@ export function believeSuccess(
   replyKey: string,
 ): VerificationDecided {
   if (decided.outcome !== 'verified') return decided;
-  const { subjectId: sub, level, verificationId: jti } = decided;
+  const { receipt: sealed, ...answer } = decided;
+  const { subjectId: sub, level, verificationId: jti, repeatedAt } = answer;
   try {
-    const receipt = openReceipt(decided.receipt, replyKey, { aud, sub, agent, call_id, level, method, jti });
-    return message(VerificationDecided, { ...decided, receipt });
+    const { receipt, exp } = openReceipt(sealed, replyKey, { aud, sub, agent, call_id, level, method, jti });
+    const isOver = repeatedAt !== undefined && exp * 1000 <= Date.parse(repeatedAt);
+    return message(VerificationDecided, isOver ? answer : { ...answer, receipt });
   } catch (error) {
     if (!(error instanceof SealBrokenError)) throw error;
     throw new ServiceError(
