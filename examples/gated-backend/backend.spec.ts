@@ -47,7 +47,13 @@ async function startCountersign(): Promise<Server> {
 
 beforeAll(async () => {
   countersign = await startCountersign();
-  const rules = { countersign: addressOf(countersign), issuer: ISSUER, tenant: 'acme', apiKey: 'csk_test' };
+  const rules = {
+    countersign: addressOf(countersign),
+    issuer: ISSUER,
+    tenant: 'acme',
+    agent: 'desk',
+    apiKey: 'csk_test',
+  };
   bank = createBackend(new CheckReceipt(rules), accounts);
   await listen(bank);
 });
@@ -94,6 +100,8 @@ describe('the gated backend', () => {
       ['of another tenant', await sign({ aud: 'umbrella' })],
       ['of another installation', await sign({ iss: 'https://elsewhere.example' })],
       ['of another call', await sign({ call_id: 'call-2' })],
+      ['of another agent', await sign({ agent: 'kiosk' })],
+      ['of no agent', await sign({ agent: undefined })],
       ['of a lower level', await sign({ level: 'identified' })],
       ['out of time', await sign({}, key, -1)],
     ];

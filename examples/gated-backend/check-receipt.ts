@@ -7,6 +7,8 @@ export interface ReceiptRules {
   /** `iss` of the installation: its RECEIPT_ISSUER, else its PUBLIC_URL. */
   readonly issuer: string;
   readonly tenant: string;
+  /** The agent whose verifications count: another agent of the tenant may verify by weaker rules. */
+  readonly agent: string;
   /** API key of an agent of the tenant: only to spend receipts. */
   readonly apiKey: string;
 }
@@ -20,7 +22,7 @@ export class CheckReceipt {
   }
 
   /**
-   * Without a call to anybody but for the public keys, now and then: signature, issuer, tenant, time, level and call.
+   * Without a call to anybody but for the public keys, now and then: signature, issuer, tenant, agent, time, level and call.
    * @returns the customer; undefined for whatever is not good
    */
   async offline(receipt: string, callId: string): Promise<string | undefined> {
@@ -34,7 +36,8 @@ export class CheckReceipt {
       return undefined;
     }
     // A receipt of another call is somebody else's voice; knowledge alone reaches `identified`, which moves no money.
-    return claims['level'] === 'verified' && claims['call_id'] === callId ? claims.sub : undefined;
+    const isOurs = claims['agent'] === this.rules.agent && claims['call_id'] === callId;
+    return isOurs && claims['level'] === 'verified' ? claims.sub : undefined;
   }
 
   /** The same, and spends the receipt, so that the next one who shows it is refused. */

@@ -11,6 +11,7 @@ const receipts = new CheckReceipt({
   countersign: need('COUNTERSIGN_REST_URL'),
   issuer: need('COUNTERSIGN_ISSUER'),
   tenant: need('COUNTERSIGN_TENANT'),
+  agent: need('COUNTERSIGN_AGENT'),
   apiKey: need('COUNTERSIGN_API_KEY'),
 });
 const accounts = new Map([[need('DEMO_CUSTOMER'), 125_00]]);

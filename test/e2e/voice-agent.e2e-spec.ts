@@ -63,7 +63,13 @@ describe('the gated backend of the examples', () => {
 
   beforeAll(async () => {
     const { tenant, agent } = world;
-    const rules = { countersign: restUrl(), issuer: 'urn:countersign', tenant, apiKey: agent.apiKey };
+    const rules = {
+      countersign: restUrl(),
+      issuer: 'urn:countersign',
+      tenant,
+      agent: agent.agent,
+      apiKey: agent.apiKey,
+    };
     bank = createBackend(new CheckReceipt(rules), accounts).listen(0, '127.0.0.1');
     await once(bank, 'listening');
   });
