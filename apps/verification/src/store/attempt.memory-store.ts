@@ -57,7 +57,7 @@ export class MemoryAttemptStore extends AttemptStore {
   override spend(attempt: Attempt, policy: AttemptPolicy): Promise<SpendResult> {
     const now = this.clock.now();
     const known = this.#commands.get(attempt.commandId);
-    if (known && known.receivedAt > now - attempt.repeatSeconds * 1000)
+    if (known && known.receivedAt > now - known.attempt.repeatSeconds * 1000)
       return Promise.resolve(recalled(known, attempt));
     const key = keyOf(attempt.tenant, attempt.guardKey, attempt.method);
     const { counter, ...result } = spend(this.#counters.get(key) ?? NEW_COUNTER, attempt, now, policy);

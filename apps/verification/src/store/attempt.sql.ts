@@ -139,8 +139,7 @@ WITH tried AS MATERIALIZED (
   ON CONFLICT (command_id) DO UPDATE
     SET fingerprint = EXCLUDED.fingerprint, attempt_id = EXCLUDED.attempt_id, received_at = EXCLUDED.received_at,
         repeat_until = EXCLUDED.repeat_until, reply = NULL, reply_tag = NULL
-    WHERE c.received_at <= EXCLUDED.received_at - make_interval(secs =>
-      (SELECT t.repeat_seconds FROM tried t WHERE t.command_id = c.command_id))
+    WHERE c.repeat_until <= EXCLUDED.received_at
   RETURNING c.attempt_id
 ), spent AS (
   INSERT INTO verification.guards AS g

@@ -218,7 +218,10 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     await bed.store.close(verdictOf(attempt, spentOf(await bed.store.spend(attempt, POLICY)), 'rejected'));
     const other = { ...attempt, attemptId: randomUUID(), fingerprint: '0'.repeat(64) };
     expect(await bed.store.spend(other, POLICY)).toEqual({ kind: 'mismatch' });
-    await bed.advance(61);
+    await bed.advance(31);
+    // The time is that of the command that was counted: another message under its id cannot end it.
+    expect(await bed.store.spend({ ...other, repeatSeconds: 1 }, POLICY)).toEqual({ kind: 'mismatch' });
+    await bed.advance(30);
     const later = await bed.store.spend({ ...attempt, attemptId: randomUUID() }, POLICY);
     expect(spentOf(later).number).toBe(2);
   });

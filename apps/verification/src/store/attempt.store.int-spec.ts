@@ -26,7 +26,7 @@ afterAll(() => tables.close());
 /** The past moves away instead of the clock moving on: to the statement it is the same. */
 async function advance(seconds: number): Promise<void> {
   await ageGuards(database, seconds);
-  await database.query('UPDATE verification.commands SET received_at = received_at - make_interval(secs => $1)', [
+  await database.query('UPDATE verification.commands SET repeat_until = repeat_until - make_interval(secs => $1)', [
     seconds,
   ]);
 }

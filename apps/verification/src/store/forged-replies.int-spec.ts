@@ -91,7 +91,7 @@ describe('a write to a stored reply', () => {
     const attempt = await decided('verified');
     await alter(attempt, 'reply_tag = NULL');
     expect(await again(attempt)).toMatchObject(unavailable(attempt));
-    await alter(attempt, `received_at = received_at - interval '61 seconds'`);
+    await alter(attempt, `repeat_until = repeat_until - interval '61 seconds'`);
     const anew = { ...attempt, attemptId: randomUUID() };
     await attempts.close(verdictOf(anew, spentOf(await attempts.spend(anew, POLICY)), 'rejected'));
     expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'rejected' } });
