@@ -107,6 +107,24 @@ describe('a call, where a collector is named', () => {
     }
   }, 60_000);
 
+  it("keeps the attestation of the caller's number in the published event, without the number", async () => {
+    const { agent, phone, pin } = await enrolled(client);
+    const attestations = ['TN-Validation-Passed-A', 'No-TN-Validation'];
+    for (const attestation of attestations) {
+      const caller = `sip:${phone};verstat=${attestation}@gw.example.com;user=phone`;
+      expect((await client.swaig(agent, { pin, caller })).text).toContain('"verified":true');
+    }
+    await client.swaig(agent, { pin, caller: phone });
+    const published = () => events.of('attempt.decided').filter(({ tenant }) => tenant === agent.tenant);
+    const known = await eventually('the events are published', () =>
+      published().length > 3 ? published() : undefined,
+    );
+    const shown = known.map(({ value }) => (value['unmapped'] as Json)['caller_attestation']);
+    // The attempts that only showed that the services know the agent have no caller.
+    expect(shown.filter((one) => one !== undefined).sort()).toEqual([...attestations].sort());
+    for (const { value } of known) expect(JSON.stringify(value)).not.toContain(phone.slice(2));
+  }, 60_000);
+
   it('sends no span for a stranger, and none for a look at the health', async () => {
     const { traceId, traceparent } = newTrace();
     expect((await client.post(undefined, '{}', { traceparent })).status).toBe(401);
