@@ -32,7 +32,7 @@ export interface BusClientOptions {
   readonly broker: Broker;
   /** Names the kind of process in its reply address, for people who look at the cluster. */
   readonly owner: string;
-  /** Requests to one topic under way at a time. Default 256. */
+  /** Requests to one topic under way at a time. Default 64. */
   readonly mostUnderWay?: number;
   /** Requests to one topic that wait until they may be sent, at most. Default 1024. */
   readonly mostWaiting?: number;
@@ -65,7 +65,7 @@ export class BusClient {
    * @throws ServiceError BROKER_UNAVAILABLE, retriable
    */
   static async open(options: BusClientOptions): Promise<BusClient> {
-    const { broker, owner, proof, onFatal, observe, mostUnderWay = 256, mostWaiting = 1024 } = options;
+    const { broker, owner, proof, onFatal, observe, mostUnderWay = 64, mostWaiting = 1024 } = options;
     const gates = new RequestGates({ mostUnderWay, mostWaiting });
     const client = new BusClient(broker, proof, observe ?? (() => undefined), gates);
     client.#address = await broker.openReplyAddress(owner, (record) => client.#receive(record), onFatal);

@@ -21,6 +21,8 @@ const QUIET_MS = 15;
  * a thousand of the questions of somebody who asks one after the other waits in vain.
  */
 const MAX_SKIPS = 1023;
+/** Batches under way, at most; each is of other tenants. With more of them every batch would be small. */
+const MAX_WRITES = 3;
 /** Bound on the reply addresses that are remembered as gone. */
 const MAX_GONE = 1_000;
 
@@ -49,9 +51,10 @@ export interface BatchSenderOptions {
 }
 
 /**
- * Writes records, those of a tenant in the order of the calls, one batch under way at a time; what is asked meanwhile goes
- * together as the next one. One send per record costs two thirds of the throughput. When more waits than a batch takes,
- * tenants take turns, and the first record of a tenant does not wait for the batch of a busier one to fill.
+ * Writes records, those of a tenant in the order of the calls. A tenant has one batch under way at a time, and what is asked
+ * meanwhile goes together as its next one: one send per record costs two thirds of the throughput. A tenant without a batch
+ * under way does not wait for the batch of another one, neither until it is full nor until it is written. When more waits
+ * than a batch takes, tenants take turns.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
@@ -59,6 +62,14 @@ export class BatchSender {
   #waiting: Call[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
+  /** Tenants with a batch under way, until it was written or put back. */
+  readonly #underWay = new Set<string>();
+  #batches = 0;
+  readonly #writes = new Set<Promise<unknown>>();
+  /** Failures in a row, of all batches. */
+  #failures = 0;
+  /** Goes on with what waits. */
+  #wake: (() => void) | undefined;
   #lastWrite = 0;
   /** Records of the last write and the time before it: how much is likely to come. */
   #perMs = 0;
@@ -89,6 +100,7 @@ export class BatchSender {
       // Not at once: what else this turn of the event loop wants to send travels along.
       this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#run());
       if (this.#waiting.length >= FULL_BATCH || this.#hasNewcomer) this.#hurry?.();
+      this.#wake?.();
     });
   }
 
@@ -110,26 +122,46 @@ export class BatchSender {
   }
 
   async #run(): Promise<void> {
-    let failures = 0;
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 || this.#batches > 0) {
+      if (!this.#mayBegin()) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        this.#wake = undefined;
+        continue;
+      }
       await this.#linger();
       const calls = this.#takeBatch();
-      try {
-        await this.#write(calls);
-        failures = 0;
-        this.#options.health.succeeded();
-        for (const call of calls) call.resolve();
-      } catch (error) {
-        failures++;
-        this.#waiting.unshift(...calls);
-        if (kafkaErrorType(error) === UNKNOWN_TOPIC && (await this.#sortOut(error))) continue;
-        this.#options.health.failed();
-        this.#giveUpOld(error);
-        // A failover takes a second or two: ask again often enough not to add to it.
-        await new Promise((resolve) => setTimeout(resolve, Math.min(500, backoffMs(failures))));
-      }
+      const tenants = new Set(calls.map(({ tenant }) => tenant));
+      this.#batches++;
+      for (const tenant of tenants) this.#underWay.add(tenant);
+      void this.#deliver(calls).finally(() => {
+        this.#batches--;
+        for (const tenant of tenants) this.#underWay.delete(tenant);
+        this.#wake?.();
+      });
     }
     this.#running = undefined;
+  }
+
+  #mayBegin(): boolean {
+    return this.#batches < MAX_WRITES && this.#waiting.some(({ tenant }) => !this.#underWay.has(tenant));
+  }
+
+  /** Writes a batch, or puts it back in front of all others after a pause. Never rejects. */
+  async #deliver(calls: readonly Call[]): Promise<void> {
+    try {
+      await this.#write(calls);
+      this.#failures = 0;
+      this.#options.health.succeeded();
+      for (const call of calls) call.resolve();
+    } catch (error) {
+      this.#failures++;
+      this.#waiting.unshift(...calls);
+      if (kafkaErrorType(error) === UNKNOWN_TOPIC && (await this.#sortOut(error))) return;
+      this.#options.health.failed();
+      this.#giveUpOld(error);
+      // A failover takes a second or two: ask again often enough not to add to it.
+      await new Promise((resolve) => setTimeout(resolve, Math.min(500, backoffMs(this.#failures))));
+    }
   }
 
   /**
@@ -172,22 +204,24 @@ export class BatchSender {
     this.#hurry = undefined;
   }
 
+  /** Of tenants without a batch under way. */
   #takeBatch(): Call[] {
     this.#hasNewcomer = false;
-    if (this.#waiting.length > 1 && this.#waiting.reduce((sum, { records }) => sum + records.length, 0) > MAX_BATCH) {
+    let calls = this.#waiting.filter(({ tenant }) => !this.#underWay.has(tenant));
+    if (calls.length > 1 && calls.reduce((sum, { records }) => sum + records.length, 0) > MAX_BATCH) {
       // By tenant alone: records of one key keep their order, and a key belongs to one tenant.
-      this.#waiting = inFairOrder(this.#waiting, ({ tenant }) => ({ tenant, agent: '', caller: '' }));
+      calls = inFairOrder(calls, ({ tenant }) => ({ tenant, agent: '', caller: '' }));
     }
+    const batch = new Set<Call>();
     let size = 0;
-    let count = 0;
-    for (const call of this.#waiting) {
-      if (count > 0 && size + call.records.length > MAX_BATCH) break;
+    for (const call of calls) {
+      if (batch.size > 0 && size + call.records.length > MAX_BATCH) break;
       size += call.records.length;
-      count++;
+      batch.add(call);
     }
-    const batch = this.#waiting.splice(0, count);
-    this.#lastTenants = new Set(batch.map(({ tenant }) => tenant));
-    return batch;
+    this.#waiting = this.#waiting.filter((call) => !batch.has(call));
+    this.#lastTenants = new Set([...batch].map(({ tenant }) => tenant));
+    return [...batch];
   }
 
   async #write(calls: readonly Call[]): Promise<void> {
@@ -207,7 +241,9 @@ export class BatchSender {
     }));
     const producer = await this.#connected();
     const told = this.#options.clock.measure();
-    const written = await producer.sendBatch({ acks: -1, timeout: 5_000, topicMessages });
+    const writing = producer.sendBatch({ acks: -1, timeout: 5_000, topicMessages });
+    this.#writes.add(writing);
+    const written = await writing.finally(() => this.#writes.delete(writing));
     // -1: the topic keeps the time of whoever sends.
     const stamped = Number(written.find(({ logAppendTime }) => Number(logAppendTime) > 0)?.logAppendTime ?? -1);
     if (stamped > 0) told(stamped);
@@ -268,6 +304,7 @@ export class BatchSender {
   async #reset(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
+    await Promise.allSettled(this.#writes);
     // A producer that never connected, or lost its connection, has nothing to say good-bye to.
     await producer?.then((old) => old.disconnect()).catch(() => undefined);
   }
