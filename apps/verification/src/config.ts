@@ -119,6 +119,15 @@ export function hashConcurrency(settings: VerificationSettings, cores: number): 
   return settings.UV_THREADPOOL_SIZE <= cores ? settings.UV_THREADPOOL_SIZE * 2 : cores;
 }
 
+/**
+ * How many of the hashes at a time only tenants without a running hash may have. Those beyond the number of threads wait for
+ * a thread, so half as many as there are threads keep every thread busy: the rest is for newcomers.
+ */
+export function reservedHashes(settings: VerificationSettings, concurrency: number): number {
+  const threads = settings.UV_THREADPOOL_SIZE;
+  return Math.max(0, Math.min(Math.ceil(threads / 2), concurrency - threads));
+}
+
 /** What to change when the threads do not suit the hashes; undefined: they do. */
 export function poolAdvice(settings: VerificationSettings, concurrency: number, cores: number): string | undefined {
   const threads = settings.UV_THREADPOOL_SIZE;

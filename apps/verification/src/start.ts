@@ -22,7 +22,7 @@ import { checked, loadSettings, SystemClock, type Environment } from '@countersi
 import { keyFault, recordKeys, type HeldKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { CompareKeys } from './compare-keys.js';
-import { hashConcurrency, poolAdvice, receiptIssuer, VerificationSettings } from './config.js';
+import { hashConcurrency, poolAdvice, receiptIssuer, reservedHashes, VerificationSettings } from './config.js';
 import { SprayWatch } from './spray-watch.js';
 import { PostgresAttemptStore } from './store/attempt.store.js';
 import { replaceCredential } from './store/credential-rehash.js';
@@ -83,6 +83,7 @@ export async function start(
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
     concurrency,
+    reserved: reservedHashes(settings, concurrency),
     queueLimit: settings.HASH_QUEUE,
     report,
     replace: replaceCredential(database),
@@ -102,7 +103,7 @@ export async function start(
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
-      attempts: new PostgresAttemptStore(database, hash, wake, () => argon.queued > 0, report),
+      attempts: new PostgresAttemptStore(database, hash, wake, (tenant) => argon.queuedOf(tenant) > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       hash,

@@ -155,3 +155,79 @@ describe('calls that are gathered', () => {
     expect(batches).toEqual([[60_000, 10]]);
   });
 });
+
+describe('statements that tenants share', () => {
+  const of = (text: string) => ({ tenant: text.split(' ')[0] ?? '', agent: '', caller: '' });
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  /** Statements that end when they are let go. */
+  function open() {
+    const statements: (readonly string[])[] = [];
+    const gates: (() => void)[] = [];
+    const batched = new Batched<string, string>({
+      requesterOf: of,
+      run: async (inputs) => {
+        statements.push(inputs);
+        await new Promise<void>((resolve) => gates.push(resolve));
+        return inputs;
+      },
+    });
+    return { batched, statements, gates };
+  }
+
+  it('leave one free for a tenant that has none while another one keeps as many busy as it may', async () => {
+    const { batched, statements, gates } = open();
+    const calls: Promise<string>[] = [];
+    for (let n = 0; n < 5; n++) {
+      calls.push(batched.call(`busy ${n}`));
+      await turn();
+      await turn();
+    }
+    expect(statements).toEqual([['busy 0'], ['busy 1']]);
+    calls.push(batched.call('quiet'));
+    await turn();
+    expect(statements).toEqual([['busy 0'], ['busy 1'], ['quiet']]);
+    while (statements.length < 4) {
+      gates.shift()?.();
+      await turn();
+    }
+    expect(statements[3]).toEqual(['busy 2', 'busy 3', 'busy 4']);
+    while (gates.length > 0) {
+      gates.shift()?.();
+      await turn();
+    }
+    expect(await Promise.all(calls)).toEqual(['busy 0', 'busy 1', 'busy 2', 'busy 3', 'busy 4', 'quiet']);
+  });
+
+  it('hold no more than eight inputs of one tenant beside those of another one', async () => {
+    const { batched, statements, gates } = open();
+    const calls = Array.from({ length: 40 }, (_, n) => batched.call(`busy ${n}`));
+    calls.push(batched.call('quiet'));
+    await turn();
+    expect([statements[0]?.length, statements[0]?.includes('quiet')]).toEqual([9, true]);
+    await turn();
+    expect(statements[1]?.length).toBe(32);
+    for (const end of gates) end();
+    await Promise.all(calls);
+  });
+
+  it('do not wait for the inputs that are certain to come of another tenant', async () => {
+    const statements: (readonly string[])[] = [];
+    const batched = new Batched<string, string>({
+      requesterOf: of,
+      run: (inputs) => {
+        statements.push(inputs);
+        return Promise.resolve(inputs);
+      },
+      moreToCome: (input) => of(input).tenant === 'busy',
+      lingerMs: () => 60_000,
+    });
+    const busy = batched.call('busy');
+    await turn();
+    await turn();
+    expect(statements).toEqual([]);
+    await batched.call('quiet');
+    await busy;
+    expect(statements).toEqual([['busy', 'quiet']]);
+  });
+});

@@ -29,6 +29,11 @@ export class FairQueue<T> {
     return this.#all.length;
   }
 
+  /** Items of one tenant that wait. */
+  lengthOf(tenant: string): number {
+    return this.#all.below.get(tenant)?.length ?? 0;
+  }
+
   push(requester: Requester, item: T): void {
     let share = this.#all;
     share.length++;

@@ -32,9 +32,9 @@ const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
 const NUMBERED = 'tries';
 
 /**
- * While further guesses wait for a hash a verdict waits for theirs: for a part of the time since its own try, so that
- * who had his turn early is not held up by a queue behind him, and for so many milliseconds at most, or until so many have
- * gathered. What leaves together travels together, and so do the next requests of those who got the answers: every request to
+ * While further attempts of its tenant wait for a hash, an outcome waits for theirs: for a part of the time since its own
+ * attempt, so that an early one is not held up by the queue behind it, and for so many milliseconds at most, or until so many
+ * have gathered. Nothing waits for the hashes of another tenant. What leaves together travels together, and so do the next requests of those who got the answers: every request to
  * the broker and every statement of the whole path is shared by as many.
  */
 const PATIENCE = 1 / 3;
@@ -83,10 +83,10 @@ export class PostgresAttemptStore extends AttemptStore {
     /** Called after a commit that left something in the outbox. */
     private readonly wakeRelay: () => void,
     /**
-     * Whether further verdicts are certain within moments. Then they are written together, and whatever follows a verdict
-     * travels together too: one statement, one record batch, one answer to the adapter.
+     * Whether further outcomes of a tenant are certain within moments. Then they are written together, and whatever follows
+     * an outcome travels together too: one statement, one record batch, one answer to the adapter.
      */
-    moreVerdictsToCome: () => boolean = () => false,
+    moreOutcomesToCome: (tenant: string) => boolean = () => false,
     private readonly report?: ReportTampering,
   ) {
     super();
@@ -102,7 +102,7 @@ export class PostgresAttemptStore extends AttemptStore {
       requesterOf: ({ verdict: { tenant, caller = '' } }) => ({ tenant, agent: '', caller }),
       rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.guardKey)],
       run: (closings) => this.#closeAll(closings),
-      moreToCome: moreVerdictsToCome,
+      moreToCome: ({ verdict }) => moreOutcomesToCome(verdict.tenant),
       lingerMs: ({ verdict }) => this.#patienceMs(verdict.attempt),
       enough: ENOUGH_VERDICTS,
     });

@@ -73,6 +73,27 @@ describe('the hash pool', () => {
     expect([log.length, log.indexOf('quiet')]).toEqual([401, 5]);
   });
 
+  it('begins the hash of a tenant at once in a place that is reserved while another one has all others', async () => {
+    const pool = new HashPool(4, 1_000, 1);
+    const log: string[] = [];
+    const tasks = Array.from({ length: 10 }, (_, n) => task(`busy ${n}`, log));
+    const busy = tasks.map(({ run }, n) => pool.run({ tenant: 'busy', agent: 'desk', caller: `caller ${n}` }, run));
+    await turn();
+    expect([log, pool.queuedOf('busy'), pool.queuedOf('quiet')]).toEqual([['busy 0', 'busy 1', 'busy 2'], 7, 0]);
+    const [first, second] = [task('quiet 0', log), task('quiet 1', log)];
+    const quiet = [first, second].map(({ run }, n) =>
+      pool.run({ tenant: 'quiet', agent: 'desk', caller: `caller ${n}` }, run),
+    );
+    await turn();
+    expect(log.slice(3)).toEqual(['quiet 0']);
+    first.end();
+    await turn();
+    expect(log.slice(4)).toEqual(['quiet 1']);
+    for (const { end } of [second, ...tasks]) end();
+    await Promise.all([...busy, ...quiet]);
+    expect([log.length, pool.waiting]).toEqual([12, 0]);
+  });
+
   it('lets work that nobody waits for run when no guess waits, and one at a time', async () => {
     const pool = new HashPool(2, 10);
     const log: string[] = [];

@@ -10,6 +10,7 @@ const LATER_LIMIT = 64;
 
 /** A hash that waits for its turn. */
 interface Waiting {
+  readonly tenant: string;
   readonly begin: () => void;
   readonly further: boolean;
 }
@@ -29,12 +30,16 @@ export class HashPool {
   readonly #underWay = new Map<string, number>();
   readonly #furtherLimit: number;
   #running = 0;
+  /** Hashes of each tenant that run. */
+  readonly #runningOf = new Map<string, number>();
   #furtherRunning = 0;
   #laterRuns = false;
 
   constructor(
     private readonly size: number,
     queueLimit: number,
+    /** Places that only tenants without a running hash may take, so that the hash of one waits for none to end. */
+    private readonly reserved = 0,
   ) {
     this.#slots = new SharedPlaces(size + queueLimit);
     this.#furtherLimit = Math.max(1, Math.floor(size / 4));
@@ -45,9 +50,9 @@ export class HashPool {
     return this.#slots.taken;
   }
 
-  /** Guesses that wait while every place of the pool hashes. */
-  get queued(): number {
-    return this.#waiting.length;
+  /** Hashes of a tenant that wait for their turn. */
+  queuedOf(tenant: string): number {
+    return this.#waiting.lengthOf(tenant);
   }
 
   /** Hashes that wait for their turn, those that nobody waits for included. */
@@ -74,7 +79,7 @@ export class HashPool {
     const asked = performance.now();
     const further = this.#count(requester, 1) > 1;
     await new Promise<void>((begin) => {
-      this.#waiting.push(requester, { begin, further });
+      this.#waiting.push(requester, { tenant: requester.tenant, begin, further });
       this.#beginNext();
     });
     const begun = performance.now();
@@ -85,6 +90,7 @@ export class HashPool {
       METRICS.hashTime.observe((performance.now() - begun) / 1000);
       this.#count(requester, -1);
       this.#running -= 1;
+      this.#countRunning(requester.tenant, -1);
       if (further) this.#furtherRunning -= 1;
       this.#beginNext();
     }
@@ -103,11 +109,14 @@ export class HashPool {
   /** Gives a free place to whoever is next, if anybody may have it. One becomes free at a time. */
   #beginNext(): void {
     if (this.#running >= this.size) return;
+    const isReserved = this.#running >= this.size - this.reserved;
     const next = this.#waiting.shift({
+      tenant: (tenant) => !isReserved || !this.#runningOf.has(tenant),
       item: ({ further }) => !further || this.#furtherRunning < this.#furtherLimit,
     });
     if (next) {
       this.#running += 1;
+      this.#countRunning(next.tenant, 1);
       if (next.further) this.#furtherRunning += 1;
       next.begin();
     } else if (this.#waiting.length === 0 && !this.#laterRuns) this.#beginLater();
@@ -126,6 +135,12 @@ export class HashPool {
         this.#running -= 1;
         this.#beginNext();
       });
+  }
+
+  #countRunning(tenant: string, change: 1 | -1): void {
+    const count = (this.#runningOf.get(tenant) ?? 0) + change;
+    if (count === 0) this.#runningOf.delete(tenant);
+    else this.#runningOf.set(tenant, count);
   }
 
   #count({ tenant, agent, caller }: Requester, change: 1 | -1): number {

@@ -22,6 +22,8 @@ export interface PinVaultOptions {
   readonly cost: HashCost;
   /** Hashes that are handed to the thread pool at a time. */
   readonly concurrency: number;
+  /** As many of them as only tenants without a running hash may have. Default 0. */
+  readonly reserved?: number;
   /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
   readonly queueLimit: number;
   /** Told of every stored value that does not open. */
@@ -46,7 +48,7 @@ export class ArgonPinVault extends PinVault {
   private constructor(options: PinVaultOptions, dummy: string) {
     super();
     this.#options = options;
-    this.#pool = new HashPool(options.concurrency, options.queueLimit);
+    this.#pool = new HashPool(options.concurrency, options.queueLimit, options.reserved);
     this.#dummy = dummy;
   }
 
@@ -64,9 +66,9 @@ export class ArgonPinVault extends PinVault {
     return this.#pool.waiting;
   }
 
-  /** Guesses that wait while every place of the pool hashes: another verdict is certain within the time of a hash. */
-  get queued(): number {
-    return this.#pool.queued;
+  /** Hashes of a tenant that wait for their turn: as many outcomes of it are certain within the time of a few hashes. */
+  queuedOf(tenant: string): number {
+    return this.#pool.queuedOf(tenant);
   }
 
   override reserve(requester: Requester): HashSlot | undefined {
