@@ -1,6 +1,7 @@
+import { type Requester } from '@countersign/contracts';
 import { type RefusedCredentials } from '@countersign/hosting';
 import { followRequests, inTraceOf, receiveLimits, type Logger, type Tracer } from '@countersign/observability';
-import { withoutByteOrderMark, withoutRounding } from '@countersign/service';
+import { FairTurns, withoutByteOrderMark, withoutRounding } from '@countersign/service';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { checkAccess, type Access, type Authenticator, type CallerRequest } from './authenticate.js';
@@ -65,6 +66,7 @@ export function guardEdge(
 ): KnownRoute[] {
   const server = adapter.getInstance<FastifyInstance>();
   const routes: KnownRoute[] = [];
+  const turns = new FairTurns();
   server.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) routes.push({ method: one, url });
   });
@@ -78,7 +80,7 @@ export function guardEdge(
         request.caller = authenticator.authenticate(request.headers.authorization);
         checkAccess(request.caller, access);
       }
-      done();
+      turns.begin(requesterOf(request), done);
     } catch (error) {
       if (error instanceof Problem && error.problem === 'unauthorized') refused.count(request.ip);
       done(error as Error);
@@ -107,6 +109,12 @@ export function guardEdge(
     done();
   });
   return routes;
+}
+
+/** The administrator, and whoever needs no key, is nobody's tenant. Callers are not known before the body is read. */
+function requesterOf({ caller }: CallerRequest): Requester {
+  if (caller?.scope !== 'verify') return { tenant: '', agent: '', caller: '' };
+  return { tenant: caller.agent.tenant, agent: caller.agent.agent, caller: '' };
 }
 
 /** Who sent the request, as its key has proved. */

@@ -1,5 +1,6 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type AgentPublished, type Requester } from '@countersign/contracts';
 import { type RefusedCredentials } from '@countersign/hosting';
 import {
   answerSeconds,
@@ -9,6 +10,7 @@ import {
   type Logger,
   type Tracer,
 } from '@countersign/observability';
+import { FairTurns } from '@countersign/service';
 import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
 import { type OpenCapture, type OpenedCapture } from './open-capture.js';
 import { refusal } from './transport-refusals.js';
@@ -79,6 +81,7 @@ export function createHttpDoor({
   });
   const http = adapter.getInstance();
   const seconds = answerSeconds();
+  const turns = new FairTurns();
 
   // The raw bytes are kept: the platform's signature is over them.
   http.removeAllContentTypeParsers();
@@ -91,7 +94,7 @@ export function createHttpDoor({
   http.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.url === CAPTURE) {
       request.capture = openCapture.execute((request.params as { token: string }).token);
-      if (request.capture) return done();
+      if (request.capture) return turns.begin(requesterOf(request.capture.agent), done);
       refused.count(request.ip);
       request.note = { outcome: 'unauthorized' };
       void reply.code(403).send(refusal(403));
@@ -99,7 +102,7 @@ export function createHttpDoor({
     }
     if (request.routeOptions.url !== FUNCTIONS) return done();
     request.authenticated = authenticate.execute(request.headers.authorization);
-    if (request.authenticated) return done();
+    if (request.authenticated) return turns.begin(requesterOf(request.authenticated.agent), done);
     refused.count(request.ip, authenticate.namedAgent(request.headers.authorization));
     request.note = { outcome: 'unauthorized' };
     void reply.code(401).header('www-authenticate', 'Basic realm="countersign", charset="UTF-8"').send(refusal(401));
@@ -127,6 +130,9 @@ export function createHttpDoor({
   });
   return adapter;
 }
+
+/** Callers are not known before the body is read. */
+const requesterOf = ({ tenant, agent }: AgentPublished): Requester => ({ tenant, agent, caller: '' });
 
 /** Tenant and agent, as the credentials of the request have proved them. */
 function senderOf({ authenticated, capture }: FastifyRequest): { tenant?: string; agent?: string } {

@@ -10,6 +10,7 @@ export * from './answer-forms.js';
 export * from './fair-queue.js';
 export * from './shared-places.js';
 export * from './fair-gate.js';
+export * from './fair-turns.js';
 export * from './storable-json.js';
 export * from './byte-order-mark.js';
 export * from './caller-number.js';
