@@ -43,8 +43,8 @@ await Stand.with(async (stand) => {
   const env = { CREDENTIAL_KEYS: keys.ring, IDENTIFIER_KEY: keys.identifier };
   const product = await stand.install('separate', { subjects: 1, env });
   const quiet = { swaigUrl: product.swaigUrl, authorization: await secondTenant(product) };
-  const bursting = await storeSubjects(stand.databaseUrl, keys, atOnce * 2, atOnce * 2);
-  const callers = await storeSubjects(stand.databaseUrl, keys, 500, 500, QUIET);
+  const bursting = await storeSubjects(stand.databaseUrl, keys.ring, atOnce * 2, atOnce * 2);
+  const callers = await storeSubjects(stand.databaseUrl, keys.ring, 500, 500, QUIET);
   say('warming up');
   await load(product, bursting, 15, 'pin', { inFlight: 32 });
   await observe(quiet, callers, 5);

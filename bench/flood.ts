@@ -56,7 +56,7 @@ await Stand.with(async (stand) => {
   // Longer than its default: on a busy machine the times tell, and no answer gets lost.
   const env = { CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: identifier, REPLY_TIMEOUT_MS: '20000' };
   const product = await stand.install('separate', { subjects: 1, env, limits: LIMITS });
-  const callers = await storeSubjects(stand.databaseUrl, { ring, identifier }, HONEST_CALLERS, HONEST_CALLERS);
+  const callers = await storeSubjects(stand.databaseUrl, ring, HONEST_CALLERS, HONEST_CALLERS);
   const half = callers.length / 2;
   const [many, few] = [callers.slice(0, half), callers.slice(half)];
   for (let round = 1; round <= Number(given.rounds); round++) {

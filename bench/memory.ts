@@ -29,7 +29,7 @@ await Stand.with(async (stand) => {
   const env = { ...room, CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: identifier };
   const installed = await stand.install('separate', { subjects: 1, env });
   // A subject for each guess, as guesses at one subject are worked on one after the other.
-  const callers = await storeSubjects(stand.databaseUrl, { ring, identifier }, guesses, guesses);
+  const callers = await storeSubjects(stand.databaseUrl, ring, guesses, guesses);
   const product = { ...installed, callers };
   say('warming up, one guess at a time');
   for (let n = 0; n < 100; n++) await guess(product, n);

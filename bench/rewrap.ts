@@ -26,7 +26,7 @@ await Stand.with(async (stand) => {
   const env = { CREDENTIAL_KEYS: `${anew},${old}`, IDENTIFIER_KEY: identifier };
   const product = await stand.install('separate', { subjects: 1, env });
   say(`writing ${rows} subjects…`);
-  const callers = await storeSubjects(stand.databaseUrl, { ring: old, identifier }, rows, Number(given.callers));
+  const callers = await storeSubjects(stand.databaseUrl, old, rows, Number(given.callers));
   const calling = { ...product, callers };
   before = await stand.path(calling, { seconds: 8, warmUpSeconds: 5, inFlight });
   let ended = false;

@@ -1,7 +1,7 @@
 import { hash } from '@node-rs/argon2';
 import { openDatabase } from '@countersign/persistence';
-import { Keyring, KeyedHash, Secret } from '@countersign/sealing';
-import { credentialContext, phoneTag, profileContext } from '@countersign/stored-secrets';
+import { Keyring, Secret } from '@countersign/sealing';
+import { credentialContext, openNamesKey, phoneTag, profileContext } from '@countersign/stored-secrets';
 
 const CHUNK = 5_000;
 const PIN = '83729164';
@@ -16,13 +16,12 @@ export type StoredCallers = readonly { readonly phone: string; readonly pin: str
  */
 export async function storeSubjects(
   databaseUrl: string,
-  keys: { readonly ring: string; readonly identifier: string },
+  ring: string,
   rows: number,
   callers: number,
   tenant = 'bench',
 ): Promise<StoredCallers> {
-  const keyring = new Keyring(new Secret(keys.ring));
-  const identifier = new KeyedHash(new Secret(keys.identifier));
+  const keyring = new Keyring(new Secret(ring));
   const phc = await hash(PIN, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
   const database = await openDatabase({
     url: databaseUrl,
@@ -31,6 +30,7 @@ export async function storeSubjects(
     as: 'administrator',
     applicationName: 'countersign bench',
   });
+  const names = await openNamesKey(database, keyring);
   const calling: { phone: string; pin: string; subject: string }[] = [];
   try {
     for (let from = 0; from < rows; from += CHUNK) {
@@ -74,10 +74,10 @@ export async function storeSubjects(
        SELECT $1, key, id, tag FROM unnest($2::text[], $3::text[], $4::text[]) AS r(key, id, tag)`,
       [
         tenant,
-        calling.map(({ phone }) => identifier.hash('phone', tenant, phone)),
+        calling.map(({ phone }) => names.hash('phone', tenant, phone)),
         calling.map(({ subject }) => subject),
         calling.map(({ phone, subject }) =>
-          phoneTag(identifier, tenant, identifier.hash('phone', tenant, phone), subject, 1),
+          phoneTag(names, tenant, names.hash('phone', tenant, phone), subject, 1),
         ),
       ],
     );

@@ -1,4 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Keyring, SealBrokenError, Secret } from '@countersign/sealing';
+import { openNamesKey, recordKeys } from '@countersign/stored-secrets';
 import { createLogger } from '@countersign/observability';
 import { type Attempt, type SpendResult } from '../../apps/verification/src/ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from '../../apps/verification/src/store/attempt.store.contract.js';
@@ -88,4 +90,19 @@ it.each([
     [randomUUID()],
   );
   await expect(alter(statement)).rejects.toThrow();
+});
+
+it('the key that names counters cannot be removed, which would begin every one of them anew, nor be replaced by another', async () => {
+  const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
+  const made = await openNamesKey(tables.service, keyring);
+  const held = { setting: 'verification.names_key', keys: made.checks, names: true };
+  expect(await recordKeys(tables.service, [held])).toBeUndefined();
+  await expect(alter('DELETE FROM verification.names_key')).rejects.toThrow();
+  const other = keyring.wrap(randomBytes(32).toString('base64url'), ['another']);
+  await alter('UPDATE verification.names_key SET wrapped = $1', [other.bytes]);
+  await expect(openNamesKey(tables.service, keyring)).rejects.toThrow(SealBrokenError);
+  // Whoever owns the table can empty it: the next start finds that its new key is not the recorded one.
+  await tables.database.query('TRUNCATE verification.names_key');
+  const anew = await openNamesKey(tables.service, keyring);
+  expect(await recordKeys(tables.service, [{ ...held, keys: anew.checks }])).toMatchObject({ setting: held.setting });
 });

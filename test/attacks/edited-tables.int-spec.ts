@@ -37,9 +37,9 @@ afterAll(() => tables.close());
 
 beforeEach(async () => {
   const { report } = new TamperReports(tables.service, createLogger('test', 'silent'), wake);
-  subjects = new PostgresSubjectStore(tables.service, keyring, hash, wake, report);
+  subjects = new PostgresSubjectStore(tables.service, keyring, hash, hash, wake, report);
   attempts = new PostgresAttemptStore(tables.service, hash, wake, () => false, report);
-  erasures = new PostgresErasures(tables.service, hash, wake);
+  erasures = new PostgresErasures(tables.service, hash, hash, wake);
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report });
   await tables.database.query('TRUNCATE verification.subjects, verification.versions, verification.outbox CASCADE');

@@ -81,8 +81,14 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
   },
   {
     table: 'key_checks',
-    columns: 'setting key_id check_value recorded_at',
+    columns: 'setting key_id check_value required required_at ready_at recorded_at',
     boundBy: 'decides whether the service starts; the rows open under the right key only',
+  },
+  {
+    table: 'names_key',
+    columns: 'single key_id wrapped',
+    boundBy:
+      'opens as the key whose check value is recorded, or stops the start; never removed, by trigger (edited-ledger.int-spec.ts)',
   },
   {
     table: 'inbox',
@@ -159,7 +165,7 @@ async function outcomeOf(column: Column): Promise<'refused by the database' | 'r
   const found: string[] = [];
   const logger = createLogger('test', 'silent');
   const reports = new TamperReports(tables.service, logger, wake);
-  const subjects = new PostgresSubjectStore(tables.service, keyring, hash, wake, async (tampering) => {
+  const subjects = new PostgresSubjectStore(tables.service, keyring, hash, hash, wake, async (tampering) => {
     found.push(tampering.reason);
     await reports.report(tampering);
   });

@@ -16,9 +16,13 @@ import {
   VerificationRequested,
   type FieldsOf,
   type Message,
+  type SealedIdentity,
 } from '@countersign/contracts';
 import { createBroker, HEADERS, signed, toRecord, type Broker, type ConsumedRecord } from '@countersign/messaging';
 import {
+  callerDigest,
+  digestOf,
+  phoneDigest,
   createReceiptKeys,
   createReplyKey,
   createSealingKeys,
@@ -117,11 +121,12 @@ describe('messages that somebody forges on the bus', () => {
 
   describe('by a process with the rights of rate-limit', () => {
     let callId: string;
+    let phone: string;
     let victim: FieldsOf<VerificationRequested>;
 
     /** A verified command of a caller, as the limiter reads it. */
     beforeAll(async () => {
-      const { phone } = await world.enrol();
+      ({ phone } = await world.enrol());
       callId = randomUUID();
       const { text } = await world.client.swaig(world.agent, { pin: PIN, caller: phone, callId });
       expect(text).toContain('"verified":true');
@@ -151,11 +156,24 @@ describe('messages that somebody forges on the bus', () => {
       sealer.seal(payload, bindingOf(VerificationRequested, victim));
 
     it('a verified command with a seal of their own gets neither the stored success nor a receipt', async () => {
-      const sealed = await ownSeal({ pin: WRONG, replyKey: createReplyKey() });
       const { commandId } = victim;
-      const refused = { commandId, outcome: 'unavailable', level: 'none', conflict: 'mismatch' };
-      expect(await repeat({ sealed })).toEqual(refused);
-      expect(await repeat({ sealed, fingerprint: 'f'.repeat(64) })).toMatchObject({ outcome: 'unavailable' });
+      const refused = { commandId, outcome: 'unavailable', level: 'none' };
+      const submitted = { pin: WRONG, replyKey: createReplyKey() };
+      expect(await repeat({ sealed: await ownSeal(submitted) })).toEqual(refused);
+      // What the command is named after is under the victim's seal. Another name is an attempt of its own.
+      const { tenant } = victim;
+      const identity = (of: string): SealedIdentity => ({
+        command: digestOf('command', commandId),
+        subject: phoneDigest(tenant, of),
+        caller: callerDigest(tenant, 'phone', of),
+      });
+      expect(await repeat({ sealed: await ownSeal({ ...submitted, identity: identity(phone) }) })).toMatchObject({
+        commandId,
+        outcome: 'rejected',
+      });
+      // Who has no key of IDENTIFIER_KEY cannot make the service look up a number that nobody has named.
+      const { phone: other } = await world.enrol();
+      expect(await repeat({ sealed: await ownSeal({ ...submitted, identity: identity(other) }) })).toEqual(refused);
     }, 60_000);
 
     it.each([

@@ -87,16 +87,24 @@ describe('a service with tables', () => {
   it.each<[string, Start]>([
     ['verification', startVerification],
     ['rate-limit', startRateLimit],
-  ])('%s refuses a new IDENTIFIER_KEY in front of the recorded one, also after a start behind it', async (_, start) => {
-    const old = secrets.IDENTIFIER_KEY;
-    const anew = newKey();
-    await stop(await run(start));
-    for (const keys of [`${anew},${old}`, `${old},${anew}`, `${anew},${old}`]) {
-      if (keys.startsWith(old)) await stop(await run(start, { IDENTIFIER_KEY: keys }));
-      else expect(await refusal(start, { IDENTIFIER_KEY: keys })).toContain('IDENTIFIER_KEY must begin with the key');
-    }
-    await stop(await run(start));
-  });
+  ])(
+    '%s takes a new IDENTIFIER_KEY beside the recorded one in any order, and refuses to be without that one',
+    async (_, start) => {
+      const old = secrets.IDENTIFIER_KEY;
+      const [anew, unknown] = [newKey(), newKey()];
+      await stop(await run(start));
+      expect(await refusal(start, { IDENTIFIER_KEY: `${unknown},${anew}` })).toContain('restore it from the backup');
+      for (const keys of [`${anew},${old}`, `${old},${anew}`]) await stop(await run(start, { IDENTIFIER_KEY: keys }));
+      // Taken out before keys rekey: named apart from a key that is lost.
+      for (const keys of [anew, `${unknown},${anew}`]) {
+        const message = await refusal(start, { IDENTIFIER_KEY: keys });
+        expect(message).toMatch(
+          /IDENTIFIER_KEY must still hold the key [0-9a-f]{16}, beside the other: countersign keys rekey/,
+        );
+      }
+      await stop(await run(start));
+    },
+  );
 
   it('lets one of two keys win when two copies start for the first time with different ones', async () => {
     const results = await Promise.allSettled(
@@ -114,21 +122,20 @@ describe('an adapter', () => {
     await run(startVerification);
     const { publicKeys } = await createSealingKeys('s1');
     expect(await refusal(start, { SEALING_PUBLIC_KEYS: publicKeys })).toContain('SEALING_PUBLIC_KEYS must begin with');
-    expect(await refusal(start, { IDENTIFIER_KEY: newKey() })).toContain('IDENTIFIER_KEY must be the key');
+    expect(await refusal(start, { IDENTIFIER_KEY: newKey() })).toContain('IDENTIFIER_KEY must hold every key');
     const others = receiptPublicKeysOf(new Secret(createReceiptKeys('r1')));
     expect(await refusal(start, { RECEIPT_PUBLIC_KEYS: others })).toContain('RECEIPT_PUBLIC_KEYS must hold');
     const service = await run(start);
     expect(service.health.report().checks).toMatchObject({ keys: true });
   });
 
-  it('refuses to start with an IDENTIFIER_KEY that verification holds but does not use', async () => {
+  it('refuses to start without the IDENTIFIER_KEY that must be held, and with it in any order', async () => {
     const old = secrets.IDENTIFIER_KEY;
     const anew = newKey();
     await run(startVerification, { IDENTIFIER_KEY: `${old},${anew}` });
-    for (const keys of [anew, `${anew},${old}`]) {
-      expect(await refusal(startRest, { IDENTIFIER_KEY: keys })).toContain('IDENTIFIER_KEY must be the key');
-    }
+    expect(await refusal(startRest, { IDENTIFIER_KEY: anew })).toContain('IDENTIFIER_KEY must hold every key');
     await run(startRest, { IDENTIFIER_KEY: `${old},${anew}` });
+    await run(startSwaig, { IDENTIFIER_KEY: `${anew},${old}` });
   });
 
   it('refuses to start with another CAPTURE_TOKEN_KEY than the other copies, and can rotate it', async () => {
@@ -168,6 +175,6 @@ describe('an adapter', () => {
     await run(startSwaig);
     await run(startVerification, { IDENTIFIER_KEY: newKey() });
     await eventually('the adapter ends', () => fatalErrors.length === 1, 20_000);
-    expect(fatalErrors[0]?.message).toContain('IDENTIFIER_KEY must be the key');
+    expect(fatalErrors[0]?.message).toContain('IDENTIFIER_KEY must hold every key');
   });
 });

@@ -3,6 +3,7 @@ import { SingleBar } from 'cli-progress';
 import { receiptPublicKeysOf, Secret, withFirstKey, withNewKey } from '@countersign/sealing';
 import { type Environment, ServiceError, withoutByteOrderMark } from '@countersign/service';
 import { countKeyUse, countToRewrap, keyFault, rewrap } from '@countersign/stored-secrets';
+import { identifierKeyStatus } from './rekey.js';
 import { refusedSetting } from './refused-setting.js';
 import { requireRecordedKeys, type Store } from './with-store.js';
 import { table, type Write } from './write.js';
@@ -18,6 +19,7 @@ export async function keyStatus(store: Store, write: Write): Promise<void> {
   const fault = await keyFault(database, keyring);
   if (fault !== undefined) throw refusedSetting(`CREDENTIAL_KEYS ${fault}`);
   await requireRecordedKeys(store);
+  await identifierKeyStatus(store, write);
   if (!store.hash) write('IDENTIFIER_KEY is not given and was not compared');
 }
 

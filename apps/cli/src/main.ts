@@ -12,6 +12,7 @@ import {
 } from './dead-letters.js';
 import { keyStatus, rewrapAll, rotateKeys, showPublicKeys, useKey } from './keys.js';
 import { checkAttempts } from './check-attempts.js';
+import { rekeyAll } from './rekey.js';
 import { restoreAttempts } from './restore-attempts.js';
 import { type StoreOptions, withStore } from './with-store.js';
 
@@ -105,6 +106,15 @@ keys
   .description('wrap every row by the first key; can be stopped and run again, while verifications go on')
   .option(...dataDir)
   .action((options: StoreOptions) => withStore(process.env, options, rewrapAll));
+
+keys
+  .command('rekey')
+  .description('take the new key of IDENTIFIER_KEY into use; can be stopped and run again, while verifications go on')
+  .option(...dataDir)
+  .option('--no-wait', 'do not wait until the old key is needed no more, but say when that is')
+  .action((options: StoreOptions & { wait: boolean }) =>
+    withStore(process.env, options, (store, write) => rekeyAll(store, options, write)),
+  );
 
 keys
   .command('public')

@@ -36,8 +36,8 @@ class VerificationStoreSettings extends StoreSettings {
 /** @throws ServiceError SETTINGS_INVALID for keys that are not those that the tables were written with */
 export async function requireRecordedKeys({ database, keyring, hash }: Store): Promise<void> {
   const fault = await recordedKeyFault(database, [
-    { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, findsRows: false },
-    ...(hash ? [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, findsRows: true }] : []),
+    { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, names: false },
+    ...(hash ? [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true }] : []),
   ]);
   if (fault !== undefined) throw new ServiceError('SETTINGS_INVALID', `${fault.setting} ${fault.rule}`, false);
 }

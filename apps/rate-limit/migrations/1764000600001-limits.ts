@@ -215,6 +215,9 @@ export class Limits1764000600001 extends Migration {
       tenant text NOT NULL,
       dimension text NOT NULL,
       target text NOT NULL,
+      -- Of a target that is a keyed hash: the target under each key that its adapter held.
+      key_ids text[] NOT NULL,
+      targets text[] NOT NULL,
       quota integer NOT NULL CHECK (quota > 0),
       period_seconds integer NOT NULL CHECK (period_seconds > 0),
       reason_key text NOT NULL,

@@ -7,6 +7,10 @@ export class RateLimitKeyChecks1764001000002 extends Migration {
        setting text NOT NULL,
        key_id text NOT NULL,
        check_value text NOT NULL CHECK (check_value ~ '^[0-9a-f]{64}$'),
+       -- Of IDENTIFIER_KEY: every process must hold it. The times are those of a change of keys: libs/stored-secrets/src/rekey.ts.
+       required boolean NOT NULL,
+       required_at timestamptz,
+       ready_at timestamptz,
        recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
        PRIMARY KEY (setting, key_id)
      )`,

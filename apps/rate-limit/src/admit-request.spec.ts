@@ -5,6 +5,7 @@ import {
   RefusalsCounted,
   VerificationAdmitted,
   VerificationDecided,
+  type LimitTarget,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/service';
 import { type Question } from './domain/decide.js';
@@ -83,7 +84,7 @@ describe('the rate limiter', () => {
     }
     expect(bed.store.decided).toBe(2 + 1 + 3);
     const posed = bed.questions.of(first);
-    if (posed) await bed.store.refund(posed.question);
+    if (posed) await bed.store.refund(posed.questions[0]);
     const passed: unknown[] = [];
     for (let n = 0; n < 6; n++) {
       passed.push((await bed.admit.execute(requestOf())) instanceof VerificationAdmitted);
@@ -156,7 +157,7 @@ describe('the rate limiter', () => {
     class SlowStore extends MemoryLimitStore {
       override async admit(question: Question): Promise<StoreDecision> {
         const decision = await bed.store.admit(question);
-        const of = { dimension: 'caller', target: 'c'.repeat(64) } as const;
+        const of: LimitTarget = { dimension: 'caller', target: 'c'.repeat(64), names: [] };
         const command = { commandId: 'command-1', tenant: 'acme' };
         await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: 'e'.repeat(64) }));
         return decision;

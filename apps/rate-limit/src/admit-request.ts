@@ -68,14 +68,26 @@ export class AdmitRequest {
   async #decide(request: LimitRequest): Promise<Decided> {
     const posed = this.questions.of(request);
     if (posed === undefined) return { outcome: 'unavailable' };
-    const { question, signals } = posed;
-    this.watch.note(request, question, signals);
+    const [first, ...others] = posed.questions;
+    this.watch.note(request, first, posed.signals);
+    const decided = await this.#decideOne(request, first, true);
+    if (decided.outcome !== 'admitted') return decided;
+    for (const question of others) {
+      const further = await this.#decideOne(request, question, false);
+      // It stays counted by the names before: to give it back would take back what its first delivery has used.
+      if (further.outcome !== 'admitted') return further;
+    }
+    return decided;
+  }
+
+  /** @param isFirst of the questions about one request: what is near, and what would have been refused, is reported once */
+  async #decideOne(request: LimitRequest, question: Question, isFirst: boolean): Promise<Decided> {
     try {
       const remembered = this.overLimit.find(question, this.clock.now());
       if (remembered) return await this.#refuse(request, question, remembered, 'memory');
       const { generation } = this.overLimit;
       const decision = await this.store.admit(question);
-      this.#tell(request, question, decision);
+      if (isFirst) this.#tell(request, question, decision);
       const { refusedBy } = decision;
       if (refusedBy) {
         const by = await this.#withKnown(question, refusedBy);
@@ -101,8 +113,9 @@ export class AdmitRequest {
     const { countId } = counted;
     if (posed === undefined || this.#counted.has(countId)) return;
     this.#counted.add(countId, this.clock.now());
-    this.watch.note(counted, posed.question, posed.signals);
-    this.report.count('limit.refused', counted, posed.question, counted.dimension, counted.count);
+    const [question] = posed.questions;
+    this.watch.note(counted, question, posed.signals);
+    this.report.count('limit.refused', counted, question, counted.dimension, counted.count);
   }
 
   /**

@@ -5,9 +5,10 @@ import {
   LimitStateRequested,
   message,
   VerificationAdmitted,
+  type LimitTarget,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { requestOf, TestBed } from './test-bed.js';
+import { KEY_ID, requestOf, TestBed } from './test-bed.js';
 
 const callerKey = 'c'.repeat(64);
 const command = { commandId: 'command-1', tenant: 'acme' };
@@ -29,7 +30,7 @@ async function passes(count: number, more: Partial<VerificationRequested> = {}):
 const override = (target: string | undefined, limit: number, seconds: number): LimitOverrideRequested =>
   message(LimitOverrideRequested, {
     ...command,
-    of: { dimension: 'caller', ...(target === undefined ? {} : { target }) },
+    of: { dimension: 'caller', ...(target === undefined ? {} : { target }), names: [] },
     limit: { limit, periodSeconds: 60 },
     reasonKey: REASON,
     expiresAt: new Date(bed.clock.now() + seconds * 1000).toISOString(),
@@ -63,7 +64,7 @@ describe('managing limits', () => {
 
   it('resets what a caller has used, in memory too', async () => {
     expect(await passes(20)).toBe(10);
-    const of = { dimension: 'caller', target: callerKey } as const;
+    const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
     await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: REASON }));
     expect(await passes(20)).toBe(10);
     expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.reset');
@@ -72,7 +73,7 @@ describe('managing limits', () => {
   it('resets nothing whose fact cannot be recorded', async () => {
     expect(await passes(20)).toBe(10);
     bed.log.down = true;
-    const of = { dimension: 'caller', target: callerKey } as const;
+    const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
     const reset = message(LimitResetRequested, { ...command, of, reasonKey: REASON });
     expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
     bed.overLimit.forget();
@@ -85,7 +86,7 @@ describe('managing limits', () => {
     await bed.admit.execute(asked);
     expect(await passes(12)).toBe(9);
     const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller } = asked;
-    const subject = { subjectKind, subjectRef, subjectIsCaller };
+    const subject = { subjectKind, subjectRef, subjectIsCaller, keyId: KEY_ID, alsoNamed: [] };
     const refund = message(LimitRefundRequested, { commandId, tenant, agent, channel, ...subject, callerKey });
     await bed.manage.refund(refund);
     await bed.manage.refund(refund);
@@ -99,7 +100,7 @@ describe('managing limits', () => {
     expect([await passes(2), await passes(3, other)]).toEqual([0, 1]);
     expect(bed.overLimit.size).toBe(2);
     const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller } = asked;
-    const subject = { subjectKind, subjectRef, subjectIsCaller };
+    const subject = { subjectKind, subjectRef, subjectIsCaller, keyId: KEY_ID, alsoNamed: [] };
     await bed.manage.refund(
       message(LimitRefundRequested, { commandId, tenant, agent, channel, ...subject, callerKey }),
     );

@@ -16,14 +16,8 @@ import {
 import { ServiceError, type Clock } from '@countersign/service';
 import { ruleFor } from './domain/settings.js';
 import { type OverLimit } from './over-limit.js';
-import {
-  type LimitKeys,
-  type LimitPolicies,
-  type LimitStore,
-  type SettingsStore,
-  type SettingsVersion,
-} from './ports.js';
-import { type Questions } from './questions.js';
+import { type LimitPolicies, type LimitStore, type SettingsStore, type SettingsVersion } from './ports.js';
+import { type KeysOfOne, type Questions } from './questions.js';
 
 type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
 
@@ -36,7 +30,7 @@ export class ManageLimits {
     private readonly settings: SettingsStore,
     private readonly store: LimitStore,
     private readonly policies: LimitPolicies,
-    private readonly keys: LimitKeys,
+    private readonly keys: readonly KeysOfOne[],
     private readonly questions: Questions,
     private readonly overLimit: OverLimit,
     private readonly clock: Clock,
@@ -65,9 +59,9 @@ export class ManageLimits {
   override(command: LimitOverrideRequested): Promise<CommandAnswered> {
     const { of, limit, reasonKey, expiresAt, tenant } = command;
     return this.#answer(command, async () => {
-      const { dimension, target = '' } = of;
+      const { dimension, target = '', names } = of;
       const { limit: most, periodSeconds } = limit;
-      const override = { dimension, target, limit: most, periodSeconds, reasonKey, expiresAt };
+      const override = { dimension, target, names, limit: most, periodSeconds, reasonKey, expiresAt };
       const detail = {
         dimension,
         ...(target === '' ? {} : { target }),
@@ -89,8 +83,10 @@ export class ManageLimits {
   reset(command: LimitResetRequested): Promise<CommandAnswered> {
     const { of, reasonKey, tenant } = command;
     return this.#answer(command, async () => {
-      const { dimension, target } = of;
-      const keys = limitCountersNamed(dimension, tenant, target).map((counter) => this.keys.key(tenant, counter));
+      const { dimension, target, names } = of;
+      const targets = names.length === 0 ? [target] : names.map((name) => name.target);
+      const counters = targets.flatMap((name) => limitCountersNamed(dimension, tenant, name));
+      const keys = counters.flatMap((counter) => this.keys.map((under) => under.keys.key(tenant, counter)));
       const detail = { dimension, target: target ?? tenant, reasonKey };
       await this.settings.reset(dimension, keys, fact('limit.reset', tenant, detail));
       await this.refresh();
@@ -104,10 +100,10 @@ export class ManageLimits {
       const settings = this.questions.settings.get(tenant);
       const now = this.clock.now();
       const ruleOf = (dimension: LimitDimension, target = ''): ReturnType<typeof ruleFor> =>
-        ruleFor(policy[dimension], { dimension, target }, settings, now);
+        ruleFor(policy[dimension], { dimension, targets: [target] }, settings, now);
       const own = ruleOf('tenant', tenant).rule;
       const quota = { dimension: 'tenant', channel: 'any', kind: 'tenant', value: tenant } as const;
-      const [used] = await this.store.left([{ key: this.keys.key(tenant, quota), rule: own }]);
+      const [used] = await this.store.left([{ key: this.keys[0]?.keys.key(tenant, quota) ?? '', rule: own }]);
       const limits = Object.fromEntries(
         LIMIT_DIMENSIONS.map((dimension) => {
           const { rule, shadow } = dimension === 'tenant' ? ruleOf(dimension, tenant) : ruleOf(dimension);
@@ -121,15 +117,16 @@ export class ManageLimits {
         stricterSeconds: seconds(settings?.stricterUntil ?? 0),
         overrides: (settings?.overrides ?? [])
           .filter(({ endsAt }) => endsAt > now)
-          .map(({ endsAt, ...override }) => ({ ...override, endsInSeconds: seconds(endsAt) })),
+          .map(({ endsAt, names: _, ...override }) => ({ ...override, endsInSeconds: seconds(endsAt) })),
       });
     });
   }
 
   /** Gives back what a guess has spent that the product failed to look at. */
   async refund(request: LimitRefundRequested): Promise<void> {
-    const posed = this.questions.of(request);
-    if (posed && (await this.store.refund(posed.question))) this.overLimit.givenBack(posed.question);
+    for (const question of this.questions.of(request)?.questions ?? []) {
+      if (await this.store.refund(question)) this.overLimit.givenBack(question);
+    }
   }
 
   /**

@@ -5,6 +5,7 @@ import {
   type LimitedRequest,
   type LimitPolicy,
   type Method,
+  type NamesUnderKey,
 } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
 import { REPEAT_SECONDS, type Question } from './domain/decide.js';
@@ -16,6 +17,9 @@ export interface LimitRequest extends LimitedRequest {
   readonly commandId: string;
   /** For how long its repetition is free; absent: it never is. */
   readonly repeatSeconds?: number | undefined;
+  /** Absent where nothing in the request is named by a keyed hash. */
+  readonly keyId?: string | undefined;
+  readonly alsoNamed?: readonly NamesUnderKey[] | undefined;
   /** For the record. */
   readonly callerTail?: string | undefined;
   readonly attestation?: string | undefined;
@@ -30,8 +34,15 @@ const UNKNOWN_TENANT: Pick<LimitPolicy, 'subject' | 'tenant'> = {
 
 /** A request with every limit that it has to pass. */
 export interface Posed {
-  readonly question: Question;
+  /** The same, by the names of each key that the limiter shares with the adapter; never empty. All have to admit it. */
+  readonly questions: readonly [Question, ...Question[]];
   readonly signals: Limits['signals'];
+}
+
+/** Names of counters under one key of IDENTIFIER_KEY. */
+export interface KeysOfOne {
+  readonly keyId: string;
+  readonly keys: LimitKeys;
 }
 
 type PolicyOf = Pick<Limits, 'signals'> & { readonly limits: Partial<LimitPolicy> };
@@ -40,32 +51,69 @@ type PolicyOf = Pick<Limits, 'signals'> & { readonly limits: Partial<LimitPolicy
 export class Questions {
   /** Set anew when something was changed; ends are times on `clock`. */
   settings: Settings = new Map();
+  /** Ids of the keys under which every request is counted. A request that is not named under one of them is not decided. */
+  required: readonly string[] = [];
 
+  /** @param keys in the order of the setting */
   constructor(
     private readonly policies: LimitPolicies,
-    private readonly keys: LimitKeys,
+    private readonly keys: readonly KeysOfOne[],
     private readonly clock: Clock,
   ) {}
 
-  /** Undefined: no such agent in this tenant (any more). */
+  /**
+   * Undefined: no such agent in this tenant (any more), or the request is not named under the keys of this limiter. While one
+   * key takes the place of another, a request is counted under both: so no counter begins anew when the old one leaves.
+   */
   of(asked: LimitRequest): Posed | undefined {
-    const { tenant, commandId, subjectKind, subjectRef } = asked;
     const found = this.#policyOf(asked);
     if (found === undefined) return undefined;
+    const named = this.#namings(asked);
+    const all = named.map(({ names }) => limitCountersOf(names).map(limitTargetOf));
+    const questions = named.flatMap(({ names, keys }) =>
+      keys === undefined ? [] : [this.#question(names, keys, found, all)],
+    );
+    const [first, ...others] = questions;
+    return first && { questions: [first, ...others], signals: found.signals };
+  }
+
+  /** The request by the names of each key, and the names of its counters where this limiter holds the key. */
+  #namings(asked: LimitRequest): { readonly names: LimitRequest; readonly keys: LimitKeys | undefined }[] {
+    const { keyId, alsoNamed = [] } = asked;
+    if (keyId === undefined) return this.keys.map(({ keys }) => ({ names: asked, keys }));
+    const held = (id: string): LimitKeys | undefined => this.keys.find((one) => one.keyId === id)?.keys;
+    const ids = [keyId, ...alsoNamed.map((names) => names.keyId)];
+    if (!this.required.every((id) => ids.includes(id))) return [];
+    return [
+      { names: asked, keys: held(keyId) },
+      ...alsoNamed.map(({ keyId: id, commandId, subjectRef, callerKey }) => ({
+        names: { ...asked, commandId, subjectRef, callerKey },
+        keys: held(id),
+      })),
+    ];
+  }
+
+  /** @param targets of each counter, by every key: an override may know another name of it than this key's */
+  #question(asked: LimitRequest, keys: LimitKeys, { limits }: PolicyOf, targets: readonly string[][]): Question {
+    const { tenant, commandId, subjectKind, subjectRef } = asked;
     const now = this.clock.now();
     const settings = this.settings.get(tenant);
-    const checks = limitCountersOf(asked).map((counter) => {
+    const checks = limitCountersOf(asked).map((counter, at) => {
       const { dimension } = counter;
-      const target = limitTargetOf(counter);
-      const key = this.keys.key(tenant, counter);
-      const limit = found.limits[dimension] ?? UNKNOWN_TENANT.tenant;
-      return { dimension, key, ...ruleFor(limit, { dimension, target }, settings, now) };
+      const of = { dimension, targets: targets.flatMap((names) => names.slice(at, at + 1)) };
+      return {
+        dimension,
+        key: keys.key(tenant, counter),
+        ...ruleFor(limits[dimension] ?? UNKNOWN_TENANT.tenant, of, settings, now),
+      };
     });
-    const command = this.keys.command(tenant, commandId);
     const named = subjectKind !== undefined && subjectRef !== undefined;
-    const member = named ? this.keys.member({ tenant, subjectKind, subjectRef }) : '0';
-    const repeatSeconds = Math.min(asked.repeatSeconds ?? 0, REPEAT_SECONDS);
-    return { question: { checks, command, repeatSeconds, member }, signals: found.signals };
+    return {
+      checks,
+      command: keys.command(tenant, commandId),
+      repeatSeconds: Math.min(asked.repeatSeconds ?? 0, REPEAT_SECONDS),
+      member: named ? keys.member({ tenant, subjectKind, subjectRef }) : '0',
+    };
   }
 
   #policyOf({ tenant, agent, action }: LimitRequest): PolicyOf | undefined {

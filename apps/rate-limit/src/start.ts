@@ -15,8 +15,8 @@ import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { KeyedHash } from '@countersign/sealing';
-import { checked, loadSettings, SteadyClock, type Environment } from '@countersign/service';
-import { recordKeys } from '@countersign/stored-secrets';
+import { checked, loadSettings, ServiceError, SteadyClock, type Environment } from '@countersign/service';
+import { recordKeys, requiredKeys } from '@countersign/stored-secrets';
 import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
 import { AdmitRequest } from './admit-request.js';
 import { RateLimitSettings } from './config.js';
@@ -45,7 +45,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const steady = new SteadyClock();
   const host = await Host.open(NAME, settings, topics, fatal, replace);
   const database = await host.database('rate_limit', RATE_LIMIT_MIGRATIONS, settings);
-  const held = [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, findsRows: true }];
+  const held = [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true }];
   const fault = await recordKeys(database, held);
   if (fault !== undefined) {
     await host.close().catch(() => undefined);
@@ -54,7 +54,7 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const relay = host.relay(database);
   const wake = (): void => relay.wake();
   const policies = new DirectoryLimits(await host.directory());
-  const keys = new HashedLimitKeys(hash);
+  const keys = hash.each.map((one) => ({ keyId: one.keyId, keys: new HashedLimitKeys(one.hash) }));
   const store = new PostgresLimitStore(database);
   const apart = new PostgresSettingsStore(database, wake);
   const questions = new Questions(policies, keys, steady);
@@ -62,15 +62,23 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const report = new Report(new OutboxFactLog(database, wake), steady);
   const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
   const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
-  const watch = new Watch(report, keys, steady, (tenant, seconds) => {
+  const watch = new Watch(report, new HashedLimitKeys(hash), steady, (tenant, seconds) => {
     manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
   });
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {
     const timer = setInterval(() => void work().catch(warn(`${what}; it is tried again`)), ms);
     host.onClose(() => Promise.resolve(clearInterval(timer)));
   };
+  const refreshKeys = async (): Promise<void> => {
+    const required = await requiredKeys(database, 'IDENTIFIER_KEY');
+    const missing = required.find(({ keyId }) => !keys.some((one) => one.keyId === keyId));
+    if (missing) fatal(keyMissing(missing.keyId));
+    questions.required = required.map(({ keyId }) => keyId);
+  };
+  await refreshKeys();
   await manage.refresh();
   every(REFRESH_MS, 'changed limits could not be read', () => manage.refresh());
+  every(REFRESH_MS, 'the keys that must be held could not be read', refreshKeys);
   every(settings.FORGET_SECONDS * 1000, 'old counters could not be removed', async () => {
     await store.forget();
     await apart.forget();
@@ -111,4 +119,13 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   host.onClose(() => app.close());
   await app.listen();
   return host.started();
+}
+
+/** Requests counted without this key would begin anew when the other one leaves the settings. */
+function keyMissing(keyId: string): ServiceError {
+  return new ServiceError(
+    'SETTINGS_INVALID',
+    `IDENTIFIER_KEY must hold the key ${keyId}: countersign keys rekey has made it the one that every service holds`,
+    false,
+  );
 }

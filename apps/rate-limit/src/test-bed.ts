@@ -29,6 +29,9 @@ const LIMITS: LimitPolicy = {
   subjectsPerCaller: wide,
 };
 
+/** Id of the one key of the test bed. */
+export const KEY_ID = 'k1';
+
 /** One agent `desk` of the tenant `acme`, with a policy that a test may change. */
 export class OneAgent extends LimitPolicies {
   limits = LIMITS;
@@ -132,14 +135,15 @@ export class TestBed {
   readonly log = new MemoryFactLog();
   readonly policies = new OneAgent();
   readonly keys = new HashedLimitKeys(new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url'))));
-  readonly questions = new Questions(this.policies, this.keys, this.clock);
+  readonly keysOfAll = [{ keyId: KEY_ID, keys: this.keys }];
+  readonly questions = new Questions(this.policies, this.keysOfAll, this.clock);
   readonly overLimit = new OverLimit();
   readonly report = new Report(this.log, this.clock);
   readonly manage = new ManageLimits(
     new MemorySettingsStore(this.log, this.store, this.clock),
     this.store,
     this.policies,
-    this.keys,
+    this.keysOfAll,
     this.questions,
     this.overLimit,
     this.clock,
@@ -152,8 +156,8 @@ export class TestBed {
   readonly admit = this.with(this.store);
 
   /** The use case over another store. */
-  with(store: MemoryLimitStore): AdmitRequest {
-    const { questions, overLimit, report, watch, clock } = this;
+  with(store: MemoryLimitStore, questions = this.questions): AdmitRequest {
+    const { overLimit, report, watch, clock } = this;
     return new AdmitRequest(questions, store, overLimit, report, watch, clock, (...what) => {
       this.seen.push(what.join(' '));
     });
@@ -173,6 +177,8 @@ export const requestOf = (more: Partial<VerificationRequested> = {}): Verificati
     callerKey: 'c'.repeat(64),
     subjectIsCaller: false,
     callerTail: '23',
+    keyId: KEY_ID,
+    alsoNamed: [],
     sealed: 'sealed-for-somebody-else',
     ...more,
   });

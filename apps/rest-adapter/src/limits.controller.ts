@@ -65,15 +65,22 @@ export class LimitsController {
   #target(tenant: string, body: OverrideBody | ResetBody): LimitTarget {
     const { dimension, subject, callId, agent } = body;
     const e164 = body.e164();
-    const target = (): string | undefined => {
+    const keyed = (under: KeyedHash): string | undefined => {
+      if (e164 === undefined) return undefined;
+      if (dimension === 'caller' || dimension === 'subjectsPerCaller') return under.callerKey(tenant, 'phone', e164);
+      if (dimension !== 'subject') return undefined;
+      return limitTargetOf({ dimension, kind: 'phone', value: under.hash('phone', tenant, e164) });
+    };
+    const names = this.hash.each.flatMap(({ keyId, hash }) => {
+      const target = keyed(hash);
+      return target === undefined ? [] : [{ keyId, target }];
+    });
+    const clear = (): string | undefined => {
       switch (dimension) {
         case 'caller':
         case 'subjectsPerCaller':
-          return e164 === undefined ? undefined : this.hash.callerKey(tenant, 'phone', e164);
+          return undefined;
         case 'subject':
-          if (e164 !== undefined) {
-            return limitTargetOf({ dimension, kind: 'phone', value: this.hash.hash('phone', tenant, e164) });
-          }
           return subject === undefined ? undefined : limitTargetOf({ dimension, kind: 'id', value: subject });
         case 'call':
           return callId;
@@ -83,7 +90,7 @@ export class LimitsController {
           return undefined;
       }
     };
-    const named = target();
-    return { dimension, ...(named === undefined ? {} : { target: named }) };
+    const target = names[0]?.target ?? clear();
+    return { dimension, ...(target === undefined ? {} : { target }), names };
   }
 }

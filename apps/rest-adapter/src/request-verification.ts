@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, type AgentPublished } from '@countersign/contracts';
-import { KeyedHash } from '@countersign/sealing';
+import { callerDigest, digestOf, KeyedHash, phoneDigest } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
-import { VerificationClient } from '@countersign/verification-client';
+import { VerificationClient, type Identified } from '@countersign/verification-client';
 
 /** How long the answer to an Idempotency-Key is given again: a day. */
 const KEY_REPEAT_SECONDS = 86_400;
@@ -55,8 +55,18 @@ export class RequestVerification {
     const { tenant } = agent;
     const { subject, callId, callerPhone, guessed } = guess;
     const { method } = guessed;
-    const commandId = this.#commandId(agent.agent, idempotencyKey);
-    const reference = subject.kind === 'id' ? subject.id : this.hash.hash('phone', tenant, subject.e164);
+    // The key is a part with the agent: two agents that choose the same key do not meet.
+    const digest =
+      idempotencyKey === undefined
+        ? digestOf('request', randomUUID())
+        : digestOf('idempotency-key', agent.agent, idempotencyKey);
+    const identified: Identified = {
+      command: { prefix: 'rest', digest },
+      subject: subject.kind === 'id' ? subject : { kind: 'phone' as const, digest: phoneDigest(tenant, subject.e164) },
+      caller: callerPhone === undefined ? undefined : callerDigest(tenant, 'phone', callerPhone),
+    };
+    const commandId = `rest-${this.hash.name(digest)}`;
+    const reference = subject.kind === 'id' ? subject.id : subject.e164;
     // What was guessed is a part: another guess under the same key is another request, not a repetition.
     const parts = [method, subject.kind, reference, callId ?? '', callerPhone ?? '', ...partsOf(guessed)];
     const content = this.hash.hash('content', tenant, ...parts);
@@ -66,33 +76,24 @@ export class RequestVerification {
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none', conflict });
     }
     const described = {
-      commandId,
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       tenant,
       agent: agent.agent,
       channel: 'rest' as const,
       method,
-      subjectKind: subject.kind,
-      subjectRef: reference,
       ...(callId === undefined ? {} : { callId }),
-      ...(callerPhone === undefined ? {} : { callerKey: this.hash.callerKey(tenant, 'phone', callerPhone) }),
       callerTail: callerPhone?.slice(-2) ?? '',
       subjectIsCaller: subject.kind === 'phone' && subject.e164 === callerPhone,
     };
     this.#underWay.set(commandId, content);
     try {
-      return await this.client.decide(agent, described, submittedOf(guessed));
+      return await this.client.decide(agent, identified, described, submittedOf(guessed));
     } catch (error) {
       if (!(error instanceof ServiceError && (error.retriable || error.code === 'SEAL_BROKEN'))) throw error;
       return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none' });
     } finally {
       this.#underWay.delete(commandId);
     }
-  }
-
-  /** The key is hashed with the agent: two agents that choose the same key do not meet. */
-  #commandId(agent: string, idempotencyKey: string | undefined): string {
-    return `rest-${idempotencyKey === undefined ? randomUUID() : this.hash.hash('idempotency-key', agent, idempotencyKey)}`;
   }
 }
 

@@ -1,5 +1,4 @@
 import { type AgentPublished, type Outcome } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { readCustomerId } from './customer-id.js';
 import { answersFrom, askedFor } from './answers.js';
@@ -49,7 +48,6 @@ export interface Functions {
   readonly requestTransfer: RequestTransfer;
   readonly collectPin: CollectPin;
   readonly limits: RequestLimits;
-  readonly hash: KeyedHash;
 }
 
 /** Answers a function call: decides which function it is, and that nothing happens unless it is offered and allowed. */
@@ -111,8 +109,7 @@ export class AnswerCall {
 
   /** Whatever brings no guess, under the limits of call, agent and tenant; a guess is counted on its own path. */
   async #limited(agent: AgentPublished, call: FunctionCall, answer: () => Answer | Promise<Answer>): Promise<Answer> {
-    const { limits, hash } = this.functions;
-    return (await limits.refusalOf(agent, callIdOf(agent.tenant, call, hash))) ?? answer();
+    return (await this.functions.limits.refusalOf(agent, callIdOf(agent.tenant, call))) ?? answer();
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<Answer> {

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { type AgentPublished } from '@countersign/contracts';
-import { KeyedHash, Secret } from '@countersign/sealing';
+import { callerDigest, digestOf, phoneDigest } from '@countersign/sealing';
 import { NO_NUMBERS, spelledNumbers } from '@countersign/testing';
 import fc from 'fast-check';
 import { callerOf, type Caller } from './caller.js';
@@ -9,13 +8,12 @@ import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 const AGENT = { tenant: 'acme', policy: { defaultCountry: null as string | null } } as AgentPublished;
 /** No numbers as such, but addresses that hold one. */
 const ADDRESSES = /^sips?:\+[0-9]+@|;phone-context=\+/;
-const hash = new KeyedHash(new Secret(randomBytes(32).toString('base64url')));
 
 /** Who calls, as a platform's request says it in one of the fields that it has for it. */
 function callerIn(field: string, caller: unknown, agent = AGENT): Caller {
   const said = field === 'channel_data' ? { channel_data: { caller_id_number: caller } } : { [field]: caller };
   const body = Buffer.from(JSON.stringify({ function: 'verify_pin', ...said }));
-  return callerOf(agent, readSwaigRequest(body) as FunctionCall, hash);
+  return callerOf(agent, readSwaigRequest(body) as FunctionCall);
 }
 
 const FIELDS = ['caller_id_num', 'caller_id_number', 'caller_id', 'channel_data'];
@@ -26,10 +24,9 @@ describe('the caller of a call', () => {
       fc.property(fc.constantFrom(...FIELDS), spelledNumbers, (field, { number, spellings }) => {
         for (const spelling of spellings) {
           expect(callerIn(field, spelling)).toEqual({
-            subjectKind: 'phone',
-            subjectRef: hash.hash('phone', 'acme', number),
+            subject: { kind: 'phone', digest: phoneDigest('acme', number) },
             subjectIsCaller: true,
-            callerKey: hash.callerKey('acme', 'phone', number),
+            caller: callerDigest('acme', 'phone', number),
             callerTail: number.slice(-2),
           });
         }
@@ -44,10 +41,9 @@ describe('the caller of a call', () => {
     ['a display name', '"Pat" <tel:+12025550123>;verstat=TN-Validation-Passed'],
   ])('has the number in %s, and what the network says about it is kept', (_, caller) => {
     expect(callerIn('caller_id_num', caller)).toEqual({
-      subjectKind: 'phone',
-      subjectRef: hash.hash('phone', 'acme', '+12025550123'),
+      subject: { kind: 'phone', digest: phoneDigest('acme', '+12025550123') },
       subjectIsCaller: true,
-      callerKey: hash.callerKey('acme', 'phone', '+12025550123'),
+      caller: callerDigest('acme', 'phone', '+12025550123'),
       callerTail: '23',
       attestation: 'TN-Validation-Passed',
     });
@@ -59,7 +55,10 @@ describe('the caller of a call', () => {
     ['as a JSON number', 12025550123],
   ])('has a number that comes %s in the default country of the policy, and nowhere else', (_, caller) => {
     const agent = { ...AGENT, policy: { ...AGENT.policy, defaultCountry: 'US' } } as AgentPublished;
-    expect(callerIn('caller_id_num', caller, agent).subjectRef).toBe(hash.hash('phone', 'acme', '+12025550123'));
+    expect(callerIn('caller_id_num', caller, agent).subject).toEqual({
+      kind: 'phone',
+      digest: phoneDigest('acme', '+12025550123'),
+    });
     expect(callerIn('caller_id_num', caller).callerTail).toBe('');
   });
 
@@ -69,10 +68,9 @@ describe('the caller of a call', () => {
       const [caller, again] = [callerIn('caller_id_num', text), callerIn('caller_id_num', text)];
       // A key of its own all the same, so that it is limited and counted; no tail, so that it is nobody's known caller.
       expect(caller).toEqual({
-        subjectKind: 'phone',
-        subjectRef: hash.hash('nobody', 'acme', 'caller', text.trim()),
+        subject: { kind: 'phone', digest: digestOf('nobody', 'acme', 'caller', text.trim()) },
         subjectIsCaller: false,
-        callerKey: hash.callerKey('acme', 'text', text.trim()),
+        caller: callerDigest('acme', 'text', text.trim()),
         callerTail: '',
       });
       expect(again).toEqual(caller);

@@ -4,28 +4,29 @@ import {
   type FieldsOf,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
+import { callerDigest, digestOf, phoneDigest } from '@countersign/sealing';
 import { readCaller } from '@countersign/service';
+import { type Identified } from '@countersign/verification-client';
 import { readCustomerId } from './customer-id.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** Call ids that are passed on as they are; others are hashed, for no store has to bear what a stranger puts there. */
 const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
 
-/** Who calls, in the form in which it may leave this process: no telephone number in clear. */
+/** Who calls. The digests must not leave this process but under a seal: they are as good as telephone numbers. */
 export type Caller = Pick<
   FieldsOf<VerificationRequested>,
-  'subjectKind' | 'subjectRef' | 'subjectIsCaller' | 'callId' | 'callerTail' | 'attestation'
-> & { readonly callerKey: string };
+  'subjectIsCaller' | 'callId' | 'callerTail' | 'attestation'
+> & { readonly subject: Identified['subject']; readonly caller: string };
 
 /** The caller of a call, and the subject that he wants to be: the customer id where one is given, else his number. */
-export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall, hash: KeyedHash): Caller {
+export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall): Caller {
   const { e164, attestation } = readCaller(call.caller, policy.defaultCountry);
-  const callId = callIdOf(tenant, call, hash);
+  const callId = callIdOf(tenant, call);
   return {
-    ...subjectOf(tenant, call, e164, hash),
+    ...subjectOf(tenant, call, e164),
     ...(callId === undefined ? {} : { callId }),
-    callerKey: e164 === undefined ? hash.callerKey(tenant, 'text', call.caller) : hash.callerKey(tenant, 'phone', e164),
+    caller: e164 === undefined ? callerDigest(tenant, 'text', call.caller) : callerDigest(tenant, 'phone', e164),
     callerTail: e164?.slice(-2) ?? '',
     ...(attestation === undefined ? {} : { attestation }),
   };
@@ -42,21 +43,22 @@ function subjectOf(
   tenant: string,
   call: FunctionCall,
   e164: string | undefined,
-  hash: KeyedHash,
-): Pick<Caller, 'subjectKind' | 'subjectRef' | 'subjectIsCaller'> {
+): Pick<Caller, 'subject' | 'subjectIsCaller'> {
   const customerId = customerIdOf(call);
   if (customerId === '') {
-    const subjectRef =
-      e164 === undefined ? hash.hash('nobody', tenant, 'caller', call.caller) : hash.hash('phone', tenant, e164);
-    return { subjectKind: 'phone', subjectRef, subjectIsCaller: e164 !== undefined };
+    const digest = e164 === undefined ? digestOf('nobody', tenant, 'caller', call.caller) : phoneDigest(tenant, e164);
+    return { subject: { kind: 'phone', digest }, subjectIsCaller: e164 !== undefined };
   }
-  if (SUBJECT_PATTERN.test(customerId)) return { subjectKind: 'id', subjectRef: customerId, subjectIsCaller: false };
-  const subjectRef = hash.hash('nobody', tenant, 'customer', customerId);
-  return { subjectKind: 'phone', subjectRef, subjectIsCaller: false };
+  if (SUBJECT_PATTERN.test(customerId)) return { subject: { kind: 'id', id: customerId }, subjectIsCaller: false };
+  const digest = digestOf('nobody', tenant, 'customer', customerId);
+  return { subject: { kind: 'phone', digest }, subjectIsCaller: false };
 }
 
-/** The call, in the form in which it may leave this process; undefined: the platform named none. */
-export function callIdOf(tenant: string, { callId }: FunctionCall, hash: KeyedHash): string | undefined {
+/**
+ * The call, in the form in which it may leave this process; undefined: the platform named none. Calls that run keep their ids
+ * while `IDENTIFIER_KEY` is rotated: no key is in them.
+ */
+export function callIdOf(tenant: string, { callId }: FunctionCall): string | undefined {
   if (callId === '') return undefined;
-  return PLAIN_CALL_ID.test(callId) ? callId : hash.hash('call', tenant, callId);
+  return PLAIN_CALL_ID.test(callId) ? callId : digestOf('call', tenant, callId);
 }

@@ -25,14 +25,14 @@ export class CapturePin {
   async execute(agent: AgentPublished, capture: Capture, digits: unknown): Promise<Answer> {
     const { policy } = agent;
     const pin = pinFrom(digits);
-    const { commandId, caller } = capture;
+    const { command, caller } = capture;
     if (pin === undefined) {
       const refusal = await this.limits.refusalOf(agent, caller.callId);
       return refusal ?? { reply: say(policy, 'bad_pin'), outcome: 'bad_argument' };
     }
     try {
       const decision = await this.verifyCaller.attempt(agent, {
-        commandId,
+        command,
         repeatSeconds: REPEAT_SECONDS,
         caller,
         guess: { method: 'pin', pin },

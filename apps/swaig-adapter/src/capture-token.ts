@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentPublished } from '@countersign/contracts';
-import { type KeyedHash, sameText, sha256 } from '@countersign/sealing';
+import { type KeyedHash, type Keyring, sameText, sha256 } from '@countersign/sealing';
+import { type Identified } from '@countersign/verification-client';
 import { type Caller } from './caller.js';
 
 /** How long a caller may take to key a PIN in, in milliseconds. */
@@ -14,21 +15,35 @@ export interface Capture {
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
   /** The same for every use of the token: the services decide it once, so that nobody has to remember used ones. */
-  readonly commandId: string;
+  readonly command: Identified['command'];
 }
 
-type Claims = readonly [tenant: string, agent: string, caller: Caller, expiresAt: number, nonce: string];
+type Claims = readonly [
+  tenant: string,
+  agent: string,
+  caller: Omit<Caller, 'subject' | 'caller'>,
+  expiresAt: number,
+  nonce: string,
+  keyId: string,
+  identity: string,
+];
 
 /**
  * Tokens in the address to which the platform posts the keys that a caller pressed. They hold no telephone number and no
- * secret: hashes, a call id, a time, and a signature under a key that only the adapters have.
+ * secret in clear: a call id, a time, who calls under encryption, and a signature. Only the adapters have the key of both.
  */
 export class CaptureTokens {
-  /** @param key keyed with the setting CAPTURE_TOKEN_KEY, which has no other use */
-  constructor(private readonly key: KeyedHash) {}
+  readonly #ring: Keyring;
 
-  issue({ tenant, agent }: AgentPublished, caller: Caller, now: number): string {
-    const claims: Claims = [tenant, agent, caller, now + CAPTURE_MS, randomUUID()];
+  /** @param key keyed with the setting CAPTURE_TOKEN_KEY, which has no other use */
+  constructor(private readonly key: KeyedHash) {
+    this.#ring = key.keyring('capture');
+  }
+
+  issue({ tenant, agent }: AgentPublished, { subject, caller, ...rest }: Caller, now: number): string {
+    const nonce = randomUUID();
+    const { keyId, bytes } = this.#ring.wrap(JSON.stringify({ subject, caller }), [tenant, agent, nonce]);
+    const claims: Claims = [tenant, agent, rest, now + CAPTURE_MS, nonce, keyId, bytes.toString('base64url')];
     const content = Buffer.from(JSON.stringify(claims)).toString('base64url');
     return `${content}.${this.#sign(content)}`;
   }
@@ -37,9 +52,12 @@ export class CaptureTokens {
   open(token: string, now: number): Capture | undefined {
     const [content = '', signature = ''] = token.split('.');
     if (!this.#isSigned(content, signature) || token !== `${content}.${signature}`) return undefined;
-    const [tenant, agent, caller, expiresAt] = JSON.parse(Buffer.from(content, 'base64url').toString()) as Claims;
+    const claims = JSON.parse(Buffer.from(content, 'base64url').toString()) as Claims;
+    const [tenant, agent, rest, expiresAt, nonce, keyId, bytes] = claims;
     if (now >= expiresAt) return undefined;
-    return { tenant, agent, caller, expiresAt, commandId: `capture-${sha256(token)}` };
+    const identity = this.#ring.unwrap({ keyId, bytes: Buffer.from(bytes, 'base64url') }, [tenant, agent, nonce]);
+    const caller = { ...rest, ...(JSON.parse(identity) as Pick<Caller, 'subject' | 'caller'>) };
+    return { tenant, agent, caller, expiresAt, command: { prefix: 'capture', digest: sha256(token) } };
   }
 
   /** Under any of the keys: a token lives on while the key is rotated. */

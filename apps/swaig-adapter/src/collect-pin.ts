@@ -1,5 +1,4 @@
 import { type AgentPublished } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
 import { callerOf } from './caller.js';
 import { type CaptureTokens } from './capture-token.js';
@@ -10,7 +9,6 @@ import { type FunctionCall } from './swaig-request.js';
 export class CollectPin {
   constructor(
     private readonly tokens: CaptureTokens,
-    private readonly hash: KeyedHash,
     private readonly clock: Clock,
     /** The address in front of `/swaig` as the platform knows it. */
     private readonly publicUrl: () => string,
@@ -20,7 +18,7 @@ export class CollectPin {
   execute(agent: AgentPublished, call: FunctionCall): SwaigReply | undefined {
     if (call.callId === '') return undefined;
     // The function has no arguments: whose PIN it is follows from the caller alone.
-    const caller = callerOf(agent, { ...call, args: {} }, this.hash);
+    const caller = callerOf(agent, { ...call, args: {} });
     const token = this.tokens.issue(agent, caller, this.clock.now());
     return keypadReply(agent.policy, `${this.publicUrl()}/swaig/capture/${token}`);
   }

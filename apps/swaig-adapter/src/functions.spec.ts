@@ -36,7 +36,7 @@ describe('verify_identity', () => {
     await bed.call('verify_identity', { ...ANSWERS, customer_id: 'cust-1' });
     const [request] = bed.requests;
     expect(request).toMatchObject({ method: 'knowledge', subjectKind: 'id', subjectRef: 'cust-1', tenant: 'acme' });
-    expect(await bed.secretOf(request as NonNullable<typeof request>)).toEqual({
+    expect(await bed.secretOf(request as NonNullable<typeof request>)).toMatchObject({
       answers: { last_four_ssn: '0427', zip_code: '94105' },
       replyKey: expect.stringMatching(/^[\w-]{43}$/) as string,
     });

@@ -167,10 +167,9 @@ describe('a keypad entry', () => {
 describe('a capture token', () => {
   const tokens = new CaptureTokens(new KeyedHash(new Secret(Buffer.alloc(32, 3).toString('base64url'))));
   const caller = {
-    subjectKind: 'phone',
-    subjectRef: 'r',
+    subject: { kind: 'phone', digest: 'd'.repeat(64) },
     callId: 'c',
-    callerKey: 'k',
+    caller: 'e'.repeat(64),
     callerTail: '23',
     subjectIsCaller: true,
   } as const;

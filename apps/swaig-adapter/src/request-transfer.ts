@@ -33,7 +33,7 @@ export class RequestTransfer {
   async execute(agent: AgentPublished, call: FunctionCall): Promise<Transfer | undefined> {
     const transfer = chosen(agent.policy.transfers, call.args['department']);
     const kind = transfer === undefined ? 'transfer.refused' : 'transfer.requested';
-    const { callId, callerKey, callerTail, attestation } = callerOf(agent, { ...call, args: {} }, this.hash);
+    const { callId, caller, callerTail, attestation } = callerOf(agent, { ...call, args: {} });
     await this.facts.record(
       message(FactRecorded, {
         factId: this.#factId(agent, call, kind, transfer?.department ?? ''),
@@ -43,7 +43,7 @@ export class RequestTransfer {
         agent: agent.agent,
         channel: 'swaig',
         ...(callId === undefined ? {} : { callId }),
-        callerKey,
+        callerKey: this.hash.name(caller),
         callerTail,
         ...(attestation === undefined ? {} : { attestation }),
         detail: transfer === undefined ? { code: 'NOT_LISTED' } : { department: transfer.department },

@@ -37,10 +37,10 @@ export class SwaigAdapterModule {
     const verifyCaller = new VerifyCaller(hash, parts.client);
     const limits = new RequestLimits(parts.client);
     const answerCall = new AnswerCall({
-      ...{ verifyCaller, limits, hash },
-      tellStatus: new TellStatus(hash, calls),
+      ...{ verifyCaller, limits },
+      tellStatus: new TellStatus(calls),
       requestTransfer: new RequestTransfer(facts, hash, clock),
-      collectPin: new CollectPin(tokens, hash, clock, publicUrl.get),
+      collectPin: new CollectPin(tokens, clock, publicUrl.get),
     });
     return {
       module: SwaigAdapterModule,

@@ -1,22 +1,18 @@
 import { CallStateRequested, message, type AgentPublished, type CallStateAnswered } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
 import { callerOf } from './caller.js';
 import { type CallStates } from './ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** Tells what is known of the caller, from the services' own record and from nothing that a request says. */
 export class TellStatus {
-  constructor(
-    private readonly hash: KeyedHash,
-    private readonly calls: CallStates,
-  ) {}
+  constructor(private readonly calls: CallStates) {}
 
   /**
    * Undefined: nothing can be known, because the platform named no call.
    * @throws ServiceError when there is no answer in time
    */
   async execute(agent: AgentPublished, call: FunctionCall): Promise<CallStateAnswered | undefined> {
-    const { callId } = callerOf(agent, call, this.hash);
+    const { callId } = callerOf(agent, call);
     if (callId === undefined) return undefined;
     return this.calls.of(message(CallStateRequested, { tenant: agent.tenant, agent: agent.agent, callId }));
   }

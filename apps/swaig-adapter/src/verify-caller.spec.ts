@@ -7,6 +7,7 @@ import {
   Sealer,
   sealReply,
   Secret,
+  digestOf,
 } from '@countersign/sealing';
 import { eventually, ManualClock } from '@countersign/testing';
 import { StandingRefusals, VerificationClient } from '@countersign/verification-client';
@@ -115,7 +116,7 @@ describe('a guess', () => {
 
   it('passes a call id on that anybody can store, and hashes every other', async () => {
     for (const call_id of ['\u0000', 'x'.repeat(300), 'a b']) {
-      expect((await requested({ pin: '4217' }, { call_id })).callId).toBe(bed.hash.hash('call', 'acme', call_id));
+      expect((await requested({ pin: '4217' }, { call_id })).callId).toBe(digestOf('call', 'acme', call_id));
     }
     expect((await requested({ pin: '4217' }, { call_id: undefined })).callId).toBeUndefined();
   });
@@ -141,6 +142,7 @@ describe('a repeated delivery', () => {
       () => Promise.reject(new Error('nothing but guesses is asked')),
       new StandingRefusals(bed.hash, clock, publish, observe),
       await Sealer.fromKeySet(keys.publicKeys),
+      bed.hash,
       clock,
     );
     const verifyCaller = new VerifyCaller(bed.hash, client);

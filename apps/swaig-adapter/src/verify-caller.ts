@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentPublished, type VerificationDecided } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
-import { type VerificationClient } from '@countersign/verification-client';
+import { digestOf, type KeyedHash } from '@countersign/sealing';
+import { type Identified, type VerificationClient } from '@countersign/verification-client';
 import { type Caller, callerOf, customerIdOf } from './caller.js';
 import { type FunctionCall } from './swaig-request.js';
 
@@ -15,7 +15,7 @@ export type Guess =
 
 /** A guess with everything that makes it one command. */
 export interface Attempt {
-  readonly commandId: string;
+  readonly command: Identified['command'];
   readonly repeatSeconds: number;
   readonly caller: Caller;
   readonly guess: Guess;
@@ -39,9 +39,9 @@ export class VerifyCaller {
    * @throws ServiceError when there is no decision in time
    */
   async execute(agent: AgentPublished, call: FunctionCall, guess: Guess): Promise<VerificationDecided> {
-    const caller = callerOf(agent, call, this.hash);
+    const caller = callerOf(agent, call);
     return this.attempt(agent, {
-      commandId: this.#commandId(agent, call, guess),
+      command: commandOf(agent, call, guess),
       repeatSeconds: REPEAT_SECONDS,
       caller,
       guess,
@@ -50,19 +50,18 @@ export class VerifyCaller {
 
   /** One guess, however it came here. @throws ServiceError when there is no decision in time */
   async attempt(agent: AgentPublished, attempt: Attempt): Promise<VerificationDecided> {
-    const { commandId, caller, guess } = attempt;
+    const { command, caller, guess } = attempt;
     const content = this.hash.hash(
       'content',
       agent.tenant,
       agent.agent,
-      caller.subjectKind,
-      caller.subjectRef,
-      caller.callerKey,
+      JSON.stringify(caller.subject),
+      caller.caller,
       caller.callId ?? '',
       guess.method,
       JSON.stringify(secretOf(guess)),
     );
-    const key = `${commandId}:${content}`;
+    const key = `${command.prefix}:${command.digest}:${content}`;
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
     const decided = this.#ask(agent, attempt);
@@ -75,29 +74,29 @@ export class VerifyCaller {
   }
 
   #ask(agent: AgentPublished, attempt: Attempt): Promise<VerificationDecided> {
-    const { commandId, repeatSeconds, caller, guess } = attempt;
-    const { tenant } = agent;
+    const { command, repeatSeconds, guess } = attempt;
+    const { subject, caller, ...described } = attempt.caller;
     return this.client.decide(
       agent,
+      { command, subject, caller },
       {
-        commandId,
         repeatSeconds,
-        tenant,
+        tenant: agent.tenant,
         agent: agent.agent,
         channel: 'swaig',
         method: guess.method,
-        ...caller,
+        ...described,
       },
       secretOf(guess),
     );
   }
+}
 
-  /** Without a call id nothing tells a repeated delivery from a second guess, so each counts. */
-  #commandId(agent: AgentPublished, call: FunctionCall, guess: Guess): string {
-    if (call.callId === '') return `swaig-${randomUUID()}`;
-    const words = call.rawArgument || JSON.stringify([secretOf(guess), customerIdOf(call)]);
-    return `swaig-${this.hash.hash('command', ...deliveryOf(agent, call), words)}`;
-  }
+/** Without a call id nothing tells a repeated delivery from a second guess, so each counts. */
+function commandOf(agent: AgentPublished, call: FunctionCall, guess: Guess): Identified['command'] {
+  if (call.callId === '') return { prefix: 'swaig', digest: digestOf('request', randomUUID()) };
+  const words = call.rawArgument || JSON.stringify([secretOf(guess), customerIdOf(call)]);
+  return { prefix: 'swaig', digest: digestOf('command', ...deliveryOf(agent, call), words) };
 }
 
 /** What makes two deliveries the same besides the model's words. */

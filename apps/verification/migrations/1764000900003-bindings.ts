@@ -14,6 +14,12 @@ export class Bindings1764000900003 extends Migration {
       PRIMARY KEY (tenant, subject_id, part, version)
     )`,
     ...tenantRows('verification', ['versions']),
+    // The key under which the tables name references, numbers, callers and commands, wrapped by the keyring. There is one.
+    `CREATE TABLE verification.names_key (
+      single boolean PRIMARY KEY DEFAULT true CHECK (single),
+      key_id text NOT NULL,
+      wrapped bytea NOT NULL
+    )`,
     // The service's role owns none of these tables, so it cannot drop the triggers. A superuser could: it passes.
     `CREATE FUNCTION verification.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN
@@ -25,6 +31,9 @@ export class Bindings1764000900003 extends Migration {
        RETURN NEW;
      END $$`,
     `CREATE TRIGGER versions_append_only BEFORE UPDATE OR DELETE ON verification.versions
+       FOR EACH ROW EXECUTE FUNCTION verification.refuse_change()`,
+    // A new key would begin every counter anew. Wrapping it anew is an UPDATE; other bytes do not open, and stop the start.
+    `CREATE TRIGGER names_key_kept BEFORE DELETE ON verification.names_key
        FOR EACH ROW EXECUTE FUNCTION verification.refuse_change()`,
     // What was counted stays, and is decided once: an emptied outcome would let a submitted secret be compared again.
     `CREATE TRIGGER attempts_decided_once BEFORE UPDATE ON verification.attempts FOR EACH ROW

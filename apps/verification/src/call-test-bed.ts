@@ -41,7 +41,7 @@ import {
 } from './store/verification-records.memory-store.js';
 import { Successes } from './successes.js';
 import { TellCallState } from './tell-call-state.js';
-import { CallPoliciesOfTest, EveryAgent, OneKnowledge } from './test-bed.js';
+import { identityOfTest, namesOfTest, CallPoliciesOfTest, EveryAgent, OneKnowledge } from './test-bed.js';
 
 export const PIN = '83729164';
 export const OTHER = '19283746';
@@ -62,13 +62,13 @@ export async function openCallBed() {
   const sealing = await createSealingKeys('s1');
   const sealer = await Sealer.fromKeySet(sealing.publicKeys);
   const seals = new JweSeals(await Unsealer.fromKeySet(new Secret(sealing.privateKeys)));
-  const hash = new KeyedHash(secret());
+  const [hash, names] = [new KeyedHash(secret()), new KeyedHash(secret())];
   const keyring = new Keyring(new Secret(`k1:${secret().reveal()}`));
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   const vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 100 });
   const clock = new ManualClock();
   const attempts = new MemoryAttemptStore(clock);
-  const subjects = new MemorySubjectStore(hash, attempts);
+  const subjects = new MemorySubjectStore(names, attempts);
   const policies = new CallPoliciesOfTest();
   const knowledge = new OneKnowledge();
   const records = new MemoryVerificationRecords(attempts, subjects, clock);
@@ -78,11 +78,12 @@ export async function openCallBed() {
     subjects,
     attempts,
     vault,
-    new OpenCommand(seals, hash),
+    new OpenCommand(seals, names, hash),
     new EveryAgent(),
     new Successes(records, policies),
     knowledge,
     new ChangeOwnPin(subjects, enrolPin),
+    hash,
   );
   const issue = new IssueReceipt(keys, seals, TERMS);
   const receipts = new MemoryReceiptStore();
@@ -118,15 +119,14 @@ export async function openCallBed() {
       agent: 'desk',
       channel: 'rest',
       method: 'pin',
-      subjectKind: 'id',
-      subjectRef: 'alice',
       ...(callId === null ? {} : { callId }),
-      callerKey: 'c'.repeat(64),
       subjectIsCaller: false,
       callerTail: '23',
       ...fields,
+      ...namesOfTest(hash, fields),
     } as const;
-    const payload = { ...secrets, replyKey, ...(newPin === undefined ? {} : { newPin }) };
+    const identity = identityOfTest({ ...fields, commandId: described.commandId });
+    const payload = { ...secrets, identity, replyKey, ...(newPin === undefined ? {} : { newPin }) };
     const sealed = await sealer.seal(payload, bindingOf(VerificationRequested, described));
     const command = message(VerificationAdmitted, { sealed, ...described });
     const decided = await issue.attach(command, await verify.execute(command));

@@ -17,9 +17,13 @@ export type Counterparts = Readonly<Record<string, Counterpart>>;
  * `unavailable` for every attempt, and one with another IDENTIFIER_KEY would count at counters of its own.
  */
 export class CompareKeys {
-  /** @param foreign settings that only adapters hold, which must be the same in all of their copies */
+  /**
+   * @param shared settings whose keys adapters must hold as well, as far as they are required: see `requiredKeys`
+   * @param foreign settings that only adapters hold, which must be the same in all of their copies
+   */
   constructor(
     private readonly own: Counterparts,
+    private readonly shared: readonly string[],
     private readonly foreign: readonly string[],
     private readonly records: KeyRecords,
   ) {}
@@ -38,6 +42,10 @@ export class CompareKeys {
     if (own !== undefined) {
       const [users, holders] = own.direction === 'sends' ? [keys, own.keys] : [own.keys, keys];
       return holders.some(({ keyId, value }) => keyId === users[0]?.keyId && value === users[0].value);
+    }
+    if (this.shared.includes(setting)) {
+      const required = await this.records.required(setting);
+      return required.every((one) => keys.some(({ keyId, value }) => keyId === one.keyId && value === one.value));
     }
     // A setting that this version does not know is not its to judge.
     return !this.foreign.includes(setting) || this.records.recordForeign(setting, keys);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { phoneDigest } from '@countersign/sealing';
 import { OTHER, PHONE, PIN, POLICY, TestBed } from './test-bed.js';
 
 /** Of the lowest cap. */
@@ -8,7 +9,7 @@ const open = (queueLimit?: number): Promise<TestBed> => TestBed.open(queueLimit)
 
 describe('a guess at a PIN', () => {
   it('is verified when it is right, by id and by telephone number', async () => {
-    const { change, enrol, guess, hash } = await open();
+    const { change, enrol, guess } = await open();
     await change('alice', { phones: ['+1 (202) 555-0123'], displayName: 'Alice' });
     expect(await enrol('alice', PIN)).toMatchObject({ answer: 'created' });
     expect(await guess(PIN)).toMatchObject({
@@ -17,7 +18,7 @@ describe('a guess at a PIN', () => {
       subjectId: 'alice',
       displayName: 'Alice',
     });
-    const byPhone = { subjectKind: 'phone', subjectRef: hash.hash('phone', 'acme', PHONE) } as const;
+    const byPhone = { subjectKind: 'phone', subjectRef: phoneDigest('acme', PHONE) } as const;
     expect(await guess(PIN, byPhone)).toMatchObject({ outcome: 'verified', subjectId: 'alice' });
   });
 
@@ -129,14 +130,13 @@ describe('a guess at a PIN', () => {
   });
 
   it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
-    const { command, verify, attempts, fingerprintOf } = await open();
+    const { command, verify, attempts, countedAs } = await open();
     const gone = await command(OTHER);
     expect(await verify.abandon(gone)).toBe(false);
     expect(attempts.facts).toHaveLength(0);
-    const fingerprint = await fingerprintOf(gone);
     const lost = {
       ...gone,
-      fingerprint,
+      ...(await countedAs(gone)),
       attemptId: randomUUID(),
       guardKey: 'a'.repeat(64),
       subject: undefined,
@@ -199,10 +199,10 @@ describe('a guess at a PIN', () => {
   });
 
   it('over REST leaves the last attempt to the recognized caller, and recognizes nobody, whatever number it names', async () => {
-    const { change, enrol, guess, hash } = await open();
+    const { change, enrol, guess } = await open();
     await change('alice', { phones: [PHONE] });
     await enrol('alice', PIN);
-    const number = { subjectKind: 'phone', subjectRef: hash.hash('phone', 'acme', PHONE) } as const;
+    const number = { subjectKind: 'phone', subjectRef: phoneDigest('acme', PHONE) } as const;
     const outcomes = async (pin: string, channel: 'swaig' | 'rest', times = 1): Promise<string[]> => {
       const all: string[] = [];
       for (let n = 0; n < times; n++) all.push((await guess(pin, { ...number, channel })).outcome);

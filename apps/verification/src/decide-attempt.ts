@@ -8,6 +8,7 @@ import {
   type Level,
   type Outcome,
 } from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/sealing';
 import { ServiceError } from '@countersign/service';
 import { type ChangeOwnPin } from './change-own-pin.js';
 import { knowledgeLevel } from './domain/knowledge.js';
@@ -29,7 +30,10 @@ import {
 
 /** A command whose attempt is counted. */
 interface CountedCommand {
+  /** As the tables name it. */
   readonly command: VerificationAdmitted;
+  /** As it came, for the events: they name callers and references as those of the limiter do. */
+  readonly asked: VerificationAdmitted;
   readonly opened: OpenedCommand;
   readonly subject: Pick<FoundSubject, 'id' | 'guardKey'> & Partial<FoundSubject>;
   readonly attempt: SpentAttempt;
@@ -58,18 +62,26 @@ export class DecideAttempt {
     private readonly successes: Successes,
     private readonly knowledge: KnowledgePolicies,
     private readonly changeOwnPin: ChangeOwnPin,
+    /** Of IDENTIFIER_KEY. */
+    private readonly hash: KeyedHash,
     /** Told of wrong PINs; without one nobody looks for sprays. */
     private readonly watch?: SprayWatch,
   ) {}
 
   /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
-  async execute(command: VerificationAdmitted): Promise<VerificationDecided> {
-    const policy = this.policies.of(command.tenant, command.agent);
-    const knowledge = this.knowledge.of(command.tenant, command.agent);
-    const opened = await this.openCommand.execute(command);
-    if (!policy || !knowledge || !opened || !isAskable(command, opened, knowledge)) {
-      return refusal(command, 'unavailable');
+  async execute(asked: VerificationAdmitted): Promise<VerificationDecided> {
+    const decided = await this.#execute(asked);
+    return message(VerificationDecided, { ...decided, commandId: asked.commandId });
+  }
+
+  async #execute(asked: VerificationAdmitted): Promise<VerificationDecided> {
+    const policy = this.policies.of(asked.tenant, asked.agent);
+    const knowledge = this.knowledge.of(asked.tenant, asked.agent);
+    const opened = await this.openCommand.execute(asked);
+    if (!policy || !knowledge || !opened || !isAskable(asked, opened, knowledge)) {
+      return refusal(asked, 'unavailable');
     }
+    const command = opened.stored;
     const weak = this.changeOwnPin.weaknessOf(opened);
     if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
     const slot = this.vault.reserve({ tenant: command.tenant, agent: command.agent, caller: askerOf(command) });
@@ -110,7 +122,7 @@ export class DecideAttempt {
             command,
             opened,
             subject,
-            await this.#decide({ command, opened, subject, attempt: result.attempt, slot, knowledge }),
+            await this.#decide({ command, asked, opened, subject, attempt: result.attempt, slot, knowledge }),
           );
       }
     } catch (error) {
@@ -127,14 +139,15 @@ export class DecideAttempt {
    * command that was counted closes it: another one under the same id could end an attempt that is being compared.
    * @returns whether the limits stay spent: a try was counted under this id, or the seal is nobody's
    */
-  async abandon(command: VerificationAdmitted): Promise<boolean> {
-    const opened = await this.openCommand.execute(command);
+  async abandon(asked: VerificationAdmitted): Promise<boolean> {
+    const opened = await this.openCommand.execute(asked);
     if (opened === undefined) return true;
+    const command = opened.stored;
     const found = await this.attempts.unanswered(command.commandId, command.tenant);
     if (found === undefined || found === 'answered') return found === 'answered';
     if (found.fingerprint !== opened.fingerprint) return true;
     const subject = { id: found.subject, guardKey: found.guardKey };
-    await this.#close({ command, opened, subject, attempt: found.attempt }, 'unavailable');
+    await this.#close({ command, asked, opened, subject, attempt: found.attempt }, 'unavailable');
     return true;
   }
 
@@ -176,7 +189,7 @@ export class DecideAttempt {
     level: Level = 'none',
     broken: Pick<VerificationDecided, 'violations'> = {},
   ): Promise<VerificationDecided> {
-    const { command, opened, subject, attempt } = counted;
+    const { command, asked, opened, subject, attempt } = counted;
     const verified = outcome === 'verified';
     const success = verified ? this.successes.recorded(command, subject, attempt, level) : undefined;
     const reply = message(VerificationDecided, {
@@ -194,7 +207,7 @@ export class DecideAttempt {
       ...broken,
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
-      fact(command, subject, attempt, kind, more);
+      fact(asked, this.#referenceOf(asked, subject.id), subject.id, attempt, kind, more);
     // The answer hides that nothing was compared; the event says so.
     const withheld =
       !attempt.granted && (outcome === 'rejected' || attempt.chargedLock) ? { detail: { compared: false } } : {};
@@ -220,6 +233,13 @@ export class DecideAttempt {
     // Not rejected: the new PIN may be the same one, and a right PIN is never called wrong.
     if (closed === 'outdated') return this.#close(counted, 'unavailable');
     return named(closed, subject);
+  }
+
+  /** What the events call a reference: those of the limiter name it by the same key. A known subject has one name. */
+  #referenceOf({ tenant, subjectKind, subjectRef }: VerificationAdmitted, id: string | undefined): string {
+    return id === undefined
+      ? this.hash.subjectKey(tenant, subjectKind, subjectRef)
+      : this.hash.subjectKey(tenant, 'id', id);
   }
 
   #discloses({ tenant, agent }: VerificationAdmitted): boolean {
@@ -271,7 +291,8 @@ function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationD
 
 function fact(
   command: VerificationAdmitted,
-  subject: Pick<FoundSubject, 'id' | 'guardKey'>,
+  subjectKey: string,
+  subject: string | undefined,
   attempt: SpentAttempt,
   kind: FactRecorded['kind'],
   more: Partial<FactRecorded>,
@@ -283,8 +304,8 @@ function fact(
       time: attempt.spentAt,
       tenant: command.tenant,
       agent: command.agent,
-      ...(subject.id === undefined ? {} : { subject: subject.id }),
-      subjectKey: subject.guardKey,
+      ...(subject === undefined ? {} : { subject }),
+      subjectKey,
       ...(command.callId === undefined ? {} : { callId: command.callId }),
       ...(command.callerKey === undefined ? {} : { callerKey: command.callerKey, callerTail: command.callerTail }),
       ...(command.attestation === undefined ? {} : { attestation: command.attestation }),

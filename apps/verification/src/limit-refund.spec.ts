@@ -10,12 +10,12 @@ import { UnlockSubject } from './unlock-subject.js';
 import { VerificationHandler } from './verification.handler.js';
 
 /** The service as the bus calls it. */
-async function handlerOf({ verify, manage, subjects, attempts, clock }: TestBed): Promise<VerificationHandler> {
+async function handlerOf({ verify, manage, subjects, attempts, clock, hash }: TestBed): Promise<VerificationHandler> {
   const receipts = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   const seals = new JweSeals(await Unsealer.fromKeySet(new Secret((await createSealingKeys('s1')).privateKeys)));
   const issue = new IssueReceipt(receipts, seals, { issuer: 'https://verify.example.com', seconds: 300 });
   const watch = new SprayWatch(() => undefined, clock);
-  return new VerificationHandler(verify, manage, issue, watch, new UnlockSubject(subjects, attempts));
+  return new VerificationHandler(verify, manage, issue, watch, new UnlockSubject(subjects, attempts, hash));
 }
 
 /** Of a record whose asker waits until `deadline`, at the time 1000. */
@@ -47,10 +47,9 @@ describe('what a guess has spent of the limits', () => {
     expect(await refunded(late, 999)).toBe(true);
     expect(bed.attempts.facts).toHaveLength(0);
     expect([await refunded(decided, 1001), await refunded(decided, 999)]).toEqual([false, false]);
-    const fingerprint = await bed.fingerprintOf(cutOff);
     const counted = {
       ...cutOff,
-      fingerprint,
+      ...(await bed.countedAs(cutOff)),
       attemptId: 'a',
       guardKey: 'a'.repeat(64),
       subject: undefined,

@@ -19,9 +19,10 @@ export function refundOf(command: VerificationAdmitted, decided: VerificationDec
 /** Asks the limiter to take back what it let through. It does so once for a command, however often it is asked. */
 export function refund(command: VerificationAdmitted): Outgoing {
   const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller, callId, callerKey } = command;
+  const { keyId, alsoNamed } = command;
   return {
     message: message(LimitRefundRequested, {
-      ...{ commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller },
+      ...{ commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller, keyId, alsoNamed },
       ...(callId === undefined ? {} : { callId }),
       ...(callerKey === undefined ? {} : { callerKey }),
     }),

@@ -25,7 +25,7 @@ export interface FoundSubject {
   readonly id: string | undefined;
   /** Of this subject alone, for ever: one that is created later under the same id has another. */
   readonly incarnation: string | undefined;
-  /** Keyed hash of the reference; the key of the attempt counter, the same for every way to name a known subject. */
+  /** Keyed hash of the reference under the key of the tables; the key of the attempt counter, the same for every way to name a known subject. */
   readonly guardKey: string;
   readonly displayName: string | undefined;
   readonly locale: string | undefined;
@@ -268,6 +268,8 @@ export abstract class KnowledgePolicies {
 export abstract class KeyRecords {
   /** See `recordForeignKey`: whether the recorded key is among these, or there was none. @throws ServiceError retriable */
   abstract recordForeign(setting: string, keys: readonly HeldKey[]): Promise<boolean>;
+  /** The keys of a setting of this service that every process must hold. @throws ServiceError retriable */
+  abstract required(setting: string): Promise<readonly HeldKey[]>;
 }
 
 /** Forgets subjects. */

@@ -18,7 +18,7 @@ function wrong(subject: string, pin = PIN, agent = 'desk', callerKey = 'c'.repea
   const command = message(VerificationAdmitted, {
     ...{ commandId, repeatSeconds: 60, tenant: 'acme', agent, channel: 'swaig' },
     ...{ method: 'pin', subjectKind: 'id', subjectRef: subject, callerKey, callerTail: '23', sealed: 'sealed' },
-    subjectIsCaller: false,
+    ...{ subjectIsCaller: false, keyId: 'k', alsoNamed: [] },
   } as const);
   watch.wrong(command, subject, pin);
   return watch.facts(commandId, TIME);

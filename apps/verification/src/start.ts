@@ -19,7 +19,7 @@ import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
-import { keyFault, recordKeys, type HeldKeys } from '@countersign/stored-secrets';
+import { keyFault, openNamesKey, recordKeys, type HeldKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { CompareKeys } from './compare-keys.js';
 import { hashConcurrency, poolAdvice, receiptIssuer, reservedHashes, VerificationSettings } from './config.js';
@@ -63,11 +63,11 @@ export async function start(
   const topics = [admissions, subjectCommands, queries, limitCommands, entries, facts, DEAD_LETTERS];
   const host = await Host.open('verification', settings, topics, fatal, replace);
   const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
-  await requireKeys(host, database, keyring, [
-    { setting: 'IDENTIFIER_KEY', keys: hash.checks, findsRows: true },
-    { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, findsRows: false },
-    { setting: 'SEALING_PRIVATE_KEYS', keys: unsealer.checks, findsRows: false },
-    { setting: 'RECEIPT_KEYS', keys: receiptKeys.checks, findsRows: false },
+  const names = await requireKeys(host, database, keyring, [
+    { setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true },
+    { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, names: false },
+    { setting: 'SEALING_PRIVATE_KEYS', keys: unsealer.checks, names: false },
+    { setting: 'RECEIPT_KEYS', keys: receiptKeys.checks, names: false },
   ]);
   const relay = host.relay(database);
   const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
@@ -102,26 +102,26 @@ export async function start(
   host.onClose(() => Promise.resolve(clearInterval(forgetting)));
   const app = await createBusApp(
     VerificationModule.with({
-      subjects: new PostgresSubjectStore(database, keyring, hash, wake, report),
-      attempts: new PostgresAttemptStore(database, hash, wake, (tenant) => argon.queuedOf(tenant) > 0, report),
+      subjects: new PostgresSubjectStore(database, keyring, names, hash, wake, report),
+      attempts: new PostgresAttemptStore(database, names, wake, (tenant) => argon.queuedOf(tenant) > 0, report),
       vault: replace.vault ?? argon,
       seals: new JweSeals(unsealer),
       hash,
+      names,
       policies: new DirectoryPolicies(directory),
       knowledge: new DirectoryKnowledge(directory),
       callPolicies: new DirectoryCallPolicies(directory),
-      records: new PostgresVerificationRecords(database, hash, report),
+      records: new PostgresVerificationRecords(database, names, report),
       receipts,
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
-      erasures: new PostgresErasures(database, hash, wake),
+      erasures: new PostgresErasures(database, names, hash, wake),
       compareKeys: new CompareKeys(
         {
-          // Only the key in use: an adapter that hashes with another one names references that no row has.
-          IDENTIFIER_KEY: { keys: hash.checks.slice(0, 1), direction: 'sends' },
           SEALING_PUBLIC_KEYS: { keys: unsealer.checks, direction: 'sends' },
           RECEIPT_PUBLIC_KEYS: { keys: receiptKeys.checks, direction: 'receives' },
         },
+        ['IDENTIFIER_KEY'],
         ['CAPTURE_TOKEN_KEY'],
         new PostgresKeyRecords(database),
       ),
@@ -157,12 +157,20 @@ export async function start(
 }
 
 /** A service that could not open what is stored would answer every right PIN with `unavailable`: it does not start. */
-async function requireKeys(host: Host, database: Database, keyring: Keyring, held: readonly HeldKeys[]): Promise<void> {
+async function requireKeys(
+  host: Host,
+  database: Database,
+  keyring: Keyring,
+  held: readonly HeldKeys[],
+): Promise<KeyedHash> {
   try {
     const fault = await keyFault(database.forAllTenants(), keyring);
     if (fault !== undefined) await checked('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
-    const other = await recordKeys(database, held);
+    const names = await openNamesKey(database, keyring);
+    const ofTables = { setting: 'verification.names_key', keys: names.checks, names: true };
+    const other = await recordKeys(database, [...held, ofTables]);
     if (other !== undefined) await checked(other.setting, () => Promise.reject(new Error(other.rule)));
+    return names;
   } catch (error) {
     await host.close().catch(() => undefined);
     throw error;

@@ -13,9 +13,10 @@ import {
   type KnowledgePolicy,
   type MessageClass,
   type Question,
+  type SealedIdentity,
   type VerificationDecided,
 } from '@countersign/contracts';
-import { createSealingKeys, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
+import { createSealingKeys, digestOf, KeyedHash, Keyring, Sealer, Secret, Unsealer } from '@countersign/sealing';
 import { ManualClock } from '@countersign/testing';
 import { CallPolicies, type CallPolicy } from './call.ports.js';
 import { ChangeOwnPin } from './change-own-pin.js';
@@ -110,6 +111,35 @@ export class OneKnowledge extends KnowledgePolicies {
   }
 }
 
+/** What a test says of a guess: the caller, and the subject of the kind `phone`, as digests. */
+type Said = Partial<Pick<VerificationAdmitted, 'commandId' | 'subjectKind' | 'subjectRef' | 'callerKey'>>;
+
+const ANY_CALLER = 'c'.repeat(64);
+
+/** The names of a guess, as an adapter gives them. */
+export function namesOfTest(hash: KeyedHash, said: Said) {
+  const { subjectKind = 'id', subjectRef = 'alice' } = said;
+  const callerKey = 'callerKey' in said ? said.callerKey : ANY_CALLER;
+  return {
+    subjectKind,
+    subjectRef: subjectKind === 'id' ? subjectRef : hash.name(subjectRef),
+    ...(callerKey === undefined ? {} : { callerKey: hash.name(callerKey) }),
+    keyId: hash.each[0]?.keyId ?? '',
+    alsoNamed: [],
+  };
+}
+
+/** What an adapter seals of them. */
+export function identityOfTest(said: Said & Pick<VerificationAdmitted, 'commandId'>): SealedIdentity {
+  const { commandId, subjectKind = 'id', subjectRef = 'alice' } = said;
+  const caller = 'callerKey' in said ? said.callerKey : ANY_CALLER;
+  return {
+    command: digestOf('request', commandId),
+    ...(subjectKind === 'id' ? {} : { subject: subjectRef }),
+    ...(caller === undefined ? {} : { caller }),
+  };
+}
+
 const key = (): Secret => new Secret(randomBytes(32).toString('base64url'));
 
 type Guess = Partial<VerificationAdmitted>;
@@ -117,12 +147,15 @@ type Guess = Partial<VerificationAdmitted>;
 /** The use cases over stores in memory, with real seals and real hashes, asked as the adapters ask. */
 export class TestBed {
   readonly clock = new ManualClock();
-  readonly hash = new KeyedHash(key());
+  /** Of IDENTIFIER_KEY. */
+  readonly hash = new KeyedHash(new Secret(`${key().reveal()},${key().reveal()}`));
+  /** Of the tables. */
+  readonly names = new KeyedHash(key());
   readonly attempts = new MemoryAttemptStore(this.clock, async ({ tenant, subject, kind, version }) => {
     const { credential } = await this.subjects.find(tenant, 'id', subject, kind);
     return credential?.version === version;
   });
-  readonly subjects: MemorySubjectStore = new MemorySubjectStore(this.hash, this.attempts);
+  readonly subjects: MemorySubjectStore = new MemorySubjectStore(this.names, this.attempts);
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
   readonly calls = new CallPoliciesOfTest();
@@ -137,7 +170,7 @@ export class TestBed {
   ) {
     const enrolPin = new EnrolPin(this.subjects, vault);
     const changeOwnPin = new ChangeOwnPin(this.subjects, enrolPin);
-    this.openCommand = new OpenCommand(seals, this.hash);
+    this.openCommand = new OpenCommand(seals, this.names, this.hash);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
     this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge, this.policies);
     const records = new MemoryVerificationRecords(this.attempts, this.subjects, this.clock);
@@ -150,6 +183,7 @@ export class TestBed {
       new Successes(records, this.calls),
       this.knowledge,
       changeOwnPin,
+      this.hash,
     );
   }
 
@@ -161,8 +195,17 @@ export class TestBed {
     return new TestBed(vault, await Sealer.fromKeySet(keys.publicKeys), seals);
   }
 
-  /** @param newPin that takes the place of the guessed one */
-  readonly command = async (secret: unknown, more: Guess = {}, newPin?: unknown): Promise<VerificationAdmitted> => {
+  /**
+   * @param more the caller, and the subject of the kind `phone`, as digests
+   * @param newPin that takes the place of the guessed one
+   * @param under the adapter's IDENTIFIER_KEY
+   */
+  readonly command = async (
+    secret: unknown,
+    more: Guess = {},
+    newPin?: unknown,
+    under = this.hash,
+  ): Promise<VerificationAdmitted> => {
     const { method = 'pin' } = more;
     const described = {
       commandId: randomUUID(),
@@ -171,21 +214,22 @@ export class TestBed {
       agent: 'desk',
       channel: 'swaig',
       method,
-      subjectKind: 'id',
-      subjectRef: 'alice',
-      callerKey: 'c'.repeat(64),
       subjectIsCaller: false,
       callerTail: '23',
       ...more,
+      ...namesOfTest(under, more),
     } as const;
-    const payload = method === 'pin' ? { pin: secret, newPin } : { answers: secret, newPin };
+    const identity = identityOfTest({ ...more, commandId: described.commandId });
+    const payload = { ...(method === 'pin' ? { pin: secret, newPin } : { answers: secret, newPin }), identity };
     const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, described));
     return message(VerificationAdmitted, { sealed, ...described });
   };
 
-  /** The fingerprint that the service computes of a command. */
-  readonly fingerprintOf = async (command: VerificationAdmitted): Promise<string> =>
-    (await this.openCommand.execute(command))?.fingerprint ?? '';
+  /** The fingerprint that the service computes of a command, and its id in the tables. */
+  readonly countedAs = async (command: VerificationAdmitted): Promise<{ fingerprint: string; commandId: string }> => {
+    const opened = await this.openCommand.execute(command);
+    return { fingerprint: opened?.fingerprint ?? '', commandId: opened?.stored.commandId ?? '' };
+  };
 
   readonly guess = async (pin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
     this.verify.execute(await this.command(pin, more));

@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { CommandAnswered, FactRecorded, message, type SubjectUnlockRequested } from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/sealing';
 import { type AttemptStore, type SubjectStore } from './ports.js';
 
 /** Opens a subject that guesses have locked. What a cap has disabled stays so until it is enrolled anew. */
@@ -7,6 +8,8 @@ export class UnlockSubject {
   constructor(
     private readonly subjects: SubjectStore,
     private readonly attempts: AttemptStore,
+    /** Of IDENTIFIER_KEY. */
+    private readonly hash: KeyedHash,
   ) {}
 
   async execute({ commandId, tenant, subject, reasonKey }: SubjectUnlockRequested): Promise<CommandAnswered> {
@@ -19,7 +22,7 @@ export class UnlockSubject {
         time,
         tenant,
         subject,
-        subjectKey: guardKey,
+        subjectKey: this.hash.subjectKey(tenant, 'id', subject),
         commandId,
         detail: { reasonKey },
       }),

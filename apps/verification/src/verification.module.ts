@@ -33,8 +33,10 @@ export interface VerificationParts {
   readonly attempts: AttemptStore;
   readonly vault: PinVault;
   readonly seals: Seals;
-  /** Of IDENTIFIER_KEY. */
+  /** Of IDENTIFIER_KEY: names in events. */
   readonly hash: KeyedHash;
+  /** Of the key of the tables: names in rows. */
+  readonly names: KeyedHash;
   readonly policies: AttemptPolicies;
   readonly knowledge: KnowledgePolicies;
   readonly callPolicies: CallPolicies;
@@ -71,11 +73,12 @@ export class VerificationModule {
             parts.subjects,
             parts.attempts,
             parts.vault,
-            new OpenCommand(seals, parts.hash),
+            new OpenCommand(seals, parts.names, parts.hash),
             parts.policies,
             new Successes(records, callPolicies),
             parts.knowledge,
             new ChangeOwnPin(parts.subjects, enrolPin),
+            parts.hash,
             parts.watch,
           ),
         },
@@ -90,7 +93,8 @@ export class VerificationModule {
         },
         {
           provide: UnlockSubject,
-          useFactory: (...ports: ConstructorParameters<typeof UnlockSubject>) => new UnlockSubject(...ports),
+          useFactory: (subjects: SubjectStore, attempts: AttemptStore) =>
+            new UnlockSubject(subjects, attempts, parts.hash),
           inject: [SubjectStore, AttemptStore],
         },
       ],

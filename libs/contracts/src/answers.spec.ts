@@ -16,7 +16,7 @@ const commandId = 'command-1';
 const REQUEST = message(VerificationRequested, {
   ...{ commandId, tenant: 'acme', agent: 'desk', channel: 'swaig', method: 'pin', repeatSeconds: 60 },
   ...{ subjectKind: 'id', subjectRef: 'alice', subjectIsCaller: false, callerKey: 'c'.repeat(64), callerTail: '23' },
-  sealed: 'e30.',
+  ...{ sealed: 'e30.', keyId: 'k', alsoNamed: [] },
 } as const);
 
 describe('an answer to a request for verification', () => {

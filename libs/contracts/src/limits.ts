@@ -23,6 +23,7 @@ import {
   ATTESTATION_PATTERN,
   CHANNELS,
   METHODS,
+  NamesUnderKey,
   Quota,
   StandingLimit,
   type Channel,
@@ -30,6 +31,12 @@ import {
 } from './verification.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
+
+/** A target under one key of `IDENTIFIER_KEY`. */
+export class TargetUnderKey {
+  @Length(1, 64) keyId!: string;
+  @Length(1, 300) target!: string;
+}
 
 /** Whose limit a command is about. */
 export class LimitTarget {
@@ -40,6 +47,8 @@ export class LimitTarget {
    * the counters of this name over every channel.
    */
   @IsOptional() @IsString() @Length(1, 300) target?: string;
+  /** Of a target that is a keyed hash: the target under each key of the adapter, the first one the target itself. */
+  @IsArray() @ArrayMaxSize(4) @ValidateNested({ each: true }) @Type(() => TargetUnderKey) names!: TargetUnderKey[];
 }
 
 /** Base of the commands to the rate limiter; each is about one tenant. */
@@ -90,6 +99,8 @@ export class LimitRefundRequested extends Message {
   @IsBoolean() subjectIsCaller!: boolean;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   @IsOptional() @Matches(HEX_64) callerKey?: string;
+  @Length(1, 64) keyId!: string;
+  @IsArray() @ArrayMaxSize(3) @ValidateNested({ each: true }) @Type(() => NamesUnderKey) alsoNamed!: NamesUnderKey[];
   get partitionKey(): string {
     return this.tenant;
   }

@@ -55,6 +55,14 @@ export const CHANNELS = ['swaig', 'rest'] as const;
 /** By which adapter a request came. What is named over one of them never counts as the same name over the other. */
 export type Channel = (typeof CHANNELS)[number];
 
+/** The names of a guess under one more key of its adapter. */
+export class NamesUnderKey {
+  @Length(1, 64) keyId!: string;
+  @Length(8, 128) commandId!: string;
+  @Length(1, 128) subjectRef!: string;
+  @IsOptional() @Matches(HEX_64) callerKey?: string;
+}
+
 /** What an adapter says of a guess, besides what was guessed: telephone numbers appear only as keyed hashes. */
 export abstract class GuessDescribed extends Message {
   /** Idempotency key end to end: the same id within the time of its repetition gets the stored answer and costs no attempt. */
@@ -71,6 +79,13 @@ export abstract class GuessDescribed extends Message {
    * `KeyedHash.callerKey` of who calls. Absent: the request has no caller, as over REST when it brings no `callerPhone`.
    */
   @IsOptional() @Matches(HEX_64) callerKey?: string;
+  /** Id of the key of `IDENTIFIER_KEY` under which the names above are keyed hashes. */
+  @Length(1, 64) keyId!: string;
+  /**
+   * The names under each further key that the adapter holds. The limiter counts under every key that it shares with the
+   * adapter: so no counter begins anew while one key takes the place of another.
+   */
+  @IsArray() @ArrayMaxSize(3) @ValidateNested({ each: true }) @Type(() => NamesUnderKey) alsoNamed!: NamesUnderKey[];
   /** The subject was found by the caller's own number, so the caller asks about nobody else. */
   @IsBoolean() subjectIsCaller!: boolean;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
@@ -84,6 +99,18 @@ export abstract class GuessDescribed extends Message {
   }
 }
 
+/**
+ * What the names of a guess are keyed hashes of, as digests (`digestOf` of sealing): the same whatever the adapter's key is.
+ * Only the verification service sees them. It names them under a key of its own, so `IDENTIFIER_KEY` can be rotated.
+ */
+export interface SealedIdentity {
+  readonly command: string;
+  /** Absent where `subjectKind` is `id`. */
+  readonly subject?: string;
+  /** Absent where the request has no caller. */
+  readonly caller?: string;
+}
+
 /** A guess at the PIN or the answers of a subject, as the front doors publish it, sealed for the verification service. */
 export class VerificationRequested extends GuessDescribed {
   static readonly type: string = 'verification.requested.v1';
@@ -92,8 +119,8 @@ export class VerificationRequested extends GuessDescribed {
   /** How long a stored answer is given again, in seconds (60 for SWAIG, 86400 for an Idempotency-Key). */
   @IsInt() @Min(1) @Max(604_800) repeatSeconds!: number;
   /**
-   * Compact JWE of `{pin, newPin?, replyKey}` or `{answers: {question: text}, replyKey}`, bound to every other field
-   * (`bindingOf`). `newPin` takes the place of `pin` when that is right; `replyKey` seals the receipt of the answer.
+   * Compact JWE of `{pin, newPin?, identity, replyKey}` or `{answers: {question: text}, identity, replyKey}`, bound to every
+   * other field (`bindingOf`). `identity` is a {@link SealedIdentity}. `newPin` takes the place of `pin` when that is right; `replyKey` seals the receipt of the answer.
    */
   @Length(1, 16_384) sealed!: string;
 }

@@ -1,20 +1,25 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { checkSecretKey, type KeyCheck } from './key-check.js';
-import { type Secret } from './secret.js';
+import { checkSecretKey, KEY_BYTES, type KeyCheck } from './key-check.js';
+import { Keyring } from './keyring.js';
+import { Secret } from './secret.js';
 
-/** Shortest key, in bytes, that is accepted anywhere: 256 bits. */
-export const KEY_BYTES = 32;
+/** One of several keys. */
+export interface SingleKey {
+  readonly keyId: string;
+  readonly hash: KeyedHash;
+}
 
 /**
  * HMAC-SHA256 over a list of parts. Telephone numbers are few (10^10), so a bare hash of one is the number itself for
  * anyone with an afternoon; under a key that is not in the database it is not.
  *
- * There may be several keys: the first one hashes, and the others find what they hashed before, where {@link hashes} is used.
- * Only keypad tokens use it. Rows of tables are found by {@link hash} alone, so `IDENTIFIER_KEY` cannot be rotated.
+ * There may be several keys while one takes the place of another: the first one hashes, and {@link hashes} and {@link each}
+ * give what the others make of the same parts.
  */
 export class KeyedHash {
   readonly #keys: readonly Buffer[];
   readonly #key: Buffer;
+  #each: readonly SingleKey[] | undefined;
 
   /**
    * @param keys `key[,key…]`, each base64url of at least 32 random bytes; the first one hashes
@@ -46,12 +51,35 @@ export class KeyedHash {
    * @returns 64 hexadecimal digits
    */
   hash(purpose: string, ...parts: string[]): string {
-    return keyedHash(this.#key, purpose, parts);
+    return nameUnder(this.#key, digestOf(purpose, ...parts));
   }
 
   /** As {@link hash}, under each key in turn: one hash, unless the key is being rotated. */
   hashes(purpose: string, ...parts: string[]): string[] {
-    return this.#keys.map((key) => keyedHash(key, purpose, parts));
+    return this.#keys.map((key) => nameUnder(key, digestOf(purpose, ...parts)));
+  }
+
+  /** The keyed hash of parts of which only the {@link digestOf} is at hand. */
+  name(digest: string): string {
+    return nameUnder(this.#key, digest);
+  }
+
+  /** Each key alone, the first one first. */
+  get each(): readonly SingleKey[] {
+    this.#each ??= this.#keys.map((key) => ({
+      keyId: checkSecretKey(key).keyId,
+      hash: this.#keys.length === 1 ? this : new KeyedHash(new Secret(key.toString('base64url'))),
+    }));
+    return this.#each;
+  }
+
+  /** A keyring of keys that are derived from these for one purpose: the first wraps, each unwraps. */
+  keyring(purpose: string): Keyring {
+    const derived = this.#keys.map((key) => {
+      const { keyId } = checkSecretKey(key);
+      return `${keyId}:${Buffer.from(nameUnder(key, digestOf('keyring', purpose)), 'hex').toString('base64url')}`;
+    });
+    return new Keyring(new Secret(derived.join(',')));
   }
 
   /**
@@ -69,7 +97,7 @@ export class KeyedHash {
    * callers who show nothing, who therefore share one name
    */
   callerKey(tenant: string, kind: 'phone' | 'text', value: string): string {
-    return this.hash('caller', tenant, kind, value);
+    return this.name(callerDigest(tenant, kind, value));
   }
 
   /** A command as limiter and adapters name it to each other. */
@@ -96,11 +124,25 @@ export class KeyedHash {
   }
 }
 
-function keyedHash(key: Buffer, purpose: string, parts: readonly string[]): string {
-  const mac = createHmac('sha256', key);
+/**
+ * SHA-256 over a list of parts: what a key is applied to. It is the same whatever the key is, and anyone with an afternoon
+ * finds the telephone number in it: it leaves a process only under a seal.
+ * @returns 64 hexadecimal digits
+ */
+export function digestOf(purpose: string, ...parts: string[]): string {
+  const digest = createHash('sha256');
   // Lengths first, so that ("ab", "c") and ("a", "bc") differ.
-  for (const part of [purpose, ...parts]) mac.update(`${Buffer.byteLength(part)}:`).update(part);
-  return mac.digest('hex');
+  for (const part of [purpose, ...parts]) digest.update(`${Buffer.byteLength(part)}:`).update(part);
+  return digest.digest('hex');
+}
+
+/** What is named by keyed hashes, as digests. */
+export const callerDigest = (tenant: string, kind: 'phone' | 'text', value: string): string =>
+  digestOf('caller', tenant, kind, value);
+export const phoneDigest = (tenant: string, e164: string): string => digestOf('phone', tenant, e164);
+
+function nameUnder(key: Buffer, digest: string): string {
+  return createHmac('sha256', key).update(digest).digest('hex');
 }
 
 /** SHA-256 as 64 hexadecimal digits; only for secrets that are themselves 256 random bits. */

@@ -1,6 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { checkSecretKey, type KeyCheck } from './key-check.js';
-import { KEY_BYTES } from './keyed-hash.js';
+import { checkSecretKey, KEY_BYTES, type KeyCheck } from './key-check.js';
 import { Secret } from './secret.js';
 
 const NONCE_BYTES = 12;

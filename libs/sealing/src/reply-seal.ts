@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
-import { KEY_BYTES } from './keyed-hash.js';
+import { KEY_BYTES } from './key-check.js';
 import { SealBrokenError } from './keyring.js';
 
 /**

@@ -2,7 +2,7 @@ import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:c
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
 import { checkKeyPair, type KeyCheck } from './key-check.js';
-import { KEY_BYTES } from './keyed-hash.js';
+import { KEY_BYTES } from './key-check.js';
 import { SealBrokenError } from './keyring.js';
 import { type Secret } from './secret.js';
 

@@ -4,14 +4,18 @@ export {
   recordedKeyFault,
   recordKeys,
   removeKeyRecords,
+  requiredKeys,
   type HeldKeys,
   type KeyFault,
 } from './key-checks.js';
+export { openNamesKey, readNamesKey } from './names-key.js';
 export { phoneTag } from './phone-tag.js';
+export { identifierKeys, rekey, type IdentifierKey, type RekeyResult } from './rekey.js';
 export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
 export {
   credentialContext,
   microseconds,
+  NAMES_KEY_CONTEXT,
   OWN_KEY_ID,
   profileContext,
   subjectKeyContext,

@@ -7,11 +7,11 @@ export interface HeldKeys {
   /** The one in use first. */
   readonly keys: readonly KeyCheck[];
   /**
-   * Whether rows are found by a hash under the key in use. Then that key must be the recorded one, and no other is recorded:
-   * the rows would be out of reach under a new one, though the recorded one is still held. Otherwise a recorded key may be
-   * dropped, and only another key under its id is a fault.
+   * Whether something that is kept or counted is named by hashes under these keys, so that the recorded key must be held. A
+   * further key is recorded beside it, and `countersign keys rekey` makes it the one that must be held. The order decides nothing.
+   * Otherwise a recorded key may be dropped, and only another key under its id is a fault.
    */
-  readonly findsRows: boolean;
+  readonly names: boolean;
 }
 
 /** A setting that does not hold the keys that the tables were written with, and the rule as a sentence about it. */
@@ -24,6 +24,8 @@ interface RecordedKey {
   readonly setting: string;
   readonly key_id: string;
   readonly check_value: string;
+  /** Of a setting whose keys name something: whether every process must hold this one. */
+  readonly required: boolean;
 }
 
 /**
@@ -36,10 +38,15 @@ interface RecordedKey {
 export async function recordKeys(database: Database, held: readonly HeldKeys[]): Promise<KeyFault | undefined> {
   return database.transaction(async (tx) => {
     await takeTurns(tx, database.schema);
-    const fault = faultOf(held, await readKeys(tx, database.schema));
+    const recorded = await readKeys(tx, database.schema);
+    const fault = faultOf(held, recorded);
     if (fault !== undefined) return fault;
-    for (const { setting, keys, findsRows } of held) {
-      await insertKeys(tx, database.schema, setting, findsRows ? keys.slice(0, 1) : keys);
+    for (const one of held) {
+      const { setting, names, keys } = one;
+      const isFirst = !recorded.some((key) => key.setting === setting);
+      // One of the keys of the very first start must be held, the same whatever their order in the settings of each service.
+      const required = names ? (isFirst ? keys.map(({ keyId }) => keyId).sort()[0] : undefined) : undefined;
+      await insertKeys(tx, database.schema, setting, keys, names ? (keyId) => keyId === required : () => true);
     }
     return undefined;
   });
@@ -67,7 +74,7 @@ export async function recordForeignKey(
     const recorded = (await readKeys(tx, database.schema)).filter((key) => key.setting === setting);
     if (!recorded.every((known) => keys.some(({ value }) => value === known.check_value))) return false;
     await tx.query(`DELETE FROM ${database.schema}.key_checks WHERE setting = $1`, [setting]);
-    await insertKeys(tx, database.schema, setting, [first]);
+    await insertKeys(tx, database.schema, setting, [first], () => true);
     return true;
   });
 }
@@ -95,20 +102,30 @@ function faultOf(held: readonly HeldKeys[], recorded: readonly RecordedKey[]): K
   return undefined;
 }
 
-function ruleBroken({ setting, keys, findsRows }: HeldKeys, recorded: readonly RecordedKey[]): string | undefined {
-  for (const { key_id: id, check_value: value } of recorded.filter((one) => one.setting === setting)) {
+function ruleBroken({ setting, keys, names }: HeldKeys, recorded: readonly RecordedKey[]): string | undefined {
+  const known = recorded.filter((one) => one.setting === setting);
+  const holds = ({ key_id: id, check_value: value }: RecordedKey): boolean =>
+    keys.some(({ keyId, value: own }) => keyId === id && own === value);
+  for (const one of known) {
+    const { key_id: id, check_value: value, required } = one;
     const held = keys.find(({ keyId }) => keyId === id);
-    if (findsRows && held?.value === value && held !== keys[0]) {
-      return `must begin with the key ${id}: every counter, lock and telephone number in the tables is found by it alone`;
+    if (held === undefined ? !names || !required : held.value === value) continue;
+    if (names && held === undefined && known.some(holds)) {
+      return `must still hold the key ${id}, beside the other: countersign keys rekey says when it can be taken out`;
     }
-    if (held === undefined ? findsRows : held.value !== value) {
-      return (
-        `must hold the key ${id} as it was when the tables were written: restore it from the backup of your secrets, ` +
-        'or see docs/operations.md, "A key is lost"'
-      );
-    }
+    return (
+      `must hold the key ${id} as it was when the tables were written: restore it from the backup of your secrets, ` +
+      'or see docs/operations.md, "A key is lost"'
+    );
   }
   return undefined;
+}
+
+/** The keys of a setting that every process must hold. @throws ServiceError DATABASE_UNAVAILABLE */
+export async function requiredKeys(database: Database, setting: string): Promise<KeyCheck[]> {
+  return (await readKeys(database, database.schema))
+    .filter((one) => one.setting === setting && one.required)
+    .map(({ key_id: keyId, check_value: value }) => ({ keyId, value }));
 }
 
 /** The lock ends with the transaction. */
@@ -117,14 +134,25 @@ async function takeTurns(tx: Sql, schema: string): Promise<void> {
 }
 
 async function readKeys(sql: Sql, schema: string): Promise<RecordedKey[]> {
-  return sql.query<RecordedKey>(`SELECT setting, key_id, check_value FROM ${schema}.key_checks`);
+  return sql.query<RecordedKey>(`SELECT setting, key_id, check_value, required FROM ${schema}.key_checks`);
 }
 
-async function insertKeys(tx: Sql, schema: string, setting: string, keys: readonly KeyCheck[]): Promise<void> {
+async function insertKeys(
+  tx: Sql,
+  schema: string,
+  setting: string,
+  keys: readonly KeyCheck[],
+  isRequired: (keyId: string) => boolean,
+): Promise<void> {
   await tx.query(
-    `INSERT INTO ${schema}.key_checks (setting, key_id, check_value)
-     SELECT $1, key_id, check_value FROM unnest($2::text[], $3::text[]) AS held (key_id, check_value)
+    `INSERT INTO ${schema}.key_checks (setting, key_id, check_value, required)
+     SELECT $1, key_id, check_value, required FROM unnest($2::text[], $3::text[], $4::boolean[]) AS held (key_id, check_value, required)
      ON CONFLICT DO NOTHING`,
-    [setting, keys.map(({ keyId }) => keyId), keys.map(({ value }) => value)],
+    [
+      setting,
+      keys.map(({ keyId }) => keyId),
+      keys.map(({ value }) => value),
+      keys.map(({ keyId }) => isRequired(keyId)),
+    ],
   );
 }

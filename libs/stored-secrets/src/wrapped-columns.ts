@@ -1,5 +1,5 @@
 /** Types of PostgreSQL that the columns of a primary key may have. */
-export type KeyType = 'text' | 'integer' | 'bigint' | 'uuid';
+export type KeyType = 'text' | 'integer' | 'bigint' | 'uuid' | 'boolean';
 
 /** A column whose values are wrapped by a key of the keyring, and what its values are bound to. */
 export interface WrappedColumn {
@@ -51,6 +51,9 @@ export function profileContext(tenant: string, subject: string, version: number)
   return ['profile', tenant, subject, String(version)];
 }
 
+/** What the key of the names in the tables is bound to. */
+export const NAMES_KEY_CONTEXT = ['names-key'];
+
 const text = (value: unknown): string => String(value);
 
 /** Every wrapped column that there is; a test compares the list with the tables. */
@@ -95,5 +98,14 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     bytesColumn: 'wrapped',
     alsoBoundTo: {},
     context: (row) => subjectKeyContext(text(row['tenant']), text(row['subject_id'])),
+  },
+  {
+    name: 'names key',
+    table: 'verification.names_key',
+    primaryKey: { single: 'boolean' },
+    keyIdColumn: 'key_id',
+    bytesColumn: 'wrapped',
+    alsoBoundTo: {},
+    context: () => NAMES_KEY_CONTEXT,
   },
 ];

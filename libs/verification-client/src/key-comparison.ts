@@ -24,7 +24,8 @@ const HARMFUL = ['IDENTIFIER_KEY'];
 const CURES: Readonly<Record<string, string>> = {
   SEALING_PUBLIC_KEYS:
     'must begin with the public half of a key in the SEALING_PRIVATE_KEYS of verification: copy it from the same secrets folder',
-  IDENTIFIER_KEY: 'must be the key of the verification service: copy it from the same secrets folder',
+  IDENTIFIER_KEY:
+    'must hold every key that the verification service requires: copy it from the same secrets folder, or see "Changing IDENTIFIER_KEY" in docs/operations.md',
   [RECEIPT_PUBLIC_KEYS]:
     'must hold the public half of the first key in the RECEIPT_KEYS of verification: countersign keys public prints it',
   CAPTURE_TOKEN_KEY:

@@ -44,6 +44,7 @@ export function openVerificationClient(
     (request) => bus.ask(request, LimitDecided, timeoutMs),
     refusals,
     sealer,
+    hash,
     clock,
   );
 }

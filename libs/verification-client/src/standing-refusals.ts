@@ -9,6 +9,7 @@ import {
   type LimitDimension,
   type LimitedRequest,
   type Method,
+  type NamesUnderKey,
   type Policy,
   type Quota,
   type StandingLimit,
@@ -23,6 +24,14 @@ export interface Described extends LimitedRequest {
   readonly callerTail?: string | undefined;
   readonly attestation?: string | undefined;
   readonly method?: Method | undefined;
+  readonly alsoNamed?: readonly NamesUnderKey[] | undefined;
+}
+
+/** A guess by the names of one key. */
+interface Naming {
+  readonly hash: KeyedHash;
+  readonly commandId: string;
+  readonly subjectRef: string | undefined;
 }
 
 /** A refusal from memory. */
@@ -188,13 +197,33 @@ export class StandingRefusals {
   }
 
   /** Whether the command was let through by any front door: this one may not have been asked, or have been restarted. */
-  #hasPassed({ passed }: Standing, { tenant, commandId }: Described): boolean {
-    return passed !== undefined && passed.has(this.hash.limitCommand(tenant, commandId));
+  #hasPassed({ passed }: Standing, described: Described): boolean {
+    if (passed === undefined) return false;
+    return this.#namings(described).some(({ hash, commandId }) =>
+      passed.has(hash.limitCommand(described.tenant, commandId)),
+    );
   }
 
-  #isMet({ met }: Standing, { tenant, subjectKind, subjectRef }: Described): boolean {
-    if (met === undefined || subjectKind === undefined || subjectRef === undefined) return false;
-    return met.has(this.hash.limitMember(tenant, subjectKind, subjectRef));
+  /** By each key: the limiter may have refused by the names of another one than the first. */
+  #namings({ commandId, subjectRef, alsoNamed = [] }: Described): readonly Naming[] {
+    const [first, ...others] = this.hash.each;
+    return [
+      { hash: first?.hash ?? this.hash, commandId, subjectRef },
+      ...others.map((one) => ({
+        hash: one.hash,
+        commandId,
+        subjectRef,
+        ...alsoNamed.find(({ keyId }) => keyId === one.keyId),
+      })),
+    ];
+  }
+
+  #isMet({ met }: Standing, described: Described): boolean {
+    const { tenant, subjectKind } = described;
+    if (met === undefined || subjectKind === undefined) return false;
+    return this.#namings(described).some(
+      ({ hash, subjectRef }) => subjectRef !== undefined && met.has(hash.limitMember(tenant, subjectKind, subjectRef)),
+    );
   }
 }
 

@@ -9,9 +9,10 @@ import {
   type LimitDecided,
   type Policy,
 } from '@countersign/contracts';
-import { createReplyKey, type Sealer } from '@countersign/sealing';
+import { createReplyKey, type KeyedHash, type Sealer } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
 import { believeSuccess } from './believe-success.js';
+import { nameGuess, sealedIdentity, type Identified, type Names } from './name-guess.js';
 import { type StandingRefusals } from './standing-refusals.js';
 
 /** What the limiter says of a request that brings no guess. */
@@ -28,24 +29,30 @@ export class VerificationClient {
     private readonly askLimits: (request: LimitRequested) => Promise<LimitDecided>,
     private readonly refusals: StandingRefusals,
     private readonly sealer: Sealer,
+    /** Of IDENTIFIER_KEY. */
+    private readonly hash: KeyedHash,
     private readonly clock: Clock,
   ) {}
 
   /**
    * The decision about a guess, with its receipt in clear after a success. A guess that a limit refuses that is known to
    * stand is neither sealed nor sent.
-   * @param submitted what was guessed; it is sealed with the key that seals the receipt of the answer, bound to `guess`
+   * @param described what is said beside the names
+   * @param submitted what was guessed; it is sealed with the key that seals the receipt of the answer, bound to all the rest
    * @throws ServiceError whatever `ask` throws; SEAL_BROKEN, not retriable, for a success that is not believed
    */
   async decide(
     agent: AgentPublished,
-    guess: Omit<FieldsOf<VerificationRequested>, 'sealed'>,
+    identified: Identified,
+    described: Omit<FieldsOf<VerificationRequested>, 'sealed' | keyof Names>,
     submitted: Readonly<Record<string, unknown>>,
   ): Promise<VerificationDecided> {
+    const guess = { ...described, ...nameGuess(this.hash, identified) };
     const refused = this.refusals.find(agent.policy, guess);
     if (refused) return message(VerificationDecided, { commandId: guess.commandId, level: 'none', ...refused });
     const replyKey = createReplyKey();
-    const sealed = await this.sealer.seal({ ...submitted, replyKey }, bindingOf(VerificationRequested, guess));
+    const payload = { ...submitted, identity: sealedIdentity(identified), replyKey };
+    const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, guess));
     this.refusals.asking(guess);
     const askedAt = this.clock.now();
     const decided = await this.ask(message(VerificationRequested, { ...guess, sealed }));

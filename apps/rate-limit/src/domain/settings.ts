@@ -6,6 +6,8 @@ export interface Override {
   readonly dimension: LimitDimension;
   /** Empty: for everybody in the dimension. */
   readonly target: string;
+  /** Of a target that is a keyed hash: its name under each key that the adapter held. */
+  readonly names: readonly { readonly keyId: string; readonly target: string }[];
   readonly limit: number;
   readonly periodSeconds: number;
   /** Keyed hash of the reason that was given. */
@@ -23,23 +25,28 @@ export interface TenantSettings {
 export type Settings = ReadonlyMap<string, TenantSettings>;
 
 /**
- * The rule for one target: an override for this one, else one for all in the dimension, else the policy's limit; halved
+ * The rule for one target, by all of its names: an override for this one, else one for all in the dimension, else the policy's limit; halved
  * while the tenant is under attack, but never an override: somebody has thought about that one.
  */
 export function ruleFor(
   policy: Limit,
-  of: { readonly dimension: LimitDimension; readonly target: string },
+  of: { readonly dimension: LimitDimension; readonly targets: readonly string[] },
   settings: TenantSettings | undefined,
   now: number,
 ): { rule: Rule; shadow: boolean } {
   const fitting = (settings?.overrides ?? []).filter(
-    ({ dimension, target, endsAt }) =>
-      dimension === of.dimension && endsAt > now && (target === of.target || target === ''),
+    ({ dimension, target, names, endsAt }) =>
+      dimension === of.dimension && endsAt > now && (target === '' || isNamed(of.targets, target, names)),
   );
   const override = fitting.find(({ target }) => target !== '') ?? fitting[0];
   if (override) return { rule: { limit: override.limit, periodSeconds: override.periodSeconds }, shadow: false };
   const stricter = (settings?.stricterUntil ?? 0) > now;
   return { rule: stricter ? halved(policy) : policy, shadow: policy.shadow ?? false };
+}
+
+/** Whether an override is about a target, by any of the names that both have. */
+function isNamed(targets: readonly string[], target: string, names: Override['names']): boolean {
+  return targets.includes(target) || names.some((name) => targets.includes(name.target));
 }
 
 function halved({ limit, periodSeconds, burst }: Limit): Rule {

@@ -7,6 +7,7 @@ import { createTestDatabase } from '@countersign/testing';
 import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
 import { decide, type Counter } from '../domain/decide.js';
 import { EXACT_LIMIT, type Rule } from '../domain/rule.js';
+import { type Override } from '../domain/settings.js';
 import { OutboxFactLog } from './fact.log.js';
 import { PostgresLimitStore } from './limit.store.js';
 import { number, questionOf } from './limit.bed.js';
@@ -193,7 +194,9 @@ describe('the PostgreSQL limit store', () => {
 
 describe('the PostgreSQL settings store', () => {
   const open = (): PostgresSettingsStore => new PostgresSettingsStore(databases[0] as Database, () => undefined);
-  const override = { dimension: 'caller', target: '', limit: 3, periodSeconds: 60, reasonKey: 'e'.repeat(64) } as const;
+  const override: Override = {
+    ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reasonKey: 'e'.repeat(64) },
+  };
 
   it('keeps an override until it ends, and counts every change', async () => {
     const store = open();

@@ -8,16 +8,23 @@ interface OverrideRow {
   readonly tenant: string;
   readonly dimension: LimitDimension;
   readonly target: string;
+  readonly key_ids: readonly string[];
+  readonly targets: readonly string[];
   readonly quota: number;
   readonly period_seconds: number;
   readonly reason_key: string;
   readonly ends_ms: number;
 }
 
-const OVERRIDE = `INSERT INTO rate_limit.overrides (tenant, dimension, target, quota, period_seconds, reason_key, expires_at)
-  SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz WHERE $7::timestamptz > clock_timestamp()
+/** One that was set under another name of the same target makes room. */
+const REPLACE_OVERRIDE = `DELETE FROM rate_limit.overrides
+  WHERE tenant = $1 AND dimension = $2 AND targets && $3::text[] AND $4::timestamptz > clock_timestamp()`;
+const OVERRIDE = `INSERT INTO rate_limit.overrides
+    (tenant, dimension, target, quota, period_seconds, reason_key, expires_at, key_ids, targets)
+  SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9 WHERE $7::timestamptz > clock_timestamp()
   ON CONFLICT (tenant, dimension, target) DO UPDATE SET quota = EXCLUDED.quota,
-    period_seconds = EXCLUDED.period_seconds, reason_key = EXCLUDED.reason_key, expires_at = EXCLUDED.expires_at
+    period_seconds = EXCLUDED.period_seconds, reason_key = EXCLUDED.reason_key, expires_at = EXCLUDED.expires_at,
+    key_ids = EXCLUDED.key_ids, targets = EXCLUDED.targets
   RETURNING tenant`;
 const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
   VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
@@ -62,12 +69,15 @@ export class PostgresSettingsStore extends SettingsStore {
       const {
         dimension,
         target,
+        key_ids: keyIds,
+        targets,
         quota: limit,
         period_seconds: periodSeconds,
         reason_key: reasonKey,
         ends_ms: endsAt,
       } = row;
-      const one = { dimension, target, limit, periodSeconds, reasonKey, endsAt };
+      const names = keyIds.map((keyId, at) => ({ keyId, target: targets[at] ?? '' }));
+      const one = { dimension, target, names, limit, periodSeconds, reasonKey, endsAt };
       settings.set(row.tenant, { ...of(row.tenant), overrides: [...of(row.tenant).overrides, one] });
     }
     return settings;
@@ -78,9 +88,12 @@ export class PostgresSettingsStore extends SettingsStore {
     override: Override & { readonly expiresAt: string },
     fact: FactRecorded,
   ): Promise<boolean> {
-    const { dimension, target, limit, periodSeconds, reasonKey, expiresAt } = override;
+    const { dimension, target, names, limit, periodSeconds, reasonKey, expiresAt } = override;
+    const targets = names.length === 0 ? [target] : names.map((name) => name.target);
     return this.#change(tenant, fact, async (tx) => {
-      const values = [tenant, dimension, target, limit, periodSeconds, reasonKey, expiresAt];
+      await tx.query(REPLACE_OVERRIDE, [tenant, dimension, targets, expiresAt]);
+      const keyIds = names.map(({ keyId }) => keyId);
+      const values = [tenant, dimension, target, limit, periodSeconds, reasonKey, expiresAt, keyIds, targets];
       return (await tx.query(OVERRIDE, values)).length > 0;
     });
   }

@@ -30,8 +30,8 @@ beforeAll(async () => {
   ({ service, database } = tables);
   attempts = new PostgresAttemptStore(service, hash, none);
   receipts = new PostgresReceiptStore(service, none);
-  subjects = new PostgresSubjectStore(service, keyring, hash, none);
-  erasures = new PostgresErasures(service, hash, none);
+  subjects = new PostgresSubjectStore(service, keyring, hash, hash, none);
+  erasures = new PostgresErasures(service, hash, hash, none);
 });
 
 afterAll(() => tables.close());

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { type Method } from '@countersign/contracts';
-import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
+import { Keyring, Secret } from '@countersign/sealing';
 import { credentialContext } from '@countersign/stored-secrets';
 import { eventually } from '@countersign/testing';
 import { type Answers, type StoredCredential } from '../ports.js';
@@ -36,7 +36,7 @@ let alice: string;
 
 beforeAll(async () => {
   tables = await openTestTables();
-  subjects = new PostgresSubjectStore(tables.service, keyring, new KeyedHash(new Secret(random())), wake);
+  subjects = new PostgresSubjectStore(tables.service, keyring, TEST_HASH, TEST_HASH, wake);
   attempts = new PostgresAttemptStore(tables.service, TEST_HASH, wake);
   const vault = (passes: number): Promise<ArgonPinVault> =>
     ArgonPinVault.open({

@@ -15,6 +15,8 @@ export class PostgresErasures extends Erasures {
 
   constructor(
     private readonly database: Database,
+    private readonly names: KeyedHash,
+    /** Of IDENTIFIER_KEY: names in events. */
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
   ) {
@@ -25,6 +27,7 @@ export class PostgresErasures extends Erasures {
 
   override async erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
     const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
+    const guardKey = this.names.subjectKey(tenant, 'id', subject);
     const erased = await this.database.forTenants([tenant]).transaction(async (tx) => {
       // Numbers, credentials and the key go with the row: their foreign keys cascade. The row comes before the inbox, as
       // in enrolment; an unknown subject leaves no trace in it.
@@ -34,7 +37,7 @@ export class PostgresErasures extends Erasures {
       );
       if (!row) return false;
       await tx.query(END_VERSIONS, [tenant, subject]);
-      const keys = CREDENTIAL_KINDS.map((kind) => guardRow(subjectKey, kind));
+      const keys = CREDENTIAL_KINDS.map((kind) => guardRow(guardKey, kind));
       await tx.query(MAKE_DECOY, [tenant, keys]);
       await tx.query(FORGET_CALLERS, [tenant, keys]);
       await this.#inbox.first(tx, 'subject-commands', commandId);

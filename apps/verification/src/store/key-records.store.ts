@@ -1,6 +1,6 @@
 import { type HeldKey } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
-import { recordForeignKey } from '@countersign/stored-secrets';
+import { recordForeignKey, requiredKeys } from '@countersign/stored-secrets';
 import { KeyRecords } from '../ports.js';
 
 /** {@link KeyRecords} in `verification.key_checks`. */
@@ -11,5 +11,9 @@ export class PostgresKeyRecords extends KeyRecords {
 
   override recordForeign(setting: string, keys: readonly HeldKey[]): Promise<boolean> {
     return recordForeignKey(this.database, setting, keys);
+  }
+
+  override required(setting: string): Promise<readonly HeldKey[]> {
+    return requiredKeys(this.database, setting);
   }
 }

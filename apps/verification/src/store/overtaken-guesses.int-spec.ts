@@ -30,8 +30,8 @@ let copies: PostgresAttemptStore[];
 beforeAll(async () => {
   tables = await openTestTables(20);
   ({ database } = tables);
-  subjects = new PostgresSubjectStore(tables.service, keyring, TEST_HASH, none);
-  erasures = new PostgresErasures(tables.service, TEST_HASH, none);
+  subjects = new PostgresSubjectStore(tables.service, keyring, TEST_HASH, TEST_HASH, none);
+  erasures = new PostgresErasures(tables.service, TEST_HASH, TEST_HASH, none);
   copies = [0, 1].map(() => new PostgresAttemptStore(tables.service, TEST_HASH, none));
 });
 

@@ -36,9 +36,9 @@ afterAll(() => tables.close());
 beforeEach(async () => {
   const wake = (): void => undefined;
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
-  subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
+  subjects = new PostgresSubjectStore(service, keyring, hash, hash, wake, report);
   attempts = new PostgresAttemptStore(service, hash, wake, () => false, report);
-  erasures = new PostgresErasures(service, hash, wake);
+  erasures = new PostgresErasures(service, hash, hash, wake);
   await database.query('TRUNCATE verification.subjects, verification.guards, verification.outbox CASCADE');
   await database.query('TRUNCATE verification.attempts, verification.commands');
 });

@@ -40,7 +40,7 @@ afterAll(() => tables.close());
 async function build(): Promise<void> {
   const wake = (): void => undefined;
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
-  subjects = new PostgresSubjectStore(service, keyring, hash, wake, report);
+  subjects = new PostgresSubjectStore(service, keyring, hash, hash, wake, report);
   attempts = new PostgresAttemptStore(service, hash, wake, () => false, report);
   vault = await ArgonPinVault.open({ keyring, cost: COST, concurrency: 2, queueLimit: 10, report });
 }
@@ -167,7 +167,7 @@ describe('a write to the tables', () => {
     expect(await keyFault(database, new Keyring(new Secret(`k2:${k2}`)))).toBeUndefined();
     await database.query("UPDATE verification.credentials SET cap = 100 WHERE subject_id = 'bob'");
     const anew = await ArgonPinVault.open({ keyring: both, cost: COST, concurrency: 1, queueLimit: 9 });
-    subjects = new PostgresSubjectStore(service, both, hash, () => undefined);
+    subjects = new PostgresSubjectStore(service, both, hash, hash, () => undefined);
     expect(await compare(PIN, await stored('acme', 'alice'), anew)).toBe(true);
     await expect(compare(PIN, await stored('acme', 'bob'), anew)).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });

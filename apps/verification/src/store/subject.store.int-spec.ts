@@ -25,7 +25,7 @@ let store: PostgresSubjectStore;
 beforeAll(async () => {
   tables = await openTestTables(10);
   ({ service, database } = tables);
-  store = new PostgresSubjectStore(service, new Keyring(new Secret(`k1:${key(2)}`)), hash, () => undefined);
+  store = new PostgresSubjectStore(service, new Keyring(new Secret(`k1:${key(2)}`)), hash, hash, () => undefined);
 });
 
 afterAll(() => tables.close());

@@ -58,12 +58,15 @@ export class PostgresSubjectStore extends SubjectStore {
   constructor(
     private readonly database: Database,
     keyring: Keyring,
+    /** Under the key of the tables. */
+    private readonly names: KeyedHash,
+    /** Of IDENTIFIER_KEY: names in events. */
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
     private readonly report?: ReportTampering,
   ) {
     super();
-    this.#bindings = new SubjectBindings(keyring, hash, report);
+    this.#bindings = new SubjectBindings(keyring, names, report);
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
@@ -77,7 +80,9 @@ export class PostgresSubjectStore extends SubjectStore {
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref, method });
     // A known subject has one counter, whether it was named by id or by number.
-    const guardKey = row ? this.hash.subjectKey(tenant, 'id', row.subject_id) : this.hash.subjectKey(tenant, kind, ref);
+    const guardKey = row
+      ? this.names.subjectKey(tenant, 'id', row.subject_id)
+      : this.names.subjectKey(tenant, kind, ref);
     const decoyCap = await this.#decoyCaps.of(tenant, method, guardKey);
     if (!row) {
       const nobody = {
@@ -155,7 +160,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     kind: Method,
   ): Promise<Enrolled | undefined> {
-    const counter = guardRow(this.hash.subjectKey(tenant, 'id', subject), kind);
+    const counter = guardRow(this.names.subjectKey(tenant, 'id', subject), kind);
     const [row] = await this.database
       .forTenants([tenant])
       .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, counter]);
@@ -179,7 +184,7 @@ export class PostgresSubjectStore extends SubjectStore {
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const { kind, replaces, again, mustChange, cap, by, keeps } = credential;
-    const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
+    const subjectKey = this.names.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
@@ -197,7 +202,7 @@ export class PostgresSubjectStore extends SubjectStore {
       const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version, cap, mustChange, enrolledAt });
       const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt];
       await tx.query(STORE_CREDENTIAL, row);
-      if (keeps !== undefined) await carryOver(tx, this.hash, tenant, keeps, version);
+      if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
       if (!again)
         altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [guardRow(subjectKey, kind)]])).length > 0;
       await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
@@ -214,7 +219,7 @@ export class PostgresSubjectStore extends SubjectStore {
   }
 
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
-    return readState(this.database, tenant, subject, this.hash.subjectKey(tenant, 'id', subject), windowSeconds);
+    return readState(this.database, tenant, subject, this.names.subjectKey(tenant, 'id', subject), windowSeconds);
   }
 
   async #lock(tx: Sql, tenant: string, subject: string): Promise<LockedSubject | undefined> {
@@ -254,13 +259,13 @@ export class PostgresSubjectStore extends SubjectStore {
       'DELETE FROM verification.subject_phones WHERE tenant = $1 AND subject_id = $2 RETURNING phone_key, tag',
       [tenant, subject],
     );
-    const tagOf = (key: string, at: number): string => phoneTag(this.hash, tenant, key, subject, at);
+    const tagOf = (key: string, at: number): string => phoneTag(this.names, tenant, key, subject, at);
     const bound = removed.filter(
       ({ phone_key: key, tag }) => before !== undefined && sameText(tag, tagOf(key, before)),
     );
     if (bound.length < removed.length && phones === undefined)
       await this.#bindings.refuse('phone', 'altered', tenant, subject);
-    const keys = phones?.map((phone) => this.hash.hash('phone', tenant, phone)) ?? bound.map((row) => row.phone_key);
+    const keys = phones?.map((phone) => this.names.hash('phone', tenant, phone)) ?? bound.map((row) => row.phone_key);
     const distinct = [...new Set(keys)].sort();
     await tx.query(
       `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)

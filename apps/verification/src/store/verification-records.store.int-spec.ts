@@ -23,8 +23,8 @@ beforeAll(async () => {
   const report = (found: object): Promise<void> => Promise.resolve(void reported.push(found));
   bed = {
     attempts: new PostgresAttemptStore(service, TEST_HASH, none),
-    subjects: new PostgresSubjectStore(service, keyring, TEST_HASH, none),
-    erasures: new PostgresErasures(service, TEST_HASH, none),
+    subjects: new PostgresSubjectStore(service, keyring, TEST_HASH, TEST_HASH, none),
+    erasures: new PostgresErasures(service, TEST_HASH, TEST_HASH, none),
     records: new PostgresVerificationRecords(service, TEST_HASH, report),
   };
   world = new RecordsWorld(bed);
