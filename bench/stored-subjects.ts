@@ -76,9 +76,7 @@ export async function storeSubjects(
         tenant,
         calling.map(({ phone }) => names.hash('phone', tenant, phone)),
         calling.map(({ subject }) => subject),
-        calling.map(({ phone, subject }) =>
-          phoneTag(names, tenant, names.hash('phone', tenant, phone), subject, 1),
-        ),
+        calling.map(({ phone, subject }) => phoneTag(names, tenant, names.hash('phone', tenant, phone), subject, 1)),
       ],
     );
     await database.query('ANALYZE verification.subjects, verification.credentials');

@@ -221,3 +221,19 @@ test('counters that differ from their ledger are named, and get back the state t
     [right, back, edited].map((subjectKey) => ({ ...restored, subjectKey })),
   );
 });
+
+test('a keyring that is lost for good takes the key of the names with it, and only its accepted loss makes a new one', async () => {
+  const keyring = readFileSync(file, 'utf8');
+  expect(await startWith(keyring)).toBe('started');
+  await database.query('TRUNCATE verification.subjects, verification.subject_keys CASCADE');
+  const lost = key('k9');
+  expect(await startWith(lost)).toMatchObject({ code: 'SETTINGS_INVALID' });
+  writeFileSync(file, lost);
+  const [code, out] = await countersign('keys', 'accept-loss', 'CREDENTIAL_KEYS');
+  expect([code, out]).toEqual([
+    0,
+    expect.stringContaining('every attempt counter, lock and recognized caller starts anew'),
+  ]);
+  expect(await startWith(lost)).toBe('started');
+  expect(await startWith(keyring)).toMatchObject({ code: 'SETTINGS_INVALID' });
+});

@@ -1,5 +1,5 @@
 import { ServiceError } from '@countersign/service';
-import { requireHash, requireRecordedKeys, type Store } from './with-store.js';
+import { requireRecordedKeys, type Store } from './with-store.js';
 import { table, type Write } from './write.js';
 
 interface Difference {
@@ -51,8 +51,7 @@ ORDER BY 1, 2 LIMIT ${SHOWN + 1}`;
  */
 export async function checkAttempts(store: Store, write: Write): Promise<void> {
   const { database } = store;
-  // Counters are found by a hash under IDENTIFIER_KEY: with another key none of them would ever be read again.
-  requireHash(store);
+  // Under another key none of the counters would ever be read again.
   await requireRecordedKeys(store);
   const found = await database.query<Difference>(DIFFERENCES);
   if (found.length === 0) return write('every counter agrees with its ledger');

@@ -5,7 +5,7 @@ import { Meaning } from '@countersign/contracts';
 import { databaseTls, IsSecret, StoreSettings } from '@countersign/hosting';
 import { openDatabase, startEmbeddedPostgres, type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { recordedKeyFault } from '@countersign/stored-secrets';
+import { readNamesKey, recordedKeyFault } from '@countersign/stored-secrets';
 import { checked, loadSettings, ServiceError, type Environment } from '@countersign/service';
 import { orComplain, toTerminal, type Write } from './write.js';
 
@@ -35,7 +35,9 @@ class VerificationStoreSettings extends StoreSettings {
 
 /** @throws ServiceError SETTINGS_INVALID for keys that are not those that the tables were written with */
 export async function requireRecordedKeys({ database, keyring, hash }: Store): Promise<void> {
+  const names = await readNamesKey(database, keyring);
   const fault = await recordedKeyFault(database, [
+    { setting: 'verification.names_key', keys: names?.checks ?? [], names: true },
     { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, names: false },
     ...(hash ? [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true }] : []),
   ]);

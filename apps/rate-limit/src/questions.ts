@@ -9,6 +9,7 @@ import {
 } from '@countersign/contracts';
 import { type Clock } from '@countersign/service';
 import { REPEAT_SECONDS, type Question } from './domain/decide.js';
+import { type ForeignKeys } from './foreign-keys.js';
 import { ruleFor, type Settings } from './domain/settings.js';
 import { type LimitKeys, type LimitPolicies, type Limits } from './ports.js';
 
@@ -59,6 +60,7 @@ export class Questions {
     private readonly policies: LimitPolicies,
     private readonly keys: readonly KeysOfOne[],
     private readonly clock: Clock,
+    private readonly foreign?: ForeignKeys,
   ) {}
 
   /**
@@ -74,6 +76,7 @@ export class Questions {
       keys === undefined ? [] : [this.#question(names, keys, found, all)],
     );
     const [first, ...others] = questions;
+    if (first === undefined) this.foreign?.note();
     return first && { questions: [first, ...others], signals: found.signals };
   }
 

@@ -20,6 +20,7 @@ import { recordKeys, requiredKeys } from '@countersign/stored-secrets';
 import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
 import { AdmitRequest } from './admit-request.js';
 import { RateLimitSettings } from './config.js';
+import { ForeignKeys } from './foreign-keys.js';
 import { ManageLimits } from './manage-limits.js';
 import { OverLimit } from './over-limit.js';
 import { Questions } from './questions.js';
@@ -57,7 +58,10 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const keys = hash.each.map((one) => ({ keyId: one.keyId, keys: new HashedLimitKeys(one.hash) }));
   const store = new PostgresLimitStore(database);
   const apart = new PostgresSettingsStore(database, wake);
-  const questions = new Questions(policies, keys, steady);
+  const foreign = new ForeignKeys(steady, () =>
+    host.logger.error({ setting: 'IDENTIFIER_KEY' }, 'requests are refused: their adapter names them under other keys'),
+  );
+  const questions = new Questions(policies, keys, steady, foreign);
   const overLimit = new OverLimit();
   const report = new Report(new OutboxFactLog(database, wake), steady);
   const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
@@ -86,7 +90,10 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   every(settings.REPORT_SECONDS * 1000, 'refusals could not be put on record', () => report.flush());
   host.onClose(() => report.flush());
   const hide = METRICS.overLimit.read(() => [{ labels: { service: NAME }, value: overLimit.size }]);
-  host.onClose(() => Promise.resolve(hide()));
+  const hideKeys = METRICS.keysMismatched.read(() => [
+    { labels: { service: NAME, setting: 'IDENTIFIER_KEY' }, value: foreign.isSeen ? 1 : 0 },
+  ]);
+  for (const hideOne of [hide, hideKeys]) host.onClose(() => Promise.resolve(hideOne()));
 
   const admitRequest = new AdmitRequest(
     questions,

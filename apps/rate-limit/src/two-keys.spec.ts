@@ -1,5 +1,6 @@
 import { VerificationAdmitted, type NamesUnderKey, type VerificationRequested } from '@countersign/contracts';
 import { KeyedHash, Secret } from '@countersign/sealing';
+import { ForeignKeys } from './foreign-keys.js';
 import { Questions, type KeysOfOne } from './questions.js';
 import { HashedLimitKeys } from './store/limit-keys.js';
 import { requestOf, TestBed } from './test-bed.js';
@@ -68,8 +69,18 @@ describe('while one key takes the place of another', () => {
     expect(await passes(2, OLD, NEW)).toBe(2);
   });
 
-  it('a limiter that shares no key with the adapter admits nothing', async () => {
-    expect(await limiterWith(OTHER).admit.execute(namedUnder([OLD, NEW]))).toMatchObject({ outcome: 'unavailable' });
+  it('a limiter that shares no key with the adapter admits nothing, and says so once a minute', async () => {
+    let logged = 0;
+    const foreign = new ForeignKeys(bed.clock, () => void logged++);
+    const admit = bed.with(bed.store, new Questions(bed.policies, [OTHER], bed.clock, foreign));
+    for (let n = 0; n < 3; n++) {
+      expect(await admit.execute(namedUnder([OLD, NEW]))).toMatchObject({ outcome: 'unavailable' });
+    }
+    expect([logged, foreign.isSeen]).toEqual([1, true]);
+    bed.clock.advance(61_000);
+    expect(foreign.isSeen).toBe(false);
+    await admit.execute(namedUnder([OLD, NEW]));
+    expect([logged, foreign.isSeen]).toEqual([2, true]);
   });
 
   it('a repetition is free by the names of both keys', async () => {

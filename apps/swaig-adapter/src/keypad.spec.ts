@@ -174,6 +174,15 @@ describe('a capture token', () => {
     subjectIsCaller: true,
   } as const;
 
+  it('holds neither the telephone number nor what could be tried for it, and is opened by each key of its setting', () => {
+    const key = (n: number): string => Buffer.alloc(32, n).toString('base64url');
+    const token = tokens.issue(exampleAgent('desk', 'acme', 'x'), caller, 1000);
+    const content = Buffer.from(token.split('.')[0] ?? '', 'base64url').toString();
+    for (const digest of [caller.subject.digest, caller.caller]) expect(content).not.toContain(digest);
+    const rotated = new CaptureTokens(new KeyedHash(new Secret(`${key(4)},${key(3)}`)));
+    expect(rotated.open(token, 1000)).toMatchObject({ caller });
+  });
+
   it('is good for five minutes and not a moment longer', () => {
     const token = tokens.issue(exampleAgent('desk', 'acme', 'x'), caller, 1000);
     expect(tokens.open(token, 1000 + CAPTURE_MS - 1)).toMatchObject({ tenant: 'acme', agent: 'desk', caller });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { v5 as nameUuid } from 'uuid';
 import { FactRecorded, message, type AgentPublished } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
+import { digestOf, type KeyedHash } from '@countersign/sealing';
 import { type Clock } from '@countersign/service';
 import { callerOf } from './caller.js';
 import { type Facts } from './ports.js';
@@ -36,7 +36,7 @@ export class RequestTransfer {
     const { callId, caller, callerTail, attestation } = callerOf(agent, { ...call, args: {} });
     await this.facts.record(
       message(FactRecorded, {
-        factId: this.#factId(agent, call, kind, transfer?.department ?? ''),
+        factId: factIdOf(agent, call, kind, transfer?.department ?? ''),
         kind,
         time: new Date(this.clock.now()).toISOString(),
         tenant: agent.tenant,
@@ -51,13 +51,13 @@ export class RequestTransfer {
     );
     return transfer;
   }
+}
 
-  /** Without a call id nothing tells a repeated delivery from a second request, so each is a fact. */
-  #factId(agent: AgentPublished, call: FunctionCall, kind: string, department: string): string {
-    const words = call.rawArgument || JSON.stringify(call.args);
-    const delivery = call.callId === '' ? [randomUUID()] : deliveryOf(agent, call);
-    return nameUuid(this.hash.hash('transfer', ...delivery, words, kind, department), NAMESPACE);
-  }
+/** The same whatever the key is. Without a call id nothing tells a repeated delivery from a second request, so each is a fact. */
+function factIdOf(agent: AgentPublished, call: FunctionCall, kind: string, department: string): string {
+  const words = call.rawArgument || JSON.stringify(call.args);
+  const delivery = call.callId === '' ? [randomUUID()] : deliveryOf(agent, call);
+  return nameUuid(digestOf('transfer', ...delivery, words, kind, department), NAMESPACE);
 }
 
 /** A department under its own name, in any case, with spaces around it or without. */

@@ -126,7 +126,7 @@ export const METRICS = {
   }),
   keysMismatched: new ReadGauge(
     'countersign_keys_mismatched',
-    '1 while a key of this adapter does not match the verification service; the log names the setting and the fix',
+    '1 while a key of this adapter does not match the verification service, or the adapters use other keys than this limiter; the log names the setting',
     ['service', 'setting'],
     Math.max,
   ),
