@@ -132,6 +132,7 @@ describe('an adapter', () => {
   it('refuses to start without the IDENTIFIER_KEY that must be held, and with it in any order', async () => {
     const old = secrets.IDENTIFIER_KEY;
     const anew = newKey();
+    await stop(await run(startVerification));
     await run(startVerification, { IDENTIFIER_KEY: `${old},${anew}` });
     expect(await refusal(startRest, { IDENTIFIER_KEY: anew })).toContain('IDENTIFIER_KEY must hold every key');
     await run(startRest, { IDENTIFIER_KEY: `${old},${anew}` });

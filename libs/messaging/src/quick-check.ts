@@ -25,7 +25,11 @@ const known = new Map<MessageClass, Checks>();
 
 /** Whether a field of `plain` would hold an object of another class. */
 export function hasNested(type: MessageClass, plain: object): boolean {
-  return checksOf(type).nested.some((name) => (plain as Record<string, unknown>)[name] !== undefined);
+  return checksOf(type).nested.some((name) => {
+    const value = (plain as Record<string, unknown>)[name];
+    // An empty list holds none: every guess has one, unless a key is being replaced.
+    return value !== undefined && !(Array.isArray(value) && value.length === 0);
+  });
 }
 
 /**

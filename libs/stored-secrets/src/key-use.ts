@@ -47,7 +47,7 @@ export async function keyFault(
   }
   const wrong = [...unopened].find((keyId) => !opened.has(keyId));
   if (wrong === undefined) return undefined;
-  return `must hold the key ${wrong} as it was: what it holds under this id opens none of the rows that name it`;
+  return `must hold the key ${wrong} as it was: what it holds under this id opens none of the rows that name it; restore it from the backup of your secrets`;
 }
 
 /** From one id to the next greater one in the index: the number of rows does not matter. */
