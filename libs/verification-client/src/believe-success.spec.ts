@@ -7,7 +7,7 @@ const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
 const guess: FieldsOf<GuessDescribed> = {
   ...{ commandId: 'command-1', repeatSeconds: 86_400, tenant: 'acme', agent: 'desk', channel: 'rest' as const },
   ...({ method: 'pin', subjectKind: 'id' } as const),
-  ...{ subjectRef: 'alice', subjectIsCaller: false, callerTail: '' },
+  ...{ subjectRef: 'alice', keyId: 'k', alsoNamed: [], subjectIsCaller: false, callerTail: '' },
 };
 const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
