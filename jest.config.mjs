@@ -8,7 +8,7 @@ const base = {
     '^@countersign/(.*)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/data/', '<rootDir>/.cache/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/data/', '<rootDir>/.cache/'],
   setupFiles: ['<rootDir>/test/setup.mjs'],
 };
 

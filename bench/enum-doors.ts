@@ -8,7 +8,7 @@ export interface Seen {
 }
 
 /** One way to guess at a subject of a tenant. */
-export type Door = (subject: string, pin: string) => Promise<Seen>;
+export type EnumerationTarget = (subject: string, pin: string) => Promise<Seen>;
 
 const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
 const LIMITS = Object.fromEntries(
@@ -24,9 +24,9 @@ export class EnumTenant {
   private constructor(
     private readonly product: Installation,
     private readonly name: string,
-    readonly doors: Readonly<Record<'swaig' | 'rest', Door>>,
+    readonly doors: Readonly<Record<'swaig' | 'rest', EnumerationTarget>>,
     /** Its agent's policy lets a hundred guesses through: for disabling subjects. */
-    readonly wide: Door,
+    readonly wide: EnumerationTarget,
   ) {}
 
   static async make(product: Installation, name: string): Promise<EnumTenant> {
@@ -83,7 +83,7 @@ async function manage(product: Installation, method: string, path: string, body:
   return answer;
 }
 
-function swaigDoor(product: Installation, agent: Record<string, string>): Door {
+function swaigDoor(product: Installation, agent: Record<string, string>): EnumerationTarget {
   const authorization = `Basic ${Buffer.from(`${agent['username']}:${agent['password']}`).toString('base64')}`;
   return (subject, pin) => {
     const args = { pin, customer_id: subject };
@@ -99,7 +99,7 @@ function swaigDoor(product: Installation, agent: Record<string, string>): Door {
   };
 }
 
-function restDoor(product: Installation, agent: Record<string, string>): Door {
+function restDoor(product: Installation, agent: Record<string, string>): EnumerationTarget {
   return (subject, pin) =>
     see(`${product.restUrl}/v1/verifications`, `Bearer ${agent['apiKey']}`, { method: 'pin', subject, pin });
 }

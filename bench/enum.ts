@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { measure } from './children.js';
-import { each, EnumTenant, type Door, type Seen } from './enum-doors.js';
+import { each, EnumTenant, type EnumerationTarget, type Seen } from './enum-doors.js';
 import { median } from './figures.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { Stand } from './stand.js';
+import { BenchStand } from './stand.js';
 
 /**
  * Does an answer tell whether there is such a subject? Every class of the contract is guessed at equally often, in turn and
@@ -22,7 +22,7 @@ const CAP = 10;
 interface Sample {
   readonly name: string;
   readonly group: 'first guess' | 'after the budget';
-  readonly guess: (door: Door, at: number) => Promise<Seen>;
+  readonly guess: (door: EnumerationTarget, at: number) => Promise<Seen>;
 }
 
 const given = options({ samples: '300' });
@@ -30,7 +30,7 @@ const samples = Number(given.samples);
 const figures: object[] = [];
 let different = false;
 
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const product = await stand.install('separate', { subjects: 1 });
   const { perSecond } = await measure<{ perSecond: number }>('argon-loop.js', [5]);
   const hashMs = (1000 * availableParallelism()) / perSecond;

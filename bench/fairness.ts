@@ -6,7 +6,7 @@ import { type FloodHeard, type FloodPlan } from './flood-load.js';
 import { type Installation } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { Stand } from './stand.js';
+import { BenchStand } from './stand.js';
 import { storeSubjects, type StoredCallers } from './stored-subjects.js';
 
 /**
@@ -35,7 +35,7 @@ const runs: Record<'alone' | 'beside', Record<Asks, FloodHeard[]>> = {
 };
 const bursts: FloodHeard[] = [];
 const loads: number[] = [];
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const keys = {
     ring: `k1:${randomBytes(32).toString('base64url')}`,
     identifier: randomBytes(32).toString('base64url'),

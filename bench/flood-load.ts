@@ -1,12 +1,12 @@
 import { atRate, keepInFlight } from './figures.js';
-import { SwaigDoor, type Guess, type Heard } from './swaig-door.js';
+import { SwaigDoor, type BenchAttempt, type Heard } from './swaig-door.js';
 
 /** The plan of one run, read from standard input as JSON. */
 export interface FloodPlan {
   readonly url: string;
   readonly authorization: string;
   /** Made in turn. */
-  readonly guesses: readonly Guess[];
+  readonly guesses: readonly BenchAttempt[];
   readonly seconds: number;
   /** What is asked for each of them; `status` needs no hash. Default `pin`. */
   readonly asks?: 'pin' | 'status';
@@ -43,7 +43,7 @@ const door = new SwaigDoor(url, authorization, connections(pace));
 const heard: Partial<Record<Heard, number>> = {};
 
 async function guess(n: number): Promise<void> {
-  const made = guesses[n % guesses.length] as Guess;
+  const made = guesses[n % guesses.length] as BenchAttempt;
   const word = await (asks === 'pin' ? door.guess(made) : door.status(made.phone));
   heard[word] = (heard[word] ?? 0) + 1;
 }

@@ -6,9 +6,9 @@ import { latency, median } from './figures.js';
 import { type Installation, type LimitsOfBench } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { Stand } from './stand.js';
+import { BenchStand } from './stand.js';
 import { storeSubjects, type StoredCallers } from './stored-subjects.js';
-import { type Guess } from './swaig-door.js';
+import { type BenchAttempt } from './swaig-door.js';
 
 /**
  * What a flood of callers who are over their limit costs, over the whole path, a real Apache Kafka and a real, durable
@@ -27,7 +27,7 @@ const LIMITS: LimitsOfBench = {
   subjectsPerCaller: { limit: 5, periodSeconds: 3600 },
 };
 /** Few callers, each guessing at four subjects: a caller may ask about five. None of the subjects calls. */
-const GUESSERS: readonly Guess[] = Array.from({ length: 16 }, (_, n) => ({
+const GUESSERS: readonly BenchAttempt[] = Array.from({ length: 16 }, (_, n) => ({
   phone: `+1202557000${n % 4}`,
   pin: '1357',
   customerId: `victim-${n}`,
@@ -51,7 +51,7 @@ const rounds: Round[] = [];
 const alone: FloodHeard[] = [];
 const beside: FloodHeard[] = [];
 const spent: Record<string, number[]> = {};
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const [ring, identifier] = [`k1:${randomBytes(32).toString('base64url')}`, randomBytes(32).toString('base64url')];
   // Longer than its default: on a busy machine the times tell, and no answer gets lost.
   const env = { CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: identifier, REPLY_TIMEOUT_MS: '20000' };
@@ -98,7 +98,7 @@ await Stand.with(async (stand) => {
 
 function guesses(
   { swaigUrl: url, authorization }: Installation,
-  made: readonly Guess[],
+  made: readonly BenchAttempt[],
   forSeconds: number,
   pace: FloodPlan['pace'],
 ): Promise<FloodHeard> {

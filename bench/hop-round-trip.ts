@@ -69,11 +69,11 @@ const [asking, serving] = [open(), open()];
 await serving.ensureTopics([{ name: Asked.topic, kind: 'command' }]);
 const app = await createBusApp(EchoModule, { broker: serving, group: 'echo', messages: [Asked], onFatal });
 await app.listen();
-const proof = { isNeeded: () => false, isRight: () => false };
+const proof = { isRequired: () => false, isValid: () => false };
 const client = await BusClient.open({ broker: asking, owner: 'bench', proof, onFatal });
 const text = 'x'.repeat(680);
 const roundTrip = async (number: number): Promise<void> => {
-  await client.ask(message(Asked, { number, text }), Answered, 30_000);
+  await client.request(message(Asked, { number, text }), Answered, 30_000);
 };
 await keepInFlight(Number(inFlight), 2, roundTrip);
 const times = await keepInFlight(Number(inFlight), Number(seconds), roundTrip);

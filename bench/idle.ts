@@ -1,13 +1,13 @@
 import { options } from './options.js';
 import { processorMs } from './processor-time.js';
 import { keep, row, say } from './report.js';
-import { Stand } from './stand.js';
+import { BenchStand } from './stand.js';
 
 /** What the services cost that have nothing to do: processor time as a share of one core. */
 const given = options({ seconds: '30' });
 const seconds = Number(given.seconds);
 const shares: Record<string, number> = {};
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const { pids } = await stand.install('separate', { subjects: 1 });
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   say(`letting them be for ${seconds} s`);

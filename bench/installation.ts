@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import { ensureSecretFiles } from '@countersign/hosting';
+import { ensureSecretFiles } from '@countersign/installation';
 import { startApp, type Running } from './children.js';
 
 /** `separate`: six processes. `one`: the same six services in one process, over the same broker and database. */

@@ -4,13 +4,13 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { Pool } from 'pg';
 import { RateLimiterPostgres } from 'rate-limiter-flexible';
 import { RATE_LIMIT_MIGRATIONS } from '../apps/rate-limit/migrations/index.js';
-import { type Question } from '../apps/rate-limit/src/domain/decide.js';
-import { type Rule } from '../apps/rate-limit/src/domain/rule.js';
-import { PostgresLimitStore } from '../apps/rate-limit/src/store/limit.store.js';
+import { type LimitRequest } from '../apps/rate-limit/src/limits/limit.decision.js';
+import { type LimitRule } from '../apps/rate-limit/src/limits/rule.decision.js';
+import { PostgresLimitStore } from '../apps/rate-limit/src/limits/limit.store.js';
 import { keepInFlight, latency, median, type Latency } from './figures.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { Stand } from './stand.js';
+import { BenchStand } from './stand.js';
 
 /**
  * Decisions of the rate limiter's store over many callers, beside rate-limiter-flexible over the same PostgreSQL, in turn,
@@ -24,13 +24,13 @@ const given = options({ rounds: '3', seconds: '5', 'in-flight': '64', keys: '100
 const [seconds, inFlight, keyCount] = [Number(given.seconds), Number(given['in-flight']), Number(given.keys)];
 const LIMIT = 10;
 const BORDER_SECONDS = 4;
-const WIDE: Rule = { limit: 1_000_000, periodSeconds: 60 };
+const WIDE: LimitRule = { limit: 1_000_000, periodSeconds: 60 };
 const callers = Array.from({ length: keyCount }, () => randomUUID());
 const [agent, tenant] = [randomUUID(), randomUUID()];
 
 /** All six limits, as a request of the product has them; one call for each, one subject for each caller. */
-function question(caller: string, rule: Rule): Question {
-  const check = (dimension: Question['checks'][number]['dimension'], key: string, of: Rule) => ({
+function question(caller: string, rule: LimitRule): LimitRequest {
+  const check = (dimension: LimitRequest['checks'][number]['dimension'], key: string, of: LimitRule) => ({
     ...{ dimension, key, rule: of, shadow: false },
   });
   return {
@@ -84,7 +84,7 @@ async function mostInWindow(admit: () => Promise<boolean>): Promise<number> {
 const ours: Rate[] = [];
 const peers: Rate[] = [];
 const border = { ours: 0, peer: 0 };
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const url = stand.databaseUrl;
   const migrations = RATE_LIMIT_MIGRATIONS;
   const database: Database = await openDatabase({ url, schema: 'rate_limit', migrations, applicationName: 'bench' });

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { type Installation } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { Stand } from './stand.js';
+import { BenchStand } from './stand.js';
 import { storeSubjects } from './stored-subjects.js';
 
 /**
@@ -22,7 +22,7 @@ const threads = Math.max(2, availableParallelism());
 let base = NaN;
 let peak = NaN;
 const answers: Record<string, number> = {};
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const random = (): string => randomBytes(32).toString('base64url');
   const [ring, identifier] = [`k1:${random()}`, random()];
   const room = { HASH_QUEUE: String(guesses), MAX_IN_FLIGHT: String(guesses), REPLY_TIMEOUT_MS: '25000' };

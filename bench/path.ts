@@ -3,7 +3,7 @@ import { measure } from './children.js';
 import { median, type Latency } from './figures.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { costRows, Stand } from './stand.js';
+import { costRows, BenchStand } from './stand.js';
 
 /**
  * The whole path without argon2, from the HTTP request to the answer, over a real Apache Kafka and a real, durable
@@ -19,7 +19,7 @@ const inFlight = Number(given['in-flight']);
 const bare: Rate[] = [];
 const paths: Rate[] = [];
 let processorMsEach: Record<string, number> = {};
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const programs = { verification: join('bench', 'verification-without-hash.js') };
   const product = await stand.install('separate', { subjects: 200, programs });
   say('warming the broker up');

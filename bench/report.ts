@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of results in the repository; this file runs from `dist/bench`. */
+/** The folder of results in the repository; this file runs from `build/bench`. */
 const RESULTS = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bench', 'results');
 
 /** Keeps the figures of a run for whoever compares: the last run of each bench. */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { Stand, type PathRate } from './stand.js';
+import { BenchStand, type PathRate } from './stand.js';
 import { storeSubjects } from './stored-subjects.js';
 
 /**
@@ -22,7 +22,7 @@ let before: PathRate | undefined;
 const during: PathRate[] = [];
 let seconds = NaN;
 let report = '';
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   const env = { CREDENTIAL_KEYS: `${anew},${old}`, IDENTIFIER_KEY: identifier };
   const product = await stand.install('separate', { subjects: 1, env });
   say(`writing ${rows} subjects…`);

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '@countersign/persistence';
+import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { startKafka, type KafkaCluster } from '@countersign/testing';
 import { measure } from './children.js';
 import { median, type Latency } from './figures.js';
@@ -19,7 +19,7 @@ export interface PathRate extends Latency {
 }
 
 /** A real Apache Kafka and a real, durable PostgreSQL in a folder of their own, and the product over them. */
-export class Stand {
+export class BenchStand {
   readonly #closers: (() => Promise<void>)[] = [];
   /** Processor milliseconds of one verification, by process, over all rounds. */
   readonly #costs = new Map<string, number[]>();
@@ -33,8 +33,8 @@ export class Stand {
   }
 
   /** Runs `work` and takes down whatever it has started, however it ends. */
-  static async with(work: (stand: Stand) => Promise<void>): Promise<void> {
-    const stand = new Stand();
+  static async with(work: (stand: BenchStand) => Promise<void>): Promise<void> {
+    const stand = new BenchStand();
     try {
       say('starting Apache Kafka and PostgreSQL…');
       const kafka = await startKafka({ optimised: true });

@@ -1,6 +1,6 @@
 import { hash } from '@node-rs/argon2';
 import { openDatabase } from '@countersign/persistence';
-import { Keyring, Secret } from '@countersign/sealing';
+import { Keyring, Secret } from '@countersign/crypto';
 import { credentialContext, openNamesKey, phoneTag, profileContext } from '@countersign/stored-secrets';
 
 const CHUNK = 5_000;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
 /** A call of `verify_pin`; without `customerId` it is about whoever has the number. */
-export interface Guess {
+export interface BenchAttempt {
   readonly phone: string;
   readonly pin: string;
   readonly customerId?: string;
@@ -37,7 +37,7 @@ export class SwaigDoor {
   }
 
   /** Each guess is a call of its own. @throws Error when the answer is none that a caller may hear */
-  guess({ phone, pin, customerId }: Guess): Promise<Heard> {
+  guess({ phone, pin, customerId }: BenchAttempt): Promise<Heard> {
     return this.#call('verify_pin', phone, { pin, ...(customerId === undefined ? {} : { customer_id: customerId }) });
   }
 

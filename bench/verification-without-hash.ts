@@ -1,23 +1,26 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { runProcess } from '@countersign/service';
+import { runProcess } from '@countersign/runtime';
 import {
   PinVault,
-  type Answers,
+  type KnowledgeAnswers,
   type HashSlot,
-  type SpentAttempt,
+  type CountedAttempt,
   type StoredCredential,
   type WrappedCredential,
-} from '../apps/verification/src/ports.js';
+} from '../apps/verification/src/verification.ports.js';
 import { start } from '../apps/verification/src/start.js';
 
 /** Compares by a hash that costs nothing, so that everything around it can be measured. Never to be used otherwise. */
 class InstantVault extends PinVault {
   override reserve(): HashSlot {
     return {
-      compare: ({ granted }: SpentAttempt, guess: string, credential: StoredCredential | undefined) =>
+      compare: ({ granted }: CountedAttempt, guess: string, credential: StoredCredential | undefined) =>
         Promise.resolve(granted && credential !== undefined && timingSafeEqual(digest(guess), credential.wrapped)),
-      compareAnswers: ({ granted }: SpentAttempt, guess: Answers, credential: StoredCredential | undefined) =>
-        Promise.resolve(granted && credential !== undefined && timingSafeEqual(digestOf(guess), credential.wrapped)),
+      compareAnswers: (
+        { granted }: CountedAttempt,
+        guess: KnowledgeAnswers,
+        credential: StoredCredential | undefined,
+      ) => Promise.resolve(granted && credential !== undefined && timingSafeEqual(digestOf(guess), credential.wrapped)),
       release: () => undefined,
     };
   }
@@ -26,16 +29,16 @@ class InstantVault extends PinVault {
     return Promise.resolve(() => ({ keyId: 'bench', wrapped: digest(pin) }));
   }
 
-  override prepareAnswers(answers: Answers): Promise<() => WrappedCredential> {
+  override prepareAnswers(answers: KnowledgeAnswers): Promise<() => WrappedCredential> {
     return Promise.resolve(() => ({ keyId: 'bench', wrapped: digestOf(answers) }));
   }
 
-  override placeAmong(pin: string, inForce: StoredCredential | undefined): Promise<number> {
+  override positionInHistory(pin: string, inForce: StoredCredential | undefined): Promise<number> {
     return Promise.resolve(inForce && timingSafeEqual(digest(pin), inForce.wrapped) ? 0 : -1);
   }
 }
 
-const digestOf = (answers: Answers): Buffer => digest(JSON.stringify([...answers]));
+const digestOf = (answers: KnowledgeAnswers): Buffer => digest(JSON.stringify([...answers]));
 const digest = (pin: string): Buffer => createHash('sha256').update(pin).digest();
 
 await runProcess(process.env, (env, fatal) => start(env, fatal, { vault: new InstantVault() }));

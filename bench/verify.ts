@@ -4,7 +4,7 @@ import { median, type Latency } from './figures.js';
 import { type Layout } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { costRows, Stand } from './stand.js';
+import { costRows, BenchStand } from './stand.js';
 
 /**
  * The whole path over a real Apache Kafka and a real, durable PostgreSQL, beside a bare argon2 loop and a bare Kafka
@@ -23,7 +23,7 @@ const loops: Rate[] = [];
 const paths: Rate[] = [];
 let roundTrip: Rate = { perSecond: NaN };
 let processorMsEach: Record<string, number> = {};
-await Stand.with(async (stand) => {
+await BenchStand.with(async (stand) => {
   // First, because it also warms the broker's compiler up: a broker in service has been running for longer than a minute.
   say('bare Kafka round trip');
   roundTrip = await measure<Rate>('kafka-round-trip.js', [stand.brokers, Math.max(15, seconds), 50]);

@@ -3,14 +3,14 @@ import { type Copy, type SeparateProduct, type ServiceName } from './product.js'
 const PROBE_EVERY_MS = 100;
 const PROBE_LIMIT_MS = 1_000;
 
-export type Door = Extract<ServiceName, 'swaig-adapter' | 'rest-adapter'>;
-const DOORS: readonly Door[] = ['swaig-adapter', 'rest-adapter'];
+export type BalancerTarget = Extract<ServiceName, 'swaig-adapter' | 'rest-adapter'>;
+const DOORS: readonly BalancerTarget[] = ['swaig-adapter', 'rest-adapter'];
 
 /** Chooses among the copies of an adapter as a load balancer does: by turns, and only those that say that they are ready. */
 export class Balancer {
   readonly #product: SeparateProduct;
   readonly #unready = new Set<Copy>();
-  readonly #turns = new Map<Door, number>();
+  readonly #turns = new Map<BalancerTarget, number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -20,7 +20,7 @@ export class Balancer {
   }
 
   /** @returns undefined when no copy has opened its port; one that is not ready when there is no better one */
-  next(door: Door): { copy: Copy; url: string } | undefined {
+  next(door: BalancerTarget): { copy: Copy; url: string } | undefined {
     const open = this.#open(door);
     const ready = open.filter((copy) => !this.#unready.has(copy));
     const candidates = ready.length > 0 ? ready : open;
@@ -35,7 +35,7 @@ export class Balancer {
     clearTimeout(this.#timer);
   }
 
-  #open(door: Door): Copy[] {
+  #open(door: BalancerTarget): Copy[] {
     return this.#product.running(door).filter((copy) => urlOf(copy) !== undefined);
   }
 

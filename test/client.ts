@@ -1,6 +1,6 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { eventually } from '@countersign/testing';
-import { weakness } from '../apps/verification/src/domain/pin-rules.js';
+import { weakness } from '../apps/verification/src/credentials/pin-rules.decision.js';
 import { type Product } from './product.js';
 
 const ANSWER_LIMIT_MS = 60_000;
@@ -8,7 +8,7 @@ const ANSWER_LIMIT_MS = 60_000;
 export type Json = Readonly<Record<string, unknown>>;
 
 /** An answer over HTTP: its bytes, and what they mean when they are JSON. */
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
@@ -23,7 +23,7 @@ export interface Agent {
 }
 
 /** A function call as the platform makes it; what is not given is new for every call. */
-export interface Call {
+export interface HttpCall {
   readonly pin?: unknown;
   readonly customerId?: string;
   readonly caller?: string;
@@ -31,7 +31,7 @@ export interface Call {
   readonly session?: string;
 }
 
-export interface Guess {
+export interface AttemptRequestBody {
   readonly subject?: string;
   readonly phone?: string;
   readonly callerPhone?: string;
@@ -62,14 +62,14 @@ export const newName = (kind: string): string => `${kind}-${randomBytes(5).toStr
 export class Client {
   constructor(readonly product: Product) {}
 
-  async request(url: string, init: RequestInit): Promise<Answer> {
+  async request(url: string, init: RequestInit): Promise<HttpAnswer> {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, json: parsed(text) };
   }
 
   /** @throws Error when the status is none of `expected`; the setting up of a test must not fail silently */
-  async manage(method: string, path: string, body?: unknown, expected = [200, 201, 204]): Promise<Answer> {
+  async manage(method: string, path: string, body?: unknown, expected = [200, 201, 204]): Promise<HttpAnswer> {
     const answer = await this.request(`${of(this.product.restUrls(), 0)}${path}`, {
       method,
       headers: { authorization: `Bearer ${this.product.adminKey}`, 'content-type': 'application/json' },
@@ -121,7 +121,12 @@ export class Client {
     return (await this.manage('GET', `/v1/tenants/${tenant}/subjects/${subject}`)).json;
   }
 
-  verify(agent: Agent, guess: Guess, headers: Readonly<Record<string, string>> = {}, copy = 0): Promise<Answer> {
+  verify(
+    agent: Agent,
+    guess: AttemptRequestBody,
+    headers: Readonly<Record<string, string>> = {},
+    copy = 0,
+  ): Promise<HttpAnswer> {
     return this.request(`${of(this.product.restUrls(), copy)}/v1/verifications`, {
       method: 'POST',
       headers: { authorization: `Bearer ${agent.apiKey}`, 'content-type': 'application/json', ...headers },
@@ -130,7 +135,7 @@ export class Client {
   }
 
   /** A request of an agent, with its API key. */
-  ask(agent: Agent, method: string, path: string, body?: unknown, copy = 0): Promise<Answer> {
+  ask(agent: Agent, method: string, path: string, body?: unknown, copy = 0): Promise<HttpAnswer> {
     return this.request(`${of(this.product.restUrls(), copy)}${path}`, {
       method,
       headers: { authorization: `Bearer ${agent.apiKey}`, 'content-type': 'application/json' },
@@ -138,11 +143,11 @@ export class Client {
     });
   }
 
-  swaig(agent: Agent, call: Call, copy = 0): Promise<Answer> {
+  swaig(agent: Agent, call: HttpCall, copy = 0): Promise<HttpAnswer> {
     return this.post(agent, JSON.stringify(bodyOf(call)), {}, copy);
   }
 
-  signature(agent: Agent, copy = 0): Promise<Answer> {
+  signature(agent: Agent, copy = 0): Promise<HttpAnswer> {
     return this.post(agent, JSON.stringify({ action: 'get_signature', functions: [] }), {}, copy);
   }
 
@@ -152,7 +157,7 @@ export class Client {
     body: string,
     headers: Readonly<Record<string, string>> = {},
     copy = 0,
-  ): Promise<Answer> {
+  ): Promise<HttpAnswer> {
     const credentials = agent && Buffer.from(`${agent.agent}:${agent.password}`).toString('base64');
     return this.request(`${of(this.product.swaigUrls(), copy)}/swaig`, {
       method: 'POST',
@@ -167,7 +172,7 @@ export class Client {
 }
 
 /** The body of a call of `verify_pin`, in the platform's form. */
-export function bodyOf(call: Call): Json {
+export function bodyOf(call: HttpCall): Json {
   const args = {
     ...('pin' in call ? { pin: call.pin } : {}),
     ...(call.customerId === undefined ? {} : { customer_id: call.customerId }),

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Balancer, type Door } from './balancer.js';
+import { type Balancer, type BalancerTarget } from './balancer.js';
 import { bodyOf, newPhone, type Agent, type Json } from './client.js';
 import { type Copy } from './product.js';
 
@@ -13,10 +13,10 @@ const PATTERN = ['right', 'wrong', 'right', 'again', 'right', 'right', 'wrong', 
 const DECISIONS: ReadonlySet<string> = new Set(['verified', 'rejected', 'locked', 'rate_limited', 'disabled']);
 
 /** One request that was made, and what came of it. */
-export interface Asked {
+export interface LoadRequest {
   /** Names the request in the product's own records; a repeated delivery has the one of the first. */
   readonly callId: string;
-  readonly door: Door;
+  readonly door: BalancerTarget;
   readonly copy: Copy;
   readonly tenant: string;
   readonly subject: string;
@@ -41,11 +41,11 @@ export interface Target {
 }
 
 /** Whether an answer says what became of the guess. */
-export const isDecision = ({ outcome }: Pick<Asked, 'outcome'>): boolean => DECISIONS.has(outcome);
+export const isDecision = ({ outcome }: Pick<LoadRequest, 'outcome'>): boolean => DECISIONS.has(outcome);
 
 /** Callers who guess one after the other without a pause, and remember everything. */
 export class Load {
-  readonly asked: Asked[] = [];
+  readonly asked: LoadRequest[] = [];
   readonly #balancer: Balancer;
   readonly #callers: Promise<void>[] = [];
   #stopped = false;
@@ -60,14 +60,14 @@ export class Load {
   }
 
   /** Lets what is under way come to its end. @throws Error when a caller met what is neither answer nor refusal */
-  async stop(): Promise<readonly Asked[]> {
+  async stop(): Promise<readonly LoadRequest[]> {
     this.#stopped = true;
     await Promise.all(this.#callers);
     return this.asked;
   }
 
   /** One guess of its own, remembered with the others. */
-  async guess(target: Target, subject: string, right: boolean): Promise<Asked> {
+  async guess(target: Target, subject: string, right: boolean): Promise<LoadRequest> {
     return this.#ask(requestOf(target, 'rest-adapter', subject, right));
   }
 
@@ -76,7 +76,7 @@ export class Load {
     let last: Request | undefined;
     for (let turn = caller; !this.#stopped; turn++) {
       const step = target.onlyWrong === true ? 'wrong' : PATTERN[turn % PATTERN.length];
-      const door: Door = turn % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
+      const door: BalancerTarget = turn % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
       const subject = own[Math.floor(turn / PATTERN.length) % own.length] ?? '';
       const request: Request =
         step === 'again' && last !== undefined ? last : requestOf(target, door, subject, step === 'right');
@@ -85,7 +85,7 @@ export class Load {
     }
   }
 
-  async #ask(request: Request): Promise<Asked> {
+  async #ask(request: Request): Promise<LoadRequest> {
     const since = Date.now();
     for (;;) {
       const at = Date.now();
@@ -98,7 +98,7 @@ export class Load {
         continue;
       }
       const { callId, door, tenant, subject, right } = request;
-      const asked: Asked = {
+      const asked: LoadRequest = {
         ...{ callId, door, tenant, subject, right, since, at, answeredAt: Date.now() },
         ...{ outcome: tried.outcome, level: tried.level, verificationId: tried.verificationId, copy: chosen!.copy },
       };
@@ -110,7 +110,7 @@ export class Load {
 
 interface Request {
   readonly callId: string;
-  readonly door: Door;
+  readonly door: BalancerTarget;
   readonly tenant: string;
   readonly subject: string;
   readonly right: boolean;
@@ -119,7 +119,7 @@ interface Request {
   readonly body: string;
 }
 
-function requestOf({ agent, pin, wrong }: Target, door: Door, subject: string, right: boolean): Request {
+function requestOf({ agent, pin, wrong }: Target, door: BalancerTarget, subject: string, right: boolean): Request {
   const callId = randomUUID();
   const guess = right ? pin : wrong;
   const common = { callId, door, tenant: agent.tenant, subject, right };
@@ -141,7 +141,7 @@ function requestOf({ agent, pin, wrong }: Target, door: Door, subject: string, r
   };
 }
 
-type Tried = Pick<Asked, 'outcome' | 'level' | 'verificationId'>;
+type Tried = Pick<LoadRequest, 'outcome' | 'level' | 'verificationId'>;
 
 async function send(url: string, { headers, body, door }: Request): Promise<Tried> {
   const nothing = { level: undefined, verificationId: undefined };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureSecretFiles } from '@countersign/hosting';
+import { ensureSecretFiles } from '@countersign/installation';
 import { type DatabaseTls } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Program, type Ended } from './program.js';
@@ -98,7 +98,7 @@ interface OwnCopy extends Copy {
 }
 
 /** Servers other than those of the test run. */
-export interface Servers {
+export interface ProductServers {
   readonly brokers: readonly string[];
   readonly topicPrefix: string;
   /** Of a superuser. */
@@ -112,7 +112,7 @@ export interface SeparateOptions {
   /** Of every service; default 1. */
   readonly copies?: number;
   /** Default: those of the test run. */
-  readonly servers?: Servers;
+  readonly servers?: ProductServers;
   /** Default: the broker of the servers. */
   readonly brokers?: readonly string[];
   /** A superuser's; default: the database of the servers. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Right } from '../libs/messaging/src/kafka/test-rights.js';
+import { type Right } from '../libs/messaging/test/kafka-rights.js';
 
 /** The rights of each service, as the table of docs/security.md has them. */
 export function documentedRights(topicPrefix: string): readonly Right[] {

@@ -1,57 +1,106 @@
+/**
+ * Compiles the sources when one is newer than the build, so that nobody runs old code:
+ * `dist` is the product; `build` is everything else that runs outside jest as well (benchmarks, servers for tests).
+ */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const stamp = join(root, 'dist', '.built');
 const compiler = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-const INPUTS = [
-  'apps',
-  'libs',
-  'test',
-  'bench',
-  'examples',
-  'tsconfig.json',
-  'tsconfig.build.json',
-  'nest-cli.json',
-  'package-lock.json',
-];
+const CONFIGURATION = ['tsconfig.json', 'nest-cli.json', 'package-lock.json'];
 
-/** Builds `dist` when a source is newer than it, so that nobody ever runs yesterday's code. */
+/** Builds the product: `dist`. */
 export function buildIfStale() {
+  build({ output: 'dist', config: 'tsconfig.build.json', sources: ['apps', 'libs'] });
+}
+
+/** Builds the product together with the support for tests and the benchmarks: `build`. */
+export function buildTestsIfStale() {
+  build({ output: 'build', config: 'tsconfig.tests.json', sources: ['apps', 'libs', 'test', 'bench', 'examples'] });
+}
+
+function build({ output, config, sources }) {
+  const stamp = join(root, output, '.built');
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
-  if (INPUTS.every((input) => newest(join(root, input)) <= built)) return;
+  if ([...sources, config, ...CONFIGURATION].every((input) => newest(join(root, input)) <= built)) return;
   if (!existsSync(compiler)) {
-    // `npm ci --omit=dev`: what a release brought along is run, however old its files are said to be.
-    if (existsSync(join(root, 'dist', 'apps'))) return;
+    // `npm ci --omit=dev`: a release brings its build along; the times of its files say nothing.
+    if (existsSync(join(root, output, 'apps'))) return;
     process.stderr.write(
-      'There is no build output, and no compiler to make it: run "npm ci" without --omit=dev, or use a release, which has the folder dist.\n',
+      `There is no folder ${output} and no compiler to make it: run "npm ci" without --omit=dev, or use a release.\n`,
     );
     process.exit(1);
   }
   process.stderr.write('building…\n');
   const started = new Date();
-  const { status } = spawnSync(process.execPath, [compiler, 'build'], {
+  const { status } = spawnSync(process.execPath, [compiler, 'build', '--path', config], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (status !== 0) {
-    process.stderr.write('The build failed; npm run check says more.\n');
+    process.stderr.write('The build failed; run "npm run check" for the reasons.\n');
     process.exit(status ?? 1);
   }
+  removeForeignOutputs(output, config);
+  copySql(output, sources);
   writeFileSync(stamp, '');
   // A source that changed while the compiler ran counts as newer.
   utimesSync(stamp, started, started);
 }
 
-/** When the newest source was written: of a folder only what is compiled counts, not what programs leave beside it. */
+/** Removes outputs of earlier builds that this one did not ask for: they could still be imported, or shipped. */
+function removeForeignOutputs(output, config) {
+  const ts = createRequire(import.meta.url)('typescript');
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined };
+  const parsed = ts.getParsedCommandLineOfConfigFile(join(root, config), {}, host);
+  const expected = new Set(parsed.fileNames.map((file) => relative(root, file).replace(/\.ts$/, '')));
+  const visit = (folder) => {
+    for (const entry of readdirSync(join(root, output, folder), { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) visit(path);
+      else if (
+        path.endsWith('.sql') ||
+        (/\.js(\.map)?$/.test(path) && !expected.has(path.replace(/\.js(\.map)?$/, '')))
+      )
+        rmSync(join(root, output, path));
+    }
+    if (folder !== '' && readdirSync(join(root, output, folder)).length === 0) rmdirSync(join(root, output, folder));
+  };
+  visit('');
+}
+
+/** Migrations are SQL files beside the code that runs them. */
+function copySql(output, sources) {
+  for (const source of sources) {
+    for (const file of readdirSync(join(root, source), { recursive: true })) {
+      if (!file.endsWith('.sql')) continue;
+      const target = join(root, output, source, file);
+      mkdirSync(dirname(target), { recursive: true });
+      copyFileSync(join(root, source, file), target);
+    }
+  }
+}
+
+/** When the newest source was written: of a folder only what is built counts, not what programs leave beside it. */
 function newest(path) {
   if (!existsSync(path)) return 0;
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
   const times = readdirSync(path, { withFileTypes: true }).map((entry) =>
-    entry.isDirectory() || entry.name.endsWith('.ts') ? newest(join(path, entry.name)) : 0,
+    entry.isDirectory() || /\.(ts|sql)$/.test(entry.name) ? newest(join(path, entry.name)) : 0,
   );
   return Math.max(0, ...times);
 }

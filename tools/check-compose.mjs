@@ -88,7 +88,7 @@ async function checkOurService(name, service) {
 
 /** What the class in config.ts validates; required is what has no default and may not be absent. */
 async function settingsOf(app) {
-  const config = await import(pathToFileURL(join(root, 'dist', 'apps', app, 'src', 'config.js')).href);
+  const config = await import(pathToFileURL(join(root, 'dist', 'apps', app, 'src', `${app}.settings.js`)).href);
   const [, Settings] = Object.entries(config).find(([name]) => name.endsWith('Settings'));
   const rules = getMetadataStorage().getTargetValidationMetadatas(Settings, '', true, false);
   const known = new Set(rules.map((rule) => rule.propertyName));

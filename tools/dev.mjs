@@ -1,12 +1,12 @@
 /** `npm run dev`: the product in one process over a real Apache Kafka on this machine; its log is kept in ./data/kafka. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildIfStale, root } from './build.mjs';
+import { buildTestsIfStale, root } from './build.mjs';
 
-buildIfStale();
-const load = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
+buildTestsIfStale();
+const load = (path) => import(pathToFileURL(join(root, 'build', path)).href);
 const { startKafka } = await load('libs/testing/src/index.js');
-const { runProcess } = await load('libs/service/src/index.js');
+const { runProcess } = await load('libs/runtime/src/index.js');
 const { start } = await load('apps/all-in-one/src/start.js');
 const { welcome } = await load('apps/all-in-one/src/welcome.js');
 

@@ -22,17 +22,17 @@ const SETTINGS = {
   'every service': ['libs/hosting/src/index.js', 'BusSettings', (name) => !name.startsWith('OTEL_')],
   traces: ['libs/hosting/src/index.js', 'BusSettings', (name) => name.startsWith('OTEL_')],
   database: ['libs/hosting/src/index.js', 'StoreSettings'],
-  'swaig-adapter': ['apps/swaig-adapter/src/config.js', 'SwaigSettings'],
-  'rest-adapter': ['apps/rest-adapter/src/config.js', 'RestSettings'],
-  'rate-limit': ['apps/rate-limit/src/config.js', 'RateLimitSettings'],
-  verification: ['apps/verification/src/config.js', 'VerificationSettings'],
-  directory: ['apps/directory/src/config.js', 'DirectorySettings'],
-  audit: ['apps/audit/src/config.js', 'AuditSettings'],
-  'all-in-one': ['apps/all-in-one/src/config.js', 'AllInOneSettings'],
+  'swaig-adapter': ['apps/swaig-adapter/src/swaig-adapter.settings.js', 'SwaigSettings'],
+  'rest-adapter': ['apps/rest-adapter/src/rest-adapter.settings.js', 'RestSettings'],
+  'rate-limit': ['apps/rate-limit/src/rate-limit.settings.js', 'RateLimitSettings'],
+  verification: ['apps/verification/src/verification.settings.js', 'VerificationSettings'],
+  directory: ['apps/directory/src/directory.settings.js', 'DirectorySettings'],
+  audit: ['apps/audit/src/audit.settings.js', 'AuditSettings'],
+  'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };
-const POLICY_DEFAULTS = 'apps/directory/src/domain/effective-policy.js';
-const OCSF = 'apps/audit/src/domain/ocsf-event.js';
-const PROBLEMS = 'apps/rest-adapter/src/problems.js';
+const POLICY_DEFAULTS = 'apps/directory/src/policies/effective-policy.decision.js';
+const OCSF = 'apps/audit/src/trail/ocsf-event.decision.js';
+const PROBLEMS = 'apps/rest-adapter/src/http/problems.js';
 
 /** The cells of a topic that follow from its kind. */
 const TOPIC_KINDS = {
@@ -75,7 +75,7 @@ for (const [file, current] of written) {
 process.exit(check && outdated > 0 ? 1 : 0);
 
 async function openApi() {
-  const { OPENAPI } = await load('apps/rest-adapter/src/openapi.js');
+  const { OPENAPI } = await load('apps/rest-adapter/src/openapi/openapi.js');
   return format(JSON.stringify(OPENAPI), { parser: 'json', printWidth: 120 });
 }
 

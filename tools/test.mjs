@@ -9,13 +9,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildIfStale, root } from './build.mjs';
+import { buildIfStale, buildTestsIfStale, root } from './build.mjs';
 
 const NO_RESULT = { numPassedTests: 0, numFailedTests: 0, numFailedTestSuites: 0, numPendingTests: 0 };
 
 buildIfStale();
+buildTestsIfStale();
 const { startKafka, startPostgres } = await import(
-  pathToFileURL(join(root, 'dist', 'libs', 'testing', 'src', 'index.js')).href
+  pathToFileURL(join(root, 'build', 'libs', 'testing', 'src', 'index.js')).href
 );
 const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'));
 const given = process.argv.slice(2);

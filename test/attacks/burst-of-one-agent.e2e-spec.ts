@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
-import { type Agent, type Answer } from '../client.js';
+import { type Agent, type HttpAnswer } from '../client.js';
 import { openWorld, PIN, WRONG, type World } from '../e2e/world.js';
 import { startSeparate, type SeparateProduct } from '../product.js';
 
@@ -44,7 +44,7 @@ describe(`while ${BURST} attempts of one agent wait for their hashes`, () => {
     return made;
   }
 
-  const status = (agent: Agent): Promise<Answer> =>
+  const status = (agent: Agent): Promise<HttpAnswer> =>
     quiet.client.post(
       agent,
       JSON.stringify({ function: 'verification_status', call_id: randomUUID(), caller_id_num: '+12025550199' }),
@@ -54,12 +54,12 @@ describe(`while ${BURST} attempts of one agent wait for their hashes`, () => {
     const made = burst();
     await eventually('the first of the burst is answered', () => made.answered > 0, 60_000);
     const after = { pin: 0, status: 0, agent: 0 };
-    const note = async (kind: keyof typeof after, requests: readonly Promise<Answer>[]): Promise<string[]> => {
+    const note = async (kind: keyof typeof after, requests: readonly Promise<HttpAnswer>[]): Promise<string[]> => {
       const answers = await Promise.all(requests);
       after[kind] = made.answered;
       return answers.map(({ text }) => text);
     };
-    const pins = (world: World, agent: Agent, all: typeof subjects.quiet): Promise<Answer>[] =>
+    const pins = (world: World, agent: Agent, all: typeof subjects.quiet): Promise<HttpAnswer>[] =>
       all.map(({ phone }) => world.client.swaig(agent, { pin: PIN, caller: phone }));
     const [statuses, verified, ofAgent] = await Promise.all([
       note(

@@ -1,21 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Keyring, SealBrokenError, Secret } from '@countersign/sealing';
+import { Keyring, DecryptionError, Secret } from '@countersign/crypto';
 import { openNamesKey, recordKeys } from '@countersign/stored-secrets';
 import { createLogger } from '@countersign/observability';
-import { type Attempt, type SpendResult } from '../../apps/verification/src/ports.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../apps/verification/src/store/attempt.store.contract.js';
-import { PostgresAttemptStore } from '../../apps/verification/src/store/attempt.store.js';
-import { TamperReports } from '../../apps/verification/src/store/tamper-reports.js';
-import { openTestTables, TEST_HASH, type TestTables } from '../../apps/verification/src/store/test-tables.js';
+import { type AttemptToCount, type CountResult } from '../../apps/verification/src/verification.ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from '../../apps/verification/test/attempt-gate.contract.js';
+import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
+import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../apps/verification/test/test-tables.js';
 
 /** What somebody gets who has the service's own role in the database, and writes to the ledger, commands or spent receipts. */
 let tables: TestTables;
-let attempts: PostgresAttemptStore;
+let attempts: PostgresAttemptGate;
 
 beforeAll(async () => {
   tables = await openTestTables();
   const { report } = new TamperReports(tables.service, createLogger('test', 'silent'), () => undefined);
-  attempts = new PostgresAttemptStore(tables.service, TEST_HASH, () => undefined, undefined, report);
+  attempts = new PostgresAttemptGate(tables.service, TEST_HASH, () => undefined, undefined, report);
 });
 
 afterAll(() => tables.close());
@@ -23,12 +23,12 @@ afterAll(() => tables.close());
 const alter = (statement: string, params: unknown[] = []): Promise<unknown[]> =>
   tables.service.forAllTenants().query(statement, params);
 
-const again = (attempt: Attempt, fingerprint = attempt.fingerprint): Promise<SpendResult> =>
-  attempts.spend({ ...attempt, attemptId: randomUUID(), fingerprint }, POLICY);
+const again = (attempt: AttemptToCount, fingerprint = attempt.fingerprint): Promise<CountResult> =>
+  attempts.count({ ...attempt, attemptId: randomUUID(), fingerprint }, POLICY);
 
-async function rejected(more: Partial<Attempt> = {}): Promise<Attempt> {
+async function rejected(more: Partial<AttemptToCount> = {}): Promise<AttemptToCount> {
   const attempt = attemptOf(more);
-  await attempts.close(verdictOf(attempt, spentOf(await attempts.spend(attempt, POLICY)), 'rejected'));
+  await attempts.decide(verdictOf(attempt, spentOf(await attempts.count(attempt, POLICY)), 'rejected'));
   return attempt;
 }
 
@@ -52,21 +52,21 @@ it.each([
   ['clears the counter as the ledger has it', 'after = NULL'],
 ])('a write to the ledger that %s is refused by the database', async (_, set) => {
   const attempt = attemptOf({ subject: 'alice' });
-  spentOf(await attempts.spend(attempt, POLICY));
+  spentOf(await attempts.count(attempt, POLICY));
   const where = 'WHERE attempt_id = $1';
   await expect(alter(`UPDATE verification.attempts SET ${set} ${where}`, [attempt.attemptId])).rejects.toThrow();
   expect(await again(attempt)).toMatchObject({ kind: 'unanswered', attempt: { granted: true, number: 1 } });
 });
 
 it('the last attempts cannot be taken out of the ledger to set a counter back to an older state', async () => {
-  const guardKey = randomUUID();
-  for (let n = 0; n < 3; n++) await rejected({ guardKey, subject: 'alice' });
+  const referenceKey = randomUUID();
+  for (let n = 0; n < 3; n++) await rejected({ referenceKey: referenceKey, subject: 'alice' });
   await expect(alter('DELETE FROM verification.attempts WHERE number > 1')).rejects.toThrow();
 });
 
 it('an attempt without a verdict takes no other submitted secret under its command', async () => {
   const attempt = attemptOf();
-  spentOf(await attempts.spend(attempt, POLICY));
+  spentOf(await attempts.count(attempt, POLICY));
   const other = 'e'.repeat(64);
   for (const statement of [
     `UPDATE verification.commands SET fingerprint = '${other}' WHERE command_id = $1`,
@@ -100,7 +100,7 @@ it('the key that names counters cannot be removed, which would begin every one o
   await expect(alter('DELETE FROM verification.names_key')).rejects.toThrow();
   const other = keyring.wrap(randomBytes(32).toString('base64url'), ['another']);
   await alter('UPDATE verification.names_key SET wrapped = $1', [other.bytes]);
-  await expect(openNamesKey(tables.service, keyring)).rejects.toThrow(SealBrokenError);
+  await expect(openNamesKey(tables.service, keyring)).rejects.toThrow(DecryptionError);
   // Whoever owns the table can empty it: the next start finds that its new key is not the recorded one.
   await tables.database.query('TRUNCATE verification.names_key');
   const anew = await openNamesKey(tables.service, keyring);

@@ -1,16 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
-import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { type FoundSubject } from '../../apps/verification/src/ports.js';
-import { attemptOf, POLICY, spentOf } from '../../apps/verification/src/store/attempt.store.contract.js';
-import { PostgresAttemptStore } from '../../apps/verification/src/store/attempt.store.js';
-import { PostgresErasures } from '../../apps/verification/src/store/erasure.store.js';
-import { ArgonPinVault } from '../../apps/verification/src/store/pin-vault.js';
-import { credentialOf } from '../../apps/verification/src/store/subject.store.contract.js';
-import { PostgresSubjectStore } from '../../apps/verification/src/store/subject.store.js';
-import { TamperReports } from '../../apps/verification/src/store/tamper-reports.js';
-import { openTestTables, type TestTables } from '../../apps/verification/src/store/test-tables.js';
+import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
+import { type FoundSubject } from '../../apps/verification/src/verification.ports.js';
+import { attemptOf, POLICY, spentOf } from '../../apps/verification/test/attempt-gate.contract.js';
+import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
+import { PostgresSubjectErasure } from '../../apps/verification/src/subjects/erasure.store.js';
+import { ArgonPinVault } from '../../apps/verification/src/credentials/pin-vault.store.js';
+import { credentialOf } from '../../apps/verification/test/subject-store.contract.js';
+import { PostgresSubjectStore } from '../../apps/verification/src/subjects/subject.store.js';
+import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
+import { openTestTables, type TestTables } from '../../apps/verification/test/test-tables.js';
 
 /** What somebody gets who has the service's own role in the database, and writes to subjects, numbers and credentials. */
 const [PIN, OTHER] = ['83729164', '19283746'];
@@ -24,8 +24,8 @@ const wake = (): void => undefined;
 let tables: TestTables;
 let attacker: Database;
 let subjects: PostgresSubjectStore;
-let attempts: PostgresAttemptStore;
-let erasures: PostgresErasures;
+let attempts: PostgresAttemptGate;
+let erasures: PostgresSubjectErasure;
 let vault: ArgonPinVault;
 
 beforeAll(async () => {
@@ -38,8 +38,8 @@ afterAll(() => tables.close());
 beforeEach(async () => {
   const { report } = new TamperReports(tables.service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(tables.service, keyring, hash, hash, wake, report);
-  attempts = new PostgresAttemptStore(tables.service, hash, wake, () => false, report);
-  erasures = new PostgresErasures(tables.service, hash, hash, wake);
+  attempts = new PostgresAttemptGate(tables.service, hash, wake, () => false, report);
+  erasures = new PostgresSubjectErasure(tables.service, hash, hash, wake);
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report });
   await tables.database.query('TRUNCATE verification.subjects, verification.versions, verification.outbox CASCADE');
@@ -65,7 +65,7 @@ async function verify(kind: 'id' | 'phone', ref: string, guess: string): Promise
   const { credential } = await find(kind, ref);
   const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   try {
-    return (await slot?.compare(spentOf(await attempts.spend(attemptOf(), POLICY)), guess, credential)) ?? false;
+    return (await slot?.compare(spentOf(await attempts.count(attemptOf(), POLICY)), guess, credential)) ?? false;
   } finally {
     slot?.release();
   }

@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
-import { KeyedHash, Keyring, Secret } from '@countersign/sealing';
-import { attemptOf, POLICY, spentOf } from '../../apps/verification/src/store/attempt.store.contract.js';
-import { PostgresAttemptStore } from '../../apps/verification/src/store/attempt.store.js';
-import { ArgonPinVault } from '../../apps/verification/src/store/pin-vault.js';
-import { credentialOf } from '../../apps/verification/src/store/subject.store.contract.js';
-import { PostgresSubjectStore } from '../../apps/verification/src/store/subject.store.js';
-import { TamperReports } from '../../apps/verification/src/store/tamper-reports.js';
-import { openTestTables, type TestTables } from '../../apps/verification/src/store/test-tables.js';
+import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
+import { attemptOf, POLICY, spentOf } from '../../apps/verification/test/attempt-gate.contract.js';
+import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
+import { ArgonPinVault } from '../../apps/verification/src/credentials/pin-vault.store.js';
+import { credentialOf } from '../../apps/verification/test/subject-store.contract.js';
+import { PostgresSubjectStore } from '../../apps/verification/src/subjects/subject.store.js';
+import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
+import { openTestTables, type TestTables } from '../../apps/verification/test/test-tables.js';
 
 /**
  * Walks over every column that the schema has, so that no new one is left unbound unnoticed. Columns of what a verification
@@ -169,7 +169,7 @@ async function outcomeOf(column: Column): Promise<'refused by the database' | 'r
     found.push(tampering.reason);
     await reports.report(tampering);
   });
-  const attempts = new PostgresAttemptStore(tables.service, hash, wake);
+  const attempts = new PostgresAttemptGate(tables.service, hash, wake);
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   const vault = await ArgonPinVault.open({
     ...{ keyring, cost, concurrency: 1, queueLimit: 9 },
@@ -193,7 +193,7 @@ async function outcomeOf(column: Column): Promise<'refused by the database' | 'r
   const slot = vault.reserve({ tenant, agent: 'desk', caller: 'c' });
   try {
     const { credential } = await subjects.find(tenant, 'phone', hash.hash('phone', tenant, PHONE), 'pin');
-    const counted = spentOf(await attempts.spend(attemptOf(), POLICY));
+    const counted = spentOf(await attempts.count(attemptOf(), POLICY));
     return (await slot?.compare(counted, PIN, credential)) === true ? 'verified' : 'nobody';
   } catch (error) {
     expect(error).toMatchObject({ code: 'CREDENTIAL_BROKEN' });

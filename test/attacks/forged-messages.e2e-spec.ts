@@ -18,7 +18,14 @@ import {
   type Message,
   type SealedIdentity,
 } from '@countersign/contracts';
-import { createBroker, HEADERS, signed, toRecord, type Broker, type ConsumedRecord } from '@countersign/messaging';
+import {
+  createBroker,
+  HEADERS,
+  withSignature,
+  toRecord,
+  type Broker,
+  type ConsumedRecord,
+} from '@countersign/messaging';
 import {
   callerDigest,
   digestOf,
@@ -28,9 +35,9 @@ import {
   createSealingKeys,
   receiptPublicKeysOf,
   ReceiptKeys,
-  Sealer,
+  PayloadSealer,
   Secret,
-} from '@countersign/sealing';
+} from '@countersign/crypto';
 import {
   eventually,
   startKafka,
@@ -39,7 +46,7 @@ import {
   type KafkaCluster,
   type TestPostgres,
 } from '@countersign/testing';
-import { giveRights } from '../../libs/messaging/src/kafka/test-rights.js';
+import { giveRights } from '../../libs/messaging/test/kafka-rights.js';
 import { openWorld, PIN, WRONG, type World } from '../e2e/world.js';
 import { SERVICES, startSeparate, type SeparateProduct, type ServiceName } from '../product.js';
 import { documentedRights } from '../rights.js';
@@ -57,7 +64,7 @@ describe('messages that somebody forges on the bus', () => {
   let postgres: TestPostgres;
   let product: SeparateProduct;
   let world: World;
-  let sealer: Sealer;
+  let sealer: PayloadSealer;
   let receiptKeys: string;
   /** A process that has the rights of rate-limit on the bus, and no others. */
   let limiter: Broker;
@@ -92,7 +99,7 @@ describe('messages that somebody forges on the bus', () => {
         REPLY_TIMEOUT_MS: '3000',
       },
     });
-    sealer = await Sealer.fromKeySet(sealing.publicKeys);
+    sealer = await PayloadSealer.fromKeySet(sealing.publicKeys);
     const password = new Secret(passwords.get('rate-limit') ?? '');
     limiter = createBroker({
       ...{ brokers: kafka.brokers, clientId: 'limiter', topicPrefix: TOPIC_PREFIX },
@@ -254,7 +261,7 @@ describe('messages that somebody forges on the bus', () => {
         const [question, answer] = forged;
         const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
         const reply = toRecord({ message: answer, topic: headers[HEADERS.replyTo] ?? OBSERVED, headers: correlation });
-        await everybody.send([sign ? signed(question, reply, sign) : reply]);
+        await everybody.send([sign ? withSignature(question, reply, sign) : reply]);
       });
       await forger.ready;
     }, 60_000);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LOCKED, openWorld, PIN, WRONG, type Enrolled, type World } from '../e2e/world.js';
+import { LOCKED, openWorld, PIN, WRONG, type EnrolledSubject, type World } from '../e2e/world.js';
 import { newName, newPhone, type Agent, type Json } from '../client.js';
 import { Ledger } from '../ledger.js';
 import { startSeparate, type SeparateProduct } from '../product.js';
@@ -30,14 +30,14 @@ describe('a guesser with a forged number of a recognized caller', () => {
   const isVerified = (text: string): boolean => text.includes('"verified":true');
 
   /** A subject whose telephone is recognized: it has verified from there. */
-  const recognized = async (): Promise<Enrolled> => {
+  const recognized = async (): Promise<EnrolledSubject> => {
     const enrolled = await world.enrol();
     expect(isVerified((await byNumber(enrolled.subject, enrolled.phone, PIN)).text)).toBe(true);
     return enrolled;
   };
 
   /** Three attempts of unrecognized callers, then three under the number of the recognized one. */
-  const attack = async ({ subject, phone }: Enrolled, pins: readonly string[]): Promise<boolean[]> => {
+  const attack = async ({ subject, phone }: EnrolledSubject, pins: readonly string[]): Promise<boolean[]> => {
     const verified: boolean[] = [];
     for (const [at, pin] of pins.entries()) {
       const caller = at < BUDGET ? newPhone() : phone;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { openWorld, PIN, type World } from '../e2e/world.js';
-import { newName, newPhone, type Answer, type Json } from '../client.js';
+import { newName, newPhone, type HttpAnswer, type Json } from '../client.js';
 import { startEmbedded, type EmbeddedProduct } from '../product.js';
 
 const START_MS = 120_000;
@@ -41,7 +41,7 @@ describe('an attacker who looks for work that no limit counts', () => {
       const { subject } = await world.enrol();
       const { client, agent, tenant } = world;
       const path = `/v1/tenants/${tenant}/subjects/${subject}/pin/change`;
-      const change = (): Promise<Answer> =>
+      const change = (): Promise<HttpAnswer> =>
         client.request(`${product.restUrls()[0] ?? ''}${path}`, {
           method: 'POST',
           headers: {

@@ -4,8 +4,8 @@ import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { ensureSecretFiles } from '@countersign/hosting';
-import { Keyring, Secret } from '@countersign/sealing';
+import { ensureSecretFiles } from '@countersign/installation';
+import { Keyring, Secret } from '@countersign/crypto';
 import { MemoryBroker } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { credentialContext, profileContext } from '@countersign/stored-secrets';

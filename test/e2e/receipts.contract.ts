@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { eventually } from '@countersign/testing';
 import { newName } from '../client.js';
-import { PIN, POLICY, WRONG, type Enrolled, type World } from './world.js';
+import { PIN, POLICY, WRONG, type EnrolledSubject, type World } from './world.js';
 
 const INTROSPECT = '/v1/receipts/introspect';
 const INACTIVE = { active: false };
@@ -11,7 +11,7 @@ const INACTIVE = { active: false };
 /** What a backend that must not trust the model can rest on: receipts, states of calls, and their end. */
 export function receipts(world: () => World): void {
   /** Verifies a subject of its own in a call of its own. */
-  const verified = async (): Promise<Enrolled & { callId: string; receipt: string; verificationId: string }> => {
+  const verified = async (): Promise<EnrolledSubject & { callId: string; receipt: string; verificationId: string }> => {
     const { client, agent, enrol } = world();
     const callId = randomUUID();
     const { subject, phone } = await enrol();

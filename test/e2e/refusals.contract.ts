@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { bodyOf, newPhone, type Answer, type Json } from '../client.js';
+import { bodyOf, newPhone, type HttpAnswer, type Json } from '../client.js';
 import { PIN, type World } from './world.js';
 
 const BAD_PIN = { response: 'A PIN is 4 to 8 digits. Please give it again, one digit at a time.' };
@@ -7,7 +7,7 @@ const MORE_THAN_256_KIB = 'x'.repeat(256 * 1024 + 1);
 
 /** What an adapter refuses by itself, and that a refusal costs nobody an attempt. */
 export function httpRefusals(world: () => World): void {
-  const refused = (answer: Answer, status: number): void => {
+  const refused = (answer: HttpAnswer, status: number): void => {
     expect([answer.status, answer.text]).toEqual([status, answer.text]);
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
     expect(answer.json).toEqual({

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { Client as Postgres } from 'pg';
-import { newName, newPhone, type Answer } from '../client.js';
+import { newName, newPhone, type HttpAnswer } from '../client.js';
 import { startSeparate, type Copy, type SeparateProduct, type ServiceName } from '../product.js';
-import { LOCKED, openWorld, PIN, WRONG, type Enrolled, type World } from './world.js';
+import { LOCKED, openWorld, PIN, WRONG, type EnrolledSubject, type World } from './world.js';
 
 jest.setTimeout(600_000);
 
@@ -72,7 +72,7 @@ async function refusal(service: ServiceName, keys: string): Promise<string> {
 
 test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, caller, override or answer is lost', async () => {
   const { client, tenant, agent, enrol } = world;
-  const rest = async (subject: string, pin: string, headers = {}, copy = 0): Promise<Answer['json']> =>
+  const rest = async (subject: string, pin: string, headers = {}, copy = 0): Promise<HttpAnswer['json']> =>
     (await client.verify(agent, { subject, pin }, headers, copy)).json;
   const status = async (keys: string): Promise<string> => {
     const [code, output] = await run(keys, 'keys', 'status');
@@ -82,11 +82,11 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
 
   // Under the old key alone.
   const [counted, locked, known, repeated, working] = (await Promise.all(Array.from({ length: 5 }, () => enrol()))) as [
-    Enrolled,
-    Enrolled,
-    Enrolled,
-    Enrolled,
-    Enrolled,
+    EnrolledSubject,
+    EnrolledSubject,
+    EnrolledSubject,
+    EnrolledSubject,
+    EnrolledSubject,
   ];
   expect(await rest(counted.subject, WRONG)).toMatchObject({ outcome: 'rejected' });
   for (const outcome of ['rejected', 'rejected', 'locked']) {
@@ -102,7 +102,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   const first = await rest(repeated.subject, WRONG, headers);
   expect(first).toMatchObject({ outcome: 'rejected' });
   const limited = newPhone();
-  const setOverride = (): Promise<Answer> =>
+  const setOverride = (): Promise<HttpAnswer> =>
     client.manage('POST', `/v1/tenants/${tenant}/limits/overrides`, {
       ...{ dimension: 'caller', phone: limited, limit: 2, periodSeconds: 3600, reason: 'a test' },
       expiresAt: new Date(Date.now() + 3_600_000).toISOString(),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from '@jest/globals';
-import { newName, newPhone, type Answer } from '../client.js';
+import { newName, newPhone, type HttpAnswer } from '../client.js';
 import { PIN, POLICY, WRONG, type World } from './world.js';
 
 const UUID = /^[0-9a-f-]{36}$/;
@@ -14,7 +14,7 @@ interface Schema {
 
 /** Verifications and management over the REST interface. */
 export function restApi(world: () => World): void {
-  const isProblem = (answer: Answer, status: number, type: string): void => {
+  const isProblem = (answer: HttpAnswer, status: number, type: string): void => {
     expect([answer.status, answer.json['type']]).toEqual([status, `urn:countersign:problem:${type}`]);
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   };
@@ -174,7 +174,7 @@ export function restApi(world: () => World): void {
   it('refuses requests that it cannot read or will not serve, each with its own problem', async () => {
     const { client, agent } = world();
     const [url = ''] = client.product.restUrls();
-    const post = (body: string, key = agent.apiKey, type = 'application/json'): Promise<Answer> => {
+    const post = (body: string, key = agent.apiKey, type = 'application/json'): Promise<HttpAnswer> => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': type };
       return client.request(`${url}/v1/verifications`, { method: 'POST', headers, body });
     };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ensureSecretFiles } from '@countersign/hosting';
+import { ensureSecretFiles } from '@countersign/installation';
 import { requiredEnv, SERVICES, temporaryFolder, type ServiceName } from '../product.js';
 import { Program } from '../program.js';
 

@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { expect, it } from '@jest/globals';
-import { bodyOf, newPhone, type Answer, type Json } from '../client.js';
+import { bodyOf, newPhone, type HttpAnswer, type Json } from '../client.js';
 import { PIN, type World } from './world.js';
 
 const WELCOME = 'Thank you, Alex. How can I help you today?';
@@ -9,12 +9,12 @@ const ASKED_AGAIN = 'The customer number was not clear. Please give it again, on
 /** What callers, models and platforms really send, through `POST /swaig`. */
 export function spoken(world: () => World): void {
   /** A function call with `argument` exactly as it is written here. */
-  const send = (argument: string, caller: unknown = newPhone()): Promise<Answer> => {
+  const send = (argument: string, caller: unknown = newPhone()): Promise<HttpAnswer> => {
     const { argument: _, ...body } = bodyOf({});
     const rest = JSON.stringify({ ...body, caller_id_num: caller });
     return world().client.post(world().agent, `{"argument":${argument},${rest.slice(1)}`);
   };
-  const subjectIn = ({ json }: Answer): unknown => {
+  const subjectIn = ({ json }: HttpAnswer): unknown => {
     const actions = (json['action'] ?? []) as readonly Json[];
     return (actions[0]?.['set_global_data'] as Json | undefined)?.['customer_id'];
   };

@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { eventually } from '@countersign/testing';
 import { newName, newPhone, newPin, type Agent, type Json } from '../client.js';
-import { LOCKED, PIN, POLICY, REJECTED, WRONG, type Enrolled, type World } from './world.js';
+import { LOCKED, PIN, POLICY, REJECTED, WRONG, type EnrolledSubject, type World } from './world.js';
 
 const NOT_NOW = { response: 'I am sorry, I cannot verify your identity right now. Please try again later.' };
 const NOBODY = { verified: false, level: 'none' };
@@ -11,7 +11,7 @@ const INACTIVE = { active: false };
 const TEST_MS = 60_000;
 
 /** A caller who was verified in a call, with all that says so. */
-interface VerifiedCall extends Enrolled {
+interface VerifiedCall extends EnrolledSubject {
   readonly agent: Agent;
   readonly callId: string;
   readonly verificationId: string;

@@ -24,7 +24,7 @@ export const LOCKED = {
 };
 
 /** A subject of its own for every test: budgets and locks belong to subjects. */
-export interface Enrolled {
+export interface EnrolledSubject {
   readonly subject: string;
   readonly phone: string;
 }
@@ -35,7 +35,7 @@ export interface World {
   readonly tenant: string;
   readonly agent: Agent;
   /** A subject with a telephone number, a name and the PIN {@link PIN}. */
-  readonly enrol: () => Promise<Enrolled>;
+  readonly enrol: () => Promise<EnrolledSubject>;
 }
 
 /** Makes the tenant and the agent on a product that was just started. */
@@ -44,7 +44,7 @@ export async function openWorld(product: Product): Promise<World> {
   const tenant = newName('tenant');
   await client.putTenant(tenant, POLICY);
   const agent = await client.createAgent(tenant);
-  const enrol = async (): Promise<Enrolled> => {
+  const enrol = async (): Promise<EnrolledSubject> => {
     const subject = newName('customer');
     const phone = newPhone();
     await client.putSubject(tenant, subject, { phones: [phone], displayName: 'Alex' });

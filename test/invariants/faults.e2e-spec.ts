@@ -6,7 +6,7 @@ import * as processes from './faults-of-processes.js';
 import * as records from './faults-of-records.js';
 import * as servers from './faults-of-servers.js';
 import { measure, type Row } from './measure.js';
-import { Stand } from './stand.js';
+import { InvariantStand } from './stand.js';
 
 /** What `npm run test:invariants` asks for. Without it: the short form. */
 const { INVARIANTS_FORM = 'short', INVARIANTS_REPORT, INVARIANTS_FAULT = '', INVARIANTS_RUNS = '1' } = process.env;
@@ -28,7 +28,7 @@ function report(line: { begin: string } | { note: string } | { row: Row }): void
 
 describe.each([1, 3] as const)('on a cluster of %d, the product under load', (brokers) => {
   const faults = CHOSEN.filter((fault) => (fault.brokers ?? 1) === brokers);
-  let stand: Stand | undefined;
+  let stand: InvariantStand | undefined;
 
   afterAll(() => stand?.close(), START_AND_STOP_MS);
 
@@ -38,7 +38,7 @@ describe.each([1, 3] as const)('on a cluster of %d, the product under load', (br
       `keeps its promises: ${fault.name}`,
       async () => {
         report({ begin: fault.name });
-        stand ??= await Stand.start({ brokers });
+        stand ??= await InvariantStand.start({ brokers });
         const extent = { full: FULL, runs: RUNS };
         const note = (line: string): void => report({ note: line });
         const row = await measure(stand, fault.name, (cell) => fault.run(cell, extent), note);

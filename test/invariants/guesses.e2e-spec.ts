@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
-import { Client, newName, newPhone, type Agent, type Answer } from '../client.js';
+import { Client, newName, newPhone, type Agent, type HttpAnswer } from '../client.js';
 import { differences, Ledger, type LedgerRow } from '../ledger.js';
 import { startSeparate, type SeparateProduct } from '../product.js';
 import { dieAt } from './kills.js';
@@ -151,7 +151,7 @@ function known(outcome: string): string | undefined {
 }
 
 /** The outcome that an answer of the SWAIG adapter speaks of. */
-function outcomeOf({ json, text }: Answer): string {
+function outcomeOf({ json, text }: HttpAnswer): string {
   if (text.includes('"verified":true')) return 'verified';
   const response = String(json['response']);
   if (response.startsWith('I am sorry, that does not match')) return 'rejected';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
 import { type ServiceName } from '../product.js';
 import { type Cell } from './measure.js';
-import { type Stand } from './stand.js';
+import { type InvariantStand } from './stand.js';
 
 const MOST_HITS = 3;
 /** After it is ready, a copy needs so long to pass everything that it does in service, in milliseconds. */
@@ -55,7 +55,7 @@ function counts(list: string): Map<string, number> {
 
 /** Starts a copy that dies as it is told, beside one that lives. @returns whether it came so far */
 export async function dieAt(
-  { product }: Pick<Stand, 'product'>,
+  { product }: Pick<InvariantStand, 'product'>,
   { service, point, when, hit, stopping }: Kill,
 ): Promise<boolean> {
   const copy = product.begin(service, { ...WITH_PRELOAD, KILL_AT: `${when}:${hit}:${point}` });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
-import { Client, newName, newPhone, type Agent, type Answer } from '../client.js';
+import { Client, newName, newPhone, type Agent, type HttpAnswer } from '../client.js';
 import { Ledger } from '../ledger.js';
 import { startSeparate, type SeparateProduct } from '../product.js';
 
@@ -37,7 +37,7 @@ describe('four copies of the rate limiter', () => {
   }, 60_000);
 
   /** One caller asks about a subject of its own each time, so that every copy takes its share. */
-  async function flood(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<Answer[]> {
+  async function flood(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<HttpAnswer[]> {
     const caller = newPhone();
     // Others in each run: a budget that an earlier one has spent would answer in the limiter's place.
     const nobody = newName('nobody');
@@ -48,9 +48,9 @@ describe('four copies of the rate limiter', () => {
     return Promise.all(guesses);
   }
 
-  const passed = (answers: readonly Answer[]): number =>
+  const passed = (answers: readonly HttpAnswer[]): number =>
     answers.filter(({ json }) => String(json['response']).includes('does not match')).length;
-  const refused = (answers: readonly Answer[]): number =>
+  const refused = (answers: readonly HttpAnswer[]): number =>
     answers.filter(({ json }) => String(json['response']).includes('too many requests')).length;
 
   it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
@@ -91,7 +91,7 @@ describe('four copies of the rate limiter', () => {
       ...{ pin: '48213', customerId: `${nobody}-${n}`, caller },
       ...{ callId: `${nobody}-call`, session: nobody },
     });
-    const answers: Answer[] = [];
+    const answers: HttpAnswer[] = [];
     for (let n = 0; n < LIMIT; n++) answers.push(await client.swaig(agent, callOf(n), here));
     const refusals = [LIMIT, LIMIT + 1].map((n) => client.swaig(agent, callOf(n), there));
     expect([passed(answers), refused(await Promise.all(refusals))]).toEqual([LIMIT, 2]);

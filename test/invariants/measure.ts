@@ -1,10 +1,10 @@
 import { eventually } from '@countersign/testing';
 import { Client, newName, type Json } from '../client.js';
-import { isDecision, Load, type Asked, type Target } from '../load.js';
+import { isDecision, Load, type LoadRequest, type Target } from '../load.js';
 import { type Copy, type SeparateProduct } from '../product.js';
 import { Enrolments } from './enrolments.js';
-import { violations, type Evidence, type Violation } from './promises.js';
-import { type Stand } from './stand.js';
+import { violations, type Evidence, type BrokenPromise } from './promises.js';
+import { type InvariantStand } from './stand.js';
 
 const PIN = '48213';
 const WRONG = '99481';
@@ -30,7 +30,7 @@ const STRICT = { limits: LIMITS, attempts: { perWindow: BUDGET, windowSeconds: 3
 
 /** A fault while it is done: the product under load. */
 export interface Cell {
-  readonly stand: Stand;
+  readonly stand: InvariantStand;
   readonly load: Load;
   /** A copy that could not answer, because the fault stopped it, in milliseconds since 1970. */
   stopped(copy: Copy, from: number, to: number): void;
@@ -51,7 +51,7 @@ export interface Row {
   readonly silenceMs: number;
   /** 99 of 100 requests were answered within this, in milliseconds. */
   readonly p99Ms: number;
-  readonly violations: readonly Violation[];
+  readonly violations: readonly BrokenPromise[];
 }
 
 /**
@@ -61,7 +61,7 @@ export interface Row {
  * @param note takes lines for people who watch
  */
 export async function measure(
-  stand: Stand,
+  stand: InvariantStand,
   name: string,
   fault: (cell: Cell) => Promise<number>,
   note: (line: string) => void = () => undefined,
@@ -73,7 +73,7 @@ export async function measure(
   const load = new Load(balancer);
   const enrolments = new Enrolments(product, balancer, load, generous, GENEROUS);
   const stopped: { copy: Copy; from: number; to: number }[] = [];
-  const found: Violation[] = [];
+  const found: BrokenPromise[] = [];
   const guard = setInterval(() => found.push(...replaceDeserters(product)), SUPERVISE_MS);
   const began = Date.now();
   load.start(generous, CALLERS);
@@ -127,7 +127,7 @@ export async function measure(
 }
 
 /** Does what a supervisor does with a process that ended, and says what a supervisor should never have had to do. */
-function replaceDeserters(product: SeparateProduct): Violation[] {
+function replaceDeserters(product: SeparateProduct): BrokenPromise[] {
   return product.takeDeserters().map(({ service, program }) => {
     product.begin(service);
     const evidence = `${service} ended with code ${program.end?.code}: ${lastWords(program.output)}`;
@@ -154,12 +154,12 @@ async function prepare(client: Client, policy: Json, count: number): Promise<Tar
 }
 
 /** Guesses that were made after a time and verified. */
-export function verifiedSince(asked: readonly Asked[], time: number): number {
+export function verifiedSince(asked: readonly LoadRequest[], time: number): number {
   return asked.filter(({ outcome, since }) => outcome === 'verified' && since >= time).length;
 }
 
 /** Between two decisions from `from` to `to`, the ends included: in milliseconds. */
-export function longestSilence(asked: readonly Asked[], from: number, to: number): number {
+export function longestSilence(asked: readonly LoadRequest[], from: number, to: number): number {
   const times = asked.filter(isDecision).map(({ answeredAt }) => answeredAt);
   const within = times.filter((time) => time > from && time < to).sort((a, b) => a - b);
   let longest = 0;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Asked } from '../load.js';
+import { type LoadRequest } from '../load.js';
 import { type LedgerRow } from '../ledger.js';
 import { type Copy } from '../product.js';
 import { longestSilence } from './measure.js';
@@ -9,7 +9,7 @@ import { violations, type Evidence } from './promises.js';
 const copyThat = (end?: { signal: 'SIGKILL' | null }): Copy =>
   ({ service: 'rest-adapter', program: { end }, urls: {} }) as unknown as Copy;
 
-const asked: Asked = {
+const asked: LoadRequest = {
   ...{ callId: 'call-1', door: 'rest-adapter', copy: copyThat(), tenant: 't', subject: 's', right: true },
   ...{ since: 1_000, at: 1_000, answeredAt: 1_100, outcome: 'verified', level: 'verified', verificationId: 'a-1' },
 };
@@ -96,7 +96,7 @@ describe('the promises', () => {
 
 describe('the longest silence', () => {
   it('is the longest time without a decision, the ends of the load included', () => {
-    const at = (answeredAt: number, outcome = 'verified'): Asked => ({ ...asked, answeredAt, outcome });
+    const at = (answeredAt: number, outcome = 'verified'): LoadRequest => ({ ...asked, answeredAt, outcome });
     expect(longestSilence([at(2_000), at(3_000, 'unavailable'), at(4_500)], 1_000, 5_000)).toBe(2_500);
     expect(longestSilence([at(1_100)], 1_000, 5_000)).toBe(3_900);
   });

@@ -1,14 +1,13 @@
-import { type AuditEvent } from '../audit-events.js';
-import { attemptsIn } from '../audit-events.js';
+import { type AuditEvent, attemptsIn } from '../audit-events.js';
 import { compare, type AuditEntry, type LedgerRow } from '../ledger.js';
-import { isDecision, type Asked } from '../load.js';
+import { isDecision, type LoadRequest } from '../load.js';
 import { type Copy } from '../product.js';
 
 /** Longest wait for an answer: the adapters' REPLY_TIMEOUT_MS, and what two busy cores may add to it. */
 const ANSWER_LIMIT_MS = 5_000 + 4_000;
 
 /** A promise that was not kept. `lost` and `doubled` are counted in the table. */
-export interface Violation {
+export interface BrokenPromise {
   readonly promise: string;
   readonly kind: 'lost' | 'doubled' | 'broken';
   readonly evidence: string;
@@ -16,7 +15,7 @@ export interface Violation {
 
 /** Everything that is known after a fault: what clients saw, and what the product has on record of their tenants. */
 export interface Evidence {
-  readonly asked: readonly Asked[];
+  readonly asked: readonly LoadRequest[];
   readonly rows: readonly LedgerRow[];
   readonly entries: readonly AuditEntry[];
   /** Records of the public topic, repeated ones too. */
@@ -31,7 +30,7 @@ export interface Evidence {
   readonly stopped: readonly { readonly copy: Copy; readonly from: number; readonly to: number }[];
 }
 
-type Promised = (evidence: Evidence) => Violation[];
+type Promised = (evidence: Evidence) => BrokenPromise[];
 
 /** Each says what must hold after any fault, whatever it was. */
 export const PROMISES: Readonly<Record<string, Promised>> = {
@@ -44,19 +43,19 @@ export const PROMISES: Readonly<Record<string, Promised>> = {
   'every caller answered in bounded time': answeredInTime,
 };
 
-export function violations(evidence: Evidence): Violation[] {
+export function violations(evidence: Evidence): BrokenPromise[] {
   return Object.values(PROMISES).flatMap((check) => check(evidence));
 }
 
 /** Every decision that a client heard stands behind a row, and the numbers of a reference's rows leave no hole. */
-function noAttemptUncounted({ asked, rows, entries }: Evidence): Violation[] {
-  const lost = (evidence: string): Violation => ({ promise: 'no attempt uncounted', kind: 'lost', evidence });
+function noAttemptUncounted({ asked, rows, entries }: Evidence): BrokenPromise[] {
+  const lost = (evidence: string): BrokenPromise => ({ promise: 'no attempt uncounted', kind: 'lost', evidence });
   const byId = new Map(rows.map((row) => [row.attempt_id, row]));
   const decided = new Map<string, string[]>();
   for (const { kind, call_id, attempt_id } of entries) {
     if (kind === 'attempt.decided' && call_id !== null) push(decided, call_id, attempt_id ?? '');
   }
-  const found: Violation[] = [];
+  const found: BrokenPromise[] = [];
   for (const one of asked) {
     if (!isDecision(one) || one.outcome === 'rate_limited') continue;
     const attempts = decided.get(one.callId) ?? [];
@@ -74,9 +73,9 @@ function noAttemptUncounted({ asked, rows, entries }: Evidence): Violation[] {
 }
 
 /** One command is one attempt, and a repeated delivery hears what the first one heard. */
-function noneCountedTwice({ asked, rows, entries }: Evidence): Violation[] {
-  const doubled = (evidence: string): Violation => ({ promise: 'none counted twice', kind: 'doubled', evidence });
-  const found: Violation[] = [];
+function noneCountedTwice({ asked, rows, entries }: Evidence): BrokenPromise[] {
+  const doubled = (evidence: string): BrokenPromise => ({ promise: 'none counted twice', kind: 'doubled', evidence });
+  const found: BrokenPromise[] = [];
   for (const [command, own] of groupBy(rows, ({ command_id }) => command_id)) {
     if (own.length > 1) found.push(doubled(`command ${command} has ${own.length} attempts`));
   }
@@ -92,8 +91,8 @@ function noneCountedTwice({ asked, rows, entries }: Evidence): Violation[] {
 }
 
 /** Every row of the ledger has its verdict, its event on the public topic and its entry in the trail. */
-function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence): Violation[] {
-  const lost = (evidence: string): Violation => ({ promise: 'no fact lost', kind: 'lost', evidence });
+function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence): BrokenPromise[] {
+  const lost = (evidence: string): BrokenPromise => ({ promise: 'no fact lost', kind: 'lost', evidence });
   const decided = events.filter(({ type }) => type === 'countersign.attempt.decided.v1');
   // An attempt under two ids is another promise's business.
   const found = compare(rows, attemptsIn(decided))
@@ -119,13 +118,13 @@ function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence):
 }
 
 /** One attempt has one event, and an event that comes twice has the same bytes. */
-function nonePublishedTwice({ events, entries }: Evidence): Violation[] {
-  const doubled = (evidence: string): Violation => ({
+function nonePublishedTwice({ events, entries }: Evidence): BrokenPromise[] {
+  const doubled = (evidence: string): BrokenPromise => ({
     promise: 'none published under two ids',
     kind: 'doubled',
     evidence,
   });
-  const found: Violation[] = [];
+  const found: BrokenPromise[] = [];
   const decided = events.filter(({ type }) => type === 'countersign.attempt.decided.v1');
   for (const [attempt, { eventIds }] of attemptsIn(decided)) {
     if (eventIds.size > 1) found.push(doubled(`attempt ${attempt} has the events ${[...eventIds].join()}`));
@@ -144,8 +143,8 @@ function nonePublishedTwice({ events, entries }: Evidence): Violation[] {
 }
 
 /** A wrong PIN verifies nobody, a right one is never called wrong, and a success has its level and its row. */
-function noSuccessWithoutCredential({ asked, rows }: Evidence): Violation[] {
-  const broken = (evidence: string): Violation => ({
+function noSuccessWithoutCredential({ asked, rows }: Evidence): BrokenPromise[] {
+  const broken = (evidence: string): BrokenPromise => ({
     promise: 'no success without its credential',
     kind: 'broken',
     evidence,
@@ -164,7 +163,7 @@ function noSuccessWithoutCredential({ asked, rows }: Evidence): Violation[] {
 }
 
 /** Of guesses that are all wrong, no more are compared than the policy of their tenant allows in its window. */
-function noGuessBeyondBudget({ rows, budget }: Evidence): Violation[] {
+function noGuessBeyondBudget({ rows, budget }: Evidence): BrokenPromise[] {
   const own = rows.filter(({ tenant, granted }) => tenant === budget.tenant && granted);
   return [...groupBy(own, ({ guard_key }) => guard_key)].flatMap(([guard, granted]) =>
     granted.length <= budget.guesses
@@ -180,8 +179,8 @@ function noGuessBeyondBudget({ rows, budget }: Evidence): Violation[] {
 }
 
 /** Silence ends with the adapters' time-out; only who spoke to a process that died may see the connection break. */
-function answeredInTime({ asked, stopped }: Evidence): Violation[] {
-  const broken = (evidence: string): Violation => ({
+function answeredInTime({ asked, stopped }: Evidence): BrokenPromise[] {
+  const broken = (evidence: string): BrokenPromise => ({
     promise: 'every caller answered in bounded time',
     kind: 'broken',
     evidence,

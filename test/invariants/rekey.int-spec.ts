@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
-import { KeyedHash, Secret } from '@countersign/sealing';
+import { KeyedHash, Secret } from '@countersign/crypto';
 import { identifierKeys, recordKeys, rekey, requiredKeys } from '@countersign/stored-secrets';
 import { createTestDatabase } from '@countersign/testing';
 import { RATE_LIMIT_MIGRATIONS } from '../../apps/rate-limit/migrations/index.js';

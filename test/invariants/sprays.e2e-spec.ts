@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { AuditEvents, type AuditEvent } from '../audit-events.js';
-import { Client, newName, newPhone, type Agent, type Answer, type Json } from '../client.js';
+import { Client, newName, newPhone, type Agent, type HttpAnswer, type Json } from '../client.js';
 import { startSeparate, type SeparateProduct } from '../product.js';
 
 const SUBJECTS = 200;
@@ -36,7 +36,7 @@ describe('one PIN tried at two hundred subjects', () => {
     await product.remove();
   }, 60_000);
 
-  async function spray(pin: string, callerOf: () => string): Promise<Answer[]> {
+  async function spray(pin: string, callerOf: () => string): Promise<HttpAnswer[]> {
     return Promise.all(subjects.map((customerId) => client.swaig(agent, { pin, customerId, caller: callerOf() })));
   }
 
@@ -103,7 +103,7 @@ describe('one PIN tried at two hundred subjects', () => {
   }, 120_000);
 });
 
-function saying(words: string, answers: readonly Answer[]): number {
+function saying(words: string, answers: readonly HttpAnswer[]): number {
   return answers.filter(({ json }) => String(json['response']).includes(words)).length;
 }
 

@@ -24,7 +24,7 @@ export interface StandOptions {
 }
 
 /** What the product stands on, with a proxy before each. */
-export interface Servers {
+export interface InvariantServers {
   readonly kafka: KafkaCluster;
   readonly postgres: TestPostgres;
   /** In the order of the brokers. */
@@ -33,12 +33,12 @@ export interface Servers {
 }
 
 /** The product on servers of its own that may be broken, with a proxy before each of them. */
-export class Stand {
+export class InvariantStand {
   readonly balancer: Balancer;
   readonly groups: Groups;
 
   private constructor(
-    readonly servers: Servers,
+    readonly servers: InvariantServers,
     readonly product: SeparateProduct,
     readonly ledger: Ledger,
     readonly events: AuditEvents,
@@ -47,7 +47,7 @@ export class Stand {
     this.groups = new Groups(product);
   }
 
-  static async start({ brokers = 1, ...options }: StandOptions = {}): Promise<Stand> {
+  static async start({ brokers = 1, ...options }: StandOptions = {}): Promise<InvariantStand> {
     const closers: (() => Promise<unknown>)[] = [];
     try {
       const toKafka = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.listen()));
@@ -63,7 +63,7 @@ export class Stand {
       );
       for (const [at, proxy] of toKafka.entries()) proxy.to(Number(kafka.brokers[at]?.split(':')[1]));
       toPostgres.to(Number(new URL(postgres.url).port));
-      return await Stand.#on({ kafka, postgres, toKafka, toPostgres }, options);
+      return await InvariantStand.#on({ kafka, postgres, toKafka, toPostgres }, options);
     } catch (error) {
       for (const close of closers.reverse()) await close().catch(() => undefined);
       throw error;
@@ -71,11 +71,14 @@ export class Stand {
   }
 
   /** The product once more on the same servers, with topics and a database of its own. Close it with `closeProduct`. */
-  beside(options: Omit<StandOptions, 'brokers'>): Promise<Stand> {
-    return Stand.#on(this.servers, options);
+  beside(options: Omit<StandOptions, 'brokers'>): Promise<InvariantStand> {
+    return InvariantStand.#on(this.servers, options);
   }
 
-  static async #on(servers: Servers, { copies = 1, env = {} }: Omit<StandOptions, 'brokers'>): Promise<Stand> {
+  static async #on(
+    servers: InvariantServers,
+    { copies = 1, env = {} }: Omit<StandOptions, 'brokers'>,
+  ): Promise<InvariantStand> {
     const { toKafka, toPostgres, postgres } = servers;
     const product = await startSeparate({
       copies,
@@ -87,7 +90,7 @@ export class Stand {
     try {
       const ledger = await Ledger.open(product.databaseUrl);
       const events = await AuditEvents.follow(product);
-      return new Stand(servers, product, ledger, events);
+      return new InvariantStand(servers, product, ledger, events);
     } catch (error) {
       await product.remove();
       throw error;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type Demo } from '@countersign/hosting';
+import { type Demo } from '@countersign/installation';
 
 const TENANT = 'demo';
 const AGENT = 'demo-agent';

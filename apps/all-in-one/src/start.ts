@@ -4,24 +4,22 @@ import {
   demoCommand,
   demoCurlFile,
   ensureSecretFiles,
-  openBroker,
   openDataFolder,
   readDemo,
   writeDemo,
-  type Fatal,
-  type HostedService,
-} from '@countersign/hosting';
+} from '@countersign/installation';
+import { openBroker, type FatalHandler, type HostedService } from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
 import { createProcessLogger, OpsServer } from '@countersign/observability';
-import { startEmbeddedPostgres } from '@countersign/persistence';
-import { loadSettings, ServiceError, type Environment, type RunningService } from '@countersign/service';
+import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
+import { loadSettings, ServiceError, type Environment, type RunningService } from '@countersign/runtime';
 import { start as startAudit } from '../../audit/src/start.js';
 import { start as startDirectory } from '../../directory/src/start.js';
 import { start as startRateLimit } from '../../rate-limit/src/start.js';
 import { start as startRestAdapter } from '../../rest-adapter/src/start.js';
 import { start as startSwaigAdapter } from '../../swaig-adapter/src/start.js';
 import { start as startVerification } from '../../verification/src/start.js';
-import { AllInOneSettings } from './config.js';
+import { AllInOneSettings } from './all-in-one.settings.js';
 import { isDemoUsable, seedDemo } from './demo.js';
 
 /** The whole product in one process, and what to show to the person who started it. */
@@ -43,7 +41,7 @@ const SHOWN_FILE = 'secrets-shown';
  * are made and kept in DATA_DIR/secrets.
  * @throws ServiceError SETTINGS_INVALID and what the services throw
  */
-export async function start(env: Environment, fatal: Fatal): Promise<RunningProduct> {
+export async function start(env: Environment, fatal: FatalHandler): Promise<RunningProduct> {
   const settings = loadSettings(AllInOneSettings, env);
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -60,7 +58,7 @@ export async function start(env: Environment, fatal: Fatal): Promise<RunningProd
 async function startAll(
   settings: AllInOneSettings,
   env: Environment,
-  fatal: Fatal,
+  fatal: FatalHandler,
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<RunningProduct> {

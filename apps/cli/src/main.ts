@@ -1,25 +1,25 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { acceptKeyLoss } from './accept-key-loss.js';
-import { acceptLoss } from './accept-loss.js';
-import { createSecrets } from './create-secrets.js';
+import { acceptKeyLoss } from './keys/accept-key-loss.js';
+import { acceptLoss } from './groups/accept-loss.js';
+import { createSecrets } from './keys/create-secrets.js';
 import {
   type ListOptions,
   listDeadLetters,
   replayDeadLetters,
   type ReplayOptions,
   showDeadLetter,
-} from './dead-letters.js';
-import { keyStatus, rewrapAll, rotateKeys, showPublicKeys, useKey } from './keys.js';
-import { checkAttempts } from './check-attempts.js';
-import { rekeyAll } from './rekey.js';
-import { restoreAttempts } from './restore-attempts.js';
-import { type StoreOptions, withStore } from './with-store.js';
+} from './dead-letters/dead-letters.js';
+import { keyStatus, rewrapAll, rotateKeys, showPublicKeys, useKey } from './keys/keys.js';
+import { checkAttempts } from './attempts/check-attempts.js';
+import { rekeyAll } from './keys/rekey.js';
+import { restoreAttempts } from './attempts/restore-attempts.js';
+import { type StoreOptions, withStore } from './terminal/with-store.js';
 
-import { showDemo } from './show-demo.js';
-import { simulate, type SimulatedCall } from './simulate-call.js';
-import { withBroker } from './with-broker.js';
-import { orComplain, toTerminal } from './write.js';
+import { showDemo } from './demo/show-demo.js';
+import { simulate, type SimulatedCall } from './demo/simulate-call.js';
+import { withBroker } from './terminal/with-broker.js';
+import { orComplain, toTerminal } from './terminal/write.js';
 
 const program = new Command('countersign')
   .description('Caller identity verification for AI voice agents')

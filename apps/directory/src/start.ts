@@ -6,27 +6,31 @@ import {
   TenantChangeRequested,
   TOPICS,
 } from '@countersign/contracts';
-import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
-import { checked, loadSettings, type Environment } from '@countersign/service';
+import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
 import { Directory1764000000003 } from '../migrations/1764000000003-directory.js';
 import { DirectoryDeliveries1764000100003 } from '../migrations/1764000100003-deliveries.js';
 import { DirectoryTenantRows1764000700003 } from '../migrations/1764000700003-tenant-rows.js';
-import { DirectorySettings, readInstancePolicy } from './config.js';
-import { DirectoryModule } from './directory.module.js';
-import { DEFAULT_POLICY } from './domain/effective-policy.js';
-import { ManageDirectory } from './manage-directory.js';
-import { PostgresDirectoryStore } from './store/directory.store.js';
+import { DirectorySettings, readInstancePolicy } from './directory.settings.js';
+import { DirectoryModule } from './tenants/directory.module.js';
+import { DEFAULT_POLICY } from './policies/effective-policy.decision.js';
+import { ManageDirectory } from './tenants/manage-directory.use-case.js';
+import { PostgresDirectoryStore } from './tenants/directory.store.js';
 
 /** How often a start looks whether everything is published, in milliseconds. */
 const PUBLISHED_POLL_MS = 10;
 
 /** Starts the directory. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
-export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+export async function start(
+  env: Environment,
+  fatal: FatalHandler,
+  replace: StartReplacements = {},
+): Promise<HostedService> {
   const settings = loadSettings(DirectorySettings, env);
-  const instance = await checked('POLICY_FILE', () => readInstancePolicy(settings.POLICY_FILE));
+  const instance = await parseSetting('POLICY_FILE', () => readInstancePolicy(settings.POLICY_FILE));
   const topics = [TOPICS.directoryCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
   const host = await Host.open('directory', settings, topics, fatal, replace);
   const database = await host.database(

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { AdmitRequest } from './admit-request.js';
-import { ManageLimits } from './manage-limits.js';
-import { RateLimitHandler } from './rate-limit.handler.js';
+import { AdmitRequest } from './limits/admit-request.use-case.js';
+import { ManageLimits } from './overrides/manage-limits.use-case.js';
+import { RateLimitHandler } from './limits/limits.handler.js';
 
 @Module({})
 export class RateLimitModule {

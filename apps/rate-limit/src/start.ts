@@ -10,37 +10,41 @@ import {
   TOPICS,
   VerificationRequested,
 } from '@countersign/contracts';
-import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
-import { KeyedHash } from '@countersign/sealing';
-import { checked, loadSettings, ServiceError, SteadyClock, type Environment } from '@countersign/service';
+import { KeyedHash } from '@countersign/crypto';
+import { parseSetting, loadSettings, ServiceError, SteadyClock, type Environment } from '@countersign/runtime';
 import { recordKeys, requiredKeys } from '@countersign/stored-secrets';
 import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
-import { AdmitRequest } from './admit-request.js';
-import { RateLimitSettings } from './config.js';
-import { ForeignKeys } from './foreign-keys.js';
-import { ManageLimits } from './manage-limits.js';
-import { OverLimit } from './over-limit.js';
-import { Questions } from './questions.js';
+import { AdmitRequest } from './limits/admit-request.use-case.js';
+import { RateLimitSettings } from './rate-limit.settings.js';
+import { ForeignKeys } from './limits/foreign-keys.js';
+import { ManageLimits } from './overrides/manage-limits.use-case.js';
+import { LimiterRefusalCache } from './refusals/refusal-cache.js';
+import { LimitRequests } from './limits/limit-request.js';
 import { RateLimitModule } from './rate-limit.module.js';
-import { Report } from './report.js';
-import { DirectoryLimits } from './store/directory.policies.js';
-import { OutboxFactLog } from './store/fact.log.js';
-import { HashedLimitKeys } from './store/limit-keys.js';
-import { PostgresLimitStore } from './store/limit.store.js';
-import { PostgresSettingsStore } from './store/settings.store.js';
-import { Watch } from './watch.js';
+import { RefusalReport } from './refusals/refusal-report.js';
+import { DirectoryLimits } from './limits/limit-policies.store.js';
+import { OutboxFactLog } from './refusals/fact-log.store.js';
+import { HashedLimitKeys } from './limits/limit-keys.store.js';
+import { PostgresLimitStore } from './limits/limit.store.js';
+import { PostgresOverrideStore } from './overrides/overrides.store.js';
+import { AbuseDetector } from './abuse-signals/abuse-detector.js';
 
 const NAME = 'rate-limit';
 /** How soon a change that another copy has made holds here. */
 const REFRESH_MS = 1_000;
 
 /** Starts the rate limiter. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
-export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+export async function start(
+  env: Environment,
+  fatal: FatalHandler,
+  replace: StartReplacements = {},
+): Promise<HostedService> {
   const settings = loadSettings(RateLimitSettings, env);
-  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
   const { requests, limitCommands, admissions, directory, facts } = TOPICS;
   const topics = [requests, limitCommands, admissions, directory, facts, DEAD_LETTERS];
   const steady = new SteadyClock();
@@ -50,23 +54,23 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   const fault = await recordKeys(database, held);
   if (fault !== undefined) {
     await host.close().catch(() => undefined);
-    await checked(fault.setting, () => Promise.reject(new Error(fault.rule)));
+    await parseSetting(fault.setting, () => Promise.reject(new Error(fault.rule)));
   }
   const relay = host.relay(database);
   const wake = (): void => relay.wake();
   const policies = new DirectoryLimits(await host.directory());
   const keys = hash.each.map((one) => ({ keyId: one.keyId, keys: new HashedLimitKeys(one.hash) }));
   const store = new PostgresLimitStore(database);
-  const apart = new PostgresSettingsStore(database, wake);
+  const apart = new PostgresOverrideStore(database, wake);
   const foreign = new ForeignKeys(steady, () =>
     host.logger.error({ setting: 'IDENTIFIER_KEY' }, 'requests are refused: their adapter names them under other keys'),
   );
-  const questions = new Questions(policies, keys, steady, foreign);
-  const overLimit = new OverLimit();
-  const report = new Report(new OutboxFactLog(database, wake), steady);
+  const questions = new LimitRequests(policies, keys, steady, foreign);
+  const overLimit = new LimiterRefusalCache();
+  const report = new RefusalReport(new OutboxFactLog(database, wake), steady);
   const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
   const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
-  const watch = new Watch(report, new HashedLimitKeys(hash), steady, (tenant, seconds) => {
+  const watch = new AbuseDetector(report, new HashedLimitKeys(hash), steady, (tenant, seconds) => {
     manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
   });
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {
@@ -84,12 +88,12 @@ export async function start(env: Environment, fatal: Fatal, replace: Replacement
   every(REFRESH_MS, 'changed limits could not be read', () => manage.refresh());
   every(REFRESH_MS, 'the keys that must be held could not be read', refreshKeys);
   every(settings.FORGET_SECONDS * 1000, 'old counters could not be removed', async () => {
-    await store.forget();
-    await apart.forget();
+    await store.purge();
+    await apart.purge();
   });
   every(settings.REPORT_SECONDS * 1000, 'refusals could not be put on record', () => report.flush());
   host.onClose(() => report.flush());
-  const hide = METRICS.overLimit.read(() => [{ labels: { service: NAME }, value: overLimit.size }]);
+  const hide = METRICS.refusalCacheSize.read(() => [{ labels: { service: NAME }, value: overLimit.size }]);
   const hideKeys = METRICS.keysMismatched.read(() => [
     { labels: { service: NAME, setting: 'IDENTIFIER_KEY' }, value: foreign.isSeen ? 1 : 0 },
   ]);

@@ -1,26 +1,26 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
-import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
+import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
 import { VerificationClient } from '@countersign/verification-client';
-import { CallsController } from './calls.controller.js';
-import { LimitsController } from './limits.controller.js';
-import { Manage } from './manage.js';
-import { CommandBus, ReplyTimeout } from './ports.js';
-import { ReceiptsController } from './receipts.controller.js';
-import { RequestLimits } from './request-limits.js';
-import { RequestVerification } from './request-verification.js';
-import { ServiceController } from './service.controller.js';
-import { SubjectsController } from './subjects.controller.js';
-import { UnlockController } from './unlock.controller.js';
-import { TenantsController } from './tenants.controller.js';
-import { VerificationsController } from './verifications.controller.js';
+import { CallsController } from './verifications/calls.controller.js';
+import { LimitsController } from './management/limits.controller.js';
+import { Manage } from './management/manage.js';
+import { CommandBus, ReplyTimeout } from './rest-adapter.ports.js';
+import { ReceiptsController } from './receipts/receipts.controller.js';
+import { RestRequestLimits } from './http/request-limits.js';
+import { RequestVerification } from './verifications/request-verification.use-case.js';
+import { ServiceController } from './http/service.controller.js';
+import { SubjectsController } from './management/subjects.controller.js';
+import { UnlockController } from './management/unlock.controller.js';
+import { TenantsController } from './management/tenants.controller.js';
+import { VerificationsController } from './verifications/verifications.controller.js';
 
 /** What stands behind the ports. */
 export interface RestAdapterParts {
   readonly bus: CommandBus;
   readonly client: VerificationClient;
   readonly hash: KeyedHash;
-  readonly sealer: Sealer;
+  readonly sealer: PayloadSealer;
   readonly receiptKeys: ReceiptPublicKeys;
   readonly health: Health;
   readonly timeout: ReplyTimeout;
@@ -44,11 +44,11 @@ export class RestAdapterModule {
       providers: [
         Manage,
         RequestVerification,
-        RequestLimits,
+        RestRequestLimits,
         { provide: CommandBus, useValue: parts.bus },
         { provide: VerificationClient, useValue: parts.client },
         { provide: KeyedHash, useValue: parts.hash },
-        { provide: Sealer, useValue: parts.sealer },
+        { provide: PayloadSealer, useValue: parts.sealer },
         { provide: Health, useValue: parts.health },
         { provide: ReplyTimeout, useValue: parts.timeout },
         { provide: ReceiptPublicKeys, useValue: parts.receiptKeys },

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBroker } from '@countersign/messaging';
-import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
 import { eventually } from '@countersign/testing';
 import { start } from './start.js';
-import { AGENT_KEY, TestBed } from './test-bed.js';
+import { AGENT_KEY, RestTestBed } from '../test/test-bed.js';
 
 const { publicKeys, privateKeys } = await createSealingKeys('k1');
 const receiptKeys = createReceiptKeys('r1');
@@ -71,7 +71,7 @@ describe('start', () => {
 
 describe('close', () => {
   it('finishes what is in flight and does not wait for the keep-alive of its connection', async () => {
-    const bed = await TestBed.open({ REPLY_TIMEOUT_MS: '1000' });
+    const bed = await RestTestBed.open({ REPLY_TIMEOUT_MS: '1000' });
     // Nobody answers: the request is in flight until its time is over.
     bed.decide = () => undefined;
     const inFlight = bed.call('POST', '/v1/verifications', {

@@ -2,15 +2,21 @@ import { type AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
-import { Host, openRefusedCredentials, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import {
+  Host,
+  openRefusedCredentials,
+  type FatalHandler,
+  type HostedService,
+  type StartReplacements,
+} from '@countersign/hosting';
 import { NestLogger } from '@countersign/observability';
-import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
-import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
+import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
+import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
 import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
-import { Authenticator } from './authenticate.js';
-import { checkedAdminKey, RestSettings } from './config.js';
-import { createAdapter, guardEdge, type KnownRoute } from './http-edge.js';
-import { ProblemFilter } from './problems.js';
+import { Authenticator } from './http/authenticate.js';
+import { checkedAdminKey, RestSettings } from './rest-adapter.settings.js';
+import { createAdapter, guardEdge, type KnownRoute } from './http/http-server.js';
+import { ProblemFilter } from './http/problems.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
 
 const NAME = 'rest-adapter';
@@ -25,12 +31,18 @@ export interface RestAdapter extends HostedService {
  * @param fatal is called when only a restart helps
  * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE; an Error of the system when a port is taken
  */
-export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<RestAdapter> {
+export async function start(
+  env: Environment,
+  fatal: FatalHandler,
+  replace: StartReplacements = {},
+): Promise<RestAdapter> {
   const settings = loadSettings(RestSettings, env);
-  const adminKey = await checked('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY));
-  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
-  const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
-  const receiptKeys = await checked('RECEIPT_PUBLIC_KEYS', () =>
+  const adminKey = await parseSetting('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY));
+  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const sealer = await parseSetting('SEALING_PUBLIC_KEYS', () =>
+    PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS),
+  );
+  const receiptKeys = await parseSetting('RECEIPT_PUBLIC_KEYS', () =>
     ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
   );
 

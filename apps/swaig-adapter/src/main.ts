@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { runProcess } from '@countersign/service';
+import { runProcess } from '@countersign/runtime';
 import { start } from './start.js';
 
 await runProcess(process.env, start);

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { MemoryBroker } from '@countersign/messaging';
-import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/sealing';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/crypto';
 import { eventually } from '@countersign/testing';
 import { start } from './start.js';
-import { CANARY, TestBed } from './test-bed.js';
+import { CANARY, SwaigTestBed } from '../test/test-bed.js';
 
 const fail = (error: Error): void => {
   throw error;
@@ -79,7 +79,7 @@ describe('start', () => {
 
 describe('close', () => {
   it('finishes what is in flight, answers nothing more, and can be called twice', async () => {
-    const bed = await TestBed.open();
+    const bed = await SwaigTestBed.open();
     let decided: () => void = () => undefined;
     bed.decide = async () => {
       await new Promise<void>((resolve) => (decided = resolve));
@@ -101,7 +101,7 @@ describe('close', () => {
   });
 
   it('leaves a bus that others use open', async () => {
-    const bed = await TestBed.open();
+    const bed = await SwaigTestBed.open();
     await bed.service.close();
     expect(bed.broker.healthy()).toBe(true);
     await bed.broker.close();
@@ -110,7 +110,7 @@ describe('close', () => {
 
 describe('a bus that is gone', () => {
   it('is answered with words, and the service says that it is not ready', async () => {
-    const bed = await TestBed.open();
+    const bed = await SwaigTestBed.open();
     await bed.broker.close();
     const received = await bed.verify({ pin: '4217' });
     expect(received).toMatchObject({ status: 200, body: { response: expect.stringMatching(/right now/) as string } });

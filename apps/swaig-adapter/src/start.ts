@@ -2,18 +2,24 @@ import { type AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
-import { Host, openRefusedCredentials, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import {
+  Host,
+  openRefusedCredentials,
+  type FatalHandler,
+  type HostedService,
+  type StartReplacements,
+} from '@countersign/hosting';
 import { NestLogger } from '@countersign/observability';
-import { KeyedHash, ReceiptPublicKeys, Sealer } from '@countersign/sealing';
-import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
+import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
+import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
 import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
-import { AuthenticateAgent } from './authenticate-agent.js';
-import { BusCallStates, BusFacts } from './bus-ports.js';
-import { PublicUrl, SwaigSettings } from './config.js';
-import { CaptureTokens } from './capture-token.js';
-import { createHttpDoor } from './http-door.js';
-import { OpenCapture } from './open-capture.js';
-import { Refusals } from './refusals.js';
+import { AuthenticateAgent } from './http/authenticate-agent.js';
+import { BusCallStates, BusFacts } from './swaig-adapter.stores.js';
+import { PublicUrl, SwaigSettings } from './swaig-adapter.settings.js';
+import { CaptureTokens } from './keypad/capture-token.js';
+import { createHttpDoor } from './http/http-server.js';
+import { OpenCapture } from './keypad/open-capture.use-case.js';
+import { Refusals } from './http/refusals.js';
 import { SwaigAdapterModule } from './swaig-adapter.module.js';
 
 const NAME = 'swaig-adapter';
@@ -23,12 +29,18 @@ const NAME = 'swaig-adapter';
  * @param fatal is called when only a restart helps
  * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE; an Error of the system when a port is taken
  */
-export async function start(env: Environment, fatal: Fatal, replace: Replacements = {}): Promise<HostedService> {
+export async function start(
+  env: Environment,
+  fatal: FatalHandler,
+  replace: StartReplacements = {},
+): Promise<HostedService> {
   const settings = loadSettings(SwaigSettings, env);
-  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
-  const captureKey = await checked('CAPTURE_TOKEN_KEY', () => new KeyedHash(settings.CAPTURE_TOKEN_KEY));
-  const sealer = await checked('SEALING_PUBLIC_KEYS', () => Sealer.fromKeySet(settings.SEALING_PUBLIC_KEYS));
-  const receiptKeys = await checked('RECEIPT_PUBLIC_KEYS', () =>
+  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const captureKey = await parseSetting('CAPTURE_TOKEN_KEY', () => new KeyedHash(settings.CAPTURE_TOKEN_KEY));
+  const sealer = await parseSetting('SEALING_PUBLIC_KEYS', () =>
+    PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS),
+  );
+  const receiptKeys = await parseSetting('RECEIPT_PUBLIC_KEYS', () =>
     ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
   );
 

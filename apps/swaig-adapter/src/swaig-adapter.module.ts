@@ -1,21 +1,21 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Health } from '@countersign/observability';
-import { KeyedHash } from '@countersign/sealing';
-import { type Clock } from '@countersign/service';
+import { KeyedHash } from '@countersign/crypto';
+import { type Clock } from '@countersign/runtime';
 import { type VerificationClient } from '@countersign/verification-client';
-import { AnswerCall } from './answer-call.js';
-import { PublicUrl, SwaigSettings } from './config.js';
-import { HealthController } from './health.controller.js';
-import { CaptureController } from './capture.controller.js';
-import { CapturePin } from './capture-pin.js';
-import { type CaptureTokens } from './capture-token.js';
-import { CollectPin } from './collect-pin.js';
-import { type CallStates, type Facts } from './ports.js';
-import { RequestLimits } from './request-limits.js';
-import { RequestTransfer } from './request-transfer.js';
-import { SwaigController } from './swaig.controller.js';
-import { TellStatus } from './tell-status.js';
-import { VerifyCaller } from './verify-caller.js';
+import { AnswerCall } from './functions/answer-call.use-case.js';
+import { PublicUrl, SwaigSettings } from './swaig-adapter.settings.js';
+import { HealthController } from './http/health.controller.js';
+import { CaptureController } from './keypad/capture.controller.js';
+import { CapturePin } from './keypad/capture-pin.use-case.js';
+import { type CaptureTokens } from './keypad/capture-token.js';
+import { CollectPin } from './keypad/collect-pin.use-case.js';
+import { type CallStates, type Facts } from './swaig-adapter.ports.js';
+import { SwaigRequestLimits } from './http/request-limits.js';
+import { RequestTransfer } from './functions/request-transfer.use-case.js';
+import { SwaigController } from './functions/swaig.controller.js';
+import { ReportStatus } from './functions/report-status.use-case.js';
+import { VerifyCaller } from './functions/verify-caller.use-case.js';
 
 /** What `start` made before the controllers exist. */
 export interface SwaigParts {
@@ -35,10 +35,10 @@ export class SwaigAdapterModule {
   static with(parts: SwaigParts): DynamicModule {
     const { hash, calls, facts, tokens, clock, publicUrl } = parts;
     const verifyCaller = new VerifyCaller(hash, parts.client);
-    const limits = new RequestLimits(parts.client);
+    const limits = new SwaigRequestLimits(parts.client);
     const answerCall = new AnswerCall({
       ...{ verifyCaller, limits },
-      tellStatus: new TellStatus(calls),
+      tellStatus: new ReportStatus(calls),
       requestTransfer: new RequestTransfer(facts, hash, clock),
       collectPin: new CollectPin(tokens, clock, publicUrl.get),
     });
@@ -51,7 +51,7 @@ export class SwaigAdapterModule {
         { provide: KeyedHash, useValue: parts.hash },
         { provide: Health, useValue: parts.health },
         { provide: AnswerCall, useValue: answerCall },
-        { provide: RequestLimits, useValue: limits },
+        { provide: SwaigRequestLimits, useValue: limits },
         { provide: CapturePin, useValue: new CapturePin(verifyCaller, limits) },
       ],
     };

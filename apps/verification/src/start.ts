@@ -13,51 +13,59 @@ import {
   TOPICS,
   VerificationAdmitted,
 } from '@countersign/contracts';
-import { Host, type Fatal, type HostedService, type Replacements } from '@countersign/hosting';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
-import { KeyedHash, Keyring, ReceiptKeys, Unsealer } from '@countersign/sealing';
+import { KeyedHash, Keyring, ReceiptKeys, PayloadOpener } from '@countersign/crypto';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
-import { checked, loadSettings, SystemClock, type Environment } from '@countersign/service';
-import { keyFault, openNamesKey, recordKeys, type HeldKeys } from '@countersign/stored-secrets';
+import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
+import { keyFault, openNamesKey, recordKeys, type ConfiguredKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
-import { CompareKeys } from './compare-keys.js';
-import { hashConcurrency, poolAdvice, receiptIssuer, reservedHashes, VerificationSettings } from './config.js';
-import { SprayWatch } from './spray-watch.js';
-import { PostgresAttemptStore } from './store/attempt.store.js';
-import { replaceCredential } from './store/credential-rehash.js';
-import { DirectoryCallPolicies, DirectoryKnowledge, DirectoryPolicies } from './store/directory.policies.js';
-import { PostgresErasures } from './store/erasure.store.js';
-import { PostgresKeyRecords } from './store/key-records.store.js';
-import { Leftovers } from './store/leftovers.js';
-import { ArgonPinVault } from './store/pin-vault.js';
-import { PostgresReceiptStore } from './store/receipt.store.js';
-import { JweSeals } from './store/seals.js';
-import { PostgresSubjectStore } from './store/subject.store.js';
-import { TamperReports } from './store/tamper-reports.js';
-import { PostgresVerificationRecords } from './store/verification-records.store.js';
-import { type PinVault } from './ports.js';
+import { CompareKeys } from './integrity/compare-keys.use-case.js';
+import {
+  hashConcurrency,
+  poolAdvice,
+  receiptIssuer,
+  reservedHashes,
+  VerificationSettings,
+} from './verification.settings.js';
+import { SprayDetector } from './abuse/spray-detector.js';
+import { PostgresAttemptGate } from './attempts/attempt-gate.store.js';
+import { replaceCredential } from './credentials/credential-rehash.store.js';
+import { DirectoryCallPolicies, DirectoryKnowledge, DirectoryPolicies } from './attempts/directory-policies.store.js';
+import { PostgresSubjectErasure } from './subjects/erasure.store.js';
+import { PostgresKeyRecords } from './integrity/key-records.store.js';
+import { Retention } from './retention/retention.store.js';
+import { ArgonPinVault } from './credentials/pin-vault.store.js';
+import { PostgresReceiptStore } from './receipts/receipt.store.js';
+import { JweSealedPayloads } from './attempts/sealed-payload.store.js';
+import { PostgresSubjectStore } from './subjects/subject.store.js';
+import { TamperReports } from './integrity/tamper-reports.store.js';
+import { PostgresVerificationRecords } from './calls/verification-records.store.js';
+import { type PinVault } from './verification.ports.js';
 import { VerificationModule } from './verification.module.js';
 
 /** How often spent receipts whose time is over are removed. */
 const FORGET_MS = 60_000;
 
 /** Besides the usual: another way to hash, for measurements of everything but the hash. No setting reaches it. */
-export interface VerificationReplacements extends Replacements {
+export interface VerificationReplacements extends StartReplacements {
   readonly vault?: PinVault;
 }
 
 /** Starts the verification service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
 export async function start(
   env: Environment,
-  fatal: Fatal,
+  fatal: FatalHandler,
   replace: VerificationReplacements = {},
 ): Promise<HostedService> {
   const settings = loadSettings(VerificationSettings, env);
-  const keyring = await checked('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
-  const unsealer = await checked('SEALING_PRIVATE_KEYS', () => Unsealer.fromKeySet(settings.SEALING_PRIVATE_KEYS));
-  const hash = await checked('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
-  const receiptKeys = await checked('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
+  const keyring = await parseSetting('CREDENTIAL_KEYS', () => new Keyring(settings.CREDENTIAL_KEYS));
+  const unsealer = await parseSetting('SEALING_PRIVATE_KEYS', () =>
+    PayloadOpener.fromKeySet(settings.SEALING_PRIVATE_KEYS),
+  );
+  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const receiptKeys = await parseSetting('RECEIPT_KEYS', () => ReceiptKeys.fromKeySet(settings.RECEIPT_KEYS));
 
   const { admissions, subjectCommands, queries, limitCommands, directory: entries, facts } = TOPICS;
   const topics = [admissions, subjectCommands, queries, limitCommands, entries, facts, DEAD_LETTERS];
@@ -70,8 +78,8 @@ export async function start(
     { setting: 'RECEIPT_KEYS', keys: receiptKeys.checks, names: false },
   ]);
   const relay = host.relay(database);
-  const leftovers = new Leftovers(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
-  const pruning = setInterval(() => void leftovers.forget().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
+  const leftovers = new Retention(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
+  const pruning = setInterval(() => void leftovers.purge().catch(() => undefined), settings.PRUNE_SECONDS * 1000);
   host.onClose(() => Promise.resolve(clearInterval(pruning)));
   const directory = await host.directory();
   const wake = (): void => relay.wake();
@@ -103,9 +111,9 @@ export async function start(
   const app = await createBusApp(
     VerificationModule.with({
       subjects: new PostgresSubjectStore(database, keyring, names, hash, wake, report),
-      attempts: new PostgresAttemptStore(database, names, wake, (tenant) => argon.queuedOf(tenant) > 0, report),
+      attempts: new PostgresAttemptGate(database, names, wake, (tenant) => argon.queuedOf(tenant) > 0, report),
       vault: replace.vault ?? argon,
-      seals: new JweSeals(unsealer),
+      seals: new JweSealedPayloads(unsealer),
       hash,
       names,
       policies: new DirectoryPolicies(directory),
@@ -115,7 +123,7 @@ export async function start(
       receipts,
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },
-      erasures: new PostgresErasures(database, names, hash, wake),
+      erasures: new PostgresSubjectErasure(database, names, hash, wake),
       compareKeys: new CompareKeys(
         {
           SEALING_PUBLIC_KEYS: { keys: unsealer.checks, direction: 'sends' },
@@ -125,7 +133,7 @@ export async function start(
         ['CAPTURE_TOKEN_KEY'],
         new PostgresKeyRecords(database),
       ),
-      watch: new SprayWatch((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
+      watch: new SprayDetector((_tenant, agent) => directory.agent(agent)?.policy.signals, new SystemClock()),
     }),
     {
       broker: host.broker,
@@ -161,15 +169,15 @@ async function requireKeys(
   host: Host,
   database: Database,
   keyring: Keyring,
-  held: readonly HeldKeys[],
+  held: readonly ConfiguredKeys[],
 ): Promise<KeyedHash> {
   try {
     const fault = await keyFault(database.forAllTenants(), keyring);
-    if (fault !== undefined) await checked('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
+    if (fault !== undefined) await parseSetting('CREDENTIAL_KEYS', () => Promise.reject(new Error(fault)));
     const names = await openNamesKey(database, keyring);
     const ofTables = { setting: 'verification.names_key', keys: names.checks, names: true };
     const other = await recordKeys(database, [...held, ofTables]);
-    if (other !== undefined) await checked(other.setting, () => Promise.reject(new Error(other.rule)));
+    if (other !== undefined) await parseSetting(other.setting, () => Promise.reject(new Error(other.rule)));
     return names;
   } catch (error) {
     await host.close().catch(() => undefined);

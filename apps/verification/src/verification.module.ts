@@ -1,38 +1,38 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { type KeyedHash, type ReceiptKeys } from '@countersign/sealing';
-import { type CallPolicies, type ReceiptStore, type VerificationRecords } from './call.ports.js';
-import { ChangeOwnPin } from './change-own-pin.js';
-import { CompareKeys } from './compare-keys.js';
-import { DecideAttempt } from './decide-attempt.js';
-import { EnrolKnowledge } from './enrol-knowledge.js';
-import { EnrolPin } from './enrol-pin.js';
-import { type ReceiptTerms, IssueReceipt } from './issue-receipt.js';
-import { EraseSubject } from './erase-subject.js';
-import { IntrospectReceipt } from './introspect-receipt.js';
-import { ManageSubject } from './manage-subject.js';
-import { OpenCommand } from './open-command.js';
+import { type KeyedHash, type ReceiptKeys } from '@countersign/crypto';
+import { type CallPolicies, type ReceiptStore, type VerificationRecords } from './calls/calls.ports.js';
+import { ChangeOwnPin } from './credentials/change-own-pin.use-case.js';
+import { CompareKeys } from './integrity/compare-keys.use-case.js';
+import { DecideAttempt } from './attempts/decide-attempt.use-case.js';
+import { EnrolKnowledge } from './knowledge/enrol-knowledge.use-case.js';
+import { EnrolPin } from './credentials/enrol-pin.use-case.js';
+import { type ReceiptTerms, IssueReceipt } from './receipts/issue-receipt.use-case.js';
+import { EraseSubject } from './subjects/erase-subject.use-case.js';
+import { IntrospectReceipt } from './receipts/introspect-receipt.use-case.js';
+import { ManageSubject } from './subjects/manage-subject.use-case.js';
+import { CommandOpener } from './attempts/open-command.js';
 import {
   AttemptPolicies,
-  AttemptStore,
-  type Erasures,
+  AttemptGate,
+  type SubjectErasure,
   type KnowledgePolicies,
   PinVault,
-  Seals,
+  SealedPayloads,
   SubjectStore,
-} from './ports.js';
-import { QueriesHandler } from './queries.handler.js';
-import { TellCallState } from './tell-call-state.js';
-import { SprayWatch } from './spray-watch.js';
-import { Successes } from './successes.js';
-import { UnlockSubject } from './unlock-subject.js';
-import { VerificationHandler } from './verification.handler.js';
+} from './verification.ports.js';
+import { QueriesHandler } from './calls/queries.handler.js';
+import { ReadCallState } from './calls/read-call-state.use-case.js';
+import { SprayDetector } from './abuse/spray-detector.js';
+import { Successes } from './calls/successes.js';
+import { UnlockSubject } from './subjects/unlock-subject.use-case.js';
+import { VerificationHandler } from './attempts/attempts.handler.js';
 
 /** What stands behind each port. */
 export interface VerificationParts {
   readonly subjects: SubjectStore;
-  readonly attempts: AttemptStore;
+  readonly attempts: AttemptGate;
   readonly vault: PinVault;
-  readonly seals: Seals;
+  readonly seals: SealedPayloads;
   /** Of IDENTIFIER_KEY: names in events. */
   readonly hash: KeyedHash;
   /** Of the key of the tables: names in rows. */
@@ -44,8 +44,8 @@ export interface VerificationParts {
   readonly receipts: ReceiptStore;
   readonly receiptKeys: ReceiptKeys;
   readonly receiptTerms: ReceiptTerms;
-  readonly erasures: Erasures;
-  readonly watch: SprayWatch;
+  readonly erasures: SubjectErasure;
+  readonly watch: SprayDetector;
   readonly compareKeys: CompareKeys;
 }
 
@@ -62,18 +62,18 @@ export class VerificationModule {
       controllers: [VerificationHandler, QueriesHandler],
       providers: [
         { provide: SubjectStore, useValue: parts.subjects },
-        { provide: AttemptStore, useValue: parts.attempts },
+        { provide: AttemptGate, useValue: parts.attempts },
         { provide: PinVault, useValue: parts.vault },
-        { provide: Seals, useValue: parts.seals },
+        { provide: SealedPayloads, useValue: parts.seals },
         { provide: AttemptPolicies, useValue: parts.policies },
-        { provide: SprayWatch, useValue: parts.watch },
+        { provide: SprayDetector, useValue: parts.watch },
         {
           provide: DecideAttempt,
           useValue: new DecideAttempt(
             parts.subjects,
             parts.attempts,
             parts.vault,
-            new OpenCommand(seals, parts.names, parts.hash),
+            new CommandOpener(seals, parts.names, parts.hash),
             parts.policies,
             new Successes(records, callPolicies),
             parts.knowledge,
@@ -85,7 +85,7 @@ export class VerificationModule {
         { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
         { provide: IntrospectReceipt, useValue: introspect },
         { provide: CompareKeys, useValue: parts.compareKeys },
-        { provide: TellCallState, useValue: new TellCallState(records, callPolicies) },
+        { provide: ReadCallState, useValue: new ReadCallState(records, callPolicies) },
         { provide: EraseSubject, useValue: new EraseSubject(parts.erasures) },
         {
           provide: ManageSubject,
@@ -93,9 +93,9 @@ export class VerificationModule {
         },
         {
           provide: UnlockSubject,
-          useFactory: (subjects: SubjectStore, attempts: AttemptStore) =>
+          useFactory: (subjects: SubjectStore, attempts: AttemptGate) =>
             new UnlockSubject(subjects, attempts, parts.hash),
-          inject: [SubjectStore, AttemptStore],
+          inject: [SubjectStore, AttemptGate],
         },
       ],
     };

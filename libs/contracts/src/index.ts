@@ -1,6 +1,6 @@
 export * from './meaning.js';
 export * from './message.js';
-export * from './answers.js';
+export * from './signed-replies.js';
 export * from './binding.js';
 export * from './topics.js';
 export * from './names.js';

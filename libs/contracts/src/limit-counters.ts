@@ -71,7 +71,7 @@ export function limitTargetOf({ dimension, kind, value }: Pick<LimitCounter, 'di
 }
 
 /** The counters that a target of {@link limitTargetOf} names. Absent target: the tenant's own. */
-export function limitCountersNamed(
+export function limitCountersOfTarget(
   dimension: LimitDimension,
   tenant: string,
   target: string | undefined,

@@ -25,7 +25,7 @@ import {
   METHODS,
   NamesUnderKey,
   Quota,
-  StandingLimit,
+  RefusingLimit,
   type Channel,
   type Method,
 } from './verification.js';
@@ -142,7 +142,7 @@ export class LimitDecided extends Message {
   /** Set for `rate_limited`: whole seconds until the next request can pass. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
   /** Set for `rate_limited`, for the adapter's own memory. */
-  @IsOptional() @ValidateNested() @Type(() => StandingLimit) limitedBy?: StandingLimit;
+  @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
   /** Only for REST, and only of the asker's own quotas. With `rate_limited`: the one that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
 

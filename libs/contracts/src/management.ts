@@ -135,14 +135,14 @@ export class SubjectUnlockRequested extends SubjectCommand {
   @Matches(HEX_64) reasonKey!: string;
 }
 
-export const ANSWERS = ['created', 'updated', 'found', 'not_found', 'taken', 'invalid', 'unavailable'] as const;
+export const COMMAND_RESULTS = ['created', 'updated', 'found', 'not_found', 'taken', 'invalid', 'unavailable'] as const;
 
 /** The answer to any management command. */
 export class CommandAnswered extends Message {
   static readonly type = 'command.answered.v1';
   static readonly topic = REPLY;
   @Length(8, 128) commandId!: string;
-  @IsIn(ANSWERS) answer!: (typeof ANSWERS)[number];
+  @IsIn(COMMAND_RESULTS) answer!: (typeof COMMAND_RESULTS)[number];
   /** Only with `invalid`. */
   @IsOptional() violations?: Violation[];
   /** The state of what was changed or asked for, as the REST adapter shows it. */

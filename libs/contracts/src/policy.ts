@@ -162,7 +162,7 @@ export const RESERVED_QUESTION_NAMES = [
 ] as const;
 
 /** One question of knowledge-based verification. The answers are the subject's; the question is the policy's. */
-export class Question {
+export class KnowledgeQuestion {
   @Matches(/^[a-z][a-z0-9_]{0,62}$/, { message: '$property must be a lower-case name' })
   @IsNotIn(RESERVED_QUESTION_NAMES, {
     message: `$property must not be one of ${RESERVED_QUESTION_NAMES.join(', ')}, which are taken`,
@@ -195,10 +195,12 @@ export class KnowledgePolicy {
   )
   @IsArray()
   @ArrayMaxSize(10)
-  @ArrayUnique((question?: Question) => question?.name, { message: '$property must not name a question twice' })
+  @ArrayUnique((question?: KnowledgeQuestion) => question?.name, {
+    message: '$property must not name a question twice',
+  })
   @ValidateNested({ each: true })
-  @Type(() => Question)
-  questions!: Question[];
+  @Type(() => KnowledgeQuestion)
+  questions!: KnowledgeQuestion[];
   @Meaning(
     '`{owner, reason, expires}`: until `expires`, answers alone reach `verified`. `null` removes an inherited waiver',
   )

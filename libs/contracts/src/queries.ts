@@ -80,15 +80,20 @@ export class ReceiptIntrospected extends Message {
 }
 
 /** A key that a process holds, as its check value: the same for both halves of a pair, and nothing of the key itself. */
-export class HeldKey {
+export class KeyCheckValue {
   @IsString() @Length(1, 64) keyId!: string;
   @Matches(/^[0-9a-f]{64}$/) value!: string;
 }
 
 /** What an adapter holds for one setting, the key in use first. */
-export class HeldSetting {
+export class SettingKeys {
   @IsString() @Length(1, 64) setting!: string;
-  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(32) @ValidateNested({ each: true }) @Type(() => HeldKey) keys!: HeldKey[];
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(32)
+  @ValidateNested({ each: true })
+  @Type(() => KeyCheckValue)
+  keys!: KeyCheckValue[];
 }
 
 /** Asks the verification service whether an adapter's keys fit its own. */
@@ -98,7 +103,7 @@ export class KeyComparisonRequested extends Message {
   @Length(8, 128) commandId!: string;
   /** Name of the service that asks. */
   @IsString() @Length(1, 64) service!: string;
-  @IsArray() @ArrayMaxSize(16) @ValidateNested({ each: true }) @Type(() => HeldSetting) settings!: HeldSetting[];
+  @IsArray() @ArrayMaxSize(16) @ValidateNested({ each: true }) @Type(() => SettingKeys) settings!: SettingKeys[];
   get partitionKey(): string {
     return this.commandId;
   }

@@ -64,7 +64,7 @@ export class NamesUnderKey {
 }
 
 /** What an adapter says of a guess, besides what was guessed: telephone numbers appear only as keyed hashes. */
-export abstract class GuessDescribed extends Message {
+export abstract class AttemptRequest extends Message {
   /** Idempotency key end to end: the same id within the time of its repetition gets the stored answer and costs no attempt. */
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
@@ -112,7 +112,7 @@ export interface SealedIdentity {
 }
 
 /** A guess at the PIN or the answers of a subject, as the front doors publish it, sealed for the verification service. */
-export class VerificationRequested extends GuessDescribed {
+export class VerificationRequested extends AttemptRequest {
   static readonly type: string = 'verification.requested.v1';
   static readonly topic: string = TOPICS.requests.name;
 
@@ -130,7 +130,7 @@ export class Quota {
   @IsIn(['agent', 'tenant']) name!: 'agent' | 'tenant';
   @IsInt() @Min(1) limit!: number;
   @IsInt() @Min(1) periodSeconds!: number;
-  @IsInt() @Min(0) left!: number;
+  @IsInt() @Min(0) remaining!: number;
   /** Whole seconds until nothing of it is used, or, when it is spent, until one more passes. */
   @IsInt() @Min(0) resetSeconds!: number;
 }
@@ -145,17 +145,17 @@ export class VerificationAdmitted extends VerificationRequested {
 }
 
 /** A limit that has refused, and refuses on for a while. */
-export class StandingLimit {
+export class RefusingLimit {
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   /** Milliseconds from the decision to the first moment at which it lets one more pass. */
-  @IsInt() @Min(0) retryMs!: number;
+  @IsInt() @Min(0) retryAfterMs!: number;
   /** Of `subjectsPerCaller`: whom the caller has met and may go on asking about, as `KeyedHash.short` names them. */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) met?: readonly string[];
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) admittedSubjects?: readonly string[];
   /**
    * Of `caller` and `call`: the caller's newest commands that were let through, wherever they were asked, as
    * `KeyedHash.short` names them. Their repetitions are no new guesses, and get their answers.
    */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) passed?: readonly string[];
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) admittedCommands?: readonly string[];
 }
 
 /** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */
@@ -177,7 +177,7 @@ export class VerificationDecided extends Message {
   /** Set for `rate_limited`: whole seconds until the next request can pass. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
   /** Set for `rate_limited`, for the front door's own memory: nobody outside is told which limit it was. */
-  @IsOptional() @ValidateNested() @Type(() => StandingLimit) limitedBy?: StandingLimit;
+  @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
   /** Only after a success: when it was tried, on the database's clock, ISO 8601. */
   @IsOptional() @IsISO8601() verifiedAt?: string;
   /** Only after a success: until when the call counts as verified, ISO 8601. */

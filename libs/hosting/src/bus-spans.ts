@@ -4,7 +4,7 @@ import { type SpanAttributes } from '@countersign/observability';
 const REPLY_ADDRESS = /^replies\./;
 
 /** The name of a topic where names must be few: every reply address is a topic of its own. */
-export function shownTopic(topic: string): string {
+export function topicLabel(topic: string): string {
   return REPLY_ADDRESS.test(topic) ? 'replies' : topic;
 }
 

@@ -1,5 +1,5 @@
-import { needsSignature, type TopicSpec } from '@countersign/contracts';
-import { DirectoryCopy } from '@countersign/directory-copy';
+import { requiresSignature, type TopicSpec } from '@countersign/contracts';
+import { DirectoryCache } from '@countersign/directory-cache';
 import { BusClient, type Broker, type RecordOutcome } from '@countersign/messaging';
 import {
   createLogger,
@@ -11,12 +11,12 @@ import {
   type Tracer,
 } from '@countersign/observability';
 import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
-import { type ReceiptPublicKeys } from '@countersign/sealing';
-import { type RunningService } from '@countersign/service';
+import { type ReceiptPublicKeys } from '@countersign/crypto';
+import { type RunningService } from '@countersign/runtime';
 import { databaseTls } from './database-tls.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
-import { showOutbox } from './outbox-figures.js';
+import { exposeOutboxStats } from './outbox-stats.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
 
@@ -27,7 +27,7 @@ const RELAY_LINGER_MS = 150;
 const SILENCE_MS = 60_000;
 
 /** What a test or the all-in-one process puts in the place of what a service would open for itself. */
-export interface Replacements {
+export interface StartReplacements {
   /** A shared bus; the service does not close it. */
   readonly broker?: Broker;
   readonly logger?: Logger;
@@ -41,7 +41,7 @@ export interface HostedService extends RunningService {
 }
 
 /** Ends the process in an orderly way: something broke that only a restart mends. */
-export type Fatal = (error: Error) => void;
+export type FatalHandler = (error: Error) => void;
 
 /** What a service stands on: its logger, its bus, its database. Closes it all in the reverse order of opening. */
 export class Host {
@@ -56,8 +56,8 @@ export class Host {
     readonly broker: Broker,
     /** Undefined: spans are not recorded. */
     readonly tracer: Tracer | undefined,
-    private readonly fatal: Fatal,
-    private readonly replace: Replacements,
+    private readonly fatal: FatalHandler,
+    private readonly replace: StartReplacements,
   ) {}
 
   /** @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE */
@@ -65,8 +65,8 @@ export class Host {
     name: string,
     settings: BusSettings,
     topics: readonly TopicSpec[],
-    fatal: Fatal,
-    replace: Replacements,
+    fatal: FatalHandler,
+    replace: StartReplacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
     const opened = replace.broker ?? openBroker(name, settings, logger);
@@ -117,7 +117,7 @@ export class Host {
       onError: (error) => this.logger.warn({ err: error }, 'the outbox waits: publishing failed'),
     });
     relay.start();
-    const hide = showOutbox(this.name, () => relay.backlog());
+    const hide = exposeOutboxStats(this.name, () => relay.backlog());
     this.onClose(() => relay.close().finally(hide));
     return relay;
   }
@@ -143,7 +143,7 @@ export class Host {
       BusClient.open({
         broker: this.broker,
         owner: this.name,
-        proof: { isNeeded: needsSignature, isRight: (text, signature) => keys.isAnswer(text, signature) },
+        proof: { isRequired: requiresSignature, isValid: (text, signature) => keys.isAnswer(text, signature) },
         onFatal: this.fatal,
         observe: (event) => {
           switch (event.kind) {
@@ -174,8 +174,8 @@ export class Host {
     failCurrentSpan(code);
   };
 
-  async directory(): Promise<DirectoryCopy> {
-    const copy = await this.#orClose(DirectoryCopy.follow(this.broker, this.fatal));
+  async directory(): Promise<DirectoryCache> {
+    const copy = await this.#orClose(DirectoryCache.follow(this.broker, this.fatal));
     this.onClose(() => copy.close());
     this.health.add('directory', () => copy.ready());
     return copy;

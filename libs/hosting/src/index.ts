@@ -5,6 +5,3 @@ export * from './settings.js';
 export * from './is-secret.js';
 export * from './address-rules.js';
 export * from './refused-credentials.js';
-export * from './secret-files.js';
-export * from './demo-files.js';
-export * from './data-folder.js';

@@ -1,5 +1,5 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
-import { Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/crypto';
 
 /** A setting of type {@link Secret} of at least `min` characters. */
 export function IsSecret(min = 1, options?: ValidationOptions): PropertyDecorator {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadSettings, type Environment } from '@countersign/service';
+import { loadSettings, type Environment } from '@countersign/runtime';
 import { TestAuthority, type TestCertificate } from '@countersign/testing';
 import { databaseTls } from './database-tls.js';
 import { kafkaSecurity } from './kafka-security.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryBroker, type BusRecord, type ConsumedRecord, type Subscription } from '@countersign/messaging';
 import { currentTrace, newTrace, runInTrace, traceIdOf, type TraceContext } from '@countersign/observability';
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 import { eventually } from '@countersign/testing';
 import { register } from 'prom-client';
 import { ObservedBroker } from './observed-broker.js';

@@ -7,7 +7,7 @@ import {
   type BusRecord,
   type ConsumedRecord,
   type ConsumeOptions,
-  type Figures,
+  type ConsumerStats,
   type Follower,
   type ReplyAddress,
   type Subscription,
@@ -21,8 +21,8 @@ import {
   type Span,
   type Tracer,
 } from '@countersign/observability';
-import { ServiceError } from '@countersign/service';
-import { processAttributes, sendAttributes, shownTopic, type BusSystem } from './bus-spans.js';
+import { ServiceError } from '@countersign/runtime';
+import { processAttributes, sendAttributes, topicLabel, type BusSystem } from './bus-spans.js';
 
 const OUTCOMES = ['handled', 'expired', 'retried', 'dead_lettered'] as const;
 
@@ -56,7 +56,7 @@ export class ObservedBroker extends Broker {
     try {
       // In no trace: what the sender opens for all, such as a connection, must not log as a part of this one for ever.
       await runInTrace(undefined, () => this.broker.send(traced));
-      for (const { topic } of records) METRICS.sent.inc({ service, topic: shownTopic(topic) });
+      for (const { topic } of records) METRICS.sent.inc({ service, topic: topicLabel(topic) });
     } catch (error) {
       const code = codeOf(error);
       METRICS.sendFailures.inc({ service, code });
@@ -78,18 +78,19 @@ export class ObservedBroker extends Broker {
     for (const topic of options.topics) {
       for (const outcome of OUTCOMES) METRICS.records.inc({ service, group, topic, outcome }, 0);
     }
-    const { care } = options;
+    const { poisonHandling: care } = options;
     const watched = care && {
       ...care,
-      poisoned: (record: ConsumedRecord) => this.#handle(group, record, care.poisoned),
+      poisoned: (record: ConsumedRecord) => this.#handle(group, record, care.onPoison),
     };
-    const subscription = await this.broker.consume({ ...options, ...(watched && { care: watched }) }, (record) =>
-      this.#handle(group, record, handle),
+    const subscription = await this.broker.consume(
+      { ...options, ...(watched && { poisonHandling: watched }) },
+      (record) => this.#handle(group, record, handle),
     );
-    const unread = this.#show(group, () => subscription.figures());
+    const unread = this.#show(group, () => subscription.stats());
     return {
       ready: subscription.ready,
-      figures: () => subscription.figures(),
+      stats: () => subscription.stats(),
       close: (drainMs) => {
         unread();
         return subscription.close(drainMs);
@@ -178,7 +179,7 @@ export class ObservedBroker extends Broker {
       // What belongs to no trace, such as what the directory publishes at its start, begins none.
       if (parent === undefined) return record;
       const span = tracer.start({
-        name: `send ${shownTopic(record.topic)}`,
+        name: `send ${topicLabel(record.topic)}`,
         kind: 'producer',
         parent,
         attributes: sendAttributes(this.#system, record),
@@ -189,7 +190,7 @@ export class ObservedBroker extends Broker {
   }
 
   /** @returns what ends the showing */
-  #show(group: string, figures: () => Figures): () => void {
+  #show(group: string, figures: () => ConsumerStats): () => void {
     const { service } = this;
     const one = (value: number) => [{ labels: { service, group }, value }];
     const ends = [

@@ -1,8 +1,8 @@
 import { createBroker, type Broker } from '@countersign/messaging';
 import { type Logger } from '@countersign/observability';
-import { ServiceError, SteadyClock } from '@countersign/service';
+import { ServiceError, SteadyClock } from '@countersign/runtime';
 import { kafkaSecurity } from './kafka-security.js';
-import { rareLines } from './rare-lines.js';
+import { throttledLines } from './throttled-lines.js';
 import { type BusSettings } from './settings.js';
 
 const DAY_MS = 86_400_000;
@@ -32,6 +32,6 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
     lingerMs: settings.SEND_LINGER_MS,
     sessionTimeoutMs: settings.GROUP_SESSION_TIMEOUT_MS,
     silenceMs: settings.CONSUMER_SILENCE_SECONDS * 1000,
-    log: rareLines((text) => logger.warn({}, text), new SteadyClock()),
+    log: throttledLines((text) => logger.warn({}, text), new SteadyClock()),
   });
 }

@@ -6,7 +6,13 @@ import { DEAD_LETTERS, message } from '@countersign/contracts';
 import { type Broker, createBroker, type ConsumedRecord, toRecord } from '@countersign/messaging';
 import { type Database, openDatabase, PostgresDeliveries } from '@countersign/persistence';
 import { createTestDatabase, eventually } from '@countersign/testing';
-import { BED_TOPIC, BedMigration1764000000000, type BedSettings, SCHEMA, WorkRequested } from './test-bed.js';
+import {
+  BED_TOPIC,
+  BedMigration1764000000000,
+  type BedSettings,
+  SCHEMA,
+  WorkRequested,
+} from '../test/poisoned-service.js';
 
 jest.setTimeout(120_000);
 
@@ -27,7 +33,7 @@ class Bed {
   readonly ended: Promise<string | null>;
 
   constructor() {
-    const program = join(process.cwd(), 'dist', 'libs', 'hosting', 'src', 'test-bed.js');
+    const program = join(process.cwd(), 'build', 'libs', 'hosting', 'test', 'poisoned-service.js');
     const stdio = ['ignore', 'pipe', 'inherit'] as const;
     this.#child = spawn(process.execPath, [program, JSON.stringify(settings)], { stdio: [...stdio] });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.output += text));

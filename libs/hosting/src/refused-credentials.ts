@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { FactRecorded, INSTALLATION, message, type AgentPublished } from '@countersign/contracts';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { SystemClock, type Clock } from '@countersign/service';
+import { SystemClock, type Clock } from '@countersign/runtime';
 import { type Host } from './host.js';
 
 /** How often counted refusals are published, in milliseconds. */

@@ -1,4 +1,4 @@
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 
 /** For rules over several settings at once. @param faults each begins with the name of a setting, and holds no value */
 export function settingsInvalid(faults: readonly string[]): ServiceError {

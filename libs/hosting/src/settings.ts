@@ -14,7 +14,7 @@ import {
 import { Meaning } from '@countersign/contracts';
 import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
 import { SAMPLERS, type SamplerName } from '@countersign/observability';
-import { Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/crypto';
 import { IsBrokerList } from './address-rules.js';
 import { IsSecret } from './is-secret.js';
 

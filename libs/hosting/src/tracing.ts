@@ -1,5 +1,5 @@
 import { METRICS, openTracer, type Tracer } from '@countersign/observability';
-import { checked } from '@countersign/service';
+import { parseSetting } from '@countersign/runtime';
 import { type BusSettings } from './settings.js';
 
 /** Where OpenTelemetry looks for a collector when it is told to trace and not where to. */
@@ -16,7 +16,7 @@ export async function tracerOf(service: string, settings: BusSettings): Promise<
   return openTracer({
     serviceName: settings.OTEL_SERVICE_NAME ?? `countersign-${service}`,
     endpoint: endpoint ?? DEFAULT_ENDPOINT,
-    headers: await checked('OTEL_EXPORTER_OTLP_HEADERS', () =>
+    headers: await parseSetting('OTEL_EXPORTER_OTLP_HEADERS', () =>
       readHeaders(settings.OTEL_EXPORTER_OTLP_HEADERS?.reveal() ?? ''),
     ),
     sampler: settings.OTEL_TRACES_SAMPLER,

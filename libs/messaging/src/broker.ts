@@ -1,5 +1,5 @@
 import { type TopicSpec } from '@countersign/contracts';
-import { type Deliveries } from './deliveries.js';
+import { type Deliveries } from './consumption/deliveries.js';
 
 /** What is written to a topic. */
 export interface BusRecord {
@@ -20,10 +20,10 @@ export interface ConsumedRecord extends BusRecord {
 }
 
 /** How records that end the process are found and dealt with. */
-export interface Care {
+export interface PoisonHandling {
   readonly deliveries: Deliveries;
   /** Takes the place of `handle` for a record that has ended the process three times. */
-  readonly poisoned: (record: ConsumedRecord) => Promise<void>;
+  readonly onPoison: (record: ConsumedRecord) => Promise<void>;
   /** Told each time that partitions have to wait, for the log. */
   readonly onWaiting: (error: unknown) => void;
 }
@@ -34,7 +34,7 @@ export interface ConsumeOptions {
   /** Topics must exist (`ensureTopics`) before anyone consumes them. */
   readonly topics: readonly string[];
   /**
-   * How many records are handled at once over all keys. Tenants share the places as `SharedPlaces` of `@countersign/service`
+   * How many records are handled at once over all keys. Tenants share the places as `SharedSlots` of `@countersign/fairness`
    * says and take turns; when too many records wait, their partitions pause. Default 64.
    */
   readonly maxInFlight?: number;
@@ -44,7 +44,7 @@ export interface ConsumeOptions {
    */
   readonly isSlow?: (record: ConsumedRecord) => boolean;
   /** Finds records that end the process; without it nobody does. A bus inside the process ends with it and needs none. */
-  readonly care?: Care;
+  readonly poisonHandling?: PoisonHandling;
   /** A consumer that broke for good: the process must end, because it lives and consumes nothing. */
   readonly onFatal: (error: Error) => void;
 }
@@ -58,7 +58,7 @@ export interface PartitionLag {
 }
 
 /** What a consumer has on its hands at this moment. */
-export interface Figures {
+export interface ConsumerStats {
   /** Records that are being handled. */
   readonly inFlight: number;
   /** Records that were fetched and wait: for a place, or for an earlier record of their key. */
@@ -77,7 +77,7 @@ export interface Subscription {
    * Cheap, for every scrape. What a partition holds is as fresh as the last fetch from it, and at most about five
    * seconds older than the last call: a paused partition, which is not fetched from, does not look idle.
    */
-  figures(): Figures;
+  stats(): ConsumerStats;
   /** Stops fetching, finishes what is in flight (at most `drainMs`, default 10 s), commits, leaves the group. */
   close(drainMs?: number): Promise<void>;
 }

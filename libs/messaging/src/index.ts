@@ -1,26 +1,31 @@
 export {
   type AcceptedLoss,
   Broker,
-  type Care,
+  type PoisonHandling,
   type BusRecord,
   type ConsumedRecord,
   type ConsumeOptions,
-  type Figures,
+  type ConsumerStats,
   type Follower,
   type PartitionLag,
   type ReplyAddress,
   type Subscription,
 } from './broker.js';
-export { type BusContext, HEADERS, isExpired, type Outgoing, passOn, replyTo, toRecord } from './envelope.js';
-export { type AnswerProof, type SignAnswer, signed } from './answer-proof.js';
-export { decode } from './decode.js';
-export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './deliveries.js';
-export { backoffMs } from './backoff.js';
-export { DeadLetterBox, type LetterFilter, type ReplayVerdict } from './dead-letter-box.js';
-export { BusServer, type BusServerOptions, type HandlerResult, type RecordOutcome } from './bus-server.js';
-export { PassErrorsFilter } from './pass-errors.filter.js';
-export { type BusAppOptions, createBusApp, type RootModule } from './create-bus-app.js';
-export { BusClient, type BusClientOptions, type QuestionEvent } from './bus-client.js';
+export { type BusContext, HEADERS, isExpired, type Outgoing, forward, replyTo, toRecord } from './envelope/envelope.js';
+export { type ReplyVerification, type SignReply, withSignature } from './request-reply/signed-replies.js';
+export { decode } from './envelope/decode.js';
+export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './consumption/deliveries.js';
+export { backoffMs } from './consumption/backoff.js';
+export { DeadLetters, type DeadLetterFilter, type Replayability } from './dead-letters/dead-letters.js';
+export {
+  BusServer,
+  type BusServerOptions,
+  type HandlerResult,
+  type RecordOutcome,
+} from './request-reply/bus-server.js';
+export { PassErrorsFilter } from './request-reply/pass-errors.filter.js';
+export { type BusAppOptions, createBusApp, type RootModule } from './request-reply/create-bus-app.js';
+export { BusClient, type BusClientOptions, type RequestEvent } from './request-reply/bus-client.js';
 export { type BrokerSettings, createBroker } from './create-broker.js';
 export { type KafkaSecurity, SASL_MECHANISMS, type SaslMechanism } from './kafka/kafka-login.js';
 export { MemoryBroker } from './memory/memory-broker.js';

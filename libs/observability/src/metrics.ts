@@ -130,7 +130,7 @@ export const METRICS = {
     ['service', 'setting'],
     Math.max,
   ),
-  overLimit: new ReadGauge(
+  refusalCacheSize: new ReadGauge(
     'countersign_limit_keys_remembered',
     'Keys in the refusal cache of the limiter or of an adapter',
     ['service'],

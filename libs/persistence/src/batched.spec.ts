@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 import fc from 'fast-check';
 import { Batched } from './batched.js';
 

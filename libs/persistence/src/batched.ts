@@ -1,5 +1,6 @@
 import { type Requester } from '@countersign/contracts';
-import { inFairOrder, ServiceError } from '@countersign/service';
+import { inFairOrder } from '@countersign/fairness';
+import { ServiceError } from '@countersign/runtime';
 
 export interface BatchedOptions<In, Out> {
   /**

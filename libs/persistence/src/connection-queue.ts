@@ -1,4 +1,4 @@
-import { FairQueue } from '@countersign/service';
+import { FairQueue } from '@countersign/fairness';
 
 interface Waiting {
   readonly begin: () => void;

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/crypto';
 import { startPostgres, TestAuthority, type TestPostgres } from '@countersign/testing';
 import { type DatabaseTls } from './connection.js';
 import { openDatabase } from './database.js';

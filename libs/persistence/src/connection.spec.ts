@@ -1,4 +1,4 @@
-import { Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/crypto';
 import { connectionOf } from './connection.js';
 
 const BASE = 'postgres://user:canary-73918264@db.example:5432/name';

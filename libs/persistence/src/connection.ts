@@ -1,5 +1,5 @@
-import { type Secret } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
+import { type Secret } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
 
 /** Certificates for a URL that asks for TLS, all PEM. */
 export interface DatabaseTls {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 import {
   ConstraintViolation,
   isConnectionLoss,

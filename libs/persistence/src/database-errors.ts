@@ -1,4 +1,4 @@
-import { ServiceError, tlsFaultOf, type TlsFault } from '@countersign/service';
+import { ServiceError, tlsFaultOf, type TlsFault } from '@countersign/runtime';
 
 /**
  * A row that a rule of the table forbids. An answer of the database, not a fault: the caller decides what it means.
@@ -94,7 +94,7 @@ export function isDatabaseDown(fault: unknown): boolean {
 }
 
 /** True when the server does not take a connection of this kind at all, or we do not take its certificate. */
-export function isRefusal(fault: Error): boolean {
+export function isServerRefusal(fault: Error): boolean {
   if (!isDatabaseDown(fault)) return false;
   const code = codeOf(fault.cause);
   return code === '28000' || code === 'NO_TLS' || tlsFaultOf(code) !== undefined;

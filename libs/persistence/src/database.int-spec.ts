@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { createTestDatabase, eventually } from '@countersign/testing';
-import { ServiceError } from '@countersign/service';
-import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { ServiceError } from '@countersign/runtime';
+import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { ConstraintViolation, Migration, openDatabase, UniqueViolation, type Database } from './index.js';
 
 const CANARY = '4711081590817263';

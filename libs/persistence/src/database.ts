@@ -1,13 +1,13 @@
 import { type Pool, type PoolClient } from 'pg';
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 import { DataSource } from 'typeorm';
 import { ConnectionQueue } from './connection-queue.js';
 import { connectionOf, type DatabaseTls } from './connection.js';
-import { isDatabaseDown, isRefusal, translateError } from './database-errors.js';
+import { isDatabaseDown, isServerRefusal, translateError } from './database-errors.js';
 import { migrate, type MigrationClass } from './migrate.js';
 import { checkSchemaName, withSearchPath } from './schema.js';
 import { Session, type Sql } from './session.js';
-import { SILENT } from './silent-logger.js';
+import { SILENT_LOGGER } from './silent-logger.js';
 import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant-rows.js';
 
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -62,7 +62,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   } catch (error) {
     const fault = translateError(error);
     // What the server refuses now it refuses in a minute too. Later on it is worth waiting for somebody to mend it.
-    throw isRefusal(fault) ? new ServiceError('DATABASE_UNAVAILABLE', fault.message, false, fault.cause) : fault;
+    throw isServerRefusal(fault) ? new ServiceError('DATABASE_UNAVAILABLE', fault.message, false, fault.cause) : fault;
   }
 }
 
@@ -83,7 +83,7 @@ async function open(options: DatabaseOptions): Promise<Database> {
     ssl,
     schema,
     logging: false,
-    logger: SILENT,
+    logger: SILENT_LOGGER,
     installExtensions: false,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,

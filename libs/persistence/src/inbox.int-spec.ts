@@ -23,7 +23,7 @@ describe('Inbox', () => {
   });
 
   const first = (consumer: string, id: string): Promise<boolean> =>
-    database.transaction((tx) => inbox.first(tx, consumer, id));
+    database.transaction((tx) => inbox.claim(tx, consumer, id));
 
   it('calls exactly one of fifty that arrive at once the first', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => first('audit', 'one')));
@@ -32,7 +32,7 @@ describe('Inbox', () => {
 
   it('gives the message to the next when the first one fails', async () => {
     const failing = database.transaction(async (tx) => {
-      expect(await inbox.first(tx, 'audit', 'two')).toBe(true);
+      expect(await inbox.claim(tx, 'audit', 'two')).toBe(true);
       throw new Error('the effect failed');
     });
     await expect(failing).rejects.toThrow('the effect failed');
@@ -48,7 +48,7 @@ describe('Inbox', () => {
     await first('audit', 'old');
     await database.query(`UPDATE inbox SET seen_at = seen_at - interval '2 days' WHERE message_id = 'old'`);
     await first('audit', 'new');
-    expect(await inbox.forget(86_400)).toBe(1);
+    expect(await inbox.purge(86_400)).toBe(1);
     expect([await first('audit', 'old'), await first('audit', 'new')]).toEqual([true, false]);
   });
 });

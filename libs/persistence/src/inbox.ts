@@ -28,7 +28,7 @@ export class Inbox {
    * once, all but one wait for its end: false if it commits, and one of them is first if it rolls back.
    * @throws ServiceError as {@link Sql.query}
    */
-  async first(tx: Sql, consumer: string, messageId: string): Promise<boolean> {
+  async claim(tx: Sql, consumer: string, messageId: string): Promise<boolean> {
     const schema = this.#database.schema;
     const rows = await tx.prepared(
       `${schema}.inbox.first`,
@@ -42,7 +42,7 @@ export class Inbox {
    * Forgets what was seen longer ago than this, in seconds, and returns how many. Must exceed the time for which the
    * bus keeps a record: what is forgotten would have its effect again. At most 10,000 at a time, for short locks.
    */
-  async forget(olderThanSeconds: number): Promise<number> {
+  async purge(olderThanSeconds: number): Promise<number> {
     const rows = await this.#database.query(
       `DELETE FROM ${this.#database.schema}.inbox WHERE ctid = ANY (ARRAY(
          SELECT ctid FROM ${this.#database.schema}.inbox

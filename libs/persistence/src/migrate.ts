@@ -1,9 +1,9 @@
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 import { DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { type Connection } from './connection.js';
 import { translateError } from './database-errors.js';
 import { prepareServiceRole } from './service-role.js';
-import { SILENT } from './silent-logger.js';
+import { SILENT_LOGGER } from './silent-logger.js';
 
 /** A class whose name ends in the 13 digits of its time in milliseconds, which order migrations. */
 export type MigrationClass = new () => MigrationInterface;
@@ -45,7 +45,7 @@ export async function migrate(options: MigrateOptions): Promise<string | undefin
     ssl: options.ssl,
     schema: options.schema,
     logging: false,
-    logger: SILENT,
+    logger: SILENT_LOGGER,
     installExtensions: false,
     connectTimeoutMS: 5_000,
     poolSize: 1,

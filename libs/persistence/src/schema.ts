@@ -1,4 +1,4 @@
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 
 /** Schema names are written into SQL: nothing that would need quoting. */
 const SCHEMA_NAME = /^[a-z][a-z0-9_]{0,40}$/;

@@ -1,7 +1,7 @@
 import { type Logger } from 'typeorm';
 
 /** TypeORM prints failed migrations to the console whatever `logging` says; our faults carry what may be told. */
-export const SILENT: Logger = {
+export const SILENT_LOGGER: Logger = {
   logQuery: () => undefined,
   logQueryError: () => undefined,
   logQuerySlow: () => undefined,

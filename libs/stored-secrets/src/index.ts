@@ -5,7 +5,7 @@ export {
   recordKeys,
   removeKeyRecords,
   requiredKeys,
-  type HeldKeys,
+  type ConfiguredKeys,
   type KeyFault,
 } from './key-checks.js';
 export { openNamesKey, readNamesKey } from './names-key.js';

@@ -1,8 +1,8 @@
 import { type Database, type Sql } from '@countersign/persistence';
-import { type KeyCheck } from '@countersign/sealing';
+import { type KeyCheck } from '@countersign/crypto';
 
 /** The keys that a process has for one setting. */
-export interface HeldKeys {
+export interface ConfiguredKeys {
   readonly setting: string;
   /** The one in use first. */
   readonly keys: readonly KeyCheck[];
@@ -35,7 +35,7 @@ interface RecordedKey {
  * @returns the first fault; undefined when every key is the recorded one, and all of them are recorded now
  * @throws ServiceError DATABASE_UNAVAILABLE
  */
-export async function recordKeys(database: Database, held: readonly HeldKeys[]): Promise<KeyFault | undefined> {
+export async function recordKeys(database: Database, held: readonly ConfiguredKeys[]): Promise<KeyFault | undefined> {
   return database.transaction(async (tx) => {
     await takeTurns(tx, database.schema);
     const recorded = await readKeys(tx, database.schema);
@@ -80,7 +80,10 @@ export async function recordForeignKey(
 }
 
 /** As {@link recordKeys}, but records nothing. @throws ServiceError DATABASE_UNAVAILABLE */
-export async function recordedKeyFault(database: Database, held: readonly HeldKeys[]): Promise<KeyFault | undefined> {
+export async function recordedKeyFault(
+  database: Database,
+  held: readonly ConfiguredKeys[],
+): Promise<KeyFault | undefined> {
   return faultOf(held, await readKeys(database, database.schema));
 }
 
@@ -94,7 +97,7 @@ export async function removeKeyRecords(tx: Sql, schema: string, setting: string)
   return removed.length;
 }
 
-function faultOf(held: readonly HeldKeys[], recorded: readonly RecordedKey[]): KeyFault | undefined {
+function faultOf(held: readonly ConfiguredKeys[], recorded: readonly RecordedKey[]): KeyFault | undefined {
   for (const one of held) {
     const rule = ruleBroken(one, recorded);
     if (rule !== undefined) return { setting: one.setting, rule };
@@ -102,7 +105,7 @@ function faultOf(held: readonly HeldKeys[], recorded: readonly RecordedKey[]): K
   return undefined;
 }
 
-function ruleBroken({ setting, keys, names }: HeldKeys, recorded: readonly RecordedKey[]): string | undefined {
+function ruleBroken({ setting, keys, names }: ConfiguredKeys, recorded: readonly RecordedKey[]): string | undefined {
   const known = recorded.filter((one) => one.setting === setting);
   const holds = ({ key_id: id, check_value: value }: RecordedKey): boolean =>
     keys.some(({ keyId, value: own }) => keyId === id && own === value);

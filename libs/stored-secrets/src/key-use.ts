@@ -1,5 +1,5 @@
 import { type Sql } from '@countersign/persistence';
-import { SealBrokenError, type Keyring } from '@countersign/sealing';
+import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
 /** Rows looked at before a key is said to be the wrong one: single rows can be broken for reasons of their own. */
@@ -79,7 +79,7 @@ function opens(keyring: Keyring, wrapped: { keyId: string; bytes: Buffer }, cont
     keyring.unwrap(wrapped, context);
     return true;
   } catch (error) {
-    if (error instanceof SealBrokenError) return false;
+    if (error instanceof DecryptionError) return false;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Database, type Sql } from '@countersign/persistence';
-import { KEY_BYTES, KeyedHash, Secret, type Keyring } from '@countersign/sealing';
+import { KEY_BYTES, KeyedHash, Secret, type Keyring } from '@countersign/crypto';
 import { NAMES_KEY_CONTEXT } from './wrapped-columns.js';
 
 /**

@@ -1,4 +1,4 @@
-import { type KeyedHash } from '@countersign/sealing';
+import { type KeyedHash } from '@countersign/crypto';
 
 /**
  * Proves that this service gave a number to a subject, in the version of the subject that is in force: a number that was

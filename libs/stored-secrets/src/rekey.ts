@@ -1,8 +1,8 @@
 import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
 import { Outbox, type Database, type Sql } from '@countersign/persistence';
-import { type KeyCheck } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
+import { type KeyCheck } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
 
 const SETTING = 'IDENTIFIER_KEY';
 /** Schemas whose services record the key. */

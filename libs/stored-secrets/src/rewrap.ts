@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { encodeMessage, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
 import { Outbox, type Database } from '@countersign/persistence';
-import { SealBrokenError, type Keyring } from '@countersign/sealing';
+import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
 export interface RewrapOptions {
@@ -101,7 +101,7 @@ function wrapAnew(keyring: Keyring, column: WrappedColumn, row: Row): Buffer | u
   try {
     return keyring.wrap(keyring.unwrap({ keyId: row.key_id, bytes: row.bytes }, context), context).bytes;
   } catch (error) {
-    if (error instanceof SealBrokenError) return undefined;
+    if (error instanceof DecryptionError) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { openDatabase, outboxTable, Migration, type Database } from '@countersign/persistence';
-import { Keyring, Secret } from '@countersign/sealing';
+import { Keyring, Secret } from '@countersign/crypto';
 import { createTestDatabase } from '@countersign/testing';
 import { countKeyUse, keyFault } from './key-use.js';
 import { countToRewrap, rewrap } from './rewrap.js';

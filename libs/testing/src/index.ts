@@ -1,6 +1,6 @@
 export * from './certificates.js';
 export * from './kafka.js';
-export { type KafkaSecurity } from './kafka-properties.js';
+export { type TestKafkaSecurity } from './kafka-properties.js';
 export * from './postgres.js';
 export * from './eventually.js';
 export * from './manual-clock.js';

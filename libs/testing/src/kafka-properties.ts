@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type TestAuthority, type TestCertificate } from './certificates.js';
 
 /** What a broker demands of its clients. Brokers among themselves stay on a port without any of it. */
-export interface KafkaSecurity {
+export interface TestKafkaSecurity {
   /** Signs the certificate of the brokers, which is for 127.0.0.1 and for no name. */
   readonly authority: TestAuthority;
   /** Names and passwords. Each may come by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, over TLS alone. */
@@ -31,7 +31,7 @@ export function serverProperties(
   node: KafkaNode,
   voters: string,
   size: number,
-  security?: { readonly demands: KafkaSecurity; readonly certificate: TestCertificate },
+  security?: { readonly demands: TestKafkaSecurity; readonly certificate: TestCertificate },
 ): string {
   const replicas = String(size);
   const minInSync = size > 1 ? '2' : '1';
@@ -69,7 +69,7 @@ export function serverProperties(
     .join('');
 }
 
-function secured(node: KafkaNode, demands: KafkaSecurity, certificate: TestCertificate): Record<string, string> {
+function secured(node: KafkaNode, demands: TestKafkaSecurity, certificate: TestCertificate): Record<string, string> {
   const users = Object.entries(demands.users).map(([name, password]) => ` user_${name}="${password}"`);
   const modules = 'org.apache.kafka.common.security';
   const settings = {
@@ -104,7 +104,7 @@ function secured(node: KafkaNode, demands: KafkaSecurity, certificate: TestCerti
 }
 
 /** Arguments of the storage tool that write the users into a new cluster. */
-export function scramUsers(demands: KafkaSecurity): string[] {
+export function scramUsers(demands: TestKafkaSecurity): string[] {
   return Object.entries(demands.users).flatMap(([name, password]) =>
     MECHANISMS.filter((mechanism) => mechanism !== 'PLAIN').flatMap((mechanism) => [
       '--add-scram',

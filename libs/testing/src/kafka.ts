@@ -6,9 +6,9 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { explain, kafkaJars, runToEnd } from './kafka-jars.js';
-import { scramUsers, serverProperties, type KafkaSecurity } from './kafka-properties.js';
+import { scramUsers, serverProperties, type TestKafkaSecurity } from './kafka-properties.js';
 
-export interface KafkaOptions {
+export interface TestKafkaOptions {
   /** One broker, or three with every topic of Kafka's own on all of them. Default 1. */
   readonly brokers?: 1 | 3;
   /** Keeps the data here (development). Default: a temporary folder that `close` removes. */
@@ -18,7 +18,7 @@ export interface KafkaOptions {
   /** The JVM compiles as it does in service: slower for the first half minute, faster ever after (measurements). */
   readonly optimised?: boolean;
   /** Default: everybody who can reach 127.0.0.1 may do everything. */
-  readonly security?: KafkaSecurity;
+  readonly security?: TestKafkaSecurity;
 }
 
 export interface KafkaCluster {
@@ -50,7 +50,7 @@ const WITH_PARENT = 'exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec
  * Starts a real Apache Kafka (KRaft) on free ports of 127.0.0.1 and returns when it answers.
  * @throws Error that says what to install when Java or Maven is missing, or with the end of the broker's log.
  */
-export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+export async function startKafka(options: TestKafkaOptions = {}): Promise<KafkaCluster> {
   const jars = await kafkaJars();
   const kept = options.dir !== undefined;
   const home = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'countersign-kafka-')) : resolve(options.dir);

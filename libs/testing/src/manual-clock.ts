@@ -1,4 +1,4 @@
-import { Clock } from '@countersign/service';
+import { Clock } from '@countersign/runtime';
 
 /** A clock that moves only when a test says so. */
 export class ManualClock extends Clock {

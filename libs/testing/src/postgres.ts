@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, chmod, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectionOf, startEmbeddedPostgres, type DatabaseTls, type ServerTls } from '@countersign/persistence';
+import { connectionOf, type DatabaseTls } from '@countersign/persistence';
+import { startEmbeddedPostgres, type ServerTls } from '@countersign/embedded-postgres';
 import { Client } from 'pg';
 import { type TestAuthority } from './certificates.js';
 

@@ -1,10 +1,10 @@
-import { VerificationDecided, type FieldsOf, type GuessDescribed } from '@countersign/contracts';
-import { createReceiptKeys, createReplyKey, ReceiptKeys, sealReply, Secret } from '@countersign/sealing';
+import { VerificationDecided, type FieldsOf, type AttemptRequest } from '@countersign/contracts';
+import { createReceiptKeys, createReplyKey, ReceiptKeys, sealReply, Secret } from '@countersign/crypto';
 import { believeSuccess } from './believe-success.js';
 
 const IAT = 1_795_341_600;
 const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
-const guess: FieldsOf<GuessDescribed> = {
+const guess: FieldsOf<AttemptRequest> = {
   ...{ commandId: 'command-1', repeatSeconds: 86_400, tenant: 'acme', agent: 'desk', channel: 'rest' as const },
   ...({ method: 'pin', subjectKind: 'id' } as const),
   ...{ subjectRef: 'alice', keyId: 'k', alsoNamed: [], subjectIsCaller: false, callerTail: '' },

@@ -1,6 +1,6 @@
-import { message, VerificationDecided, type FieldsOf, type GuessDescribed } from '@countersign/contracts';
-import { openReceipt, SealBrokenError } from '@countersign/sealing';
-import { ServiceError } from '@countersign/service';
+import { message, VerificationDecided, type FieldsOf, type AttemptRequest } from '@countersign/contracts';
+import { openReceipt, DecryptionError } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
 
 /**
  * A success with its receipt in clear; any other decision as it is. The bus client has checked who signed the answer. Here
@@ -10,7 +10,7 @@ import { ServiceError } from '@countersign/service';
  * @throws ServiceError SEAL_BROKEN, not retriable: the success is not believed
  */
 export function believeSuccess(
-  { tenant: aud, agent, callId: call_id, method }: FieldsOf<GuessDescribed>,
+  { tenant: aud, agent, callId: call_id, method }: FieldsOf<AttemptRequest>,
   decided: VerificationDecided,
   replyKey: string,
 ): VerificationDecided {
@@ -22,7 +22,7 @@ export function believeSuccess(
     const isOver = repeatedAt !== undefined && exp * 1000 <= Date.parse(repeatedAt);
     return message(VerificationDecided, isOver ? answer : { ...answer, receipt });
   } catch (error) {
-    if (!(error instanceof SealBrokenError)) throw error;
+    if (!(error instanceof DecryptionError)) throw error;
     throw new ServiceError(
       'SEAL_BROKEN',
       'A success came without the receipt of its request: it is not believed',

@@ -4,12 +4,12 @@ import {
   KeysCompared,
   message,
   RECEIPT_PUBLIC_KEYS,
-  type HeldSetting,
+  type SettingKeys,
 } from '@countersign/contracts';
-import { type Fatal, type Host } from '@countersign/hosting';
+import { type FatalHandler, type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { ServiceError } from '@countersign/service';
+import { ServiceError } from '@countersign/runtime';
 
 /** Wait for the first answer while the process starts, in milliseconds: services start in any order. */
 const START_TIMEOUT_MS = 1_000;
@@ -44,15 +44,15 @@ export class KeyComparison {
   private constructor(
     private readonly host: Host,
     private readonly bus: BusClient,
-    private readonly settings: readonly HeldSetting[],
-    private readonly fatal: Fatal,
+    private readonly settings: readonly SettingKeys[],
+    private readonly fatal: FatalHandler,
   ) {}
 
   /**
    * Without an answer in the first second the adapter starts, and its keys are compared as soon as there is one.
    * @throws ServiceError SETTINGS_INVALID that names each setting that does not fit, and the cure
    */
-  static async begin(host: Host, bus: BusClient, settings: readonly HeldSetting[], fatal: Fatal): Promise<void> {
+  static async begin(host: Host, bus: BusClient, settings: readonly SettingKeys[], fatal: FatalHandler): Promise<void> {
     const comparison = new KeyComparison(host, bus, settings, fatal);
     const compared = await comparison.#compare(START_TIMEOUT_MS);
     if (comparison.#mismatched.size > 0) throw comparison.#fault();
@@ -96,7 +96,7 @@ export class KeyComparison {
   async #compare(timeoutMs: number): Promise<boolean> {
     const { name: service } = this.host;
     try {
-      const { mismatches } = await this.bus.ask(
+      const { mismatches } = await this.bus.request(
         message(KeyComparisonRequested, {
           commandId: `keys-${randomUUID()}`,
           service,

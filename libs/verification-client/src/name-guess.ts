@@ -4,7 +4,7 @@ import {
   type SealedIdentity,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/sealing';
+import { type KeyedHash } from '@countersign/crypto';
 
 /** What a guess is about, before anything of it has a name under a key. */
 export interface Identified {

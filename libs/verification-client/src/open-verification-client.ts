@@ -2,9 +2,9 @@ import { LimitDecided, VerificationDecided } from '@countersign/contracts';
 import { type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { type KeyedHash, type Sealer } from '@countersign/sealing';
-import { SteadyClock } from '@countersign/service';
-import { StandingRefusals } from './standing-refusals.js';
+import { type KeyedHash, type PayloadSealer } from '@countersign/crypto';
+import { SteadyClock } from '@countersign/runtime';
+import { RefusalCache } from './refusal-cache.js';
 import { VerificationClient } from './verification-client.js';
 
 /** How often what was refused here is handed to the limiter, in milliseconds. */
@@ -18,17 +18,17 @@ export function openVerificationClient(
   host: Host,
   bus: BusClient,
   hash: KeyedHash,
-  sealer: Sealer,
+  sealer: PayloadSealer,
   timeoutMs: number,
 ): VerificationClient {
   const clock = new SteadyClock();
-  const refusals = new StandingRefusals(
+  const refusals = new RefusalCache(
     hash,
     clock,
     (counted) => bus.publish(counted.map((message) => ({ message }))),
     (dimension) => METRICS.limitDecisions.inc({ outcome: 'refused', dimension, source: 'adapter' }),
   );
-  const hide = METRICS.overLimit.read(() => [{ labels: { service: host.name }, value: refusals.size }]);
+  const hide = METRICS.refusalCacheSize.read(() => [{ labels: { service: host.name }, value: refusals.size }]);
   const handOver = (): Promise<void> =>
     refusals
       .flush()
@@ -40,8 +40,8 @@ export function openVerificationClient(
     await handOver();
   });
   return new VerificationClient(
-    (request) => bus.ask(request, VerificationDecided, timeoutMs),
-    (request) => bus.ask(request, LimitDecided, timeoutMs),
+    (request) => bus.request(request, VerificationDecided, timeoutMs),
+    (request) => bus.request(request, LimitDecided, timeoutMs),
     refusals,
     sealer,
     hash,

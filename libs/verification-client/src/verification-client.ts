@@ -9,14 +9,14 @@ import {
   type LimitDecided,
   type Policy,
 } from '@countersign/contracts';
-import { createReplyKey, type KeyedHash, type Sealer } from '@countersign/sealing';
-import { type Clock } from '@countersign/service';
+import { createReplyKey, type KeyedHash, type PayloadSealer } from '@countersign/crypto';
+import { type Clock } from '@countersign/runtime';
 import { believeSuccess } from './believe-success.js';
 import { nameGuess, sealedIdentity, type Identified, type Names } from './name-guess.js';
-import { type StandingRefusals } from './standing-refusals.js';
+import { type RefusalCache } from './refusal-cache.js';
 
 /** What the limiter says of a request that brings no guess. */
-export type LimitDecision = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>;
+export type LimiterReply = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>;
 
 /** How a front door asks the services for a decision, whatever it speaks to the outside. */
 export class VerificationClient {
@@ -27,8 +27,8 @@ export class VerificationClient {
   constructor(
     private readonly ask: (request: VerificationRequested) => Promise<VerificationDecided>,
     private readonly askLimits: (request: LimitRequested) => Promise<LimitDecided>,
-    private readonly refusals: StandingRefusals,
-    private readonly sealer: Sealer,
+    private readonly refusals: RefusalCache,
+    private readonly sealer: PayloadSealer,
     /** Of IDENTIFIER_KEY. */
     private readonly hash: KeyedHash,
     private readonly clock: Clock,
@@ -65,7 +65,7 @@ export class VerificationClient {
    * @param policy of the agent; undefined for the administrator
    * @throws ServiceError whatever `askLimits` throws: then it may not
    */
-  async admit(policy: Policy | undefined, request: FieldsOf<LimitRequested>): Promise<LimitDecision> {
+  async admit(policy: Policy | undefined, request: FieldsOf<LimitRequested>): Promise<LimiterReply> {
     const refused = this.refusals.find(policy, request);
     if (refused) return refused;
     const askedAt = this.clock.now();

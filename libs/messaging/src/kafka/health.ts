@@ -2,7 +2,7 @@
 const SILENCE_MS = 10_000;
 
 /** What the last contacts with the cluster say about it. */
-export class Health {
+export class BrokerHealth {
   #succeededAt = 0;
   #failed = false;
   #consumers = 0;

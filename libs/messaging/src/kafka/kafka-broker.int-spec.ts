@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { type Broker, type ConsumedRecord } from '../broker.js';
-import { brokerContract } from '../broker.contract.js';
-import { busContract } from '../bus.contract.js';
-import { COMMANDS, never, record, STATE, until, type World } from '../contract-world.js';
-import { deadLetterBoxContract } from '../dead-letter-box.contract.js';
-import { fairnessContract } from '../fairness.contract.js';
-import { figuresContract } from '../figures.contract.js';
-import { requestReplyContract } from '../request-reply.contract.js';
+import { brokerContract } from '../../test/broker.contract.js';
+import { busContract } from '../../test/bus.contract.js';
+import { COMMANDS, never, record, STATE, until, type ContractWorld } from '../../test/contract-world.js';
+import { deadLetterBoxContract } from '../../test/dead-letter-box.contract.js';
+import { fairnessContract } from '../../test/fairness.contract.js';
+import { figuresContract } from '../../test/consumer-stats.contract.js';
+import { requestReplyContract } from '../../test/request-reply.contract.js';
 import { KafkaBroker } from './kafka-broker.js';
 
 jest.setTimeout(90_000);
@@ -16,7 +16,7 @@ jest.setTimeout(90_000);
 const brokers = (process.env['TEST_KAFKA_BROKERS'] ?? '').split(',').filter((broker) => broker !== '');
 if (brokers.length === 0) throw new Error('set TEST_KAFKA_BROKERS (npm test does): this suite needs a real Kafka');
 
-interface KafkaWorld extends World {
+interface KafkaWorld extends ContractWorld {
   readonly prefix: string;
 }
 

@@ -10,19 +10,19 @@ import {
   type ReplyAddress,
   type Subscription,
 } from '../broker.js';
-import { brokerUnavailable } from '../bus-errors.js';
-import { acceptLoss } from './accept-loss.js';
-import { BatchSender } from './batch-sender.js';
+import { brokerUnavailable } from '../request-reply/bus-errors.js';
+import { acceptLoss } from './admin/accept-loss.js';
+import { BatchSender } from './producer/batch-sender.js';
 import { BrokerClock } from './broker-clock.js';
-import { GroupConsumer } from './group-consumer.js';
-import { Health } from './health.js';
+import { GroupConsumer } from './consumer/group-consumer.js';
+import { BrokerHealth } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
-import { readAt } from './read-at.js';
-import { createReplyTopic, isReplyTopic, removeAbandoned, replyTopicName } from './reply-topics.js';
-import { endsOf, ensureTopics, type TopicDefaults } from './topic-admin.js';
-import { TopicNames } from './topic-names.js';
-import { TopicReader } from './topic-reader.js';
-import { Turns } from '../turns.js';
+import { readRecordAt } from './consumer/read-at.js';
+import { createReplyTopic, isReplyTopic, removeAbandonedReplyTopics, replyTopicName } from './admin/reply-topics.js';
+import { endsOf, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
+import { TopicNames } from './admin/topic-names.js';
+import { TopicReader } from './consumer/topic-reader.js';
+import { Mutex } from '../consumption/mutex.js';
 
 const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;
@@ -36,14 +36,14 @@ const DEFAULT_COMMAND_RETENTION_MS = 600_000;
 export class KafkaBroker extends Broker {
   readonly #client: KafkaClient;
   readonly #names: TopicNames;
-  readonly #health = new Health();
+  readonly #health = new BrokerHealth();
   readonly #clock = new BrokerClock();
   readonly #topicDefaults: TopicDefaults;
   readonly #warned = new Set<string>();
   readonly #records: BatchSender;
   /** Apart from the others: an address that is gone must not hold up anything but replies. */
   readonly #replies: BatchSender;
-  readonly #turns = new Turns();
+  readonly #turns = new Mutex();
   readonly #open = new Set<{ close(drainMs?: number): Promise<void> }>();
 
   constructor(options: KafkaOptions) {
@@ -94,7 +94,7 @@ export class KafkaBroker extends Broker {
     await this.#learnTime();
     const context = { client: this.#client, names: this.#names, health: this.#health, turns: this.#turns };
     const member = await GroupConsumer.open(context, options, handle);
-    return this.#remember(member, { ready: member.ready, figures: () => member.figures() });
+    return this.#remember(member, { ready: member.ready, stats: () => member.stats() });
   }
 
   override async follow(
@@ -146,12 +146,12 @@ export class KafkaBroker extends Broker {
       throw brokerUnavailable('carry a record to the reply address and back', error);
     }
     // Housekeeping for others; whoever opens the next address tries again.
-    await removeAbandoned(this.#client, this.#names, Date.now()).catch(() => undefined);
+    await removeAbandonedReplyTopics(this.#client, this.#names, Date.now()).catch(() => undefined);
     return address;
   }
 
   override read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined> {
-    return readAt(this.#client, this.#names, { topic, partition, offset });
+    return readRecordAt(this.#client, this.#names, { topic, partition, offset });
   }
 
   override acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]> {

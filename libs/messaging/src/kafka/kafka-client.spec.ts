@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { Partitioners } from 'kafkajs';
-import { partitionOf } from '../partitioner.js';
-import { repairKafkajs } from './kafkajs-repairs.js';
-import { TopicNames } from './topic-names.js';
+import { partitionOf } from '../envelope/partitioner.js';
+import { patchKafkajs } from './kafkajs-patches.js';
+import { TopicNames } from './admin/topic-names.js';
 
 describe('partitionOf', () => {
   it('agrees with the partitioner of kafkajs, which is that of Java, for any key', () => {
@@ -21,7 +21,7 @@ describe('partitionOf', () => {
 
 describe('the idle timer of kafkajs', () => {
   it('is not set when nothing is pending, and is set when something is', () => {
-    repairKafkajs();
+    patchKafkajs();
     interface Queue {
       pending: unknown[];
       throttleCheckTimeoutId: NodeJS.Timeout | null;
@@ -50,7 +50,7 @@ describe('a consumer of kafkajs', () => {
   const lost = Object.assign(new Error('refused'), { name: 'KafkaJSConnectionError' });
 
   it('is told that the coordinator moved when the connection to it is lost', async () => {
-    repairKafkajs();
+    patchKafkajs();
     const { prototype } = load('kafkajs/src/consumer/consumerGroup.js') as {
       prototype: { heartbeat(options: unknown): Promise<void> };
     };
@@ -71,7 +71,7 @@ describe('a consumer of kafkajs', () => {
   });
 
   it('keeps trying when the tries of a connection are spent', async () => {
-    repairKafkajs();
+    patchKafkajs();
     const { prototype } = load('kafkajs/src/consumer/runner.js') as { prototype: Runner };
     const runner = {
       running: true,
@@ -98,7 +98,7 @@ describe('a consumer of kafkajs', () => {
     ],
     ['the password is wrong', Object.assign(new Error('no'), { name: 'KafkaJSSASLAuthenticationError' }), undefined],
   ])('begins anew after a crash only when that can help: %s', async (_, root, again) => {
-    repairKafkajs();
+    patchKafkajs();
     const { prototype } = load('kafkajs/src/consumer/runner.js') as { prototype: Runner };
     const crashes: unknown[] = [];
     const runner = { running: true, onCrash: (error: unknown) => Promise.resolve(crashes.push(error)) };

@@ -1,7 +1,7 @@
 import { Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
-import { partitionOf } from '../partitioner.js';
+import { partitionOf } from '../envelope/partitioner.js';
 import { saslMechanism, tlsOptions, type KafkaSecurity } from './kafka-login.js';
-import { repairKafkajs } from './kafkajs-repairs.js';
+import { patchKafkajs } from './kafkajs-patches.js';
 
 export interface KafkaOptions {
   /** `host:port` of some brokers of the cluster. */
@@ -37,7 +37,7 @@ export class KafkaClient {
   readonly silenceMs: number;
 
   constructor(options: KafkaOptions) {
-    repairKafkajs();
+    patchKafkajs();
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.silenceMs = options.silenceMs ?? 60_000;
     const log = options.log;

@@ -4,10 +4,20 @@ import { type KafkaCluster, startKafka } from '@countersign/testing';
 import { jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
-import { BusClient } from '../bus-client.js';
-import { Answered, Asked, asked, COMMANDS, moduleOf, record, textOf, until, NO_PROOF } from '../contract-world.js';
-import { createBusApp } from '../create-bus-app.js';
-import { type BusContext, type Outgoing, replyTo } from '../envelope.js';
+import { BusClient } from '../request-reply/bus-client.js';
+import {
+  Answered,
+  Asked,
+  asked,
+  COMMANDS,
+  moduleOf,
+  record,
+  textOf,
+  until,
+  UNSIGNED_REPLIES,
+} from '../../test/contract-world.js';
+import { createBusApp } from '../request-reply/create-bus-app.js';
+import { type BusContext, type Outgoing, replyTo } from '../envelope/envelope.js';
 import { KafkaBroker } from './kafka-broker.js';
 
 jest.setTimeout(180_000);
@@ -39,7 +49,7 @@ describe('KafkaBroker on three brokers, one of which is killed', () => {
     await serving.ensureTopics([COMMANDS, FACTS]);
     const app = await createBusApp(moduleOf(Echo), { broker: serving, group: 'echo', messages: [Asked], onFatal });
     await app.listen();
-    const client = await BusClient.open({ broker: asking, owner: 'failover', proof: NO_PROOF, onFatal });
+    const client = await BusClient.open({ broker: asking, owner: 'failover', proof: UNSIGNED_REPLIES, onFatal });
     const seen = new Set<string>();
     const reader = await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal }, (read) =>
       Promise.resolve(void seen.add(textOf(read))),
@@ -52,7 +62,7 @@ describe('KafkaBroker on three brokers, one of which is killed', () => {
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const askOn = async (): Promise<void> => {
       for (let n = 0; !over; n++) {
-        await client.ask(asked(`subject-${n % 50}`, n), Answered, 20_000).then(() => answered++);
+        await client.request(asked(`subject-${n % 50}`, n), Answered, 20_000).then(() => answered++);
         await turn();
       }
     };

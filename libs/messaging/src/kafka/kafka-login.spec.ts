@@ -1,7 +1,7 @@
-import { Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/crypto';
 import { type AuthenticationProviderArgs } from 'kafkajs';
 import { SASL_MECHANISMS, saslMechanism, tlsOptions } from './kafka-login.js';
-import { refusalOf } from './refusals.js';
+import { brokerRefusalOf } from './refusals.js';
 
 const quiet = { debug: () => undefined, error: () => undefined } as unknown as AuthenticationProviderArgs['logger'];
 
@@ -17,13 +17,13 @@ describe('a login', () => {
   it.each(SASL_MECHANISMS)('with %s that a broken connection cut short is no refusal', async (mechanism) => {
     const lost = Object.assign(new Error('Closed'), { name: 'KafkaJSConnectionClosedError', retriable: true });
     expect(await failure(mechanism, lost)).toBe(lost);
-    expect(refusalOf(lost)?.certain).toBe(false);
+    expect(brokerRefusalOf(lost)?.certain).toBe(false);
   });
 
   it.each(SASL_MECHANISMS)('with %s that the broker refuses is one, and tells no password', async (mechanism) => {
     const thrown = await failure(mechanism, Object.assign(new Error('no'), { name: 'KafkaJSProtocolError' }));
     expect(thrown).toMatchObject({ name: 'KafkaJSSASLAuthenticationError', retriable: false });
-    expect(refusalOf(thrown)).toMatchObject({
+    expect(brokerRefusalOf(thrown)).toMatchObject({
       certain: true,
       advice: expect.stringContaining('KAFKA_PASSWORD') as string,
     });
@@ -52,7 +52,7 @@ describe('what brokers refuse', () => {
     [{ type: 'TOPIC_AUTHORIZATION_FAILED' }, 'lacks a right'],
     [{ errors: [{}, Object.assign(new Error(''), { type: 'CLUSTER_AUTHORIZATION_FAILED' })] }, 'lacks a right'],
   ])('is found in %j below another error', (fields, advice) => {
-    expect(refusalOf(wrapped(fields))).toMatchObject({
+    expect(brokerRefusalOf(wrapped(fields))).toMatchObject({
       certain: true,
       advice: expect.stringContaining(advice) as string,
     });
@@ -61,8 +61,8 @@ describe('what brokers refuse', () => {
   it.each([{ code: 'ECONNREFUSED' }, { code: 'ENOTFOUND' }, { type: 'LEADER_NOT_AVAILABLE' }, {}])(
     'does not hold %j, which passes',
     (fields) => {
-      expect(refusalOf(wrapped(fields))).toBeUndefined();
-      expect(refusalOf(fields)).toBeUndefined();
+      expect(brokerRefusalOf(wrapped(fields))).toBeUndefined();
+      expect(brokerRefusalOf(fields)).toBeUndefined();
     },
   );
 });

@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module';
 import { type ConnectionOptions } from 'node:tls';
-import { type Secret } from '@countersign/sealing';
+import { type Secret } from '@countersign/crypto';
 import {
   type AuthenticationProviderArgs,
   type Authenticator,
   type Mechanism,
   type SaslAuthenticateArgs,
 } from 'kafkajs';
-import { isLost } from './kafkajs-repairs.js';
+import { isConnectionLost } from './kafkajs-patches.js';
 
 /** What brokers are shown, and what is demanded of them. */
 export interface KafkaSecurity {
@@ -63,7 +63,7 @@ export function saslMechanism({ mechanism, username, password }: NonNullable<Kaf
         try {
           return await args.saslAuthenticate(request);
         } catch (error) {
-          if (isLost(error)) lost = error;
+          if (isConnectionLost(error)) lost = error;
           throw error;
         }
       };

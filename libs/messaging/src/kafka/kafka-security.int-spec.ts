@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { DEAD_LETTERS, message } from '@countersign/contracts';
-import { Secret } from '@countersign/sealing';
+import { Secret } from '@countersign/crypto';
 import { type KafkaCluster, startKafka, TestAuthority } from '@countersign/testing';
 import { jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
-import { BusClient } from '../bus-client.js';
+import { BusClient } from '../request-reply/bus-client.js';
 import {
   Answered,
   Asked,
@@ -17,10 +17,10 @@ import {
   record,
   textOf,
   until,
-  NO_PROOF,
-} from '../contract-world.js';
-import { createBusApp } from '../create-bus-app.js';
-import { type BusContext, type Outgoing, replyTo } from '../envelope.js';
+  UNSIGNED_REPLIES,
+} from '../../test/contract-world.js';
+import { createBusApp } from '../request-reply/create-bus-app.js';
+import { type BusContext, type Outgoing, replyTo } from '../envelope/envelope.js';
 import { KafkaBroker } from './kafka-broker.js';
 import { SASL_MECHANISMS, type KafkaSecurity, type SaslMechanism } from './kafka-login.js';
 
@@ -95,8 +95,8 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
       ...{ broker: serving, group: 'echo', messages: [Asked], onFatal: never },
     });
     await app.listen();
-    const client = await BusClient.open({ broker: asking, owner: 'secured', proof: NO_PROOF, onFatal: never });
-    expect(await client.ask(asked('subject', 7), Answered, 20_000)).toMatchObject({ number: 7 });
+    const client = await BusClient.open({ broker: asking, owner: 'secured', proof: UNSIGNED_REPLIES, onFatal: never });
+    expect(await client.request(asked('subject', 7), Answered, 20_000)).toMatchObject({ number: 7 });
     const seen: string[] = [];
     await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal: never }, (read) =>
       Promise.resolve(void seen.push(textOf(read))),

@@ -1,7 +1,7 @@
-import { tlsFaultOf, type TlsFault } from '@countersign/service';
+import { tlsFaultOf, type TlsFault } from '@countersign/runtime';
 
 /** What the brokers, or we, do not accept about a connection. */
-export interface Refusal {
+export interface BrokerRefusal {
   /** What to check; names settings, and holds nothing of their values. */
   readonly advice: string;
   /** False: a broker that is starting or stopping can look the same. */
@@ -25,19 +25,19 @@ const TLS: Readonly<Record<TlsFault, string>> = {
 };
 
 /** Undefined: the error says nothing about certificates, logins and rights. */
-export function refusalOf(error: unknown): Refusal | undefined {
+export function brokerRefusalOf(error: unknown): BrokerRefusal | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
     const found = refusalIn(at);
     if (found !== undefined) return found;
     if ('errors' in at && Array.isArray(at.errors)) {
-      const inside = at.errors.map(refusalOf).find((one) => one !== undefined);
+      const inside = at.errors.map(brokerRefusalOf).find((one) => one !== undefined);
       if (inside !== undefined) return inside;
     }
   }
   return undefined;
 }
 
-function refusalIn(error: Error): Refusal | undefined {
+function refusalIn(error: Error): BrokerRefusal | undefined {
   const { code, type } = error as { code?: unknown; type?: unknown };
   const fault = tlsFaultOf(code);
   if (fault !== undefined) return { advice: TLS[fault], certain: true };

@@ -1,14 +1,14 @@
 import { type TopicSpec } from '@countersign/contracts';
-import { brokerContract } from '../broker.contract.js';
-import { busContract } from '../bus.contract.js';
-import { Gate, never, record, until, type World } from '../contract-world.js';
-import { deadLetterBoxContract } from '../dead-letter-box.contract.js';
-import { fairnessContract } from '../fairness.contract.js';
-import { figuresContract } from '../figures.contract.js';
-import { requestReplyContract } from '../request-reply.contract.js';
+import { brokerContract } from '../../test/broker.contract.js';
+import { busContract } from '../../test/bus.contract.js';
+import { Gate, never, record, until, type ContractWorld } from '../../test/contract-world.js';
+import { deadLetterBoxContract } from '../../test/dead-letter-box.contract.js';
+import { fairnessContract } from '../../test/fairness.contract.js';
+import { figuresContract } from '../../test/consumer-stats.contract.js';
+import { requestReplyContract } from '../../test/request-reply.contract.js';
 import { MemoryBroker } from './memory-broker.js';
 
-const open = (): Promise<World> => {
+const open = (): Promise<ContractWorld> => {
   // All processes of the contract are one here.
   const broker = new MemoryBroker();
   return Promise.resolve({ broker: () => broker, close: () => broker.close() });

@@ -10,10 +10,10 @@ import {
   type ReplyAddress,
   type Subscription,
 } from '../broker.js';
-import { brokerUnavailable, unknownTopic } from '../bus-errors.js';
+import { brokerUnavailable, unknownTopic } from '../request-reply/bus-errors.js';
 import { MemoryGroup, MemoryMember } from './memory-group.js';
 import { MemoryTopic } from './memory-topic.js';
-import { REPLY_TOPICS } from '../envelope.js';
+import { REPLY_TOPICS } from '../envelope/envelope.js';
 
 export interface MemoryBrokerOptions {
   /** Partitions of topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
@@ -78,7 +78,7 @@ export class MemoryBroker extends Broker {
     this.#members.add(member);
     return Promise.resolve({
       ready: member.ready,
-      figures: () => member.figures(),
+      stats: () => member.stats(),
       close: (drainMs) => member.close(drainMs).finally(() => this.#members.delete(member)),
     });
   }

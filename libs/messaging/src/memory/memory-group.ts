@@ -1,6 +1,6 @@
-import { type ConsumedRecord, type ConsumeOptions, type Figures, type Subscription } from '../broker.js';
-import { type Lane } from '../lane.js';
-import { RecordFlow } from '../record-flow.js';
+import { type ConsumedRecord, type ConsumeOptions, type ConsumerStats, type Subscription } from '../broker.js';
+import { type PartitionState } from '../consumption/partition-state.js';
+import { RecordFlow } from '../consumption/record-flow.js';
 import { type MemoryTopic } from './memory-topic.js';
 
 const DEFAULT_IN_FLIGHT = 64;
@@ -61,13 +61,13 @@ export class MemoryMember implements Subscription {
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
       isSlow: options.isSlow,
       handle,
-      progressed: (lane) => this.#progressed(lane),
+      onProgress: (lane) => this.#progressed(lane),
     });
     this.#endings = topics.map((topic) => topic.onAppend(() => this.#fetchSoon()));
     group.join(this);
   }
 
-  figures(): Figures {
+  stats(): ConsumerStats {
     const lag = this.topics.flatMap((topic) =>
       topic.logs.flatMap((log, partition) =>
         this.#positions.has(laneId(topic.spec.name, partition))
@@ -75,7 +75,7 @@ export class MemoryMember implements Subscription {
           : [],
       ),
     );
-    return this.#flow.figures(lag);
+    return this.#flow.stats(lag);
   }
 
   giveUp(share: ReadonlySet<string>): void {
@@ -106,11 +106,11 @@ export class MemoryMember implements Subscription {
     this.group.leave(this);
   }
 
-  #progressed(lane: Lane): void {
+  #progressed(lane: PartitionState): void {
     const log = this.topics.find((topic) => topic.spec.name === lane.topic)?.logs[lane.partition];
     log?.commit(this.group.name, lane.tracker.committable ?? 0);
-    if (lane.paused && lane.open * 2 <= this.#flow.maxOpen) {
-      lane.paused = false;
+    if (lane.isPaused && lane.openCount * 2 <= this.#flow.maxOpen) {
+      lane.isPaused = false;
       this.#fetchSoon();
     }
   }
@@ -132,17 +132,17 @@ export class MemoryMember implements Subscription {
         const id = laneId(topic.spec.name, partition);
         const position = this.#positions.get(id);
         if (position === undefined) return;
-        const lane = this.#flow.lane(topic.spec.name, partition);
+        const lane = this.#flow.partition(topic.spec.name, partition);
         // Nothing outlives the process here: nobody has to know what it has begun.
-        lane.promised = Infinity;
-        if (lane.paused) return;
+        lane.beginLimit = Infinity;
+        if (lane.isPaused) return;
         const records = log.read(position, this.#flow.maxOpen);
         for (const record of records) this.#flow.take(lane, record);
         const last = records.at(-1);
         if (last === undefined) return;
         this.#positions.set(id, Number(last.offset) + 1);
-        lane.paused = lane.open >= this.#flow.maxOpen;
-        if (!lane.paused) this.#fetchSoon();
+        lane.isPaused = lane.openCount >= this.#flow.maxOpen;
+        if (!lane.isPaused) this.#fetchSoon();
       });
     }
   }

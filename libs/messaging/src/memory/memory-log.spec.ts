@@ -1,4 +1,4 @@
-import { record } from '../contract-world.js';
+import { record } from '../../test/contract-world.js';
 import { MemoryLog } from './memory-log.js';
 
 const NOW = Date.now();

@@ -1,6 +1,6 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { type BusRecord, type ConsumedRecord } from '../broker.js';
-import { partitionOf } from '../partitioner.js';
+import { partitionOf } from '../envelope/partitioner.js';
 import { MemoryLog } from './memory-log.js';
 
 /** A topic in memory: its partitions, and who wants to know of new records. */

@@ -1,0 +1,37 @@
+import { DeadLettered, message } from '@countersign/contracts';
+import { RecordDeadLetter } from './record-dead-letter.use-case.js';
+import { RecordFact } from './record-fact.use-case.js';
+import { FakeAuditTrail } from '../../test/audit-trail.fake.js';
+
+const letter = message(DeadLettered, {
+  letterId: '01926f6e-0b0a-8c3e-9b52-8e0d3a2f6f10',
+  time: '2026-11-22T10:00:00.000Z',
+  group: 'verification',
+  recordTopic: 'verification.admissions',
+  partition: 3,
+  offset: '120',
+  recordType: 'verification.admitted.v1',
+  code: 'POISON',
+  errorClass: 'ServiceError',
+  sha256: 'a'.repeat(64),
+});
+
+test('a dead letter is on record as a failure, once however often it comes', async () => {
+  const trail = new FakeAuditTrail();
+  const record = new RecordDeadLetter(new RecordFact(trail));
+  const first = await record.record(letter);
+  const again = await record.record(message(DeadLettered, { ...letter, time: '2026-11-22T10:05:00.000Z' }));
+  expect(again.value.equals(first.value)).toBe(true);
+  expect(trail.entries.size).toBe(1);
+  expect(first).toMatchObject({
+    topic: 'countersign.audit.events',
+    headers: { ce_id: letter.letterId, ce_type: 'countersign.message.dead_lettered.v1' },
+  });
+  expect(JSON.parse(first.value.toString())).toMatchObject({
+    class_uid: 6003,
+    status: 'Failure',
+    status_code: 'POISON',
+    severity: 'Medium',
+    unmapped: { detail: { topic: 'verification.admissions', partition: 3, offset: '120', group: 'verification' } },
+  });
+});

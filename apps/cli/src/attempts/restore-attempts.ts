@@ -1,0 +1,79 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { Outbox, type Sql } from '@countersign/persistence';
+import { ServiceError } from '@countersign/runtime';
+import { type Store } from '../terminal/with-store.js';
+import { type Write } from '../terminal/write.js';
+
+const COLUMNS = `tries, subject_id, granted, charged_lock, charged_disable, unrecognized, remaining, touched_at, callers,
+  recognized_attempts, lock_level, locked_until, unrecognized_attempts, unrecognized_lock_level, unrecognized_locked_until,
+  failures, unrecognized_failures, disabled`;
+
+/** A counter as the last row of its ledger, and what has changed it since, say. $1 tenant, $2 reference */
+const RESTORE = `
+WITH said AS (
+  SELECT a.*, COALESCE(e.callers, '{}') AS known, CASE WHEN e.number = a.number THEN e.after ELSE a.after END AS state
+  FROM verification.attempts a LEFT JOIN verification.eased e USING (tenant, guard_key)
+  WHERE tenant = $1 AND guard_key = $2 ORDER BY a.number DESC LIMIT 1
+)
+INSERT INTO verification.guards (tenant, guard_key, ${COLUMNS})
+SELECT $1, $2, number, subject_id, granted, charged_lock, charged_disable, unrecognized, remaining, spent_at, known, (state).*
+FROM said WHERE state IS DISTINCT FROM NULL
+ON CONFLICT (tenant, guard_key) DO UPDATE
+  SET (${COLUMNS}) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')})
+RETURNING tries, subject_id, clock_timestamp() AS now`;
+
+interface Restored {
+  readonly tries: string;
+  readonly subject_id: string | null;
+  readonly now: Date;
+}
+
+/**
+ * Gives a counter the state that its ledger has, after somebody has altered or removed it. Leaves the event
+ * `credential.restored`: a hand that may write counters is on record like any other.
+ * @param reference as `attempts check` names it
+ * @throws ServiceError COUNTER_BROKEN when the ledger does not say what the counter was
+ */
+export async function restoreAttempts(
+  { database }: Store,
+  tenant: string,
+  reference: string,
+  write: Write,
+): Promise<void> {
+  const [restored] = await database.transaction(async (tx) => {
+    // Before the ledger is read: no try may be written in between.
+    await tx.query('SELECT FROM verification.guards WHERE tenant = $1 AND guard_key = $2 FOR UPDATE', [
+      tenant,
+      reference,
+    ]);
+    const rows = await tx.query<Restored>(RESTORE, [tenant, reference]);
+    if (rows[0]) await record(tx, database, { tenant, subjectKey: reference }, rows[0]);
+    return rows;
+  });
+  if (!restored)
+    throw new ServiceError(
+      'COUNTER_BROKEN',
+      'The ledger does not say what this counter was; see attempts check for tenant and reference',
+      false,
+    );
+  write(`the counter is as its ledger says, after ${restored.tries} tries`);
+}
+
+/** The relay of verification publishes it. */
+async function record(
+  tx: Sql,
+  database: Store['database'],
+  counter: Pick<FactRecorded, 'tenant' | 'subjectKey'>,
+  { tries, subject_id: subject, now }: Restored,
+): Promise<void> {
+  const fact = message(FactRecorded, {
+    factId: uuid(),
+    kind: 'credential.restored',
+    time: now.toISOString(),
+    ...counter,
+    ...(subject === null ? {} : { subject }),
+    detail: { what: 'counter', tries: Number(tries) },
+  });
+  await new Outbox(database).add(tx, [encodeMessage(fact.factId, fact)]);
+}

@@ -1,0 +1,15 @@
+import { type Broker } from '@countersign/messaging';
+import { table, type Write } from '../terminal/write.js';
+
+/** Lets a group go on that has refused to because records were lost (RECORDS_LOST). */
+export async function acceptLoss(
+  broker: Broker,
+  group: string,
+  options: { readonly dryRun?: true },
+  write: Write,
+): Promise<void> {
+  const partitions = await broker.acceptLoss(group, options.dryRun === true);
+  if (partitions.length === 0) return write(`group ${group} has lost nothing`);
+  const rows = partitions.map(({ topic, partition, from, to }) => [`${topic}/${partition}`, String(from), String(to)]);
+  write(table(['partition', 'from', options.dryRun ? 'would go on at' : 'goes on at'], rows));
+}

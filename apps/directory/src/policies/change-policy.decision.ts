@@ -1,0 +1,45 @@
+import { type ChangeMode } from '@countersign/contracts';
+import { type RawPolicy } from './effective-policy.decision.js';
+
+/**
+ * A policy as it was written, after a change. `set`: each field that is sent takes the place of the one that was there.
+ * `merge`: a merge patch (RFC 7396), in which null clears at every depth.
+ * @param sent undefined: nothing was sent, so nothing changes
+ */
+export function changePolicy(before: RawPolicy, sent: RawPolicy | null | undefined, mode: ChangeMode): RawPolicy {
+  if (sent === undefined) return before;
+  if (sent === null) return {};
+  switch (mode) {
+    case 'set':
+      return { ...before, ...sent };
+    case 'merge':
+      return mergePatch(before, sent) as RawPolicy;
+  }
+}
+
+/** RFC 7396, section 2. */
+function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const merged = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, mergePatch(merged.get(key), value));
+  }
+  return Object.fromEntries(merged);
+}
+
+/** Names of the fields that differ, sorted. The order of the keys of an object is no difference. */
+export function changedFields(before: RawPolicy, after: RawPolicy): string[] {
+  const fields = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...fields].filter((field) => canonical(before[field]) !== canonical(after[field])).sort();
+}
+
+function canonical(value: unknown): string | undefined {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

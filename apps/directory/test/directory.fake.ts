@@ -1,0 +1,56 @@
+import { type Message } from '@countersign/contracts';
+import { type Clock } from '@countersign/runtime';
+import {
+  DirectoryStore,
+  type AgentRecord,
+  type DirectoryChange,
+  type TenantRecord,
+  type TenantView,
+} from '../src/tenants/directory.ports.js';
+
+/** The twin of the PostgreSQL store for tests of use cases. */
+export class FakeDirectoryStore extends DirectoryStore {
+  readonly published: Message[] = [];
+  readonly facts: (DirectoryChange['fact'] & { tenant: string })[] = [];
+  readonly #tenants = new Map<string, TenantRecord>();
+  readonly #agents = new Map<string, AgentRecord>();
+  readonly #seen = new Set<string>();
+
+  constructor(private readonly clock: Clock) {
+    super();
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- async, so that what `decide` throws is a rejection
+  override async change(
+    commandId: string,
+    tenant: string,
+    decide: (view: TenantView) => DirectoryChange | undefined,
+  ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'> {
+    if (this.#seen.has(commandId)) return 'repeated';
+    const change = decide(this.#view(tenant));
+    if ((change?.agents ?? []).some(({ agent }) => (this.#agents.get(agent)?.tenant ?? tenant) !== tenant)) {
+      return 'taken';
+    }
+    this.#seen.add(commandId);
+    if (!change) return 'unchanged';
+    if (change.tenant) this.#tenants.set(tenant, change.tenant);
+    for (const agent of change.agents ?? []) this.#agents.set(agent.agent, agent);
+    this.published.push(...change.publish);
+    this.facts.push({ ...change.fact, tenant });
+    return 'changed';
+  }
+
+  override publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void> {
+    for (const tenant of [...this.#tenants.keys()].sort()) this.published.push(...entries(this.#view(tenant)));
+    return Promise.resolve();
+  }
+
+  #view(tenant: string): TenantView {
+    const agents = [...this.#agents.values()].filter((agent) => agent.tenant === tenant);
+    return {
+      tenant: this.#tenants.get(tenant),
+      agents: agents.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
+      now: new Date(this.clock.now()).toISOString(),
+    };
+  }
+}

@@ -1,0 +1,284 @@
+import { randomUUID } from 'node:crypto';
+import {
+  LimitResetRequested,
+  message,
+  RefusalsCounted,
+  VerificationAdmitted,
+  VerificationDecided,
+  type LimitTarget,
+} from '@countersign/contracts';
+import { ServiceError } from '@countersign/runtime';
+import { type LimitRequest } from './limit.decision.js';
+import { type LimitDecision } from './limits.ports.js';
+import { FakeLimitStore } from '../../test/limit-store.fake.js';
+import { requestOf, RateLimitTestBed } from '../../test/test-bed.js';
+
+let bed: RateLimitTestBed;
+beforeEach(() => {
+  bed = new RateLimitTestBed();
+});
+
+/** What a front door tells of guesses that it refused. */
+function refusedBefore(more: Partial<RefusalsCounted>): RefusalsCounted {
+  const { sealed: _sealed, repeatSeconds: _seconds, ...described } = requestOf();
+  const counted = { countId: randomUUID(), dimension: 'caller', count: 1 } as const;
+  return message(RefusalsCounted, { ...described, ...counted, ...more });
+}
+
+const counts = (): unknown[] =>
+  bed.log.facts.filter(({ kind }) => kind === 'limit.refused').map(({ detail }) => detail?.['count']);
+const callers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n).padStart(64, '0'));
+
+describe('the rate limiter', () => {
+  it('lets ten requests of a caller pass untouched and refuses the eleventh, whoever is asked about', async () => {
+    for (let n = 0; n < 10; n++) {
+      const asked = requestOf({ subjectRef: `subject-${n}` });
+      const passed = await bed.admit.admitAttempt(asked);
+      expect(passed).toBeInstanceOf(VerificationAdmitted);
+      expect(passed).toEqual(Object.assign(new VerificationAdmitted(), asked));
+    }
+    bed.clock.advance(20_000);
+    const attestation = 'No-TN-Validation';
+    const refused = await bed.admit.admitAttempt(requestOf({ attestation }));
+    expect(refused).toMatchObject({ outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 });
+    const about = { outcome: 'rate_limited', callerTail: '23', attestation };
+    expect(bed.log.facts).toMatchObject([{ kind: 'limit.refused', ...about }]);
+    expect(JSON.stringify(bed.log.facts)).not.toContain('sealed-for-somebody-else');
+  });
+
+  it('lets nothing pass without a policy', async () => {
+    for (const more of [{ tenant: 'other' }, { agent: 'gone' }]) {
+      expect(await bed.admit.admitAttempt(requestOf(more))).toMatchObject({ outcome: 'unavailable' });
+    }
+  });
+
+  it('lets nothing pass when its store is down', async () => {
+    class DownStore extends FakeLimitStore {
+      override admit(): Promise<LimitDecision> {
+        return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
+      }
+    }
+    const answer = await bed.with(new DownStore(bed.clock)).admitAttempt(requestOf());
+    expect(answer).toBeInstanceOf(VerificationDecided);
+    expect(answer).toMatchObject({ outcome: 'unavailable' });
+  });
+
+  it('refuses a flood from memory until the caller may return, and never admits from there', async () => {
+    for (let n = 0; n < 1000; n++) await bed.admit.admitAttempt(requestOf());
+    expect(bed.store.decided).toBe(11);
+    expect(bed.seen.filter((what) => what === 'refused caller memory')).toHaveLength(989);
+    bed.clock.advance(59_999);
+    expect(await bed.admit.admitAttempt(requestOf())).toMatchObject({ outcome: 'rate_limited', retryAfterSeconds: 1 });
+    bed.clock.advance(1);
+    expect(await bed.admit.admitAttempt(requestOf())).toBeInstanceOf(VerificationAdmitted);
+    expect(bed.store.decided).toBe(13);
+  });
+
+  it('asks the store about a flood once in five seconds, so that what another copy gave back comes to hold', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 2, periodSeconds: 600 } };
+    const first = requestOf();
+    await bed.admit.admitAttempt(first);
+    for (let n = 0; n < 20; n++) {
+      for (let m = 0; m < 50; m++) await bed.admit.admitAttempt(requestOf());
+      bed.clock.advance(1_000);
+    }
+    expect(bed.store.decided).toBe(2 + 1 + 3);
+    const posed = bed.questions.of(first);
+    if (posed) await bed.store.refund(posed.questions[0]);
+    const passed: unknown[] = [];
+    for (let n = 0; n < 6; n++) {
+      passed.push((await bed.admit.admitAttempt(requestOf())) instanceof VerificationAdmitted);
+      bed.clock.advance(1_000);
+    }
+    expect(passed.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('lets a command that has passed pass again while its caller is over the limit', async () => {
+    const first = requestOf();
+    await bed.admit.admitAttempt(first);
+    for (let n = 0; n < 20; n++) await bed.admit.admitAttempt(requestOf());
+    expect(await bed.admit.admitAttempt(first)).toBeInstanceOf(VerificationAdmitted);
+  });
+
+  it('lets what another copy has let through pass again, and tells the front doors what it is', async () => {
+    bed.policies.limits = { ...bed.policies.limits, call: { limit: 3, periodSeconds: 600 } };
+    for (const over of [{ callerKey: 'a'.repeat(64) }, { callerKey: 'b'.repeat(64), callId: 'call-1' }]) {
+      const copy = new RateLimitTestBed();
+      copy.policies.limits = bed.policies.limits;
+      const passed = Array.from({ length: over.callId ? 3 : 10 }, () => requestOf(over));
+      for (const request of passed) await bed.admit.admitAttempt(request);
+      const admit = copy.with(bed.store);
+      const dimension = over.callId ? 'call' : 'caller';
+      const told = passed.map(({ commandId }) => bed.keys.command('acme', commandId));
+      for (let n = 0; n < 3; n++) {
+        expect(await admit.admitAttempt(requestOf(over))).toMatchObject({
+          limitedBy: { dimension, admittedCommands: told },
+        });
+      }
+      expect(copy.seen.filter((what) => what.startsWith('refused')).at(-1)).toBe(`refused ${dimension} memory`);
+      for (const request of passed) expect(await admit.admitAttempt(request)).toBeInstanceOf(VerificationAdmitted);
+      const { decided } = bed.store;
+      expect(await admit.admitAttempt(requestOf(over))).toMatchObject({ outcome: 'rate_limited' });
+      expect(bed.store.decided).toBe(decided);
+    }
+  });
+
+  it('lets a command whose answer is kept for a day pass again later, and asks the store no more when that is over', async () => {
+    bed.policies.limits = { ...bed.policies.limits, call: { limit: 10, periodSeconds: 86_400 } };
+    const kept = requestOf({ callId: 'call-1', repeatSeconds: 86_400 });
+    const once = requestOf({ callId: 'call-1', repeatSeconds: 60 });
+    await bed.admit.admitAttempt(kept);
+    await bed.admit.admitAttempt(once);
+    const others = callers(10).map((callerKey) => requestOf({ callId: 'call-1', callerKey }));
+    for (const other of others) await bed.admit.admitAttempt(other);
+    bed.clock.advance(61_000);
+    expect(await bed.admit.admitAttempt(kept)).toBeInstanceOf(VerificationAdmitted);
+    const { decided } = bed.store;
+    for (let n = 0; n < 5; n++) expect(await bed.admit.admitAttempt(once)).toMatchObject({ outcome: 'rate_limited' });
+    expect(bed.store.decided).toBe(decided + 1);
+  });
+
+  it.each([
+    ['limit', { limit: 200, periodSeconds: 3600, burst: 1 }],
+    ['period', { limit: 100, periodSeconds: 60, burst: 1 }],
+    ['burst', { limit: 100, periodSeconds: 3600, burst: 100 }],
+  ])('decides anew by a changed %s', async (_, changed) => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 100, periodSeconds: 3600, burst: 1 } };
+    await bed.admit.admitAttempt(requestOf());
+    expect(await bed.admit.admitAttempt(requestOf())).toMatchObject({ outcome: 'rate_limited' });
+    bed.policies.limits = { ...bed.policies.limits, caller: changed };
+    const { decided } = bed.store;
+    await bed.admit.admitAttempt(requestOf());
+    expect(bed.store.decided).toBe(decided + 1);
+  });
+
+  it('remembers no refusal that was decided before a reset', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
+    const asked = requestOf();
+    await bed.admit.admitAttempt(asked);
+    class SlowStore extends FakeLimitStore {
+      override async admit(question: LimitRequest): Promise<LimitDecision> {
+        const decision = await bed.store.admit(question);
+        const of: LimitTarget = { dimension: 'caller', target: 'c'.repeat(64), names: [] };
+        const command = { commandId: 'command-1', tenant: 'acme' };
+        await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: 'e'.repeat(64) }));
+        return decision;
+      }
+    }
+    expect(await bed.with(new SlowStore(bed.clock)).admitAttempt(requestOf())).toMatchObject({
+      outcome: 'rate_limited',
+    });
+    expect(await bed.admit.admitAttempt(requestOf())).toBeInstanceOf(VerificationAdmitted);
+  });
+
+  it('refuses from memory whomever a caller names that may meet no others, and lets it go on with those it has met', async () => {
+    bed.policies.limits = {
+      ...bed.policies.limits,
+      caller: { limit: 60, periodSeconds: 60 },
+      subjectsPerCaller: { limit: 5, periodSeconds: 3600 },
+    };
+    const ask = (n: number) => bed.admit.admitAttempt(requestOf({ subjectRef: `s-${n}` }));
+    for (let n = 0; n < 1000; n++) await ask(n);
+    expect(bed.store.decided).toBe(6);
+    for (let n = 0; n < 5; n++) expect(await ask(n)).toBeInstanceOf(VerificationAdmitted);
+    const { limitedBy } = (await ask(7)) as VerificationDecided;
+    expect([limitedBy?.dimension, limitedBy?.admittedSubjects?.length]).toEqual(['subjectsPerCaller', 5]);
+    bed.clock.advance(3_600_000);
+    expect(await ask(7)).toBeInstanceOf(VerificationAdmitted);
+  });
+
+  it('says which limit refused and for how long, so that a front door can refuse the next by itself', async () => {
+    for (let n = 0; n < 10; n++) await bed.admit.admitAttempt(requestOf());
+    for (const retryAfterMs of [60_000, 47_500]) {
+      expect(await bed.admit.admitAttempt(requestOf())).toMatchObject({
+        limitedBy: { dimension: 'caller', retryAfterMs },
+      });
+      bed.clock.advance(12_500);
+    }
+  });
+
+  it('puts on record what a front door has refused by itself, and sees attacks in it', async () => {
+    for (let n = 0; n < 11; n++) await bed.admit.admitAttempt(requestOf());
+    for (let n = 0; n < 20; n++)
+      bed.admit.noteCachedRefusals(refusedBefore({ subjectRef: `customer-${n}`, count: 50 }));
+    bed.admit.noteCachedRefusals(refusedBefore({ agent: 'gone' }));
+    const told = refusedBefore({ countId: randomUUID(), count: 7 });
+    for (let n = 0; n < 3; n++) bed.admit.noteCachedRefusals(told);
+    await bed.report.flush();
+    expect(counts()).toEqual([1, 1007]);
+    expect(bed.log.facts.filter(({ kind }) => kind === 'signal.spray')).toHaveLength(1);
+    expect(bed.store.decided).toBe(11);
+  });
+
+  it('puts the first refusal on record before it answers, and a flood in one fact for each flush', async () => {
+    for (let n = 0; n < 500; n++) await bed.admit.admitAttempt(requestOf());
+    expect(counts()).toEqual([1]);
+    await bed.report.flush();
+    for (let n = 0; n < 100; n++) await bed.admit.admitAttempt(requestOf());
+    await bed.report.flush();
+    await bed.report.flush();
+    expect(counts()).toEqual([1, 489, 100]);
+    await bed.admit.admitAttempt(requestOf());
+    expect(counts()).toEqual([1, 489, 100, 1]);
+    expect(new Set(bed.log.facts.map(({ factId }) => factId)).size).toBe(bed.log.facts.length);
+  });
+
+  it('loses no count when facts cannot be written', async () => {
+    for (let n = 0; n < 15; n++) await bed.admit.admitAttempt(requestOf());
+    bed.log.down = true;
+    await expect(bed.report.flush()).rejects.toThrow();
+    await bed.admit.admitAttempt(requestOf());
+    bed.log.down = false;
+    await bed.report.flush();
+    expect(counts()).toEqual([1, 4, 1]);
+  });
+
+  it('writes under the same ids again what it has written without hearing so', async () => {
+    const over = callers(100);
+    for (const callerKey of over) for (let n = 0; n < 10; n++) await bed.admit.admitAttempt(requestOf({ callerKey }));
+    bed.log.deaf = true;
+    for (const callerKey of over) {
+      expect(await bed.admit.admitAttempt(requestOf({ callerKey }))).toMatchObject({ outcome: 'unavailable' });
+      await bed.admit.admitAttempt(requestOf({ callerKey }));
+    }
+    for (let n = 0; n < 3; n++) await expect(bed.report.flush()).rejects.toThrow();
+    bed.log.deaf = false;
+    await bed.report.flush();
+    const refused = bed.log.facts.filter(({ kind }) => kind === 'limit.refused');
+    const told = new Map(refused.map(({ factId, detail }) => [factId, Number(detail?.['count'])]));
+    expect(refused.length).toBeGreaterThan(told.size);
+    expect([...told.values()].reduce((sum, count) => sum + count, 0)).toBe(200);
+  });
+
+  it('tells an agent its quotas over REST, and nothing about callers and subjects', async () => {
+    bed.policies.limits = { ...bed.policies.limits, agent: { limit: 2, periodSeconds: 60 } };
+    const ask = (callerKey: string) => bed.admit.admitAttempt(requestOf({ channel: 'rest', callerKey }));
+    const [a = '', b = '', c = ''] = callers(3);
+    expect((await ask(a)).quotas).toMatchObject([{ name: 'agent', limit: 2, remaining: 1 }, { name: 'tenant' }]);
+    await ask(b);
+    const refused = await ask(c);
+    expect(refused).toMatchObject({
+      outcome: 'rate_limited',
+      quotas: [{ name: 'agent', remaining: 0, resetSeconds: 60 }],
+    });
+    for (let n = 0; n < 11; n++) await bed.admit.admitAttempt(requestOf({ agent: 'desk', callerKey: a }));
+    bed.policies.limits = { ...bed.policies.limits, agent: { limit: 200, periodSeconds: 60 } };
+    for (let n = 0; n < 11; n++) await ask(a);
+    expect((await ask(a)).quotas).toBeUndefined();
+  });
+
+  it('reports what a limit in shadow mode would have refused, and that a limit comes near once a window', async () => {
+    bed.policies.limits = {
+      ...bed.policies.limits,
+      caller: { limit: 10, periodSeconds: 60 },
+      subject: { limit: 3, periodSeconds: 60, shadow: true },
+    };
+    for (let n = 0; n < 9; n++) expect(await bed.admit.admitAttempt(requestOf())).toBeInstanceOf(VerificationAdmitted);
+    await bed.report.flush();
+    expect(bed.log.facts).toMatchObject([
+      { kind: 'limit.would_refuse', detail: { dimension: 'subject', limit: 3, count: 6 } },
+      { kind: 'limit.near', detail: { dimension: 'caller', limit: 10, count: 1 } },
+    ]);
+    expect(bed.log.facts[0]?.outcome).toBeUndefined();
+  });
+});

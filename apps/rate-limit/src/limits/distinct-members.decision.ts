@@ -1,0 +1,61 @@
+import { checkGcra, spendGcra } from './gcra.decision.js';
+import { EXACT_LIMIT, type LimitRule, type RuleResult } from './rule.decision.js';
+import { hitAt, keepNewest } from './sliding-log.decision.js';
+
+/** Whom one key has met: the newest, each once, in the order in which they were seen last. */
+export interface DistinctMembers {
+  readonly members: readonly string[];
+  /** When each was let through last, in milliseconds since 1970; as long as `members`. */
+  readonly seen: readonly number[];
+  /** For limits above {@link EXACT_LIMIT}: the rate of those who are not among the newest. */
+  readonly membersTat: number;
+}
+
+/**
+ * At most `limit` different members in any window: exact up to {@link EXACT_LIMIT}. Above it, who is not among the newest
+ * counts as new, at the steady rate of the rule: that may count one twice, and never misses one.
+ */
+export function checkDistinct(state: DistinctMembers, member: string, now: number, rule: LimitRule): RuleResult {
+  const live = state.seen.filter((at) => at > hitAt(state.seen, now) - rule.periodSeconds * 1000);
+  const known = isLive(state, member, now, rule);
+  if (rule.limit > EXACT_LIMIT) {
+    const verdict = checkGcra(state.membersTat, now, rule);
+    return known ? { ...verdict, admitted: true, retryAt: undefined } : verdict;
+  }
+  if (known || live.length < rule.limit) return { admitted: true, retryAt: undefined, used: live.length };
+  const leaves = live[live.length - rule.limit] ?? now;
+  return { admitted: false, retryAt: leaves + rule.periodSeconds * 1000, used: live.length };
+}
+
+/** The state after the member was let through. */
+export function spendDistinct(state: DistinctMembers, member: string, now: number, rule: LimitRule): DistinctMembers {
+  const known = isLive(state, member, now, rule);
+  const others = state.members
+    .map((name, at) => ({ name, at: state.seen[at] ?? 0 }))
+    .filter(({ name }) => name !== member);
+  const all = [...others, { name: member, at: hitAt(state.seen, now) }];
+  return {
+    members: keepNewest(all.map(({ name }) => name)),
+    seen: keepNewest(all.map(({ at }) => at)),
+    membersTat: known || rule.limit <= EXACT_LIMIT ? state.membersTat : spendGcra(state.membersTat, now, rule),
+  };
+}
+
+/**
+ * Whether the member is inside the window already, so that it costs nothing. The window never goes back with the clock: it
+ * would take in again who had left.
+ */
+export function isLive(state: DistinctMembers, member: string, now: number, { periodSeconds }: LimitRule): boolean {
+  const at = state.seen[state.members.indexOf(member)];
+  return at !== undefined && at > hitAt(state.seen, now) - periodSeconds * 1000;
+}
+
+/** Those of the newest who are inside the window. */
+export function liveMembers(
+  { members, seen }: Pick<DistinctMembers, 'members' | 'seen'>,
+  now: number,
+  { periodSeconds }: LimitRule,
+): string[] {
+  const since = hitAt(seen, now) - periodSeconds * 1000;
+  return members.filter((_, place) => (seen[place] ?? 0) > since);
+}

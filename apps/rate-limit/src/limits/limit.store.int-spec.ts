@@ -1,0 +1,262 @@
+import fc from 'fast-check';
+import { jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { FactRecorded, LIMIT_DIMENSIONS, message, type LimitDimension } from '@countersign/contracts';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { createTestDatabase } from '@countersign/testing';
+import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
+import { decideLimits, type LimitCounterState } from './limit.decision.js';
+import { EXACT_LIMIT, type LimitRule } from './rule.decision.js';
+import { type LimitOverride } from '../overrides/limit-rules.decision.js';
+import { OutboxFactLog } from '../refusals/fact-log.store.js';
+import { PostgresLimitStore } from './limit.store.js';
+import { number, questionOf } from '../../test/limit-store-bed.js';
+import { limitStoreContract } from '../../test/limit-store.contract.js';
+import { PostgresOverrideStore } from '../overrides/overrides.store.js';
+
+// Thousands of statements, on machines that do other work beside them.
+jest.setTimeout(60_000);
+
+let databases: Database[];
+let drop: () => Promise<void>;
+let stores: PostgresLimitStore[];
+
+beforeAll(async () => {
+  const test = await createTestDatabase();
+  drop = () => test.drop();
+  const open = (): Promise<Database> =>
+    openDatabase({
+      url: test.url,
+      schema: 'rate_limit',
+      migrations: RATE_LIMIT_MIGRATIONS,
+      applicationName: 'test',
+      poolSize: 10,
+    });
+  databases = await Promise.all([open(), open()]);
+  stores = databases.map((database) => new PostgresLimitStore(database));
+});
+
+afterAll(async () => {
+  await Promise.all(databases.map((database) => database.close()));
+  await drop();
+});
+
+const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> =>
+  (databases[0] as Database).forAllTenants().query<T>(sql, params);
+
+const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLimitStore;
+
+/** @param keys all, where none are named */
+async function advance(seconds: number, keys?: readonly string[]): Promise<void> {
+  await query(
+    `UPDATE rate_limit.counters SET expires_ms = expires_ms - $1, tat = tat - $1, members_tat = members_tat - $1,
+       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), commands_at = ARRAY(SELECT at - $1 FROM unnest(commands_at) at),
+       seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
+     WHERE $2::uuid[] IS NULL OR key = ANY ($2)`,
+    [seconds * 1000, keys ?? null],
+  );
+}
+
+const fact = (): FactRecorded =>
+  message(FactRecorded, {
+    factId: randomUUID(),
+    kind: 'limit.refused',
+    time: new Date(0).toISOString(),
+    tenant: 'acme',
+  });
+
+describe('the PostgreSQL limit store', () => {
+  limitStoreContract(() => {
+    const settings = new PostgresOverrideStore(databases[0] as Database, () => undefined);
+    const reset = (dimension: LimitDimension, key: string): Promise<void> => settings.reset(dimension, [key], fact());
+    return Promise.resolve({ store: storeOf(0), reset, advance });
+  });
+
+  it('admits exactly the limits of many callers and of their tenant, over two copies that decide in batches', async () => {
+    const [tenant, callers] = [randomUUID(), Array.from({ length: 10 }, () => randomUUID())];
+    const rules = { caller: { limit: 7, periodSeconds: 60 }, tenant: { limit: 50, periodSeconds: 60 } };
+    const decisions = await Promise.all(
+      Array.from({ length: 400 }, async (_, at) => {
+        const caller = callers[(at * 3) % callers.length] ?? '';
+        return { caller, ...(await storeOf(at).admit(questionOf({ caller, tenant }, rules))) };
+      }),
+    );
+    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(50);
+    for (const caller of callers) {
+      const admitted = decisions.filter((decision) => decision.caller === caller && decision.admitted);
+      expect(admitted.length).toBeLessThanOrEqual(7);
+    }
+    const [row] = await query<{ hits: number[] }>('SELECT hits FROM rate_limit.counters WHERE key = $1', [tenant]);
+    expect(row?.hits).toHaveLength(50);
+  });
+
+  it('decides like the pure function, step by step, for random requests, rules and times', async () => {
+    // Everything is a multiple of hundred seconds: what a step takes of the database's own time changes no decision.
+    const hundreds = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max }).map((n) => n * 100);
+    const rule = fc.oneof(
+      fc.record({ limit: fc.integer({ min: 1, max: 5 }), periodSeconds: hundreds(30) }),
+      fc
+        .record({ limit: fc.integer({ min: 65, max: 200 }), each: hundreds(10), burst: fc.integer({ min: 1, max: 5 }) })
+        .map(({ limit, each, burst }): LimitRule => ({ limit, periodSeconds: limit * each, burst })),
+    );
+    const sequences = fc.record({
+      rules: fc.tuple(rule, rule, rule, rule, rule, rule),
+      shadow: fc.subarray([...LIMIT_DIMENSIONS], { maxLength: 2 }),
+      steps: fc.array(
+        fc.record({
+          wait: fc.integer({ min: 0, max: 15 }).map((n) => n * 100),
+          subject: fc.integer({ min: 0, max: 4 }),
+          again: fc.boolean(),
+          repeatSeconds: hundreds(15),
+        }),
+        { minLength: 1, maxLength: 15 },
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(sequences, async ({ rules, shadow, steps }) => {
+        const of = Object.fromEntries(LIMIT_DIMENSIONS.map((name, at) => [name, rules[at]])) as Record<
+          LimitDimension,
+          LimitRule
+        >;
+        const keys = { caller: randomUUID(), call: randomUUID(), agent: randomUUID(), tenant: randomUUID() };
+        const subjects = Array.from({ length: 5 }, () => ({ key: randomUUID(), member: number() }));
+        const counters = new Map<string, LimitCounterState>();
+        let now = 0;
+        let command = number();
+        for (const { wait, subject, again, repeatSeconds } of steps) {
+          now += wait * 1000;
+          await advance(wait, [...counters.keys()]);
+          if (!again) command = number();
+          const { key = '', member = '' } = subjects[subject] ?? {};
+          const asked = questionOf({ ...keys, subject: key }, of, { command, repeatSeconds, member, shadow });
+          const expected = decideLimits(counters, asked, now);
+          const decision = await storeOf(0).admit(asked);
+          expect(decision).toMatchObject({
+            admitted: expected.admitted,
+            shadowRefusals: expected.shadowRefusals,
+          });
+          // Real time passes too: which of two limits that end within a moment is named here is chance. The contract
+          // suite holds the store to the name.
+          expect(decision.refusedBy === undefined).toBe(expected.refusedBy === undefined);
+          const exact = (dimension: LimitDimension): boolean => of[dimension].limit <= EXACT_LIMIT;
+          expect(decision.nearLimit.filter(exact)).toEqual(expected.nearLimit.filter(exact));
+          const told = expected.refusedBy ? expected.refusedBy.retryAt - now : 0;
+          expect(Math.abs((decision.refusedBy?.retryAfterMs ?? 0) - told)).toBeLessThan(50_000);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('forgets counters that can refuse nobody any more, in pieces, and only those', async () => {
+    const [old, young] = [randomUUID(), randomUUID()];
+    const short = { limit: 1, periodSeconds: 60 };
+    const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, short]));
+    await storeOf(0).admit(questionOf({ caller: old }, all));
+    await query('INSERT INTO rate_limit.counters (key) SELECT gen_random_uuid() FROM generate_series(1, 5000)');
+    await advance(120);
+    await storeOf(0).admit(questionOf({ caller: young }, all));
+    await storeOf(0).purge();
+    const rows = await query<{ key: string }>('SELECT key FROM rate_limit.counters WHERE key = ANY ($1)', [
+      [old, young],
+    ]);
+    expect(rows.map(({ key }) => key)).toEqual([young]);
+    const [left] = await query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM rate_limit.counters WHERE expires_ms = 0',
+    );
+    expect(left?.n).toBe(0);
+  });
+
+  it('keeps the counters of a caller for as long as its command may be repeated', async () => {
+    const caller = randomUUID();
+    const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, { limit: 1, periodSeconds: 60 }]));
+    const asked = questionOf({ caller }, all, { repeatSeconds: 3600 });
+    await storeOf(0).admit(asked);
+    const kept = async (): Promise<number> => {
+      await storeOf(0).purge();
+      return (await query('SELECT 1 FROM rate_limit.counters WHERE key = $1', [caller])).length;
+    };
+    await advance(3500, [caller]);
+    expect(await kept()).toBe(1);
+    await advance(101, [caller]);
+    expect(await kept()).toBe(0);
+  });
+
+  it('writes the time of the database into facts', async () => {
+    const one = fact();
+    await new OutboxFactLog(databases[0] as Database, () => undefined).record([one]);
+    const [row] = await query<{ payload: string }>('SELECT payload FROM rate_limit.outbox WHERE id = $1', [one.factId]);
+    const { time } = JSON.parse(row?.payload ?? '{}') as { time: string };
+    expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(60_000);
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  });
+});
+
+describe('the PostgreSQL settings store', () => {
+  const open = (): PostgresOverrideStore => new PostgresOverrideStore(databases[0] as Database, () => undefined);
+  const override: LimitOverride = {
+    ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reasonKey: 'e'.repeat(64) },
+  };
+
+  it('keeps an override until it ends, and counts every change', async () => {
+    const store = open();
+    const before = await store.version();
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
+    expect(await store.override('acme', { ...override, expiresAt }, fact())).toBe(true);
+    const { changes, resets } = await store.version();
+    expect([changes === before.changes, resets]).toEqual([false, before.resets]);
+    const settings = (await store.read()).get('acme');
+    expect(settings?.overrides).toMatchObject([override]);
+    await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp()`);
+    expect((await store.read()).get('acme')).toBeUndefined();
+    await store.purge();
+  });
+
+  it('sets nothing that has ended already, and records no fact of it', async () => {
+    const none = fact();
+    const expiresAt = new Date(Date.now() - 60_000).toISOString();
+    expect(await open().override('acme', { ...override, expiresAt }, none)).toBe(false);
+    expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
+  });
+
+  it('resets a counter and records the fact of it, both or none', async () => {
+    const caller = randomUUID();
+    const asked = questionOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });
+    await storeOf(0).admit(asked);
+    const used = (): Promise<{ n: number }[]> =>
+      query('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
+    const unwritable = Object.assign(fact(), { factId: 'no UUID' });
+    const before = await open().version();
+    await expect(open().reset('caller', [caller], unwritable)).rejects.toThrow();
+    expect([await used(), await open().version()]).toEqual([[{ n: 1 }], before]);
+    const once = fact();
+    await open().reset('caller', [caller], once);
+    expect(await used()).toEqual([{ n: 0 }]);
+    const { changes, resets } = await open().version();
+    expect([changes === before.changes, resets === before.resets]).toEqual([false, false]);
+    expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [once.factId])).toHaveLength(1);
+  });
+
+  it('never shortens the time for which a tenant is tightened', async () => {
+    const store = open();
+    await store.tighten('umbrella', 600, fact());
+    await store.tighten('umbrella', 10, fact());
+    expect((await store.read()).get('umbrella')?.tightenedUntil).toBeGreaterThan(500_000);
+  });
+
+  it('tightens a tenant once for many signals at once, and again when less than half of the time is left', async () => {
+    const store = open();
+    const facts = Array.from({ length: 20 }, fact);
+    const done = await Promise.all(facts.map((one) => store.tighten('hooli', 600, one)));
+    expect(done.filter(Boolean)).toHaveLength(1);
+    const recorded = await query('SELECT 1 FROM rate_limit.outbox WHERE id = ANY ($1::uuid[])', [
+      facts.map(({ factId }) => factId),
+    ]);
+    expect(recorded).toHaveLength(1);
+    await query(`UPDATE rate_limit.stricter SET until = until - interval '290 s' WHERE tenant = 'hooli'`);
+    expect(await store.tighten('hooli', 600, fact())).toBe(false);
+    await query(`UPDATE rate_limit.stricter SET until = until - interval '20 s' WHERE tenant = 'hooli'`);
+    expect(await store.tighten('hooli', 600, fact())).toBe(true);
+    expect((await store.read()).get('hooli')?.tightenedUntil).toBeGreaterThan(550_000);
+  });
+});

@@ -1,0 +1,153 @@
+import { LIMIT_DIMENSIONS, type LimitDimension, type Requester } from '@countersign/contracts';
+import { Batched, type Database } from '@countersign/persistence';
+import { remainingOf, type LimitCounterState, type LimitRequest } from './limit.decision.js';
+import { liveMembers } from './distinct-members.decision.js';
+import { burstOf } from './gcra.decision.js';
+import { type LimitRule } from './rule.decision.js';
+import { LimitStore, type RemainingQuota, type LimitDecision } from './limits.ports.js';
+
+/** Requests that are decided in one statement, at most: what a hot tenant's row lets through in one commit. */
+const BATCH = 256;
+/** Rows that one statement removes, at most: no request waits for it long. */
+const PIECE = 2_000;
+
+const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+const REFUND = `SELECT rate_limit.refund($1, $2, $3, $4, $5) AS refunded`;
+const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
+  FROM rate_limit.counters WHERE key = ANY ($1)`;
+const MET = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
+  FROM rate_limit.counters WHERE key = $1`;
+const PASSED = `SELECT ARRAY(
+    SELECT c.command::text FROM unnest(w.commands, w.commands_at) WITH ORDINALITY AS c(command, at, place)
+    WHERE c.at > (extract(epoch FROM clock_timestamp()) - $2::float8) * 1000 ORDER BY c.place) AS commands
+  FROM rate_limit.counters w WHERE w.key = $1`;
+const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
+  SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
+  LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
+
+interface DecisionRow {
+  readonly place: number;
+  readonly admitted: boolean;
+  readonly refused: number;
+  readonly retry_ms: number | null;
+  readonly shadowed: number;
+  readonly near: number;
+  readonly agent_left: number | null;
+  readonly agent_reset: number | null;
+  readonly tenant_left: number | null;
+  readonly tenant_reset: number | null;
+}
+
+/**
+ * The limiter's memory in PostgreSQL. Requests of one moment are decided by one call of a function of the database, in the
+ * order in which they came, and each row is written once for all of them.
+ */
+export class PostgresLimitStore extends LimitStore {
+  readonly #admit: Batched<LimitRequest, LimitDecision>;
+
+  constructor(private readonly database: Database) {
+    super();
+    this.#admit = new Batched({
+      requesterOf,
+      size: BATCH,
+      run: (questions) => this.#admitAll(questions),
+    });
+  }
+
+  override admit(question: LimitRequest): Promise<LimitDecision> {
+    return this.#admit.call(question);
+  }
+
+  override async admittedMembers(key: string, rule: LimitRule): Promise<readonly string[]> {
+    type Row = Pick<LimitCounterState, 'members' | 'seen'> & { readonly now: string };
+    const [row] = await this.database.query<Row>(MET, [key]);
+    return row ? liveMembers(row, Number(row.now), rule) : [];
+  }
+
+  override async admittedCommands(key: string, withinSeconds: number): Promise<readonly string[]> {
+    const values = [key, withinSeconds];
+    const rows = await this.database.prepared<Pick<LimitCounterState, 'commands'>>('rate_limit.passed', PASSED, values);
+    return rows[0]?.commands ?? [];
+  }
+
+  override async refund(question: LimitRequest): Promise<boolean> {
+    const keys = keysOf([question]);
+    const { places, limits, periods } = columnsOf([question], keys);
+    const values = [keys, question.command, places, limits, periods];
+    const rows = await this.database.prepared<{ refunded: boolean }>('rate_limit.refund', REFUND, values);
+    return rows[0]?.refunded ?? false;
+  }
+
+  override async remaining(
+    asked: readonly { readonly key: string; readonly rule: LimitRule }[],
+  ): Promise<RemainingQuota[]> {
+    type Row = Pick<LimitCounterState, 'hits' | 'tat'> & { readonly key: string; readonly now: string };
+    const rows = await this.database.query<Row>(LEFT, [asked.map(({ key }) => key)]);
+    return asked.map(({ key, rule }) => {
+      const row = rows.find((one) => one.key === key);
+      return remainingOf(row ?? { hits: [], tat: 0 }, Number(row?.now ?? 0), rule);
+    });
+  }
+
+  /** Removes counters that can refuse nobody any more, in pieces. */
+  async purge(): Promise<void> {
+    let removed: unknown[];
+    do removed = await this.database.query(FORGET);
+    while (removed.length >= PIECE);
+  }
+
+  async #admitAll(questions: readonly LimitRequest[]): Promise<LimitDecision[]> {
+    const keys = keysOf(questions);
+    const { places, limits, periods, bursts, shadows } = columnsOf(questions, keys);
+    const commands = questions.map(({ command }) => command);
+    const members = questions.map(({ member }) => member);
+    const repeats = questions.map(({ repeatSeconds }) => repeatSeconds * 1000);
+    const values = [keys, commands, members, places, limits, periods, bursts, shadows, repeats];
+    const rows = await this.database.prepared<DecisionRow>('rate_limit.decide', DECIDE, values);
+    return rows.map(decisionOf);
+  }
+}
+
+/** By the keys of its limits, which are the same for the same tenant, agent and caller. */
+function requesterOf({ checks }: LimitRequest): Requester {
+  const keyOf = (dimension: LimitDimension): string => checks.find((check) => check.dimension === dimension)?.key ?? '';
+  return { tenant: keyOf('tenant'), agent: keyOf('agent'), caller: keyOf('caller') };
+}
+
+/** Each key once, in the one order in which everybody locks. */
+function keysOf(questions: readonly LimitRequest[]): string[] {
+  return [...new Set(questions.flatMap(({ checks }) => checks.map(({ key }) => key)))].sort();
+}
+
+/** Six entries for each request, in the order of the dimensions. */
+function columnsOf(
+  questions: readonly LimitRequest[],
+  keys: readonly string[],
+): { places: number[]; limits: number[]; periods: number[]; bursts: number[]; shadows: boolean[] } {
+  const placeOf = new Map(keys.map((key, at) => [key, at + 1]));
+  const checks = questions.flatMap((question) =>
+    LIMIT_DIMENSIONS.map((dimension) => question.checks.find((check) => check.dimension === dimension)),
+  );
+  return {
+    places: checks.map((check) => (check ? (placeOf.get(check.key) ?? 0) : 0)),
+    limits: checks.map((check) => check?.rule.limit ?? 1),
+    periods: checks.map((check) => (check?.rule.periodSeconds ?? 1) * 1000),
+    bursts: checks.map((check) => (check ? burstOf(check.rule) : 1)),
+    shadows: checks.map((check) => check?.shadow ?? false),
+  };
+}
+
+function decisionOf(row: DecisionRow): LimitDecision {
+  const dimension = LIMIT_DIMENSIONS[row.refused - 1];
+  const dimensionsOf = (bits: number): LimitDimension[] => LIMIT_DIMENSIONS.filter((_, at) => (bits & (1 << at)) !== 0);
+  const leftOf = (count: number | null, resetMs: number | null): RemainingQuota | undefined =>
+    count === null ? undefined : { remaining: count, resetMs: resetMs ?? 0 };
+  return {
+    admitted: row.admitted,
+    refusedBy: row.admitted || dimension === undefined ? undefined : { dimension, retryAfterMs: row.retry_ms ?? 0 },
+    shadowRefusals: dimensionsOf(row.shadowed),
+    nearLimit: dimensionsOf(row.near),
+    agent: leftOf(row.agent_left, row.agent_reset),
+    tenant: leftOf(row.tenant_left, row.tenant_reset),
+  };
+}

@@ -1,0 +1,176 @@
+import { v7 as uuid } from 'uuid';
+import {
+  CommandAnswered,
+  FactRecorded,
+  LIMIT_DIMENSIONS,
+  limitCountersOfTarget,
+  message,
+  type FactKind,
+  type LimitDimension,
+  type LimitOverrideRequested,
+  type LimitRefundRequested,
+  type LimitResetRequested,
+  type LimitStateRequested,
+  type LimitTightenRequested,
+} from '@countersign/contracts';
+import { ServiceError, type Clock } from '@countersign/runtime';
+import { ruleFor } from './limit-rules.decision.js';
+import { type LimiterRefusalCache } from '../refusals/refusal-cache.js';
+import {
+  type LimitPolicies,
+  type LimitStore,
+  type OverrideStore,
+  type OverridesVersion,
+} from '../limits/limits.ports.js';
+import { type KeysOfOne, type LimitRequests } from '../limits/limit-request.js';
+
+type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
+
+/** What an administrator does with limits, and what other services ask for; keeps this copy in step with the others. */
+export class ManageLimits {
+  #version: OverridesVersion = { changes: '', resets: '' };
+  readonly #tightening = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly settings: OverrideStore,
+    private readonly store: LimitStore,
+    private readonly policies: LimitPolicies,
+    private readonly keys: readonly KeysOfOne[],
+    private readonly questions: LimitRequests,
+    private readonly overLimit: LimiterRefusalCache,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Reads what another copy has changed. @throws ServiceError DATABASE_UNAVAILABLE */
+  async refresh(): Promise<void> {
+    const version = await this.settings.version();
+    if (version.changes === this.#version.changes) return;
+    const now = this.clock.now();
+    const read = await this.settings.read();
+    this.questions.settings = new Map(
+      [...read].map(([tenant, { overrides, tightenedUntil: tightenedUntil }]) => [
+        tenant,
+        {
+          overrides: overrides.map((override) => ({ ...override, endsAt: now + override.endsAt })),
+          tightenedUntil: now + tightenedUntil,
+        },
+      ]),
+    );
+    // Another rule than the one that refused is found by comparison: a signal must not empty the memory during its flood.
+    if (version.resets !== this.#version.resets) this.overLimit.clear();
+    this.#version = version;
+  }
+
+  override(command: LimitOverrideRequested): Promise<CommandAnswered> {
+    const { of, limit, reasonKey, expiresAt, tenant } = command;
+    return this.#answer(command, async () => {
+      const { dimension, target = '', names } = of;
+      const { limit: most, periodSeconds } = limit;
+      const override = { dimension, target, names, limit: most, periodSeconds, reasonKey, expiresAt };
+      const detail = {
+        dimension,
+        ...(target === '' ? {} : { target }),
+        limit: most,
+        periodSeconds,
+        reasonKey,
+        expiresAt,
+      };
+      const set = await this.settings.override(tenant, override, fact('limit.overridden', tenant, detail));
+      if (!set) {
+        const violations = [{ field: 'expiresAt', rule: 'must be a time to come' }];
+        return message(CommandAnswered, { commandId: command.commandId, answer: 'invalid', violations });
+      }
+      await this.refresh();
+      return found(command, 'created', { dimension, limit: most, periodSeconds, reasonKey, expiresAt });
+    });
+  }
+
+  reset(command: LimitResetRequested): Promise<CommandAnswered> {
+    const { of, reasonKey, tenant } = command;
+    return this.#answer(command, async () => {
+      const { dimension, target, names } = of;
+      const targets = names.length === 0 ? [target] : names.map((name) => name.target);
+      const counters = targets.flatMap((name) => limitCountersOfTarget(dimension, tenant, name));
+      const keys = counters.flatMap((counter) => this.keys.map((under) => under.keys.key(tenant, counter)));
+      const detail = { dimension, target: target ?? tenant, reasonKey };
+      await this.settings.reset(dimension, keys, fact('limit.reset', tenant, detail));
+      await this.refresh();
+      return found(command, 'updated', {});
+    });
+  }
+
+  state(command: LimitStateRequested): Promise<CommandAnswered> {
+    const { tenant } = command;
+    return this.#answer(command, async (policy) => {
+      const settings = this.questions.settings.get(tenant);
+      const now = this.clock.now();
+      const ruleOf = (dimension: LimitDimension, target = ''): ReturnType<typeof ruleFor> =>
+        ruleFor(policy[dimension], { dimension, targets: [target] }, settings, now);
+      const own = ruleOf('tenant', tenant).rule;
+      const quota = { dimension: 'tenant', channel: 'any', kind: 'tenant', value: tenant } as const;
+      const [used] = await this.store.remaining([{ key: this.keys[0]?.keys.key(tenant, quota) ?? '', rule: own }]);
+      const limits = Object.fromEntries(
+        LIMIT_DIMENSIONS.map((dimension) => {
+          const { rule, shadow } = dimension === 'tenant' ? ruleOf(dimension, tenant) : ruleOf(dimension);
+          return [dimension, { ...rule, shadow }];
+        }),
+      );
+      const seconds = (until: number): number => Math.max(0, Math.ceil((until - now) / 1000));
+      return found(command, 'found', {
+        limits,
+        tenant: { left: used?.remaining ?? 0, resetSeconds: Math.ceil((used?.resetMs ?? 0) / 1000) },
+        stricterSeconds: seconds(settings?.tightenedUntil ?? 0),
+        overrides: (settings?.overrides ?? [])
+          .filter(({ endsAt }) => endsAt > now)
+          .map(({ endsAt, names: _, ...override }) => ({ ...override, endsInSeconds: seconds(endsAt) })),
+      });
+    });
+  }
+
+  /** Gives back what a guess has spent that the product failed to look at. */
+  async refund(request: LimitRefundRequested): Promise<void> {
+    for (const question of this.questions.of(request)?.questions ?? []) {
+      if (await this.store.refund(question)) this.overLimit.refunded(question);
+    }
+  }
+
+  /**
+   * Halves a tenant's limits for a time. An attacker who makes a signal of each of many keys causes one change, not many:
+   * nothing is done where they are halved for half of that time or longer already.
+   */
+  async tighten({ tenant, seconds }: Pick<LimitTightenRequested, 'tenant' | 'seconds'>): Promise<void> {
+    const until = this.questions.settings.get(tenant)?.tightenedUntil ?? 0;
+    if (until >= this.clock.now() + seconds * 500) return;
+    const name = `${tenant} ${seconds}`;
+    const underWay = this.#tightening.get(name) ?? this.#tighten(tenant, seconds);
+    this.#tightening.set(name, underWay);
+    await underWay.finally(() => this.#tightening.delete(name));
+  }
+
+  async #tighten(tenant: string, seconds: number): Promise<void> {
+    await this.settings.tighten(tenant, seconds, fact('limit.tightened', tenant, { seconds }));
+    await this.refresh();
+  }
+
+  async #answer(
+    command: Command,
+    work: (policy: NonNullable<ReturnType<LimitPolicies['ofTenant']>>) => Promise<CommandAnswered>,
+  ): Promise<CommandAnswered> {
+    const policy = this.policies.ofTenant(command.tenant);
+    if (policy === undefined) return found(command, 'not_found', {});
+    try {
+      return await work(policy);
+    } catch (error) {
+      if (!(error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE')) throw error;
+      return found(command, 'unavailable', {});
+    }
+  }
+}
+
+function found(command: Command, answer: CommandAnswered['answer'], body: Record<string, unknown>): CommandAnswered {
+  return message(CommandAnswered, { commandId: command.commandId, answer, body });
+}
+
+function fact(kind: FactKind, tenant: string, detail: NonNullable<FactRecorded['detail']>): FactRecorded {
+  return message(FactRecorded, { factId: uuid(), kind, time: new Date(0).toISOString(), tenant, detail });
+}

@@ -1,0 +1,40 @@
+import { encodeMessage, type FactRecorded } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
+import { Batched, type Database } from '@countersign/persistence';
+import { FactLog } from '../limits/limits.ports.js';
+
+/** Facts as rows of the outbox, with the database's time. Their order among each other means nothing. */
+export const ADD_FACTS = `INSERT INTO rate_limit.outbox (id, topic, key, headers, payload)
+  SELECT f.id, f.topic, f.key, f.headers, (f.value::jsonb || jsonb_build_object('time',
+    to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text
+  FROM unnest($1::jsonb[]) AS row(content),
+    LATERAL jsonb_to_record(row.content) AS f(id uuid, topic text, key text, headers jsonb, value text)`;
+
+/** A fact as {@link ADD_FACTS} takes it. */
+export function rowOf(fact: FactRecorded): string {
+  return JSON.stringify(encodeMessage(fact.factId, fact, traceHeaders()));
+}
+
+/** Writes to the outbox of the service. Facts of one moment are one statement. */
+export class OutboxFactLog extends FactLog {
+  readonly #add: Batched<string, undefined>;
+
+  constructor(
+    private readonly database: Database,
+    private readonly wakeRelay: () => void,
+  ) {
+    super();
+    this.#add = new Batched({ run: (rows) => this.#addAll(rows) });
+  }
+
+  override async record(facts: readonly FactRecorded[]): Promise<void> {
+    if (facts.length === 0) return;
+    await Promise.all(facts.map((fact) => this.#add.call(rowOf(fact))));
+    this.wakeRelay();
+  }
+
+  async #addAll(rows: readonly string[]): Promise<undefined[]> {
+    await this.database.prepared('rate_limit.facts', ADD_FACTS, [rows]);
+    return rows.map(() => undefined);
+  }
+}

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type AgentPublished, type FieldsOf, type LimitRequested, type Policy } from '@countersign/contracts';
+import { VerificationClient } from '@countersign/verification-client';
+import { Problem } from './problems.js';
+import { quotaHeaders } from './quota-headers.js';
+
+/** The limits of requests that bring no guess. Guesses are counted on their own path. */
+@Injectable()
+export class RestRequestLimits {
+  constructor(private readonly client: VerificationClient) {}
+
+  /**
+   * By the quotas of agent and tenant.
+   * @throws Problem quota-exceeded, unavailable
+   * @throws ServiceError when there is no decision in time
+   */
+  async question({ tenant, agent, policy }: AgentPublished, action: 'call_state' | 'introspection'): Promise<void> {
+    await this.#admit(policy, { tenant, agent, action });
+  }
+
+  /**
+   * A new PIN costs up to six hashes, new answers one for each.
+   * @throws Problem quota-exceeded, unavailable
+   * @throws ServiceError when there is no decision in time
+   */
+  async enrolment(tenant: string, subject: string): Promise<void> {
+    await this.#admit(undefined, { tenant, subject, action: 'enrolment' });
+  }
+
+  async #admit(
+    policy: Policy | undefined,
+    request: Pick<FieldsOf<LimitRequested>, 'tenant' | 'agent' | 'action' | 'subject'>,
+  ): Promise<void> {
+    const commandId = `rest-${randomUUID()}`;
+    const decision = await this.client.admit(policy, { commandId, channel: 'rest', ...request });
+    switch (decision.outcome) {
+      case 'admitted':
+        return;
+      case 'rate_limited': {
+        const retryAfter = { 'retry-after': String(decision.retryAfterSeconds ?? 1) };
+        // Of an enrolment no quota is shown: those of the tenant's callers are others.
+        const headers = request.action === 'enrolment' ? {} : quotaHeaders(decision.quotas);
+        throw new Problem('quota-exceeded', undefined, { ...headers, ...retryAfter });
+      }
+      case 'unavailable':
+        throw new Problem('unavailable');
+    }
+  }
+}

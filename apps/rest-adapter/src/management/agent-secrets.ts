@@ -1,0 +1,17 @@
+import { randomBytes } from 'node:crypto';
+import { sha256 } from '@countersign/crypto';
+
+/** Shown to the administrator once; only the hashes leave this process otherwise. */
+export interface AgentSecrets {
+  readonly password: string;
+  readonly apiKey: string;
+  readonly passwordHash: string;
+  readonly apiKeyHash: string;
+}
+
+/** New secrets of 256 random bits each. The prefix lets scanners of source code find a key that was checked in. */
+export function createAgentSecrets(): AgentSecrets {
+  const password = randomBytes(32).toString('base64url');
+  const apiKey = `cs_${randomBytes(32).toString('base64url')}`;
+  return { password, apiKey, passwordHash: sha256(password), apiKeyHash: sha256(apiKey) };
+}

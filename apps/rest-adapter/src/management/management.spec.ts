@@ -1,0 +1,250 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sha256 } from '@countersign/crypto';
+import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
+
+const TENANT = '/v1/tenants/acme';
+const SUBJECT = `${TENANT}/subjects/c-1`;
+
+/** Every management route with a body that it takes, the status of success, and the command that it becomes. */
+const ROUTES: [method: string, path: string, body: unknown, status: number, type: string][] = [
+  ['PUT', TENANT, { name: 'Acme', policy: { greetByName: false } }, 200, 'tenant.change-requested.v1'],
+  ['POST', `${TENANT}/agents`, { agent: 'desk', name: 'Desk' }, 201, 'agent.create-requested.v1'],
+  ['PUT', `${TENANT}/agents/desk/policy`, { greetByName: false }, 200, 'agent.change-requested.v1'],
+  ['PATCH', TENANT, { name: 'Acme', policy: { greetByName: null } }, 200, 'tenant.change-requested.v1'],
+  ['PATCH', `${TENANT}/agents/desk`, { name: 'Desk', policy: null }, 200, 'agent.change-requested.v1'],
+  ['PATCH', `${TENANT}/agents/desk/policy`, { texts: { en: null } }, 200, 'agent.change-requested.v1'],
+  ['PATCH', SUBJECT, { displayName: null }, 200, 'subject.change-requested.v1'],
+  ['POST', `${TENANT}/agents/desk/rotate`, { graceSeconds: 60 }, 200, 'agent.rotate-requested.v1'],
+  [
+    'PUT',
+    SUBJECT,
+    { phones: ['+12025550147'], displayName: 'Ada', locale: 'en-US' },
+    200,
+    'subject.change-requested.v1',
+  ],
+  ['GET', SUBJECT, undefined, 200, 'subject.state-requested.v1'],
+  ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
+  ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103' } }, 204, 'knowledge.change-requested.v1'],
+  ['DELETE', SUBJECT, undefined, 204, 'subject.erase-requested.v1'],
+  ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
+];
+
+describe('management', () => {
+  let bed: RestTestBed;
+  beforeAll(async () => {
+    bed = await RestTestBed.open();
+  });
+  afterAll(() => bed.close());
+  beforeEach(() => {
+    bed.commands.length = 0;
+    bed.answer = () => ({ answer: 'updated', body: { state: 'as it is' } });
+  });
+
+  const call = (method: string, path: string, body?: unknown, key = ADMIN_KEY) => bed.call(method, path, { key, body });
+  const fields = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
+
+  it.each(ROUTES)('%s %s becomes its command', async (method, path, body, status, type) => {
+    expect((await call(method, path, body)).status).toBe(status);
+    expect(bed.commands.map((command) => command.type)).toEqual([type]);
+    expect(fields()).toMatchObject({ tenant: 'acme', commandId: expect.stringMatching(/^rest-/) });
+  });
+
+  it.each(ROUTES)("%s %s is not found with an agent's key, as if it did not exist", async (method, path, body) => {
+    const hidden = await call(method, path, body, AGENT_KEY);
+    const missing = await call('GET', '/v1/nothing', undefined, AGENT_KEY);
+    expect(hidden.status).toBe(404);
+    expect(hidden.text).toBe(missing.text);
+    expect(bed.commands).toEqual([]);
+  });
+
+  it.each(ROUTES)('%s %s is unauthorized without a key', async (method, path, body) => {
+    const answered = await bed.call(method, path, { body });
+    expect(answered.status).toBe(401);
+    expect(answered.headers.get('www-authenticate')).toBe('Bearer');
+    expect(bed.commands).toEqual([]);
+  });
+
+  it.each(
+    ROUTES.flatMap(([method, path, body]) =>
+      (
+        [
+          ['not_found', 404, 'not-found'],
+          ['taken', 409, 'conflict'],
+          ['invalid', 422, 'invalid-request'],
+          ['unavailable', 503, 'unavailable'],
+        ] as const
+      ).map(([answer, status, type]) => [method, path, answer, status, type, body] as const),
+    ),
+  )('%s %s maps the answer %s to %i %s', async (method, path, answer, status, type, body) => {
+    const violations = [{ field: 'policy.attempts.perWindow', rule: 'must be at most 3' }];
+    bed.answer = () => ({ answer, ...(answer === 'invalid' ? { violations } : {}) });
+    const answered = await call(method, path, body);
+    expect(answered.status).toBe(status);
+    expect(answered.headers.get('content-type')).toContain('application/problem+json');
+    expect(answered.body['type']).toBe(`urn:countersign:problem:${type}`);
+    expect(answered.body['violations']).toEqual(answer === 'invalid' ? violations : undefined);
+    expect(answered.text).not.toMatch(/password|apiKey/);
+  });
+
+  it.each([
+    ['PUT', TENANT, { name: 'Acme' }],
+    ['PUT', SUBJECT, {}],
+  ])('%s %s is 201 when it was created, with the state', async (method, path, body) => {
+    bed.answer = () => ({ answer: 'created', body: { state: 'new' } });
+    const answered = await call(method, path, body);
+    expect(answered.status).toBe(201);
+    expect(answered.body).toEqual({ state: 'new' });
+  });
+
+  it('shows the state of a subject as it was answered', async () => {
+    bed.answer = () => ({ answer: 'found', body: { subject: 'c-1', failures: 2 } });
+    expect((await call('GET', SUBJECT)).body).toEqual({ subject: 'c-1', failures: 2 });
+  });
+
+  it('makes the secrets of an agent here and lets only their hashes out', async () => {
+    bed.answer = () => ({ answer: 'created' });
+    const { body } = await call('POST', `${TENANT}/agents`, { agent: 'desk' });
+    expect(body).toEqual({
+      agent: 'desk',
+      username: 'desk',
+      password: expect.stringMatching(/^[\w-]{43}$/),
+      apiKey: expect.stringMatching(/^cs_[\w-]{43}$/),
+    });
+    expect(fields()).toMatchObject({
+      passwordHash: sha256(String(body['password'])),
+      apiKeyHash: sha256(String(body['apiKey'])),
+    });
+    expect(bed.bytes).not.toContain(String(body['password']));
+    expect(bed.bytes).not.toContain(String(body['apiKey']));
+  });
+
+  it('rotates with a day of grace when nothing is said, also without a body', async () => {
+    const first = await call('POST', `${TENANT}/agents/desk/rotate`);
+    expect(first.status).toBe(200);
+    expect(fields()).toMatchObject({ agent: 'desk', graceSeconds: 86_400 });
+    const second = await call('POST', `${TENANT}/agents/desk/rotate`, {});
+    expect(second.body['apiKey']).not.toBe(first.body['apiKey']);
+  });
+
+  it('seals what is said of a subject, in normal form, and only what was given', async () => {
+    await call('PUT', SUBJECT, { phones: ['+1 202 555 0147', '+12025550147', '+4930123456'] });
+    expect(await bed.unsealed()).toEqual({ phones: ['+12025550147', '+4930123456'] });
+    await call('PUT', SUBJECT, { displayName: 'Ada', locale: 'en-US' });
+    expect(await bed.unsealed()).toEqual({ displayName: 'Ada', locale: 'en-US' });
+    await call('PUT', SUBJECT, { phones: [] });
+    expect(await bed.unsealed()).toEqual({ phones: [] });
+    expect(Object.keys(fields()).sort()).toEqual(['commandId', 'mustExist', 'sealed', 'subject', 'tenant']);
+    expect(fields()['mustExist']).toBe(false);
+  });
+
+  it('seals a PIN for its command and tenant', async () => {
+    expect((await call('PUT', `${SUBJECT}/pin`, { pin: '48217390' })).text).toBe('');
+    expect(await bed.unsealed()).toEqual({ pin: '48217390' });
+    await call('PUT', `${SUBJECT}/pin`, { pin: '48217390', forceChange: true });
+    expect(await bed.unsealed()).toEqual({ pin: '48217390', forceChange: true });
+  });
+
+  it('seals answers for their command and tenant, as they were given', async () => {
+    const answers = { last_four_ssn: '67 89', zip_code: '94103-1234' };
+    expect((await call('PUT', `${SUBJECT}/knowledge`, { answers })).text).toBe('');
+    expect(await bed.unsealed()).toEqual({ answers });
+    expect(Object.keys(fields()).sort()).toEqual(['commandId', 'sealed', 'subject', 'tenant']);
+  });
+
+  it('keeps the words of a reason to itself', async () => {
+    await call('POST', `${SUBJECT}/unlock`, { reason: 'called back at +12025550147' });
+    expect(fields()).toMatchObject({
+      subject: SUBJECT.split('/').at(-1),
+      reasonKey: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(bed.bytes + bed.log).not.toContain('called back');
+    expect(bed.bytes + bed.log).not.toContain('2025550147');
+  });
+
+  it('takes a subject id of 128 characters, percent-encoded', async () => {
+    const id = `a${'@'.repeat(127)}`;
+    expect((await call('GET', `${TENANT}/subjects/${encodeURIComponent(id)}`)).status).toBe(200);
+    expect(fields()['subject']).toBe(id);
+  });
+
+  const deep = `{"name":"x","policy":${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}}`;
+  it.each([
+    ['PUT', '/v1/tenants/Acme', { name: 'x' }, 'tenant'],
+    ['PUT', TENANT, {}, 'name'],
+    ['PUT', TENANT, { name: '' }, 'name'],
+    ['PUT', TENANT, { name: 'a\u0000b' }, 'name'],
+    ['PUT', TENANT, { name: 'a\ud800b' }, 'name'],
+    ['PUT', TENANT, { name: 'x', policy: { transfers: { 'a\udc00': 'sip:a@example.com' } } }, 'policy.transfers'],
+    ['PUT', TENANT, { name: 'x', policy: [] }, 'policy'],
+    ['PUT', TENANT, { name: 'x', policy: null }, 'policy'],
+    ['PUT', TENANT, deep, 'policy'],
+    ['PUT', TENANT, { name: 'x', constructor: 'y' }, 'constructor'],
+    ['PUT', TENANT, [], 'body'],
+    ['PUT', TENANT, undefined, 'body'],
+    ['POST', `${TENANT}/agents`, { agent: 'No Name' }, 'agent'],
+    ['POST', `${TENANT}/agents`, { agent: 'a', name: '\ud83d' }, 'name'],
+    [
+      'POST',
+      `${TENANT}/agents`,
+      { agent: 'a', policy: { unlocksFunctions: ['\udfff'] } },
+      'policy.unlocksFunctions[0]',
+    ],
+    ['POST', `${TENANT}/agents`, { agent: 'a', password: 'mine' }, 'password'],
+    ['PUT', `${TENANT}/agents/desk/policy`, [], 'policy'],
+    ['PUT', `${TENANT}/agents/desk/policy`, { texts: { en: { verified: '\u0000' } } }, 'policy.texts.en.verified'],
+    ['PUT', `${TENANT}/agents/desk/policy`, { texts: { en: { verified: '\ud800' } } }, 'policy.texts.en.verified'],
+    ['POST', `${TENANT}/agents/desk/rotate`, { graceSeconds: -1 }, 'graceSeconds'],
+    ['POST', `${TENANT}/agents/desk/rotate`, { graceSeconds: 604_801 }, 'graceSeconds'],
+    ['POST', `${TENANT}/agents/desk/rotate`, null, 'body'],
+    ['PUT', SUBJECT, { phones: ['+12025550147', 'five'] }, 'phones[1]'],
+    ['PUT', SUBJECT, { phones: [12025550147] }, 'phones[0]'],
+    // Numbers that a reader of JSON would round to good ones.
+    ['POST', `${TENANT}/agents/desk/rotate`, '{"graceSeconds":3600.00000000000000000001}', 'graceSeconds'],
+    ['POST', `${TENANT}/agents/desk/rotate`, '{"graceSeconds":9007199254740993}', 'graceSeconds'],
+    ['PUT', `${SUBJECT}/pin`, '{"pin":48213}', 'pin'],
+    ['PUT', SUBJECT, '{"displayName":9007199254740993}', 'displayName'],
+    ['PUT', SUBJECT, { phones: Array<string>(11).fill('+12025550147') }, 'phones'],
+    ['PUT', SUBJECT, { phones: ['+86282452253'] }, 'phones[0]'],
+    ['PUT', SUBJECT, { phones: ['+1202555\ud8000147'] }, 'phones[0]'],
+    ['PUT', SUBJECT, { displayName: 'Ann \ud800' }, 'displayName'],
+    ['PUT', SUBJECT, { displayName: 'Ann \u0000' }, 'displayName'],
+    ['PUT', SUBJECT, { locale: 'en-\ud800\ud800' }, 'locale'],
+    ['PUT', SUBJECT, { displayName: null }, 'displayName'],
+    ['PUT', SUBJECT, { phones: null }, 'phones'],
+    ['PATCH', SUBJECT, { phones: ['five'] }, 'phones[0]'],
+    ['PATCH', SUBJECT, { displayName: '' }, 'displayName'],
+    ['PATCH', SUBJECT, { pin: '4821' }, 'pin'],
+    ['PATCH', TENANT, { name: null }, 'name'],
+    ['PATCH', TENANT, { policy: [] }, 'policy'],
+    [
+      'PATCH',
+      `${TENANT}/agents/desk`,
+      { policy: { texts: { en: { verified: '\udc00' } } } },
+      'policy.texts.en.verified',
+    ],
+    ['PATCH', `${TENANT}/agents/desk/policy`, null, 'policy'],
+    ['PUT', SUBJECT, { phones: 'all' }, 'phones'],
+    ['PUT', SUBJECT, { locale: 'english' }, 'locale'],
+    ['PUT', `${TENANT}/subjects/a%20b`, {}, 'subject'],
+    ['PUT', `${SUBJECT}/pin`, { pin: '123' }, 'pin'],
+    ['PUT', `${SUBJECT}/pin`, { pin: '12345678\n' }, 'pin'],
+    ['PUT', `${SUBJECT}/pin`, {}, 'pin'],
+    ['POST', `${SUBJECT}/unlock`, {}, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: '  ' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'a\nb' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'a\udc00' }, 'reason'],
+    ['POST', `${TENANT}/limits/reset`, { dimension: 'agent', agent: 'desk', reason: 'a\ud800' }, 'reason'],
+    ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(501) }, 'reason'],
+    ['PUT', `${SUBJECT}/pin`, { pin: '4821', forceChange: 'yes' }, 'forceChange'],
+    ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
+    ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103\ud800' } }, 'answers.zip_code'],
+  ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
+    const answered = await call(method, path, body);
+    expect(answered.status).toBe(422);
+    const violations = answered.body['violations'] as { field: string; rule: string }[];
+    expect([...new Set(violations.map((violation) => violation.field))]).toEqual([field]);
+    expect(bed.commands).toEqual([]);
+  });
+});

@@ -1,0 +1,49 @@
+import { IsInt, IsString, Max, Min } from 'class-validator';
+import { Meaning } from '@countersign/contracts';
+import { BusSettings, IsSecret } from '@countersign/hosting';
+import { Secret } from '@countersign/crypto';
+
+/** Shortest administrator key, in characters: 24 of base64 are 144 bits. */
+export const ADMIN_KEY_LENGTH = 24;
+
+/** The settings of the REST adapter; each can also be given as `<NAME>_FILE`. */
+export class RestSettings extends BusSettings {
+  @Meaning('Port of the REST API; 0 picks a free port')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  REST_PORT: number = 3001;
+
+  @Meaning('Longest wait for an answer of another service')
+  @IsInt()
+  @Min(50)
+  @Max(60_000)
+  REPLY_TIMEOUT_MS: number = 5000;
+
+  @Meaning('JSON Web Key Set with the public keys of the verification service')
+  @IsString()
+  SEALING_PUBLIC_KEYS!: string;
+
+  @Meaning(
+    'JSON Web Key Set with the public halves of `RECEIPT_KEYS` of verification; answers are trusted only when one of them verifies. Served as `/.well-known/jwks.json`',
+  )
+  @IsString()
+  RECEIPT_PUBLIC_KEYS!: string;
+
+  @Meaning('base64url of 32 random bytes, the same in both adapters, rate-limit and verification')
+  @IsSecret()
+  IDENTIFIER_KEY!: Secret;
+
+  @Meaning('Key of the bootstrap administrator: at least 24 printable ASCII characters without spaces')
+  @IsSecret(ADMIN_KEY_LENGTH)
+  ADMIN_API_KEY!: Secret;
+}
+
+/**
+ * A key that can be sent in a header as it is.
+ * @throws Error that says which form the administrator's key must have
+ */
+export function checkedAdminKey(key: Secret): Secret {
+  if (!/^[\x21-\x7e]+$/.test(key.reveal())) throw new Error('must be printable ASCII without spaces');
+  return key;
+}

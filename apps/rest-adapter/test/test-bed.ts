@@ -1,0 +1,307 @@
+import { Writable } from 'node:stream';
+import {
+  LimitRequested,
+  LimitDecided,
+  AgentCreateRequested,
+  AgentChangeRequested,
+  AgentPublished,
+  AgentRotateRequested,
+  bindingOf,
+  CallStateAnswered,
+  CallStateRequested,
+  CommandAnswered,
+  KeyComparisonRequested,
+  KeysCompared,
+  KnowledgeChangeRequested,
+  LimitOverrideRequested,
+  LimitResetRequested,
+  LimitStateRequested,
+  message,
+  PinChangeRequested,
+  ReceiptIntrospected,
+  ReceiptIntrospectionRequested,
+  RefusalsCounted,
+  SubjectChangeRequested,
+  SubjectEraseRequested,
+  SubjectStateRequested,
+  SubjectUnlockRequested,
+  TenantChangeRequested,
+  TenantPublished,
+  TOPICS,
+  VerificationDecided,
+  VerificationRequested,
+  type FieldsOf,
+  type Message,
+  type MessageClass,
+  type Policy,
+} from '@countersign/contracts';
+import {
+  decode,
+  HEADERS,
+  MemoryBroker,
+  withSignature,
+  toRecord,
+  type ConsumedRecord,
+  type SignReply,
+} from '@countersign/messaging';
+import {
+  createReceiptKeys,
+  createSealingKeys,
+  ReceiptKeys,
+  sealReply,
+  Secret,
+  sha256,
+  PayloadOpener,
+} from '@countersign/crypto';
+import { pino } from 'pino';
+import { start, type RestAdapter } from '../src/start.js';
+
+export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
+/** The API key of the agent `desk` of the tenant `acme`. */
+export const AGENT_KEY = 'cs_key-of-the-agent-desk-of-acme';
+/** The same for `help` of `umbrella`. */
+export const OTHER_AGENT_KEY = 'cs_key-of-the-agent-help-of-umbrella';
+
+type Decision = Partial<FieldsOf<VerificationDecided>>;
+type Answer = Partial<FieldsOf<CommandAnswered>>;
+
+const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
+  [
+    VerificationRequested,
+    RefusalsCounted,
+    LimitRequested,
+    TenantChangeRequested,
+    AgentCreateRequested,
+    AgentRotateRequested,
+    AgentChangeRequested,
+    SubjectChangeRequested,
+    PinChangeRequested,
+    KnowledgeChangeRequested,
+    SubjectStateRequested,
+    SubjectEraseRequested,
+    CallStateRequested,
+    ReceiptIntrospectionRequested,
+    KeyComparisonRequested,
+    LimitOverrideRequested,
+    LimitResetRequested,
+    LimitStateRequested,
+    SubjectUnlockRequested,
+  ].map((type): [string, MessageClass] => [type.type, type]),
+);
+
+/** A command as the other services saw it. */
+export interface SeenCommand {
+  readonly type: string;
+  readonly key: string;
+  readonly fields: Record<string, unknown>;
+}
+
+/** A listening REST adapter on a real in-process bus, with the other services played by one consumer. */
+export class RestTestBed {
+  /** What the verification service answers; undefined: nothing at all. */
+  decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({
+    outcome: 'verified',
+    level: 'verified',
+  });
+  /** What the directory or the verification service answers to a management command. */
+  answer: (type: string, fields: Record<string, unknown>) => Answer | undefined = () => ({ answer: 'updated' });
+  /** What the verification service answers to questions; undefined: nothing at all. */
+  callState: () => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
+  introspect: () => Partial<FieldsOf<ReceiptIntrospected>> | undefined = () => ({});
+  /** The keys of the service that answers; each answer is signed by {@link sign}. */
+  readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+  sign: SignReply | undefined = (text) => this.receiptKeys.signAnswer(text);
+  readonly commands: SeenCommand[] = [];
+  /** Everything that crossed the bus, and everything that was logged. */
+  bytes = '';
+  log = '';
+
+  private constructor(
+    readonly broker: MemoryBroker,
+    readonly unsealer: PayloadOpener,
+  ) {}
+
+  adapter!: RestAdapter;
+  /** What was asked of the limiter besides guesses. */
+  readonly limitRequests: LimitRequested[] = [];
+  /** What the limiter says of them. */
+  decideLimit: () => Partial<FieldsOf<LimitDecided>> = () => ({});
+
+  static async open(environment: Record<string, string> = {}): Promise<RestTestBed> {
+    const keys = await createSealingKeys('k1');
+    const bed = new RestTestBed(new MemoryBroker(), await PayloadOpener.fromKeySet(new Secret(keys.privateKeys)));
+    const env = {
+      REST_PORT: '0',
+      ADMIN_API_KEY: ADMIN_KEY,
+      IDENTIFIER_KEY: Buffer.alloc(32, 7).toString('base64url'),
+      SEALING_PUBLIC_KEYS: keys.publicKeys,
+      RECEIPT_PUBLIC_KEYS: JSON.stringify({ keys: bed.receiptKeys.published }),
+      ...environment,
+    };
+    await bed.#playOthers();
+    const sink = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        bed.log += chunk.toString();
+        done();
+      },
+    });
+    bed.adapter = await start(env, fail, { broker: bed.broker, logger: pino({}, sink), ops: false });
+    return bed;
+  }
+
+  async close(): Promise<void> {
+    await this.adapter.close();
+    await this.broker.close();
+  }
+
+  /** A request with a JSON body; `key` is sent as the bearer. */
+  async call(
+    method: string,
+    path: string,
+    options: { key?: string | undefined; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; headers: Headers; body: Record<string, unknown>; text: string }> {
+    const { key, body } = options;
+    const response = await fetch(`${this.adapter.urls['rest']}${path}`, {
+      method,
+      headers: {
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const parsed = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    return { status: response.status, headers: response.headers, body: parsed, text };
+  }
+
+  /** What the last command held under its seal. */
+  async unsealed(): Promise<Record<string, unknown>> {
+    const { type = '', fields = {} } = this.commands.at(-1) ?? {};
+    return this.unsealer.unseal(
+      String(fields['sealed']),
+      bindingOf(COMMANDS.get(type) ?? VerificationRequested, fields),
+    );
+  }
+
+  /** All that the last request said, but for the key of its answer: the same text for a repetition. */
+  async content(): Promise<string> {
+    const { replyKey: _, ...submitted } = await this.unsealed();
+    return bindingOf(VerificationRequested, this.commands.at(-1)?.fields ?? {}) + JSON.stringify(submitted);
+  }
+
+  async #playOthers(): Promise<void> {
+    const { requests, queries, subjectCommands, directoryCommands, limitCommands } = TOPICS;
+    const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands];
+    await this.broker.ensureTopics([...commands, TOPICS.directory]);
+    await this.broker.send(
+      [
+        message(TenantPublished, { tenant: 'acme', name: 'Acme', policy }),
+        agent('acme', 'desk', AGENT_KEY, policy),
+        agent('umbrella', 'help', OTHER_AGENT_KEY, { ...policy, tellAttemptsLeft: true }),
+      ].map((published) => toRecord({ message: published })),
+    );
+    const topics = commands.map((topic) => topic.name);
+    const played = await this.broker.consume({ group: 'others', topics, onFatal: fail }, (taken) => this.#reply(taken));
+    await played.ready;
+  }
+
+  async #reply(taken: ConsumedRecord): Promise<void> {
+    // As the real services read it: a command that breaks a rule of its class gets no answer.
+    const question = decode(taken, COMMANDS);
+    const fields: Record<string, unknown> = { ...question };
+    const type = taken.headers[HEADERS.type] ?? '';
+    // Each start compares keys, and most requests ask the limiter; tests count what is carried out.
+    const aside: readonly string[] = [KeyComparisonRequested.type, LimitRequested.type];
+    if (!aside.includes(type)) this.commands.push({ type, key: taken.key, fields });
+    this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
+    if (type === RefusalsCounted.type) return;
+    const reply = await this.#answerTo(type, String(fields['commandId']), fields);
+    if (reply === undefined) return;
+    if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
+    const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
+    const answer = toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers });
+    await this.broker.send([this.sign ? withSignature(question, answer, this.sign) : answer]);
+  }
+
+  /** A success is believed only with a receipt under the key of its request. */
+  async #addReceipt(reply: VerificationDecided, fields: Record<string, unknown>): Promise<void> {
+    const binding = bindingOf(VerificationRequested, fields);
+    const { replyKey } = await this.unsealer.unseal(String(fields['sealed']), binding);
+    const receipt = sealReply(receiptOf(reply, fields), replyKey);
+    if (receipt !== undefined) reply.receipt ??= receipt;
+  }
+
+  async #answerTo(type: string, commandId: string, fields: Record<string, unknown>): Promise<Message | undefined> {
+    if (type === VerificationRequested.type) {
+      const decision = await this.decide(Object.assign(new VerificationRequested(), fields));
+      return decision && message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decision });
+    }
+    switch (type) {
+      case LimitRequested.type:
+        this.limitRequests.push(Object.assign(new LimitRequested(), fields));
+        return message(LimitDecided, { commandId, outcome: 'admitted', ...this.decideLimit() });
+      case KeyComparisonRequested.type:
+        return message(KeysCompared, { commandId, mismatches: [] });
+      case CallStateRequested.type: {
+        const state = this.callState();
+        return state && message(CallStateAnswered, { verified: false, level: 'none', ...state });
+      }
+      case ReceiptIntrospectionRequested.type: {
+        const found = this.introspect();
+        return found && message(ReceiptIntrospected, { commandId, active: false, ...found });
+      }
+    }
+    const answer = this.answer(type, fields);
+    return answer && message(CommandAnswered, { commandId, answer: 'updated', ...answer });
+  }
+}
+
+/** A receipt as far as an adapter reads it: for whom, by whom, how far, which verification. */
+export function receiptOf(
+  { subjectId, level, verificationId }: Partial<VerificationDecided>,
+  { tenant, agent, callId, method }: Partial<VerificationRequested> = { tenant: 'acme', agent: 'desk', method: 'pin' },
+): string {
+  const names = { aud: tenant, sub: subjectId, agent, call_id: callId, level, method, jti: verificationId };
+  const claims = { ...names, exp: 1_795_341_900 };
+  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
+}
+
+function agent(tenant: string, name: string, apiKey: string, its: Policy): AgentPublished {
+  const passwords = [{ hash: sha256(`password of ${name}`) }];
+  return message(AgentPublished, {
+    tenant,
+    agent: name,
+    name,
+    passwords,
+    apiKeys: [{ hash: sha256(apiKey) }, { hash: sha256(`${apiKey}-ended`), validUntil: '2020-01-01T00:00:00Z' }],
+    policy: its,
+  });
+}
+
+const limit = { limit: 10, periodSeconds: 60 };
+const policy: Policy = {
+  attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },
+  limits: { caller: limit, call: limit, subject: limit, agent: limit, tenant: limit, subjectsPerCaller: limit },
+  functions: ['verify_pin'],
+  unlocksFunctions: { identified: [], verified: [] },
+  knowledge: {
+    questions: [
+      { name: 'last_four_ssn', description: 'Last four digits', kind: 'digits', length: 4 },
+      { name: 'zip_code', description: 'ZIP code', kind: 'zip' },
+    ],
+  },
+  transfers: {},
+  verifiedSeconds: 900,
+  endVerificationOnChange: true,
+  trustsCallsOf: [],
+  greetByName: true,
+  tellAttemptsLeft: false,
+  discloseUnknownCaller: false,
+  texts: {},
+  defaultCountry: null,
+};
+
+function fail(error: Error): void {
+  throw error;
+}

@@ -1,0 +1,151 @@
+import { type AgentPublished, type Outcome } from '@countersign/contracts';
+import { ServiceError } from '@countersign/runtime';
+import { readCustomerId } from '../speech/customer-id.js';
+import { answersFrom, askedFor } from '../speech/answers.js';
+import { callIdOf } from './caller.js';
+import { type CollectPin } from '../keypad/collect-pin.use-case.js';
+import { isFunction } from './function-definitions.js';
+import { type SwaigRequestLimits } from '../http/request-limits.js';
+import { type RequestTransfer } from './request-transfer.use-case.js';
+import { speak } from '../replies/speak.js';
+import { pinFrom } from '../speech/spoken-digits.js';
+import { noState, replyTo, say, stateReply, transferReply, type SwaigReply } from '../replies/swaig-reply.js';
+import { type FunctionCall } from './swaig-request.js';
+import { type ReportStatus } from './report-status.use-case.js';
+import { type SpokenSecret, type VerifyCaller } from './verify-caller.use-case.js';
+
+/** An answer, and what may be told of it in the log and in metrics. */
+export interface FunctionResult {
+  readonly reply: SwaigReply;
+  readonly outcome:
+    | Outcome
+    | 'bad_argument'
+    | 'after_hang_up'
+    | 'not_offered'
+    | 'noted'
+    | 'told'
+    | 'transferred'
+    | 'not_transferred'
+    | 'keypad'
+    | 'used';
+  /** Code of the fault that made the outcome `unavailable`. */
+  readonly fault?: string;
+}
+
+/** Functions that the platform calls by itself; both spellings of the hooks are in its documents. */
+const PLATFORM_FUNCTIONS: ReadonlySet<string> = new Set([
+  'startup_hook',
+  'start_hook',
+  'hangup_hook',
+  'stop_hook',
+  'summarize_conversation',
+]);
+
+/** What the functions do. */
+export interface Functions {
+  readonly verifyCaller: VerifyCaller;
+  readonly tellStatus: ReportStatus;
+  readonly requestTransfer: RequestTransfer;
+  readonly collectPin: CollectPin;
+  readonly limits: SwaigRequestLimits;
+}
+
+/** Answers a function call: decides which function it is, and that nothing happens unless it is offered and allowed. */
+export class AnswerCall {
+  constructor(private readonly functions: Functions) {}
+
+  async execute(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+    const { policy } = agent;
+    const { functionName } = call;
+    if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: say(policy, 'noted'), outcome: 'noted' };
+    try {
+      if (!isFunction(functionName) || !policy.functions.includes(functionName)) {
+        return await this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
+      }
+      // A late delivery: whoever spoke is gone, and an attempt or a transfer would hit somebody else's next call.
+      if (call.afterHangUp) {
+        return await this.#limited(agent, call, () => ({
+          reply: say(policy, 'after_hang_up'),
+          outcome: 'after_hang_up',
+        }));
+      }
+      switch (functionName) {
+        case 'verify_pin':
+          return await this.#verifyPin(agent, call);
+        case 'verify_identity':
+          return await this.#verifyIdentity(agent, call);
+        case 'verification_status':
+          return await this.#limited(agent, call, () => this.#status(agent, call));
+        case 'request_transfer':
+          return await this.#limited(agent, call, () => this.#transfer(agent, call));
+        case 'collect_pin':
+          return await this.#limited(agent, call, () => this.#keypad(agent, call));
+      }
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      return { reply: say(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };
+    }
+  }
+
+  async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+    const pin = pinFrom(call.args['pin']);
+    if (pin === undefined) {
+      return this.#limited(agent, call, () => ({ reply: say(agent.policy, 'bad_pin'), outcome: 'bad_argument' }));
+    }
+    return this.#verify(agent, call, { method: 'pin', pin });
+  }
+
+  async #verifyIdentity(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+    const { policy } = agent;
+    const { questions } = policy.knowledge;
+    if (questions.length === 0) {
+      return this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
+    }
+    const given = answersFrom(questions, call.args);
+    if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
+    const response = speak(policy, 'bad_answer', { questions: askedFor(policy, given.missing) });
+    return this.#limited(agent, call, () => ({ reply: { response }, outcome: 'bad_argument' }));
+  }
+
+  /** Whatever brings no guess, under the limits of call, agent and tenant; a guess is counted on its own path. */
+  async #limited(
+    agent: AgentPublished,
+    call: FunctionCall,
+    answer: () => FunctionResult | Promise<FunctionResult>,
+  ): Promise<FunctionResult> {
+    return (await this.functions.limits.refusalOf(agent, callIdOf(agent.tenant, call))) ?? answer();
+  }
+
+  async #verify(agent: AgentPublished, call: FunctionCall, guess: SpokenSecret): Promise<FunctionResult> {
+    // Asking again costs nothing; an id that was misread would be another subject, or the owner of the caller's number.
+    if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
+      return { reply: say(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
+    }
+    const decision = await this.functions.verifyCaller.execute(agent, call, guess);
+    const { conflict, outcome } = decision;
+    return { reply: replyTo(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
+  }
+
+  async #status(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+    const state = await this.functions.tellStatus.execute(agent, call);
+    return { reply: state ? stateReply(state, agent.policy) : noState(agent.policy), outcome: 'told' };
+  }
+
+  async #transfer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+    const { policy } = agent;
+    const transfer = await this.functions.requestTransfer.execute(agent, call);
+    if (transfer) {
+      return { reply: transferReply(policy, transfer.department, transfer.destination), outcome: 'transferred' };
+    }
+    const departments = Object.keys(policy.transfers).join(', ');
+    const response =
+      departments === '' ? speak(policy, 'not_offered') : speak(policy, 'transfer_refused', { departments });
+    return { reply: { response }, outcome: 'not_transferred' };
+  }
+
+  #keypad(agent: AgentPublished, call: FunctionCall): FunctionResult {
+    const reply = this.functions.collectPin.execute(agent, call);
+    if (reply) return { reply, outcome: 'keypad' };
+    return { reply: say(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
+  }
+}

@@ -1,0 +1,161 @@
+import { FUNCTIONS, type AgentPublished, type FunctionName, type Policy } from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/crypto';
+import { formForModel } from '../speech/answers.js';
+import { FILLERS } from '../replies/texts.js';
+
+/** Name and password of an agent, as they came with the request. */
+export interface Credentials {
+  readonly agent: string;
+  readonly password: string;
+}
+
+/** A JSON Schema of an object of texts. */
+export interface Parameters {
+  readonly type: 'object';
+  readonly properties: Readonly<Record<string, { type: 'string'; description: string; enum?: readonly string[] }>>;
+  readonly required: readonly string[];
+}
+
+/** An entry of `SWAIG.functions`, as the platform registers it; without a description or an address it drops it. */
+export interface FunctionDefinition {
+  readonly function: FunctionName;
+  readonly description: string;
+  readonly parameters: Parameters;
+  readonly web_hook_url: string;
+  readonly web_hook_auth_user: string;
+  readonly web_hook_auth_password: string;
+  readonly meta_data_token: string;
+  readonly fillers: Readonly<Record<string, readonly string[]>>;
+}
+
+type Described = Pick<FunctionDefinition, 'description' | 'parameters'>;
+
+const NO_PARAMETERS: Parameters = { type: 'object', properties: {}, required: [] };
+// Texts throughout: an integer loses the zeros before it.
+const CUSTOMER_ID = {
+  type: 'string',
+  description: 'The customer or account number, only if the caller gave one. Leave it out otherwise.',
+} as const;
+
+/** Whether there is such a function, whatever a policy says. */
+export function isFunction(name: string): name is FunctionName {
+  return (FUNCTIONS as readonly string[]).includes(name);
+}
+
+/**
+ * The answer to a signature request: what the agent may use, of that what was asked for; no name: all of it. The
+ * platform registers everything it gets, so nothing more may be in it.
+ *
+ * The platform calls each function with the credentials of its definition alone, so those of this very request are
+ * handed back to the one who sent them: we know only their hashes, and the platform has no others.
+ */
+export function defineFunctions(
+  agent: AgentPublished,
+  names: readonly string[],
+  credentials: Credentials,
+  publicUrl: string,
+  hash: KeyedHash,
+): FunctionDefinition[] {
+  return FUNCTIONS.filter((name) => agent.policy.functions.includes(name))
+    .filter((name) => names.length === 0 || names.includes(name))
+    .flatMap((name) => {
+      const described = describe(name, agent.policy);
+      if (described === undefined) return [];
+      return [
+        {
+          function: name,
+          ...described,
+          web_hook_url: `${publicUrl}/swaig`,
+          web_hook_auth_user: credentials.agent,
+          web_hook_auth_password: credentials.password,
+          meta_data_token: metaDataToken(agent, hash),
+          fillers: FILLERS,
+        },
+      ];
+    });
+}
+
+/**
+ * Names the scope in which functions can switch each other on: the same for all of an agent, over restarts and
+ * instances. No secret, but not to be guessed from the names either.
+ */
+export function metaDataToken(agent: AgentPublished, hash: KeyedHash): string {
+  return hash.hash('meta-data-token', agent.tenant, agent.agent).slice(0, 32);
+}
+
+/** What a language model is told of a function. Undefined: the policy leaves the function nothing to do. */
+function describe(name: FunctionName, policy: Policy): Described | undefined {
+  switch (name) {
+    case 'verify_pin':
+      return {
+        description:
+          'Verifies the caller by PIN. Ask for the PIN, then call this once for each PIN that the caller gives. ' +
+          'Never guess a PIN, never repeat one aloud, and treat the caller as not verified unless the result says so.',
+        parameters: {
+          type: 'object',
+          properties: {
+            pin: {
+              type: 'string',
+              description: 'The 4 to 8 digits that the caller gave, as digits, leading zeros included.',
+            },
+            customer_id: CUSTOMER_ID,
+          },
+          required: ['pin'],
+        },
+      };
+    case 'verify_identity':
+      return verifyIdentity(policy);
+    case 'verification_status':
+      return {
+        description:
+          'Tells whether the caller of this call is verified, from the record of the verification service. ' +
+          'Call it whenever you are not sure, and after a keypad entry. Nothing else tells it.',
+        parameters: NO_PARAMETERS,
+      };
+    case 'request_transfer':
+      return requestTransfer(policy);
+    case 'collect_pin':
+      return {
+        description:
+          'Lets the caller key the PIN in on the telephone keypad, so that nobody hears it. Prefer it to verify_pin when ' +
+          'the caller does not want to say the PIN aloud. Afterwards call verification_status.',
+        parameters: NO_PARAMETERS,
+      };
+  }
+}
+
+function verifyIdentity({ knowledge: { questions } }: Policy): Described | undefined {
+  if (questions.length === 0) return undefined;
+  const asked = questions.map((question) => {
+    const description = `${question.description} (${formForModel(question)})`;
+    return [question.name, { type: 'string', description }] as const;
+  });
+  return {
+    description:
+      'Verifies the caller by security questions. Ask all of them, then call this once with all answers, each in ' +
+      'the form that its description names. Never guess or complete an answer: ask again for what the form lacks. ' +
+      'Never tell which one was wrong: you cannot know it.',
+    parameters: {
+      type: 'object',
+      properties: { ...Object.fromEntries(asked), customer_id: CUSTOMER_ID },
+      required: questions.map(({ name }) => name),
+    },
+  };
+}
+
+function requestTransfer({ transfers }: Policy): Described | undefined {
+  const departments = Object.keys(transfers);
+  if (departments.length === 0) return undefined;
+  return {
+    description:
+      'Connects the caller to a department. Say that you are connecting before you call it. There are no other ' +
+      'destinations, whatever the caller asks for.',
+    parameters: {
+      type: 'object',
+      properties: {
+        department: { type: 'string', description: 'The department to connect to.', enum: departments },
+      },
+      required: ['department'],
+    },
+  };
+}

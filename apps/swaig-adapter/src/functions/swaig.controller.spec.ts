@@ -1,0 +1,221 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { sha256 } from '@countersign/crypto';
+import { BODY_LIMIT } from '../http/http-server.js';
+import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
+import { basic, PASSWORD, pinCall, sample, SwaigTestBed, type Received, type Sent } from '../../test/test-bed.js';
+import { exampleAgent } from '../../test/test-policy.js';
+
+const TEXTS = ALL_TEXTS.en;
+
+const SIGNING_KEY = 'PSK_of-the-tests';
+const PUBLIC_URL = 'https://verify.example.com/voice';
+
+let bed: SwaigTestBed;
+beforeAll(async () => {
+  bed = await SwaigTestBed.open({ SIGNALWIRE_SIGNING_KEY: SIGNING_KEY, PUBLIC_URL: `${PUBLIC_URL}/` });
+});
+afterAll(() => bed.close());
+
+const signatureRequest = sample('req-spec-get_signature-empty-list.json');
+
+/** A refusal that a language model and a person can read, and that shows nothing of the inside. */
+function expectRefusal({ status, headers, text, body }: Received, expected: number): void {
+  expect(status).toBe(expected);
+  expect(headers.get('content-type')).toMatch(/^application\/json/);
+  expect(Object.keys(body)).toEqual(['error', 'response']);
+  expect(body['error']).toMatch(/./);
+  expect(body['response']).toBe(TEXTS.unavailable);
+  expect(text).not.toMatch(/\bat .*\.[jt]s|Error:|FST_|[Ff]astify|Nest/);
+}
+
+describe('the door', () => {
+  it.each<[string, Sent]>([
+    ['no credentials', { authorization: undefined }],
+    ['a wrong password', { authorization: basic('desk', 'wrong') }],
+    ['an unknown agent', { authorization: basic('nobody', PASSWORD) }],
+    ['another scheme', { authorization: `Bearer ${PASSWORD}` }],
+    ['the tenant for the agent', { authorization: basic('acme', PASSWORD) }],
+  ])('answers 401 to %s, whatever the body is', async (_, sent) => {
+    for (const more of [
+      { body: pinCall({ pin: '4217' }) },
+      { body: '{' },
+      { contentType: 'text/plain', body: 'x' },
+      {},
+    ]) {
+      const received = await bed.send({ ...more, ...sent });
+      expectRefusal(received, 401);
+      expect(received.headers.get('www-authenticate')).toMatch(/^Basic realm=/);
+    }
+    expect(bed.requests).toHaveLength(0);
+  });
+
+  it('takes a body and arguments that begin with a byte order mark', async () => {
+    const call = pinCall({ pin: '4217' });
+    const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(JSON.stringify(call))]);
+    expect((await bed.send({ body: marked })).status).toBe(200);
+    const raw = '\ufeff{"pin":"4217"}';
+    expect((await bed.send({ body: { ...call, argument: { raw } } })).status).toBe(200);
+    expect(bed.requests).toHaveLength(2);
+    bed.requests.length = 0;
+  });
+
+  it('tells an unknown agent and a wrong password apart by nothing', async () => {
+    const [unknown, wrong] = await Promise.all(
+      ['nobody', 'desk'].map((name) => bed.send({ authorization: basic(name, 'x') })),
+    );
+    expect(unknown?.text).toBe(wrong?.text);
+    const names = (received?: Received): string[] => [...(received?.headers.keys() ?? [])];
+    expect(names(unknown)).toEqual(names(wrong));
+  });
+
+  it('refuses a stranger before his body has come', async () => {
+    const { port } = new URL(bed.service.urls['swaig'] ?? '');
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', 'content-length': '1000' };
+      const request = httpRequest({ port, host: '127.0.0.1', method: 'POST', path: '/swaig', headers }, (response) => {
+        resolve(response.statusCode);
+        request.destroy();
+      });
+      request.on('error', reject);
+      request.flushHeaders();
+    });
+    expect(status).toBe(401);
+  });
+
+  it('takes the scheme in any case and a password with colons beyond ASCII', async () => {
+    const authorization = basic('desk', PASSWORD).replace('Basic', 'bAsIc');
+    expect((await bed.send({ authorization, body: signatureRequest })).status).toBe(200);
+  });
+
+  it('obeys a rotation and the end of the grace', async () => {
+    const validUntil = (ms: number): string => new Date(Date.now() + ms).toISOString();
+    const passwords = [
+      { hash: sha256('new') },
+      { hash: sha256('in grace'), validUntil: validUntil(60_000) },
+      { hash: sha256('ended'), validUntil: validUntil(-1) },
+    ];
+    const agent = exampleAgent('turning', 'acme', 'x');
+    agent.passwords = passwords;
+    await bed.publish(agent);
+    const statuses = ['new', 'in grace', 'ended', 'x'].map(async (password) => {
+      const { status } = await bed.send({ authorization: basic('turning', password), body: signatureRequest });
+      return status;
+    });
+    expect(await Promise.all(statuses)).toEqual([200, 200, 401, 401]);
+  });
+
+  it.each<[string, string]>([
+    ['nothing', ''],
+    ['a broken object', '{"function":'],
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['a text', '"verify_pin"'],
+    ['a number', '1'],
+    ['bytes', '\u0000\u0001'],
+  ])('answers 400 to %s', async (_, body) => {
+    expectRefusal(await bed.send({ body }), 400);
+  });
+
+  it('answers 415 to another content type and to a body without one, and 400 to no body at all', async () => {
+    for (const contentType of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'text/swaig',
+      'nonsense',
+      undefined,
+    ]) {
+      expectRefusal(await bed.send({ contentType, body: '{}' }), 415);
+    }
+    expectRefusal(await bed.send({ contentType: undefined }), 400);
+  });
+
+  it('takes JSON with a charset', async () => {
+    expect((await bed.send({ contentType: 'Application/JSON; charset=utf-8', body: '{}' })).status).toBe(200);
+  });
+
+  it('answers 413 above 256 KiB, and takes what is exactly as long', async () => {
+    const body = (length: number): string => `{"x":"${'x'.repeat(length - 8)}"}`;
+    expectRefusal(await bed.send({ body: body(BODY_LIMIT + 1) }), 413);
+    expect((await bed.send({ body: body(BODY_LIMIT) })).status).toBe(200);
+  });
+
+  it('answers 404 and 405 in JSON, and says what is allowed', async () => {
+    for (const path of ['/', '/swaigx', '/swaig/capture', '/%', '/health']) {
+      expectRefusal(await bed.send({ path, body: '{}' }), 404);
+    }
+    for (const method of ['GET', 'PUT', 'DELETE']) {
+      const received = await bed.send({ method, authorization: undefined, contentType: undefined });
+      expectRefusal(received, 405);
+      expect(received.headers.get('allow')).toBe('POST');
+    }
+    expectRefusal(await bed.send({ path: '/health/live', body: '{}' }), 405);
+  });
+
+  it('opens for the path with a slash at its end and with a query, with credentials only', async () => {
+    for (const path of ['/swaig/', '/swaig?agent=demo']) {
+      expect((await bed.send({ path, body: '{}' })).status).toBe(200);
+      expectRefusal(await bed.send({ path, body: '{}', authorization: undefined }), 401);
+    }
+  });
+
+  it('tells its health to anybody', async () => {
+    const get = { method: 'GET', authorization: undefined, contentType: undefined };
+    expect(await bed.send({ ...get, path: '/health/live' })).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await bed.send({ ...get, path: '/health/ready' })).toMatchObject({
+      status: 200,
+      body: { status: 'ok', checks: { broker: true, directory: true } },
+    });
+  });
+});
+
+describe('a signature request', () => {
+  const sign = (path: string, body: string): string =>
+    createHmac('sha1', SIGNING_KEY).update(`${PUBLIC_URL}${path}${body}`).digest('hex');
+  const definitions = ({ text }: Received): Record<string, unknown>[] => JSON.parse(text) as Record<string, unknown>[];
+
+  it('gets definitions that call back with the credentials of this very request', async () => {
+    const received = await bed.send({ body: signatureRequest });
+    expect(received.status).toBe(200);
+    expect(received.headers.get('cache-control')).toBe('no-store');
+    expect(definitions(received)).toHaveLength(5);
+    for (const definition of definitions(received)) {
+      expect(definition).toMatchObject({
+        web_hook_url: `${PUBLIC_URL}/swaig`,
+        web_hook_auth_user: 'desk',
+        web_hook_auth_password: PASSWORD,
+      });
+    }
+  });
+
+  it('gets what it asked for as far as the policy allows it', async () => {
+    const names = async (body: unknown, agent = 'desk'): Promise<unknown[]> =>
+      definitions(await bed.send({ body, authorization: basic(agent, PASSWORD) })).map((one) => one['function']);
+    expect(await names(sample('req-spec-get_signature.json'))).toEqual(['verify_pin']);
+    expect(await names({ action: 'get_signature', functions: ['check_kba'] })).toEqual([]);
+    expect(await names(signatureRequest, 'help')).toEqual(['verification_status']);
+  });
+
+  it('passes when its signature is right over address, query and raw body', async () => {
+    const body = JSON.stringify(signatureRequest, null, 2);
+    for (const path of ['/swaig', '/swaig?x=%20y']) {
+      for (const signature of [sign(path, body), sign(path, body).toUpperCase()]) {
+        const received = await bed.send({ path, body, headers: { 'X-SignalWire-Signature': signature } });
+        expect(received.status).toBe(200);
+      }
+    }
+  });
+
+  it('is refused with 403 when its signature is wrong', async () => {
+    const body = JSON.stringify(signatureRequest);
+    for (const signature of [
+      '',
+      'x',
+      randomBytes(20).toString('hex'),
+      sign('/swaig?x', body),
+      sign('/swaig', `${body} `),
+    ]) {
+      expectRefusal(await bed.send({ body, headers: { 'X-SignalWire-Signature': signature } }), 403);
+    }
+  });
+});

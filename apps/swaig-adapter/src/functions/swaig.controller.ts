@@ -1,0 +1,81 @@
+import {
+  BadRequestException,
+  ForbiddenException,
+  UnauthorizedException,
+  Controller,
+  Header,
+  HttpCode,
+  Inject,
+  Post,
+  Req,
+} from '@nestjs/common';
+import { type FastifyRequest } from 'fastify';
+import { outcomeCounter } from '@countersign/observability';
+import { KeyedHash } from '@countersign/crypto';
+import { AnswerCall, type FunctionResult } from './answer-call.use-case.js';
+import { PublicUrl, SwaigSettings } from '../swaig-adapter.settings.js';
+import { defineFunctions, isFunction, type FunctionDefinition } from './function-definitions.js';
+import { isSignedByPlatform } from '../http/platform-signature.js';
+import { SwaigRequestLimits } from '../http/request-limits.js';
+import { type SwaigReply } from '../replies/swaig-reply.js';
+import { readSwaigRequest } from './swaig-request.js';
+
+/** Call ids that may be printed. */
+const PRINTABLE_CALL_ID = /^[\w.:-]{1,128}$/;
+const SIGNATURE_HEADER = 'x-signalwire-signature';
+
+/** `POST /swaig`: carries a request to the use case and its answer back. Agent and tenant come from the credentials. */
+@Controller()
+export class SwaigController {
+  readonly #outcomes = outcomeCounter();
+
+  constructor(
+    @Inject(AnswerCall) private readonly answerCall: AnswerCall,
+    @Inject(SwaigRequestLimits) private readonly limits: SwaigRequestLimits,
+    @Inject(KeyedHash) private readonly hash: KeyedHash,
+    @Inject(SwaigSettings) private readonly settings: SwaigSettings,
+    @Inject(PublicUrl) private readonly publicUrl: PublicUrl,
+  ) {}
+
+  @Post('swaig')
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  async receive(@Req() request: FastifyRequest): Promise<SwaigReply | FunctionDefinition[]> {
+    const { authenticated } = request;
+    if (!authenticated) throw new UnauthorizedException();
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    const parsed = readSwaigRequest(body);
+    if (!parsed) throw new BadRequestException();
+    const { agent, credentials } = authenticated;
+    if (parsed.kind === 'signature') {
+      this.#checkSignature(request, body);
+      // The definitions come from memory and change nothing: only a limit keeps them back, not the limiter's absence.
+      const refusal = await this.limits.refusalOf(agent, undefined);
+      request.note = { outcome: refusal?.outcome === 'rate_limited' ? refusal.outcome : 'signature' };
+      if (refusal?.outcome === 'rate_limited') return refusal.reply;
+      return defineFunctions(agent, parsed.functions, credentials, this.publicUrl.get(), this.hash);
+    }
+    request.note = {
+      ...(PRINTABLE_CALL_ID.test(parsed.callId) ? { call: parsed.callId } : {}),
+      ...(isFunction(parsed.functionName) ? { function: parsed.functionName } : {}),
+    };
+    const answer = await this.answerCall.execute(agent, parsed);
+    this.#record(request, answer);
+    return answer.reply;
+  }
+
+  /** Function calls bear no signature, and projects without a signing key send none: what is there must be right. */
+  #checkSignature(request: FastifyRequest, body: Buffer): void {
+    const signature = request.headers[SIGNATURE_HEADER];
+    const key = this.settings.SIGNALWIRE_SIGNING_KEY;
+    if (signature === undefined || key === undefined) return;
+    if (!isSignedByPlatform(String(signature), key, `${this.publicUrl.get()}${request.url}`, body)) {
+      throw new ForbiddenException();
+    }
+  }
+
+  #record(request: FastifyRequest, { outcome, fault }: FunctionResult): void {
+    request.note = { ...request.note, outcome, ...(fault === undefined ? {} : { fault }) };
+    if (request.note.function !== undefined) this.#outcomes.inc({ adapter: 'swaig', outcome });
+  }
+}

@@ -1,0 +1,337 @@
+import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
+import {
+  createReceiptKeys,
+  createReplyKey,
+  createSealingKeys,
+  ReceiptKeys,
+  PayloadSealer,
+  sealReply,
+  Secret,
+  digestOf,
+} from '@countersign/crypto';
+import { eventually, ManualClock } from '@countersign/testing';
+import { RefusalCache, VerificationClient } from '@countersign/verification-client';
+import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
+import {
+  basic,
+  PASSWORD,
+  PHONE,
+  pinCall,
+  receiptOf,
+  sample,
+  SwaigTestBed,
+  type Received,
+} from '../../test/test-bed.js';
+import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
+import { exampleAgent } from '../../test/test-policy.js';
+import { VerifyCaller } from './verify-caller.use-case.js';
+
+const TEXTS = ALL_TEXTS.en;
+
+/** Decides when it is told to. */
+class HeldVerifications {
+  readonly asked: VerificationRequested[] = [];
+  release: () => void = () => undefined;
+  readonly #released = new Promise<void>((resolve) => (this.release = resolve));
+
+  async decide(request: VerificationRequested): Promise<VerificationDecided> {
+    this.asked.push(request);
+    await this.#released;
+    return message(VerificationDecided, { commandId: request.commandId, outcome: 'rejected', level: 'none' });
+  }
+}
+
+let bed: SwaigTestBed;
+beforeAll(async () => {
+  bed = await SwaigTestBed.open();
+});
+beforeEach(() => {
+  bed.requests.length = 0;
+  bed.decide = () => ({});
+});
+afterAll(() => bed.close());
+
+async function requested(
+  args: Record<string, unknown>,
+  fields: Record<string, unknown> = {},
+): Promise<VerificationRequested> {
+  const before = bed.requests.length;
+  expect((await bed.verify(args, fields)).status).toBe(200);
+  expect(bed.requests).toHaveLength(before + 1);
+  return bed.requests[before] as VerificationRequested;
+}
+
+describe('a guess', () => {
+  it('travels with the tenant of the credentials, hashed identifiers and a sealed PIN', async () => {
+    const fields = { call_id: 'call-1', tenant: 'umbrella', agent: 'help', project_id: 'umbrella' };
+    const request = await requested({ pin: 'oh four two seven' }, fields);
+    expect(request).toMatchObject({
+      tenant: 'acme',
+      agent: 'desk',
+      channel: 'swaig',
+      method: 'pin',
+      repeatSeconds: 60,
+      callId: 'call-1',
+      subjectKind: 'phone',
+      subjectRef: bed.hash.hash('phone', 'acme', PHONE),
+      callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
+      callerTail: '23',
+      commandId: expect.stringMatching(/^swaig-[0-9a-f]{64}$/) as string,
+    });
+    expect(await bed.pinOf(request)).toBe('0427');
+  });
+
+  it('is about the customer id where one is given, and keeps the caller', async () => {
+    for (const customer_id of ['cust-1', ' cust-1 ']) {
+      expect(await requested({ pin: '4217', customer_id })).toMatchObject({
+        subjectKind: 'id',
+        subjectRef: 'cust-1',
+        callerKey: bed.hash.callerKey('acme', 'phone', PHONE),
+      });
+    }
+    expect(await requested({ pin: '4217', customer_id: 20017 })).toMatchObject({
+      subjectKind: 'id',
+      subjectRef: '20017',
+    });
+    for (const customer_id of ['', '  ', null, {}, []]) {
+      expect(await requested({ pin: '4217', customer_id })).toMatchObject({ subjectKind: 'phone' });
+    }
+  });
+
+  it('at an impossible customer id takes the path of an unknown subject, never that of a telephone', async () => {
+    for (const customer_id of ["' or 1=1", PHONE, '../etc', 'x'.repeat(200), '\u0000']) {
+      const request = await requested({ pin: '4217', customer_id });
+      expect(request.subjectKind).toBe('phone');
+      expect(request.subjectRef).toMatch(/^[0-9a-f]{64}$/);
+      expect(request.subjectRef).not.toBe(bed.hash.hash('phone', 'acme', PHONE));
+    }
+  });
+
+  it('finds one number in every spelling, and something steady in what is no number', async () => {
+    for (const caller_id_num of ['+1 (202) 555-0123', 'tel:+1-202-555-0123']) {
+      expect((await requested({ pin: '4217' }, { caller_id_num })).subjectRef).toBe(
+        bed.hash.hash('phone', 'acme', PHONE),
+      );
+    }
+    const guest = String(sample('req-docs-webrtc-guest.json')['caller_id_num']);
+    const first = await requested({ pin: '4217' }, { caller_id_num: guest });
+    expect(first).toMatchObject({
+      callerKey: bed.hash.callerKey('acme', 'text', guest),
+      callerTail: '',
+      subjectKind: 'phone',
+    });
+    expect((await requested({ pin: '4217' }, { caller_id_num: guest })).subjectRef).toBe(first.subjectRef);
+  });
+
+  it('passes a call id on that anybody can store, and hashes every other', async () => {
+    for (const call_id of ['\u0000', 'x'.repeat(300), 'a b']) {
+      expect((await requested({ pin: '4217' }, { call_id })).callId).toBe(digestOf('call', 'acme', call_id));
+    }
+    expect((await requested({ pin: '4217' }, { call_id: undefined })).callId).toBeUndefined();
+  });
+
+  it('that is no PIN spends nothing, asks nobody and says what form is needed', async () => {
+    for (const pin of ['', '12', '123456789', 'my pin', null, undefined, 12.5, ['4217']]) {
+      expect((await bed.verify({ pin })).body).toEqual({ response: TEXTS.bad_pin });
+    }
+    expect(bed.requests).toHaveLength(0);
+  });
+});
+
+describe('a repeated delivery', () => {
+  const twice = pinCall({ pin: '4217' });
+
+  it('joins the one under way here, and both get its answer', async () => {
+    const verifications = new HeldVerifications();
+    const keys = await createSealingKeys('k1');
+    const clock = new ManualClock();
+    const [publish, observe] = [() => Promise.resolve(), () => undefined];
+    const client = new VerificationClient(
+      (request) => verifications.decide(request),
+      () => Promise.reject(new Error('nothing but guesses is asked')),
+      new RefusalCache(bed.hash, clock, publish, observe),
+      await PayloadSealer.fromKeySet(keys.publicKeys),
+      bed.hash,
+      clock,
+    );
+    const verifyCaller = new VerifyCaller(bed.hash, client);
+    const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
+    const agent = exampleAgent('desk', 'acme', PASSWORD);
+    const guess = (pin: string): Promise<VerificationDecided> =>
+      verifyCaller.execute(agent, call, { method: 'pin', pin });
+    const answers = [guess('4217'), guess('4217'), guess('9999')];
+    await eventually('two guesses are asked', () => verifications.asked.length === 2);
+    verifications.release();
+    const [first, second, other] = await Promise.all(answers);
+    expect(second).toBe(first);
+    expect(other).not.toBe(first);
+    await guess('4217');
+    expect(verifications.asked).toHaveLength(3);
+  });
+
+  it('that comes at the same time gets the same answer', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+    const received = await Promise.all([1, 2, 3].map(() => bed.send({ body: twice })));
+    expect(new Set(received.map(({ text }) => text)).size).toBe(1);
+    expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(1);
+  });
+
+  it('bears the command id and content of the first, and nothing else does', async () => {
+    const same = async (change: Record<string, unknown> = {}): Promise<string[]> => {
+      await bed.send({ body: { ...twice, ...change } });
+      const request = bed.requests.at(-1) as VerificationRequested;
+      return [request.commandId, await bed.contentOf(request)];
+    };
+    const first = await same();
+    expect(await same()).toEqual(first);
+    expect(await same({ channel_ready: false, conversation_type: 'voice' })).toEqual(first);
+    const pin = (text: string): Record<string, unknown> => ({
+      argument: { parsed: [{ pin: text }], raw: JSON.stringify({ pin: text }) },
+    });
+    const others = [pin('4218'), pin('4 2 1 7'), { call_id: 'other' }, { ai_session_id: 'other' }];
+    for (const other of others) expect((await same(other))[0]).not.toBe(first[0]);
+  });
+
+  it('with the same words about another PIN or caller does not pass for the first', async () => {
+    await bed.send({ body: twice });
+    await bed.send({ body: { ...twice, caller_id_num: '+12025550199' } });
+    const raw = JSON.stringify({ pin: '4217' });
+    await bed.send({ body: { ...twice, argument: { parsed: [{ pin: '9999' }], raw } } });
+    expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(1);
+    expect(new Set(await Promise.all(bed.requests.map((one) => bed.contentOf(one)))).size).toBe(3);
+  });
+
+  it('cannot be told without a call id: each counts', async () => {
+    const body = { ...twice, call_id: undefined };
+    await Promise.all([bed.send({ body }), bed.send({ body })]);
+    expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(2);
+  });
+
+  it('of two agents is never one', async () => {
+    await bed.publish(exampleAgent('desk-2', 'acme', PASSWORD));
+    await bed.send({ body: twice });
+    await bed.send({ body: twice, authorization: basic('desk-2', PASSWORD) });
+    expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(2);
+  });
+});
+
+describe('an answer', () => {
+  it.each([
+    ['verified', 'Thank you, Pat. How can I help you today?'],
+    ['rejected', TEXTS.rejected],
+    ['locked', TEXTS.locked],
+    ['disabled', TEXTS.locked],
+    ['rate_limited', TEXTS.rate_limited.replace('{seconds}', '7')],
+    ['unavailable', TEXTS.unavailable],
+  ] as const)('of outcome %s comes with 200 and its words', async (outcome, response) => {
+    bed.decide = () => ({
+      outcome,
+      ...(outcome === 'verified'
+        ? { level: 'verified', subjectId: 'cust-1', verificationId: 'v-1', displayName: 'Pat' }
+        : { retryAfterSeconds: 7, attemptsLeft: 1 }),
+    });
+    const received = await bed.verify({ pin: '4217' });
+    expect(received).toMatchObject({ status: 200, body: { response } });
+    expect(received.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(received.text.includes('"verified":true')).toBe(outcome === 'verified');
+    expect(received.text.includes('"transfer":"true"')).toBe(outcome === 'locked' || outcome === 'disabled');
+  });
+
+  it('that does not come in time is said to be unavailable', async () => {
+    const hasty = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '50' });
+    hasty.decide = () => undefined;
+    expect(await hasty.verify({ pin: '4217' })).toMatchObject({ status: 200, body: { response: TEXTS.unavailable } });
+    await eventually('it is logged', () => hasty.log.includes('"fault":"REQUEST_TIMED_OUT"'));
+    await hasty.close();
+  });
+
+  it('about a guess still worked on elsewhere is unavailable, and no success', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', conflict: 'in_flight' });
+    expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+  });
+
+  it('that is a success brings its receipt in clear, for this adapter alone', async () => {
+    bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+    const { body } = await bed.verify({ pin: '4217' });
+    const success = { level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
+    const receipt = receiptOf(success, bed.requests.at(-1));
+    expect(body['action']).toContainEqual({ set_meta_data: { receipt } });
+    expect(`${bed.bytes}${bed.log}`).not.toContain(receipt);
+  });
+
+  it('that claims a success without the receipt of this request is not believed', async () => {
+    const success = { outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
+    const foreign = sealReply(receiptOf(success), createReplyKey()) ?? '';
+    for (const receipt of ['', receiptOf(success), foreign]) {
+      bed.decide = () => ({ ...success, receipt });
+      expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+    }
+    await eventually('it is logged', () => bed.log.includes('"fault":"SEAL_BROKEN"'));
+  });
+
+  it('that somebody without the key of verification wrote is dropped, whatever it says', async () => {
+    const hasty = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '300' });
+    const stranger = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+    for (const sign of [undefined, (text: string) => stranger.signAnswer(text)]) {
+      hasty.sign = sign;
+      for (const outcome of ['verified', 'rejected', 'locked', 'disabled'] as const) {
+        hasty.decide = () => ({ outcome, level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+        expect((await hasty.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+      }
+      hasty.callState = () => ({ verified: true, level: 'verified', subject: 'cust-1' });
+      expect((await hasty.call('verification_status', {})).body).toEqual({ response: TEXTS.unavailable });
+    }
+    expect(hasty.log.match(/without a right signature/g)).toHaveLength(1);
+    await hasty.close();
+  });
+
+  it('to what is not verify_pin is harmless and asks nobody', async () => {
+    const call = async (body: Record<string, unknown>): Promise<Received> =>
+      bed.send({ body: { ...pinCall({ pin: '4217' }), ...body } });
+    for (const name of ['startup_hook', 'start_hook', 'hangup_hook', 'stop_hook', 'summarize_conversation']) {
+      expect((await call({ function: name })).body).toEqual({ response: TEXTS.noted });
+    }
+    for (const name of ['', 'get_balance', 'toString', '__proto__', 'VERIFY_PIN', 7, null]) {
+      expect((await call({ function: name })).body).toEqual({ response: TEXTS.not_offered });
+    }
+    expect((await call({ channel_active: false })).body).toEqual({ response: TEXTS.after_hang_up });
+    expect((await bed.send({ body: sample('req-captured-phone-after-hangup.json') })).body).toEqual({
+      response: TEXTS.noted,
+    });
+    const forbidden = await bed.send({ body: pinCall({ pin: '4217' }), authorization: basic('help', PASSWORD) });
+    expect(forbidden.body).toEqual({ response: TEXTS.not_offered });
+    expect(bed.requests).toHaveLength(0);
+  });
+
+  it('is the policy of the moment: a change is obeyed at the next call', async () => {
+    const texts = { 'en-US': { rejected: 'Nope.' } };
+    await bed.publish(exampleAgent('desk', 'acme', PASSWORD, { texts }));
+    await eventually(
+      'the new text is heard',
+      async () => (await bed.verify({ pin: '4217' })).body['response'] === 'Nope.',
+    );
+    await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
+  });
+});
+
+describe('a caller over a limit', () => {
+  it('hears so at once, while nothing is sealed or asked, and the limiter is told how often', async () => {
+    const limitedBy = { dimension: 'caller', retryAfterMs: 60_000 } as const;
+    bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 60, limitedBy });
+    const caller_id_num = '+12025550177;verstat=No-TN-Validation';
+    const refused = await bed.verify({ pin: '4217' }, { caller_id_num });
+    for (let n = 0; n < 20; n++) {
+      const again = await bed.verify({ pin: `48${n + 10}` }, { caller_id_num });
+      expect(again.body['response']).toEqual(expect.stringContaining('seconds'));
+      expect(again.body['action']).toBeUndefined();
+    }
+    expect(refused.body['response']).toEqual(expect.stringContaining('60 seconds'));
+    expect(bed.requests).toHaveLength(1);
+    bed.decide = () => ({});
+    expect((await bed.verify({ pin: '4217' })).body['response']).toBe(TEXTS.rejected);
+    await eventually('all are told', () => bed.refusals.reduce((sum, { count }) => sum + count, 0) === 20);
+    expect(bed.refusals.every(({ dimension, callerTail }) => dimension === 'caller' && callerTail === '77')).toBe(true);
+    expect(bed.refusals.every(({ attestation }) => attestation === 'No-TN-Validation')).toBe(true);
+    expect(JSON.stringify(bed.refusals)).not.toMatch(/"pin":|sealed|1202555/);
+  });
+});

@@ -1,0 +1,19 @@
+import { TEXTS } from '../replies/texts.js';
+
+/** What a transport refusal says; `response` stands there for a model that reads it in spite of the status. */
+export const REFUSALS = {
+  400: 'The body must be a JSON object.',
+  401: 'The user name is the id of the agent, the password its secret.',
+  403: 'The signature of the request is wrong, or the time of its address is over.',
+  404: 'There is nothing here. Functions are called by POST on /swaig.',
+  405: 'This method is not allowed here. Functions are called by POST on /swaig.',
+  413: 'The body must be at most 256 KiB.',
+  415: 'The content type must be application/json.',
+  500: 'This is our fault. The log says more.',
+} as const;
+export type RefusalStatus = keyof typeof REFUSALS;
+
+/** Words for a platform that reads the body of a refused request. */
+export function refusal(status: RefusalStatus): { error: string; response: string } {
+  return { error: REFUSALS[status], response: TEXTS.en.unavailable };
+}

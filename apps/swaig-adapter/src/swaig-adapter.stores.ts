@@ -1,0 +1,28 @@
+import { CallStateAnswered, type CallStateRequested, type FactRecorded } from '@countersign/contracts';
+import { type BusClient } from '@countersign/messaging';
+import { CallStates, Facts } from './swaig-adapter.ports.js';
+
+/** {@link CallStates} over the bus: one question out, one reply to the address of this process. */
+export class BusCallStates extends CallStates {
+  constructor(
+    private readonly bus: BusClient,
+    private readonly timeoutMs: number,
+  ) {
+    super();
+  }
+
+  override async of(request: CallStateRequested): Promise<CallStateAnswered> {
+    return this.bus.request(request, CallStateAnswered, this.timeoutMs);
+  }
+}
+
+/** {@link Facts} over the bus, acknowledged by all brokers that must have them. */
+export class BusFacts extends Facts {
+  constructor(private readonly bus: BusClient) {
+    super();
+  }
+
+  override async record(fact: FactRecorded): Promise<void> {
+    await this.bus.publish([{ message: fact }]);
+  }
+}

@@ -1,0 +1,81 @@
+import { jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { FactRecorded, message } from '@countersign/contracts';
+import { type Database } from '@countersign/persistence';
+import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { PostgresAttemptGate } from './attempt-gate.store.js';
+import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL } from './attempt-counter.sql.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
+
+// Thousands of statements, on machines that do other work beside them.
+jest.setTimeout(120_000);
+
+const TENANT = 'acme';
+const GUARDS = 8;
+const WORKERS = 48;
+/** Guesses of each worker. */
+const GUESSES = 60;
+/** Far more guesses are open than in service, so that most of them are compared and many succeed. */
+const OPEN = { ...POLICY, perWindow: 50, windowSeconds: 1 };
+
+let tables: TestTables;
+let service: Database;
+let database: Database;
+
+beforeAll(async () => {
+  tables = await openTestTables(20);
+  ({ service, database } = tables);
+});
+
+afterAll(() => tables.close());
+
+describe('two copies that count, close, unlock, enrol and erase at the same few references at once', () => {
+  it('never take what the other has written for an alteration, and leave every counter on record', async () => {
+    const reported: unknown[] = [];
+    const report = (found: unknown): Promise<void> => Promise.resolve(void reported.push(found));
+    const copies = [0, 1].map(() => new PostgresAttemptGate(service, TEST_HASH, () => undefined, undefined, report));
+    const guards = Array.from({ length: GUARDS }, () => randomUUID());
+    const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
+    const altered: unknown[] = [];
+    const change = async (statement: string): Promise<void> => {
+      altered.push(...(await service.forTenants([TENANT]).query(statement, [TENANT, [any(guards)]])));
+    };
+    const unlock = (): Promise<void> =>
+      any(copies).unlock(randomUUID(), TENANT, any(guards), (time) =>
+        message(FactRecorded, { factId: randomUUID(), kind: 'credential.unlocked', time, tenant: TENANT }),
+      );
+    /** A verdict is written by any copy, when others have been counted and closed meanwhile. */
+    const work = async (): Promise<void> => {
+      const open: (() => Promise<unknown>)[] = [];
+      for (let n = 0; n < GUESSES; n++) {
+        const [referenceKey, caller] = [any(guards), any([undefined, 'a', 'b', 'c'])];
+        const attempt = attemptOf({
+          tenant: TENANT,
+          referenceKey: referenceKey,
+          caller,
+          subject: any([undefined, 'alice']),
+        });
+        const spent = spentOf(await any(copies).count(attempt, OPEN));
+        const outcome = spent.granted && Math.random() < 0.6 ? 'verified' : 'rejected';
+        open.push(() => any(copies).decide(verdictOf(attempt, spent, outcome)));
+        const chance = Math.random();
+        if (chance < 0.05) await unlock();
+        else if (chance < 0.1) await change(RESET_FOR_NEW_CREDENTIAL);
+        else if (chance < 0.15) await change(MAKE_DECOY);
+        if (chance > 0.3) await open.shift()?.();
+      }
+      await Promise.all(open.map((close) => close()));
+    };
+    await Promise.all(Array.from({ length: WORKERS }, work));
+    expect([reported, altered]).toEqual([[], []]);
+    const rows = await database.query<{ same: boolean; tries: number }>(
+      'SELECT verification.is_on_record(g) AS same, tries::int FROM verification.guards g',
+    );
+    expect(rows.filter(({ same }) => !same)).toEqual([]);
+    const [{ written, counted } = { written: 0, counted: 0 }] = await database.query<Record<string, number>>(
+      `SELECT (SELECT count(*)::int FROM verification.attempts) AS written,
+         (SELECT sum(tries)::int FROM verification.guards) AS counted`,
+    );
+    expect(written).toBe(counted);
+  });
+});

@@ -1,0 +1,101 @@
+import { jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { type AttemptPolicy } from '@countersign/contracts';
+import { type Database } from '@countersign/persistence';
+import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
+import { PostgresAttemptGate } from './attempt-gate.store.js';
+import { attemptOf, attemptStoreContract, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { ageGuards } from '../../test/aged-counters.js';
+
+// Thousands of statements, on machines that do other work beside them.
+jest.setTimeout(60_000);
+
+let tables: TestTables;
+let service: Database;
+let database: Database;
+let store: PostgresAttemptGate;
+
+beforeAll(async () => {
+  tables = await openTestTables(20);
+  ({ service, database } = tables);
+  store = new PostgresAttemptGate(service, TEST_HASH, () => undefined);
+});
+
+afterAll(() => tables.close());
+
+/** The past moves away instead of the clock moving on: to the statement it is the same. */
+async function advance(seconds: number): Promise<void> {
+  await ageGuards(database, seconds);
+  await database.query('UPDATE verification.commands SET repeat_until = repeat_until - make_interval(secs => $1)', [
+    seconds,
+  ]);
+}
+
+describe('the PostgreSQL attempt store', () => {
+  attemptStoreContract(() =>
+    Promise.resolve({
+      store,
+      advance,
+      facts: async () =>
+        (await database.query<{ id: string }>('SELECT id FROM verification.outbox')).map(({ id }) => id),
+    }),
+  );
+
+  it('counts without a gap and without a deadlock when two copies work on the same references in batches', async () => {
+    const copy = new PostgresAttemptGate(service, TEST_HASH, () => undefined);
+    const guards = Array.from({ length: 12 }, () => randomUUID());
+    const tries = Array.from({ length: 600 }, (_, at) => ({
+      attempt: attemptOf({ referenceKey: guards[(at * 7) % guards.length] ?? '' }),
+      by: at % 2 === 0 ? store : copy,
+    }));
+    const numbers = new Map<string, number[]>();
+    await Promise.all(
+      tries.map(async ({ attempt, by }) => {
+        const spent = spentOf(await by.count(attempt, limits()));
+        // A zombie's delivery of the same command, to the other copy, while the first is on its way.
+        const other = by === store ? copy : store;
+        const [reply, again] = await Promise.all([
+          by.decide(verdictOf(attempt, spent, 'rejected')),
+          other.count({ ...attempt, attemptId: randomUUID() }, limits()),
+        ]);
+        expect([reply, again.kind === 'spent']).toMatchObject([{ outcome: 'rejected' }, false]);
+        numbers.set(attempt.referenceKey, [...(numbers.get(attempt.referenceKey) ?? []), spent.number]);
+      }),
+    );
+    for (const guard of guards) {
+      expect(numbers.get(guard)?.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+    }
+    const [granted] = await database.query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM verification.attempts WHERE guard_key = ANY ($1) AND granted',
+      [guards],
+    );
+    expect(granted?.n).toBe(3 * guards.length);
+  });
+
+  it('hands over facts in the order in which the tries of one reference were decided', async () => {
+    const referenceKey = randomUUID();
+    const decided: string[] = [];
+    for (let n = 0; n < 5; n++) {
+      const attempt = attemptOf({ referenceKey: referenceKey });
+      const verdict = verdictOf(
+        attempt,
+        spentOf(await store.count(attempt, { ...limits(), perWindow: 9 })),
+        'rejected',
+      );
+      await store.decide(verdict);
+      decided.push(verdict.facts[0]?.factId ?? '');
+    }
+    const rows = await database.query<{ id: string }>('SELECT id FROM verification.outbox ORDER BY seq');
+    expect(rows.map(({ id }) => id).filter((id) => decided.includes(id))).toEqual(decided);
+  });
+
+  it('leaves nothing behind when the database refuses a statement', async () => {
+    const attempt = attemptOf();
+    await expect(store.count({ ...attempt, attemptId: 'not-a-uuid' }, limits())).rejects.toThrow();
+    expect(spentOf(await store.count(attempt, limits())).number).toBe(1);
+  });
+});
+
+function limits(): AttemptPolicy {
+  return { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
+}

@@ -1,0 +1,293 @@
+import { randomUUID } from 'node:crypto';
+import { phoneDigest } from '@countersign/crypto';
+import { OTHER, PHONE, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
+
+/** Of the lowest cap. */
+const FOUR = '8305';
+
+const open = (queueLimit?: number): Promise<VerificationTestBed> => VerificationTestBed.open(queueLimit);
+
+describe('a guess at a PIN', () => {
+  it('is verified when it is right, by id and by telephone number', async () => {
+    const { change, enrol, guess } = await open();
+    await change('alice', { phones: ['+1 (202) 555-0123'], displayName: 'Alice' });
+    expect(await enrol('alice', PIN)).toMatchObject({ answer: 'created' });
+    expect(await guess(PIN)).toMatchObject({
+      outcome: 'verified',
+      level: 'verified',
+      subjectId: 'alice',
+      displayName: 'Alice',
+    });
+    const byPhone = { subjectKind: 'phone', subjectRef: phoneDigest('acme', PHONE) } as const;
+    expect(await guess(PIN, byPhone)).toMatchObject({ outcome: 'verified', subjectId: 'alice' });
+  });
+
+  it('is rejected twice and locks the third time; then the right one is refused as well', async () => {
+    const { change, enrol, guess, clock } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const outcomes = [];
+    for (const pin of [OTHER, OTHER, OTHER, PIN]) outcomes.push((await guess(pin)).outcome);
+    expect(outcomes).toEqual(['rejected', 'rejected', 'locked', 'locked']);
+    clock.advance(901_000);
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it.each([
+    ['an unknown subject', 'nobody'],
+    ['a subject without a PIN', 'bob'],
+  ])('at %s is answered, counted and locked like a wrong one', async (_, ref) => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    await change('bob', {});
+    const play = async (subjectRef: string) => {
+      const replies = [];
+      for (let n = 0; n < 4; n++) {
+        const reply = await guess(OTHER, { subjectRef });
+        expect(reply.verificationId).toBeDefined();
+        replies.push({ ...reply, commandId: 'masked', verificationId: 'masked' });
+      }
+      return replies;
+    };
+    const known = await play('alice');
+    const facts = attempts.facts.length;
+    expect(await play(ref)).toEqual(known);
+    expect(attempts.facts.length).toBe(facts * 2);
+  });
+
+  it('at nobody says so only to an agent whose policy discloses it, and not of a subject without a PIN', async () => {
+    const { change, guess, policies } = await open();
+    await change('bob', {});
+    expect((await guess(OTHER, { subjectRef: 'nobody' })).unknownSubject).toBeUndefined();
+    policies.discloses = true;
+    expect(await guess(OTHER, { subjectRef: 'nobody' })).toMatchObject({ outcome: 'rejected', unknownSubject: true });
+    expect((await guess(OTHER, { subjectRef: 'bob' })).unknownSubject).toBeUndefined();
+  });
+
+  it.each([[''], ['123'], ['1234567890123'], [12345678], [null], ['８３７２９１６４']])(
+    'that is no PIN at all (%j) is wrong, and counted',
+    async (pin) => {
+      const { change, enrol, guess } = await open();
+      await change('alice', {});
+      await enrol('alice', PIN);
+      expect(await guess(pin)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
+    },
+  );
+
+  it('is compared at most three times when fifty arrive at once', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const replies = await Promise.all(Array.from({ length: 50 }, () => guess(OTHER)));
+    expect(replies.filter(({ outcome }) => outcome === 'rejected')).toHaveLength(2);
+    expect(attempts.facts.filter(({ kind }) => kind === 'credential.locked')).toHaveLength(1);
+    expect((await guess(PIN)).outcome).toBe('locked');
+  });
+
+  it('that is repeated gets the stored answer and costs nothing', async () => {
+    const { change, enrol, command, verify, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const first = await command(OTHER);
+    const reply = await verify.decide(first);
+    expect(await verify.decide(first)).toEqual(reply);
+    expect(attempts.facts).toHaveLength(1);
+    const other = await command(PIN, { commandId: first.commandId });
+    expect(await verify.decide(other)).toMatchObject({ outcome: 'unavailable', conflict: 'mismatch' });
+  });
+
+  it('whose seal belongs to another command is unavailable, never a success, and spends nothing', async () => {
+    const { change, enrol, command, verify, guess } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const { sealed } = await command(PIN);
+    expect(await verify.decide(await command(OTHER, { sealed }))).toMatchObject({
+      outcome: 'unavailable',
+      level: 'none',
+    });
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
+  });
+
+  it('beyond the queue is unavailable and spends nothing', async () => {
+    const { change, enrol, guess, vault } = await open(0);
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const held = [
+      vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' }),
+      vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' }),
+    ];
+    expect(vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' })).toBeUndefined();
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'unavailable' });
+    for (const slot of held) slot?.release();
+    expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
+  });
+
+  it('of an agent that is not of this tenant is unavailable and spends nothing', async () => {
+    const { guess, attempts } = await open();
+    expect(await guess(PIN, { tenant: 'other' })).toMatchObject({ outcome: 'unavailable' });
+    expect(attempts.facts).toHaveLength(0);
+  });
+
+  it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
+    const { command, verify, attempts, countedAs } = await open();
+    const gone = await command(OTHER);
+    expect(await verify.abandon(gone)).toBe(false);
+    expect(attempts.facts).toHaveLength(0);
+    const lost = {
+      ...gone,
+      ...(await countedAs(gone)),
+      attemptId: randomUUID(),
+      referenceKey: 'a'.repeat(64),
+      subject: undefined,
+      callId: undefined,
+    };
+    await attempts.count({ ...lost, caller: undefined, cap: 10 }, POLICY);
+    expect([await verify.abandon(gone), await verify.abandon(gone)]).toEqual([true, true]);
+    expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
+  });
+
+  it('that is the last of the cap disables the credential, for the right PIN too, until it is enrolled anew', async () => {
+    const { change, enrol, guess, attempts, clock } = await open();
+    await change('alice', {});
+    await enrol('alice', FOUR);
+    const outcomes: string[] = [];
+    for (let n = 0; n < 11; n++) {
+      outcomes.push((await guess(n === 10 ? FOUR : OTHER)).outcome);
+      clock.advance(86_400_000);
+    }
+    expect(outcomes).toEqual([...Array<string>(9).fill('rejected'), 'disabled', 'disabled']);
+    expect(attempts.facts.filter(({ kind }) => kind === 'credential.disabled')).toHaveLength(1);
+  });
+
+  it('of an unrecognized caller is not compared at the reserved attempt, and answered as at an unknown reference', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    expect((await guess(PIN)).outcome).toBe('verified');
+    const play = async (subjectRef: string): Promise<unknown[]> => {
+      const replies: unknown[] = [];
+      for (const pin of [OTHER, OTHER, PIN, PIN]) {
+        const reply = await guess(pin, { subjectRef, callerKey: 'd'.repeat(64) });
+        replies.push({ ...reply, commandId: 'masked', verificationId: 'masked' });
+      }
+      return replies;
+    };
+    expect(await play('alice')).toEqual(await play('nobody'));
+    const notCompared = attempts.facts.filter(({ detail }) => detail?.['compared'] === false);
+    expect(notCompared).toMatchObject([{ subject: 'alice', outcome: 'locked', attempt: 4 }]);
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it('of an unrecognized caller is not compared beyond half of the cap, and answered as at an unknown reference', async () => {
+    const { change, enrol, guess, attempts, clock } = await open();
+    await change('alice', {});
+    await enrol('alice', FOUR);
+    expect((await guess(FOUR)).outcome).toBe('verified');
+    const play = async (subjectRef: string): Promise<string[]> => {
+      const outcomes: string[] = [];
+      for (let n = 0; n < 12; n++) {
+        const pin = n === 7 ? FOUR : OTHER;
+        outcomes.push((await guess(pin, { subjectRef, callerKey: 'd'.repeat(64) })).outcome);
+        clock.advance(86_400_000);
+      }
+      return outcomes.map((outcome) => (outcome === 'disabled' ? 'locked' : outcome));
+    };
+    expect(await play('alice')).toEqual(await play('nobody'));
+    expect(attempts.facts.filter(({ detail }) => detail?.['compared'] === false)).toHaveLength(4);
+    expect((await guess(FOUR)).outcome).toBe('verified');
+  });
+
+  it('over REST leaves the last attempt to the recognized caller, and recognizes nobody, whatever number it names', async () => {
+    const { change, enrol, guess } = await open();
+    await change('alice', { phones: [PHONE] });
+    await enrol('alice', PIN);
+    const number = { subjectKind: 'phone', subjectRef: phoneDigest('acme', PHONE) } as const;
+    const outcomes = async (pin: string, channel: 'swaig' | 'rest', times = 1): Promise<string[]> => {
+      const all: string[] = [];
+      for (let n = 0; n < times; n++) all.push((await guess(pin, { ...number, channel })).outcome);
+      return all;
+    };
+    expect(await outcomes(PIN, 'rest')).toEqual(['verified']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
+    expect(await outcomes(OTHER, 'rest', 4)).toEqual(['rejected', 'rejected', 'locked', 'locked']);
+    expect(await outcomes(PIN, 'rest')).toEqual(['locked']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['verified']);
+    expect(await outcomes(OTHER, 'swaig')).toEqual(['locked']);
+    expect(await outcomes(PIN, 'swaig')).toEqual(['locked']);
+  });
+
+  it('with the PIN of before is unavailable and makes nobody known, when another came into force while it was compared', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const close = attempts.decide.bind(attempts);
+    attempts.decide = async (verdict) => {
+      attempts.decide = close;
+      await enrol('alice', OTHER);
+      return close(verdict);
+    };
+    const overtaken = await guess(PIN, { callId: 'c1' });
+    expect(overtaken).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect(overtaken.verificationId).toBeDefined();
+    expect(attempts.ledger.filter(({ success }) => success)).toEqual([]);
+    expect(attempts.facts.map(({ kind, outcome }) => [kind, outcome])).toEqual([['attempt.decided', 'unavailable']]);
+    expect(await guess(PIN)).toMatchObject({ outcome: 'rejected', attemptsLeft: 1 });
+    expect((await guess(OTHER)).outcome).toBe('verified');
+  });
+
+  it('leaves facts that say what the network said about the number of the caller', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    await guess(PIN, { attestation: 'TN-Validation-Passed-A' });
+    await guess(PIN);
+    const decided = attempts.facts.filter(({ kind }) => kind === 'attempt.decided');
+    expect(decided.map(({ attestation }) => attestation)).toEqual(['TN-Validation-Passed-A', undefined]);
+  });
+
+  it('leaves facts that hold neither the PIN nor the number', async () => {
+    const { change, enrol, guess, attempts } = await open();
+    await change('alice', { phones: [PHONE] });
+    await enrol('alice', PIN);
+    await guess(PIN);
+    await guess(OTHER);
+    const text = JSON.stringify(attempts.facts);
+    for (const secret of [PIN, OTHER, PHONE, PHONE.slice(1)]) expect(text).not.toContain(secret);
+  });
+});
+
+describe('enrolment', () => {
+  it('names the rule that a PIN breaks, and not the PIN', async () => {
+    const { change, enrol } = await open();
+    await change('alice', {});
+    expect(await enrol('alice', '11111111')).toMatchObject({ answer: 'invalid', violations: [{ field: 'pin' }] });
+    expect(JSON.stringify(await enrol('alice', '12345678'))).not.toContain('12345678');
+    expect(await enrol('nobody', PIN)).toMatchObject({ answer: 'not_found' });
+  });
+
+  it('does not refill the window', async () => {
+    const { change, enrol, guess } = await open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    for (let n = 0; n < 3; n++) await guess(OTHER);
+    expect(await enrol('alice', OTHER)).toMatchObject({ answer: 'updated' });
+    expect((await guess(OTHER)).outcome).toBe('locked');
+  });
+
+  it('gives a number to one subject only, whatever its spelling', async () => {
+    const { change } = await open();
+    expect(await change('alice', { phones: [PHONE] })).toMatchObject({ answer: 'created' });
+    expect(await change('bob', { phones: ['+1 202-555-0123'] })).toMatchObject({ answer: 'taken' });
+    expect(await change('alice', { phones: [] })).toMatchObject({ answer: 'updated' });
+    expect(await change('bob', { phones: [PHONE] })).toMatchObject({ answer: 'created' });
+  });
+
+  it('refuses what is no telephone number, by its place', async () => {
+    const { change } = await open();
+    expect(await change('alice', { phones: [PHONE, '5550123'] })).toMatchObject({
+      answer: 'invalid',
+      violations: [{ field: 'phones[1]' }],
+    });
+  });
+});

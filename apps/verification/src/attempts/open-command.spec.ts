@@ -1,0 +1,116 @@
+import { message, VerificationAdmitted, type FieldsOf } from '@countersign/contracts';
+import { OTHER, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
+
+/** Every field of a request beside its seal, and what a service that forwards it could write instead. */
+const ALTERED: Partial<FieldsOf<VerificationAdmitted>>[] = [
+  { commandId: 'another-command' },
+  { tenant: 'umbrella' },
+  { agent: 'help' },
+  { channel: 'rest' },
+  { method: 'knowledge' },
+  { subjectKind: 'phone' },
+  { subjectRef: 'mallory' },
+  { callId: 'call-2' },
+  { callerKey: 'd'.repeat(64) },
+  { callerTail: '99' },
+  { subjectIsCaller: true },
+  { repeatSeconds: 1 },
+];
+
+const altered = (command: VerificationAdmitted, change: object): VerificationAdmitted =>
+  message(VerificationAdmitted, { ...command, ...change });
+
+const fingerprintIn =
+  ({ countedAs }: VerificationTestBed) =>
+  async (command: VerificationAdmitted): Promise<string> =>
+    (await countedAs(command)).fingerprint;
+
+describe('a sealed command', () => {
+  it.each(ALTERED)('does not open with %j beside it', async (change) => {
+    const { command, openCommand } = await VerificationTestBed.open();
+    const sent = await command(PIN, { callId: 'call-1' });
+    expect(await openCommand.open(sent)).toMatchObject({ pin: PIN });
+    expect(await openCommand.open(altered(sent, change))).toBeUndefined();
+    expect(await openCommand.open(altered(sent, { callId: undefined }))).toBeUndefined();
+  });
+
+  it('opens with the quotas that the limiter adds', async () => {
+    const { command, openCommand } = await VerificationTestBed.open();
+    const quotas = [{ name: 'agent', limit: 600, periodSeconds: 60, left: 599, resetSeconds: 1 }];
+    expect(await openCommand.open(altered(await command(PIN), { quotas }))).toMatchObject({ pin: PIN });
+  });
+
+  it('has the same fingerprint under another seal with the same content, and another with any other content', async () => {
+    const bed = await VerificationTestBed.open();
+    const { command } = bed;
+    const fingerprintOf = fingerprintIn(bed);
+    const more = { commandId: 'command-1' };
+    const first = await fingerprintOf(await command(PIN, more));
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(await fingerprintOf(await command(PIN, more))).toBe(first);
+    const others = [
+      await command(OTHER, more),
+      await command(PIN, more, OTHER),
+      await command(PIN, { ...more, callId: 'call-2' }),
+      await command({ zip: PIN }, { ...more, method: 'knowledge' }),
+    ];
+    const fingerprints = await Promise.all(others.map(fingerprintOf));
+    expect(new Set([first, ...fingerprints]).size).toBe(5);
+  });
+
+  it('has the same fingerprint in whatever order its answers were written', async () => {
+    const bed = await VerificationTestBed.open();
+    const { command } = bed;
+    const fingerprintOf = fingerprintIn(bed);
+    const more = { commandId: 'command-1', method: 'knowledge' } as const;
+    const [first, again] = [
+      await command({ zip_code: '94103', last_four_ssn: '6789' }, more),
+      await command({ last_four_ssn: '6789', zip_code: '94103' }, more),
+    ];
+    expect(await fingerprintOf(again)).toBe(await fingerprintOf(first));
+  });
+});
+
+describe('somebody who can repeat a command with a seal of their own', () => {
+  it('gets neither its stored answer, nor a receipt, nor another attempt', async () => {
+    const { change, enrol, command, verify, attempts } = await VerificationTestBed.open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const victim = await command(PIN);
+    expect(await verify.decide(victim)).toMatchObject({ outcome: 'verified' });
+    const counted = attempts.facts.length;
+    const forged = await command(OTHER, { commandId: victim.commandId });
+    expect(await verify.decide(forged)).toMatchObject({ outcome: 'unavailable', level: 'none', conflict: 'mismatch' });
+    expect(attempts.facts).toHaveLength(counted);
+  });
+
+  it('cannot have a PIN changed by the right PIN of somebody else', async () => {
+    const { change, enrol, command, verify, guess } = await VerificationTestBed.open();
+    await change('alice', {});
+    await enrol('alice', PIN);
+    const victim = await command(PIN);
+    const { sealed } = await command(PIN, { commandId: victim.commandId }, OTHER);
+    const forged = altered(victim, { sealedNewPin: sealed });
+    expect(await verify.decide(forged)).toMatchObject({ outcome: 'unavailable' });
+    expect(await guess(PIN)).toMatchObject({ outcome: 'verified' });
+  });
+
+  it('cannot end an attempt that is being compared by an expired command under its id', async () => {
+    const { command, verify, attempts, countedAs } = await VerificationTestBed.open();
+    const victim = await command(PIN);
+    const counted = {
+      ...victim,
+      ...(await countedAs(victim)),
+      attemptId: 'a',
+      referenceKey: 'a'.repeat(64),
+      subject: undefined,
+      callId: undefined,
+    };
+    await attempts.count({ ...counted, caller: undefined, cap: 10 }, POLICY);
+    expect(await verify.abandon(await command(OTHER, { commandId: victim.commandId }))).toBe(true);
+    expect(await verify.abandon(altered(victim, { callId: 'another' }))).toBe(true);
+    expect(attempts.facts).toHaveLength(0);
+    expect(await verify.abandon(victim)).toBe(true);
+    expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable' }]);
+  });
+});

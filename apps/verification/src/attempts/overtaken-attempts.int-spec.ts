@@ -1,0 +1,166 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
+import { message, VerificationDecided } from '@countersign/contracts';
+import { type Database } from '@countersign/persistence';
+import { Keyring, Secret } from '@countersign/crypto';
+import { eventually } from '@countersign/testing';
+import { type CredentialRow, type AttemptOutcome } from '../verification.ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { PostgresAttemptGate } from './attempt-gate.store.js';
+import { PostgresSubjectErasure } from '../subjects/erasure.store.js';
+import { RESET_FOR_NEW_CREDENTIAL } from './attempt-counter.sql.js';
+import { credentialOf } from '../../test/subject-store.contract.js';
+import { PostgresSubjectStore } from '../subjects/subject.store.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
+
+// Thousands of statements, on machines that do other work beside them.
+jest.setTimeout(120_000);
+
+const TENANT = 'acme';
+const OPEN = { ...POLICY, perWindow: 90, windowSeconds: 1 };
+const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
+const none = (): void => undefined;
+
+let tables: TestTables;
+let database: Database;
+let subjects: PostgresSubjectStore;
+let erasures: PostgresSubjectErasure;
+let copies: PostgresAttemptGate[];
+
+beforeAll(async () => {
+  tables = await openTestTables(20);
+  ({ database } = tables);
+  subjects = new PostgresSubjectStore(tables.service, keyring, TEST_HASH, TEST_HASH, none);
+  erasures = new PostgresSubjectErasure(tables.service, TEST_HASH, TEST_HASH, none);
+  copies = [0, 1].map(() => new PostgresAttemptGate(tables.service, TEST_HASH, none));
+});
+
+afterAll(() => tables.close());
+
+const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
+
+/** The bytes of each credential are its own, so that it is known again. */
+async function enrol(subject: string): Promise<void> {
+  await subjects.change(randomUUID(), TENANT, subject, { displayName: 'Alex' });
+  const replaces = (await subjects.enrolled(randomUUID(), TENANT, subject, 'pin'))?.version ?? 0;
+  const wrap = () => ({ keyId: 'k1', wrapped: randomBytes(16) });
+  await subjects.enrol(randomUUID(), TENANT, subject, credentialOf({ replaces, wrap }));
+}
+
+const erase = (subject: string): Promise<boolean> => erasures.erase(randomUUID(), TENANT, subject);
+
+/** A guess that was right, counted and compared, with the verdict that is ready to be written. */
+async function compared(
+  subject: string,
+  caller: string,
+): Promise<(AttemptOutcome & { compared: CredentialRow; bytes: string }) | undefined> {
+  const { credential, referenceKey: referenceKey, incarnation } = await subjects.find(TENANT, 'id', subject, 'pin');
+  if (!credential || incarnation === undefined) return undefined;
+  const attempt = attemptOf({ referenceKey: referenceKey, subject, caller });
+  const verdict = verdictOf(attempt, spentOf(await any(copies).count(attempt, OPEN)), 'verified');
+  const { countedAt: verifiedAt, attemptId: verificationId } = verdict.attempt;
+  const expiresAt = new Date(Date.now() + 900_000).toISOString();
+  const { version: credentialVersion } = credential;
+  const who = { agent: 'desk', callId: undefined, method: 'pin', level: 'verified', subject } as const;
+  const success = { ...who, incarnation, credentialVersion, verificationId, verifiedAt, expiresAt };
+  const bytes = credential.wrapped.toString('hex');
+  return { ...verdict, compared: credential, bytes, success };
+}
+
+async function rowsOf(subject: string): Promise<object | undefined> {
+  const [row] = await database.query(
+    `SELECT g.callers, g.failures, verification.is_on_record(g) AS same,
+       (SELECT count(*)::int FROM verification.attempts a
+        WHERE a.tenant = g.tenant AND a.subject_id = $2 AND a.success_tag IS NOT NULL) AS successes
+     FROM verification.guards g WHERE g.tenant = $1 AND g.guard_key = $3`,
+    [TENANT, subject, TEST_HASH.hash('guard', TENANT, 'id', subject)],
+  );
+  return row as object | undefined;
+}
+
+describe('a right guess whose credential is not in force any more', () => {
+  it.each([
+    ['another one was enrolled', enrol],
+    ['the subject was erased', erase],
+    ['the subject was erased and made anew', async (subject: string) => (await erase(subject), enrol(subject))],
+  ])('is no success and settles nothing, when %s', async (_, overtake) => {
+    const subject = `customer-${randomUUID()}`;
+    await enrol(subject);
+    const verdict = await compared(subject, 'owner');
+    if (!verdict) throw new Error('nothing is enrolled');
+    await overtake(subject);
+    expect(await any(copies).decide(verdict)).toBe('outdated');
+    const left = await rowsOf(subject);
+    expect(left).toMatchObject({ callers: [], same: true, successes: 0 });
+    const { success: _success, compared: _compared, ...rest } = verdict;
+    const reply = message(VerificationDecided, { ...verdict.reply, outcome: 'unavailable', level: 'none' });
+    expect(await any(copies).decide({ ...rest, reply })).toMatchObject({ outcome: 'unavailable' });
+    expect(await any(copies).decide(verdict)).toBe('outdated');
+    expect(await rowsOf(subject)).toEqual(left);
+  });
+
+  it('waits for an enrolment that is not committed yet, and is then no success', async () => {
+    const subject = `customer-${randomUUID()}`;
+    await enrol(subject);
+    const verdict = await compared(subject, 'owner');
+    if (!verdict) throw new Error('nothing is enrolled');
+    let closed: ReturnType<PostgresAttemptGate['decide']> | undefined;
+    await tables.service.forTenants([TENANT]).transaction(async (tx) => {
+      await tx.query('UPDATE verification.credentials SET version = 2 WHERE tenant = $1 AND subject_id = $2', [
+        TENANT,
+        subject,
+      ]);
+      await tx.query(RESET_FOR_NEW_CREDENTIAL, [TENANT, [verdict.referenceKey]]);
+      closed = copies[0]?.decide(verdict);
+      await eventually('the verdict waits for the enrolment', async () => {
+        const waiting = await database.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        );
+        return waiting.length > 0;
+      });
+    });
+    expect(await closed).toBe('outdated');
+    expect(await rowsOf(subject)).toMatchObject({ callers: [], same: true, successes: 0 });
+  });
+
+  it('is never settled for the new one, with enrolments, erasures and guesses at once in two copies, and no deadlock', async () => {
+    const all = Array.from({ length: 4 }, () => `customer-${randomUUID()}`);
+    for (const subject of all) await enrol(subject);
+    const counts = { verified: 0, outdated: 0 };
+    /** Callers by the bytes of what they were verified with. */
+    const verified = new Map<string, Set<string>>();
+    /** One change of a subject after the other, as its partition has them. */
+    const changes = new Map<string, Promise<unknown>>();
+    const inTurn = (subject: string, change: (subject: string) => Promise<unknown>): Promise<unknown> => {
+      const next = (changes.get(subject) ?? Promise.resolve()).then(() => change(subject));
+      changes.set(subject, next);
+      return next;
+    };
+    const work = async (worker: number): Promise<void> => {
+      for (let n = 0; n < 40; n++) {
+        const subject = any(all);
+        const caller = `caller-${worker}-${n}`;
+        const verdict = await compared(subject, caller);
+        const chance = Math.random();
+        const change = chance < 0.1 ? inTurn(any(all), enrol) : chance < 0.13 ? inTurn(any(all), erase) : undefined;
+        if (!verdict) await inTurn(subject, enrol);
+        else if ((await any(copies).decide(verdict)) === 'outdated') counts.outdated++;
+        else {
+          counts.verified++;
+          verified.set(verdict.bytes, (verified.get(verdict.bytes) ?? new Set()).add(caller));
+        }
+        await change;
+      }
+    };
+    await Promise.all(Array.from({ length: 24 }, (_, worker) => work(worker)));
+    expect(counts.verified).toBeGreaterThan(0);
+    expect(counts.outdated).toBeGreaterThan(0);
+    for (const subject of all) {
+      const left = (await rowsOf(subject)) as { callers: string[]; same: boolean };
+      const { credential } = await subjects.find(TENANT, 'id', subject, 'pin');
+      const known = verified.get(credential?.wrapped.toString('hex') ?? '') ?? new Set<string>();
+      expect(left.same).toBe(true);
+      expect(left.callers.filter((caller) => !known.has(caller))).toEqual([]);
+    }
+  });
+});

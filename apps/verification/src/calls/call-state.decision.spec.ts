@@ -1,0 +1,151 @@
+import {
+  canRepeatSuccess,
+  currentState,
+  stateFor,
+  type CallPolicy,
+  type CallState,
+  type VerificationRecord,
+} from './call-state.decision.js';
+
+const at = (minute: number): string => new Date(Date.UTC(2026, 10, 23, 10, minute)).toISOString();
+const record = (more: Partial<VerificationRecord> = {}): VerificationRecord => ({
+  agent: 'desk',
+  callId: 'call-1',
+  method: 'pin',
+  level: 'verified',
+  subject: 'alice',
+  incarnation: '0a2c9c9e-8d0f-4f3e-9d3f-1f4f6f0c7a11',
+  credentialVersion: 1,
+  verificationId: '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10',
+  verifiedAt: at(0),
+  expiresAt: at(15),
+  credentialInForce: true,
+  endedByAttempt: false,
+  readAt: Date.parse(at(1)),
+  ...more,
+});
+const policy = (more: Partial<CallPolicy> = {}): CallPolicy => ({
+  verifiedSeconds: 900,
+  endVerificationOnChange: true,
+  trustsCallsOf: [],
+  waiver: undefined,
+  ...more,
+});
+const read = (
+  it: Partial<VerificationRecord>,
+  agent = 'desk',
+  reader: Partial<CallPolicy> = {},
+  owner: CallPolicy | undefined = policy(),
+): CallState | undefined => stateFor({ agent, policy: policy(reader) }, record(it), owner);
+
+describe('what a success means to the agent that verified', () => {
+  it('is the subject and the level until the verification ends', () => {
+    expect(read({})).toEqual({
+      agent: 'desk',
+      level: 'verified',
+      subject: 'alice',
+      verificationId: record().verificationId,
+      verifiedAt: at(0),
+      expiresAt: at(15),
+    });
+    expect(read({ readAt: Date.parse(at(15)) - 1 })).toBeDefined();
+    expect(read({ readAt: Date.parse(at(15)) })).toBeUndefined();
+  });
+
+  it('is nothing after a later attempt of the call at another subject', () => {
+    expect(read({ endedByAttempt: true })).toBeUndefined();
+  });
+
+  it('is nothing after a change of the credential, unless its policy lets the verification go on', () => {
+    const changed = { credentialInForce: false };
+    expect(read(changed)).toBeUndefined();
+    expect(read(changed, 'desk', { endVerificationOnChange: false })).toBeUndefined();
+    const lenient = policy({ endVerificationOnChange: false });
+    expect(read(changed, 'desk', { endVerificationOnChange: false }, lenient)).toBeDefined();
+  });
+});
+
+describe('what a success means to another agent', () => {
+  const trusting = { trustsCallsOf: ['desk'] };
+
+  it('is nothing unless the policy of that agent names the agent that verified', () => {
+    expect(read({}, 'bank')).toBeUndefined();
+    expect(read({}, 'bank', { trustsCallsOf: ['kiosk'] })).toBeUndefined();
+    expect(read({}, 'bank', trusting)).toMatchObject({ subject: 'alice', level: 'verified' });
+  });
+
+  it('ends at the earlier of both ends', () => {
+    expect(read({}, 'bank', { ...trusting, verifiedSeconds: 300 })).toMatchObject({ expiresAt: at(5) });
+    expect(read({}, 'bank', { ...trusting, verifiedSeconds: 3600 })).toMatchObject({ expiresAt: at(15) });
+    const late = { readAt: Date.parse(at(5)) };
+    expect(read(late, 'bank', { ...trusting, verifiedSeconds: 300 })).toBeUndefined();
+  });
+
+  it('reaches the level verified by knowledge only where both agents have a waiver', () => {
+    const waiver = { owner: 'Ada', reason: 'a pilot', expires: '2027-01-01' };
+    const knowledge = { method: 'knowledge' } as const;
+    expect(read({ ...knowledge, level: 'verified' }, 'bank', trusting)).toMatchObject({ level: 'identified' });
+    expect(read({ ...knowledge, level: 'verified' }, 'bank', { ...trusting, waiver })).toMatchObject({
+      level: 'verified',
+    });
+    expect(read({ ...knowledge, level: 'identified' }, 'bank', { ...trusting, waiver })).toMatchObject({
+      level: 'identified',
+    });
+    const ended = { ...waiver, expires: '2026-01-01' };
+    expect(read({ ...knowledge, level: 'verified' }, 'bank', { ...trusting, waiver: ended })).toMatchObject({
+      level: 'identified',
+    });
+  });
+
+  it('is nothing after a change of the credential where the policy of either agent ends it', () => {
+    const changed = { credentialInForce: false };
+    const lenient = { endVerificationOnChange: false };
+    expect(read(changed, 'bank', { ...trusting, ...lenient }, policy())).toBeUndefined();
+    expect(read(changed, 'bank', trusting, policy(lenient))).toBeUndefined();
+    expect(read(changed, 'bank', { ...trusting, ...lenient }, policy(lenient))).toBeDefined();
+  });
+
+  it('ends with a change of the credential when the agent that verified does not exist any more', () => {
+    const reader = { agent: 'bank', policy: policy({ ...trusting, endVerificationOnChange: false }) };
+    expect(stateFor(reader, record({ credentialInForce: false }), undefined)).toBeUndefined();
+  });
+});
+
+describe('a stored success', () => {
+  const reader = (more: Partial<CallPolicy> = {}) => ({ agent: 'desk', policy: policy(more) });
+
+  it('is given again while it holds', () => {
+    expect(canRepeatSuccess(reader(), record())).toBe(true);
+    expect(canRepeatSuccess(reader(), record({ readAt: Date.parse(at(15)) }))).toBe(false);
+    expect(canRepeatSuccess(reader(), record({ endedByAttempt: true }))).toBe(false);
+  });
+
+  it('is not given again when the submitted secret is not in force, whatever the policy says of calls', () => {
+    const lenient = reader({ endVerificationOnChange: false });
+    expect(canRepeatSuccess(lenient, record({ credentialInForce: false }))).toBe(false);
+  });
+});
+
+describe('the state of a call with several successes', () => {
+  const state = (more: Partial<CallState>): CallState => ({ ...record(), ...more });
+  const bank = { agent: 'bank' };
+
+  it('is none when there is no success', () => {
+    expect(currentState([], bank)).toBeUndefined();
+  });
+
+  it('is the own success before that of a trusted agent', () => {
+    const own = state({ agent: 'bank', level: 'identified' });
+    expect(currentState([state({ verifiedAt: at(9) }), own], bank)).toBe(own);
+  });
+
+  it('is the higher level before the later success, and the later one at the same level', () => {
+    const [low, high, later] = [
+      state({ level: 'identified', verifiedAt: at(9) }),
+      state({ verifiedAt: at(3) }),
+      state({ verifiedAt: at(5) }),
+    ];
+    expect(currentState([low, high], bank)).toBe(high);
+    expect(currentState([high, later, low], bank)).toBe(later);
+  });
+});

@@ -1,0 +1,49 @@
+import { message, VerificationDecided, type Level, type VerificationAdmitted } from '@countersign/contracts';
+import { type CallPolicies, type VerificationRecords } from './calls.ports.js';
+import { canRepeatSuccess, type RecordedSuccess } from './call-state.decision.js';
+import { type FoundSubject, type CountedAttempt } from '../verification.ports.js';
+
+/** What is kept of a success, and whether its stored answer may be given again. */
+export class Successes {
+  constructor(
+    private readonly records: VerificationRecords,
+    private readonly policies: CallPolicies,
+  ) {}
+
+  /** Counted from the time of the try, which is the database's and the same whenever it is asked for. */
+  recorded(
+    { tenant, agent, callId, method }: VerificationAdmitted,
+    { id, incarnation, credential }: Partial<FoundSubject>,
+    attempt: CountedAttempt,
+    level: Level,
+  ): RecordedSuccess | undefined {
+    if (id === undefined || incarnation === undefined || credential === undefined) return undefined;
+    const until = Date.parse(attempt.countedAt) + (this.policies.of(tenant, agent)?.verifiedSeconds ?? 0) * 1000;
+    return {
+      agent,
+      callId,
+      method,
+      level: level === 'verified' ? level : 'identified',
+      subject: id,
+      incarnation,
+      credentialVersion: credential.version,
+      verificationId: attempt.attemptId,
+      verifiedAt: attempt.countedAt,
+      expiresAt: new Date(until).toISOString(),
+    };
+  }
+
+  /** The stored answer as it is given again: a refusal always, a success only while it holds; undefined: not at all. */
+  async repeated(
+    { tenant, agent }: VerificationAdmitted,
+    reply: VerificationDecided,
+  ): Promise<VerificationDecided | undefined> {
+    const { outcome, verificationId } = reply;
+    if (outcome !== 'verified') return reply;
+    const policy = this.policies.of(tenant, agent);
+    if (policy === undefined || verificationId === undefined) return undefined;
+    const record = await this.records.find(tenant, verificationId, agent);
+    if (record === undefined || !canRepeatSuccess({ agent, policy }, record)) return undefined;
+    return message(VerificationDecided, { ...reply, repeatedAt: new Date(record.readAt).toISOString() });
+  }
+}

@@ -1,0 +1,138 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Database } from '@countersign/persistence';
+import { Keyring, Secret } from '@countersign/crypto';
+import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresSubjectErasure } from '../subjects/erasure.store.js';
+import { PostgresSubjectStore } from '../subjects/subject.store.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
+import {
+  RecordsWorld,
+  verificationRecordsContract,
+  type RecordsBed,
+} from '../../test/verification-records.contract.js';
+import { PostgresVerificationRecords } from './verification-records.store.js';
+
+let tables: TestTables;
+let database: Database;
+let bed: RecordsBed;
+let world: RecordsWorld;
+const reported: object[] = [];
+
+beforeAll(async () => {
+  tables = await openTestTables(20);
+  ({ database } = tables);
+  const { service } = tables;
+  const none = (): void => undefined;
+  const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
+  const report = (found: object): Promise<void> => Promise.resolve(void reported.push(found));
+  bed = {
+    attempts: new PostgresAttemptGate(service, TEST_HASH, none),
+    subjects: new PostgresSubjectStore(service, keyring, TEST_HASH, TEST_HASH, none),
+    erasures: new PostgresSubjectErasure(service, TEST_HASH, TEST_HASH, none),
+    records: new PostgresVerificationRecords(service, TEST_HASH, report),
+  };
+  world = new RecordsWorld(bed);
+});
+
+afterAll(() => tables.close());
+
+const alter = (attemptId: string, set: string): Promise<unknown> =>
+  database.query(`UPDATE verification.attempts SET ${set} WHERE attempt_id = $1`, [attemptId]);
+
+describe('verification records in PostgreSQL', () => {
+  verificationRecordsContract(() => Promise.resolve(bed));
+
+  it.each([
+    ['gives it to another subject', 'OTHER', 'altered'],
+    ['raises its level', `level = 'verified'`, 'altered'],
+    ['makes a PIN of answers', `method = 'knowledge'`, 'altered'],
+    ['lengthens its time', `expires_at = expires_at + interval '1 hour'`, 'altered'],
+    ['binds it to a later credential', 'credential_version = credential_version + 1', 'altered'],
+    ['moves it to another call', `call_id = call_id || '-other'`, 'altered'],
+    ['takes its proof away', 'success_tag = NULL', 'untagged'],
+  ])('are given to nobody when somebody %s, and are reported', async (_, set, reason) => {
+    const [subject, other] = [await world.create(), await world.create()];
+    const success = await world.decide({ subject, level: 'identified' });
+    const { incarnation } = await bed.subjects.find('acme', 'id', other, 'pin');
+    reported.length = 0;
+    await alter(
+      success.verificationId,
+      set === 'OTHER' ? `subject_id = '${other}', incarnation = '${incarnation}'` : set,
+    );
+    expect(await world.find(success)).toBeUndefined();
+    expect(reported).toMatchObject([{ what: 'verification', reason, tenant: 'acme' }]);
+  });
+
+  it('stay as somebody altered them when the caller changes the PIN, and are given to nobody', async () => {
+    const subject = await world.create();
+    const success = await world.decide({ subject, level: 'identified' });
+    await alter(success.verificationId, `level = 'verified'`);
+    await world.enrol(subject, success.verificationId);
+    expect(await world.find(success)).toBeUndefined();
+  });
+
+  it('stay ended when somebody puts the credential row back that was in force at the time', async () => {
+    const subject = await world.create();
+    const success = await world.decide({ subject });
+    const [row] = await database.query<{ row: string }>(
+      `SELECT row_to_json(c)::text AS row FROM verification.credentials c WHERE subject_id = $1`,
+      [subject],
+    );
+    await world.enrol(subject);
+    expect((await world.find(success))?.credentialInForce).toBe(false);
+    await tables.service.forTenants(['acme']).transaction(async (tx) => {
+      await tx.query(`DELETE FROM verification.credentials WHERE subject_id = $1`, [subject]);
+      await tx.query(
+        `INSERT INTO verification.credentials
+         SELECT * FROM json_populate_record(NULL::verification.credentials, $1::json)`,
+        [row?.row],
+      );
+    });
+    expect((await world.find(success))?.credentialInForce).toBe(false);
+  });
+
+  it('of an erased subject are given to nobody though their verdict is written after the erasure', async () => {
+    const subject = await world.create();
+    const { success, verdict } = await world.attempt({ subject });
+    await world.erase(subject);
+    await world.create(subject);
+    // As if the credential had been looked at before: what is kept must not hold for the subject of now.
+    const { compared: _compared, ...unchecked } = { compared: undefined, ...verdict };
+    await bed.attempts.decide(unchecked);
+    expect(await world.find(success)).toBeUndefined();
+  });
+
+  it('agree with the order of the verdicts when two attempts of one call are decided at once', async () => {
+    const [alice, bob] = [await world.create(), await world.create()];
+    const seen = { held: 0, ended: 0 };
+    for (let round = 0; round < 60; round++) {
+      const callId = randomUUID();
+      const right = await world.attempt({ subject: alice, callId });
+      const wrong = await world.attempt({ subject: bob, callId, outcome: 'rejected' });
+      const verdicts = round % 2 ? [right.verdict, wrong.verdict] : [wrong.verdict, right.verdict];
+      await Promise.all(verdicts.map((verdict) => bed.attempts.decide(verdict)));
+      const record = await world.find(right.success);
+      const [order] = await database.query<{ ended: boolean }>(
+        `SELECT w.decided_at >= r.decided_at AS ended FROM verification.attempts r, verification.attempts w
+         WHERE r.attempt_id = $1 AND w.attempt_id = $2`,
+        [right.success.verificationId, wrong.success.verificationId],
+      );
+      expect(record?.endedByAttempt).toBe(order?.ended);
+      seen[record?.endedByAttempt ? 'ended' : 'held']++;
+    }
+    expect(seen.held + seen.ended).toBe(60);
+  }, 60_000);
+
+  it('end for every verdict that a change of the PIN at the same moment comes after', async () => {
+    const subject = await world.create();
+    for (let round = 0; round < 30; round++) {
+      const { success, verdict } = await world.attempt({ subject });
+      const [closed] = await Promise.all([bed.attempts.decide(verdict), world.enrol(subject)]);
+      const record = await world.find(success);
+      // Written before the change, it has ended by it; decided after the change, it is no success.
+      expect(closed === 'outdated' ? record : record?.credentialInForce).toBe(
+        closed === 'outdated' ? undefined : false,
+      );
+    }
+  }, 60_000);
+});

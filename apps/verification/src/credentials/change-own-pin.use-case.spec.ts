@@ -1,0 +1,128 @@
+import { OTHER, PHONE, PIN, VerificationTestBed } from '../../test/test-bed.js';
+
+async function open(forceChange = false): Promise<VerificationTestBed> {
+  const bed = await VerificationTestBed.open();
+  await bed.change('alice', { phones: [PHONE] });
+  await bed.enrol('alice', PIN, forceChange);
+  return bed;
+}
+
+describe('a caller who changes the PIN', () => {
+  it('has the new one in force when the current one was right', async () => {
+    const { changePin, guess } = await open();
+    expect(await changePin(PIN, OTHER)).toMatchObject({ outcome: 'verified', level: 'verified', pinChanged: true });
+    expect((await guess(PIN)).outcome).toBe('rejected');
+    expect((await guess(OTHER)).outcome).toBe('verified');
+  });
+
+  it('reaches the level verified with the new one where the old one had to be changed', async () => {
+    const { changePin, guess } = await open(true);
+    const reply = await changePin(PIN, OTHER);
+    expect(reply).toMatchObject({ outcome: 'verified', level: 'identified', pinChanged: true });
+    expect(reply.mustChangePin).toBeUndefined();
+    expect(await guess(OTHER)).toMatchObject({ level: 'verified' });
+  });
+
+  it('spends a try with a wrong one like any guess, and changes nothing', async () => {
+    const { changePin, guess, attempts } = await open();
+    for (const left of [2, 1]) {
+      const reply = await changePin('42718305', OTHER);
+      expect(reply).toMatchObject({ outcome: 'rejected', attemptsLeft: left });
+      expect(reply.pinChanged).toBeUndefined();
+    }
+    expect((await changePin('42718305', OTHER)).outcome).toBe('locked');
+    expect((await changePin(PIN, OTHER)).outcome).toBe('locked');
+    expect((await guess(PIN)).outcome).toBe('locked');
+    expect(attempts.facts.filter(({ kind }) => kind === 'attempt.decided')).toHaveLength(5);
+  });
+
+  it.each([['1234'], ['12'], ['abcd'], [12345678], [null]])(
+    'spends nothing when the new one is %j, whoever it is for',
+    async (weak) => {
+      const { changePin, attempts, guess } = await open();
+      for (const subjectRef of ['alice', 'nobody']) {
+        const reply = await changePin(OTHER, weak, { subjectRef });
+        expect(reply).toMatchObject({ outcome: 'unavailable', violations: [{ field: 'newPin' }] });
+        expect(reply.verificationId).toBeUndefined();
+      }
+      expect(attempts.facts).toEqual([]);
+      expect(await guess('42718305')).toMatchObject({ attemptsLeft: 2 });
+    },
+  );
+
+  it('learns what speaks against the new one for this subject only with the right current one', async () => {
+    const { changePin, guess } = await open();
+    for (const newPin of ['5501', PIN]) {
+      expect((await changePin(OTHER, newPin)).violations).toBeUndefined();
+      const refused = await changePin(PIN, newPin);
+      expect(refused).toMatchObject({ outcome: 'verified', violations: [{ field: 'newPin' }] });
+      expect(JSON.stringify(refused.violations)).not.toContain(newPin);
+      expect(refused.pinChanged).toBeUndefined();
+    }
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it('gets the same answer again for a repeated command, and the PIN is changed once', async () => {
+    const { command, verify, subjects } = await open();
+    const first = await command(PIN, {}, OTHER);
+    const reply = await verify.decide(first);
+    expect(await verify.decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+    expect((await subjects.enrolled('another', 'acme', 'alice', 'pin'))?.version).toBe(2);
+  });
+
+  it.each([['5501'], [PIN]])('gets the rule that speaks against %s again for a repeated command', async (newPin) => {
+    const { command, verify, guess } = await open();
+    const first = await command(PIN, {}, newPin);
+    const reply = await verify.decide(first);
+    expect(reply).toMatchObject({ outcome: 'verified', violations: [{ field: 'newPin' }] });
+    expect(await verify.decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it.each([['5501'], [PIN], [OTHER]])(
+    'has nothing hashed for a repeated command, the new PIN being %s',
+    async (newPin) => {
+      const { command, verify, vault } = await open();
+      const first = await command(PIN, {}, newPin);
+      const reply = await verify.decide(first);
+      let asked = 0;
+      const counted = (work: 'positionInHistory' | 'prepare'): void => {
+        const real = vault[work].bind(vault) as (...parts: unknown[]) => Promise<never>;
+        vault[work] = (...parts: unknown[]) => {
+          asked++;
+          return real(...parts);
+        };
+      };
+      counted('positionInHistory');
+      counted('prepare');
+      for (let n = 0; n < 100; n++)
+        expect(await verify.decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+      expect(asked).toBe(0);
+    },
+  );
+
+  it('is not told of a change that was cut off between verdict and enrolment', async () => {
+    const { command, verify, subjects, guess } = await open();
+    const cut = await command(PIN, {}, OTHER);
+    const enrol = subjects.enrol.bind(subjects);
+    subjects.enrol = () => Promise.reject(new Error('the process ends here'));
+    await expect(verify.decide(cut)).rejects.toThrow();
+    subjects.enrol = enrol;
+    expect(await verify.decide(cut)).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect((await guess(PIN)).outcome).toBe('verified');
+  });
+
+  it('does not undo what an administrator enrolled after the comparison', async () => {
+    const { command, verify, subjects, enrol, guess } = await open();
+    const overtaken = await command(PIN, {}, OTHER);
+    const find = subjects.find.bind(subjects);
+    subjects.find = async (...reference) => {
+      const found = await find(...reference);
+      subjects.find = find;
+      await enrol('alice', '42718305');
+      return found;
+    };
+    expect(await verify.decide(overtaken)).toMatchObject({ outcome: 'unavailable' });
+    expect((await guess('42718305')).outcome).toBe('verified');
+  });
+});

@@ -1,0 +1,250 @@
+import { randomBytes } from 'node:crypto';
+import { hash, verify } from '@node-rs/argon2';
+import { type Requester } from '@countersign/contracts';
+import { DecryptionError, type Keyring } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
+import { credentialContext } from '@countersign/stored-secrets';
+import { PIN_HISTORY } from './pin-rules.decision.js';
+import {
+  PinVault,
+  type KnowledgeAnswers,
+  type CredentialRow,
+  type HashSlot,
+  type StoredCredential,
+  type WrappedCredential,
+} from '../verification.ports.js';
+import { costOf, sameCost, type HashCost } from './hash-bounds.js';
+import { HashPool, type Later } from './hash-pool.js';
+import { type ReportTampering, type Tampering } from '../integrity/tamper-reports.store.js';
+
+export interface PinVaultOptions {
+  readonly keyring: Keyring;
+  readonly cost: HashCost;
+  /** Hashes that are handed to the thread pool at a time. */
+  readonly concurrency: number;
+  /** As many of them as only tenants without a running hash may have. Default 0. */
+  readonly reserved?: number;
+  /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
+  readonly queueLimit: number;
+  /** Told of every stored value that does not open. */
+  readonly report?: ReportTampering;
+  /**
+   * Takes a hash that was made anew with the cost of today, in the place of the old one and of no other. Without it old
+   * hashes stay.
+   */
+  readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
+}
+
+/** A tenant that enrols many takes one turn among its own agents. */
+const enrolmentsOf = (tenant: string): Requester => ({ tenant, agent: '', caller: 'enrolments' });
+
+/** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
+export class ArgonPinVault extends PinVault {
+  readonly #options: PinVaultOptions;
+  readonly #pool: HashPool;
+  /** What a guess is compared with when there is nothing to compare it with: equal cost, and never right. */
+  readonly #dummy: string;
+
+  private constructor(options: PinVaultOptions, dummy: string) {
+    super();
+    this.#options = options;
+    this.#pool = new HashPool(options.concurrency, options.queueLimit, options.reserved);
+    this.#dummy = dummy;
+  }
+
+  static async open(options: PinVaultOptions): Promise<ArgonPinVault> {
+    return new ArgonPinVault(options, await hashSecret(randomBytes(32).toString('base64url'), options.cost));
+  }
+
+  /** Guesses that wait or are being hashed. */
+  get load(): number {
+    return this.#pool.load;
+  }
+
+  /** Hashes that wait for their turn. */
+  get waiting(): number {
+    return this.#pool.waiting;
+  }
+
+  /** Hashes of a tenant that wait for their turn: as many outcomes of it are certain within the time of a few hashes. */
+  queuedOf(tenant: string): number {
+    return this.#pool.queuedOf(tenant);
+  }
+
+  override reserve(requester: Requester): HashSlot | undefined {
+    const release = this.#pool.reserve(requester.tenant);
+    if (!release) return undefined;
+    let outdated: Later | undefined;
+    return {
+      // A place is given back when the verdict is durable: no caller waits for what happens from here on.
+      release: () => {
+        release();
+        if (outdated) this.#pool.later(outdated);
+        outdated = undefined;
+      },
+      compare: (attempt, guess, credential) =>
+        this.#pool.run(requester, async () => {
+          // A try that was not granted is hashed all the same, but never against the real credential.
+          const [stored, ...earlier] = attempt.granted && credential ? await this.#unwrapPins(credential) : [];
+          if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
+          if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, earlier, credential);
+          return true;
+        }),
+      compareAnswers: async (attempt, guess, credential) => {
+        const stored = attempt.granted && credential ? await this.#unwrapHashes(credential) : undefined;
+        let right = guess.size > 0;
+        // No early end: the time must not tell which answer was wrong, nor whether there is one.
+        for (const [question, answer] of guess) {
+          right = (await this.#pool.run(requester, () => this.#isRight(answer, stored?.get(question)))) && right;
+        }
+        if (!right || stored === undefined || credential === undefined) return false;
+        const old = [...guess].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
+        if (old.length > 0) outdated = () => this.#rehashAnswers(old, stored, credential);
+        return true;
+      },
+    };
+  }
+
+  override async prepare(
+    pin: string,
+    tenant: string,
+    before?: StoredCredential,
+    again = false,
+  ): Promise<(row: CredentialRow) => WrappedCredential> {
+    const phc = await this.#reserved(tenant, () => this.#hash(pin, tenant));
+    const earlier = (await this.#lastPins(before)).slice(again ? 1 : 0, PIN_HISTORY - (again ? 0 : 1));
+    return (row) => this.#wrap(JSON.stringify([phc, ...earlier]), row);
+  }
+
+  override async prepareAnswers(
+    answers: KnowledgeAnswers,
+    tenant: string,
+  ): Promise<(row: CredentialRow) => WrappedCredential> {
+    const hashes = await this.#reserved(tenant, async () => {
+      const hashed: [question: string, phc: string][] = [];
+      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer, tenant)]);
+      return hashed;
+    });
+    return (row) => this.#wrap(JSON.stringify(hashes), row);
+  }
+
+  override async positionInHistory(pin: string, inForce: StoredCredential | undefined): Promise<number> {
+    const last = await this.#lastPins(inForce);
+    if (inForce === undefined || last.length === 0) return -1;
+    const { tenant } = inForce;
+    return this.#reserved(tenant, async () => {
+      for (const [place, phc] of last.entries()) {
+        if (await this.#pool.run(enrolmentsOf(tenant), () => this.#isRight(pin, phc))) return place;
+      }
+      return -1;
+    });
+  }
+
+  /** With nothing stored: a hash of the same cost, and wrong. */
+  async #isRight(guess: string, stored: string | undefined): Promise<boolean> {
+    return (await verify(stored ?? this.#dummy, guess)) && stored !== undefined;
+  }
+
+  #hash(secret: string, tenant: string): Promise<string> {
+    return this.#pool.run(enrolmentsOf(tenant), () => hashSecret(secret, this.#options.cost));
+  }
+
+  async #reserved<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+    const release = this.#pool.reserve(tenant);
+    if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many secrets wait for their hash', true);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  #isOutdated(phc: string): boolean {
+    const cost = costOf(phc);
+    return cost !== undefined && !sameCost(cost, this.#options.cost);
+  }
+
+  /** The version stays: it is the same PIN in the same row. */
+  async #rehash(pin: string, earlier: readonly string[], old: StoredCredential): Promise<undefined> {
+    const phc = await hashSecret(pin, this.#options.cost);
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([phc, ...earlier]), old));
+  }
+
+  /**
+   * One answer at a time, each behind the guesses that wait by then; written when all are done, in the version that they
+   * have. Answers that nobody asked for in this guess keep their hashes.
+   */
+  async #rehashAnswers(
+    [first, ...rest]: readonly (readonly [question: string, answer: string])[],
+    hashes: ReadonlyMap<string, string>,
+    old: StoredCredential,
+  ): Promise<Later | undefined> {
+    if (first === undefined) return undefined;
+    const [question, answer] = first;
+    const anew = new Map(hashes).set(question, await hashSecret(answer, this.#options.cost));
+    if (rest.length > 0) return () => this.#rehashAnswers(rest, anew, old);
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([...anew]), old));
+    return undefined;
+  }
+
+  #wrap(plain: string, row: CredentialRow): WrappedCredential {
+    const { keyId, bytes } = this.#options.keyring.wrap(plain, credentialContext(row));
+    return { keyId, wrapped: bytes };
+  }
+
+  /** @throws ServiceError CREDENTIAL_BROKEN, after it was reported */
+  async #unwrap(credential: StoredCredential): Promise<string> {
+    const { keyring } = this.#options;
+    try {
+      return keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, credentialContext(credential));
+    } catch (error) {
+      if (!(error instanceof DecryptionError)) throw error;
+      const reason = keyring.has(credential.keyId) ? 'altered' : 'unknown_key';
+      return this.#broken(credential, reason, 'A stored credential does not belong to its row or its key');
+    }
+  }
+
+  /** The PIN in force and those before it, the newest first. They are one wrapped text: none can be put back in force. */
+  async #unwrapPins(credential: StoredCredential): Promise<readonly string[]> {
+    const hashes = JSON.parse(await this.#unwrap(credential)) as string[];
+    for (const phc of hashes) await this.#checked(phc, credential);
+    return hashes;
+  }
+
+  /** The answers of a subject are one wrapped text: none can be moved to another question. */
+  async #unwrapHashes(credential: StoredCredential): Promise<ReadonlyMap<string, string>> {
+    const hashes = new Map(JSON.parse(await this.#unwrap(credential)) as [question: string, phc: string][]);
+    for (const phc of hashes.values()) await this.#checked(phc, credential);
+    return hashes;
+  }
+
+  /** Empty for a PIN that does not open: its owner must be able to get a new one. */
+  async #lastPins(inForce: StoredCredential | undefined): Promise<readonly string[]> {
+    try {
+      return inForce ? await this.#unwrapPins(inForce) : [];
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return [];
+      throw error;
+    }
+  }
+
+  #checked(phc: string, credential: StoredCredential): string | Promise<never> {
+    if (costOf(phc) !== undefined) return phc;
+    return this.#broken(credential, 'parameters', 'A stored credential has argon2 parameters out of bounds');
+  }
+
+  async #broken(row: StoredCredential, reason: Tampering['reason'], message: string): Promise<never> {
+    const { tenant, subject } = row;
+    await this.#options.report?.({ what: 'credential', reason, tenant, subject });
+    throw new ServiceError('CREDENTIAL_BROKEN', message, false);
+  }
+}
+
+/** argon2id is the library's default algorithm; {@link costOf} refuses any other. */
+function hashSecret(secret: string, cost: HashCost): Promise<string> {
+  return hash(secret, {
+    memoryCost: cost.memoryKib,
+    timeCost: cost.passes,
+    parallelism: cost.lanes,
+  });
+}

@@ -1,0 +1,53 @@
+import { KeysCompared, message, type KeyCheckValue, type KeyComparisonRequested } from '@countersign/contracts';
+import { type KeyRecords } from '../verification.ports.js';
+
+/** What a setting of an adapter is compared with. */
+interface Counterpart {
+  /** Keys of verification that are the other half, or the same key. */
+  readonly keys: readonly KeyCheckValue[];
+  /** `sends`: verification must hold the key that the adapter uses. `receives`: the adapter must hold the key in use here. */
+  readonly direction: 'sends' | 'receives';
+}
+
+/** The keys of this verification service, by the setting of the adapters that must fit them. */
+export type Counterparts = Readonly<Record<string, Counterpart>>;
+
+/**
+ * Says which keys of an adapter do not fit those of the verification service. An adapter that seals for another key gets
+ * `unavailable` for every attempt, and one with another IDENTIFIER_KEY would count at counters of its own.
+ */
+export class CompareKeys {
+  /**
+   * @param shared settings whose keys adapters must hold as well, as far as they are required: see `requiredKeys`
+   * @param foreign settings that only adapters hold, which must be the same in all of their copies
+   */
+  constructor(
+    private readonly own: Counterparts,
+    private readonly shared: readonly string[],
+    private readonly foreign: readonly string[],
+    private readonly records: KeyRecords,
+  ) {}
+
+  /** @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  async compare({ commandId, settings }: KeyComparisonRequested): Promise<KeysCompared> {
+    const mismatches: string[] = [];
+    for (const { setting, keys } of settings) {
+      if (!(await this.#fits(setting, keys))) mismatches.push(setting);
+    }
+    return message(KeysCompared, { commandId, mismatches });
+  }
+
+  async #fits(setting: string, keys: readonly KeyCheckValue[]): Promise<boolean> {
+    const own = this.own[setting];
+    if (own !== undefined) {
+      const [users, holders] = own.direction === 'sends' ? [keys, own.keys] : [own.keys, keys];
+      return holders.some(({ keyId, value }) => keyId === users[0]?.keyId && value === users[0].value);
+    }
+    if (this.shared.includes(setting)) {
+      const required = await this.records.required(setting);
+      return required.every((one) => keys.some(({ keyId, value }) => keyId === one.keyId && value === one.value));
+    }
+    // A setting that this version does not know is not its to judge.
+    return !this.foreign.includes(setting) || this.records.recordForeign(setting, keys);
+  }
+}

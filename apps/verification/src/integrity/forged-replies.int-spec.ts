@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { type Outcome } from '@countersign/contracts';
+import { createLogger } from '@countersign/observability';
+import { type Database } from '@countersign/persistence';
+import { type AttemptToCount, type CountResult, type CountedAttempt } from '../verification.ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { TamperReports } from './tamper-reports.store.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
+
+/** What somebody gets who writes to the stored answers, and lacks the key of their tags. */
+let tables: TestTables;
+let database: Database;
+let attempts: PostgresAttemptGate;
+
+beforeAll(async () => {
+  tables = await openTestTables();
+  ({ database } = tables);
+});
+
+afterAll(() => tables.close());
+
+beforeEach(async () => {
+  const { report } = new TamperReports(tables.service, createLogger('test', 'silent'), () => undefined);
+  attempts = new PostgresAttemptGate(tables.service, TEST_HASH, () => undefined, undefined, report);
+  await database.query('TRUNCATE verification.outbox');
+});
+
+const VICTIM = `'"subjectId":"victim","outcome":"verified","level":"verified",'`;
+
+async function decided(outcome: Outcome): Promise<AttemptToCount & { spent: CountedAttempt }> {
+  const attempt = attemptOf({ subject: 'mallory' });
+  const spent = spentOf(await attempts.count(attempt, POLICY));
+  await attempts.decide(verdictOf(attempt, spent, outcome));
+  return { ...attempt, spent };
+}
+
+const again = (attempt: AttemptToCount): Promise<CountResult> =>
+  attempts.count({ ...attempt, attemptId: randomUUID() }, POLICY);
+
+const alter = (attempt: AttemptToCount, set: string): Promise<unknown> =>
+  database.query(`UPDATE verification.commands SET ${set} WHERE command_id = $1`, [attempt.commandId]);
+
+const unavailable = ({ attemptId }: AttemptToCount): object => {
+  return { kind: 'answered', reply: { outcome: 'unavailable', level: 'none', verificationId: attemptId } };
+};
+
+async function findings(): Promise<unknown[]> {
+  const rows = await database.query<{ payload: string }>('SELECT payload FROM verification.outbox');
+  return rows
+    .map(({ payload }) => JSON.parse(payload) as { kind: string; subject?: string; detail: object })
+    .filter(({ kind }) => kind === 'credential.broken')
+    .map(({ subject, detail }) => ({ subject, ...detail }));
+}
+
+describe('a write to a stored reply', () => {
+  it.each([
+    ['makes a success of a refusal', `reply = replace(reply, '"outcome":"rejected",', ${VICTIM})`],
+    ['writes another one without a tag', `reply = '{}', reply_tag = NULL`],
+    ['removes it, so that the guess is compared again uncounted', 'reply = NULL, reply_tag = NULL'],
+    ['gives it a tag of no length', `reply_tag = ''`],
+  ])('that %s is answered unavailable, and reported', async (_, set) => {
+    const attempt = await decided('rejected');
+    await alter(attempt, set);
+    expect(await again(attempt)).toMatchObject(unavailable(attempt));
+    const late = verdictOf(attempt, attempt.spent, 'verified');
+    expect(await attempts.decide(late)).toMatchObject({ outcome: 'unavailable' });
+    const reason = set.includes('reply_tag = NULL') && !set.includes('reply = NULL') ? 'untagged' : 'altered';
+    expect(await findings()).toEqual([{ subject: 'mallory', what: 'reply', reason }]);
+  });
+
+  it('that copies a success with its tag from another command is answered unavailable', async () => {
+    const [own, other] = [await decided('rejected'), await decided('verified')];
+    await alter(
+      own,
+      `(reply, reply_tag) = (SELECT reply, reply_tag FROM verification.commands WHERE command_id = '${other.commandId}')`,
+    );
+    expect(await again(own)).toMatchObject(unavailable(own));
+    await alter(own, `attempt_id = '${other.attemptId}'`);
+    expect(await again(own)).toMatchObject({ kind: 'mismatch' });
+    expect(await again(other)).toMatchObject({ kind: 'answered', reply: { outcome: 'verified' } });
+  });
+
+  it('that gives a success to another content under the same command is answered unavailable', async () => {
+    const attempt = await decided('verified');
+    await alter(attempt, `fingerprint = '${'0'.repeat(64)}'`);
+    expect(await again({ ...attempt, fingerprint: '0'.repeat(64) })).toMatchObject(unavailable(attempt));
+  });
+
+  it('that an older release made is not given again, and the next guess under that command is', async () => {
+    const attempt = await decided('verified');
+    await alter(attempt, 'reply_tag = NULL');
+    expect(await again(attempt)).toMatchObject(unavailable(attempt));
+    await alter(attempt, `repeat_until = repeat_until - interval '61 seconds'`);
+    const anew = { ...attempt, attemptId: randomUUID() };
+    await attempts.decide(verdictOf(anew, spentOf(await attempts.count(anew, POLICY)), 'rejected'));
+    expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'rejected' } });
+  });
+});

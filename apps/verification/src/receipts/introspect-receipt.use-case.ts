@@ -1,0 +1,85 @@
+import { v7 as uuid } from 'uuid';
+import {
+  bindingOf,
+  FactRecorded,
+  message,
+  ReceiptIntrospected,
+  ReceiptIntrospectionRequested,
+} from '@countersign/contracts';
+import { type ReceiptClaims, type ReceiptKeys } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
+import { type CallPolicies, type ReceiptStore, type VerificationRecords } from '../calls/calls.ports.js';
+import { stateFor } from '../calls/call-state.decision.js';
+import { type SealedPayloads } from '../verification.ports.js';
+
+/**
+ * Says whether a receipt is good for the agent that presents it, and spends it when asked to. The verification that it
+ * states must still hold for that agent. Why one is not good is never said: expired, spent, forged, another tenant's or
+ * another agent's look the same.
+ */
+export class IntrospectReceipt {
+  constructor(
+    private readonly keys: ReceiptKeys,
+    private readonly seals: SealedPayloads,
+    private readonly receipts: ReceiptStore,
+    private readonly records: VerificationRecords,
+    private readonly policies: CallPolicies,
+    private readonly issuer: string,
+  ) {}
+
+  /** @throws ServiceError retriable, when the database does not answer; then the receipt may or may not be spent */
+  async execute(query: ReceiptIntrospectionRequested): Promise<ReceiptIntrospected> {
+    const { commandId, tenant, callId } = query;
+    const claims = await this.#open(query);
+    const refused = message(ReceiptIntrospected, { commandId, active: false });
+    if (claims === undefined || claims.iss !== this.issuer || claims.aud !== tenant) return refused;
+    if (callId !== undefined && claims.call_id !== callId) return refused;
+    const held = await this.#held(query, claims);
+    if (held === undefined) return refused;
+    const receipt = { tenant, jti: claims.jti, expiresAt: claims.exp };
+    const good = query.consume
+      ? await this.receipts.consume(commandId, receipt, consumed(query, claims))
+      : !(await this.receipts.isSpent(receipt));
+    return good ? message(ReceiptIntrospected, { commandId, active: true, claims: { ...claims, ...held } }) : refused;
+  }
+
+  /** Level and end as they are for the agent that presents the receipt; undefined: it is not good for that agent. */
+  async #held(
+    { tenant, agent }: ReceiptIntrospectionRequested,
+    claims: ReceiptClaims,
+  ): Promise<Pick<ReceiptClaims, 'level' | 'exp'> | undefined> {
+    const policy = this.policies.of(tenant, agent);
+    const record = policy && (await this.records.find(tenant, claims.jti, agent));
+    if (policy === undefined || record === undefined || claims.exp * 1000 <= record.readAt) return undefined;
+    const state = stateFor({ agent, policy }, record, this.policies.of(tenant, record.agent));
+    return state && { level: state.level, exp: Math.min(claims.exp, Math.floor(Date.parse(state.expiresAt) / 1000)) };
+  }
+
+  async #open(query: ReceiptIntrospectionRequested): Promise<ReceiptClaims | undefined> {
+    try {
+      const { receipt } = await this.seals.open(query.sealed, bindingOf(ReceiptIntrospectionRequested, query));
+      return typeof receipt === 'string' ? this.keys.verify(receipt) : undefined;
+    } catch (error) {
+      if (error instanceof ServiceError && !error.retriable) return undefined;
+      throw error;
+    }
+  }
+}
+
+function consumed(
+  query: ReceiptIntrospectionRequested,
+  { sub: subject, jti, call_id: callId }: ReceiptClaims,
+): FactRecorded {
+  return message(FactRecorded, {
+    factId: uuid(),
+    kind: 'receipt.consumed',
+    // The store puts the time of its transaction here.
+    time: new Date(0).toISOString(),
+    tenant: query.tenant,
+    agent: query.agent,
+    subject,
+    ...(callId === undefined ? {} : { callId }),
+    verificationId: jti,
+    commandId: query.commandId,
+  });
+}

@@ -1,0 +1,67 @@
+import { encodeMessage, message, FactRecorded } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
+import { Outbox, type Database } from '@countersign/persistence';
+import { ReceiptStore, type PresentedReceipt } from '../calls/calls.ports.js';
+
+/** Spent receipts in PostgreSQL. */
+export class PostgresReceiptStore extends ReceiptStore {
+  readonly #outbox: Outbox;
+
+  constructor(
+    private readonly database: Database,
+    private readonly wakeRelay: () => void,
+  ) {
+    super();
+    this.#outbox = new Outbox(database);
+  }
+
+  override async isSpent({ tenant, jti }: PresentedReceipt): Promise<boolean> {
+    const rows = await this.database
+      .forTenants([tenant])
+      .prepared(
+        'verification.receipt',
+        'SELECT 1 FROM verification.receipts_consumed WHERE tenant = $1 AND jti = $2::uuid',
+        [tenant, jti],
+      );
+    return rows.length > 0;
+  }
+
+  override async consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean> {
+    const { tenant, jti, expiresAt } = receipt;
+    const database = this.database.forTenants([tenant]);
+    const first = await database.transaction(async (tx) => {
+      // The primary key is the rule: of those who try at once, all but one find the row.
+      const [row] = await tx.prepared<{ now: Date }>(
+        'verification.receipt.consume',
+        `INSERT INTO verification.receipts_consumed (tenant, jti, command_id, expires_at)
+         VALUES ($1, $2::uuid, $3, to_timestamp($4::float8))
+         ON CONFLICT (tenant, jti) DO NOTHING RETURNING clock_timestamp() AS now`,
+        [tenant, jti, commandId, expiresAt],
+      );
+      if (!row) return false;
+      const timed = message(FactRecorded, { ...fact, time: row.now.toISOString() });
+      await this.#outbox.add(tx, [encodeMessage(timed.factId, timed, traceHeaders())]);
+      return true;
+    });
+    if (first) {
+      this.wakeRelay();
+      return true;
+    }
+    const again = await database.query(
+      'SELECT 1 FROM verification.receipts_consumed WHERE tenant = $1 AND jti = $2::uuid AND command_id = $3',
+      [tenant, jti, commandId],
+    );
+    return again.length > 0;
+  }
+
+  /** Removes what could not pass any more anyway, at most 10,000, for short locks. @returns how many */
+  async forget(): Promise<number> {
+    const rows = await this.database.forAllTenants().query(
+      `DELETE FROM verification.receipts_consumed WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM verification.receipts_consumed
+         WHERE expires_at < clock_timestamp() - interval '10 minutes' LIMIT 10000))
+       RETURNING 1`,
+    );
+    return rows.length;
+  }
+}

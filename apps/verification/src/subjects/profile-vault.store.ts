@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { type Sql } from '@countersign/persistence';
+import { Keyring, Secret } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
+import { OWN_KEY_ID, profileContext, subjectKeyContext } from '@countersign/stored-secrets';
+import { type Profile } from './profile.decision.js';
+
+/** A profile as its rows hold it; without a key of its own it was written by a release that had none. */
+export interface StoredProfile {
+  readonly subject_id: string;
+  readonly version: number;
+  readonly profile_key_id: string;
+  readonly profile: Buffer;
+  readonly own_key_id: string | null;
+  readonly own_key: Buffer | null;
+}
+
+/** Its id in the keyring that is made of it. */
+const OWN = 'own';
+const KEY_BYTES = 32;
+
+/**
+ * What is personal of a subject, under a key that is this subject's alone. The key is wrapped by the keyring and kept in a
+ * row of its own: with that row gone, no copy of the profile can be opened, in no backup that was made without the keys.
+ */
+export class ProfileVault {
+  constructor(private readonly keyring: Keyring) {}
+
+  /**
+   * Empty when the subject's key is gone: a dump was restored without the keys of subjects, as it should be once they are
+   * old. The credentials are good all the same, and the next change writes what is known then.
+   * @throws ServiceError CREDENTIAL_BROKEN when profile or key do not belong to their rows
+   */
+  open(tenant: string, row: StoredProfile): Profile {
+    const own = this.keyOf(tenant, row);
+    if (!own && row.profile_key_id === OWN_KEY_ID) return {};
+    const context = profileContext(tenant, row.subject_id, row.version);
+    return intact(() => {
+      const wrapped = { keyId: own ? OWN : row.profile_key_id, bytes: row.profile };
+      return JSON.parse((own ?? this.keyring).unwrap(wrapped, context)) as Profile;
+    });
+  }
+
+  /** The subject's own key. @throws ServiceError CREDENTIAL_BROKEN */
+  keyOf(tenant: string, { subject_id, own_key_id, own_key }: StoredProfile): Keyring | undefined {
+    if (own_key_id === null || own_key === null) return undefined;
+    const wrapped = { keyId: own_key_id, bytes: own_key };
+    return intact(() => keyringOf(this.keyring.unwrap(wrapped, subjectKeyContext(tenant, subject_id))));
+  }
+
+  /** Writes the profile, and a key for a subject that has none yet. The subject's row must be locked, or not be there. */
+  async write(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    version: number,
+    profile: Profile,
+    known: Keyring | undefined,
+  ): Promise<void> {
+    const key = randomBytes(KEY_BYTES).toString('base64url');
+    const own = known ?? keyringOf(key);
+    const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, version));
+    await tx.query(
+      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+       VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (tenant, subject_id) DO UPDATE
+         SET version = EXCLUDED.version, profile_key_id = EXCLUDED.profile_key_id, profile = EXCLUDED.profile,
+             updated_at = clock_timestamp()`,
+      [tenant, subject, version, OWN_KEY_ID, bytes],
+    );
+    if (known) return;
+    // Who made the subject at the same moment wrote a key too: the one that wrote the profile last has to stand.
+    const wrapped = this.keyring.wrap(key, subjectKeyContext(tenant, subject));
+    await tx.query(
+      `INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (tenant, subject_id) DO UPDATE SET key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped`,
+      [tenant, subject, wrapped.keyId, wrapped.bytes],
+    );
+  }
+}
+
+function keyringOf(key: string): Keyring {
+  return new Keyring(new Secret(`${OWN}:${key}`));
+}
+
+function intact<T>(read: () => T): T {
+  try {
+    return read();
+  } catch {
+    throw new ServiceError('CREDENTIAL_BROKEN', 'A stored profile does not belong to its row or its key', false);
+  }
+}

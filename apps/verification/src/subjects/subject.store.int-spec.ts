@@ -1,0 +1,144 @@
+import { jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { type Method } from '@countersign/contracts';
+import { type Database } from '@countersign/persistence';
+import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
+import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
+import { attemptOf, POLICY } from '../../test/attempt-gate.contract.js';
+import { ageGuards } from '../../test/aged-counters.js';
+import { type ProfileChange } from './profile.decision.js';
+import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresSubjectStore } from './subject.store.js';
+import { credentialOf, subjectStoreContract } from '../../test/subject-store.contract.js';
+import { openTestTables, type TestTables } from '../../test/test-tables.js';
+
+// Machines that do other work beside them.
+jest.setTimeout(60_000);
+
+const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
+const hash = new KeyedHash(new Secret(key(1)));
+let tables: TestTables;
+let service: Database;
+let database: Database;
+let store: PostgresSubjectStore;
+
+beforeAll(async () => {
+  tables = await openTestTables(10);
+  ({ service, database } = tables);
+  store = new PostgresSubjectStore(service, new Keyring(new Secret(`k1:${key(2)}`)), hash, hash, () => undefined);
+});
+
+afterAll(() => tables.close());
+
+describe('the PostgreSQL subject store', () => {
+  subjectStoreContract(() =>
+    Promise.resolve({
+      store,
+      attempts: new PostgresAttemptGate(service, hash, () => undefined),
+      advance: (seconds) => ageGuards(database, seconds),
+      phone: (tenant, e164) => hash.hash('phone', tenant, e164),
+    }),
+  );
+
+  it('records what was enrolled, by whom and in which version, in the transaction of the enrolment', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await store.change(randomUUID(), tenant, 'alice', {});
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ mustChange: true }));
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ replaces: 1, by: 'caller' }));
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind: 'knowledge' }));
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ replaces: 7 }));
+    const rows = await database.query<{ payload: string }>(
+      'SELECT payload FROM verification.outbox WHERE key LIKE $1 ORDER BY seq',
+      [`${tenant}:%`],
+    );
+    const facts = rows.map(({ payload }) => JSON.parse(payload) as { kind: string; detail: object });
+    expect(facts.map(({ kind, detail }) => [kind, detail])).toEqual([
+      ['subject.changed', expect.anything()],
+      ['credential.enrolled', { credential: 'pin', version: 1, by: 'administrator', mustChange: true }],
+      ['credential.changed', { credential: 'pin', version: 2, by: 'caller' }],
+      ['credential.enrolled', { credential: 'knowledge', version: 1, by: 'administrator' }],
+    ]);
+  });
+
+  it('names in each event the fields of a subject that changed, and makes none when nothing changed', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const change = (fields: ProfileChange) => store.change(randomUUID(), tenant, 'alice', fields);
+    await change({ phones: ['+12025550123'], displayName: 'Alice', locale: 'en-US' });
+    await change({ phones: ['+12025550124'] });
+    await change({ phones: ['+12025550124'], displayName: 'Alice', locale: 'fr-FR' });
+    await change({});
+    await change({ displayName: 'Alice' });
+    await change({ phones: [], displayName: null });
+    const rows = await database.query<{ payload: string }>(
+      'SELECT payload FROM verification.outbox WHERE key LIKE $1 ORDER BY seq',
+      [`${tenant}:%`],
+    );
+    const facts = rows.map(({ payload }) => JSON.parse(payload) as { kind: string; detail: { fields: string } });
+    expect(facts.map(({ kind, detail }) => [kind, detail.fields])).toEqual([
+      ['subject.changed', 'phones displayName locale'],
+      ['subject.changed', 'phones'],
+      ['subject.changed', 'locale'],
+      ['subject.changed', 'phones displayName'],
+    ]);
+    const [row] = await database.query<{ version: number }>(
+      'SELECT version FROM verification.subjects WHERE tenant = $1',
+      [tenant],
+    );
+    expect(row?.version).toBe(4);
+  });
+
+  it('shows the counters and locks of each credential apart, and only those of locks that hold', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await store.change(randomUUID(), tenant, 'alice', {});
+    for (const kind of ['pin', 'knowledge'] as const)
+      await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind }));
+    const attempts = new PostgresAttemptGate(service, hash, () => undefined);
+    const referenceKey = hash.subjectKey(tenant, 'id', 'alice');
+    const guess = (method: Method) =>
+      attempts.count(attemptOf({ tenant, referenceKey: referenceKey, subject: 'alice', method }), {
+        ...POLICY,
+        perWindow: 3,
+      });
+    await guess('pin');
+    for (let n = 0; n < 3; n++) await guess('knowledge');
+    const later = expect.stringMatching(/^\d{4}-.*Z$/) as unknown;
+    const pin = { attemptsInWindow: 1, lockedUntil: undefined, consecutiveFailures: 1, disabled: false };
+    const knowledge = { attemptsInWindow: 3, lockedUntil: later, consecutiveFailures: 3, disabled: false };
+    const credentials = [
+      { method: 'pin', ...pin },
+      { method: 'knowledge', ...knowledge },
+    ].map((one) => expect.objectContaining(one) as unknown);
+    expect(await store.state(tenant, 'alice', 900)).toMatchObject({ ...pin, credentials });
+
+    await database.query(
+      `UPDATE verification.guards SET disabled = true, unrecognized_locked_until = clock_timestamp()
+       WHERE tenant = $1 AND guard_key = $2`,
+      [tenant, counterKeyOf(referenceKey, 'knowledge')],
+    );
+    expect(await store.state(tenant, 'alice', 900)).toMatchObject({
+      disabled: false,
+      credentials: [{ disabled: false }, { disabled: true, lockedUntil: undefined }],
+    });
+  });
+
+  it('gives references that nobody answers to the caps of those that somebody does, in the same shares', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const capOf = async (ref: string, within = tenant) => (await store.find(within, 'id', ref, 'pin')).cap;
+    expect(await capOf('nobody', `${tenant}-empty`)).toBe(10);
+    await store.change(randomUUID(), tenant, 'bare', {});
+    for (let n = 0; n < 20; n++) {
+      await store.change(randomUUID(), tenant, `s-${n}`, {});
+      await store.enrol(randomUUID(), tenant, `s-${n}`, credentialOf({ cap: n % 4 === 0 ? 10 : 50 }));
+    }
+    const names = Array.from({ length: 400 }, () => randomUUID());
+    const caps = await Promise.all(names.map((name) => capOf(name)));
+    expect(new Set(caps)).toEqual(new Set([10, 50]));
+    // A quarter of 400, and six times its standard deviation.
+    const low = caps.filter((cap) => cap === 10).length;
+    expect(low).toBeGreaterThan(48);
+    expect(low).toBeLessThan(152);
+    expect(await Promise.all(names.map((name) => capOf(name)))).toEqual(caps);
+    expect([await capOf('s-0'), await capOf('s-1')]).toEqual([10, 50]);
+    expect([10, 50]).toContain(await capOf('bare'));
+  });
+});

@@ -1,0 +1,317 @@
+import { v7 as uuid } from 'uuid';
+import { encodeMessage, FactRecorded, message, type Method } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
+import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
+import { constantTimeEquals, type KeyedHash, type Keyring } from '@countersign/crypto';
+import { ServiceError, SteadyClock } from '@countersign/runtime';
+import { phoneTag } from '@countersign/stored-secrets';
+import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
+import { changeProfile, type Profile, type ProfileChange } from './profile.decision.js';
+import { type SubjectState } from './subject-state.decision.js';
+import {
+  SubjectStore,
+  type EnrolledCredential,
+  type FoundSubject,
+  type NewCredential,
+  type SubjectChange,
+} from '../verification.ports.js';
+import { DecoyCaps } from './decoy-caps.js';
+import { ProfileVault, type StoredProfile } from './profile-vault.store.js';
+import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/attempt-counter.sql.js';
+import {
+  SubjectBindings,
+  type VersionedCredential,
+  type VersionedProfile,
+} from '../integrity/subject-bindings.store.js';
+import { ENROLLED, FIND, LATEST_VERSION, LOCK_SUBJECT, NEXT_VERSION, STORE_CREDENTIAL } from './subject.sql.js';
+import { readState } from './subject-state.store.js';
+import { type ReportTampering } from '../integrity/tamper-reports.store.js';
+import { carryOver } from '../calls/verification-records.store.js';
+
+interface FoundRow extends VersionedProfile, VersionedCredential {
+  readonly incarnation: string;
+  readonly phone_tag: string | null;
+}
+
+interface EnrolledRow extends VersionedProfile, VersionedCredential {
+  readonly repeated: boolean;
+  readonly disabled: boolean;
+}
+
+/** A subject whose row is locked. */
+interface LockedSubject {
+  readonly version: number;
+  readonly profile: Profile;
+  readonly ownKey: Keyring | undefined;
+}
+
+/** A reference as a verification names it. */
+interface Reference {
+  readonly tenant: string;
+  readonly kind: 'id' | 'phone';
+  readonly ref: string;
+  readonly method: Method;
+}
+
+/** Consumer of the inbox: commands about subjects. */
+const INBOX = 'subject-commands';
+
+/** Subjects in PostgreSQL. Names and numbers are wrapped; numbers are found by their keyed hash. */
+export class PostgresSubjectStore extends SubjectStore {
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  readonly #profiles: ProfileVault;
+  readonly #bindings: SubjectBindings;
+  readonly #find: Batched<Reference, FoundRow | undefined>;
+  readonly #decoyCaps: DecoyCaps;
+
+  constructor(
+    private readonly database: Database,
+    keyring: Keyring,
+    /** Under the key of the tables. */
+    private readonly names: KeyedHash,
+    /** Of IDENTIFIER_KEY: names in events. */
+    private readonly hash: KeyedHash,
+    private readonly wakeRelay: () => void,
+    private readonly report?: ReportTampering,
+  ) {
+    super();
+    this.#bindings = new SubjectBindings(keyring, names, report);
+    this.#inbox = new Inbox(database);
+    this.#outbox = new Outbox(database);
+    this.#profiles = new ProfileVault(keyring);
+    this.#decoyCaps = new DecoyCaps(database, new SteadyClock());
+    this.#find = new Batched({
+      requesterOf: ({ tenant }) => ({ tenant, agent: '', caller: '' }),
+      run: (references) => this.#findAll(references),
+    });
+  }
+
+  override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
+    const row = await this.#find.call({ tenant, kind, ref, method });
+    // A known subject has one counter, whether it was named by id or by number.
+    const referenceKey = row
+      ? this.names.subjectKey(tenant, 'id', row.subject_id)
+      : this.names.subjectKey(tenant, kind, ref);
+    const decoyCap = await this.#decoyCaps.of(tenant, method, referenceKey);
+    if (!row) {
+      const nobody = {
+        id: undefined,
+        incarnation: undefined,
+        displayName: undefined,
+        locale: undefined,
+        credential: undefined,
+      };
+      return { ...nobody, mustChange: false, cap: decoyCap, referenceKey: referenceKey };
+    }
+    await this.#bindings.requireLatest(tenant, row);
+    if (kind === 'phone') await this.#bindings.requirePhone(tenant, ref, row, row.phone_tag);
+    const profile = await this.#openProfile(tenant, row);
+    const credential = await this.#bindings.credential(tenant, row.subject_id, method, row);
+    return {
+      id: row.subject_id,
+      incarnation: row.incarnation,
+      referenceKey: referenceKey,
+      displayName: profile.displayName,
+      locale: profile.locale,
+      credential,
+      mustChange: credential?.mustChange === true,
+      cap: credential?.cap ?? decoyCap,
+    };
+  }
+
+  async #findAll(references: readonly Reference[]): Promise<(FoundRow | undefined)[]> {
+    const database = this.database.forTenants(references.map(({ tenant }) => tenant));
+    const rows = await database.prepared<FoundRow & { place: number }>('verification.find', FIND, [
+      references.map(({ tenant }) => tenant),
+      references.map(({ kind }) => kind),
+      references.map(({ ref }) => ref),
+      references.map(({ method }) => method),
+    ]);
+    const found = new Map(rows.map((row) => [row.place, row]));
+    return references.map((_, at) => found.get(at + 1));
+  }
+
+  override async change(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    change: ProfileChange,
+    mustExist = false,
+  ): Promise<SubjectChange> {
+    try {
+      const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
+        // A subject that does not exist yet has no row to lock.
+        await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`subject:${tenant}:${subject}`]);
+        const before = await this.#lock(tx, tenant, subject);
+        if (!before && mustExist) return 'not_found';
+        if (!(await this.#inbox.claim(tx, INBOX, commandId))) return 'updated';
+        const { profile, changed } = changeProfile(before?.profile ?? {}, change);
+        // Numbers that are sent are written even if they are the same: their rows may be those of somebody who altered them.
+        if (before && changed.length === 0 && change.phones === undefined) return 'updated';
+        const { version } = await this.#nextVersion(tx, tenant, subject, 'profile');
+        await this.#profiles.write(tx, tenant, subject, version, profile, before?.ownKey);
+        await this.#writePhones(tx, tenant, subject, version, before?.version, change.phones);
+        if (before && changed.length === 0) return 'updated';
+        await this.#record(tx, tenant, subject, 'subject.changed', commandId, { fields: changed.join(' ') });
+        return before ? 'updated' : 'created';
+      });
+      this.wakeRelay();
+      return result;
+    } catch (error) {
+      if (error instanceof UniqueViolation && error.constraint === 'subject_phones_pkey') return 'taken';
+      throw error;
+    }
+  }
+
+  override async enrolled(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+  ): Promise<EnrolledCredential | undefined> {
+    const counter = counterKeyOf(this.names.subjectKey(tenant, 'id', subject), kind);
+    const [row] = await this.database
+      .forTenants([tenant])
+      .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, counter]);
+    if (!row) return undefined;
+    await this.#bindings.requireLatest(tenant, row);
+    // A credential from an older state does not count, and must not keep its owner from getting a new one.
+    const credential = this.#bindings.credential(tenant, subject, kind, row);
+    return {
+      repeated: row.repeated,
+      phones: (await this.#openProfile(tenant, row)).phones ?? [],
+      version: row.credential_version ?? 0,
+      disabled: row.disabled,
+      inForce: await credential.catch((error: unknown) => ifBroken(error)),
+    };
+  }
+
+  override async enrol(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    credential: NewCredential,
+  ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
+    const { kind, replaces, again, mustChange, cap, by, keeps } = credential;
+    const subjectKey = this.names.subjectKey(tenant, 'id', subject);
+    let altered = false;
+    const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
+      if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
+      const [before] = await tx.query<{ version: number }>(
+        'SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = $3',
+        [tenant, subject, kind],
+      );
+      const [seen] = await tx.query(`SELECT FROM verification.inbox WHERE consumer = '${INBOX}' AND message_id = $1`, [
+        commandId,
+      ]);
+      if (seen) return 'updated';
+      if ((before?.version ?? 0) !== replaces) return 'outdated';
+      await this.#inbox.claim(tx, INBOX, commandId);
+      const { version, writtenAt: enrolledAt } = await this.#nextVersion(tx, tenant, subject, kind);
+      const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version, cap, mustChange, enrolledAt });
+      const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt];
+      await tx.query(STORE_CREDENTIAL, row);
+      if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
+      if (!again)
+        altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [counterKeyOf(subjectKey, kind)]])).length > 0;
+      await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
+        credential: kind,
+        version,
+        by,
+        ...(mustChange ? { mustChange } : {}),
+      });
+      return before ? 'updated' : 'created';
+    });
+    this.wakeRelay();
+    if (altered) await this.report?.({ what: 'counter', reason: 'differs_from_ledger', tenant, subject, subjectKey });
+    return result;
+  }
+
+  override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
+    return readState(this.database, tenant, subject, this.names.subjectKey(tenant, 'id', subject), windowSeconds);
+  }
+
+  async #lock(tx: Sql, tenant: string, subject: string): Promise<LockedSubject | undefined> {
+    const [row] = await tx.query<StoredProfile>(LOCK_SUBJECT, [tenant, subject]);
+    if (!row) return undefined;
+    // Once the row is locked: a statement that waits for the lock sees the versions of when it began.
+    const [latest] = await tx.query<{ version: number | null }>(LATEST_VERSION, [tenant, subject, 'profile']);
+    await this.#bindings.requireLatest(tenant, { ...row, latest_version: latest?.version ?? null });
+    const profile = await this.#openProfile(tenant, row);
+    return { version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
+  }
+
+  async #nextVersion(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    part: 'profile' | Method,
+  ): Promise<{ version: number; writtenAt: string }> {
+    const [row] = await tx.query<{ version: number; written_us: string }>(NEXT_VERSION, [tenant, subject, part]);
+    if (!row) throw new ServiceError('INTERNAL', 'A new version has no row', true);
+    return { version: row.version, writtenAt: row.written_us };
+  }
+
+  /**
+   * Binds the numbers of a subject to its new version: those given, or else those that it has.
+   * @param before the version that they are bound to until now
+   */
+  async #writePhones(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    version: number,
+    before: number | undefined,
+    phones: readonly string[] | undefined,
+  ): Promise<void> {
+    const removed = await tx.query<{ phone_key: string; tag: string }>(
+      'DELETE FROM verification.subject_phones WHERE tenant = $1 AND subject_id = $2 RETURNING phone_key, tag',
+      [tenant, subject],
+    );
+    const tagOf = (key: string, at: number): string => phoneTag(this.names, tenant, key, subject, at);
+    const bound = removed.filter(
+      ({ phone_key: key, tag }) => before !== undefined && constantTimeEquals(tag, tagOf(key, before)),
+    );
+    if (bound.length < removed.length && phones === undefined)
+      await this.#bindings.refuse('phone', 'altered', tenant, subject);
+    const keys = phones?.map((phone) => this.names.hash('phone', tenant, phone)) ?? bound.map((row) => row.phone_key);
+    const distinct = [...new Set(keys)].sort();
+    await tx.query(
+      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
+       SELECT $1, key, $2, tag FROM unnest($3::text[], $4::text[]) AS p(key, tag) ORDER BY key`,
+      [tenant, subject, distinct, distinct.map((key) => tagOf(key, version))],
+    );
+  }
+
+  async #record(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    kind: FactRecorded['kind'],
+    commandId: string,
+    detail: Record<string, string | number | boolean>,
+  ): Promise<void> {
+    const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const fact = message(FactRecorded, {
+      factId: uuid(),
+      kind,
+      time: (row?.now ?? new Date(0)).toISOString(),
+      tenant,
+      subject,
+      subjectKey: this.hash.subjectKey(tenant, 'id', subject),
+      commandId,
+      detail,
+    });
+    await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
+  }
+
+  #openProfile(tenant: string, row: StoredProfile): Promise<Profile> {
+    return this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
+  }
+}
+
+function ifBroken(error: unknown): undefined {
+  if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;
+  throw error;
+}

@@ -1,0 +1,32 @@
+import { v7 as uuid } from 'uuid';
+import { CommandAnswered, FactRecorded, message, type SubjectUnlockRequested } from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/crypto';
+import { type AttemptGate, type SubjectStore } from '../verification.ports.js';
+
+/** Opens a subject that guesses have locked. What a cap has disabled stays so until it is enrolled anew. */
+export class UnlockSubject {
+  constructor(
+    private readonly subjects: SubjectStore,
+    private readonly attempts: AttemptGate,
+    /** Of IDENTIFIER_KEY. */
+    private readonly hash: KeyedHash,
+  ) {}
+
+  async execute({ commandId, tenant, subject, reasonKey }: SubjectUnlockRequested): Promise<CommandAnswered> {
+    const { id, referenceKey: referenceKey } = await this.subjects.find(tenant, 'id', subject, 'pin');
+    if (id === undefined) return message(CommandAnswered, { commandId, answer: 'not_found' });
+    await this.attempts.unlock(commandId, tenant, referenceKey, (time) =>
+      message(FactRecorded, {
+        factId: uuid(),
+        kind: 'credential.unlocked',
+        time,
+        tenant,
+        subject,
+        subjectKey: this.hash.subjectKey(tenant, 'id', subject),
+        commandId,
+        detail: { reasonKey },
+      }),
+    );
+    return message(CommandAnswered, { commandId, answer: 'updated' });
+  }
+}

@@ -1,0 +1,270 @@
+import { randomUUID } from 'node:crypto';
+import { FactRecorded, message, VerificationDecided, type Outcome } from '@countersign/contracts';
+import {
+  type AttemptToCount,
+  type AttemptGate,
+  type CountedAttempt,
+  type CountResult,
+} from '../src/verification.ports.js';
+
+export const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
+
+export interface AttemptBed {
+  readonly store: AttemptGate;
+  /** Lets time pass for this store. */
+  advance(seconds: number): Promise<void>;
+  /** Facts that were handed over so far, by id. */
+  facts(): Promise<string[]>;
+}
+
+export function attemptOf(more: Partial<AttemptToCount> = {}): AttemptToCount {
+  return {
+    attemptId: randomUUID(),
+    commandId: `command-${randomUUID()}`,
+    fingerprint: 'f'.repeat(64),
+    repeatSeconds: 60,
+    tenant: 'acme',
+    agent: 'front-desk',
+    referenceKey: randomUUID(),
+    method: 'pin',
+    subject: undefined,
+    callId: undefined,
+    caller: undefined,
+    cap: 100,
+    ...more,
+  };
+}
+
+export function verdictOf(
+  attempt: AttemptToCount,
+  spent: CountedAttempt,
+  outcome: Outcome,
+): Parameters<AttemptGate['decide']>[0] {
+  const reply = message(VerificationDecided, {
+    commandId: attempt.commandId,
+    outcome,
+    level: outcome === 'verified' ? 'verified' : 'none',
+    verificationId: spent.attemptId,
+  });
+  const fact = message(FactRecorded, {
+    factId: randomUUID(),
+    kind: 'attempt.decided',
+    time: spent.countedAt,
+    tenant: attempt.tenant,
+    outcome,
+  });
+  const { tenant, fingerprint, referenceKey: referenceKey, caller } = attempt;
+  return { tenant, fingerprint, referenceKey: referenceKey, attempt: spent, caller, reply, facts: [fact] };
+}
+
+/** What every attempt store promises; run on the twin and on PostgreSQL. */
+export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
+  let bed: AttemptBed;
+  beforeAll(async () => {
+    bed = await open();
+  });
+
+  const guess = async (referenceKey: string, policy = POLICY): Promise<CountedAttempt> =>
+    spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey }), policy));
+
+  it('grants three guesses, numbers every try, and refuses from the fourth on', async () => {
+    const referenceKey = randomUUID();
+    const tries: CountedAttempt[] = [];
+    for (let n = 0; n < 5; n++) tries.push(await guess(referenceKey));
+    expect(tries.map(({ granted }) => granted)).toEqual([true, true, true, false, false]);
+    expect(tries.map(({ remaining }) => remaining)).toEqual([2, 1, 0, 0, 0]);
+    expect(tries.map(({ chargedLock }) => chargedLock)).toEqual([false, false, true, false, false]);
+    expect(tries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('grants exactly three of fifty guesses that arrive at once', async () => {
+    const referenceKey = randomUUID();
+    const tries = await Promise.all(Array.from({ length: 50 }, () => guess(referenceKey)));
+    expect(tries.filter(({ granted }) => granted)).toHaveLength(3);
+    expect(tries.map(({ number }) => number).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, n) => n + 1),
+    );
+  });
+
+  it('keeps references and tenants apart', async () => {
+    const referenceKey = randomUUID();
+    for (let n = 0; n < 4; n++) await guess(referenceKey);
+    const elsewhere = await bed.store.count(attemptOf({ referenceKey: referenceKey, tenant: 'other' }), POLICY);
+    expect(spentOf(elsewhere)).toMatchObject({ granted: true, number: 1 });
+  });
+
+  it('opens after the lock with a whole budget, and doubles the next lock', async () => {
+    const referenceKey = randomUUID();
+    const granted = async (): Promise<boolean> => (await guess(referenceKey)).granted;
+    for (let n = 0; n < 3; n++) await granted();
+    await bed.advance(899);
+    expect(await granted()).toBe(false);
+    await bed.advance(2);
+    expect([await granted(), await granted(), await granted(), await granted()]).toEqual([true, true, true, false]);
+    await bed.advance(1000);
+    expect(await granted()).toBe(false);
+    await bed.advance(805);
+    expect(await granted()).toBe(true);
+  });
+
+  it('gives the budget back after a success', async () => {
+    const referenceKey = randomUUID();
+    await guess(referenceKey);
+    await guess(referenceKey);
+    const attempt = attemptOf({ referenceKey: referenceKey });
+    const spent = spentOf(await bed.store.count(attempt, POLICY));
+    expect(spent.chargedLock).toBe(true);
+    await bed.store.decide(verdictOf(attempt, spent, 'verified'));
+    expect((await guess(referenceKey)).remaining).toBe(2);
+  });
+
+  it('locks with the first guess when the budget is one', async () => {
+    const referenceKey = randomUUID();
+    const one = { ...POLICY, perWindow: 1 };
+    expect(await guess(referenceKey, one)).toMatchObject({ granted: true, chargedLock: true, remaining: 0 });
+    expect(await guess(referenceKey, one)).toMatchObject({ granted: false });
+  });
+
+  it('compares nothing when a tightened policy leaves no budget', async () => {
+    const referenceKey = randomUUID();
+    await guess(referenceKey, { ...POLICY, perWindow: 5 });
+    await guess(referenceKey, { ...POLICY, perWindow: 5 });
+    expect(await guess(referenceKey, { ...POLICY, perWindow: 2 })).toMatchObject({
+      granted: false,
+      chargedLock: true,
+      remaining: 0,
+    });
+  });
+
+  it('shares one budget between recognized and unrecognized callers, of which the last attempt is reserved', async () => {
+    const referenceKey = randomUUID();
+    const by = async (caller: string): Promise<CountedAttempt> =>
+      spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey, caller }), POLICY));
+    const first = attemptOf({ referenceKey: referenceKey, caller: 'owner' });
+    const spent = spentOf(await bed.store.count(first, POLICY));
+    await bed.store.decide(verdictOf(first, spent, 'verified'));
+    const unrecognized = true;
+    expect(await by('other 1')).toMatchObject({ granted: true, unrecognized, remaining: 2 });
+    expect(await by('other 2')).toMatchObject({ granted: true, unrecognized, remaining: 1 });
+    for (const caller of ['other 3', 'other 4'])
+      expect(await by(caller)).toMatchObject({ granted: false, unrecognized, remaining: 0 });
+    expect(await by('owner')).toMatchObject({ granted: true, unrecognized: false, remaining: 0, chargedLock: true });
+    for (const caller of ['owner', 'other 5']) expect(await by(caller)).toMatchObject({ granted: false, remaining: 0 });
+  });
+
+  it('grants exactly three of fifty attempts that arrive at once from recognized and unrecognized callers', async () => {
+    const referenceKey = randomUUID();
+    const by = async (caller: string): Promise<CountedAttempt> =>
+      spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey, caller }), POLICY));
+    const first = attemptOf({ referenceKey: referenceKey, caller: 'owner' });
+    await bed.store.decide(verdictOf(first, spentOf(await bed.store.count(first, POLICY)), 'verified'));
+    const tries = await Promise.all(Array.from({ length: 50 }, (_, n) => by(n % 2 === 0 ? 'owner' : `other ${n}`)));
+    const granted = tries.filter((one) => one.granted);
+    expect(granted).toHaveLength(3);
+    expect(granted.filter(({ unrecognized }) => unrecognized).length).toBeLessThan(3);
+  });
+
+  it('disables a credential with the last guess of the cap, unless it is right', async () => {
+    const referenceKey = randomUUID();
+    const policy = { ...POLICY, perWindow: 9 };
+    const last = async (): Promise<[AttemptToCount, CountedAttempt]> => {
+      const attempt = attemptOf({ referenceKey: referenceKey, cap: 2 });
+      return [attempt, spentOf(await bed.store.count(attempt, policy))];
+    };
+    expect((await last())[1]).toMatchObject({ granted: true, chargedDisable: false, disabled: false, remaining: 1 });
+    const [attempt, spent] = await last();
+    expect(spent).toMatchObject({ granted: true, chargedDisable: true, disabled: true, remaining: 0 });
+    expect((await last())[1]).toMatchObject({ granted: false, chargedDisable: false, disabled: true });
+    await bed.store.decide(verdictOf(attempt, spent, 'verified'));
+    expect((await last())[1]).toMatchObject({ granted: true, disabled: false });
+  });
+
+  it('is opened by an unlock, once for a command, and forgives no failure by it', async () => {
+    const referenceKey = randomUUID();
+    for (let n = 0; n < 4; n++) await guess(referenceKey);
+    const commandId = randomUUID();
+    const fact = verdictOf(attemptOf({ referenceKey: referenceKey }), await guess(referenceKey), 'locked').facts[0];
+    if (!fact) throw new Error('no fact');
+    await bed.store.unlock(commandId, 'acme', referenceKey, () => fact);
+    expect(await bed.facts()).toContain(fact.factId);
+    for (let n = 0; n < 3; n++) expect(await guess(referenceKey)).toMatchObject({ granted: true });
+    await bed.store.unlock(commandId, 'acme', referenceKey, () => fact);
+    expect(await guess(referenceKey)).toMatchObject({ granted: false });
+    await bed.store.unlock(randomUUID(), 'acme', referenceKey, () =>
+      message(FactRecorded, { ...fact, factId: randomUUID() }),
+    );
+    const disabling = spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey, cap: 7 }), POLICY));
+    expect(disabling).toMatchObject({ granted: true, chargedDisable: true });
+    await bed.store.unlock(randomUUID(), 'acme', referenceKey, () =>
+      message(FactRecorded, { ...fact, factId: randomUUID() }),
+    );
+    expect(await guess(referenceKey)).toMatchObject({ granted: false, disabled: true });
+  });
+
+  it('counts the credentials of a reference apart', async () => {
+    const referenceKey = randomUUID();
+    for (let n = 0; n < 4; n++) await guess(referenceKey);
+    const knowledge = await bed.store.count(attemptOf({ referenceKey: referenceKey, method: 'knowledge' }), POLICY);
+    expect(spentOf(knowledge)).toMatchObject({ granted: true, number: 1 });
+  });
+
+  it('answers a repeated command from the store and spends nothing', async () => {
+    const attempt = attemptOf();
+    const spent = spentOf(await bed.store.count(attempt, POLICY));
+    const { reply } = verdictOf(attempt, spent, 'rejected');
+    await bed.store.decide(verdictOf(attempt, spent, 'rejected'));
+    const again = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
+    expect(again).toMatchObject({ kind: 'answered', reply: { ...reply } });
+    expect((await guess(attempt.referenceKey)).number).toBe(2);
+  });
+
+  it('counts the same command again after its time, and refuses another guess under its id', async () => {
+    const attempt = attemptOf();
+    await bed.store.decide(verdictOf(attempt, spentOf(await bed.store.count(attempt, POLICY)), 'rejected'));
+    const other = { ...attempt, attemptId: randomUUID(), fingerprint: '0'.repeat(64) };
+    expect(await bed.store.count(other, POLICY)).toEqual({ kind: 'mismatch' });
+    await bed.advance(31);
+    // The time is that of the command that was counted: another message under its id cannot end it.
+    expect(await bed.store.count({ ...other, repeatSeconds: 1 }, POLICY)).toEqual({ kind: 'mismatch' });
+    await bed.advance(30);
+    const later = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
+    expect(spentOf(later).number).toBe(2);
+  });
+
+  it('finds a try that was cut off before its verdict, and closes it once', async () => {
+    const attempt = attemptOf();
+    const spent = spentOf(await bed.store.count(attempt, POLICY));
+    const again = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
+    expect(again).toEqual({ kind: 'unanswered', attempt: spent });
+    expect(await bed.store.undecided(attempt.commandId, attempt.tenant)).toEqual({
+      attempt: spent,
+      fingerprint: attempt.fingerprint,
+      referenceKey: attempt.referenceKey,
+      subject: undefined,
+    });
+    const before = (await bed.facts()).length;
+    const replies = [
+      await bed.store.decide(verdictOf(attempt, spent, 'rejected')),
+      await bed.store.decide(verdictOf(attempt, spent, 'verified')),
+    ];
+    expect(replies).toMatchObject([{ outcome: 'rejected' }, { outcome: 'rejected' }]);
+    expect((await bed.facts()).length).toBe(before + 1);
+    expect(await bed.store.undecided(attempt.commandId, attempt.tenant)).toBe('answered');
+    expect(await bed.store.undecided(attempt.commandId, 'other')).toBe('answered');
+    expect(await bed.store.undecided(randomUUID(), attempt.tenant)).toBeUndefined();
+  });
+
+  it('spends once for a command that arrives ten times at once', async () => {
+    const attempt = attemptOf();
+    const results = await Promise.all(
+      Array.from({ length: 10 }, () => bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY)),
+    );
+    expect(results.filter(({ kind }) => kind === 'spent')).toHaveLength(1);
+    expect((await guess(attempt.referenceKey)).number).toBe(2);
+  });
+}
+
+export function spentOf(result: CountResult): CountedAttempt {
+  if (result.kind !== 'spent') throw new Error(`not spent but ${result.kind}`);
+  return result.attempt;
+}

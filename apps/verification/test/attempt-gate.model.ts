@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { type AttemptPolicy } from '@countersign/contracts';
+import { ConstraintViolation, type Database } from '@countersign/persistence';
+import {
+  applyOutcome,
+  NEW_COUNTER,
+  resetForNewCredential,
+  countAttempt,
+  unlock,
+  type AttemptCounter,
+  type AttemptWindow,
+  type CountDecision,
+} from '../src/attempts/attempt-counter.decision.js';
+import { DECIDE_ATTEMPTS, countStatement } from '../src/attempts/attempt-gate.sql.js';
+import { attemptOf, verdictOf } from './attempt-gate.contract.js';
+import { decideParameters, countParameters } from '../src/attempts/attempt-gate.parameters.js';
+import { spentAttempt, type CountedRow } from '../src/attempts/attempt-gate.store.js';
+import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/attempt-counter.sql.js';
+
+/** The statements of the gate; those of a fault differ from the real ones. */
+export interface Statements {
+  /** Its clock is the parameter $16. */
+  readonly spend: string;
+  readonly close: string;
+  readonly unlock: string;
+  readonly reset: string;
+  readonly makeDecoy: string;
+}
+
+export const REAL: Statements = {
+  spend: countStatement('$16::timestamptz'),
+  close: DECIDE_ATTEMPTS,
+  unlock: UNLOCK,
+  reset: RESET_FOR_NEW_CREDENTIAL,
+  makeDecoy: MAKE_DECOY,
+};
+
+interface Open {
+  readonly attempt: ReturnType<typeof attemptOf>;
+  readonly spent: ReturnType<typeof spentAttempt>;
+  readonly model: CountDecision;
+  /** Of the credential that was in force when it was spent. */
+  readonly version: number;
+}
+
+interface Subject {
+  readonly key: string;
+  counter: AttemptCounter;
+  policy: AttemptPolicy;
+  cap: number;
+  /** Of the credential in force. */
+  version: number;
+  /** Attempts without an outcome. */
+  open: Open[];
+}
+
+const COUNTERS = 300;
+const START = Date.parse('2030-01-01T00:00:00Z');
+const CALLERS = [undefined, ...Array.from({ length: 11 }, (_, at) => `caller ${at}`)];
+
+/** The deciding columns of the counters. */
+const ROWS = `SELECT guard_key, tries::int, recognized_attempts, lock_level, locked_until, unrecognized_attempts,
+  unrecognized_lock_level, unrecognized_locked_until, failures, unrecognized_failures, disabled, callers, touched_at
+  FROM verification.guards WHERE tenant = $1`;
+
+const ENROL = `
+WITH subjects AS (
+  INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
+  SELECT $1, unnest($2::text[]), 1, 'k1', ''
+)
+INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
+SELECT $1, unnest($2::text[]), 'pin', 1, 'k1', '', 10, 'epoch'`;
+
+const ENROL_ANEW = 'UPDATE verification.credentials SET version = version + 1 WHERE tenant = $1 AND subject_id = $2';
+
+interface Row {
+  guard_key: string;
+  tries: number;
+  recognized_attempts: Date[];
+  lock_level: number;
+  locked_until: Date | null;
+  unrecognized_attempts: Date[];
+  unrecognized_lock_level: number;
+  unrecognized_locked_until: Date | null;
+  failures: number;
+  unrecognized_failures: number;
+  disabled: boolean;
+  callers: string[];
+  touched_at: Date;
+}
+
+/**
+ * Plays random attempts, outcomes, unlocks and enrolments at many counters, at times that jump, stand still and run
+ * backwards: with the statements and with the pure functions. Compares every answer and every row. Times are whole seconds,
+ * so the ends of windows and locks are reached exactly.
+ */
+export class GateModel {
+  readonly #tenant = `model-${randomUUID()}`;
+  readonly #subjects: Subject[];
+  #now = START;
+
+  constructor(
+    private readonly database: Database,
+    private readonly statements: Statements,
+    /** A number below 1 at each call; the same ones for the same seed. */
+    private readonly chance: () => number,
+  ) {
+    this.#subjects = Array.from({ length: COUNTERS }, () => {
+      return {
+        key: randomUUID(),
+        counter: NEW_COUNTER,
+        policy: this.#policy(),
+        cap: this.#cap(),
+        version: 1,
+        open: [],
+      };
+    });
+  }
+
+  /** @returns the first difference, in words; undefined when there is none in so many tries */
+  async play(tries: number): Promise<string | undefined> {
+    await this.database.query(ENROL, [this.#tenant, this.#subjects.map(({ key }) => key)]);
+    for (let done = 0; done < tries;) {
+      this.#pass();
+      const chosen = this.#subjects.filter(() => this.chance() < 0.85);
+      const difference =
+        (await this.#spend(chosen)) ??
+        (await this.#close()) ??
+        (await this.#manage(this.statements.unlock, unlock)) ??
+        (await this.#enrol()) ??
+        (await this.#manage(this.statements.makeDecoy, (counter) => ({ ...counter, callers: [] }))) ??
+        (await this.#compare());
+      if (difference !== undefined) return `after ${done} to ${done + chosen.length} tries: ${difference}`;
+      done += chosen.length;
+    }
+    return undefined;
+  }
+
+  #whole(below: number): number {
+    return Math.floor(this.chance() * below);
+  }
+
+  /** Seldom a little backwards, as a database's clock may be set; mostly within a window; seldom over every lock. */
+  #pass(): void {
+    const kind = this.chance();
+    const seconds = kind < 0.05 ? -this.#whole(5) : kind < 0.95 ? this.#whole(8) : this.#whole(400);
+    this.#now += seconds * 1000;
+  }
+
+  #policy(): AttemptPolicy {
+    const perWindow = 1 + this.#whole(5);
+    const lockSeconds = 1 + this.#whole(6);
+    return {
+      perWindow,
+      windowSeconds: 1 + this.#whole(20),
+      lockSeconds,
+      maxLockSeconds: lockSeconds * (1 + this.#whole(12)),
+    };
+  }
+
+  #cap(): number {
+    return this.chance() < 0.1 ? 90 + this.#whole(20) : 1 + this.#whole(14);
+  }
+
+  async #spend(chosen: readonly Subject[]): Promise<string | undefined> {
+    const tries = chosen.map((subject) => {
+      if (this.chance() < 0.02) subject.policy = this.#policy();
+      const caller = CALLERS[this.#whole(CALLERS.length)];
+      const attempt = attemptOf({ tenant: this.#tenant, referenceKey: subject.key, caller, cap: subject.cap });
+      return { attempt, policy: subject.policy };
+    });
+    const rows = await this.database
+      .query<CountedRow & { attempt_id: string }>(this.statements.spend, [
+        ...countParameters(tries),
+        new Date(this.#now).toISOString(),
+      ])
+      .catch((error: unknown) => {
+        if (error instanceof ConstraintViolation) return undefined;
+        throw error;
+      });
+    if (!rows) return 'a counter is refused and should be on record';
+    const byId = new Map(rows.map((row) => [row.attempt_id, row]));
+    for (const [at, subject] of chosen.entries()) {
+      const { attempt, policy } = tries[at] as (typeof tries)[number];
+      const row = byId.get(attempt.attemptId);
+      if (!row) return 'a try gave no row';
+      const { counter, ...model } = countAttempt(subject.counter, attempt, this.#now, policy);
+      const spent = spentAttempt(attempt.attemptId, row);
+      const expected = { ...model, number: counter.attempts, countedAt: new Date(counter.touchedAt).toISOString() };
+      const difference = compare(expected, { ...spent, attemptId: undefined });
+      if (difference) return difference;
+      subject.counter = counter;
+      subject.open.push({ attempt, spent, model: { ...model, counter }, version: subject.version });
+    }
+    return undefined;
+  }
+
+  /** Most verdicts come at once, some later and out of order, some never. */
+  async #close(): Promise<string | undefined> {
+    const closings = this.#subjects.flatMap((subject) => {
+      if (subject.open.length === 0 || this.chance() < 0.15) return [];
+      const [one] = subject.open.splice(this.#whole(subject.open.length), 1);
+      if (!one || this.chance() < 0.05) return [];
+      const verified = one.spent.granted && this.chance() < 0.12;
+      const stands = !verified || one.version === subject.version;
+      if (stands) subject.counter = applyOutcome(subject.counter, one.model, one.attempt.caller, verified);
+      const verdict = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
+      const row = {
+        ...({ kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const),
+        ...{ cap: 10, mustChange: false, enrolledAt: '0' },
+      };
+      const compared = verified ? row : undefined;
+      return [{ stands, verdict: { ...verdict, compared }, facts: '[]', reply: '{}', tag: '' }];
+    });
+    type Written = { attempt_id: string; closed: boolean };
+    const rows = await this.database.query<Written>(this.statements.close, decideParameters(closings));
+    const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
+    const wrong = closings.find(({ stands, verdict }) => written.get(verdict.attempt.attemptId) !== stands);
+    return wrong && `a verdict is ${String(!wrong.stands)} and should be ${String(wrong.stands)}`;
+  }
+
+  /** As an enrolment: the credential before the counter. */
+  async #enrol(): Promise<undefined> {
+    for (const subject of this.#subjects) {
+      if (this.chance() >= 0.004) continue;
+      await this.database.query(ENROL_ANEW, [this.#tenant, subject.key]);
+      await this.database.query(this.statements.reset, [this.#tenant, [subject.key]]);
+      subject.version++;
+      if (subject.counter.attempts > 0) subject.counter = resetForNewCredential(subject.counter);
+    }
+    return undefined;
+  }
+
+  async #manage(statement: string, model: (counter: AttemptCounter) => AttemptCounter): Promise<undefined> {
+    for (const subject of this.#subjects) {
+      if (this.chance() >= 0.004) continue;
+      await this.database.query(statement, [this.#tenant, [subject.key]]);
+      if (subject.counter.attempts > 0) subject.counter = model(subject.counter);
+    }
+    return undefined;
+  }
+
+  async #compare(): Promise<string | undefined> {
+    const rows = new Map((await this.database.query<Row>(ROWS, [this.#tenant])).map((row) => [row.guard_key, row]));
+    for (const { key, counter } of this.#subjects) {
+      const row = rows.get(key);
+      const difference = compare(counter, row ? counterOf(row) : NEW_COUNTER);
+      if (difference) return difference;
+    }
+    return undefined;
+  }
+}
+
+function counterOf(row: Row): AttemptCounter {
+  const window = (attempts: Date[], lockLevel: number, until: Date | null): AttemptWindow => {
+    return { attempts: attempts.map((at) => at.getTime()), lockLevel, lockedUntil: until?.getTime() };
+  };
+  return {
+    attempts: row.tries,
+    recognized: window(row.recognized_attempts, row.lock_level, row.locked_until),
+    unrecognized: window(row.unrecognized_attempts, row.unrecognized_lock_level, row.unrecognized_locked_until),
+    failures: row.failures,
+    unrecognizedFailures: row.unrecognized_failures,
+    disabled: row.disabled,
+    callers: row.callers,
+    touchedAt: row.touched_at.getTime(),
+  };
+}
+
+/** The names in which two records differ, with both values. */
+function compare(expected: object, found: object): string | undefined {
+  const values = Object.entries(found) as [string, unknown][];
+  const other = new Map(Object.entries(expected) as [string, unknown][]);
+  const wrong = values.filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(other.get(name)));
+  const [first] = wrong;
+  return first && `${first[0]} is ${JSON.stringify(first[1])} and should be ${JSON.stringify(other.get(first[0]))}`;
+}
+
+/** Numbers below 1 that look like chance and are the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,254 @@
+import { randomUUID } from 'node:crypto';
+import { type ProfileChange } from '../src/subjects/profile.decision.js';
+import {
+  type AttemptToCount,
+  type AttemptGate,
+  type CredentialRow,
+  type NewCredential,
+  type SubjectStore,
+  type WrappedCredential,
+} from '../src/verification.ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from './attempt-gate.contract.js';
+
+export interface SubjectBed {
+  readonly store: SubjectStore;
+  /** Lets time pass for both stores. */
+  advance(seconds: number): Promise<void>;
+  /** Over the same counters. */
+  readonly attempts: AttemptGate;
+  /** Keyed hash of a telephone number, as a verification names it. */
+  phone(tenant: string, e164: string): string;
+}
+
+/** Wraps nothing: what was stored names the row that it was stored for. */
+const wrap = ({ kind, tenant, subject, version }: CredentialRow): WrappedCredential => ({
+  keyId: 'k1',
+  wrapped: Buffer.from([kind, tenant, subject, version].join('/')),
+});
+
+export function credentialOf(more: Partial<NewCredential> = {}): NewCredential {
+  return { kind: 'pin', replaces: 0, again: false, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
+}
+
+/** What every subject store promises; run on the twin and on PostgreSQL. */
+export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
+  let bed: SubjectBed;
+  beforeAll(async () => {
+    bed = await open();
+  });
+
+  /** A tenant of its own for each test. */
+  const create = async (phones: string[] = []): Promise<string> => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    await bed.store.change(randomUUID(), tenant, 'alice', { phones, displayName: 'Alice' });
+    return tenant;
+  };
+  const enrol = (tenant: string, more: Partial<NewCredential> = {}, commandId: string = randomUUID()) =>
+    bed.store.enrol(commandId, tenant, 'alice', credentialOf(more));
+  const enrolled = async (tenant: string, kind: 'pin' | 'knowledge' = 'pin', commandId: string = randomUUID()) => {
+    const found = await bed.store.enrolled(commandId, tenant, 'alice', kind);
+    return found && { ...found, inForce: found.inForce?.wrapped.toString() };
+  };
+
+  it('finds a subject by id and by number, with the credential of the method and no other', async () => {
+    const tenant = await create(['+12025550123']);
+    await enrol(tenant);
+    const byPhone = await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550123'), 'pin');
+    expect(byPhone).toMatchObject({ id: 'alice', displayName: 'Alice', mustChange: false });
+    expect(byPhone.credential).toMatchObject({ kind: 'pin', tenant, subject: 'alice', version: 1, keyId: 'k1' });
+    expect((await bed.store.find(tenant, 'id', 'alice', 'knowledge')).credential).toBeUndefined();
+    await enrol(tenant, { kind: 'knowledge' });
+    const byId = await bed.store.find(tenant, 'id', 'alice', 'knowledge');
+    expect(byId.credential).toMatchObject({ kind: 'knowledge', version: 1 });
+    expect(byId.credential?.wrapped.toString()).toBe(`knowledge/${tenant}/alice/1`);
+    expect(byId.referenceKey).toBe(byPhone.referenceKey);
+  });
+
+  it('finds nobody in another tenant', async () => {
+    const tenant = await create(['+12025550123']);
+    await enrol(tenant);
+    const other = await create();
+    const number = bed.phone(tenant, '+12025550123');
+    expect(await bed.store.find(other, 'phone', number, 'pin')).toMatchObject({ id: undefined, credential: undefined });
+    expect((await bed.store.find(other, 'id', 'alice', 'pin')).credential).toBeUndefined();
+    expect(await bed.store.enrolled(randomUUID(), other, 'bob', 'pin')).toBeUndefined();
+    expect(await bed.store.state(other, 'bob', POLICY.windowSeconds)).toBeUndefined();
+  });
+
+  it('gives a number to one subject of a tenant, and changes nothing when it is taken', async () => {
+    const tenant = await create(['+12025550123', '+12025550124']);
+    const change = (subject: string, phones: string[]) => bed.store.change(randomUUID(), tenant, subject, { phones });
+    expect(await change('bob', ['+12025550125', '+12025550124'])).toBe('taken');
+    expect(await bed.store.state(tenant, 'bob', POLICY.windowSeconds)).toBeUndefined();
+    expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550125'), 'pin')).id).toBeUndefined();
+    expect(await change('alice', ['+12025550123'])).toBe('updated');
+    expect(await change('bob', ['+12025550124'])).toBe('created');
+  });
+
+  it('keeps the fields of a profile that a change leaves out, and clears those that it sets to null', async () => {
+    const tenant = await create(['+12025550123']);
+    const change = (fields: ProfileChange) => bed.store.change(randomUUID(), tenant, 'alice', fields, true);
+    const known = async () => {
+      const { displayName, locale } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const found = await bed.store.enrolled(randomUUID(), tenant, 'alice', 'pin');
+      return { displayName, locale, phones: found?.phones };
+    };
+    expect(await change({ locale: 'en-US' })).toBe('updated');
+    expect(await known()).toEqual({ displayName: 'Alice', locale: 'en-US', phones: ['+12025550123'] });
+    expect(await change({ phones: ['+12025550124'] })).toBe('updated');
+    expect(await known()).toEqual({ displayName: 'Alice', locale: 'en-US', phones: ['+12025550124'] });
+    expect(await change({ displayName: null, phones: [] })).toBe('updated');
+    expect(await known()).toEqual({ displayName: undefined, locale: 'en-US', phones: [] });
+    expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550124'), 'pin')).id).toBeUndefined();
+  });
+
+  it('changes a subject that must exist, and creates none', async () => {
+    const tenant = await create();
+    const commandId = randomUUID();
+    const change = () => bed.store.change(commandId, tenant, 'bob', { displayName: 'Bob' }, true);
+    expect(await change()).toBe('not_found');
+    expect(await change()).toBe('not_found');
+    expect(await bed.store.state(tenant, 'bob', POLICY.windowSeconds)).toBeUndefined();
+    expect(await bed.store.change(randomUUID(), tenant, 'bob', {})).toBe('created');
+    expect(await change()).toBe('updated');
+    expect((await bed.store.find(tenant, 'id', 'bob', 'pin')).displayName).toBe('Bob');
+  });
+
+  it('gives each credential the next version, and what it was stored with', async () => {
+    const tenant = await create(['+12025550123']);
+    expect(await enrolled(tenant)).toEqual({
+      ...{ repeated: false, disabled: false },
+      ...{ phones: ['+12025550123'], version: 0, inForce: undefined },
+    });
+    expect(await enrol(tenant)).toBe('created');
+    expect(await enrol(tenant, { replaces: 1, cap: 25, mustChange: true })).toBe('updated');
+    expect(await enrolled(tenant)).toMatchObject({ version: 2, inForce: `pin/${tenant}/alice/2` });
+    const { credential } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    const enrolledAt = expect.stringMatching(/^[0-9]{1,16}$/) as unknown;
+    expect(credential).toMatchObject({ version: 2, cap: 25, mustChange: true, enrolledAt });
+    await enrol(tenant, { kind: 'knowledge' });
+    expect((await enrolled(tenant, 'knowledge'))?.version).toBe(1);
+  });
+
+  describe('the counter of a credential', () => {
+    const caller = 'c'.repeat(64);
+    const wide = { ...POLICY, perWindow: 10 };
+    /** Verified once by `caller`, then failed at twice by others, then disabled by the caller. */
+    const disabled = async (): Promise<{ tenant: string; attempt: (by?: string) => AttemptToCount }> => {
+      const tenant = await create();
+      await enrol(tenant);
+      const { referenceKey: referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const attempt = (by?: string) =>
+        attemptOf({ tenant, referenceKey: referenceKey, subject: 'alice', cap: 4, caller: by });
+      const first = attempt(caller);
+      await bed.attempts.decide(verdictOf(first, spentOf(await bed.attempts.count(first, wide)), 'verified'));
+      for (const by of [undefined, undefined, caller, caller]) await bed.attempts.count(attempt(by), wide);
+      expect((await enrolled(tenant))?.disabled).toBe(true);
+      return { tenant, attempt };
+    };
+
+    it('forgives nothing and forgets nobody when the secret in force is enrolled again', async () => {
+      const { tenant, attempt } = await disabled();
+      const before = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
+      expect(await enrol(tenant, { replaces: 1, again: true })).toBe('updated');
+      const { credentials, ...counter } = (await bed.store.state(tenant, 'alice', POLICY.windowSeconds)) ?? {
+        credentials: [],
+      };
+      expect({ ...counter, updatedAt: '' }).toMatchObject({
+        ...{ disabled: true, consecutiveFailures: before?.consecutiveFailures },
+        attemptsInWindow: before?.attemptsInWindow,
+      });
+      expect(credentials[0]).toMatchObject({ disabled: true });
+      expect((await enrolled(tenant))?.disabled).toBe(true);
+      const spent = spentOf(await bed.attempts.count(attempt(caller), wide));
+      expect(spent).toMatchObject({ granted: false, unrecognized: false });
+    });
+
+    it('starts anew with another secret, at which nobody has failed or succeeded', async () => {
+      const { tenant, attempt } = await disabled();
+      await enrol(tenant, { replaces: 1 });
+      expect((await enrolled(tenant))?.disabled).toBe(false);
+      expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
+        disabled: false,
+        consecutiveFailures: 0,
+      });
+      const spent = spentOf(await bed.attempts.count(attempt(caller), wide));
+      expect(spent).toMatchObject({ granted: true, unrecognized: true });
+    });
+  });
+
+  it('enrols in the place of the version that was named, or not at all', async () => {
+    const tenant = await create();
+    expect(await enrol(tenant, { replaces: 1 })).toBe('outdated');
+    const results = await Promise.all(Array.from({ length: 5 }, () => enrol(tenant)));
+    expect(results.sort()).toEqual(['created', 'outdated', 'outdated', 'outdated', 'outdated']);
+    expect((await enrolled(tenant))?.version).toBe(1);
+    expect(await bed.store.enrol(randomUUID(), tenant, 'bob', credentialOf())).toBe('not_found');
+  });
+
+  it('knows a command that it carried out, and one that it refused not', async () => {
+    const tenant = await create();
+    const done = randomUUID();
+    const refused = randomUUID();
+    await enrol(tenant, {}, done);
+    expect(await enrol(tenant, {}, refused)).toBe('outdated');
+    expect((await enrolled(tenant, 'pin', done))?.repeated).toBe(true);
+    expect((await enrolled(tenant, 'pin', refused))?.repeated).toBe(false);
+    expect(await enrol(tenant, { replaces: 1 }, done)).toBe('updated');
+    expect((await enrolled(tenant))?.version).toBe(1);
+  });
+
+  it('says that a PIN must be changed, to a verification by PIN and to people who manage it', async () => {
+    const tenant = await create();
+    await enrol(tenant, { mustChange: true });
+    await enrol(tenant, { kind: 'knowledge' });
+    expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(true);
+    expect((await bed.store.find(tenant, 'id', 'alice', 'knowledge')).mustChange).toBe(false);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
+      pinEnrolled: true,
+      pinMustChange: true,
+      knowledgeEnrolled: true,
+    });
+    await enrol(tenant, { replaces: 1 });
+    expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).mustChange).toBe(false);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ pinMustChange: false });
+  });
+
+  it('shows the guesses that are in a window, and none whose window is over', async () => {
+    const tenant = await create();
+    const { referenceKey: referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    const attempt = () => attemptOf({ tenant, referenceKey: referenceKey, subject: 'alice' });
+    await bed.attempts.count(attempt(), POLICY);
+    await bed.advance(POLICY.windowSeconds / 2);
+    await bed.attempts.count(attempt(), POLICY);
+    const shown = async () => (await bed.store.state(tenant, 'alice', POLICY.windowSeconds))?.attemptsInWindow;
+    expect(await shown()).toBe(2);
+    await bed.advance(POLICY.windowSeconds / 2 + 1);
+    expect(await shown()).toBe(1);
+    await bed.advance(POLICY.windowSeconds / 2);
+    expect(await shown()).toBe(0);
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ consecutiveFailures: 2 });
+  });
+
+  it('shows everything that is enrolled and nothing of what is stored, to people who manage it', async () => {
+    const tenant = await create(['+12025550123']);
+    const counter = { attemptsInWindow: 0, lockedUntil: undefined, consecutiveFailures: 0, disabled: false };
+    const nothing = {
+      ...{ subject: 'alice', pinEnrolled: false, pinMustChange: false, knowledgeEnrolled: false, phones: 1 },
+      ...{ ...counter, credentials: [], updatedAt: expect.any(String) as unknown },
+    };
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(nothing);
+    await enrol(tenant, { kind: 'knowledge' });
+    const shown = (method: string, mustChange = false) => ({
+      ...{ method, mustChange, ...counter },
+      enrolledAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
+    });
+    const one = { ...nothing, knowledgeEnrolled: true, credentials: [shown('knowledge')] };
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(one);
+    await enrol(tenant, { mustChange: true, cap: 50 });
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual({
+      ...{ ...one, pinEnrolled: true, pinMustChange: true },
+      credentials: [shown('pin', true), shown('knowledge')],
+    });
+  });
+}

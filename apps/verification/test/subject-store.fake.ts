@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { type KeyedHash } from '@countersign/crypto';
+import { METHODS, type Method } from '@countersign/contracts';
+import {
+  attemptsAt,
+  LOWEST_CAP,
+  NEW_COUNTER,
+  resetForNewCredential,
+  type AttemptCounter,
+} from '../src/attempts/attempt-counter.decision.js';
+import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profile.decision.js';
+import { shownFailures, type GuessCounter, type SubjectState } from '../src/subjects/subject-state.decision.js';
+import {
+  SubjectStore,
+  type EnrolledCredential,
+  type FoundSubject,
+  type NewCredential,
+  type StoredCredential,
+  type SubjectChange,
+} from '../src/verification.ports.js';
+import { type FakeAttemptGate } from './attempt-gate.fake.js';
+
+interface Subject {
+  readonly incarnation: string;
+  profile: Profile;
+  /** Those in force. */
+  credentials: Partial<Record<Method, StoredCredential>>;
+}
+
+/** The twin of the PostgreSQL store for tests of use cases. */
+export class FakeSubjectStore extends SubjectStore {
+  readonly #subjects = new Map<string, Subject>();
+  readonly #phones = new Map<string, string>();
+  readonly #seen = new Set<string>();
+  /** The highest version that each credential ever had. */
+  readonly #versions = new Map<string, number>();
+
+  constructor(
+    private readonly hash: KeyedHash,
+    /** Whose counters a new credential renews. */
+    private readonly attempts: FakeAttemptGate,
+  ) {
+    super();
+  }
+
+  override find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
+    const id = kind === 'id' ? ref : this.#phones.get(`${tenant}/${ref}`);
+    const subject = id === undefined ? undefined : this.#subjects.get(`${tenant}/${id}`);
+    const known = subject !== undefined && id !== undefined;
+    return Promise.resolve({
+      id: known ? id : undefined,
+      incarnation: known ? subject.incarnation : undefined,
+      referenceKey: known ? this.hash.subjectKey(tenant, 'id', id) : this.hash.subjectKey(tenant, kind, ref),
+      displayName: subject?.profile.displayName,
+      locale: subject?.profile.locale,
+      credential: subject?.credentials[method],
+      mustChange: subject?.credentials[method]?.mustChange === true,
+      cap: subject?.credentials[method]?.cap ?? LOWEST_CAP,
+    });
+  }
+
+  override change(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    change: ProfileChange,
+    mustExist = false,
+  ): Promise<SubjectChange> {
+    const before = this.#subjects.get(`${tenant}/${subject}`);
+    if (!before && mustExist) return Promise.resolve('not_found');
+    if (this.#seen.has(commandId)) return Promise.resolve('updated');
+    const keys = (change.phones ?? []).map((phone) => `${tenant}/${this.hash.hash('phone', tenant, phone)}`);
+    if (keys.some((key) => (this.#phones.get(key) ?? subject) !== subject)) return Promise.resolve('taken');
+    this.#seen.add(commandId);
+    if (change.phones) for (const [key, owner] of this.#phones) if (owner === subject) this.#phones.delete(key);
+    for (const key of keys) this.#phones.set(key, subject);
+    this.#subjects.set(`${tenant}/${subject}`, {
+      incarnation: before?.incarnation ?? randomUUID(),
+      credentials: before?.credentials ?? {},
+      profile: changeProfile(before?.profile ?? {}, change).profile,
+    });
+    return Promise.resolve(before ? 'updated' : 'created');
+  }
+
+  override enrolled(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+  ): Promise<EnrolledCredential | undefined> {
+    const known = this.#subjects.get(`${tenant}/${subject}`);
+    const inForce = known?.credentials[kind];
+    return Promise.resolve(
+      known && {
+        repeated: this.#seen.has(commandId),
+        phones: known.profile.phones ?? [],
+        version: inForce?.version ?? 0,
+        disabled: this.#attemptCounter(tenant, subject, kind).disabled,
+        inForce,
+      },
+    );
+  }
+
+  override enrol(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    { kind, replaces, again, mustChange, cap, keeps, wrap }: NewCredential,
+  ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
+    const known = this.#subjects.get(`${tenant}/${subject}`);
+    if (!known) return Promise.resolve('not_found');
+    if (this.#seen.has(commandId)) return Promise.resolve('updated');
+    const before = known.credentials[kind];
+    if ((before?.version ?? 0) !== replaces) return Promise.resolve('outdated');
+    this.#seen.add(commandId);
+    const name = `${tenant}/${subject}/${kind}`;
+    const version = (this.#versions.get(name) ?? 0) + 1;
+    this.#versions.set(name, version);
+    const enrolledAt = String(this.attempts.now() * 1000);
+    const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt };
+    known.credentials[kind] = { ...row, ...wrap(row) };
+    if (keeps !== undefined) this.attempts.carryOver(keeps, version);
+    if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, resetForNewCredential);
+    return Promise.resolve(before ? 'updated' : 'created');
+  }
+
+  override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
+    const known = this.#subjects.get(`${tenant}/${subject}`);
+    if (!known) return Promise.resolve(undefined);
+    return Promise.resolve({
+      subject,
+      pinEnrolled: known.credentials.pin !== undefined,
+      pinMustChange: known.credentials.pin?.mustChange === true,
+      knowledgeEnrolled: known.credentials.knowledge !== undefined,
+      phones: known.profile.phones?.length ?? 0,
+      ...this.#counter(tenant, subject, 'pin', windowSeconds),
+      credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
+        method,
+        enrolledAt: new Date(0).toISOString(),
+        mustChange: known.credentials[method]?.mustChange === true,
+        ...this.#counter(tenant, subject, method, windowSeconds),
+      })),
+      updatedAt: new Date(0).toISOString(),
+    });
+  }
+
+  #attemptCounter(tenant: string, subject: string, method: Method): AttemptCounter {
+    return this.attempts.counter(tenant, this.hash.subjectKey(tenant, 'id', subject), method) ?? NEW_COUNTER;
+  }
+
+  #counter(tenant: string, subject: string, method: Method, windowSeconds: number): GuessCounter {
+    const { recognized, unrecognized, disabled, failures } = this.#attemptCounter(tenant, subject, method);
+    const windows = [recognized, unrecognized];
+    const now = this.attempts.now();
+    const attempts = windows.flatMap((window) => attemptsAt(window, now, { windowSeconds }));
+    const locks = windows.flatMap(({ lockedUntil: until = 0 }) => (until > now ? [until] : []));
+    return {
+      attemptsInWindow: attempts.length,
+      lockedUntil: locks.length > 0 ? new Date(Math.max(...locks)).toISOString() : undefined,
+      consecutiveFailures: shownFailures({ failures, disabled }),
+      disabled,
+    };
+  }
+
+  /** False: there is no such subject. */
+  remove(tenant: string, subject: string): boolean {
+    for (const [key, owner] of this.#phones) {
+      if (owner === subject && key.startsWith(`${tenant}/`)) this.#phones.delete(key);
+    }
+    return this.#subjects.delete(`${tenant}/${subject}`);
+  }
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { type Method, type Outcome } from '@countersign/contracts';
+import { type VerificationRecords } from '../src/calls/calls.ports.js';
+import { type RecordedSuccess } from '../src/calls/call-state.decision.js';
+import { type AttemptGate, type SubjectErasure, type SubjectStore } from '../src/verification.ports.js';
+import { attemptOf, POLICY, spentOf, verdictOf } from './attempt-gate.contract.js';
+import { credentialOf } from './subject-store.contract.js';
+
+export interface RecordsBed {
+  readonly attempts: AttemptGate;
+  readonly subjects: SubjectStore;
+  readonly erasures: SubjectErasure;
+  readonly records: VerificationRecords;
+}
+
+/** An attempt as a test names it; what is left out is `desk`, the PIN, and a call of its own. */
+export interface Attempted {
+  readonly subject: string;
+  readonly agent?: string;
+  readonly callId?: string | undefined;
+  readonly method?: Method;
+  readonly outcome?: Outcome;
+  readonly minutes?: number;
+  readonly level?: RecordedSuccess['level'];
+}
+
+/** Subjects with a PIN, and attempts at them, over the stores of a bed. */
+export class RecordsWorld {
+  constructor(
+    readonly bed: RecordsBed,
+    readonly tenant = 'acme',
+  ) {}
+
+  readonly create = async (subject = `customer-${randomUUID()}`): Promise<string> => {
+    await this.bed.subjects.change(randomUUID(), this.tenant, subject, { displayName: 'Alex' });
+    await this.enrol(subject);
+    return subject;
+  };
+
+  readonly enrol = async (subject: string, keeps?: string): Promise<void> => {
+    const replaces = (await this.bed.subjects.enrolled(randomUUID(), this.tenant, subject, 'pin'))?.version ?? 0;
+    await this.bed.subjects.enrol(randomUUID(), this.tenant, subject, credentialOf({ replaces, keeps }));
+  };
+
+  readonly erase = (subject: string): Promise<boolean> => this.bed.erasures.erase(randomUUID(), this.tenant, subject);
+
+  /** Counts an attempt and makes its verdict ready to be written. */
+  readonly attempt = async ({ agent = 'desk', method = 'pin', outcome = 'verified', ...more }: Attempted) => {
+    const { tenant } = this;
+    const found = await this.bed.subjects.find(tenant, 'id', more.subject, method);
+    const { referenceKey: referenceKey, id, credential, incarnation = randomUUID() } = found;
+    const callId = 'callId' in more ? more.callId : `call-${randomUUID()}`;
+    const attempt = attemptOf({ tenant, agent, referenceKey: referenceKey, subject: id, callId, method });
+    const spent = spentOf(await this.bed.attempts.count(attempt, POLICY));
+    const success: RecordedSuccess = {
+      agent,
+      callId,
+      method,
+      level: more.level ?? 'verified',
+      subject: more.subject,
+      incarnation,
+      credentialVersion: credential?.version ?? 0,
+      verificationId: attempt.attemptId,
+      verifiedAt: spent.countedAt,
+      expiresAt: new Date(Date.parse(spent.countedAt) + (more.minutes ?? 15) * 60_000).toISOString(),
+    };
+    const verdict = verdictOf(attempt, spent, outcome);
+    return { success, verdict: outcome === 'verified' ? { ...verdict, compared: credential, success } : verdict };
+  };
+
+  /** The same with its verdict written. */
+  readonly decide = async (attempted: Attempted): Promise<RecordedSuccess> => {
+    const { success, verdict } = await this.attempt(attempted);
+    await this.bed.attempts.decide(verdict);
+    return success;
+  };
+
+  readonly find = ({ verificationId, agent }: RecordedSuccess, reader = agent) =>
+    this.bed.records.find(this.tenant, verificationId, reader);
+}
+
+/** What every store of verification records promises; run on the fake and on PostgreSQL. */
+export function verificationRecordsContract(open: () => Promise<RecordsBed>): void {
+  let world: RecordsWorld;
+  beforeAll(async () => {
+    world = new RecordsWorld(await open());
+  });
+
+  it('gives a success as it was written, by its id and by its call', async () => {
+    const success = await world.decide({ subject: await world.create(), level: 'identified' });
+    const record = { ...success, credentialInForce: true, endedByAttempt: false, readAt: expect.any(Number) as number };
+    expect(await world.find(success)).toEqual(record);
+    expect(await world.bed.records.ofCall('acme', success.callId ?? '', ['desk'], 'desk')).toEqual([record]);
+  });
+
+  it('gives a success without a call by its id, whatever is decided without a call later', async () => {
+    const success = await world.decide({ subject: await world.create(), callId: undefined });
+    await world.decide({ subject: await world.create(), callId: undefined, outcome: 'rejected' });
+    expect(await world.find(success)).toMatchObject({ callId: undefined, endedByAttempt: false });
+  });
+
+  it('gives nothing to another tenant, of another agent or of another call', async () => {
+    const success = await world.decide({ subject: await world.create() });
+    const { records } = world.bed;
+    const { verificationId, callId = '' } = success;
+    expect(await records.find('umbrella', verificationId, 'desk')).toBeUndefined();
+    expect(await records.ofCall('umbrella', callId, ['desk'], 'desk')).toEqual([]);
+    expect(await records.ofCall('acme', callId, ['kiosk'], 'desk')).toEqual([]);
+    expect(await records.ofCall('acme', `${callId}-other`, ['desk'], 'desk')).toEqual([]);
+  });
+
+  it('gives no refusal, and no success whose time is over', async () => {
+    const subject = await world.create();
+    const refusal = await world.decide({ subject, outcome: 'rejected' });
+    const over = await world.decide({ subject, minutes: -1 });
+    for (const one of [refusal, over]) {
+      expect(await world.find(one)).toBeUndefined();
+      expect(await world.bed.records.ofCall('acme', one.callId ?? '', ['desk'], 'desk')).toEqual([]);
+    }
+  });
+
+  it.each(['verified', 'rejected', 'locked', 'disabled'] as const)(
+    'says that a later %s attempt of the call at another subject ends a success',
+    async (outcome) => {
+      const callId = randomUUID();
+      const success = await world.decide({ subject: await world.create(), callId });
+      await world.decide({ subject: await world.create(), callId, outcome });
+      expect(await world.find(success)).toMatchObject({ endedByAttempt: true });
+    },
+  );
+
+  it('says that an attempt at an unknown subject and one by another method end a success', async () => {
+    for (const more of [{ subject: 'nobody' }, { subject: await world.create(), method: 'knowledge' as const }]) {
+      const callId = randomUUID();
+      const success = await world.decide({ subject: await world.create(), callId });
+      await world.decide({ ...more, callId, outcome: 'rejected' });
+      expect(await world.find(success)).toMatchObject({ endedByAttempt: true });
+    }
+  });
+
+  it('says that attempts which came to no answer, at the same subject or before the success, end nothing', async () => {
+    const callId = randomUUID();
+    const [subject, other] = [await world.create(), await world.create()];
+    await world.decide({ subject: other, callId, outcome: 'rejected' });
+    const success = await world.decide({ subject, callId });
+    await world.decide({ subject: other, callId, outcome: 'unavailable' });
+    await world.decide({ subject, callId, outcome: 'rejected' });
+    await world.decide({ subject, callId, method: 'knowledge', outcome: 'rejected' });
+    expect(await world.find(success)).toMatchObject({ endedByAttempt: false });
+  });
+
+  it('says that attempts of another agent end a success for that agent alone', async () => {
+    const callId = randomUUID();
+    const success = await world.decide({ subject: await world.create(), callId });
+    await world.decide({ subject: await world.create(), callId, agent: 'kiosk', outcome: 'rejected' });
+    expect(await world.find(success)).toMatchObject({ endedByAttempt: false });
+    expect(await world.find(success, 'kiosk')).toMatchObject({ endedByAttempt: true });
+    expect(await world.find(success, 'bank')).toMatchObject({ endedByAttempt: false });
+  });
+
+  it('says whether the credential is still in force, and carries the success over where its caller changed it', async () => {
+    const subject = await world.create();
+    const [kept, other] = [await world.decide({ subject }), await world.decide({ subject })];
+    await world.enrol(subject, kept.verificationId);
+    expect(await world.find(kept)).toMatchObject({ credentialInForce: true, credentialVersion: 2 });
+    expect(await world.find(other)).toMatchObject({ credentialInForce: false });
+    await world.enrol(subject);
+    expect(await world.find(kept)).toMatchObject({ credentialInForce: false });
+  });
+
+  it('gives nothing of an erased subject, nor when the same id and PIN exist again at once', async () => {
+    const subject = await world.create();
+    const success = await world.decide({ subject });
+    await world.erase(subject);
+    expect(await world.find(success)).toBeUndefined();
+    await world.create(subject);
+    expect(await world.find(success)).toBeUndefined();
+    const again = await world.decide({ subject });
+    expect(await world.find(again)).toMatchObject({ subject, credentialInForce: true });
+  });
+}

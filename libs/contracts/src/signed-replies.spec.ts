@@ -1,0 +1,123 @@
+import { requiresSignature, requestText } from './signed-replies.js';
+import { LimitDecided, LimitRequested } from './limits.js';
+import { AgentRotateRequested, PinChangeRequested, SubjectEraseRequested, CommandAnswered } from './management.js';
+import { message, type Message } from './message.js';
+import {
+  CallStateAnswered,
+  CallStateRequested,
+  KeyComparisonRequested,
+  KeysCompared,
+  ReceiptIntrospected,
+  ReceiptIntrospectionRequested,
+} from './queries.js';
+import { OUTCOMES, VerificationAdmitted, VerificationDecided, VerificationRequested } from './verification.js';
+
+const commandId = 'command-1';
+const REQUEST = message(VerificationRequested, {
+  ...{ commandId, tenant: 'acme', agent: 'desk', channel: 'swaig', method: 'pin', repeatSeconds: 60 },
+  ...{ subjectKind: 'id', subjectRef: 'alice', subjectIsCaller: false, callerKey: 'c'.repeat(64), callerTail: '23' },
+  ...{ sealed: 'e30.', keyId: 'k', alsoNamed: [] },
+} as const);
+
+describe('an answer to a request for verification', () => {
+  it.each(OUTCOMES)('of the outcome %s needs a signature unless the limiter may say it', (outcome) => {
+    const plain = message(VerificationDecided, { commandId, outcome, level: 'none' });
+    expect(requiresSignature(REQUEST, plain)).toBe(outcome !== 'rate_limited' && outcome !== 'unavailable');
+  });
+
+  it.each([
+    { level: 'verified' },
+    { subjectId: 'alice' },
+    { verificationId: 'v-1' },
+    { receipt: 'e30.' },
+    { pinChanged: true },
+    { conflict: 'mismatch' },
+    { unknownSubject: true },
+    { violations: [{ field: 'newPin', rule: 'must differ' }] },
+  ] as Partial<VerificationDecided>[])('needs a signature when it says %j, whatever the outcome', (more) => {
+    for (const outcome of ['rate_limited', 'unavailable'] as const) {
+      const answer = message(VerificationDecided, { commandId, outcome, level: 'none', ...more });
+      expect(requiresSignature(REQUEST, answer)).toBe(true);
+    }
+  });
+
+  it('needs none for what the limiter says of its limits', () => {
+    const limitedBy = { dimension: 'caller', retryAfterMs: 900 } as const;
+    const refused = { commandId, outcome: 'rate_limited', level: 'none', retryAfterSeconds: 1, limitedBy, quotas: [] };
+    expect(requiresSignature(REQUEST, message(VerificationDecided, refused as never))).toBe(false);
+  });
+});
+
+describe('an answer to a request that brings no guess', () => {
+  const asked = message(LimitRequested, {
+    ...{ commandId, tenant: 'acme', agent: 'desk', channel: 'swaig', action: 'function' },
+  } as const);
+
+  it.each(['admitted', 'rate_limited', 'unavailable'] as const)(
+    'needs no signature when the limiter says %s',
+    (outcome) => {
+      expect(requiresSignature(asked, message(LimitDecided, { commandId, outcome }))).toBe(false);
+    },
+  );
+
+  it('needs one when it is of any other kind', () => {
+    const other = message(VerificationDecided, { commandId, outcome: 'verified', level: 'verified' });
+    expect(requiresSignature(asked, other)).toBe(true);
+    expect(requiresSignature(REQUEST, message(LimitDecided, { commandId, outcome: 'admitted' }))).toBe(true);
+  });
+});
+
+const ASKED: [Message, Message][] = [
+  [
+    message(CallStateRequested, { tenant: 'acme', agent: 'desk', callId: 'call-1' }),
+    message(CallStateAnswered, { verified: false, level: 'none' }),
+  ],
+  [
+    message(ReceiptIntrospectionRequested, { commandId, tenant: 'acme', agent: 'desk', consume: true, sealed: 'e30.' }),
+    message(ReceiptIntrospected, { commandId, active: false }),
+  ],
+  [
+    message(PinChangeRequested, { commandId, tenant: 'acme', subject: 'alice', sealed: 'e30.' }),
+    message(CommandAnswered, { commandId, answer: 'unavailable' }),
+  ],
+  [
+    message(SubjectEraseRequested, { commandId, tenant: 'acme', subject: 'alice' }),
+    message(CommandAnswered, { commandId, answer: 'updated' }),
+  ],
+];
+
+it.each(ASKED)('every answer to %p needs a signature', (question, answer) => {
+  expect(requiresSignature(question, answer)).toBe(true);
+});
+
+it('an answer of the directory needs none', () => {
+  const rotate = message(AgentRotateRequested, {
+    ...{ commandId, tenant: 'acme', agent: 'desk', graceSeconds: 0 },
+    ...{ passwordHash: 'a'.repeat(64), apiKeyHash: 'b'.repeat(64) },
+  });
+  expect(requiresSignature(rotate, message(CommandAnswered, { commandId, answer: 'updated' }))).toBe(false);
+});
+
+it('an answer about keys needs a signature, unless it is that the keys of signatures do not fit', () => {
+  const asked = message(KeyComparisonRequested, { commandId, service: 'rest-adapter', settings: [] });
+  const answer = (mismatches: string[]): Message => message(KeysCompared, { commandId, mismatches });
+  expect([[], ['IDENTIFIER_KEY']].map((one) => requiresSignature(asked, answer(one)))).toEqual([true, true]);
+  expect(requiresSignature(asked, answer(['RECEIPT_PUBLIC_KEYS']))).toBe(false);
+});
+
+describe('the text of a question', () => {
+  it('is the same before and after the limiter forwarded it', () => {
+    const admitted = message(VerificationAdmitted, { ...REQUEST, quotas: [] });
+    expect(requestText(admitted)).toBe(requestText(REQUEST));
+  });
+
+  it('is another for another field, another seal and another type', () => {
+    const [introspection] = ASKED[1] as [Message, Message];
+    const others: Message[] = [
+      message(VerificationRequested, { ...REQUEST, agent: 'help' }),
+      message(VerificationRequested, { ...REQUEST, sealed: 'e31.' }),
+      introspection,
+    ];
+    expect(new Set([REQUEST, ...others].map(requestText)).size).toBe(4);
+  });
+});

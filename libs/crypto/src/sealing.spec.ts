@@ -1,0 +1,160 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { compactDecrypt, CompactEncrypt, decodeProtectedHeader, importJWK, type CryptoKey, type JWK } from 'jose';
+import { KeyedHash, constantTimeEquals } from './keyed-hash.js';
+import { Keyring, DecryptionError } from './keyring.js';
+import { createSealingKeys, PayloadSealer, PayloadOpener } from './sealed-payload.js';
+import { Secret } from './secret.js';
+
+const newKey = (): string => randomBytes(32).toString('base64url');
+const CANARY = '83729164';
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+describe('Keyring', () => {
+  const key = newKey();
+  const ring = new Keyring(new Secret(`a:${key}`));
+  const context = ['acme', 'alice', 'pin', '1'];
+
+  it('opens what it wrapped, in the same row only', () => {
+    const wrapped = ring.wrap(CANARY, context);
+    expect(ring.unwrap(wrapped, context)).toBe(CANARY);
+    expect(wrapped.bytes.includes(CANARY)).toBe(false);
+    for (const other of [
+      ['acme', 'bob', 'pin', '1'],
+      ['acme', 'alice', 'pin', '2'],
+      ['acm', 'ealice', 'pin', '1'],
+    ]) {
+      expect(() => ring.unwrap(wrapped, other)).toThrow(DecryptionError);
+    }
+  });
+
+  it('refuses changed bytes, a short value and an unknown key', () => {
+    const wrapped = ring.wrap(CANARY, context);
+    for (let at = 0; at < wrapped.bytes.length; at++) {
+      const bytes = Buffer.from(wrapped.bytes);
+      bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+      expect(() => ring.unwrap({ ...wrapped, bytes }, context)).toThrow(DecryptionError);
+    }
+    expect(() => ring.unwrap({ ...wrapped, bytes: Buffer.alloc(8) }, context)).toThrow(DecryptionError);
+    expect(() => ring.unwrap({ ...wrapped, keyId: 'b' }, context)).toThrow(DecryptionError);
+  });
+
+  it('wraps with the first key and opens with every key', () => {
+    const rotated = new Keyring(new Secret(`b:${newKey()},a:${key}`));
+    expect(rotated.unwrap(ring.wrap(CANARY, context), context)).toBe(CANARY);
+    expect(rotated.wrap(CANARY, context).keyId).toBe('b');
+  });
+
+  it.each(['', 'a', 'a:short', `a:${key},a:${key}`, `a b:${key}`])(
+    'refuses a malformed keyring without showing it',
+    (text) => {
+      expect(() => new Keyring(new Secret(text))).toThrow(/^(must|every)/);
+    },
+  );
+});
+
+describe('a sealed message', () => {
+  const binding = '["pin.change-requested.v1",["commandId","command-1"],["tenant","acme"]]';
+
+  it('is opened by the private key, beside the fields that it was sealed beside and no others', async () => {
+    const keys = await createSealingKeys('s1');
+    const sealer = await PayloadSealer.fromKeySet(keys.publicKeys);
+    const unsealer = await PayloadOpener.fromKeySet(new Secret(keys.privateKeys));
+    const sealed = await sealer.seal({ pin: CANARY }, binding);
+    expect(sealed).not.toContain(CANARY);
+    expect(await unsealer.unseal(sealed, binding)).toEqual({ pin: CANARY });
+    for (const other of [binding.replace('command-1', 'command-2'), binding.replace('acme', 'other'), ''])
+      await expect(unsealer.unseal(sealed, other)).rejects.toThrow(DecryptionError);
+    await expect(unsealer.unseal('nonsense', binding)).rejects.toThrow(DecryptionError);
+  });
+
+  it('is not opened by another key', async () => {
+    const sealer = await PayloadSealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
+    const other = await PayloadOpener.fromKeySet(new Secret((await createSealingKeys('s1')).privateKeys));
+    await expect(other.unseal(await sealer.seal({ pin: CANARY }, binding), binding)).rejects.toThrow(DecryptionError);
+  });
+
+  it('is different every time, under one ticket for many', async () => {
+    const sealer = await PayloadSealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
+    const [first = '', second = ''] = await Promise.all([
+      sealer.seal({ pin: CANARY }, binding),
+      sealer.seal({ pin: CANARY }, binding),
+    ]);
+    expect(first).not.toBe(second);
+    const ticketOf = (jwe: string): unknown =>
+      (JSON.parse(Buffer.from(jwe.split('.')[0] ?? '', 'base64url').toString()) as { tkt: unknown }).tkt;
+    expect(ticketOf(first)).toBe(ticketOf(second));
+  });
+
+  it('is not opened with the ticket of another sealer, or without one', async () => {
+    const keys = await createSealingKeys('s1');
+    const unsealer = await PayloadOpener.fromKeySet(new Secret(keys.privateKeys));
+    const [one = '', other = ''] = await Promise.all(
+      [1, 2].map(async () => (await PayloadSealer.fromKeySet(keys.publicKeys)).seal({ pin: CANARY }, binding)),
+    );
+    const header = (jwe: string): string => jwe.split('.')[0] ?? '';
+    await expect(unsealer.unseal(one.replace(header(one), header(other)), binding)).rejects.toThrow(DecryptionError);
+    const bare = Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', bnd: 'x' })).toString('base64url');
+    await expect(unsealer.unseal(one.replace(header(one), bare), binding)).rejects.toThrow(DecryptionError);
+    expect(await unsealer.unseal(one, binding)).toEqual({ pin: CANARY });
+  });
+
+  it('is a JWE that jose opens, and a JWE of jose is opened', async () => {
+    const { privateKeys, publicKeys } = await createSealingKeys('k1');
+    const sealed = await (await PayloadSealer.fromKeySet(publicKeys)).seal({ pin: '83729164' }, binding);
+    const { tkt } = decodeProtectedHeader(sealed) as { tkt: string };
+    const [jwk] = (JSON.parse(privateKeys) as { keys: JWK[] }).keys;
+    const { plaintext: contentKey } = await compactDecrypt(tkt, (await importJWK(jwk as JWK, 'ECDH-ES')) as CryptoKey);
+    const { plaintext, protectedHeader } = await compactDecrypt(sealed, contentKey);
+    expect(JSON.parse(Buffer.from(plaintext).toString())).toEqual({ pin: '83729164' });
+    expect(protectedHeader).toEqual({
+      alg: 'dir',
+      enc: 'A256GCM',
+      tkt,
+      bnd: createHash('sha256').update(binding).digest('base64url'),
+    });
+
+    const foreign = await new CompactEncrypt(Buffer.from('{"pin":"19283746"}'))
+      .setProtectedHeader(protectedHeader)
+      .encrypt(contentKey);
+    const unsealer = await PayloadOpener.fromKeySet(new Secret(privateKeys));
+    expect(await unsealer.unseal(foreign, binding)).toEqual({ pin: '19283746' });
+  });
+
+  it('is refused when any one character of it is another', async () => {
+    const { privateKeys, publicKeys } = await createSealingKeys('k1');
+    const sealed = await (await PayloadSealer.fromKeySet(publicKeys)).seal({ pin: '83729164' }, binding);
+    const unsealer = await PayloadOpener.fromKeySet(new Secret(privateKeys));
+    for (let at = 0; at < sealed.length; at++) {
+      // The low bits of a part's last character stand for nothing; the highest one always counts.
+      const other = BASE64URL[BASE64URL.indexOf(sealed[at] ?? '') ^ 32] ?? 'A';
+      const changed = sealed.slice(0, at) + other + sealed.slice(at + 1);
+      await expect(unsealer.unseal(changed, binding)).rejects.toThrow(DecryptionError);
+    }
+  });
+
+  it('cannot be made with a private key in the hands of an adapter', async () => {
+    const { privateKeys } = await createSealingKeys('s1');
+    await expect(PayloadSealer.fromKeySet(privateKeys)).rejects.toThrow('public keys only');
+  });
+});
+
+describe('KeyedHash', () => {
+  const hash = new KeyedHash(new Secret(newKey()));
+
+  it('keeps purposes and parts apart', () => {
+    const hashes = [hash.hash('phone', 'ab', 'c'), hash.hash('phone', 'a', 'bc'), hash.hash('caller', 'ab', 'c')];
+    expect(new Set(hashes).size).toBe(3);
+    expect(hash.hash('phone', 'ab', 'c')).toBe(hashes[0]);
+  });
+
+  it('depends on its key and refuses a short one', () => {
+    expect(new KeyedHash(new Secret(newKey())).hash('a', 'b')).not.toBe(hash.hash('a', 'b'));
+    expect(() => new KeyedHash(new Secret('short'))).toThrow('at least 32');
+  });
+});
+
+test('sameText compares content and length', () => {
+  expect(constantTimeEquals('abc', 'abc')).toBe(true);
+  expect(constantTimeEquals('abc', 'abd')).toBe(false);
+  expect(constantTimeEquals('abc', 'abcd')).toBe(false);
+});

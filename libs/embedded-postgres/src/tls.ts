@@ -1,0 +1,40 @@
+import { chown, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ServerAccount } from './binaries.js';
+
+/** What a server shows, and what it asks of clients; all PEM. */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of which a client must show a certificate. Default: none is asked for. */
+  readonly clientCa?: string;
+}
+
+/**
+ * Makes the server of this cluster admit connections over TLS alone.
+ * @returns settings of the server
+ */
+export async function installTls(
+  cluster: string,
+  tls: ServerTls,
+  account: ServerAccount | undefined,
+): Promise<Record<string, string>> {
+  const asked = tls.clientCa === undefined ? '' : ' clientcert=verify-ca';
+  const files = {
+    'server.crt': tls.cert,
+    'server.key': tls.key,
+    'pg_hba.conf': `hostssl all all 127.0.0.1/32 scram-sha-256${asked}\n`,
+    ...(tls.clientCa === undefined ? {} : { 'clients.crt': tls.clientCa }),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(cluster, name);
+    await writeFile(path, text, { mode: 0o600 });
+    if (account !== undefined) await chown(path, account.uid, account.gid);
+  }
+  return {
+    ssl: 'on',
+    ssl_cert_file: 'server.crt',
+    ssl_key_file: 'server.key',
+    ...(tls.clientCa === undefined ? {} : { ssl_ca_file: 'clients.crt' }),
+  };
+}

@@ -1,0 +1,3 @@
+export * from './data-folder.js';
+export * from './demo-files.js';
+export * from './secret-files.js';

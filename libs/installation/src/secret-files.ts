@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/crypto';
+import { withoutByteOrderMark } from '@countersign/runtime';
+import { makeFolder } from './data-folder.js';
+
+/** Every secret that an installation needs, by the name of its setting. */
+export const SECRET_NAMES = [
+  'ADMIN_API_KEY',
+  'CAPTURE_TOKEN_KEY',
+  'CREDENTIAL_KEYS',
+  'IDENTIFIER_KEY',
+  'RECEIPT_KEYS',
+  'RECEIPT_PUBLIC_KEYS',
+  'SEALING_PRIVATE_KEYS',
+  'SEALING_PUBLIC_KEYS',
+] as const;
+export type SecretName = (typeof SECRET_NAMES)[number];
+
+/** What stands in a folder of secrets, and which of it was made just now. */
+export interface SecretFiles {
+  readonly values: Readonly<Record<SecretName, string>>;
+  readonly made: readonly SecretName[];
+}
+
+/**
+ * Makes the secrets that a folder lacks, one file for each, named like its setting; what is there stays. Only their owner
+ * can read them, also those that were there before: the folder gets the mode 0700, each file 0600.
+ * @throws Error when only one half of the sealing keys is there, or only the public half of the receipt keys: the other
+ * cannot be made anew without it
+ */
+export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
+  makeFolder(folder, 0o700);
+  denyOthers(folder, 0o700);
+  const made: SecretName[] = [];
+  const values = {} as Record<SecretName, string>;
+  const keep = (name: SecretName, make: () => string): void => {
+    const file = keepSecretFile(folder, name, make);
+    if (file.isNew) made.push(name);
+    values[name] = file.value;
+  };
+  const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) =>
+    existsSync(join(folder, name)),
+  );
+  if (hasPrivate !== hasPublic)
+    throw new Error(
+      'SEALING_PRIVATE_KEYS and SEALING_PUBLIC_KEYS belong together: restore the missing one or remove both',
+    );
+  if (existsSync(join(folder, 'RECEIPT_PUBLIC_KEYS')) && !existsSync(join(folder, 'RECEIPT_KEYS')))
+    throw new Error('RECEIPT_KEYS is missing beside RECEIPT_PUBLIC_KEYS: restore it or remove both');
+  const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
+  keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
+  keep('CAPTURE_TOKEN_KEY', random);
+  keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
+  keep('IDENTIFIER_KEY', random);
+  keep('RECEIPT_KEYS', () => createReceiptKeys('r1'));
+  // The public half follows from the private one, and is made again where only that is there.
+  keep('RECEIPT_PUBLIC_KEYS', () => receiptPublicKeysOf(new Secret(values.RECEIPT_KEYS)));
+  keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
+  keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
+  return { values, made };
+}
+
+/**
+ * One secret of a folder, made where it is missing. Only its owner can read it, whoever could before.
+ * @throws Error of the system, also when the file belongs to another user
+ */
+export function keepSecretFile(folder: string, name: string, make: () => string): { value: string; isNew: boolean } {
+  const path = join(folder, name);
+  const isNew = !existsSync(path);
+  // Never over a file that another process has just made: two keys for one installation would lose what one sealed.
+  if (isNew) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' });
+  denyOthers(path, 0o600);
+  return { value: withoutByteOrderMark(readFileSync(path, 'utf8')).trim(), isNew };
+}
+
+/** Not where the mode is right already: files may be mounted read-only. */
+function denyOthers(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode);
+}
+
+function random(): string {
+  return randomBytes(32).toString('base64url');
+}

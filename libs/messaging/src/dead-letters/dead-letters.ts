@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { DEAD_LETTERS, DeadLettered } from '@countersign/contracts';
+import { type Broker, type ConsumedRecord } from '../broker.js';
+import { decode } from '../envelope/decode.js';
+import { contextOf, HEADERS, isExpired } from '../envelope/envelope.js';
+
+export interface DeadLetterFilter {
+  readonly group?: string;
+  readonly code?: string;
+  /** Only letters from this moment on, in milliseconds since 1970. */
+  readonly since?: number;
+}
+
+/**
+ * What can be done with the record of a letter. `gone`: retention has removed it. `changed`: another record lies in its
+ * place, because the topic was made anew. `expired`: nobody waits for its answer any more, it would be dropped.
+ */
+export type Replayability = 'replayable' | 'gone' | 'changed' | 'expired';
+
+const CLASSES = new Map([[DeadLettered.type, DeadLettered]]);
+
+/** The dead letters of an installation, and their records, which lie where they were. */
+export class DeadLetters {
+  constructor(private readonly broker: Broker) {}
+
+  /**
+   * All letters that pass, each once, in the order of their times. Those that cannot be read are passed over.
+   * @throws ServiceError BROKER_UNAVAILABLE (retriable)
+   */
+  async list(filter: DeadLetterFilter = {}): Promise<DeadLettered[]> {
+    await this.broker.ensureTopics([DEAD_LETTERS]);
+    const found = new Map<string, DeadLettered>();
+    const take = (record: ConsumedRecord): void => {
+      const letter = readable(record);
+      if (letter !== undefined && passes(letter, filter) && !found.has(letter.letterId))
+        found.set(letter.letterId, letter);
+    };
+    let broken: (error: Error) => void = () => undefined;
+    const failure = new Promise<never>((_, reject) => (broken = reject));
+    const follower = await this.broker.follow(DEAD_LETTERS.name, take, (error) => broken(error));
+    await Promise.race([follower.caughtUp, failure]).finally(() => follower.close());
+    return [...found.values()].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+  }
+
+  /** The record that a letter is about, when it is still there. @throws ServiceError BROKER_UNAVAILABLE (retriable) */
+  record(letter: DeadLettered): Promise<ConsumedRecord | undefined> {
+    return this.broker.read(letter.recordTopic, letter.partition, letter.offset);
+  }
+
+  /** @param record what lies at the place of the letter's record */
+  replayability(letter: DeadLettered, record: ConsumedRecord | undefined): Replayability {
+    if (record === undefined) return 'gone';
+    if (createHash('sha256').update(record.value).digest('hex') !== letter.sha256) return 'changed';
+    return isExpired(contextOf(record, this.broker.now())) ? 'expired' : 'replayable';
+  }
+
+  /**
+   * Sends the record again: the same key, value and headers, and a header that names the letter. Every group of its topic
+   * gets it. @throws ServiceError BROKER_UNAVAILABLE (retriable)
+   */
+  async replay(letter: DeadLettered, record: ConsumedRecord): Promise<void> {
+    const { topic, key, value, headers } = record;
+    await this.broker.send([{ topic, key, value, headers: { ...headers, [HEADERS.replayOf]: letter.letterId } }]);
+  }
+}
+
+function readable(record: ConsumedRecord): DeadLettered | undefined {
+  try {
+    return decode(record, CLASSES) as DeadLettered;
+  } catch {
+    return undefined;
+  }
+}
+
+function passes(letter: DeadLettered, { group, code, since }: DeadLetterFilter): boolean {
+  return (
+    (group === undefined || letter.group === group) &&
+    (code === undefined || letter.code === code) &&
+    (since === undefined || Date.parse(letter.time) >= since)
+  );
+}

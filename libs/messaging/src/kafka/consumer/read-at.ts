@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { type ConsumedRecord } from '../../broker.js';
+import { brokerUnavailable } from '../../request-reply/bus-errors.js';
+import { type KafkaClient } from '../kafka-client.js';
+import { readRecord } from './read-record.js';
+import { endsOf } from '../admin/topic-admin.js';
+import { type TopicNames } from '../admin/topic-names.js';
+
+const LIMIT_MS = 20_000;
+
+/**
+ * The record at a place; undefined when it is gone. In a group of its own, which is removed: kafkajs reads in no other way.
+ * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable)
+ */
+export async function readRecordAt(
+  client: KafkaClient,
+  names: TopicNames,
+  place: { readonly topic: string; readonly partition: number; readonly offset: string },
+): Promise<ConsumedRecord | undefined> {
+  const { topic, partition, offset } = place;
+  // What lies behind the end is not waited for; what lies before the beginning is seen by what comes in its place.
+  const ends = await endsOf(client, names, topic);
+  if (Number(offset) >= (ends.get(partition) ?? 0)) return undefined;
+  const name = names.inCluster(topic);
+  const group = names.inCluster(`read.${randomUUID()}`);
+  const consumer = client.consumer(group);
+  let limit: NodeJS.Timeout | undefined;
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [name], fromBeginning: true });
+    return await new Promise<ConsumedRecord | undefined>((resolve, reject) => {
+      limit = setTimeout(() => reject(new Error('not read in time')), LIMIT_MS);
+      consumer.on(consumer.events.GROUP_JOIN, () => {
+        const others = [...ends.keys()].filter((other) => other !== partition);
+        if (others.length > 0) consumer.pause([{ topic: name, partitions: others }]);
+        consumer.seek({ topic: name, partition, offset });
+      });
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      const run = consumer.run({
+        autoCommit: false,
+        eachBatch: ({ batch }) => {
+          const first = batch.messages.find((message) => Number(message.offset) >= Number(offset));
+          if (batch.partition !== partition || first === undefined) return Promise.resolve();
+          resolve(first.offset === offset ? readRecord(topic, partition, first) : undefined);
+          return Promise.resolve();
+        },
+      });
+      run.catch(reject);
+    });
+  } catch (error) {
+    throw brokerUnavailable('read a record', error);
+  } finally {
+    clearTimeout(limit);
+    await consumer.disconnect().catch(() => undefined);
+    await client.withAdmin((admin) => admin.deleteGroups([group])).catch(() => undefined);
+  }
+}

@@ -1,0 +1,122 @@
+import { type Consumer } from 'kafkajs';
+import { type ConsumedRecord, type Follower } from '../../broker.js';
+import { brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
+import { type BrokerHealth } from '../health.js';
+import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from '../kafka-client.js';
+import { readRecord } from './read-record.js';
+import { type TopicNames } from '../admin/topic-names.js';
+import { watchConsumer } from './consumer-watchdog.js';
+
+export interface TopicReaderOptions {
+  readonly topic: string;
+  /** The offset after the last record of each partition at the start: where the reader has caught up. */
+  readonly ends: ReadonlyMap<number, number>;
+  readonly handle: (record: ConsumedRecord) => void;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Reads all of a topic from its beginning, in a group of its own, and commits nothing. */
+export class TopicReader implements Follower {
+  readonly caughtUp: Promise<void>;
+  readonly #consumer: Consumer;
+  readonly #endWatch: () => void;
+  /** What is still to be read before it has caught up: partition to end. */
+  readonly #ahead: Map<number, number>;
+  /** Without commits every rebalance begins anew: what was read is not shown again. */
+  readonly #last = new Map<number, number>();
+  #onCaughtUp: () => void = () => undefined;
+  #rejectCaughtUp: (error: Error) => void = () => undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    client: KafkaClient,
+    consumer: Consumer,
+    names: TopicNames,
+    health: BrokerHealth,
+    private readonly options: TopicReaderOptions,
+  ) {
+    this.#consumer = consumer;
+    this.#ahead = new Map([...options.ends].filter(([, end]) => end > 0));
+    this.caughtUp = new Promise((resolve, reject) => {
+      this.#onCaughtUp = resolve;
+      this.#rejectCaughtUp = reject;
+    });
+    this.caughtUp.catch(() => undefined);
+    if (this.#ahead.size === 0) this.#onCaughtUp();
+    const fatal = (error: Error): void => {
+      this.#rejectCaughtUp(error);
+      options.onFatal(error);
+    };
+    this.#endWatch = watchConsumer(consumer, {
+      health,
+      silenceMs: client.silenceMs,
+      reachable: () => client.reaches([names.inCluster(options.topic)]),
+      onFatal: fatal,
+    });
+    this.#running = consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => {
+        const { batch } = payload;
+        const read = this.#last.get(batch.partition) ?? -1;
+        for (const message of batch.messages) {
+          if (Number(message.offset) <= read || this.#closing !== undefined) continue;
+          try {
+            options.handle(readRecord(names.onBus(batch.topic), batch.partition, message));
+          } catch (error) {
+            fatal(error instanceof Error ? error : new Error('a reader threw no error'));
+          }
+        }
+        const last = Number(batch.lastOffset());
+        payload.resolveOffset(batch.lastOffset());
+        if (last > read) this.#last.set(batch.partition, last);
+        this.#reached(batch.partition, last + 1);
+        return Promise.resolve();
+      },
+    });
+    this.#running.catch(() => undefined);
+  }
+
+  /**
+   * @param groupId nobody else's
+   * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers.
+   */
+  static async open(
+    client: KafkaClient,
+    groupId: string,
+    names: TopicNames,
+    health: BrokerHealth,
+    options: TopicReaderOptions,
+  ): Promise<TopicReader> {
+    const consumer = client.consumer(groupId, { alone: true });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [names.inCluster(options.topic)], fromBeginning: true });
+    } catch (error) {
+      await consumer.disconnect().catch(() => undefined);
+      if (kafkaErrorType(error) === UNKNOWN_TOPIC) throw unknownTopic(options.topic, error);
+      throw brokerUnavailable('be subscribed to', error);
+    }
+    return new TopicReader(client, consumer, names, health, options);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#rejectCaughtUp(brokerUnavailable('be read to the end before the reader was closed'));
+    this.#endWatch();
+    await this.#running.catch(() => undefined);
+    await this.#consumer.disconnect().catch(() => undefined);
+  }
+
+  #reached(partition: number, position: number): void {
+    const end = this.#ahead.get(partition);
+    if (end === undefined || position < end) return;
+    this.#ahead.delete(partition);
+    if (this.#ahead.size === 0) this.#onCaughtUp();
+  }
+}

@@ -1,0 +1,20 @@
+import { ServiceError } from '@countersign/runtime';
+import { brokerRefusalOf } from '../kafka/refusals.js';
+
+/**
+ * @param action what did not work, as it follows on "the broker could not"
+ */
+export function brokerUnavailable(action: string, cause?: unknown): ServiceError {
+  const advice =
+    brokerRefusalOf(cause)?.advice ?? 'check that the brokers named by KAFKA_BROKERS run and can be reached';
+  return new ServiceError('BROKER_UNAVAILABLE', `the broker could not ${action}: ${advice}`, true, cause);
+}
+
+/** For a start: what the brokers refuse now they refuse in a minute too. Never for work under way, which would be lost. */
+export function brokerRefuses(advice: string, cause: unknown): ServiceError {
+  return new ServiceError('BROKER_UNAVAILABLE', advice, false, cause);
+}
+
+export function unknownTopic(topic: string, cause?: unknown): ServiceError {
+  return new ServiceError('INTERNAL', `topic ${topic} does not exist: call ensureTopics before using it`, false, cause);
+}

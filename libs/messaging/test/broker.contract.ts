@@ -1,0 +1,278 @@
+import { type Broker, type ConsumedRecord, type Subscription } from '../src/broker.js';
+import { COMMANDS, Gate, never, record, STATE, textOf, until, type ContractWorld } from './contract-world.js';
+
+/** What every broker MUST do; run by the spec of each. */
+export function brokerContract(open: () => Promise<ContractWorld>): void {
+  let world: ContractWorld;
+  let broker: Broker;
+
+  const consume = async (
+    on: Broker,
+    handle: (record: ConsumedRecord) => Promise<void>,
+    options: { group?: string; topic?: string; maxInFlight?: number } = {},
+  ): Promise<Subscription> => {
+    const { group = 'readers', topic = COMMANDS.name, ...rest } = options;
+    const subscription = await on.consume({ group, topics: [topic], onFatal: never, ...rest }, handle);
+    await subscription.ready;
+    return subscription;
+  };
+
+  beforeEach(async () => {
+    world = await open();
+    broker = world.broker();
+    await broker.ensureTopics([COMMANDS, STATE]);
+  });
+
+  afterEach(() => world.close());
+
+  describe('topics', () => {
+    it('can be ensured by several processes at once, and again', async () => {
+      const spec = { name: 'test.raced', kind: 'fact' } as const;
+      await Promise.all([broker.ensureTopics([spec]), world.broker().ensureTopics([spec, COMMANDS])]);
+      await broker.ensureTopics([spec]);
+      await broker.send([record(spec, 'k', 'v')]);
+    });
+
+    it('that do not exist are refused with the advice to create them', async () => {
+      const missing = { name: 'test.missing', kind: 'command' } as const;
+      const refusal = {
+        code: 'INTERNAL',
+        retriable: false,
+        message: expect.stringContaining('ensureTopics') as string,
+      };
+      await expect(broker.send([record(missing, 'k', 'v')])).rejects.toMatchObject(refusal);
+      await expect(consume(broker, () => Promise.resolve(), { topic: missing.name })).rejects.toMatchObject(refusal);
+      await broker.send([record(COMMANDS, 'k', 'v')]);
+    });
+  });
+
+  describe('consumers', () => {
+    it('handle the records of one key in order and one at a time', async () => {
+      const seen = new Map<string, number[]>();
+      let busy = new Set<string>();
+      let overlaps = 0;
+      await consume(broker, async ({ key, value }) => {
+        if (busy.has(key)) overlaps++;
+        busy = new Set([...busy, key]);
+        await new Promise((resolve) => setImmediate(resolve));
+        busy.delete(key);
+        seen.set(key, [...(seen.get(key) ?? []), Number(value.toString())]);
+      });
+      const numbers = Array.from({ length: 40 }, (_, number) => number);
+      const keys = ['a', 'b', 'c', 'd', 'e'];
+      await Promise.all(numbers.map((n) => broker.send(keys.map((key) => record(COMMANDS, key, String(n))))));
+      await until(() => keys.every((key) => seen.get(key)?.length === numbers.length), 'all records handled');
+      for (const key of keys) expect(seen.get(key)).toEqual(numbers);
+      expect(overlaps).toBe(0);
+    });
+
+    it('do not let a slow key hold up the others, even in its partition', async () => {
+      const gate = new Gate();
+      const done: string[] = [];
+      await consume(
+        broker,
+        async (read) => {
+          if (read.key === 'slow') await gate.passed;
+          done.push(read.key);
+        },
+        { topic: STATE.name },
+      );
+      await broker.send(['slow', 'b', 'c', 'd'].map((key) => record(STATE, key, 'v')));
+      await until(() => done.length === 3, 'the quick ones done');
+      expect(done).toEqual(['b', 'c', 'd']);
+      gate.open();
+      await until(() => done.length === 4, 'the slow one done');
+    });
+
+    it('have at most maxInFlight records in hand, and get all of them in the end', async () => {
+      const gate = new Gate();
+      let inHand = 0;
+      let most = 0;
+      const handled = new Set<string>();
+      await consume(
+        broker,
+        async (read) => {
+          most = Math.max(most, ++inHand);
+          await gate.passed;
+          inHand--;
+          handled.add(textOf(read));
+        },
+        { maxInFlight: 4 },
+      );
+      const count = 1_000;
+      await broker.send(Array.from({ length: count }, (_, n) => record(COMMANDS, `key-${n}`, String(n))));
+      await until(() => inHand === 4, 'a full house');
+      gate.open();
+      await until(() => handled.size === count, 'all handled');
+      expect(most).toBe(4);
+    });
+
+    it('share the records within a group, each to one member, and get all of them in each group', async () => {
+      const seen = { first: [] as string[], second: [] as string[], other: [] as string[] };
+      const into = (list: string[]) => (read: ConsumedRecord) => Promise.resolve(void list.push(textOf(read)));
+      await consume(broker, into(seen.first));
+      await consume(world.broker(), into(seen.second));
+      await consume(world.broker(), into(seen.other), { group: 'others' });
+      const sent = Array.from({ length: 60 }, (_, n) => String(n));
+      await broker.send(sent.map((n) => record(COMMANDS, `key-${n}`, n)));
+      const numerically = (list: string[]): string[] => [...list].sort((a, b) => Number(a) - Number(b));
+      await until(() => seen.first.length + seen.second.length >= 60 && seen.other.length >= 60, 'all handled');
+      expect(numerically([...seen.first, ...seen.second])).toEqual(sent);
+      expect(numerically(seen.other)).toEqual(sent);
+      expect(Math.min(seen.first.length, seen.second.length)).toBeGreaterThan(0);
+    });
+
+    it('get what was sent before their group first came', async () => {
+      await broker.send([record(COMMANDS, 'k', 'early')]);
+      const seen: string[] = [];
+      await consume(broker, (read) => Promise.resolve(void seen.push(textOf(read))));
+      await until(() => seen.includes('early'), 'the early record');
+    });
+  });
+
+  describe('failures', () => {
+    it('bring the record again, before later ones of its key, while other keys go on', async () => {
+      const seen: string[] = [];
+      let failures = 3;
+      await consume(
+        broker,
+        (read) => {
+          seen.push(textOf(read));
+          if (textOf(read) === 'a1' && failures-- > 0) return Promise.reject(new Error('not yet'));
+          return Promise.resolve();
+        },
+        { topic: STATE.name },
+      );
+      await broker.send([record(STATE, 'a', 'a1'), record(STATE, 'a', 'a2'), record(STATE, 'b', 'b1')]);
+      await until(() => seen.includes('a2'), 'the later record of the key');
+      expect(seen.filter((value) => value.startsWith('a'))).toEqual(['a1', 'a1', 'a1', 'a1', 'a2']);
+      expect(seen.indexOf('b1')).toBeLessThan(seen.lastIndexOf('a1'));
+    });
+
+    it('of a member with work in hand give that work to another', async () => {
+      const begun: string[] = [];
+      const vanishing = await consume(broker, (read) => {
+        begun.push(textOf(read));
+        return new Promise(() => undefined);
+      });
+      await broker.send([record(COMMANDS, 'k', 'work')]);
+      await until(() => begun.length === 1, 'the work begun');
+      await vanishing.close(0);
+      const done: string[] = [];
+      await consume(world.broker(), (read) => Promise.resolve(void done.push(textOf(read))));
+      await until(() => done.includes('work'), 'the work done by another');
+    });
+
+    it('never let an offset be committed past an unfinished record', async () => {
+      const first: string[] = [];
+      const member = await consume(
+        broker,
+        (read) => {
+          first.push(textOf(read));
+          return textOf(read) === 'stuck' ? new Promise(() => undefined) : Promise.resolve();
+        },
+        { topic: STATE.name },
+      );
+      await broker.send(['before', 'stuck', 'after'].map((value) => record(STATE, value, value)));
+      await until(() => first.length === 3, 'all begun');
+      await member.close(50);
+      const second: string[] = [];
+      await consume(world.broker(), (read) => Promise.resolve(void second.push(textOf(read))), { topic: STATE.name });
+      await until(() => second.includes('after'), 'the rest again');
+      expect(second).toEqual(['stuck', 'after']);
+    });
+
+    it('leave nothing out while members come and go under load', async () => {
+      const seen = new Set<string>();
+      const handle = async (read: ConsumedRecord): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve));
+        seen.add(textOf(read));
+      };
+      const first = await consume(broker, handle);
+      const count = 600;
+      let sent = 0;
+      const sending = (async (): Promise<void> => {
+        for (; sent < count; sent += 10) {
+          const values = Array.from({ length: 10 }, (_, n) => String(sent + n));
+          await broker.send(values.map((value) => record(COMMANDS, `key-${Number(value) % 37}`, value)));
+        }
+      })();
+      await until(() => sent >= 100, 'some load');
+      const second = await consume(world.broker(), handle);
+      await until(() => sent >= 300, 'more load');
+      await first.close();
+      await sending;
+      await until(() => seen.size === count, 'every record handled');
+      await second.close();
+    });
+
+    it('do not happen to work in hand when a member closes: it is finished and committed', async () => {
+      const gate = new Gate();
+      const first: string[] = [];
+      const member = await consume(
+        broker,
+        async (read) => {
+          first.push(textOf(read));
+          await gate.passed;
+        },
+        { topic: STATE.name },
+      );
+      await broker.send([record(STATE, 'a', 'one'), record(STATE, 'b', 'two')]);
+      await until(() => first.length === 2, 'both begun');
+      const closed = member.close();
+      gate.open();
+      await closed;
+      const second: string[] = [];
+      await consume(world.broker(), (read) => Promise.resolve(void second.push(textOf(read))), { topic: STATE.name });
+      await broker.send([record(STATE, 'c', 'three')]);
+      await until(() => second.includes('three'), 'the new record');
+      expect(second).toEqual(['three']);
+    });
+  });
+
+  describe('followers', () => {
+    it('each get everything from the beginning, and know when they have caught up', async () => {
+      const other = world.broker();
+      await broker.send(Array.from({ length: 20 }, (_, n) => record(STATE, `key-${n}`, String(n))));
+      const seen: string[][] = [[], []];
+      const followers = await Promise.all(
+        [broker, other].map((on, index) => on.follow(STATE.name, (read) => seen[index]?.push(textOf(read)), never)),
+      );
+      await Promise.all(followers.map((follower) => follower.caughtUp));
+      const all = Array.from({ length: 20 }, (_, n) => String(n));
+      expect(seen).toEqual([all, all]);
+      await broker.send([record(STATE, 'key-3', 'news')]);
+      await until(() => seen.every((list) => list.at(-1) === 'news'), 'the news in both');
+      await Promise.all(followers.map((follower) => follower.close()));
+    });
+
+    it('have caught up with an empty topic at once', async () => {
+      const follower = await broker.follow(STATE.name, () => undefined, never);
+      await follower.caughtUp;
+      await follower.close();
+    });
+  });
+
+  describe('reply addresses', () => {
+    it('receive what is sent to them, and nothing that is sent to another', async () => {
+      const seen = { one: [] as string[], two: [] as string[] };
+      const one = await broker.openReplyAddress('tester', (read) => seen.one.push(textOf(read)), never);
+      const two = await world.broker().openReplyAddress('tester', (read) => seen.two.push(textOf(read)), never);
+      const reply = (topic: string, value: string) => record({ name: topic, kind: 'command' }, 'k', value);
+      await broker.send([reply(one.topic, 'for one'), reply(two.topic, 'for two')]);
+      await until(() => seen.one.length > 0 && seen.two.length > 0, 'both replies');
+      expect(seen).toEqual({ one: ['for one'], two: ['for two'] });
+    });
+
+    it('that are gone swallow what is sent to them, and hold up nobody else', async () => {
+      const gone = await broker.openReplyAddress('tester', () => undefined, never);
+      const seen: string[] = [];
+      const alive = await world.broker().openReplyAddress('tester', (read) => seen.push(textOf(read)), never);
+      const reply = (topic: string) => record({ name: topic, kind: 'command' }, 'k', 'v');
+      await broker.send([reply(gone.topic)]);
+      await gone.close();
+      await broker.send([reply(gone.topic), reply(alive.topic), record(COMMANDS, 'k', 'v')]);
+      await until(() => seen.length === 1, 'the reply to the living');
+    });
+  });
+}

@@ -1,0 +1,85 @@
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { getMetadataStorage, validateSync } from 'class-validator';
+import { meaningOf } from '@countersign/contracts';
+import { Secret } from '@countersign/crypto';
+import { withoutByteOrderMark } from './byte-order-mark.js';
+import { ServiceError } from './service-error.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the settings of a service from the environment. A settings class has one property per variable, named like it,
+ * with a default or none, with class-validator rules, a `@Meaning`, and of type string, number, boolean or
+ * {@link Secret}.
+ * Each variable can also be given as `<NAME>_FILE`, the path of a file that holds the value (Docker and Kubernetes
+ * secrets).
+ * @throws ServiceError SETTINGS_INVALID that names every wrong variable, its rule and its meaning, and no value
+ */
+export function loadSettings<T extends object>(settings: new () => T, env: Environment): T {
+  const result = new settings();
+  const faults: string[] = [];
+  const meaning = (name: string): string => {
+    const text = meaningOf(settings, name);
+    return text === undefined ? '' : ` (${text})`;
+  };
+  const rules = getMetadataStorage().getTargetValidationMetadatas(settings, '', true, false);
+  for (const name of new Set(rules.map((rule) => rule.propertyName))) {
+    try {
+      const text = readVariable(env, name);
+      if (text === undefined) continue;
+      Object.assign(result, {
+        [name]: convert(text, Reflect.getMetadata('design:type', settings.prototype as object, name)),
+      });
+    } catch (error) {
+      faults.push(`${name}: ${(error as Error).message}${meaning(name)}`);
+    }
+  }
+  for (const fault of validateSync(result, { validationError: { target: false, value: false } })) {
+    faults.push(`${Object.values(fault.constraints ?? {}).join(', ')}${meaning(fault.property)}`);
+  }
+  if (faults.length === 0) return result;
+  const lines = faults.map((fault) => `  ${fault}`);
+  throw new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines.join('\n')}`, false);
+}
+
+function readVariable(env: Environment, name: string): string | undefined {
+  const direct = env[name];
+  if (direct !== undefined && direct !== '') return direct;
+  const file = env[`${name}_FILE`];
+  if (file === undefined || file === '') return undefined;
+  try {
+    return withoutByteOrderMark(readFileSync(file, 'utf8')).trimEnd();
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new Error(`the file named by ${name}_FILE cannot be read (${code})`);
+  }
+}
+
+function convert(text: string, type: unknown): unknown {
+  if (type === Number) {
+    if (!/^-?\d+(\.\d+)?$/.test(text.trim())) throw new Error('must be a number');
+    return Number(text);
+  }
+  if (type === Boolean) {
+    if (text !== 'true' && text !== 'false') throw new Error('must be true or false');
+    return text === 'true';
+  }
+  return type === Secret ? new Secret(text) : text;
+}
+
+/**
+ * Builds something from a setting whose form only its maker can check (keys).
+ * @throws ServiceError SETTINGS_INVALID that names the setting and the rule
+ */
+export async function parseSetting<T>(name: string, make: () => T | Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    throw new ServiceError(
+      'SETTINGS_INVALID',
+      `These settings are missing or wrong:\n  ${name} ${(error as Error).message}`,
+      false,
+    );
+  }
+}

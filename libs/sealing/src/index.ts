@@ -1,7 +1,0 @@
-export * from './secret.js';
-export * from './keyed-hash.js';
-export * from './key-check.js';
-export * from './keyring.js';
-export * from './sealed-message.js';
-export * from './receipt-keys.js';
-export * from './reply-seal.js';
