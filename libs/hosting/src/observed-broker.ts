@@ -81,7 +81,7 @@ export class ObservedBroker extends Broker {
     const { poisonHandling: care } = options;
     const watched = care && {
       ...care,
-      poisoned: (record: ConsumedRecord) => this.#handle(group, record, care.onPoison),
+      onPoison: (record: ConsumedRecord) => this.#handle(group, record, care.onPoison),
     };
     const subscription = await this.broker.consume(
       { ...options, ...(watched && { poisonHandling: watched }) },

@@ -126,12 +126,17 @@ describe('partitions', () => {
     const handled: string[] = [];
     await send(['one']);
     await database.query(`ALTER TABLE ${SCHEMA}.partition_holders RENAME TO away`);
-    const care = {
+    const poisonHandling = {
       deliveries: new PostgresDeliveries(database),
-      poisoned: () => Promise.resolve(),
+      onPoison: () => Promise.resolve(),
       onWaiting: (error: unknown) => void waits.push(error),
     };
-    const options = { group: 'g', topics: [BED_TOPIC.name], care, onFatal: (error: Error) => void waits.push(error) };
+    const options = {
+      group: 'g',
+      topics: [BED_TOPIC.name],
+      poisonHandling,
+      onFatal: (error: Error) => void waits.push(error),
+    };
     await broker.consume(options, (record) => Promise.resolve(void handled.push(record.key)));
     await eventually('it has tried several times', () => waits.length >= 3, LIMIT_MS);
     expect(handled).toEqual([]);
