@@ -1,14 +1,14 @@
 import { type AgentPublished, type Outcome } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { readCustomerId } from '../speech/customer-id.js';
-import { answersFrom, askedFor } from '../speech/answers.js';
+import { readAnswers, describeQuestions } from '../speech/answers.js';
 import { callIdOf } from './caller.js';
 import { type CollectPin } from '../keypad/collect-pin.use-case.js';
 import { isFunction } from './function-definitions.js';
 import { type SwaigRequestLimits } from '../http/request-limits.js';
 import { type RequestTransfer } from './request-transfer.use-case.js';
 import { speak } from '../replies/speak.js';
-import { pinFrom } from '../speech/spoken-digits.js';
+import { readPin } from '../speech/spoken-digits.js';
 import { noState, replyTo, say, stateReply, transferReply, type SwaigReply } from '../replies/swaig-reply.js';
 import { type FunctionCall } from './swaig-request.js';
 import { type ReportStatus } from './report-status.use-case.js';
@@ -88,7 +88,7 @@ export class AnswerCall {
   }
 
   async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
-    const pin = pinFrom(call.args['pin']);
+    const pin = readPin(call.args['pin']);
     if (pin === undefined) {
       return this.#limited(agent, call, () => ({ reply: say(agent.policy, 'bad_pin'), outcome: 'bad_argument' }));
     }
@@ -101,9 +101,9 @@ export class AnswerCall {
     if (questions.length === 0) {
       return this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
     }
-    const given = answersFrom(questions, call.args);
+    const given = readAnswers(questions, call.args);
     if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
-    const response = speak(policy, 'bad_answer', { questions: askedFor(policy, given.missing) });
+    const response = speak(policy, 'bad_answer', { questions: describeQuestions(policy, given.missing) });
     return this.#limited(agent, call, () => ({ reply: { response }, outcome: 'bad_argument' }));
   }
 

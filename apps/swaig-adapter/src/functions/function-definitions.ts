@@ -1,6 +1,6 @@
 import { FUNCTIONS, type AgentPublished, type FunctionName, type Policy } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
-import { formForModel } from '../speech/answers.js';
+import { answerFormForModel } from '../speech/answers.js';
 import { FILLERS } from '../replies/texts.js';
 
 /** Name and password of an agent, as they came with the request. */
@@ -127,7 +127,7 @@ function describe(name: FunctionName, policy: Policy): Described | undefined {
 function verifyIdentity({ knowledge: { questions } }: Policy): Described | undefined {
   if (questions.length === 0) return undefined;
   const asked = questions.map((question) => {
-    const description = `${question.description} (${formForModel(question)})`;
+    const description = `${question.description} (${answerFormForModel(question)})`;
     return [question.name, { type: 'string', description }] as const;
   });
   return {

@@ -3,7 +3,7 @@ import { ServiceError } from '@countersign/runtime';
 import { type Capture } from './capture-token.js';
 import { type FunctionResult } from '../functions/answer-call.use-case.js';
 import { type SwaigRequestLimits } from '../http/request-limits.js';
-import { pinFrom } from '../speech/spoken-digits.js';
+import { readPin } from '../speech/spoken-digits.js';
 import { replyTo, say } from '../replies/swaig-reply.js';
 import { type VerifyCaller } from '../functions/verify-caller.use-case.js';
 
@@ -24,7 +24,7 @@ export class CapturePin {
    */
   async execute(agent: AgentPublished, capture: Capture, digits: unknown): Promise<FunctionResult> {
     const { policy } = agent;
-    const pin = pinFrom(digits);
+    const pin = readPin(digits);
     const { command, caller } = capture;
     if (pin === undefined) {
       const refusal = await this.limits.refusalOf(agent, caller.callId);

@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { type KnowledgeQuestion } from '@countersign/contracts';
 import { normalizeAnswer } from '@countersign/normalization';
-import { answersFrom } from './answers.js';
+import { readAnswers } from './answers.js';
 
 const QUESTIONS: KnowledgeQuestion[] = [
-  { name: 'asked', description: 'Last four digits', kind: 'digits', length: 4 },
-  { name: 'asked', description: 'Account number', kind: 'digits' },
-  { name: 'asked', description: 'ZIP code', kind: 'zip' },
-  { name: 'asked', description: 'Date of birth', kind: 'date' },
-  { name: 'asked', description: 'First pet', kind: 'text' },
+  { name: 'answer', description: 'Last four digits', kind: 'digits', length: 4 },
+  { name: 'answer', description: 'Account number', kind: 'digits' },
+  { name: 'answer', description: 'ZIP code', kind: 'zip' },
+  { name: 'answer', description: 'Date of birth', kind: 'date' },
+  { name: 'answer', description: 'First pet', kind: 'text' },
 ];
 
-/** What callers say and models write, with all the mistakes in it. */
-const said = fc.oneof(
+/** Answers as callers say them and models write them, including mistakes. */
+const spokenAnswer = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 40 }),
   fc.integer(),
   fc.stringMatching(/^[0-9]{1,4}[-/. ][0-9]{1,2}[-/. ][0-9]{1,4}$/),
@@ -37,15 +37,15 @@ const said = fc.oneof(
     .map((words) => words.join(' ')),
 );
 
-describe('an answer that is passed on', () => {
+describe('readAnswers', () => {
   it.each(QUESTIONS)(
-    'is one that verification can read, in the form in which it compares: $description',
+    'returns an answer in the normalized form that verification compares: $description',
     (question) => {
       fc.assert(
-        fc.property(said, (asked) => {
-          const given = answersFrom([question], { asked });
+        fc.property(spokenAnswer, (answer) => {
+          const given = readAnswers([question], { answer });
           if ('missing' in given) return;
-          expect(normalizeAnswer(question, given.answers['asked'] ?? '')).toBe(given.answers['asked']);
+          expect(normalizeAnswer(question, given.answers['answer'] ?? '')).toBe(given.answers['answer']);
         }),
         { numRuns: 1000 },
       );
@@ -68,32 +68,32 @@ describe('an answer that is passed on', () => {
     ['date', 'the fourteenth of July one niner eight fife', '1985-07-14'],
     ['date', 'May ninth nineteen nought five', '1905-05-09'],
     ['text', '\u200eRex\u200f', 'rex'],
-  ])('of the kind %s is understood as %j', (kind, asked, expected) => {
+  ])('reads an answer of the kind %s from %j', (kind, answer, expected) => {
     const question = QUESTIONS.find((one) => one.kind === kind) as KnowledgeQuestion;
-    expect(answersFrom([question], { asked })).toEqual({ answers: { asked: expected } });
+    expect(readAnswers([question], { answer })).toEqual({ answers: { answer: expected } });
   });
 
   it.each<[string, unknown]>([
     ['a number that may be rounded', 2 ** 53],
     ['a fraction', 0.5],
-    ['a word of a model for nothing', 'None'],
+    ['a placeholder of a model', 'None'],
     ['null as a text', 'null'],
     ['N/A', 'N/A'],
     ['unknown', '<unknown>'],
     ['a dash', '-'],
-    ['nothing', ''],
+    ['an empty text', ''],
     ['spaces', '  '],
     ['null', null],
     ['absent', undefined],
     ['an object', {}],
     ['a list', ['1234']],
     ['longer than any answer', 'x'.repeat(10_000)],
-  ])('is never one that is %s', (_, asked) => {
-    for (const question of QUESTIONS) expect(answersFrom([question], { asked })).toEqual({ missing: [question] });
+  ])('reports %s as a missing answer', (_, answer) => {
+    for (const question of QUESTIONS) expect(readAnswers([question], { answer })).toEqual({ missing: [question] });
   });
 
-  it('is not made longer by a decimal part: a ZIP code that lost its zero is asked for again', () => {
-    const question: KnowledgeQuestion = { name: 'asked', description: 'ZIP code', kind: 'zip' };
-    expect(answersFrom([question], { asked: '2134.0' })).toEqual({ missing: [question] });
+  it('reports a ZIP code that lost its leading zero as missing, although a decimal part makes it long enough', () => {
+    const question: KnowledgeQuestion = { name: 'answer', description: 'ZIP code', kind: 'zip' };
+    expect(readAnswers([question], { answer: '2134.0' })).toEqual({ missing: [question] });
   });
 });

@@ -1,45 +1,46 @@
 import { type Policy, type KnowledgeQuestion } from '@countersign/contracts';
 import { isPlaceholder, normalizeAnswer } from '@countersign/normalization';
 import { speak } from '../replies/speak.js';
-import { dateFrom } from './spoken-dates.js';
-import { digitsFrom } from './spoken-digits.js';
-import { withoutInvisible } from '../replies/trim-speech.js';
+import { readDate } from './spoken-dates.js';
+import { readDigits } from './spoken-digits.js';
+import { removeInvisible } from './trim-speech.js';
 
-/** Most digits of an answer whose question names no length. */
-const MOST_DIGITS = 64;
-/** Of a ZIP code, and of one with its four further digits. */
-const ZIP_LENGTHS = { shortest: 5, longest: 9 };
+/** Largest number of digits in an answer if its question defines no length. */
+const MAX_DIGITS = 64;
+/** Number of digits in a ZIP code, and in a ZIP+4 code. */
+const ZIP_DIGITS = { min: 5, max: 9 };
 
-/** Answers to all questions, by name, or the questions that have none of the right form. */
+/** The answers to all questions by name, or the questions without a well-formed answer. */
 export type SpokenAnswers =
   { readonly answers: Readonly<Record<string, string>> } | { readonly missing: readonly KnowledgeQuestion[] };
 
 /**
- * The answers that a language model passed on, in the form in which they are compared. Digits and dates may be said in
- * words. An answer that is not there or not of the right form could match nothing, and must not cost an attempt: it is
- * asked for again. Nobody's record is looked at for that, so it tells nothing about a subject.
+ * Reads the submitted answers and normalizes them for the comparison. Digits and dates may be spoken in words.
+ *
+ * A missing or malformed answer cannot match, so it must not cost an attempt: the caller has to repeat it. This check looks
+ * at no subject, so it reveals nothing about one.
  */
-export function answersFrom(
+export function readAnswers(
   questions: readonly KnowledgeQuestion[],
   args: Readonly<Record<string, unknown>>,
 ): SpokenAnswers {
   const answers: Record<string, string> = {};
   const missing: KnowledgeQuestion[] = [];
   for (const question of questions) {
-    const answer = answerTo(question, Object.hasOwn(args, question.name) ? args[question.name] : undefined);
+    const answer = readAnswer(question, Object.hasOwn(args, question.name) ? args[question.name] : undefined);
     if (answer === undefined) missing.push(question);
     else answers[question.name] = answer;
   }
   return missing.length > 0 || questions.length === 0 ? { missing } : { answers };
 }
 
-/** What is asked for, and in which form, in the language of the policy. */
-export function askedFor(policy: Policy, questions: readonly KnowledgeQuestion[]): string {
+/** Lists the questions with the required form of each answer, in the language of the policy. */
+export function describeQuestions(policy: Policy, questions: readonly KnowledgeQuestion[]): string {
   return questions.map((question) => `${question.description} (${formOf(policy, question)})`).join('; ');
 }
 
-/** The form of an answer, as the language model is told that writes it. */
-export function formForModel({ kind, length }: KnowledgeQuestion): string {
+/** The required form of an answer, for the function definition that the language model reads. */
+export function answerFormForModel({ kind, length }: KnowledgeQuestion): string {
   switch (kind) {
     case 'digits':
       return `${length === undefined ? 'digits only' : `exactly ${length} digits`}, leading zeros included`;
@@ -70,23 +71,23 @@ function formOf(policy: Policy, { kind, length }: KnowledgeQuestion): string {
   }
 }
 
-function answerTo(question: KnowledgeQuestion, value: unknown): string | undefined {
+function readAnswer(question: KnowledgeQuestion, value: unknown): string | undefined {
   const { kind, length } = question;
   if (typeof value === 'string' && isPlaceholder(value)) return undefined;
   switch (kind) {
     case 'digits':
-      return digitsFrom(value, length ?? 1, length ?? MOST_DIGITS);
+      return readDigits(value, length ?? 1, length ?? MAX_DIGITS);
     case 'zip':
-      return normalizeAnswer(question, digitsFrom(value, ZIP_LENGTHS.shortest, ZIP_LENGTHS.longest) ?? '');
+      return normalizeAnswer(question, readDigits(value, ZIP_DIGITS.min, ZIP_DIGITS.max) ?? '');
     case 'date':
-      return dateFrom(textFrom(value));
+      return readDate(readText(value));
     case 'text':
-      return normalizeAnswer(question, textFrom(value));
+      return normalizeAnswer(question, readText(value));
   }
 }
 
-/** '' for what is no text, which is no answer of any kind. A number that may be rounded is no text. */
-function textFrom(value: unknown): string {
+/** Returns '' for values that are no text, and for numbers that may have been rounded. No question accepts ''. */
+function readText(value: unknown): string {
   if (typeof value === 'boolean' || Number.isSafeInteger(value)) return String(value);
-  return typeof value === 'string' ? withoutInvisible(value) : '';
+  return typeof value === 'string' ? removeInvisible(value) : '';
 }

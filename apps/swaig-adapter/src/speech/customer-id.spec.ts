@@ -3,8 +3,8 @@ import { SUBJECT_PATTERN } from '@countersign/contracts';
 import { isPlaceholder } from '@countersign/normalization';
 import { readCustomerId } from './customer-id.js';
 
-describe('a customer id', () => {
-  it('stays as it is when it can be an id', () => {
+describe('readCustomerId', () => {
+  it('returns a valid id unchanged', () => {
     const ids = fc.stringMatching(SUBJECT_PATTERN).filter((id) => !isPlaceholder(id));
     fc.assert(fc.property(ids, (id) => expect(readCustomerId(id)).toEqual({ kind: 'given', id })));
     for (const id of ['four', 'oh', 'eight-zero', 'cust-1', '1.5', '80412.0', 'pat@example.com', 'double', 'pin']) {
@@ -33,10 +33,10 @@ describe('a customer id', () => {
     ['9007199254740993', '9007199254740993'],
     [80412, '80412'],
     [0, '0'],
-  ])('given as %j is %s', (value, id) => expect(readCustomerId(value)).toEqual({ kind: 'given', id }));
+  ])('reads %j as %s', (value, id) => expect(readCustomerId(value)).toEqual({ kind: 'given', id }));
 
   it.each([undefined, null, false, '', ' ', 'null', 'None', 'N/A', 'unknown', '-', '{}', '<customer_id>', {}, []])(
-    'is not given by %j',
+    'treats %j as absent',
     (value) => expect(readCustomerId(value)).toEqual({ kind: 'none' }),
   );
 
@@ -53,12 +53,12 @@ describe('a customer id', () => {
     'soixante douze',
     'forty 2',
     '8 0,0',
-  ])('is asked for again when it could be another one: %j', (value) =>
+  ])('reports a value that could be another id as unclear: %j', (value) =>
     expect(readCustomerId(value)).toEqual({ kind: 'unclear' }),
   );
 
   it.each(["' or 1=1", '+12025550123', '../etc', 'x'.repeat(200), 'my name is Pat'])(
-    'that is nobody\u2019s is passed on as it is: %j',
+    'returns a text that no subject can have as its id unchanged: %j',
     (id) => expect(readCustomerId(id)).toEqual({ kind: 'given', id }),
   );
 });

@@ -1,31 +1,33 @@
 import { SUBJECT_PATTERN } from '@countersign/contracts';
 import { isPlaceholder } from '@countersign/normalization';
 import { readSpokenDigits } from './spoken-digits.js';
-import { withoutInvisible } from '../replies/trim-speech.js';
+import { removeInvisible } from './trim-speech.js';
 
-/** A customer id as far as a model gave one. `unclear`: it could be that of more than one subject, so it is asked again. */
+/** The result of reading a customer id. `unclear`: it could belong to more than one subject, so the caller must repeat it. */
 export type CustomerId =
-  { readonly kind: 'none' | 'unclear' } | { readonly kind: 'given'; /** Perhaps nobody's. */ readonly id: string };
+  | { readonly kind: 'none' | 'unclear' }
+  | { readonly kind: 'given'; /** Not necessarily the id of a subject. */ readonly id: string };
 
-/** What stands around an id that was written into a sentence or ended on a keypad. */
-const AROUND = /^[\s"'\u2018-\u201f\u00ab\u00bb`([{<#]+|[\s"'\u2018-\u201f\u00ab\u00bb`)\]}>.,;!?\u2026#*]+$/gu;
+/** Marks around an id in a sentence, and the keys that end a keypad entry. */
+const SURROUNDING_MARKS =
+  /^[\s"'\u2018-\u201f\u00ab\u00bb`([{<#]+|[\s"'\u2018-\u201f\u00ab\u00bb`)\]}>.,;!?\u2026#*]+$/gu;
 const FULL_WIDTH = /[\uff01-\uff5e]/g;
 const FULL_WIDTH_OFFSET = 0xfee0;
 
 /**
- * The customer id that a model gave. What can be an id stays as it is. What cannot is read without the marks around it
- * ("80412."), else as digits that were said ("eight zero four one two", "8 0 4 1 2", "８０４１２").
+ * Reads the customer id of a function argument. A valid id is returned unchanged. Any other text is read without the marks
+ * around it ("80412."), else as spoken digits ("eight zero four one two", "8 0 4 1 2", "８０４１２").
  */
 export function readCustomerId(value: unknown): CustomerId {
   if (value === undefined || value === null || value === false) return { kind: 'none' };
   if (typeof value === 'number') {
     return Number.isSafeInteger(value) && value >= 0 ? { kind: 'given', id: String(value) } : { kind: 'unclear' };
   }
-  if (typeof value !== 'string') return { kind: isEmpty(value) ? 'none' : 'unclear' };
-  const text = withoutInvisible(value).trim();
+  if (typeof value !== 'string') return { kind: isEmptyObject(value) ? 'none' : 'unclear' };
+  const text = removeInvisible(value).trim();
   if (isPlaceholder(text)) return { kind: 'none' };
   if (SUBJECT_PATTERN.test(text)) return { kind: 'given', id: text };
-  const bare = text.replace(FULL_WIDTH, toAscii).replace(AROUND, '');
+  const bare = text.replace(FULL_WIDTH, toAscii).replace(SURROUNDING_MARKS, '');
   if (SUBJECT_PATTERN.test(bare)) return { kind: 'given', id: bare };
   const reading = readSpokenDigits(text);
   switch (reading.kind) {
@@ -38,7 +40,7 @@ export function readCustomerId(value: unknown): CustomerId {
   }
 }
 
-function isEmpty(value: unknown): boolean {
+function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 

@@ -1,13 +1,13 @@
 import { NUMBER_WORDS } from './number-words.js';
 
-/** How people say days and years in one language, besides its numbers: lower case, without accents. */
+/** Words for days and years in one language, in addition to its number words; in lower case and without accents. */
 export interface DateWords {
-  /** Days of a month as ordinal words; parts are separated by one space. */
+  /** Ordinal words for the days of a month; their parts are separated by one space. */
   readonly ordinals: Readonly<Record<string, string>>;
-  /** How years begin that are not said as two numbers, the longest first, and their first two digits. */
-  readonly centuries: readonly { readonly said: string; readonly digits: string }[];
-  /** Words that mean nothing. */
-  readonly between: readonly string[];
+  /** Phrases that begin a year and stand for its first two digits, the longest first. */
+  readonly centuries: readonly { readonly words: string; readonly digits: string }[];
+  /** Articles and prepositions, which carry no number. */
+  readonly ignored: readonly string[];
 }
 
 const EN_ORDINALS =
@@ -15,7 +15,7 @@ const EN_ORDINALS =
     ' ',
   );
 
-/** The languages in which dates are understood, by ISO 639 code. */
+/** The supported languages of spoken dates, by ISO 639 code. */
 export const DATE_WORDS: Readonly<Record<'en' | 'es' | 'fr' | 'de', DateWords>> = {
   en: {
     ordinals: {
@@ -27,28 +27,28 @@ export const DATE_WORDS: Readonly<Record<'en' | 'es' | 'fr' | 'de', DateWords>> 
       thirtieth: '30',
       'thirty first': '31',
     },
-    centuries: beginnings({ 'nineteen hundred': '19', 'two thousand': '20' }),
-    between: ['the', 'of', 'and'],
+    centuries: centuryPrefixes({ 'nineteen hundred': '19', 'two thousand': '20' }),
+    ignored: ['the', 'of', 'and'],
   },
   es: {
     ordinals: { primero: '1' },
-    centuries: beginnings({ 'mil novecientos': '19', 'dos mil': '20' }),
-    between: ['el', 'de', 'del'],
+    centuries: centuryPrefixes({ 'mil novecientos': '19', 'dos mil': '20' }),
+    ignored: ['el', 'de', 'del'],
   },
   fr: {
     ordinals: { premier: '1' },
-    centuries: beginnings({
+    centuries: centuryPrefixes({
       'mille neuf cent': '19',
       'mil neuf cent': '19',
       'dix-neuf cent': '19',
       'deux mille': '20',
     }),
-    between: ['le', 'du'],
+    ignored: ['le', 'du'],
   },
   de: {
     ordinals: germanOrdinals(),
-    centuries: beginnings({ neunzehnhundert: '19', zweitausend: '20' }),
-    between: ['der', 'den', 'dem', 'am'],
+    centuries: centuryPrefixes({ neunzehnhundert: '19', zweitausend: '20' }),
+    ignored: ['der', 'den', 'dem', 'am'],
   },
 };
 
@@ -56,14 +56,14 @@ function numbered(words: readonly string[], from: number): Record<string, string
   return Object.fromEntries(words.map((word, at) => [word, String(from + at)]));
 }
 
-function beginnings(said: Readonly<Record<string, string>>): DateWords['centuries'] {
-  return Object.entries(said).map(([words, digits]) => ({ said: words, digits }));
+function centuryPrefixes(prefixes: Readonly<Record<string, string>>): DateWords['centuries'] {
+  return Object.entries(prefixes).map(([words, digits]) => ({ words, digits }));
 }
 
-/** "vierzehnter", "vierzehnten", "einundzwanzigste": the number with an ending, but for three of them. */
+/** "vierzehnter", "vierzehnten", "einundzwanzigste": the number word with an ending. Three ordinals are irregular. */
 function germanOrdinals(): Record<string, string> {
   const irregular = { erst: '1', dritt: '3', siebt: '7' };
-  const { digits, pairs } = NUMBER_WORDS['de'] ?? { digits: {}, pairs: {} };
+  const { digits, twoDigits: pairs } = NUMBER_WORDS['de'] ?? { digits: {}, twoDigits: {} };
   const stems = Object.entries({ ...digits, ...pairs })
     .filter(([, value]) => Number(value) >= 1 && Number(value) <= 31)
     .map(([word, value]) => [Number(value) < 20 ? `${word}t` : `${word}st`, value] as const);

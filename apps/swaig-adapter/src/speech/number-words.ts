@@ -1,19 +1,19 @@
-/** How people say digits in one language: data for {@link digitsFrom}. Words are lower case and without accents. */
+/** The number words of one language, in lower case and without accents: the data for `readDigits`. */
 export interface NumberWords {
   /** One word, one digit. */
   readonly digits: Readonly<Record<string, string>>;
-  /** Words and phrases for 10 to 99, parts separated by one space; their hyphenated form is the same number. */
-  readonly pairs: Readonly<Record<string, string>>;
-  /** Phrases for 10 to 99 that are as well the words of two numbers: who says them is asked again. */
-  readonly unclear: Readonly<Record<string, string>>;
-  /** Phrases of up to {@link LONGEST_REPEAT} words after which one digit counts several times: "double", "deux fois le". */
+  /** Words and phrases for 10 to 99. Their parts are separated by one space; the hyphenated form is the same number. */
+  readonly twoDigits: Readonly<Record<string, string>>;
+  /** Phrases for 10 to 99 that can also mean two numbers, so the caller has to repeat them. */
+  readonly ambiguous: Readonly<Record<string, string>>;
+  /** Phrases of up to {@link MAX_REPEAT_WORDS} words that repeat the digit after them: "double", "deux fois le". */
   readonly repeats: Readonly<Record<string, number>>;
-  /** Digits that are counted by the number before them: "two fives". */
+  /** Plural forms of digits, which the number before them repeats: "two fives". */
   readonly plurals: Readonly<Record<string, string>>;
 }
 
-/** Words of the longest phrase of {@link NumberWords.repeats}: "zwei mal die". */
-export const LONGEST_REPEAT = 3;
+/** Number of words in the longest phrase of {@link NumberWords.repeats}: "zwei mal die". */
+export const MAX_REPEAT_WORDS = 3;
 
 const EN_UNITS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const EN_TEENS = 'ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen'.split(' ');
@@ -31,18 +31,18 @@ const DE_UNITS = ['eins', 'zwei', 'drei', 'vier', 'funf', 'sechs', 'sieben', 'ac
 const DE_TEENS = 'zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn achtzehn neunzehn'.split(' ');
 const DE_TENS = 'zwanzig dreissig vierzig funfzig sechzig siebzig achtzig neunzig'.split(' ');
 
-/** `['a', 'b']` from 1 is `{a: '1', b: '2'}`. */
+/** Numbers the words in order: `['a', 'b']` from 1 is `{a: '1', b: '2'}`. */
 function numbered(words: readonly string[], from: number): Record<string, string> {
   return Object.fromEntries(words.map((word, at) => [word, String(from + at)]));
 }
 
-/** The same digit for each of some words. */
-function all(words: string, digit: string): Record<string, string> {
+/** Maps every word to the same digit. */
+function wordsForDigit(words: string, digit: string): Record<string, string> {
   return Object.fromEntries(words.split(' ').map((word) => [word, digit]));
 }
 
-/** The round tens, and each with each unit, as a language joins them. */
-function joined(
+/** The multiples of ten, alone and combined with each unit as the language combines them. */
+function tensAndUnits(
   tens: readonly string[],
   from: number,
   units: readonly string[],
@@ -56,22 +56,22 @@ function joined(
   ) as Record<string, string>;
 }
 
-/** "two times five" is missing: it is 55, and it is 22222. */
+/** Omits "two times five", which can mean 55 or 22222. */
 const EN: NumberWords = {
   digits: {
-    ...all('zero oh o nought naught ought aught nil null', '0'),
+    ...wordsForDigit('zero oh o nought naught ought aught nil null', '0'),
     ...numbered(EN_UNITS, 1),
-    // The spelling alphabet of ICAO, as speech recognition writes it down. "too" is left out: it is a common word.
+    // The ICAO spelling alphabet as speech recognition writes it. "too" is omitted because it is a common word.
     ...{ wun: '1', tree: '3', fower: '4', fife: '5', ait: '8', niner: '9' },
   },
-  pairs: { ...numbered(EN_TEENS, 10), ...joined(EN_TENS, 20, EN_UNITS, (ten, unit) => [`${ten} ${unit}`]) },
-  unclear: {},
+  twoDigits: { ...numbered(EN_TEENS, 10), ...tensAndUnits(EN_TENS, 20, EN_UNITS, (ten, unit) => [`${ten} ${unit}`]) },
+  ambiguous: {},
   repeats: {
     ...{ double: 2, triple: 3, treble: 3, quadruple: 4, quad: 4 },
     ...{ 'pair of': 2, 'a pair of': 2, 'couple of': 2, 'a couple of': 2 },
   },
   plurals: {
-    ...all('zeros zeroes ohs os noughts naughts oughts aughts nils', '0'),
+    ...wordsForDigit('zeros zeroes ohs os noughts naughts oughts aughts nils', '0'),
     ...numbered('ones twos threes fours fives sixes sevens eights nines'.split(' '), 1),
     niners: '9',
   },
@@ -79,14 +79,14 @@ const EN: NumberWords = {
 
 const ES: NumberWords = {
   digits: { cero: '0', un: '1', una: '1', ...numbered(ES_UNITS, 1) },
-  pairs: {
+  twoDigits: {
     ...numbered(ES_TEENS, 10),
-    ...Object.fromEntries([...ES_UNITS, 'un'].map((unit) => [`veinti${unit}`, `2${unitOf(ES_UNITS, unit)}`])),
-    ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) => [`${ten} y ${unit}`]),
+    ...Object.fromEntries([...ES_UNITS, 'un'].map((unit) => [`veinti${unit}`, `2${spanishUnit(ES_UNITS, unit)}`])),
+    ...tensAndUnits(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) => [`${ten} y ${unit}`]),
     ...numbered(['diez y seis', 'diez y siete', 'diez y ocho', 'diez y nueve'], 16),
   },
-  unclear: {
-    ...joined(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) =>
+  ambiguous: {
+    ...tensAndUnits(['veinte', ...ES_TENS], 20, ES_UNITS, (ten, unit) =>
       unit === 'uno' ? [`${ten} uno`, `${ten} un`, `${ten} una`] : [`${ten} ${unit}`],
     ),
     ...numbered(['diez seis', 'diez siete', 'diez ocho', 'diez nueve'], 16),
@@ -102,9 +102,9 @@ const ES: NumberWords = {
 const FR_BELOW_20 = [...FR_UNITS, ...FR_TEENS, 'dix sept', 'dix huit', 'dix neuf'];
 const FR: NumberWords = {
   digits: { zero: '0', une: '1', unite: '1', ...numbered(FR_UNITS, 1) },
-  pairs: {
+  twoDigits: {
     ...numbered(FR_BELOW_20.slice(9), 10),
-    ...joined(FR_TENS, 20, FR_UNITS, (ten, unit) =>
+    ...tensAndUnits(FR_TENS, 20, FR_UNITS, (ten, unit) =>
       unit === 'un' ? [`${ten} et un`, `${ten} un`] : [`${ten} ${unit}`],
     ),
     ...numbered(
@@ -119,33 +119,33 @@ const FR: NumberWords = {
       81,
     ),
     // Belgium, Switzerland, Canada
-    ...joined(['septante', 'huitante', 'nonante'], 70, FR_UNITS, (ten, unit) => [
+    ...tensAndUnits(['septante', 'huitante', 'nonante'], 70, FR_UNITS, (ten, unit) => [
       `${ten} ${unit}`,
       `${ten} et ${unit}`,
     ]),
     octante: '80',
   },
-  unclear: {},
+  ambiguous: {},
   repeats: {
     ...{ double: 2, triple: 3, quadruple: 4, 'une paire de': 2 },
     ...{ 'deux fois': 2, 'deux fois le': 2, 'trois fois': 3, 'trois fois le': 3, 'quatre fois': 4 },
     'quatre fois le': 4,
   },
-  // Other numbers have no plural in French.
+  // Only zero has a plural form in French.
   plurals: { zeros: '0' },
 };
 
 const DE: NumberWords = {
   digits: { null: '0', ein: '1', zwo: '2', fuenf: '5', ...numbered(DE_UNITS, 1) },
-  pairs: {
+  twoDigits: {
     ...numbered(DE_TEENS, 10),
     fuenfzehn: '15',
     zwoelf: '12',
     fuenfzig: '50',
-    ...joined(DE_TENS, 20, DE_UNITS, (ten, unit) => germanPairs(ten, unit)),
+    ...tensAndUnits(DE_TENS, 20, DE_UNITS, (ten, unit) => germanTwoDigits(ten, unit)),
   },
-  unclear: {},
-  // "zwei mal fünf" is missing, as it can be 2 and five more of something; with the article it is clear.
+  ambiguous: {},
+  // Omits "zwei mal fünf", which can also mean 2 and then 5. With the article ("zwei mal die fünf") it is clear.
   repeats: {
     ...{ doppel: 2, doppelt: 2, doppelte: 2, doppelten: 2, zweifach: 2, zweifache: 2 },
     ...{ dreifach: 3, dreifache: 3, vierfach: 4, vierfache: 4 },
@@ -158,18 +158,18 @@ const DE: NumberWords = {
   },
 };
 
-/** German joins "doppel" and a digit in one word: "Doppelnull". */
-export const JOINED_REPEAT = new RegExp(`\\b(doppel)(${Object.keys(DE.digits).join('|')})\\b`, 'g');
+/** German writes "doppel" and a digit as one word: "Doppelnull". */
+export const COMPOUND_REPEAT = new RegExp(`\\b(doppel)(${Object.keys(DE.digits).join('|')})\\b`, 'g');
 
-/** The languages in which digits are understood, by ISO 639 code. */
+/** The supported languages of spoken digits, by ISO 639 code. */
 export const NUMBER_WORDS: Readonly<Record<string, NumberWords>> = { en: EN, es: ES, fr: FR, de: DE };
 
-function unitOf(units: readonly string[], unit: string): number {
+function spanishUnit(units: readonly string[], unit: string): number {
   return unit === 'un' ? 1 : units.indexOf(unit) + 1;
 }
 
-/** German says the unit first, in one word. */
-function germanPairs(ten: string, unit: string): string[] {
+/** German puts the unit first and writes one word: "zweiundvierzig". */
+function germanTwoDigits(ten: string, unit: string): string[] {
   const spellings =
     unit === 'eins' ? ['ein'] : unit === 'funf' ? ['funf', 'fuenf'] : unit === 'zwei' ? ['zwei', 'zwo'] : [unit];
   const tens = ten === 'funfzig' ? ['funfzig', 'fuenfzig'] : [ten];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { dateFrom } from './spoken-dates.js';
+import { readDate } from './spoken-dates.js';
 
-describe('a date that a caller says', () => {
+describe('readDate', () => {
   it.each([
     '1985-07-14',
     '7/14/1985',
@@ -18,7 +18,7 @@ describe('a date that a caller says', () => {
     'quatorze juillet mille neuf cent quatre-vingt-cinq',
     'vierzehnter Juli neunzehnhundertfünfundachtzig',
     'am vierzehnten Juli neunzehnhundert fünfundachtzig',
-  ])('is read with its month by name: %s', (said) => expect(dateFrom(said)).toBe('1985-07-14'));
+  ])('reads a date with the month by name: %s', (said) => expect(readDate(said)).toBe('1985-07-14'));
 
   it.each([
     ['the twenty-first of May two thousand and five', '2005-05-21'],
@@ -30,29 +30,31 @@ describe('a date that a caller says', () => {
     ['premier août deux mille douze', '2012-08-01'],
     ['einunddreißigster März zweitausendeins', '2001-03-31'],
     ['erster Mai zweitausend', '2000-05-01'],
-  ])('has ordinals and years as people say them: %s', (said, date) => expect(dateFrom(said)).toBe(date));
+  ])('reads ordinals and spoken years: %s', (said, date) => expect(readDate(said)).toBe(date));
 
   it.each([
     ['3/4/1985', 'two dates'],
     ['7/14/85', 'a year of two digits'],
-    ['July fourteenth eighty five', 'a year of two digits'],
+    ['July fourteenth eighty five', 'a spoken year of two digits'],
     ['seven fourteen nineteen eighty five', 'no month by name'],
     ['July fourteenth', 'no year'],
     ['July nineteen eighty five', 'no day'],
     ['February thirtieth nineteen eighty five', 'a day that the calendar does not have'],
-    ['fourteenth July constructor', 'another word'],
+    ['fourteenth July constructor', 'the name of an inherited member'],
     ['my birthday', 'no date'],
-    ['', 'nothing'],
+    ['', 'an empty text'],
     ['july '.repeat(30), 'more words than a date has'],
-  ])('is none when it is something else or could be two: %s (%s)', (said) => expect(dateFrom(said)).toBeUndefined());
+  ])('returns undefined for text that is no date or could be two dates: %s (%s)', (said) =>
+    expect(readDate(said)).toBeUndefined(),
+  );
 
-  it('is the same in each of the ways in which English speakers say a year', () => {
+  it('reads every year from 1920 to 1999 in English words', () => {
     const ones = ['', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
     const tens = ['twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty', 'ninety'];
     fc.assert(
       fc.property(fc.integer({ min: 20, max: 99 }), (year) => {
         const words = `${tens[Math.floor(year / 10) - 2]} ${ones[year % 10]}`.trim();
-        expect(dateFrom(`May ninth nineteen ${words}`)).toBe(`19${year}-05-09`);
+        expect(readDate(`May ninth nineteen ${words}`)).toBe(`19${year}-05-09`);
       }),
     );
   });

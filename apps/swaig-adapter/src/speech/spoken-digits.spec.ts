@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { pinFrom } from './spoken-digits.js';
+import { readPin } from './spoken-digits.js';
 
 const WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const SCRIPTS = [
@@ -102,11 +102,11 @@ describe('pinFrom', () => {
     ['dreifach neun eins', '9991'],
     ['zwei Nullen drei Siebenen', '00777'],
   ])('reads %j as %s', (argument, expected) => {
-    expect(pinFrom(argument)).toBe(expected);
+    expect(readPin(argument)).toBe(expected);
   });
 
   it.each<[string, unknown]>([
-    ['nothing', ''],
+    ['an empty text', ''],
     ['separators alone', ' - . ,'],
     ['three digits', '123'],
     ['nine digits', '123456789'],
@@ -114,70 +114,70 @@ describe('pinFrom', () => {
     ['a long integer', 123456789],
     ['a fraction', 12.34],
     ['a negative number', -1234],
-    ['no number', Number.NaN],
-    ['an endless number', Infinity],
+    ['NaN', Number.NaN],
+    ['infinity', Infinity],
     ['null', null],
-    ['nothing at all', undefined],
+    ['undefined', undefined],
     ['true', true],
     ['a list', ['1234']],
     ['an object', { pin: '1234' }],
-    ['a sentence around it', 'my pin is not 1234'],
+    ['a sentence with a word that is not removed', 'my pin is not 1234'],
     ['a second number before it', 'pin 2: 4829'],
-    ['a second number behind it', '4829 or 4830'],
+    ['a second number after it', '4829 or 4830'],
     ['a correction', '4829 no 4830'],
     ['a decimal part', '4829.5e'],
     ['too few digits with a decimal part of zero', '482.0'],
     ['a decimal part of zero with a comma', '4829,0'],
     ['thousands, or a decimal part of zero', '48,000'],
-    ['digits apart and a decimal part of zero', '4 8 2 9.0'],
+    ['separate digits and a decimal part of zero', '4 8 2 9.0'],
     ['an exponent', '4.829e3'],
     ['a key in the middle', '48#29'],
     ['a plural alone', 'four eight fives'],
     ['a plural of a pair', 'twenty two fives'],
-    ['digits that times or count', 'two times five one two'],
+    ['a multiplication that has two readings', 'two times five one two'],
     ['twelve times a digit', '12 fives'],
     ['words that sound like digits', 'for to ate won'],
     ['hundreds', 'four hundred twenty seven'],
     ['an ordinal', '1st 2nd 3rd 4th'],
-    ['words in one', 'fourtwoseveneight'],
-    ['twenty and a figure', '1 2 twenty 5'],
-    ['ten and a figure', '1 2 ten 5'],
-    ['double of nothing', 'four two seven double'],
-    ['double of a tens word', 'double twenty'],
-    ['double of a group', 'double 55'],
-    ['double double', 'double double five'],
-    ['a power', '427\u00b2'],
+    ['words without spaces', 'fourtwoseveneight'],
+    ['"twenty" and a written digit', '1 2 twenty 5'],
+    ['"ten" and a written digit', '1 2 ten 5'],
+    ['"double" without a digit', 'four two seven double'],
+    ['"double" before a multiple of ten', 'double twenty'],
+    ['"double" before two digits', 'double 55'],
+    ['"double" twice', 'double double five'],
+    ['a superscript digit', '427\u00b2'],
     ['circled digits', '\u2460\u2461\u2462\u2463'],
-    ['a half', '123\u00bd'],
+    ['a fraction character', '123\u00bd'],
     ['a plus sign', '+1234'],
-    ['a name of the language', 'constructor __proto__ toString'],
-    ['a capital that grows', '\u0130234'],
+    ['names of inherited members', 'constructor __proto__ toString'],
+    ['a capital letter that gets longer in lower case', '\u0130234'],
     ['a long text', ' '.repeat(300) + '1234'],
-  ])('takes %s for no PIN', (_, argument) => {
-    expect(pinFrom(argument)).toBeUndefined();
+  ])('rejects %s', (_, argument) => {
+    expect(readPin(argument)).toBeUndefined();
   });
 
   it('reads digits with any separators between them', () => {
     fc.assert(
       fc.property(pin, fc.array(separator, { minLength: 8, maxLength: 8 }), (digits, between) => {
         const said = [...digits].map((one, at) => one + (between[at] ?? '')).join('');
-        // One dot before nothing but zeros could begin a decimal part.
+        // A single dot or comma before only zeros could begin a decimal part.
         fc.pre(!/^[^.,]*[0-9]\s*[.,]0+[^0-9]*$/.test(said));
-        expect(pinFrom(said)).toBe(digits);
+        expect(readPin(said)).toBe(digits);
       }),
     );
   });
 
-  it('reads the digits of every script, as the platform library writes them', () => {
+  it('reads the digits of every script that Intl.NumberFormat writes', () => {
     fc.assert(
       fc.property(pin, fc.constantFrom(...SCRIPTS), (digits, numberingSystem) => {
         const format = new Intl.NumberFormat('en', { numberingSystem });
-        expect(pinFrom([...digits].map((one) => format.format(Number(one))).join(''))).toBe(digits);
+        expect(readPin([...digits].map((one) => format.format(Number(one))).join(''))).toBe(digits);
       }),
     );
   });
 
-  it('reads the digits of every numbering system that the platform knows, whatever stands around and between them', () => {
+  it('reads the digits of every numbering system of the runtime, with any marks and words around them', () => {
     const systems = Intl.supportedValuesOf('numberingSystem').filter((numberingSystem) =>
       /^\p{Nd}$/u.test(new Intl.NumberFormat('en', { numberingSystem }).format(7)),
     );
@@ -201,7 +201,7 @@ describe('pinFrom', () => {
       fc.assert(
         fc.property(pin, separator, invisible, before, after, (digits, between, mark, start, end) => {
           const said = [...digits].map((one) => `${mark}${format.format(Number(one))}${mark}`).join(between);
-          expect(pinFrom(`${start}${said}${end}`)).toBe(digits);
+          expect(readPin(`${start}${said}${end}`)).toBe(digits);
         }),
         { numRuns: 20 },
       );
@@ -211,37 +211,37 @@ describe('pinFrom', () => {
   it('never reads a decimal number as another PIN', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[0-9]{1,8}$/), fc.stringMatching(/^0{1,4}$/), (whole, zeros) => {
-        expect(pinFrom(`${whole}.${zeros}`)).toBe(whole.length >= 4 ? whole : undefined);
-        expect(pinFrom(`${whole},${zeros}`)).toBeUndefined();
+        expect(readPin(`${whole}.${zeros}`)).toBe(whole.length >= 4 ? whole : undefined);
+        expect(readPin(`${whole},${zeros}`)).toBeUndefined();
       }),
     );
   });
 
   it('reads one word for each digit, in any case', () => {
     fc.assert(
-      fc.property(pin, separator, fc.boolean(), (digits, between, loud) => {
+      fc.property(pin, separator, fc.boolean(), (digits, between, upperCase) => {
         const said = [...digits].map((one) => WORDS[Number(one)]).join(between);
-        expect(pinFrom(loud ? said.toUpperCase() : said)).toBe(digits);
+        expect(readPin(upperCase ? said.toUpperCase() : said)).toBe(digits);
       }),
     );
   });
 
-  it('gives 4 to 8 ASCII digits or nothing, whatever it gets', () => {
+  it('returns 4 to 8 ASCII digits or undefined for any argument', () => {
     const speech = fc
       .array(fc.constantFrom(...WORDS, 'double', 'triple', 'forty', 'ten', 'oh', '7', '42', 'x', '-'))
       .map((w) => w.join(' '));
     fc.assert(
       fc.property(fc.oneof(fc.anything(), fc.string(), fc.string({ unit: 'binary' }), speech), (argument) => {
-        expect(pinFrom(argument) ?? '0000').toMatch(/^[0-9]{4,8}$/);
+        expect(readPin(argument) ?? '0000').toMatch(/^[0-9]{4,8}$/);
       }),
       { numRuns: 2000 },
     );
   });
 
-  it('needs no more time for a hostile text than for a PIN', () => {
+  it('rejects hostile texts within 100 ms', () => {
     const texts = [' '.repeat(1e6), 'double '.repeat(1e5), '\u0661'.repeat(1e6), '-1'.repeat(128)];
     const begin = process.hrtime.bigint();
-    for (const text of texts) expect(pinFrom(text)).toBeUndefined();
+    for (const text of texts) expect(readPin(text)).toBeUndefined();
     expect(Number(process.hrtime.bigint() - begin) / 1e6).toBeLessThan(100);
   });
 });

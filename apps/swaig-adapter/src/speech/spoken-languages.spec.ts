@@ -1,15 +1,15 @@
 import fc from 'fast-check';
-import { digitsFrom, pinFrom } from './spoken-digits.js';
+import { readDigits, readPin } from './spoken-digits.js';
 
-/** How one language says a number, written down without the tables of the code. */
-interface Speaker {
+/** How a language says numbers, implemented independently of the tables under test. */
+interface SpokenLanguage {
   readonly zeros: readonly string[];
   /** 1 to 99. */
   readonly say: (value: number) => string;
   readonly double: readonly string[];
   readonly triple: readonly string[];
-  /** Whether a number may follow another with a mere space between them and be two for every listener. */
-  readonly apart: (before: number, after: number) => boolean;
+  /** Whether two numbers with only a space between them are always heard as two. */
+  readonly areSeparate: (before: number, after: number) => boolean;
 }
 
 const isRound = (value: number): boolean => value >= 10 && value % 10 === 0;
@@ -46,7 +46,7 @@ function sayFrench(value: number): string {
   return rest === 1 || rest === 11 ? `${word} et ${french[rest - 1] ?? ''}` : `${word}-${french[rest - 1] ?? ''}`;
 }
 
-const SPEAKERS: Readonly<Record<string, Speaker>> = {
+const LANGUAGES: Readonly<Record<string, SpokenLanguage>> = {
   English: {
     zeros: ['zero', 'oh', 'o', 'nought', 'naught', 'nil'],
     say: (value) => {
@@ -56,7 +56,7 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
     },
     double: ['double', 'a pair of'],
     triple: ['triple', 'treble'],
-    apart: (before, after) => before < 20 || !isRound(before) || !isUnit(after),
+    areSeparate: (before, after) => before < 20 || !isRound(before) || !isUnit(after),
   },
   Spanish: {
     zeros: ['cero'],
@@ -67,15 +67,15 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
     },
     double: ['doble', 'dos veces', 'dos veces el'],
     triple: ['triple', 'tres veces'],
-    apart: (before, after) => !isRound(before) || !isUnit(after),
+    areSeparate: (before, after) => !isRound(before) || !isUnit(after),
   },
   French: {
     zeros: ['zéro', 'zero'],
     say: sayFrench,
     double: ['double', 'deux fois le'],
     triple: ['triple', 'trois fois'],
-    // "soixante douze" and "quatre vingt" are one number or two; so is what begins with them.
-    apart: (before, after) =>
+    // "soixante douze" and "quatre vingt" are one number or two, and so are phrases that begin with them.
+    areSeparate: (before, after) =>
       !(isRound(before) && before !== 10 && after < 20) &&
       before !== 10 &&
       !(before === 4 && after >= 20 && after < 30),
@@ -90,78 +90,89 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
     },
     double: ['doppel', 'zweimal', 'zweimal die', 'doppelte'],
     triple: ['dreimal', 'dreifach'],
-    apart: () => true,
+    areSeparate: () => true,
   },
 };
 
-/** One piece of a spoken number: a zero, a digit, a repeated digit, a pair. */
-interface Piece {
+/** A part of a spoken PIN: a zero, a digit, a repeated digit, or a number of two digits. */
+interface SpokenPart {
   readonly words: string;
   readonly digits: string;
-  /** The number that was said, or 0. */
+  /** The spoken number; 0 for zeros and repeats, -1 for a written digit. */
   readonly value: number;
 }
 
-function pieces(speaker: Speaker): fc.Arbitrary<Piece> {
-  const zero = fc.constantFrom(...speaker.zeros).map((words) => ({ words, digits: '0', value: 0 }));
+function spokenParts(language: SpokenLanguage): fc.Arbitrary<SpokenPart> {
+  const zero = fc.constantFrom(...language.zeros).map((words) => ({ words, digits: '0', value: 0 }));
   const digit = fc.integer({ min: 1, max: 9 });
-  const one = digit.map((value) => ({ words: speaker.say(value), digits: String(value), value }));
-  const pair = fc
+  const one = digit.map((value) => ({ words: language.say(value), digits: String(value), value }));
+  const twoDigits = fc
     .integer({ min: 10, max: 99 })
-    .map((value) => ({ words: speaker.say(value), digits: String(value), value }));
-  const figure = fc.integer({ min: 0, max: 9 }).map((value) => ({ words: `${value}`, digits: `${value}`, value: -1 }));
-  const repeated = (words: readonly string[], times: number): fc.Arbitrary<Piece> =>
+    .map((value) => ({ words: language.say(value), digits: String(value), value }));
+  const writtenDigit = fc
+    .integer({ min: 0, max: 9 })
+    .map((value) => ({ words: `${value}`, digits: `${value}`, value: -1 }));
+  const repeated = (words: readonly string[], times: number): fc.Arbitrary<SpokenPart> =>
     fc.tuple(fc.constantFrom(...words), fc.oneof(zero, one)).map(([word, { words, digits }]) => ({
       words: `${word} ${words}`,
       digits: digits.repeat(times),
       value: 0,
     }));
-  return fc.oneof(zero, one, pair, pair, figure, repeated(speaker.double, 2), repeated(speaker.triple, 3));
+  return fc.oneof(
+    zero,
+    one,
+    twoDigits,
+    twoDigits,
+    writtenDigit,
+    repeated(language.double, 2),
+    repeated(language.triple, 3),
+  );
 }
 
-/** Pieces that no listener joins otherwise. */
-function spokenPin(speaker: Speaker): fc.Arbitrary<readonly Piece[]> {
-  const clear = (said: readonly Piece[]): boolean =>
+/** PINs that can be heard in one way only. */
+function spokenPin(language: SpokenLanguage): fc.Arbitrary<readonly SpokenPart[]> {
+  const isClear = (said: readonly SpokenPart[]): boolean =>
     said.every(({ value }, at) => {
       const next = said[at + 1];
       return (
-        next === undefined || (next.value === -1 ? !isRound(value) : value <= 0 || speaker.apart(value, next.value))
+        next === undefined ||
+        (next.value === -1 ? !isRound(value) : value <= 0 || language.areSeparate(value, next.value))
       );
     });
-  const length = (said: readonly Piece[]): number => said.reduce((sum, { digits }) => sum + digits.length, 0);
+  const length = (said: readonly SpokenPart[]): number => said.reduce((sum, { digits }) => sum + digits.length, 0);
   return fc
-    .array(pieces(speaker), { minLength: 2, maxLength: 8 })
-    .filter((said) => length(said) >= 4 && length(said) <= 8 && clear(said));
+    .array(spokenParts(language), { minLength: 2, maxLength: 8 })
+    .filter((said) => length(said) >= 4 && length(said) <= 8 && isClear(said));
 }
 
-describe.each(Object.entries(SPEAKERS))('a PIN said in %s', (_, speaker) => {
-  it('is read as it was meant, in 1,000 forms', () => {
-    const between = fc.constantFrom(' ', ', ', '  ', '. ');
+describe.each(Object.entries(LANGUAGES))('a PIN said in %s', (_, language) => {
+  it('is read as the digits that the caller means, in 1,000 random forms', () => {
+    const separators = fc.constantFrom(' ', ', ', '  ', '. ');
     fc.assert(
-      fc.property(spokenPin(speaker), between, fc.boolean(), (said, separator, loud) => {
-        const words = said.map((piece) => piece.words).join(separator);
-        expect([words, pinFrom(loud ? words.toUpperCase() : words)]).toEqual([
+      fc.property(spokenPin(language), separators, fc.boolean(), (said, separator, upperCase) => {
+        const words = said.map((part) => part.words).join(separator);
+        expect([words, readPin(upperCase ? words.toUpperCase() : words)]).toEqual([
           words,
-          said.map((piece) => piece.digits).join(''),
+          said.map((part) => part.digits).join(''),
         ]);
       }),
       { numRuns: 1000 },
     );
   });
 
-  it('says each number from 1 to 99 in one way that is understood', () => {
+  it('can contain each number from 1 to 99 in words', () => {
     for (let value = 1; value < 100; value++) {
-      expect([value, digitsFrom(speaker.say(value), 1, 2)]).toEqual([value, String(value)]);
+      expect([value, readDigits(language.say(value), 1, 2)]).toEqual([value, String(value)]);
     }
   });
 
-  it('is nothing when a word is left out of a repeat or a foreign one stands in it', () => {
-    for (const word of [...speaker.double, ...speaker.triple]) expect(pinFrom(`1 2 3 ${word}`)).toBeUndefined();
-    expect(pinFrom(`${speaker.say(4)} ${speaker.say(2)} x ${speaker.say(7)} ${speaker.say(1)}`)).toBeUndefined();
+  it('is rejected if a repeat lacks its digit or a word of no language is in it', () => {
+    for (const word of [...language.double, ...language.triple]) expect(readPin(`1 2 3 ${word}`)).toBeUndefined();
+    expect(readPin(`${language.say(4)} ${language.say(2)} x ${language.say(7)} ${language.say(1)}`)).toBeUndefined();
   });
 });
 
-describe('what could be two things', () => {
+describe('an ambiguous PIN', () => {
   it.each([
     ['treinta dos cuarenta y dos', 'thirty-two, or thirty and two'],
     ['veinte uno cuatro', '21 or 20 1'],
@@ -177,14 +188,14 @@ describe('what could be two things', () => {
     ['cuarenta 2 17', '42 or 40 2'],
     ['forty two diecisiete', 'words of two languages'],
     ['doble five un deux', 'words of three languages'],
-  ])('is asked again: %s (%s)', (words) => {
-    expect(pinFrom(words)).toBeUndefined();
+  ])('is rejected: %s (%s)', (words) => {
+    expect(readPin(words)).toBeUndefined();
   });
 
-  it('is clear where hyphens join it', () => {
-    expect(pinFrom('soixante-douze dix-sept')).toBe('7217');
-    expect(pinFrom('quatre-vingt-douze zéro un')).toBe('9201');
-    expect(pinFrom('quatre-vingts quarante-deux')).toBe('8042');
-    expect(pinFrom('forty-two seventeen')).toBe('4217');
+  it('is accepted if hyphens show which words form one number', () => {
+    expect(readPin('soixante-douze dix-sept')).toBe('7217');
+    expect(readPin('quatre-vingt-douze zéro un')).toBe('9201');
+    expect(readPin('quatre-vingts quarante-deux')).toBe('8042');
+    expect(readPin('forty-two seventeen')).toBe('4217');
   });
 });
