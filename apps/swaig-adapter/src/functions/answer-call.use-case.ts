@@ -7,9 +7,16 @@ import { type CollectPin } from '../keypad/collect-pin.use-case.js';
 import { isFunction } from './function-definitions.js';
 import { type SwaigRequestLimits } from '../http/request-limits.js';
 import { type RequestTransfer } from './request-transfer.use-case.js';
-import { speak } from '../replies/speak.js';
+import { renderText } from '../replies/render-text.js';
 import { readPin } from '../speech/spoken-digits.js';
-import { noState, replyTo, say, stateReply, transferReply, type SwaigReply } from '../replies/swaig-reply.js';
+import {
+  notVerifiedReply,
+  decisionReply,
+  textReply,
+  stateReply,
+  transferReply,
+  type SwaigReply,
+} from '../replies/swaig-reply.js';
 import { type FunctionCall } from './swaig-request.js';
 import { type ReportStatus } from './report-status.use-case.js';
 import { type SpokenSecret, type VerifyCaller } from './verify-caller.use-case.js';
@@ -57,15 +64,18 @@ export class AnswerCall {
   async execute(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
     const { functionName } = call;
-    if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: say(policy, 'noted'), outcome: 'noted' };
+    if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: textReply(policy, 'noted'), outcome: 'noted' };
     try {
       if (!isFunction(functionName) || !policy.functions.includes(functionName)) {
-        return await this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
+        return await this.#limited(agent, call, () => ({
+          reply: textReply(policy, 'not_offered'),
+          outcome: 'not_offered',
+        }));
       }
       // A late delivery: whoever spoke is gone, and an attempt or a transfer would hit somebody else's next call.
       if (call.afterHangUp) {
         return await this.#limited(agent, call, () => ({
-          reply: say(policy, 'after_hang_up'),
+          reply: textReply(policy, 'after_hang_up'),
           outcome: 'after_hang_up',
         }));
       }
@@ -83,14 +93,14 @@ export class AnswerCall {
       }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      return { reply: say(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };
+      return { reply: textReply(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };
     }
   }
 
   async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const pin = readPin(call.args['pin']);
     if (pin === undefined) {
-      return this.#limited(agent, call, () => ({ reply: say(agent.policy, 'bad_pin'), outcome: 'bad_argument' }));
+      return this.#limited(agent, call, () => ({ reply: textReply(agent.policy, 'bad_pin'), outcome: 'bad_argument' }));
     }
     return this.#verify(agent, call, { method: 'pin', pin });
   }
@@ -99,11 +109,11 @@ export class AnswerCall {
     const { policy } = agent;
     const { questions } = policy.knowledge;
     if (questions.length === 0) {
-      return this.#limited(agent, call, () => ({ reply: say(policy, 'not_offered'), outcome: 'not_offered' }));
+      return this.#limited(agent, call, () => ({ reply: textReply(policy, 'not_offered'), outcome: 'not_offered' }));
     }
     const given = readAnswers(questions, call.args);
     if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
-    const response = speak(policy, 'bad_answer', { questions: describeQuestions(policy, given.missing) });
+    const response = renderText(policy, 'bad_answer', { questions: describeQuestions(policy, given.missing) });
     return this.#limited(agent, call, () => ({ reply: { response }, outcome: 'bad_argument' }));
   }
 
@@ -119,16 +129,16 @@ export class AnswerCall {
   async #verify(agent: AgentPublished, call: FunctionCall, guess: SpokenSecret): Promise<FunctionResult> {
     // Asking again costs nothing; an id that was misread would be another subject, or the owner of the caller's number.
     if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
-      return { reply: say(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
+      return { reply: textReply(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
     }
     const decision = await this.functions.verifyCaller.execute(agent, call, guess);
     const { conflict, outcome } = decision;
-    return { reply: replyTo(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
+    return { reply: decisionReply(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
   }
 
   async #status(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const state = await this.functions.tellStatus.execute(agent, call);
-    return { reply: state ? stateReply(state, agent.policy) : noState(agent.policy), outcome: 'told' };
+    return { reply: state ? stateReply(state, agent.policy) : notVerifiedReply(agent.policy), outcome: 'told' };
   }
 
   async #transfer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
@@ -139,13 +149,13 @@ export class AnswerCall {
     }
     const departments = Object.keys(policy.transfers).join(', ');
     const response =
-      departments === '' ? speak(policy, 'not_offered') : speak(policy, 'transfer_refused', { departments });
+      departments === '' ? renderText(policy, 'not_offered') : renderText(policy, 'transfer_refused', { departments });
     return { reply: { response }, outcome: 'not_transferred' };
   }
 
   #keypad(agent: AgentPublished, call: FunctionCall): FunctionResult {
-    const reply = this.functions.collectPin.execute(agent, call);
+    const reply = this.functions.collectPin.startEntry(agent, call);
     if (reply) return { reply, outcome: 'keypad' };
-    return { reply: say(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
+    return { reply: textReply(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
   }
 }

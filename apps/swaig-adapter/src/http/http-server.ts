@@ -93,7 +93,7 @@ export function createHttpDoor({
   http.decorateRequest('note', undefined);
   http.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.url === CAPTURE) {
-      request.capture = openCapture.execute((request.params as { token: string }).token);
+      request.capture = openCapture.open((request.params as { token: string }).token);
       if (request.capture) return turns.begin(requesterOf(request.capture.agent), done);
       refused.count(request.ip);
       request.note = { outcome: 'unauthorized' };

@@ -1,7 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Logger } from '@countersign/observability';
-import { say } from '../replies/swaig-reply.js';
+import { textReply } from '../replies/swaig-reply.js';
 import { refusal, type RefusalStatus } from './transport-refusals.js';
 
 /** The methods of the paths that exist. */
@@ -28,7 +28,7 @@ export class Refusals implements ExceptionFilter {
       this.logger.error({ err: error }, 'a request failed');
       request.note = { ...request.note, outcome: 'unavailable', fault: 'INTERNAL' };
       const agent = request.authenticated?.agent ?? request.capture?.agent;
-      if (agent) void reply.code(200).send(say(agent.policy, 'unavailable'));
+      if (agent) void reply.code(200).send(textReply(agent.policy, 'unavailable'));
       else void reply.code(500).send(refusal(500));
       return;
     }

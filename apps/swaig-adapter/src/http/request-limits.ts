@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type AgentPublished } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { type VerificationClient } from '@countersign/verification-client';
-import { speak } from '../replies/speak.js';
-import { say, type SwaigReply } from '../replies/swaig-reply.js';
+import { renderText } from '../replies/render-text.js';
+import { textReply, type SwaigReply } from '../replies/swaig-reply.js';
 
 /** Why a request was not carried out. */
 export interface RefusedFunction {
@@ -34,14 +34,14 @@ export class SwaigRequestLimits {
           return undefined;
         case 'rate_limited': {
           const seconds = String(decision.retryAfterSeconds ?? 1);
-          return { reply: { response: speak(policy, 'rate_limited', { seconds }) }, outcome: 'rate_limited' };
+          return { reply: { response: renderText(policy, 'rate_limited', { seconds }) }, outcome: 'rate_limited' };
         }
         case 'unavailable':
-          return { reply: say(policy, 'unavailable'), outcome: 'unavailable' };
+          return { reply: textReply(policy, 'unavailable'), outcome: 'unavailable' };
       }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      return { reply: say(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };
+      return { reply: textReply(policy, 'unavailable'), outcome: 'unavailable', fault: error.code };
     }
   }
 }

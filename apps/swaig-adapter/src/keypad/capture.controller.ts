@@ -14,13 +14,13 @@ import { type FunctionResult } from '../functions/answer-call.use-case.js';
 import { CapturePin } from './capture-pin.use-case.js';
 import { readFields } from '../functions/swaig-request.js';
 
-/** What the platform's SWML reads: words, and what became of the entry. */
+/** The answer to a keypad entry, which the platform's SWML reads. */
 export interface CaptureReply {
   readonly response: string;
   readonly status: FunctionResult['outcome'];
 }
 
-/** `POST /swaig/capture/{token}`: takes the digits of a keypad entry. The token in the address is what authenticates. */
+/** `POST /swaig/capture/{token}`: receives the digits of a keypad entry. The token in the path authenticates the request. */
 @Controller()
 export class CaptureController {
   readonly #outcomes = outcomeCounter();
@@ -35,9 +35,9 @@ export class CaptureController {
     if (!capture) throw new ForbiddenException();
     const fields = readFields(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
     if (!fields) throw new BadRequestException();
-    const { callId } = capture.capture.caller;
+    const { callId } = capture.claims.caller;
     request.note = { ...(callId === undefined ? {} : { call: callId }), function: 'collect_pin' };
-    const { reply, outcome, fault } = await this.capturePin.execute(capture.agent, capture.capture, fields['pin']);
+    const { reply, outcome, fault } = await this.capturePin.verify(capture.agent, capture.claims, fields['pin']);
     request.note = { ...request.note, outcome, ...(fault === undefined ? {} : { fault }) };
     this.#outcomes.inc({ adapter: 'swaig', outcome });
     return { response: reply.response, status: outcome };

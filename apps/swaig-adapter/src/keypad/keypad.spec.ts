@@ -1,5 +1,5 @@
 import { KeyedHash, Secret } from '@countersign/crypto';
-import { CAPTURE_MS, CaptureTokens } from './capture-token.js';
+import { CAPTURE_TOKEN_LIFETIME_MS, CaptureTokens } from './capture-token.js';
 import { TEXTS } from '../replies/texts.js';
 import { CANARY, PASSWORD, PHONE, SwaigTestBed, type Received } from '../../test/test-bed.js';
 import { exampleAgent } from '../../test/test-policy.js';
@@ -16,34 +16,34 @@ beforeEach(() => {
 });
 afterAll(() => bed.close());
 
-interface Prompted {
+interface KeypadSteps {
   readonly prompt: Record<string, unknown>;
   readonly request: { readonly url: string; readonly body: Record<string, unknown> } & Record<string, unknown>;
   readonly set: { readonly ai_response: string };
 }
 
 /** The steps of the SWML document in an answer to `collect_pin`. */
-function steps({ body }: Received): Prompted {
+function keypadSteps({ body }: Received): KeypadSteps {
   const [action] = body['action'] as { SWML: { sections: { main: Record<string, unknown>[] } }; transfer?: string }[];
   expect(action).not.toHaveProperty('transfer');
-  return Object.assign({}, ...(action?.SWML.sections.main ?? [])) as Prompted;
+  return Object.assign({}, ...(action?.SWML.sections.main ?? [])) as KeypadSteps;
 }
 
-async function prompted(fields: Record<string, unknown> = {}): Promise<string> {
-  const { url } = steps(await bed.call('collect_pin', {}, fields)).request;
+async function startEntry(fields: Record<string, unknown> = {}): Promise<string> {
+  const { url } = keypadSteps(await bed.call('collect_pin', {}, fields)).request;
   expect(url.startsWith(`${PUBLIC_URL}/swaig/capture/`)).toBe(true);
   return url.slice(PUBLIC_URL.length);
 }
 
-/** Posts digits as the platform does: without credentials. */
-async function press(path: string, body: unknown): Promise<Received> {
+/** Posts digits like the platform, without credentials. */
+async function postDigits(path: string, body: unknown): Promise<Received> {
   return bed.send({ path, body, authorization: undefined });
 }
 
 describe('collect_pin', () => {
-  it('lets the platform ask for the digits and post them, so that the model never sees them', async () => {
+  it('makes the platform collect the digits and post them, so the model never sees them', async () => {
     const received = await bed.call('collect_pin', {});
-    const { prompt, request, set } = steps(received);
+    const { prompt, request, set } = keypadSteps(received);
     expect(received.body['response']).toBe(TEXTS.en.keypad);
     expect(prompt).toMatchObject({ play: `say:${TEXTS.en.keypad_prompt}`, max_digits: 8, terminators: '#' });
     expect(request).toMatchObject({ method: 'POST', body: { pin: '${prompt_value}' } });
@@ -51,24 +51,24 @@ describe('collect_pin', () => {
     expect(set.ai_response).toContain('verification_status');
   });
 
-  it('puts no telephone number into the address, and no two addresses are the same', async () => {
-    const [first, second] = [await prompted(), await prompted()];
+  it('creates a new address without a telephone number for each entry', async () => {
+    const [first, second] = [await startEntry(), await startEntry()];
     expect(first).not.toBe(second);
     const content = Buffer.from((first.split('/').at(-1) ?? '').split('.')[0] ?? '', 'base64url').toString();
     expect(content).toContain('acme');
     expect(content).not.toContain(PHONE.slice(2));
   });
 
-  it('is refused without a call that an entry could belong to', async () => {
+  it('is refused without a call id', async () => {
     expect((await bed.call('collect_pin', {}, { call_id: '' })).body).toEqual({ response: TEXTS.en.keypad_refused });
   });
 });
 
 describe('a keypad entry', () => {
-  it('is a guess of the caller of that call, with an id that comes from the token', async () => {
-    const path = await prompted({ call_id: 'call-9' });
+  it('is an attempt of the caller of its call, with a command id derived from the token', async () => {
+    const path = await startEntry({ call_id: 'call-9' });
     bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', displayName: 'Pat' });
-    const received = await press(path, { pin: '0427' });
+    const received = await postDigits(path, { pin: '0427' });
     expect(received).toMatchObject({
       status: 200,
       body: { status: 'verified', response: 'Thank you, Pat. How can I help you today?' },
@@ -89,78 +89,81 @@ describe('a keypad entry', () => {
     expect(received.text.replace(/[\w-]{32,}/g, '')).not.toContain('0427');
   });
 
-  it('is one command however often it is posted, so that the services decide it once', async () => {
-    const path = await prompted();
-    for (const pin of ['4217', '4217', '9999']) await press(path, { pin });
+  it('has the same command id each time it is posted, so verification decides it once', async () => {
+    const path = await startEntry();
+    for (const pin of ['4217', '4217', '9999']) await postDigits(path, { pin });
     const [first] = bed.requests;
     const [content, repeated, other] = await Promise.all(bed.requests.map((one) => bed.contentOf(one)));
     expect(repeated).toBe(content);
     expect(other).not.toBe(content);
     expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(1);
-    expect(first?.repeatSeconds).toBeGreaterThan(CAPTURE_MS / 1000);
+    expect(first?.repeatSeconds).toBeGreaterThan(CAPTURE_TOKEN_LIFETIME_MS / 1000);
     bed.decide = () => ({ conflict: 'mismatch' });
-    expect((await press(path, { pin: '1111' })).body).toEqual({ status: 'used', response: TEXTS.en.keypad_refused });
+    expect((await postDigits(path, { pin: '1111' })).body).toEqual({
+      status: 'used',
+      response: TEXTS.en.keypad_refused,
+    });
   });
 
-  it('without a PIN in it spends nothing and may be made again', async () => {
-    const path = await prompted();
+  it('without a well-formed PIN counts no attempt and can be repeated', async () => {
+    const path = await startEntry();
     for (const body of [{}, { pin: '' }, { pin: '12' }, { pin: '123456789' }, { pin: null }, { digits: '4217' }]) {
-      expect((await press(path, body)).body).toEqual({ status: 'bad_argument', response: TEXTS.en.bad_pin });
+      expect((await postDigits(path, body)).body).toEqual({ status: 'bad_argument', response: TEXTS.en.bad_pin });
     }
     expect(bed.requests).toHaveLength(0);
-    await press(path, { pin: '4217' });
+    await postDigits(path, { pin: '4217' });
     expect(bed.requests).toHaveLength(1);
   });
 
-  it('with a token that is changed, cut, made up or signed by another key is refused before its body is read', async () => {
-    const path = await prompted();
+  it('is refused if the token was changed, truncated, invented or signed with another key', async () => {
+    const path = await startEntry();
     const token = path.split('/').at(-1) ?? '';
     const [content = '', signature = ''] = token.split('.');
-    const foreign = new CaptureTokens(new KeyedHash(new Secret(Buffer.alloc(32, 1).toString('base64url'))));
+    const otherTokens = new CaptureTokens(new KeyedHash(new Secret(Buffer.alloc(32, 1).toString('base64url'))));
     const claims = JSON.parse(Buffer.from(content, 'base64url').toString()) as unknown[];
-    const moved = Buffer.from(JSON.stringify(['umbrella', 'help', ...claims.slice(2)])).toString('base64url');
+    const otherTenant = Buffer.from(JSON.stringify(['umbrella', 'help', ...claims.slice(2)])).toString('base64url');
     for (const bad of [
       `${content}x.${signature}`,
-      `${moved}.${signature}`,
+      `${otherTenant}.${signature}`,
       content,
       `${content}.`,
       `${token}.`,
       `${token}x`,
       `.${signature}`,
       'x'.repeat(2000),
-      foreign.issue(exampleAgent('desk', 'acme', PASSWORD), claims[2] as never, Date.now()),
+      otherTokens.issue(exampleAgent('desk', 'acme', PASSWORD), claims[2] as never, Date.now()),
     ]) {
-      const received = await press(`/swaig/capture/${bad}`, { pin: '4217' });
+      const received = await postDigits(`/swaig/capture/${bad}`, { pin: '4217' });
       expect(received.status).toBe(403);
       expect(Object.keys(received.body)).toEqual(['error', 'response']);
     }
     expect(bed.requests).toHaveLength(0);
   });
 
-  it('is refused when its agent may not do this any more', async () => {
-    const path = await prompted();
+  it('is refused if the policy no longer allows its agent to collect PINs', async () => {
+    const path = await startEntry();
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD, { functions: ['verify_pin'] }));
-    expect((await press(path, { pin: '4217' })).status).toBe(403);
+    expect((await postDigits(path, { pin: '4217' })).status).toBe(403);
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
   });
 
-  it('leaves neither digits nor token in the log', async () => {
-    const path = await prompted();
-    await press(path, { pin: CANARY });
-    await press(`${path}x`, { pin: CANARY });
+  it('writes neither its digits nor its token to the log', async () => {
+    const path = await startEntry();
+    await postDigits(path, { pin: CANARY });
+    await postDigits(`${path}x`, { pin: CANARY });
     expect(bed.log).toMatch(/"function":"collect_pin"/);
     for (const secret of [CANARY, (path.split('/').at(-1) ?? '').slice(0, 40)]) expect(bed.log).not.toContain(secret);
     expect(bed.bytes).not.toContain(CANARY);
   });
 
-  it('takes POST only, and JSON only', async () => {
-    const path = await prompted();
+  it('accepts only POST and only a JSON object', async () => {
+    const path = await startEntry();
     const get = await bed.send({ method: 'GET', path, authorization: undefined, contentType: undefined });
     expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
     expect((await bed.send({ path, body: '4217', contentType: 'text/plain', authorization: undefined })).status).toBe(
       415,
     );
-    expect((await press(path, '[]')).status).toBe(400);
+    expect((await postDigits(path, '[]')).status).toBe(400);
   });
 });
 
@@ -174,7 +177,7 @@ describe('a capture token', () => {
     subjectIsCaller: true,
   } as const;
 
-  it('holds neither the telephone number nor what could be tried for it, and is opened by each key of its setting', () => {
+  it('holds no telephone number and no hash of one, and opens with every configured key', () => {
     const key = (n: number): string => Buffer.alloc(32, n).toString('base64url');
     const token = tokens.issue(exampleAgent('desk', 'acme', 'x'), caller, 1000);
     const content = Buffer.from(token.split('.')[0] ?? '', 'base64url').toString();
@@ -183,10 +186,14 @@ describe('a capture token', () => {
     expect(rotated.open(token, 1000)).toMatchObject({ caller });
   });
 
-  it('is good for five minutes and not a moment longer', () => {
+  it('expires five minutes after it was issued', () => {
     const token = tokens.issue(exampleAgent('desk', 'acme', 'x'), caller, 1000);
-    expect(tokens.open(token, 1000 + CAPTURE_MS - 1)).toMatchObject({ tenant: 'acme', agent: 'desk', caller });
-    expect(tokens.open(token, 1000 + CAPTURE_MS)).toBeUndefined();
-    expect(CAPTURE_MS).toBeLessThanOrEqual(300_000);
+    expect(tokens.open(token, 1000 + CAPTURE_TOKEN_LIFETIME_MS - 1)).toMatchObject({
+      tenant: 'acme',
+      agent: 'desk',
+      caller,
+    });
+    expect(tokens.open(token, 1000 + CAPTURE_TOKEN_LIFETIME_MS)).toBeUndefined();
+    expect(CAPTURE_TOKEN_LIFETIME_MS).toBeLessThanOrEqual(300_000);
   });
 });

@@ -9,7 +9,7 @@ import {
   type TextName,
 } from '@countersign/contracts';
 import { examplePolicy } from '../../test/test-policy.js';
-import { replyTo, say, type SwaigReply } from './swaig-reply.js';
+import { decisionReply, textReply, type SwaigReply } from './swaig-reply.js';
 import { TEXTS as ALL_TEXTS } from './texts.js';
 import { refusal, REFUSALS, type RefusalStatus } from '../http/transport-refusals.js';
 
@@ -21,7 +21,7 @@ function reply(
   policy: Partial<Policy> = {},
 ): SwaigReply {
   const decision = message(VerificationDecided, { commandId: 'command-1', outcome, level: 'none', ...fields });
-  return replyTo(decision, examplePolicy(policy));
+  return decisionReply(decision, examplePolicy(policy));
 }
 
 const SUCCESS = { level: 'verified', subjectId: 'cust-1', verificationId: 'v-1', displayName: 'Pat Example' } as const;
@@ -30,8 +30,8 @@ const CONNECT = {
   transfer: 'true',
 };
 
-describe('a success', () => {
-  it('greets by name, sets the global data, hands over the receipt and switches on what the level unlocks, in this order', () => {
+describe('the reply to a success', () => {
+  it('greets by name, sets the global data, sets the receipt and unlocks the functions of the level, in this order', () => {
     expect(reply('verified', { ...SUCCESS, receipt: 'the.receipt.itself' })).toEqual({
       response: 'Thank you, Pat Example. How can I help you today?',
       action: [
@@ -55,19 +55,19 @@ describe('a success', () => {
     });
   });
 
-  it('says that the PIN must be changed where it must', () => {
+  it('sets must_change_pin if the PIN must be changed', () => {
     expect(reply('verified', { ...SUCCESS, level: 'identified', mustChangePin: true }).action?.[0]).toMatchObject({
       set_global_data: { verified: true, verification_level: 'identified', must_change_pin: true },
     });
   });
 
-  it('switches on only what its own level unlocks', () => {
+  it('unlocks only the functions of its level', () => {
     expect(reply('verified', { ...SUCCESS, level: 'identified' }).action?.[1]).toEqual({
       toggle_functions: [{ function: 'get_store_hours', active: true }],
     });
   });
 
-  it('switches a function of both levels on once, and sends no empty list', () => {
+  it('unlocks a function of both levels once, and sends no empty list of functions', () => {
     const both = { identified: ['a'], verified: ['a'] };
     expect(reply('verified', SUCCESS, { unlocksFunctions: both }).action?.[1]).toEqual({
       toggle_functions: [{ function: 'a', active: true }],
@@ -75,21 +75,21 @@ describe('a success', () => {
     expect(reply('verified', SUCCESS, { unlocksFunctions: { identified: [], verified: [] } }).action).toHaveLength(1);
   });
 
-  it('says no name where there is none or the policy does not want it', () => {
+  it('contains no name if the subject has none or the policy does not greet by name', () => {
     expect(reply('verified', { ...SUCCESS, displayName: '' }).response).toBe(TEXTS.verified_without_name);
     expect(reply('verified', SUCCESS, { greetByName: false }).response).toBe(TEXTS.verified_without_name);
     const texts = { 'en-US': { verified: 'Welcome back.' } };
     expect(reply('verified', { ...SUCCESS, displayName: '' }, { texts }).response).toBe('Welcome back.');
   });
 
-  it('reads a name to the model without control characters, line breaks, braces or more than 80 characters', () => {
+  it('contains at most 80 characters of a name, without control characters, line breaks and braces', () => {
     const displayName = `P{name}\u0000a\u202et\n\n{attempts} ${'é'.repeat(120)}`;
     const name = /Thank you, (.*)\. How/.exec(reply('verified', { ...SUCCESS, displayName }).response)?.[1] ?? '';
     expect(name).toMatch(/^Pnameat attempts é+$/);
     expect([...name]).toHaveLength(80);
   });
 
-  it('speaks the language of the subject, built in or in the policy, else en-US of the policy, else the built-in words', () => {
+  it('uses the language of the subject if the policy or the adapter has it, else the en-US text of the policy, else the built-in text', () => {
     const texts = {
       'es-MX': { verified: 'Gracias, {name}.' },
       'en-US': { verified: 'Thanks {name}!', rejected: 'No.' },
@@ -104,32 +104,32 @@ describe('a success', () => {
   });
 });
 
-describe('a refusal', () => {
-  it('of a wrong PIN unsets the mark and tells nothing else', () => {
+describe('the reply to a failure', () => {
+  it('sets verified to false after a rejected attempt and reveals nothing else', () => {
     expect(reply('rejected', { attemptsLeft: 2 })).toEqual({
       response: TEXTS.rejected,
       action: [{ set_global_data: { verified: false } }],
     });
   });
 
-  it('says that there is no account only where the policy says so, and with the same actions', () => {
+  it('reveals an unknown subject only if the policy allows it, and with the same actions', () => {
     const unknown = { unknownSubject: true, attemptsLeft: 2 };
     expect(reply('rejected', unknown)).toEqual(reply('rejected'));
-    const told = reply('rejected', unknown, { discloseUnknownCaller: true });
-    expect(told).toEqual({ ...reply('rejected'), response: TEXTS.unknown_caller });
+    const disclosed = reply('rejected', unknown, { discloseUnknownCaller: true });
+    expect(disclosed).toEqual({ ...reply('rejected'), response: TEXTS.unknown_caller });
     expect(reply('rejected', {}, { discloseUnknownCaller: true })).toEqual(reply('rejected'));
   });
 
-  it('tells the attempts that are left only where the policy says so', () => {
-    const tell = { tellAttemptsLeft: true };
-    expect(reply('rejected', { attemptsLeft: 2 }, tell).response).toBe(`${TEXTS.rejected} Attempts left: 2.`);
-    expect(reply('rejected', {}, tell).response).toBe(TEXTS.rejected);
+  it('states the remaining attempts only if the policy allows it', () => {
+    const allowed = { tellAttemptsLeft: true };
+    expect(reply('rejected', { attemptsLeft: 2 }, allowed).response).toBe(`${TEXTS.rejected} Attempts left: 2.`);
+    expect(reply('rejected', {}, allowed).response).toBe(TEXTS.rejected);
     const texts = { 'en-US': { rejected: 'Wrong, {attempts} to go.' } };
-    expect(reply('rejected', { attemptsLeft: 1 }, { ...tell, texts }).response).toBe('Wrong, 1 to go.');
+    expect(reply('rejected', { attemptsLeft: 1 }, { ...allowed, texts }).response).toBe('Wrong, 1 to go.');
     expect(reply('rejected', { attemptsLeft: 1 }, { texts }).response).toBe('Wrong,  to go.');
   });
 
-  it('is the same for locked and disabled, and connects to the escalation destination', () => {
+  it('is the same for locked and disabled credentials, and connects to the escalation destination', () => {
     expect(reply('locked')).toEqual({ response: TEXTS.locked, action: [CONNECT], post_process: true });
     expect(reply('disabled', { attemptsLeft: 0 })).toEqual(reply('locked'));
     expect(reply('locked', {}, { escalation: 'billing' }).action).toEqual([
@@ -140,33 +140,33 @@ describe('a refusal', () => {
   it.each<[string, Partial<Policy>]>([
     ['no destinations', { transfers: {} }],
     ['an unknown department', { escalation: 'nobody' }],
-    ['a department named like a method', { escalation: 'constructor' }],
-  ])('connects to nobody with %s', (_, policy) => {
+    ['a department with the name of an inherited member', { escalation: 'constructor' }],
+  ])('does not connect the call if the policy has %s', (_, policy) => {
     expect(reply('locked', {}, policy)).toEqual({ response: TEXTS.locked });
   });
 
-  it('connects to nobody when the policy has no escalation', () => {
+  it('does not connect the call if the policy has no escalation', () => {
     const policy = examplePolicy();
     delete policy.escalation;
     const decision = message(VerificationDecided, { commandId: 'command-1', outcome: 'disabled', level: 'none' });
-    expect(replyTo(decision, policy)).toEqual({ response: TEXTS.locked });
+    expect(decisionReply(decision, policy)).toEqual({ response: TEXTS.locked });
   });
 
-  it('of too many requests says how long to wait and acts on nothing', () => {
+  it('states the time to wait after a rate-limited attempt and has no actions', () => {
     expect(reply('rate_limited', { retryAfterSeconds: 42 })).toEqual({
       response: 'There have been too many requests. Please wait 42 seconds and try again.',
     });
     expect(reply('rate_limited').response).toContain('60 seconds');
   });
 
-  it('for want of an answer acts on nothing, and so does every conflict, whatever else it says', () => {
+  it('has no actions for an unavailable decision or a conflict, even if the conflict claims a success', () => {
     expect(reply('unavailable')).toEqual({ response: TEXTS.unavailable });
     for (const conflict of ['mismatch', 'ended', 'in_flight'] as const) {
       expect(reply('verified', { ...SUCCESS, conflict })).toEqual({ response: TEXTS.unavailable });
     }
   });
 
-  it('by the transport has an error and a response', () => {
+  it('has an error and a response for every refused HTTP status', () => {
     for (const status of Object.keys(REFUSALS)) {
       expect(refusal(Number(status) as RefusalStatus)).toEqual({
         error: expect.stringMatching(/./) as string,
@@ -184,7 +184,7 @@ describe('every reply', () => {
     fc.dictionary(fc.constantFrom(...names), hostile),
   );
 
-  it('has a response, no unfilled placeholder, and a mark of success for a success alone', () => {
+  it('has a response, no unfilled placeholder, and verified true only for a success', () => {
     const decision = fc.record({
       outcome: fc.constantFrom(...OUTCOMES),
       displayName: fc.string(),
@@ -202,9 +202,9 @@ describe('every reply', () => {
     );
   });
 
-  it('without values is the text of the policy, else the built-in one', () => {
+  it('without placeholders is the text of the policy, else the built-in text', () => {
     const policy = examplePolicy({ texts: { 'en-US': { noted: 'Fine.', bad_pin: '  ' } } });
-    expect(say(policy, 'noted')).toEqual({ response: 'Fine.' });
-    expect(say(policy, 'bad_pin')).toEqual({ response: TEXTS.bad_pin });
+    expect(textReply(policy, 'noted')).toEqual({ response: 'Fine.' });
+    expect(textReply(policy, 'bad_pin')).toEqual({ response: TEXTS.bad_pin });
   });
 });

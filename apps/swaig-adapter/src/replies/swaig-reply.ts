@@ -5,18 +5,18 @@ import {
   type TextName,
   type VerificationDecided,
 } from '@countersign/contracts';
-import { languageOf, speak, template } from './speak.js';
+import { languageOf, renderText, textTemplate } from './render-text.js';
 
-/** What the platform reads: text for the language model's context, and actions for the call. */
+/** The response to a function call: text for the language model's context, and actions for the call. */
 export interface SwaigReply {
-  /** Never empty: the platform reads a missing response as success. */
+  /** Never empty, because the platform treats a missing response as success. */
   readonly response: string;
   readonly action?: readonly SwaigAction[];
-  /** True: the agent speaks before the actions land. What is unsaid when a call is connected is never said. */
+  /** Makes the agent speak before the actions run. Connecting a call cuts off the speech. */
   readonly post_process?: true;
 }
 
-/** Wire forms of `process_action` of the platform's engine, as far as this adapter uses them. */
+/** The actions of the platform that this adapter uses, in their wire format (`process_action`). */
 export type SwaigAction =
   | { readonly set_global_data: Readonly<Record<string, unknown>> }
   | { readonly set_meta_data: { readonly receipt: string } }
@@ -28,76 +28,76 @@ interface SwmlDocument {
   readonly sections: { readonly main: readonly Readonly<Record<string, Readonly<Record<string, unknown>>>>[] };
 }
 
-const LONGEST_NAME = 80;
-const DEFAULT_WAIT_SECONDS = 60;
-const MOST_DIGITS = 8;
-/** The whole entry ends this long after its last digit, in seconds, when the caller presses no pound key. */
+const MAX_NAME_LENGTH = 80;
+const DEFAULT_RETRY_AFTER_SECONDS = 60;
+const MAX_PIN_DIGITS = 8;
+/** Time after the last digit that ends an entry without the pound key, in seconds. */
 const DIGIT_TIMEOUT_SECONDS = 5;
-/** In seconds; the platform's own default is to wait for ever. */
+/** Timeout of the platform's request with the digits, in seconds. Without it the platform waits forever. */
 const CAPTURE_TIMEOUT_SECONDS = 20;
-/** What the platform puts in place of this: the member `response` of the answer to its request. */
-const CAPTURE_ANSWER = '${request_response.response}';
+/** The platform replaces this with the member `response` of the answer to its request. */
+const CAPTURE_RESPONSE = '${request_response.response}';
 
-/** One of the texts that take no values. */
-export function say(policy: Policy, name: TextName): SwaigReply {
-  return { response: speak(policy, name) };
+/** A reply with a text that has no placeholders, and no actions. */
+export function textReply(policy: Policy, name: TextName): SwaigReply {
+  return { response: renderText(policy, name) };
 }
 
-/** The words and actions of a decision; the only place where an outcome becomes language. */
-export function replyTo(decision: VerificationDecided, policy: Policy): SwaigReply {
-  // Another payload under this id, or a twin that is still worked on: nothing is known of this guess.
-  if (decision.conflict !== undefined) return say(policy, 'unavailable');
+/** The text and actions for a decision. Outcomes become text only here. */
+export function decisionReply(decision: VerificationDecided, policy: Policy): SwaigReply {
+  // The id was used with other content, or its first delivery is still in progress: this attempt has no outcome.
+  if (decision.conflict !== undefined) return textReply(policy, 'unavailable');
   const { outcome } = decision;
   switch (outcome) {
     case 'verified':
-      return welcome(decision, policy);
+      return successReply(decision, policy);
     case 'rejected':
-      return { response: rejection(decision, policy), action: [{ set_global_data: { verified: false } }] };
+      return { response: rejectionText(decision, policy), action: [{ set_global_data: { verified: false } }] };
     case 'locked':
     case 'disabled':
-      return escalation(policy);
+      return lockedReply(policy);
     case 'rate_limited': {
-      const seconds = String(decision.retryAfterSeconds ?? DEFAULT_WAIT_SECONDS);
-      return { response: speak(policy, 'rate_limited', { seconds }) };
+      const seconds = String(decision.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS);
+      return { response: renderText(policy, 'rate_limited', { seconds }) };
     }
     case 'unavailable':
-      return say(policy, 'unavailable');
+      return textReply(policy, 'unavailable');
     default:
       return outcome satisfies never;
   }
 }
 
 /**
- * The words and actions of the state of a call. They repeat those of the success, because a keypad entry has none, and
- * take the mark away when the time of a verification is over.
+ * The text and actions for the state of a call. A verified call gets the actions of the success again, because the answer
+ * to a keypad entry cannot have actions. Once the verification has expired, `verified` becomes false.
  */
 export function stateReply(state: CallStateAnswered, policy: Policy): SwaigReply {
   const { level, subject, verificationId } = state;
-  if (!state.verified || level === 'none') return noState(policy);
-  const action = marks(policy, { level, subjectId: subject, verificationId });
-  return { ...say(policy, level === 'verified' ? 'status_verified' : 'status_identified'), action };
+  if (!state.verified || level === 'none') return notVerifiedReply(policy);
+  const action = successActions(policy, { level, subjectId: subject, verificationId });
+  return { ...textReply(policy, level === 'verified' ? 'status_verified' : 'status_identified'), action };
 }
 
-/** Nothing is known of the caller. */
-export function noState(policy: Policy): SwaigReply {
-  return { ...say(policy, 'status_none'), action: [{ set_global_data: { verified: false } }] };
+/** The reply for a caller without a verification. */
+export function notVerifiedReply(policy: Policy): SwaigReply {
+  return { ...textReply(policy, 'status_none'), action: [{ set_global_data: { verified: false } }] };
 }
 
-/** Connects to a destination of the policy. The agent speaks first: what is unsaid then is never said. */
+/** Connects to a destination of the policy, after the agent has spoken. Connecting cuts off the speech. */
 export function transferReply(policy: Policy, department: string, destination: string): SwaigReply {
   return {
-    response: speak(policy, 'transferring', { department }),
-    action: [connect(destination)],
+    response: renderText(policy, 'transferring', { department }),
+    action: [connectAction(destination)],
     post_process: true,
   };
 }
 
-/** Lets the caller key the PIN in: the platform takes the digits and posts them, the model never sees them. */
+/** Starts a keypad entry: the platform collects the digits and posts them to this adapter. The model never sees them. */
 export function keypadReply(policy: Policy, captureUrl: string): SwaigReply {
   const prompt = {
-    play: `say:${speak(policy, 'keypad_prompt')}`,
+    play: `say:${renderText(policy, 'keypad_prompt')}`,
     say_language: languageOf(policy),
-    max_digits: MOST_DIGITS,
+    max_digits: MAX_PIN_DIGITS,
     terminators: '#',
     digit_timeout: DIGIT_TIMEOUT_SECONDS,
   };
@@ -109,21 +109,24 @@ export function keypadReply(policy: Policy, captureUrl: string): SwaigReply {
     timeout: CAPTURE_TIMEOUT_SECONDS,
     save_variables: true,
   };
-  // Never the digits: the answer to them, which holds no secret.
-  const ai_response = `${speak(policy, 'keypad_done')} ${CAPTURE_ANSWER}`;
+  // Contains the response to the entry, which holds no secret, and never the digits.
+  const ai_response = `${renderText(policy, 'keypad_done')} ${CAPTURE_RESPONSE}`;
   const main = [{ prompt }, { request }, { set: { ai_response } }];
-  return { ...say(policy, 'keypad'), action: [{ SWML: { version: '1.0.0', sections: { main } } }] };
+  return { ...textReply(policy, 'keypad'), action: [{ SWML: { version: '1.0.0', sections: { main } } }] };
 }
 
-function welcome(decision: VerificationDecided, policy: Policy): SwaigReply {
+function successReply(decision: VerificationDecided, policy: Policy): SwaigReply {
   const name = policy.greetByName ? spokenName(decision.displayName ?? '') : '';
-  const asksForName = template(policy, 'verified', decision.locale).includes('{name}');
-  const textName = asksForName && name === '' ? 'verified_without_name' : 'verified';
-  return { response: speak(policy, textName, { name }, decision.locale), action: marks(policy, decision) };
+  const hasName = textTemplate(policy, 'verified', decision.locale).includes('{name}');
+  const textName = hasName && name === '' ? 'verified_without_name' : 'verified';
+  return {
+    response: renderText(policy, textName, { name }, decision.locale),
+    action: successActions(policy, decision),
+  };
 }
 
-/** What is known after a success; a receipt only where it has just been made. */
-interface Known {
+/** What is known after a success. The receipt is known only in the reply to the attempt itself. */
+interface VerifiedState {
   readonly level: Level;
   readonly subjectId?: string | undefined;
   readonly verificationId?: string | undefined;
@@ -131,8 +134,11 @@ interface Known {
   readonly mustChangePin?: boolean | undefined;
 }
 
-/** What a success leaves in the call: a note for prompts, and the functions that its level unlocks. */
-function marks(policy: Policy, { level, subjectId, verificationId, receipt, mustChangePin }: Known): SwaigAction[] {
+/** The actions of a success: data for prompts, the receipt, and the functions that the level unlocks. */
+function successActions(
+  policy: Policy,
+  { level, subjectId, verificationId, receipt, mustChangePin }: VerifiedState,
+): SwaigAction[] {
   const unlocked = unlockedFunctions(policy, level);
   return [
     {
@@ -144,7 +150,7 @@ function marks(policy: Policy, { level, subjectId, verificationId, receipt, must
         ...(mustChangePin === true ? { must_change_pin: true } : {}),
       },
     },
-    // Meta data never enters a prompt: the model does not see the receipt.
+    // The platform keeps metadata out of prompts, so the model does not see the receipt.
     ...(receipt === undefined ? [] : [{ set_meta_data: { receipt } }]),
     ...(unlocked.length === 0
       ? []
@@ -152,29 +158,29 @@ function marks(policy: Policy, { level, subjectId, verificationId, receipt, must
   ];
 }
 
-function rejection(decision: VerificationDecided, policy: Policy): string {
-  if (policy.discloseUnknownCaller && decision.unknownSubject === true) return speak(policy, 'unknown_caller');
-  if (!policy.tellAttemptsLeft || decision.attemptsLeft === undefined) return speak(policy, 'rejected');
+function rejectionText(decision: VerificationDecided, policy: Policy): string {
+  if (policy.discloseUnknownCaller && decision.unknownSubject === true) return renderText(policy, 'unknown_caller');
+  if (!policy.tellAttemptsLeft || decision.attemptsLeft === undefined) return renderText(policy, 'rejected');
   const values = { attempts: String(decision.attemptsLeft) };
-  const text = speak(policy, 'rejected', values);
-  const told = template(policy, 'rejected').includes('{attempts}');
-  return told ? text : `${text} ${speak(policy, 'attempts_left', values)}`;
+  const text = renderText(policy, 'rejected', values);
+  const hasAttempts = textTemplate(policy, 'rejected').includes('{attempts}');
+  return hasAttempts ? text : `${text} ${renderText(policy, 'attempts_left', values)}`;
 }
 
-/** One answer for locked, disabled and spent: which of them it is would tell a guesser how far he got. */
-function escalation(policy: Policy): SwaigReply {
+/** One reply for locked and disabled credentials, so an attacker cannot learn how many attempts were counted. */
+function lockedReply(policy: Policy): SwaigReply {
   const department = policy.escalation ?? '';
   const to = Object.hasOwn(policy.transfers, department) ? policy.transfers[department] : undefined;
-  if (to === undefined) return say(policy, 'locked');
-  return { ...say(policy, 'locked'), action: [connect(to)], post_process: true };
+  if (to === undefined) return textReply(policy, 'locked');
+  return { ...textReply(policy, 'locked'), action: [connectAction(to)], post_process: true };
 }
 
-/** A number or a SIP address is SWML: the platform's own `transfer` action knows sections and documents only. */
-function connect(to: string): SwaigAction {
+/** Connects through SWML, because the platform's `transfer` action accepts sections and documents, not numbers. */
+function connectAction(to: string): SwaigAction {
   return { SWML: { version: '1.0.0', sections: { main: [{ connect: { to } }] } }, transfer: 'true' };
 }
 
-/** A level switches on its own functions and those of the levels below it. */
+/** The functions that a level unlocks, including those of the levels below it. */
 function unlockedFunctions(policy: Policy, level: Level): string[] {
   const { identified, verified } = policy.unlocksFunctions;
   switch (level) {
@@ -187,8 +193,8 @@ function unlockedFunctions(policy: Policy, level: Level): string[] {
   }
 }
 
-/** The name is read to a language model: it must not bring line breaks, hidden characters or placeholders along. */
+/** Removes line breaks, invisible characters and placeholders, because the name becomes part of the model's context. */
 function spokenName(name: string): string {
   const clean = name.replace(/\s+/g, ' ').replace(/[\p{C}{}]/gu, '');
-  return [...clean].slice(0, LONGEST_NAME).join('').trim();
+  return [...clean].slice(0, MAX_NAME_LENGTH).join('').trim();
 }

@@ -1,6 +1,6 @@
 import { type TextName } from '@countersign/contracts';
 
-/** Everything the adapter says by itself, by language and name; a policy replaces any of it. */
+/** The built-in texts, by language and name. A policy can replace any of them. */
 export const TEXTS = {
   en: {
     verified: 'Thank you, {name}. How can I help you today?',
@@ -127,7 +127,7 @@ export const TEXTS = {
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<TextName, string>>>>;
 
-/** Said by the platform while a function is under way. */
+/** What the platform says while a function call is in progress, by language. */
 export const FILLERS = {
   default: ['One moment while I check that.'],
   'en-US': ['One moment while I check that.'],

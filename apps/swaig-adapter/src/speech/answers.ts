@@ -1,6 +1,6 @@
 import { type Policy, type KnowledgeQuestion } from '@countersign/contracts';
 import { isPlaceholder, normalizeAnswer } from '@countersign/normalization';
-import { speak } from '../replies/speak.js';
+import { renderText } from '../replies/render-text.js';
 import { readDate } from './spoken-dates.js';
 import { readDigits } from './spoken-digits.js';
 import { removeInvisible } from './trim-speech.js';
@@ -60,14 +60,14 @@ function formOf(policy: Policy, { kind, length }: KnowledgeQuestion): string {
   switch (kind) {
     case 'digits':
       return length === undefined
-        ? speak(policy, 'form_any_digits')
-        : speak(policy, 'form_digits', { length: String(length) });
+        ? renderText(policy, 'form_any_digits')
+        : renderText(policy, 'form_digits', { length: String(length) });
     case 'zip':
-      return speak(policy, 'form_zip');
+      return renderText(policy, 'form_zip');
     case 'date':
-      return speak(policy, 'form_date');
+      return renderText(policy, 'form_date');
     case 'text':
-      return speak(policy, 'form_text');
+      return renderText(policy, 'form_text');
   }
 }
 
