@@ -1,34 +1,39 @@
 import { Batched, type Database } from '@countersign/persistence';
 import { AuditTrail, type TrailEntry } from './trail.ports.js';
 
-/** Entries of one statement, at most. */
-const BATCH = 500;
+/** Most entries of one INSERT statement. */
+const MAX_BATCH_SIZE = 500;
 
-/** Inserts what is new and tells the stored bytes of what is not. */
+/** Inserts the new entries. Returns the stored bytes of those that exist already. */
 const APPEND = `
-WITH arrived AS (
+WITH batch AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bytea[])
-    AS a(event_id, kind, tenant, subject, call_id, time, value)
-), appended AS (
+    AS b(event_id, kind, tenant, subject, call_id, time, value)
+), inserted AS (
   INSERT INTO audit.entries (event_id, kind, tenant, subject, call_id, time, value)
-  SELECT event_id, kind, tenant, subject, call_id, time, value FROM arrived
+  SELECT event_id, kind, tenant, subject, call_id, time, value FROM batch
   ON CONFLICT (event_id) DO NOTHING
   RETURNING event_id
 )
-SELECT e.event_id, e.value FROM audit.entries e
-WHERE e.event_id = ANY ($1) AND NOT EXISTS (SELECT FROM appended a WHERE a.event_id = e.event_id)`;
+SELECT e.event_id, e.value
+FROM audit.entries e
+WHERE e.event_id = ANY ($1)
+  AND NOT EXISTS (SELECT FROM inserted i WHERE i.event_id = e.event_id)`;
 
-/** An entry waits so long for others of its moment, in milliseconds: facts come in clumps, and nobody waits for one. */
-const GATHER_MS = 20;
+/**
+ * How long an entry waits for others to share its statement, in milliseconds. Facts arrive in bursts, and no caller waits
+ * for a fact to be recorded.
+ */
+const BATCH_LINGER_MS = 20;
 
-/** The trail in PostgreSQL. Entries of one moment, and those that arrive while a statement is under way, share one. */
+/** The trail in PostgreSQL. Inserts entries in batches, one statement at a time. */
 export class PostgresAuditTrail extends AuditTrail {
   readonly #append: Batched<TrailEntry, Buffer>;
 
   constructor(private readonly database: Database) {
     super();
     this.#append = new Batched({
-      size: BATCH,
+      size: MAX_BATCH_SIZE,
       concurrency: 1,
       rows: ({ eventId }) => [eventId],
       run: async (entries) => {
@@ -36,7 +41,7 @@ export class PostgresAuditTrail extends AuditTrail {
         return entries.map((entry) => stored.get(entry.eventId) ?? entry.value);
       },
       moreToCome: () => true,
-      lingerMs: () => GATHER_MS,
+      lingerMs: () => BATCH_LINGER_MS,
     });
   }
 

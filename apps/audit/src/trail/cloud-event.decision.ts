@@ -1,6 +1,6 @@
 import { type FactRecorded } from '@countersign/contracts';
 
-/** CloudEvents 1.0 attributes as Kafka headers, binary content mode: the value of the record is the data alone. */
+/** CloudEvents 1.0 attributes as Kafka headers (binary content mode): the value of the record is only the data. */
 export function cloudEventHeaders(fact: FactRecorded): Readonly<Record<string, string>> {
   return {
     'content-type': 'application/json',

@@ -4,13 +4,13 @@ import { DeadLettered } from '@countersign/contracts';
 import { type Outgoing } from '@countersign/messaging';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 
-/** Carries dead letters to the trail, and their public events to their topic. */
+/** Records dead letters and publishes their events. */
 @Controller()
-export class DeadLetterHandler {
+export class DeadLettersHandler {
   constructor(private readonly recordDeadLetter: RecordDeadLetter) {}
 
   @MessagePattern(DeadLettered.type)
-  async record(@Payload() letter: DeadLettered): Promise<Outgoing> {
-    return { record: await this.recordDeadLetter.record(letter) };
+  async record(@Payload() deadLetter: DeadLettered): Promise<Outgoing> {
+    return { record: await this.recordDeadLetter.record(deadLetter) };
   }
 }

@@ -5,9 +5,9 @@ import { type Outgoing } from '@countersign/messaging';
 import { currentTrace, METRICS } from '@countersign/observability';
 import { RecordFact } from './record-fact.use-case.js';
 
-/** Carries facts to the trail, and the public events to their topic. */
+/** Records facts and publishes their events. */
 @Controller()
-export class AuditHandler {
+export class FactsHandler {
   constructor(private readonly recordFact: RecordFact) {}
 
   @MessagePattern(FactRecorded.type)
@@ -16,7 +16,7 @@ export class AuditHandler {
     METRICS.events.inc({ kind: fact.kind });
     const trace = currentTrace();
     if (trace === undefined) return { record };
-    // The extension of CloudEvents for traces. A header: the bytes on record stay what they are, whoever traced.
+    // The CloudEvents extension for tracing. In a header, because the value must equal the stored bytes.
     const headers = { ...record.headers, ce_traceparent: trace.traceparent };
     return { record: { ...record, headers } };
   }

@@ -14,7 +14,7 @@ const fact = (more: Partial<FactRecorded>): FactRecorded =>
     ...more,
   });
 
-/** Attributes that OCSF 1.8.0 requires of every event, and of each class that is used here. */
+/** Attributes that OCSF 1.8.0 requires of every event; below, those it requires of each class in use. */
 const REQUIRED = ['activity_id', 'category_uid', 'class_uid', 'type_uid', 'time', 'severity_id', 'metadata'];
 const REQUIRED_BY_CLASS: Record<number, string[]> = {
   3001: ['user'],
@@ -22,9 +22,9 @@ const REQUIRED_BY_CLASS: Record<number, string[]> = {
   6003: ['actor', 'api', 'src_endpoint'],
 };
 
-describe('an audit event', () => {
+describe('the public event of a fact', () => {
   it.each(FACT_KINDS.flatMap((kind) => OUTCOMES.map((outcome) => [kind, outcome] as const)))(
-    'of %s, %s has what its OCSF class requires',
+    'of kind %s with outcome %s has every attribute that its OCSF class requires',
     (kind, outcome) => {
       const event = toOcsf(fact({ kind, outcome }));
       expect(Object.keys(event)).toEqual(
@@ -35,7 +35,7 @@ describe('an audit event', () => {
     },
   );
 
-  it('says who, what, when and how it ended', () => {
+  it('names subject, call, method, outcome and caller of an attempt', () => {
     expect(
       toOcsf(fact({ subject: 'alice', outcome: 'rejected', attempt: 2, callId: 'call-1', method: 'pin' })),
     ).toMatchObject({
@@ -50,7 +50,7 @@ describe('an audit event', () => {
     });
   });
 
-  it('keeps what the network said about the number of the caller, where it said anything', () => {
+  it('contains the attestation of the caller number only when the network gave one', () => {
     const attestation = 'TN-Validation-Passed-A';
     expect(toOcsf(fact({ outcome: 'verified', attestation }))).toMatchObject({
       unmapped: { caller_attestation: attestation },
@@ -58,7 +58,7 @@ describe('an audit event', () => {
     expect(toOcsf(fact({ outcome: 'verified' }))['unmapped']).not.toHaveProperty('caller_attestation');
   });
 
-  it('says that answers were shown where it was no PIN', () => {
+  it('names security questions as the factor of a knowledge attempt', () => {
     expect(toOcsf(fact({ outcome: 'rejected', method: 'knowledge' }))).toMatchObject({
       status_code: 'ANSWERS_MISMATCH',
       auth_protocol: 'Knowledge',
@@ -67,14 +67,14 @@ describe('an audit event', () => {
     expect(toOcsf(fact({ outcome: 'locked', method: 'knowledge' }))).toMatchObject({ status_code: 'LOCKED' });
   });
 
-  it('names an unknown subject by its keyed hash', () => {
+  it('names a subject that does not exist by its keyed hash', () => {
     expect(toOcsf(fact({ outcome: 'rejected' }))).toMatchObject({
       user: { uid: `unknown:${'a'.repeat(64)}` },
       status_detail: 'USER_DOES_NOT_EXIST',
     });
   });
 
-  it('tells altered data from a change that somebody made', () => {
+  it('reports altered data as a failure, and a restore or a change as a success', () => {
     expect(toOcsf(fact({ kind: 'credential.broken', subject: 'alice' }))).toMatchObject({
       status: 'Failure',
       status_code: 'TAMPERED',
@@ -88,7 +88,7 @@ describe('an audit event', () => {
     expect(toOcsf(fact({ kind: 'credential.changed', subject: 'alice' }))).toMatchObject({ status: 'Success' });
   });
 
-  it('carries the CloudEvents attributes in headers', () => {
+  it('has its CloudEvents attributes in headers', () => {
     expect(cloudEventHeaders(fact({ subject: 'alice' }))).toEqual({
       'content-type': 'application/json',
       ce_specversion: '1.0',

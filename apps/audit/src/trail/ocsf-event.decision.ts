@@ -1,6 +1,6 @@
 import { type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
 
-/** An event in the Open Cybersecurity Schema Framework, version 1.8.0: what consumers read from Kafka. */
+/** An event in the Open Cybersecurity Schema Framework, version 1.8.0: the public form of a fact. */
 export type OcsfEvent = Readonly<Record<string, unknown>>;
 
 const SCHEMA_VERSION = '1.8.0';
@@ -10,13 +10,13 @@ const CLASSES = {
   apiActivity: { class_uid: 6003, category_uid: 6 },
 } as const;
 
-interface Shape {
+interface Classification {
   readonly family: keyof typeof CLASSES;
   readonly activityId: number;
   readonly activityName: string;
 }
 
-const SHAPES: Readonly<Record<FactKind, Shape>> = {
+const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
   'attempt.decided': { family: 'authentication', activityId: 1, activityName: 'Logon' },
   'limit.refused': { family: 'authentication', activityId: 1, activityName: 'Logon' },
   'limit.would_refuse': { family: 'apiActivity', activityId: 99, activityName: 'Would Refuse' },
@@ -49,8 +49,8 @@ const SHAPES: Readonly<Record<FactKind, Shape>> = {
   'access.refused': { family: 'apiActivity', activityId: 99, activityName: 'Access Refused' },
 };
 
-/** Of medium severity although they have no outcome. */
-const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
+/** Kinds without an outcome that have medium severity. */
+const MEDIUM_SEVERITY: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.locked',
   'credential.disabled',
   'credential.broken',
@@ -64,21 +64,21 @@ const NOTABLE: ReadonlySet<FactKind> = new Set<FactKind>([
   'signal.distributed',
 ]);
 
-/** Activities whose very kind says that they failed. */
+/** API activities that are failures by their kind. */
 const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>([
   'message.dead_lettered',
   'transfer.refused',
   'access.refused',
 ]);
 
-interface Verdict {
+interface OutcomeFields {
   readonly severityId: number;
   readonly code: string;
   readonly detail: string | undefined;
   readonly denied: boolean;
 }
 
-const VERDICTS: Readonly<Record<Outcome, Verdict>> = {
+const OUTCOME_FIELDS: Readonly<Record<Outcome, OutcomeFields>> = {
   verified: { severityId: 1, code: 'VERIFIED', detail: undefined, denied: false },
   rejected: { severityId: 2, code: 'PIN_MISMATCH', detail: 'INVALID_CREDENTIALS', denied: true },
   locked: { severityId: 3, code: 'LOCKED', detail: 'ACCOUNT_LOCKED_OUT', denied: true },
@@ -87,7 +87,7 @@ const VERDICTS: Readonly<Record<Outcome, Verdict>> = {
   unavailable: { severityId: 3, code: 'UNAVAILABLE', detail: undefined, denied: true },
 };
 
-/** What was shown, in OCSF's words: none of its protocols is a PIN or a question. */
+/** OCSF has no protocol for a PIN or a security question; protocol id 99 (other) carries these names. */
 const FACTORS: Readonly<Record<Method, OcsfEvent>> = {
   pin: { auth_protocol: 'PIN', auth_factors: [{ factor_type_id: 11, factor_type: 'Password' }] },
   knowledge: { auth_protocol: 'Knowledge', auth_factors: [{ factor_type_id: 2, factor_type: 'Security Question' }] },
@@ -95,11 +95,12 @@ const FACTORS: Readonly<Record<Method, OcsfEvent>> = {
 
 const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'Low', 3: 'Medium' };
 
-/** The public form of a fact. Total: every kind of fact has one. */
+/** The public form of a fact; every kind has one. */
 export function toOcsf(fact: FactRecorded): OcsfEvent {
-  const { family, activityId, activityName } = SHAPES[fact.kind];
+  const { family, activityId, activityName } = CLASSIFICATIONS[fact.kind];
   const { class_uid, category_uid } = CLASSES[family];
-  const severityId = fact.outcome === undefined ? (NOTABLE.has(fact.kind) ? 3 : 1) : VERDICTS[fact.outcome].severityId;
+  const severityId =
+    fact.outcome === undefined ? (MEDIUM_SEVERITY.has(fact.kind) ? 3 : 1) : OUTCOME_FIELDS[fact.outcome].severityId;
   return {
     activity_id: activityId,
     activity_name: activityName,
@@ -126,7 +127,7 @@ export function toOcsf(fact: FactRecorded): OcsfEvent {
   };
 }
 
-function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
+function fieldsOf(family: Classification['family'], fact: FactRecorded): OcsfEvent {
   switch (family) {
     case 'authentication':
       return authentication(fact);
@@ -142,13 +143,13 @@ function fieldsOf(family: Shape['family'], fact: FactRecorded): OcsfEvent {
   }
 }
 
-/** The client of a refused request; of everything else this installation. */
+/** The client's address for a refused request; otherwise this installation. */
 function sourceOf({ detail }: FactRecorded): OcsfEvent {
   const source = detail?.['source'];
   return typeof source === 'string' && /[.:]/.test(source) ? { ip: source } : { name: 'countersign' };
 }
 
-/** Altered data is a change that was refused. */
+/** Stored data that was altered outside the product is reported as a failed change. */
 function changeStatus(fact: FactRecorded): OcsfEvent {
   return fact.kind === 'credential.broken'
     ? { status_id: 2, status: 'Failure', status_code: 'TAMPERED' }
@@ -162,17 +163,17 @@ function apiStatus(fact: FactRecorded): OcsfEvent {
 }
 
 function authentication(fact: FactRecorded): OcsfEvent {
-  const verdict = VERDICTS[fact.outcome ?? 'unavailable'];
+  const outcome = OUTCOME_FIELDS[fact.outcome ?? 'unavailable'];
   const unknown = fact.kind === 'attempt.decided' && fact.subject === undefined;
   return {
-    status_id: verdict.denied ? 2 : 1,
-    status: verdict.denied ? 'Failure' : 'Success',
-    status_code: fact.method === 'knowledge' && fact.outcome === 'rejected' ? 'ANSWERS_MISMATCH' : verdict.code,
+    status_id: outcome.denied ? 2 : 1,
+    status: outcome.denied ? 'Failure' : 'Success',
+    status_code: fact.method === 'knowledge' && fact.outcome === 'rejected' ? 'ANSWERS_MISMATCH' : outcome.code,
     ...(unknown
       ? { status_detail: 'USER_DOES_NOT_EXIST' }
-      : verdict.detail === undefined
+      : outcome.detail === undefined
         ? {}
-        : { status_detail: verdict.detail }),
+        : { status_detail: outcome.detail }),
     auth_protocol_id: 99,
     ...FACTORS[fact.method ?? 'pin'],
     is_mfa: false,
@@ -182,10 +183,10 @@ function authentication(fact: FactRecorded): OcsfEvent {
     user: user(fact),
     service: { name: fact.kind === 'limit.refused' ? 'rate-limit' : 'verification' },
     ...(fact.callId === undefined ? {} : { session: { uid: fact.callId } }),
-    action_id: verdict.denied ? 2 : 1,
-    action: verdict.denied ? 'Denied' : 'Allowed',
-    disposition_id: verdict.denied ? 2 : 1,
-    disposition: verdict.denied ? 'Blocked' : 'Allowed',
+    action_id: outcome.denied ? 2 : 1,
+    action: outcome.denied ? 'Denied' : 'Allowed',
+    disposition_id: outcome.denied ? 2 : 1,
+    disposition: outcome.denied ? 'Blocked' : 'Allowed',
   };
 }
 
@@ -201,7 +202,7 @@ function metadata(fact: FactRecorded, securityControl: boolean): OcsfEvent {
   };
 }
 
-/** A reference that nobody answers to has no id; its keyed hash stands for it. */
+/** A reference that no subject has is named by its keyed hash. */
 function user(fact: FactRecorded): OcsfEvent {
   return { uid: fact.subject ?? `unknown:${fact.subjectKey ?? fact.callerKey ?? ''}`, type_id: 1, type: 'User' };
 }

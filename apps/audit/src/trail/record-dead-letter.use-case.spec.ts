@@ -3,7 +3,7 @@ import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 import { RecordFact } from './record-fact.use-case.js';
 import { FakeAuditTrail } from '../../test/audit-trail.fake.js';
 
-const letter = message(DeadLettered, {
+const deadLetter = message(DeadLettered, {
   letterId: '01926f6e-0b0a-8c3e-9b52-8e0d3a2f6f10',
   time: '2026-11-22T10:00:00.000Z',
   group: 'verification',
@@ -16,16 +16,16 @@ const letter = message(DeadLettered, {
   sha256: 'a'.repeat(64),
 });
 
-test('a dead letter is on record as a failure, once however often it comes', async () => {
+test('a dead letter is recorded as one failure, even when it is redelivered', async () => {
   const trail = new FakeAuditTrail();
-  const record = new RecordDeadLetter(new RecordFact(trail));
-  const first = await record.record(letter);
-  const again = await record.record(message(DeadLettered, { ...letter, time: '2026-11-22T10:05:00.000Z' }));
-  expect(again.value.equals(first.value)).toBe(true);
+  const useCase = new RecordDeadLetter(new RecordFact(trail));
+  const first = await useCase.record(deadLetter);
+  const redelivered = await useCase.record(message(DeadLettered, { ...deadLetter, time: '2026-11-22T10:05:00.000Z' }));
+  expect(redelivered.value.equals(first.value)).toBe(true);
   expect(trail.entries.size).toBe(1);
   expect(first).toMatchObject({
     topic: 'countersign.audit.events',
-    headers: { ce_id: letter.letterId, ce_type: 'countersign.message.dead_lettered.v1' },
+    headers: { ce_id: deadLetter.letterId, ce_type: 'countersign.message.dead_lettered.v1' },
   });
   expect(JSON.parse(first.value.toString())).toMatchObject({
     class_uid: 6003,

@@ -1,25 +1,27 @@
+import { Injectable } from '@nestjs/common';
 import { type DeadLettered, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
-import { type PublicEvent, type RecordFact } from './record-fact.use-case.js';
+import { RecordFact, type PublicEvent } from './record-fact.use-case.js';
 
-/** Puts on record that a record was given up, as a fact of the installation, by the id of its letter: written twice, it is one event. */
+/** Records a dead letter as a fact of the installation. The fact has the dead letter's id, so a redelivery adds no event. */
+@Injectable()
 export class RecordDeadLetter {
   constructor(private readonly recordFact: RecordFact) {}
 
-  record(letter: DeadLettered): Promise<PublicEvent> {
+  record(deadLetter: DeadLettered): Promise<PublicEvent> {
     return this.recordFact.record(
       message(FactRecorded, {
-        factId: letter.letterId,
+        factId: deadLetter.letterId,
         kind: 'message.dead_lettered',
-        time: letter.time,
+        time: deadLetter.time,
         tenant: INSTALLATION,
         detail: {
-          group: letter.group,
-          topic: letter.recordTopic,
-          partition: letter.partition,
-          offset: letter.offset,
-          ...(letter.recordType === undefined ? {} : { type: letter.recordType }),
-          code: letter.code,
-          sha256: letter.sha256,
+          group: deadLetter.group,
+          topic: deadLetter.recordTopic,
+          partition: deadLetter.partition,
+          offset: deadLetter.offset,
+          ...(deadLetter.recordType === undefined ? {} : { type: deadLetter.recordType }),
+          code: deadLetter.code,
+          sha256: deadLetter.sha256,
         },
       }),
     );

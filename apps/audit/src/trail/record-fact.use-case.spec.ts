@@ -3,9 +3,9 @@ import { FactRecorded, message } from '@countersign/contracts';
 import { RecordFact } from './record-fact.use-case.js';
 import { FakeAuditTrail } from '../../test/audit-trail.fake.js';
 
-test('the same fact twice is one entry and the same bytes twice', async () => {
+test('a redelivered fact adds no entry and publishes the same bytes', async () => {
   const trail = new FakeAuditTrail();
-  const record = new RecordFact(trail);
+  const useCase = new RecordFact(trail);
   const fact = message(FactRecorded, {
     factId: randomUUID(),
     kind: 'attempt.decided',
@@ -14,8 +14,8 @@ test('the same fact twice is one entry and the same bytes twice', async () => {
     subject: 'alice',
     outcome: 'verified',
   });
-  const first = await record.record(fact);
-  const second = await record.record(message(FactRecorded, { ...fact }));
+  const first = await useCase.record(fact);
+  const second = await useCase.record(message(FactRecorded, { ...fact }));
   expect(second.value.equals(first.value)).toBe(true);
   expect(first).toMatchObject({ topic: 'countersign.audit.events', headers: { ce_id: fact.factId } });
   expect(trail.entries.size).toBe(1);

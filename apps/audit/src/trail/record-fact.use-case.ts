@@ -1,9 +1,10 @@
+import { Injectable } from '@nestjs/common';
 import { TOPICS, type FactRecorded } from '@countersign/contracts';
 import { cloudEventHeaders } from './cloud-event.decision.js';
 import { toOcsf } from './ocsf-event.decision.js';
-import { type AuditTrail } from './trail.ports.js';
+import { AuditTrail } from './trail.ports.js';
 
-/** A record for the public topic: the bytes that stand in the trail, and nothing that changes them on the way. */
+/** A record for the topic of public events. Its value is exactly the stored bytes. */
 export interface PublicEvent {
   readonly topic: string;
   readonly key: string;
@@ -11,7 +12,8 @@ export interface PublicEvent {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Puts a fact on record, then gives it to the public. Twice the same fact gives twice the same bytes. */
+/** Records a fact and returns its public event to publish. A redelivered fact returns the bytes of its first delivery. */
+@Injectable()
 export class RecordFact {
   constructor(private readonly trail: AuditTrail) {}
 

@@ -1,35 +1,26 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { AuditHandler } from './facts.handler.js';
-import { DeadLetterHandler } from './dead-letters.handler.js';
-import { AuditTrail } from './trail.ports.js';
+import { DeadLettersHandler } from './dead-letters.handler.js';
+import { FactsHandler } from './facts.handler.js';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 import { RecordFact } from './record-fact.use-case.js';
+import { AuditTrail } from './trail.ports.js';
 
-/**
- * Takes dead letters apart from facts: on the bus inside one process the sender of a letter waits until it is handled,
- * and places that are all taken by facts which wait so would never be free again.
- */
-@Module({})
-export class DeadLetterModule {
+/** Records facts. */
+@Module({ controllers: [FactsHandler], providers: [RecordFact] })
+export class FactsModule {
   static with(trail: AuditTrail): DynamicModule {
-    return {
-      module: DeadLetterModule,
-      controllers: [DeadLetterHandler],
-      providers: [{ provide: RecordDeadLetter, useValue: new RecordDeadLetter(new RecordFact(trail)) }],
-    };
+    return { module: FactsModule, providers: [{ provide: AuditTrail, useValue: trail }] };
   }
 }
 
-@Module({})
-export class AuditModule {
+/**
+ * Records dead letters, in an application and consumer group of its own. On the in-process bus the sender of a dead letter
+ * waits until it is handled. If facts and dead letters shared the slots of one consumer, facts that wait for dead letters
+ * could take every slot and deadlock.
+ */
+@Module({ controllers: [DeadLettersHandler], providers: [RecordDeadLetter, RecordFact] })
+export class DeadLettersModule {
   static with(trail: AuditTrail): DynamicModule {
-    return {
-      module: AuditModule,
-      controllers: [AuditHandler],
-      providers: [
-        { provide: AuditTrail, useValue: trail },
-        { provide: RecordFact, useFactory: (port: AuditTrail) => new RecordFact(port), inject: [AuditTrail] },
-      ],
-    };
+    return { module: DeadLettersModule, providers: [{ provide: AuditTrail, useValue: trail }] };
   }
 }

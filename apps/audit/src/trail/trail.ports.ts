@@ -1,4 +1,4 @@
-/** One entry of the trail: what is published, and what it is searched by. */
+/** One entry of the trail: the published bytes, and the fields to search by. */
 export interface TrailEntry {
   readonly eventId: string;
   readonly kind: string;
@@ -7,15 +7,15 @@ export interface TrailEntry {
   readonly callId: string | undefined;
   /** ISO 8601. */
   readonly time: string;
-  /** Exactly the bytes of the public event: they are kept, published and, later, hashed as they are. */
+  /** The exact bytes of the public event. They are stored and published unchanged. */
   readonly value: Buffer;
 }
 
-/** The append-only record of everything. */
+/** The append-only record of all facts. */
 export abstract class AuditTrail {
   /**
-   * Keeps an entry and is durable when it returns. An event that came before is not kept twice.
-   * @returns the bytes that stand in the trail: those of the first time, when an event comes again
+   * Appends an entry unless one with its id exists. The entry is durable when the promise resolves.
+   * @returns the stored bytes, which are those of the first delivery
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract append(entry: TrailEntry): Promise<Buffer>;

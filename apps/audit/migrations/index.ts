@@ -1,0 +1,4 @@
+import { sqlMigrations } from '@countersign/persistence';
+
+/** Every migration of the schema `audit`, in order. */
+export const AUDIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), ['1764000000004-baseline.sql']);
