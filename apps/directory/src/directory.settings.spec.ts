@@ -1,22 +1,22 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readInstancePolicy } from './directory.settings.js';
+import { readInstallationPolicy } from './directory.settings.js';
 
-describe("the instance's policy file", () => {
+describe("the installation's policy file", () => {
   let file: string;
   beforeAll(() => {
     file = join(mkdtempSync(join(tmpdir(), 'countersign-policy-')), 'policy.json');
   });
   afterAll(() => rmSync(join(file, '..'), { recursive: true }));
 
-  const reading = (content: string): (() => unknown) => {
+  const read = (content: string): (() => unknown) => {
     writeFileSync(file, content);
-    return () => readInstancePolicy(file);
+    return () => readInstallationPolicy(file);
   };
 
   it('may begin with a byte order mark', () => {
-    expect(reading('\ufeff{"greetByName":false}')()).toEqual({ greetByName: false });
+    expect(read('\ufeff{"greetByName":false}')()).toEqual({ greetByName: false });
   });
 
   it.each([
@@ -26,13 +26,13 @@ describe("the instance's policy file", () => {
       /policy\.texts\.en\.verified must not hold/,
     ],
     ['NUL', '{"transfers":{"a\\u0000":"sip:a@example.com"}}', /policy\.transfers has a field whose name must not hold/],
-    ['a question that is named like an argument', questionNamed('customer_id'), /questions\[0\]\.name/],
-    ['a question that is named like a member of every object', questionNamed('constructor'), /questions\[0\]\.name/],
-    ['what is no JSON', '{', /must name a readable JSON file/],
-    ['what is no object', '[]', /policy must be a JSON object/],
+    ['a question with the name of an argument', questionNamed('customer_id'), /questions\[0\]\.name/],
+    ['a question with the name of a member of every object', questionNamed('constructor'), /questions\[0\]\.name/],
+    ['invalid JSON', '{', /must name a readable JSON file/],
+    ['a list in place of an object', '[]', /policy must be a JSON object/],
     ['null', 'null', /policy must be a JSON object/],
-  ])('is refused with %s', (_what, content, message) => {
-    expect(reading(content)).toThrow(message);
+  ])('is refused when it holds %s', (_what, content, message) => {
+    expect(read(content)).toThrow(message);
   });
 });
 

@@ -14,10 +14,11 @@ export class DirectorySettings extends StoreSettings {
 }
 
 /**
- * The policy of the instance. Its numbers may be set freely, within what a policy may hold at all.
- * @throws Error with the rules that it breaks
+ * Reads the policy of the installation.
+ * @param path undefined: the installation has no policy of its own
+ * @throws Error with the rules that it violates
  */
-export function readInstancePolicy(path: string | undefined): RawPolicy {
+export function readInstallationPolicy(path: string | undefined): RawPolicy {
   if (path === undefined) return {};
   let policy: RawPolicy;
   try {

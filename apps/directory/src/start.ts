@@ -11,17 +11,16 @@ import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
-import { Directory1764000000003 } from '../migrations/1764000000003-directory.js';
-import { DirectoryDeliveries1764000100003 } from '../migrations/1764000100003-deliveries.js';
-import { DirectoryTenantRows1764000700003 } from '../migrations/1764000700003-tenant-rows.js';
-import { DirectorySettings, readInstancePolicy } from './directory.settings.js';
-import { DirectoryModule } from './tenants/directory.module.js';
+import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
 import { DEFAULT_POLICY } from './policies/effective-policy.decision.js';
-import { ManageDirectory } from './tenants/manage-directory.use-case.js';
+import { DirectoryModule } from './tenants/directory.module.js';
+import { BasePolicies } from './tenants/directory.ports.js';
 import { PostgresDirectoryStore } from './tenants/directory.store.js';
+import { ManageDirectory } from './tenants/manage-directory.use-case.js';
 
-/** How often a start looks whether everything is published, in milliseconds. */
-const PUBLISHED_POLL_MS = 10;
+/** How often the start checks that the outbox is empty, in milliseconds. */
+const OUTBOX_POLL_MS = 10;
 
 /** Starts the directory. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
 export async function start(
@@ -30,21 +29,14 @@ export async function start(
   replace: StartReplacements = {},
 ): Promise<HostedService> {
   const settings = loadSettings(DirectorySettings, env);
-  const instance = await parseSetting('POLICY_FILE', () => readInstancePolicy(settings.POLICY_FILE));
+  const installationPolicy = await parseSetting('POLICY_FILE', () => readInstallationPolicy(settings.POLICY_FILE));
   const topics = [TOPICS.directoryCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
   const host = await Host.open('directory', settings, topics, fatal, replace);
-  const database = await host.database(
-    'directory',
-    [Directory1764000000003, DirectoryDeliveries1764000100003, DirectoryTenantRows1764000700003],
-    settings,
-  );
+  const database = await host.database('directory', DIRECTORY_MIGRATIONS, settings);
   const relay = host.relay(database);
   const store = new PostgresDirectoryStore(database, () => relay.wake());
-  const directory = new ManageDirectory(store, [DEFAULT_POLICY, instance]);
-  await store.publishAll((view) => directory.entries(view));
-  // Whoever follows the directory from here on finds all of it, also on a bus that begins empty with every process.
-  while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, PUBLISHED_POLL_MS));
-  const app = await createBusApp(DirectoryModule.with(directory), {
+  const basePolicies = new BasePolicies([DEFAULT_POLICY, installationPolicy]);
+  const app = await createBusApp(DirectoryModule.with(store, basePolicies), {
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),
@@ -54,6 +46,9 @@ export async function start(
     observe: host.observe,
   });
   host.onClose(() => app.close());
+  // The in-process bus starts empty, so a service that starts after this one must find the whole directory published.
+  await app.get(ManageDirectory).publishAll();
+  while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, OUTBOX_POLL_MS));
   await app.listen();
   return host.started();
 }

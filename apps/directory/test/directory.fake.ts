@@ -3,35 +3,36 @@ import { type Clock } from '@countersign/runtime';
 import {
   DirectoryStore,
   type AgentRecord,
+  type ChangeResult,
   type DirectoryChange,
   type TenantRecord,
-  type TenantView,
+  type TenantSnapshot,
 } from '../src/tenants/directory.ports.js';
 
-/** The twin of the PostgreSQL store for tests of use cases. */
+/** The fake of {@link DirectoryStore} for tests of use cases. */
 export class FakeDirectoryStore extends DirectoryStore {
   readonly published: Message[] = [];
   readonly facts: (DirectoryChange['fact'] & { tenant: string })[] = [];
   readonly #tenants = new Map<string, TenantRecord>();
   readonly #agents = new Map<string, AgentRecord>();
-  readonly #seen = new Set<string>();
+  readonly #handledCommands = new Set<string>();
 
   constructor(private readonly clock: Clock) {
     super();
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- async, so that what `decide` throws is a rejection
+  // eslint-disable-next-line @typescript-eslint/require-await -- async: what `decide` throws becomes a rejection
   override async change(
     commandId: string,
     tenant: string,
-    decide: (view: TenantView) => DirectoryChange | undefined,
-  ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'> {
-    if (this.#seen.has(commandId)) return 'repeated';
-    const change = decide(this.#view(tenant));
+    decide: (snapshot: TenantSnapshot) => DirectoryChange | undefined,
+  ): Promise<ChangeResult> {
+    if (this.#handledCommands.has(commandId)) return 'repeated';
+    const change = decide(this.#snapshot(tenant));
     if ((change?.agents ?? []).some(({ agent }) => (this.#agents.get(agent)?.tenant ?? tenant) !== tenant)) {
       return 'taken';
     }
-    this.#seen.add(commandId);
+    this.#handledCommands.add(commandId);
     if (!change) return 'unchanged';
     if (change.tenant) this.#tenants.set(tenant, change.tenant);
     for (const agent of change.agents ?? []) this.#agents.set(agent.agent, agent);
@@ -40,12 +41,12 @@ export class FakeDirectoryStore extends DirectoryStore {
     return 'changed';
   }
 
-  override publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void> {
-    for (const tenant of [...this.#tenants.keys()].sort()) this.published.push(...entries(this.#view(tenant)));
+  override publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
+    for (const tenant of [...this.#tenants.keys()].sort()) this.published.push(...entries(this.#snapshot(tenant)));
     return Promise.resolve();
   }
 
-  #view(tenant: string): TenantView {
+  #snapshot(tenant: string): TenantSnapshot {
     const agents = [...this.#agents.values()].filter((agent) => agent.tenant === tenant);
     return {
       tenant: this.#tenants.get(tenant),

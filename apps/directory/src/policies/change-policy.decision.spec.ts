@@ -15,29 +15,29 @@ const RFC_7396: [before: object, patch: object, after: object][] = [
   [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
 ];
 
-describe('a changed policy', () => {
-  it.each(RFC_7396)('of %j, merged with %j, is %j', (before, patch, after) => {
+describe('a change of a policy', () => {
+  it.each(RFC_7396)('merges %j with the patch %j to %j', (before, patch, after) => {
     expect(changePolicy(before as Record<string, unknown>, patch as Record<string, unknown>, 'merge')).toEqual(after);
   });
 
-  it('has the fields that were set as they were sent, null included, and the others as they were', () => {
+  it('in the mode set replaces the fields that are sent, with null too, and keeps the others', () => {
     const before = { attempts: { perWindow: 5 }, knowledge: { waiver: { owner: 'Ada' } }, greetByName: true };
     const sent = { attempts: { lockSeconds: 60 }, knowledge: { waiver: null } };
     expect(changePolicy(before, sent, 'set')).toEqual({ ...sent, greetByName: true });
   });
 
-  it('is the one before when nothing was sent, and empty when null was sent', () => {
+  it('keeps the policy when none is sent and clears it when null is sent', () => {
     expect(changePolicy({ a: 1 }, undefined, 'merge')).toEqual({ a: 1 });
     expect(changePolicy({ a: 1 }, null, 'merge')).toEqual({});
   });
 
-  it('reaches no prototype', () => {
+  it('does not pollute the prototype of objects', () => {
     const patch = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}') as object;
     changePolicy({}, patch as Record<string, unknown>, 'merge');
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it('differs in exactly the fields that are not equal, whatever the order of keys', () => {
+  it('reports exactly the fields whose values differ, regardless of the order of keys', () => {
     expect(changedFields({ a: { x: 1, y: 2 }, b: 1 }, { b: 1, a: { y: 2, x: 1 } })).toEqual([]);
     expect(changedFields({ a: [1, 2], b: 1 }, { a: [2, 1], c: null })).toEqual(['a', 'b', 'c']);
     fc.assert(

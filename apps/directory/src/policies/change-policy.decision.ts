@@ -2,9 +2,10 @@ import { type ChangeMode } from '@countersign/contracts';
 import { type RawPolicy } from './effective-policy.decision.js';
 
 /**
- * A policy as it was written, after a change. `set`: each field that is sent takes the place of the one that was there.
- * `merge`: a merge patch (RFC 7396), in which null clears at every depth.
- * @param sent undefined: nothing was sent, so nothing changes
+ * The written policy after a change.
+ * @param sent undefined changes nothing; null clears the policy
+ * @param mode `set` replaces each top-level field that is sent; `merge` applies a merge patch (RFC 7396), in which null
+ * removes a field at any depth
  */
 export function changePolicy(before: RawPolicy, sent: RawPolicy | null | undefined, mode: ChangeMode): RawPolicy {
   if (sent === undefined) return before;
@@ -28,7 +29,7 @@ function mergePatch(target: unknown, patch: unknown): unknown {
   return Object.fromEntries(merged);
 }
 
-/** Names of the fields that differ, sorted. The order of the keys of an object is no difference. */
+/** Sorted names of the fields that differ. The order of an object's keys does not matter. */
 export function changedFields(before: RawPolicy, after: RawPolicy): string[] {
   const fields = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...fields].filter((field) => canonical(before[field]) !== canonical(after[field])).sort();

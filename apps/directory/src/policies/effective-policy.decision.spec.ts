@@ -1,8 +1,8 @@
-import { DEFAULT_POLICY, overlay } from './effective-policy.decision.js';
+import { DEFAULT_POLICY, mergePolicies } from './effective-policy.decision.js';
 
-describe('a policy over another', () => {
-  it('changes what it names and nothing else', () => {
-    const policy = overlay(
+describe('the merged policies', () => {
+  it('take from a later policy only the fields that it names', () => {
+    const policy = mergePolicies(
       DEFAULT_POLICY,
       { attempts: { perWindow: 5 }, greetByName: false },
       { attempts: { lockSeconds: 60 } },
@@ -12,20 +12,20 @@ describe('a policy over another', () => {
     expect(policy['limits']).toEqual(DEFAULT_POLICY['limits']);
   });
 
-  it('ends verifications on a change and trusts no other agent by default, and takes what a lower level says', () => {
+  it('end verifications on a change and trust no other agent by default, unless a later policy says otherwise', () => {
     expect(DEFAULT_POLICY).toMatchObject({ endVerificationOnChange: true, trustsCallsOf: [] });
     const tenant = { endVerificationOnChange: false, trustsCallsOf: ['desk', 'kiosk'] };
-    expect(overlay(DEFAULT_POLICY, tenant, {})).toMatchObject(tenant);
+    expect(mergePolicies(DEFAULT_POLICY, tenant, {})).toMatchObject(tenant);
     const agent = { endVerificationOnChange: true, trustsCallsOf: ['desk'] };
-    expect(overlay(DEFAULT_POLICY, tenant, agent)).toMatchObject(agent);
+    expect(mergePolicies(DEFAULT_POLICY, tenant, agent)).toMatchObject(agent);
   });
 
-  it('replaces lists', () => {
-    expect(overlay(DEFAULT_POLICY, { functions: ['verify_pin'] })['functions']).toEqual(['verify_pin']);
+  it('take a list from the latest policy that has one, without merging items', () => {
+    expect(mergePolicies(DEFAULT_POLICY, { functions: ['verify_pin'] })['functions']).toEqual(['verify_pin']);
   });
 
-  it('reads a plain list of unlocked functions as the level verified', () => {
-    const policy = overlay(
+  it('treat a plain list of unlocked functions as the level verified', () => {
+    const policy = mergePolicies(
       DEFAULT_POLICY,
       { unlocksFunctions: { identified: ['hours'] } },
       { unlocksFunctions: ['pay'] },
@@ -33,14 +33,14 @@ describe('a policy over another', () => {
     expect(policy['unlocksFunctions']).toEqual({ identified: ['hours'], verified: ['pay'] });
   });
 
-  it('leaves the layers as they are', () => {
+  it('do not modify the policies they are made from', () => {
     const before = JSON.stringify(DEFAULT_POLICY);
-    overlay(DEFAULT_POLICY, { attempts: { perWindow: 1 } });
+    mergePolicies(DEFAULT_POLICY, { attempts: { perWindow: 1 } });
     expect(JSON.stringify(DEFAULT_POLICY)).toBe(before);
   });
 
-  it('cannot reach the prototype of anything', () => {
-    overlay(DEFAULT_POLICY, JSON.parse('{"__proto__": {"polluted": true}}') as Record<string, unknown>);
+  it('do not pollute the prototype of objects', () => {
+    mergePolicies(DEFAULT_POLICY, JSON.parse('{"__proto__": {"polluted": true}}') as Record<string, unknown>);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
-/** A policy as somebody wrote it: any part may be missing. */
+/** A policy as written: any field may be missing. */
 export type RawPolicy = Readonly<Record<string, unknown>>;
 
-/** What holds where nobody says otherwise; the contract fixes these values. */
+/** The product's defaults. They are part of the public contract. */
 export const DEFAULT_POLICY: RawPolicy = {
   attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },
   limits: {
@@ -37,21 +37,21 @@ export const DEFAULT_POLICY: RawPolicy = {
 };
 
 /**
- * Lays policies over each other, the later over the earlier: objects are merged by key, everything else is replaced.
- * A plain list of `unlocksFunctions` means the level `verified`.
+ * Merges policies; later ones take precedence. Objects are merged by key, every other value is replaced. A plain list in
+ * `unlocksFunctions` means the level `verified`.
  */
-export function overlay(...layers: readonly RawPolicy[]): RawPolicy {
+export function mergePolicies(...layers: readonly RawPolicy[]): RawPolicy {
   return layers.map(expandUnlocks).reduce((below, above) => merge(below, above) as RawPolicy, {});
 }
 
 function merge(below: unknown, above: unknown): unknown {
   if (!isObject(below) || !isObject(above)) return above;
   const keys = new Set([...Object.keys(below), ...Object.keys(above)]);
-  return Object.fromEntries([...keys].map((key) => [key, mergedAt(key, below, above)]));
+  return Object.fromEntries([...keys].map((key) => [key, mergedField(key, below, above)]));
 }
 
-/** Own fields only: every object inherits `toString`, and a policy may name a department so. */
-function mergedAt(key: string, below: RawPolicy, above: RawPolicy): unknown {
+/** Reads own fields only, because every object inherits fields such as `toString`. */
+function mergedField(key: string, below: RawPolicy, above: RawPolicy): unknown {
   if (!Object.hasOwn(above, key)) return below[key];
   return Object.hasOwn(below, key) ? merge(below[key], above[key]) : above[key];
 }

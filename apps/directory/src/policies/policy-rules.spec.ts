@@ -7,11 +7,11 @@ const check = (raw: Record<string, unknown>): string[] => {
 };
 
 describe('a policy', () => {
-  it('is good with the defaults alone', () => {
+  it('is valid with the defaults alone', () => {
     expect(check({})).toEqual([]);
   });
 
-  it('names the country of callers without a plus, or none, and a lower level replaces it', () => {
+  it('accepts a default country or null, which a later policy replaces', () => {
     for (const defaultCountry of ['US', 'GB', null]) expect(check({ defaultCountry })).toEqual([]);
     const countryOf = (...layers: Record<string, unknown>[]): unknown => {
       const checked = checkPolicy(DEFAULT_POLICY, ...layers);
@@ -103,7 +103,7 @@ describe('a policy', () => {
       'policy.knowledge.waiver.expires',
     ],
     [{ knowledge: { waiver: true } }, 'policy.knowledge.waiver'],
-  ])('%j names the field %s', (raw, field) => {
+  ])('%j is refused with the field %s', (raw, field) => {
     expect(check(raw)).toContain(field);
   });
 
@@ -115,19 +115,19 @@ describe('a policy', () => {
     { texts: { 'en-US': { verified: 'Thank you, {name}.' } } },
     { texts: { es: { rate_limited: 'Espere {seconds} s: cuesta 5 $.', transfer_refused: '{departments}' } } },
     { language: 'es-MX', transfers: { 'Atención al cliente': 'sip:support@example.com' } },
-  ])('may be %j', (raw) => {
+  ])('%j is valid', (raw) => {
     expect(check(raw)).toEqual([]);
   });
 
   it.each(['constructor', 'prototype', '__proto__', 'toString', 'valueOf', 'hasOwnProperty'])(
-    'refuses a department named %s, which every object has',
+    'refuses a department with the name %s, which every object inherits',
     (department) => {
       const transfers = JSON.parse(`{"${department}":"sip:a@example.com"}`) as Record<string, string>;
       expect(check({ transfers })).toEqual(['policy']);
     },
   );
 
-  it('never repeats a value', () => {
+  it('never quotes a value in a violation', () => {
     const result = checkPolicy(DEFAULT_POLICY, { transfers: { support: 'value-83729164' } });
     expect(JSON.stringify(result)).not.toContain('83729164');
   });

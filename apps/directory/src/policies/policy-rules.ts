@@ -2,33 +2,33 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 import { Policy, POLICY_DEPTH, TEXT_PLACEHOLDERS, type TextName, type Violation } from '@countersign/contracts';
 import { isPhoneCountry, toE164, unstorableJson } from '@countersign/normalization';
-import { overlay, type RawPolicy } from './effective-policy.decision.js';
+import { mergePolicies, type RawPolicy } from './effective-policy.decision.js';
 
-/** Departments are read aloud and stand in the schema of a function: names, and no sentences. */
+/** Names of departments are spoken and appear in the schema of a function, so they must not contain instructions. */
 const DEPARTMENT = /^[\p{L}\p{N}][\p{L}\p{N} _-]{0,63}$/u;
 const SIP_URI = /^sips?:[A-Za-z0-9._~!$&'()*+,;=%-]{1,128}@[A-Za-z0-9.-]{1,253}(:\d{1,5})?(;[A-Za-z0-9._=-]{1,64})*$/;
 const LANGUAGE = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/;
-const LONGEST_TEXT = 1000;
+const MAX_TEXT_LENGTH = 1000;
 
-/** A policy that is good as a whole, or every rule that it breaks. */
+/** A valid policy, or every rule that it violates. */
 export type CheckedPolicy = { readonly policy: Policy } | { readonly violations: readonly Violation[] };
 
-/** Lays the policies over each other and checks the result as a whole: nothing half-good is ever published. */
+/** Merges the policies and validates the result, because rules can involve several fields from different levels. */
 export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
   if (layers.some((layer) => typeof layer !== 'object' || layer === null || Array.isArray(layer))) {
     return { violations: [{ field: 'policy', rule: 'must be a JSON object' }] };
   }
   const unstorable = layers.flatMap((layer) => unstorableJson(layer, 'policy', POLICY_DEPTH) ?? []);
   if (unstorable.length > 0) return { violations: unstorable };
-  const laid = overlay(...layers);
-  if (hasReservedKey(laid)) {
+  const merged = mergePolicies(...layers);
+  if (hasReservedKey(merged)) {
     return {
       violations: [
         { field: 'policy', rule: 'must have no key that every object has, such as constructor or toString' },
       ],
     };
   }
-  const policy = plainToInstance(Policy, laid);
+  const policy = plainToInstance(Policy, merged);
   const faults = validateSync(policy, {
     whitelist: true,
     forbidNonWhitelisted: true,
@@ -40,7 +40,7 @@ export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
   return violations.length === 0 ? { policy } : { violations };
 }
 
-/** Under these names a reader of JSON finds members of the language, and fails or leaves the field out. */
+/** Names that every JavaScript object has. A consumer that looks one up finds the inherited member. */
 const RESERVED_KEYS: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), 'prototype']);
 
 function hasReservedKey(value: unknown): boolean {
@@ -54,7 +54,7 @@ function flatten(fault: ValidationError, above: string): Violation[] {
   return [...own, ...(fault.children ?? []).flatMap((child) => flatten(child, field))];
 }
 
-/** Destinations are checked when they are saved: nothing else is ever dialled. */
+/** Only destinations that pass these rules are ever dialled. */
 function transferFaults({ transfers, escalation }: Policy): Violation[] {
   const faults: Violation[] = Object.keys(transfers).some((department) => !DEPARTMENT.test(department))
     ? [{ field: 'policy.transfers', rule: 'must have names of 1 to 64 letters, digits, spaces, _ and - as its keys' }]
@@ -99,15 +99,15 @@ function isTextName(name: string): name is TextName {
   return Object.hasOwn(TEXT_PLACEHOLDERS, name);
 }
 
-/** Whatever is in braces is a placeholder, and of those only the text's own pass: nothing secret is among them. */
+/** Each text allows its own placeholders and no others, so no text can reveal a secret value. */
 function oneTextFaults(field: string, name: TextName, text: unknown): Violation[] {
-  if (typeof text !== 'string' || text.trim() === '' || text.length > LONGEST_TEXT) {
-    return [{ field, rule: `must be a text of 1 to ${LONGEST_TEXT} characters` }];
+  if (typeof text !== 'string' || text.trim() === '' || text.length > MAX_TEXT_LENGTH) {
+    return [{ field, rule: `must be a text of 1 to ${MAX_TEXT_LENGTH} characters` }];
   }
-  const known: readonly string[] = TEXT_PLACEHOLDERS[name];
-  const rest = text.replace(/\{(\w*)\}/g, (all, placeholder: string) => (known.includes(placeholder) ? '' : all));
-  // The platform has templates of its own, which could print the digits that a caller keyed in.
+  const allowed: readonly string[] = TEXT_PLACEHOLDERS[name];
+  const rest = text.replace(/\{(\w*)\}/g, (all, placeholder: string) => (allowed.includes(placeholder) ? '' : all));
+  // The voice platform expands ${…} and %{…} itself, and could speak the digits that the caller keyed in.
   if (!/[{}]/.test(rest) && !/[$%]\{/.test(text)) return [];
-  const allowed = known.length === 0 ? 'no placeholder' : `only {${known.join('}, {')}}`;
-  return [{ field, rule: `may hold ${allowed}, and no other brace` }];
+  const rule = allowed.length === 0 ? 'no placeholder' : `only {${allowed.join('}, {')}}`;
+  return [{ field, rule: `may hold ${rule}, and no other brace` }];
 }

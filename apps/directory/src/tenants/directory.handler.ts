@@ -9,7 +9,7 @@ import {
 import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
 import { ManageDirectory } from './manage-directory.use-case.js';
 
-/** Carries management commands to the directory and the answers back. */
+/** Handles management commands and replies with their answers. */
 @Controller()
 export class DirectoryHandler {
   constructor(private readonly directory: ManageDirectory) {}

@@ -1,12 +1,15 @@
 import { type FactKind, type Message, type SecretHash } from '@countersign/contracts';
 import { type RawPolicy } from '../policies/effective-policy.decision.js';
 
+/** A tenant as stored. */
 export interface TenantRecord {
   readonly tenant: string;
   readonly name: string;
+  /** As written: only what differs from the policies that it inherits. */
   readonly policy: RawPolicy;
 }
 
+/** An agent as stored. */
 export interface AgentRecord {
   readonly tenant: string;
   readonly agent: string;
@@ -16,15 +19,16 @@ export interface AgentRecord {
   readonly apiKeys: readonly SecretHash[];
 }
 
-/** A tenant as it stands, locked for the change. */
-export interface TenantView {
+/** A tenant with its agents; the tenant is locked until the transaction ends. */
+export interface TenantSnapshot {
+  /** Undefined when there is no such tenant. */
   readonly tenant: TenantRecord | undefined;
   readonly agents: readonly AgentRecord[];
   /** Database time, ISO 8601. */
   readonly now: string;
 }
 
-/** What a change writes: rows, what is published of them, and the fact. */
+/** The effect of a command: rows to write, entries to publish, and the fact to record. */
 export interface DirectoryChange {
   readonly tenant?: TenantRecord;
   readonly agents?: readonly AgentRecord[];
@@ -36,19 +40,30 @@ export interface DirectoryChange {
   };
 }
 
-/** Tenants, agents and policies. */
+/** The policies that every tenant inherits, the lowest first: the product's defaults, then the installation's policy. */
+export class BasePolicies {
+  constructor(readonly layers: readonly RawPolicy[]) {}
+}
+
+/** Result of {@link DirectoryStore.change}. */
+export type ChangeResult = 'changed' | 'unchanged' | 'repeated' | 'taken';
+
+/** Stores tenants and agents with their policies. */
 export abstract class DirectoryStore {
   /**
-   * Runs `decide` on a locked tenant and writes what it returns, with the published entries and the fact, in one
-   * transaction. `repeated`: this command was carried out before, and nothing was done now. `taken`: the agent's id
-   * belongs to another tenant. `decide` returns undefined to change nothing.
+   * Locks the tenant, calls `decide`, and writes the change that it returns with its entries and its fact, all in one
+   * transaction.
+   * @param decide returns undefined to change nothing; what it throws rolls the transaction back
+   * @returns `repeated`: the command took effect before, so nothing changed now; `taken`: another tenant has an agent of
+   * this id
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract change(
     commandId: string,
     tenant: string,
-    decide: (view: TenantView) => DirectoryChange | undefined,
-  ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'>;
+    decide: (snapshot: TenantSnapshot) => DirectoryChange | undefined,
+  ): Promise<ChangeResult>;
 
-  /** Publishes everything anew: what the copies of the directory read when they start. */
-  abstract publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void>;
+  /** Publishes the entries of every tenant, one transaction per tenant. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void>;
 }

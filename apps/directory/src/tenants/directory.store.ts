@@ -6,9 +6,10 @@ import { type RawPolicy } from '../policies/effective-policy.decision.js';
 import {
   DirectoryStore,
   type AgentRecord,
+  type ChangeResult,
   type DirectoryChange,
   type TenantRecord,
-  type TenantView,
+  type TenantSnapshot,
 } from './directory.ports.js';
 
 interface AgentRow {
@@ -37,20 +38,19 @@ export class PostgresDirectoryStore extends DirectoryStore {
   override async change(
     commandId: string,
     tenant: string,
-    decide: (view: TenantView) => DirectoryChange | undefined,
-  ): Promise<'changed' | 'unchanged' | 'repeated' | 'taken'> {
+    decide: (snapshot: TenantSnapshot) => DirectoryChange | undefined,
+  ): Promise<ChangeResult> {
     try {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
-        // A tenant that does not exist yet has no row to lock.
-        await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`directory:${tenant}`]);
+        await lockTenant(tx, tenant);
         if (!(await this.#inbox.claim(tx, 'directory-commands', commandId))) return 'repeated';
-        const view = await this.#view(tx, tenant);
-        const change = decide(view);
+        const snapshot = await this.#snapshot(tx, tenant);
+        const change = decide(snapshot);
         if (!change) return 'unchanged';
         if (change.tenant) await writeTenant(tx, change.tenant);
         for (const agent of change.agents ?? []) await writeAgent(tx, agent);
         await this.#publish(tx, change.publish);
-        await this.#record(tx, commandId, tenant, view.now, change);
+        await this.#record(tx, commandId, tenant, snapshot.now, change);
         return 'changed';
       });
       this.wakeRelay();
@@ -61,20 +61,20 @@ export class PostgresDirectoryStore extends DirectoryStore {
     }
   }
 
-  override async publishAll(entries: (view: TenantView) => readonly Message[]): Promise<void> {
+  override async publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
     const tenants = await this.database
       .forAllTenants()
       .query<{ tenant: string }>('SELECT tenant FROM directory.tenants ORDER BY 1');
     for (const { tenant } of tenants) {
       await this.database.forTenants([tenant]).transaction(async (tx) => {
-        await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`directory:${tenant}`]);
-        await this.#publish(tx, entries(await this.#view(tx, tenant)));
+        await lockTenant(tx, tenant);
+        await this.#publish(tx, entries(await this.#snapshot(tx, tenant)));
       });
     }
     this.wakeRelay();
   }
 
-  async #view(tx: Sql, tenant: string): Promise<TenantView> {
+  async #snapshot(tx: Sql, tenant: string): Promise<TenantSnapshot> {
     const [record] = await tx.query<TenantRecord>(
       'SELECT tenant, name, policy FROM directory.tenants WHERE tenant = $1',
       [tenant],
@@ -83,15 +83,15 @@ export class PostgresDirectoryStore extends DirectoryStore {
       'SELECT tenant, agent, name, policy, passwords, api_keys FROM directory.agents WHERE tenant = $1 ORDER BY agent',
       [tenant],
     );
-    const [clock] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const [{ now }] = (await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now')) as [{ now: Date }];
     return {
       tenant: record,
       agents: agents.map(({ api_keys: apiKeys, ...agent }) => ({ ...agent, apiKeys })),
-      now: (clock?.now ?? new Date(0)).toISOString(),
+      now: now.toISOString(),
     };
   }
 
-  /** Entries of one key keep their order: the outbox locks the key until the commit. */
+  /** The outbox locks the key of each entry until the commit, so entries of one key are published in commit order. */
   async #publish(tx: Sql, messages: readonly Message[]): Promise<void> {
     await this.#outbox.add(
       tx,
@@ -113,6 +113,11 @@ export class PostgresDirectoryStore extends DirectoryStore {
   }
 }
 
+/** An advisory lock, because a tenant that does not exist yet has no row to lock. */
+async function lockTenant(tx: Sql, tenant: string): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`directory:${tenant}`]);
+}
+
 async function writeTenant(tx: Sql, { tenant, name, policy }: TenantRecord): Promise<void> {
   await tx.query(
     `INSERT INTO directory.tenants (tenant, name, policy) VALUES ($1, $2, $3)
@@ -121,7 +126,7 @@ async function writeTenant(tx: Sql, { tenant, name, policy }: TenantRecord): Pro
   );
 }
 
-/** Another tenant's agent of the same id is a violation of the key, never an update. */
+/** Not an upsert by id: it would overwrite an agent of another tenant. The insert then violates the primary key. */
 async function writeAgent(tx: Sql, agent: AgentRecord): Promise<void> {
   const values = [
     agent.agent,

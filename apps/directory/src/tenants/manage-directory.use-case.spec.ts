@@ -10,13 +10,14 @@ import {
 } from '@countersign/contracts';
 import { ManualClock } from '@countersign/testing';
 import { DEFAULT_POLICY } from '../policies/effective-policy.decision.js';
+import { BasePolicies } from './directory.ports.js';
 import { ManageDirectory } from './manage-directory.use-case.js';
 import { FakeDirectoryStore } from '../../test/directory.fake.js';
 
 function open() {
   const clock = new ManualClock();
   const store = new FakeDirectoryStore(clock);
-  const directory = new ManageDirectory(store, [DEFAULT_POLICY, {}]);
+  const directory = new ManageDirectory(store, new BasePolicies([DEFAULT_POLICY, {}]));
   const tenant = (id: string, policy?: Record<string, unknown>) =>
     directory.changeTenant(
       message(TenantChangeRequested, {
@@ -50,7 +51,7 @@ function open() {
 }
 
 describe('the directory', () => {
-  it('publishes a tenant and its agents with the policy that is in force', async () => {
+  it('publishes a tenant and its agents with their effective policy', async () => {
     const { tenant, agent, latest, store } = open();
     expect((await tenant('acme', { attempts: { perWindow: 5 } })).answer).toBe('created');
     expect((await agent('acme', 'desk', { attempts: { lockSeconds: 60 } })).answer).toBe('created');
@@ -66,7 +67,7 @@ describe('the directory', () => {
     expect(store.facts.map(({ kind }) => kind)).toEqual(['tenant.changed', 'agent.created', 'tenant.changed']);
   });
 
-  it('puts a waiver for knowledge on record with every change of a policy that holds one', async () => {
+  it('records the owner and expiry of a knowledge waiver with every change while the waiver is in effect', async () => {
     const { tenant, agent, store } = open();
     const waiver = { owner: 'Ada Lovelace', reason: 'pilot', expires: '2027-01-31' };
     const waived = { knowledgeWaiverOwner: 'Ada Lovelace', knowledgeWaiverExpires: '2027-01-31' };
@@ -90,7 +91,7 @@ describe('the directory', () => {
     expect(latest('desk')?.policy.attempts.perWindow).toBe(5);
   });
 
-  it('refuses a policy that is bad as a whole, names the field, and publishes nothing', async () => {
+  it('refuses a policy that is invalid after merging, names the field, and publishes nothing', async () => {
     const { tenant, agent, store } = open();
     await tenant('acme');
     const before = store.published.length;
@@ -101,24 +102,24 @@ describe('the directory', () => {
     expect(store.published).toHaveLength(before);
   });
 
-  it("refuses a tenant's policy that would break one of its agents", async () => {
+  it("refuses a tenant's policy that would make the policy of one of its agents invalid", async () => {
     const { tenant, agent } = open();
     await tenant('acme', { transfers: { support: 'sip:support@example.com' } });
     await agent('acme', 'desk', { escalation: 'support' });
     expect((await tenant('acme', { transfers: {} })).answer).toBe('invalid');
   });
 
-  it("gives an agent's id to one tenant only", async () => {
+  it('refuses to create an agent with an id that any tenant uses already', async () => {
     const { tenant, agent } = open();
     await tenant('acme');
     await tenant('other');
     await agent('acme', 'desk');
     expect((await agent('acme', 'desk')).answer).toBe('taken');
     expect((await agent('other', 'desk')).answer).toBe('taken');
-    expect((await agent('nobody', 'desk2')).answer).toBe('not_found');
+    expect((await agent('missing', 'desk2')).answer).toBe('not_found');
   });
 
-  it('lets rotated secrets live for their grace, and not a moment longer than they were given', async () => {
+  it('keeps rotated secrets valid for their grace period, which a later rotation does not extend', async () => {
     const { clock, directory, tenant, agent, latest } = open();
     await tenant('acme');
     await agent('acme', 'desk');
@@ -146,7 +147,7 @@ describe('the directory', () => {
     expect(latest('desk')?.passwords).toEqual([{ hash: '5'.repeat(64) }]);
   });
 
-  it('carries out a repeated command once', async () => {
+  it('gives a redelivered command no further effect', async () => {
     const { directory, store } = open();
     const command = message(TenantChangeRequested, {
       commandId: randomUUID(),
@@ -159,7 +160,7 @@ describe('the directory', () => {
     expect(store.facts).toHaveLength(1);
   });
 
-  it('changes the policy of an agent that exists, and of no other tenant', async () => {
+  it('changes the policy of an agent only for the tenant that owns it', async () => {
     const { tenant, agent, latest, change } = open();
     await tenant('acme');
     await tenant('other');
@@ -170,7 +171,7 @@ describe('the directory', () => {
     expect(latest('desk')?.policy.greetByName).toBe(false);
   });
 
-  it('sets the fields of a policy that are sent and leaves the others, of a tenant and of an agent', async () => {
+  it('replaces the fields of a policy that are sent and keeps the others, for a tenant and for an agent', async () => {
     const { tenant, agent, latest, change } = open();
     await tenant('acme', { attempts: { perWindow: 5 }, transfers: { support: 'sip:support@example.com' } });
     await tenant('acme', { greetByName: false });
@@ -184,7 +185,7 @@ describe('the directory', () => {
     expect(latest('desk')?.policy.transfers).toEqual({ sales: 'sip:sales@example.com' });
   });
 
-  it('merges a patch at every depth, and null clears what was set', async () => {
+  it('merges a patch at every depth, and null removes a field', async () => {
     const { tenant, agent, latest, change, patchTenant } = open();
     await tenant('acme', { attempts: { perWindow: 5, lockSeconds: 60 }, greetByName: false });
     await agent('acme', 'desk', { tellAttemptsLeft: true });
@@ -196,12 +197,12 @@ describe('the directory', () => {
     expect(latest('desk')).toMatchObject({ name: 'Help desk', policy: { tellAttemptsLeft: false } });
     await patchTenant('acme', { name: 'Acme' });
     expect(latest('desk')?.policy.attempts.perWindow).toBe(5);
-    expect((await patchTenant('nobody', { name: 'Nobody' })).answer).toBe('not_found');
-    expect((await change('acme', 'nobody', { mode: 'merge', name: 'Nobody' })).answer).toBe('not_found');
+    expect((await patchTenant('missing', { name: 'Missing' })).answer).toBe('not_found');
+    expect((await change('acme', 'missing', { mode: 'merge', name: 'Missing' })).answer).toBe('not_found');
     expect((await patchTenant('acme', { policy: { attempts: { perWindow: 0 } } })).answer).toBe('invalid');
   });
 
-  it('names in each event the fields that changed, and makes none when nothing changed', async () => {
+  it('records the names of the changed fields, and no fact when nothing changed', async () => {
     const { tenant, agent, change, patchTenant, details, store } = open();
     await tenant('acme', { attempts: { perWindow: 5, lockSeconds: 60 } });
     await tenant('acme', { attempts: { lockSeconds: 60, perWindow: 5 }, greetByName: false });

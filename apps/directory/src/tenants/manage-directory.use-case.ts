@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import {
   AgentPublished,
   CommandAnswered,
@@ -16,28 +17,29 @@ import { checkPolicy } from '../policies/policy-rules.js';
 import { changedFields, changePolicy } from '../policies/change-policy.decision.js';
 import { type RawPolicy } from '../policies/effective-policy.decision.js';
 import {
-  type DirectoryStore,
+  BasePolicies,
+  DirectoryStore,
   type AgentRecord,
   type DirectoryChange,
   type TenantRecord,
-  type TenantView,
+  type TenantSnapshot,
 } from './directory.ports.js';
 
 type Answer = CommandAnswered['answer'];
 
-/** A change that broke rules; thrown inside a decision so that nothing is written. */
+/** A change that violates rules. Thrown inside the store's transaction, which rolls back. */
 class InvalidChange extends Error {
   constructor(readonly violations: readonly Violation[]) {
     super('invalid');
   }
 }
 
-/** Changes tenants, agents and policies; a change is published in the transaction that made it. */
+/** Changes tenants, agents and policies. Each change is published in the transaction that writes it. */
+@Injectable()
 export class ManageDirectory {
-  /** @param layers the product's defaults and the instance's own policy, below every tenant's */
   constructor(
     private readonly store: DirectoryStore,
-    private readonly layers: readonly RawPolicy[],
+    private readonly basePolicies: BasePolicies,
   ) {}
 
   changeTenant(command: TenantChangeRequested): Promise<CommandAnswered> {
@@ -51,12 +53,12 @@ export class ManageDirectory {
         const old = before ?? { name: '', policy: {} };
         const policy = changePolicy(old.policy, command.policy, command.mode);
         const tenant: TenantRecord = { tenant: command.tenant, name: command.name ?? old.name, policy };
-        const changed = changesOf(old, tenant);
+        const changed = changedFieldsOf(old, tenant);
         if (before && changed.length === 0) return undefined;
-        // The agents inherit, so all of them are published again.
-        const published = this.#published(tenant);
-        const publish = [published, ...agents.map((agent) => this.#agent(tenant, agent))];
-        return { tenant, publish, fact: { kind: 'tenant.changed', detail: detailOf(changed, published.policy) } };
+        const published = this.#tenantEntry(tenant);
+        // The agents inherit the tenant's policy, so each of them changes too.
+        const publish = [published, ...agents.map((agent) => this.#agentEntry(tenant, agent))];
+        return { tenant, publish, fact: { kind: 'tenant.changed', detail: detailWith(changed, published.policy) } };
       },
     );
   }
@@ -76,7 +78,7 @@ export class ManageDirectory {
           passwords: [{ hash: command.passwordHash }],
           apiKeys: [{ hash: command.apiKeyHash }],
         };
-        return this.#changeAgent('agent.created', tenant, created, changesOf({ name: '', policy: {} }, created));
+        return this.#changeAgent('agent.created', tenant, created, changedFieldsOf({ name: '', policy: {} }, created));
       },
     );
   }
@@ -91,8 +93,8 @@ export class ManageDirectory {
         const graceEnds = new Date(Date.parse(now) + command.graceSeconds * 1000).toISOString();
         const rotated = {
           ...before,
-          passwords: [{ hash: command.passwordHash }, ...expiring(before.passwords, now, graceEnds)],
-          apiKeys: [{ hash: command.apiKeyHash }, ...expiring(before.apiKeys, now, graceEnds)],
+          passwords: [{ hash: command.passwordHash }, ...withinGrace(before.passwords, now, graceEnds)],
+          apiKeys: [{ hash: command.apiKeyHash }, ...withinGrace(before.apiKeys, now, graceEnds)],
         };
         return this.#changeAgent('agent.rotated', tenant, rotated, ['passwords', 'apiKeys']);
       },
@@ -108,32 +110,38 @@ export class ManageDirectory {
         if (!tenant || !before) return 'not_found';
         const policy = changePolicy(before.policy, command.policy, command.mode);
         const agent = { ...before, name: command.name ?? before.name, policy };
-        const changed = changesOf(before, agent);
+        const changed = changedFieldsOf(before, agent);
         return changed.length === 0 ? undefined : this.#changeAgent('policy.changed', tenant, agent, changed);
       },
     );
   }
 
-  /** Everything that is known of a tenant, as it is published. Entries that became invalid are left out. */
-  entries({ tenant, agents }: TenantView): Message[] {
+  /** Publishes all tenants and agents again. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  publishAll(): Promise<void> {
+    return this.store.publishAll((snapshot) => this.#validEntries(snapshot));
+  }
+
+  /**
+   * The tenant and its agents, without those that have no valid policy any more: the installation's policy can change in a
+   * way that contradicts theirs. An agent without an entry cannot authenticate.
+   */
+  #validEntries({ tenant, agents }: TenantSnapshot): Message[] {
     if (!tenant) return [];
-    return [() => this.#published(tenant), ...agents.map((agent) => () => this.#agent(tenant, agent))].flatMap(
-      (make) => {
-        try {
-          return [make()];
-        } catch (error) {
-          // The instance's policy was changed in a way that this entry does not go with: its agent is refused.
-          if (error instanceof InvalidChange) return [];
-          throw error;
-        }
-      },
-    );
+    const builders = [() => this.#tenantEntry(tenant), ...agents.map((agent) => () => this.#agentEntry(tenant, agent))];
+    return builders.flatMap((build) => {
+      try {
+        return [build()];
+      } catch (error) {
+        if (error instanceof InvalidChange) return [];
+        throw error;
+      }
+    });
   }
 
   async #change(
     command: { commandId: string; tenant: string },
-    done: () => Answer,
-    decide: (view: TenantView) => DirectoryChange | 'not_found' | 'taken' | undefined,
+    success: () => Answer,
+    decide: (snapshot: TenantSnapshot) => DirectoryChange | 'not_found' | 'taken' | undefined,
   ): Promise<CommandAnswered> {
     let refused: Answer | undefined;
     const answered = (answer: Answer, violations?: readonly Violation[]): CommandAnswered =>
@@ -143,13 +151,13 @@ export class ManageDirectory {
         ...(violations ? { violations: [...violations] } : {}),
       });
     try {
-      const result = await this.store.change(command.commandId, command.tenant, (view) => {
-        const change = decide(view);
+      const result = await this.store.change(command.commandId, command.tenant, (snapshot) => {
+        const change = decide(snapshot);
         if (typeof change !== 'string') return change;
         refused = change;
         return undefined;
       });
-      return answered(result === 'taken' ? 'taken' : (refused ?? done()));
+      return answered(result === 'taken' ? 'taken' : (refused ?? success()));
     } catch (error) {
       if (error instanceof InvalidChange) return answered('invalid', error.violations);
       throw error;
@@ -162,59 +170,59 @@ export class ManageDirectory {
     agent: AgentRecord,
     changed: readonly string[],
   ): DirectoryChange {
-    const published = this.#agent(tenant, agent);
-    const fact = { kind, agent: agent.agent, detail: detailOf(changed, published.policy) };
+    const published = this.#agentEntry(tenant, agent);
+    const fact = { kind, agent: agent.agent, detail: detailWith(changed, published.policy) };
     return { agents: [agent], publish: [published], fact };
   }
 
-  #published(tenant: TenantRecord): TenantPublished {
+  #tenantEntry(tenant: TenantRecord): TenantPublished {
     return message(TenantPublished, {
       tenant: tenant.tenant,
       name: tenant.name,
-      policy: effective(...this.layers, tenant.policy),
+      policy: effectivePolicy(...this.basePolicies.layers, tenant.policy),
     });
   }
 
-  #agent(tenant: TenantRecord, agent: AgentRecord): AgentPublished {
+  #agentEntry(tenant: TenantRecord, agent: AgentRecord): AgentPublished {
     return message(AgentPublished, {
       tenant: agent.tenant,
       agent: agent.agent,
       name: agent.name,
       passwords: [...agent.passwords],
       apiKeys: [...agent.apiKeys],
-      policy: effective(...this.layers, tenant.policy, agent.policy),
+      policy: effectivePolicy(...this.basePolicies.layers, tenant.policy, agent.policy),
     });
   }
 }
 
-function effective(...layers: readonly RawPolicy[]): TenantPublished['policy'] {
+function effectivePolicy(...layers: readonly RawPolicy[]): TenantPublished['policy'] {
   const checked = checkPolicy(...layers);
   if ('policy' in checked) return checked.policy;
   throw new InvalidChange(checked.violations);
 }
 
-/** Name and policy as they were written. */
-type Written = Pick<TenantRecord, 'name' | 'policy'>;
+/** Name and policy as written, not merged with those above. */
+type NameAndPolicy = Pick<TenantRecord, 'name' | 'policy'>;
 
-/** What differs: `name`, and `policy.` with the field of the policy. */
-function changesOf(before: Written, after: Written): string[] {
+/** Names of the fields that differ: `name`, `policy.<field>`. */
+function changedFieldsOf(before: NameAndPolicy, after: NameAndPolicy): string[] {
   const policy = changedFields(before.policy, after.policy).map((field) => `policy.${field}`);
   return before.name === after.name ? policy : ['name', ...policy];
 }
 
-/** The fields that changed; and with every change who answers for it that knowledge alone verifies, and until when. */
-function detailOf(changed: readonly string[], { knowledge: { waiver } }: Policy): Readonly<Record<string, string>> {
+/**
+ * The detail of the fact: the fields that changed. While a waiver allows knowledge alone to verify a caller, every change
+ * also records its owner and its expiry.
+ */
+function detailWith(changed: readonly string[], { knowledge: { waiver } }: Policy): Readonly<Record<string, string>> {
   const fields = changed.join(' ');
   if (!waiver) return { fields };
   return { fields, knowledgeWaiverOwner: waiver.owner, knowledgeWaiverExpires: waiver.expires };
 }
 
-/** Earlier secrets stay valid until the grace ends, or until an earlier end that they had already. */
-function expiring(hashes: readonly SecretHash[], now: string, graceEnds: string): SecretHash[] {
+/** Earlier secrets that stay valid until the grace period ends. A rotation never extends an earlier grace period. */
+function withinGrace(hashes: readonly SecretHash[], now: string, graceEnds: string): SecretHash[] {
   return hashes
-    .map((known) => ({
-      hash: known.hash,
-      validUntil: known.validUntil !== undefined && known.validUntil < graceEnds ? known.validUntil : graceEnds,
-    }))
+    .map(({ hash, validUntil = graceEnds }) => ({ hash, validUntil: validUntil < graceEnds ? validUntil : graceEnds }))
     .filter(({ validUntil }) => validUntil > now);
 }

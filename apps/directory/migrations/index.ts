@@ -1,0 +1,4 @@
+import { sqlMigrations } from '@countersign/persistence';
+
+/** Every migration of the schema `directory`, in order. */
+export const DIRECTORY_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), ['1764000000003-baseline.sql']);
