@@ -19,70 +19,72 @@ export interface ConsumedRecord extends BusRecord {
   readonly timestamp: number;
 }
 
-/** How records that end the process are found and dealt with. */
+/** How records that crash the process are found and handled. */
 export interface PoisonHandling {
   readonly deliveries: Deliveries;
-  /** Takes the place of `handle` for a record that has ended the process three times. */
+  /** Called instead of `handle` for a record that has ended the process three times. */
   readonly onPoison: (record: ConsumedRecord) => Promise<void>;
-  /** Told each time that partitions have to wait, for the log. */
+  /** Called, for the log, each time that partitions have to wait. */
   readonly onWaiting: (error: unknown) => void;
 }
 
 export interface ConsumeOptions {
   /** Consumer group: each record goes to one member of each group. */
   readonly group: string;
-  /** Topics must exist (`ensureTopics`) before anyone consumes them. */
+  /** Topics must exist (`ensureTopics`) before they are consumed. */
   readonly topics: readonly string[];
   /**
-   * How many records are handled at once over all keys. Tenants share the places as `SharedSlots` of `@countersign/fairness`
-   * says and take turns; when too many records wait, their partitions pause. Default 64.
+   * The maximum number of records handled at once, over all keys. Default 64. Tenants share the slots by the rules of
+   * `SharedSlots` in `@countersign/fairness`. Partitions pause when too many records wait.
    */
   readonly maxInFlight?: number;
   /**
-   * Records that wait for scarce work, such as hashes: as many of them are handled at once again, apart from the others, so
-   * that the others never wait behind them. Default: none.
+   * Records that wait for a scarce resource, such as argon2 hashing. They have `maxInFlight` slots of their own, so
+   * other records never wait behind them. Default: none.
    */
   readonly isSlow?: (record: ConsumedRecord) => boolean;
-  /** Finds records that end the process; without it nobody does. A bus inside the process ends with it and needs none. */
+  /** Finds records that crash the process. Not needed by the in-process bus, which ends with the process. */
   readonly poisonHandling?: PoisonHandling;
-  /** A consumer that broke for good: the process must end, because it lives and consumes nothing. */
+  /**
+   * Called when the consumer failed permanently. The process must end, because it would run without consuming anything.
+   */
   readonly onFatal: (error: Error) => void;
 }
 
-/** How far a consumer is behind in one of its partitions. */
+/** How far a consumer is behind in one partition. */
 export interface PartitionLag {
   readonly topic: string;
   readonly partition: number;
-  /** Records that are there and that this group has not finished without a gap. */
+  /** Records in the partition from the first one that this group has not finished. */
   readonly lag: number;
 }
 
-/** What a consumer has on its hands at this moment. */
+/** What a consumer holds at this moment. */
 export interface ConsumerStats {
   /** Records that are being handled. */
   readonly inFlight: number;
-  /** Records that were fetched and wait: for a place, or for an earlier record of their key. */
+  /** Fetched records that wait for a slot, or for an earlier record of their key. */
   readonly waiting: number;
-  /** Records that failed for a reason that passes, and pause before the next try. */
+  /** Records that failed with a retriable error and wait for the next retry. */
   readonly retrying: number;
-  /** One entry for each partition that this member has now. */
+  /** One entry for each partition that this member is assigned. */
   readonly lag: readonly PartitionLag[];
 }
 
 /** A running consumer. */
 export interface Subscription {
-  /** Resolves when the member has joined its group and has its partitions. */
+  /** Resolves when the member has joined its group and has been assigned partitions. */
   readonly ready: Promise<void>;
   /**
-   * Cheap, for every scrape. What a partition holds is as fresh as the last fetch from it, and at most about five
-   * seconds older than the last call: a paused partition, which is not fetched from, does not look idle.
+   * Cheap enough for every scrape. The end of a partition is as fresh as the last fetch from it, and at most about five
+   * seconds older than the last call. So a paused partition, from which nothing is fetched, does not look idle.
    */
   stats(): ConsumerStats;
-  /** Stops fetching, finishes what is in flight (at most `drainMs`, default 10 s), commits, leaves the group. */
+  /** Stops fetching, finishes what is in flight (at most `drainMs`, default 10 s), commits, and leaves the group. */
   close(drainMs?: number): Promise<void>;
 }
 
-/** A reader of everything on a topic; see {@link Broker.follow}. */
+/** Reads a whole topic; see {@link Broker.follow}. */
 export interface Follower {
   /** Resolves when everything that was on the topic at the start has been read. */
   readonly caughtUp: Promise<void>;
@@ -90,37 +92,40 @@ export interface Follower {
 }
 
 /**
- * The bus below the handlers: Apache Kafka, or its in-process twin. Implementations MUST pass the contract suite in
- * `broker.contract.ts`; that is all another Kafka client has to do to take the place of today's.
+ * The bus that carries messages to the handlers: Apache Kafka, or a broker inside the process. Implementations MUST
+ * pass the contract suite in `test/broker.contract.ts`.
  */
 export abstract class Broker {
-  /** Creates what is missing of these topics, and returns when they can be used. Idempotent, also side by side. */
+  /**
+   * Creates the missing ones of these topics and returns when all can be used. Idempotent, also under concurrent calls.
+   */
   abstract ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
 
   /**
-   * Writes records. Resolves only when they are safe: on Kafka, acknowledged by all in-sync replicas; in process, for a
-   * topic of kind `fact`, when every group that consumes it has handled them (nothing else would survive the process).
-   * The records of one call and of earlier calls keep their order per key. Calls of one moment travel together.
-   * A reply to an address that is gone is dropped: nobody waits for it.
-   * @throws ServiceError BROKER_UNAVAILABLE, retriable; the records may or may not have been written, after about ten
-   * seconds of trying. INTERNAL when a topic does not exist; nothing of the call is written then in process, and its
-   * other topics may have been on Kafka.
+   * Writes records. Resolves only when they are durable: on Kafka, acknowledged by all in-sync replicas; in process,
+   * for a topic of kind `fact`, when every group that consumes it has handled them, because nothing survives the
+   * process.
+   * The records of one call and of earlier calls keep their order per key. Concurrent calls share a batch. A reply to
+   * an address that no longer exists is dropped, because nothing waits for it.
+   * @throws ServiceError BROKER_UNAVAILABLE (retriable) after about ten seconds of retries; the records may or may not
+   * have been written. INTERNAL when a topic does not exist; in process nothing of the call is written then, on Kafka
+   * its other topics may have been.
    */
   abstract send(records: readonly BusRecord[]): Promise<void>;
 
   /**
-   * Consumes as a member of a group, from the beginning of what the group has not committed. Records of one key are
+   * Consumes as a member of a group, from the first record that the group has not committed. Records of one key are
    * handled in order and one at a time, records of different keys in parallel. An offset is committed only when every
-   * lower one of its partition is finished. `handle` settles each record by itself; when it rejects, the record is
-   * tried again after a growing pause, and later records of the same key wait.
-   * A record is delivered at least once: again after a crash or when partitions move.
+   * lower offset of its partition is finished. When `handle` rejects, the record is retried after a growing pause, and
+   * later records of its key wait.
+   * A record is delivered at least once: again after a crash, or when partitions move.
    * @throws ServiceError INTERNAL when a topic does not exist, BROKER_UNAVAILABLE (retriable)
    */
   abstract consume(options: ConsumeOptions, handle: (record: ConsumedRecord) => Promise<void>): Promise<Subscription>;
 
   /**
-   * Reads a topic from its beginning, all of it, in every instance that asks, without committing anything.
-   * For compacted state (the directory).
+   * Reads a whole topic from its beginning, in every instance that calls this, and commits nothing. For compacted state
+   * (the directory).
    * @throws ServiceError INTERNAL when the topic does not exist, BROKER_UNAVAILABLE (retriable)
    */
   abstract follow(
@@ -130,9 +135,9 @@ export abstract class Broker {
   ): Promise<Follower>;
 
   /**
-   * Makes an address at which this process, and nobody else, receives replies: a topic of its own, removed on close.
-   * Addresses that dead processes left behind are removed in time. Traffic to one address is not seen at another.
-   * Ready when it returns: a record sent to it has come back.
+   * Creates a reply address that only this process reads: a topic of its own, deleted on close. Addresses of dead
+   * processes are deleted after a while. Traffic to one address is not visible at another.
+   * The address works when this returns: a record sent to it has been received.
    */
   abstract openReplyAddress(
     owner: string,
@@ -141,33 +146,34 @@ export abstract class Broker {
   ): Promise<ReplyAddress>;
 
   /**
-   * The record at a place, whoever has handled it; undefined when it is not there any more (retention, compaction).
+   * The record at this offset, whether it was handled or not. Undefined when it has been removed (retention,
+   * compaction).
    * @throws ServiceError INTERNAL when the topic does not exist, BROKER_UNAVAILABLE (retriable)
    */
   abstract read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined>;
 
   /**
-   * Lets a group go on where records are gone that it had not handled (RECORDS_LOST): at the beginning of what there is.
-   * In process nothing can be lost.
-   * @param dryRun only tells
-   * @throws ServiceError BROKER_UNAVAILABLE (retriable); INTERNAL while a member of the group runs
+   * Moves a group past records that were removed before it handled them (RECORDS_LOST), to the first record that still
+   * exists. In process nothing can be lost.
+   * @param dryRun only reports what would change
+   * @throws ServiceError BROKER_UNAVAILABLE (retriable); INTERNAL while the group has a running member
    */
   abstract acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]>;
 
   /**
-   * Milliseconds since 1970 by the clock of the brokers, as far as this process knows it; deadlines are times on it. In
-   * process: the own clock.
+   * Milliseconds since 1970 by the brokers' clock, as far as this process knows it. Deadlines are times on this clock.
+   * In process: the local clock.
    */
   abstract now(): number;
 
   /** True while the broker can be reached, as far as this process knows. */
   abstract healthy(): boolean;
 
-  /** Closes what is still open of the above, waits for sends under way, then disconnects. */
+  /** Closes open subscriptions, followers and addresses, waits for sends in progress, then disconnects. */
   abstract close(): Promise<void>;
 }
 
-/** A partition in which a group goes on elsewhere. */
+/** A partition in which a group skips removed records. */
 export interface AcceptedLoss {
   readonly topic: string;
   readonly partition: number;
@@ -176,7 +182,7 @@ export interface AcceptedLoss {
 }
 
 export interface ReplyAddress {
-  /** The topic that an answer is sent to. */
+  /** The topic to which replies are sent. */
   readonly topic: string;
   close(): Promise<void>;
 }

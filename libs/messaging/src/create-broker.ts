@@ -4,11 +4,11 @@ import { type KafkaOptions } from './kafka/kafka-client.js';
 import { MemoryBroker } from './memory/memory-broker.js';
 
 export interface BrokerSettings extends Omit<KafkaOptions, 'brokers'> {
-  /** `host:port` of Kafka brokers. Absent or empty: the bus inside this process. */
+  /** `host:port` of Kafka brokers. Absent or empty: the bus runs inside this process. */
   readonly brokers?: readonly string[];
 }
 
-/** The bus that the settings ask for; nothing is connected yet. */
+/** Creates the broker that the settings select. It does not connect yet. */
 export function createBroker(settings: BrokerSettings): Broker {
   const { brokers = [], partitions } = settings;
   if (brokers.length > 0) return new KafkaBroker({ ...settings, brokers });

@@ -1,5 +1,5 @@
 import { type Broker, type ConsumedRecord, type Subscription } from '../src/broker.js';
-import { COMMANDS, Gate, never, record, STATE, textOf, until, type ContractWorld } from './contract-world.js';
+import { COMMANDS, Gate, throwFatal, record, STATE, textOf, until, type ContractWorld } from './contract-world.js';
 
 /** What every broker MUST do; run by the spec of each. */
 export function brokerContract(open: () => Promise<ContractWorld>): void {
@@ -12,7 +12,7 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
     options: { group?: string; topic?: string; maxInFlight?: number } = {},
   ): Promise<Subscription> => {
     const { group = 'readers', topic = COMMANDS.name, ...rest } = options;
-    const subscription = await on.consume({ group, topics: [topic], onFatal: never, ...rest }, handle);
+    const subscription = await on.consume({ group, topics: [topic], onFatal: throwFatal, ...rest }, handle);
     await subscription.ready;
     return subscription;
   };
@@ -26,14 +26,14 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
   afterEach(() => world.close());
 
   describe('topics', () => {
-    it('can be ensured by several processes at once, and again', async () => {
+    it('can be ensured by several processes at once, and repeatedly', async () => {
       const spec = { name: 'test.raced', kind: 'fact' } as const;
       await Promise.all([broker.ensureTopics([spec]), world.broker().ensureTopics([spec, COMMANDS])]);
       await broker.ensureTopics([spec]);
       await broker.send([record(spec, 'k', 'v')]);
     });
 
-    it('that do not exist are refused with the advice to create them', async () => {
+    it('cause an error that names ensureTopics when they do not exist', async () => {
       const missing = { name: 'test.missing', kind: 'command' } as const;
       const refusal = {
         code: 'INTERNAL',
@@ -46,8 +46,8 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
     });
   });
 
-  describe('consumers', () => {
-    it('handle the records of one key in order and one at a time', async () => {
+  describe('a consumer', () => {
+    it('handles the records of one key in order and one at a time', async () => {
       const seen = new Map<string, number[]>();
       let busy = new Set<string>();
       let overlaps = 0;
@@ -66,13 +66,13 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       expect(overlaps).toBe(0);
     });
 
-    it('do not let a slow key hold up the others, even in its partition', async () => {
+    it('does not delay other keys of the partition by a slow key', async () => {
       const gate = new Gate();
       const done: string[] = [];
       await consume(
         broker,
         async (read) => {
-          if (read.key === 'slow') await gate.passed;
+          if (read.key === 'slow') await gate.opened;
           done.push(read.key);
         },
         { topic: STATE.name },
@@ -84,30 +84,30 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       await until(() => done.length === 4, 'the slow one done');
     });
 
-    it('have at most maxInFlight records in hand, and get all of them in the end', async () => {
+    it('handles at most maxInFlight records at once, and all of them in the end', async () => {
       const gate = new Gate();
-      let inHand = 0;
-      let most = 0;
+      let inProgress = 0;
+      let maxSeen = 0;
       const handled = new Set<string>();
       await consume(
         broker,
         async (read) => {
-          most = Math.max(most, ++inHand);
-          await gate.passed;
-          inHand--;
+          maxSeen = Math.max(maxSeen, ++inProgress);
+          await gate.opened;
+          inProgress--;
           handled.add(textOf(read));
         },
         { maxInFlight: 4 },
       );
       const count = 1_000;
       await broker.send(Array.from({ length: count }, (_, n) => record(COMMANDS, `key-${n}`, String(n))));
-      await until(() => inHand === 4, 'a full house');
+      await until(() => inProgress === 4, 'four records in progress');
       gate.open();
       await until(() => handled.size === count, 'all handled');
-      expect(most).toBe(4);
+      expect(maxSeen).toBe(4);
     });
 
-    it('share the records within a group, each to one member, and get all of them in each group', async () => {
+    it('receives each record in one member of its group, and in every group', async () => {
       const seen = { first: [] as string[], second: [] as string[], other: [] as string[] };
       const into = (list: string[]) => (read: ConsumedRecord) => Promise.resolve(void list.push(textOf(read)));
       await consume(broker, into(seen.first));
@@ -122,7 +122,7 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       expect(Math.min(seen.first.length, seen.second.length)).toBeGreaterThan(0);
     });
 
-    it('get what was sent before their group first came', async () => {
+    it('receives records that were sent before its group first joined', async () => {
       await broker.send([record(COMMANDS, 'k', 'early')]);
       const seen: string[] = [];
       await consume(broker, (read) => Promise.resolve(void seen.push(textOf(read))));
@@ -130,8 +130,8 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
     });
   });
 
-  describe('failures', () => {
-    it('bring the record again, before later ones of its key, while other keys go on', async () => {
+  describe('redelivery', () => {
+    it('repeats a failed record before later ones of its key, while other keys continue', async () => {
       const seen: string[] = [];
       let failures = 3;
       await consume(
@@ -149,7 +149,7 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       expect(seen.indexOf('b1')).toBeLessThan(seen.lastIndexOf('a1'));
     });
 
-    it('of a member with work in hand give that work to another', async () => {
+    it('gives the unfinished records of a closed member to another member', async () => {
       const begun: string[] = [];
       const vanishing = await consume(broker, (read) => {
         begun.push(textOf(read));
@@ -163,7 +163,7 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       await until(() => done.includes('work'), 'the work done by another');
     });
 
-    it('never let an offset be committed past an unfinished record', async () => {
+    it('starts at the lowest unfinished record, because no offset past it was committed', async () => {
       const first: string[] = [];
       const member = await consume(
         broker,
@@ -182,7 +182,7 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       expect(second).toEqual(['stuck', 'after']);
     });
 
-    it('leave nothing out while members come and go under load', async () => {
+    it('skips no record while members join and leave under load', async () => {
       const seen = new Set<string>();
       const handle = async (read: ConsumedRecord): Promise<void> => {
         await new Promise((resolve) => setImmediate(resolve));
@@ -206,22 +206,22 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       await second.close();
     });
 
-    it('do not happen to work in hand when a member closes: it is finished and committed', async () => {
+    it('does not happen when a member closes in time: records in progress are finished and committed', async () => {
       const gate = new Gate();
       const first: string[] = [];
       const member = await consume(
         broker,
         async (read) => {
           first.push(textOf(read));
-          await gate.passed;
+          await gate.opened;
         },
         { topic: STATE.name },
       );
       await broker.send([record(STATE, 'a', 'one'), record(STATE, 'b', 'two')]);
       await until(() => first.length === 2, 'both begun');
-      const closed = member.close();
+      const closing = member.close();
       gate.open();
-      await closed;
+      await closing;
       const second: string[] = [];
       await consume(world.broker(), (read) => Promise.resolve(void second.push(textOf(read))), { topic: STATE.name });
       await broker.send([record(STATE, 'c', 'three')]);
@@ -230,13 +230,15 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
     });
   });
 
-  describe('followers', () => {
-    it('each get everything from the beginning, and know when they have caught up', async () => {
+  describe('a follower', () => {
+    it('receives everything from the beginning in each process, and reports when it has caught up', async () => {
       const other = world.broker();
       await broker.send(Array.from({ length: 20 }, (_, n) => record(STATE, `key-${n}`, String(n))));
       const seen: string[][] = [[], []];
       const followers = await Promise.all(
-        [broker, other].map((on, index) => on.follow(STATE.name, (read) => seen[index]?.push(textOf(read)), never)),
+        [broker, other].map((on, index) =>
+          on.follow(STATE.name, (read) => seen[index]?.push(textOf(read)), throwFatal),
+        ),
       );
       await Promise.all(followers.map((follower) => follower.caughtUp));
       const all = Array.from({ length: 20 }, (_, n) => String(n));
@@ -246,33 +248,33 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
       await Promise.all(followers.map((follower) => follower.close()));
     });
 
-    it('have caught up with an empty topic at once', async () => {
-      const follower = await broker.follow(STATE.name, () => undefined, never);
+    it('has caught up with an empty topic at once', async () => {
+      const follower = await broker.follow(STATE.name, () => undefined, throwFatal);
       await follower.caughtUp;
       await follower.close();
     });
   });
 
-  describe('reply addresses', () => {
-    it('receive what is sent to them, and nothing that is sent to another', async () => {
+  describe('a reply address', () => {
+    it('receives the records that are sent to it, and none that are sent to another address', async () => {
       const seen = { one: [] as string[], two: [] as string[] };
-      const one = await broker.openReplyAddress('tester', (read) => seen.one.push(textOf(read)), never);
-      const two = await world.broker().openReplyAddress('tester', (read) => seen.two.push(textOf(read)), never);
+      const one = await broker.openReplyAddress('tester', (read) => seen.one.push(textOf(read)), throwFatal);
+      const two = await world.broker().openReplyAddress('tester', (read) => seen.two.push(textOf(read)), throwFatal);
       const reply = (topic: string, value: string) => record({ name: topic, kind: 'command' }, 'k', value);
       await broker.send([reply(one.topic, 'for one'), reply(two.topic, 'for two')]);
       await until(() => seen.one.length > 0 && seen.two.length > 0, 'both replies');
       expect(seen).toEqual({ one: ['for one'], two: ['for two'] });
     });
 
-    it('that are gone swallow what is sent to them, and hold up nobody else', async () => {
-      const gone = await broker.openReplyAddress('tester', () => undefined, never);
+    it('drops records after it was closed, without delaying other sends', async () => {
+      const closed = await broker.openReplyAddress('tester', () => undefined, throwFatal);
       const seen: string[] = [];
-      const alive = await world.broker().openReplyAddress('tester', (read) => seen.push(textOf(read)), never);
+      const alive = await world.broker().openReplyAddress('tester', (read) => seen.push(textOf(read)), throwFatal);
       const reply = (topic: string) => record({ name: topic, kind: 'command' }, 'k', 'v');
-      await broker.send([reply(gone.topic)]);
-      await gone.close();
-      await broker.send([reply(gone.topic), reply(alive.topic), record(COMMANDS, 'k', 'v')]);
-      await until(() => seen.length === 1, 'the reply to the living');
+      await broker.send([reply(closed.topic)]);
+      await closed.close();
+      await broker.send([reply(closed.topic), reply(alive.topic), record(COMMANDS, 'k', 'v')]);
+      await until(() => seen.length === 1, 'the reply to the open address');
     });
   });
 }

@@ -5,21 +5,21 @@ import { IsInt, IsString } from 'class-validator';
 import { type ReplyVerification } from '../src/request-reply/signed-replies.js';
 import { type Broker, type BusRecord, type ConsumedRecord } from '../src/broker.js';
 
-/** One cluster, and as many processes on it as a test wants. */
+/** One cluster with any number of processes. */
 export interface ContractWorld {
-  /** The bus as one more process sees it. */
+  /** A broker for one more process. */
   broker(): Broker;
   close(): Promise<void>;
 }
 
-/** Of a client that believes everybody. */
+/** For a client that accepts unsigned replies. */
 export const UNSIGNED_REPLIES: ReplyVerification = { isRequired: () => false, isValid: () => false };
 
 export const COMMANDS: TopicSpec = { name: 'test.commands', kind: 'command' };
-/** One partition. */
+/** Has one partition. */
 export const STATE: TopicSpec = { name: 'test.state', kind: 'state' };
 
-export class Asked extends Message {
+export class TestRequest extends Message {
   static readonly type = 'test.asked.v1';
   static readonly topic = COMMANDS.name;
   @IsString() subject!: string;
@@ -29,7 +29,7 @@ export class Asked extends Message {
   }
 }
 
-export class Answered extends Message {
+export class TestReply extends Message {
   static readonly type = 'test.answered.v1';
   static readonly topic = REPLY;
   @IsInt() number!: number;
@@ -38,7 +38,7 @@ export class Answered extends Message {
   }
 }
 
-export const asked = (subject: string, number: number): Asked => message(Asked, { subject, number });
+export const testRequest = (subject: string, number: number): TestRequest => message(TestRequest, { subject, number });
 
 export const record = (topic: TopicSpec, key: string, value: string): BusRecord => ({
   topic: topic.name,
@@ -56,11 +56,11 @@ export function moduleOf(controller: Type): Type {
   return TestModule;
 }
 
-export const never = (error: Error): void => {
+export const throwFatal = (error: Error): void => {
   throw error;
 };
 
-/** Resolves when the condition holds; looks every few milliseconds. */
+/** Resolves when the condition holds; checks every few milliseconds. */
 export async function until(condition: () => boolean, what: string, limitMs = 30_000): Promise<void> {
   const end = Date.now() + limitMs;
   while (!condition()) {
@@ -69,10 +69,10 @@ export async function until(condition: () => boolean, what: string, limitMs = 30
   }
 }
 
-/** A door that handlers wait at. */
+/** Blocks handlers until the test opens it. */
 export class Gate {
   #open: () => void = () => undefined;
-  readonly passed = new Promise<void>((resolve) => (this.#open = resolve));
+  readonly opened = new Promise<void>((resolve) => (this.#open = resolve));
 
   open(): void {
     this.#open();

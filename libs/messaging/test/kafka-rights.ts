@@ -16,18 +16,18 @@ const OPERATIONS = {
   DESCRIBE_CONFIGS: AclOperationTypes.DESCRIBE_CONFIGS,
 } as const;
 
-/** What a user may do. */
+/** A right of a user. */
 export interface Right {
   readonly user: string;
   readonly resource: 'topic' | 'group';
-  /** As it is in the cluster; `x*` is every name that begins with `x`. */
+  /** Name in the cluster; `x*` matches every name that begins with `x`. */
   readonly name: string;
   readonly operation: keyof typeof OPERATIONS;
 }
 
 /**
- * Gives rights on a cluster, for tests of what services can do with rights that are few.
- * @param brokers ports at which whoever comes may give rights
+ * Grants rights on a cluster, for tests of services with minimal rights.
+ * @param brokers ports with anonymous administrators
  */
 export async function giveRights(brokers: readonly string[], rights: readonly Right[]): Promise<void> {
   const admin = new Kafka({ brokers: [...brokers], clientId: 'rights', logLevel: logLevel.NOTHING }).admin();

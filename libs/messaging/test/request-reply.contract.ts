@@ -4,12 +4,12 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { type Broker } from '../src/broker.js';
 import { BusClient } from '../src/request-reply/bus-client.js';
 import {
-  Answered,
-  Asked,
-  asked,
+  TestReply,
+  TestRequest,
+  testRequest,
   COMMANDS,
   moduleOf,
-  never,
+  throwFatal,
   until,
   type ContractWorld,
   UNSIGNED_REPLIES,
@@ -21,13 +21,13 @@ const TIMEOUT_MS = 30_000;
 
 @Controller()
 class Echo {
-  @MessagePattern(Asked.type)
-  answer(@Payload() request: Asked, @Ctx() context: BusContext): Outgoing | undefined {
-    return replyTo(context, message(Answered, { number: request.number }));
+  @MessagePattern(TestRequest.type)
+  answer(@Payload() request: TestRequest, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(TestReply, { number: request.number }));
   }
 }
 
-/** What askers that come and go MUST NOT do to each other; run by the spec of each broker. */
+/** What clients MUST NOT do to each other; run by the spec of each broker. */
 export function requestReplyContract(open: () => Promise<ContractWorld>): void {
   let world: ContractWorld;
   let broker: Broker;
@@ -39,20 +39,25 @@ export function requestReplyContract(open: () => Promise<ContractWorld>): void {
       broker: world.broker(),
       owner: 'tester',
       proof: UNSIGNED_REPLIES,
-      onFatal: never,
+      onFatal: throwFatal,
     });
     clients.push(opened);
     return opened;
   };
-  const ask = async (asker: BusClient, number: number): Promise<number> =>
-    (await asker.request(asked(`subject-${number % 50}`, number), Answered, TIMEOUT_MS)).number;
+  const request = async (busClient: BusClient, number: number): Promise<number> =>
+    (await busClient.request(testRequest(`subject-${number % 50}`, number), TestReply, TIMEOUT_MS)).number;
 
   beforeEach(async () => {
     world = await open();
     broker = world.broker();
     clients = [];
     await broker.ensureTopics([COMMANDS]);
-    app = await createBusApp(moduleOf(Echo), { broker, group: 'servers', messages: [Asked], onFatal: never });
+    app = await createBusApp(moduleOf(Echo), {
+      broker,
+      group: 'servers',
+      messages: [TestRequest],
+      onFatal: throwFatal,
+    });
     await app.listen();
   });
 
@@ -62,24 +67,24 @@ export function requestReplyContract(open: () => Promise<ContractWorld>): void {
     await world.close();
   });
 
-  it('loses no reply of the others while askers come and go under load', async () => {
+  it('loses no reply of a client while other clients come and go under load', async () => {
     const steady = await Promise.all([client(), client()]);
     const answers: number[] = [];
     let [next, stopped] = [0, false];
-    const asking = steady.flatMap((asker) =>
+    const asking = steady.flatMap((busClient) =>
       Array.from({ length: 5 }, async () => {
         while (!stopped) {
           const number = next++;
-          expect(await ask(asker, number)).toBe(number);
+          expect(await request(busClient, number)).toBe(number);
           answers.push(number);
         }
       }),
     );
     for (let round = 0; round < 3; round++) {
       const guest = await client();
-      await ask(guest, -1);
+      await request(guest, -1);
       const seen = answers.length;
-      await until(() => answers.length > seen + 20, 'the steady ones go on');
+      await until(() => answers.length > seen + 20, 'further replies to the other clients');
       await guest.close();
     }
     stopped = true;
@@ -88,10 +93,12 @@ export function requestReplyContract(open: () => Promise<ContractWorld>): void {
     expect(steady.map(({ lateReplies }) => lateReplies)).toEqual([0, 0]);
   });
 
-  it('brings nobody the replies of another, however many ask', async () => {
-    const askers = await Promise.all(Array.from({ length: 6 }, () => client()));
-    await Promise.all(askers.flatMap((asker, n) => Array.from({ length: 10 }, (_, i) => ask(asker, n * 10 + i))));
-    // What is of no question of one's own is counted as late.
-    expect(askers.map(({ lateReplies }) => lateReplies)).toEqual([0, 0, 0, 0, 0, 0]);
+  it('gives no client the reply to another, however many clients send', async () => {
+    const busClients = await Promise.all(Array.from({ length: 6 }, () => client()));
+    await Promise.all(
+      busClients.flatMap((busClient, n) => Array.from({ length: 10 }, (_, i) => request(busClient, n * 10 + i))),
+    );
+    // A reply that matches no own request is counted as late.
+    expect(busClients.map(({ lateReplies }) => lateReplies)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 }

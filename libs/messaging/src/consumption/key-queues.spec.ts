@@ -9,7 +9,7 @@ interface Item {
 }
 
 describe('KeyQueues', () => {
-  it('handles all items, those of a key in order, never more than allowed at once, whatever fails meanwhile', async () => {
+  it('handles all items, in order per key and within the limit in flight, even when some fail', async () => {
     const plan = fc.record({
       keys: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 80 }),
       maxInFlight: fc.integer({ min: 1, max: 5 }),
@@ -17,15 +17,15 @@ describe('KeyQueues', () => {
     });
     await fc.assert(
       fc.asyncProperty(plan, async ({ keys, maxInFlight, failing }) => {
-        const left = new Set(failing);
+        const remainingFailures = new Set(failing);
         const finished: Item[] = [];
-        let most = 0;
+        let maxInFlightSeen = 0;
         const queues = new KeyQueues<Item>({
           maxInFlight,
           handle: async (item) => {
-            most = Math.max(most, queues.inFlight);
+            maxInFlightSeen = Math.max(maxInFlightSeen, queues.inFlight);
             await Promise.resolve();
-            if (left.delete(item.number)) throw new Error('once');
+            if (remainingFailures.delete(item.number)) throw new Error('first attempt');
           },
           onFinished: (item) => finished.push(item),
         });
@@ -35,13 +35,13 @@ describe('KeyQueues', () => {
           const numbers = finished.filter((item) => item.key === key).map((item) => item.number);
           expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
         }
-        expect(most).toBeLessThanOrEqual(maxInFlight);
+        expect(maxInFlightSeen).toBeLessThanOrEqual(maxInFlight);
       }),
       { numRuns: 30 },
     );
   });
 
-  it('gives the place of an item that waits for its next try to another key', async () => {
+  it('lets another key use the slot of an item that waits for its retry', async () => {
     const finished: string[] = [];
     const queues = new KeyQueues<Item>({
       maxInFlight: 1,
@@ -54,7 +54,7 @@ describe('KeyQueues', () => {
     queues.stop();
   });
 
-  it('drops what was not begun, lets what was begun end, and tries dropped items no more', async () => {
+  it('drops items that were not begun, lets begun items finish, and does not retry dropped items', async () => {
     const gate = new Gate();
     const begun: number[] = [];
     const finished: number[] = [];
@@ -62,7 +62,7 @@ describe('KeyQueues', () => {
       maxInFlight: 2,
       handle: async (item) => {
         begun.push(item.number);
-        await gate.passed;
+        await gate.opened;
         if (item.number === 1) throw new Error('too late to matter');
       },
       onFinished: (item) => finished.push(item.number),
@@ -70,10 +70,10 @@ describe('KeyQueues', () => {
     const items = ['a', 'b', 'a', 'b', 'c'].map((key, number) => ({
       key,
       number,
-      group: key === 'c' ? 'kept' : 'gone',
+      group: key === 'c' ? 'kept' : 'dropped',
     }));
     for (const item of items) queues.push(item.key, item);
-    queues.drop((item) => item.group === 'gone');
+    queues.drop((item) => item.group === 'dropped');
     gate.open();
     await until(() => finished.includes(4), 'the kept item');
     queues.stop();
@@ -82,7 +82,7 @@ describe('KeyQueues', () => {
     expect(finished).toEqual([0, 4]);
   });
 
-  it('drops an item that waits for its next try, and goes on with its key', async () => {
+  it('drops an item that waits for its retry, and continues with the next item of its key', async () => {
     const finished: number[] = [];
     let failures = 0;
     const queues = new KeyQueues<Item>({
@@ -93,15 +93,15 @@ describe('KeyQueues', () => {
       },
       onFinished: (item) => finished.push(item.number),
     });
-    queues.push('a', { key: 'a', number: 0, group: 'gone' });
+    queues.push('a', { key: 'a', number: 0, group: 'dropped' });
     queues.push('a', { key: 'a', number: 1 });
     await until(() => failures === 1 && queues.inFlight === 0, 'the first failure');
-    queues.drop((item) => item.group === 'gone');
+    queues.drop((item) => item.group === 'dropped');
     await until(() => finished.includes(1), 'the next of its key');
     expect(failures).toBe(1);
   });
 
-  it('is idle in time even when something never ends', async () => {
+  it('stops waiting for idle at the limit when a handler never finishes', async () => {
     const queues = new KeyQueues<Item>({
       maxInFlight: 1,
       handle: () => new Promise(() => undefined),
@@ -113,7 +113,7 @@ describe('KeyQueues', () => {
     expect(queues.inFlight).toBe(1);
   });
 
-  it('treats a handler that throws before it returns a promise as one that failed', async () => {
+  it('retries an item when its handler throws before it returns a promise', async () => {
     const finished: number[] = [];
     let thrown = false;
     const queues = new KeyQueues<Item>({
@@ -126,6 +126,6 @@ describe('KeyQueues', () => {
       onFinished: (item) => finished.push(item.number),
     });
     queues.push('a', { key: 'a', number: 0 });
-    await until(() => finished.length === 1, 'the second try');
+    await until(() => finished.length === 1, 'the retry');
   });
 });

@@ -2,44 +2,48 @@ import { type Requester } from '@countersign/contracts';
 import { backoffMs } from './backoff.js';
 import { ReadyQueues } from './ready-queues.js';
 
-/** The waiting items of one key; the first one is the one in hand. */
+/** The items of one key; the first one is the current one. */
 interface KeyQueue<T> {
   readonly key: string;
   readonly items: T[];
   failures: number;
   state: 'ready' | 'running' | 'retrying';
-  /** The item in hand was dropped while it ran: when it fails, it is not tried again. */
-  abandoned: boolean;
+  /** The current item was dropped while it was handled: it is not retried when it fails. */
+  isDropped: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
 export interface KeyQueuesOptions<T> {
-  /** Items handled at once over all keys; slow ones and others are counted apart. */
+  /**
+   * The maximum number of items handled at once over all keys. Slow items have a limit of their own of the same size.
+   */
   readonly maxInFlight: number;
-  /** On whose behalf an item is handled: it decides whose turn it is. Default: nobody's. */
+  /** The requester that an item is handled for, for fairness between tenants. Default: none. */
   readonly requesterOf?: (item: T) => Requester;
-  /** Items that wait for scarce work, see `ConsumeOptions.isSlow`. Default: none. */
+  /** Items that wait for a scarce resource, see `ConsumeOptions.isSlow`. Default: none. */
   readonly isSlow?: (item: T) => boolean;
   readonly handle: (item: T) => Promise<void>;
   /** Called once for each item that was handled. */
   readonly onFinished: (item: T) => void;
-  /** The key of the queue in which an item belongs once it has failed; by default the one it is in. */
+  /** The key of the queue in which a failed item is retried. Default: the queue it is in. */
   readonly retryKeyOf?: (item: T) => string;
-  /** Called for each item that went home, the failed one and those behind it that belong there too. */
+  /**
+   * Called for each item that moved to its retry queue: the failed one, and later ones that belong to the same queue.
+   */
   readonly onMoved?: (item: T) => void;
 }
 
 /**
- * Items of one key one after the other, items of different keys side by side. An item whose `handle` rejects is tried
- * again after a growing pause; while it pauses it takes no place in flight, and only its own key waits.
+ * Handles items of one key in order, and items of different keys in parallel. An item that fails is retried after a
+ * growing pause. While it waits it takes no slot, and only its own key waits.
  */
 export class KeyQueues<T> {
   readonly #options: KeyQueuesOptions<T>;
   readonly #queues = new Map<string, KeyQueue<T>>();
-  /** Queues with something to do; what their first item is decides when it is their turn. */
+  /** Queues with a startable item, ordered by fairness. */
   readonly #ready: ReadyQueues<T, KeyQueue<T>>;
   #stopped = false;
-  #idle: (() => void)[] = [];
+  #idleWaiters: (() => void)[] = [];
 
   constructor(options: KeyQueuesOptions<T>) {
     this.#options = options;
@@ -71,13 +75,22 @@ export class KeyQueues<T> {
       queue.items.push(item);
       return;
     }
-    const made: KeyQueue<T> = { key, items: [item], failures: 0, state: 'ready', abandoned: false, timer: undefined };
-    this.#queues.set(key, made);
-    this.#makeReady(made);
+    const created: KeyQueue<T> = {
+      key,
+      items: [item],
+      failures: 0,
+      state: 'ready',
+      isDropped: false,
+      timer: undefined,
+    };
+    this.#queues.set(key, created);
+    this.#makeReady(created);
     this.#dispatch();
   }
 
-  /** Forgets matching items that are not being handled right now; those that are run to their end and then count as usual. */
+  /**
+   * Drops matching items that are not being handled. Matching items that are being handled finish and count as usual.
+   */
   drop(matches: (item: T) => boolean): void {
     for (const queue of this.#queues.values()) {
       const [head, ...rest] = queue.items;
@@ -87,14 +100,14 @@ export class KeyQueues<T> {
       queue.items.splice(0, queue.items.length, ...kept);
       if (!headMatches) continue;
       if (queue.state === 'running') {
-        queue.abandoned = true;
+        queue.isDropped = true;
         continue;
       }
       if (queue.state === 'retrying') clearTimeout(queue.timer);
       queue.failures = 0;
       queue.state = 'ready';
     }
-    // Anew, because other items may be first now.
+    // Rebuilt, because other items may be first now.
     this.#ready.clear();
     for (const queue of this.#queues.values()) {
       if (queue.items.length === 0) this.#queues.delete(queue.key);
@@ -103,7 +116,7 @@ export class KeyQueues<T> {
     this.#dispatch();
   }
 
-  /** Begins nothing any more; what is in flight goes on. */
+  /** Begins no further item; items in flight continue. */
   stop(): void {
     this.#stopped = true;
     for (const queue of this.#queues.values()) clearTimeout(queue.timer);
@@ -114,7 +127,7 @@ export class KeyQueues<T> {
     if (this.inFlight === 0) return;
     await new Promise<void>((resolve) => {
       const limit = setTimeout(resolve, limitMs);
-      this.#idle.push(() => {
+      this.#idleWaiters.push(() => {
         clearTimeout(limit);
         resolve();
       });
@@ -127,36 +140,38 @@ export class KeyQueues<T> {
       const item = queue?.items[0];
       if (queue === undefined || item === undefined) return;
       queue.state = 'running';
-      this.#begin(item).then(
-        () => this.#settle(queue, item, true),
-        () => this.#settle(queue, item, false),
+      this.#handle(item).then(
+        () => this.#finish(queue, item, true),
+        () => this.#finish(queue, item, false),
       );
     }
   }
 
-  /** Handlers that throw before they return a promise would leave the item in flight for ever. */
-  #begin(item: T): Promise<void> {
+  /** Converts a synchronous throw to a rejection, because the item would stay in flight forever. */
+  #handle(item: T): Promise<void> {
     try {
       return this.#options.handle(item);
     } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error('handler threw no error'));
+      return Promise.reject(
+        error instanceof Error ? error : new Error('the handler threw a value that is not an Error'),
+      );
     }
   }
 
-  #settle(queue: KeyQueue<T>, item: T, handled: boolean): void {
+  #finish(queue: KeyQueue<T>, item: T, handled: boolean): void {
     this.#ready.end(item);
-    if (handled || queue.abandoned) {
+    if (handled || queue.isDropped) {
       queue.items.shift();
       queue.failures = 0;
-      queue.abandoned = false;
+      queue.isDropped = false;
       if (queue.items.length > 0) this.#makeReady(queue);
       else this.#queues.delete(queue.key);
       if (handled) this.#options.onFinished(item);
     } else {
-      this.#retryLater(this.#atHome(queue, item));
+      this.#retryLater(this.#moveToRetryQueue(queue, item));
     }
     this.#dispatch();
-    if (this.inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.inFlight === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   #retryLater(queue: KeyQueue<T>): void {
@@ -165,21 +180,21 @@ export class KeyQueues<T> {
     if (!this.#stopped) queue.timer = setTimeout(() => this.#retry(queue), backoffMs(queue.failures));
   }
 
-  /** Moves a failed item, and what is behind it and belongs to the same home, to a queue of their own. */
-  #atHome(queue: KeyQueue<T>, item: T): KeyQueue<T> {
-    const { retryKeyOf: homeOf, onMoved: moved } = this.#options;
-    const key = homeOf?.(item) ?? queue.key;
-    if (homeOf === undefined || key === queue.key) return queue;
-    const items = queue.items.filter((one) => homeOf(one) === key);
-    const rest = queue.items.filter((one) => homeOf(one) !== key);
+  /** Moves a failed item, and later items with the same retry key, to a queue of their own. */
+  #moveToRetryQueue(queue: KeyQueue<T>, item: T): KeyQueue<T> {
+    const { retryKeyOf, onMoved } = this.#options;
+    const key = retryKeyOf?.(item) ?? queue.key;
+    if (retryKeyOf === undefined || key === queue.key) return queue;
+    const items = queue.items.filter((other) => retryKeyOf(other) === key);
+    const rest = queue.items.filter((other) => retryKeyOf(other) !== key);
     queue.items.splice(0, queue.items.length, ...rest);
     queue.failures = 0;
     if (rest.length > 0) this.#makeReady(queue);
     else this.#queues.delete(queue.key);
-    const home: KeyQueue<T> = { key, items, failures: 0, state: 'retrying', abandoned: false, timer: undefined };
-    this.#queues.set(key, home);
-    for (const one of items) moved?.(one);
-    return home;
+    const retryQueue: KeyQueue<T> = { key, items, failures: 0, state: 'retrying', isDropped: false, timer: undefined };
+    this.#queues.set(key, retryQueue);
+    for (const moved of items) onMoved?.(moved);
+    return retryQueue;
   }
 
   #retry(queue: KeyQueue<T>): void {

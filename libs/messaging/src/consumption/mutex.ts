@@ -1,10 +1,10 @@
-/** One piece of work at a time, in the order of asking. */
+/** Runs one task at a time, in the order of the calls. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work, work);
-    this.#last = done;
-    return done;
+    const result = this.#last.then(work, work);
+    this.#last = result;
+    return result;
   }
 }

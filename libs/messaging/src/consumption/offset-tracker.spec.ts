@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { OffsetTracker } from './offset-tracker.js';
 
 describe('OffsetTracker', () => {
-  it('has nothing to commit before the first record', () => {
+  it('has no offset to commit before the first record', () => {
     expect(new OffsetTracker().committable).toBeUndefined();
   });
 
-  it('takes no offset twice, whether it is in hand or finished', () => {
+  it('accepts no offset twice, whether it is in progress or finished', () => {
     const tracker = new OffsetTracker();
     expect([tracker.begin(5), tracker.begin(5), tracker.begin(4)]).toEqual([true, false, false]);
     tracker.finish(5);
@@ -14,7 +14,7 @@ describe('OffsetTracker', () => {
     expect(tracker.committable).toBe(6);
   });
 
-  it('never commits past an unfinished offset and never stays behind one that is finished, in any order', () => {
+  it('commits up to the lowest unfinished offset, in whatever order offsets finish', () => {
     const rising = fc
       .array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3_000 })
       .map((steps) => steps.reduce<number[]>((offsets, step) => [...offsets, (offsets.at(-1) ?? 0) + step], []));

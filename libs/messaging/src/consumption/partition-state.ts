@@ -1,38 +1,39 @@
 import { OffsetTracker } from './offset-tracker.js';
 
-/** Records that a process which died may have begun: they are handled with care. */
+/** Records that a process which died may have begun; each is handled alone. */
 export interface QuarantineRange {
-  /** Offset after the last of them. */
+  /** The offset after the last of them. */
   readonly until: number;
-  /** How many are still to come, at most. */
+  /** The maximum number of records still to be taken. */
   remaining: number;
-  /** How many wait in the queue that they share. */
+  /** How many wait in the shared quarantine queue. */
   queued: number;
 }
 
-/** A partition in the hands of one consumer, from fetch to commit. */
+/** A partition that one consumer holds, from fetch to commit. */
 export class PartitionState {
   readonly tracker = new OffsetTracker();
   /** Records that were taken and are not finished. */
-  openCount = 0;
+  unfinishedCount = 0;
   /** Records that were ever taken. */
   begunCount = 0;
-  /** False once the partition moved to another member: what is still in flight counts for nothing. */
+  /** False after the partition moved to another member: results of records still in flight are ignored. */
   isActive = true;
-  /** Nothing is taken before the partition was looked at. */
+  /** Nothing is taken before the opener has checked the partition. */
   isOpened = false;
-  /** It was opened once: a rebalance has to close it, and nothing of what it holds is new. */
+  /** It was opened at least once: a rebalance must close it, and none of its current records is new. */
   wasOpened = false;
-  /** Fetching was stopped: too much is open, or the lane is not opened yet. */
+  /** Fetching is paused: too many records are unfinished, or the partition is not opened yet. */
   isPaused = false;
-  /** What was committed last; -1: nothing. */
+  /** The last committed offset; -1 when there is none. */
   committedOffset = -1;
   /**
-   * No record from this offset on is begun before a commit has said so: its metadata holds the number. Undefined before
-   * the first one, when a count is the bound. So it is known what a process that died can have begun.
+   * No record at or above this offset is begun until a commit with a higher limit in its metadata succeeded. So it is
+   * known which records a dead process can have begun. Undefined before the first such commit; a count is the bound
+   * then.
    */
   beginLimit: number | undefined;
-  /** A record that the next promise must cover. */
+  /** The offset of a record that the next begin limit must cover. */
   blockedOffset: number | undefined;
   quarantine: QuarantineRange | undefined;
 
@@ -41,9 +42,9 @@ export class PartitionState {
     readonly partition: number,
   ) {}
 
-  /** Whether all suspicious records were taken. */
+  /** Whether all quarantined records were taken. */
   get isQuarantineTaken(): boolean {
-    const suspicion = this.quarantine;
-    return suspicion === undefined || suspicion.remaining === 0 || this.tracker.last + 1 >= suspicion.until;
+    const { quarantine } = this;
+    return quarantine === undefined || quarantine.remaining === 0 || this.tracker.last + 1 >= quarantine.until;
   }
 }

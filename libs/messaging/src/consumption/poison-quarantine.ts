@@ -2,45 +2,49 @@ import { type PoisonHandling, type ConsumedRecord } from '../broker.js';
 import { type RecordPlace } from './deliveries.js';
 import { type Mutex } from './mutex.js';
 
-/** Begun this often, once uncounted before, a record has ended the process three times. */
+/**
+ * A record with this count has ended the process three times: the first death is not counted, because it came before
+ * the quarantine.
+ */
 const POISON_COUNT = 3;
 
 /**
- * Handles suspicious records: one at a time in the whole process, so that a death is put down to the right one, each
- * counted before it is begun. A record that has ended the process three times is not handled any more.
+ * Handles the records of a quarantine: one at a time in the whole process, so a crash is attributed to the right
+ * record. Each is counted before it is begun. A record that has ended the process three times is not handled again.
  */
 export class QuarantineHandler {
-  /** Counted here and not ended: the count of a try that failed could not be taken back. */
-  readonly #counted = new Map<string, number>();
+  /** Counts that could not be reduced after a failed attempt, by record. */
+  readonly #uncleared = new Map<string, number>();
 
   constructor(
     private readonly group: string,
-    private readonly care: PoisonHandling,
+    private readonly poisonHandling: PoisonHandling,
     private readonly handle: (record: ConsumedRecord) => Promise<void>,
-    private readonly turns: Mutex,
+    private readonly mutex: Mutex,
   ) {}
 
-  /** @param wanted false: the record has moved to another member while it waited for its turn */
-  run(record: ConsumedRecord, wanted: () => boolean): Promise<void> {
-    return this.turns.run(async () => {
-      if (!wanted()) throw new Error('the partition has gone or the consumer closes');
+  /** @param isStillAssigned false when the record moved to another member while it waited */
+  run(record: ConsumedRecord, isStillAssigned: () => boolean): Promise<void> {
+    return this.mutex.run(async () => {
+      if (!isStillAssigned()) throw new Error('the partition moved to another member, or the consumer is closing');
       const { topic, partition, offset } = record;
       const place: RecordPlace = { topic, partition, offset: Number(offset) };
       const id = `${topic}/${partition}/${offset}`;
-      const { deliveries, onPoison: poisoned } = this.care;
-      const count = this.#counted.get(id) ?? (await deliveries.begin(this.group, place));
-      this.#counted.set(id, count);
+      const { deliveries, onPoison } = this.poisonHandling;
+      const count = this.#uncleared.get(id) ?? (await deliveries.begin(this.group, place));
+      this.#uncleared.set(id, count);
       try {
-        await (count >= POISON_COUNT ? poisoned(record) : this.handle(record));
+        await (count >= POISON_COUNT ? onPoison(record) : this.handle(record));
       } catch (error) {
         await deliveries.end(this.group, place, false).then(
-          () => this.#counted.delete(id),
+          () => this.#uncleared.delete(id),
           () => undefined,
         );
         throw error;
       }
-      this.#counted.delete(id);
-      // What stays is forgotten when the partition is opened next: its offset is committed by then.
+      this.#uncleared.delete(id);
+      // A count that cannot be deleted now is deleted at the next opening of the partition: its offset is committed by
+      // then.
       await deliveries.end(this.group, place, true).catch(() => undefined);
     });
   }

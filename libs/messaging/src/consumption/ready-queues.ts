@@ -7,65 +7,68 @@ export interface ReadyQueuesOptions<T> {
   readonly isSlow?: (item: T) => boolean;
 }
 
-/** Items of one kind, slow or not: those that wait for their turn, and the places of those in flight. */
-interface Kind<Q> {
+/** Items of one kind, slow or not: queues that wait for a slot, and the slots. */
+interface SlotPool<Q> {
   waiting: FairQueue<Q>;
-  readonly places: SharedSlots;
+  readonly slots: SharedSlots;
 }
 
 /**
- * The queues whose first item may begin, in the order of their turns. What is handled on behalf of nobody has no tenant to
- * be fair to, and may take every place.
+ * The queues with an item that may begin, in fair order. Items without a requester have no tenant to be fair to and may
+ * take every slot.
  */
 export class ReadyQueues<T, Q> {
   readonly #options: ReadyQueuesOptions<T>;
-  readonly #kinds: readonly [others: Kind<Q>, slow: Kind<Q>];
+  readonly #pools: readonly [others: SlotPool<Q>, slow: SlotPool<Q>];
 
   constructor(options: ReadyQueuesOptions<T>) {
     this.#options = options;
-    const kind = (): Kind<Q> => ({ waiting: new FairQueue(), places: new SharedSlots(options.maxInFlight) });
-    this.#kinds = [kind(), kind()];
+    const pool = (): SlotPool<Q> => ({ waiting: new FairQueue(), slots: new SharedSlots(options.maxInFlight) });
+    this.#pools = [pool(), pool()];
   }
 
   /** Items that are being handled. */
   get inFlight(): number {
-    return this.#kinds.reduce((sum, { places }) => sum + places.taken, 0);
+    return this.#pools.reduce((sum, { slots }) => sum + slots.taken, 0);
   }
 
   /** @param first the item of the queue that is next */
   push(queue: Q, first: T): void {
-    this.#kindOf(first).waiting.push(this.#requesterOf(first), queue);
+    this.#poolOf(first).waiting.push(this.#requesterOf(first), queue);
   }
 
-  /** Takes a place for the queue whose turn it is. Undefined: none is ready, or no place is free for those that are. */
+  /**
+   * Takes a slot for the next queue in fair order. Undefined when no queue is ready, or no slot is free for those that
+   * are.
+   */
   begin(): Q | undefined {
-    for (const { waiting, places } of this.#kinds) {
-      let taken = '';
+    for (const { waiting, slots } of this.#pools) {
+      let takenBy = '';
       const queue = waiting.shift({
         tenant: (tenant) => {
-          taken = tenant;
-          return tenant === '' ? places.taken < places.size : places.mayTake(tenant);
+          takenBy = tenant;
+          return tenant === '' ? slots.taken < slots.size : slots.mayTake(tenant);
         },
       });
       if (queue === undefined) continue;
-      places.take(taken);
+      slots.take(takenBy);
       return queue;
     }
     return undefined;
   }
 
-  /** Gives back the place of an item that was begun. */
+  /** Releases the slot of an item that was begun. */
   end(item: T): void {
-    this.#kindOf(item).places.release(this.#requesterOf(item).tenant);
+    this.#poolOf(item).slots.release(this.#requesterOf(item).tenant);
   }
 
-  /** Takes out all queues that wait. */
+  /** Removes all waiting queues. */
   clear(): void {
-    for (const kind of this.#kinds) kind.waiting = new FairQueue();
+    for (const pool of this.#pools) pool.waiting = new FairQueue();
   }
 
-  #kindOf(item: T): Kind<Q> {
-    return this.#kinds[this.#options.isSlow?.(item) === true ? 1 : 0];
+  #poolOf(item: T): SlotPool<Q> {
+    return this.#pools[this.#options.isSlow?.(item) === true ? 1 : 0];
   }
 
   #requesterOf(item: T): Requester {

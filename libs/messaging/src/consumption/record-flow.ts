@@ -5,19 +5,19 @@ import { KeyQueues } from './key-queues.js';
 import { PartitionState } from './partition-state.js';
 
 /**
- * Suspicious records share one queue, whatever their keys: they are handled one at a time. One that failed for a reason
- * that passes goes to the queue of its key, so that it holds up no other key.
+ * Key of the queue that quarantined records share, whatever their keys, so they are handled one at a time. A record
+ * that fails with a retriable error moves to the queue of its own key, so it delays no other key.
  */
-const CARE = 'care';
+const QUARANTINE_QUEUE = 'care';
 
 interface Entry {
-  readonly lane: PartitionState;
+  readonly state: PartitionState;
   readonly record: ConsumedRecord;
-  readonly careful: boolean;
+  readonly isQuarantined: boolean;
   readonly requester: Requester;
-  readonly slow: boolean;
-  /** It waits in the queue of all suspicious records. */
-  shared: boolean;
+  readonly isSlow: boolean;
+  /** The record waits in the shared quarantine queue. */
+  isInSharedQueue: boolean;
 }
 
 export interface RecordFlowOptions {
@@ -25,40 +25,40 @@ export interface RecordFlowOptions {
   /** See `ConsumeOptions.isSlow`. */
   readonly isSlow?: ((record: ConsumedRecord) => boolean) | undefined;
   readonly handle: (record: ConsumedRecord) => Promise<void>;
-  /** Handles a suspicious record; see {@link RecordFlow.quarantine}. */
-  readonly handleQuarantined?: (record: ConsumedRecord, lane: PartitionState) => Promise<void>;
-  /** A record of an active lane is finished. */
-  readonly onProgress: (lane: PartitionState) => void;
-  /** No suspicious record of an active lane waits for its first try, other than behind one of its key. */
-  readonly onQuarantineCleared?: (lane: PartitionState) => void;
+  /** Handles a quarantined record; see {@link RecordFlow.quarantine}. */
+  readonly handleQuarantined?: (record: ConsumedRecord, state: PartitionState) => Promise<void>;
+  /** A record of an active partition is finished. */
+  readonly onProgress: (state: PartitionState) => void;
+  /** Each quarantined record of an active partition was attempted, or waits behind one of its key. */
+  readonly onQuarantineCleared?: (state: PartitionState) => void;
 }
 
 /**
- * What happens to records between the fetch and the commit, the same for every broker: order per key, parallel across
- * keys, nothing twice while a partition stays, nothing begun after a partition has gone.
+ * Handles records between fetch and commit, the same for every broker: order per key, parallel across keys, no record
+ * twice while a partition stays, no record begun after a partition has moved.
  */
 export class RecordFlow {
-  /** A lane with more open records than this is not fetched from until half of them are finished. */
+  /** A partition with more unfinished records than this is not fetched from until half of them are finished. */
   readonly maxOpen: number;
-  /** How far a promise reaches beyond what was begun, in offsets; see {@link PartitionState.beginLimit}. */
-  readonly window: number;
+  /** How far a begin limit reaches beyond the begun records, in offsets; see {@link PartitionState.beginLimit}. */
+  readonly beginWindow: number;
   readonly #options: RecordFlowOptions;
-  readonly #lanes = new Map<string, PartitionState>();
+  readonly #states = new Map<string, PartitionState>();
   readonly #queues: KeyQueues<Entry>;
 
   constructor(options: RecordFlowOptions) {
     this.#options = options;
     this.maxOpen = Math.max(64, options.maxInFlight * 4);
-    this.window = this.maxOpen * 2;
-    const { handle, handleQuarantined: careful = handle } = options;
+    this.beginWindow = this.maxOpen * 2;
+    const { handle, handleQuarantined = handle } = options;
     this.#queues = new KeyQueues({
       maxInFlight: options.maxInFlight,
       requesterOf: ({ requester }) => requester,
-      isSlow: ({ slow }) => slow,
-      handle: (entry) => (entry.careful ? careful(entry.record, entry.lane) : handle(entry.record)),
-      onFinished: (entry) => this.#finished(entry),
-      retryKeyOf: (entry) => homeOf(entry.record),
-      onMoved: (entry) => this.#leaveShared(entry),
+      isSlow: ({ isSlow }) => isSlow,
+      handle: (entry) => (entry.isQuarantined ? handleQuarantined(entry.record, entry.state) : handle(entry.record)),
+      onFinished: (entry) => this.#onFinished(entry),
+      retryKeyOf: (entry) => keyQueueOf(entry.record),
+      onMoved: (entry) => this.#leaveQuarantineQueue(entry),
     });
   }
 
@@ -68,125 +68,134 @@ export class RecordFlow {
   }
 
   get partitions(): Iterable<PartitionState> {
-    return this.#lanes.values();
+    return this.#states.values();
   }
 
   find(topic: string, partition: number): PartitionState | undefined {
-    return this.#lanes.get(`${topic}/${partition}`);
+    return this.#states.get(`${topic}/${partition}`);
   }
 
-  /** The lane of a partition, made when it is new. */
+  /** The state of a partition, created when it is new. */
   partition(topic: string, partition: number): PartitionState {
     const id = `${topic}/${partition}`;
-    const known = this.#lanes.get(id);
+    const known = this.#states.get(id);
     if (known !== undefined) return known;
-    const made = new PartitionState(topic, partition);
-    this.#lanes.set(id, made);
-    return made;
+    const created = new PartitionState(topic, partition);
+    this.#states.set(id, created);
+    return created;
   }
 
   /**
-   * Handles with care what a process that died can have begun: as far as it was promised, or as the count allowed.
-   * @param next the offset that is read next
-   * @param end the offset after the last record that is there
+   * Quarantines the records that a dead process can have begun: up to the begin limit, or the count that is allowed
+   * without one.
+   * @param next the next offset to read
+   * @param end the offset after the last record in the partition
    */
-  quarantine(lane: PartitionState, next: number, end: number): void {
-    const until = Math.min(end, lane.beginLimit ?? end);
-    const left = lane.beginLimit === undefined ? this.window : Infinity;
-    if (until > next) lane.quarantine = { until, remaining: left, queued: 0 };
-    else this.#options.onQuarantineCleared?.(lane);
+  quarantine(state: PartitionState, next: number, end: number): void {
+    const until = Math.min(end, state.beginLimit ?? end);
+    const remaining = state.beginLimit === undefined ? this.beginWindow : Infinity;
+    if (until > next) state.quarantine = { until, remaining, queued: 0 };
+    else this.#options.onQuarantineCleared?.(state);
   }
 
   /**
-   * Takes a record, unless it is in hand or was finished here already (a rebalance reads from the last commit again).
-   * @returns false when the record, and all after it, must be fetched again later: the lane is full
+   * Takes a record, unless it is in progress or was finished here already (a rebalance reads from the last commit
+   * again).
+   * @returns false when the partition is full: this record and all later ones must be fetched again
    */
-  take(lane: PartitionState, record: ConsumedRecord): boolean {
+  take(state: PartitionState, record: ConsumedRecord): boolean {
     const offset = Number(record.offset);
-    if (offset <= lane.tracker.last) return true;
-    if (!this.isCovered(lane, offset)) {
-      lane.blockedOffset = offset;
+    if (offset <= state.tracker.last) return true;
+    if (!this.isCovered(state, offset)) {
+      state.blockedOffset = offset;
       return false;
     }
-    const { quarantine: suspicion } = lane;
-    const careful = suspicion !== undefined && suspicion.remaining > 0 && offset < suspicion.until;
-    if (careful) {
-      suspicion.remaining--;
-    } else if (suspicion !== undefined) {
-      // Otherwise a record could overtake a suspicious one of its key.
-      if (suspicion.queued > 0) return false;
-      this.#clear(lane);
+    const { quarantine } = state;
+    const isQuarantined = quarantine !== undefined && quarantine.remaining > 0 && offset < quarantine.until;
+    if (isQuarantined) {
+      quarantine.remaining--;
+    } else if (quarantine !== undefined) {
+      // Waits for the quarantine, or a new record could overtake a quarantined one of its key.
+      if (quarantine.queued > 0) return false;
+      this.#endQuarantine(state);
     }
-    lane.tracker.begin(offset);
-    lane.openCount++;
-    lane.begunCount++;
-    const home = homeOf(record);
-    const shared = careful && !this.#queues.has(home);
-    if (shared) suspicion.queued++;
-    const slow = this.#options.isSlow?.(record) === true;
-    this.#queues.push(shared ? CARE : home, { lane, record, careful, requester: requesterOf(record), slow, shared });
+    state.tracker.begin(offset);
+    state.unfinishedCount++;
+    state.begunCount++;
+    const keyQueue = keyQueueOf(record);
+    const isInSharedQueue = isQuarantined && !this.#queues.has(keyQueue);
+    if (isInSharedQueue) quarantine.queued++;
+    const isSlow = this.#options.isSlow?.(record) === true;
+    this.#queues.push(isInSharedQueue ? QUARANTINE_QUEUE : keyQueue, {
+      state,
+      record,
+      isQuarantined,
+      requester: requesterOf(record),
+      isSlow,
+      isInSharedQueue: isInSharedQueue,
+    });
     return true;
   }
 
-  /** The promise that goes with the next commit of a lane. */
-  nextBeginLimit(lane: PartitionState): number {
-    return Math.max(lane.tracker.last + 1, (lane.blockedOffset ?? -1) + 1) + this.window;
+  /** The begin limit for the next commit of a partition. */
+  nextBeginLimit(state: PartitionState): number {
+    return Math.max(state.tracker.last + 1, (state.blockedOffset ?? -1) + 1) + this.beginWindow;
   }
 
-  /** Whether it is worth to fetch for a lane that was full. */
-  hasRoom(lane: PartitionState): boolean {
+  /** Whether a full partition has enough room to fetch again. */
+  hasRoom(state: PartitionState): boolean {
     return (
-      lane.isOpened &&
-      lane.openCount * 2 <= this.maxOpen &&
-      (lane.blockedOffset === undefined || this.isCovered(lane, lane.blockedOffset)) &&
-      !(lane.isQuarantineTaken && lane.quarantine !== undefined && lane.quarantine.queued > 0)
+      state.isOpened &&
+      state.unfinishedCount * 2 <= this.maxOpen &&
+      (state.blockedOffset === undefined || this.isCovered(state, state.blockedOffset)) &&
+      !(state.isQuarantineTaken && state.quarantine !== undefined && state.quarantine.queued > 0)
     );
   }
 
-  /** Gives up the lanes that do not pass: their records that were not begun are dropped. */
-  keep(passes: (lane: PartitionState) => boolean): void {
+  /** Gives up the partitions that are not kept; their records that were not begun are dropped. */
+  revokeExcept(isKept: (state: PartitionState) => boolean): void {
     let revoked = false;
-    for (const [id, lane] of this.#lanes) {
-      if (passes(lane)) continue;
-      lane.isActive = false;
+    for (const [id, state] of this.#states) {
+      if (isKept(state)) continue;
+      state.isActive = false;
       revoked = true;
-      this.#lanes.delete(id);
+      this.#states.delete(id);
     }
-    if (revoked) this.#queues.drop((entry) => !entry.lane.isActive);
+    if (revoked) this.#queues.drop((entry) => !entry.state.isActive);
   }
 
-  /** Begins nothing any more, and waits at most `limitMs` for what was begun. */
+  /** Begins no further record, and waits at most `limitMs` for records in progress. */
   async drain(limitMs: number): Promise<void> {
     this.#queues.stop();
     await this.#queues.idle(limitMs);
   }
 
-  /** Whether a record may be begun by what was promised. */
-  isCovered(lane: PartitionState, offset: number): boolean {
-    return lane.beginLimit === undefined ? lane.begunCount < this.window : offset < lane.beginLimit;
+  /** Whether the begin limit, or the count that is allowed without one, covers a record. */
+  isCovered(state: PartitionState, offset: number): boolean {
+    return state.beginLimit === undefined ? state.begunCount < this.beginWindow : offset < state.beginLimit;
   }
 
-  #finished(entry: Entry): void {
-    const { lane, record } = entry;
-    if (!lane.isActive) return;
-    lane.openCount--;
-    lane.tracker.finish(Number(record.offset));
-    if (entry.shared) this.#leaveShared(entry);
-    this.#options.onProgress(lane);
+  #onFinished(entry: Entry): void {
+    const { state, record } = entry;
+    if (!state.isActive) return;
+    state.unfinishedCount--;
+    state.tracker.finish(Number(record.offset));
+    if (entry.isInSharedQueue) this.#leaveQuarantineQueue(entry);
+    this.#options.onProgress(state);
   }
 
-  #leaveShared(entry: Entry): void {
-    entry.shared = false;
-    const { lane } = entry;
-    if (!lane.isActive || lane.quarantine === undefined) return;
-    lane.quarantine.queued--;
-    if (lane.quarantine.queued === 0 && lane.isQuarantineTaken) this.#clear(lane);
+  #leaveQuarantineQueue(entry: Entry): void {
+    entry.isInSharedQueue = false;
+    const { state } = entry;
+    if (!state.isActive || state.quarantine === undefined) return;
+    state.quarantine.queued--;
+    if (state.quarantine.queued === 0 && state.isQuarantineTaken) this.#endQuarantine(state);
   }
 
-  #clear(lane: PartitionState): void {
-    lane.quarantine = undefined;
-    this.#options.onQuarantineCleared?.(lane);
+  #endQuarantine(state: PartitionState): void {
+    state.quarantine = undefined;
+    this.#options.onQuarantineCleared?.(state);
   }
 }
 
-const homeOf = ({ topic, partition, key }: ConsumedRecord): string => `${topic}/${partition}/${key}`;
+const keyQueueOf = ({ topic, partition, key }: ConsumedRecord): string => `${topic}/${partition}/${key}`;

@@ -6,12 +6,15 @@ import { HEADERS, toRecord } from '../envelope/envelope.js';
 
 const TYPE_PATTERN = /^[a-z0-9.-]{1,80}$/;
 
-/** The record of the letter that the group writes instead of handling a record. @param now milliseconds since 1970 */
+/**
+ * The dead letter that a group writes instead of handling a record.
+ * @param now milliseconds since 1970
+ */
 export function createDeadLetter(record: ConsumedRecord, group: string, error: unknown, now: number): BusRecord {
   const code = error instanceof ServiceError ? error.code : 'INTERNAL';
   const type = record.headers[HEADERS.type] ?? '';
   const sha256 = createHash('sha256').update(record.value).digest('hex');
-  const letterId = uuidOf(`${group}\n${record.topic}\n${record.partition}\n${record.offset}\n${sha256}`);
+  const letterId = uuidFromHash(`${group}\n${record.topic}\n${record.partition}\n${record.offset}\n${sha256}`);
   const letter = message(DeadLettered, {
     letterId,
     time: new Date(now).toISOString(),
@@ -35,9 +38,9 @@ export function createDeadLetter(record: ConsumedRecord, group: string, error: u
   return toRecord({ message: letter, headers });
 }
 
-/** A UUID of version 8 (RFC 9562, section 5.8): made of a hash, so the same words give the same one. */
-function uuidOf(words: string): string {
-  const bytes = createHash('sha256').update(words).digest().subarray(0, 16);
+/** A UUID of version 8 (RFC 9562, section 5.8) derived from a hash: the same text gives the same UUID. */
+function uuidFromHash(text: string): string {
+  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

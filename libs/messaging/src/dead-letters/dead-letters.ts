@@ -7,32 +7,32 @@ import { contextOf, HEADERS, isExpired } from '../envelope/envelope.js';
 export interface DeadLetterFilter {
   readonly group?: string;
   readonly code?: string;
-  /** Only letters from this moment on, in milliseconds since 1970. */
+  /** Only dead letters from this moment on, in milliseconds since 1970. */
   readonly since?: number;
 }
 
 /**
- * What can be done with the record of a letter. `gone`: retention has removed it. `changed`: another record lies in its
- * place, because the topic was made anew. `expired`: nobody waits for its answer any more, it would be dropped.
+ * Whether the record of a dead letter can be replayed. `gone`: retention has removed it. `changed`: the topic was
+ * recreated, and another record has its offset. `expired`: its deadline has passed, so it would be dropped.
  */
 export type Replayability = 'replayable' | 'gone' | 'changed' | 'expired';
 
 const CLASSES = new Map([[DeadLettered.type, DeadLettered]]);
 
-/** The dead letters of an installation, and their records, which lie where they were. */
+/** The dead letters of an installation. Their records stay in the topics where they were written. */
 export class DeadLetters {
   constructor(private readonly broker: Broker) {}
 
   /**
-   * All letters that pass, each once, in the order of their times. Those that cannot be read are passed over.
+   * All dead letters that match the filter, each once, ordered by time. Unreadable ones are skipped.
    * @throws ServiceError BROKER_UNAVAILABLE (retriable)
    */
   async list(filter: DeadLetterFilter = {}): Promise<DeadLettered[]> {
     await this.broker.ensureTopics([DEAD_LETTERS]);
     const found = new Map<string, DeadLettered>();
     const take = (record: ConsumedRecord): void => {
-      const letter = readable(record);
-      if (letter !== undefined && passes(letter, filter) && !found.has(letter.letterId))
+      const letter = decodeDeadLetter(record);
+      if (letter !== undefined && matchesFilter(letter, filter) && !found.has(letter.letterId))
         found.set(letter.letterId, letter);
     };
     let broken: (error: Error) => void = () => undefined;
@@ -42,12 +42,15 @@ export class DeadLetters {
     return [...found.values()].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   }
 
-  /** The record that a letter is about, when it is still there. @throws ServiceError BROKER_UNAVAILABLE (retriable) */
+  /**
+   * The record of a dead letter, when it still exists.
+   * @throws ServiceError BROKER_UNAVAILABLE (retriable)
+   */
   record(letter: DeadLettered): Promise<ConsumedRecord | undefined> {
     return this.broker.read(letter.recordTopic, letter.partition, letter.offset);
   }
 
-  /** @param record what lies at the place of the letter's record */
+  /** @param record the record that is now at the offset of the dead letter's record */
   replayability(letter: DeadLettered, record: ConsumedRecord | undefined): Replayability {
     if (record === undefined) return 'gone';
     if (createHash('sha256').update(record.value).digest('hex') !== letter.sha256) return 'changed';
@@ -55,8 +58,9 @@ export class DeadLetters {
   }
 
   /**
-   * Sends the record again: the same key, value and headers, and a header that names the letter. Every group of its topic
-   * gets it. @throws ServiceError BROKER_UNAVAILABLE (retriable)
+   * Sends the record again with the same key, value and headers, and a header that names the dead letter. Every group
+   * of its topic receives it.
+   * @throws ServiceError BROKER_UNAVAILABLE (retriable)
    */
   async replay(letter: DeadLettered, record: ConsumedRecord): Promise<void> {
     const { topic, key, value, headers } = record;
@@ -64,7 +68,7 @@ export class DeadLetters {
   }
 }
 
-function readable(record: ConsumedRecord): DeadLettered | undefined {
+function decodeDeadLetter(record: ConsumedRecord): DeadLettered | undefined {
   try {
     return decode(record, CLASSES) as DeadLettered;
   } catch {
@@ -72,7 +76,7 @@ function readable(record: ConsumedRecord): DeadLettered | undefined {
   }
 }
 
-function passes(letter: DeadLettered, { group, code, since }: DeadLetterFilter): boolean {
+function matchesFilter(letter: DeadLettered, { group, code, since }: DeadLetterFilter): boolean {
   return (
     (group === undefined || letter.group === group) &&
     (code === undefined || letter.code === code) &&

@@ -7,16 +7,16 @@ import { HEADERS } from './envelope.js';
 import { hasNested, passesQuickCheck } from './quick-check.js';
 
 /**
- * Reads a message back. Unknown fields are kept and ignored: a newer sender may know more than this reader.
- * @throws ServiceError MESSAGE_UNREADABLE when the bytes are no JSON object, the type is none of `classes`, or a rule of
- * the class is broken. The error names fields and rules, never values.
+ * Decodes a message. Unknown fields are kept and ignored: the sender may be newer than this reader.
+ * @throws ServiceError MESSAGE_UNREADABLE when the bytes are not a JSON object, the type is not in `classes`, or a rule
+ * of the class is broken. The error names fields and rules, never values.
  */
 export function decode(record: ConsumedRecord, classes: ReadonlyMap<string, MessageClass>): Message {
   const type = classes.get(record.headers[HEADERS.type] ?? '');
-  if (type === undefined) throw unreadable('its type is not one that this reader knows');
-  const plain = parse(record.value);
-  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) throw unreadable('it is not a JSON object');
-  const message = instantiate(type, plain);
+  if (type === undefined) throw unreadable('its type is not known to this reader');
+  const json = parse(record.value);
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw unreadable('it is not a JSON object');
+  const message = instantiate(type, json);
   if (passesQuickCheck(type, message)) return message;
   const broken = validateSync(message, { stopAtFirstError: true, validationError: { target: false, value: false } });
   if (broken.length > 0) {
@@ -32,24 +32,24 @@ function parse(value: Buffer): unknown {
   try {
     return JSON.parse(value.toString('utf8'));
   } catch {
-    // The cause quotes the text.
+    // No cause: its message quotes the text.
     throw unreadable('it is not JSON');
   }
 }
 
-function instantiate(type: MessageClass, plain: object): Message {
+function instantiate(type: MessageClass, json: object): Message {
   try {
-    return hasNested(type, plain) ? plainToInstance(type, plain) : assigned(type, plain);
+    return hasNested(type, json) ? plainToInstance(type, json) : instantiateFlat(type, json);
   } catch {
-    throw unreadable(`it cannot be made a ${type.type}`);
+    throw unreadable(`it cannot be converted to ${type.type}`);
   }
 }
 
-/** Fields that the class itself has, `__proto__` among them, are not those of a sender. */
-function assigned(type: MessageClass, plain: object): Message {
+/** Ignores fields that the class itself defines, such as `__proto__`, so a sender cannot replace them. */
+function instantiateFlat(type: MessageClass, json: object): Message {
   const message = new type();
   const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(plain)) if (!(name in type.prototype)) fields[name] = value;
+  for (const [name, value] of Object.entries(json)) if (!(name in type.prototype)) fields[name] = value;
   return Object.assign(message, fields);
 }
 

@@ -1,38 +1,38 @@
 import { CallStateRequested, message } from '@countersign/contracts';
 import { type ConsumedRecord } from '../broker.js';
-import { Answered, Asked, asked, textOf } from '../../test/contract-world.js';
+import { TestReply, TestRequest, testRequest, textOf } from '../../test/contract-world.js';
 import { createDeadLetter } from '../dead-letters/create-dead-letter.js';
 import { decode } from './decode.js';
 import { contextOf, isExpired, forward, replyTo, requesterOf, toRecord } from './envelope.js';
 
 const CANARY = '8472910365';
-const classes = new Map([[Asked.type, Asked]]);
+const classes = new Map([[TestRequest.type, TestRequest]]);
 const consumed = (fields: Partial<ConsumedRecord>): ConsumedRecord => ({
-  ...toRecord({ message: asked('s', 1) }),
+  ...toRecord({ message: testRequest('s', 1) }),
   ...{ partition: 2, offset: '7', timestamp: 0 },
   ...fields,
 });
 
 describe('toRecord', () => {
-  it('writes the fields of a message and nothing computed, with type and id in the headers', () => {
-    const written = toRecord({ message: asked('subject-1', 1) });
-    expect(written).toMatchObject({ topic: Asked.topic, key: 'subject-1', headers: { type: Asked.type } });
+  it('writes the fields of a message without computed ones, and type and id in the headers', () => {
+    const written = toRecord({ message: testRequest('subject-1', 1) });
+    expect(written).toMatchObject({ topic: TestRequest.topic, key: 'subject-1', headers: { type: TestRequest.type } });
     expect(written.headers['id']).toHaveLength(36);
     expect(JSON.parse(written.value.toString())).toEqual({ subject: 'subject-1', number: 1 });
   });
 
   it('keeps the id of a message that is sent again', () => {
-    expect(toRecord({ message: asked('s', 1), headers: { id: 'the-same' } }).headers['id']).toBe('the-same');
+    expect(toRecord({ message: testRequest('s', 1), headers: { id: 'the-same' } }).headers['id']).toBe('the-same');
   });
 
-  it('names the tenant, agent and call of a message, so that its turn is known wherever it waits', () => {
+  it('names the tenant, agent and call of a message in a header, for fair ordering', () => {
     const request = message(CallStateRequested, { tenant: 'acme', agent: 'desk', callId: 'call 7' });
     expect(requesterOf(toRecord({ message: request }))).toEqual({ tenant: 'acme', agent: 'desk', caller: 'call 7' });
-    expect(requesterOf(toRecord({ message: asked('s', 1) }))).toEqual({ tenant: '', agent: '', caller: '' });
+    expect(requesterOf(toRecord({ message: testRequest('s', 1) }))).toEqual({ tenant: '', agent: '', caller: '' });
   });
 
-  it('refuses a reply without an address', () => {
-    expect(() => toRecord({ message: message(Answered, { number: 1 }) })).toThrow('replyTo');
+  it('rejects a reply without an address', () => {
+    expect(() => toRecord({ message: message(TestReply, { number: 1 }) })).toThrow('replyTo');
   });
 });
 
@@ -47,8 +47,8 @@ describe('the context of a message', () => {
     other: 'o',
   };
 
-  it('sends a reply to the asker with its correlation id, and to nobody when nobody asked', () => {
-    const answer = message(Answered, { number: 1 });
+  it('creates a reply to the reply address with the correlation id, and none without a reply address', () => {
+    const answer = message(TestReply, { number: 1 });
     const reply = replyTo(contextOf(consumed({ headers }), 0), answer);
     expect(reply).toEqual({
       message: answer,
@@ -58,18 +58,21 @@ describe('the context of a message', () => {
     expect(replyTo(contextOf(consumed({ headers: {} }), 0), answer)).toBeUndefined();
   });
 
-  it.each(['limit.commands', 'countersign.facts', 'other.replies.x', ''])('sends no reply to %j', (address) => {
-    const context = contextOf(consumed({ headers: { ...headers, 'reply-to': address } }), 0);
-    expect(replyTo(context, message(Answered, { number: 1 }))).toBeUndefined();
-  });
+  it.each(['limit.commands', 'countersign.facts', 'other.replies.x', ''])(
+    'creates no reply to %j, which is not a reply address',
+    (address) => {
+      const context = contextOf(consumed({ headers: { ...headers, 'reply-to': address } }), 0);
+      expect(replyTo(context, message(TestReply, { number: 1 }))).toBeUndefined();
+    },
+  );
 
-  it('passes asker, question, deadline and trace on to the next service, and no other header', () => {
+  it('forwards reply address, correlation id, deadline and trace, and no other header', () => {
     const { other, requester, ...kept } = headers;
     expect([other, requester]).toEqual(['o', 'acme desk c']);
-    expect(forward(contextOf(consumed({ headers }), 0), asked('s', 1)).headers).toEqual(kept);
+    expect(forward(contextOf(consumed({ headers }), 0), testRequest('s', 1)).headers).toEqual(kept);
   });
 
-  it('is expired after the deadline, and never without one or with one that is no number', () => {
+  it('is expired after the deadline, and never without a numeric deadline', () => {
     const at = (deadline: Record<string, string>, now: number) => contextOf(consumed({ headers: deadline }), now);
     expect(isExpired(at({ deadline: '1000' }, 1_001))).toBe(true);
     expect(isExpired(at({ deadline: '1000' }, 1_000))).toBe(false);
@@ -79,30 +82,30 @@ describe('the context of a message', () => {
 });
 
 describe('decode', () => {
-  it('gives back an instance of the class, whatever a newer sender added', () => {
+  it('returns an instance of the class when a newer sender has added a field', () => {
     const value = Buffer.from(JSON.stringify({ subject: 's', number: 1, added: { later: true } }));
     const read = decode(consumed({ value }), classes);
-    expect(read).toBeInstanceOf(Asked);
+    expect(read).toBeInstanceOf(TestRequest);
     expect(read.partitionKey).toBe('s');
   });
 
-  it('lets no sender replace what the class itself has', () => {
+  it('does not let a sender replace members of the class', () => {
     const value = Buffer.from(
       '{"__proto__":{"partitionKey":"x"},"constructor":1,"partitionKey":"x","subject":"s","number":1}',
     );
     const read = decode(consumed({ value }), classes);
-    expect(Object.getPrototypeOf(read)).toBe(Asked.prototype);
-    expect([read.partitionKey, read.constructor]).toEqual(['s', Asked]);
+    expect(Object.getPrototypeOf(read)).toBe(TestRequest.prototype);
+    expect([read.partitionKey, read.constructor]).toEqual(['s', TestRequest]);
   });
 
   it.each([
-    ['no JSON', `{"subject": ${CANARY}`],
+    ['text that is not JSON', `{"subject": ${CANARY}`],
     ['a list', `["${CANARY}"]`],
     ['null', 'null'],
     ['a missing field', `{"subject":"${CANARY}"}`],
     ['a wrong type', `{"subject":"s","number":"${CANARY}"}`],
     ['a computed field', `{"subject":"s","number":"x","partitionKey":"${CANARY}"}`],
-  ])('refuses %s for good, and does not quote it', (_, text) => {
+  ])('rejects %s as not retriable and does not quote it', (_, text) => {
     let error: unknown;
     try {
       decode(consumed({ value: Buffer.from(text) }), classes);
@@ -115,18 +118,18 @@ describe('decode', () => {
 });
 
 describe('a dead letter', () => {
-  it('says where the record lies and what failed, and nothing of what was in it', () => {
+  it('names the place of the record and the error, and nothing of its content', () => {
     const record = consumed({ key: CANARY, value: Buffer.from(CANARY), headers: { type: `x ${CANARY}` } });
     const letter = createDeadLetter(record, 'servers', new TypeError(CANARY), 0);
     expect(JSON.stringify(letter) + letter.value.toString()).not.toContain(CANARY);
     expect(letter.headers).toMatchObject({ 'original-offset': '7', group: 'servers', type: 'record.dead-lettered.v1' });
     const digest: unknown = JSON.parse(textOf({ ...record, ...letter }));
-    expect(digest).toMatchObject({ recordTopic: Asked.topic, partition: 2, offset: '7', code: 'INTERNAL' });
+    expect(digest).toMatchObject({ recordTopic: TestRequest.topic, partition: 2, offset: '7', code: 'INTERNAL' });
     expect(digest).toMatchObject({ group: 'servers', time: '1970-01-01T00:00:00.000Z', errorClass: 'TypeError' });
     expect(digest).not.toHaveProperty('recordType');
   });
 
-  it('has the same id when the same group gives up the same record again, and another one for another group', () => {
+  it('has the same id for the same record and group, and another id for another group', () => {
     const id = (group: string, offset: string): string | undefined =>
       createDeadLetter(consumed({ offset }), group, new Error('x'), Date.now()).headers['id'];
     expect(id('servers', '7')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

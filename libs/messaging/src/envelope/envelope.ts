@@ -6,55 +6,59 @@ import { type BusRecord, type ConsumedRecord } from '../broker.js';
 /** Names of the record headers. */
 export const HEADERS = {
   type: 'type',
-  /** Id of the record, the same when it is sent again. */
+  /** Id of the record; stays the same when the record is sent again. */
   id: 'id',
-  /** Topic of the asker's reply address. */
+  /** Topic for the reply. */
   replyTo: 'reply-to',
   correlationId: 'correlation-id',
-  /** Milliseconds since 1970, by the brokers' clock, after which nobody waits for the answer any more. */
+  /** Milliseconds since 1970, by the brokers' clock. After it no reply is expected. */
   deadline: 'deadline',
-  /** Trace context as W3C writes it: which trace the record belongs to. */
+  /** W3C trace context: the trace that the record belongs to. */
   traceparent: 'traceparent',
   tracestate: 'tracestate',
-  /** On whose behalf the record is handled, see {@link requesterOf}: for the order of what waits, and for nothing else. */
+  /**
+   * The tenant, agent and caller that a record is handled for, see {@link requesterOf}. Used for fair ordering only.
+   */
   requester: 'requester',
-  /** Of an answer: who wrote it, for which question; see `answer-proof.ts`. */
+  /** Of a reply: signature over the reply and its request; see `signed-replies.ts`. */
   signature: 'signature',
-  /** Id of the dead letter whose record is sent again by it. */
+  /** Of a replayed record: id of its dead letter. */
   replayOf: 'replay-of',
 } as const;
 
-/** How the topics begin that are reply addresses. */
-export const REPLY_TOPICS = 'replies.';
+/** Prefix of reply topics. */
+export const REPLY_TOPIC_PREFIX = 'replies.';
 
 const TRACE: readonly string[] = [HEADERS.traceparent, HEADERS.tracestate];
 
-/** What is on its way out. Handlers return these; they publish nothing themselves. */
+/** A message to send. Handlers return these and publish nothing themselves. */
 export type Outgoing = OutgoingMessage | OutgoingBytes;
 
 export interface OutgoingMessage {
   readonly message: Message;
-  /** Overrides the topic of the message's class: a reply address. */
+  /** Replaces the topic of the message class: a reply address. */
   readonly topic?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Bytes that are somebody else's form, such as a public event: sent exactly as they are. */
+/** A record in a form that is not ours, such as a public event; sent unchanged. */
 export interface OutgoingBytes {
   readonly record: BusRecord;
 }
 
-/** What a handler learns besides the message. */
+/** What a handler receives with the message. */
 export interface BusContext {
   readonly topic: string;
   readonly partition: number;
   readonly offset: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Header `deadline` in milliseconds since 1970; undefined: somebody waits for ever (facts). */
+  /** Header `deadline` in milliseconds since 1970. Undefined: no deadline (facts). */
   readonly deadline: number | undefined;
-  /** When the record was handed over, in milliseconds since 1970 on the same clock as `deadline`. */
+  /** When the record was handed to the handler, in milliseconds since 1970 on the same clock as `deadline`. */
   readonly now: number;
-  /** The asker's address; undefined when nobody asked, or when what the header names is no reply address. */
+  /**
+   * The topic for the reply. Undefined when the message expects none, or when the header does not name a reply topic.
+   */
   readonly replyTo: string | undefined;
 }
 
@@ -69,19 +73,19 @@ export function contextOf(record: ConsumedRecord, now: number): BusContext {
     headers,
     deadline: Number.isFinite(deadline) ? deadline : undefined,
     now,
-    // Whoever may ask must not have the service write to any other topic that it has a right to.
-    replyTo: address?.startsWith(REPLY_TOPICS) === true ? address : undefined,
+    // A sender must not make the service write to any other topic that it may write to.
+    replyTo: address?.startsWith(REPLY_TOPIC_PREFIX) === true ? address : undefined,
   };
 }
 
-/** Whether nobody waits for the outcome any more; for handlers that take expired messages (`handlesExpired`). */
+/** Whether the deadline has passed, so no reply is expected. For handlers with `handlesExpired`. */
 export function isExpired({ deadline, now }: BusContext): boolean {
   return deadline !== undefined && deadline < now;
 }
 
 /**
- * The record of a message: the JSON of its own fields, its type and an id in the headers.
- * @throws ServiceError INTERNAL when it is a reply and names no address.
+ * Converts a message to a record: the JSON of its own fields, with its type and an id in the headers.
+ * @throws ServiceError INTERNAL when it is a reply without an address
  */
 export function toRecord(outgoing: Outgoing): BusRecord {
   if ('record' in outgoing) return outgoing.record;
@@ -89,7 +93,7 @@ export function toRecord(outgoing: Outgoing): BusRecord {
   const { type, topic: ownTopic } = message.constructor as MessageClass;
   const topic = outgoing.topic ?? ownTopic;
   if (topic === REPLY) {
-    throw new ServiceError('INTERNAL', `${type} is a reply: send it with replyTo(context, message)`, false);
+    throw new ServiceError('INTERNAL', `${type} is a reply: create it with replyTo(context, message)`, false);
   }
   return {
     topic,
@@ -104,14 +108,14 @@ export function toRecord(outgoing: Outgoing): BusRecord {
   };
 }
 
-/** As much of the keyed hash of a caller as tells callers apart. */
+/** Characters of the keyed hash of a caller that distinguish callers for fairness. */
 const CALLER_LENGTH = 16;
 
-/** On whose behalf a message is sent, as far as its fields say so. Names of tenants and agents hold no space. */
+/** The requester of a message, as far as its fields name one. Names of tenants and agents contain no space. */
 export function requesterOfMessage(message: object): Requester | undefined {
   const { tenant, agent, callerKey, subjectRef, callId } = message as Partial<Record<string, unknown>>;
   if (typeof tenant !== 'string') return undefined;
-  // Requests without a caller are told apart by their subject.
+  // Requests without a caller are distinguished by their subject.
   const caller = typeof callerKey === 'string' ? callerKey.slice(0, CALLER_LENGTH) : (subjectRef ?? callId);
   return { tenant, agent: typeof agent === 'string' ? agent : '', caller: typeof caller === 'string' ? caller : '' };
 }
@@ -122,10 +126,12 @@ function requesterHeader(message: Message): Record<string, string> {
   return { [HEADERS.requester]: `${requester.tenant} ${requester.agent} ${requester.caller}` };
 }
 
-/** What is handled on behalf of nobody shares one turn. */
+/** All records without a requester share one place in the fair order. */
 export const NO_REQUESTER: Requester = { tenant: '', agent: '', caller: '' };
 
-/** On whose behalf a record is handled. Believed only for the order of what waits: it gives nobody a right. */
+/**
+ * The requester of a record. A sender can write any value, so it is used for fair ordering only and grants no right.
+ */
 export function requesterOf({ headers }: Pick<BusRecord, 'headers'>): Requester {
   const text = headers[HEADERS.requester];
   if (text === undefined) return NO_REQUESTER;
@@ -133,26 +139,23 @@ export function requesterOf({ headers }: Pick<BusRecord, 'headers'>): Requester 
   return { tenant, agent, caller: caller.join(' ') };
 }
 
-/**
- * The answer to the message of this context, for its asker. Undefined when nobody asked: handlers may return that as it
- * is.
- */
+/** The reply to the message of this context. Undefined when none is expected; handlers may return that. */
 export function replyTo(context: BusContext, message: Message): OutgoingMessage | undefined {
   if (context.replyTo === undefined) return undefined;
   return {
     message,
     topic: context.replyTo,
-    headers: kept(context, [HEADERS.correlationId, HEADERS.requester, ...TRACE]),
+    headers: pickHeaders(context, [HEADERS.correlationId, HEADERS.requester, ...TRACE]),
   };
 }
 
-/** Hands the asker's address, question and deadline on with another message: the next service answers in one's place. */
+/** Forwards reply address, correlation id and deadline with another message, so that the next service replies. */
 export function forward(context: BusContext, message: Message): OutgoingMessage {
   const names = [HEADERS.replyTo, HEADERS.correlationId, HEADERS.deadline, ...TRACE];
-  return { message, headers: kept(context, names) };
+  return { message, headers: pickHeaders(context, names) };
 }
 
-function kept(context: BusContext, names: readonly string[]): Record<string, string> {
+function pickHeaders(context: BusContext, names: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const name of names) {
     const value = context.headers[name];

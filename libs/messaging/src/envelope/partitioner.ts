@@ -1,9 +1,9 @@
 const SEED = 0x9747b28c;
-const M = 0x5bd1e995;
+const MULTIPLIER = 0x5bd1e995;
 
 /**
- * The partition of a key, as Kafka's Java client chooses it (murmur2 of the UTF-8 bytes), so that every client agrees.
- * In 32-bit arithmetic: kafkajs' own takes 64-bit objects for every four bytes.
+ * The partition of a key, as Kafka's Java client chooses it (murmur2 of the UTF-8 bytes), so that all clients agree.
+ * Uses 32-bit arithmetic, because the version in kafkajs allocates 64-bit objects for every four bytes.
  */
 export function partitionOf(key: string, partitions: number): number {
   return (murmur2(Buffer.from(key)) & 0x7fffffff) % partitions;
@@ -12,17 +12,17 @@ export function partitionOf(key: string, partitions: number): number {
 function murmur2(data: Buffer): number {
   const length = data.length;
   const whole = length & ~3;
-  let h = SEED ^ length;
+  let hash = SEED ^ length;
   for (let i = 0; i < whole; i += 4) {
-    let k = Math.imul(data.readInt32LE(i), M);
-    k ^= k >>> 24;
-    h = Math.imul(h, M) ^ Math.imul(k, M);
+    let chunk = Math.imul(data.readInt32LE(i), MULTIPLIER);
+    chunk ^= chunk >>> 24;
+    hash = Math.imul(hash, MULTIPLIER) ^ Math.imul(chunk, MULTIPLIER);
   }
   const rest = length - whole;
   if (rest > 0) {
-    for (let i = rest - 1; i >= 0; i--) h ^= data.readUInt8(whole + i) << (8 * i);
-    h = Math.imul(h, M);
+    for (let i = rest - 1; i >= 0; i--) hash ^= data.readUInt8(whole + i) << (8 * i);
+    hash = Math.imul(hash, MULTIPLIER);
   }
-  h = Math.imul(h ^ (h >>> 13), M);
-  return h ^ (h >>> 15);
+  hash = Math.imul(hash ^ (hash >>> 13), MULTIPLIER);
+  return hash ^ (hash >>> 15);
 }

@@ -9,7 +9,7 @@ const isMessage = (one: unknown): one is MessageClass =>
   typeof one === 'function' && one.prototype instanceof Message && typeof (one as { type?: unknown }).type === 'string';
 const CLASSES = Object.values<unknown>(contracts).filter(isMessage);
 
-/** Whatever a field may hold, and what it may not. */
+/** Values that fields may hold, and values that they may not. */
 const VALUES: readonly unknown[] = [
   ...[
     '',
@@ -35,16 +35,16 @@ const VALUES: readonly unknown[] = [
 const isValid = (type: MessageClass, fields: object): boolean =>
   validateSync(Object.assign(new type(), fields), { stopAtFirstError: true }).length === 0;
 
-/** Names of the fields with rules, which class-validator tells of a message that holds only nonsense. */
+/** Names of the fields with rules: class-validator reports them for messages with only invalid values. */
 function fieldsOf(type: MessageClass): string[] {
-  const nonsense = VALUES.slice(-12).map(
+  const invalid = VALUES.slice(-12).map(
     (value) => new Proxy(new type(), { get: (of, name): unknown => (name in of ? Reflect.get(of, name) : value) }),
   );
-  return [...new Set(nonsense.flatMap((one) => validateSync(one).map(({ property }) => property)))];
+  return [...new Set(invalid.flatMap((message) => validateSync(message).map(({ property }) => property)))];
 }
 
-/** Values that leave no rule of a class broken, where there are such among {@link VALUES}. */
-function soundFields(type: MessageClass): Record<string, unknown> {
+/** Values from {@link VALUES} that break no rule of a class, where there are some. */
+function validFields(type: MessageClass): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const name of fieldsOf(type)) {
     fields[name] = VALUES.find((value) => {
@@ -55,25 +55,25 @@ function soundFields(type: MessageClass): Record<string, unknown> {
   return fields;
 }
 
-describe('the quick look at a message', () => {
-  it.each(CLASSES.map((type) => [type.type, type] as const))('says of %s what class-validator says', (_name, type) => {
-    const sound = soundFields(type);
-    const names = Object.keys(sound);
-    const wrong = fc.array(fc.tuple(fc.constantFrom(...names, 'another'), fc.constantFrom(...VALUES)), {
+describe('passesQuickCheck', () => {
+  it.each(CLASSES.map((type) => [type.type, type] as const))('agrees with class-validator for %s', (_name, type) => {
+    const valid = validFields(type);
+    const names = Object.keys(valid);
+    const changes = fc.array(fc.tuple(fc.constantFrom(...names, 'another'), fc.constantFrom(...VALUES)), {
       maxLength: 3,
     });
     fc.assert(
-      fc.property(wrong, fc.boolean(), (changes, whole) => {
-        const fields = { ...(whole ? sound : {}), ...Object.fromEntries(changes) };
+      fc.property(changes, fc.boolean(), (changed, isWhole) => {
+        const fields = { ...(isWhole ? valid : {}), ...Object.fromEntries(changed) };
         const message = Object.assign(new type(), fields);
-        // Objects in objects are left to class-validator.
+        // Nested objects are checked by class-validator.
         expect(passesQuickCheck(type, message)).toBe(isValid(type, fields) && !hasNested(type, message));
       }),
     );
   });
 
-  it('suffices for a guess on its way to the comparison', () => {
-    const fields = soundFields(contracts.VerificationAdmitted);
+  it('accepts an admitted verification without calling class-validator', () => {
+    const fields = validFields(contracts.VerificationAdmitted);
     delete fields['quotas'];
     expect(
       passesQuickCheck(contracts.VerificationAdmitted, Object.assign(new contracts.VerificationAdmitted(), fields)),

@@ -1,7 +1,7 @@
-/** Beyond this silence of every consumer of the process the broker counts as unreachable, in milliseconds. */
+/** When no consumer had contact for longer than this, in milliseconds, the broker counts as unreachable. */
 const SILENCE_MS = 10_000;
 
-/** What the last contacts with the cluster say about it. */
+/** Whether the cluster is reachable, by the last contacts with it. */
 export class BrokerHealth {
   #succeededAt = 0;
   #failed = false;
@@ -16,7 +16,7 @@ export class BrokerHealth {
     this.#failed = true;
   }
 
-  /** A consumer proves by its heartbeats that the cluster is there; without any, only failures are noticed. */
+  /** A consumer proves by its heartbeats that the cluster is reachable. Without consumers only failures are noticed. */
   consumerOpened(): void {
     this.#consumers++;
     this.succeeded();

@@ -4,10 +4,10 @@ import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { type Broker, type ConsumedRecord } from '../broker.js';
 import { brokerContract } from '../../test/broker.contract.js';
 import { busContract } from '../../test/bus.contract.js';
-import { COMMANDS, never, record, STATE, until, type ContractWorld } from '../../test/contract-world.js';
-import { deadLetterBoxContract } from '../../test/dead-letter-box.contract.js';
+import { COMMANDS, throwFatal, record, STATE, until, type ContractWorld } from '../../test/contract-world.js';
+import { deadLettersContract } from '../../test/dead-letters.contract.js';
 import { fairnessContract } from '../../test/fairness.contract.js';
-import { figuresContract } from '../../test/consumer-stats.contract.js';
+import { consumerStatsContract } from '../../test/consumer-stats.contract.js';
 import { requestReplyContract } from '../../test/request-reply.contract.js';
 import { KafkaBroker } from './kafka-broker.js';
 
@@ -40,12 +40,12 @@ const open = (): Promise<KafkaWorld> => {
 const admin = (): ReturnType<Kafka['admin']> => new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
 
 describe('KafkaBroker', () => {
-  describe('as every broker', () => brokerContract(open));
+  describe('broker contract', () => brokerContract(open));
   describe('request and reply', () => requestReplyContract(open));
-  describe('dead letters', () => deadLetterBoxContract(open));
-  describe('figures', () => figuresContract(open));
+  describe('dead letters', () => deadLettersContract(open));
+  describe('consumer stats', () => consumerStatsContract(open));
   describe('fairness', () => fairnessContract(open));
-  describe('below server and client', () => busContract(open));
+  describe('server and client', () => busContract(open));
 
   describe('on a real cluster', () => {
     let world: KafkaWorld;
@@ -57,22 +57,22 @@ describe('KafkaBroker', () => {
     });
     afterEach(() => world.close());
 
-    it('removes the reply topics that dead processes left behind, and no others', async () => {
+    it('deletes the old reply topics of dead processes, and no others', async () => {
       const tool = admin();
       await tool.connect();
       const name = (ageMs: number): string => `${world.prefix}replies.dead.${(Date.now() - ageMs).toString(36)}-00ff`;
       const [old, young] = [name(700_000), name(60_000)];
       await tool.createTopics({ topics: [{ topic: old }, { topic: young }] });
-      await broker.openReplyAddress('tester', () => undefined, never);
+      await broker.openReplyAddress('tester', () => undefined, throwFatal);
       const names = await tool.listTopics();
       await tool.disconnect();
       expect(names).toContain(young);
       expect(names).not.toContain(old);
     });
 
-    it('puts keys into the partitions that other clients put them into', async () => {
+    it('chooses the same partition for a key as other clients', async () => {
       const seen: ConsumedRecord[] = [];
-      await broker.consume({ group: 'g', topics: [COMMANDS.name], onFatal: never }, (read) =>
+      await broker.consume({ group: 'g', topics: [COMMANDS.name], onFatal: throwFatal }, (read) =>
         Promise.resolve(void seen.push(read)),
       );
       const keys = Array.from({ length: 30 }, (_, n) => `tenant:id:${'x'.repeat(n)}é${n}`);
@@ -91,12 +91,14 @@ describe('KafkaBroker', () => {
     });
   });
 
-  it('refuses within about ten seconds what no broker takes, and knows that it is not healthy', async () => {
+  it('rejects a send within about ten seconds and is not healthy when no broker can be reached', async () => {
     const lonely = new KafkaBroker({ brokers: ['127.0.0.1:1'], clientId: 'contract' });
     const sending = lonely.send([record(COMMANDS, 'k', 'v')]);
     await expect(sending).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: true });
     expect(lonely.healthy()).toBe(false);
-    const consuming = lonely.consume({ group: 'g', topics: [COMMANDS.name], onFatal: never }, () => Promise.resolve());
+    const consuming = lonely.consume({ group: 'g', topics: [COMMANDS.name], onFatal: throwFatal }, () =>
+      Promise.resolve(),
+    );
     await expect(consuming).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: true });
     await lonely.close();
   });

@@ -19,7 +19,7 @@ import { BrokerHealth } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
 import { readRecordAt } from './consumer/read-at.js';
 import { createReplyTopic, isReplyTopic, removeAbandonedReplyTopics, replyTopicName } from './admin/reply-topics.js';
-import { endsOf, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
+import { endOffsets, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
 import { TopicNames } from './admin/topic-names.js';
 import { TopicReader } from './consumer/topic-reader.js';
 import { Mutex } from '../consumption/mutex.js';
@@ -27,12 +27,12 @@ import { Mutex } from '../consumption/mutex.js';
 const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;
 
-/** Nobody on a telephone hears it, and it is only waited under load; see BatchSender. */
+/** Too short for a caller to notice, and only used under load; see BatchSender. */
 const DEFAULT_LINGER_MS = 50;
-/** Nobody waits longer for an answer. */
+/** Longer than any request waits for its reply. */
 const DEFAULT_COMMAND_RETENTION_MS = 600_000;
 
-/** The bus on Apache Kafka. Connects when it is first used. */
+/** The broker on Apache Kafka. Connects on first use. */
 export class KafkaBroker extends Broker {
   readonly #client: KafkaClient;
   readonly #names: TopicNames;
@@ -41,9 +41,9 @@ export class KafkaBroker extends Broker {
   readonly #topicDefaults: TopicDefaults;
   readonly #warned = new Set<string>();
   readonly #records: BatchSender;
-  /** Apart from the others: an address that is gone must not hold up anything but replies. */
+  /** A sender of their own: a deleted reply topic must delay only replies. */
   readonly #replies: BatchSender;
-  readonly #turns = new Mutex();
+  readonly #quarantineMutex = new Mutex();
   readonly #open = new Set<{ close(drainMs?: number): Promise<void> }>();
 
   constructor(options: KafkaOptions) {
@@ -56,7 +56,7 @@ export class KafkaBroker extends Broker {
       commandRetentionMs: options.commandRetentionMs ?? DEFAULT_COMMAND_RETENTION_MS,
       factRetentionMs: options.factRetentionMs,
       warn: (line) => {
-        // Services of one process ask for the same topics.
+        // Services in one process ensure the same topics; log each line once.
         if (!this.#warned.has(line)) options.log?.(line);
         this.#warned.add(line);
       },
@@ -67,9 +67,9 @@ export class KafkaBroker extends Broker {
         health: this.#health,
         clock: this.#clock,
         lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
-        nameOf: (topic) => this.#names.inCluster(topic),
-        existing: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
-        mayBeGone: isReplyTopic,
+        clusterName: (topic) => this.#names.inCluster(topic),
+        listTopics: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
+        isEphemeral: isReplyTopic,
       });
     this.#records = sender();
     this.#replies = sender();
@@ -91,10 +91,15 @@ export class KafkaBroker extends Broker {
     options: ConsumeOptions,
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<Subscription> {
-    await this.#learnTime();
-    const context = { client: this.#client, names: this.#names, health: this.#health, turns: this.#turns };
+    await this.#synchronizeClock();
+    const context = {
+      client: this.#client,
+      names: this.#names,
+      health: this.#health,
+      quarantineMutex: this.#quarantineMutex,
+    };
     const member = await GroupConsumer.open(context, options, handle);
-    return this.#remember(member, { ready: member.ready, stats: () => member.stats() });
+    return this.#track(member, { ready: member.ready, stats: () => member.stats() });
   }
 
   override async follow(
@@ -102,7 +107,7 @@ export class KafkaBroker extends Broker {
     handle: (record: ConsumedRecord) => void,
     onFatal: (error: Error) => void,
   ): Promise<Follower> {
-    const ends = await endsOf(this.#client, this.#names, topic);
+    const ends = await endOffsets(this.#client, this.#names, topic);
     const group = this.#names.inCluster(`follow.${topic}.${randomUUID()}`);
     const reader = await TopicReader.open(this.#client, group, this.#names, this.#health, {
       topic,
@@ -110,7 +115,7 @@ export class KafkaBroker extends Broker {
       handle,
       onFatal,
     });
-    return this.#remember(reader, { caughtUp: reader.caughtUp });
+    return this.#track(reader, { caughtUp: reader.caughtUp });
   }
 
   override async openReplyAddress(
@@ -121,7 +126,7 @@ export class KafkaBroker extends Broker {
     const topic = replyTopicName(owner);
     const name = this.#names.inCluster(topic);
     await createReplyTopic(this.#client, name, this.#topicDefaults.replication).catch((error: unknown) => {
-      throw brokerUnavailable('make a reply address', error);
+      throw brokerUnavailable('create a reply address', error);
     });
     const nonce = randomBytes(16).toString('hex');
     let seen: () => void = () => undefined;
@@ -135,17 +140,17 @@ export class KafkaBroker extends Broker {
         else if (record.key === nonce) seen();
       },
     });
-    const address = this.#remember(reader, { topic }, () =>
+    const address = this.#track(reader, { topic }, () =>
       this.#client.withAdmin((admin) => admin.deleteTopics({ topics: [name] })).catch(() => undefined),
     );
     try {
       await this.#replies.send([{ topic, key: nonce, value: Buffer.alloc(0), headers: { type: LOOP_BACK } }]);
-      await limited(loopBack, LOOP_BACK_LIMIT_MS);
+      await withLimit(loopBack, LOOP_BACK_LIMIT_MS);
     } catch (error) {
       await address.close();
       throw brokerUnavailable('carry a record to the reply address and back', error);
     }
-    // Housekeeping for others; whoever opens the next address tries again.
+    // Cleanup for dead processes; when it fails, the next process that opens an address repeats it.
     await removeAbandonedReplyTopics(this.#client, this.#names, Date.now()).catch(() => undefined);
     return address;
   }
@@ -171,36 +176,36 @@ export class KafkaBroker extends Broker {
     await Promise.all([this.#records.close(), this.#replies.close()]);
   }
 
-  /** Before the first command: who believes a wrong clock would drop it, or begin it for nobody. */
-  async #learnTime(): Promise<void> {
-    if (this.#clock.known) return;
+  /** Runs before the first command: with a wrong clock a consumer would drop live commands, or handle expired ones. */
+  async #synchronizeClock(): Promise<void> {
+    if (this.#clock.isSynchronized) return;
     await this.ensureTopics([CLOCK]);
     await this.#records.send([{ topic: CLOCK.name, key: '', value: Buffer.alloc(0), headers: {} }]);
   }
 
-  /** Hands out what was opened, so that closing the broker closes it too. */
-  #remember<T extends object>(
+  /** Tracks what was opened, so that closing the broker closes it too. */
+  #track<T extends object>(
     opened: { close(drainMs?: number): Promise<void> },
-    face: T,
-    afterwards: () => Promise<void> = () => Promise.resolve(),
+    view: T,
+    afterClose: () => Promise<void> = () => Promise.resolve(),
   ): T & { close(drainMs?: number): Promise<void> } {
     let closing: Promise<void> | undefined;
-    const handed = {
-      ...face,
+    const tracked = {
+      ...view,
       close: (drainMs?: number): Promise<void> => {
         closing ??= opened
           .close(drainMs)
-          .then(afterwards)
-          .finally(() => this.#open.delete(handed));
+          .then(afterClose)
+          .finally(() => this.#open.delete(tracked));
         return closing;
       },
     };
-    this.#open.add(handed);
-    return handed;
+    this.#open.add(tracked);
+    return tracked;
   }
 }
 
-async function limited(promise: Promise<void>, limitMs: number): Promise<void> {
+async function withLimit(promise: Promise<void>, limitMs: number): Promise<void> {
   let limit: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     limit = setTimeout(() => reject(new Error(`not seen within ${limitMs} ms`)), limitMs);

@@ -6,7 +6,7 @@ import { patchKafkajs } from './kafkajs-patches.js';
 import { TopicNames } from './admin/topic-names.js';
 
 describe('partitionOf', () => {
-  it('agrees with the partitioner of kafkajs, which is that of Java, for any key', () => {
+  it('agrees for any key with the partitioner of kafkajs, which follows the Java client', () => {
     const theirs = Partitioners.DefaultPartitioner();
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.integer({ min: 1, max: 50 }), (key, count) => {
@@ -20,7 +20,7 @@ describe('partitionOf', () => {
 });
 
 describe('the idle timer of kafkajs', () => {
-  it('is not set when nothing is pending, and is set when something is', () => {
+  it('is set only when requests are pending', () => {
     patchKafkajs();
     interface Queue {
       pending: unknown[];
@@ -49,7 +49,7 @@ describe('a consumer of kafkajs', () => {
   const load = createRequire(import.meta.url);
   const lost = Object.assign(new Error('refused'), { name: 'KafkaJSConnectionError' });
 
-  it('is told that the coordinator moved when the connection to it is lost', async () => {
+  it('looks for the new coordinator when the connection to the old one is lost', async () => {
     patchKafkajs();
     const { prototype } = load('kafkajs/src/consumer/consumerGroup.js') as {
       prototype: { heartbeat(options: unknown): Promise<void> };
@@ -70,7 +70,7 @@ describe('a consumer of kafkajs', () => {
     expect(symbols).not.toEqual([]);
   });
 
-  it('keeps trying when the tries of a connection are spent', async () => {
+  it('keeps retrying after the retries of a connection are used up', async () => {
     patchKafkajs();
     const { prototype } = load('kafkajs/src/consumer/runner.js') as { prototype: Runner };
     const runner = {
@@ -78,26 +78,29 @@ describe('a consumer of kafkajs', () => {
       retrier: (attempt: () => Promise<unknown>) => attempt(),
     };
     await prototype.start.call(runner as unknown as Runner);
-    const spent = Object.assign(new Error('spent', { cause: lost }), { retriable: false });
-    await expect(runner.retrier(() => Promise.reject(spent))).rejects.toMatchObject({ retriable: true, cause: spent });
+    const exhausted = Object.assign(new Error('exhausted', { cause: lost }), { retriable: false });
+    await expect(runner.retrier(() => Promise.reject(exhausted))).rejects.toMatchObject({
+      retriable: true,
+      cause: exhausted,
+    });
     const other = new Error('another');
     await expect(runner.retrier(() => Promise.reject(other))).rejects.toBe(other);
   });
 
   it.each([
     [
-      'no coordinator is there yet',
+      'the group has no coordinator yet',
       Object.assign(new Error('none'), { name: 'KafkaJSGroupCoordinatorNotFound' }),
       true,
     ],
-    ['a request met a connection that was being made', new Error('Broker not connected'), true],
+    ['a request was sent while its connection was being opened', new Error('Broker not connected'), true],
     [
-      'a connection took too long beside another',
+      'a second connection attempt waited too long for the first',
       Object.assign(new Error('late'), { name: 'KafkaJSLockTimeout' }),
       true,
     ],
     ['the password is wrong', Object.assign(new Error('no'), { name: 'KafkaJSSASLAuthenticationError' }), undefined],
-  ])('begins anew after a crash only when that can help: %s', async (_, root, again) => {
+  ])('restarts after a crash only when a restart can help: %s', async (_, root, isRetriable) => {
     patchKafkajs();
     const { prototype } = load('kafkajs/src/consumer/runner.js') as { prototype: Runner };
     const crashes: unknown[] = [];
@@ -106,18 +109,18 @@ describe('a consumer of kafkajs', () => {
     const wrapped = new Error('outer', { cause: root });
     await runner.onCrash(wrapped);
     expect(crashes).toEqual([wrapped]);
-    expect((root as { retriable?: boolean }).retriable).toBe(again);
+    expect((root as { retriable?: boolean }).retriable).toBe(isRetriable);
   });
 });
 
 describe('TopicNames', () => {
-  it('keeps installations apart by the prefix', () => {
+  it('separates installations by the prefix', () => {
     const names = new TopicNames('one.');
     expect([names.inCluster('facts'), names.onBus('one.facts')]).toEqual(['one.facts', 'facts']);
     expect([names.owns('one.facts'), names.owns('two.facts')]).toEqual([true, false]);
   });
 
-  it('refuses a prefix that Kafka would refuse in a name', () => {
+  it('rejects a prefix that Kafka does not allow in a name', () => {
     expect(() => new TopicNames('a/b')).toThrow('TOPIC_PREFIX');
   });
 });

@@ -8,25 +8,25 @@ export interface KafkaOptions {
   readonly brokers: readonly string[];
   /** How the brokers name this process in their logs. */
   readonly clientId: string;
-  /** Put before the names of all topics and groups, so that several installations share a cluster. */
+  /** Prefix of all topic and group names, so that several installations can share a cluster. */
   readonly topicPrefix?: string;
   /** Partitions of new topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
   readonly partitions?: number;
-  /** Longest time that a record waits for others under load, in milliseconds. Default 50; 0: none. */
+  /** The longest time that a record waits for others under load, in milliseconds. Default 50; 0: none. */
   readonly lingerMs?: number;
-  /** Copies of every partition of new topics. Default 1; use 3 on a cluster. */
+  /** Replicas of each partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
-  /** A member that says nothing for this long has left its group, in milliseconds. Default 10,000. */
+  /** A member without a heartbeat for this long has left its group, in milliseconds. Default 10,000. */
   readonly sessionTimeoutMs?: number;
-  /** A consumer that neither fetches nor is in its group for this long is broken, in milliseconds. Default 60,000. */
+  /** A consumer that does not fetch, or is in no group, for this long is broken, in milliseconds. Default 60,000. */
   readonly silenceMs?: number;
-  /** How long new topics of kind `command` keep a record, in milliseconds. Default ten minutes. */
+  /** Retention of new topics of kind `command`, in milliseconds. Default ten minutes. */
   readonly commandRetentionMs?: number;
-  /** How long new topics of kind `fact` keep a record, in milliseconds. Default: for ever. */
+  /** Retention of new topics of kind `fact`, in milliseconds. Default: forever. */
   readonly factRetentionMs?: number;
-  /** Default: brokers that let everybody in, without encryption. */
+  /** Default: no encryption and no login. */
   readonly security?: KafkaSecurity;
-  /** What the client library complains about: a sentence without records. Default: silence. */
+  /** Receives the errors of kafkajs, as sentences without records. Default: discarded. */
   readonly log?: (line: string) => void;
 }
 
@@ -49,10 +49,10 @@ export class KafkaClient {
       ...(login ? { sasl: saslMechanism(login) } : {}),
       connectionTimeout: 2_000,
       requestTimeout: 5_000,
-      // Few and short: more of them keep dialling a dead broker while its partitions live on elsewhere.
+      // Few and short: more retries would keep connecting to a dead broker while other brokers lead its partitions.
       retry: { initialRetryTime: 50, maxRetryTime: 300, retries: 2 },
       logLevel: logLevel.ERROR,
-      // Only the sentence: the fields beside it can hold whole error objects.
+      // Logs only the sentence: the other fields can hold whole error objects.
       logCreator: () => (entry) => {
         if (!isExpected(entry.log.message)) log?.(`kafkajs ${entry.namespace}: ${entry.log.message}`);
       },
@@ -63,35 +63,35 @@ export class KafkaClient {
     return this.#kafka.producer({
       createPartitioner: () => (args) => partitionOf(String(args.message.key), args.partitionMetadata.length),
       allowAutoTopicCreation: false,
-      // BatchSender repeats: it must be able to look at the error first.
+      // BatchSender retries: it must inspect the error first.
       retry: { retries: 0 },
     });
   }
 
   /**
-   * @param alone the only member of its group, for ever: it waits for no rebalance, and can ask less often for records that
-   * are not there. Half of what an idle service costs is asking.
+   * @param isOnlyMember it waits for no rebalance, so it can poll less often; half of the cost of an idle service is
+   * polling
    */
-  consumer(groupId: string, { alone = false } = {}): Consumer {
+  consumer(groupId: string, { isOnlyMember = false } = {}): Consumer {
     return this.#kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
       sessionTimeout: this.#sessionTimeoutMs,
       rebalanceTimeout: this.#sessionTimeoutMs,
-      // Members learn of a rebalance by a heartbeat; three of them fit into a session, however short.
-      heartbeatInterval: Math.min(alone ? 3_000 : 500, Math.floor(this.#sessionTimeoutMs / 3)),
-      // How long close, pause and rebalance wait for a fetch under way (5 s by default). Each fetch of nothing costs an idle
+      // Members notice a rebalance by a heartbeat; three heartbeats fit into any session.
+      heartbeatInterval: Math.min(isOnlyMember ? 3_000 : 500, Math.floor(this.#sessionTimeoutMs / 3)),
+      // How long close, pause and rebalance wait for a fetch in progress (default 5 s). Each empty fetch costs an idle
       // service processor time.
-      maxWaitTimeInMs: alone ? 1_000 : 500,
+      maxWaitTimeInMs: isOnlyMember ? 1_000 : 500,
       maxBytesPerPartition: 262_144,
       readUncommitted: true,
-      // About 14 s. A consumer that gives up and begins anew is another member, and the group waits for the old one until
-      // its session ends: a failover took 9 s with five retries.
+      // About 14 s. A consumer that gives up and restarts is a new member, and the group waits until the session of the
+      // old one ends: a failover took 9 s with five retries.
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 30, restartOnFailure: () => Promise.resolve(true) },
     });
   }
 
-  /** Whether every partition of these topics (names in the cluster) could be read from at this moment. */
+  /** Whether every partition of these topics (names in the cluster) can be read at this moment. */
   async reaches(topics: readonly string[]): Promise<boolean> {
     try {
       const metadata = await this.withAdmin((admin) => admin.fetchTopicMetadata({ topics: [...topics] }));
@@ -101,7 +101,7 @@ export class KafkaClient {
     }
   }
 
-  /** Administrative work is rare: it gets a connection of its own each time. */
+  /** Runs rare administrative work on a connection of its own. */
   async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.#kafka.admin({ retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 5 } });
     await admin.connect();
@@ -114,14 +114,14 @@ export class KafkaClient {
 }
 
 /**
- * Services that start at once create the same topics, and all but one are refused; the leader of a new topic may not know it yet
- * when it is asked for offsets. Both are asked again, and any other refusal reaches the asking code as an error, so no line is lost.
+ * Expected errors: services that start at once create the same topics, and a new leader may not know yet that it leads
+ * when it is asked for offsets. The caller gets both as an error and retries, so they need no log line.
  */
 function isExpected(message: string): boolean {
   return /^Response (CreateTopics|ListOffsets)\(/.test(message);
 }
 
-/** The protocol's name of what went wrong, from wherever kafkajs hid it. */
+/** The protocol's name of an error, from any depth of the causes. */
 export function kafkaErrorType(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
     if ('type' in at && typeof at.type === 'string') return at.type;

@@ -5,8 +5,8 @@ import { brokerRefusalOf } from './refusals.js';
 
 const quiet = { debug: () => undefined, error: () => undefined } as unknown as AuthenticationProviderArgs['logger'];
 
-describe('a login', () => {
-  /** What is thrown when the exchange with the broker fails in this way. */
+describe('saslMechanism', () => {
+  /** The error of a login when the exchange with the broker fails with `error`. */
   const failure = async (mechanism: (typeof SASL_MECHANISMS)[number], error: Error): Promise<unknown> => {
     const { authenticationProvider } = saslMechanism({ mechanism, username: 'u', password: new Secret('canary-1234') });
     const saslAuthenticate = (): Promise<never> => Promise.reject(error);
@@ -14,13 +14,13 @@ describe('a login', () => {
     return login.authenticate().catch((thrown: unknown) => thrown);
   };
 
-  it.each(SASL_MECHANISMS)('with %s that a broken connection cut short is no refusal', async (mechanism) => {
+  it.each(SASL_MECHANISMS)('with %s does not report a lost connection as a refused login', async (mechanism) => {
     const lost = Object.assign(new Error('Closed'), { name: 'KafkaJSConnectionClosedError', retriable: true });
     expect(await failure(mechanism, lost)).toBe(lost);
     expect(brokerRefusalOf(lost)?.certain).toBe(false);
   });
 
-  it.each(SASL_MECHANISMS)('with %s that the broker refuses is one, and tells no password', async (mechanism) => {
+  it.each(SASL_MECHANISMS)('with %s reports a refused login without the password', async (mechanism) => {
     const thrown = await failure(mechanism, Object.assign(new Error('no'), { name: 'KafkaJSProtocolError' }));
     expect(thrown).toMatchObject({ name: 'KafkaJSSASLAuthenticationError', retriable: false });
     expect(brokerRefusalOf(thrown)).toMatchObject({
@@ -31,15 +31,15 @@ describe('a login', () => {
   });
 });
 
-describe('TLS to the brokers', () => {
-  it('verifies in every case', () => {
+describe('tlsOptions', () => {
+  it('always verifies the certificate', () => {
     const client = { cert: 'CERT', key: new Secret('KEY') };
     expect(tlsOptions({})).toEqual({ rejectUnauthorized: true });
     expect(tlsOptions({ ca: 'CA', client })).toEqual({ rejectUnauthorized: true, ca: 'CA', cert: 'CERT', key: 'KEY' });
   });
 });
 
-describe('what brokers refuse', () => {
+describe('brokerRefusalOf', () => {
   const wrapped = (fields: object): Error => new Error('outer', { cause: Object.assign(new Error('inner'), fields) });
 
   it.each([
@@ -48,10 +48,10 @@ describe('what brokers refuse', () => {
     [{ code: 'CERT_HAS_EXPIRED' }, 'clock'],
     [{ code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, 'host names'],
     [{ code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' }, 'KAFKA_TLS_CERT'],
-    [{ code: 'ERR_SSL_WRONG_VERSION_NUMBER' }, 'does not speak TLS'],
+    [{ code: 'ERR_SSL_WRONG_VERSION_NUMBER' }, 'does not use TLS'],
     [{ type: 'TOPIC_AUTHORIZATION_FAILED' }, 'lacks a right'],
     [{ errors: [{}, Object.assign(new Error(''), { type: 'CLUSTER_AUTHORIZATION_FAILED' })] }, 'lacks a right'],
-  ])('is found in %j below another error', (fields, advice) => {
+  ])('finds %j among the causes of an error', (fields, advice) => {
     expect(brokerRefusalOf(wrapped(fields))).toMatchObject({
       certain: true,
       advice: expect.stringContaining(advice) as string,
@@ -59,7 +59,7 @@ describe('what brokers refuse', () => {
   });
 
   it.each([{ code: 'ECONNREFUSED' }, { code: 'ENOTFOUND' }, { type: 'LEADER_NOT_AVAILABLE' }, {}])(
-    'does not hold %j, which passes',
+    'finds no refusal in the transient error %j',
     (fields) => {
       expect(brokerRefusalOf(wrapped(fields))).toBeUndefined();
       expect(brokerRefusalOf(fields)).toBeUndefined();

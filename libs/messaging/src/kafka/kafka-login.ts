@@ -9,16 +9,16 @@ import {
 } from 'kafkajs';
 import { isConnectionLost } from './kafkajs-patches.js';
 
-/** What brokers are shown, and what is demanded of them. */
+/** How this process authenticates brokers and logs in to them. */
 export interface KafkaSecurity {
-  /** Absent: nothing is encrypted. */
+  /** Absent: no encryption. */
   readonly tls?: {
-    /** Authorities that may have signed the brokers' certificates, PEM. Default: those that Node brings along. */
+    /** Trusted certificate authorities, PEM. Default: those of Node. */
     readonly ca?: string;
-    /** For brokers that ask for a certificate. */
+    /** Client certificate, for brokers that demand one. */
     readonly client?: { readonly cert: string; readonly key: Secret };
   };
-  /** Absent: the brokers let everybody in, or whoever shows a certificate. */
+  /** Absent: the brokers need no login, or the client certificate is the login. */
   readonly login?: {
     readonly mechanism: SaslMechanism;
     readonly username: string;
@@ -38,10 +38,10 @@ const PROVIDERS: Readonly<Record<SaslMechanism, string>> = {
 };
 const load = createRequire(import.meta.url);
 
-/** Chain and host name are always verified: whoever can answer at the address would be believed otherwise. */
+/** Always verifies chain and host name, otherwise any server at the address would be trusted. */
 export function tlsOptions({ ca, client }: NonNullable<KafkaSecurity['tls']>): ConnectionOptions {
   return {
-    // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 of the environment changes nothing.
+    // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment has no effect.
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
     ...(client === undefined ? {} : { cert: client.cert, key: client.key.reveal() }),
@@ -49,8 +49,8 @@ export function tlsOptions({ ca, client }: NonNullable<KafkaSecurity['tls']>): C
 }
 
 /**
- * kafkajs takes every failure of a login for a refusal that never passes, also a connection that broke in the middle of
- * it, as connections do in a failover; a consumer then ends for good. Here the loss keeps its own error.
+ * kafkajs reports every failed login as a permanent refusal, even when the connection was lost during the login, as in
+ * a failover. The consumer then ends for good. This wrapper keeps the error of a lost connection.
  */
 export function saslMechanism({ mechanism, username, password }: NonNullable<KafkaSecurity['login']>): Mechanism {
   const provider = load(`kafkajs/src/broker/saslAuthenticator/${PROVIDERS[mechanism]}.js`) as Provider;

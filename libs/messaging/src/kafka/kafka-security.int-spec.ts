@@ -8,12 +8,12 @@ import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { BusClient } from '../request-reply/bus-client.js';
 import {
-  Answered,
-  Asked,
-  asked,
+  TestReply,
+  TestRequest,
+  testRequest,
   COMMANDS,
   moduleOf,
-  never,
+  throwFatal,
   record,
   textOf,
   until,
@@ -29,14 +29,14 @@ jest.setTimeout(90_000);
 const FACTS = { name: 'test.facts', kind: 'fact' } as const;
 const PASSWORD = 'canary-right-73918264';
 const WRONG = 'canary-wrong-50628173';
-/** Far less than the time for which a start waits for a broker. */
+/** Far less than a start waits for a broker. */
 const AT_ONCE_MS = 5_000;
 
 @Controller()
 class Echo {
-  @MessagePattern(Asked.type)
-  take(@Payload() request: Asked, @Ctx() context: BusContext): Outgoing | undefined {
-    return replyTo(context, message(Answered, { number: request.number }));
+  @MessagePattern(TestRequest.type)
+  take(@Payload() request: TestRequest, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(TestReply, { number: request.number }));
   }
 }
 
@@ -71,13 +71,13 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
   });
   const tls = (): KafkaSecurity['tls'] & object => ({ ca: authority.pem });
 
-  /** The failure of a start, which says what to do and nothing of a password. */
+  /** The error of a start: not retriable, at once, and without the password. */
   const refused = async (security: KafkaSecurity, brokers?: readonly string[]): Promise<{ message: string }> => {
     const began = Date.now();
     const error = await broker(security, brokers)
       .ensureTopics([FACTS])
       .then(
-        () => Promise.reject(new Error('it was let in')),
+        () => Promise.reject(new Error('the start succeeded')),
         (fault: unknown) => fault as Error,
       );
     expect(error).toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: false });
@@ -86,19 +86,24 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
     return error;
   };
 
-  it.each(SASL_MECHANISMS)('sends, consumes and asks with %s', async (mechanism) => {
+  it.each(SASL_MECHANISMS)('sends, consumes and requests with %s', async (mechanism) => {
     const security = { tls: tls(), login: login(mechanism) };
     const prefix = `t${randomBytes(6).toString('hex')}.`;
     const [serving, asking] = [broker(security, undefined, prefix), broker(security, undefined, prefix)];
     await serving.ensureTopics([COMMANDS, FACTS, DEAD_LETTERS]);
     const app = await createBusApp(moduleOf(Echo), {
-      ...{ broker: serving, group: 'echo', messages: [Asked], onFatal: never },
+      ...{ broker: serving, group: 'echo', messages: [TestRequest], onFatal: throwFatal },
     });
     await app.listen();
-    const client = await BusClient.open({ broker: asking, owner: 'secured', proof: UNSIGNED_REPLIES, onFatal: never });
-    expect(await client.request(asked('subject', 7), Answered, 20_000)).toMatchObject({ number: 7 });
+    const client = await BusClient.open({
+      broker: asking,
+      owner: 'secured',
+      proof: UNSIGNED_REPLIES,
+      onFatal: throwFatal,
+    });
+    expect(await client.request(testRequest('subject', 7), TestReply, 20_000)).toMatchObject({ number: 7 });
     const seen: string[] = [];
-    await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal: never }, (read) =>
+    await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal: throwFatal }, (read) =>
       Promise.resolve(void seen.push(textOf(read))),
     );
     await asking.send([record(FACTS, 'k', 'fact')]);
@@ -107,14 +112,14 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
     await app.close();
   });
 
-  it('ends a start at once on a wrong password, and names the settings', async () => {
+  it('fails a start at once on a wrong password, and names the settings', async () => {
     for (const mechanism of SASL_MECHANISMS) {
       const { message } = await refused({ tls: tls(), login: login(mechanism, WRONG) });
       expect(message).toMatch(/KAFKA_USERNAME, KAFKA_PASSWORD/);
     }
   });
 
-  it('ends a start at once on brokers that another authority has signed', async () => {
+  it('fails a start at once on broker certificates of another authority', async () => {
     const other = await TestAuthority.create();
     for (const wrong of [{ ca: other.pem }, {}]) {
       const { message } = await refused({ tls: wrong, login: login() });
@@ -122,22 +127,22 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
     }
   });
 
-  it('ends a start at once on a certificate for another host', async () => {
+  it('fails a start at once on a certificate for another host', async () => {
     const named = cluster.brokers.map((address) => address.replace('127.0.0.1', 'localhost'));
     const { message } = await refused({ tls: tls(), login: login() }, named);
     expect(message).toContain('KAFKA_BROKERS');
   });
 
   it.each([
-    { comes: 'without TLS', has: [], inner: false },
-    { comes: 'without a password', has: ['tls'], inner: false },
-    { comes: 'with TLS to a port without it', has: ['tls', 'login'], inner: true },
-    { comes: 'with a password to a port that wants none', has: ['login'], inner: true },
-  ])('says within seconds what to check when it comes $comes', async ({ has, inner }) => {
+    { how: 'without TLS', has: [], inner: false },
+    { how: 'without a password', has: ['tls'], inner: false },
+    { how: 'with TLS to a port without it', has: ['tls', 'login'], inner: true },
+    { how: 'with a password to a port without a login', has: ['login'], inner: true },
+  ])('names the settings to check within seconds when it connects $how', async ({ has, inner }) => {
     const began = Date.now();
     const security = { ...(has.includes('tls') && { tls: tls() }), ...(has.includes('login') && { login: login() }) };
     const starting = broker(security, inner ? cluster.innerBrokers : cluster.brokers).ensureTopics([FACTS]);
-    // Brokers that start and stop close connections too: worth another try.
+    // Brokers that start or stop close connections too, so it is retriable.
     await expect(starting).rejects.toMatchObject({
       ...{ code: 'BROKER_UNAVAILABLE', retriable: true },
       message: expect.stringContaining('KAFKA_SASL_MECHANISM') as string,
@@ -145,7 +150,7 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
     expect(Date.now() - began).toBeLessThan(15_000);
   });
 
-  it('keeps records to be sent for another try when the password is no longer right', async () => {
+  it('rejects a send as retriable when the password is no longer right', async () => {
     const sending = broker({ tls: tls(), login: login('SCRAM-SHA-512', WRONG) }).send([record(FACTS, 'k', 'v')]);
     await expect(sending).rejects.toMatchObject({
       ...{ code: 'BROKER_UNAVAILABLE', retriable: true },
@@ -178,9 +183,9 @@ describe('KafkaBroker on brokers that demand a certificate of clients', () => {
     await broker.ensureTopics([FACTS]).finally(() => broker.close());
   };
 
-  it('is let in with one that the authority has signed', () => ensure(authority));
+  it('connects with a certificate of the authority', () => ensure(authority));
 
-  it('is refused with none, and with one of another authority', async () => {
+  it('is refused without a certificate, and with one of another authority', async () => {
     for (const signer of [undefined, await TestAuthority.create()]) {
       await expect(ensure(signer)).rejects.toMatchObject({
         ...{ code: 'BROKER_UNAVAILABLE' },

@@ -23,31 +23,35 @@ interface ConsumerGroup {
 /** A class of kafkajs that is not part of its API. */
 type Internal<T> = { readonly prototype?: Partial<T> };
 
-/** What a connection to a coordinator that died ends with; kafkajs knows these by name only. */
-const LOST = new Set(['KafkaJSConnectionError', 'KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError']);
+/** Errors of a lost connection; kafkajs identifies them by name only. */
+const CONNECTION_LOSS_ERRORS = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+]);
 
 const REJOIN_AFTER_MS = 250;
 
 const load = createRequire(import.meta.url);
-let done = false;
+let isPatched = false;
 
 /**
- * Repairs faults of kafkajs 2.2.4, which gets no new versions, at its classes. Each repair does nothing when the
- * library looks different from what it was.
+ * Repairs faults of kafkajs 2.2.4, which is no longer maintained, in its classes. A repair does nothing when the
+ * library does not have the expected shape.
  */
 export function patchKafkajs(): void {
-  if (done) return;
-  done = true;
+  if (isPatched) return;
+  isPatched = true;
   stopIdleTimer(load('kafkajs/src/network/requestQueue/index.js') as Internal<RequestQueue>);
   const consumerGroup = load('kafkajs/src/consumer/consumerGroup.js') as Internal<ConsumerGroup>;
-  followCoordinator(consumerGroup);
-  neverJump(consumerGroup);
-  keepTrying(load('kafkajs/src/consumer/runner.js') as Internal<Runner>);
+  rediscoverCoordinator(consumerGroup);
+  rejoinOnOffsetOutOfRange(consumerGroup);
+  retryOutages(load('kafkajs/src/consumer/runner.js') as Internal<Runner>);
   replaceModule('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord);
   replaceModule('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord);
 }
 
-/** kafkajs loads the modules of a protocol version when it first speaks it, and then finds this one in their place. */
+/** kafkajs loads the modules of a protocol version on first use and then finds the replacement in the module cache. */
 function replaceModule(name: string, value: unknown): void {
   load(name);
   const module = load.cache[load.resolve(name)];
@@ -55,8 +59,8 @@ function replaceModule(name: string, value: unknown): void {
 }
 
 /**
- * With an empty queue it asks for a timer of a negative time, which is one of 1 ms, for ever, on every connection (its
- * issue 1751): 5 % of a processor per idle process. With nothing pending there is nothing to check.
+ * With an empty queue kafkajs sets a timer with a negative delay, which runs every millisecond on every connection (its
+ * issue 1751): 5 % of a processor per idle process. Without pending requests there is nothing to check.
  */
 function stopIdleTimer({ prototype }: Internal<RequestQueue>): void {
   const original = prototype?.scheduleCheckPendingRequests;
@@ -67,11 +71,11 @@ function stopIdleTimer({ prototype }: Internal<RequestQueue>): void {
 }
 
 /**
- * A consumer whose group coordinator died goes on sending heartbeats to it, with one fetch between two tries, until its
- * retries are spent; then it joins as another member, and the group waits until the session of the old one ends. Told
- * that the coordinator has moved, it asks who it is now and joins again as the one it was.
+ * When a group coordinator dies, a kafkajs consumer sends heartbeats to it until its retries are used up. Then it joins
+ * as a new member, and the group waits until the old session ends. With NOT_COORDINATOR_FOR_GROUP it looks up the new
+ * coordinator and joins again as the same member.
  */
-function followCoordinator({ prototype }: Internal<ConsumerGroup>): void {
+function rediscoverCoordinator({ prototype }: Internal<ConsumerGroup>): void {
   const original = prototype?.heartbeat;
   if (prototype === undefined || original === undefined) return;
   prototype.heartbeat = async function (this: ConsumerGroup, options: unknown): Promise<void> {
@@ -79,39 +83,40 @@ function followCoordinator({ prototype }: Internal<ConsumerGroup>): void {
       await original.call(this, options);
     } catch (error) {
       if (!isConnectionLost(error)) throw error;
-      throw retriable('the group coordinator is gone', error, { type: 'NOT_COORDINATOR_FOR_GROUP' });
+      throw retriable('the group coordinator cannot be reached', error, { type: 'NOT_COORDINATOR_FOR_GROUP' });
     }
   };
 }
 
 /**
- * When the log does not hold the offset that is next, it commits the beginning of the log and goes on there without a
- * word. Joining anew instead has the offsets looked at (`PartitionOpener`); who commits none begins at the beginning.
+ * When the log does not hold the next offset, kafkajs commits the beginning of the log and continues there without an
+ * error. This joins again instead, so `PartitionOpener` checks the offsets. A consumer that commits nothing starts at
+ * the beginning.
  */
-function neverJump({ prototype }: Internal<ConsumerGroup>): void {
+function rejoinOnOffsetOutOfRange({ prototype }: Internal<ConsumerGroup>): void {
   if (prototype?.recoverFromOffsetOutOfRange === undefined) return;
   prototype.recoverFromOffsetOutOfRange = async function (this: ConsumerGroup): Promise<void> {
-    // It may last: a new leader can lag behind for some seconds.
+    // The state can last: a new leader can lag for some seconds.
     await new Promise((resolve) => setTimeout(resolve, REJOIN_AFTER_MS));
     await this.joinAndSync();
   };
 }
 
 /**
- * The few tries of a connection, once spent, count as an error that never passes, and the consumer gives up its place in
- * the group after 0.2 s of a failover. The consumer's own tries are meant for that. So it is with a group that has no
- * coordinator yet: the first group of a new cluster waits until the cluster has made its topic of offsets. And so with what
- * else an outage leads to (`passes`): a service outlives every outage of its broker.
+ * kafkajs counts an error as permanent when the few retries of a connection are used up, so a consumer leaves its group
+ * 0.2 s into a failover. The retries of the consumer itself must apply instead. The same holds for a group without a
+ * coordinator (the first group of a new cluster waits for the offsets topic) and for other errors of an outage
+ * (`isTransient`): a service survives every outage of its broker.
  */
-function keepTrying({ prototype }: Internal<Runner>): void {
+function retryOutages({ prototype }: Internal<Runner>): void {
   const original = prototype?.start;
   if (prototype === undefined || original === undefined) return;
   prototype.start = function (this: Runner): Promise<void> {
     const { retrier, onCrash } = this;
     this.onCrash = (error) => {
-      // Whether to begin anew is asked of the root of the causes.
+      // kafkajs decides whether to restart by the root of the causes.
       const root = rootOf(error);
-      if (passes(root)) Object.assign(root, { retriable: true });
+      if (isTransient(root)) Object.assign(root, { retriable: true });
       return onCrash(error);
     };
     this.retrier = (attempt) =>
@@ -125,10 +130,10 @@ function keepTrying({ prototype }: Internal<Runner>): void {
 }
 
 /**
- * Whether a crash ends with the outage that caused it, though kafkajs counts it as final: no coordinator yet, and a
- * request or a second connection attempt beside a connection that was lost while it was made.
+ * Whether a crash ends with the outage that caused it, although kafkajs counts it as permanent: no coordinator yet, or
+ * a request or second connection attempt on a connection that was lost while it was opened.
  */
-function passes(root: Error): boolean {
+function isTransient(root: Error): boolean {
   return (
     root.name === 'KafkaJSGroupCoordinatorNotFound' ||
     root.name === 'KafkaJSLockTimeout' ||
@@ -145,7 +150,7 @@ function rootOf(error: Error): Error {
 /** Whether the root of an error is a broken connection. */
 export function isConnectionLost(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
-    if (LOST.has(at.name)) return true;
+    if (CONNECTION_LOSS_ERRORS.has(at.name)) return true;
   }
   return false;
 }

@@ -1,39 +1,39 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { brokerContract } from '../../test/broker.contract.js';
 import { busContract } from '../../test/bus.contract.js';
-import { Gate, never, record, until, type ContractWorld } from '../../test/contract-world.js';
-import { deadLetterBoxContract } from '../../test/dead-letter-box.contract.js';
+import { Gate, throwFatal, record, until, type ContractWorld } from '../../test/contract-world.js';
+import { deadLettersContract } from '../../test/dead-letters.contract.js';
 import { fairnessContract } from '../../test/fairness.contract.js';
-import { figuresContract } from '../../test/consumer-stats.contract.js';
+import { consumerStatsContract } from '../../test/consumer-stats.contract.js';
 import { requestReplyContract } from '../../test/request-reply.contract.js';
 import { MemoryBroker } from './memory-broker.js';
 
 const open = (): Promise<ContractWorld> => {
-  // All processes of the contract are one here.
+  // One broker serves all processes of the contract.
   const broker = new MemoryBroker();
   return Promise.resolve({ broker: () => broker, close: () => broker.close() });
 };
 
 describe('MemoryBroker', () => {
-  describe('as every broker', () => brokerContract(open));
+  describe('broker contract', () => brokerContract(open));
   describe('request and reply', () => requestReplyContract(open));
-  describe('dead letters', () => deadLetterBoxContract(open));
-  describe('figures', () => figuresContract(open));
+  describe('dead letters', () => deadLettersContract(open));
+  describe('consumer stats', () => consumerStatsContract(open));
   describe('fairness', () => fairnessContract(open));
-  describe('below server and client', () => busContract(open));
+  describe('server and client', () => busContract(open));
 
   describe('with facts', () => {
     const FACTS: TopicSpec = { name: 'test.facts', kind: 'fact' };
 
-    it('calls a fact sent only when every group that ever consumed has handled it', async () => {
+    it('resolves the send of a fact only when every group that ever consumed has handled it', async () => {
       const broker = new MemoryBroker();
       await broker.ensureTopics([FACTS]);
-      await broker.send([record(FACTS, 'k', 'before anybody consumes')]);
+      await broker.send([record(FACTS, 'k', 'before any group consumes')]);
       const gates = { one: new Gate(), two: new Gate() };
       let handled = 0;
       const consume = (group: 'one' | 'two') =>
-        broker.consume({ group, topics: [FACTS.name], onFatal: never }, async () => {
-          await gates[group].passed;
+        broker.consume({ group, topics: [FACTS.name], onFatal: throwFatal }, async () => {
+          await gates[group].opened;
           handled++;
         });
       await consume('one');
@@ -51,10 +51,12 @@ describe('MemoryBroker', () => {
       await broker.close();
     });
 
-    it('tells the sender of a fact that nobody handled when the broker closes', async () => {
+    it('rejects the send of an unhandled fact when the broker closes', async () => {
       const broker = new MemoryBroker();
       await broker.ensureTopics([FACTS]);
-      const group = await broker.consume({ group: 'g', topics: [FACTS.name], onFatal: never }, () => Promise.resolve());
+      const group = await broker.consume({ group: 'g', topics: [FACTS.name], onFatal: throwFatal }, () =>
+        Promise.resolve(),
+      );
       await group.close();
       const sending = broker.send([record(FACTS, 'k', 'v')]);
       const refused = expect(sending).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE', retriable: true });
@@ -63,7 +65,7 @@ describe('MemoryBroker', () => {
     });
   });
 
-  it('shares no bytes between sender and readers', async () => {
+  it('shares no buffer between sender and readers', async () => {
     const broker = new MemoryBroker();
     const topic: TopicSpec = { name: 'test.bytes', kind: 'state' };
     await broker.ensureTopics([topic]);
@@ -78,7 +80,7 @@ describe('MemoryBroker', () => {
           seen.push(value.toString());
           value.fill('y');
         },
-        never,
+        throwFatal,
       );
       await follower.caughtUp;
     };

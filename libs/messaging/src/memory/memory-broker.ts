@@ -13,7 +13,7 @@ import {
 import { brokerUnavailable, unknownTopic } from '../request-reply/bus-errors.js';
 import { MemoryGroup, MemoryMember } from './memory-group.js';
 import { MemoryTopic } from './memory-topic.js';
-import { REPLY_TOPICS } from '../envelope/envelope.js';
+import { REPLY_TOPIC_PREFIX } from '../envelope/envelope.js';
 
 export interface MemoryBrokerOptions {
   /** Partitions of topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
@@ -21,9 +21,9 @@ export interface MemoryBrokerOptions {
 }
 
 /**
- * The bus inside one process, with the meaning of Kafka: partitions by key, order per key, groups, redelivery. It keeps
- * nothing when the process ends; that is why a fact counts as sent only when it was handled (so a handler must not send
- * a fact that waits for itself).
+ * The bus inside one process, with the semantics of Kafka: partitions by key, order per key, groups, redelivery. It
+ * loses everything when the process ends, so a send of a fact resolves only when the fact was handled. A handler must
+ * therefore not wait for a fact that it sends to itself.
  */
 export class MemoryBroker extends Broker {
   readonly #partitions: number;
@@ -31,7 +31,7 @@ export class MemoryBroker extends Broker {
   readonly #groups = new Map<string, MemoryGroup>();
   readonly #addresses = new Map<string, (record: ConsumedRecord) => void>();
   readonly #members = new Set<MemoryMember>();
-  /** Rejects what waits for facts to be handled, when the broker closes. */
+  /** Rejects sends of unhandled facts when the broker closes. */
   readonly #pending = new Set<(error: Error) => void>();
   #closed = false;
 
@@ -50,13 +50,13 @@ export class MemoryBroker extends Broker {
 
   override async send(records: readonly BusRecord[]): Promise<void> {
     if (this.#closed) throw brokerUnavailable('send after it was closed');
-    const unknown = records.find(({ topic }) => !topic.startsWith(REPLY_TOPICS) && !this.#topics.has(topic));
+    const unknown = records.find(({ topic }) => !topic.startsWith(REPLY_TOPIC_PREFIX) && !this.#topics.has(topic));
     if (unknown !== undefined) throw unknownTopic(unknown.topic);
     const handled: Promise<void>[] = [];
     for (const record of records) {
       const topic = this.#topics.get(record.topic);
       if (topic === undefined) {
-        this.#reply(record);
+        this.#deliverReply(record);
         continue;
       }
       const finished = topic.append(record);
@@ -90,16 +90,16 @@ export class MemoryBroker extends Broker {
   ): Promise<Follower> {
     const followed = this.#topics.get(topic);
     if (followed === undefined) return Promise.reject(unknownTopic(topic));
-    let open = true;
-    const tell = (record: ConsumedRecord): void => {
+    let isOpen = true;
+    const deliver = (record: ConsumedRecord): void => {
       queueMicrotask(() => {
-        if (open) callReader(handle, record, onFatal);
+        if (isOpen) callReader(handle, record, onFatal);
       });
     };
-    const { present, end } = followed.follow(tell);
-    present.forEach(tell);
+    const { present, end } = followed.follow(deliver);
+    present.forEach(deliver);
     const close = (): Promise<void> => {
-      open = false;
+      isOpen = false;
       end();
       return Promise.resolve();
     };
@@ -111,7 +111,7 @@ export class MemoryBroker extends Broker {
     handle: (record: ConsumedRecord) => void,
     onFatal: (error: Error) => void,
   ): Promise<ReplyAddress> {
-    const topic = `${REPLY_TOPICS}${owner}.${randomUUID()}`;
+    const topic = `${REPLY_TOPIC_PREFIX}${owner}.${randomUUID()}`;
     this.#addresses.set(topic, (record) => callReader(handle, record, onFatal));
     const close = (): Promise<void> => {
       this.#addresses.delete(topic);
@@ -146,7 +146,7 @@ export class MemoryBroker extends Broker {
     this.#addresses.clear();
   }
 
-  #reply(record: BusRecord): void {
+  #deliverReply(record: BusRecord): void {
     const copy = { ...record, value: Buffer.from(record.value), headers: { ...record.headers } };
     queueMicrotask(() =>
       this.#addresses.get(record.topic)?.({ ...copy, partition: 0, offset: '0', timestamp: Date.now() }),
@@ -169,6 +169,6 @@ function callReader(
   try {
     handle(record);
   } catch (error) {
-    onFatal(error instanceof Error ? error : new Error('a reader threw no error'));
+    onFatal(error instanceof Error ? error : new Error('the reader threw a value that is not an Error'));
   }
 }

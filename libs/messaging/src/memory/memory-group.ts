@@ -6,7 +6,7 @@ import { type MemoryTopic } from './memory-topic.js';
 const DEFAULT_IN_FLIGHT = 64;
 const DEFAULT_DRAIN_MS = 10_000;
 
-/** A consumer group: shares out the partitions of its topics among its members. */
+/** A consumer group: assigns the partitions of its topics to its members. */
 export class MemoryGroup {
   readonly #members: MemoryMember[] = [];
 
@@ -14,38 +14,38 @@ export class MemoryGroup {
 
   join(member: MemoryMember): void {
     this.#members.push(member);
-    this.#share();
+    this.#rebalance();
   }
 
   leave(member: MemoryMember): void {
     const index = this.#members.indexOf(member);
     if (index >= 0) this.#members.splice(index, 1);
-    this.#share();
+    this.#rebalance();
   }
 
-  /** Those who lose a partition are told first, so that it never has two readers. */
-  #share(): void {
+  /** Revokes before it assigns, so that a partition never has two readers. */
+  #rebalance(): void {
     const shares = new Map(this.#members.map((member) => [member, new Set<string>()]));
     for (const topic of new Set(this.#members.flatMap((member) => member.topics))) {
-      const takers = this.#members.filter((member) => member.topics.includes(topic));
+      const candidates = this.#members.filter((member) => member.topics.includes(topic));
       topic.logs.forEach((_, partition) => {
-        const taker = takers[partition % takers.length];
-        if (taker !== undefined) shares.get(taker)?.add(laneId(topic.spec.name, partition));
+        const assignee = candidates[partition % candidates.length];
+        if (assignee !== undefined) shares.get(assignee)?.add(partitionId(topic.spec.name, partition));
       });
     }
-    for (const [member, share] of shares) member.giveUp(share);
-    for (const [member, share] of shares) member.takeOver(share);
+    for (const [member, share] of shares) member.revokeExcept(share);
+    for (const [member, share] of shares) member.assign(share);
   }
 }
 
-const laneId = (topic: string, partition: number): string => `${topic}/${partition}`;
+const partitionId = (topic: string, partition: number): string => `${topic}/${partition}`;
 
 /** One consumer of a group. */
 export class MemoryMember implements Subscription {
   readonly ready = Promise.resolve();
   readonly #flow: RecordFlow;
-  readonly #endings: (() => void)[];
-  /** The next offset to read of each partition that this member has. */
+  readonly #unsubscribes: (() => void)[];
+  /** The next offset to read of each assigned partition. */
   readonly #positions = new Map<string, number>();
   #fetching = false;
   #closing: Promise<void> | undefined;
@@ -61,16 +61,16 @@ export class MemoryMember implements Subscription {
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
       isSlow: options.isSlow,
       handle,
-      onProgress: (lane) => this.#progressed(lane),
+      onProgress: (state) => this.#onProgress(state),
     });
-    this.#endings = topics.map((topic) => topic.onAppend(() => this.#fetchSoon()));
+    this.#unsubscribes = topics.map((topic) => topic.onAppend(() => this.#fetchSoon()));
     group.join(this);
   }
 
   stats(): ConsumerStats {
     const lag = this.topics.flatMap((topic) =>
       topic.logs.flatMap((log, partition) =>
-        this.#positions.has(laneId(topic.spec.name, partition))
+        this.#positions.has(partitionId(topic.spec.name, partition))
           ? [{ topic: topic.spec.name, partition, lag: log.end - log.committed(this.group.name) }]
           : [],
       ),
@@ -78,15 +78,15 @@ export class MemoryMember implements Subscription {
     return this.#flow.stats(lag);
   }
 
-  giveUp(share: ReadonlySet<string>): void {
+  revokeExcept(share: ReadonlySet<string>): void {
     for (const id of this.#positions.keys()) if (!share.has(id)) this.#positions.delete(id);
-    this.#flow.keep((lane) => share.has(laneId(lane.topic, lane.partition)));
+    this.#flow.revokeExcept((state) => share.has(partitionId(state.topic, state.partition)));
   }
 
-  takeOver(share: ReadonlySet<string>): void {
+  assign(share: ReadonlySet<string>): void {
     for (const topic of this.topics) {
       topic.logs.forEach((log, partition) => {
-        const id = laneId(topic.spec.name, partition);
+        const id = partitionId(topic.spec.name, partition);
         if (share.has(id) && !this.#positions.has(id)) this.#positions.set(id, log.committed(this.group.name));
       });
     }
@@ -99,23 +99,23 @@ export class MemoryMember implements Subscription {
   }
 
   async #close(drainMs: number): Promise<void> {
-    for (const end of this.#endings) end();
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
     await this.#flow.drain(drainMs);
-    // What is still in flight counts for nothing from here on, and goes to another member.
-    this.giveUp(new Set());
+    // Results of records still in flight are ignored from here on; another member handles them again.
+    this.revokeExcept(new Set());
     this.group.leave(this);
   }
 
-  #progressed(lane: PartitionState): void {
-    const log = this.topics.find((topic) => topic.spec.name === lane.topic)?.logs[lane.partition];
-    log?.commit(this.group.name, lane.tracker.committable ?? 0);
-    if (lane.isPaused && lane.openCount * 2 <= this.#flow.maxOpen) {
-      lane.isPaused = false;
+  #onProgress(state: PartitionState): void {
+    const log = this.topics.find((topic) => topic.spec.name === state.topic)?.logs[state.partition];
+    log?.commit(this.group.name, state.tracker.committable ?? 0);
+    if (state.isPaused && state.unfinishedCount * 2 <= this.#flow.maxOpen) {
+      state.isPaused = false;
       this.#fetchSoon();
     }
   }
 
-  /** Not at once: a handler never runs inside the call that sent its record. */
+  /** Deferred: a handler never runs inside the call that sent its record. */
   #fetchSoon(): void {
     if (this.#fetching || this.#closing !== undefined) return;
     this.#fetching = true;
@@ -129,20 +129,20 @@ export class MemoryMember implements Subscription {
     if (this.#closing !== undefined) return;
     for (const topic of this.topics) {
       topic.logs.forEach((log, partition) => {
-        const id = laneId(topic.spec.name, partition);
+        const id = partitionId(topic.spec.name, partition);
         const position = this.#positions.get(id);
         if (position === undefined) return;
-        const lane = this.#flow.partition(topic.spec.name, partition);
-        // Nothing outlives the process here: nobody has to know what it has begun.
-        lane.beginLimit = Infinity;
-        if (lane.isPaused) return;
+        const state = this.#flow.partition(topic.spec.name, partition);
+        // Nothing survives the process, so begun records need no limit.
+        state.beginLimit = Infinity;
+        if (state.isPaused) return;
         const records = log.read(position, this.#flow.maxOpen);
-        for (const record of records) this.#flow.take(lane, record);
+        for (const record of records) this.#flow.take(state, record);
         const last = records.at(-1);
         if (last === undefined) return;
         this.#positions.set(id, Number(last.offset) + 1);
-        lane.isPaused = lane.openCount >= this.#flow.maxOpen;
-        if (!lane.isPaused) this.#fetchSoon();
+        state.isPaused = state.unfinishedCount >= this.#flow.maxOpen;
+        if (!state.isPaused) this.#fetchSoon();
       });
     }
   }

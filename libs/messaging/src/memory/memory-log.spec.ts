@@ -12,20 +12,20 @@ function filled(kind: 'command' | 'fact' | 'state', count: number, keys: number)
 }
 
 describe('MemoryLog', () => {
-  it('keeps of state no more than about twice as many records as keys, among them the newest of each', () => {
+  it('compacts state to about twice as many records as keys, with the newest of each key', () => {
     const log = filled('state', 50_000, 10);
     expect(log.read(0).length).toBeLessThan(300);
     expect(values(log).slice(-10)).toEqual(Array.from({ length: 10 }, (_, n) => String(49_990 + n)));
   });
 
-  it('forgets commands after ten minutes, as Kafka does', () => {
+  it('deletes commands after ten minutes, as Kafka does', () => {
     const log = filled('command', 5_000, 10);
     expect(log.read(0)).toHaveLength(5_000);
     log.append(record({ name: 'test', kind: 'command' }, 'k', 'new'), NOW + 600_001);
     expect(values(log)).toEqual(['new']);
   });
 
-  it('forgets commands that every group has finished', () => {
+  it('deletes commands that every group has finished', () => {
     const log = filled('command', 1_000, 10);
     log.register('one');
     log.register('two');

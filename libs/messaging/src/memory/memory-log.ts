@@ -1,12 +1,12 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { type BusRecord, type ConsumedRecord } from '../broker.js';
 
-/** How long commands are kept for groups that are not there, as on Kafka, in milliseconds. */
+/** Retention of commands for groups that are not running, as on Kafka, in milliseconds. */
 const COMMAND_RETENTION_MS = 600_000;
-/** Facts that no group has ever asked for: only the newest are kept. */
-const UNREAD_FACTS = 1_000;
-/** Records that may go are removed in lumps of this size, because each removal moves the rest. */
-const LUMP = 256;
+/** How many facts are kept while no group has ever consumed. */
+const MAX_UNREAD_FACTS = 1_000;
+/** Records are removed in batches of this size, because each removal moves the rest. */
+const PURGE_BATCH = 256;
 
 interface Waiter {
   readonly offset: number;
@@ -18,7 +18,7 @@ export class MemoryLog {
   /** In the order of their offsets; offsets have gaps after compaction. */
   #records: ConsumedRecord[] = [];
   #next = 0;
-  /** What each group that ever consumed has finished without a gap: the next offset it would read. */
+  /** The next offset that each group would read: all earlier ones are finished. */
   readonly #committed = new Map<string, number>();
   readonly #waiters: Waiter[] = [];
   #keys = new Set<string>();
@@ -28,7 +28,10 @@ export class MemoryLog {
     private readonly partition: number,
   ) {}
 
-  /** Appends a copy: nobody shares an object with the sender. Returns the offset. */
+  /**
+   * Appends a copy, so that no object is shared with the sender.
+   * @returns the offset
+   */
   append(record: BusRecord, now: number): number {
     const offset = this.#next++;
     this.#records.push({
@@ -40,7 +43,7 @@ export class MemoryLog {
       headers: { ...record.headers },
       timestamp: now,
     });
-    this.#forget(now);
+    this.#purge(now);
     return offset;
   }
 
@@ -52,7 +55,7 @@ export class MemoryLog {
       .map((record) => ({ ...record, value: Buffer.from(record.value), headers: { ...record.headers } }));
   }
 
-  /** A group begins with the oldest record there is. */
+  /** Registers a group; it starts with the oldest record. */
   register(group: string): void {
     if (!this.#committed.has(group)) this.#committed.set(group, 0);
   }
@@ -71,11 +74,11 @@ export class MemoryLog {
     this.#committed.set(group, offset);
     const finished = this.#finishedByAll();
     while (this.#waiters[0] !== undefined && this.#waiters[0].offset < finished) this.#waiters.shift()?.resolve();
-    this.#forget(Date.now());
+    this.#purge(Date.now());
   }
 
   /** Resolves when every group that ever consumed has finished the record. */
-  finished(offset: number): Promise<void> {
+  whenFinished(offset: number): Promise<void> {
     if (offset < this.#finishedByAll()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ offset, resolve }));
   }
@@ -84,7 +87,7 @@ export class MemoryLog {
     return this.#committed.size === 0 ? this.#next : Math.min(...this.#committed.values());
   }
 
-  #forget(now: number): void {
+  #purge(now: number): void {
     switch (this.topic.kind) {
       case 'state':
         return this.#compact();
@@ -97,20 +100,22 @@ export class MemoryLog {
       }
       case 'fact': {
         const unread = this.#committed.size === 0;
-        return this.#removeOldest(unread ? this.#records.length - UNREAD_FACTS : this.#indexOf(this.#finishedByAll()));
+        return this.#removeOldest(
+          unread ? this.#records.length - MAX_UNREAD_FACTS : this.#indexOf(this.#finishedByAll()),
+        );
       }
     }
   }
 
   #removeOldest(count: number): void {
-    if (count >= LUMP) this.#records.splice(0, count);
+    if (count >= PURGE_BATCH) this.#records.splice(0, count);
   }
 
-  /** The newest record of each key stays; done when at least half of the records are older ones. */
+  /** Keeps the newest record of each key. Runs when at least half of the records are older ones. */
   #compact(): void {
     const newest = this.#records.at(-1);
     if (newest !== undefined) this.#keys.add(newest.key);
-    if (this.#records.length < 2 * this.#keys.size + LUMP) return;
+    if (this.#records.length < 2 * this.#keys.size + PURGE_BATCH) return;
     const byKey = new Map<string, ConsumedRecord>();
     for (const record of this.#records) {
       byKey.delete(record.key);

@@ -3,11 +3,11 @@ import { type BusRecord, type ConsumedRecord } from '../broker.js';
 import { partitionOf } from '../envelope/partitioner.js';
 import { MemoryLog } from './memory-log.js';
 
-/** A topic in memory: its partitions, and who wants to know of new records. */
+/** A topic in memory: its partitions, and the listeners for new records. */
 export class MemoryTopic {
   readonly logs: readonly MemoryLog[];
   readonly #followers = new Set<(record: ConsumedRecord) => void>();
-  readonly #wake = new Set<() => void>();
+  readonly #appendListeners = new Set<() => void>();
 
   constructor(
     readonly spec: TopicSpec,
@@ -16,28 +16,31 @@ export class MemoryTopic {
     this.logs = Array.from({ length: partitions }, (_, partition) => new MemoryLog(spec, partition));
   }
 
-  /** Resolves when the record is as safe as it gets; see Broker.send. */
+  /** Resolves when the record is durable in the sense of Broker.send. */
   append(record: BusRecord): Promise<void> {
     const partition = partitionOf(record.key, this.logs.length);
     const log = this.logs[partition];
     if (log === undefined) throw new RangeError('a topic has at least one partition');
     const offset = log.append(record, Date.now());
-    for (const wake of this.#wake) wake();
+    for (const listener of this.#appendListeners) listener();
     for (const follower of this.#followers) {
       for (const copy of log.read(offset)) follower(copy);
     }
-    return this.spec.kind === 'fact' ? log.finished(offset) : Promise.resolve();
+    return this.spec.kind === 'fact' ? log.whenFinished(offset) : Promise.resolve();
   }
 
-  /** All records there are, then `tell` for each new one. Returns what ends it. */
-  follow(tell: (record: ConsumedRecord) => void): { present: ConsumedRecord[]; end: () => void } {
-    this.#followers.add(tell);
-    return { present: this.logs.flatMap((log) => log.read(0)), end: () => this.#followers.delete(tell) };
+  /** Returns all records, then calls `onRecord` for each new one until `end` is called. */
+  follow(onRecord: (record: ConsumedRecord) => void): { present: ConsumedRecord[]; end: () => void } {
+    this.#followers.add(onRecord);
+    return { present: this.logs.flatMap((log) => log.read(0)), end: () => this.#followers.delete(onRecord) };
   }
 
-  /** Calls `wake` after each append. Returns what ends it. */
-  onAppend(wake: () => void): () => void {
-    this.#wake.add(wake);
-    return () => this.#wake.delete(wake);
+  /**
+   * Calls `listener` after each append.
+   * @returns a function that removes the listener
+   */
+  onAppend(listener: () => void): () => void {
+    this.#appendListeners.add(listener);
+    return () => this.#appendListeners.delete(listener);
   }
 }

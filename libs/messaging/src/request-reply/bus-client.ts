@@ -11,42 +11,42 @@ import { RequestGates } from './request-gates.js';
 interface PendingRequest {
   readonly request: Message;
   readonly replyClass: MessageClass;
-  /** When it was asked, on the clock of `performance`. */
+  /** When it was sent, on the clock of `performance`. */
   readonly since: number;
   readonly timer: NodeJS.Timeout;
   readonly resolve: (reply: Message) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** What became of a question; for metrics. */
+/** The result of a request, for metrics. */
 export type RequestEvent =
-  /** `seconds`: from the question to its reply. */
+  /** `seconds`: from the request to its reply. */
   | { readonly kind: 'answered'; readonly seconds: number }
   | { readonly kind: 'timed_out' }
-  /** A reply came when nobody waited for it any more, and was dropped. */
+  /** A reply came when no request waited for it, and was dropped. */
   | { readonly kind: 'late_reply' }
-  /** A reply lacked the signature that it needs, or had a wrong one, and was dropped: the true one may still come. */
+  /** A reply without a valid signature where one is required was dropped; the true reply may still come. */
   | { readonly kind: 'unproven_reply' };
 
 export interface BusClientOptions {
   readonly broker: Broker;
   /** Names the kind of process in its reply address, for people who look at the cluster. */
   readonly owner: string;
-  /** Requests to one topic under way at a time. Default 64. */
+  /** Requests to one topic in flight at a time. Default 64. */
   readonly maxInFlight?: number;
-  /** Requests to one topic that wait until they may be sent, at most. Default 1024. */
+  /** Requests to one topic that wait to be sent, at most. Default 1024. */
   readonly maxWaiting?: number;
   readonly proof: ReplyVerification;
   readonly onFatal: (error: Error) => void;
-  /** Told of every question's end; must not throw. */
+  /** Called with the result of every request; must not throw. */
   readonly observe?: (event: RequestEvent) => void;
 }
 
-/** Asks over the bus and gets the answer at an address of its own. */
+/** Sends requests over the bus and receives the replies at an address of its own. */
 export class BusClient {
-  /** Replies that came when nobody waited for them any more. */
+  /** Replies that came when no request waited for them. */
   lateReplies = 0;
-  readonly #questions = new Map<string, PendingRequest>();
+  readonly #pending = new Map<string, PendingRequest>();
   readonly #gates: RequestGates;
   #address: ReplyAddress | undefined;
   #closed = false;
@@ -61,37 +61,29 @@ export class BusClient {
   }
 
   /**
-   * Ready when it returns: a record has gone to the reply address and come back.
+   * Works when this returns: a record sent to the reply address has been received.
    * @throws ServiceError BROKER_UNAVAILABLE, retriable
    */
   static async open(options: BusClientOptions): Promise<BusClient> {
-    const {
-      broker,
-      owner,
-      proof,
-      onFatal,
-      observe,
-      maxInFlight: mostUnderWay = 64,
-      maxWaiting: mostWaiting = 1024,
-    } = options;
-    const gates = new RequestGates({ maxInFlight: mostUnderWay, maxWaiting: mostWaiting });
+    const { broker, owner, proof, onFatal, observe, maxInFlight = 64, maxWaiting = 1024 } = options;
+    const gates = new RequestGates({ maxInFlight, maxWaiting });
     const client = new BusClient(broker, proof, observe ?? (() => undefined), gates);
-    client.#address = await broker.openReplyAddress(owner, (record) => client.#receive(record), onFatal);
+    client.#address = await broker.openReplyAddress(owner, (record) => client.#onReply(record), onFatal);
     return client;
   }
 
-  /** Requests that wait for an answer, those that could not be sent yet included. */
+  /** Requests without a reply, including those not sent yet. */
   get waiting(): number {
-    return this.#questions.size + this.#gates.waiting;
+    return this.#pending.size + this.#gates.waiting;
   }
 
   /**
-   * Publishes the request when it is its turn, and awaits the answer: tenants take turns at what is sent to one topic. The
-   * request carries the deadline: work whose asker is gone is not begun.
+   * Sends the request when its tenant has a free slot for the topic, and waits for the reply. The request carries a
+   * deadline, after which the service does not begin it.
    * @param timeoutMs how long to wait, in milliseconds from now
-   * @throws ServiceError REQUEST_TIMED_OUT (retriable; the work may have been done), REQUEST_GAVE_WAY (retriable; too many
-   * requests of its tenant waited, and nothing was sent), BROKER_UNAVAILABLE (retriable),
-   * MESSAGE_UNREADABLE when the answer is none of `replyClass`
+   * @throws ServiceError REQUEST_TIMED_OUT (retriable; the work may have been done), REQUEST_GAVE_WAY (retriable; too
+   * many requests of its tenant waited, and nothing was sent), BROKER_UNAVAILABLE (retriable), MESSAGE_UNREADABLE when
+   * the reply is not a `replyClass`
    */
   request<T extends Message>(
     request: Message,
@@ -101,17 +93,17 @@ export class BusClient {
   ): Promise<T> {
     const { topic } = request.constructor as MessageClass;
     const requester = requesterOfMessage(request) ?? NO_REQUESTER;
-    return this.#gates.run(topic, requester, timeoutMs, (restMs) => this.#ask(request, replyClass, restMs, headers));
+    return this.#gates.run(topic, requester, timeoutMs, (restMs) => this.#send(request, replyClass, restMs, headers));
   }
 
-  #ask<T extends Message>(
+  #send<T extends Message>(
     request: Message,
     replyClass: MessageClass<T>,
     timeoutMs: number,
     headers: Readonly<Record<string, string>>,
   ): Promise<T> {
     const address = this.#address;
-    if (address === undefined || this.#closed) return Promise.reject(brokerUnavailable('carry a question after close'));
+    if (address === undefined || this.#closed) return Promise.reject(brokerUnavailable('carry a request after close'));
     const correlationId = randomUUID();
     const record = toRecord({
       message: request,
@@ -124,74 +116,74 @@ export class BusClient {
     });
     const answer = new Promise<Message>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#questions.delete(correlationId);
+        this.#pending.delete(correlationId);
         this.observe({ kind: 'timed_out' });
         reject(new ServiceError('REQUEST_TIMED_OUT', `no ${replyClass.type} came within ${timeoutMs} ms`, true));
       }, timeoutMs);
-      this.#questions.set(correlationId, { request, replyClass, since: performance.now(), timer, resolve, reject });
+      this.#pending.set(correlationId, { request, replyClass, since: performance.now(), timer, resolve, reject });
     });
     this.broker.send([record]).catch((error: unknown) => {
-      this.#forget(correlationId)?.reject(
-        error instanceof ServiceError ? error : brokerUnavailable('take the question', error),
+      this.#removePending(correlationId)?.reject(
+        error instanceof ServiceError ? error : brokerUnavailable('take the request', error),
       );
     });
-    // Only a message of replyClass passes #receive.
+    // onReply resolves only with a message of replyClass.
     return answer as Promise<T>;
   }
 
-  /** Publishes without waiting for an answer; resolves when the messages are safe. */
+  /** Publishes without waiting for a reply; resolves when the messages are durable. */
   async publish(outgoing: readonly Outgoing[]): Promise<void> {
     await this.broker.send(outgoing.map(toRecord));
   }
 
-  /** Gives up the questions that wait, and removes the address. */
+  /** Rejects the waiting requests, and deletes the reply address. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const id of [...this.#questions.keys()]) {
-      this.#forget(id)?.reject(brokerUnavailable('bring the answer before this client was closed'));
+    for (const id of [...this.#pending.keys()]) {
+      this.#removePending(id)?.reject(brokerUnavailable('bring the answer before this client was closed'));
     }
     await this.#address?.close();
   }
 
-  #receive(record: ConsumedRecord): void {
+  #onReply(record: ConsumedRecord): void {
     const correlationId = record.headers[HEADERS.correlationId] ?? '';
-    const question = this.#questions.get(correlationId);
-    if (question === undefined) {
+    const pending = this.#pending.get(correlationId);
+    if (pending === undefined) {
       this.lateReplies++;
       this.observe({ kind: 'late_reply' });
       return;
     }
-    const answer = answerOf(record, question);
-    if (!this.#isProven(record, question, answer)) {
+    const answer = decodeReply(record, pending);
+    if (!this.#isProven(record, pending, answer)) {
       this.observe({ kind: 'unproven_reply' });
       return;
     }
-    this.#forget(correlationId);
-    this.observe({ kind: 'answered', seconds: (performance.now() - question.since) / 1000 });
-    if (answer instanceof Error) question.reject(answer);
-    else question.resolve(answer);
+    this.#removePending(correlationId);
+    this.observe({ kind: 'answered', seconds: (performance.now() - pending.since) / 1000 });
+    if (answer instanceof Error) pending.reject(answer);
+    else pending.resolve(answer);
   }
 
-  /** What cannot be read is believed like an answer that may come unsigned only where no answer needs a signature. */
+  /** An unreadable reply needs a signature, unless no reply to the request needs one. */
   #isProven(record: ConsumedRecord, { request, replyClass }: PendingRequest, answer: Message | Error): boolean {
     if (!this.proof.isRequired(request, answer instanceof Error ? new replyClass() : answer)) return true;
     const signature = record.headers[HEADERS.signature];
     return signature !== undefined && this.proof.isValid(signedReplyText(request, record.topic, record), signature);
   }
 
-  #forget(correlationId: string): PendingRequest | undefined {
-    const question = this.#questions.get(correlationId);
-    if (question === undefined) return undefined;
-    this.#questions.delete(correlationId);
-    clearTimeout(question.timer);
-    return question;
+  #removePending(correlationId: string): PendingRequest | undefined {
+    const pending = this.#pending.get(correlationId);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(correlationId);
+    clearTimeout(pending.timer);
+    return pending;
   }
 }
 
-function answerOf(record: ConsumedRecord, { replyClass }: PendingRequest): Message | Error {
+function decodeReply(record: ConsumedRecord, { replyClass }: PendingRequest): Message | Error {
   try {
     return decode(record, new Map([[replyClass.type, replyClass]]));
   } catch (error) {
-    return error instanceof Error ? error : new Error('the reader threw no error');
+    return error instanceof Error ? error : new Error('the decoder threw a value that is not an Error');
   }
 }

@@ -2,7 +2,8 @@ import { ServiceError } from '@countersign/runtime';
 import { brokerRefusalOf } from '../kafka/refusals.js';
 
 /**
- * @param action what did not work, as it follows on "the broker could not"
+ * The error of a failed call to the broker.
+ * @param action what failed, as it follows on "the broker could not"
  */
 export function brokerUnavailable(action: string, cause?: unknown): ServiceError {
   const advice =
@@ -10,8 +11,8 @@ export function brokerUnavailable(action: string, cause?: unknown): ServiceError
   return new ServiceError('BROKER_UNAVAILABLE', `the broker could not ${action}: ${advice}`, true, cause);
 }
 
-/** For a start: what the brokers refuse now they refuse in a minute too. Never for work under way, which would be lost. */
-export function brokerRefuses(advice: string, cause: unknown): ServiceError {
+/** For a start: a refusal will not change by retrying. Never used for work in progress, which would be lost. */
+export function brokerRefusedError(advice: string, cause: unknown): ServiceError {
   return new ServiceError('BROKER_UNAVAILABLE', advice, false, cause);
 }
 

@@ -2,43 +2,51 @@ import { Controller } from '@nestjs/common';
 import { Message } from '@countersign/contracts';
 import { MessagePattern } from '@nestjs/microservices';
 import { IsString } from 'class-validator';
-import { Answered, Asked, asked, COMMANDS, moduleOf, never, until } from '../../test/contract-world.js';
+import {
+  TestReply,
+  TestRequest,
+  testRequest,
+  COMMANDS,
+  moduleOf,
+  throwFatal,
+  until,
+} from '../../test/contract-world.js';
 import { createBusApp } from './create-bus-app.js';
 import { MemoryBroker } from '../memory/memory-broker.js';
 import { toRecord } from '../envelope/envelope.js';
 
 @Controller()
 class Silent {
-  @MessagePattern(Asked.type)
+  @MessagePattern(TestRequest.type)
   take(): void {}
 }
 
 @Controller()
 class Clumsy {
-  @MessagePattern(Asked.type)
+  @MessagePattern(TestRequest.type)
   take(): void {
     throw new RangeError('quotes 8472910365');
   }
 }
 
 describe('createBusApp', () => {
-  it('does not listen when a message has no handler, and names it', async () => {
+  it('rejects listen when a message has no handler, and names the message', async () => {
     const app = await createBusApp(moduleOf(Silent), {
-      ...{ broker: new MemoryBroker(), group: 'g', messages: [Asked, Answered], onFatal: never },
+      ...{ broker: new MemoryBroker(), group: 'g', messages: [TestRequest, TestReply], onFatal: throwFatal },
     });
-    await expect(app.listen()).rejects.toThrow(Answered.type);
+    await expect(app.listen()).rejects.toThrow(TestReply.type);
     await app.close();
   });
 
-  it('does not listen when a handler has no message, and names it', async () => {
+  it('rejects listen when a handler has no message, and names the message', async () => {
     const app = await createBusApp(moduleOf(Silent), {
-      ...{ broker: new MemoryBroker(), group: 'g', messages: [], onFatal: never },
+      ...{ broker: new MemoryBroker(), group: 'g', messages: [], onFatal: throwFatal },
     });
-    await expect(app.listen()).rejects.toThrow(Asked.type);
+    await expect(app.listen()).rejects.toThrow(TestRequest.type);
     await app.close();
   });
 
-  it('takes a message from its own topic only, and lays it aside where it comes by another', async () => {
+  it('handles a message from its own topic only, and dead-letters it from another topic', async () => {
     const OTHERS = { name: 'test.others', kind: 'command' } as const;
     class Elsewhere extends Message {
       static readonly type = 'test.elsewhere.v1';
@@ -48,9 +56,9 @@ describe('createBusApp', () => {
     const taken: string[] = [];
     @Controller()
     class Noting {
-      @MessagePattern(Asked.type)
+      @MessagePattern(TestRequest.type)
       take(): void {
-        taken.push(Asked.type);
+        taken.push(TestRequest.type);
       }
 
       @MessagePattern(Elsewhere.type)
@@ -62,11 +70,11 @@ describe('createBusApp', () => {
     await broker.ensureTopics([COMMANDS, OTHERS]);
     const codes: unknown[] = [];
     const app = await createBusApp(moduleOf(Noting), {
-      ...{ broker, group: 'g', messages: [Asked, Elsewhere], onFatal: never },
+      ...{ broker, group: 'g', messages: [TestRequest, Elsewhere], onFatal: throwFatal },
       observe: ({ topic, outcome, code }) => codes.push([topic, outcome, code]),
     });
     await app.listen();
-    await broker.send([toRecord({ message: asked('s', 1), topic: OTHERS.name })]);
+    await broker.send([toRecord({ message: testRequest('s', 1), topic: OTHERS.name })]);
     await broker.send([toRecord({ message: new Elsewhere() })]);
     await until(() => codes.length === 2, 'both records');
     await app.close();
@@ -76,15 +84,21 @@ describe('createBusApp', () => {
     expect(codes).toContainEqual([OTHERS.name, 'handled', undefined]);
   });
 
-  it('logs where a bug was thrown, and not its message', async () => {
+  it('logs the stack of a bug without its message', async () => {
     const lines: string[] = [];
     const line = (text: unknown): void => void lines.push(String(text));
     const logger = { log: line, warn: line, error: line };
     const broker = new MemoryBroker();
     await broker.ensureTopics([COMMANDS]);
-    const app = await createBusApp(moduleOf(Clumsy), { broker, group: 'g', messages: [Asked], logger, onFatal: never });
+    const app = await createBusApp(moduleOf(Clumsy), {
+      broker,
+      group: 'g',
+      messages: [TestRequest],
+      logger,
+      onFatal: throwFatal,
+    });
     await app.listen();
-    await broker.send([toRecord({ message: asked('s', 1) })]);
+    await broker.send([toRecord({ message: testRequest('s', 1) })]);
     await until(() => lines.some((text) => text.includes('RangeError')), 'the line');
     await app.close();
     await broker.close();

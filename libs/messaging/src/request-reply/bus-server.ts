@@ -25,47 +25,47 @@ export interface BusServerOptions {
   readonly messages: readonly MessageClass[];
   readonly logger?: Pick<LoggerService, 'warn' | 'error'>;
   readonly maxInFlight?: number;
-  /** Messages whose handlers wait for scarce work, such as hashes; see `ConsumeOptions.isSlow`. */
+  /** Messages with handlers that wait for a scarce resource, such as argon2 hashing; see `ConsumeOptions.isSlow`. */
   readonly slow?: readonly MessageClass[];
-  /** Where records that end the process are found out; see {@link Deliveries}. */
+  /** Finds records that crash the process; see {@link Deliveries}. */
   readonly deliveries?: Deliveries;
   readonly onFatal: (error: Error) => void;
-  /** Signs every answer; without it answers are those of nobody in particular. */
+  /** Signs every reply. Absent: replies are not signed. */
   readonly sign?: SignReply;
-  /** Told what became of every try at a record; must not throw. */
+  /** Called with the outcome of every attempt to handle a record; must not throw. */
   readonly observe?: (outcome: RecordOutcome) => void;
 }
 
-/** What became of one try at a record; for metrics and traces. */
+/** The outcome of one attempt to handle a record, for metrics and traces. */
 export interface RecordOutcome {
   readonly group: string;
   readonly topic: string;
   readonly outcome: 'handled' | 'expired' | 'retried' | 'dead_lettered';
-  /** Code of the error, where there was one; INTERNAL for a bug. */
+  /** Code of the error, if any; INTERNAL for a bug. */
   readonly code?: string;
 }
 
-/** What a handler gives back. */
+/** What a handler returns. */
 export type HandlerResult = Outgoing | readonly (Outgoing | undefined)[] | undefined | void;
 
 type Handler = MessageHandler<Message, BusContext, HandlerResult>;
 
-/** How often a handler may throw what is no ServiceError at the same record. */
+/** How often a handler may throw an error other than ServiceError for the same record. */
 const BUG_ATTEMPTS = 5;
-/** Bound on the records whose bugs are counted. */
+/** The maximum number of records with a count of bugs. */
 const MAX_COUNTED = 10_000;
 
 /**
- * Carries messages from the bus to the handlers of a Nest application, and what they return back to the bus. A record is
- * finished only when the messages that follow from it are safe. See README.md for what happens with failures.
+ * Delivers messages from the bus to the handlers of a Nest application, and sends what they return. A record is
+ * finished only when the messages that follow from it are durable. README.md lists the effect of each failure.
  */
 export class BusServer extends Server implements CustomTransportStrategy {
-  /** What became of the records since the start, for metrics. */
+  /** Outcomes since the start, for metrics. */
   readonly counts = { handled: 0, expired: 0, deadLettered: 0, retried: 0 };
   readonly #options: BusServerOptions;
   readonly #classes: ReadonlyMap<string, MessageClass>;
   readonly #handlers = new Map<string, Handler>();
-  readonly #bugs = new Map<string, number>();
+  readonly #bugCounts = new Map<string, number>();
   #subscription: Subscription | undefined;
 
   constructor(options: BusServerOptions) {
@@ -79,7 +79,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
     this.#start().then(() => callback(), callback);
   }
 
-  /** What the consumer has on its hands; undefined before it listens. */
+  /** The stats of the consumer; undefined before it listens. */
   stats(): ConsumerStats | undefined {
     return this.#subscription?.stats();
   }
@@ -88,7 +88,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
     await this.#subscription?.close();
   }
 
-  /** There are no events of the transport to listen to: what breaks for good goes to `onFatal`. */
+  /** The transport has no events: permanent failures go to `onFatal`. */
   override on(): void {}
 
   override unwrap<T>(): T {
@@ -106,12 +106,12 @@ export class BusServer extends Server implements CustomTransportStrategy {
     }
     const topics = [...new Set([...this.#classes.values()].map((type) => type.topic))];
     await broker.ensureTopics([DEAD_LETTERS]);
-    const care: PoisonHandling | undefined = deliveries && {
+    const poisonHandling: PoisonHandling | undefined = deliveries && {
       deliveries,
       onPoison: (record) =>
-        this.#bury(record, new ServiceError('POISON', 'it has ended the process three times', false)),
+        this.#deadLetter(record, new ServiceError('POISON', 'it has ended the process three times', false)),
       onWaiting: (error) => {
-        this.#options.logger?.warn(`${nameOf(error)}; new partitions of group ${group} wait`);
+        this.#options.logger?.warn(`${describeError(error)}; new partitions of group ${group} wait`);
       },
     };
     const slow = new Set(this.#options.slow?.map(({ type }) => type));
@@ -123,90 +123,94 @@ export class BusServer extends Server implements CustomTransportStrategy {
         onFatal,
         isSlow,
         ...(maxInFlight === undefined ? {} : { maxInFlight }),
-        ...(care && { poisonHandling: care }),
+        ...(poisonHandling && { poisonHandling }),
       },
-      (record) => this.#take(record),
+      (record) => this.#process(record),
     );
     await this.#subscription.ready;
   }
 
-  /** Rejects when the record is to be tried again. */
-  async #take(record: ConsumedRecord): Promise<void> {
+  /** Rejects when the record must be retried. */
+  async #process(record: ConsumedRecord): Promise<void> {
     try {
       await this.#handle(record);
     } catch (error) {
-      await this.#fail(record, error);
+      await this.#onFailure(record, error);
     }
-    if (this.#bugs.size > 0) this.#bugs.delete(idOf(record));
+    if (this.#bugCounts.size > 0) this.#bugCounts.delete(idOf(record));
   }
 
   async #handle(record: ConsumedRecord): Promise<void> {
     const message = decode(record, this.#classes);
-    // Rights are given by topic: who may write to one must not say there what only others may say.
+    // Write rights are granted by topic: a sender must not deliver a message through a topic it does not belong to.
     if ((message.constructor as MessageClass).topic !== record.topic) throw misplaced();
     const handler = this.#handlers.get(record.headers[HEADERS.type] ?? '');
-    if (handler === undefined) throw misconfigured('a message came before its handler');
+    if (handler === undefined) throw misconfigured('a message has no handler');
     const context = contextOf(record, this.#options.broker.now());
     if (isExpired(context) && handler.extras?.['handlesExpired'] !== true) {
       this.counts.expired++;
-      this.#tell(record, 'expired');
+      this.#report(record, 'expired');
       return;
     }
     const returned: unknown = await handler(message, context);
-    // Interceptors make Nest return a stream.
+    // Nest returns a stream when there are interceptors.
     const result = (
       isObservable(returned) ? await lastValueFrom(returned, { defaultValue: undefined }) : returned
     ) as HandlerResult | null;
     const outgoing = (
       Array.isArray(result) ? (result as (Outgoing | undefined)[]) : [result as Outgoing | null]
     ).filter((one) => one !== undefined && one !== null);
-    const records = outgoing.map(toRecord).map((one) => this.#signed(message, context, one));
+    const records = outgoing.map(toRecord).map((one) => this.#sign(message, context, one));
     if (records.length > 0) await this.#options.broker.send(records);
     this.counts.handled++;
-    this.#tell(record, 'handled');
+    this.#report(record, 'handled');
   }
 
-  #signed(question: Message, { replyTo }: BusContext, outgoing: BusRecord): BusRecord {
+  #sign(request: Message, { replyTo }: BusContext, outgoing: BusRecord): BusRecord {
     const { sign } = this.#options;
-    return sign === undefined || outgoing.topic !== replyTo ? outgoing : withSignature(question, outgoing, sign);
+    return sign === undefined || outgoing.topic !== replyTo ? outgoing : withSignature(request, outgoing, sign);
   }
 
-  async #fail(record: ConsumedRecord, error: unknown): Promise<void> {
-    const where = `${record.topic}/${record.partition} at ${record.offset}`;
-    if (error instanceof ServiceError ? error.retriable : !this.#isPoison(record)) {
+  async #onFailure(record: ConsumedRecord, error: unknown): Promise<void> {
+    const location = `${record.topic}/${record.partition} at ${record.offset}`;
+    if (error instanceof ServiceError ? error.retriable : !this.#hasExhaustedBugAttempts(record)) {
       this.counts.retried++;
-      this.#tell(record, 'retried', error);
-      this.#options.logger?.warn(`${nameOf(error)} while handling ${where}; it is tried again${frames(error)}`);
+      this.#report(record, 'retried', error);
+      this.#options.logger?.warn(
+        `${describeError(error)} while handling ${location}; it is retried${stackFrames(error)}`,
+      );
       throw error;
     }
-    await this.#bury(record, error);
+    await this.#deadLetter(record, error);
   }
 
-  /** The record is finished when its dead letter is safe, and not before. */
-  async #bury(record: ConsumedRecord, error: unknown): Promise<void> {
-    const where = `${record.topic}/${record.partition} at ${record.offset}`;
-    // A letter about a letter could go on for ever; the letter itself stays where it is.
+  /** Resolves only when the dead letter is durable. */
+  async #deadLetter(record: ConsumedRecord, error: unknown): Promise<void> {
+    const location = `${record.topic}/${record.partition} at ${record.offset}`;
+    // A dead letter about a dead letter could loop forever; the record stays in its topic.
     if (record.topic === DEAD_LETTERS.name) {
-      this.#tell(record, 'dead_lettered', error);
-      this.#options.logger?.error(`${nameOf(error)} while handling the dead letter ${where}; it is passed over`);
+      this.#report(record, 'dead_lettered', error);
+      this.#options.logger?.error(`${describeError(error)} while handling the dead letter ${location}; it is skipped`);
       return;
     }
     await this.#options.broker.send([createDeadLetter(record, this.#options.group, error, this.#options.broker.now())]);
     this.counts.deadLettered++;
-    this.#tell(record, 'dead_lettered', error);
-    this.#options.logger?.error(`${nameOf(error)} while handling ${where}; it is a dead letter now${frames(error)}`);
+    this.#report(record, 'dead_lettered', error);
+    this.#options.logger?.error(
+      `${describeError(error)} while handling ${location}; wrote a dead letter${stackFrames(error)}`,
+    );
   }
 
-  #tell({ topic }: ConsumedRecord, outcome: RecordOutcome['outcome'], error?: unknown): void {
+  #report({ topic }: ConsumedRecord, outcome: RecordOutcome['outcome'], error?: unknown): void {
     const code = error instanceof ServiceError ? error.code : 'INTERNAL';
     this.#options.observe?.({ group: this.#options.group, topic, outcome, ...(error === undefined ? {} : { code }) });
   }
 
-  #isPoison(record: ConsumedRecord): boolean {
+  #hasExhaustedBugAttempts(record: ConsumedRecord): boolean {
     const id = idOf(record);
-    const attempts = (this.#bugs.get(id) ?? 0) + 1;
-    if (this.#bugs.size >= MAX_COUNTED) this.#bugs.clear();
-    this.#bugs.set(id, attempts);
+    const attempts = (this.#bugCounts.get(id) ?? 0) + 1;
+    if (this.#bugCounts.size >= MAX_COUNTED) this.#bugCounts.clear();
+    this.#bugCounts.set(id, attempts);
     return attempts > BUG_ATTEMPTS;
   }
 }
@@ -218,14 +222,14 @@ const misconfigured = (what: string): ServiceError => new ServiceError('INTERNAL
 const misplaced = (): ServiceError =>
   new ServiceError('MESSAGE_UNREADABLE', 'a record was not readable: its type belongs on another topic', false);
 
-/** The message of a ServiceError is made for logs; that of any other error may quote what it choked on. */
-function nameOf(error: unknown): string {
+/** The message of a ServiceError is made for logs; the message of another error may quote the data. */
+function describeError(error: unknown): string {
   if (error instanceof ServiceError) return `${error.code} (${error.message})`;
-  return error instanceof Error ? error.name : 'something that is no error';
+  return error instanceof Error ? error.name : 'a value that is not an Error';
 }
 
-/** Where a bug was thrown: the stack without the message. */
-function frames(error: unknown): string {
+/** The stack of a bug without its message. */
+function stackFrames(error: unknown): string {
   if (error instanceof ServiceError || !(error instanceof Error)) return '';
   const lines = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   return lines.length === 0 ? '' : `\n${lines.slice(0, 8).join('\n')}`;

@@ -4,7 +4,7 @@ import { BusServer, type BusServerOptions } from './bus-server.js';
 import { PassErrorsFilter } from './pass-errors.filter.js';
 
 export interface BusAppOptions extends Omit<BusServerOptions, 'logger'> {
-  /** Takes what Nest and the server have to say. Default: silence. */
+  /** Logger of Nest and the server. Default: none. */
   readonly logger?: LoggerService;
 }
 
@@ -12,9 +12,9 @@ export interface BusAppOptions extends Omit<BusServerOptions, 'logger'> {
 export type RootModule = Parameters<typeof NestFactory.createMicroservice>[0];
 
 /**
- * A Nest application whose handlers (`@MessagePattern(X.type)` with `@Payload()` and `@Ctx()`) are fed by the bus.
- * `listen()` resolves when the group is joined; `close()` finishes what is in flight.
- * @throws whatever the module's providers throw; the process is not ended
+ * Creates a Nest application with handlers (`@MessagePattern(X.type)` with `@Payload()` and `@Ctx()`) that receive
+ * messages from the bus. `listen()` resolves when the group is joined; `close()` finishes what is in flight.
+ * @throws errors of the module's providers; the process is not ended
  */
 export async function createBusApp(module: RootModule, options: BusAppOptions): Promise<INestMicroservice> {
   const app = await NestFactory.createMicroservice(module, {

@@ -1,8 +1,8 @@
 import { Catch, type ExceptionFilter } from '@nestjs/common';
 
 /**
- * Lets errors of handlers through as they are. Nest's own filter turns them into "Internal server error" and logs the
- * original with its message, which nobody has checked for secrets.
+ * Rethrows errors of handlers unchanged. The default filter of Nest replaces them by "Internal server error" and logs
+ * the original message, which may contain secrets.
  */
 @Catch()
 export class PassErrorsFilter implements ExceptionFilter {

@@ -1,16 +1,16 @@
 import { RequestGates } from './request-gates.js';
 
-const of = (tenant: string) => ({ tenant, agent: 'agent', caller: 'caller' });
+const requesterOf = (tenant: string) => ({ tenant, agent: 'agent', caller: 'caller' });
 const LONG = 60_000;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('the requests of one process', () => {
-  it('of a quiet tenant are sent at once while a burst of another one waits', async () => {
+describe('RequestGates', () => {
+  it('sends the request of a quiet tenant at once while a burst of another tenant waits', async () => {
     const gates = new RequestGates({ maxInFlight: 8, maxWaiting: 1_000 });
     const sent: string[] = [];
     const ends: (() => void)[] = [];
     const send = (tenant: string, topic = 'hashes'): void =>
-      void gates.run(topic, of(tenant), LONG, () => {
+      void gates.run(topic, requesterOf(tenant), LONG, () => {
         sent.push(tenant);
         return new Promise<void>((resolve) => ends.push(resolve));
       });
@@ -25,31 +25,31 @@ describe('the requests of one process', () => {
     expect([sent.length, gates.waiting]).toEqual([401, 0]);
   });
 
-  it('to one topic never wait for those to another', async () => {
+  it('does not delay requests to one topic by requests to another', async () => {
     const gates = new RequestGates({ maxInFlight: 1, maxWaiting: 10 });
     let end = (): void => undefined;
-    const first = gates.run('hashes', of('t'), LONG, () => new Promise<void>((resolve) => (end = resolve)));
-    const second = gates.run('hashes', of('t'), LONG, () => Promise.resolve());
-    expect(await gates.run('queries', of('t'), LONG, () => Promise.resolve('answer'))).toBe('answer');
+    const first = gates.run('hashes', requesterOf('t'), LONG, () => new Promise<void>((resolve) => (end = resolve)));
+    const second = gates.run('hashes', requesterOf('t'), LONG, () => Promise.resolve());
+    expect(await gates.run('queries', requesterOf('t'), LONG, () => Promise.resolve('answer'))).toBe('answer');
     expect(gates.waiting).toBe(1);
-    // A request that still waits would be rejected a minute later, when no test takes the error.
+    // Finished here, because a request that still waits would be rejected a minute later, outside of any test.
     end();
     await Promise.all([first, second]);
   });
 
-  it('give their place back when they fail, and have only what is left of their time', async () => {
+  it('releases the slot of a failed request, and passes on the remaining time', async () => {
     const gates = new RequestGates({ maxInFlight: 1, maxWaiting: 10 });
-    await expect(gates.run('t', of('t'), LONG, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect(await gates.run('t', of('t'), 1_000, (restMs) => Promise.resolve(restMs <= 1_000))).toBe(true);
+    await expect(gates.run('t', requesterOf('t'), LONG, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await gates.run('t', requesterOf('t'), 1_000, (restMs) => Promise.resolve(restMs <= 1_000))).toBe(true);
   });
 
-  it('that wait too long or are too many end in a fault that says nothing was sent', async () => {
+  it('rejects requests that wait too long or are too many, without sending them', async () => {
     const gates = new RequestGates({ maxInFlight: 1, maxWaiting: 1 });
     let sent = 0;
     const never = (): Promise<never> => new Promise(() => sent++);
-    void gates.run('t', of('busy'), LONG, never);
-    const late = gates.run('t', of('busy'), 20, never);
-    await expect(gates.run('t', of('busy'), LONG, never)).rejects.toMatchObject({ code: 'REQUEST_GAVE_WAY' });
+    void gates.run('t', requesterOf('busy'), LONG, never);
+    const late = gates.run('t', requesterOf('busy'), 20, never);
+    await expect(gates.run('t', requesterOf('busy'), LONG, never)).rejects.toMatchObject({ code: 'REQUEST_GAVE_WAY' });
     await expect(late).rejects.toMatchObject({ code: 'REQUEST_TIMED_OUT', retriable: true });
     expect(sent).toBe(1);
   });

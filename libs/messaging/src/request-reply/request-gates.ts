@@ -3,16 +3,16 @@ import { FairGate } from '@countersign/fairness';
 import { ServiceError } from '@countersign/runtime';
 
 export interface RequestGatesOptions {
-  /** Requests to one topic under way at a time. */
+  /** Requests to one topic in flight at a time. */
   readonly maxInFlight: number;
-  /** Requests to one topic that wait until they may be sent, at most. */
+  /** Requests to one topic that wait to be sent, at most. */
   readonly maxWaiting: number;
 }
 
 /**
- * Bounds what one process has under way on each topic, so that a burst waits here, where tenants take turns and nothing is
- * counted yet, and not in a partition, where the records of all tenants stand in one line. Topics are apart: what needs no
- * hash never waits behind what does.
+ * Limits the requests that one process has in flight on each topic. A burst then waits here, where tenants are served
+ * in fair order, and not in a partition, where the records of all tenants are in one queue. Each topic has its own
+ * limit, so that requests without hashing never wait behind requests with hashing.
  */
 export class RequestGates {
   readonly #options: RequestGatesOptions;
@@ -22,15 +22,16 @@ export class RequestGates {
     this.#options = options;
   }
 
-  /** Requests that wait until they may be sent. */
+  /** Requests that wait to be sent. */
   get waiting(): number {
     return [...this.#gates.values()].reduce((sum, gate) => sum + gate.waiting, 0);
   }
 
   /**
-   * Runs a request when it is its turn.
-   * @param request gets what is left of `timeoutMs`
-   * @throws ServiceError REQUEST_TIMED_OUT or REQUEST_GAVE_WAY (both retriable; nothing was sent), and what `request` throws
+   * Runs a request when it gets a slot.
+   * @param request gets the remaining part of `timeoutMs`
+   * @throws ServiceError REQUEST_TIMED_OUT or REQUEST_GAVE_WAY (both retriable; nothing was sent), and errors of
+   * `request`
    */
   async run<T>(
     topic: string,
@@ -53,8 +54,8 @@ export class RequestGates {
     const made = new FairGate({
       slots: this.#options.maxInFlight,
       maxWaiting: this.#options.maxWaiting,
-      onTimeout: () => new ServiceError('REQUEST_TIMED_OUT', 'it could not be sent in time', true),
-      onEvicted: () => new ServiceError('REQUEST_GAVE_WAY', 'too many requests of its tenant waited', true),
+      onTimeout: () => new ServiceError('REQUEST_TIMED_OUT', 'the request could not be sent in time', true),
+      onEvicted: () => new ServiceError('REQUEST_GAVE_WAY', 'too many requests of the tenant were waiting', true),
     });
     this.#gates.set(topic, made);
     return made;

@@ -5,7 +5,7 @@ import { groupOffsets, recordsLostError } from '../consumer/group-offsets.js';
 import { type KafkaClient } from '../kafka-client.js';
 import { type TopicNames } from './topic-names.js';
 
-/** Sets the offsets of a group that lie where the log holds nothing to the beginning of what it holds. */
+/** Sets a group's offsets that are outside the log to the beginning of the log. */
 export async function acceptLoss(
   client: KafkaClient,
   names: TopicNames,
@@ -17,12 +17,12 @@ export async function acceptLoss(
     const topics = await client.withAdmin(async (admin) => {
       const described = await admin.describeGroups([groupId]);
       if (!dryRun && described.groups.some(({ members }) => members.length > 0)) {
-        const advice = 'stop every copy of the service, wait until their sessions have ended, and try again';
+        const advice = 'stop every copy of the service, wait until their sessions have ended, and run this again';
         throw new ServiceError('INTERNAL', `group ${group} has members: ${advice}`, false);
       }
       const committed = await admin.fetchOffsets({ groupId });
       if (committed.length === 0 && described.groups.every(({ members }) => members.length === 0)) {
-        throw new ServiceError('INTERNAL', `there is no group ${group}: groups are named like their services`, false);
+        throw new ServiceError('INTERNAL', `there is no group ${group}: a group has the name of its service`, false);
       }
       return committed.map(({ topic }) => topic);
     });
@@ -40,6 +40,6 @@ export async function acceptLoss(
       ...{ topic: names.onBus(topic), partition, from: committed ?? 0, to: low },
     }));
   } catch (error) {
-    throw error instanceof ServiceError ? error : brokerUnavailable('look at a group', error);
+    throw error instanceof ServiceError ? error : brokerUnavailable('describe a group', error);
   }
 }

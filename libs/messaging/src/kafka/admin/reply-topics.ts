@@ -1,46 +1,49 @@
 import { randomBytes } from 'node:crypto';
-import { REPLY_TOPICS } from '../../envelope/envelope.js';
+import { REPLY_TOPIC_PREFIX } from '../../envelope/envelope.js';
 import { type KafkaClient } from '../kafka-client.js';
-import { BY_BROKER } from './topic-admin.js';
+import { LOG_APPEND_TIME_CONFIG } from './topic-admin.js';
 import { type TopicNames } from './topic-names.js';
 
-/** Reply topics older than this, that nobody reads, belong to a process that died. */
+/** Reply topics older than this without a reader belong to a dead process, in milliseconds. */
 const ABANDONED_MS = 600_000;
-const SHOWN_WITHIN_MS = 10_000;
-const LOOK_AGAIN_MS = 50;
+const VISIBLE_LIMIT_MS = 10_000;
+const VISIBLE_POLL_MS = 50;
 
-export const isReplyTopic = (topic: string): boolean => topic.startsWith(REPLY_TOPICS);
+export const isReplyTopic = (topic: string): boolean => topic.startsWith(REPLY_TOPIC_PREFIX);
 
 /**
- * A name that nobody else has, with the time of its making in it.
+ * A unique name with the creation time in it.
  * @param owner names the kind of process, for people who look at the cluster
  */
 export function replyTopicName(owner: string): string {
   const readable = owner.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 40);
-  return `${REPLY_TOPICS}${readable}.${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
+  return `${REPLY_TOPIC_PREFIX}${readable}.${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
 }
 
-/** Makes the topic and waits until it can be written to. @throws Error of kafkajs, or when that takes too long */
+/**
+ * Creates the topic and waits until it can be written to.
+ * @throws Error of kafkajs, or when that takes too long
+ */
 export async function createReplyTopic(client: KafkaClient, name: string, replication: number): Promise<void> {
-  const entries = { 'retention.ms': '300000', 'segment.ms': '60000', ...BY_BROKER };
+  const entries = { 'retention.ms': '300000', 'segment.ms': '60000', ...LOG_APPEND_TIME_CONFIG };
   const configEntries = Object.entries(entries).map(([key, value]) => ({ name: key, value }));
   await client.withAdmin((admin) =>
     admin.createTopics({
       topics: [{ topic: name, numPartitions: 1, replicationFactor: replication, configEntries }],
-      // kafkajs' own wait gives up when a busy broker does not show the new topic at its first look.
+      // The wait in kafkajs gives up when a busy broker does not list the new topic at the first request.
       waitForLeaders: false,
     }),
   );
-  const until = Date.now() + SHOWN_WITHIN_MS;
+  const until = Date.now() + VISIBLE_LIMIT_MS;
   while (!(await client.reaches([name]))) {
-    if (Date.now() > until) throw new Error('the brokers do not show a topic that they have made');
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    if (Date.now() > until) throw new Error('the brokers do not list a topic that they have created');
+    await new Promise((resolve) => setTimeout(resolve, VISIBLE_POLL_MS));
   }
 }
 
 /**
- * Removes the reply topics that dead processes left behind: old by the time in the name, and without a reader (the group
- * of a reader has the name of the topic).
+ * Deletes the reply topics of dead processes: old by the time in the name, and without a reader (a reader's group has
+ * the name of the topic).
  * @param now milliseconds since 1970
  */
 export async function removeAbandonedReplyTopics(client: KafkaClient, names: TopicNames, now: number): Promise<void> {

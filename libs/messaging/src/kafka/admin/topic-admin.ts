@@ -1,7 +1,7 @@
 import { type TopicSpec } from '@countersign/contracts';
 import { type ITopicConfig } from 'kafkajs';
 import { backoffMs } from '../../consumption/backoff.js';
-import { brokerRefuses, brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
+import { brokerRefusedError, brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
 import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from '../kafka-client.js';
 import { brokerRefusalOf } from '../refusals.js';
 import { settingDrifts } from './topic-drift.js';
@@ -9,25 +9,25 @@ import { type TopicNames } from './topic-names.js';
 
 const ENSURE_LIMIT_MS = 30_000;
 const ENDS_LIMIT_MS = 10_000;
-/** A broker that closes connections for this long, in milliseconds, is not just starting. */
+/** Closed connections for longer than this, in milliseconds, mean more than a broker that is starting. */
 const CLOSED_LIMIT_MS = 5_000;
 const WEEK_MS = 604_800_000;
 
-/** How new topics are made. */
+/** How new topics are created. */
 export interface TopicDefaults {
   readonly partitions: number;
   readonly replication: number;
   readonly commandRetentionMs: number;
-  /** Undefined: for ever. */
+  /** Undefined: forever. */
   readonly factRetentionMs: number | undefined;
-  /** Takes a line for each existing topic that is different. */
+  /** Called with a line for each existing topic that differs. */
   readonly warn: (line: string) => void;
 }
 
 /**
- * Creates the missing ones of these topics, and waits until each partition of all of them has a leader. Existing ones are
- * left as they are, and compared.
- * @throws ServiceError BROKER_UNAVAILABLE; not retriable when the brokers refuse us, or we them
+ * Creates the missing ones of these topics, and waits until each partition of all of them has a leader. Existing topics
+ * are compared and not changed.
+ * @throws ServiceError BROKER_UNAVAILABLE; not retriable when the brokers reject us, or we reject them
  */
 export async function ensureTopics(
   client: KafkaClient,
@@ -37,16 +37,16 @@ export async function ensureTopics(
 ): Promise<void> {
   const wanted = [...new Map(topics.map((topic) => [topic.name, topic])).values()];
   const configs = wanted.map((topic) => configOf(topic, names, defaults));
-  const began = Date.now();
-  const until = began + ENSURE_LIMIT_MS;
+  const startedAt = Date.now();
+  const until = startedAt + ENSURE_LIMIT_MS;
   for (let attempt = 1; ; attempt++) {
     try {
       if (await client.withAdmin((admin) => createMissing(admin, configs, defaults.warn))) return;
-      if (Date.now() > until) throw brokerUnavailable('name a leader for every partition of the topics in time');
+      if (Date.now() > until) throw brokerUnavailable('elect a leader for every partition of the topics in time');
     } catch (error) {
       const refusal = brokerRefusalOf(error);
-      if (refusal?.certain === true) throw brokerRefuses(refusal.advice, error);
-      const limit = refusal === undefined ? until : began + CLOSED_LIMIT_MS;
+      if (refusal?.certain === true) throw brokerRefusedError(refusal.advice, error);
+      const limit = refusal === undefined ? until : startedAt + CLOSED_LIMIT_MS;
       if (Date.now() > limit) throw brokerUnavailable('create the topics in time', error);
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, backoffMs(attempt))));
@@ -63,13 +63,15 @@ async function createMissing(
 ): Promise<boolean> {
   const existing = new Set(await admin.listTopics());
   const missing = configs.filter((config) => !existing.has(config.topic));
-  // Somebody else may create the same ones in this moment; kafkajs takes that for an answer.
+  // Another service may create the same topics at this moment; kafkajs accepts that answer.
   if (missing.length > 0) await admin.createTopics({ topics: [...missing], waitForLeaders: false });
   const { topics } = await admin.fetchTopicMetadata({ topics: configs.map((config) => config.topic) });
-  const led = topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0));
-  if (!led || topics.length < configs.length) return false;
-  // A leader that is named may not know it yet. It would refuse some partitions of a first batch, and the batch would
-  // be written twice to the others; so each leader is asked something that only leaders answer.
+  const haveLeaders = topics.every(
+    ({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
+  );
+  if (!haveLeaders || topics.length < configs.length) return false;
+  // A new leader may not know yet that it leads. It would reject some partitions of a first batch, and the retry would
+  // write the batch twice to the others. So each leader gets a request that only a leader answers.
   await Promise.all(topics.map(({ name }) => admin.fetchTopicOffsets(name)));
   for (const line of await settingDrifts(
     admin,
@@ -80,14 +82,14 @@ async function createMissing(
   return true;
 }
 
-/** The time on a record is that of its broker: deadlines are compared with it, see BrokerClock. */
-export const BY_BROKER = { 'message.timestamp.type': 'LogAppendTime' };
+/** The broker sets the time of a record: deadlines are compared with it, see BrokerClock. */
+export const LOG_APPEND_TIME_CONFIG = { 'message.timestamp.type': 'LogAppendTime' };
 
 function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults): ITopicConfig {
   const entries: Record<string, string> = {};
   switch (topic.kind) {
     case 'command':
-      Object.assign(entries, retention(defaults.commandRetentionMs), BY_BROKER);
+      Object.assign(entries, retention(defaults.commandRetentionMs), LOG_APPEND_TIME_CONFIG);
       break;
     case 'fact':
       Object.assign(entries, retention(defaults.factRetentionMs));
@@ -105,14 +107,17 @@ function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults):
   };
 }
 
-/** Only whole segments are removed: a tenth of the time for each, and no longer than Kafka's own week. */
+/**
+ * Kafka deletes only whole segments: each covers a tenth of the retention, and at most a week, which is Kafka's
+ * default.
+ */
 function retention(ms: number | undefined): Record<string, string> {
   if (ms === undefined) return { 'retention.ms': '-1' };
   return { 'retention.ms': String(ms), 'segment.ms': String(Math.min(WEEK_MS, Math.ceil(ms / 10))) };
 }
 
-/** The offset after the last record of each partition that holds any. */
-export async function endsOf(client: KafkaClient, names: TopicNames, topic: string): Promise<Map<number, number>> {
+/** The offset after the last record of each partition that is not empty. */
+export async function endOffsets(client: KafkaClient, names: TopicNames, topic: string): Promise<Map<number, number>> {
   const until = Date.now() + ENDS_LIMIT_MS;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -121,8 +126,8 @@ export async function endsOf(client: KafkaClient, names: TopicNames, topic: stri
       return new Map(filled.map(({ partition, high }) => [partition, Number(high)]));
     } catch (error) {
       if (kafkaErrorType(error) === UNKNOWN_TOPIC) throw unknownTopic(topic, error);
-      if (Date.now() > until) throw brokerUnavailable('say how much a topic holds', error);
-      // The partition is moving to another leader, or the cluster is just starting.
+      if (Date.now() > until) throw brokerUnavailable('list the offsets of a topic', error);
+      // The partition is moving to another leader, or the cluster is starting.
       await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt)));
     }
   }

@@ -1,12 +1,12 @@
 import { type Admin, type ITopicConfig, type ITopicMetadata } from 'kafkajs';
 
-/** The number that the protocol has for topics among the things that have settings. */
+/** The resource type of topics in the protocol. */
 const TOPIC_RESOURCE = 2;
 
 /**
- * Where existing topics differ from how they would be made today: partitions and retention, which an operator may have
- * changed on purpose, or may believe to have changed with a setting. Nothing is altered: fewer records or other partitions
- * of a key are no side effect of a restart.
+ * Compares existing topics with how they would be created today: partitions and retention. An operator may have changed
+ * them on purpose, or may expect a setting to change them. Nothing is altered, because losing records or moving keys
+ * must not be a side effect of a restart.
  * @returns a sentence for each difference
  */
 export async function settingDrifts(
@@ -23,16 +23,18 @@ export async function settingDrifts(
     if (count !== undefined && count !== numPartitions) {
       lines.push(`topic ${topic} has ${count} partitions, a new one would have ${numPartitions}; it is left as it is`);
     }
-    const asked = configEntries.find(({ name }) => name === 'retention.ms')?.value;
-    const has = retentions.get(topic);
-    if (asked !== undefined && has !== undefined && has !== asked) {
-      lines.push(`topic ${topic} has retention.ms=${has}, a new one would have ${asked}; it is left as it is`);
+    const wantedRetention = configEntries.find(({ name }) => name === 'retention.ms')?.value;
+    const actualRetention = retentions.get(topic);
+    if (wantedRetention !== undefined && actualRetention !== undefined && actualRetention !== wantedRetention) {
+      lines.push(
+        `topic ${topic} has retention.ms=${actualRetention}, a new one would have ${wantedRetention}; it is left as it is`,
+      );
     }
     return lines;
   });
 }
 
-/** Empty when the user may not ask: the right to describe settings is one that a service can do without. */
+/** Empty when the user may not describe settings: a service works without that right. */
 async function retentionsOf(
   admin: Pick<Admin, 'describeConfigs'>,
   wanted: readonly ITopicConfig[],

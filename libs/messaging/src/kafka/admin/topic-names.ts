@@ -1,4 +1,4 @@
-/** The names of topics and groups in the cluster, where several installations may live side by side. */
+/** The names of topics and groups in a cluster that several installations may share. */
 export class TopicNames {
   /** @param prefix letters, digits, dots, underscores and dashes; may be empty */
   constructor(private readonly prefix: string) {

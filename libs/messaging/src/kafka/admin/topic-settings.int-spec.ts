@@ -14,11 +14,14 @@ const STATE: TopicSpec = { name: 'test.state', kind: 'state' };
 const ALL = [COMMANDS, FACTS, STATE];
 const DAY_MS = 86_400_000;
 
-describe('topics of KafkaBroker', () => {
+describe('KafkaBroker.ensureTopics', () => {
   let topicPrefix: string;
   beforeEach(() => (topicPrefix = `t${randomBytes(6).toString('hex')}.`));
 
-  /** Ensures the topics as a service with these settings does. @returns what it has to say about them */
+  /**
+   * Ensures the topics as a service with these settings does.
+   * @returns the lines that it logs about topics
+   */
   const ensure = async (options: Partial<KafkaOptions> = {}, times = 1): Promise<string[]> => {
     const lines: string[] = [];
     const log = (line: string): void => void lines.push(line);
@@ -42,7 +45,7 @@ describe('topics of KafkaBroker', () => {
     };
   };
 
-  it('are created by services that start at once without a line about those that were not the first', async () => {
+  it('logs nothing when services that start at once create the same topics', async () => {
     const lines: string[] = [];
     const log = (line: string): void => void lines.push(line);
     const services = Array.from(
@@ -55,7 +58,7 @@ describe('topics of KafkaBroker', () => {
     expect(during.filter((line) => line.includes('Response'))).toEqual([]);
   });
 
-  it('keep commands for minutes and facts for ever, unless told otherwise', async () => {
+  it('by default keeps commands for ten minutes and facts forever', async () => {
     expect(await ensure()).toEqual([]);
     expect(await described(COMMANDS.name)).toMatchObject({
       'retention.ms': '600000',
@@ -66,7 +69,7 @@ describe('topics of KafkaBroker', () => {
     expect(await described(STATE.name)).toMatchObject({ 'cleanup.policy': 'compact', partitions: 1 });
   });
 
-  it('are made with the retention and the partitions that the settings say, in segments that can go in time', async () => {
+  it('creates topics with the configured retention and partitions, in segments short enough to expire in time', async () => {
     await ensure({ commandRetentionMs: 60_000, factRetentionMs: 365 * DAY_MS, partitions: 2 });
     expect(await described(COMMANDS.name)).toMatchObject({
       'retention.ms': '60000',
@@ -79,7 +82,7 @@ describe('topics of KafkaBroker', () => {
     expect(await described(STATE.name)).toMatchObject({ partitions: 1 });
   });
 
-  it('that exist are left as they are, and each difference from the settings is named once', async () => {
+  it('does not change existing topics, and logs each difference from the settings once', async () => {
     await ensure();
     expect(await ensure()).toEqual([]);
     const lines = await ensure({ commandRetentionMs: 120_000, factRetentionMs: DAY_MS, partitions: 3 }, 2);

@@ -2,46 +2,49 @@ import { type Consumer } from 'kafkajs';
 import { brokerUnavailable } from '../../request-reply/bus-errors.js';
 import { type BrokerHealth } from '../health.js';
 
-/** Looks within the time of silence that is allowed. */
-const LOOKS = 10;
+/** Checks within the allowed time of silence. */
+const CHECKS_PER_LIMIT = 10;
 
 export interface ConsumerWatchdog {
   readonly health: BrokerHealth;
-  /** kafkajs consumers can stop without a word (its issues 659 and 919): silence beyond this is the end, in milliseconds. */
+  /**
+   * kafkajs consumers can stop without an error (its issues 659 and 919): longer silence than this is fatal, in
+   * milliseconds.
+   */
   readonly silenceMs: number;
-  /** Whether the cluster could be read from now: while it is away, silence is no fault of the consumer. */
+  /** Whether the cluster can be read from now: during an outage, silence is not the fault of the consumer. */
   readonly reachable: () => Promise<boolean>;
   readonly onFatal: (error: Error) => void;
 }
 
 /**
- * Reports a consumer that broke for good, and tells `health` what the others learn. kafkajs itself begins anew after a
- * crash that can pass; a consumer that only does that, or fetches and is in no group, is silent too. Looks are counted
- * and not milliseconds, so that a process which was stopped for a while is not broken when it goes on.
- * @returns ends the watch; call it before the consumer is closed
+ * Reports a consumer that failed permanently, and updates `health` from the events of others. kafkajs restarts after a
+ * crash that it counts as retriable; a consumer that only restarts, or fetches outside a group, counts as silent too.
+ * Counts checks instead of milliseconds, so a process that was suspended is not reported when it continues.
+ * @returns stops the watchdog; call it before closing the consumer
  */
 export function watchConsumer(consumer: Consumer, watch: ConsumerWatchdog): () => void {
   const { health, silenceMs, reachable, onFatal } = watch;
-  /** Looks since the last fetch, and since the group last knew this member. */
-  let [fetch, member] = [0, 0];
-  let asking = false;
-  let over = false;
+  /** Checks since the last fetch, and since the last heartbeat or join. */
+  let [sinceFetch, sinceHeartbeat] = [0, 0];
+  let isProbing = false;
+  let isEnded = false;
   const fatal = (error: Error): void => {
-    if (over) return;
+    if (isEnded) return;
     end();
     onFatal(error);
   };
   const { FETCH_START, HEARTBEAT, GROUP_JOIN, CRASH } = consumer.events;
   const remove = [
     consumer.on(FETCH_START, () => {
-      fetch = 0;
+      sinceFetch = 0;
     }),
     consumer.on(HEARTBEAT, () => {
-      member = 0;
+      sinceHeartbeat = 0;
       health.succeeded();
     }),
     consumer.on(GROUP_JOIN, () => {
-      [fetch, member] = [0, 0];
+      [sinceFetch, sinceHeartbeat] = [0, 0];
       health.succeeded();
     }),
     consumer.on(CRASH, ({ payload }) => {
@@ -49,23 +52,23 @@ export function watchConsumer(consumer: Consumer, watch: ConsumerWatchdog): () =
       if (!payload.restart) fatal(brokerUnavailable(`keep a consumer running (${payload.error.name})`, payload.error));
     }),
   ];
-  const silent = (): boolean => Math.max(fetch, member) > LOOKS;
-  const ask = async (): Promise<void> => {
-    asking = true;
-    const there = await reachable();
-    asking = false;
-    if (!there) [fetch, member] = [0, 0];
-    else if (silent()) fatal(silence(silenceMs, fetch, member));
+  const isSilent = (): boolean => Math.max(sinceFetch, sinceHeartbeat) > CHECKS_PER_LIMIT;
+  const probe = async (): Promise<void> => {
+    isProbing = true;
+    const isReachable = await reachable();
+    isProbing = false;
+    if (!isReachable) [sinceFetch, sinceHeartbeat] = [0, 0];
+    else if (isSilent()) fatal(silenceError(silenceMs, sinceFetch, sinceHeartbeat));
   };
   const watchdog = setInterval(() => {
-    fetch++;
-    member++;
-    if (silent() && !asking) void ask();
-  }, silenceMs / LOOKS).unref();
+    sinceFetch++;
+    sinceHeartbeat++;
+    if (isSilent() && !isProbing) void probe();
+  }, silenceMs / CHECKS_PER_LIMIT).unref();
   health.consumerOpened();
   const end = (): void => {
-    if (over) return;
-    over = true;
+    if (isEnded) return;
+    isEnded = true;
     clearInterval(watchdog);
     for (const listener of remove) listener();
     health.consumerClosed();
@@ -73,7 +76,7 @@ export function watchConsumer(consumer: Consumer, watch: ConsumerWatchdog): () =
   return end;
 }
 
-function silence(limitMs: number, fetch: number, member: number): Error {
-  const what = member >= fetch ? 'was in no group' : 'fetched nothing';
-  return brokerUnavailable(`be consumed from: the broker answers, but the consumer ${what} for ${limitMs / 1000} s`);
+function silenceError(limitMs: number, sinceFetch: number, sinceHeartbeat: number): Error {
+  const what = sinceHeartbeat >= sinceFetch ? 'was in no group' : 'fetched nothing';
+  return brokerUnavailable(`feed a consumer: the broker answers, but the consumer ${what} for ${limitMs / 1000} s`);
 }

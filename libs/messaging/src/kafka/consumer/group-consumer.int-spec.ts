@@ -6,13 +6,13 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Ctx, Payload } from '@nestjs/microservices';
 import { type ConsumedRecord } from '../../broker.js';
 import {
-  Answered,
-  Asked,
-  asked,
+  TestReply,
+  TestRequest,
+  testRequest,
   COMMANDS,
   Gate,
   moduleOf,
-  never,
+  throwFatal,
   record,
   STATE,
   textOf,
@@ -55,19 +55,19 @@ afterEach(async () => {
   await admin.disconnect();
 });
 
-/** Removes the records before an offset, as retention does. */
+/** Deletes the records before an offset, as retention does. */
 async function removeBefore(offset: number): Promise<void> {
   const topic = prefix + STATE.name;
-  // Only topics whose old records may be deleted take this.
+  // The broker allows this only for topics with deletion.
   const resources = [{ type: 2, name: topic, configEntries: [{ name: 'cleanup.policy', value: 'delete' }] }];
   await admin.alterConfigs({ validateOnly: false, resources });
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
 }
 
-describe('a group whose records are gone', () => {
+describe('a group with records that were removed before it handled them', () => {
   const seen: string[] = [];
   const handle = (read: ConsumedRecord): Promise<void> => Promise.resolve(void seen.push(textOf(read)));
-  const options = { group: 'g', topics: [STATE.name], onFatal: never };
+  const options = { group: 'g', topics: [STATE.name], onFatal: throwFatal };
 
   beforeEach(async () => {
     seen.length = 0;
@@ -78,7 +78,7 @@ describe('a group whose records are gone', () => {
     await broker.send(['removed', 'removed', 'kept'].map((value) => record(STATE, 'k', value)));
   });
 
-  it('refuses to run and says what to do, and goes on when the loss is accepted', async () => {
+  it('refuses to run and names the command, and continues after the loss was accepted', async () => {
     await removeBefore(3);
     const faults: Error[] = [];
     const refused = await broker.consume({ ...options, onFatal: (error) => faults.push(error) }, handle);
@@ -99,29 +99,29 @@ describe('a group whose records are gone', () => {
     expect(seen).toEqual(['first', 'kept']);
   });
 
-  it('ends when they vanish while it runs', async () => {
+  it('reports a fatal error when records are removed while it runs', async () => {
     const faults: Error[] = [];
     const gate = new Gate();
     const running = await broker.consume(
       { ...options, maxInFlight: 1, onFatal: (error) => faults.push(error) },
       async (read) => {
         await handle(read);
-        await gate.passed;
+        await gate.opened;
       },
     );
     await running.ready;
-    // More than the last commit promised to begin: the rest has to be fetched again.
+    // More than the begin limit covers: the rest has to be fetched again.
     await broker.send(Array.from({ length: 1_500 }, (_, n) => record(STATE, `k-${n}`, `v-${n}`)));
     await until(() => running.stats().inFlight === 1, 'a full partition');
     await removeBefore(1_504);
-    await broker.send([record(STATE, 'k', 'behind the gap')]);
+    await broker.send([record(STATE, 'k', 'after the gap')]);
     gate.open();
     await until(() => faults.length > 0, 'the refusal');
     expect(faults[0]).toMatchObject({ code: 'RECORDS_LOST' });
-    expect(seen).not.toContain('behind the gap');
+    expect(seen).not.toContain('after the gap');
   });
 
-  it('refuses to run when its offset lies behind the end of the log, once that has lasted', async () => {
+  it('refuses to run when its offset stays beyond the end of the log', async () => {
     await admin.setOffsets({
       ...{ groupId: `${prefix}g`, topic: prefix + STATE.name, partitions: [{ partition: 0, offset: '50' }] },
     });
@@ -133,9 +133,9 @@ describe('a group whose records are gone', () => {
   }, 120_000);
 });
 
-describe('a consumer', () => {
-  it('that cannot get into its group ends the process, although the broker answers', async () => {
-    // A member that says it lives and never joins again holds up everybody for a minute.
+describe('a group consumer', () => {
+  it('reports a fatal error when it cannot join its group although the broker answers', async () => {
+    // A member that sends heartbeats and never joins again blocks the rebalance for a minute.
     const stuck = foreign.consumer({ groupId: `${prefix}g`, sessionTimeout: 60_000, rebalanceTimeout: 60_000 });
     await stuck.connect();
     await stuck.subscribe({ topic: prefix + STATE.name, fromBeginning: true });
@@ -144,7 +144,7 @@ describe('a consumer', () => {
     await stuck.run({
       eachMessage: async () => {
         holds = true;
-        await gate.passed;
+        await gate.opened;
       },
     });
     await broker.send([record(STATE, 'k', 'v')]);
@@ -158,7 +158,7 @@ describe('a consumer', () => {
     await stuck.disconnect();
   });
 
-  it('that has nothing to do for longer than the silence that is allowed goes on', async () => {
+  it('continues when it has no records for longer than the silence limit', async () => {
     const faults: Error[] = [];
     const seen: string[] = [];
     const options = { group: 'g', topics: [STATE.name], onFatal: (error: Error) => void faults.push(error) };
@@ -173,9 +173,9 @@ describe('a consumer', () => {
     expect(faults).toEqual([]);
   });
 
-  it('does not wait at its close for a record that pauses before its next try, and begins nothing more', async () => {
+  it('does not wait on close for a record that waits for its retry, and begins no further record', async () => {
     let tries = 0;
-    const options = { group: 'g', topics: [STATE.name], onFatal: never };
+    const options = { group: 'g', topics: [STATE.name], onFatal: throwFatal };
     const member = await broker.consume(options, () => {
       tries++;
       return Promise.reject(new Error('not yet'));
@@ -192,48 +192,53 @@ describe('a consumer', () => {
 
 @Controller()
 class Echo {
-  @MessagePattern(Asked.type)
-  answer(@Payload() request: Asked, @Ctx() context: BusContext): Outgoing | undefined {
-    return replyTo(context, message(Answered, { number: request.number }));
+  @MessagePattern(TestRequest.type)
+  answer(@Payload() request: TestRequest, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(TestReply, { number: request.number }));
   }
 }
 
-describe('a server', () => {
-  it('commits nothing past a record whose dead letter cannot be written, and writes it when it can', async () => {
-    const server = new BusServer({ broker, group: 'servers', messages: [Asked], onFatal: never });
-    server.addHandler(Asked.type, () => Promise.resolve(undefined as never));
+describe('BusServer on Kafka', () => {
+  it('does not commit past a record until its dead letter is written', async () => {
+    const server = new BusServer({ broker, group: 'servers', messages: [TestRequest], onFatal: throwFatal });
+    server.addHandler(TestRequest.type, () => Promise.resolve(undefined as never));
     await new Promise<void>((resolve, reject) =>
       server.listen((error) => (error instanceof Error ? reject(error) : resolve())),
     );
     await admin.deleteTopics({ topics: [prefix + DEAD_LETTERS.name] });
-    const broken = { ...toRecord({ message: asked('s', 1) }), value: Buffer.from('no JSON') };
+    const broken = { ...toRecord({ message: testRequest('s', 1) }), value: Buffer.from('no JSON') };
     await broker.send([broken]);
     const lag = (): number => (server.stats()?.lag ?? []).reduce((sum, partition) => sum + partition.lag, 0);
     await until(() => server.stats()?.retrying === 1 && lag() === 1, 'the record waits');
     expect(server.counts.deadLettered).toBe(0);
     await broker.ensureTopics([DEAD_LETTERS]);
-    await until(() => server.counts.deadLettered === 1 && lag() === 0, 'the letter written and the offset moved');
+    await until(() => server.counts.deadLettered === 1 && lag() === 0, 'the dead letter and the commit');
     await server.close();
   });
 
-  it('writes as many replies to an address as were asked from it, however many addresses there are', async () => {
-    const app = await createBusApp(moduleOf(Echo), { broker, group: 'servers', messages: [Asked], onFatal: never });
+  it('writes one reply per request to each reply address, however many addresses exist', async () => {
+    const app = await createBusApp(moduleOf(Echo), {
+      broker,
+      group: 'servers',
+      messages: [TestRequest],
+      onFatal: throwFatal,
+    });
     await app.listen();
     const clients = await Promise.all(
       Array.from({ length: 4 }, (_, n) =>
-        BusClient.open({ broker: open(), owner: `tester-${n}`, proof: UNSIGNED_REPLIES, onFatal: never }),
+        BusClient.open({ broker: open(), owner: `tester-${n}`, proof: UNSIGNED_REPLIES, onFatal: throwFatal }),
       ),
     );
     await Promise.all(
       clients.flatMap((client, n) =>
-        Array.from({ length: 5 * (n + 1) }, (_, i) => client.request(asked(`s-${i}`, i), Answered, 30_000)),
+        Array.from({ length: 5 * (n + 1) }, (_, i) => client.request(testRequest(`s-${i}`, i), TestReply, 30_000)),
       ),
     );
     const topics = (await admin.listTopics()).filter((name) => name.startsWith(`${prefix}replies.`)).sort();
     const received = await Promise.all(
       topics.map(async (name) => Number((await admin.fetchTopicOffsets(name))[0]?.high)),
     );
-    // One more each: the record with which an address finds out that it works.
+    // One more each: the loop-back record of the address.
     expect(received).toEqual([6, 11, 16, 21]);
     await Promise.all(clients.map((client) => client.close()));
     await app.close();

@@ -14,7 +14,7 @@ import { readRecord } from './read-record.js';
 import { type TopicNames } from '../admin/topic-names.js';
 import { watchConsumer } from './consumer-watchdog.js';
 
-/** Progress of this long is committed together, and is done again after a crash, in milliseconds. */
+/** Interval of commits, in milliseconds. Progress since the last commit is repeated after a crash. */
 const COMMIT_EVERY_MS = 200;
 const FINAL_COMMIT_ATTEMPTS = 5;
 const DEFAULT_IN_FLIGHT = 64;
@@ -25,13 +25,14 @@ export interface ConsumerContext {
   readonly client: KafkaClient;
   readonly names: TopicNames;
   readonly health: BrokerHealth;
-  /** Suspicious records of all consumers take turns. */
-  readonly turns: Mutex;
+  /** Quarantined records of all consumers of the process are handled one at a time. */
+  readonly quarantineMutex: Mutex;
 }
 
 /**
- * A member of a group. kafkajs fetches, and its batch function returns at once: its fetch loop waits for the slowest
- * handler of all partitions otherwise. What was fetched lives in a RecordFlow, and its offsets are committed here.
+ * A member of a group. kafkajs fetches, and its batch function returns at once, because its fetch loop would otherwise
+ * wait for the slowest handler of all partitions. Fetched records are in a RecordFlow, and their offsets are committed
+ * here.
  */
 export class GroupConsumer implements Subscription {
   readonly ready: Promise<void>;
@@ -40,10 +41,10 @@ export class GroupConsumer implements Subscription {
   readonly #flow: RecordFlow;
   readonly #opener: PartitionOpener;
   readonly #meter: LagMeter;
-  readonly #endWatch: () => void;
+  readonly #stopWatching: () => void;
   #running: Promise<void> = Promise.resolve();
   #generation = 0;
-  /** kafkajs' commit without its retries: those would repeat old offsets for partitions that have moved meanwhile. */
+  /** The commit of kafkajs without its retries, which would repeat old offsets for partitions that have moved since. */
   #commitOffsets: ((offsets: Offsets) => Promise<void>) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #committing: Promise<void> | undefined;
@@ -62,24 +63,27 @@ export class GroupConsumer implements Subscription {
     this.#consumer = consumer;
     this.#names = names;
     this.#meter = new LagMeter(client, names, options);
-    const { poisonHandling: care } = options;
-    const careful = care && new QuarantineHandler(names.inCluster(options.group), care, handle, context.turns);
+    const { poisonHandling } = options;
+    const quarantine =
+      poisonHandling &&
+      new QuarantineHandler(names.inCluster(options.group), poisonHandling, handle, context.quarantineMutex);
     this.#flow = new RecordFlow({
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
       isSlow: options.isSlow,
       handle,
-      ...(careful && {
-        handleQuarantined: (record, lane) => careful.run(record, () => lane.isActive && this.#closing === undefined),
+      ...(quarantine && {
+        handleQuarantined: (record, state) =>
+          quarantine.run(record, () => state.isActive && this.#closing === undefined),
       }),
-      onProgress: (lane) => this.#progressed(lane),
-      onQuarantineCleared: (lane) => this.#opener.cleared(lane),
+      onProgress: (state) => this.#onProgress(state),
+      onQuarantineCleared: (state) => this.#opener.cleared(state),
     });
     this.#opener = new PartitionOpener({
       client,
       names,
       consume: options,
-      heard: (offsets) => this.#meter.heard(offsets),
-      opened: (lane, offsets, suspected) => this.#opened(lane, offsets, suspected),
+      onOffsets: (offsets) => this.#meter.update(offsets),
+      onOpened: (state, offsets, isSuspected) => this.#onOpened(state, offsets, isSuspected),
     });
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -90,14 +94,14 @@ export class GroupConsumer implements Subscription {
       this.#rejectReady(error);
       if (this.#closing === undefined) options.onFatal(error);
     };
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#assign(payload.memberAssignment));
-    // Leaves the socket before the request to join again does: what moves away is done twice less often.
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#onAssigned(payload.memberAssignment));
+    // Sent before the request to join again, so fewer records of moving partitions are handled twice.
     consumer.on(consumer.events.REBALANCING, () => {
       void this.#commit();
       void this.#opener.release([...this.#flow.partitions]);
     });
     const topics = options.topics.map((topic) => names.inCluster(topic));
-    this.#endWatch = watchConsumer(consumer, {
+    this.#stopWatching = watchConsumer(consumer, {
       health: context.health,
       silenceMs: client.silenceMs,
       reachable: () => client.reaches(topics),
@@ -105,9 +109,7 @@ export class GroupConsumer implements Subscription {
     });
   }
 
-  /**
-   * @throws ServiceError INTERNAL when a topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers.
-   */
+  /** @throws ServiceError INTERNAL when a topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers */
   static async open(
     context: ConsumerContext,
     options: ConsumeOptions,
@@ -127,9 +129,9 @@ export class GroupConsumer implements Subscription {
     member.#running = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: (payload) => Promise.resolve(member.#take(payload)),
+      eachBatch: (payload) => Promise.resolve(member.#takeBatch(payload)),
     });
-    // What it can report is a crash, and that is watched.
+    // It can only report a crash, and the watchdog observes that.
     member.#running.catch(() => undefined);
     return member;
   }
@@ -145,101 +147,104 @@ export class GroupConsumer implements Subscription {
 
   async #close(drainMs: number): Promise<void> {
     this.#rejectReady(brokerUnavailable('be joined before the consumer was closed'));
-    for (const lane of this.#flow.partitions) this.#pause(lane);
+    for (const state of this.#flow.partitions) this.#pause(state);
     await this.#flow.drain(drainMs);
     for (let attempt = 0; attempt < FINAL_COMMIT_ATTEMPTS && !(await this.#commit()); attempt++) {
       await new Promise((resolve) => setTimeout(resolve, COMMIT_EVERY_MS));
     }
     clearTimeout(this.#timer);
     await this.#opener.release([...this.#flow.partitions]);
-    this.#endWatch();
-    // kafkajs cannot stop a consumer that is still joining: it would go on for ever.
+    this.#stopWatching();
+    // kafkajs cannot stop a consumer that is still joining; it would continue forever.
     await this.#running.catch(() => undefined);
     await this.#consumer.disconnect().catch(() => undefined);
   }
 
-  #take(payload: EachBatchPayload): void {
+  #takeBatch(payload: EachBatchPayload): void {
     const { batch } = payload;
     this.#commitOffsets = (offsets) => payload.commitOffsetsIfNecessary(offsets);
-    this.#meter.ends(batch.topic, batch.partition, Number(batch.highWatermark));
+    this.#meter.updateEnd(batch.topic, batch.partition, Number(batch.highWatermark));
     const topic = this.#names.onBus(batch.topic);
-    const lane = this.#flow.find(topic, batch.partition);
-    // A fetch that was under way while the partition moved to another member, or while this one closes.
-    if (lane === undefined) return;
-    if (this.#closing !== undefined || !lane.isOpened) return this.#pause(lane);
+    const state = this.#flow.find(topic, batch.partition);
+    // Ignores a fetch that was in progress when the partition moved or the consumer closed.
+    if (state === undefined) return;
+    if (this.#closing !== undefined || !state.isOpened) return this.#pause(state);
     let last: string | undefined;
     for (const message of batch.messages) {
-      if (!this.#flow.take(lane, readRecord(topic, batch.partition, message))) break;
+      if (!this.#flow.take(state, readRecord(topic, batch.partition, message))) break;
       last = message.offset;
     }
     if (last !== undefined) payload.resolveOffset(last);
-    const cut = last !== batch.messages.at(-1)?.offset;
-    if (cut || lane.openCount > this.#flow.maxOpen) this.#pause(lane);
-    if (cut) void this.#commit();
+    const isCut = last !== batch.messages.at(-1)?.offset;
+    if (isCut || state.unfinishedCount > this.#flow.maxOpen) this.#pause(state);
+    if (isCut) void this.#commit();
   }
 
-  #assign(assignment: Readonly<Record<string, readonly number[]>>): void {
-    const lanes = new Set<PartitionState>();
+  #onAssigned(assignment: Readonly<Record<string, readonly number[]>>): void {
+    const states = new Set<PartitionState>();
     for (const [topic, partitions] of Object.entries(assignment)) {
-      for (const partition of partitions) lanes.add(this.#flow.partition(this.#names.onBus(topic), partition));
+      for (const partition of partitions) states.add(this.#flow.partition(this.#names.onBus(topic), partition));
     }
-    this.#flow.keep((lane) => lanes.has(lane));
-    // After a crash kafkajs begins with nothing paused.
-    for (const lane of lanes) {
-      lane.isOpened = false;
-      this.#pause(lane);
+    this.#flow.revokeExcept((state) => states.has(state));
+    // After a crash kafkajs starts without paused partitions.
+    for (const state of states) {
+      state.isOpened = false;
+      this.#pause(state);
     }
     const generation = ++this.#generation;
-    const current = (): boolean => generation === this.#generation && this.#closing === undefined;
-    this.#opener.open([...lanes], current).then(() => {
-      if (current()) this.#resolveReady();
+    const isCurrent = (): boolean => generation === this.#generation && this.#closing === undefined;
+    this.#opener.open([...states], isCurrent).then(() => {
+      if (isCurrent()) this.#resolveReady();
     }, this.#fatal);
   }
 
-  #opened(lane: PartitionState, offsets: GroupOffsets | undefined, suspected: boolean): void {
-    // Others may have gone on with it meanwhile: a commit never goes back.
-    lane.committedOffset = Math.max(lane.committedOffset, offsets?.committed ?? -1);
-    if (!lane.wasOpened && offsets !== undefined) {
-      lane.beginLimit = Number(offsets.metadata) || undefined;
-      if (suspected) this.#flow.quarantine(lane, offsets.committed ?? offsets.low, offsets.high);
+  #onOpened(state: PartitionState, offsets: GroupOffsets | undefined, isSuspected: boolean): void {
+    // Another member may have committed since: a commit never goes back.
+    state.committedOffset = Math.max(state.committedOffset, offsets?.committed ?? -1);
+    if (!state.wasOpened && offsets !== undefined) {
+      state.beginLimit = Number(offsets.metadata) || undefined;
+      if (isSuspected) this.#flow.quarantine(state, offsets.committed ?? offsets.low, offsets.high);
     }
-    lane.isOpened = true;
-    lane.wasOpened = true;
-    if (this.#flow.hasRoom(lane)) this.#resume(lane);
+    state.isOpened = true;
+    state.wasOpened = true;
+    if (this.#flow.hasRoom(state)) this.#resume(state);
   }
 
-  #progressed(lane: PartitionState): void {
-    if (lane.isPaused && this.#closing === undefined && this.#flow.hasRoom(lane)) this.#resume(lane);
+  #onProgress(state: PartitionState): void {
+    if (state.isPaused && this.#closing === undefined && this.#flow.hasRoom(state)) this.#resume(state);
     this.#timer ??= setTimeout(() => void this.#commit(), COMMIT_EVERY_MS);
   }
 
-  /** @returns whether nothing is left to commit. Failures are tried again: with a rebalance they pass or do not matter. */
+  /**
+   * @returns whether everything is committed. A failed commit is repeated; after a rebalance the failure no longer
+   * matters.
+   */
   async #commit(): Promise<boolean> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#committing;
     const commitOffsets = this.#commitOffsets;
-    const dirty = [...this.#flow.partitions].flatMap((lane) => {
-      const offset = lane.tracker.committable ?? lane.committedOffset;
-      const due =
-        offset > lane.committedOffset ||
-        (lane.blockedOffset !== undefined && !this.#flow.isCovered(lane, lane.blockedOffset));
-      return due && offset >= 0 ? [{ lane, offset, promised: this.#flow.nextBeginLimit(lane) }] : [];
+    const dirty = [...this.#flow.partitions].flatMap((state) => {
+      const offset = state.tracker.committable ?? state.committedOffset;
+      const isDue =
+        offset > state.committedOffset ||
+        (state.blockedOffset !== undefined && !this.#flow.isCovered(state, state.blockedOffset));
+      return isDue && offset >= 0 ? [{ state, offset, beginLimit: this.#flow.nextBeginLimit(state) }] : [];
     });
     if (dirty.length === 0 || commitOffsets === undefined) return true;
-    let done = false;
+    let isCommitted = false;
     this.#committing = commitOffsets({
-      topics: dirty.map(({ lane, offset, promised }) => ({
-        topic: this.#names.inCluster(lane.topic),
-        partitions: [{ partition: lane.partition, offset: String(offset), metadata: String(promised) }],
+      topics: dirty.map(({ state, offset, beginLimit }) => ({
+        topic: this.#names.inCluster(state.topic),
+        partitions: [{ partition: state.partition, offset: String(offset), metadata: String(beginLimit) }],
       })),
     }).then(
       () => {
-        done = true;
-        for (const { lane, offset, promised } of dirty) {
-          lane.committedOffset = offset;
-          lane.beginLimit = promised;
-          if (lane.isPaused && this.#closing === undefined && this.#flow.hasRoom(lane)) this.#resume(lane);
+        isCommitted = true;
+        for (const { state, offset, beginLimit } of dirty) {
+          state.committedOffset = offset;
+          state.beginLimit = beginLimit;
+          if (state.isPaused && this.#closing === undefined && this.#flow.hasRoom(state)) this.#resume(state);
         }
       },
       () => {
@@ -247,24 +252,24 @@ export class GroupConsumer implements Subscription {
       },
     );
     await this.#committing;
-    return done;
+    return isCommitted;
   }
 
-  #pause(lane: PartitionState): void {
-    lane.isPaused = true;
-    this.#tell(lane, (partitions) => this.#consumer.pause(partitions));
+  #pause(state: PartitionState): void {
+    state.isPaused = true;
+    this.#setFetching(state, (partitions) => this.#consumer.pause(partitions));
   }
 
-  #resume(lane: PartitionState): void {
-    lane.isPaused = false;
-    this.#tell(lane, (partitions) => this.#consumer.resume(partitions));
+  #resume(state: PartitionState): void {
+    state.isPaused = false;
+    this.#setFetching(state, (partitions) => this.#consumer.resume(partitions));
   }
 
-  #tell(lane: PartitionState, say: (partitions: { topic: string; partitions: number[] }[]) => void): void {
+  #setFetching(state: PartitionState, apply: (partitions: { topic: string; partitions: number[] }[]) => void): void {
     try {
-      say([{ topic: this.#names.inCluster(lane.topic), partitions: [lane.partition] }]);
+      apply([{ topic: this.#names.inCluster(state.topic), partitions: [state.partition] }]);
     } catch {
-      // Between a crash and the next start there is nobody to tell; the next assignment says it again.
+      // Between a crash and the restart there is no consumer to pause; the next assignment does it again.
     }
   }
 }

@@ -1,26 +1,26 @@
 import { ServiceError } from '@countersign/runtime';
 import { type KafkaClient } from '../kafka-client.js';
 
-/** What a partition holds, and how far a group has come in it. */
+/** The offsets in a partition, and the committed offset of a group. */
 export interface GroupOffsets {
   /** Name in the cluster. */
   readonly topic: string;
   readonly partition: number;
-  /** The next offset that the group would read; undefined: it has never committed one. */
+  /** The next offset that the group would read; undefined when it has never committed. */
   readonly committed: number | undefined;
-  /** What came with that commit; empty: nothing. */
+  /** The metadata of that commit; empty when there is none. */
   readonly metadata: string;
-  /** The first offset that is still there. */
+  /** The first offset in the log. */
   readonly low: number;
   /** The offset after the last record. */
   readonly high: number;
 }
 
 /**
- * Asks the cluster for every partition of these topics (names in the cluster): how far the group has come first, so that the
- * ends of the logs are never older than that. The other way round a process that is busy, or was stopped between the two
- * answers, takes records for lost that others have handled meanwhile.
- * @throws what kafkajs throws; the cluster may be just electing leaders
+ * Fetches these offsets for every partition of the topics (names in the cluster). Fetches the commits first, so that
+ * the ends of the logs are never older than the commits. Otherwise a busy or suspended process could report records as
+ * lost that another member has handled in between.
+ * @throws errors of kafkajs, for example while the cluster elects leaders
  */
 export async function groupOffsets(
   client: KafkaClient,
@@ -53,8 +53,8 @@ export async function groupOffsets(
 }
 
 /**
- * Whether records are gone that the group has not handled: the log begins behind what it would read next, or ends before
- * what it has read. `passes`: it may look so for a while after the election of a leader.
+ * The error when records were removed before the group handled them: the log begins after the next offset of the group,
+ * or ends before it. `isTransient`: after the election of a leader it can look so for a while.
  * @param read the offset after the last record that this consumer has read; 0 when it has read none
  */
 export function recordsLostError(
@@ -62,7 +62,7 @@ export function recordsLostError(
   topic: string,
   offsets: GroupOffsets,
   read: number,
-): { error: ServiceError; passes: boolean } | undefined {
+): { error: ServiceError; isTransient: boolean } | undefined {
   const { partition, committed, low, high } = offsets;
   if (committed === undefined && read === 0) return undefined;
   const next = Math.max(committed ?? 0, read);
@@ -70,13 +70,13 @@ export function recordsLostError(
   if (!below && next <= high) return undefined;
   const found = below
     ? `the log begins at offset ${low} now: up to ${low - next} records were removed before the group handled them ` +
-      '(retention is shorter than the time it was away)'
-    : `the log ends at offset ${high}: the topic was made anew, or its leader lost records`;
+      '(retention is shorter than the time the group was stopped)'
+    : `the log ends at offset ${high}: the topic was recreated, or its leader lost records`;
   const error = new ServiceError(
     'RECORDS_LOST',
-    `group ${group} does not go on in topic ${topic}, partition ${partition}: its next offset is ${next}, but ${found}. ` +
+    `group ${group} stops in topic ${topic}, partition ${partition}: its next offset is ${next}, but ${found}. ` +
       `When it is known what was lost, stop all copies, run "npm run countersign -- groups accept-loss ${group}" and start them`,
     false,
   );
-  return { error, passes: !below };
+  return { error, isTransient: !below };
 }

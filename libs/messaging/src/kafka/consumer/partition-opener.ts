@@ -10,30 +10,33 @@ import { type KafkaClient } from '../kafka-client.js';
 import { type TopicNames } from '../admin/topic-names.js';
 
 /**
- * A leader that was just elected may not know yet how far the log is safe: the end may seem to lie lower, for as long as a
- * replica that has stopped counts as in sync (`replica.lag.time.max.ms`, 30 s by default). Counted from the first such
- * answer: until the election there is none.
+ * How long a new leader may not know the end of the log yet: the end can look lower while a stopped replica counts as
+ * in sync (`replica.lag.time.max.ms`, 30 s by default). Measured from the first such answer, because there is none
+ * before the election.
  */
-const SETTLE_MS = 40_000;
+const ELECTION_LIMIT_MS = 40_000;
 
 export interface OpenerOptions {
   readonly client: KafkaClient;
   readonly names: TopicNames;
   readonly consume: ConsumeOptions;
-  /** Told what the cluster says of each partition. */
-  readonly heard: (offsets: GroupOffsets) => void;
-  /** A partition may be taken from. `suspected`: somebody died who had it. */
-  readonly opened: (lane: PartitionState, offsets: GroupOffsets | undefined, suspected: boolean) => void;
+  /** Called with the offsets of each partition. */
+  readonly onOffsets: (offsets: GroupOffsets) => void;
+  /** Called when records of a partition may be taken. `isSuspected`: the last holder died. */
+  readonly onOpened: (state: PartitionState, offsets: GroupOffsets | undefined, isSuspected: boolean) => void;
 }
 
-/** Looks at partitions before anything of them is handled: is every record there, and did a process die over them. */
+/**
+ * Checks partitions before any of their records is handled: was a record lost, and did a process die while it held
+ * them?
+ */
 export class PartitionOpener {
   readonly #options: OpenerOptions;
   readonly #holder: Holder;
-  /** Suspicious partitions of which not all was tried. They stay marked, so that whoever gets them is told. */
+  /** Partitions with an unfinished quarantine. They keep their marks, so that the next holder quarantines them too. */
   readonly #suspected = new Set<Id>();
-  /** Marks are set and taken away in the order in which partitions come and go. */
-  readonly #turns = new Mutex();
+  /** Keeps the order of marking and releasing. */
+  readonly #mutex = new Mutex();
 
   constructor(options: OpenerOptions) {
     this.#options = options;
@@ -42,118 +45,125 @@ export class PartitionOpener {
   }
 
   /**
-   * Opens what is not open, when it can be: with the cluster or the database away, partitions wait. Returns when all is
-   * open, or `current` no longer holds: the next assignment has come, or the consumer closes.
+   * Opens all partitions, waiting while the cluster or the database cannot be reached. Returns when all are open, or
+   * when `isCurrent` returns false: the next assignment has come, or the consumer closes.
    * @throws ServiceError RECORDS_LOST
    */
-  async open(lanes: readonly PartitionState[], current: () => boolean): Promise<void> {
-    if (lanes.length === 0) return;
-    // What this member had before the rebalance, it goes on with at once: its own marks are all that is missing.
-    const kept = lanes.filter((lane) => lane.wasOpened);
-    const fresh = lanes.filter((lane) => !lane.wasOpened);
-    const [offsets] = await Promise.all([this.#look(lanes, current), this.#hold(kept, new Map(), current)]);
-    if (offsets !== undefined) await this.#hold(fresh, offsets, current);
+  async open(states: readonly PartitionState[], isCurrent: () => boolean): Promise<void> {
+    if (states.length === 0) return;
+    // Partitions that this member held before the rebalance continue at once: only their marks are missing.
+    const retained = states.filter((state) => state.wasOpened);
+    const fresh = states.filter((state) => !state.wasOpened);
+    const [offsets] = await Promise.all([
+      this.#fetchOffsets(states, isCurrent),
+      this.#markAndOpen(retained, new Map(), isCurrent),
+    ]);
+    if (offsets !== undefined) await this.#markAndOpen(fresh, offsets, isCurrent);
   }
 
-  /** Before a rebalance, and at the end: what is not suspicious was left in order. */
-  async release(lanes: readonly PartitionState[]): Promise<void> {
-    const clean = lanes.filter((lane) => !this.#suspected.has(idOf(lane)));
-    const { poisonHandling: care } = this.#options.consume;
-    if (care === undefined || clean.length === 0) return;
-    const release = (): Promise<void> => care.deliveries.release(this.#holder, clean.map(named));
-    // Marks that stay make the next holder careful: that is slow, and safe.
-    await this.#turns.run(release).catch(() => undefined);
+  /** Releases partitions before a rebalance and on close, except those in quarantine. */
+  async release(states: readonly PartitionState[]): Promise<void> {
+    const clean = states.filter((state) => !this.#suspected.has(idOf(state)));
+    const { poisonHandling } = this.#options.consume;
+    if (poisonHandling === undefined || clean.length === 0) return;
+    const release = (): Promise<void> => poisonHandling.deliveries.release(this.#holder, clean.map(partitionOf));
+    // Marks that remain make the next holder start a quarantine: slow, but safe.
+    await this.#mutex.run(release).catch(() => undefined);
   }
 
-  cleared(lane: PartitionState): void {
-    this.#suspected.delete(idOf(lane));
+  cleared(state: PartitionState): void {
+    this.#suspected.delete(idOf(state));
   }
 
-  /** Asks the cluster until it answers. */
-  async #look(lanes: readonly PartitionState[], current: () => boolean): Promise<Map<Id, GroupOffsets> | undefined> {
+  /** Repeats the request until the cluster answers. */
+  async #fetchOffsets(
+    states: readonly PartitionState[],
+    isCurrent: () => boolean,
+  ): Promise<Map<Id, GroupOffsets> | undefined> {
     const { client, names, consume } = this.#options;
     const topics = consume.topics.map((topic) => names.inCluster(topic));
     let until: number | undefined;
-    return patiently(current, this.#waiting, async () => {
-      // Before the cluster is asked: what goes on meanwhile reads on.
-      const read = new Map(lanes.map((lane) => [lane, lane.tracker.last + 1]));
+    return retryWhileCurrent(isCurrent, this.#onWaiting, async () => {
+      // Read before the request, because open partitions continue to read during it.
+      const read = new Map(states.map((state) => [state, state.tracker.last + 1]));
       const answer = await groupOffsets(client, this.#holder.group, topics);
       const known = new Map(
         answer.map((offsets) => [`${names.onBus(offsets.topic)}/${offsets.partition}` as const, offsets]),
       );
-      for (const lane of lanes) {
-        const offsets = known.get(idOf(lane));
+      for (const state of states) {
+        const offsets = known.get(idOf(state));
         if (offsets === undefined) throw new Error('the cluster does not know the partition yet');
-        const lost = recordsLostError(consume.group, names.onBus(offsets.topic), offsets, read.get(lane) ?? 0);
+        const lost = recordsLostError(consume.group, names.onBus(offsets.topic), offsets, read.get(state) ?? 0);
         if (lost === undefined) continue;
-        if (lost.passes && performance.now() < (until ??= performance.now() + SETTLE_MS)) throw lost.error;
-        // A partition that has moved on is the business of who has it now.
-        if (current()) throw new Fatal(lost.error);
+        if (lost.isTransient && performance.now() < (until ??= performance.now() + ELECTION_LIMIT_MS)) throw lost.error;
+        // A partition that has moved is checked by its new holder.
+        if (isCurrent()) throw new NonRetriableError(lost.error);
       }
-      for (const offsets of known.values()) this.#options.heard(offsets);
+      for (const offsets of known.values()) this.#options.onOffsets(offsets);
       return known;
     });
   }
 
-  /** Marks the partitions as held, until the database takes it. */
-  async #hold(
-    lanes: readonly PartitionState[],
+  /** Marks the partitions as held, repeating until the database answers, then opens them. */
+  async #markAndOpen(
+    states: readonly PartitionState[],
     offsets: ReadonlyMap<Id, GroupOffsets>,
-    current: () => boolean,
+    isCurrent: () => boolean,
   ): Promise<void> {
-    if (lanes.length === 0) return;
-    const found = await this.#mark(lanes, offsets, current);
+    if (states.length === 0) return;
+    const found = await this.#mark(states, offsets, isCurrent);
     if (found === undefined) return;
-    // Also when the next assignment has come: the mark that told it is overwritten.
-    for (const lane of lanes) if (!lane.wasOpened && found.has(idOf(lane))) this.#suspected.add(idOf(lane));
-    if (!current()) return;
-    for (const lane of lanes) this.#options.opened(lane, offsets.get(idOf(lane)), this.#suspected.has(idOf(lane)));
+    // Also when the next assignment has come: the new mark has overwritten the one that showed it.
+    for (const state of states) if (!state.wasOpened && found.has(idOf(state))) this.#suspected.add(idOf(state));
+    if (!isCurrent()) return;
+    for (const state of states)
+      this.#options.onOpened(state, offsets.get(idOf(state)), this.#suspected.has(idOf(state)));
   }
 
   async #mark(
-    lanes: readonly PartitionState[],
+    states: readonly PartitionState[],
     offsets: ReadonlyMap<Id, GroupOffsets>,
-    current: () => boolean,
+    isCurrent: () => boolean,
   ): Promise<ReadonlySet<Id> | undefined> {
-    const { poisonHandling: care } = this.#options.consume;
-    if (care === undefined) return new Set();
-    const partitions = lanes.map((lane) => {
-      const known = offsets.get(idOf(lane));
-      const next = known?.committed ?? known?.low ?? Math.max(0, lane.committedOffset);
-      return { ...named(lane), next, end: known?.high ?? Number.MAX_SAFE_INTEGER };
+    const { poisonHandling } = this.#options.consume;
+    if (poisonHandling === undefined) return new Set();
+    const partitions = states.map((state) => {
+      const known = offsets.get(idOf(state));
+      const next = known?.committed ?? known?.low ?? Math.max(0, state.committedOffset);
+      return { ...partitionOf(state), next, end: known?.high ?? Number.MAX_SAFE_INTEGER };
     });
-    const open = (): Promise<HeldPartition[]> => care.deliveries.open(this.#holder, partitions);
-    const found = await patiently(current, this.#waiting, () => this.#turns.run(open));
+    const open = (): Promise<HeldPartition[]> => poisonHandling.deliveries.open(this.#holder, partitions);
+    const found = await retryWhileCurrent(isCurrent, this.#onWaiting, () => this.#mutex.run(open));
     return found === undefined ? undefined : new Set(found.map(idOf));
   }
 
-  readonly #waiting = (error: unknown): void => this.#options.consume.poisonHandling?.onWaiting(error);
+  readonly #onWaiting = (error: unknown): void => this.#options.consume.poisonHandling?.onWaiting(error);
 }
 
 type Id = `${string}/${number}`;
 
 const idOf = ({ topic, partition }: HeldPartition): Id => `${topic}/${partition}`;
 
-const named = ({ topic, partition }: HeldPartition): HeldPartition => ({ topic, partition });
+const partitionOf = ({ topic, partition }: HeldPartition): HeldPartition => ({ topic, partition });
 
-/** An error that no patience mends. */
-class Fatal extends Error {
+/** Wraps an error that retries cannot resolve. */
+class NonRetriableError extends Error {
   constructor(readonly fault: ServiceError) {
     super(fault.message);
   }
 }
 
-async function patiently<T>(
-  current: () => boolean,
+async function retryWhileCurrent<T>(
+  isCurrent: () => boolean,
   waiting: (error: unknown) => void,
   work: () => Promise<T>,
 ): Promise<T | undefined> {
-  for (let failures = 1; current(); failures++) {
+  for (let failures = 1; isCurrent(); failures++) {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Fatal) throw error.fault;
-      if (current()) waiting(error);
+      if (error instanceof NonRetriableError) throw error.fault;
+      if (isCurrent()) waiting(error);
       await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)).unref());
     }
   }

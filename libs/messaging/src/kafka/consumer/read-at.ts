@@ -3,13 +3,14 @@ import { type ConsumedRecord } from '../../broker.js';
 import { brokerUnavailable } from '../../request-reply/bus-errors.js';
 import { type KafkaClient } from '../kafka-client.js';
 import { readRecord } from './read-record.js';
-import { endsOf } from '../admin/topic-admin.js';
+import { endOffsets } from '../admin/topic-admin.js';
 import { type TopicNames } from '../admin/topic-names.js';
 
 const LIMIT_MS = 20_000;
 
 /**
- * The record at a place; undefined when it is gone. In a group of its own, which is removed: kafkajs reads in no other way.
+ * The record at an offset; undefined when it was removed. Uses a group of its own, which is deleted, because kafkajs
+ * cannot read without a group.
  * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable)
  */
 export async function readRecordAt(
@@ -18,8 +19,9 @@ export async function readRecordAt(
   place: { readonly topic: string; readonly partition: number; readonly offset: string },
 ): Promise<ConsumedRecord | undefined> {
   const { topic, partition, offset } = place;
-  // What lies behind the end is not waited for; what lies before the beginning is seen by what comes in its place.
-  const ends = await endsOf(client, names, topic);
+  // Does not wait for an offset after the end. For an offset before the beginning, the first record has a higher
+  // offset.
+  const ends = await endOffsets(client, names, topic);
   if (Number(offset) >= (ends.get(partition) ?? 0)) return undefined;
   const name = names.inCluster(topic);
   const group = names.inCluster(`read.${randomUUID()}`);

@@ -1,9 +1,9 @@
 import { type KafkaMessage } from 'kafkajs';
 import { type ConsumedRecord } from '../../broker.js';
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
-/** A record as kafkajs read it, as the bus shows it. Headers are text; of a repeated header the first one counts. */
+/** Converts a record from kafkajs. Headers are text; of a repeated header the first value counts. */
 export function readRecord(topic: string, partition: number, message: KafkaMessage): ConsumedRecord {
   const headers: Record<string, string> = {};
   for (const name in message.headers) {
@@ -16,7 +16,7 @@ export function readRecord(topic: string, partition: number, message: KafkaMessa
     partition,
     offset: message.offset,
     key: message.key?.toString() ?? '',
-    value: message.value ?? NOTHING,
+    value: message.value ?? EMPTY,
     headers,
     timestamp: Number(message.timestamp),
   };

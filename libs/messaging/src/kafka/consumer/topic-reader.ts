@@ -9,21 +9,24 @@ import { watchConsumer } from './consumer-watchdog.js';
 
 export interface TopicReaderOptions {
   readonly topic: string;
-  /** The offset after the last record of each partition at the start: where the reader has caught up. */
+  /** The offset after the last record of each partition at the start; the reader has caught up there. */
   readonly ends: ReadonlyMap<number, number>;
   readonly handle: (record: ConsumedRecord) => void;
   readonly onFatal: (error: Error) => void;
 }
 
-/** Reads all of a topic from its beginning, in a group of its own, and commits nothing. */
+/** Reads a whole topic from its beginning, in a group of its own, and commits nothing. */
 export class TopicReader implements Follower {
   readonly caughtUp: Promise<void>;
   readonly #consumer: Consumer;
-  readonly #endWatch: () => void;
-  /** What is still to be read before it has caught up: partition to end. */
-  readonly #ahead: Map<number, number>;
-  /** Without commits every rebalance begins anew: what was read is not shown again. */
-  readonly #last = new Map<number, number>();
+  readonly #stopWatching: () => void;
+  /** Partitions not read to their end yet, with that end. */
+  readonly #unreached: Map<number, number>;
+  /**
+   * The last offset read of each partition: without commits every rebalance starts at the beginning, and records must
+   * not be delivered twice.
+   */
+  readonly #lastRead = new Map<number, number>();
   #onCaughtUp: () => void = () => undefined;
   #rejectCaughtUp: (error: Error) => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
@@ -37,18 +40,18 @@ export class TopicReader implements Follower {
     private readonly options: TopicReaderOptions,
   ) {
     this.#consumer = consumer;
-    this.#ahead = new Map([...options.ends].filter(([, end]) => end > 0));
+    this.#unreached = new Map([...options.ends].filter(([, end]) => end > 0));
     this.caughtUp = new Promise((resolve, reject) => {
       this.#onCaughtUp = resolve;
       this.#rejectCaughtUp = reject;
     });
     this.caughtUp.catch(() => undefined);
-    if (this.#ahead.size === 0) this.#onCaughtUp();
+    if (this.#unreached.size === 0) this.#onCaughtUp();
     const fatal = (error: Error): void => {
       this.#rejectCaughtUp(error);
       options.onFatal(error);
     };
-    this.#endWatch = watchConsumer(consumer, {
+    this.#stopWatching = watchConsumer(consumer, {
       health,
       silenceMs: client.silenceMs,
       reachable: () => client.reaches([names.inCluster(options.topic)]),
@@ -59,19 +62,19 @@ export class TopicReader implements Follower {
       eachBatchAutoResolve: false,
       eachBatch: (payload) => {
         const { batch } = payload;
-        const read = this.#last.get(batch.partition) ?? -1;
+        const read = this.#lastRead.get(batch.partition) ?? -1;
         for (const message of batch.messages) {
           if (Number(message.offset) <= read || this.#closing !== undefined) continue;
           try {
             options.handle(readRecord(names.onBus(batch.topic), batch.partition, message));
           } catch (error) {
-            fatal(error instanceof Error ? error : new Error('a reader threw no error'));
+            fatal(error instanceof Error ? error : new Error('the reader threw a value that is not an Error'));
           }
         }
         const last = Number(batch.lastOffset());
         payload.resolveOffset(batch.lastOffset());
-        if (last > read) this.#last.set(batch.partition, last);
-        this.#reached(batch.partition, last + 1);
+        if (last > read) this.#lastRead.set(batch.partition, last);
+        this.#advance(batch.partition, last + 1);
         return Promise.resolve();
       },
     });
@@ -79,8 +82,8 @@ export class TopicReader implements Follower {
   }
 
   /**
-   * @param groupId nobody else's
-   * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers.
+   * @param groupId a group that nothing else uses
+   * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable) when no broker answers
    */
   static async open(
     client: KafkaClient,
@@ -89,7 +92,7 @@ export class TopicReader implements Follower {
     health: BrokerHealth,
     options: TopicReaderOptions,
   ): Promise<TopicReader> {
-    const consumer = client.consumer(groupId, { alone: true });
+    const consumer = client.consumer(groupId, { isOnlyMember: true });
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: [names.inCluster(options.topic)], fromBeginning: true });
@@ -108,15 +111,15 @@ export class TopicReader implements Follower {
 
   async #close(): Promise<void> {
     this.#rejectCaughtUp(brokerUnavailable('be read to the end before the reader was closed'));
-    this.#endWatch();
+    this.#stopWatching();
     await this.#running.catch(() => undefined);
     await this.#consumer.disconnect().catch(() => undefined);
   }
 
-  #reached(partition: number, position: number): void {
-    const end = this.#ahead.get(partition);
+  #advance(partition: number, position: number): void {
+    const end = this.#unreached.get(partition);
     if (end === undefined || position < end) return;
-    this.#ahead.delete(partition);
-    if (this.#ahead.size === 0) this.#onCaughtUp();
+    this.#unreached.delete(partition);
+    if (this.#unreached.size === 0) this.#onCaughtUp();
   }
 }

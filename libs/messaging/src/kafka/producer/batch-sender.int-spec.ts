@@ -16,8 +16,8 @@ if (brokers.length === 0) throw new Error('set TEST_KAFKA_BROKERS (npm test does
 const TOPIC = `t${randomBytes(6).toString('hex')}.senders`;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A call of one record on behalf of a tenant; empty: of nobody. */
-const of = (tenant: string, value = 'v'): BusRecord[] => [
+/** One record of a tenant; an empty tenant: without a requester. */
+const recordOf = (tenant: string, value = 'v'): BusRecord[] => [
   {
     topic: TOPIC,
     key: tenant,
@@ -26,7 +26,7 @@ const of = (tenant: string, value = 'v'): BusRecord[] => [
   },
 ];
 
-/** A sender on a real producer, whose batches with a record of the tenant `held` are written only when they are let go. */
+/** A sender on a real producer that writes batches with a record of the tenant `held` only after `release`. */
 function open(lingerMs: number) {
   const client = new KafkaClient({ brokers, clientId: 'batch-sender' });
   const batches: string[][] = [];
@@ -45,15 +45,15 @@ function open(lingerMs: number) {
     health: new BrokerHealth(),
     clock: new BrokerClock(),
     lingerMs,
-    nameOf: (topic) => topic,
-    existing: async () => new Set(await client.withAdmin((admin) => admin.listTopics())),
-    mayBeGone: () => false,
+    clusterName: (topic) => topic,
+    listTopics: async () => new Set(await client.withAdmin((admin) => admin.listTopics())),
+    isEphemeral: () => false,
   });
-  const letGo = async (): Promise<void> => {
+  const release = async (): Promise<void> => {
     while (gates.length === 0) await turn();
     gates.shift()?.();
   };
-  return { sender, batches, letGo };
+  return { sender, batches, release };
 }
 
 describe('BatchSender', () => {
@@ -62,64 +62,65 @@ describe('BatchSender', () => {
     await client.withAdmin((admin) => admin.createTopics({ topics: [{ topic: TOPIC }], waitForLeaders: true }));
   });
 
-  it('writes the records of a tenant while the batch of another one is under way', async () => {
-    const { sender, letGo } = open(0);
+  it('writes the records of a tenant while a batch of another tenant is in flight', async () => {
+    const { sender, release } = open(0);
     let isWritten = false;
-    const held = sender.send(of('held')).then(() => (isWritten = true));
+    const held = sender.send(recordOf('held')).then(() => (isWritten = true));
     await turn();
-    await sender.send(of('quiet'));
+    await sender.send(recordOf('quiet'));
     expect(isWritten).toBe(false);
-    await letGo();
+    await release();
     await held;
     await sender.close();
   });
 
-  it('has one batch of a tenant under way at a time, so that its records keep their order', async () => {
-    const { sender, batches, letGo } = open(0);
-    const sent = [sender.send(of('held', '1'))];
+  it('has one batch of a tenant in flight at a time, so that its records keep their order', async () => {
+    const { sender, batches, release } = open(0);
+    const sent = [sender.send(recordOf('held', '1'))];
     while (batches.length === 0) await turn();
-    sent.push(sender.send(of('held', '2')), sender.send(of('held', '3')));
-    await sender.send(of('quiet'));
+    sent.push(sender.send(recordOf('held', '2')), sender.send(recordOf('held', '3')));
+    await sender.send(recordOf('quiet'));
     expect(batches).toEqual([['held 1'], ['quiet v']]);
-    await letGo();
-    await letGo();
+    await release();
+    await release();
     await Promise.all(sent);
     expect(batches).toEqual([['held 1'], ['quiet v'], ['held 2', 'held 3']]);
     await sender.close();
   });
 
-  it('writes what waits when it is closed, and takes nothing afterwards', async () => {
-    const { sender, batches, letGo } = open(0);
-    const sent = [sender.send(of('held', '1'))];
+  it('writes waiting records on close, and rejects records after it', async () => {
+    const { sender, batches, release } = open(0);
+    const sent = [sender.send(recordOf('held', '1'))];
     while (batches.length === 0) await turn();
-    sent.push(sender.send(of('held', '2')));
+    sent.push(sender.send(recordOf('held', '2')));
     const closed = sender.close();
-    await letGo();
-    await letGo();
+    await release();
+    await release();
     await Promise.all([...sent, closed]);
-    await expect(sender.send(of('late'))).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
+    await expect(sender.send(recordOf('late'))).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
     expect(batches).toEqual([['held 1'], ['held 2']]);
   });
 
-  it('ends the gathering of a batch for the first record of another tenant', async () => {
-    // Far longer than the test: only a full batch or a newcomer ends the gathering.
+  it('ends the linger at the first record of another tenant', async () => {
+    // Far longer than the test: only a full batch or a new tenant ends the linger.
     const lingerMs = 600_000;
     const { sender, batches } = open(lingerMs);
-    // Many records a millisecond: from now on it is worth to wait for more. On behalf of nobody, so that none is a newcomer's.
-    await Promise.all(Array.from({ length: 50 }, (_, n) => sender.send(of('', String(n)))));
+    // Many records per millisecond, so lingering is worthwhile from now on. Without a tenant, so that none counts as
+    // new.
+    await Promise.all(Array.from({ length: 50 }, (_, n) => sender.send(recordOf('', String(n)))));
     let isOver = false;
     let next = 0;
     const gathering: Promise<void>[] = [];
-    // One more in each turn: no pause ends the gathering either. The batch is full with twelve.
+    // One more record in each turn, so that no pause ends the linger either. Twelve fill the batch.
     const feed = async (): Promise<void> => {
       while (!isOver && next < 11) {
-        gathering.push(sender.send(of('', `more ${next++}`)));
+        gathering.push(sender.send(recordOf('', `more ${next++}`)));
         await turn();
       }
     };
     const fed = feed();
     await turn();
-    await sender.send(of('quiet'));
+    await sender.send(recordOf('quiet'));
     isOver = true;
     await Promise.all([fed, ...gathering]);
     const withQuiet = batches.find((batch) => batch.includes('quiet v'));

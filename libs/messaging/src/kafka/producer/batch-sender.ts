@@ -9,27 +9,29 @@ import { type BrokerClock } from '../broker-clock.js';
 import { type BrokerHealth } from '../health.js';
 import { kafkaErrorType, UNKNOWN_TOPIC } from '../kafka-client.js';
 
-/** A call gives up when it is this old and has just failed again, in milliseconds. */
+/** A call is rejected when it is this old and has just failed again, in milliseconds. */
 const SEND_LIMIT_MS = 8_000;
-/** kafkajs groups a batch by partition in quadratic time. */
+/** Records in a batch, at most: kafkajs groups a batch by partition in quadratic time. */
 const MAX_BATCH = 400;
-/** So many records are worth a request of their own: each costs the broker, its reader and this process. */
-const FULL_BATCH = 12;
-/** A pause of this long, in milliseconds, ends the gathering of a batch. */
-const QUIET_MS = 15;
 /**
- * So many batches are sent without waiting, at most, after waiting brought nothing several times in a row: fewer than one in
- * a thousand of the questions of somebody who asks one after the other waits in vain.
+ * A batch of this size is sent at once: smaller requests cost the broker, its readers and this process more per record.
  */
-const MAX_SKIPS = 1023;
-/** Batches under way, at most; each is of other tenants. With more of them every batch would be small. */
-const MAX_WRITES = 3;
-/** Bound on the reply addresses that are remembered as gone. */
-const MAX_GONE = 1_000;
+const FULL_BATCH = 12;
+/** A pause of this length, in milliseconds, ends the linger. */
+const GATHER_PAUSE_MS = 15;
+/**
+ * The maximum number of batches sent without a linger after lingers gathered nothing several times in a row. So fewer
+ * than one in a thousand requests of a sequential client waits in vain.
+ */
+const MAX_LINGER_SKIPS = 1023;
+/** Batches in flight, at most; each has other tenants. With more of them every batch would be small. */
+const MAX_BATCHES_IN_FLIGHT = 3;
+/** The maximum number of deleted reply topics that are remembered. */
+const MAX_MISSING_TOPICS = 1_000;
 
 interface Call {
   records: readonly BusRecord[];
-  /** Empty: on behalf of nobody. */
+  /** Empty: no requester. */
   readonly tenant: string;
   readonly since: number;
   readonly resolve: () => void;
@@ -39,23 +41,23 @@ interface Call {
 export interface BatchSenderOptions {
   readonly producer: () => Producer;
   readonly health: BrokerHealth;
-  /** Learns from every send. */
+  /** Updated by every send. */
   readonly clock: BrokerClock;
-  /** Longest time, in milliseconds, that a record waits for others. 0: none. */
+  /** The longest time that a record waits for others, in milliseconds. 0: none. */
   readonly lingerMs: number;
   /** The name of a topic in the cluster. */
-  readonly nameOf: (topic: string) => string;
+  readonly clusterName: (topic: string) => string;
   /** Names of all topics in the cluster. */
-  readonly existing: () => Promise<ReadonlySet<string>>;
-  /** Topics that come and go: what is sent to one that is gone has no reader, and is dropped. */
-  readonly mayBeGone: (topic: string) => boolean;
+  readonly listTopics: () => Promise<ReadonlySet<string>>;
+  /** Topics that can be deleted at any time: records to a deleted one have no reader and are dropped. */
+  readonly isEphemeral: (topic: string) => boolean;
 }
 
 /**
- * Writes records, those of a tenant in the order of the calls. A tenant has one batch under way at a time, and what is asked
- * meanwhile goes together as its next one: one send per record costs two thirds of the throughput. A tenant without a batch
- * under way does not wait for the batch of another one, neither until it is full nor until it is written. When more waits
- * than a batch takes, tenants take turns.
+ * Writes records, keeping the order of the calls per tenant. Each tenant has one batch in flight at a time, and its
+ * records that arrive during it form its next batch: one send per record costs two thirds of the throughput. A tenant
+ * without a batch in flight does not wait for the batch of another tenant, neither to fill nor to be written. When more
+ * records wait than a batch takes, the batch is filled in fair order.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
@@ -63,28 +65,28 @@ export class BatchSender {
   #waiting: Call[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
-  /** Tenants with a batch under way, until it was written or put back. */
-  readonly #underWay = new Set<string>();
-  #batches = 0;
+  /** Tenants with a batch in flight, until it was written or put back. */
+  readonly #busyTenants = new Set<string>();
+  #batchesInFlight = 0;
   readonly #writes = new Set<Promise<unknown>>();
-  /** Failures in a row, of all batches. */
+  /** Consecutive failures over all batches. */
   #failures = 0;
-  /** Goes on with what waits. */
+  /** Resumes the loop that sends waiting records. */
   #wake: (() => void) | undefined;
   #lastWrite = 0;
-  /** Records of the last write and the time before it: how much is likely to come. */
-  #perMs = 0;
-  /** How many batches are to be sent without waiting, and how many it was the last time. */
-  #skips = 0;
-  #fruitless = 0;
+  /** Records per millisecond since the last write: an estimate of how many will arrive. */
+  #recordsPerMs = 0;
+  /** Batches still to be sent without a linger, and the number after the last useless linger. */
+  #lingersToSkip = 0;
+  #skipsAfterUseless = 0;
   /** Ends the linger early. */
-  #hurry: (() => void) | undefined;
-  readonly #gone = new Set<string>();
+  #endLinger: (() => void) | undefined;
+  readonly #missingTopics = new Set<string>();
   /** Tenants with records in the last batch. */
   #lastTenants: ReadonlySet<string> = new Set();
-  /** A call of a tenant without records in the last batch waits: the next batch goes at once. */
+  /** A tenant without records in the last batch is waiting: the next batch is sent at once. */
   #hasNewcomer = false;
-  /** When a batch last went at once for a newcomer, on the clock of `performance`. */
+  /** When a batch was last sent at once for a new tenant, on the clock of `performance`. */
   #newcomerAt = -Infinity;
 
   constructor(options: BatchSenderOptions) {
@@ -98,14 +100,14 @@ export class BatchSender {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, tenant, since: Date.now(), resolve, reject });
       this.#noteNewcomer(tenant);
-      // Not at once: what else this turn of the event loop wants to send travels along.
-      this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#run());
-      if (this.#waiting.length >= FULL_BATCH || this.#hasNewcomer) this.#hurry?.();
+      // Deferred, so that other sends of this turn of the event loop join the batch.
+      this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#sendWaiting());
+      if (this.#waiting.length >= FULL_BATCH || this.#hasNewcomer) this.#endLinger?.();
       this.#wake?.();
     });
   }
 
-  /** At most once in the time of a linger, so that many quiet tenants together still fill their batches. */
+  /** At most once per linger, so that many quiet tenants together still fill their batches. */
   #noteNewcomer(tenant: string): void {
     if (tenant === '' || this.#hasNewcomer || this.#lastTenants.has(tenant)) return;
     const now = performance.now();
@@ -114,17 +116,17 @@ export class BatchSender {
     this.#hasNewcomer = true;
   }
 
-  /** Finishes what was asked for, then disconnects. */
+  /** Sends what waits, then disconnects. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#hurry?.();
+    this.#endLinger?.();
     await this.#running;
     await this.#reset();
   }
 
-  async #run(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#batches > 0) {
-      if (!this.#mayBegin()) {
+  async #sendWaiting(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#batchesInFlight > 0) {
+      if (!this.#canBegin()) {
         await new Promise<void>((resolve) => (this.#wake = resolve));
         this.#wake = undefined;
         continue;
@@ -132,19 +134,22 @@ export class BatchSender {
       await this.#linger();
       const calls = this.#takeBatch();
       const tenants = new Set(calls.map(({ tenant }) => tenant));
-      this.#batches++;
-      for (const tenant of tenants) this.#underWay.add(tenant);
+      this.#batchesInFlight++;
+      for (const tenant of tenants) this.#busyTenants.add(tenant);
       void this.#deliver(calls).finally(() => {
-        this.#batches--;
-        for (const tenant of tenants) this.#underWay.delete(tenant);
+        this.#batchesInFlight--;
+        for (const tenant of tenants) this.#busyTenants.delete(tenant);
         this.#wake?.();
       });
     }
     this.#running = undefined;
   }
 
-  #mayBegin(): boolean {
-    return this.#batches < MAX_WRITES && this.#waiting.some(({ tenant }) => !this.#underWay.has(tenant));
+  #canBegin(): boolean {
+    return (
+      this.#batchesInFlight < MAX_BATCHES_IN_FLIGHT &&
+      this.#waiting.some(({ tenant }) => !this.#busyTenants.has(tenant))
+    );
   }
 
   /** Writes a batch, or puts it back in front of all others after a pause. Never rejects. */
@@ -157,60 +162,60 @@ export class BatchSender {
     } catch (error) {
       this.#failures++;
       this.#waiting.unshift(...calls);
-      if (kafkaErrorType(error) === UNKNOWN_TOPIC && (await this.#sortOut(error))) return;
+      if (kafkaErrorType(error) === UNKNOWN_TOPIC && (await this.#handleMissingTopics(error))) return;
       this.#options.health.failed();
-      this.#giveUpOld(error);
-      // A failover takes a second or two: ask again often enough not to add to it.
+      this.#rejectExpired(error);
+      // A failover takes a second or two; short pauses avoid adding to it.
       await new Promise((resolve) => setTimeout(resolve, Math.min(500, backoffMs(this.#failures))));
     }
   }
 
   /**
-   * Lets a batch gather: until it is full, until nothing more has come for a while, and `lingerMs` at most. Where not even
-   * a second record is to be expected, as in every quiet hour, there is no wait; and where waiting brought nothing, as
-   * for somebody who asks one thing after the other, it is not tried again soon.
+   * Waits for more records: until the batch is full, until no record has come for a while, and `lingerMs` at most. Does
+   * not wait when no second record is expected, as in quiet hours. After a linger that gathered nothing, as for a
+   * sequential client, the next ones are skipped.
    */
   async #linger(): Promise<void> {
     const { lingerMs } = this.#options;
     const before = this.#waiting.length;
     const began = performance.now();
-    const mayWait = before < FULL_BATCH && !this.#hasNewcomer && !this.#closed;
-    if (mayWait && this.#perMs * lingerMs >= 1 && --this.#skips < 0) {
+    const canLinger = before < FULL_BATCH && !this.#hasNewcomer && !this.#closed;
+    if (canLinger && this.#recordsPerMs * lingerMs >= 1 && --this.#lingersToSkip < 0) {
       const end = began + lingerMs;
-      for (let had = 0; had < this.#waiting.length && this.#waiting.length < FULL_BATCH && !this.#closed;) {
-        had = this.#waiting.length;
-        const rest = Math.min(QUIET_MS, end - performance.now());
-        if (rest <= 0) break;
-        await this.#pause(rest);
+      for (let previous = 0; previous < this.#waiting.length && this.#waiting.length < FULL_BATCH && !this.#closed;) {
+        previous = this.#waiting.length;
+        const remainingMs = Math.min(GATHER_PAUSE_MS, end - performance.now());
+        if (remainingMs <= 0) break;
+        await this.#pauseFor(remainingMs);
         if (this.#hasNewcomer) break;
       }
-      const fruitless = this.#waiting.length === before;
-      this.#fruitless = fruitless ? Math.min(MAX_SKIPS, this.#fruitless * 2 + 1) : 0;
-      this.#skips = this.#fruitless;
+      const isUseless = this.#waiting.length === before;
+      this.#skipsAfterUseless = isUseless ? Math.min(MAX_LINGER_SKIPS, this.#skipsAfterUseless * 2 + 1) : 0;
+      this.#lingersToSkip = this.#skipsAfterUseless;
     }
     const now = performance.now();
-    this.#perMs = this.#waiting.length / Math.max(1, now - this.#lastWrite);
+    this.#recordsPerMs = this.#waiting.length / Math.max(1, now - this.#lastWrite);
     this.#lastWrite = now;
   }
 
   /** Ends early when the batch is full, and when the sender is closed. */
-  async #pause(ms: number): Promise<void> {
+  async #pauseFor(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#hurry = () => {
+      this.#endLinger = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.#hurry = undefined;
+    this.#endLinger = undefined;
   }
 
-  /** Of tenants without a batch under way. */
+  /** Takes calls of tenants without a batch in flight. */
   #takeBatch(): Call[] {
     this.#hasNewcomer = false;
-    let calls = this.#waiting.filter(({ tenant }) => !this.#underWay.has(tenant));
+    let calls = this.#waiting.filter(({ tenant }) => !this.#busyTenants.has(tenant));
     if (calls.length > 1 && calls.reduce((sum, { records }) => sum + records.length, 0) > MAX_BATCH) {
-      // By tenant alone: records of one key keep their order, and a key belongs to one tenant.
+      // By tenant only: records of one key keep their order, because a key belongs to one tenant.
       calls = inFairOrder(calls, ({ tenant }) => ({ tenant, agent: '', caller: '' }));
     }
     const batch = new Set<Call>();
@@ -229,7 +234,7 @@ export class BatchSender {
     const byTopic = new Map<string, Message[]>();
     for (const call of calls) {
       for (const { topic, key, value, headers } of call.records) {
-        if (this.#gone.has(topic)) continue;
+        if (this.#missingTopics.has(topic)) continue;
         const messages = byTopic.get(topic);
         if (messages === undefined) byTopic.set(topic, [{ key, value, headers }]);
         else messages.push({ key, value, headers });
@@ -237,47 +242,48 @@ export class BatchSender {
     }
     if (byTopic.size === 0) return;
     const topicMessages = Array.from(byTopic, ([topic, messages]) => ({
-      topic: this.#options.nameOf(topic),
+      topic: this.#options.clusterName(topic),
       messages,
     }));
     const producer = await this.#connected();
-    const told = this.#options.clock.measure();
+    const setBrokerTime = this.#options.clock.measure();
     const writing = producer.sendBatch({ acks: -1, timeout: 5_000, topicMessages });
     this.#writes.add(writing);
     const written = await writing.finally(() => this.#writes.delete(writing));
-    // -1: the topic keeps the time of whoever sends.
-    const stamped = Number(written.find(({ logAppendTime }) => Number(logAppendTime) > 0)?.logAppendTime ?? -1);
-    if (stamped > 0) told(stamped);
+    // -1: the topic keeps the time of the producer.
+    const brokerTimeMs = Number(written.find(({ logAppendTime }) => Number(logAppendTime) > 0)?.logAppendTime ?? -1);
+    if (brokerTimeMs > 0) setBrokerTime(brokerTimeMs);
   }
 
   /**
-   * A topic is missing. kafkajs would ask for it with every refresh of its metadata from now on, and fail each time, so
-   * it gets a new producer; the calls that name the topic are settled, the others go again.
-   * @returns true when something was settled and the rest can go at once
+   * Handles a missing topic. kafkajs would request it with every refresh of its metadata from now on and fail each
+   * time, so a new producer is created. Calls to the missing topic are rejected, or their records dropped when it is
+   * ephemeral; the others are sent again.
+   * @returns true when calls or topics changed, so the rest can be sent at once
    */
-  async #sortOut(cause: unknown): Promise<boolean> {
-    const existing = await this.#options.existing().catch(() => undefined);
+  async #handleMissingTopics(cause: unknown): Promise<boolean> {
+    const topics = await this.#options.listTopics().catch(() => undefined);
     await this.#reset();
-    if (existing === undefined) return false;
-    const missing = (record: BusRecord): boolean => !existing.has(this.#options.nameOf(record.topic));
-    let settled = false;
+    if (topics === undefined) return false;
+    const isMissing = (record: BusRecord): boolean => !topics.has(this.#options.clusterName(record.topic));
+    let isChanged = false;
     this.#waiting = this.#waiting.filter((call) => {
       for (const record of call.records) {
-        if (!missing(record) || this.#gone.has(record.topic)) continue;
-        settled = true;
-        if (!this.#options.mayBeGone(record.topic)) {
+        if (!isMissing(record) || this.#missingTopics.has(record.topic)) continue;
+        isChanged = true;
+        if (!this.#options.isEphemeral(record.topic)) {
           call.reject(unknownTopic(record.topic, cause));
           return false;
         }
-        if (this.#gone.size >= MAX_GONE) this.#gone.clear();
-        this.#gone.add(record.topic);
+        if (this.#missingTopics.size >= MAX_MISSING_TOPICS) this.#missingTopics.clear();
+        this.#missingTopics.add(record.topic);
       }
       return true;
     });
-    return settled;
+    return isChanged;
   }
 
-  #giveUpOld(cause: unknown): void {
+  #rejectExpired(cause: unknown): void {
     const oldest = Date.now() - SEND_LIMIT_MS;
     this.#waiting = this.#waiting.filter((call) => {
       if (call.since > oldest) return true;
@@ -306,7 +312,7 @@ export class BatchSender {
     const producer = this.#producer;
     this.#producer = undefined;
     await Promise.allSettled(this.#writes);
-    // A producer that never connected, or lost its connection, has nothing to say good-bye to.
+    // A producer that never connected, or lost its connection, cannot disconnect.
     await producer?.then((old) => old.disconnect()).catch(() => undefined);
   }
 }

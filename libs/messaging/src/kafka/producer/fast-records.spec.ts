@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { decodeRecord, encodeRecord, type BatchContext, type Cursor, type PlainRecord } from './fast-records.js';
 
 const load = createRequire(import.meta.url);
-/** kafkajs' own, which nobody has replaced in this module registry's cache before the repairs run. */
+/** The originals of kafkajs: this module registry loads them before the repairs replace them. */
 const ownEncode = load('kafkajs/src/protocol/recordBatch/record/v0/index.js') as (record: PlainRecord) => {
   buffer: Buffer;
 };
@@ -24,7 +24,7 @@ const record: fc.Arbitrary<PlainRecord> = fc.record({
   key: fc.oneof(bytes, fc.constant(null)),
   value: fc.oneof(bytes, fc.constant(null)),
   headers: fc.dictionary(
-    // kafkajs takes what every object inherits for a header that came before.
+    // kafkajs takes a member that every object inherits for an earlier header.
     fc.string({ minLength: 1, maxLength: 20 }).filter((name) => !(name in Object.prototype)),
     fc.oneof(bytes, fc.array(bytes, { maxLength: 3 })),
     { maxKeys: 6 },
@@ -38,15 +38,15 @@ const batch: BatchContext = {
   isControlBatch: false,
   timestampType: 0,
 };
-/** The record without the length before it. */
+/** The record without its length prefix. */
 function bodyOf(encoded: Buffer): Buffer {
   const decoder = new Decoder(encoded);
   decoder.readVarInt();
   return encoded.subarray(decoder.offset);
 }
 
-describe('records in one pass', () => {
-  it('are the bytes that kafkajs writes, whatever is in them', () => {
+describe('fast records', () => {
+  it('encodes any record to the same bytes as kafkajs', () => {
     fc.assert(
       fc.property(record, (one) => {
         expect(encodeRecord(one).buffer.equals(ownEncode(one).buffer)).toBe(true);
@@ -55,7 +55,7 @@ describe('records in one pass', () => {
     );
   });
 
-  it('are read as kafkajs reads them, with the time of the producer and that of the broker', () => {
+  it('decodes any record like kafkajs, with producer time and with broker time', () => {
     fc.assert(
       fc.property(record, fc.boolean(), (one, byBroker) => {
         const body = bodyOf(ownEncode(one).buffer);
@@ -66,7 +66,7 @@ describe('records in one pass', () => {
     );
   });
 
-  it('take no prototype from a header of that name, and no header from a prototype', () => {
+  it('does not set the prototype by a header name, and reads no header from the prototype', () => {
     const odd = { ['__proto__']: 'x', constructor: 'c', type: 't' };
     const body = bodyOf(encodeRecord({ key: 'k', value: 'v', headers: odd }).buffer);
     const { headers } = decodeRecord({ buffer: body, offset: 0 }, batch);
@@ -74,7 +74,7 @@ describe('records in one pass', () => {
     expect([headers['constructor'], headers['type']]).toEqual([Buffer.from('c'), Buffer.from('t')]);
   });
 
-  it('are refused when they were cut off', () => {
+  it('throws on a truncated record', () => {
     const body = bodyOf(encodeRecord({ key: 'key', value: 'value', headers: { type: 'some.type.v1' } }).buffer);
     for (let length = 0; length < body.length; length++) {
       expect(() => decodeRecord({ buffer: body.subarray(0, length), offset: 0 }, batch)).toThrow();

@@ -1,10 +1,10 @@
 /**
- * Records in Kafka's format v2 (KIP-98), written and read in one pass. kafkajs makes a zero-filled buffer for each
- * record and for each of its headers, copies them into one another, counts in 64-bit objects, and reads headers in
- * quadratic time: a third of the processor time of a small record.
+ * Encodes and decodes records in Kafka's format v2 (KIP-98) in one pass. kafkajs allocates and copies a zero-filled
+ * buffer for each record and each header, counts in 64-bit objects, and reads headers in quadratic time: a third of the
+ * processor time of a small record.
  */
 
-/** A record on its way into a batch, as kafkajs hands it over. */
+/** A record to encode, as kafkajs passes it. */
 export interface PlainRecord {
   readonly offsetDelta?: number;
   readonly timestampDelta?: number;
@@ -14,19 +14,19 @@ export interface PlainRecord {
 }
 type HeaderValue = Buffer | string | null;
 
-/** What kafkajs takes for an encoder that is done. */
+/** The result type that kafkajs expects of an encoder. */
 export interface EncodedRecord {
   readonly buf: Buffer;
   readonly buffer: Buffer;
 }
 
-/** The part of kafkajs' decoder that is used here. */
+/** The members of the kafkajs decoder that are used here. */
 export interface Cursor {
   readonly buffer: Buffer;
   offset: number;
 }
 
-/** What kafkajs knows of the batch around a record. */
+/** The fields of the batch around a record. */
 export interface BatchContext {
   readonly firstOffset?: string;
   readonly firstTimestamp?: string;
@@ -49,7 +49,7 @@ export interface DecodedRecord {
 }
 
 const LOG_APPEND_TIME = 1;
-/** Header names are few; the bound is for those of strangers, who may replay anything. */
+/** Cached header names, at most. Own names are few; the bound is for names that a sender chooses. */
 const MAX_NAMES = 256;
 const names = new Map<string, Buffer>();
 
@@ -82,7 +82,7 @@ export function encodeRecord(record: PlainRecord): EncodedRecord {
   return { buf: bytes, buffer: bytes };
 }
 
-/** Reads the record at the cursor: its body, without the length before it. */
+/** Decodes the record at the cursor: its body, without the length prefix. */
 export function decodeRecord(cursor: Cursor, batch: BatchContext = {}): DecodedRecord {
   const { buffer } = cursor;
   const attributes = buffer.readInt8(cursor.offset++);
@@ -93,11 +93,11 @@ export function decodeRecord(cursor: Cursor, batch: BatchContext = {}): DecodedR
   const key = readBytes(cursor);
   const value = readBytes(cursor);
   const headers: DecodedRecord['headers'] = {};
-  for (let left = readVarInt(cursor); left > 0; left--) {
+  for (let remaining = readVarInt(cursor); remaining > 0; remaining--) {
     const name = readBytes(cursor)?.toString() ?? '';
     const one = readBytes(cursor);
     const before = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    // An own property, whatever the name: `__proto__` would set the prototype.
+    // Defined as an own property, because assigning `__proto__` would set the prototype.
     const now = before === undefined ? one : Array.isArray(before) ? [...before, one] : [before, one];
     Object.defineProperty(headers, name, { value: now, enumerable: true, configurable: true, writable: true });
   }
@@ -122,7 +122,10 @@ function nameOf(text: string): Buffer {
   return made;
 }
 
-/** Signed numbers as unsigned ones, small for small; doubles, because a difference of times can exceed 32 bits. */
+/**
+ * ZigZag coding: maps small signed numbers to small unsigned ones. Uses doubles, because a difference of times can
+ * exceed 32 bits.
+ */
 function zigZag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1;
 }
@@ -140,7 +143,7 @@ function writeVarInt(bytes: Buffer, at: number, unsigned: number): number {
   return at;
 }
 
-/** @throws RangeError past the end, as kafkajs' own reader does of a record that was cut off */
+/** @throws RangeError past the end, as the kafkajs decoder does for a truncated record */
 function readVarInt(cursor: Cursor): number {
   let value = 0;
   let factor = 1;
@@ -153,7 +156,7 @@ function readVarInt(cursor: Cursor): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }
 
-/** -1 for null, which is how the format writes it. */
+/** The length in bytes; -1 for null, as the format encodes it. */
 function lengthOf(value: HeaderValue | undefined): number {
   if (value === null || value === undefined) return -1;
   return typeof value === 'string' ? Buffer.byteLength(value) : value.length;
