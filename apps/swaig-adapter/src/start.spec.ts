@@ -37,14 +37,14 @@ describe('start', () => {
     ['REPLY_TIMEOUT_MS', '0'],
     ['LOG_LEVEL', CANARY],
     ['KAFKA_BROKERS', CANARY],
-  ])('stops at a wrong %s and names it, but not its value', async (name, value) => {
+  ])('names a wrong %s but not its value', async (name, value) => {
     const starting = start({ ...(await complete()), [name]: value }, fail, { broker: new MemoryBroker() });
     const error: unknown = await starting.catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'SETTINGS_INVALID', message: expect.stringContaining(name) as string });
     expect((error as Error).message).not.toContain(CANARY);
   });
 
-  it('refuses the private keys, which only the verification service may hold', async () => {
+  it('refuses private keys, which only the verification service may have', async () => {
     const { privateKeys } = await createSealingKeys('k1');
     const env = { ...(await complete()), SEALING_PUBLIC_KEYS: privateKeys };
     await expect(start(env, fail, { broker: new MemoryBroker() })).rejects.toThrow(
@@ -56,14 +56,14 @@ describe('start', () => {
     );
   });
 
-  it('alone says that it needs Kafka', async () => {
+  it('requires KAFKA_BROKERS if it gets no broker', async () => {
     await expect(start(await complete(), fail)).rejects.toMatchObject({
       code: 'SETTINGS_INVALID',
       message: expect.stringContaining('KAFKA_BROKERS') as string,
     });
   });
 
-  it('lets go of everything when its port is taken, and then starts elsewhere', async () => {
+  it('releases its resources if its port is in use, so it can start again on another port', async () => {
     const broker = new MemoryBroker();
     const first = await start(await complete(), fail, { broker });
     const { port } = new URL(first.urls['swaig'] ?? '');
@@ -78,7 +78,7 @@ describe('start', () => {
 });
 
 describe('close', () => {
-  it('finishes what is in flight, answers nothing more, and can be called twice', async () => {
+  it('completes the requests in flight, accepts no more, and can be called twice', async () => {
     const bed = await SwaigTestBed.open();
     let decided: () => void = () => undefined;
     bed.decide = async () => {
@@ -86,7 +86,7 @@ describe('close', () => {
       return { outcome: 'rejected' };
     };
     const inFlight = bed.verify({ pin: '4217' });
-    await eventually('the guess is asked', () => bed.requests.length === 1);
+    await eventually('the attempt is requested', () => bed.requests.length === 1);
     const closing = [bed.service.close(), bed.service.close()];
     await eventually('the port is closed', () =>
       bed.send({ authorization: undefined }).then(
@@ -100,7 +100,7 @@ describe('close', () => {
     await bed.broker.close();
   });
 
-  it('leaves a bus that others use open', async () => {
+  it('leaves open a broker that it did not create', async () => {
     const bed = await SwaigTestBed.open();
     await bed.service.close();
     expect(bed.broker.healthy()).toBe(true);
@@ -108,8 +108,8 @@ describe('close', () => {
   });
 });
 
-describe('a bus that is gone', () => {
-  it('is answered with words, and the service says that it is not ready', async () => {
+describe('without a broker', () => {
+  it('the adapter answers with the text for unavailable and reports that it is not ready', async () => {
     const bed = await SwaigTestBed.open();
     await bed.broker.close();
     const received = await bed.verify({ pin: '4217' });

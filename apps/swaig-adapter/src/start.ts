@@ -17,16 +17,16 @@ import { AuthenticateAgent } from './http/authenticate-agent.js';
 import { BusCallStates, BusFacts } from './swaig-adapter.stores.js';
 import { PublicUrl, SwaigSettings } from './swaig-adapter.settings.js';
 import { CaptureTokens } from './keypad/capture-token.js';
-import { createHttpDoor } from './http/http-server.js';
+import { createSwaigHttpServer } from './http/http-server.js';
 import { OpenCapture } from './keypad/open-capture.use-case.js';
-import { Refusals } from './http/refusals.js';
+import { SwaigExceptionFilter } from './http/swaig-exception.filter.js';
 import { SwaigAdapterModule } from './swaig-adapter.module.js';
 
 const NAME = 'swaig-adapter';
 
 /**
- * Starts the SWAIG adapter. The port opens when everything that an answer needs is there.
- * @param fatal is called when only a restart helps
+ * Starts the SWAIG adapter. It opens its port once it can answer requests.
+ * @param fatal is called on a fault that only a restart can fix
  * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE; an Error of the system when a port is taken
  */
 export async function start(
@@ -66,24 +66,24 @@ export async function start(
     );
     const directory = await host.directory();
     const clock = new SystemClock();
-    const tokens = new CaptureTokens(captureKey);
-    let local = `http://localhost:${settings.SWAIG_PORT}`;
+    const captureTokens = new CaptureTokens(captureKey);
+    let localUrl = `http://localhost:${settings.SWAIG_PORT}`;
     const app = await NestFactory.create<NestFastifyApplication>(
       SwaigAdapterModule.with({
         settings,
-        publicUrl: new PublicUrl(() => settings.PUBLIC_URL?.replace(/\/+$/, '') ?? local),
+        publicUrl: new PublicUrl(() => settings.PUBLIC_URL?.replace(/\/+$/, '') ?? localUrl),
         hash,
         client: openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS),
-        calls: new BusCallStates(bus, settings.REPLY_TIMEOUT_MS),
+        callStates: new BusCallStates(bus, settings.REPLY_TIMEOUT_MS),
         facts: new BusFacts(bus),
-        tokens,
+        captureTokens,
         clock,
         health: host.health,
       }),
-      createHttpDoor({
+      createSwaigHttpServer({
         authenticate: new AuthenticateAgent(directory, clock),
-        openCapture: new OpenCapture(tokens, directory, clock),
-        refused: openRefusedCredentials(host, bus, 'swaig'),
+        openCapture: new OpenCapture(captureTokens, directory, clock),
+        refusedCredentials: openRefusedCredentials(host, bus, 'swaig'),
         logger: host.logger,
         tracer: host.tracer,
         receiveMs: settings.RECEIVE_TIMEOUT_MS,
@@ -91,10 +91,10 @@ export async function start(
       { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
     );
     host.onClose(() => app.close());
-    app.useGlobalFilters(new Refusals(host.logger));
+    app.useGlobalFilters(new SwaigExceptionFilter(host.logger));
     await app.listen(settings.SWAIG_PORT, settings.HOST);
     const { port } = app.getHttpServer().address() as AddressInfo;
-    local = `http://localhost:${port}`;
+    localUrl = `http://localhost:${port}`;
     return await host.started({ swaig: `http://${settings.HOST}:${port}` });
   } catch (error) {
     await host.close().catch(() => undefined);

@@ -17,39 +17,40 @@ import { SwaigController } from './functions/swaig.controller.js';
 import { ReportStatus } from './functions/report-status.use-case.js';
 import { VerifyCaller } from './functions/verify-caller.use-case.js';
 
-/** What `start` made before the controllers exist. */
-export interface SwaigParts {
+/** The dependencies that `start` creates for the controllers and use cases. */
+export interface SwaigDependencies {
   readonly settings: SwaigSettings;
   readonly publicUrl: PublicUrl;
   readonly hash: KeyedHash;
   readonly client: VerificationClient;
-  readonly calls: CallStates;
+  readonly callStates: CallStates;
   readonly facts: Facts;
-  readonly tokens: CaptureTokens;
+  readonly captureTokens: CaptureTokens;
   readonly clock: Clock;
   readonly health: Health;
 }
 
 @Module({})
 export class SwaigAdapterModule {
-  static with(parts: SwaigParts): DynamicModule {
-    const { hash, calls, facts, tokens, clock, publicUrl } = parts;
-    const verifyCaller = new VerifyCaller(hash, parts.client);
-    const limits = new SwaigRequestLimits(parts.client);
+  static with(dependencies: SwaigDependencies): DynamicModule {
+    const { hash, callStates, client, facts, captureTokens, clock, publicUrl } = dependencies;
+    const verifyCaller = new VerifyCaller(hash, client);
+    const limits = new SwaigRequestLimits(client);
     const answerCall = new AnswerCall({
-      ...{ verifyCaller, limits },
-      tellStatus: new ReportStatus(calls),
+      verifyCaller,
+      limits,
+      reportStatus: new ReportStatus(callStates),
       requestTransfer: new RequestTransfer(facts, hash, clock),
-      collectPin: new CollectPin(tokens, clock, publicUrl.get),
+      collectPin: new CollectPin(captureTokens, clock, publicUrl.get),
     });
     return {
       module: SwaigAdapterModule,
       controllers: [SwaigController, CaptureController, HealthController],
       providers: [
-        { provide: SwaigSettings, useValue: parts.settings },
-        { provide: PublicUrl, useValue: parts.publicUrl },
-        { provide: KeyedHash, useValue: parts.hash },
-        { provide: Health, useValue: parts.health },
+        { provide: SwaigSettings, useValue: dependencies.settings },
+        { provide: PublicUrl, useValue: dependencies.publicUrl },
+        { provide: KeyedHash, useValue: dependencies.hash },
+        { provide: Health, useValue: dependencies.health },
         { provide: AnswerCall, useValue: answerCall },
         { provide: SwaigRequestLimits, useValue: limits },
         { provide: CapturePin, useValue: new CapturePin(verifyCaller, limits) },

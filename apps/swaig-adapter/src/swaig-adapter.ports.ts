@@ -5,27 +5,27 @@ import {
   type FactRecorded,
 } from '@countersign/contracts';
 
-/** Who may call. A copy in memory: asking it costs no I/O. */
+/** The agents that may send requests: the in-memory copy of the directory, which needs no I/O. */
 export abstract class Agents {
-  /** The agent whose password this is; undefined for an unknown agent and a wrong password alike, at the same cost. */
+  /** Finds an agent by id and password. An unknown agent and a wrong password both return undefined, at the same cost. */
   abstract agentByPassword(agent: string, password: string, now: number): AgentPublished | undefined;
-  /** The agent of this id; only for what was signed for it before, and for records. */
+  /** Finds an agent without a password. Only for tokens that were issued to it, and for records. */
   abstract agent(agent: string): AgentPublished | undefined;
 }
 
-/** What the services know of calls. */
+/** The state of calls, which verification keeps. */
 export abstract class CallStates {
   /**
-   * Asks what is known of the caller of a call, and waits at most the time of the setting REPLY_TIMEOUT_MS.
+   * Requests the state of a call and waits at most the time of the setting REPLY_TIMEOUT_MS.
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE
    */
-  abstract of(request: CallStateRequested): Promise<CallStateAnswered>;
+  abstract request(request: CallStateRequested): Promise<CallStateAnswered>;
 }
 
-/** Where facts go that become true here. */
+/** Records the facts of this adapter. */
 export abstract class Facts {
   /**
-   * Resolves when the fact is safe on the bus: before that nobody may be told that it happened.
+   * Resolves once the bus has acknowledged the fact. Nothing may act on the fact before.
    * @throws ServiceError BROKER_UNAVAILABLE
    */
   abstract record(fact: FactRecorded): Promise<void>;

@@ -49,7 +49,7 @@ export class SwaigSettings extends BusSettings {
   CAPTURE_TOKEN_KEY!: Secret;
 }
 
-/** The address in front of `/swaig` as the platform knows it, without a slash at the end; known once the port is. */
+/** The public address of this adapter, without `/swaig` and a trailing slash. By default it depends on the port. */
 export class PublicUrl {
   constructor(readonly get: () => string) {}
 }

@@ -2,7 +2,7 @@ import { CallStateAnswered, type CallStateRequested, type FactRecorded } from '@
 import { type BusClient } from '@countersign/messaging';
 import { CallStates, Facts } from './swaig-adapter.ports.js';
 
-/** {@link CallStates} over the bus: one question out, one reply to the address of this process. */
+/** {@link CallStates} over the bus: one query, and one reply to the reply address of this process. */
 export class BusCallStates extends CallStates {
   constructor(
     private readonly bus: BusClient,
@@ -11,12 +11,12 @@ export class BusCallStates extends CallStates {
     super();
   }
 
-  override async of(request: CallStateRequested): Promise<CallStateAnswered> {
+  override async request(request: CallStateRequested): Promise<CallStateAnswered> {
     return this.bus.request(request, CallStateAnswered, this.timeoutMs);
   }
 }
 
-/** {@link Facts} over the bus, acknowledged by all brokers that must have them. */
+/** {@link Facts} over the bus, with acknowledgement by all in-sync replicas. */
 export class BusFacts extends Facts {
   constructor(private readonly bus: BusClient) {
     super();

@@ -51,7 +51,7 @@ const SAMPLES = new URL('../samples/', import.meta.url);
 type Decision = Partial<FieldsOf<VerificationDecided>>;
 
 /** What came back over HTTP. */
-export interface Received {
+export interface ReceivedResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
@@ -59,7 +59,7 @@ export interface Received {
 }
 
 /** One request; everything has the value of a good one unless it is given. */
-export interface Sent {
+export interface SentRequest {
   readonly body?: unknown;
   readonly method?: string;
   readonly path?: string;
@@ -96,7 +96,7 @@ export class SwaigTestBed {
 
   private constructor(
     readonly broker: MemoryBroker,
-    readonly unsealer: PayloadOpener,
+    readonly payloadOpener: PayloadOpener,
   ) {}
 
   static async open(environment: Record<string, string> = {}): Promise<SwaigTestBed> {
@@ -129,10 +129,10 @@ export class SwaigTestBed {
 
   /** Makes messages known to everybody, as the directory does. */
   async publish(...messages: Message[]): Promise<void> {
-    await this.broker.send(messages.map((one) => record(one)));
+    await this.broker.send(messages.map((one) => toBusRecord(one)));
   }
 
-  async send(sent: Sent = {}): Promise<Received> {
+  async send(sent: SentRequest = {}): Promise<ReceivedResponse> {
     const { method = 'POST', path = '/swaig', body } = sent;
     const authorization = 'authorization' in sent ? sent.authorization : basic('desk', PASSWORD);
     const contentType = 'contentType' in sent ? sent.contentType : 'application/json';
@@ -153,18 +153,22 @@ export class SwaigTestBed {
   }
 
   /** Calls any function in the way the platform does. */
-  async call(name: string, args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<Received> {
+  async call(
+    name: string,
+    args: Record<string, unknown>,
+    fields: Record<string, unknown> = {},
+  ): Promise<ReceivedResponse> {
     return this.send({ body: functionCall(name, args, fields) });
   }
 
   /** Calls `verify_pin` in the way the platform does. */
-  async verify(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<Received> {
+  async verify(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<ReceivedResponse> {
     return this.send({ body: pinCall(args, fields) });
   }
 
   /** What lies under the seal of a request. */
   async secretOf(request: VerificationRequested): Promise<Record<string, unknown>> {
-    return this.unsealer.unseal(request.sealed, bindingOf(VerificationRequested, request));
+    return this.payloadOpener.unseal(request.sealed, bindingOf(VerificationRequested, request));
   }
 
   /** All that a request says, but for the key of its answer: the same text for a repetition. */
@@ -248,7 +252,7 @@ export class SwaigTestBed {
 
   async #reply({ headers }: ConsumedRecord, question: Message, reply: Message): Promise<void> {
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
-    const answer = { ...record(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' };
+    const answer = { ...toBusRecord(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' };
     await this.broker.send([this.sign ? withSignature(question, answer, this.sign) : answer]);
   }
 }
@@ -293,7 +297,7 @@ export function pinCall(args: Record<string, unknown>, fields: Record<string, un
   return functionCall('verify_pin', args, fields);
 }
 
-function record(content: Message, headers: Record<string, string> = {}): BusRecord {
+function toBusRecord(content: Message, headers: Record<string, string> = {}): BusRecord {
   const { topic, key, value, headers: own } = encodeMessage(randomUUID(), content);
   return { topic, key, value: Buffer.from(value), headers: { ...own, ...headers } };
 }

@@ -49,9 +49,9 @@ const PLATFORM_FUNCTIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** What the functions do. */
-export interface Functions {
+export interface FunctionUseCases {
   readonly verifyCaller: VerifyCaller;
-  readonly tellStatus: ReportStatus;
+  readonly reportStatus: ReportStatus;
   readonly requestTransfer: RequestTransfer;
   readonly collectPin: CollectPin;
   readonly limits: SwaigRequestLimits;
@@ -59,9 +59,9 @@ export interface Functions {
 
 /** Answers a function call: decides which function it is, and that nothing happens unless it is offered and allowed. */
 export class AnswerCall {
-  constructor(private readonly functions: Functions) {}
+  constructor(private readonly functions: FunctionUseCases) {}
 
-  async execute(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+  async answer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
     const { functionName } = call;
     if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: textReply(policy, 'noted'), outcome: 'noted' };
@@ -123,7 +123,7 @@ export class AnswerCall {
     call: FunctionCall,
     answer: () => FunctionResult | Promise<FunctionResult>,
   ): Promise<FunctionResult> {
-    return (await this.functions.limits.refusalOf(agent, callIdOf(agent.tenant, call))) ?? answer();
+    return (await this.functions.limits.findRefusal(agent, callIdOf(agent.tenant, call))) ?? answer();
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, guess: SpokenSecret): Promise<FunctionResult> {
@@ -137,13 +137,13 @@ export class AnswerCall {
   }
 
   async #status(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
-    const state = await this.functions.tellStatus.execute(agent, call);
+    const state = await this.functions.reportStatus.requestState(agent, call);
     return { reply: state ? stateReply(state, agent.policy) : notVerifiedReply(agent.policy), outcome: 'told' };
   }
 
   async #transfer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
-    const transfer = await this.functions.requestTransfer.execute(agent, call);
+    const transfer = await this.functions.requestTransfer.chooseTransfer(agent, call);
     if (transfer) {
       return { reply: transferReply(policy, transfer.department, transfer.destination), outcome: 'transferred' };
     }

@@ -10,7 +10,7 @@ export interface Credentials {
 }
 
 /** A JSON Schema of an object of texts. */
-export interface Parameters {
+export interface FunctionParameters {
   readonly type: 'object';
   readonly properties: Readonly<Record<string, { type: 'string'; description: string; enum?: readonly string[] }>>;
   readonly required: readonly string[];
@@ -20,7 +20,7 @@ export interface Parameters {
 export interface FunctionDefinition {
   readonly function: FunctionName;
   readonly description: string;
-  readonly parameters: Parameters;
+  readonly parameters: FunctionParameters;
   readonly web_hook_url: string;
   readonly web_hook_auth_user: string;
   readonly web_hook_auth_password: string;
@@ -28,9 +28,9 @@ export interface FunctionDefinition {
   readonly fillers: Readonly<Record<string, readonly string[]>>;
 }
 
-type Described = Pick<FunctionDefinition, 'description' | 'parameters'>;
+type FunctionDescription = Pick<FunctionDefinition, 'description' | 'parameters'>;
 
-const NO_PARAMETERS: Parameters = { type: 'object', properties: {}, required: [] };
+const NO_PARAMETERS: FunctionParameters = { type: 'object', properties: {}, required: [] };
 // Texts throughout: an integer loses the zeros before it.
 const CUSTOMER_ID = {
   type: 'string',
@@ -59,7 +59,7 @@ export function defineFunctions(
   return FUNCTIONS.filter((name) => agent.policy.functions.includes(name))
     .filter((name) => names.length === 0 || names.includes(name))
     .flatMap((name) => {
-      const described = describe(name, agent.policy);
+      const described = describeFunction(name, agent.policy);
       if (described === undefined) return [];
       return [
         {
@@ -84,7 +84,7 @@ export function metaDataToken(agent: AgentPublished, hash: KeyedHash): string {
 }
 
 /** What a language model is told of a function. Undefined: the policy leaves the function nothing to do. */
-function describe(name: FunctionName, policy: Policy): Described | undefined {
+function describeFunction(name: FunctionName, policy: Policy): FunctionDescription | undefined {
   switch (name) {
     case 'verify_pin':
       return {
@@ -104,7 +104,7 @@ function describe(name: FunctionName, policy: Policy): Described | undefined {
         },
       };
     case 'verify_identity':
-      return verifyIdentity(policy);
+      return describeVerifyIdentity(policy);
     case 'verification_status':
       return {
         description:
@@ -113,7 +113,7 @@ function describe(name: FunctionName, policy: Policy): Described | undefined {
         parameters: NO_PARAMETERS,
       };
     case 'request_transfer':
-      return requestTransfer(policy);
+      return describeRequestTransfer(policy);
     case 'collect_pin':
       return {
         description:
@@ -124,7 +124,7 @@ function describe(name: FunctionName, policy: Policy): Described | undefined {
   }
 }
 
-function verifyIdentity({ knowledge: { questions } }: Policy): Described | undefined {
+function describeVerifyIdentity({ knowledge: { questions } }: Policy): FunctionDescription | undefined {
   if (questions.length === 0) return undefined;
   const asked = questions.map((question) => {
     const description = `${question.description} (${answerFormForModel(question)})`;
@@ -143,7 +143,7 @@ function verifyIdentity({ knowledge: { questions } }: Policy): Described | undef
   };
 }
 
-function requestTransfer({ transfers }: Policy): Described | undefined {
+function describeRequestTransfer({ transfers }: Policy): FunctionDescription | undefined {
   const departments = Object.keys(transfers);
   if (departments.length === 0) return undefined;
   return {

@@ -1,7 +1,15 @@
 import { type FactRecorded, type FieldsOf, type KnowledgeQuestion } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
 import { TEXTS } from '../replies/texts.js';
-import { basic, CANARY, functionCall, PASSWORD, PHONE, SwaigTestBed, type Received } from '../../test/test-bed.js';
+import {
+  basic,
+  CANARY,
+  functionCall,
+  PASSWORD,
+  PHONE,
+  SwaigTestBed,
+  type ReceivedResponse,
+} from '../../test/test-bed.js';
 import { exampleAgent } from '../../test/test-policy.js';
 
 const ANSWERS = { last_four_ssn: 'oh four two seven', zip_code: '9 4 1 0 5' };
@@ -29,7 +37,7 @@ const OTHER_KINDS: KnowledgeQuestion[] = [
   { name: 'zip', description: DESCRIPTIONS.zip, kind: 'zip' },
 ];
 
-const actionsOf = ({ body }: Received): unknown => body['action'];
+const actionsOf = ({ body }: ReceivedResponse): unknown => body['action'];
 
 describe('verify_identity', () => {
   it('seals one normalised answer for each question, under the method knowledge', async () => {
@@ -62,7 +70,7 @@ describe('verify_identity', () => {
       'fr-FR': ['lettres', 'mois en toutes lettres', '5 chiffres'],
       'de-DE': ['Buchstaben', 'Monat mit Namen', '5 Ziffern'],
     };
-    const call = (args: Record<string, unknown>, agent = 'en-US'): Promise<Received> =>
+    const call = (args: Record<string, unknown>, agent = 'en-US'): Promise<ReceivedResponse> =>
       bed.send({ body: functionCall('verify_identity', args), authorization: basic(agent.toLowerCase(), PASSWORD) });
 
     beforeAll(() =>

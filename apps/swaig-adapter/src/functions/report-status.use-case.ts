@@ -5,15 +5,15 @@ import { type FunctionCall } from './swaig-request.js';
 
 /** Tells what is known of the caller, from the services' own record and from nothing that a request says. */
 export class ReportStatus {
-  constructor(private readonly calls: CallStates) {}
+  constructor(private readonly callStates: CallStates) {}
 
   /**
    * Undefined: nothing can be known, because the platform named no call.
    * @throws ServiceError when there is no answer in time
    */
-  async execute(agent: AgentPublished, call: FunctionCall): Promise<CallStateAnswered | undefined> {
+  async requestState(agent: AgentPublished, call: FunctionCall): Promise<CallStateAnswered | undefined> {
     const { callId } = callerOf(agent, call);
     if (callId === undefined) return undefined;
-    return this.calls.of(message(CallStateRequested, { tenant: agent.tenant, agent: agent.agent, callId }));
+    return this.callStates.request(message(CallStateRequested, { tenant: agent.tenant, agent: agent.agent, callId }));
   }
 }

@@ -9,7 +9,7 @@ import { type FunctionCall } from './swaig-request.js';
 import { deliveryOf } from './verify-caller.use-case.js';
 
 /** Of the ids of these facts; a UUID of its own, so that no other id can be the same. */
-const NAMESPACE = '6f1c1c3e-0d0a-4d5e-9a55-0f6f6c0f7a10';
+const TRANSFER_FACT_NAMESPACE = '6f1c1c3e-0d0a-4d5e-9a55-0f6f6c0f7a10';
 
 /** A destination of the policy, or none. */
 export interface Transfer {
@@ -30,8 +30,8 @@ export class RequestTransfer {
    * department. A repeated delivery makes the same fact again, under the same id, which is recorded once.
    * @throws ServiceError BROKER_UNAVAILABLE: then it is not on record and must not happen
    */
-  async execute(agent: AgentPublished, call: FunctionCall): Promise<Transfer | undefined> {
-    const transfer = chosen(agent.policy.transfers, call.args['department']);
+  async chooseTransfer(agent: AgentPublished, call: FunctionCall): Promise<Transfer | undefined> {
+    const transfer = findDestination(agent.policy.transfers, call.args['department']);
     const kind = transfer === undefined ? 'transfer.refused' : 'transfer.requested';
     const { callId, caller, callerTail, attestation } = callerOf(agent, { ...call, args: {} });
     await this.facts.record(
@@ -53,15 +53,15 @@ export class RequestTransfer {
   }
 }
 
-/** The same whatever the key is. Without a call id nothing tells a repeated delivery from a second request, so each is a fact. */
+/** Independent of the hash key, so it stays the same while the key is rotated. Without a call id nothing tells a repeated delivery from a second request, so each is a fact. */
 function factIdOf(agent: AgentPublished, call: FunctionCall, kind: string, department: string): string {
   const words = call.rawArgument || JSON.stringify(call.args);
   const delivery = call.callId === '' ? [randomUUID()] : deliveryOf(agent, call);
-  return nameUuid(digestOf('transfer', ...delivery, words, kind, department), NAMESPACE);
+  return nameUuid(digestOf('transfer', ...delivery, words, kind, department), TRANSFER_FACT_NAMESPACE);
 }
 
 /** A department under its own name, in any case, with spaces around it or without. */
-function chosen(transfers: Readonly<Record<string, string>>, argument: unknown): Transfer | undefined {
+function findDestination(transfers: Readonly<Record<string, string>>, argument: unknown): Transfer | undefined {
   if (typeof argument !== 'string') return undefined;
   const wanted = argument.trim();
   const alike = Object.keys(transfers).filter((name) => name.toLowerCase() === wanted.toLowerCase());

@@ -34,7 +34,7 @@ export function readSwaigRequest(body: Buffer): SignatureRequest | FunctionCall 
   const fields = readFields(body);
   if (fields === undefined) return undefined;
   // Exactly this action: Bedrock puts `fetch_conversation` into the body of a function call.
-  if (fields['action'] === 'get_signature') return { kind: 'signature', functions: strings(fields['functions']) };
+  if (fields['action'] === 'get_signature') return { kind: 'signature', functions: readTexts(fields['functions']) };
   return readCall(fields);
 }
 
@@ -47,15 +47,15 @@ function readCall(fields: Fields): FunctionCall {
   const channel = asFields(fields['channel_data']) ?? NO_FIELDS;
   return {
     kind: 'call',
-    functionName: text(fields['function']),
+    functionName: readText(fields['function']),
     ...readArguments(fields['argument']),
-    callId: text(fields['call_id']) || text(channel['call_id']) || chatId(fields),
-    aiSessionId: text(fields['ai_session_id']),
+    callId: readText(fields['call_id']) || readText(channel['call_id']) || chatId(fields),
+    aiSessionId: readText(fields['ai_session_id']),
     caller:
-      text(fields['caller_id_num']) ||
-      text(fields['caller_id_number']) ||
-      text(fields['caller_id']) ||
-      text(channel['caller_id_number']),
+      readText(fields['caller_id_num']) ||
+      readText(fields['caller_id_number']) ||
+      readText(fields['caller_id']) ||
+      readText(channel['caller_id_number']),
     // A call that the platform makes when something broke comes when nobody listens any more, too.
     afterHangUp: isFalse(fields['channel_active']) || isTrue(fields['fatal_error']),
   };
@@ -71,16 +71,16 @@ function isFalse(value: unknown): boolean {
 }
 
 /** A whole number stands for its digits: a platform may drop the quotes of an id or of a telephone number. */
-function text(value: unknown): string {
+function readText(value: unknown): string {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : '';
   return typeof value === 'string' ? value.trim() : '';
 }
 
 /** A chat has no call; a conversation of a voice agent can span several, so there it is no id of one. */
 function chatId(fields: Fields): string {
-  return fields['conversation_type'] === 'chat' ? text(fields['conversation_id']) : '';
+  return fields['conversation_type'] === 'chat' ? readText(fields['conversation_id']) : '';
 }
 
-function strings(value: unknown): string[] {
+function readTexts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }

@@ -1,9 +1,17 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { sha256 } from '@countersign/crypto';
-import { BODY_LIMIT } from '../http/http-server.js';
+import { MAX_BODY_BYTES } from '../http/http-server.js';
 import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
-import { basic, PASSWORD, pinCall, sample, SwaigTestBed, type Received, type Sent } from '../../test/test-bed.js';
+import {
+  basic,
+  PASSWORD,
+  pinCall,
+  sample,
+  SwaigTestBed,
+  type ReceivedResponse,
+  type SentRequest,
+} from '../../test/test-bed.js';
 import { exampleAgent } from '../../test/test-policy.js';
 
 const TEXTS = ALL_TEXTS.en;
@@ -17,10 +25,10 @@ beforeAll(async () => {
 });
 afterAll(() => bed.close());
 
-const signatureRequest = sample('req-spec-get_signature-empty-list.json');
+const emptySignatureRequest = sample('req-spec-get_signature-empty-list.json');
 
 /** A refusal that a language model and a person can read, and that shows nothing of the inside. */
-function expectRefusal({ status, headers, text, body }: Received, expected: number): void {
+function expectRefusal({ status, headers, text, body }: ReceivedResponse, expected: number): void {
   expect(status).toBe(expected);
   expect(headers.get('content-type')).toMatch(/^application\/json/);
   expect(Object.keys(body)).toEqual(['error', 'response']);
@@ -30,7 +38,7 @@ function expectRefusal({ status, headers, text, body }: Received, expected: numb
 }
 
 describe('the door', () => {
-  it.each<[string, Sent]>([
+  it.each<[string, SentRequest]>([
     ['no credentials', { authorization: undefined }],
     ['a wrong password', { authorization: basic('desk', 'wrong') }],
     ['an unknown agent', { authorization: basic('nobody', PASSWORD) }],
@@ -65,7 +73,7 @@ describe('the door', () => {
       ['nobody', 'desk'].map((name) => bed.send({ authorization: basic(name, 'x') })),
     );
     expect(unknown?.text).toBe(wrong?.text);
-    const names = (received?: Received): string[] => [...(received?.headers.keys() ?? [])];
+    const names = (received?: ReceivedResponse): string[] => [...(received?.headers.keys() ?? [])];
     expect(names(unknown)).toEqual(names(wrong));
   });
 
@@ -85,7 +93,7 @@ describe('the door', () => {
 
   it('takes the scheme in any case and a password with colons beyond ASCII', async () => {
     const authorization = basic('desk', PASSWORD).replace('Basic', 'bAsIc');
-    expect((await bed.send({ authorization, body: signatureRequest })).status).toBe(200);
+    expect((await bed.send({ authorization, body: emptySignatureRequest })).status).toBe(200);
   });
 
   it('obeys a rotation and the end of the grace', async () => {
@@ -99,7 +107,7 @@ describe('the door', () => {
     agent.passwords = passwords;
     await bed.publish(agent);
     const statuses = ['new', 'in grace', 'ended', 'x'].map(async (password) => {
-      const { status } = await bed.send({ authorization: basic('turning', password), body: signatureRequest });
+      const { status } = await bed.send({ authorization: basic('turning', password), body: emptySignatureRequest });
       return status;
     });
     expect(await Promise.all(statuses)).toEqual([200, 200, 401, 401]);
@@ -136,8 +144,8 @@ describe('the door', () => {
 
   it('answers 413 above 256 KiB, and takes what is exactly as long', async () => {
     const body = (length: number): string => `{"x":"${'x'.repeat(length - 8)}"}`;
-    expectRefusal(await bed.send({ body: body(BODY_LIMIT + 1) }), 413);
-    expect((await bed.send({ body: body(BODY_LIMIT) })).status).toBe(200);
+    expectRefusal(await bed.send({ body: body(MAX_BODY_BYTES + 1) }), 413);
+    expect((await bed.send({ body: body(MAX_BODY_BYTES) })).status).toBe(200);
   });
 
   it('answers 404 and 405 in JSON, and says what is allowed', async () => {
@@ -172,10 +180,11 @@ describe('the door', () => {
 describe('a signature request', () => {
   const sign = (path: string, body: string): string =>
     createHmac('sha1', SIGNING_KEY).update(`${PUBLIC_URL}${path}${body}`).digest('hex');
-  const definitions = ({ text }: Received): Record<string, unknown>[] => JSON.parse(text) as Record<string, unknown>[];
+  const definitions = ({ text }: ReceivedResponse): Record<string, unknown>[] =>
+    JSON.parse(text) as Record<string, unknown>[];
 
   it('gets definitions that call back with the credentials of this very request', async () => {
-    const received = await bed.send({ body: signatureRequest });
+    const received = await bed.send({ body: emptySignatureRequest });
     expect(received.status).toBe(200);
     expect(received.headers.get('cache-control')).toBe('no-store');
     expect(definitions(received)).toHaveLength(5);
@@ -193,11 +202,11 @@ describe('a signature request', () => {
       definitions(await bed.send({ body, authorization: basic(agent, PASSWORD) })).map((one) => one['function']);
     expect(await names(sample('req-spec-get_signature.json'))).toEqual(['verify_pin']);
     expect(await names({ action: 'get_signature', functions: ['check_kba'] })).toEqual([]);
-    expect(await names(signatureRequest, 'help')).toEqual(['verification_status']);
+    expect(await names(emptySignatureRequest, 'help')).toEqual(['verification_status']);
   });
 
   it('passes when its signature is right over address, query and raw body', async () => {
-    const body = JSON.stringify(signatureRequest, null, 2);
+    const body = JSON.stringify(emptySignatureRequest, null, 2);
     for (const path of ['/swaig', '/swaig?x=%20y']) {
       for (const signature of [sign(path, body), sign(path, body).toUpperCase()]) {
         const received = await bed.send({ path, body, headers: { 'X-SignalWire-Signature': signature } });
@@ -207,7 +216,7 @@ describe('a signature request', () => {
   });
 
   it('is refused with 403 when its signature is wrong', async () => {
-    const body = JSON.stringify(signatureRequest);
+    const body = JSON.stringify(emptySignatureRequest);
     for (const signature of [
       '',
       'x',

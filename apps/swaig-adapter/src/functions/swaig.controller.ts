@@ -50,16 +50,16 @@ export class SwaigController {
     if (parsed.kind === 'signature') {
       this.#checkSignature(request, body);
       // The definitions come from memory and change nothing: only a limit keeps them back, not the limiter's absence.
-      const refusal = await this.limits.refusalOf(agent, undefined);
-      request.note = { outcome: refusal?.outcome === 'rate_limited' ? refusal.outcome : 'signature' };
+      const refusal = await this.limits.findRefusal(agent, undefined);
+      request.logFields = { outcome: refusal?.outcome === 'rate_limited' ? refusal.outcome : 'signature' };
       if (refusal?.outcome === 'rate_limited') return refusal.reply;
       return defineFunctions(agent, parsed.functions, credentials, this.publicUrl.get(), this.hash);
     }
-    request.note = {
+    request.logFields = {
       ...(PRINTABLE_CALL_ID.test(parsed.callId) ? { call: parsed.callId } : {}),
       ...(isFunction(parsed.functionName) ? { function: parsed.functionName } : {}),
     };
-    const answer = await this.answerCall.execute(agent, parsed);
+    const answer = await this.answerCall.answer(agent, parsed);
     this.#record(request, answer);
     return answer.reply;
   }
@@ -75,7 +75,7 @@ export class SwaigController {
   }
 
   #record(request: FastifyRequest, { outcome, fault }: FunctionResult): void {
-    request.note = { ...request.note, outcome, ...(fault === undefined ? {} : { fault }) };
-    if (request.note.function !== undefined) this.#outcomes.inc({ adapter: 'swaig', outcome });
+    request.logFields = { ...request.logFields, outcome, ...(fault === undefined ? {} : { fault }) };
+    if (request.logFields.function !== undefined) this.#outcomes.inc({ adapter: 'swaig', outcome });
   }
 }

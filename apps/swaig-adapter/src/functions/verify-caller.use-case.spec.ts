@@ -20,7 +20,7 @@ import {
   receiptOf,
   sample,
   SwaigTestBed,
-  type Received,
+  type ReceivedResponse,
 } from '../../test/test-bed.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 import { exampleAgent } from '../../test/test-policy.js';
@@ -286,7 +286,7 @@ describe('an answer', () => {
   });
 
   it('to what is not verify_pin is harmless and asks nobody', async () => {
-    const call = async (body: Record<string, unknown>): Promise<Received> =>
+    const call = async (body: Record<string, unknown>): Promise<ReceivedResponse> =>
       bed.send({ body: { ...pinCall({ pin: '4217' }), ...body } });
     for (const name of ['startup_hook', 'start_hook', 'hangup_hook', 'stop_hook', 'summarize_conversation']) {
       expect((await call({ function: name })).body).toEqual({ response: TEXTS.noted });

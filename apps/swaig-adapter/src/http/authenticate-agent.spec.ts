@@ -5,7 +5,7 @@ import { AuthenticateAgent } from './authenticate-agent.js';
 import { exampleAgent } from '../../test/test-policy.js';
 import { Agents } from '../swaig-adapter.ports.js';
 
-/** One agent in memory. */
+/** Knows one agent. */
 class OneAgent extends Agents {
   constructor(private readonly password: string) {
     super();
@@ -16,17 +16,17 @@ class OneAgent extends Agents {
   }
 
   override agentByPassword(agent: string, password: string): ReturnType<Agents['agentByPassword']> {
-    const known = exampleAgent('desk', 'acme', this.password);
-    return agent === known.agent && known.passwords[0]?.hash === sha256(password) ? known : undefined;
+    const desk = exampleAgent('desk', 'acme', this.password);
+    return agent === desk.agent && desk.passwords[0]?.hash === sha256(password) ? desk : undefined;
   }
 }
 
 const encode = (text: string): string => Buffer.from(text).toString('base64');
 const authenticate = (password: string, header: string | undefined): string | undefined =>
-  new AuthenticateAgent(new OneAgent(password), new SystemClock()).execute(header)?.agent.agent;
+  new AuthenticateAgent(new OneAgent(password), new SystemClock()).authenticate(header)?.agent.agent;
 
 describe('AuthenticateAgent', () => {
-  it.each(['Basic', 'basic', 'BASIC', 'bAsIc'])('takes the scheme as %s', (scheme) => {
+  it.each(['Basic', 'basic', 'BASIC', 'bAsIc'])('accepts the scheme written as %s', (scheme) => {
     expect(authenticate('secret', `${scheme} ${encode('desk:secret')}`)).toBe('desk');
   });
 
@@ -42,15 +42,15 @@ describe('AuthenticateAgent', () => {
     ['no header', undefined],
     ['an empty header', ''],
     ['another scheme', 'Bearer c2VjcmV0'],
-    ['a scheme alone', 'Basic'],
-    ['no base64', 'Basic !!!'],
+    ['a scheme without credentials', 'Basic'],
+    ['text that is not base64', 'Basic !!!'],
     ['no colon', `Basic ${encode('desk')}`],
     ['a wrong password', `Basic ${encode('desk:Secret')}`],
     ['an empty password', `Basic ${encode('desk:')}`],
     ['an unknown agent', `Basic ${encode('nobody:secret')}`],
     ['an agent with a space', `Basic ${encode(' desk:secret')}`],
     ['two headers in one', `Basic ${encode('desk:secret')}, Basic ${encode('desk:secret')}`],
-    ['a header without end', `Basic ${'A'.repeat(100_000)}`],
+    ['a very long header', `Basic ${'A'.repeat(100_000)}`],
   ])('refuses %s', (_, header) => {
     expect(authenticate('secret', header)).toBeUndefined();
   });

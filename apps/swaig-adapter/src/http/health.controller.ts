@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { type FastifyReply } from 'fastify';
 import { Health } from '@countersign/observability';
 
-/** Health on the port of the callers, for load balancers. */
+/** Health endpoints on the public port, for load balancers. */
 @Controller('health')
 export class HealthController {
   constructor(@Inject(Health) private readonly health: Health) {}

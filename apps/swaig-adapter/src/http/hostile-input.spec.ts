@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { FUNCTIONS } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
-import { CANARY, PASSWORD, PHONE, pinCall, sample, SwaigTestBed, type Received } from '../../test/test-bed.js';
+import { CANARY, PASSWORD, PHONE, pinCall, sample, SwaigTestBed, type ReceivedResponse } from '../../test/test-bed.js';
 
 let bed: SwaigTestBed;
 beforeAll(async () => {
@@ -13,19 +13,19 @@ beforeEach(() => {
 });
 afterAll(() => bed.close());
 
-/** For thousands of requests on a busy machine. */
-const LIMIT_MS = 120_000;
-/** Requests in flight at a time. */
-const TOGETHER = 25;
-/** The same requests in every run: what fails once fails again. */
+/** Enough for thousands of requests on a busy machine. */
+const TIMEOUT_MS = 120_000;
+/** Requests in flight at the same time. */
+const CONCURRENCY = 25;
+/** Makes the same requests in every run, so a failure can be reproduced. */
 const SEED = 7;
 const REQUESTS = readdirSync(new URL('../../samples/', import.meta.url)).filter(
   (file) => file.startsWith('req-') && !file.includes('get_signature'),
 );
-/** Every field that any surface sends. */
+/** All fields of the sample bodies. */
 const FIELDS = [...new Set(REQUESTS.flatMap((file) => Object.keys(sample(file))))].filter((name) => name !== 'action');
 
-const leaf = fc.oneof(
+const anyValue = fc.oneof(
   fc.jsonValue(),
   fc.string({ maxLength: 5000 }),
   fc.constantFrom('', 'true', 'false', 'null', '{}', CANARY, PASSWORD, PHONE, 1e21, -0, true, null),
@@ -41,25 +41,25 @@ const args = fc.dictionary(
     '__proto__',
     'constructor',
   ),
-  leaf,
+  anyValue,
 );
 const argument = fc.record(
   {
-    parsed: fc.oneof(leaf, fc.array(args), args),
+    parsed: fc.oneof(anyValue, fc.array(args), args),
     raw: fc.oneof(
-      leaf,
+      anyValue,
       args.map((one) => JSON.stringify(one)),
     ),
   },
   { requiredKeys: [] },
 );
-/** A real body with another function, other arguments, fields changed in type and fields dropped. */
-const mutated = fc
+/** A sample body with another function, other arguments, fields of another type and missing fields. */
+const mutatedBody = fc
   .record({
     file: fc.constantFrom(...REQUESTS),
-    name: fc.oneof(fc.constantFrom(...FUNCTIONS), fc.constantFrom(...FUNCTIONS), leaf),
-    argument: fc.oneof(argument, argument, leaf),
-    changes: fc.dictionary(fc.constantFrom(...FIELDS), leaf, { maxKeys: 4 }),
+    name: fc.oneof(fc.constantFrom(...FUNCTIONS), fc.constantFrom(...FUNCTIONS), anyValue),
+    argument: fc.oneof(argument, argument, anyValue),
+    changes: fc.dictionary(fc.constantFrom(...FIELDS), anyValue, { maxKeys: 4 }),
     dropped: fc.subarray(FIELDS, { maxLength: 5 }),
   })
   .map(({ file, name, argument, changes, dropped }) => {
@@ -67,7 +67,7 @@ const mutated = fc
     return Object.fromEntries(Object.entries(body).filter(([field]) => !dropped.includes(field)));
   });
 
-function isHarmless({ status, body, text }: Received): boolean {
+function isHarmless({ status, body, text }: ReceivedResponse): boolean {
   const secrets = [CANARY, PASSWORD, PHONE].some((secret) => text.includes(secret));
   const response = body['response'];
   return (
@@ -79,12 +79,12 @@ function isHarmless({ status, body, text }: Received): boolean {
   );
 }
 
-function expectHarmless(received: Received): void {
+function expectHarmless(received: ReceivedResponse): void {
   expect([isHarmless(received), received.status, received.text]).toEqual([true, 200, received.text]);
 }
 
-describe('whatever comes', () => {
-  it('the PIN, the number and the password are in no log line, and in no record in clear', async () => {
+describe('POST /swaig with hostile input', () => {
+  it('writes no PIN, telephone number or password to the log, and none in clear to the bus', async () => {
     const spoken = 'eight three seven two nine one six four';
     await bed.verify({ pin: CANARY });
     await bed.verify({ pin: spoken, customer_id: 'cust-1' });
@@ -94,7 +94,7 @@ describe('whatever comes', () => {
     bed.decide = () => undefined;
     await bed.verify({ pin: CANARY });
     await eventually(
-      'all is logged',
+      'all requests are logged',
       () => bed.log.split('\n').filter((line) => line.includes('"outcome"')).length > 5,
     );
     const call = /"call":"([\w.:-]+)","function":"verify_pin","outcome":"\w+".*"ms":\d+/;
@@ -106,7 +106,7 @@ describe('whatever comes', () => {
   });
 
   it(
-    'each real body gets 200 and a response, whatever function it calls',
+    'answers each sample body with 200 and a response, for every function',
     async () => {
       for (const file of REQUESTS) {
         for (const name of [undefined, ...FUNCTIONS]) {
@@ -117,15 +117,15 @@ describe('whatever comes', () => {
         }
       }
     },
-    LIMIT_MS,
+    TIMEOUT_MS,
   );
 
   it(
-    'gets 200 and a response, in 2,000 mutations of real bodies',
+    'answers 2,000 mutations of the sample bodies with 200 and a response',
     async () => {
-      const sent = fc.sample(mutated, { numRuns: 2000, seed: SEED });
-      for (let at = 0; at < sent.length; at += TOGETHER) {
-        const bodies = sent.slice(at, at + TOGETHER);
+      const sent = fc.sample(mutatedBody, { numRuns: 2000, seed: SEED });
+      for (let at = 0; at < sent.length; at += CONCURRENCY) {
+        const bodies = sent.slice(at, at + CONCURRENCY);
         const answers = await Promise.all(bodies.map((body) => bed.send({ body })));
         answers.forEach((received, index) => {
           if (!isHarmless(received)) throw new Error(`${received.text} to ${JSON.stringify(bodies[index])}`);
@@ -134,18 +134,18 @@ describe('whatever comes', () => {
       expect(bed.log).not.toContain('"fault":"INTERNAL"');
       expect(bed.fatal).toEqual([]);
     },
-    LIMIT_MS,
+    TIMEOUT_MS,
   );
 
   it(
-    'gets JSON with a response and no status of 500 and above, in 500 mutations of the bytes',
+    'answers 500 mutations of the bytes with 200 or 400 and a response',
     async () => {
       const bytes = Buffer.from(JSON.stringify(pinCall({ pin: CANARY })));
       const cut = fc.record({ at: fc.nat(bytes.length), length: fc.nat(20), noise: fc.uint8Array({ maxLength: 8 }) });
       const sent = fc.sample(cut, { numRuns: 500, seed: SEED });
-      for (let at = 0; at < sent.length; at += TOGETHER) {
+      for (let at = 0; at < sent.length; at += CONCURRENCY) {
         const bodies = sent
-          .slice(at, at + TOGETHER)
+          .slice(at, at + CONCURRENCY)
           .map(({ at, length, noise }) => Buffer.concat([bytes.subarray(0, at), noise, bytes.subarray(at + length)]));
         for (const received of await Promise.all(bodies.map((body) => bed.send({ body })))) {
           expect([200, 400]).toContain(received.status);
@@ -154,10 +154,10 @@ describe('whatever comes', () => {
         }
       }
     },
-    LIMIT_MS,
+    TIMEOUT_MS,
   );
 
-  it('gets 200 and a response for a body that is nested as deep as the limit allows', async () => {
+  it('answers a body that is nested as deep as the size limit allows with 200 and a response', async () => {
     const deep = `{"function":"verify_identity","argument":{"parsed":[{"zip_code":${'['.repeat(1e5)}${']'.repeat(1e5)}}]}}`;
     expectHarmless(await bed.send({ body: deep }));
     const long = { pin: '4'.repeat(100_000), customer_id: 'x'.repeat(10_000) };

@@ -13,18 +13,18 @@ import {
 import { FairTurns } from '@countersign/fairness';
 import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
 import { type OpenCapture, type OpenedCapture } from '../keypad/open-capture.use-case.js';
-import { refusal } from './transport-refusals.js';
+import { refusalBody } from './transport-refusals.js';
 
 /** Largest body, in bytes; a whole transcript rarely exceeds 100 KiB. */
-export const BODY_LIMIT = 256 * 1024;
+export const MAX_BODY_BYTES = 256 * 1024;
 
-/** Longest token of a keypad entry: a call id of 256, a subject id of 128, hashes, in base64. */
-const LONGEST_TOKEN = 2048;
-const FUNCTIONS = '/swaig';
-const CAPTURE = '/swaig/capture/:token';
+/** Longest token of a keypad entry, in characters: a call id of 256, a subject id of 128 and hashes, in base64. */
+const MAX_TOKEN_LENGTH = 2048;
+const FUNCTIONS_PATH = '/swaig';
+const CAPTURE_PATH = '/swaig/capture/:token';
 
-/** What the one log line of a request says; never input that was not checked. */
-export interface RequestNote {
+/** Fields of the log line of a request. They hold no unchecked input. */
+export interface RequestLogFields {
   call?: string;
   function?: string;
   outcome?: string;
@@ -33,79 +33,82 @@ export interface RequestNote {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set for every request on `/swaig` that reaches its handler. */
+    /** Set for each request on `/swaig` that reaches its controller. */
     authenticated: AuthenticatedAgent | undefined;
-    /** Set for every keypad entry that reaches its handler. */
+    /** Set for each keypad entry that reaches its controller. */
     capture: OpenedCapture | undefined;
-    note: RequestNote | undefined;
+    logFields: RequestLogFields | undefined;
   }
 }
 
-/** Who opens, and who watches. */
-export interface SwaigHttpServer {
+/** What the HTTP server needs to authenticate, log and trace requests. */
+export interface SwaigHttpServerOptions {
   readonly authenticate: AuthenticateAgent;
   readonly openCapture: OpenCapture;
-  readonly refused: RefusedCredentials;
+  readonly refusedCredentials: RefusedCredentials;
   readonly logger: Logger;
   readonly tracer: Tracer | undefined;
-  /** Longest time in which a request must have arrived whole, in milliseconds. */
+  /** Time within which a request must arrive completely, in milliseconds. */
   readonly receiveMs: number;
 }
 
 /**
- * The HTTP server in front of the controllers. It refuses what can be refused before a byte of the body is read:
- * strangers first, because they are the ones who come in floods.
+ * Creates the HTTP server in front of the controllers. It checks credentials before it reads the body, so a flood of
+ * unauthenticated requests costs little.
  */
-export function createHttpDoor({
+export function createSwaigHttpServer({
   authenticate,
   openCapture,
-  refused,
+  refusedCredentials: refused,
   logger,
   tracer,
   receiveMs,
-}: SwaigHttpServer): FastifyAdapter {
+}: SwaigHttpServerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     skipMiddie: true,
     multipart: false,
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: MAX_BODY_BYTES,
     http: receiveLimits(receiveMs),
-    // Fastify sets its own on the server that Node has made.
+    // Fastify overwrites the request timeout of the server, so it is repeated here.
     requestTimeout: receiveMs,
-    // What arrived while the service stops is answered, not refused.
+    // Requests that arrive while the service stops are still answered.
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_TOKEN },
-    // An address that cannot be decoded is answered before any hook runs.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_TOKEN_LENGTH },
+    // Fastify answers a path that cannot be decoded before any hook runs.
     frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) =>
-      void reply.code(404).send(refusal(404)),
+      void reply.code(404).send(refusalBody(404)),
   });
   const http = adapter.getInstance();
-  const seconds = answerSeconds();
-  const turns = new FairTurns();
+  const answerDuration = answerSeconds();
+  const fairTurns = new FairTurns();
 
-  // The raw bytes are kept: the platform's signature is over them.
+  // Keeps the raw bytes, because the platform's signature covers them.
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   followRequests(http, tracer);
   http.decorateRequest('authenticated', undefined);
   http.decorateRequest('capture', undefined);
-  http.decorateRequest('note', undefined);
+  http.decorateRequest('logFields', undefined);
   http.addHook('onRequest', (request, reply, done) => {
-    if (request.routeOptions.url === CAPTURE) {
+    if (request.routeOptions.url === CAPTURE_PATH) {
       request.capture = openCapture.open((request.params as { token: string }).token);
-      if (request.capture) return turns.begin(requesterOf(request.capture.agent), done);
+      if (request.capture) return fairTurns.begin(requesterOf(request.capture.agent), done);
       refused.count(request.ip);
-      request.note = { outcome: 'unauthorized' };
-      void reply.code(403).send(refusal(403));
+      request.logFields = { outcome: 'unauthorized' };
+      void reply.code(403).send(refusalBody(403));
       return;
     }
-    if (request.routeOptions.url !== FUNCTIONS) return done();
-    request.authenticated = authenticate.execute(request.headers.authorization);
-    if (request.authenticated) return turns.begin(requesterOf(request.authenticated.agent), done);
+    if (request.routeOptions.url !== FUNCTIONS_PATH) return done();
+    request.authenticated = authenticate.authenticate(request.headers.authorization);
+    if (request.authenticated) return fairTurns.begin(requesterOf(request.authenticated.agent), done);
     refused.count(request.ip, authenticate.namedAgent(request.headers.authorization));
-    request.note = { outcome: 'unauthorized' };
-    void reply.code(401).header('www-authenticate', 'Basic realm="countersign", charset="UTF-8"').send(refusal(401));
+    request.logFields = { outcome: 'unauthorized' };
+    void reply
+      .code(401)
+      .header('www-authenticate', 'Basic realm="countersign", charset="UTF-8"')
+      .send(refusalBody(401));
   });
   let stopping = false;
   http.addHook('preClose', (done) => {
@@ -113,29 +116,29 @@ export function createHttpDoor({
     done();
   });
   http.addHook('onResponse', (request, reply, done) => {
-    if (request.routeOptions.url === FUNCTIONS || request.routeOptions.url === CAPTURE) {
-      seconds.observe({ adapter: 'swaig' }, reply.elapsedTime / 1000);
-      const note = {
+    if (request.routeOptions.url === FUNCTIONS_PATH || request.routeOptions.url === CAPTURE_PATH) {
+      answerDuration.observe({ adapter: 'swaig' }, reply.elapsedTime / 1000);
+      const fields = {
         source: request.ip,
-        ...senderOf(request),
-        ...request.note,
+        ...senderFields(request),
+        ...request.logFields,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),
       };
-      inTraceOf(request, () => logger.info(note, 'swaig'));
+      inTraceOf(request, () => logger.info(fields, 'swaig'));
     }
-    // A connection that was busy when the service stopped would keep it from ending until its keep-alive runs out.
+    // A connection that was busy when the service began to stop would delay its end until the keep-alive timeout.
     if (stopping) setImmediate(() => http.server.closeIdleConnections());
     done();
   });
   return adapter;
 }
 
-/** Callers are not known before the body is read. */
+/** The requester for fair scheduling. The caller is unknown before the body is read. */
 const requesterOf = ({ tenant, agent }: AgentPublished): Requester => ({ tenant, agent, caller: '' });
 
-/** Tenant and agent, as the credentials of the request have proved them. */
-function senderOf({ authenticated, capture }: FastifyRequest): { tenant?: string; agent?: string } {
-  const sender = authenticated?.agent ?? capture?.agent;
-  return sender === undefined ? {} : { tenant: sender.tenant, agent: sender.agent };
+/** The authenticated tenant and agent, for the log. */
+function senderFields({ authenticated, capture }: FastifyRequest): { tenant?: string; agent?: string } {
+  const agent = authenticated?.agent ?? capture?.agent;
+  return agent === undefined ? {} : { tenant: agent.tenant, agent: agent.agent };
 }

@@ -5,25 +5,25 @@ import { type VerificationClient } from '@countersign/verification-client';
 import { renderText } from '../replies/render-text.js';
 import { textReply, type SwaigReply } from '../replies/swaig-reply.js';
 
-/** Why a request was not carried out. */
-export interface RefusedFunction {
+/** The answer to a refused request. */
+export interface RequestRefusal {
   readonly reply: SwaigReply;
   readonly outcome: 'rate_limited' | 'unavailable';
   readonly fault?: string;
 }
 
-/** The limits of call, agent and tenant for whatever brings no guess. Guesses are counted on their own path. */
+/** Applies the limits of call, agent and tenant to requests without an attempt. Attempts are limited on their own path. */
 export class SwaigRequestLimits {
   constructor(private readonly client: VerificationClient) {}
 
   /**
-   * Undefined: the request may be carried out. Fails closed: without a decision it may not.
-   * @param callId as it leaves this process; undefined: the platform named no call
+   * Returns undefined if the request is admitted. Fails closed: without a decision the request is refused.
+   * @param callId the call id in its outgoing form; undefined if the platform sent none
    */
-  async refusalOf(
+  async findRefusal(
     { tenant, agent, policy }: AgentPublished,
     callId: string | undefined,
-  ): Promise<RefusedFunction | undefined> {
+  ): Promise<RequestRefusal | undefined> {
     try {
       const decision = await this.client.admit(policy, {
         ...{ commandId: `swaig-${randomUUID()}`, tenant, agent, channel: 'swaig', action: 'function' },

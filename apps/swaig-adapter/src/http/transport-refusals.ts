@@ -1,7 +1,7 @@
 import { TEXTS } from '../replies/texts.js';
 
-/** What a transport refusal says; `response` stands there for a model that reads it in spite of the status. */
-export const REFUSALS = {
+/** The `error` of a refused request, by HTTP status. */
+export const REFUSAL_ERRORS = {
   400: 'The body must be a JSON object.',
   401: 'The user name is the id of the agent, the password its secret.',
   403: 'The signature of the request is wrong, or the time of its address is over.',
@@ -11,9 +11,9 @@ export const REFUSALS = {
   415: 'The content type must be application/json.',
   500: 'This is our fault. The log says more.',
 } as const;
-export type RefusalStatus = keyof typeof REFUSALS;
+export type RefusalStatus = keyof typeof REFUSAL_ERRORS;
 
-/** Words for a platform that reads the body of a refused request. */
-export function refusal(status: RefusalStatus): { error: string; response: string } {
-  return { error: REFUSALS[status], response: TEXTS.en.unavailable };
+/** The body of a refused request. A model that reads it despite the status finds a harmless `response`. */
+export function refusalBody(status: RefusalStatus): { error: string; response: string } {
+  return { error: REFUSAL_ERRORS[status], response: TEXTS.en.unavailable };
 }

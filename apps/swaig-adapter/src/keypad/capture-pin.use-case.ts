@@ -27,7 +27,7 @@ export class CapturePin {
     const pin = readPin(digits);
     const { command, caller } = claims;
     if (pin === undefined) {
-      const refusal = await this.limits.refusalOf(agent, caller.callId);
+      const refusal = await this.limits.findRefusal(agent, caller.callId);
       return refusal ?? { reply: textReply(policy, 'bad_pin'), outcome: 'bad_argument' };
     }
     try {

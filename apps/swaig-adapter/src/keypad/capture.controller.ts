@@ -36,9 +36,9 @@ export class CaptureController {
     const fields = readFields(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
     if (!fields) throw new BadRequestException();
     const { callId } = capture.claims.caller;
-    request.note = { ...(callId === undefined ? {} : { call: callId }), function: 'collect_pin' };
+    request.logFields = { ...(callId === undefined ? {} : { call: callId }), function: 'collect_pin' };
     const { reply, outcome, fault } = await this.capturePin.verify(capture.agent, capture.claims, fields['pin']);
-    request.note = { ...request.note, outcome, ...(fault === undefined ? {} : { fault }) };
+    request.logFields = { ...request.logFields, outcome, ...(fault === undefined ? {} : { fault }) };
     this.#outcomes.inc({ adapter: 'swaig', outcome });
     return { response: reply.response, status: outcome };
   }

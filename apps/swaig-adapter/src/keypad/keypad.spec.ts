@@ -1,7 +1,7 @@
 import { KeyedHash, Secret } from '@countersign/crypto';
 import { CAPTURE_TOKEN_LIFETIME_MS, CaptureTokens } from './capture-token.js';
 import { TEXTS } from '../replies/texts.js';
-import { CANARY, PASSWORD, PHONE, SwaigTestBed, type Received } from '../../test/test-bed.js';
+import { CANARY, PASSWORD, PHONE, SwaigTestBed, type ReceivedResponse } from '../../test/test-bed.js';
 import { exampleAgent } from '../../test/test-policy.js';
 
 const PUBLIC_URL = 'https://verify.example.com/voice';
@@ -23,7 +23,7 @@ interface KeypadSteps {
 }
 
 /** The steps of the SWML document in an answer to `collect_pin`. */
-function keypadSteps({ body }: Received): KeypadSteps {
+function keypadSteps({ body }: ReceivedResponse): KeypadSteps {
   const [action] = body['action'] as { SWML: { sections: { main: Record<string, unknown>[] } }; transfer?: string }[];
   expect(action).not.toHaveProperty('transfer');
   return Object.assign({}, ...(action?.SWML.sections.main ?? [])) as KeypadSteps;
@@ -36,7 +36,7 @@ async function startEntry(fields: Record<string, unknown> = {}): Promise<string>
 }
 
 /** Posts digits like the platform, without credentials. */
-async function postDigits(path: string, body: unknown): Promise<Received> {
+async function postDigits(path: string, body: unknown): Promise<ReceivedResponse> {
   return bed.send({ path, body, authorization: undefined });
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { TEXTS } from './texts.js';
 import { FUNCTIONS } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
-import { functionCall, PHONE, SwaigTestBed, type Received } from '../../test/test-bed.js';
+import { functionCall, PHONE, SwaigTestBed, type ReceivedResponse } from '../../test/test-bed.js';
 
 let bed: SwaigTestBed;
 beforeAll(async () => {
@@ -64,13 +64,13 @@ describe('arguments that claim a verification or another identity', () => {
     'have no effect except a refusal, in 200 sets for each function',
     async () => {
       const sets = fc.sample(claims, { numRuns: 200, seed: 11 });
-      const callAllFunctions = (at: number, args: Record<string, unknown>): Promise<Received[]> =>
+      const callAllFunctions = (at: number, args: Record<string, unknown>): Promise<ReceivedResponse[]> =>
         Promise.all(
           FUNCTIONS.map((name) =>
             bed.send({ body: functionCall(name, args, { call_id: `call-${at}`, ...topLevel(args) }) }),
           ),
         );
-      const answered: Received[][] = [];
+      const answered: ReceivedResponse[][] = [];
       for (let at = 0; at < sets.length; at += CONCURRENCY) {
         const batch = sets.slice(at, at + CONCURRENCY).map((args, index) => callAllFunctions(at + index, args));
         answered.push(...(await Promise.all(batch)));

@@ -11,7 +11,7 @@ import {
 import { examplePolicy } from '../../test/test-policy.js';
 import { decisionReply, textReply, type SwaigReply } from './swaig-reply.js';
 import { TEXTS as ALL_TEXTS } from './texts.js';
-import { refusal, REFUSALS, type RefusalStatus } from '../http/transport-refusals.js';
+import { refusalBody, REFUSAL_ERRORS, type RefusalStatus } from '../http/transport-refusals.js';
 
 const TEXTS = ALL_TEXTS.en;
 
@@ -167,8 +167,8 @@ describe('the reply to a failure', () => {
   });
 
   it('has an error and a response for every refused HTTP status', () => {
-    for (const status of Object.keys(REFUSALS)) {
-      expect(refusal(Number(status) as RefusalStatus)).toEqual({
+    for (const status of Object.keys(REFUSAL_ERRORS)) {
+      expect(refusalBody(Number(status) as RefusalStatus)).toEqual({
         error: expect.stringMatching(/./) as string,
         response: expect.stringMatching(/./) as string,
       });
