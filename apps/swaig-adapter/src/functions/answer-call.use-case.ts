@@ -21,7 +21,7 @@ import { type FunctionCall } from './swaig-request.js';
 import { type ReportStatus } from './report-status.use-case.js';
 import { type SpokenSecret, type VerifyCaller } from './verify-caller.use-case.js';
 
-/** An answer, and what may be told of it in the log and in metrics. */
+/** The reply to a function call, with its outcome for the log and the metrics. */
 export interface FunctionResult {
   readonly reply: SwaigReply;
   readonly outcome:
@@ -30,7 +30,7 @@ export interface FunctionResult {
     | 'after_hang_up'
     | 'not_offered'
     | 'noted'
-    | 'told'
+    | 'status_reported'
     | 'transferred'
     | 'not_transferred'
     | 'keypad'
@@ -39,7 +39,7 @@ export interface FunctionResult {
   readonly fault?: string;
 }
 
-/** Functions that the platform calls by itself; both spellings of the hooks are in its documents. */
+/** Functions that the platform calls on its own. Its documentation contains both spellings of the hooks. */
 const PLATFORM_FUNCTIONS: ReadonlySet<string> = new Set([
   'startup_hook',
   'start_hook',
@@ -48,7 +48,7 @@ const PLATFORM_FUNCTIONS: ReadonlySet<string> = new Set([
   'summarize_conversation',
 ]);
 
-/** What the functions do. */
+/** The use cases behind the functions, and what they share. */
 export interface FunctionUseCases {
   readonly verifyCaller: VerifyCaller;
   readonly reportStatus: ReportStatus;
@@ -57,9 +57,9 @@ export interface FunctionUseCases {
   readonly limits: SwaigRequestLimits;
 }
 
-/** Answers a function call: decides which function it is, and that nothing happens unless it is offered and allowed. */
+/** Answers a function call. Calls of functions that do not exist or that the policy does not allow have no effect. */
 export class AnswerCall {
-  constructor(private readonly functions: FunctionUseCases) {}
+  constructor(private readonly useCases: FunctionUseCases) {}
 
   async answer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
@@ -67,14 +67,14 @@ export class AnswerCall {
     if (PLATFORM_FUNCTIONS.has(functionName)) return { reply: textReply(policy, 'noted'), outcome: 'noted' };
     try {
       if (!isFunction(functionName) || !policy.functions.includes(functionName)) {
-        return await this.#limited(agent, call, () => ({
+        return await this.#withinLimits(agent, call, () => ({
           reply: textReply(policy, 'not_offered'),
           outcome: 'not_offered',
         }));
       }
-      // A late delivery: whoever spoke is gone, and an attempt or a transfer would hit somebody else's next call.
+      // A late delivery: the caller has hung up, so it must neither count an attempt nor transfer a call.
       if (call.afterHangUp) {
-        return await this.#limited(agent, call, () => ({
+        return await this.#withinLimits(agent, call, () => ({
           reply: textReply(policy, 'after_hang_up'),
           outcome: 'after_hang_up',
         }));
@@ -85,11 +85,11 @@ export class AnswerCall {
         case 'verify_identity':
           return await this.#verifyIdentity(agent, call);
         case 'verification_status':
-          return await this.#limited(agent, call, () => this.#status(agent, call));
+          return await this.#withinLimits(agent, call, () => this.#reportStatus(agent, call));
         case 'request_transfer':
-          return await this.#limited(agent, call, () => this.#transfer(agent, call));
+          return await this.#withinLimits(agent, call, () => this.#requestTransfer(agent, call));
         case 'collect_pin':
-          return await this.#limited(agent, call, () => this.#keypad(agent, call));
+          return await this.#withinLimits(agent, call, () => this.#collectPin(agent, call));
       }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
@@ -100,7 +100,10 @@ export class AnswerCall {
   async #verifyPin(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const pin = readPin(call.args['pin']);
     if (pin === undefined) {
-      return this.#limited(agent, call, () => ({ reply: textReply(agent.policy, 'bad_pin'), outcome: 'bad_argument' }));
+      return this.#withinLimits(agent, call, () => ({
+        reply: textReply(agent.policy, 'bad_pin'),
+        outcome: 'bad_argument',
+      }));
     }
     return this.#verify(agent, call, { method: 'pin', pin });
   }
@@ -109,41 +112,47 @@ export class AnswerCall {
     const { policy } = agent;
     const { questions } = policy.knowledge;
     if (questions.length === 0) {
-      return this.#limited(agent, call, () => ({ reply: textReply(policy, 'not_offered'), outcome: 'not_offered' }));
+      return this.#withinLimits(agent, call, () => ({
+        reply: textReply(policy, 'not_offered'),
+        outcome: 'not_offered',
+      }));
     }
-    const given = readAnswers(questions, call.args);
-    if ('answers' in given) return this.#verify(agent, call, { method: 'knowledge', answers: given.answers });
-    const response = renderText(policy, 'bad_answer', { questions: describeQuestions(policy, given.missing) });
-    return this.#limited(agent, call, () => ({ reply: { response }, outcome: 'bad_argument' }));
+    const read = readAnswers(questions, call.args);
+    if ('answers' in read) return this.#verify(agent, call, { method: 'knowledge', answers: read.answers });
+    const response = renderText(policy, 'bad_answer', { questions: describeQuestions(policy, read.missing) });
+    return this.#withinLimits(agent, call, () => ({ reply: { response }, outcome: 'bad_argument' }));
   }
 
-  /** Whatever brings no guess, under the limits of call, agent and tenant; a guess is counted on its own path. */
-  async #limited(
+  /** Applies the limits of call, agent and tenant to a call without an attempt. Attempts are limited on their own path. */
+  async #withinLimits(
     agent: AgentPublished,
     call: FunctionCall,
     answer: () => FunctionResult | Promise<FunctionResult>,
   ): Promise<FunctionResult> {
-    return (await this.functions.limits.findRefusal(agent, callIdOf(agent.tenant, call))) ?? answer();
+    return (await this.useCases.limits.findRefusal(agent, callIdOf(agent.tenant, call))) ?? answer();
   }
 
-  async #verify(agent: AgentPublished, call: FunctionCall, guess: SpokenSecret): Promise<FunctionResult> {
-    // Asking again costs nothing; an id that was misread would be another subject, or the owner of the caller's number.
+  async #verify(agent: AgentPublished, call: FunctionCall, secret: SpokenSecret): Promise<FunctionResult> {
+    // A misread id would count an attempt of another subject, so the caller has to repeat it.
     if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
       return { reply: textReply(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
     }
-    const decision = await this.functions.verifyCaller.execute(agent, call, guess);
+    const decision = await this.useCases.verifyCaller.execute(agent, call, secret);
     const { conflict, outcome } = decision;
     return { reply: decisionReply(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
   }
 
-  async #status(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
-    const state = await this.functions.reportStatus.requestState(agent, call);
-    return { reply: state ? stateReply(state, agent.policy) : notVerifiedReply(agent.policy), outcome: 'told' };
+  async #reportStatus(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+    const state = await this.useCases.reportStatus.requestState(agent, call);
+    return {
+      reply: state ? stateReply(state, agent.policy) : notVerifiedReply(agent.policy),
+      outcome: 'status_reported',
+    };
   }
 
-  async #transfer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
+  async #requestTransfer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
-    const transfer = await this.functions.requestTransfer.chooseTransfer(agent, call);
+    const transfer = await this.useCases.requestTransfer.chooseTransfer(agent, call);
     if (transfer) {
       return { reply: transferReply(policy, transfer.department, transfer.destination), outcome: 'transferred' };
     }
@@ -153,8 +162,8 @@ export class AnswerCall {
     return { reply: { response }, outcome: 'not_transferred' };
   }
 
-  #keypad(agent: AgentPublished, call: FunctionCall): FunctionResult {
-    const reply = this.functions.collectPin.startEntry(agent, call);
+  #collectPin(agent: AgentPublished, call: FunctionCall): FunctionResult {
+    const reply = this.useCases.collectPin.startEntry(agent, call);
     if (reply) return { reply, outcome: 'keypad' };
     return { reply: textReply(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
   }

@@ -6,20 +6,20 @@ import { callerOf, type Caller } from './caller.js';
 import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 
 const AGENT = { tenant: 'acme', policy: { defaultCountry: null as string | null } } as AgentPublished;
-/** No numbers as such, but addresses that hold one. */
+/** Texts of NO_NUMBERS that are addresses with a telephone number. */
 const ADDRESSES = /^sips?:\+[0-9]+@|;phone-context=\+/;
 
-/** Who calls, as a platform's request says it in one of the fields that it has for it. */
+/** The caller in a request that has it in the given field. */
 function callerIn(field: string, caller: unknown, agent = AGENT): Caller {
-  const said = field === 'channel_data' ? { channel_data: { caller_id_number: caller } } : { [field]: caller };
-  const body = Buffer.from(JSON.stringify({ function: 'verify_pin', ...said }));
+  const fields = field === 'channel_data' ? { channel_data: { caller_id_number: caller } } : { [field]: caller };
+  const body = Buffer.from(JSON.stringify({ function: 'verify_pin', ...fields }));
   return callerOf(agent, readSwaigRequest(body) as FunctionCall);
 }
 
 const FIELDS = ['caller_id_num', 'caller_id_number', 'caller_id', 'channel_data'];
 
-describe('the caller of a call', () => {
-  it('is the same, and the same subject, whatever the spelling of the number and whichever field it comes in', () => {
+describe('callerOf', () => {
+  it('identifies the same caller and subject for every spelling of a number and every field', () => {
     fc.assert(
       fc.property(fc.constantFrom(...FIELDS), spelledNumbers, (field, { number, spellings }) => {
         for (const spelling of spellings) {
@@ -36,10 +36,10 @@ describe('the caller of a call', () => {
   });
 
   it.each<[string, unknown]>([
-    ['a parameter', '+12025550123;verstat=TN-Validation-Passed'],
+    ['a number with a parameter', '+12025550123;verstat=TN-Validation-Passed'],
     ['a SIP URI', 'sip:+12025550123;verstat=TN-Validation-Passed@gw.example.com;user=phone'],
     ['a display name', '"Pat" <tel:+12025550123>;verstat=TN-Validation-Passed'],
-  ])('has the number in %s, and what the network says about it is kept', (_, caller) => {
+  ])('reads the number and the attestation from %s', (_, caller) => {
     expect(callerIn('caller_id_num', caller)).toEqual({
       subject: { kind: 'phone', digest: phoneDigest('acme', '+12025550123') },
       subjectIsCaller: true,
@@ -51,9 +51,9 @@ describe('the caller of a call', () => {
 
   it.each<[string, unknown]>([
     ['without a plus', '12025550123'],
-    ['as it is dialled at home', '(202) 555-0123'],
+    ['in national format', '(202) 555-0123'],
     ['as a JSON number', 12025550123],
-  ])('has a number that comes %s in the default country of the policy, and nowhere else', (_, caller) => {
+  ])('reads a number %s only if the policy has a default country', (_, caller) => {
     const agent = { ...AGENT, policy: { ...AGENT.policy, defaultCountry: 'US' } } as AgentPublished;
     expect(callerIn('caller_id_num', caller, agent).subject).toEqual({
       kind: 'phone',
@@ -63,10 +63,10 @@ describe('the caller of a call', () => {
   });
 
   it.each(NO_NUMBERS.filter((text) => !ADDRESSES.test(text)).map((text) => [text]))(
-    'is nobody who has a number when the platform says %j',
+    'identifies a caller without a number by the text %j',
     (text) => {
       const [caller, again] = [callerIn('caller_id_num', text), callerIn('caller_id_num', text)];
-      // A key of its own all the same, so that it is limited and counted; no tail, so that it is nobody's known caller.
+      // The caller key makes limits apply. The empty tail keeps the caller from becoming a recognized caller.
       expect(caller).toEqual({
         subject: { kind: 'phone', digest: digestOf('nobody', 'acme', 'caller', text.trim()) },
         subjectIsCaller: false,

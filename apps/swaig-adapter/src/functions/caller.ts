@@ -10,16 +10,16 @@ import { type Identified } from '@countersign/verification-client';
 import { readCustomerId } from '../speech/customer-id.js';
 import { type FunctionCall } from './swaig-request.js';
 
-/** Call ids that are passed on as they are; others are hashed, for no store has to bear what a stranger puts there. */
+/** Call ids that are sent unchanged. Other call ids are hashed, because clients could choose text that no store accepts. */
 const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
 
-/** Who calls. The digests must not leave this process but under a seal: they are as good as telephone numbers. */
+/** The caller and the subject as digests. Anyone can compute a digest of every telephone number, so they leave this process only sealed. */
 export type Caller = Pick<
   FieldsOf<VerificationRequested>,
   'subjectIsCaller' | 'callId' | 'callerTail' | 'attestation'
 > & { readonly subject: Identified['subject']; readonly caller: string };
 
-/** The caller of a call, and the subject that he wants to be: the customer id where one is given, else his number. */
+/** Identifies the caller of a call and the subject to verify: the customer id if there is one, else the caller's number. */
 export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall): Caller {
   const { e164, attestation } = readCaller(call.caller, policy.defaultCountry);
   const callId = callIdOf(tenant, call);
@@ -32,13 +32,13 @@ export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall)
   };
 }
 
-/** The customer id among the arguments; empty when the model gave none, and for one that is asked for again. */
+/** The customer id among the arguments; empty if there is none or if it is unclear. */
 export function customerIdOf(call: FunctionCall): string {
-  const given = readCustomerId(call.args['customer_id']);
-  return given.kind === 'given' ? given.id : '';
+  const customerId = readCustomerId(call.args['customer_id']);
+  return customerId.kind === 'given' ? customerId.id : '';
 }
 
-/** An id or a caller that cannot be anybody's takes the same path as one that is nobody's: no answer tells them apart. */
+/** A customer id or a caller that no subject can have becomes a reference of an unknown subject, so answers do not differ. */
 function subjectOf(
   tenant: string,
   call: FunctionCall,
@@ -55,8 +55,8 @@ function subjectOf(
 }
 
 /**
- * The call, in the form in which it may leave this process; undefined: the platform named none. Calls that run keep their ids
- * while `IDENTIFIER_KEY` is rotated: no key is in them.
+ * The call id in its outgoing form; undefined if the platform sent none. It depends on no key, so a call keeps its id while
+ * `IDENTIFIER_KEY` is rotated.
  */
 export function callIdOf(tenant: string, { callId }: FunctionCall): string | undefined {
   if (callId === '') return undefined;

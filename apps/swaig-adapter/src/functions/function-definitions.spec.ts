@@ -14,7 +14,7 @@ function define(names: string[], of = agent): FunctionDefinition[] {
 }
 
 describe('defineFunctions', () => {
-  it('gives the platform everything without which it drops a function or cannot call it', () => {
+  it('returns all fields that the platform needs to register and call a function', () => {
     expect(define(['verify_pin'])).toEqual([
       {
         function: 'verify_pin',
@@ -36,13 +36,13 @@ describe('defineFunctions', () => {
     ]);
   });
 
-  it('gives only what was asked for, and everything when nothing was', () => {
+  it('returns only the requested functions, and all functions if the request names none', () => {
     expect(define(['verify_pin', 'check_kba']).map((one) => one.function)).toEqual(['verify_pin']);
     expect(define(['check_kba'])).toEqual([]);
     expect(define([]).map((one) => one.function)).toEqual([...FUNCTIONS]);
   });
 
-  it('gives nothing that the policy does not allow or that has nothing to do there', () => {
+  it('omits functions that the policy does not allow or that have no questions or destinations', () => {
     expect(define([], exampleAgent('desk', 'acme', 'x', { functions: [] }))).toEqual([]);
     const bare = exampleAgent('desk', 'acme', 'x', { transfers: {}, knowledge: { questions: [] } });
     expect(define([...FUNCTIONS], bare).map((one) => one.function)).toEqual([
@@ -52,7 +52,7 @@ describe('defineFunctions', () => {
     ]);
   });
 
-  it('takes the questions and the departments from the policy', () => {
+  it('takes questions and departments from the policy', () => {
     const [identity, transfer] = define(['verify_identity', 'request_transfer']);
     expect(identity?.parameters).toEqual({
       type: 'object',
@@ -75,13 +75,13 @@ describe('defineFunctions', () => {
     ['zip', '5 digits'],
     ['date', 'a date as YYYY-MM-DD'],
     ['text', 'as the caller says it'],
-  ] as const)('tells the model the form of an answer of the kind %s: %s', (kind, form) => {
+  ] as const)('states the required form of an answer of the kind %s: %s', (kind, form) => {
     const questions = [{ name: 'asked', description: 'What is asked', kind }];
     const [identity] = define(['verify_identity'], exampleAgent('desk', 'acme', 'x', { knowledge: { questions } }));
     expect(identity?.parameters.properties['asked']?.description).toContain(`What is asked (${form}`);
   });
 
-  it('has the members of the definitions that the platform documents, and one token for all of an agent', () => {
+  it('returns the members that the platform documents, and one token for all functions of an agent', () => {
     const file = new URL('../../samples/resp-get_signature-array.json', import.meta.url);
     const [documented] = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>[];
     const members = Object.keys(documented ?? {}).filter((name) => name !== 'meta_data');
@@ -89,7 +89,7 @@ describe('defineFunctions', () => {
     expect(new Set(define([]).map((one) => one.meta_data_token)).size).toBe(1);
   });
 
-  it('keeps the token of an agent over restarts, and gives each agent its own', () => {
+  it('returns the same token for an agent after a restart, and a different token for each agent', () => {
     const token = (of: typeof agent): string | undefined => define([], of)[0]?.meta_data_token;
     expect(token(agent)).toBe(token(exampleAgent('desk', 'acme', 'another')));
     const others = [

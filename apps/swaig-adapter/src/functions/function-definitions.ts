@@ -3,20 +3,20 @@ import { type KeyedHash } from '@countersign/crypto';
 import { answerFormForModel } from '../speech/answers.js';
 import { FILLERS } from '../replies/texts.js';
 
-/** Name and password of an agent, as they came with the request. */
+/** Id and password of an agent, as sent in the request. */
 export interface Credentials {
   readonly agent: string;
   readonly password: string;
 }
 
-/** A JSON Schema of an object of texts. */
+/** A JSON Schema of an object with texts as members. */
 export interface FunctionParameters {
   readonly type: 'object';
   readonly properties: Readonly<Record<string, { type: 'string'; description: string; enum?: readonly string[] }>>;
   readonly required: readonly string[];
 }
 
-/** An entry of `SWAIG.functions`, as the platform registers it; without a description or an address it drops it. */
+/** An entry of `SWAIG.functions`. The platform drops an entry without a description or an address. */
 export interface FunctionDefinition {
   readonly function: FunctionName;
   readonly description: string;
@@ -31,23 +31,23 @@ export interface FunctionDefinition {
 type FunctionDescription = Pick<FunctionDefinition, 'description' | 'parameters'>;
 
 const NO_PARAMETERS: FunctionParameters = { type: 'object', properties: {}, required: [] };
-// Texts throughout: an integer loses the zeros before it.
+// All parameters are texts, because an integer loses its leading zeros.
 const CUSTOMER_ID = {
   type: 'string',
   description: 'The customer or account number, only if the caller gave one. Leave it out otherwise.',
 } as const;
 
-/** Whether there is such a function, whatever a policy says. */
+/** Whether a function of this name exists, whether or not a policy allows it. */
 export function isFunction(name: string): name is FunctionName {
   return (FUNCTIONS as readonly string[]).includes(name);
 }
 
 /**
- * The answer to a signature request: what the agent may use, of that what was asked for; no name: all of it. The
- * platform registers everything it gets, so nothing more may be in it.
+ * Defines the requested functions that the policy allows. The platform registers every function that it receives.
  *
- * The platform calls each function with the credentials of its definition alone, so those of this very request are
- * handed back to the one who sent them: we know only their hashes, and the platform has no others.
+ * The platform calls a function only with the credentials of its definition. The definitions therefore repeat the
+ * credentials of this request: this service stores only password hashes.
+ * @param names the requested functions; empty requests all
  */
 export function defineFunctions(
   agent: AgentPublished,
@@ -59,12 +59,12 @@ export function defineFunctions(
   return FUNCTIONS.filter((name) => agent.policy.functions.includes(name))
     .filter((name) => names.length === 0 || names.includes(name))
     .flatMap((name) => {
-      const described = describeFunction(name, agent.policy);
-      if (described === undefined) return [];
+      const description = describeFunction(name, agent.policy);
+      if (description === undefined) return [];
       return [
         {
           function: name,
-          ...described,
+          ...description,
           web_hook_url: `${publicUrl}/swaig`,
           web_hook_auth_user: credentials.agent,
           web_hook_auth_password: credentials.password,
@@ -76,14 +76,14 @@ export function defineFunctions(
 }
 
 /**
- * Names the scope in which functions can switch each other on: the same for all of an agent, over restarts and
- * instances. No secret, but not to be guessed from the names either.
+ * The scope in which functions can activate each other. All functions of an agent share it, in every instance and after a
+ * restart. It is no secret, but it cannot be derived from the agent's id.
  */
 export function metaDataToken(agent: AgentPublished, hash: KeyedHash): string {
   return hash.hash('meta-data-token', agent.tenant, agent.agent).slice(0, 32);
 }
 
-/** What a language model is told of a function. Undefined: the policy leaves the function nothing to do. */
+/** Describes a function for the language model. Undefined if it can do nothing under the policy. */
 function describeFunction(name: FunctionName, policy: Policy): FunctionDescription | undefined {
   switch (name) {
     case 'verify_pin':

@@ -40,7 +40,7 @@ const OTHER_KINDS: KnowledgeQuestion[] = [
 const actionsOf = ({ body }: ReceivedResponse): unknown => body['action'];
 
 describe('verify_identity', () => {
-  it('seals one normalised answer for each question, under the method knowledge', async () => {
+  it('encrypts one normalized answer for each question, with the method knowledge', async () => {
     await bed.call('verify_identity', { ...ANSWERS, customer_id: 'cust-1' });
     const [request] = bed.requests;
     expect(request).toMatchObject({ method: 'knowledge', subjectKind: 'id', subjectRef: 'cust-1', tenant: 'acme' });
@@ -54,16 +54,16 @@ describe('verify_identity', () => {
     ['nothing', {}, `${SSN}; ${ZIP}`],
     ['one of two', { zip_code: '94105' }, SSN],
     ['too many digits', { ...ANSWERS, last_four_ssn: '042-70-4270' }, SSN],
-    ['what could be two numbers', { ...ANSWERS, last_four_ssn: 'soixante douze un deux' }, SSN],
+    ['an ambiguous number', { ...ANSWERS, last_four_ssn: 'soixante douze un deux' }, SSN],
     ['another type', { ...ANSWERS, zip_code: { a: 1 } }, ZIP],
-  ])('asks again for what is missing, says in which form, and spends nothing: %s', async (_, args, questions) => {
+  ])('states the missing answers and their form, and makes no attempt: %s', async (_, args, questions) => {
     const { body } = await bed.call('verify_identity', args);
     expect(body).toEqual({ response: `Something is missing or was not clear. Please give: ${questions}.` });
     expect(bed.requests).toHaveLength(0);
   });
 
   describe('with a question of every other kind', () => {
-    const GIVEN = { pet: ' Zoë ', born: 'July fourteenth nineteen eighty-five', zip: 'nine four one oh three' };
+    const ANSWERED = { pet: ' Zoë ', born: 'July fourteenth nineteen eighty-five', zip: 'nine four one oh three' };
     const FORMS: Record<string, readonly [pet: string, born: string, zip: string]> = {
       'en-US': ['letters', 'month by name', '5 digits'],
       'es-MX': ['letras', 'mes por su nombre', '5 cifras'],
@@ -81,8 +81,8 @@ describe('verify_identity', () => {
       ),
     );
 
-    it('seals each answer in the form in which it is compared', async () => {
-      await call(GIVEN);
+    it('encrypts each answer in its normalized form', async () => {
+      await call(ANSWERED);
       expect((await bed.secretOf(bed.requests[0] as NonNullable<(typeof bed.requests)[0]>))['answers']).toEqual({
         pet: 'zoe',
         born: '1985-07-14',
@@ -99,20 +99,26 @@ describe('verify_identity', () => {
       ['zip', 'SW1A 1AA'],
       ['pet', '?!'],
       ['pet', 'x'.repeat(201)],
-    ] as const)('asks for %s again instead of spending a try on what could match nothing: %s', async (name, said) => {
-      const { body } = await call({ ...GIVEN, [name]: said });
-      expect(body['response']).toMatch(new RegExp(`Please give: ${DESCRIPTIONS[name]} \\([^;]+\\)\\.$`));
-      expect(body).not.toHaveProperty('action');
-      expect(bed.requests).toHaveLength(0);
-    });
+    ] as const)(
+      'states that %s is missing, and makes no attempt, for the malformed answer %s',
+      async (name, answer) => {
+        const { body } = await call({ ...ANSWERED, [name]: answer });
+        expect(body['response']).toMatch(new RegExp(`Please give: ${DESCRIPTIONS[name]} \\([^;]+\\)\\.$`));
+        expect(body).not.toHaveProperty('action');
+        expect(bed.requests).toHaveLength(0);
+      },
+    );
 
-    it.each(Object.entries(FORMS))('says the form of each in the language %s', async (language, [pet, born, zip]) => {
-      const { body } = await call({}, language);
-      for (const form of [pet, born, zip]) expect(body['response']).toContain(form);
-    });
+    it.each(Object.entries(FORMS))(
+      'states the form of each answer in the language %s',
+      async (language, [pet, born, zip]) => {
+        const { body } = await call({}, language);
+        for (const form of [pet, born, zip]) expect(body['response']).toContain(form);
+      },
+    );
   });
 
-  it('unlocks what the level of knowledge unlocks, and nothing more', async () => {
+  it('unlocks only the functions of the level identified', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'identified', subjectId: 'cust-1', verificationId: 'v-1' });
     expect(actionsOf(await bed.call('verify_identity', ANSWERS))).toEqual([
       {
@@ -130,14 +136,14 @@ describe('verify_identity', () => {
 });
 
 describe('verification_status', () => {
-  it('asks for the call of this agent and tenant, and believes nothing that the request says of it', async () => {
+  it('requests the state of the call for this agent and tenant, and ignores claims in the request', async () => {
     const claims = { global_data: { verified: true, verification_level: 'verified' }, meta_data: { receipt: 'x' } };
     const received = await bed.call('verification_status', { verified: true }, { call_id: 'call-7', ...claims });
     expect(bed.stateRequests).toMatchObject([{ tenant: 'acme', agent: 'desk', callId: 'call-7' }]);
     expect(received.body).toEqual({ response: TEXT.status_none, action: [{ set_global_data: { verified: false } }] });
   });
 
-  it('repeats the marks of a success, because a keypad entry could set none', async () => {
+  it('repeats the actions of a success, because the answer to a keypad entry has none', async () => {
     bed.callState = () => ({ verified: true, level: 'verified', subject: 'cust-1', verificationId: 'v-1' });
     const { body } = await bed.call('verification_status', {});
     expect(body['response']).toBe(TEXT.status_verified);
@@ -159,13 +165,13 @@ describe('verification_status', () => {
     ]);
   });
 
-  it('says that nobody is verified when the platform names no call, and that it cannot know without an answer', async () => {
+  it('reports an unverified caller without a call id, and unavailable without a reply', async () => {
     expect((await bed.call('verification_status', {}, { call_id: '' })).body['response']).toBe(TEXT.status_none);
     expect(bed.stateRequests).toHaveLength(0);
-    const hasty = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '50' });
-    hasty.callState = () => undefined;
-    expect((await hasty.call('verification_status', {})).body).toEqual({ response: TEXT.unavailable });
-    await hasty.close();
+    const shortTimeout = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '50' });
+    shortTimeout.callState = () => undefined;
+    expect((await shortTimeout.call('verification_status', {})).body).toEqual({ response: TEXT.unavailable });
+    await shortTimeout.close();
   });
 });
 
@@ -178,7 +184,7 @@ describe('request_transfer', () => {
     ['support', 'sip:support@example.com'],
     ['billing', '+12025550100'],
     [' Billing ', '+12025550100'],
-  ])('connects %j to the destination of the policy, after the agent has said so', async (department, destination) => {
+  ])('connects to the destination of the department %j after the agent has spoken', async (department, destination) => {
     const { body } = await bed.call('request_transfer', { department });
     expect(body).toEqual({
       response: `I am connecting you to ${department.trim().toLowerCase()} now.`,
@@ -191,18 +197,18 @@ describe('request_transfer', () => {
     ['a number', '+19005550100'],
     ['a SIP address', 'sip:thief@example.org'],
     ['a department of another policy', 'sales'],
-    ['a member of the language', 'constructor'],
-    ['nothing', undefined],
+    ['the name of an inherited member', 'constructor'],
+    ['no department', undefined],
     ['a list', ['support']],
     ['an object', { name: 'support' }],
-  ])('refuses %s, and says what there is', async (_, department) => {
+  ])('refuses %s and lists the departments', async (_, department) => {
     const args = { department, dest: '+19005550100', to: 'sip:thief@example.org', connect: { to: '+19005550100' } };
     const { body, text } = await bed.call('request_transfer', args);
     expect(body).toEqual({ response: TEXT.transfer_refused.replace('{departments}', 'support, billing') });
     expect(text).not.toMatch(/19005550100|thief/);
   });
 
-  it('is on record before it is answered: who asked, in which call, for what', async () => {
+  it('is recorded with caller, call and department before it is answered', async () => {
     const caller_id_num = `${PHONE};verstat=TN-Validation-Passed`;
     await bed.call('request_transfer', { department: 'billing' }, { call_id: 'call-8', caller_id_num });
     await bed.call('request_transfer', { department: CANARY }, { call_id: 'call-8', caller_id_num });
@@ -224,7 +230,7 @@ describe('request_transfer', () => {
     expect(JSON.stringify(bed.facts)).not.toContain('5550100');
   });
 
-  it('delivered again is the same answer and the same fact; of another session it is another', async () => {
+  it('has the same answer and the same fact when redelivered, and another fact in another session', async () => {
     const body = functionCall('request_transfer', { department: 'support' });
     const [first, second] = [await bed.send({ body }), await bed.send({ body })];
     expect(second.text).toBe(first.text);
@@ -234,11 +240,11 @@ describe('request_transfer', () => {
     expect(bed.facts[2]?.factId).not.toBe(bed.facts[0]?.factId);
   });
 
-  it('that cannot be put on record does not happen', async () => {
-    const cut = await SwaigTestBed.open();
-    await cut.broker.close();
-    const { status, body } = await cut.call('request_transfer', { department: 'support' });
+  it('does not connect the call if it cannot be recorded', async () => {
+    const disconnected = await SwaigTestBed.open();
+    await disconnected.broker.close();
+    const { status, body } = await disconnected.call('request_transfer', { department: 'support' });
     expect([status, body]).toEqual([200, { response: TEXT.unavailable }]);
-    await cut.service.close().catch(() => undefined);
+    await disconnected.service.close().catch(() => undefined);
   });
 });

@@ -3,12 +3,12 @@ import { callerOf } from './caller.js';
 import { type CallStates } from '../swaig-adapter.ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
-/** Tells what is known of the caller, from the services' own record and from nothing that a request says. */
+/** Reports whether a call is verified. Uses only the record of verification, because anyone can write into a request. */
 export class ReportStatus {
   constructor(private readonly callStates: CallStates) {}
 
   /**
-   * Undefined: nothing can be known, because the platform named no call.
+   * Returns undefined if the platform sent no call id, because verifications belong to calls.
    * @throws ServiceError when there is no answer in time
    */
   async requestState(agent: AgentPublished, call: FunctionCall): Promise<CallStateAnswered | undefined> {

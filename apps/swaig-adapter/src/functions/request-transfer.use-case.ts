@@ -8,16 +8,16 @@ import { type Facts } from '../swaig-adapter.ports.js';
 import { type FunctionCall } from './swaig-request.js';
 import { deliveryOf } from './verify-caller.use-case.js';
 
-/** Of the ids of these facts; a UUID of its own, so that no other id can be the same. */
+/** Namespace of the ids of transfer facts (RFC 9562, version 5), so they cannot collide with other ids. */
 const TRANSFER_FACT_NAMESPACE = '6f1c1c3e-0d0a-4d5e-9a55-0f6f6c0f7a10';
 
-/** A destination of the policy, or none. */
+/** A department of the policy and its destination. */
 export interface Transfer {
   readonly department: string;
   readonly destination: string;
 }
 
-/** Decides where a caller may be connected to, and puts it on record before anybody acts on it. */
+/** Chooses the destination of a transfer and records the choice before the call is connected. */
 export class RequestTransfer {
   constructor(
     private readonly facts: Facts,
@@ -26,9 +26,9 @@ export class RequestTransfer {
   ) {}
 
   /**
-   * The arguments choose among the destinations of the policy and give nothing else to it. Undefined: there is no such
-   * department. A repeated delivery makes the same fact again, under the same id, which is recorded once.
-   * @throws ServiceError BROKER_UNAVAILABLE: then it is not on record and must not happen
+   * The arguments can only select a destination of the policy. Returns undefined if there is no such department. A
+   * redelivery produces the same fact with the same id, which is recorded once.
+   * @throws ServiceError BROKER_UNAVAILABLE if the fact was not recorded; the call must not be connected then
    */
   async chooseTransfer(agent: AgentPublished, call: FunctionCall): Promise<Transfer | undefined> {
     const transfer = findDestination(agent.policy.transfers, call.args['department']);
@@ -53,19 +53,22 @@ export class RequestTransfer {
   }
 }
 
-/** Independent of the hash key, so it stays the same while the key is rotated. Without a call id nothing tells a repeated delivery from a second request, so each is a fact. */
+/**
+ * Depends on no key, so it is the same while a key is rotated. Without a call id, a redelivery cannot be distinguished from a
+ * second request, so each gets its own fact.
+ */
 function factIdOf(agent: AgentPublished, call: FunctionCall, kind: string, department: string): string {
   const words = call.rawArgument || JSON.stringify(call.args);
   const delivery = call.callId === '' ? [randomUUID()] : deliveryOf(agent, call);
   return nameUuid(digestOf('transfer', ...delivery, words, kind, department), TRANSFER_FACT_NAMESPACE);
 }
 
-/** A department under its own name, in any case, with spaces around it or without. */
+/** Finds a department by name, ignoring case and surrounding spaces. Ambiguous names find nothing. */
 function findDestination(transfers: Readonly<Record<string, string>>, argument: unknown): Transfer | undefined {
   if (typeof argument !== 'string') return undefined;
-  const wanted = argument.trim();
-  const alike = Object.keys(transfers).filter((name) => name.toLowerCase() === wanted.toLowerCase());
-  const department = Object.hasOwn(transfers, wanted) ? wanted : alike.length === 1 ? alike[0] : undefined;
+  const name = argument.trim();
+  const matches = Object.keys(transfers).filter((candidate) => candidate.toLowerCase() === name.toLowerCase());
+  const department = Object.hasOwn(transfers, name) ? name : matches.length === 1 ? matches[0] : undefined;
   const destination = department === undefined ? undefined : transfers[department];
   return department === undefined || destination === undefined ? undefined : { department, destination };
 }

@@ -8,21 +8,21 @@ const read = (body: unknown): ReturnType<typeof readSwaigRequest> =>
   readSwaigRequest(Buffer.from(JSON.stringify(body)));
 const readCall = (body: unknown): FunctionCall => read(body) as FunctionCall;
 
-/** A captured body in which another function is called. */
-function exchanged(file: string, functionName: string, args: Record<string, unknown>): Record<string, unknown> {
+/** A captured body with another function and other arguments. */
+function withCall(file: string, functionName: string, args: Record<string, unknown>): Record<string, unknown> {
   const body = JSON.parse(sample(file).toString()) as Record<string, unknown>;
   return { ...body, function: functionName, argument: { parsed: [args], raw: JSON.stringify(args) } };
 }
 
 describe('readSwaigRequest', () => {
-  it.each(readdirSync(SAMPLES).filter((file) => file.startsWith('req-')))('understands the real body %s', (file) => {
+  it.each(readdirSync(SAMPLES).filter((file) => file.startsWith('req-')))('reads the sample body %s', (file) => {
     const parsed = readSwaigRequest(sample(file));
     expect(parsed?.kind).toBe(file.includes('get_signature') ? 'signature' : 'call');
   });
 
   it('reads a captured telephone call', () => {
     const args = { pin: '0427' };
-    expect(readCall(exchanged('req-captured-phone-verify_identity.json', 'verify_pin', args))).toEqual({
+    expect(readCall(withCall('req-captured-phone-verify_identity.json', 'verify_pin', args))).toEqual({
       kind: 'call',
       functionName: 'verify_pin',
       args,
@@ -34,7 +34,7 @@ describe('readSwaigRequest', () => {
     });
   });
 
-  it('sees that the call is over', () => {
+  it('detects that the call has ended', () => {
     expect(readSwaigRequest(sample('req-captured-phone-after-hangup.json'))).toMatchObject({ afterHangUp: true });
   });
 
@@ -43,7 +43,7 @@ describe('readSwaigRequest', () => {
     expect(caller).toMatch(/^sip:guest-.*;context=guest$/);
   });
 
-  it('reads the names that a signature request asks for, and none as all', () => {
+  it('reads the requested functions of a signature request, and an empty list if it names none', () => {
     expect(readSwaigRequest(sample('req-spec-get_signature.json'))).toEqual({
       kind: 'signature',
       functions: ['verify_pin', 'check_kba'],
@@ -56,7 +56,7 @@ describe('readSwaigRequest', () => {
     expect(read({ action: 'get_signature', functions: 'verify_pin' })).toEqual({ kind: 'signature', functions: [] });
   });
 
-  it('takes a Bedrock body, which bears an action, for a function call', () => {
+  it('reads a Bedrock body with an action as a function call', () => {
     const body = {
       action: 'fetch_conversation',
       content_type: 'text/json',
@@ -71,7 +71,7 @@ describe('readSwaigRequest', () => {
     expect(readCall({ ...body, caller_id_num: '+12025550142', caller_id_number: '' }).caller).toBe('+12025550142');
   });
 
-  it('finds call and caller of a sidecar in its channel data', () => {
+  it('reads the call id and the caller of a sidecar from its channel data', () => {
     const channel_data = { call_id: 'c2', caller_id_number: '+12025550100', destination_number: '+12025550111' };
     expect(readCall({ function: 'verify_pin', argument: {}, channel_data })).toMatchObject({
       callId: 'c2',
@@ -80,7 +80,7 @@ describe('readSwaigRequest', () => {
     });
   });
 
-  it('believes nothing about the caller that a tool could have written', () => {
+  it('ignores a caller in global_data, which any tool can write', () => {
     expect(readCall({ function: 'verify_pin', global_data: { caller_id_number: '+12025550100' } }).caller).toBe('');
   });
 
@@ -89,7 +89,7 @@ describe('readSwaigRequest', () => {
     ['raw when nothing was parsed', { parsed: [], raw: '{"pin":"3"}' }, { pin: '3' }],
     ['raw when parsed is no object', { parsed: ['x'], raw: '{"pin":"3"}' }, { pin: '3' }],
     ['a parsed object without its list', { parsed: { pin: '1' } }, { pin: '1' }],
-    ['the text of old platforms', '{"pin":"4"}', { pin: '4' }],
+    ['the text that old platforms send', '{"pin":"4"}', { pin: '4' }],
     ['nothing from broken raw', { parsed: [], raw: 'Here {"pin"' }, {}],
     ['nothing from null', { parsed: [null], raw: 'null' }, {}],
     ['the object in a list', { raw: '[{"pin":"1"}]' }, { pin: '1' }],
@@ -102,14 +102,14 @@ describe('readSwaigRequest', () => {
     ['a parsed text in a text', { parsed: '"{\\"pin\\":\\"3\\"}"' }, { pin: '3' }],
     ['a parsed text of a list', { parsed: '[{"pin":"3"}]' }, { pin: '3' }],
     ['a list within the list', { parsed: [[{ pin: '3' }]] }, { pin: '3' }],
-    ['what stands directly in argument', { pin: '3', customer_id: 'c' }, { pin: '3', customer_id: 'c' }],
-    ['what stands beside an empty envelope', { pin: '3', parsed: [], raw: '{}', substituted: '' }, { pin: '3' }],
+    ['the members of argument itself', { pin: '3', customer_id: 'c' }, { pin: '3', customer_id: 'c' }],
+    ['the members next to an empty envelope', { pin: '3', parsed: [], raw: '{}', substituted: '' }, { pin: '3' }],
     ['a list in place of the envelope', [{ pin: '3' }], { pin: '3' }],
-    ['the text of old platforms in a text', '"{\\"pin\\":\\"4\\"}"', { pin: '4' }],
-    ['nothing from an envelope alone', { parsed: [], raw: '', substituted: 'pin 3' }, {}],
-    ['nothing that is wrapped deeper than any platform does', { parsed: [[[[[[{ pin: '3' }]]]]]] }, {}],
-    ['nothing from nothing', undefined, {}],
-  ])('takes as arguments %s', (_, argument, expected) => {
+    ['the text that old platforms send, in a text', '"{\\"pin\\":\\"4\\"}"', { pin: '4' }],
+    ['nothing from an envelope without arguments', { parsed: [], raw: '', substituted: 'pin 3' }, {}],
+    ['nothing that is nested deeper than platforms do', { parsed: [[[[[[{ pin: '3' }]]]]]] }, {}],
+    ['nothing from an absent argument', undefined, {}],
+  ])('reads as arguments %s', (_, argument, expected) => {
     expect(readCall({ function: 'verify_pin', argument }).args).toEqual(expected);
   });
 
@@ -125,14 +125,14 @@ describe('readSwaigRequest', () => {
       '{"parsed":[{"id":9.00719925474099e15}],"raw":"{\\"id\\":9007199254740993}"}',
       '9007199254740993',
     ],
-    ['that lost its zeros', '{"parsed":[{"id":427}],"raw":"{\\"id\\":0427}"}', '0427'],
+    ['that lost its leading zeros', '{"parsed":[{"id":427}],"raw":"{\\"id\\":0427}"}', '0427'],
     ['that was a text', '{"parsed":[{"id":427}],"raw":"{\\"id\\":\\"0427\\"}"}', '0427'],
     ['in raw alone', '{"parsed":[],"raw":"{\\"id\\":9007199254740993}"}', '9007199254740993'],
     ['with a decimal part of zero', '{"parsed":[{"id":4829.0}],"raw":"{\\"id\\":4829.0}"}', '4829'],
     ['with an exponent', '{"parsed":[],"raw":"{\\"id\\":4.829e3}"}', '4829'],
-    ['that is small enough', '{"parsed":[{"id":4829}],"raw":""}', 4829],
-    ['that is another one in raw', '{"parsed":[{"id":4829}],"raw":"{\\"id\\":77}"}', 4829],
-  ])('takes the digits of a number %s as the model wrote them', (_, argument, expected) => {
+    ['that is exact without raw', '{"parsed":[{"id":4829}],"raw":""}', 4829],
+    ['that differs from raw', '{"parsed":[{"id":4829}],"raw":"{\\"id\\":77}"}', 4829],
+  ])('returns the exact value of a number %s', (_, argument, expected) => {
     const call = readSwaigRequest(Buffer.from(`{"function":"verify_pin","argument":${argument}}`)) as FunctionCall;
     expect(call.args['id']).toBe(expected);
   });
@@ -144,7 +144,7 @@ describe('readSwaigRequest', () => {
     '{"id":1e400}',
     '{"id":4829.00000000000000000001}',
     '{"parsed":[],"raw":"{\\"id\\":4829.00000000000000000001}"}',
-  ])('gives no whole number where nobody knows it exactly: %s', (argument) => {
+  ])('returns no safe integer for a number that may have been rounded: %s', (argument) => {
     const call = readSwaigRequest(Buffer.from(`{"function":"verify_pin","argument":${argument}}`)) as FunctionCall;
     expect(Number.isSafeInteger(call.args['id'])).toBe(false);
     expect(typeof call.args['id']).toBe('number');
@@ -160,20 +160,20 @@ describe('readSwaigRequest', () => {
     );
   });
 
-  it('does not take words without arguments for what tells two calls apart', () => {
+  it('returns an empty rawArgument if raw does not hold the arguments', () => {
     const call = (argument: unknown): string => readCall({ function: 'verify_pin', argument }).rawArgument;
     expect(call({ parsed: [{ pin: '1' }], raw: '{}' })).toBe('');
     expect(call({ pin: '1' })).toBe('');
     expect(call({ parsed: [{}], raw: '{"pin":"1"}' })).toBe('{"pin":"1"}');
   });
 
-  it('refuses what is no JSON object', () => {
+  it('returns undefined for a body that is no JSON object', () => {
     for (const body of ['', ' ', 'null', '1', '"x"', '[]', '[{}]', '{', '{"a":1}}', '\ufeff']) {
       expect(readSwaigRequest(Buffer.from(body))).toBeUndefined();
     }
   });
 
-  it('reads any JSON object without a fault, and its texts are texts', () => {
+  it('reads any JSON object without an exception and returns texts for its text fields', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (fields, any) => {
         const body = { ...fields, function: any, argument: any, call_id: any, caller_id_num: any, channel_data: any };
@@ -187,7 +187,7 @@ describe('readSwaigRequest', () => {
     );
   });
 
-  it('bears a body that is nested as deep as its size allows', () => {
+  it('reads a body that is nested as deep as the size limit allows', () => {
     const deep = `{"function":"verify_pin","argument":{"parsed":[${'['.repeat(1e5)}${']'.repeat(1e5)}]}}`;
     expect(readSwaigRequest(Buffer.from(deep))).toMatchObject({ functionName: 'verify_pin', args: {} });
   });

@@ -1,44 +1,44 @@
 import { asFields, parseJson, readArguments, type Fields } from './function-arguments.js';
 
-/** The platform asks for the definitions of functions; `functions` empty: all of them. */
+/** A request for function definitions. An empty `functions` requests all. */
 export interface SignatureRequest {
   readonly kind: 'signature';
   readonly functions: readonly string[];
 }
 
-/** The language model calls a function. */
+/** A function call of the language model. */
 export interface FunctionCall {
   readonly kind: 'call';
   readonly functionName: string;
   readonly args: Readonly<Record<string, unknown>>;
-  /** What the model wrote; empty when the arguments came from elsewhere. Two deliveries of one call have the same. */
+  /** The model's own text; empty if it does not hold the arguments. A redelivery has the same text. */
   readonly rawArgument: string;
   /** Empty when the platform sent none. */
   readonly callId: string;
   /** Empty when the platform sent none. */
   readonly aiSessionId: string;
-  /** A telephone number, a SIP URI, or whatever else the platform knows of the caller; empty when nothing. A claim. */
+  /** The telephone number, SIP URI or other address of the caller; empty if the platform sent none. Not authenticated. */
   readonly caller: string;
-  /** The call was over, or had failed, when the function was called: nothing may happen any more. */
+  /** Whether the call had ended or failed before the function was called. Such a call must have no effect. */
   readonly afterHangUp: boolean;
 }
 
 const NO_FIELDS: Fields = {};
 
 /**
- * Reads the body of a SWAIG request. Nothing in it is authenticated. Lenient: unknown fields are ignored and a field of
- * the wrong type counts as absent, because platform versions and surfaces (voice, chat, Bedrock, sidecar) differ.
- * @returns undefined when the body is no JSON object
+ * Reads the body of a SWAIG request. Nothing in it is authenticated. Ignores unknown fields and treats fields of the wrong
+ * type as absent, because platform versions and surfaces (voice, chat, Bedrock, sidecar) differ.
+ * @returns undefined if the body is no JSON object
  */
 export function readSwaigRequest(body: Buffer): SignatureRequest | FunctionCall | undefined {
   const fields = readFields(body);
   if (fields === undefined) return undefined;
-  // Exactly this action: Bedrock puts `fetch_conversation` into the body of a function call.
+  // Compares the action exactly, because Bedrock sends `fetch_conversation` with a function call.
   if (fields['action'] === 'get_signature') return { kind: 'signature', functions: readTexts(fields['functions']) };
   return readCall(fields);
 }
 
-/** The members of a JSON object; undefined when the body is none. */
+/** The members of a JSON object; undefined if the body is no JSON object. */
 export function readFields(body: Buffer): Fields | undefined {
   return asFields(parseJson(body.toString('utf8')));
 }
@@ -56,12 +56,12 @@ function readCall(fields: Fields): FunctionCall {
       readText(fields['caller_id_number']) ||
       readText(fields['caller_id']) ||
       readText(channel['caller_id_number']),
-    // A call that the platform makes when something broke comes when nobody listens any more, too.
+    // After a fatal error, too, the caller no longer hears the agent.
     afterHangUp: isFalse(fields['channel_active']) || isTrue(fields['fatal_error']),
   };
 }
 
-/** Some surfaces write truth values as texts. */
+/** Accepts texts, because some surfaces send booleans as texts. */
 function isTrue(value: unknown): boolean {
   return value === true || (typeof value === 'string' && value.trim().toLowerCase() === 'true');
 }
@@ -70,13 +70,13 @@ function isFalse(value: unknown): boolean {
   return value === false || (typeof value === 'string' && value.trim().toLowerCase() === 'false');
 }
 
-/** A whole number stands for its digits: a platform may drop the quotes of an id or of a telephone number. */
+/** Reads a whole number as its digits, because a platform may drop the quotes of an id or a telephone number. */
 function readText(value: unknown): string {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : '';
   return typeof value === 'string' ? value.trim() : '';
 }
 
-/** A chat has no call; a conversation of a voice agent can span several, so there it is no id of one. */
+/** A chat has no call id, so its conversation id is used. The conversation of a voice agent can span several calls. */
 function chatId(fields: Fields): string {
   return fields['conversation_type'] === 'chat' ? readText(fields['conversation_id']) : '';
 }

@@ -27,7 +27,7 @@ afterAll(() => bed.close());
 
 const emptySignatureRequest = sample('req-spec-get_signature-empty-list.json');
 
-/** A refusal that a language model and a person can read, and that shows nothing of the inside. */
+/** Expects a readable JSON refusal without internals. */
 function expectRefusal({ status, headers, text, body }: ReceivedResponse, expected: number): void {
   expect(status).toBe(expected);
   expect(headers.get('content-type')).toMatch(/^application\/json/);
@@ -37,14 +37,14 @@ function expectRefusal({ status, headers, text, body }: ReceivedResponse, expect
   expect(text).not.toMatch(/\bat .*\.[jt]s|Error:|FST_|[Ff]astify|Nest/);
 }
 
-describe('the door', () => {
+describe('POST /swaig', () => {
   it.each<[string, SentRequest]>([
     ['no credentials', { authorization: undefined }],
     ['a wrong password', { authorization: basic('desk', 'wrong') }],
     ['an unknown agent', { authorization: basic('nobody', PASSWORD) }],
     ['another scheme', { authorization: `Bearer ${PASSWORD}` }],
-    ['the tenant for the agent', { authorization: basic('acme', PASSWORD) }],
-  ])('answers 401 to %s, whatever the body is', async (_, sent) => {
+    ['the tenant in place of the agent', { authorization: basic('acme', PASSWORD) }],
+  ])('answers 401 to %s with any body', async (_, sent) => {
     for (const more of [
       { body: pinCall({ pin: '4217' }) },
       { body: '{' },
@@ -58,7 +58,7 @@ describe('the door', () => {
     expect(bed.requests).toHaveLength(0);
   });
 
-  it('takes a body and arguments that begin with a byte order mark', async () => {
+  it('accepts a body and arguments that begin with a byte order mark', async () => {
     const call = pinCall({ pin: '4217' });
     const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(JSON.stringify(call))]);
     expect((await bed.send({ body: marked })).status).toBe(200);
@@ -68,7 +68,7 @@ describe('the door', () => {
     bed.requests.length = 0;
   });
 
-  it('tells an unknown agent and a wrong password apart by nothing', async () => {
+  it('answers an unknown agent and a wrong password identically', async () => {
     const [unknown, wrong] = await Promise.all(
       ['nobody', 'desk'].map((name) => bed.send({ authorization: basic(name, 'x') })),
     );
@@ -77,7 +77,7 @@ describe('the door', () => {
     expect(names(unknown)).toEqual(names(wrong));
   });
 
-  it('refuses a stranger before his body has come', async () => {
+  it('refuses a request without credentials before its body arrives', async () => {
     const { port } = new URL(bed.service.urls['swaig'] ?? '');
     const status = await new Promise<number | undefined>((resolve, reject) => {
       const headers = { 'content-type': 'application/json', 'content-length': '1000' };
@@ -91,31 +91,31 @@ describe('the door', () => {
     expect(status).toBe(401);
   });
 
-  it('takes the scheme in any case and a password with colons beyond ASCII', async () => {
+  it('accepts the scheme in any case and a password with colons and non-ASCII characters', async () => {
     const authorization = basic('desk', PASSWORD).replace('Basic', 'bAsIc');
     expect((await bed.send({ authorization, body: emptySignatureRequest })).status).toBe(200);
   });
 
-  it('obeys a rotation and the end of the grace', async () => {
+  it('accepts the old password until the grace period of a rotation ends', async () => {
     const validUntil = (ms: number): string => new Date(Date.now() + ms).toISOString();
     const passwords = [
       { hash: sha256('new') },
       { hash: sha256('in grace'), validUntil: validUntil(60_000) },
       { hash: sha256('ended'), validUntil: validUntil(-1) },
     ];
-    const agent = exampleAgent('turning', 'acme', 'x');
+    const agent = exampleAgent('rotated', 'acme', 'x');
     agent.passwords = passwords;
     await bed.publish(agent);
     const statuses = ['new', 'in grace', 'ended', 'x'].map(async (password) => {
-      const { status } = await bed.send({ authorization: basic('turning', password), body: emptySignatureRequest });
+      const { status } = await bed.send({ authorization: basic('rotated', password), body: emptySignatureRequest });
       return status;
     });
     expect(await Promise.all(statuses)).toEqual([200, 200, 401, 401]);
   });
 
   it.each<[string, string]>([
-    ['nothing', ''],
-    ['a broken object', '{"function":'],
+    ['an empty body', ''],
+    ['an incomplete object', '{"function":'],
     ['a list', '[]'],
     ['null', 'null'],
     ['a text', '"verify_pin"'],
@@ -138,17 +138,17 @@ describe('the door', () => {
     expectRefusal(await bed.send({ contentType: undefined }), 400);
   });
 
-  it('takes JSON with a charset', async () => {
+  it('accepts a JSON content type with a charset', async () => {
     expect((await bed.send({ contentType: 'Application/JSON; charset=utf-8', body: '{}' })).status).toBe(200);
   });
 
-  it('answers 413 above 256 KiB, and takes what is exactly as long', async () => {
+  it('answers 413 to a body above 256 KiB, and accepts a body of exactly 256 KiB', async () => {
     const body = (length: number): string => `{"x":"${'x'.repeat(length - 8)}"}`;
     expectRefusal(await bed.send({ body: body(MAX_BODY_BYTES + 1) }), 413);
     expect((await bed.send({ body: body(MAX_BODY_BYTES) })).status).toBe(200);
   });
 
-  it('answers 404 and 405 in JSON, and says what is allowed', async () => {
+  it('answers 404 and 405 in JSON and lists the allowed methods', async () => {
     for (const path of ['/', '/swaigx', '/swaig/capture', '/%', '/health']) {
       expectRefusal(await bed.send({ path, body: '{}' }), 404);
     }
@@ -160,14 +160,14 @@ describe('the door', () => {
     expectRefusal(await bed.send({ path: '/health/live', body: '{}' }), 405);
   });
 
-  it('opens for the path with a slash at its end and with a query, with credentials only', async () => {
+  it('requires credentials on the path with a trailing slash and with a query, too', async () => {
     for (const path of ['/swaig/', '/swaig?agent=demo']) {
       expect((await bed.send({ path, body: '{}' })).status).toBe(200);
       expectRefusal(await bed.send({ path, body: '{}', authorization: undefined }), 401);
     }
   });
 
-  it('tells its health to anybody', async () => {
+  it('reports its health without credentials', async () => {
     const get = { method: 'GET', authorization: undefined, contentType: undefined };
     expect(await bed.send({ ...get, path: '/health/live' })).toMatchObject({ status: 200, body: { status: 'ok' } });
     expect(await bed.send({ ...get, path: '/health/ready' })).toMatchObject({
@@ -183,7 +183,7 @@ describe('a signature request', () => {
   const definitions = ({ text }: ReceivedResponse): Record<string, unknown>[] =>
     JSON.parse(text) as Record<string, unknown>[];
 
-  it('gets definitions that call back with the credentials of this very request', async () => {
+  it('returns definitions with the credentials of the request', async () => {
     const received = await bed.send({ body: emptySignatureRequest });
     expect(received.status).toBe(200);
     expect(received.headers.get('cache-control')).toBe('no-store');
@@ -197,7 +197,7 @@ describe('a signature request', () => {
     }
   });
 
-  it('gets what it asked for as far as the policy allows it', async () => {
+  it('returns the requested functions that the policy allows', async () => {
     const names = async (body: unknown, agent = 'desk'): Promise<unknown[]> =>
       definitions(await bed.send({ body, authorization: basic(agent, PASSWORD) })).map((one) => one['function']);
     expect(await names(sample('req-spec-get_signature.json'))).toEqual(['verify_pin']);
@@ -205,7 +205,7 @@ describe('a signature request', () => {
     expect(await names(emptySignatureRequest, 'help')).toEqual(['verification_status']);
   });
 
-  it('passes when its signature is right over address, query and raw body', async () => {
+  it('is accepted if its signature covers address, query and raw body', async () => {
     const body = JSON.stringify(emptySignatureRequest, null, 2);
     for (const path of ['/swaig', '/swaig?x=%20y']) {
       for (const signature of [sign(path, body), sign(path, body).toUpperCase()]) {
@@ -215,7 +215,7 @@ describe('a signature request', () => {
     }
   });
 
-  it('is refused with 403 when its signature is wrong', async () => {
+  it('is refused with 403 if its signature is wrong', async () => {
     const body = JSON.stringify(emptySignatureRequest);
     for (const signature of [
       '',

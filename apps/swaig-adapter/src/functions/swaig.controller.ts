@@ -20,11 +20,11 @@ import { SwaigRequestLimits } from '../http/request-limits.js';
 import { type SwaigReply } from '../replies/swaig-reply.js';
 import { readSwaigRequest } from './swaig-request.js';
 
-/** Call ids that may be printed. */
+/** Call ids that may appear in the log. */
 const PRINTABLE_CALL_ID = /^[\w.:-]{1,128}$/;
 const SIGNATURE_HEADER = 'x-signalwire-signature';
 
-/** `POST /swaig`: carries a request to the use case and its answer back. Agent and tenant come from the credentials. */
+/** `POST /swaig`: answers function calls and signature requests. Agent and tenant come from the credentials. */
 @Controller()
 export class SwaigController {
   readonly #outcomes = outcomeCounter();
@@ -49,7 +49,7 @@ export class SwaigController {
     const { agent, credentials } = authenticated;
     if (parsed.kind === 'signature') {
       this.#checkSignature(request, body);
-      // The definitions come from memory and change nothing: only a limit keeps them back, not the limiter's absence.
+      // The definitions come from memory and have no effect, so they are returned even if the rate limiter is unavailable.
       const refusal = await this.limits.findRefusal(agent, undefined);
       request.logFields = { outcome: refusal?.outcome === 'rate_limited' ? refusal.outcome : 'signature' };
       if (refusal?.outcome === 'rate_limited') return refusal.reply;
@@ -64,7 +64,7 @@ export class SwaigController {
     return answer.reply;
   }
 
-  /** Function calls bear no signature, and projects without a signing key send none: what is there must be right. */
+  /** The platform does not sign function calls, and projects may have no signing key. A signature that is sent must be valid. */
   #checkSignature(request: FastifyRequest, body: Buffer): void {
     const signature = request.headers[SIGNATURE_HEADER];
     const key = this.settings.SIGNALWIRE_SIGNING_KEY;
