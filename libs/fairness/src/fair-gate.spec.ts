@@ -14,8 +14,8 @@ const gateOf = (places: number, mostWaiting = 1_000): FairGate =>
   });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('places that tenants share', () => {
-  it('give one tenant half of them, and a newcomer always one', () => {
+describe('slots that tenants share', () => {
+  it('give a lone tenant half of them and leave one for each further tenant', () => {
     const places = new SharedSlots(8);
     const fill = (tenant: string): number => {
       let taken = 0;
@@ -27,7 +27,7 @@ describe('places that tenants share', () => {
     expect([places.mayTake('a'), places.mayTake('e')]).toEqual([false, true]);
   });
 
-  it('never hold more than their number, and can always be taken by somebody while one is free', () => {
+  it('are never exceeded, and some tenant may take one while any is free', () => {
     const names = ['a', 'b', 'c', 'd'];
     const step = fc.record({ tenant: fc.constantFrom(...names), release: fc.boolean() });
     fc.assert(
@@ -52,7 +52,7 @@ describe('places that tenants share', () => {
 });
 
 describe('a fair gate', () => {
-  it('lets a quiet tenant in at once while 400 requests of another one wait', async () => {
+  it('admits a quiet tenant at once while 400 requests of another tenant wait', async () => {
     const gate = gateOf(8);
     const entered: string[] = [];
     const leaves: (() => void)[] = [];
@@ -72,7 +72,7 @@ describe('a fair gate', () => {
     expect([entered.length, gate.waiting]).toEqual([401, 0]);
   });
 
-  it('makes the newest request of the busiest tenant give way when too many wait, not the newcomer', async () => {
+  it('evicts the newest request of the busiest tenant when too many wait, not the request that arrived last', async () => {
     const gate = gateOf(1, 2);
     await gate.enter(of('busy'), LONG);
     const waiting = gate.enter(of('busy', 'second'), LONG);
@@ -83,7 +83,7 @@ describe('a fair gate', () => {
     for (const one of [waiting, newcomer]) one.catch(() => undefined);
   });
 
-  it('lets a request that has waited too long go, and its place in the queue with it', async () => {
+  it('rejects a request that waited too long and removes it from the queue', async () => {
     const gate = gateOf(1);
     const leave = await gate.enter(of('busy'), LONG);
     await expect(gate.enter(of('busy', 'second'), 1)).rejects.toThrow('timed out');

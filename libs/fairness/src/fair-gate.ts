@@ -3,13 +3,13 @@ import { type Requester } from '@countersign/contracts';
 import { SharedSlots } from './shared-slots.js';
 
 export interface FairGateOptions {
-  /** Requests that are inside at a time; tenants share them as {@link SharedSlots} says. */
+  /** Most requests under way at a time; tenants share these slots, see {@link SharedSlots}. */
   readonly slots: number;
-  /** Requests that wait outside, at most. */
+  /** Most requests that wait. */
   readonly maxWaiting: number;
-  /** Made for a request that waited too long. */
+  /** Creates the error of a request that waited too long. */
   readonly onTimeout: () => Error;
-  /** Made for a request that gave way because too many wait. */
+  /** Creates the error of a request that is evicted because too many wait. */
   readonly onEvicted: () => Error;
 }
 
@@ -21,32 +21,32 @@ interface Waiting {
 }
 
 /**
- * Bounds how many requests are under way, and lets those that wait in by tenant, agent and caller in turn. When too many
- * wait, the newest one of the tenant with the most gives way, not the newcomer of a quiet tenant.
+ * Bounds the number of requests under way, and admits waiting requests in turns by tenant, agent and caller. When too many
+ * wait, it evicts the newest request of the tenant with the most, so a busy tenant cannot displace a quiet one.
  */
 export class FairGate {
   readonly #options: FairGateOptions;
-  readonly #places: SharedSlots;
+  readonly #slots: SharedSlots;
   readonly #waiting = new FairQueue<Waiting>();
 
   constructor(options: FairGateOptions) {
     this.#options = options;
-    this.#places = new SharedSlots(options.slots);
+    this.#slots = new SharedSlots(options.slots);
   }
 
-  /** Requests that are inside. */
+  /** Requests under way. */
   get inside(): number {
-    return this.#places.taken;
+    return this.#slots.taken;
   }
 
-  /** Requests that wait outside. */
+  /** Requests that wait for a slot. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
   /**
-   * Resolves when the request may begin. The caller must call what it resolves to, once, when the request has ended.
-   * @param timeoutMs how long to wait at most
+   * Resolves when the request may start, with a function that the caller must call exactly once when the request has ended.
+   * @param timeoutMs longest wait
    */
   enter(requester: Requester, timeoutMs: number): Promise<() => void> {
     const { tenant } = requester;
@@ -62,26 +62,26 @@ export class FairGate {
       };
       this.#waiting.push(requester, entry);
       this.#admit();
-      if (this.#waiting.length > this.#options.maxWaiting) this.#giveWay();
+      if (this.#waiting.length > this.#options.maxWaiting) this.#evict();
     });
   }
 
   #admit(): void {
     while (this.#waiting.length > 0) {
-      const next = this.#waiting.shift({ tenant: (tenant) => this.#places.mayTake(tenant) });
+      const next = this.#waiting.shift({ tenant: (tenant) => this.#slots.mayTake(tenant) });
       if (next === undefined) return;
       clearTimeout(next.timer);
-      this.#places.take(next.tenant);
+      this.#slots.take(next.tenant);
       next.enter();
     }
   }
 
   #leave(tenant: string): void {
-    this.#places.release(tenant);
+    this.#slots.release(tenant);
     this.#admit();
   }
 
-  #giveWay(): void {
+  #evict(): void {
     const entry = this.#waiting.pop();
     if (entry === undefined) return;
     clearTimeout(entry.timer);

@@ -15,21 +15,21 @@ describe('a fair queue', () => {
     ['tenant', of('busy'), of('quiet')],
     ['agent of the same tenant', of('t', 'busy'), of('t', 'quiet')],
     ['caller of the same agent', of('t', 'a', 'busy'), of('t', 'a', 'quiet')],
-  ])('serves the only item of one %s before the second item of another', (_, busy, quiet) => {
+  ])('returns the only item of one %s before the second item of another', (_, busy, quiet) => {
     const queue = new FairQueue<string>();
     for (let n = 1; n <= 400; n++) queue.push(busy, `busy ${n}`);
     queue.push(quiet, 'quiet');
     expect(drain(queue).slice(0, 3)).toEqual(['busy 1', 'quiet', 'busy 2']);
   });
 
-  it('counts a tenant once, however many agents and callers it has', () => {
+  it('gives a tenant one turn, regardless of its number of agents and callers', () => {
     const queue = new FairQueue<string>();
     for (let n = 1; n <= 400; n++) queue.push(of('busy', `agent ${n % 7}`, `caller ${n}`), `busy ${n}`);
     queue.push(of('quiet'), 'quiet');
     expect(drain(queue).slice(0, 3)).toEqual(['busy 1', 'quiet', 'busy 2']);
   });
 
-  it('keeps the turn of an item that may not go', () => {
+  it('keeps the turn of an item that the filter rejects', () => {
     const queue = new FairQueue<string>();
     for (const tenant of ['a', 'b']) for (const n of [1, 2]) queue.push(of(tenant), `${tenant}${n}`);
     expect(queue.shift({ tenant: (tenant) => tenant !== 'a' })).toBe('b1');
@@ -38,7 +38,7 @@ describe('a fair queue', () => {
     expect(drain(queue)).toEqual(['a1', 'a2']);
   });
 
-  it('gives up the newest item of the tenant that has the most', () => {
+  it('evicts the newest item of the tenant with the most items', () => {
     const queue = new FairQueue<string>();
     queue.push(of('quiet'), 'quiet');
     for (let n = 1; n <= 3; n++) queue.push(of('busy', 'agent', `caller ${n % 2}`), `busy ${n}`);
@@ -63,7 +63,7 @@ describe('a fair queue', () => {
 
 const names = fc.constantFrom('a', 'b', 'c');
 const requester = fc.record({ tenant: names, agent: names, caller: names });
-/** A push, or a shift. */
+/** A push or a shift. */
 const steps = fc.array(fc.option(requester, { nil: undefined, freq: 4 }), { maxLength: 300 });
 interface Item extends Requester {
   readonly number: number;
@@ -71,7 +71,7 @@ interface Item extends Requester {
 const keyOf = ({ tenant, agent, caller }: Requester): string => `${tenant} ${agent} ${caller}`;
 
 describe('in any sequence of pushes and shifts, a fair queue', () => {
-  it('loses nothing and keeps the order of each caller', () => {
+  it('loses no item and keeps the order of each caller', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const queue = new FairQueue<Item>();
@@ -96,11 +96,11 @@ describe('in any sequence of pushes and shifts, a fair queue', () => {
     );
   });
 
-  it.each(['tenant', 'agent', 'caller'] as const)('lets nobody that waits be passed twice by the same %s', (level) => {
+  it.each(['tenant', 'agent', 'caller'] as const)('never serves the same %s twice while another one waits', (level) => {
     fc.assert(
       fc.property(steps, (all) => {
         const queue = new FairQueue<Item>();
-        /** Fairness holds among those of the same parent. */
+        /** Turns are taken only among children of the same parent. */
         const parentOf = (item: Requester): string =>
           level === 'tenant' ? '' : level === 'agent' ? item.tenant : `${item.tenant} ${item.agent}`;
         const shareOf = (item: Requester): string => `${parentOf(item)} ${item[level]}`;

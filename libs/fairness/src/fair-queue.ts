@@ -1,83 +1,85 @@
 import { type Requester } from '@countersign/contracts';
 
-/** Which waiting items may go; each defaults to all of them. */
+/** Which waiting items may be taken; by default all. */
 export interface DequeueFilter<T> {
   readonly tenant?: (tenant: string) => boolean;
-  /** Called with the first item of each caller, until one may go. */
+  /** Called with the first item of each caller, until it accepts one. */
   readonly item?: (item: T) => boolean;
 }
 
-/** What waits for a tenant, for an agent of it, or for a caller of that agent. */
-class Share<T> {
-  /** Items in it and below it. */
+/** The waiting items of a tenant, of one of its agents, or of a caller of that agent. */
+class QueueNode<T> {
+  /** Number of items at this level and below. */
   length = 0;
-  /** Of the next level, in the order of their turns; none of them is empty. */
-  readonly below = new Map<string, Share<T>>();
-  /** Only of a caller. */
+  /** The next level, in the order of turns; no entry is empty. */
+  readonly children = new Map<string, QueueNode<T>>();
+  /** Only at the level of a caller. */
   readonly items: T[] = [];
 }
 
 /**
- * A queue in which tenants take turns, within a tenant its agents, and within an agent its callers. Whoever has much
- * waiting delays only itself: of k tenants that have something waiting, each gets every k-th turn. The items of one caller
- * keep their order.
+ * A queue in which tenants take turns, then the agents of a tenant, then the callers of an agent. A long backlog delays only
+ * its owner: of k tenants with waiting items, each gets every k-th turn. The items of one caller keep their order.
  */
 export class FairQueue<T> {
-  readonly #all = new Share<T>();
+  readonly #root = new QueueNode<T>();
 
   get length(): number {
-    return this.#all.length;
+    return this.#root.length;
   }
 
-  /** Items of one tenant that wait. */
+  /** Number of waiting items of one tenant. */
   lengthOf(tenant: string): number {
-    return this.#all.below.get(tenant)?.length ?? 0;
+    return this.#root.children.get(tenant)?.length ?? 0;
   }
 
   push(requester: Requester, item: T): void {
-    let share = this.#all;
-    share.length++;
+    let node = this.#root;
+    node.length++;
     for (const name of pathOf(requester)) {
-      let next = share.below.get(name);
-      if (next === undefined) share.below.set(name, (next = new Share()));
+      let next = node.children.get(name);
+      if (next === undefined) node.children.set(name, (next = new QueueNode()));
       next.length++;
-      share = next;
+      node = next;
     }
-    share.items.push(item);
+    node.items.push(item);
   }
 
-  /** Takes the next item, in turn, that may go; those that may not keep their turn. */
-  shift(mayGo: DequeueFilter<T> = {}): T | undefined {
-    for (const [tenant, share] of this.#all.below) {
-      if (mayGo.tenant?.(tenant) === false) continue;
-      const [item] = takeNext(share, mayGo.item);
+  /** Removes and returns the next item that the filter accepts. Skipped items keep their turn. */
+  shift(filter: DequeueFilter<T> = {}): T | undefined {
+    for (const [tenant, node] of this.#root.children) {
+      if (filter.tenant?.(tenant) === false) continue;
+      const [item] = takeNext(node, filter.item);
       if (item === undefined) continue;
-      taken(this.#all, tenant, share);
+      endTurn(this.#root, tenant, node);
       return item;
     }
     return undefined;
   }
 
-  /** Takes the item that gives way when the queue is full: the newest one of the largest tenant's largest agent's largest caller. */
+  /**
+   * Removes and returns the item to evict when the queue is full: the newest item of the largest caller of the largest agent
+   * of the largest tenant.
+   */
   pop(): T | undefined {
-    const path: Share<T>[] = [this.#all];
+    const path: QueueNode<T>[] = [this.#root];
     const names: string[] = [];
-    for (let share = this.#all; share.below.size > 0;) {
-      const [name, next] = largest(share.below);
+    for (let node = this.#root; node.children.size > 0;) {
+      const [name, next] = largest(node.children);
       names.push(name);
-      path.push((share = next));
+      path.push((node = next));
     }
     const item = path.at(-1)?.items.pop();
-    if (item !== undefined) removed(path, names);
+    if (item !== undefined) updatePath(path, names);
     return item;
   }
 
-  /** Takes one item out, wherever it waits. @returns whether it was there */
+  /** Removes one item at any position. @returns whether it was waiting */
   remove(requester: Requester, item: T): boolean {
     const names = pathOf(requester);
-    const path: Share<T>[] = [this.#all];
+    const path: QueueNode<T>[] = [this.#root];
     for (const name of names) {
-      const next = path.at(-1)?.below.get(name);
+      const next = path.at(-1)?.children.get(name);
       if (next === undefined) return false;
       path.push(next);
     }
@@ -85,12 +87,12 @@ export class FairQueue<T> {
     const at = items.indexOf(item);
     if (at < 0) return false;
     items.splice(at, 1);
-    removed(path, names);
+    updatePath(path, names);
     return true;
   }
 }
 
-/** The same items in the order in which a fair queue gives them. */
+/** The items in the order in which a fair queue returns them. */
 export function inFairOrder<T>(items: readonly T[], requesterOf: (item: T) => Requester): T[] {
   const queue = new FairQueue<T>();
   for (const item of items) queue.push(requesterOf(item), item);
@@ -99,40 +101,40 @@ export function inFairOrder<T>(items: readonly T[], requesterOf: (item: T) => Re
 
 const pathOf = ({ tenant, agent, caller }: Requester): string[] => [tenant, agent, caller];
 
-/** In a list, so that an item may be anything but undefined. */
-function takeNext<T>(share: Share<T>, mayGo: DequeueFilter<T>['item']): [T] | [] {
-  const [first] = share.items;
+/** Returns a list, which is empty when the filter accepts no item. */
+function takeNext<T>(node: QueueNode<T>, mayTake: DequeueFilter<T>['item']): [T] | [] {
+  const [first] = node.items;
   if (first !== undefined) {
-    if (mayGo?.(first) === false) return [];
-    share.items.shift();
-    share.length--;
+    if (mayTake?.(first) === false) return [];
+    node.items.shift();
+    node.length--;
     return [first];
   }
-  for (const [name, next] of share.below) {
-    const found = takeNext(next, mayGo);
+  for (const [name, next] of node.children) {
+    const found = takeNext(next, mayTake);
     if (found.length === 0) continue;
-    taken(share, name, next);
+    endTurn(node, name, next);
     return found;
   }
   return [];
 }
 
-/** An item of `below` has gone: its next turn comes after all others of its level. A map keeps the order in which keys were set. */
-function taken<T>(share: Share<T>, name: string, below: Share<T>): void {
-  share.length--;
-  share.below.delete(name);
-  if (below.length > 0) share.below.set(name, below);
+/** After an item of a child was taken: moves the child to the end of its level. A map iterates in order of insertion. */
+function endTurn<T>(node: QueueNode<T>, name: string, child: QueueNode<T>): void {
+  node.length--;
+  node.children.delete(name);
+  if (child.length > 0) node.children.set(name, child);
 }
 
-/** An item of the last share of a path has gone, and no turn has passed. */
-function removed<T>(path: readonly Share<T>[], names: readonly string[]): void {
-  for (const share of path) share.length--;
+/** After an item at the end of a path was removed: updates the counts and keeps the order of turns. */
+function updatePath<T>(path: readonly QueueNode<T>[], names: readonly string[]): void {
+  for (const node of path) node.length--;
   for (let at = names.length; at > 0; at--) {
-    if (path[at]?.length === 0) path[at - 1]?.below.delete(names[at - 1] as string);
+    if (path[at]?.length === 0) path[at - 1]?.children.delete(names[at - 1] as string);
   }
 }
 
-/** The last of the largest ones: its turn is furthest away. */
-function largest<T>(shares: ReadonlyMap<string, Share<T>>): [string, Share<T>] {
-  return [...shares].reduce((found, one) => (one[1].length >= found[1].length ? one : found));
+/** The largest child; of equally large ones the last, whose turn is furthest away. */
+function largest<T>(children: ReadonlyMap<string, QueueNode<T>>): [string, QueueNode<T>] {
+  return [...children].reduce((found, one) => (one[1].length >= found[1].length ? one : found));
 }

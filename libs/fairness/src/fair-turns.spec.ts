@@ -3,15 +3,15 @@ import { FairTurns } from './fair-turns.js';
 const of = (tenant: string) => ({ tenant, agent: 'agent', caller: '' });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('work that takes turns in the event loop', () => {
-  it('begins at once when there is no other', () => {
+describe('a task that takes turns in the event loop', () => {
+  it('starts at once when no other task was started in this turn', () => {
     const turns = new FairTurns();
     let begun = 0;
     turns.begin(of('acme'), () => begun++);
     expect(begun).toBe(1);
   });
 
-  it('begins one piece in each turn, and the first of a quiet tenant before 398 of a busy one', async () => {
+  it('starts alone in its turn, and one of a quiet tenant starts before 398 of a busy one', async () => {
     const turns = new FairTurns();
     const begun: string[] = [];
     for (let n = 0; n < 400; n++) turns.begin(of('busy'), () => begun.push('busy'));
@@ -21,7 +21,7 @@ describe('work that takes turns in the event loop', () => {
     expect(begun.indexOf('quiet')).toBeLessThanOrEqual(2);
   });
 
-  it('lets what has arrived meanwhile take part before the next piece of a burst begins', async () => {
+  it('that arrives during a burst takes its turn before the rest of the burst', async () => {
     const turns = new FairTurns();
     const begun: string[] = [];
     for (let n = 0; n < 100; n++) turns.begin(of('busy'), () => begun.push('busy'));
@@ -32,7 +32,7 @@ describe('work that takes turns in the event loop', () => {
     expect(begun.indexOf('quiet') - before).toBeLessThanOrEqual(1);
   });
 
-  it('goes on after work that throws', async () => {
+  it('starts even after the task before it has thrown', async () => {
     const turns = new FairTurns();
     const throwing = (): never => {
       throw new Error('no');

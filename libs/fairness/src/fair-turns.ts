@@ -2,29 +2,29 @@ import { type Requester } from '@countersign/contracts';
 import { FairQueue } from './fair-queue.js';
 
 /**
- * Begins one piece of work in each turn of the event loop, by tenant, agent and caller in turn. So hundreds of requests that
- * arrive at one moment are not all parsed and sealed before the next request is even read.
+ * Starts one task per turn of the event loop, taking turns by tenant, agent and caller. Otherwise hundreds of requests that
+ * arrive together would all be parsed and encrypted before Node reads the next request from its socket.
  */
 export class FairTurns {
   readonly #waiting = new FairQueue<() => void>();
-  /** Something was begun in this turn. */
+  /** A task was started in this turn. */
   #isTaken = false;
 
-  /** Begins at once when nothing else was begun in this turn of the event loop. */
-  begin(requester: Requester, work: () => void): void {
-    if (this.#isTaken) this.#waiting.push(requester, work);
-    else this.#take(work);
+  /** Starts the task at once unless another one was started in this turn of the event loop. */
+  begin(requester: Requester, task: () => void): void {
+    if (this.#isTaken) this.#waiting.push(requester, task);
+    else this.#start(task);
   }
 
-  #take(work: () => void): void {
+  #start(task: () => void): void {
     this.#isTaken = true;
-    setImmediate(() => this.#next());
-    work();
+    setImmediate(() => this.#startNext());
+    task();
   }
 
-  #next(): void {
-    const work = this.#waiting.shift();
-    if (work === undefined) this.#isTaken = false;
-    else this.#take(work);
+  #startNext(): void {
+    const task = this.#waiting.shift();
+    if (task === undefined) this.#isTaken = false;
+    else this.#start(task);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A bounded number of places that tenants share without a fixed quota. A tenant may take one more place while it holds
- * fewer than are free, so one tenant alone gets half of the places, k busy tenants get 1/(k+1) each, and whoever comes next
- * finds a free place (dynamic thresholds of Choudhury and Hahne, factor 1).
+ * A bounded number of slots that tenants share without a fixed quota. A tenant may take a slot while it holds fewer slots
+ * than are free. So one tenant alone gets half of the slots, k busy tenants get 1/(k+1) each, and one more tenant always
+ * finds a free slot (dynamic thresholds of Choudhury and Hahne, factor 1).
  */
 export class SharedSlots {
   readonly #held = new Map<string, number>();
@@ -12,11 +12,12 @@ export class SharedSlots {
     readonly size: number,
   ) {}
 
-  /** Places taken by all tenants. */
+  /** Slots taken by all tenants. */
   get taken(): number {
     return this.#taken;
   }
 
+  /** Whether the tenant may take one more slot. */
   mayTake(tenant: string): boolean {
     return (this.#held.get(tenant) ?? 0) < this.size - this.#taken;
   }

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { ServiceError } from '@countersign/runtime';
 
 /**
- * Makes the data folder where it is missing and proves that it can be written to, before anything is started in it.
+ * Creates the data folder if it is missing and checks that it is writable, before any service starts in it.
  * @returns its absolute path
  * @throws ServiceError SETTINGS_INVALID that names DATA_DIR and the folder
  */
@@ -27,9 +27,9 @@ export function openDataFolder(folder: string): string {
 }
 
 /**
- * Makes a folder and those above it that are missing. The database below it runs as another user where we are root, so others may
- * enter; what is secret has a folder of its own. Not by `mkdirSync` with `recursive`, which never returns
- * below a folder such as /proc that takes no folder and says that it does not exist.
+ * Creates a folder and its missing parents. Other users may enter by default, because a process that runs as root starts the
+ * database as another user; secrets have a folder of their own. Does not use the option `recursive` of `mkdirSync`, which
+ * never returns below a folder such as /proc, where creating a folder fails with ENOENT.
  * @param mode of the new folders
  * @throws Error of the system
  */

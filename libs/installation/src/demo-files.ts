@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The demo tenant with its agent and subject, and where it can be tried. All but the names is secret. */
+/** The demo tenant with its agent and subject, and the addresses to use it. Password, API key and PIN are secret. */
 export interface Demo {
   readonly swaigUrl: string;
   readonly restUrl: string;
@@ -16,20 +16,20 @@ export interface Demo {
 
 const fileOf = (dataDir: string): string => join(dataDir, 'demo.json');
 
-/** The file that {@link writeDemo} leaves for `curl --config`. */
+/** The file that {@link writeDemo} writes for `curl --config`. */
 export const demoCurlFile = (dataDir: string): string => join(dataDir, 'demo.curl');
 
 /**
- * Keeps the demo in the data folder, in two files of mode 0600: one for the product, and one for `curl --config`, so that a
- * command can be shown where secrets must not be.
+ * Writes the demo to two files of mode 0600 in the data folder: one for the product, and one for `curl --config`, so a
+ * command can be printed without secrets.
  */
 export function writeDemo(dataDir: string, demo: Demo): void {
   replaceFile(demoCurlFile(dataDir), curlConfig(demo));
-  // Last: a demo without this file is made again.
+  // Last, because its presence means that the demo is complete.
   replaceFile(fileOf(dataDir), JSON.stringify(demo, undefined, 2));
 }
 
-/** The demo that was made in this data folder; undefined: none, or its making was interrupted. */
+/** The demo of this data folder; undefined when there is none or when its creation was interrupted. */
 export function readDemo(dataDir: string): Demo | undefined {
   try {
     return JSON.parse(readFileSync(fileOf(dataDir), 'utf8')) as Demo;
@@ -38,7 +38,7 @@ export function readDemo(dataDir: string): Demo | undefined {
   }
 }
 
-/** A command that verifies the demo's PIN, ready to be pasted into a shell. Holds the password and the PIN. */
+/** A shell command that verifies the demo's PIN. Contains the password and the PIN. */
 export function demoCommand(demo: Demo): string {
   return `curl -sS -u '${demo.agent}:${demo.password}' -H 'content-type: application/json' '${demo.swaigUrl}/swaig' -d '${demoBody(demo)}'`;
 }

@@ -10,32 +10,32 @@ describe('a folder of secrets', () => {
 
   const modesOf = (folder: string): readonly number[] =>
     [folder, ...readdirSync(folder).map((name) => join(folder, name))].map((path) => statSync(path).mode & 0o777);
-  const closed = [0o700, ...SECRET_NAMES.map(() => 0o600)];
+  const privateModes = [0o700, ...SECRET_NAMES.map(() => 0o600)];
 
-  it('is made with every secret, for its owner alone, whatever the umask', async () => {
+  it('is created with every secret, readable only by its owner, whatever the umask is', async () => {
     const umask = process.umask(0);
     try {
       const { made } = await ensureSecretFiles(join(parent, 'new'));
       expect(made).toEqual(SECRET_NAMES);
-      expect(modesOf(join(parent, 'new'))).toEqual(closed);
+      expect(modesOf(join(parent, 'new'))).toEqual(privateModes);
     } finally {
       process.umask(umask);
     }
   });
 
-  it('that others could enter and read is closed to them, and its values stay', async () => {
+  it('that others can read becomes private, and its values stay the same', async () => {
     const { values } = await ensureSecretFiles(parent);
     chmodSync(parent, 0o755);
     for (const name of SECRET_NAMES) chmodSync(join(parent, name), 0o644);
     expect(await ensureSecretFiles(parent)).toEqual({ values, made: [] });
-    expect(modesOf(parent)).toEqual(closed);
+    expect(modesOf(parent)).toEqual(privateModes);
   });
 
-  it('keeps a secret that somebody put there by hand, with its mode mended', async () => {
+  it('keeps a secret that an operator wrote by hand, and corrects its mode', async () => {
     writeFileSync(join(parent, 'ADMIN_API_KEY'), 'csadmin_by-hand-0123456789abcdef\n', { mode: 0o664 });
     const { values, made } = await ensureSecretFiles(parent);
     expect(values.ADMIN_API_KEY).toBe('csadmin_by-hand-0123456789abcdef');
     expect(made).not.toContain('ADMIN_API_KEY');
-    expect(modesOf(parent)).toEqual(closed);
+    expect(modesOf(parent)).toEqual(privateModes);
   });
 });

@@ -5,7 +5,7 @@ import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } fro
 import { withoutByteOrderMark } from '@countersign/runtime';
 import { makeFolder } from './data-folder.js';
 
-/** Every secret that an installation needs, by the name of its setting. */
+/** Every secret of an installation, by the name of its setting. */
 export const SECRET_NAMES = [
   'ADMIN_API_KEY',
   'CAPTURE_TOKEN_KEY',
@@ -18,17 +18,17 @@ export const SECRET_NAMES = [
 ] as const;
 export type SecretName = (typeof SECRET_NAMES)[number];
 
-/** What stands in a folder of secrets, and which of it was made just now. */
+/** The secrets of a folder, and the names of those that were just created. */
 export interface SecretFiles {
   readonly values: Readonly<Record<SecretName, string>>;
   readonly made: readonly SecretName[];
 }
 
 /**
- * Makes the secrets that a folder lacks, one file for each, named like its setting; what is there stays. Only their owner
- * can read them, also those that were there before: the folder gets the mode 0700, each file 0600.
- * @throws Error when only one half of the sealing keys is there, or only the public half of the receipt keys: the other
- * cannot be made anew without it
+ * Creates the missing secrets of a folder, one file per setting, and never changes an existing one. Sets the mode of the
+ * folder to 0700 and of each file, new or old, to 0600.
+ * @throws Error when one half of the sealing keys or the private half of the receipt keys is missing: it cannot be derived
+ * from the other half
  */
 export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   makeFolder(folder, 0o700);
@@ -55,7 +55,7 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
   keep('IDENTIFIER_KEY', random);
   keep('RECEIPT_KEYS', () => createReceiptKeys('r1'));
-  // The public half follows from the private one, and is made again where only that is there.
+  // The public half can be derived from the private one.
   keep('RECEIPT_PUBLIC_KEYS', () => receiptPublicKeysOf(new Secret(values.RECEIPT_KEYS)));
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
@@ -63,19 +63,19 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
 }
 
 /**
- * One secret of a folder, made where it is missing. Only its owner can read it, whoever could before.
- * @throws Error of the system, also when the file belongs to another user
+ * Reads one secret of a folder; creates it if it is missing. Sets its mode to 0600.
+ * @throws Error of the system, for example when the file belongs to another user
  */
 export function keepSecretFile(folder: string, name: string, make: () => string): { value: string; isNew: boolean } {
   const path = join(folder, name);
   const isNew = !existsSync(path);
-  // Never over a file that another process has just made: two keys for one installation would lose what one sealed.
+  // `wx` never overwrites a file that another process has just created: data encrypted with the lost key would be lost too.
   if (isNew) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' });
   denyOthers(path, 0o600);
   return { value: withoutByteOrderMark(readFileSync(path, 'utf8')).trim(), isNew };
 }
 
-/** Not where the mode is right already: files may be mounted read-only. */
+/** Changes the mode only if necessary, because files can be mounted read-only. */
 function denyOthers(path: string, mode: number): void {
   if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode);
 }

@@ -1,6 +1,6 @@
-/** The time of this process. Decisions about attempts and limits use the database's clock instead. */
+/** The time of this process. Attempts and limits use the database's clock instead, which all copies share. */
 export abstract class Clock {
-  /** Milliseconds; since 1970, UTC, unless the clock says otherwise. */
+  /** Milliseconds since 1970, UTC, unless the implementation says otherwise. */
   abstract now(): number;
 }
 
@@ -10,7 +10,7 @@ export class SystemClock extends Clock {
   }
 }
 
-/** A clock that nobody sets: milliseconds since some moment, to measure how long something lasts. */
+/** Milliseconds since an arbitrary moment. Monotonic: for durations, which a correction of the system time must not change. */
 export class SteadyClock extends Clock {
   override now(): number {
     return performance.now();

@@ -1,37 +1,37 @@
 /**
- * Ids of the last while, in bounded memory: two generations, the older of which is dropped when the younger is full or old
- * enough. An id is known for at least `keepMs`, unless more than `most` came meanwhile.
+ * Remembers recent ids in bounded memory. Ids are kept in two generations; when the current one is full or old enough, the
+ * previous one is dropped. An id is kept for at least `keepMs`, unless more than `maxIds` newer ids were added.
  */
 export class RecentIds {
-  #young = new Set<string>();
-  #old = new Set<string>();
-  #turned = 0;
+  #current = new Set<string>();
+  #previous = new Set<string>();
+  #startedAt = 0;
 
   /**
    * @param keepMs in milliseconds
-   * @param most ids of each generation
+   * @param maxIds of each generation
    */
   constructor(
     private readonly keepMs: number,
-    private readonly most: number,
+    private readonly maxIds: number,
   ) {}
 
   /** @param now milliseconds of a clock that does not go back */
   add(id: string, now: number): void {
-    if (now - this.#turned > this.keepMs || this.#young.size >= this.most) {
-      this.#old = this.#young;
-      this.#young = new Set();
-      this.#turned = now;
+    if (now - this.#startedAt > this.keepMs || this.#current.size >= this.maxIds) {
+      this.#previous = this.#current;
+      this.#current = new Set();
+      this.#startedAt = now;
     }
-    this.#young.add(id);
+    this.#current.add(id);
   }
 
   has(id: string): boolean {
-    return this.#young.has(id) || this.#old.has(id);
+    return this.#current.has(id) || this.#previous.has(id);
   }
 
   delete(id: string): void {
-    this.#young.delete(id);
-    this.#old.delete(id);
+    this.#current.delete(id);
+    this.#previous.delete(id);
   }
 }

@@ -4,27 +4,28 @@ import { ServiceError } from './service-error.js';
 /** A started service. */
 export interface RunningService {
   readonly name: string;
-  /** Where it can be reached over HTTP, by purpose (`swaig`, `rest`, `audit`, `ops`). */
+  /** Its HTTP addresses, by purpose (`swaig`, `rest`, `audit`, `ops`). */
   readonly urls: Readonly<Record<string, string>>;
-  /** Stops taking work, finishes what is in flight, lets go of everything. Safe to call twice. */
+  /** Stops accepting work, finishes the work in flight and releases all resources. Safe to call twice. */
   close(): Promise<void>;
 }
 
-/** Longest orderly stop; after it the process ends with code 1. Less than the 30 s that Kubernetes gives. */
+/** Longest graceful stop; then the process exits with code 1. Less than the 30 s after which Kubernetes kills it. */
 const STOP_LIMIT_MS = 25_000;
 
-/** How long a start waits for a broker and a database that are not there yet: services start in any order. */
+/** How long a start waits for the broker and the database, because services start in any order. */
 const START_LIMIT_MS = 60_000;
-const START_PAUSE_MS = 1_000;
-/** Pause between two lines about the same thing that a start waits for. */
+const START_RETRY_PAUSE_MS = 1_000;
+/** Shortest time between two log lines with the same reason for waiting. */
 const START_REPORT_MS = 5_000;
-/** How long a start that was interrupted may take to release what it holds. */
+/** How long an interrupted start may take to release its resources. */
 const START_STOP_LIMIT_MS = 10_000;
 
 /**
- * Runs a service as this process: starts it, stops it on SIGTERM and SIGINT, and ends with a code that says how it went.
- * @param env the environment of the process: `process.env`, which only main.ts may read
- * @param start gets `fatal`, to be called when the service broke in a way that only a restart mends
+ * Runs a service as this process. Stops it on SIGTERM and SIGINT. Exits with code 0 after a graceful stop, and with code 1
+ * after a fault or when the stop takes longer than 25 s.
+ * @param env `process.env`, which only main.ts may read
+ * @param start receives `fatal`, which the service calls after a fault that only a restart can repair
  */
 export async function runProcess(
   env: Environment,
@@ -35,12 +36,12 @@ export async function runProcess(
   let stopping = false;
   const stop = (code: number): void => {
     if (stopping) {
-      // A second signal while nothing is served yet: whoever sent it does not want to wait.
+      // A second signal during the start: exit at once, because no work can be lost.
       if (service === undefined) process.exit(1);
       return;
     }
     stopping = true;
-    // A start that is still waiting for something loses nothing when it is cut off.
+    // An interrupted start has accepted no work, so the exit code is still `code`.
     if (service === undefined) setTimeout(() => process.exit(code), START_STOP_LIMIT_MS);
     else setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
     const ended = service?.close() ?? starting?.then(() => service?.close()).catch(() => undefined);
@@ -61,24 +62,24 @@ export async function runProcess(
   process.on('unhandledRejection', (error) => fatal(error as Error));
   process.on('uncaughtException', fatal);
   try {
-    const begun = startPatiently(
+    const attempt = startWithRetries(
       () => start(env, fatal),
       () => stopping,
     ).then((started) => (service = started));
-    starting = begun;
-    await begun;
+    starting = attempt;
+    await attempt;
   } catch (error) {
-    // A start that was interrupted fails, which is no news.
+    // The start failed because it was interrupted.
     if (stopping) return;
     report(error);
     process.exit(1);
   }
 }
 
-/** Starts again while what it needs is not there yet; a start that failed has let go of everything. */
-async function startPatiently(
+/** Retries while the broker or the database is unavailable. A failed start has released its resources. */
+async function startWithRetries(
   start: () => Promise<RunningService>,
-  givenUp: () => boolean,
+  isStopping: () => boolean,
 ): Promise<RunningService | undefined> {
   const deadline = Date.now() + START_LIMIT_MS;
   let reported = { message: '', at: 0 };
@@ -86,24 +87,24 @@ async function startPatiently(
     try {
       return await start();
     } catch (error) {
-      const worthWaiting = error instanceof ServiceError && error.retriable && Date.now() < deadline;
-      if (givenUp()) return undefined;
-      if (!worthWaiting) throw error;
+      const mayRetry = error instanceof ServiceError && error.retriable && Date.now() < deadline;
+      if (isStopping()) return undefined;
+      if (!mayRetry) throw error;
       const { message } = error;
       if (message !== reported.message || Date.now() - reported.at >= START_REPORT_MS) {
         process.stderr.write(`${message}; waiting for it\n`);
         reported = { message, at: Date.now() };
       }
-      await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
+      await new Promise((resolve) => setTimeout(resolve, START_RETRY_PAUSE_MS));
     }
   }
 }
 
-/** Only what is ours is printed whole: a foreign error can carry input. */
+/** Prints only our own messages in full: an error from a library can contain input. */
 function report(error: unknown): void {
   if (error instanceof ServiceError) {
     process.stderr.write(`${error.message}\n`);
-    // A stack says nothing to an operator about what is wrong outside this process.
+    // For every other code the cause is outside this process, and a stack does not help an operator.
     if (error.code !== 'INTERNAL') return;
   }
   const { code, port } = (error ?? {}) as { code?: unknown; port?: unknown };

@@ -1,15 +1,15 @@
 import { type ErrorCode } from '@countersign/contracts';
 
 /**
- * A fault: the system is broken, not the request. Outcomes are values in messages, refusals happen at the edge.
- * The message is for operators and holds no input of a caller; `retriable` is all that a consumer asks.
+ * A fault: the system failed, not the request. Outcomes are values in messages; invalid input is refused at the edge. The
+ * message is for operators and contains no input of a caller.
  */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
   constructor(
     readonly code: ErrorCode,
     message: string,
-    /** True: the same work can succeed later (database, broker). False: it never will. */
+    /** True when the same work can succeed later, for example after the database is back. A consumer then retries. */
     readonly retriable: boolean,
     cause?: unknown,
   ) {

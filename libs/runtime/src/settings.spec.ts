@@ -19,26 +19,26 @@ describe('a setting', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const written = (content: string): string => {
+  const fileWith = (content: string): string => {
     const file = join(folder, 'value');
     writeFileSync(file, content);
     return file;
   };
 
-  it('is read from a file that an editor began with a byte order mark, and without the line end', () => {
-    const settings = loadSettings(Settings, { NAME_FILE: written('\ufeffAda\r\n'), PORT_FILE: '' });
+  it('is read from a file without its byte order mark and its line end', () => {
+    const settings = loadSettings(Settings, { NAME_FILE: fileWith('\ufeffAda\r\n'), PORT_FILE: '' });
     expect(settings.NAME).toBe('Ada');
   });
 
-  it('is read as a number from such a file too', () => {
-    expect(loadSettings(Settings, { NAME: 'Ada', PORT_FILE: written('\ufeff3000\n') }).PORT).toBe(3000);
+  it('of type number is read from a file with a byte order mark', () => {
+    expect(loadSettings(Settings, { NAME: 'Ada', PORT_FILE: fileWith('\ufeff3000\n') }).PORT).toBe(3000);
   });
 
-  it('is taken from the environment before a file', () => {
-    expect(loadSettings(Settings, { NAME: 'Ada', NAME_FILE: written('Bob') }).NAME).toBe('Ada');
+  it('in the environment takes precedence over one in a file', () => {
+    expect(loadSettings(Settings, { NAME: 'Ada', NAME_FILE: fileWith('Bob') }).NAME).toBe('Ada');
   });
 
-  it('that is missing or wrong stops the start with its name and never its value', () => {
+  it('that is missing or invalid stops the start with an error that contains its name and never its value', () => {
     expect(() => loadSettings(Settings, { PORT: 'many-83729164' })).toThrow(/NAME must be a string/);
     expect(() => loadSettings(Settings, { NAME_FILE: join(folder, 'nothing') })).toThrow(/NAME_FILE cannot be read/);
     try {
@@ -49,7 +49,7 @@ describe('a setting', () => {
     expect.assertions(3);
   });
 
-  it('that is missing or wrong is shown with its meaning', () => {
+  it('that is missing or invalid is reported with its meaning', () => {
     expect(() => loadSettings(Settings, {})).toThrow('NAME must be a string (name of the person in the greeting)');
     expect(() => loadSettings(Settings, { NAME_FILE: join(folder, 'nothing') })).toThrow(
       /NAME: the file named by NAME_FILE cannot be read \(ENOENT\) \(name of the person in the greeting\)/,

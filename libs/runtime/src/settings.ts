@@ -9,12 +9,11 @@ import { ServiceError } from './service-error.js';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the settings of a service from the environment. A settings class has one property per variable, named like it,
- * with a default or none, with class-validator rules, a `@Meaning`, and of type string, number, boolean or
- * {@link Secret}.
- * Each variable can also be given as `<NAME>_FILE`, the path of a file that holds the value (Docker and Kubernetes
- * secrets).
- * @throws ServiceError SETTINGS_INVALID that names every wrong variable, its rule and its meaning, and no value
+ * Reads the settings of a service from the environment. A settings class has one property per variable, with the same name,
+ * class-validator rules, a `@Meaning`, and the type string, number, boolean or {@link Secret}.
+ *
+ * `<NAME>_FILE` gives the path of a file with the value instead (Docker and Kubernetes secrets).
+ * @throws ServiceError SETTINGS_INVALID that names every invalid variable, its rule and its meaning, and never a value
  */
 export function loadSettings<T extends object>(settings: new () => T, env: Environment): T {
   const result = new settings();
@@ -69,12 +68,12 @@ function convert(text: string, type: unknown): unknown {
 }
 
 /**
- * Builds something from a setting whose form only its maker can check (keys).
+ * Builds a value, such as a key, from a setting that only the code which builds it can validate.
  * @throws ServiceError SETTINGS_INVALID that names the setting and the rule
  */
-export async function parseSetting<T>(name: string, make: () => T | Promise<T>): Promise<T> {
+export async function parseSetting<T>(name: string, build: () => T | Promise<T>): Promise<T> {
   try {
-    return await make();
+    return await build();
   } catch (error) {
     throw new ServiceError(
       'SETTINGS_INVALID',
