@@ -12,19 +12,22 @@ function monthsIn(language: string): string[] {
 }
 
 describe('an answer', () => {
-  it.each(['6789', ' 6 7 8 9 ', '67-89', '６７８９', '٦٧٨٩', '६७८९', '𝟼𝟽𝟾𝟿'])('of digits is the same as %j', (said) =>
-    expect(normalizeAnswer(digits, said)).toBe('6789'),
+  it.each(['6789', ' 6 7 8 9 ', '67-89', '６７８９', '٦٧٨٩', '६७८९', '𝟼𝟽𝟾𝟿'])(
+    'of the kind digits matches the spelling %j',
+    (said) => expect(normalizeAnswer(digits, said)).toBe('6789'),
   );
 
-  it.each(['678', '67890', 'x6789', '6789a', '', ' ', 'VI', '6\u00a07'])('of four digits is not %j', (said) =>
-    expect(normalizeAnswer(digits, said)).toBeUndefined(),
+  it.each(['678', '67890', 'x6789', '6789a', '', ' ', 'VI', '6\u00a07'])(
+    'of four digits is not accepted as %j',
+    (said) => expect(normalizeAnswer(digits, said)).toBeUndefined(),
   );
 
-  it.each(['94103', '94103-1234', '941031234', '９４１０３'])('of the kind zip is its first five digits: %j', (said) =>
-    expect(normalizeAnswer(zip, said)).toBe('94103'),
+  it.each(['94103', '94103-1234', '941031234', '９４１０３'])(
+    'of the kind zip is the first five digits of %j',
+    (said) => expect(normalizeAnswer(zip, said)).toBe('94103'),
   );
 
-  it.each(['9410', '941031', 'SW1A 1AA', ''])('of the kind zip is not %j', (said) =>
+  it.each(['9410', '941031', 'SW1A 1AA', ''])('of the kind zip is not accepted as %j', (said) =>
     expect(normalizeAnswer(zip, said)).toBeUndefined(),
   );
 
@@ -50,7 +53,7 @@ describe('an answer', () => {
     'am 14. JULI 1985',
     '14-Jul-1985',
     '１９８５－０７－１４',
-  ])('that is a date is the same as %j', (said) => expect(normalizeAnswer(date, said)).toBe('1985-07-14'));
+  ])('of the kind date matches the spelling %j', (said) => expect(normalizeAnswer(date, said)).toBe('1985-07-14'));
 
   it.each([
     ['3/4/1985', 'two dates'],
@@ -63,9 +66,9 @@ describe('an answer', () => {
     ['14 15 1985', 'no month'],
     ['yesterday', 'no date'],
     ['', 'nothing'],
-  ])('that is a date is not %j: %s', (said) => expect(normalizeAnswer(date, said)).toBeUndefined());
+  ])('of the kind date is not accepted as %j: %s', (said) => expect(normalizeAnswer(date, said)).toBeUndefined());
 
-  it('that is a date may have equal numbers for day and month, and a leap day', () => {
+  it('of the kind date accepts equal numbers for day and month, and a leap day', () => {
     expect(normalizeAnswer(date, '4/4/1985')).toBe('1985-04-04');
     expect(normalizeAnswer(date, '29 Feb 1984')).toBe('1984-02-29');
     expect(normalizeAnswer(date, 'Sept 3 1985')).toBe('1985-09-03');
@@ -74,21 +77,24 @@ describe('an answer', () => {
     expect(normalizeAnswer(date, '3. März 1985')).toBe('1985-03-03');
   });
 
-  it.each(['en', 'es', 'fr', 'de', 'de-AT'])('that is a date may have its month in the language %s', (language) => {
-    monthsIn(language).forEach((name, month) =>
-      expect([name, normalizeAnswer(date, `9 ${name} 1985`)]).toEqual([
-        name,
-        `1985-${String(month + 1).padStart(2, '0')}-09`,
-      ]),
-    );
-  });
+  it.each(['en', 'es', 'fr', 'de', 'de-AT'])(
+    'of the kind date accepts every name of a month in the language %s',
+    (language) => {
+      monthsIn(language).forEach((name, month) =>
+        expect([name, normalizeAnswer(date, `9 ${name} 1985`)]).toEqual([
+          name,
+          `1985-${String(month + 1).padStart(2, '0')}-09`,
+        ]),
+      );
+    },
+  );
 
   it.each(["O'Brien-Łuk", ' o brien łuk', 'O’BRIEN ŁUK', 'óbrien łuk!', 'OBrien Luk', 'OʼBrien Łuk', 'Oʻbrien-Luk'])(
-    'of text is the same as %j',
+    'of the kind text matches the spelling %j',
     (said) => expect(normalizeAnswer(text, said)).toBe('obrienluk'),
   );
 
-  it('of text is the same in every case, with ß as ss', () => {
+  it('of the kind text is the same in upper and lower case, with ß as ss', () => {
     expect(normalizeAnswer(text, 'Straße 7')).toBe(normalizeAnswer(text, 'STRASSE ７'));
     expect(normalizeAnswer(text, 'STRAẞE 7')).toBe('strasse7');
     expect(normalizeAnswer(text, 'ΟΔΟΣ ΑΘΗΝΑΣ 7')).toBe(normalizeAnswer(text, 'οδοσαθηνας7'));
@@ -96,7 +102,7 @@ describe('an answer', () => {
     expect(normalizeAnswer(text, '?!')).toBeUndefined();
   });
 
-  it('has one form: normalised again it stays as it is', () => {
+  it('normalizes to itself', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'grapheme', maxLength: 60 }),
@@ -109,12 +115,12 @@ describe('an answer', () => {
     );
   });
 
-  it('beyond the longest is none, however much of it is spaces', () => {
+  it('that is too long is not accepted, even when most of it is spaces', () => {
     expect(normalizeAnswer(digits, `6789${' '.repeat(197)}`)).toBeUndefined();
     expect(normalizeAnswer(text, 'ﷺ'.repeat(100))).toBeUndefined();
   });
 
-  it('is named in rules by its form', () => {
+  it('has a rule in words for each kind', () => {
     expect([digits, zip, date, text].map(answerRule).join('\n')).toMatch(/4 digits\n.*ZIP.*\n.*date.*\n.*letters/);
   });
 });

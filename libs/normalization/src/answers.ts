@@ -2,22 +2,23 @@ import { type KnowledgeQuestion } from '@countersign/contracts';
 import { toIsoDate } from './iso-date.js';
 import { plainLetters } from './plain-letters.js';
 
-/** Longest answer that is looked at, in UTF-16 units. */
-const LONGEST_ANSWER = 200;
+/** Longest accepted answer, in UTF-16 code units. */
+const MAX_ANSWER_LENGTH = 200;
 
 /**
- * The form in which answers to a question are compared, so that spelling does not count; undefined when the text is no
- * answer of this kind. Never empty.
- *
- * `digits`: the digits of any script, without spaces and punctuation; exactly `length` of them where the question says
- * so. `zip`: the first five digits of a ZIP or ZIP+4. `date`: ISO 8601, see {@link toIsoDate}. `text`: letters with the
- * marks that belong to them, and digits; see {@link plainLetters}.
+ * The form in which answers are compared, so that spelling does not matter.
+ * - `digits`: ASCII digits, from digits of any script, without spaces and punctuation; exactly `length` of them if the
+ *   question has a length
+ * - `zip`: the first five digits of a ZIP or ZIP+4 code
+ * - `date`: ISO 8601, see {@link toIsoDate}
+ * - `text`: letters with their marks, and digits; see {@link plainLetters}
+ * @returns never an empty text; undefined when the text is not an answer of this kind
  */
 export function normalizeAnswer(
   { kind, length }: Pick<KnowledgeQuestion, 'kind' | 'length'>,
   text: string,
 ): string | undefined {
-  if (text.length > LONGEST_ANSWER) return undefined;
+  if (text.length > MAX_ANSWER_LENGTH) return undefined;
   const plain = toAsciiDigits(plainLetters(text));
   switch (kind) {
     case 'digits': {
@@ -32,12 +33,12 @@ export function normalizeAnswer(
       return toIsoDate(plain);
     case 'text': {
       const letters = plain.replace(/[^\p{L}\p{M}\p{N}]/gu, '').normalize('NFC');
-      return /[\p{L}\p{N}]/u.test(letters) && letters.length <= LONGEST_ANSWER ? letters : undefined;
+      return /[\p{L}\p{N}]/u.test(letters) && letters.length <= MAX_ANSWER_LENGTH ? letters : undefined;
     }
   }
 }
 
-/** What an answer must be, in words: to be enrolled, and to be compared at all. */
+/** The rule for an answer in words. An answer that violates it is neither enrolled nor compared. */
 export function answerRule({ kind, length }: Pick<KnowledgeQuestion, 'kind' | 'length'>): string {
   switch (kind) {
     case 'digits':
@@ -47,17 +48,17 @@ export function answerRule({ kind, length }: Pick<KnowledgeQuestion, 'kind' | 'l
     case 'date':
       return 'must be a date such as 1985-07-14; day and month as numbers only where they cannot be confused';
     case 'text':
-      return `must have 1 to ${LONGEST_ANSWER} letters and digits`;
+      return `must have 1 to ${MAX_ANSWER_LENGTH} letters and digits`;
   }
 }
 
-/** Undefined when there is something besides digits, spaces and punctuation: "12a4" is nobody's number. */
+/** Undefined when the text contains anything else than digits, spaces and punctuation, such as "12a4". */
 function digitsOf(text: string): string | undefined {
   const digits = text.replace(/[\s\p{P}]/gu, '');
   return /^[0-9]+$/.test(digits) ? digits : undefined;
 }
 
-/** Decimal digits of every script; Unicode puts those of a script next to each other, the 0 first. */
+/** Converts the decimal digits of every script. In Unicode the ten digits of a script are contiguous, 0 first. */
 function toAsciiDigits(text: string): string {
   return text.replace(/\p{Nd}/gu, (digit) => {
     const point = digit.codePointAt(0) ?? 0;

@@ -23,9 +23,9 @@ describe('the number of a caller', () => {
     'Dana Example <tel:+12025550123>',
     '<tel:+12025550123>;verstat=TN-Validation-Failed',
     '\u202a+1 (202) 555-0123\u202c',
-  ])('is in %s', (text) => expect(readCaller(text, null).e164).toBe(E164));
+  ])('is read from %s', (text) => expect(readCaller(text, null).e164).toBe(E164));
 
-  it('is the same in every address and spelling', () => {
+  it('is the same for every kind of address and every spelling', () => {
     const forms = fc.constantFrom(
       (number: string) => number,
       (number: string) => `tel:${number};verstat=TN-Validation-Passed`,
@@ -62,7 +62,7 @@ describe('the number of a caller', () => {
       `sip:+12025550123@${'x'.repeat(2000)}`,
       'sip:%zz@a.example',
     ],
-  ])('is not in %j', (text) => expect(readCaller(text, null).e164).toBeUndefined());
+  ])('is not read from %j', (text) => expect(readCaller(text, null).e164).toBeUndefined());
 
   it.each([
     ['2025550123', 'US', E164],
@@ -77,7 +77,7 @@ describe('the number of a caller', () => {
     ['030 123456', 'DE', '+4930123456'],
     ['+442079460958', 'US', '+442079460958'],
     ['\u0662\u0660\u0662\u0665\u0665\u0665\u0660\u0661\u0662\u0663', 'US', E164],
-  ])('without a plus is one of the default country: %s in %s', (text, country, e164) => {
+  ])('without a plus is read as a number of the default country: %s in %s', (text, country, e164) => {
     expect(readCaller(text, country).e164).toBe(e164);
     if (!text.includes('+')) expect(readCaller(text, null).e164).toBeUndefined();
   });
@@ -91,11 +91,11 @@ describe('the number of a caller', () => {
     ['sip:2025550123@gw.example.com', 'US'],
     ['2025550123', 'XX'],
     ['anonymous', 'US'],
-  ])('of no country but the default one is read: %s in %s', (text, country) => {
+  ])('without a plus is not read as a number of another country: %s in %s', (text, country) => {
     expect(readCaller(text, country).e164).toBeUndefined();
   });
 
-  it('is never two numbers: whatever has two readings in a country is nobody\u2019s', () => {
+  it('is undefined when a number without a plus has two different readings in the country', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...EXAMPLE_NUMBERS),
@@ -121,11 +121,11 @@ describe('the number of a caller', () => {
     ['+12025550123', undefined],
     ['+12025550123;verstat=Trust-Me', undefined],
     ['+12025550123;verstat=TN-Validation-Passed;verstat=TN-Validation-Failed', undefined],
-  ])('comes with what the network says about it: %s', (text, attestation) => {
+  ])('is read together with its attestation: %s', (text, attestation) => {
     expect(readCaller(text, null).attestation).toBe(attestation);
   });
 
-  it('can be of a country that has numbers, by its code', () => {
+  it('needs a default country that has telephone numbers', () => {
     expect(['US', 'GB', 'AX', 'us', 'AQ', 'XX', '', 'constructor'].map(isPhoneCountry)).toEqual([
       ...[true, true, true],
       ...[false, false, false, false, false],

@@ -6,18 +6,18 @@ import {
 } from 'libphonenumber-js/max';
 import { toE164 } from './phone-number.js';
 
-/** Longest text that is looked at: a display name, an address with its parameters. */
-const LONGEST = 1024;
+/** Longest accepted text: a display name and an address with its parameters. */
+const MAX_LENGTH = 1024;
 
 const DISPLAY_NAME = /^"(?:[^"\\]|\\.)*"\s*(?=<)/;
 const IN_BRACKETS = /^[^<>]*<([^<>]*)>([^<>]*)$/;
 const ATTESTATION = /^(?:tn-validation-(?:passed|failed)(?:-[abc])?(?:-(?:diverted|passthrough))?|no-tn-validation)$/i;
-/** A number without a country code: digits of any script, and what people write between them. */
+/** A number without a country code: digits of any script and the usual separators. */
 const NATIONAL = /^[\p{Nd}\s().,/\p{Pd}]{4,40}$/u;
 
-/** What a platform says of the caller. Both are claims: whoever controls a trunk can say anything. */
+/** The platform's claims about the caller. Unproven: the operator of a SIP trunk can send any value. */
 export interface CallerNumber {
-  /** Undefined for everybody who shows no telephone number. */
+  /** Undefined when the caller shows no telephone number. */
   readonly e164?: string;
   /** The parameter `verstat` in its standard spelling. */
   readonly attestation?: string;
@@ -30,13 +30,14 @@ interface Address {
 }
 
 /**
- * Reads a caller from an E.164 number, a `tel:` URI, or a `sip:` or `sips:` URI, with a display name, angle brackets and
- * parameters. The user of a SIP URI is a number when it begins with a plus, or with `user=phone` (RFC 3261, 19.1.1);
- * everything else there is a name in its domain. An extension or a subaddress is somebody else than the number.
- * @param defaultCountry whose numbers those without a plus are; `null`: nobody's
+ * Reads a caller from an E.164 number, a `tel:` URI, or a `sip:` or `sips:` URI, with display name, angle brackets and
+ * parameters. The user part of a SIP URI is a number if it begins with a plus or if the URI has `user=phone` (RFC 3261,
+ * 19.1.1); otherwise it is a name in its domain. A number with an extension or a subaddress is ignored, because the person
+ * at the extension is not the subscriber of the number.
+ * @param defaultCountry country (ISO 3166) of numbers without a plus; null ignores such numbers
  */
 export function readCaller(text: string, defaultCountry: string | null): CallerNumber {
-  if (text.length > LONGEST) return {};
+  if (text.length > MAX_LENGTH) return {};
   const address = addressIn(text.replace(/\p{Cf}/gu, '').trim());
   if (address === undefined) return {};
   const e164 = numberOf(address, defaultCountry);
@@ -49,7 +50,7 @@ export function isPhoneCountry(country: string): country is CountryCode {
   return isSupportedCountry(country);
 }
 
-/** Undefined for what is no address, or more than one. */
+/** Undefined when the text is not exactly one address. */
 function addressIn(text: string): Address | undefined {
   const bare = text.replace(DISPLAY_NAME, '');
   if (!/[<>]/.test(bare)) return uriIn(bare, '');
@@ -75,7 +76,7 @@ function uriIn(uri: string, headerParameters: string): Address | undefined {
   };
 }
 
-/** Reserved characters of a user may be escaped: `%2B1202…`. */
+/** Reserved characters of the user part can be escaped: `%2B1202…`. */
 function decoded(user: string): string {
   try {
     return decodeURIComponent(user);
@@ -95,14 +96,14 @@ function byName(parameters: readonly string[]): ReadonlyMap<string, readonly str
 }
 
 function numberOf({ scheme, number, parameters }: Address, country: string | null): string | undefined {
-  // Whoever answers at an extension is not whoever has the number.
+  // The person at an extension is not the subscriber of the number.
   if (number.includes(':') || parameters.has('ext') || parameters.has('isub')) return undefined;
   const global = toE164(number);
   if (global !== undefined) return global;
   const isNumber = scheme !== 'sip' || parameters.get('user')?.some((value) => value.toLowerCase() === 'phone');
   if (!isNumber || !NATIONAL.test(number)) return undefined;
   const contexts = parameters.get('phone-context');
-  // A context that is a domain names a numbering plan of its own.
+  // A context that is a domain stands for a private numbering plan.
   if (contexts)
     return contexts.length === 1 && /^\+[0-9]+$/.test(contexts[0] ?? '')
       ? toE164(`${contexts[0]}${number}`)
@@ -111,22 +112,23 @@ function numberOf({ scheme, number, parameters }: Address, country: string | nul
 }
 
 /**
- * A number without a plus, as one of a country: as it is dialled there, or in E.164 without the plus. Undefined when it is
- * neither, and when it is both and they differ. Only numbers that are assigned: nothing but the country says what it is.
+ * Reads a number without a plus as a number of the country: as dialled there, or in E.164 form without the plus. Undefined
+ * when it is neither, or when the two readings differ. Accepts only assigned numbers, because only the country supports
+ * the reading.
  */
 function nationalToE164(text: string, country: string): string | undefined {
   if (!isPhoneCountry(country)) return undefined;
   const code = getCountryCallingCode(country);
   const dialled = parsePhoneNumberFromString(text, { defaultCountry: country, extract: false });
   const international = parsePhoneNumberFromString(`+${text.replace(/[^\p{Nd}]/gu, '')}`, { extract: false });
-  const found = new Set<string>();
-  if (dialled?.isValid() && dialled.ext === undefined) found.add(dialled.number);
-  if (international?.isValid() && international.countryCallingCode === code) found.add(international.number);
-  const [number] = found;
-  return number !== undefined && found.size === 1 ? toE164(number) : undefined;
+  const readings = new Set<string>();
+  if (dialled?.isValid() && dialled.ext === undefined) readings.add(dialled.number);
+  if (international?.isValid() && international.countryCallingCode === code) readings.add(international.number);
+  const [number] = readings;
+  return number !== undefined && readings.size === 1 ? toE164(number) : undefined;
 }
 
-/** Two different ones are none. */
+/** Undefined when the address contains two different attestations. */
 function attestationIn(values: readonly string[]): string | undefined {
   const found = new Set(values.filter((value) => ATTESTATION.test(value)).map(inStandardSpelling));
   return found.size === 1 ? [...found][0] : undefined;

@@ -31,7 +31,7 @@ describe('the digits of a JSON number', () => {
     'x',
   ])('do not exist for %s', (literal) => expect(wholeDigits(literal)).toBeUndefined());
 
-  it('are exact for every number, whatever its notation', () => {
+  it('are exact for every number in every notation', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), fc.integer({ min: 0, max: 40 }), (value, shift) => {
         const digits = String(value);
@@ -48,7 +48,7 @@ describe('the digits of a JSON number', () => {
 describe('JSON whose numbers must not be rounded', () => {
   const read = (json: string): unknown => JSON.parse(withoutRounding(json));
 
-  it('means the same when no number would be rounded', () => {
+  it('keeps its meaning when no number would be rounded', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const json = JSON.stringify(value);
@@ -59,7 +59,7 @@ describe('JSON whose numbers must not be rounded', () => {
     );
   });
 
-  it('has a fraction in place of each number that would be rounded, and every text as it was', () => {
+  it('has a fraction in place of each number that would be rounded, and unchanged strings', () => {
     expect(read('[9007199254740993,-9007199254740993,1e400,3.00000000000000000001,10.0,1e2,20e-1,-7,0.25]')).toEqual([
       0.5, 0.5, 0.5, 0.5, 10, 100, 2, -7, 0.25,
     ]);
@@ -69,7 +69,7 @@ describe('JSON whose numbers must not be rounded', () => {
     });
   });
 
-  it('keeps the digits of whole numbers as text where that is wanted', () => {
+  it('has whole numbers as the text of their digits when requested', () => {
     expect(JSON.parse(withDigitsAsText('{"a":0427,"b":9007199254740993,"c":[4829.0],"d":-1,"e":4829.5}'))).toEqual({
       a: '0427',
       b: '9007199254740993',
@@ -79,7 +79,7 @@ describe('JSON whose numbers must not be rounded', () => {
     });
   });
 
-  it('is read in one pass, whatever stands in it', () => {
+  it('is processed in one pass for any content', () => {
     const hostile = ['"'.repeat(262_144), '\\"'.repeat(131_072), `"${'\\"'.repeat(131_072)}`, '-'.repeat(262_144)];
     for (const json of hostile) expect(withoutRounding(json)).toBe(json);
     expect(withoutRounding('1'.repeat(262_144))).toBe('0.5');

@@ -1,4 +1,4 @@
-/** Names of months in English, Spanish, French and German, long and short, without accents; one line for each month. */
+/** Names and abbreviations of the months in English, Spanish, French and German, without accents; one line per month. */
 const MONTHS = [
   'january jan enero ene janvier janv januar janner jaenner',
   'february feb febrero fevrier fevr februar feber',
@@ -14,16 +14,18 @@ const MONTHS = [
   'december dec diciembre dic decembre dezember dez',
 ].map((names) => names.split(' '));
 /** Words between the parts of a date in the same languages: "the 14th of July", "14 de julio de 1985". */
-const BETWEEN = /\b(the|of|el|de|del|le|du|der|den|dem|am|vom)\b/g;
-/** 14, or what may follow the figures: 1st, 14th, 1er, 1º (which is 1o in compatibility form). */
+const FILLER_WORDS = /\b(the|of|el|de|del|le|du|der|den|dem|am|vom)\b/g;
+/** 14, or with an ordinal suffix: 1st, 14th, 1er, 1º (1o in Unicode compatibility form). */
 const DAY = /^(\d{1,2})(?:st|nd|rd|th|er|o|ero)?$/;
 
 /**
- * A date in ISO 8601, from: year, month, day (1985-07-14, 1985/7/14, 19850714); day, month, year with dots (14.7.1985);
- * the month as a word of English, Spanish, French or German (July 14th, 1985; 14 de julio de 1985; 14. Juli 1985); numbers
- * with dashes or slashes where one of the two is above 12 or both are equal (7/14/1985, 14-7-1985). 3/4/1985 is two dates,
- * so it is none. Years have four digits.
+ * Reads a date with a four-digit year:
+ * - year, month, day: 1985-07-14, 1985/7/14, 19850714
+ * - day, month, year with dots: 14.7.1985
+ * - the month as a word of English, Spanish, French or German: July 14th, 1985; 14 de julio de 1985; 14. Juli 1985
+ * - two numbers and a year, if the order is clear because one number is above 12 or both are equal: 7/14/1985, 14-7-1985
  * @param text lower case, ASCII digits, without accents
+ * @returns ISO 8601; undefined for an ambiguous date such as 3/4/1985
  */
 export function toIsoDate(text: string): string | undefined {
   const compact = text.trim().replace(/\s+/g, ' ');
@@ -43,9 +45,9 @@ export function toIsoDate(text: string): string | undefined {
   return fromWords(compact);
 }
 
-/** With the month as a word, day and month in either order. */
+/** The month is a word; day and month can be in either order. */
 function fromWords(text: string): string | undefined {
-  const words = text.replace(/[.,]/g, ' ').replace(BETWEEN, ' ').trim();
+  const words = text.replace(/[.,]/g, ' ').replace(FILLER_WORDS, ' ').trim();
   const [first = '', second = '', year, ...rest] = words.split(/\s+|-/);
   if (rest.length > 0) return undefined;
   const month = monthOf(first) ?? monthOf(second);
@@ -54,15 +56,14 @@ function fromWords(text: string): string | undefined {
 }
 
 function monthOf(word: string): number | undefined {
-  const place = MONTHS.findIndex((names) => names.includes(word));
-  return place === -1 ? undefined : place + 1;
+  const index = MONTHS.findIndex((names) => names.includes(word));
+  return index === -1 ? undefined : index + 1;
 }
 
-/** Undefined for a day that the calendar does not have. */
+/** Undefined for a day that does not exist. */
 function isoDate(year: string | undefined, month = '', day = ''): string | undefined {
   if (year === undefined || !/^[12]\d{3}$/.test(year)) return undefined;
-  const date = new Date(0);
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
   if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return undefined;
   return `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
 }

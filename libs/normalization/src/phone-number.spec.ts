@@ -3,7 +3,7 @@ import { EXAMPLE_NUMBERS, NO_NUMBERS, spelledNumbers } from '@countersign/testin
 import { toE164 } from './phone-number.js';
 
 describe('the E.164 form of a telephone number', () => {
-  it('is the same for every legal spelling, in every region', () => {
+  it('is the same for every legal spelling of a number, in every region', () => {
     expect(EXAMPLE_NUMBERS.length).toBeGreaterThan(200);
     for (const { e164 } of EXAMPLE_NUMBERS) expect(toE164(e164)).toBe(e164);
     fc.assert(
@@ -14,13 +14,13 @@ describe('the E.164 form of a telephone number', () => {
     );
   });
 
-  it('is that without the trunk prefix that some write into it, and with the zero that belongs to it', () => {
+  it('omits a trunk prefix and keeps a zero that belongs to the number', () => {
     expect(toE164('+44 (0)20 7946 0958')).toBe('+442079460958');
     expect(toE164('+49 (0) 1512 3456789')).toBe('+4915123456789');
     expect(toE164('+39 06 1234 5678')).toBe('+390612345678');
   });
 
-  it('is its own E.164 form: who reads a number twice finds what was stored by who read it once', () => {
+  it('normalizes to itself, so a lookup finds what another service stored', () => {
     const prefixed = fc
       .tuple(fc.constantFrom(...EXAMPLE_NUMBERS), fc.stringMatching(/^0{0,3}[0-9]{4,12}$/))
       .map(([{ callingCode }, rest]) => `+${callingCode}${rest}`);
@@ -33,11 +33,11 @@ describe('the E.164 form of a telephone number', () => {
     );
   });
 
-  it.each(NO_NUMBERS.map((text) => [text]))('is none of %j', (text) => {
+  it.each(NO_NUMBERS.map((text) => [text]))('does not exist for %j', (text) => {
     expect(toE164(text)).toBeUndefined();
   });
 
-  it('is none of any text without a plus', () => {
+  it('does not exist for a text without a plus', () => {
     const plusless = fc
       .oneof(fc.string({ unit: 'grapheme' }), fc.stringMatching(/^[0-9 ().-]{0,24}$/))
       .filter((text) => !text.normalize('NFKC').includes('+'));

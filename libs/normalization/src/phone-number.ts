@@ -1,26 +1,29 @@
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { isWithheldNumber } from './withheld-numbers.js';
 
+/** Longest accepted text, in UTF-16 code units. */
+const MAX_LENGTH = 64;
+
 /**
- * The E.164 form of a telephone number, whatever its spelling: with or without spaces, dashes, dots, slashes, brackets,
- * `tel:`, invisible characters; in ASCII, full-width or Arabic digits. It is its own E.164 form.
- * Undefined for everything that is no possible number: SIP URIs, numbers with an extension or another parameter, names,
- * a provider's spelling of "no number" ({@link isWithheldNumber}), nothing at all.
- * @param text with a plus and a country code: a number without is another one in every country
+ * The E.164 form of a telephone number in any spelling: with spaces, dashes, dots, slashes, brackets, `tel:` or invisible
+ * characters, in ASCII, full-width or Arabic digits. An E.164 number is returned unchanged.
+ * @param text with a plus and a country code: without them the number depends on the country
+ * @returns undefined for everything else: SIP URIs, numbers with an extension or another parameter, names, impossible
+ * numbers, a provider's spelling of "no number" ({@link isWithheldNumber})
  */
 export function toE164(text: string): string | undefined {
-  if (text.length > 64) return undefined;
-  const plain = withoutOrnaments(text);
-  // No `@` and no parameters: they name a domain, an extension, a subaddress; and to the same number with a
-  // `phone-context` the library (1.13) gives another answer every other time.
+  if (text.length > MAX_LENGTH) return undefined;
+  const plain = withoutDecoration(text);
+  // No `@` and no parameters: they stand for a domain, an extension or a subaddress. Also, libphonenumber-js 1.13 returns
+  // different results for repeated calls with the same `phone-context`.
   if (!/^\+[^;@]*$/.test(plain)) return undefined;
   const number = parsed(plain);
-  // One adapter reads it to look for it, another one and the service read it to store it: both must find the same.
+  // A number is normalized once to look it up and twice to store it, so the result must normalize to itself.
   return number === plain || (number !== undefined && parsed(number) === number) ? number : undefined;
 }
 
-/** What copying from a page or a list of contacts leaves around and in a number, and the brackets of "(+1) 202…". */
-function withoutOrnaments(text: string): string {
+/** Removes invisible characters and spaces from copying, the scheme `tel:`, and the brackets of "(+1) 202…". */
+function withoutDecoration(text: string): string {
   return text
     .normalize('NFKC')
     .replace(/\p{Cf}/gu, '')

@@ -1,6 +1,6 @@
 import { isPlaceholder } from './placeholders.js';
 
-describe('a placeholder for an argument that was not given', () => {
+describe('a placeholder for a missing argument', () => {
   it.each([
     ...['', ' ', '-', '--', '\u2014', '.', '?', '***', '\u200b', '""', "''"],
     ...[
@@ -43,7 +43,7 @@ describe('a placeholder for an argument that was not given', () => {
       'keine Angabe',
     ],
     ...['${args.customer_id}', '%{args.pin}', '{{customer_id}}', '{customer_id}', '<customer_id>', '< your id >'],
-  ])('is %j', (text) => expect(isPlaceholder(text)).toBe(true));
+  ])('is recognized in %j', (text) => expect(isPlaceholder(text)).toBe(true));
 
   it.each([
     ...[
@@ -65,5 +65,5 @@ describe('a placeholder for an argument that was not given', () => {
       'ka',
     ],
     ...['unknown soldier', 'Nullarbor', 'default', 'test', '[80412]', '<80412>', '{80412}', 'x'.repeat(65), 'Noname'],
-  ])('is not %j', (text) => expect(isPlaceholder(text)).toBe(false));
+  ])('is not recognized in %j', (text) => expect(isPlaceholder(text)).toBe(false));
 });

@@ -1,6 +1,6 @@
 /**
- * What language models and the code around them write for an argument that was not given, in lower case and without
- * spaces and punctuation. Words that are likelier as somebody's answer or id ("default", "test") are not here.
+ * Texts that language models and voice platforms send for a missing argument, in lower case, without spaces and
+ * punctuation. Words that are more likely an answer or an id ("default", "test") are not included.
  */
 const PLACEHOLDERS: ReadonlySet<string> = new Set(
   [
@@ -14,22 +14,22 @@ const PLACEHOLDERS: ReadonlySet<string> = new Set(
     'kein keine keiner keines keins unbekannt nichtangegeben nichtbekannt nichtvorhanden nichtverfugbar keineangabe',
   ].flatMap((line) => line.split(' ')),
 );
-/** A variable that nobody filled in: `${args.pin}`, `%{args.pin}`, `{{customer_id}}`, `<customer_id>`. */
+/** An unfilled template variable: `${args.pin}`, `%{args.pin}`, `{{customer_id}}`, `<customer_id>`. */
 const TEMPLATE = /^(?:[$%]?\{{1,2}\s*[\p{L}_][^{}]*\}{1,2}|<\s*[\p{L}_][^<>]*>)$/u;
-/** "n/a", "n/d", "s/d", "n. c.", "k. A.": without their marks they could be an id. */
+/** "n/a", "n/d", "s/d", "n. c.", "k. A.": only with punctuation, because "nd" can be an id. */
 const ABBREVIATION = /^(?:n ?[/.] ?[acd]|s ?\/ ?[dn]|k ?\. ?a)\.?$/;
-/** Names that people have. */
+/** Names of people that equal a placeholder except for their case. */
 const NAMES: ReadonlySet<string> = new Set(['Na', 'Nan', 'Nil']);
-/** Longest text that can be one. */
-const LONGEST = 64;
+/** Longest text that can be a placeholder. */
+const MAX_LENGTH = 64;
 
-/** Whether a text stands for an argument that was not given: `null`, `None`, `N/A`, `unknown`, `-`, an empty text. */
+/** Whether a text stands for a missing argument: `null`, `None`, `N/A`, `unknown`, `-`, an empty text. */
 export function isPlaceholder(text: string): boolean {
   const plain = text
     .normalize('NFKD')
     .replace(/[\p{M}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
     .trim();
-  if (plain.length > LONGEST || NAMES.has(plain)) return false;
+  if (plain.length > MAX_LENGTH || NAMES.has(plain)) return false;
   const small = plain.toLowerCase();
   return TEMPLATE.test(plain) || ABBREVIATION.test(small) || PLACEHOLDERS.has(small.replace(/[\s\p{P}\p{S}]/gu, ''));
 }

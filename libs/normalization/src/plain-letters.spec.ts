@@ -3,7 +3,7 @@ import { normalizeAnswer } from './answers.js';
 
 const said = (text: string): string | undefined => normalizeAnswer({ kind: 'text' }, text);
 
-/** Every assigned character that has a property of Unicode, as this Node knows Unicode. */
+/** Every assigned character with a Unicode property, in the Unicode version of this Node. */
 function charactersWith(property: RegExp): string[] {
   const found: string[] = [];
   for (let point = 0; point <= 0x10ffff; point++) {
@@ -36,7 +36,7 @@ describe('the form in which text answers are compared', () => {
     ['Thaana', 'މަ', 'މި'],
     ['Arabic hamza', 'سأل', 'سال'],
     ['Latin and Thai in one answer', 'Ann กิน', 'Ann กัน'],
-  ])('keeps marks that are letters apart: %s', (_script, one, other) => {
+  ])('distinguishes words by marks that act as letters: %s', (_script, one, other) => {
     expect(said(one)).toBeDefined();
     expect(said(one)).not.toBe(said(other));
   });
@@ -67,12 +67,12 @@ describe('the form in which text answers are compared', () => {
     ['saltillo', 'Nanꞌu', 'Nanu'],
     ['half rings', 'ʿAlī Riḍāʾ', "'Ali Rida"],
     ['clicks', 'ǃXóõ', '!Xoo'],
-  ])('is one for spellings of one answer: %s', (_case, one, other) => {
+  ])('is the same for different spellings of one answer: %s', (_case, one, other) => {
     expect(said(one)).toBeDefined();
     expect(said(one)).toBe(said(other));
   });
 
-  it('is ASCII for every letter of Latin script that Unicode knows', () => {
+  it('is ASCII for every letter of the Latin script in Unicode', () => {
     expect(LATIN_LETTERS.length).toBeGreaterThan(1300);
     const foreign = LATIN_LETTERS.filter((letter) => !/^x[a-z]*x$/.test(said(`x${letter}x`) ?? ''));
     expect(foreign).toEqual([]);
@@ -86,13 +86,13 @@ describe('the form in which text answers are compared', () => {
     expect([...new Set(lost)].join('')).toBe('ǀǁǂǃɂʔʕʖʘʡʢʬʭᴤᴥꞌꞏ꟏𝼊𝼎');
   });
 
-  it('leaves out every modifier letter of no script, except those that lengthen or repeat a letter', () => {
+  it('removes every modifier letter without a script, except those that lengthen or repeat a letter', () => {
     const kept = charactersWith(/(?=\p{Lm})\p{Script=Common}/u).filter((letter) => said(`x${letter}x`) !== 'xx');
     // Length and repetition in Japanese and Javanese; half-width voiced marks are marks after decomposition.
     expect(kept.join('')).toBe('〱〲〳〴〵ーꧏｰﾞﾟ');
   });
 
-  it('keeps every mark of a script in which marks are letters, whatever it follows', () => {
+  it('keeps every mark of a script in which marks act as letters, after any character', () => {
     const letters = MARKS.filter(
       (mark) =>
         !/[\p{Script=Inherited}\p{Script=Hebrew}\p{Script=Arabic}\p{Default_Ignorable_Code_Point}]/u.test(mark) &&
@@ -102,7 +102,7 @@ describe('the form in which text answers are compared', () => {
     expect(letters.filter((mark) => said(`क${mark}`) === said('क') || said(`a${mark}`) === 'a')).toEqual([]);
   });
 
-  it('drops accents from Latin, Greek and Cyrillic letters only', () => {
+  it('removes accents only from Latin, Greek and Cyrillic letters', () => {
     const bases = ['a', 'Ł', 'ω', 'ж'] as const;
     const accents = MARKS.filter((mark) => /^[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff]$/u.test(mark));
     for (const base of bases) {
@@ -120,7 +120,7 @@ describe('the form in which text answers are compared', () => {
   );
   const mixed = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
 
-  it('stays the same when it is normalized again, in any mixture of scripts', () => {
+  it('normalizes to itself in any mixture of scripts', () => {
     fc.assert(
       fc.property(mixed, (text) => {
         const once = said(text);
@@ -130,7 +130,7 @@ describe('the form in which text answers are compared', () => {
     );
   });
 
-  it('is one for all Unicode forms and for both cases of a text', () => {
+  it('is the same for all Unicode normalization forms and for both cases of a text', () => {
     fc.assert(
       fc.property(mixed, (text) => {
         for (const form of ['NFC', 'NFD', 'NFKC'] as const) expect(said(text.normalize(form))).toBe(said(text));

@@ -3,7 +3,7 @@ import { LATIN_TRANSLITERATIONS } from './latin-transliterations.js';
 /** Accents in Latin, Greek and Cyrillic script, and marks around digits such as the square of a keycap emoji. */
 const ACCENTS = /[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]/gu;
 
-/** The small iota below Greek vowels: upper case makes a letter of it, so it is removed wherever it is. */
+/** The small iota below Greek vowels. Removed first, because conversion to upper case turns it into a letter. */
 const GREEK_IOTA_BELOW = /\u0345/gu;
 
 /**
@@ -23,9 +23,9 @@ const LETTER_LIKE_MARKS = /[\u02b9-\u02c1\u02c6-\u02d1\u02ec\u02ee\u0640\u2e2f\u
 const WITH_MARKS = /(^|\P{M})(\p{M}+)/gu;
 
 /**
- * A text without what does not make another word: case, accents of Latin, Greek and Cyrillic letters, optional points of
- * Hebrew and Arabic, invisible characters. Latin letters become ASCII. In every other script a mark is part of the word
- * (Thai กิน and กัน, Hindi कि and की, Japanese ガス and カス) and stays.
+ * Removes differences that do not change a word: case, accents of Latin, Greek and Cyrillic letters, optional points of
+ * Hebrew and Arabic, invisible characters. Latin letters become ASCII. Keeps the marks of every other script, because they
+ * distinguish words (Thai กิน and กัน, Hindi कि and की, Japanese ガス and カス).
  * @returns text in Unicode form NFKD
  */
 export function plainLetters(text: string): string {
@@ -48,7 +48,7 @@ function marksAreLettersAfter(base: string): boolean {
   return /\p{L}/u.test(base) && !/[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}]/u.test(base);
 }
 
-/** The same again for what it gives: ẞ, ß and SS are one, and so is a sigma wherever it is in a word. */
+/** Idempotent. ẞ, ß and SS become the same, and so do the two forms of sigma. */
 function withoutCase(text: string): string {
   return text.toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }

@@ -1,41 +1,41 @@
 import { type Violation } from '@countersign/contracts';
 
-/** Segments of a path that may be repeated in an answer; another one may be a secret in the wrong place. */
+/** Names of fields that may appear in an error. Any other name could be a secret in the wrong place. */
 const PLAIN_SEGMENT = /^[A-Za-z0-9_-]{1,63}$/;
 
-/** Text that no table, topic or terminal can carry as it is. */
-const UNSTORABLE: readonly { readonly found: RegExp; readonly rule: string }[] = [
-  // PostgreSQL has no character NUL, in text or in jsonb.
-  { found: /\0/, rule: 'must not hold the character NUL' },
-  // Half a pair has no form in UTF-8: PostgreSQL refuses it, and other writers put U+FFFD in its place.
-  { found: /\p{Cs}/u, rule: 'must not hold half of a surrogate pair' },
+/** Characters that cannot be stored unchanged. */
+const UNSTORABLE: readonly { readonly pattern: RegExp; readonly rule: string }[] = [
+  // PostgreSQL accepts NUL neither in text nor in jsonb.
+  { pattern: /\0/, rule: 'must not hold the character NUL' },
+  // Half of a pair has no UTF-8 encoding: PostgreSQL refuses it, and other encoders replace it by U+FFFD.
+  { pattern: /\p{Cs}/u, rule: 'must not hold half of a surrogate pair' },
 ];
 
-/** What keeps a text from being stored as it is, as a rule that names no part of it; undefined: nothing. */
+/** The rule that a text violates, which quotes no part of it; undefined when it can be stored unchanged. */
 export function unstorableText(text: string): string | undefined {
-  return UNSTORABLE.find(({ found }) => found.test(text))?.rule;
+  return UNSTORABLE.find(({ pattern }) => pattern.test(text))?.rule;
 }
 
 /**
- * What keeps a JSON value from being stored as it is: a text or a name of a field in it, or its depth, which exhausts the
- * stack of readers. Looks at the value without recursion, for the same reason.
- * @param field name of the value in the answer; the violation names the place below it, as far as its segments are plain
- * @param deepest levels of objects and arrays
+ * The reason why a JSON value cannot be stored unchanged: a text or a field name in it, or its depth, because deep nesting
+ * overflows the stack of a recursive reader. Not recursive itself for the same reason.
+ * @param field name of the value in the error; followed by the path below it, as far as its field names are harmless
+ * @param maxDepth most levels of objects and arrays
  */
-export function unstorableJson(value: unknown, field: string, deepest: number): Violation | undefined {
-  const rest: { value: unknown; path: string; depth: number }[] = [{ value, path: field, depth: 1 }];
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+export function unstorableJson(value: unknown, field: string, maxDepth: number): Violation | undefined {
+  const pending: { value: unknown; path: string; depth: number }[] = [{ value, path: field, depth: 1 }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { value: one, path, depth } = next;
     if (typeof one === 'string') {
       const rule = unstorableText(one);
       if (rule !== undefined) return { field: path, rule };
     }
     if (typeof one !== 'object' || one === null) continue;
-    if (depth > deepest) return { field, rule: `must not be nested more than ${deepest} levels deep` };
+    if (depth > maxDepth) return { field, rule: `must not be nested more than ${maxDepth} levels deep` };
     for (const [key, inner] of Object.entries(one)) {
       const rule = unstorableText(key);
       if (rule !== undefined) return { field: path, rule: `has a field whose name ${rule}` };
-      rest.push({ value: inner, path: below(path, key, Array.isArray(one)), depth: depth + 1 });
+      pending.push({ value: inner, path: below(path, key, Array.isArray(one)), depth: depth + 1 });
     }
   }
   return undefined;

@@ -3,7 +3,7 @@ import { EXAMPLE_NUMBERS } from '@countersign/testing';
 import { toE164 } from './phone-number.js';
 import { isWithheldNumber, WITHHELD_NUMBERS } from './withheld-numbers.js';
 
-/** The spelling of a word by the layout of a telephone, written down a second time. */
+/** The keypad spelling of a word, independent of the product's table. */
 const spelled = (word: string): string =>
   `+${word.replace(/[A-Z]/g, (letter) => '22233344455566677778889999'.charAt(letter.charCodeAt(0) - 65))}`;
 
@@ -28,12 +28,12 @@ describe("a provider's word for no number, spelled on the keypad", () => {
     expect(toE164(spelled(word))).toBeUndefined();
   });
 
-  it('is recognized behind the country code that a platform puts before ten digits', () => {
+  it('is recognized after the country code that a platform puts before ten digits', () => {
     expect(toE164('+17378742833')).toBeUndefined();
     expect(toE164('+17378742834')).toBe('+17378742834');
   });
 
-  it('is the number of no subscriber, but for the one of North America that RESTRICTED spells', () => {
+  it('is never a valid number, except for the one of North America that RESTRICTED spells', () => {
     const valid = [...WITHHELD_NUMBERS].filter((number) => parsePhoneNumberFromString(number)?.isValid());
     expect(valid).toEqual(['+17378742833']);
     expect(EXAMPLE_NUMBERS.filter(({ e164 }) => isWithheldNumber(e164))).toEqual([]);

@@ -12,9 +12,9 @@ const KEYPAD: readonly (readonly [digit: string, letters: string])[] = [
 const DIGITS = new Map(KEYPAD.flatMap(([digit, letters]) => [...letters].map((letter) => [letter, digit] as const)));
 
 /**
- * What networks and providers say in place of a number that they do not have or do not show, in the languages of the
- * product. Some providers spell the word on the keypad and put a plus before it: +86282452253 is UNAVAILABLE. Words whose
- * spelling is a valid number of some country (NOCALLERID) are not here.
+ * Words that networks and providers send in place of a missing or withheld number, in the languages of the product. Some
+ * providers spell the word on the keypad after a plus: +86282452253 is UNAVAILABLE. Words that spell a valid number of some
+ * country (NOCALLERID) are not included.
  */
 const WORDS = [
   ...['ANONYMOUS', 'BLOCKED', 'CONFIDENTIAL', 'HIDDEN', 'INVALID', 'MASKED', 'OUTOFAREA', 'PRIVATE', 'PROHIBITED'],
@@ -28,18 +28,18 @@ const WORDS = [
 ];
 
 /**
- * RESTRICTED behind the country code of North America, which platforms put before ten digits. One subscriber could have
- * this number; refusing one is better than taking everybody who withholds a number for that one.
+ * RESTRICTED after the country code of North America, which platforms put before ten digits. One subscriber could have this
+ * number. Refusing that one is better than treating every caller who withholds a number as that subscriber.
  */
 const RESTRICTED_IN_NORTH_AMERICA = '+17378742833';
 
-/** In E.164: numbers that only spell a word for "no number". */
+/** In E.164: numbers that spell a word for "no number". */
 export const WITHHELD_NUMBERS: ReadonlySet<string> = new Set([
   ...WORDS.map((word) => `+${[...word].map((letter) => DIGITS.get(letter) ?? '').join('')}`),
   RESTRICTED_IN_NORTH_AMERICA,
 ]);
 
-/** Whether an E.164 number is a provider's spelling of "no number": nobody has it. */
+/** Whether an E.164 number is a provider's spelling of "no number" and identifies no caller. */
 export function isWithheldNumber(e164: string): boolean {
   return WITHHELD_NUMBERS.has(e164);
 }
