@@ -41,7 +41,7 @@ import {
 import { start } from '../src/start.js';
 import { exampleAgent } from './test-policy.js';
 
-/** Eight digits, so that no random id contains them by chance. */
+/** A PIN of eight digits, which random ids practically never contain. */
 export const CANARY = '83729164';
 export const PASSWORD = 'the:password of desk, ß';
 export const PHONE = '+12025550123';
@@ -50,7 +50,7 @@ const SAMPLES = new URL('../samples/', import.meta.url);
 
 type Decision = Partial<FieldsOf<VerificationDecided>>;
 
-/** What came back over HTTP. */
+/** An HTTP response of the adapter. */
 export interface ReceivedResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -58,34 +58,34 @@ export interface ReceivedResponse {
   readonly body: Record<string, unknown>;
 }
 
-/** One request; everything has the value of a good one unless it is given. */
+/** The parts of a request that differ from a valid one. */
 export interface SentRequest {
   readonly body?: unknown;
   readonly method?: string;
   readonly path?: string;
-  /** `undefined`: none. */
+  /** `undefined` omits the header. */
   readonly authorization?: string | undefined;
   readonly contentType?: string | undefined;
   readonly headers?: Record<string, string>;
 }
 
-/** A SWAIG adapter that listens, on a real bus in process, with the other services played by one consumer. */
+/** A running SWAIG adapter on the in-process bus. One consumer answers in place of the other services. */
 export class SwaigTestBed {
-  /** What is decided; undefined: nobody answers. */
+  /** Decides an attempt; undefined sends no reply. */
   decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({});
-  /** What is known of a call; undefined: nobody answers. */
+  /** Returns the state of a call; undefined sends no reply. */
   callState: (request: CallStateRequested) => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
-  /** The keys of the service that answers; each answer is signed by {@link sign}. */
+  /** The keys with which {@link sign} signs each reply. */
   readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   sign: SignReply | undefined = (text) => this.receiptKeys.signAnswer(text);
   readonly requests: VerificationRequested[] = [];
-  /** What was asked of the limiter besides guesses. */
+  /** The limit requests without an attempt. */
   readonly limitRequests: LimitRequested[] = [];
-  /** What the limiter says of them; undefined: nobody answers. */
+  /** Decides a limit request; undefined sends no reply. */
   decideLimit: (request: LimitRequested) => Partial<FieldsOf<LimitDecided>> | undefined = () => ({});
   readonly stateRequests: CallStateRequested[] = [];
   readonly facts: FactRecorded[] = [];
-  /** What the adapter told of guesses that it refused by itself. */
+  /** The reported refusals from the adapter's refusal cache. */
   readonly refusals: RefusalsCounted[] = [];
   readonly hash = new KeyedHash(new Secret(IDENTIFIER_KEY));
   readonly fatal: Error[] = [];
@@ -102,7 +102,7 @@ export class SwaigTestBed {
   static async open(environment: Record<string, string> = {}): Promise<SwaigTestBed> {
     const keys = await createSealingKeys('k1');
     const bed = new SwaigTestBed(new MemoryBroker(), await PayloadOpener.fromKeySet(new Secret(keys.privateKeys)));
-    await bed.#playOthers();
+    await bed.#startOtherServices();
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         bed.log += chunk.toString();
@@ -127,7 +127,7 @@ export class SwaigTestBed {
     await this.broker.close();
   }
 
-  /** Makes messages known to everybody, as the directory does. */
+  /** Publishes messages like the directory. */
   async publish(...messages: Message[]): Promise<void> {
     await this.broker.send(messages.map((one) => toBusRecord(one)));
   }
@@ -136,8 +136,8 @@ export class SwaigTestBed {
     const { method = 'POST', path = '/swaig', body } = sent;
     const authorization = 'authorization' in sent ? sent.authorization : basic('desk', PASSWORD);
     const contentType = 'contentType' in sent ? sent.contentType : 'application/json';
-    const asIs = typeof body === 'string' || body === undefined || Buffer.isBuffer(body);
-    const payload = asIs ? body : JSON.stringify(body);
+    const isRaw = typeof body === 'string' || body === undefined || Buffer.isBuffer(body);
+    const payload = isRaw ? body : JSON.stringify(body);
     const response = await fetch(`${this.service.urls['swaig']}${path}`, {
       method,
       headers: {
@@ -145,14 +145,14 @@ export class SwaigTestBed {
         ...(contentType === undefined ? {} : { 'content-type': contentType }),
         ...sent.headers,
       },
-      // Bytes, because of a text the client would say that it is text.
+      // Sends bytes, because fetch adds a content type to a text.
       ...(payload === undefined ? {} : { body: Buffer.isBuffer(payload) ? payload : Buffer.from(payload) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, body: parse(text) };
   }
 
-  /** Calls any function in the way the platform does. */
+  /** Calls a function like the platform. */
   async call(
     name: string,
     args: Record<string, unknown>,
@@ -161,28 +161,28 @@ export class SwaigTestBed {
     return this.send({ body: functionCall(name, args, fields) });
   }
 
-  /** Calls `verify_pin` in the way the platform does. */
+  /** Calls `verify_pin` like the platform. */
   async verify(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Promise<ReceivedResponse> {
     return this.send({ body: pinCall(args, fields) });
   }
 
-  /** What lies under the seal of a request. */
+  /** The decrypted payload of a request. */
   async secretOf(request: VerificationRequested): Promise<Record<string, unknown>> {
     return this.payloadOpener.unseal(request.sealed, bindingOf(VerificationRequested, request));
   }
 
-  /** All that a request says, but for the key of its answer: the same text for a repetition. */
+  /** The content of a request without its reply key. A redelivery has the same content. */
   async contentOf(request: VerificationRequested): Promise<string> {
     const { replyKey: _, ...submitted } = await this.secretOf(request);
     return bindingOf(VerificationRequested, request) + JSON.stringify(submitted);
   }
 
-  /** The PIN under the seal of a request. */
+  /** The PIN in the payload of a request. */
   async pinOf(request: VerificationRequested): Promise<unknown> {
     return (await this.secretOf(request))['pin'];
   }
 
-  async #playOthers(): Promise<void> {
+  async #startOtherServices(): Promise<void> {
     await this.broker.ensureTopics([TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory]);
     await this.publish(
       exampleAgent('desk', 'acme', PASSWORD),
@@ -193,12 +193,12 @@ export class SwaigTestBed {
       topics: [TOPICS.requests.name, TOPICS.queries.name, TOPICS.facts.name],
       onFatal: (error: Error) => this.fatal.push(error),
     };
-    const played = await this.broker.consume(options, (taken) => this.#answer(taken));
-    await played.ready;
+    const consumer = await this.broker.consume(options, (consumed) => this.#answer(consumed));
+    await consumer.ready;
   }
 
-  async #answer(taken: ConsumedRecord): Promise<void> {
-    const { topic, headers, key, value } = taken;
+  async #answer(consumed: ConsumedRecord): Promise<void> {
+    const { topic, headers, key, value } = consumed;
     this.bytes += `${key}${JSON.stringify(headers)}${value.toString()}`;
     const fields: unknown = JSON.parse(value.toString());
     switch (topic) {
@@ -207,14 +207,22 @@ export class SwaigTestBed {
         return;
       case TOPICS.queries.name: {
         if (headers[HEADERS.type] === KeyComparisonRequested.type) {
-          const asked = message(KeyComparisonRequested, fields as FieldsOf<KeyComparisonRequested>);
-          return this.#reply(taken, asked, message(KeysCompared, { commandId: asked.commandId, mismatches: [] }));
+          const request = message(KeyComparisonRequested, fields as FieldsOf<KeyComparisonRequested>);
+          return this.#reply(
+            consumed,
+            request,
+            message(KeysCompared, { commandId: request.commandId, mismatches: [] }),
+          );
         }
         const request = message(CallStateRequested, fields as FieldsOf<CallStateRequested>);
         this.stateRequests.push(request);
         const state = this.callState(request);
         if (state)
-          await this.#reply(taken, request, message(CallStateAnswered, { verified: false, level: 'none', ...state }));
+          await this.#reply(
+            consumed,
+            request,
+            message(CallStateAnswered, { verified: false, level: 'none', ...state }),
+          );
         return;
       }
       default:
@@ -228,42 +236,42 @@ export class SwaigTestBed {
           const decided = this.decideLimit(request);
           if (decided === undefined) return;
           const { commandId } = request;
-          return this.#reply(taken, request, message(LimitDecided, { commandId, outcome: 'admitted', ...decided }));
+          return this.#reply(consumed, request, message(LimitDecided, { commandId, outcome: 'admitted', ...decided }));
         }
-        return this.#decide(taken, message(VerificationRequested, fields as FieldsOf<VerificationRequested>));
+        return this.#decide(consumed, message(VerificationRequested, fields as FieldsOf<VerificationRequested>));
     }
   }
 
-  async #decide(taken: ConsumedRecord, request: VerificationRequested): Promise<void> {
+  async #decide(consumed: ConsumedRecord, request: VerificationRequested): Promise<void> {
     this.requests.push(request);
     const decided = await this.decide(request);
     if (decided === undefined) return;
     const { commandId } = request;
     const decision = message(VerificationDecided, { commandId, outcome: 'rejected', level: 'none', ...decided });
     if (decision.outcome === 'verified') await this.#addReceipt(decision, request);
-    await this.#reply(taken, request, decision);
+    await this.#reply(consumed, request, decision);
   }
 
-  /** A success is believed only with a receipt under the key of its request. */
+  /** Adds a receipt, encrypted with the reply key of the request. The adapter accepts no success without it. */
   async #addReceipt(decision: VerificationDecided, request: VerificationRequested): Promise<void> {
     const receipt = sealReply(receiptOf(decision, request), (await this.secretOf(request))['replyKey']);
     if (receipt !== undefined) decision.receipt ??= receipt;
   }
 
-  async #reply({ headers }: ConsumedRecord, question: Message, reply: Message): Promise<void> {
+  async #reply({ headers }: ConsumedRecord, request: Message, reply: Message): Promise<void> {
     const correlation = { [HEADERS.correlationId]: headers[HEADERS.correlationId] ?? '' };
     const answer = { ...toBusRecord(reply, correlation), topic: headers[HEADERS.replyTo] ?? '' };
-    await this.broker.send([this.sign ? withSignature(question, answer, this.sign) : answer]);
+    await this.broker.send([this.sign ? withSignature(request, answer, this.sign) : answer]);
   }
 }
 
-/** A receipt as far as an adapter reads it: for whom, by whom, how far, which verification. */
+/** A receipt with the claims that an adapter reads. Its signature is not valid, because adapters do not check it. */
 export function receiptOf(
   { subjectId, level, verificationId }: Partial<VerificationDecided>,
   { tenant, agent, callId, method }: Partial<VerificationRequested> = { tenant: 'acme', agent: 'desk', method: 'pin' },
 ): string {
-  const names = { aud: tenant, sub: subjectId, agent, call_id: callId, level, method, jti: verificationId };
-  const claims = { ...names, exp: 1_795_341_900 };
+  const identity = { aud: tenant, sub: subjectId, agent, call_id: callId, level, method, jti: verificationId };
+  const claims = { ...identity, exp: 1_795_341_900 };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 }
 
@@ -271,12 +279,12 @@ export function basic(agent: string, password: string): string {
   return `Basic ${Buffer.from(`${agent}:${password}`).toString('base64')}`;
 }
 
-/** A body from `samples/`, as the platform sent it. */
+/** A request body from `samples/`. */
 export function sample(file: string): Record<string, unknown> {
   return JSON.parse(readFileSync(new URL(file, SAMPLES), 'utf8')) as Record<string, unknown>;
 }
 
-/** A body that was captured on a real call, with another function in it; each call has an id of its own. */
+/** A captured request body with another function and arguments, and by default a new call id. */
 export function functionCall(
   name: string,
   args: Record<string, unknown>,
@@ -292,7 +300,7 @@ export function functionCall(
   };
 }
 
-/** A call of `verify_pin`. */
+/** A request body that calls `verify_pin`. */
 export function pinCall(args: Record<string, unknown>, fields: Record<string, unknown> = {}): Record<string, unknown> {
   return functionCall('verify_pin', args, fields);
 }

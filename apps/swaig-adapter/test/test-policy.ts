@@ -1,7 +1,7 @@
 import { AgentPublished, message, type Policy } from '@countersign/contracts';
 import { sha256 } from '@countersign/crypto';
 
-/** The default policy of the contract, with the functions and destinations of its example. For tests. */
+/** The default policy of the contract, with the functions and destinations of its example. */
 export function examplePolicy(changes: Partial<Policy> = {}): Policy {
   const limit = { limit: 10, periodSeconds: 60 };
   return {
@@ -29,7 +29,7 @@ export function examplePolicy(changes: Partial<Policy> = {}): Policy {
   };
 }
 
-/** An agent of that policy. For tests. */
+/** An agent with {@link examplePolicy}. */
 export function exampleAgent(
   agent: string,
   tenant: string,

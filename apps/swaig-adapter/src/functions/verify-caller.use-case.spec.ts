@@ -28,14 +28,14 @@ import { VerifyCaller } from './verify-caller.use-case.js';
 
 const TEXTS = ALL_TEXTS.en;
 
-/** Decides when it is told to. */
+/** Holds its decisions back until they are released. */
 class HeldVerifications {
-  readonly asked: VerificationRequested[] = [];
+  readonly requests: VerificationRequested[] = [];
   release: () => void = () => undefined;
   readonly #released = new Promise<void>((resolve) => (this.release = resolve));
 
   async decide(request: VerificationRequested): Promise<VerificationDecided> {
-    this.asked.push(request);
+    this.requests.push(request);
     await this.#released;
     return message(VerificationDecided, { commandId: request.commandId, outcome: 'rejected', level: 'none' });
   }
@@ -61,8 +61,8 @@ async function requested(
   return bed.requests[before] as VerificationRequested;
 }
 
-describe('a guess', () => {
-  it('travels with the tenant of the credentials, hashed identifiers and a sealed PIN', async () => {
+describe('an attempt', () => {
+  it('is sent with the tenant of the credentials, hashed identifiers and an encrypted PIN', async () => {
     const fields = { call_id: 'call-1', tenant: 'umbrella', agent: 'help', project_id: 'umbrella' };
     const request = await requested({ pin: 'oh four two seven' }, fields);
     expect(request).toMatchObject({
@@ -81,7 +81,7 @@ describe('a guess', () => {
     expect(await bed.pinOf(request)).toBe('0427');
   });
 
-  it('is about the customer id where one is given, and keeps the caller', async () => {
+  it('is made for the customer id if there is one, with the key of the caller', async () => {
     for (const customer_id of ['cust-1', ' cust-1 ']) {
       expect(await requested({ pin: '4217', customer_id })).toMatchObject({
         subjectKind: 'id',
@@ -98,7 +98,7 @@ describe('a guess', () => {
     }
   });
 
-  it('at an impossible customer id takes the path of an unknown subject, never that of a telephone', async () => {
+  it('is made for an unknown subject if the customer id is invalid, never for the telephone number', async () => {
     for (const customer_id of ["' or 1=1", PHONE, '../etc', 'x'.repeat(200), '\u0000']) {
       const request = await requested({ pin: '4217', customer_id });
       expect(request.subjectKind).toBe('phone');
@@ -107,7 +107,7 @@ describe('a guess', () => {
     }
   });
 
-  it('finds one number in every spelling, and something steady in what is no number', async () => {
+  it('has the same subject for every spelling of a number and for the same text that is no number', async () => {
     for (const caller_id_num of ['+1 (202) 555-0123', 'tel:+1-202-555-0123']) {
       expect((await requested({ pin: '4217' }, { caller_id_num })).subjectRef).toBe(
         bed.hash.hash('phone', 'acme', PHONE),
@@ -123,14 +123,14 @@ describe('a guess', () => {
     expect((await requested({ pin: '4217' }, { caller_id_num: guest })).subjectRef).toBe(first.subjectRef);
   });
 
-  it('passes a call id on that anybody can store, and hashes every other', async () => {
+  it('contains the hash of a call id that stores might not accept', async () => {
     for (const call_id of ['\u0000', 'x'.repeat(300), 'a b']) {
       expect((await requested({ pin: '4217' }, { call_id })).callId).toBe(digestOf('call', 'acme', call_id));
     }
     expect((await requested({ pin: '4217' }, { call_id: undefined })).callId).toBeUndefined();
   });
 
-  it('that is no PIN spends nothing, asks nobody and says what form is needed', async () => {
+  it('is not made for a malformed PIN, and the response states the required form', async () => {
     for (const pin of ['', '12', '123456789', 'my pin', null, undefined, 12.5, ['4217']]) {
       expect((await bed.verify({ pin })).body).toEqual({ response: TEXTS.bad_pin });
     }
@@ -138,17 +138,17 @@ describe('a guess', () => {
   });
 });
 
-describe('a repeated delivery', () => {
+describe('a redelivery', () => {
   const twice = pinCall({ pin: '4217' });
 
-  it('joins the one under way here, and both get its answer', async () => {
+  it('joins the attempt in progress in this process and gets its answer', async () => {
     const verifications = new HeldVerifications();
     const keys = await createSealingKeys('k1');
     const clock = new ManualClock();
     const [publish, observe] = [() => Promise.resolve(), () => undefined];
     const client = new VerificationClient(
       (request) => verifications.decide(request),
-      () => Promise.reject(new Error('nothing but guesses is asked')),
+      () => Promise.reject(new Error('only attempts are expected')),
       new RefusalCache(bed.hash, clock, publish, observe),
       await PayloadSealer.fromKeySet(keys.publicKeys),
       bed.hash,
@@ -157,42 +157,42 @@ describe('a repeated delivery', () => {
     const verifyCaller = new VerifyCaller(bed.hash, client);
     const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
     const agent = exampleAgent('desk', 'acme', PASSWORD);
-    const guess = (pin: string): Promise<VerificationDecided> =>
+    const attempt = (pin: string): Promise<VerificationDecided> =>
       verifyCaller.execute(agent, call, { method: 'pin', pin });
-    const answers = [guess('4217'), guess('4217'), guess('9999')];
-    await eventually('two guesses are asked', () => verifications.asked.length === 2);
+    const answers = [attempt('4217'), attempt('4217'), attempt('9999')];
+    await eventually('two attempts are requested', () => verifications.requests.length === 2);
     verifications.release();
     const [first, second, other] = await Promise.all(answers);
     expect(second).toBe(first);
     expect(other).not.toBe(first);
-    await guess('4217');
-    expect(verifications.asked).toHaveLength(3);
+    await attempt('4217');
+    expect(verifications.requests).toHaveLength(3);
   });
 
-  it('that comes at the same time gets the same answer', async () => {
+  it('gets the same answer when it arrives at the same time', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
     const received = await Promise.all([1, 2, 3].map(() => bed.send({ body: twice })));
     expect(new Set(received.map(({ text }) => text)).size).toBe(1);
     expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(1);
   });
 
-  it('bears the command id and content of the first, and nothing else does', async () => {
-    const same = async (change: Record<string, unknown> = {}): Promise<string[]> => {
+  it('has the command id and content of the first delivery, and no other call has', async () => {
+    const deliver = async (change: Record<string, unknown> = {}): Promise<string[]> => {
       await bed.send({ body: { ...twice, ...change } });
       const request = bed.requests.at(-1) as VerificationRequested;
       return [request.commandId, await bed.contentOf(request)];
     };
-    const first = await same();
-    expect(await same()).toEqual(first);
-    expect(await same({ channel_ready: false, conversation_type: 'voice' })).toEqual(first);
+    const first = await deliver();
+    expect(await deliver()).toEqual(first);
+    expect(await deliver({ channel_ready: false, conversation_type: 'voice' })).toEqual(first);
     const pin = (text: string): Record<string, unknown> => ({
       argument: { parsed: [{ pin: text }], raw: JSON.stringify({ pin: text }) },
     });
     const others = [pin('4218'), pin('4 2 1 7'), { call_id: 'other' }, { ai_session_id: 'other' }];
-    for (const other of others) expect((await same(other))[0]).not.toBe(first[0]);
+    for (const other of others) expect((await deliver(other))[0]).not.toBe(first[0]);
   });
 
-  it('with the same words about another PIN or caller does not pass for the first', async () => {
+  it('has other content if it has the same words but another PIN or caller', async () => {
     await bed.send({ body: twice });
     await bed.send({ body: { ...twice, caller_id_num: '+12025550199' } });
     const raw = JSON.stringify({ pin: '4217' });
@@ -201,13 +201,13 @@ describe('a repeated delivery', () => {
     expect(new Set(await Promise.all(bed.requests.map((one) => bed.contentOf(one)))).size).toBe(3);
   });
 
-  it('cannot be told without a call id: each counts', async () => {
+  it('is a new command if the platform sends no call id', async () => {
     const body = { ...twice, call_id: undefined };
     await Promise.all([bed.send({ body }), bed.send({ body })]);
     expect(new Set(bed.requests.map(({ commandId }) => commandId)).size).toBe(2);
   });
 
-  it('of two agents is never one', async () => {
+  it('is a new command for another agent', async () => {
     await bed.publish(exampleAgent('desk-2', 'acme', PASSWORD));
     await bed.send({ body: twice });
     await bed.send({ body: twice, authorization: basic('desk-2', PASSWORD) });
@@ -215,7 +215,7 @@ describe('a repeated delivery', () => {
   });
 });
 
-describe('an answer', () => {
+describe('the answer to verify_pin', () => {
   it.each([
     ['verified', 'Thank you, Pat. How can I help you today?'],
     ['rejected', TEXTS.rejected],
@@ -223,7 +223,7 @@ describe('an answer', () => {
     ['disabled', TEXTS.locked],
     ['rate_limited', TEXTS.rate_limited.replace('{seconds}', '7')],
     ['unavailable', TEXTS.unavailable],
-  ] as const)('of outcome %s comes with 200 and its words', async (outcome, response) => {
+  ] as const)('has status 200 and the text of the outcome %s', async (outcome, response) => {
     bed.decide = () => ({
       outcome,
       ...(outcome === 'verified'
@@ -237,20 +237,23 @@ describe('an answer', () => {
     expect(received.text.includes('"transfer":"true"')).toBe(outcome === 'locked' || outcome === 'disabled');
   });
 
-  it('that does not come in time is said to be unavailable', async () => {
-    const hasty = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '50' });
-    hasty.decide = () => undefined;
-    expect(await hasty.verify({ pin: '4217' })).toMatchObject({ status: 200, body: { response: TEXTS.unavailable } });
-    await eventually('it is logged', () => hasty.log.includes('"fault":"REQUEST_TIMED_OUT"'));
-    await hasty.close();
+  it('is unavailable if no decision arrives in time', async () => {
+    const shortTimeout = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '50' });
+    shortTimeout.decide = () => undefined;
+    expect(await shortTimeout.verify({ pin: '4217' })).toMatchObject({
+      status: 200,
+      body: { response: TEXTS.unavailable },
+    });
+    await eventually('it is logged', () => shortTimeout.log.includes('"fault":"REQUEST_TIMED_OUT"'));
+    await shortTimeout.close();
   });
 
-  it('about a guess still worked on elsewhere is unavailable, and no success', async () => {
+  it('is unavailable if another process still decides the attempt', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', conflict: 'in_flight' });
     expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
   });
 
-  it('that is a success brings its receipt in clear, for this adapter alone', async () => {
+  it('contains the receipt of a success, which is not in clear on the bus or in the log', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
     const { body } = await bed.verify({ pin: '4217' });
     const success = { level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
@@ -259,7 +262,7 @@ describe('an answer', () => {
     expect(`${bed.bytes}${bed.log}`).not.toContain(receipt);
   });
 
-  it('that claims a success without the receipt of this request is not believed', async () => {
+  it('is unavailable if a success has no receipt that was encrypted for this request', async () => {
     const success = { outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' } as const;
     const foreign = sealReply(receiptOf(success), createReplyKey()) ?? '';
     for (const receipt of ['', receiptOf(success), foreign]) {
@@ -269,23 +272,23 @@ describe('an answer', () => {
     await eventually('it is logged', () => bed.log.includes('"fault":"SEAL_BROKEN"'));
   });
 
-  it('that somebody without the key of verification wrote is dropped, whatever it says', async () => {
-    const hasty = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '300' });
-    const stranger = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
-    for (const sign of [undefined, (text: string) => stranger.signAnswer(text)]) {
-      hasty.sign = sign;
+  it('is unavailable if the decision is not signed with a key of verification', async () => {
+    const shortTimeout = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '300' });
+    const otherKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+    for (const sign of [undefined, (text: string) => otherKeys.signAnswer(text)]) {
+      shortTimeout.sign = sign;
       for (const outcome of ['verified', 'rejected', 'locked', 'disabled'] as const) {
-        hasty.decide = () => ({ outcome, level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
-        expect((await hasty.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+        shortTimeout.decide = () => ({ outcome, level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });
+        expect((await shortTimeout.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
       }
-      hasty.callState = () => ({ verified: true, level: 'verified', subject: 'cust-1' });
-      expect((await hasty.call('verification_status', {})).body).toEqual({ response: TEXTS.unavailable });
+      shortTimeout.callState = () => ({ verified: true, level: 'verified', subject: 'cust-1' });
+      expect((await shortTimeout.call('verification_status', {})).body).toEqual({ response: TEXTS.unavailable });
     }
-    expect(hasty.log.match(/without a right signature/g)).toHaveLength(1);
-    await hasty.close();
+    expect(shortTimeout.log.match(/without a right signature/g)).toHaveLength(1);
+    await shortTimeout.close();
   });
 
-  it('to what is not verify_pin is harmless and asks nobody', async () => {
+  it('makes no attempt for hooks, unknown functions, ended calls and functions that are not allowed', async () => {
     const call = async (body: Record<string, unknown>): Promise<ReceivedResponse> =>
       bed.send({ body: { ...pinCall({ pin: '4217' }), ...body } });
     for (const name of ['startup_hook', 'start_hook', 'hangup_hook', 'stop_hook', 'summarize_conversation']) {
@@ -303,11 +306,11 @@ describe('an answer', () => {
     expect(bed.requests).toHaveLength(0);
   });
 
-  it('is the policy of the moment: a change is obeyed at the next call', async () => {
+  it('follows a changed policy from the next call on', async () => {
     const texts = { 'en-US': { rejected: 'Nope.' } };
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD, { texts }));
     await eventually(
-      'the new text is heard',
+      'the new text is returned',
       async () => (await bed.verify({ pin: '4217' })).body['response'] === 'Nope.',
     );
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
@@ -315,7 +318,7 @@ describe('an answer', () => {
 });
 
 describe('a caller over a limit', () => {
-  it('hears so at once, while nothing is sealed or asked, and the limiter is told how often', async () => {
+  it('is refused from the refusal cache without a request, and the adapter reports the number of refusals', async () => {
     const limitedBy = { dimension: 'caller', retryAfterMs: 60_000 } as const;
     bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 60, limitedBy });
     const caller_id_num = '+12025550177;verstat=No-TN-Validation';
@@ -329,7 +332,7 @@ describe('a caller over a limit', () => {
     expect(bed.requests).toHaveLength(1);
     bed.decide = () => ({});
     expect((await bed.verify({ pin: '4217' })).body['response']).toBe(TEXTS.rejected);
-    await eventually('all are told', () => bed.refusals.reduce((sum, { count }) => sum + count, 0) === 20);
+    await eventually('all refusals are reported', () => bed.refusals.reduce((sum, { count }) => sum + count, 0) === 20);
     expect(bed.refusals.every(({ dimension, callerTail }) => dimension === 'caller' && callerTail === '77')).toBe(true);
     expect(bed.refusals.every(({ attestation }) => attestation === 'No-TN-Validation')).toBe(true);
     expect(JSON.stringify(bed.refusals)).not.toMatch(/"pin":|sealed|1202555/);
