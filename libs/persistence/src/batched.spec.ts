@@ -3,8 +3,8 @@ import { ServiceError } from '@countersign/runtime';
 import fc from 'fast-check';
 import { Batched } from './batched.js';
 
-describe('calls that are gathered', () => {
-  it('each get their own answer, and no statement sees a row twice or more inputs than it may', async () => {
+describe('Batched', () => {
+  it('gives each call its own output, and puts no row twice and no more inputs than allowed in a statement', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 200 }), async (rows) => {
         const seen: number[][] = [];
@@ -26,7 +26,7 @@ describe('calls that are gathered', () => {
     );
   });
 
-  it('of a quiet tenant are in the next statement while 400 of another one wait', async () => {
+  it('puts the call of a quiet tenant in the next statement while 400 of another tenant wait', async () => {
     const batches: (readonly string[])[] = [];
     const batched = new Batched<string, string>({
       requesterOf: (tenant) => ({ tenant, agent: '', caller: '' }),
@@ -42,7 +42,7 @@ describe('calls that are gathered', () => {
     expect(batches.flat()).toHaveLength(401);
   });
 
-  it('of one turn go together, and those that come meanwhile go next, at most so many statements at a time', async () => {
+  it('combines the calls of one turn, and calls that arrive later, within the limit of statements in flight', async () => {
     const batches: number[] = [];
     const gates: (() => void)[] = [];
     const batched = new Batched<number, number>({
@@ -64,7 +64,7 @@ describe('calls that are gathered', () => {
     expect(batches).toEqual([3, 2]);
   });
 
-  it('keep the order of those that write to one row', async () => {
+  it('keeps the order of calls that write to one row', async () => {
     const order: number[] = [];
     const batched = new Batched<number, void>({
       rows: () => ['the one row'],
@@ -78,7 +78,7 @@ describe('calls that are gathered', () => {
     expect(order).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('do not fail for the fault of another: only the wrong one is rejected', async () => {
+  it('rejects only the input at fault', async () => {
     const batched = new Batched<number, number>({
       run: (inputs) => {
         if (inputs.includes(13)) return Promise.reject(new Error('a row is wrong'));
@@ -89,7 +89,7 @@ describe('calls that are gathered', () => {
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
-  it('are all rejected, and not tried one by one, when the database is away', async () => {
+  it('rejects all calls without single retries when the database is unavailable', async () => {
     let statements = 0;
     const batched = new Batched<number, number>({
       run: () => {
@@ -102,7 +102,7 @@ describe('calls that are gathered', () => {
     expect(statements).toBe(1);
   });
 
-  it('wait for others as long as others are certain to come, and never for what may not come', async () => {
+  it('waits for more calls only while more are certain to come', async () => {
     let coming = true;
     const batches: (readonly number[])[] = [];
     const batched = new Batched<number, number>({
@@ -110,7 +110,7 @@ describe('calls that are gathered', () => {
         batches.push(inputs);
         return Promise.resolve(inputs);
       },
-      moreToCome: () => coming,
+      expectsMore: () => coming,
       lingerMs: () => 60_000,
     });
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -124,7 +124,7 @@ describe('calls that are gathered', () => {
     expect(await batched.call(3)).toBe(3);
   });
 
-  it('wait no longer than the linger, and not when they are many', async () => {
+  it('waits no longer than the linger, and not with a full batch', async () => {
     const batches: number[] = [];
     const options = {
       run: (inputs: readonly number[]) => {
@@ -136,19 +136,19 @@ describe('calls that are gathered', () => {
     expect(await new Batched<number, number>({ ...options, lingerMs: () => 20 }).call(1)).toBe(1);
     const patient = new Batched<number, number>({ ...options, lingerMs: () => 60_000 });
     await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => patient.call(n)));
-    const content = new Batched<number, number>({ ...options, lingerMs: () => 60_000, enough: 3 });
+    const content = new Batched<number, number>({ ...options, lingerMs: () => 60_000, fullSize: 3 });
     await Promise.all([1, 2, 3].map((n) => content.call(n)));
     expect(batches).toEqual([1, 8, 3]);
   });
 
-  it('wait no longer than the least patient of them', async () => {
+  it('waits no longer than the shortest linger of the calls', async () => {
     const batches: (readonly number[])[] = [];
     const batched = new Batched<number, number>({
       run: (inputs) => {
         batches.push(inputs);
         return Promise.resolve(inputs);
       },
-      moreToCome: () => true,
+      expectsMore: () => true,
       lingerMs: (input) => input,
     });
     await Promise.all([batched.call(60_000), batched.call(10)]);
@@ -156,11 +156,11 @@ describe('calls that are gathered', () => {
   });
 });
 
-describe('statements that tenants share', () => {
+describe('Batched with several tenants', () => {
   const of = (text: string) => ({ tenant: text.split(' ')[0] ?? '', agent: '', caller: '' });
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  /** Statements that end when they are let go. */
+  /** Statements that end only when the test releases them. */
   function open() {
     const statements: (readonly string[])[] = [];
     const gates: (() => void)[] = [];
@@ -175,7 +175,7 @@ describe('statements that tenants share', () => {
     return { batched, statements, gates };
   }
 
-  it('leave one free for a tenant that has none while another one keeps as many busy as it may', async () => {
+  it('keeps a statement free for a tenant without one while another tenant uses its share', async () => {
     const { batched, statements, gates } = open();
     const calls: Promise<string>[] = [];
     for (let n = 0; n < 5; n++) {
@@ -199,7 +199,7 @@ describe('statements that tenants share', () => {
     expect(await Promise.all(calls)).toEqual(['busy 0', 'busy 1', 'busy 2', 'busy 3', 'busy 4', 'quiet']);
   });
 
-  it('hold no more than eight inputs of one tenant beside those of another one', async () => {
+  it('puts at most eight inputs of a tenant in a statement with another tenant', async () => {
     const { batched, statements, gates } = open();
     const calls = Array.from({ length: 40 }, (_, n) => batched.call(`busy ${n}`));
     calls.push(batched.call('quiet'));
@@ -211,7 +211,7 @@ describe('statements that tenants share', () => {
     await Promise.all(calls);
   });
 
-  it('do not wait for the inputs that are certain to come of another tenant', async () => {
+  it('does not delay a tenant by the expected inputs of another tenant', async () => {
     const statements: (readonly string[])[] = [];
     const batched = new Batched<string, string>({
       requesterOf: of,
@@ -219,7 +219,7 @@ describe('statements that tenants share', () => {
         statements.push(inputs);
         return Promise.resolve(inputs);
       },
-      moreToCome: (input) => of(input).tenant === 'busy',
+      expectsMore: (input) => of(input).tenant === 'busy',
       lingerMs: () => 60_000,
     });
     const busy = batched.call('busy');

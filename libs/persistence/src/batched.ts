@@ -4,63 +4,73 @@ import { ServiceError } from '@countersign/runtime';
 
 export interface BatchedOptions<In, Out> {
   /**
-   * One statement for all inputs; an output for each, in their order. One input alone must do as well. An error that is
-   * not retriable is taken for the fault of one input, and each is tried alone.
+   * Runs one statement for all inputs and returns an output for each, in the same order. Must also work for one input.
+   * After an error that is not retriable, each input is run alone, because one of them may be at fault.
    */
   readonly run: (inputs: readonly In[]) => Promise<readonly Out[]>;
-  /** Rows that an input writes to. Inputs that share one never share a batch: a statement writes to a row once. */
+  /**
+   * Rows that an input writes to. Inputs that share a row never share a batch, because a statement can write a row only
+   * once.
+   */
   readonly rows?: (input: In) => readonly string[];
-  /** On whose behalf an input is handled: when more wait than a batch takes, they take turns. Default: nobody's. */
+  /**
+   * The requester of an input. When more inputs wait than fit in a batch, the batch is filled in fair order. Default:
+   * none.
+   */
   readonly requesterOf?: (input: In) => Requester;
-  /** Inputs of one batch, at most. Default 64. */
+  /** The maximum number of inputs in a batch. Default 64. */
   readonly size?: number;
   /**
-   * Statements under way, at most. A tenant may begin one more while it has fewer than are free, so with the default of 3
-   * one tenant alone has 2, and the first input of another one begins at once.
+   * The maximum number of statements in flight. A tenant may start one more while it has fewer than are free. So with
+   * the default of 3 a single tenant has 2, and the first input of another tenant starts at once.
    */
   readonly concurrency?: number;
   /**
-   * Whether more inputs of the same tenant are certain to follow within moments: then a batch that is not full waits for
-   * them. Default: never.
+   * Whether more inputs of the same tenant are certain to follow shortly; a batch that is not full waits for them then.
+   * Default: never.
    */
-  readonly moreToCome?: (input: In) => boolean;
-  /** How long an input waits for them at most, in milliseconds. Default 40. */
+  readonly expectsMore?: (input: In) => boolean;
+  /** The maximum time that an input waits for others, in milliseconds. Default 40. */
   readonly lingerMs?: (input: In) => number;
-  /** A batch of so many does not wait for more: what each further one saves gets small. Default 8. */
-  readonly enough?: number;
+  /** A batch of this size does not wait for more, because each further input saves little. Default 8. */
+  readonly fullSize?: number;
 }
 
-/** Inputs of one tenant in a statement that it shares, at most: nobody waits for the rows of a burst in somebody else's statement. */
+/**
+ * The maximum number of inputs per tenant in a statement with several tenants, so that no tenant waits for the burst of
+ * another.
+ */
 const SHARED_SIZE = 8;
 
 interface Call<In, Out> {
   readonly input: In;
   readonly tenant: string;
   readonly rows: readonly string[];
-  /** Until when it waits for others, on the clock of `performance`. */
+  /** When it stops waiting for others, on the clock of `performance`. */
   readonly until: number;
   readonly resolve: (output: Out) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Gathers calls into statements of many rows: those of one turn of the event loop, and those that come while the
- * statements before them are under way. Nothing waits for what may never come. A round trip, a plan and a flush to disk
- * cost as much for one row as for fifty. Tenants share the statements: one that has none under way gets the next one.
+ * Combines calls into statements with many rows: calls of one turn of the event loop, and calls that arrive while
+ * earlier statements are in flight. No call waits for others that may never come. A round trip, a plan and a flush to
+ * disk cost as much for one row as for fifty. Tenants share the statements: the next one goes to a tenant without a
+ * statement in flight.
  */
 export class Batched<In, Out> {
   readonly #options: Required<BatchedOptions<In, Out>>;
   #waiting: Call<In, Out>[] = [];
   #running = 0;
-  /** Statements under way with inputs of each tenant. */
-  readonly #underWay = new Map<string, number>();
+  /** Statements in flight with inputs of each tenant. */
+  readonly #inFlightByTenant = new Map<string, number>();
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BatchedOptions<In, Out>) {
     const requesterOf = (): Requester => ({ tenant: '', agent: '', caller: '' });
-    const alone = { requesterOf, rows: () => [], moreToCome: () => false, lingerMs: () => 40 };
-    this.#options = { ...alone, size: 64, concurrency: 3, enough: 8, ...options };
+    const defaults = { requesterOf, rows: () => [], expectsMore: () => false, lingerMs: () => 40 };
+    this.#options = { ...defaults, size: 64, concurrency: 3, fullSize: 8, ...options };
   }
 
   /** @throws what `run` throws for this input */
@@ -79,70 +89,70 @@ export class Batched<In, Out> {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#waitsForMore()) return;
-      const calls = this.#take();
+      if (this.#lingers()) return;
+      const calls = this.#takeBatch();
       if (calls.length === 0) return;
       const tenants = new Set(calls.map(({ tenant }) => tenant));
       this.#running++;
-      for (const tenant of tenants) this.#count(tenant, 1);
+      for (const tenant of tenants) this.#addInFlight(tenant, 1);
       void this.#run(calls).finally(() => {
         this.#running--;
-        for (const tenant of tenants) this.#count(tenant, -1);
+        for (const tenant of tenants) this.#addInFlight(tenant, -1);
         if (this.#waiting.length > 0) this.#schedule();
       });
       if (this.#waiting.length > 0) this.#schedule();
     });
   }
 
-  /** As long as the least patient one of them can. */
-  #waitsForMore(): boolean {
+  /** Whether to wait for more inputs. Sets a timer for the earliest limit of the waiting calls. */
+  #lingers(): boolean {
     clearTimeout(this.#timer);
-    const { enough, moreToCome } = this.#options;
-    if (this.#waiting.length === 0 || this.#waiting.length >= enough) return false;
-    if (!this.#waiting.every(({ input }) => moreToCome(input))) return false;
-    const left = Math.min(...this.#waiting.map(({ until }) => until)) - performance.now();
-    if (left <= 0) return false;
-    this.#timer = setTimeout(() => this.#schedule(), left);
+    const { fullSize, expectsMore } = this.#options;
+    if (this.#waiting.length === 0 || this.#waiting.length >= fullSize) return false;
+    if (!this.#waiting.every(({ input }) => expectsMore(input))) return false;
+    const remainingMs = Math.min(...this.#waiting.map(({ until }) => until)) - performance.now();
+    if (remainingMs <= 0) return false;
+    this.#timer = setTimeout(() => this.#schedule(), remainingMs);
     return true;
   }
 
   /**
-   * In fair order, else the longest waiting first; what shares a row with a call in front of it waits for the next batch.
-   * Empty: every tenant that waits has its share of the statements under way.
+   * Takes the next batch in fair order, otherwise by waiting time. A call that shares a row with an earlier one waits
+   * for the next batch. Empty when every waiting tenant has its share of the statements in flight.
    */
-  #take(): Call<In, Out>[] {
+  #takeBatch(): Call<In, Out>[] {
     const { size, requesterOf } = this.#options;
-    const calls = this.#next();
+    const calls = this.#callsOfLeastBusyTenants();
     const isShared = calls.some(({ tenant }) => tenant !== calls[0]?.tenant);
-    const most = isShared ? Math.min(size, SHARED_SIZE) : size;
+    const maxPerTenant = isShared ? Math.min(size, SHARED_SIZE) : size;
     const ordered = isShared || calls.length > size ? inFairOrder(calls, ({ input }) => requesterOf(input)) : calls;
     const taken = new Set<Call<In, Out>>();
-    const ofTenant = new Map<string, number>();
+    const countByTenant = new Map<string, number>();
     const rows = new Set<string>();
     for (const call of ordered) {
-      const count = ofTenant.get(call.tenant) ?? 0;
-      const mayGo = taken.size < size && count < most && !call.rows.some((row) => rows.has(row));
+      const count = countByTenant.get(call.tenant) ?? 0;
+      const fits = taken.size < size && count < maxPerTenant && !call.rows.some((row) => rows.has(row));
       for (const row of call.rows) rows.add(row);
-      if (!mayGo) continue;
+      if (!fits) continue;
       taken.add(call);
-      ofTenant.set(call.tenant, count + 1);
+      countByTenant.set(call.tenant, count + 1);
     }
     this.#waiting = this.#waiting.filter((call) => !taken.has(call));
     return [...taken];
   }
 
-  /** The calls of those tenants that have the fewest statements under way, if they may have one more. */
-  #next(): Call<In, Out>[] {
-    const statementsOf = ({ tenant }: Call<In, Out>): number => this.#underWay.get(tenant) ?? 0;
+  /** The calls of the tenants with the fewest statements in flight, if they may start one more. */
+  #callsOfLeastBusyTenants(): Call<In, Out>[] {
+    const statementsOf = ({ tenant }: Call<In, Out>): number => this.#inFlightByTenant.get(tenant) ?? 0;
     const fewest = this.#waiting.reduce((least, call) => Math.min(least, statementsOf(call)), Infinity);
     if (fewest >= this.#options.concurrency - this.#running) return [];
     return this.#waiting.filter((call) => statementsOf(call) === fewest);
   }
 
-  #count(tenant: string, change: 1 | -1): void {
-    const count = (this.#underWay.get(tenant) ?? 0) + change;
-    if (count === 0) this.#underWay.delete(tenant);
-    else this.#underWay.set(tenant, count);
+  #addInFlight(tenant: string, change: 1 | -1): void {
+    const count = (this.#inFlightByTenant.get(tenant) ?? 0) + change;
+    if (count === 0) this.#inFlightByTenant.delete(tenant);
+    else this.#inFlightByTenant.set(tenant, count);
   }
 
   async #run(calls: readonly Call<In, Out>[]): Promise<void> {
@@ -150,8 +160,8 @@ export class Batched<In, Out> {
       const outputs = await this.#options.run(calls.map(({ input }) => input));
       calls.forEach((call, at) => call.resolve(outputs[at] as Out));
     } catch (error) {
-      const ofOne = !(error instanceof ServiceError && error.retriable) && calls.length > 1;
-      if (ofOne) for (const call of calls) await this.#run([call]);
+      const isFaultOfOneInput = !(error instanceof ServiceError && error.retriable) && calls.length > 1;
+      if (isFaultOfOneInput) for (const call of calls) await this.#run([call]);
       else for (const { reject } of calls) reject(error);
     }
   }

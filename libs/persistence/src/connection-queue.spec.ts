@@ -3,8 +3,8 @@ import { ConnectionQueue } from './connection-queue.js';
 const LONG = 60_000;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('the queue for connections', () => {
-  it('gives the next free connection to a quiet tenant while 400 statements of another one wait', async () => {
+describe('ConnectionQueue', () => {
+  it('gives the next free connection to a quiet tenant while 400 statements of another tenant wait', async () => {
     const queue = new ConnectionQueue(2, LONG);
     const begun: string[] = [];
     const work = (tenants: string): void => void queue.enter(tenants).then(() => begun.push(tenants));
@@ -22,7 +22,7 @@ describe('the queue for connections', () => {
     expect([begun.length, queue.waiting]).toEqual([401, 0]);
   });
 
-  it('rejects what waited too long, and gives no connection to it', async () => {
+  it('rejects a caller after the timeout and gives it no connection', async () => {
     const queue = new ConnectionQueue(1, 1);
     await queue.enter('a');
     await expect(queue.enter('b')).rejects.toThrow('timeout exceeded');

@@ -6,8 +6,8 @@ interface Waiting {
 }
 
 /**
- * Lets as many pieces of work at a time to the connections of a pool as it has. The pool itself serves whoever came first;
- * here tenants take turns, so that a burst of one tenant does not stand in front of everybody else's statement.
+ * Limits concurrent work to the number of pool connections, in fair order of tenants. The pool itself is first come,
+ * first served, so a burst of one tenant would delay the statements of all others.
  */
 export class ConnectionQueue {
   readonly #waiting = new FairQueue<Waiting>();
@@ -20,15 +20,15 @@ export class ConnectionQueue {
     this.#free = connections;
   }
 
-  /** Pieces of work that wait for a connection. */
+  /** The number of callers that wait for a connection. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
   /**
-   * Resolves when a connection is free for the work; then `leave` must be called once.
-   * @param tenants names whose rows the work sees, in any form that is the same for the same tenants
-   * @throws Error after the time-out, as the pool does
+   * Resolves when a connection is free; the caller must then call `leave` once.
+   * @param tenants the tenants with visible rows, in a form that is equal for equal sets
+   * @throws Error after the timeout, like the pool
    */
   enter(tenants: string): Promise<void> {
     if (this.#free > 0) {

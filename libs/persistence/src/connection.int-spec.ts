@@ -9,7 +9,7 @@ class Empty1763800000000 extends Migration {
   readonly statements = ['CREATE TABLE one (id integer)'];
 }
 
-describe('a database that demands TLS', () => {
+describe('openDatabase with a server that demands TLS', () => {
   let authority: TestAuthority;
   let server: TestPostgres;
   beforeAll(async () => {
@@ -25,7 +25,7 @@ describe('a database that demands TLS', () => {
       schema,
       migrations: [Empty1763800000000],
       applicationName: 'spec',
-      // A service is not shown how the session of its login is secured.
+      // A service role cannot see the TLS state of its session.
       as: 'administrator',
     });
     const sql = 'SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
@@ -47,33 +47,36 @@ describe('a database that demands TLS', () => {
     return url.href;
   };
 
-  it.each(['require', 'verify-ca', 'verify-full'])('is migrated and asked over TLS with sslmode=%s', async (mode) => {
+  it.each(['require', 'verify-ca', 'verify-full'])('migrates and queries over TLS with sslmode=%s', async (mode) => {
     const url = at(({ searchParams }) => searchParams.set('sslmode', mode));
     const schema = mode.replace('-', '_');
     expect(await open(url, { ca: authority.pem }, schema)).toEqual([{ ssl: true, version: 'TLSv1.3' }]);
   });
 
-  it.each(['require', 'verify-full'])('is not believed with sslmode=%s when another authority signed', async (mode) => {
+  it.each(['require', 'verify-full'])('rejects a certificate of another authority with sslmode=%s', async (mode) => {
     const url = at(({ searchParams }) => searchParams.set('sslmode', mode));
     const other = await TestAuthority.create();
     expect(await refused(url, { ca: other.pem })).toContain('DATABASE_CA');
     expect(await refused(url, {})).toContain('DATABASE_CA');
   });
 
-  it.each(['require', 'verify-ca', 'verify-full'])('is not believed at another host with sslmode=%s', async (mode) => {
-    const url = at((changed) => {
-      changed.hostname = 'localhost';
-      changed.searchParams.set('sslmode', mode);
-    });
-    expect(await refused(url, { ca: authority.pem })).toMatch(/another host.*DATABASE_URL/);
-  });
+  it.each(['require', 'verify-ca', 'verify-full'])(
+    'rejects a certificate for another host with sslmode=%s',
+    async (mode) => {
+      const url = at((changed) => {
+        changed.hostname = 'localhost';
+        changed.searchParams.set('sslmode', mode);
+      });
+      expect(await refused(url, { ca: authority.pem })).toMatch(/another host.*DATABASE_URL/);
+    },
+  );
 
-  it('refuses who comes without TLS, and the error says which parameter is missing', async () => {
+  it('names the missing parameter when it connects without TLS', async () => {
     const url = at(({ searchParams }) => searchParams.delete('sslmode'));
     expect(await refused(url, {})).toContain('sslmode=verify-full');
   });
 
-  it('is told from one that offers none', async () => {
+  it('reports a server without TLS as such', async () => {
     const plain = await startPostgres();
     try {
       expect(await refused(`${plain.url}?sslmode=verify-full`, { ca: authority.pem })).toContain('offers no TLS');
@@ -82,7 +85,7 @@ describe('a database that demands TLS', () => {
     }
   });
 
-  it('that asks for a certificate lets in who has one of its authority, and nobody else', async () => {
+  it('connects only with a client certificate of the authority when the server demands one', async () => {
     const careful = await startPostgres({ authority, clientCertificates: true });
     try {
       const { cert, key } = await authority.issue('service');

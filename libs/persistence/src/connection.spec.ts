@@ -11,19 +11,19 @@ const refusal = (query: string, tls = {}): Error => {
   throw new Error('it was accepted');
 };
 
-describe('the connection to the database', () => {
+describe('connectionOf', () => {
   it.each(['require', 'verify-ca', 'verify-full'])('verifies chain and host name with sslmode=%s', (mode) => {
     const { url, ssl } = connectionOf(`${BASE}?sslmode=${mode}`, { ca: 'PEM' });
     expect(ssl).toEqual({ rejectUnauthorized: true, ca: 'PEM' });
     expect(url).toBe(BASE);
   });
 
-  it('has no TLS where nobody asks for it, and keeps the other parameters', () => {
+  it('uses no TLS without sslmode, and keeps the other parameters', () => {
     expect(connectionOf(BASE)).toEqual({ url: BASE, ssl: false });
     expect(connectionOf(`${BASE}?sslmode=disable&options=x`)).toEqual({ url: `${BASE}?options=x`, ssl: false });
   });
 
-  it('shows a certificate when it has one', () => {
+  it('presents the client certificate', () => {
     const client = { cert: 'CERT', key: new Secret('KEY') };
     const { ssl } = connectionOf(`${BASE}?sslmode=verify-full`, { client });
     expect(ssl).toEqual({ rejectUnauthorized: true, cert: 'CERT', key: 'KEY' });
@@ -44,14 +44,14 @@ describe('the connection to the database', () => {
     'sslmode=verify-full&sslcert=/cert.pem',
     'sslmode=verify-full&sslkey=/key.pem',
     'sslnegotiation=direct',
-  ])('refuses %s, because the server would not be verified or something else would decide', (query) => {
+  ])('rejects %s, with which the server might not be verified', (query) => {
     const error = refusal(query);
     expect(error).toMatchObject({ code: 'SETTINGS_INVALID', retriable: false });
     expect(error.message).toContain('DATABASE_URL');
     expect(error.message).not.toContain('canary');
   });
 
-  it('refuses authorities without a mode, for somebody believes that they are asked', () => {
+  it('rejects a certificate authority without sslmode, because it would not be used', () => {
     expect(refusal('', { ca: 'PEM' }).message).toContain('DATABASE_CA');
     expect(refusal('sslmode=disable', { ca: 'PEM' }).message).toContain('sslmode=verify-full');
   });

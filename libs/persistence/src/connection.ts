@@ -1,15 +1,15 @@
 import { type Secret } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 
-/** Certificates for a URL that asks for TLS, all PEM. */
+/** Certificates for a URL with TLS, all PEM. */
 export interface DatabaseTls {
-  /** Authorities that may have signed the server's certificate. Default: those that Node brings along. */
+  /** Trusted certificate authorities. Default: those of Node. */
   readonly ca?: string;
-  /** For a server that asks for a certificate. */
+  /** Client certificate, for a server that demands one. */
   readonly client?: { readonly cert: string; readonly key: Secret };
 }
 
-/** TLS that is verified, in the driver's words. */
+/** Options of the driver for verified TLS. */
 export interface VerifiedTls {
   readonly rejectUnauthorized: true;
   readonly ca?: string;
@@ -17,16 +17,16 @@ export interface VerifiedTls {
   readonly key?: string;
 }
 
-/** What a driver needs to connect; the URL has nothing to say about TLS any more. */
+/** What the driver needs to connect. The URL contains no TLS parameter. */
 export interface Connection {
   readonly url: string;
   readonly ssl: false | VerifiedTls;
 }
 
-const VERIFIED = new Set(['require', 'verify-ca', 'verify-full']);
-/** Each would get past the rules below in the driver. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  ssl: 'say it with sslmode',
+const VERIFYING_MODES = new Set(['require', 'verify-ca', 'verify-full']);
+/** Parameters with which the driver would bypass the rules below, and what to do instead. */
+const FORBIDDEN_PARAMETERS: Readonly<Record<string, string>> = {
+  ssl: 'use sslmode',
   uselibpqcompat: 'leave it out',
   sslrootcert: 'give the authorities in DATABASE_CA',
   sslcert: 'give the certificate in DATABASE_CERT',
@@ -35,36 +35,36 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Takes TLS out of the hands of the driver, whose `sslmode` means something else with every parameter beside it, and in
- * every one of its versions. `disable` or nothing: no TLS. `require`, `verify-ca`, `verify-full`: the chain and the host
- * name are verified, in all three. Every other mode can be talked out of it by whoever sits on the line, and is refused.
+ * Decides TLS here instead of in the driver, where `sslmode` changes its meaning with other parameters and between
+ * versions. `disable` or absent: no TLS. `require`, `verify-ca` and `verify-full` all verify chain and host name. Other
+ * modes are rejected, because an attacker on the network can downgrade them.
  * @throws ServiceError SETTINGS_INVALID that names DATABASE_URL or DATABASE_CA, and no value
  */
 export function connectionOf(url: string, tls: DatabaseTls = {}): Connection {
   if (!URL.canParse(url)) return { url, ssl: false };
   const parsed = new URL(url);
   const query = parsed.searchParams;
-  for (const [name, advice] of Object.entries(ELSEWHERE)) {
+  for (const [name, advice] of Object.entries(FORBIDDEN_PARAMETERS)) {
     if (query.has(name)) throw invalid(`DATABASE_URL must not have the parameter ${name}: ${advice}`);
   }
   const modes = query.getAll('sslmode');
   query.delete('sslmode');
-  const wanted = modes.some((mode) => mode !== 'disable');
-  if (wanted && !modes.every((mode) => VERIFIED.has(mode))) {
+  const usesTls = modes.some((mode) => mode !== 'disable');
+  if (usesTls && !modes.every((mode) => VERIFYING_MODES.has(mode))) {
     throw invalid(
-      'DATABASE_URL must have sslmode=verify-full, or sslmode=disable: no other mode keeps out who listens',
+      'DATABASE_URL must have sslmode=verify-full, or sslmode=disable: an attacker on the network can downgrade every other mode',
     );
   }
-  if (!wanted && (tls.ca !== undefined || tls.client !== undefined)) {
+  if (!usesTls && (tls.ca !== undefined || tls.client !== undefined)) {
     throw invalid('DATABASE_URL must have sslmode=verify-full when DATABASE_CA or DATABASE_CERT is set');
   }
-  if (!wanted && query.has('sslnegotiation'))
+  if (!usesTls && query.has('sslnegotiation'))
     throw invalid('DATABASE_URL must have sslmode=verify-full with sslnegotiation');
-  if (!wanted) return { url: parsed.href, ssl: false };
+  if (!usesTls) return { url: parsed.href, ssl: false };
   return {
     url: parsed.href,
     ssl: {
-      // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 of the environment changes nothing.
+      // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment has no effect.
       rejectUnauthorized: true,
       ...(tls.ca === undefined ? {} : { ca: tls.ca }),
       ...(tls.client === undefined ? {} : { cert: tls.client.cert, key: tls.client.key.reveal() }),

@@ -10,7 +10,7 @@ import {
 
 const CANARY = '4711081590817263';
 
-/** As the driver gives them: text and detail quote values. */
+/** Driver errors: text and detail quote values. */
 const driverError = (code: string | undefined, more: object = {}): Error =>
   Object.assign(new Error(`connect to db.internal with ${CANARY}`), {
     ...(code === undefined ? {} : { code }),
@@ -44,7 +44,7 @@ describe('translateError', () => {
     'SELF_SIGNED_CERT_IN_CHAIN',
   ];
 
-  it.each([...passing, ...system])('calls %s unavailable and retriable', (code) => {
+  it.each([...passing, ...system])('translates %s to DATABASE_UNAVAILABLE, retriable', (code) => {
     const fault = translateError(driverError(code));
     expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retriable: true, cause: { code } });
   });
@@ -56,11 +56,11 @@ describe('translateError', () => {
     },
   );
 
-  it.each(['22P02', '22012', '42601', 'P0001', 'XX000'])('calls %s the fault of the statement', (code) => {
+  it.each(['22P02', '22012', '42601', 'P0001', 'XX000'])('translates %s to INTERNAL', (code) => {
     expect(translateError(driverError(code))).toMatchObject({ code: 'INTERNAL', retriable: false });
   });
 
-  it('tells a row that exists from other forbidden rows', () => {
+  it('distinguishes an existing row from other violations', () => {
     expect(translateError(driverError('23505', { constraint: 'one_pin' }))).toBeInstanceOf(UniqueViolation);
     const check = translateError(driverError('23514', { constraint: 'positive' }));
     expect(check).toBeInstanceOf(ConstraintViolation);
@@ -68,21 +68,21 @@ describe('translateError', () => {
     expect(check).toMatchObject({ constraint: 'positive' });
   });
 
-  it('keeps no value, whatever the error', () => {
-    // Class 42 is left out: its text speaks of the statement, which is ours.
+  it('contains no value for any error', () => {
+    // Without class 42: its message quotes only our statement.
     for (const code of [...passing, ...system, '23505', '23502', '22P02', 'P0001', undefined]) {
       expect(inspect(translateError(driverError(code)), { depth: 10, showHidden: true })).not.toContain(CANARY);
     }
   });
 
-  it('leaves what it has translated before as it is', () => {
+  it('returns translated errors unchanged', () => {
     const fault = new ServiceError('INTERNAL', 'a fault', false);
     expect(translateError(fault)).toBe(fault);
   });
 });
 
-describe('the state of the database', () => {
-  it('is down after a lost connection and a full disk, not after a collision or an empty pool', () => {
+describe('isDatabaseDown and isConnectionLoss', () => {
+  it('report the database down after a lost connection or a full disk, not after a conflict or with an empty pool', () => {
     const down = (error: Error): boolean => isDatabaseDown(translateError(error));
     expect(['08006', '57P01', '53100', 'ECONNREFUSED'].map((code) => down(driverError(code)))).toEqual([
       true,
@@ -99,7 +99,7 @@ describe('the state of the database', () => {
     expect(down(new Error('timeout exceeded when trying to connect'))).toBe(false);
   });
 
-  it('makes a connection unusable only when the server did not answer on it', () => {
+  it('report a lost connection only when the server did not respond on it', () => {
     const lost = ['57P01', '08006', 'EPIPE', undefined].map((code) => isConnectionLoss(driverError(code)));
     expect(lost).toEqual([true, true, true, true]);
     expect(['40001', '23505', '57014'].map((code) => isConnectionLoss(driverError(code)))).toEqual([

@@ -24,7 +24,7 @@ describe('Database', () => {
   const open = (poolSize = 10): Promise<Database> =>
     openDatabase({
       ...{ url, schema: 'people', migrations: [People1763800000000], applicationName: 'spec', poolSize },
-      // Ends connections and empties tables, which no service may.
+      // Closes connections and truncates tables, which no service may do.
       as: 'administrator',
     });
 
@@ -42,7 +42,7 @@ describe('Database', () => {
     await database.query('TRUNCATE people');
   });
 
-  it('gives rows of one shape for every command', async () => {
+  it('returns rows of one shape for every command', async () => {
     expect(await database.query(`INSERT INTO people VALUES ('a', 20) RETURNING id`)).toEqual([{ id: 'a' }]);
     expect(await database.query('UPDATE people SET age = $1 RETURNING age', [21])).toEqual([{ age: 21 }]);
     expect(await database.prepared('spec.people', 'SELECT id, age FROM people')).toEqual([{ id: 'a', age: 21 }]);
@@ -54,7 +54,7 @@ describe('Database', () => {
     expect(await database.query('SHOW search_path')).toEqual([{ search_path: 'people' }]);
   });
 
-  it('keeps nothing of a transaction that fails, and all of one that succeeds', async () => {
+  it('keeps nothing of a failed transaction, and all of a successful one', async () => {
     const broken = new Error('changed my mind');
     const failing = database.transaction(async (tx) => {
       await tx.query(`INSERT INTO people VALUES ('a', 20)`);
@@ -70,7 +70,7 @@ describe('Database', () => {
     expect(await database.query('SELECT * FROM people')).toHaveLength(1);
   });
 
-  it('does not report success when the error of a statement was swallowed', async () => {
+  it('does not report success when the error of a statement was ignored', async () => {
     const swallowing = database.transaction(async (tx) => {
       await tx.query(`INSERT INTO people VALUES ('a', 20)`);
       await tx.query(`INSERT INTO people VALUES ('a', 20)`).catch(() => undefined);
@@ -78,7 +78,7 @@ describe('Database', () => {
     await expect(swallowing).rejects.toBeInstanceOf(UniqueViolation);
   });
 
-  it('refuses a statement that comes after the end of its transaction', async () => {
+  it('rejects a statement after the end of its transaction', async () => {
     const leaked = await database.transaction((tx) => Promise.resolve({ late: () => tx.query('SELECT 1') }));
     await expect(leaked.late()).rejects.toThrow(/after its transaction had ended/);
   });
@@ -95,7 +95,7 @@ describe('Database', () => {
     expect(await database.query('SELECT value FROM counter')).toEqual([{ value: 200 }]);
   });
 
-  it('tells the rule that a row breaks, and never the row', async () => {
+  it('names the constraint that a row violates, and never the row', async () => {
     await database.query('INSERT INTO people VALUES ($1, 20)', [CANARY]);
     const unique = await failure(database.query('INSERT INTO people VALUES ($1, 20)', [CANARY]));
     expect(unique).toBeInstanceOf(UniqueViolation);
@@ -108,7 +108,7 @@ describe('Database', () => {
     for (const error of [unique, check, missing]) expectNoCanary(error);
   });
 
-  it('shows no value of a statement that is wrong', async () => {
+  it('shows no value of a wrong statement', async () => {
     const errors = [
       await failure(database.query('SELECT $1::text::int', [`${CANARY}x`])),
       await failure(database.query('SELECT $1::uuid', [CANARY])),
@@ -123,7 +123,7 @@ describe('Database', () => {
     expect(errors[2]).toMatchObject({ message: expect.stringContaining('"nowhere" does not exist') as string });
   });
 
-  it('calls a statement that takes too long, a deadlock and a lost connection retriable, without values', async () => {
+  it('reports a statement timeout, a deadlock and a lost connection as retriable, without values', async () => {
     const slow = await openDatabase({
       url,
       schema: 'people',
@@ -147,7 +147,7 @@ describe('Database', () => {
     }
   });
 
-  it('calls an address where nobody listens, and a wrong password, unavailable without telling either', async () => {
+  it('reports an unreachable address and a wrong password as unavailable, without showing either', async () => {
     for (const change of [(u: URL) => (u.port = '1'), (u: URL) => (u.password = CANARY)]) {
       const wrong = new URL(url);
       change(wrong);
@@ -158,7 +158,7 @@ describe('Database', () => {
     }
   });
 
-  it('does not call the database down because one pool is empty', async () => {
+  it('is healthy when its pool has no free connection', async () => {
     const small = await open(1);
     const holder = small.transaction((tx) => tx.query('SELECT pg_sleep(5.5)'));
     const error = await failure(small.query('SELECT 1'));
@@ -198,11 +198,11 @@ describe('Database', () => {
   };
 });
 
-describe('a server that dies and returns', () => {
-  it('is called unhealthy while it is away, and used again by the same pool', async () => {
+describe('Database when the server dies and returns', () => {
+  it('is unhealthy during the outage, and continues with the same pool afterwards', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'database-spec-'));
     await chmod(dataDir, 0o755);
-    // Durable, because a killed server may lose what an undurable one has acknowledged.
+    // Durable, because a killed server without durability may lose acknowledged commits.
     const server = await startEmbeddedPostgres({ dataDir });
     const port = Number(new URL(server.url).port);
     const migrations = [People1763800000000];
@@ -241,7 +241,7 @@ function circular(): unknown {
   return value;
 }
 
-/** Two transactions that take two locks in opposite order; the server ends one of them. */
+/** Two transactions that take two locks in opposite order; the server aborts one of them. */
 async function deadlock(database: Database): Promise<void> {
   let arrived = 0;
   const take = (first: number, second: number): Promise<unknown> =>

@@ -12,7 +12,7 @@ import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant
 
 const STATEMENT_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** For a server that vanished without a word; longer than its own limit, which gives the better message. */
+/** Limit for a server that stops responding; longer than its own limit, which has the better message. */
 const ANSWER_TIMEOUT_MS = 15_000;
 const DEFAULT_POOL_SIZE = 10;
 const PROBE_INTERVAL_MS = 1_000;
@@ -21,16 +21,16 @@ export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database`; `?sslmode=verify-full` for TLS, see {@link connectionOf}. */
   readonly url: string;
   readonly tls?: DatabaseTls;
-  /** The service's own schema, made when it is missing; the only one on the search path. */
+  /** The schema of the service, created when it is missing; the only one on the search path. */
   readonly schema: string;
-  /** Every migration there ever was, see {@link Migration}; `'none'`: the schema is another program's, taken as it is. */
+  /** All migrations of the schema, see {@link Migration}. `'none'`: another program owns the schema. */
   readonly migrations: readonly MigrationClass[] | 'none';
   /**
-   * `service` (default): with the rights of the schema's role, see {@link prepareServiceRole}, and each statement sees the
-   * rows of the tenants that it names. `administrator`: with all rights of the login, and every tenant's rows.
+   * `service` (default): uses the rights of the schema's role, see {@link prepareServiceRole}, and each statement sees
+   * only rows of the tenants that it names. `administrator`: all rights of the login and rows of all tenants.
    */
   readonly as?: 'service' | 'administrator';
-  /** Connections at most. Default 10. */
+  /** The maximum number of connections. Default 10. */
   readonly poolSize?: number;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
@@ -38,45 +38,47 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
 }
 
-/** Statements and transactions, with the rows of some tenants in sight. */
+/** Statements and transactions that see the rows of some tenants. */
 export interface TenantDatabase extends Sql {
   /**
-   * Runs `work` in a transaction at READ COMMITTED: every statement sees what was committed before it began. Commits
-   * when `work` resolves, rolls back when it rejects, and rejects with its error. Inside, one statement at a time.
-   * A connection lost during the commit leaves open whether it happened: whoever does the work again must be idempotent.
-   * @throws ServiceError as {@link Sql.query}; also when `work` swallowed the error of a statement, because PostgreSQL
-   * would then roll back and call it success
+   * Runs `work` in a READ COMMITTED transaction: every statement sees what was committed before it began. Commits when
+   * `work` resolves; rolls back and rejects with its error when it rejects. Statements inside run one at a time.
+   * When the connection is lost during the commit, the result is unknown, so repeated work must be idempotent.
+   * @throws ServiceError as {@link Sql.query}; also when `work` ignored the error of a statement, because PostgreSQL
+   * would then roll back and report success
    */
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
 }
 
 /**
- * Brings the schema up to date and opens the pool of connections.
+ * Migrates the schema and opens the connection pool.
  * @throws ServiceError SETTINGS_INVALID; DATABASE_UNAVAILABLE when the server cannot be reached (retriable), when it
- * refuses us or we its certificate, or when its schema is newer than this code (not retriable); INTERNAL when a migration
- * fails
+ * refuses us or its certificate is not trusted, or when the schema is newer than this build (not retriable); INTERNAL
+ * when a migration fails
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   try {
     return await open(options);
   } catch (error) {
     const fault = translateError(error);
-    // What the server refuses now it refuses in a minute too. Later on it is worth waiting for somebody to mend it.
+    // At start a refusal is final, because retries will not help. Later it is retriable, so that a fix takes effect
+    // without a restart.
     throw isServerRefusal(fault) ? new ServiceError('DATABASE_UNAVAILABLE', fault.message, false, fault.cause) : fault;
   }
 }
 
 async function open(options: DatabaseOptions): Promise<Database> {
   const schema = checkSchemaName(options.schema);
-  // Steps of a migration rewrite the rows of every tenant.
-  const everything = { [TENANTS_SETTING]: ALL_TENANTS };
-  const owner = connectionOf(withSearchPath(options.url, schema, everything), options.tls);
+  // Migrations rewrite the rows of all tenants.
+  const allTenants = { [TENANTS_SETTING]: ALL_TENANTS };
+  const owner = connectionOf(withSearchPath(options.url, schema, allTenants), options.tls);
   const { migrations, applicationName, as = 'service' } = options;
-  const made = migrations === 'none' ? undefined : await migrate({ ...owner, schema, migrations, applicationName });
-  const role = as === 'service' ? made : undefined;
+  const preparedRole =
+    migrations === 'none' ? undefined : await migrate({ ...owner, schema, migrations, applicationName });
+  const role = as === 'service' ? preparedRole : undefined;
   const tenants = as === 'service' ? NO_TENANTS : ALL_TENANTS;
-  const started = { [TENANTS_SETTING]: tenants, ...(role === undefined ? {} : { role }) };
-  const { url, ssl } = connectionOf(withSearchPath(options.url, schema, started), options.tls);
+  const startParameters = { [TENANTS_SETTING]: tenants, ...(role === undefined ? {} : { role }) };
+  const { url, ssl } = connectionOf(withSearchPath(options.url, schema, startParameters), options.tls);
   const dataSource = new DataSource({
     type: 'postgres',
     url,
@@ -102,75 +104,75 @@ async function open(options: DatabaseOptions): Promise<Database> {
 }
 
 /**
- * The database of one service. TypeORM makes and ends the pool; statements go to the pool's connections directly,
- * which gives rows of one shape for every command and can prepare statements.
+ * The database of one service. TypeORM creates and closes the pool. Statements go to its connections directly, which
+ * gives rows of one shape for every command, and prepared statements.
  */
 export class Database implements TenantDatabase {
   readonly #dataSource: DataSource;
   readonly #pool: Pool;
   readonly #queue: ConnectionQueue;
-  /** What a statement sees that names no tenants. */
-  readonly #unnamed: string;
-  readonly #told = new WeakMap<PoolClient, string>();
-  #up = true;
+  /** The visible tenants of a statement that names none. */
+  readonly #defaultTenants: string;
+  readonly #tenantsOfConnection = new WeakMap<PoolClient, string>();
+  #isUp = true;
   #closing: Promise<void> | undefined;
   #probe: NodeJS.Timeout | undefined;
 
   constructor(
     dataSource: DataSource,
     queue: ConnectionQueue,
-    /** Name of the schema, safe to be written into SQL. */
+    /** Name of the schema, safe to use in SQL. */
     readonly schema: string,
-    /** The role whose rights its connections have; undefined: those of the login. */
+    /** The role that its connections use; undefined: that of the login. */
     readonly role: string | undefined,
     tenants: string,
   ) {
     this.#dataSource = dataSource;
     this.#queue = queue;
-    this.#unnamed = tenants;
+    this.#defaultTenants = tenants;
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master;
-    // An idle connection died, perhaps one of many: the database is asked before it is called down.
-    this.#pool.on('error', () => this.#ask());
+    // One idle connection died; a ping decides whether the database is down.
+    this.#pool.on('error', () => this.#probeNow());
   }
 
   query<T = unknown>(sql: string, params?: readonly unknown[]): Promise<T[]> {
-    return this.#single((session) => session.query<T>(sql, params), this.#unnamed);
+    return this.#runSingle((session) => session.query<T>(sql, params), this.#defaultTenants);
   }
 
   prepared<T = unknown>(name: string, sql: string, params?: readonly unknown[]): Promise<T[]> {
-    return this.#single((session) => session.prepared<T>(name, sql, params), this.#unnamed);
+    return this.#runSingle((session) => session.prepared<T>(name, sql, params), this.#defaultTenants);
   }
 
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    return this.#transaction(work, this.#unnamed);
+    return this.#transaction(work, this.#defaultTenants);
   }
 
   /**
-   * Statements that see and write the rows of these tenants and of no others, see {@link tenantRows}. Tables without such
-   * rows are the same for everybody. Costs a round trip where the connection last worked for others.
+   * Statements that see and write only rows of these tenants, see {@link tenantRows}. Tables without tenant rows are
+   * not restricted. Costs a round trip when the connection last served other tenants.
    */
   forTenants(tenants: Iterable<string>): TenantDatabase {
-    return this.#seeing(tenantsValue(tenants));
+    return this.#withTenants(tenantsValue(tenants));
   }
 
-  /** Statements that see the rows of every tenant: for the service's own upkeep, never on behalf of somebody. */
+  /** Statements that see the rows of all tenants: for maintenance of the service, never for a request. */
   forAllTenants(): TenantDatabase {
-    return this.#seeing(ALL_TENANTS);
+    return this.#withTenants(ALL_TENANTS);
   }
 
   /**
-   * Lends one connection to `work`: for this library's own use, where transactions and scripts are written by hand.
-   * A connection whose state is unknown afterwards is not used again.
-   * @param tenants whose rows are in sight; by default those of whoever had the connection before, for statements about
-   * tables that have no rows of tenants: it spares them, and whoever comes next, a round trip
+   * Lends one connection to `work`, for transactions and scripts inside this library. A connection in an unknown state
+   * is closed afterwards.
+   * @param tenants the tenants with visible rows. Default: those of the previous use of the connection, for statements
+   * on tables without tenant rows; this saves a round trip
    */
   async session<T>(work: (session: Session) => Promise<T>, tenants?: string): Promise<T> {
-    await this.#queue.enter(tenants ?? '').catch((error: unknown) => this.#fail(error));
+    await this.#queue.enter(tenants ?? '').catch((error: unknown) => this.#throwTranslated(error));
     try {
-      const client = await this.#pool.connect().catch((error: unknown) => this.#fail(error));
-      const session = new Session(client, (error) => this.#note(error), this.#told);
+      const client = await this.#pool.connect().catch((error: unknown) => this.#throwTranslated(error));
+      const session = new Session(client, (error) => this.#onError(error), this.#tenantsOfConnection);
       try {
-        if (tenants !== undefined) await session.forTenants(tenants);
+        if (tenants !== undefined) await session.setTenants(tenants);
         return await work(session);
       } finally {
         session.end();
@@ -180,34 +182,37 @@ export class Database implements TenantDatabase {
     }
   }
 
-  /** One round trip. @throws ServiceError DATABASE_UNAVAILABLE */
+  /**
+   * One round trip.
+   * @throws ServiceError DATABASE_UNAVAILABLE
+   */
   async ping(): Promise<void> {
     await this.query('SELECT 1');
   }
 
-  /** False from a loss of the database until it answers again; it is asked every second meanwhile. */
+  /** False after a loss of the database until a ping succeeds; it is pinged every second. */
   healthy(): boolean {
-    return this.#up && this.#closing === undefined;
+    return this.#isUp && this.#closing === undefined;
   }
 
-  /** Waits for statements and transactions under way, then disconnects. */
+  /** Waits for running statements and transactions, then disconnects. */
   close(): Promise<void> {
     clearTimeout(this.#probe);
     this.#closing ??= this.#dataSource.destroy();
     return this.#closing;
   }
 
-  #seeing(tenants: string): TenantDatabase {
+  #withTenants(tenants: string): TenantDatabase {
     return {
-      query: (sql, params) => this.#single((session) => session.query(sql, params), tenants),
-      prepared: (name, sql, params) => this.#single((session) => session.prepared(name, sql, params), tenants),
+      query: (sql, params) => this.#runSingle((session) => session.query(sql, params), tenants),
+      prepared: (name, sql, params) => this.#runSingle((session) => session.prepared(name, sql, params), tenants),
       transaction: (work) => this.#transaction(work, tenants),
     };
   }
 
-  async #single<T>(statement: (session: Session) => Promise<T[]>, tenants: string): Promise<T[]> {
+  async #runSingle<T>(statement: (session: Session) => Promise<T[]>, tenants: string): Promise<T[]> {
     const rows = await this.session(statement, tenants);
-    this.#up = true;
+    this.#isUp = true;
     return rows;
   }
 
@@ -227,21 +232,21 @@ export class Database implements TenantDatabase {
     }, tenants);
   }
 
-  /** The answer, or its absence, sets the state. */
-  #ask(): void {
+  /** Pings; the result updates the state. */
+  #probeNow(): void {
     this.ping().catch(() => undefined);
   }
 
-  #fail(error: unknown): never {
-    throw this.#note(error);
+  #throwTranslated(error: unknown): never {
+    throw this.#onError(error);
   }
 
-  #note(error: unknown): Error {
+  #onError(error: unknown): Error {
     const fault = translateError(error);
     if (isDatabaseDown(fault) && this.#closing === undefined) {
-      this.#up = false;
+      this.#isUp = false;
       clearTimeout(this.#probe);
-      this.#probe = setTimeout(() => this.#ask(), PROBE_INTERVAL_MS).unref();
+      this.#probe = setTimeout(() => this.#probeNow(), PROBE_INTERVAL_MS).unref();
     }
     return fault;
   }

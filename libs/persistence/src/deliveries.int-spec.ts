@@ -36,8 +36,8 @@ beforeEach(async () => {
   await database.query('DELETE FROM deliveries_test.deliveries');
 });
 
-describe('deliveries', () => {
-  it('tell the next holder of the partitions that were never released, and of no others', async () => {
+describe('PostgresDeliveries', () => {
+  it('reports unreleased partitions to the next holder, and no others', async () => {
     const [first, second, third] = [holder(), holder(), holder()];
     expect(await deliveries.open(first, partitions(0, 1, 2))).toEqual([]);
     await deliveries.release(first, partitions(1));
@@ -46,14 +46,14 @@ describe('deliveries', () => {
     expect(sorted(await deliveries.open(third, partitions(0, 1, 2)))).toEqual([2]);
   });
 
-  it('do not suspect a holder of its own marks, nor one group of the marks of another', async () => {
+  it('does not report the own marks of a holder, nor marks of another group', async () => {
     const mine = holder();
     await deliveries.open(mine, partitions(0));
     expect(await deliveries.open(mine, partitions(0))).toEqual([]);
     expect(await deliveries.open(holder('other'), partitions(0))).toEqual([]);
   });
 
-  it('keep the mark of the new holder when the old one releases too late', async () => {
+  it('keeps the mark of the new holder when the old one releases late', async () => {
     const [old, young] = [holder(), holder()];
     await deliveries.open(old, partitions(0));
     await deliveries.open(young, partitions(0));
@@ -61,7 +61,7 @@ describe('deliveries', () => {
     expect(sorted(await deliveries.open(holder(), partitions(0)))).toEqual([0]);
   });
 
-  it('count how often a record was begun and not ended', async () => {
+  it('counts how often a record was begun and not finished', async () => {
     expect(await deliveries.begin('g', place(7))).toBe(1);
     expect(await deliveries.begin('g', place(7))).toBe(2);
     expect(await deliveries.begin('g', place(8))).toBe(1);
@@ -71,12 +71,12 @@ describe('deliveries', () => {
     expect(await deliveries.begin('g', place(7))).toBe(1);
   });
 
-  it('lose no count of many that begin at once', async () => {
+  it('loses no count of concurrent begins', async () => {
     const counts = await Promise.all(Array.from({ length: 30 }, () => deliveries.begin('g', place(1))));
     expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, n) => n + 1));
   });
 
-  it('forget the counts of offsets that cannot come any more', async () => {
+  it('deletes the counts of offsets that cannot be delivered again', async () => {
     for (const offset of [4, 5, 99, 100]) await deliveries.begin('g', place(offset));
     await deliveries.open(holder(), [{ topic: 't', partition: 0, next: 5, end: 100 }]);
     const counts = await Promise.all([4, 5, 99, 100].map((offset) => deliveries.begin('g', place(offset))));

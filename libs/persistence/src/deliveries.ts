@@ -1,7 +1,9 @@
 import { type Database } from './database.js';
 import { checkSchemaName } from './schema.js';
 
-/** The statements that make the tables of {@link PostgresDeliveries}; for a migration of each service that consumes. */
+/**
+ * SQL statements that create the tables of {@link PostgresDeliveries}, for a migration of each service that consumes.
+ */
 export function deliveryTables(schema: string): string[] {
   return [
     `CREATE TABLE ${checkSchemaName(schema)}.partition_holders (
@@ -30,8 +32,7 @@ interface Partition {
 }
 
 /**
- * What has to outlive a process so that a record which ends it is found, in PostgreSQL: what the interface `Deliveries`
- * of the messaging library promises.
+ * Implements the interface `Deliveries` of the messaging library on PostgreSQL: finds records that crash the process.
  */
 export class PostgresDeliveries {
   readonly #database: Database;
@@ -41,9 +42,9 @@ export class PostgresDeliveries {
   }
 
   /**
-   * Marks partitions as held by this holder. Forgets counts below `next` (finished) and from `end` on (of a topic that was
-   * made anew).
-   * @returns those that another holder had marked and not released
+   * Marks partitions as held by this holder. Deletes counts below `next` (finished) and from `end` on (of a recreated
+   * topic).
+   * @returns partitions that another holder had marked and not released
    * @throws ServiceError DATABASE_UNAVAILABLE (retriable)
    */
   open(
@@ -51,24 +52,24 @@ export class PostgresDeliveries {
     partitions: readonly (Partition & { readonly next: number; readonly end: number })[],
   ): Promise<Partition[]> {
     const { schema } = this.#database;
-    // One statement sees one moment: `before` are the marks as they were, whatever `held` writes.
+    // All parts of one statement share a snapshot: `unreleased` sees the marks before `marked` writes.
     return this.#database.query<Partition>(
-      `WITH wanted AS (
-         SELECT * FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[]) AS w(topic, partition, next, "end")
-       ), forgotten AS (
-         DELETE FROM ${schema}.deliveries d USING wanted w
-         WHERE d.consumer_group = $1 AND (d.topic, d.partition) = (w.topic, w.partition)
-           AND (d.record_offset < w.next OR d.record_offset >= w."end")
-       ), before AS (
-         SELECT h.topic, h.partition FROM ${schema}.partition_holders h JOIN wanted w USING (topic, partition)
+      `WITH opened AS (
+         SELECT * FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[]) AS o(topic, partition, next, "end")
+       ), deleted_counts AS (
+         DELETE FROM ${schema}.deliveries d USING opened o
+         WHERE d.consumer_group = $1 AND (d.topic, d.partition) = (o.topic, o.partition)
+           AND (d.record_offset < o.next OR d.record_offset >= o."end")
+       ), unreleased AS (
+         SELECT h.topic, h.partition FROM ${schema}.partition_holders h JOIN opened o USING (topic, partition)
          WHERE h.consumer_group = $1 AND h.holder <> $2::uuid
-       ), held AS (
+       ), marked AS (
          INSERT INTO ${schema}.partition_holders (consumer_group, topic, partition, holder)
-         SELECT $1, topic, partition, $2::uuid FROM wanted ORDER BY topic, partition
+         SELECT $1, topic, partition, $2::uuid FROM opened ORDER BY topic, partition
          ON CONFLICT (consumer_group, topic, partition)
          DO UPDATE SET holder = excluded.holder, opened_at = clock_timestamp()
        )
-       SELECT topic, partition FROM before`,
+       SELECT topic, partition FROM unreleased`,
       [
         ...[holder.group, holder.id],
         ...[partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)],
@@ -77,7 +78,10 @@ export class PostgresDeliveries {
     );
   }
 
-  /** Takes the holder's own marks away. @throws ServiceError DATABASE_UNAVAILABLE (retriable) */
+  /**
+   * Removes the holder's own marks.
+   * @throws ServiceError DATABASE_UNAVAILABLE (retriable)
+   */
   async release(
     holder: { readonly group: string; readonly id: string },
     partitions: readonly Partition[],
@@ -91,8 +95,8 @@ export class PostgresDeliveries {
   }
 
   /**
-   * Counts that a record is begun; durable when it returns.
-   * @returns how often it was begun and not ended, this time included
+   * Counts that handling a record begins; durable when it returns.
+   * @returns how often it was begun and not finished, including this time
    * @throws ServiceError DATABASE_UNAVAILABLE (retriable)
    */
   async begin(group: string, place: Partition & { readonly offset: number }): Promise<number> {
@@ -110,18 +114,22 @@ export class PostgresDeliveries {
   }
 
   /**
-   * Forgets a record that was handled; takes one count back of one that was not.
+   * Deletes the count of a handled record; otherwise reduces it by one.
    * @throws ServiceError DATABASE_UNAVAILABLE (retriable)
    */
   async end(group: string, place: Partition & { readonly offset: number }, handled: boolean): Promise<void> {
     const { schema } = this.#database;
     const record = [group, place.topic, place.partition, place.offset];
-    const where = 'consumer_group = $1 AND topic = $2 AND partition = $3 AND record_offset = $4';
+    const condition = 'consumer_group = $1 AND topic = $2 AND partition = $3 AND record_offset = $4';
     await (handled
-      ? this.#database.prepared(`${schema}.deliveries.end`, `DELETE FROM ${schema}.deliveries WHERE ${where}`, record)
+      ? this.#database.prepared(
+          `${schema}.deliveries.end`,
+          `DELETE FROM ${schema}.deliveries WHERE ${condition}`,
+          record,
+        )
       : this.#database.prepared(
-          `${schema}.deliveries.take_back`,
-          `UPDATE ${schema}.deliveries SET begun = greatest(begun - 1, 0) WHERE ${where}`,
+          `${schema}.deliveries.decrement`,
+          `UPDATE ${schema}.deliveries SET begun = greatest(begun - 1, 0) WHERE ${condition}`,
           record,
         ));
   }

@@ -25,12 +25,12 @@ describe('Inbox', () => {
   const first = (consumer: string, id: string): Promise<boolean> =>
     database.transaction((tx) => inbox.claim(tx, consumer, id));
 
-  it('calls exactly one of fifty that arrive at once the first', async () => {
+  it('returns true for exactly one of fifty concurrent claims', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => first('audit', 'one')));
     expect(answers.filter(Boolean)).toHaveLength(1);
   });
 
-  it('gives the message to the next when the first one fails', async () => {
+  it('lets the next transaction claim a message when the first rolls back', async () => {
     const failing = database.transaction(async (tx) => {
       expect(await inbox.claim(tx, 'audit', 'two')).toBe(true);
       throw new Error('the effect failed');
@@ -40,11 +40,11 @@ describe('Inbox', () => {
     expect(await first('audit', 'two')).toBe(false);
   });
 
-  it('keeps consumers apart', async () => {
+  it('separates consumers', async () => {
     expect([await first('audit', 'three'), await first('search', 'three')]).toEqual([true, true]);
   });
 
-  it('forgets only what is older than it is told', async () => {
+  it('purges only entries older than the limit', async () => {
     await first('audit', 'old');
     await database.query(`UPDATE inbox SET seen_at = seen_at - interval '2 days' WHERE message_id = 'old'`);
     await first('audit', 'new');

@@ -2,7 +2,7 @@ import { type Database } from './database.js';
 import { checkSchemaName } from './schema.js';
 import { type Sql } from './session.js';
 
-/** The statements that make the inbox of a schema; for its first migration. */
+/** SQL statements that create the inbox of a schema, for its first migration. */
 export function inboxTable(schema: string): string[] {
   return [
     `CREATE TABLE ${checkSchemaName(schema)}.inbox (
@@ -15,7 +15,10 @@ export function inboxTable(schema: string): string[] {
   ];
 }
 
-/** Remembers which messages have had their effect, so that a message which comes twice has it once. */
+/** Rows deleted by one purge, at most. */
+const PURGE_BATCH = 10_000;
+
+/** Records which messages have taken effect, so that a redelivery has no further effect. */
 export class Inbox {
   readonly #database: Database;
 
@@ -24,8 +27,9 @@ export class Inbox {
   }
 
   /**
-   * True for the first transaction that asks and commits. Must be the transaction of the effect. Of those that ask at
-   * once, all but one wait for its end: false if it commits, and one of them is first if it rolls back.
+   * Returns true for the first transaction that claims the message and commits. Must run in the transaction of the
+   * effect. Concurrent claims wait for the first one: they return false when it commits, and one of them is first when
+   * it rolls back.
    * @throws ServiceError as {@link Sql.query}
    */
   async claim(tx: Sql, consumer: string, messageId: string): Promise<boolean> {
@@ -39,14 +43,15 @@ export class Inbox {
   }
 
   /**
-   * Forgets what was seen longer ago than this, in seconds, and returns how many. Must exceed the time for which the
-   * bus keeps a record: what is forgotten would have its effect again. At most 10,000 at a time, for short locks.
+   * Deletes entries older than this, in seconds. Must exceed the retention of the bus: a redelivery after the purge
+   * would take effect again. Deletes at most 10,000 at a time, for short locks.
+   * @returns how many it deleted
    */
   async purge(olderThanSeconds: number): Promise<number> {
     const rows = await this.#database.query(
       `DELETE FROM ${this.#database.schema}.inbox WHERE ctid = ANY (ARRAY(
          SELECT ctid FROM ${this.#database.schema}.inbox
-         WHERE seen_at < clock_timestamp() - make_interval(secs => $1) LIMIT 10000))
+         WHERE seen_at < clock_timestamp() - make_interval(secs => $1) LIMIT ${PURGE_BATCH}))
        RETURNING 1`,
       [olderThanSeconds],
     );

@@ -12,7 +12,7 @@ class Broken1763800000003 extends Migration {
   readonly statements = ['INSERT INTO ran VALUES (3)', 'CREATE TABLE broken (n nonsense)'];
 }
 
-describe('migrations', () => {
+describe('migrate', () => {
   let url: string;
   let drop: () => Promise<void>;
 
@@ -30,7 +30,7 @@ describe('migrations', () => {
     }
   };
 
-  it('run once when four copies of a service start at once', async () => {
+  it('runs each migration once when four copies start at once', async () => {
     const both = [{ n: 1 }, { n: 2 }];
     const opened = await Promise.all(Array.from({ length: 4 }, () => open([First1763800000001, Second1763800000002])));
     expect(opened).toEqual([both, both, both, both]);
@@ -41,12 +41,12 @@ describe('migrations', () => {
     expect(rows.map((row) => row.name)).toEqual(['First1763800000001', 'Second1763800000002']);
   });
 
-  it('bring an older schema up to date', async () => {
+  it('brings an older schema up to date', async () => {
     expect(await open([First1763800000001])).toEqual([{ n: 1 }]);
     expect(await open([First1763800000001, Second1763800000002])).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it('leave nothing of a step that fails, and keep the steps before it', async () => {
+  it('keeps nothing of a failed migration, and keeps the ones before it', async () => {
     const failing = open([First1763800000001, Second1763800000002, Broken1763800000003]);
     await expect(failing).rejects.toMatchObject({
       code: 'INTERNAL',
@@ -55,7 +55,7 @@ describe('migrations', () => {
     expect(await open([First1763800000001, Second1763800000002])).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it('refuse a schema that is newer than the build', async () => {
+  it('rejects a schema that is newer than the build', async () => {
     await open([First1763800000001, Second1763800000002]);
     await expect(open([First1763800000001])).rejects.toMatchObject({
       code: 'DATABASE_UNAVAILABLE',
@@ -64,7 +64,7 @@ describe('migrations', () => {
     });
   });
 
-  it('need no right to create schemas when the schema is there', async () => {
+  it('needs no right to create schemas when the schema exists', async () => {
     await open([First1763800000001]);
     const admin = new Client({ connectionString: url });
     await admin.connect();
@@ -82,7 +82,7 @@ describe('migrations', () => {
     await admin.end();
   });
 
-  it('refuse a schema name that would have to be quoted, and an address that is none', async () => {
+  it('rejects a schema name that needs quoting, and an invalid URL', async () => {
     const options = { url, schema: 'a"; DROP', migrations: [], applicationName: 'spec' };
     await expect(openDatabase(options)).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });
     await expect(openDatabase({ ...options, schema: 'a', url: 'localhost' })).rejects.toMatchObject({

@@ -5,12 +5,12 @@ import { translateError } from './database-errors.js';
 import { prepareServiceRole } from './service-role.js';
 import { SILENT_LOGGER } from './silent-logger.js';
 
-/** A class whose name ends in the 13 digits of its time in milliseconds, which order migrations. */
+/** A class with a name that ends in 13 digits: its time in milliseconds, which orders migrations. */
 export type MigrationClass = new () => MigrationInterface;
 
 /**
- * One step of a schema, as statements that run in one transaction. There is no way back: a mistake is mended by the
- * next step. Once released a migration is never edited.
+ * One step of a schema: statements that run in one transaction. There is no way back; the next migration corrects a
+ * mistake. A released migration is never edited.
  */
 export abstract class Migration implements MigrationInterface {
   abstract readonly statements: readonly string[];
@@ -33,10 +33,10 @@ interface MigrateOptions {
 }
 
 /**
- * Makes the schema and runs what it lacks, each migration in its own transaction. Copies that start at once take turns
- * under an advisory lock; it belongs to the connection, so that a copy which dies frees it. On a connection of its own,
- * because a migration may take longer than any statement of a service should.
- * @returns the role that the service is to work as, see {@link prepareServiceRole}
+ * Creates the schema and runs pending migrations, each in its own transaction. Concurrent copies wait for each other on
+ * an advisory lock. The lock belongs to the connection, so a copy that dies releases it. Uses a connection of its own,
+ * because a migration may take longer than the statement limit of a service.
+ * @returns the role for the service, see {@link prepareServiceRole}
  */
 export async function migrate(options: MigrateOptions): Promise<string | undefined> {
   const dataSource = new DataSource({
@@ -52,7 +52,7 @@ export async function migrate(options: MigrateOptions): Promise<string | undefin
     applicationName: `${options.applicationName} migrations`,
     migrations: [...options.migrations],
     migrationsTableName: 'migrations',
-    // The connection is in use all the time: its loss shows in the statement under way.
+    // The connection is always in use, so its loss shows in the running statement.
     poolErrorHandler: () => undefined,
   });
   try {
@@ -61,26 +61,26 @@ export async function migrate(options: MigrateOptions): Promise<string | undefin
     await runner.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrations:${options.schema}`]);
     await createSchema(runner, options.schema);
     const executor = new MigrationExecutor(dataSource, runner);
-    await refuseNewer(executor, options);
+    await rejectNewerSchema(executor, options);
     executor.transaction = 'each';
     await executor.executePendingMigrations();
     return await prepareServiceRole(runner, options.schema);
   } catch (error) {
-    throw explain(error, options.schema);
+    throw toFault(error, options.schema);
   } finally {
     // Ending the connection is what frees the lock.
     if (dataSource.isInitialized) await dataSource.destroy().catch(() => undefined);
   }
 }
 
-/** Asks first: CREATE SCHEMA IF NOT EXISTS wants the right to create even when there is nothing to create. */
+/** Checks first: CREATE SCHEMA IF NOT EXISTS needs the right to create even when the schema exists. */
 async function createSchema(runner: QueryRunner, schema: string): Promise<void> {
   const found: unknown = await runner.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
   if (Array.isArray(found) && found.length === 0) await runner.query(`CREATE SCHEMA ${schema}`);
 }
 
-/** An old build on a new schema would write what the new one no longer understands. */
-async function refuseNewer(executor: MigrationExecutor, options: MigrateOptions): Promise<void> {
+/** An old build on a newer schema would write data that newer builds cannot read. */
+async function rejectNewerSchema(executor: MigrationExecutor, options: MigrateOptions): Promise<void> {
   const known = new Set(options.migrations.map((migration) => migration.name));
   const unknown = (await executor.getExecutedMigrations()).filter((executed) => !known.has(executed.name));
   if (unknown.length === 0) return;
@@ -93,7 +93,7 @@ async function refuseNewer(executor: MigrationExecutor, options: MigrateOptions)
   );
 }
 
-function explain(error: unknown, schema: string): Error {
+function toFault(error: unknown, schema: string): Error {
   const driverError = error instanceof Error && 'driverError' in error ? error.driverError : error;
   const fault = translateError(driverError);
   if (fault instanceof ServiceError && fault.code !== 'INTERNAL') return fault;

@@ -17,7 +17,7 @@ class Outbox1763800000000 extends Migration {
   readonly statements = [...outboxTable('facts'), 'CREATE TABLE facts (key text, n int)'];
 }
 
-describe('the outbox', () => {
+describe('Outbox and OutboxRelay', () => {
   let url: string;
   let drop: () => Promise<void>;
   let database: Database;
@@ -86,7 +86,7 @@ describe('the outbox', () => {
     expect(numbersOf(sent, 'a')).toEqual([2]);
   });
 
-  it('catches up with a backlog in pieces and rests as long as it works, with two copies too', async () => {
+  it('publishes a backlog in chunks and pauses as long as it works, also with two copies', async () => {
     const numbers = Array.from({ length: 1_000 }, (_, n) => n);
     await database.transaction((tx) => add(tx, 'a', ...numbers));
     const sent: RelayedRecord[] = [];
@@ -105,25 +105,25 @@ describe('the outbox', () => {
     };
     const copy = await open();
     others.push(copy);
-    relay({ send, batch: 250 });
-    relay({ send, batch: 250, database: copy });
+    relay({ send, batchSize: 250 });
+    relay({ send, batchSize: 250, database: copy });
     await eventually('everything is sent', () => sent.length === numbers.length, 20_000);
     expect(numbersOf(sent, 'a')).toEqual(numbers);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
-    // The rest after the last full page may lie outside.
+    // The pause after the last full batch may be outside the measurement.
     expect(performance.now() - began).toBeGreaterThan(busyMs * 1.6);
   });
 
-  it('keeps commits of one key in order with many writers and four relays, and loses and repeats nothing', async () => {
+  it('publishes records of one key in commit order with many writers and four relays, without loss or repetition', async () => {
     const keys = ['a', 'b', 'c', 'd', 'e'];
     const sent: RelayedRecord[] = [];
-    // Each relay sends slowly and unevenly, so that passes without the lock would overtake each other.
+    // Each relay sends slowly and unevenly, so that batches without the lock would overtake each other.
     const copies = await Promise.all([database, open(), open(), open()].map((one) => Promise.resolve(one)));
     others.push(...copies.slice(1));
     const running = copies.map((copy, i) =>
       relay({
         database: copy,
-        batch: 7,
+        batchSize: 7,
         send: async (records) => {
           await new Promise((resolve) => setTimeout(resolve, i * 2));
           sent.push(...records);
@@ -137,7 +137,7 @@ describe('the outbox', () => {
       for (let round = 0; round < 20; round++) {
         const key = keys[(writer + round) % keys.length] ?? '';
         const work = own.transaction(async (tx) => {
-          // The rows of the fact are numbered by what is committed, so that the numbers say the order of the commits.
+          // Rows are numbered by the committed count, so the numbers show the order of commits.
           await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [key]);
           const [row] = await tx.query<{ n: number }>('SELECT count(*)::int AS n FROM facts WHERE key = $1', [key]);
           await tx.query('INSERT INTO facts VALUES ($1, $2)', [key, row?.n]);
@@ -163,7 +163,7 @@ describe('the outbox', () => {
     }
   }, 30_000);
 
-  it('gives writers of one key numbers in the order of their commits, without any lock of their own', async () => {
+  it('numbers records of one key in commit order without a lock of the writers', async () => {
     const sent: RelayedRecord[] = [];
     const order: number[] = [];
     let release: () => void = () => undefined;
@@ -180,7 +180,7 @@ describe('the outbox', () => {
     const second = database.transaction((tx) => add(tx, 'a', 2)).then(() => order.push(2));
     await database.transaction((tx) => add(tx, 'b', 3));
     const running = relay({ send: (records) => Promise.resolve(void sent.push(...records)) });
-    // The other key passes meanwhile: the lock is the key's, not the table's.
+    // The other key is not blocked: the lock is per key, not per table.
     await eventually('the other key is sent', () => numbersOf(sent, 'b').length === 1);
     expect(numbersOf(sent, 'a')).toEqual([]);
     release();
@@ -226,7 +226,7 @@ describe('the outbox', () => {
     expect(await running.backlog()).toEqual({ pending: 0, oldestAgeSeconds: 0 });
   });
 
-  it('sends again, under the same ids, when the connection breaks before the deletion', async () => {
+  it('sends records again with the same ids when the connection breaks before the deletion', async () => {
     const batches: RelayedRecord[][] = [];
     const send = async (records: RelayedRecord[]): Promise<void> => {
       batches.push(records);
@@ -244,7 +244,7 @@ describe('the outbox', () => {
     expect(batches[1]).toEqual(batches[0]);
   });
 
-  it('makes few passes of many wakes, and takes along what commits during a pass', async () => {
+  it('combines many wakes into few batches, and publishes records that commit during a batch', async () => {
     let passes = 0;
     const sent: RelayedRecord[] = [];
     const send = (records: RelayedRecord[]): Promise<void> => {
@@ -263,7 +263,7 @@ describe('the outbox', () => {
     expect(passes).toBeLessThan(30);
   });
 
-  it('publishes at close what was committed before, and leaves what it cannot send', async () => {
+  it('publishes committed records on close, and keeps those that it cannot send', async () => {
     const sent: RelayedRecord[] = [];
     const send = (records: RelayedRecord[]): Promise<void> => Promise.resolve(void sent.push(...records));
     const closing = relay({ send, lingerMs: 60_000, pollMs: 60_000 });

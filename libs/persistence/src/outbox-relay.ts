@@ -2,7 +2,7 @@ import { hasSqlState } from './database-errors.js';
 import { type Database } from './database.js';
 import { type Session } from './session.js';
 
-/** A record as the broker takes it. */
+/** A record to publish. */
 export interface RelayedRecord {
   readonly topic: string;
   readonly key: string;
@@ -12,22 +12,25 @@ export interface RelayedRecord {
 
 export interface OutboxRelayOptions {
   readonly database: Database;
-  /** Resolves when the broker holds the records for good; keeps the order per key of one call and between calls. */
+  /**
+   * Resolves when the broker has durably stored the records. Must keep the order per key, within a call and between
+   * calls.
+   */
   readonly send: (records: RelayedRecord[]) => Promise<void>;
-  /** Told of every failed pass, for the log; the relay goes on by itself. */
+  /** Called, for the log, after every failed batch; the relay continues by itself. */
   readonly onError: (error: unknown) => void;
-  /** How long a wake waits for others to travel with it, in milliseconds. Default 100. */
+  /** How long a wake waits so that later ones share its batch, in milliseconds. Default 100. */
   readonly lingerMs?: number;
-  /** How often to look without being woken: for what a copy that died has left. Milliseconds, default 1,000. */
+  /** How often to poll without a wake, for records of a dead copy, in milliseconds. Default 1,000. */
   readonly pollMs?: number;
-  /** Records of one pass at most. Default 500. */
-  readonly batch?: number;
+  /** The maximum number of records in a batch. Default 500. */
+  readonly batchSize?: number;
 }
 
-/** What waits in an outbox. */
+/** The records that wait in an outbox. */
 export interface OutboxBacklog {
   readonly pending: number;
-  /** Age in seconds of the record that waits longest; 0 when none does. */
+  /** Age of the oldest waiting record in seconds; 0 when there is none. */
   readonly oldestAgeSeconds: number;
 }
 
@@ -40,70 +43,69 @@ interface OutboxRow {
 }
 
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 5_000;
 const LOCK_NOT_AVAILABLE = '55P03';
-/** Records handed to the broker at a time: what is urgent goes between two of these, when an outage is caught up with. */
-const PIECE = 100;
+/** Records given to the broker at a time. During a backlog, urgent records of other senders fit between two chunks. */
+const CHUNK_SIZE = 100;
 
 /**
- * Publishes what transactions left in the outbox: each record at least once, those of one key in the order of their
- * commits. Copies of a service run one relay each, side by side; whichever has the lock works for all.
- *
- * A record is sent again, with the same id, when the connection breaks between the broker's acknowledgement and the
- * deletion; consumers know it by the id (see {@link Inbox}).
+ * Publishes the records that transactions wrote to the outbox: each at least once, those of one key in the order of
+ * their commits. Each copy of a service runs a relay; the one that holds the lock publishes for all.
+ * A record is sent again, with the same id, when the connection breaks between the acknowledgement of the broker and
+ * the deletion. Consumers recognize the id (see {@link Inbox}).
  */
 export class OutboxRelay {
   readonly #options: Required<OutboxRelayOptions>;
-  readonly #begin: string;
+  readonly #beginSql: string;
   #loop: Promise<void> | undefined;
-  #woken = false;
-  #closing = false;
+  #isWoken = false;
+  #isClosing = false;
   #interrupt: (() => void) | undefined;
 
   constructor(options: OutboxRelayOptions) {
-    this.#options = { lingerMs: 100, pollMs: 1_000, batch: 500, ...options };
+    this.#options = { lingerMs: 100, pollMs: 1_000, batchSize: 500, ...options };
     const { schema } = options.database;
-    // One round trip, but five statements: the rows must be read after the lock is held, by a statement with a snapshot
-    // of its own, or a relay that waited would send what the one before it has just sent. All rows from the first, never
-    // from the last number seen: a transaction with a lower number may commit later. A deletion that a crash of the
-    // server undoes only sends again, so that its commit need not wait for the disk. The limits bound how long a relay
-    // waits for another and how long one that was stopped dead keeps the others waiting.
-    this.#begin = `
+    // One round trip with five statements. The rows must be read by a statement that starts after the lock is held and
+    // has its own snapshot. Otherwise a relay that waited would send again what the previous one has just sent. Reads
+    // from the first row, never from the last number seen, because a transaction with a lower number may commit later.
+    // The commit does not wait for the disk: when a crash undoes the deletion, records are only sent again. The
+    // timeouts bound how long a relay waits for another, and how long a suspended one blocks the others.
+    this.#beginSql = `
       BEGIN ISOLATION LEVEL READ COMMITTED;
       SET LOCAL synchronous_commit = off;
       SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
       SELECT pg_advisory_xact_lock(hashtextextended('outbox-relay:${schema}', 0));
-      SELECT seq, topic, key, headers, payload FROM ${schema}.outbox ORDER BY seq LIMIT ${this.#options.batch}`;
+      SELECT seq, topic, key, headers, payload FROM ${schema}.outbox ORDER BY seq LIMIT ${this.#options.batchSize}`;
   }
 
-  /** Begins with a pass: an earlier run may have left something. */
+  /** Starts with a batch, because an earlier run may have left records. */
   start(): void {
     this.#loop ??= this.#run();
   }
 
-  /** To be called after every commit that wrote to the outbox; many calls make one pass. */
+  /** Call after every commit that wrote to the outbox; many calls share a batch. */
   wake(): void {
-    if (this.#woken) return;
-    this.#woken = true;
+    if (this.#isWoken) return;
+    this.#isWoken = true;
     this.#interrupt?.();
   }
 
-  /** Finishes the pass under way and makes a last one. What cannot be sent then stays for the next start. */
+  /** Finishes the running batch and publishes once more. Records that cannot be sent wait for the next start. */
   async close(): Promise<void> {
-    if (this.#closing || this.#loop === undefined) return this.#loop;
-    this.#closing = true;
+    if (this.#isClosing || this.#loop === undefined) return this.#loop;
+    this.#isClosing = true;
     this.#interrupt?.();
     await this.#loop;
   }
 
-  /** Number of records that wait. */
+  /** The number of waiting records. */
   async pending(): Promise<number> {
     const { database } = this.#options;
     const rows = await database.query<{ n: string }>(`SELECT count(*) AS n FROM ${database.schema}.outbox`);
     return Number(rows[0]?.n ?? 0);
   }
 
-  /** For metrics, in one statement. Counts at most 100,000: after a long outage a look must stay cheap. */
+  /** For metrics, in one statement. Counts at most 100,000, so that it stays cheap after a long outage. */
   async backlog(): Promise<OutboxBacklog> {
     const { database } = this.#options;
     const { schema } = database;
@@ -117,50 +119,50 @@ export class OutboxRelay {
 
   async #run(): Promise<void> {
     let failures = 0;
-    while (!this.#closing) {
-      this.#woken = false;
-      if (await this.#drain()) {
+    while (!this.#isClosing) {
+      this.#isWoken = false;
+      if (await this.#publishAll()) {
         failures = 0;
-        await this.#untilWoken();
+        await this.#waitForWake();
       } else {
-        // Halved at random: copies that failed together do not come back together.
-        const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
-        await this.#rest(pause * (0.5 + Math.random() / 2), false);
+        // Random between half and all of it, so that copies which failed together do not retry together.
+        const pause = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
+        await this.#pause(pause * (0.5 + Math.random() / 2), false);
       }
     }
-    await this.#drain();
+    await this.#publishAll();
   }
 
-  /** Passes until the outbox is empty. False when one failed. */
-  async #drain(): Promise<boolean> {
+  /** Publishes batches until the outbox is empty. Returns false when one failed. */
+  async #publishAll(): Promise<boolean> {
     try {
       let taken: number;
-      do taken = await this.#options.database.session((session) => this.#pass(session));
-      while (taken >= this.#options.batch && !this.#closing);
+      do taken = await this.#options.database.session((session) => this.#publishBatch(session));
+      while (taken >= this.#options.batchSize && !this.#isClosing);
       return true;
     } catch (error) {
-      // Another relay has worked for five seconds and still does: it takes our records along.
+      // Another relay has held the lock for five seconds and publishes our records too.
       if (hasSqlState(error, LOCK_NOT_AVAILABLE)) return true;
       this.#options.onError(error);
       return false;
     }
   }
 
-  /** One batch, in one transaction. Returns how many records it sent. */
-  async #pass(session: Session): Promise<number> {
+  /** Publishes one batch in one transaction. Returns the number of records sent. */
+  async #publishBatch(session: Session): Promise<number> {
     try {
-      const rows = await session.script<OutboxRow>(this.#begin);
+      const rows = await session.script<OutboxRow>(this.#beginSql);
       if (rows.length === 0) {
         await session.rollback();
         return 0;
       }
-      const began = performance.now();
-      for (let at = 0; at < rows.length; at += PIECE) {
-        await this.#options.send(rows.slice(at, at + PIECE).map(toRecord));
+      const startedAt = performance.now();
+      for (let at = 0; at < rows.length; at += CHUNK_SIZE) {
+        await this.#options.send(rows.slice(at, at + CHUNK_SIZE).map(toRecord));
       }
-      // As much rest as work: the backlog of an outage must not take broker and audit from those who wait for an answer.
-      // With the lock in hand, or the relays of other copies would work meanwhile.
-      if (rows.length >= this.#options.batch) await this.#rest(performance.now() - began, false);
+      // Pauses as long as it worked, so that a backlog does not take broker and audit from live requests. Keeps the
+      // lock during the pause, otherwise relays of other copies would work.
+      if (rows.length >= this.#options.batchSize) await this.#pause(performance.now() - startedAt, false);
       const sent = rows.map((row) => row.seq).join(',');
       const { schema } = this.#options.database;
       await session.script(`DELETE FROM ${schema}.outbox WHERE seq = ANY ('{${sent}}'::bigint[]); COMMIT`);
@@ -171,18 +173,18 @@ export class OutboxRelay {
     }
   }
 
-  async #untilWoken(): Promise<void> {
-    if (!this.#woken) await this.#rest(this.#options.pollMs, true);
-    if (this.#woken) await this.#rest(this.#options.lingerMs, false);
+  async #waitForWake(): Promise<void> {
+    if (!this.#isWoken) await this.#pause(this.#options.pollMs, true);
+    if (this.#isWoken) await this.#pause(this.#options.lingerMs, false);
   }
 
-  /** A pause that `close` ends at once, and `wake` when it may. */
-  async #rest(ms: number, untilWoken: boolean): Promise<void> {
-    if (this.#closing) return;
+  /** A pause that `close` ends at once, and `wake` when `endsOnWake`. */
+  async #pause(ms: number, endsOnWake: boolean): Promise<void> {
+    if (this.#isClosing) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#interrupt = () => {
-        if (!untilWoken && !this.#closing) return;
+        if (!endsOnWake && !this.#isClosing) return;
         clearTimeout(timer);
         resolve();
       };

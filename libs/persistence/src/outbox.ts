@@ -2,9 +2,9 @@ import { type Database } from './database.js';
 import { checkSchemaName } from './schema.js';
 import { type Sql } from './session.js';
 
-/** A record that becomes true together with the rows of its transaction, and is published after it. */
+/** A record that is written in the transaction of its fact, and published after the commit. */
 export interface OutboxMessage {
-  /** UUID; the same whenever the record is sent again. */
+  /** UUID; stays the same when the record is sent again. */
   readonly id: string;
   readonly topic: string;
   /** Records of one key are sent in the order in which their transactions committed. */
@@ -15,8 +15,8 @@ export interface OutboxMessage {
 }
 
 /**
- * The statements that make the outbox of a schema; for its first migration. A table of short-lived rows: vacuumed by
- * count, because a share of an almost empty table says nothing.
+ * SQL statements that create the outbox of a schema, for its first migration. Its rows are short-lived, so vacuum runs
+ * by row count: a share of an almost empty table is meaningless.
  */
 export function outboxTable(schema: string): string[] {
   return [
@@ -34,8 +34,8 @@ export function outboxTable(schema: string): string[] {
 }
 
 /**
- * Writes to the outbox in the caller's transaction. Who holds a row lock that stands for the key may insert by SQL of
- * its own in the same statement instead; the lock here gives the same order to those who do not.
+ * Writes to the outbox in the caller's transaction. Code that holds a row lock for the key may insert by its own SQL
+ * instead; the advisory lock here gives the same order without a row lock.
  */
 export class Outbox {
   readonly #name: string;
@@ -43,13 +43,13 @@ export class Outbox {
 
   constructor(database: Pick<Database, 'schema'>) {
     this.#name = `${database.schema}.outbox.add`;
-    // The locks come before the numbers: the join with `locked` hands no row on before every lock is held. Each key's
-    // lock lasts until the commit, so a higher number of the same key is taken only after the lower one is visible.
-    // Sorted, so that two transactions with the same keys cannot wait for each other.
+    // Takes the locks before the numbers: the join with `locked` returns no row before all locks are held. The lock of
+    // a key lasts until the commit, so a higher number of that key is assigned only after the lower one is visible.
+    // Sorted, so that transactions with the same keys cannot deadlock.
     this.#insert = `
       WITH message AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
-          WITH ORDINALITY AS m(id, topic, key, headers, payload, place)
+          WITH ORDINALITY AS m(id, topic, key, headers, payload, position)
       ), locked AS MATERIALIZED (
         SELECT pg_advisory_xact_lock(hash)
         FROM (SELECT DISTINCT hashtextextended('outbox:${database.schema}:' || key, 0) AS hash FROM message ORDER BY 1) k
@@ -58,12 +58,12 @@ export class Outbox {
       SELECT id, topic, key, headers, payload
       FROM message, (SELECT count(*) AS keys FROM locked) l
       WHERE l.keys > 0
-      ORDER BY place`;
+      ORDER BY position`;
   }
 
   /**
-   * Adds messages, in this order. Visible to the relay when the transaction commits; wake it then. At most a few
-   * hundred at once; calls with different keys in one transaction can meet a deadlock, which is retriable.
+   * Adds messages in this order. The relay sees them after the commit; wake it then. At most a few hundred at once.
+   * Several calls with different keys in one transaction can deadlock, which is retriable.
    * @throws ServiceError as {@link Sql.query}
    */
   async add(tx: Sql, messages: readonly OutboxMessage[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { ServiceError } from '@countersign/runtime';
 
-/** Schema names are written into SQL: nothing that would need quoting. */
+/** Schema names are written into SQL, so only names that need no quoting are allowed. */
 const SCHEMA_NAME = /^[a-z][a-z0-9_]{0,40}$/;
 
 /** @throws ServiceError SETTINGS_INVALID for a name that is not 1 to 41 of a-z, 0-9 and _, beginning with a letter */
@@ -11,8 +11,9 @@ export function checkSchemaName(schema: string): string {
 }
 
 /**
- * Adds the search path and other parameters to a connection URL: in the start-up packet they cost no round trip. Options
- * that the URL has already are kept. @throws ServiceError SETTINGS_INVALID when it is not a URL
+ * Adds the search path and other parameters to a connection URL. As start-up parameters they cost no round trip.
+ * Existing options of the URL are kept.
+ * @throws ServiceError SETTINGS_INVALID when it is not a URL
  */
 export function withSearchPath(url: string, schema: string, more: Readonly<Record<string, string>> = {}): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;

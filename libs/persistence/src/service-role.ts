@@ -1,13 +1,13 @@
 import { type QueryRunner } from 'typeorm';
 
-/** The role whose rights a service has; without a login of its own. */
+/** The role of a service: it has rights and no login. */
 export const serviceRole = (schema: string): string => `countersign_${schema}`;
 
 /**
- * Makes the role of a schema, gives it the rows of the schema's tables and nothing else, and the right to become it to our
- * login. Roles belong to the cluster: copies and other databases make the same one at the same time. To be called under
- * the lock of the migrations, after them.
- * @returns undefined when the login may neither make the role nor become it; it then works with its own rights
+ * Creates the role of a schema, grants it the rows of the schema's tables and nothing else, and grants our login
+ * membership. Roles belong to the cluster: copies and other databases may create the same one at the same time. Call it
+ * after the migrations, under their lock.
+ * @returns undefined when the login can neither create nor use the role; it then works with its own rights
  */
 export async function prepareServiceRole(runner: QueryRunner, schema: string): Promise<string | undefined> {
   const role = serviceRole(schema);
@@ -18,23 +18,23 @@ export async function prepareServiceRole(runner: QueryRunner, schema: string): P
     END IF;
   EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
   END $$`);
-  // The owner of the schema gives the rights; a login that only uses it finds them given, or does without.
-  const owned = await isTrue(
+  // Only the owner of the schema can grant; another login needs existing grants.
+  const isOwner = await isTrue(
     runner,
     `SELECT pg_has_role(nspowner, 'USAGE') AS yes FROM pg_namespace
      WHERE nspname = $1 AND current_user <> $2 AND EXISTS (SELECT FROM pg_roles WHERE rolname = $2)`,
     [schema, role],
   );
-  if (owned) for (const statement of grants(schema, role)) await runner.query(statement);
-  const usable = await isTrue(
+  if (isOwner) for (const statement of grants(schema, role)) await runner.query(statement);
+  const canUseRole = await isTrue(
     runner,
     `SELECT pg_has_role(oid, 'SET') AND has_schema_privilege(oid, $2, 'USAGE') AS yes FROM pg_roles WHERE rolname = $1`,
     [role, schema],
   );
-  return usable ? role : undefined;
+  return canUseRole ? role : undefined;
 }
 
-/** No TRUNCATE, which asks no policy; no right on what the migrations have run. */
+/** No TRUNCATE, which ignores row-level security; no right on the table of migrations. */
 function grants(schema: string, role: string): string[] {
   return [
     `REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC`,

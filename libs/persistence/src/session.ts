@@ -11,28 +11,30 @@ export interface Sql {
    */
   query<T = unknown>(sql: string, params?: readonly unknown[]): Promise<T[]>;
   /**
-   * The same, parsed and planned once per connection: for statements that run many times a second. One name stands for
-   * one text, of at most 63 characters, for ever; it must not hold anything that varies.
+   * The same, parsed and planned once per connection: for statements that run many times per second. A name of at most
+   * 63 characters must always have the same text, and must not contain variable parts.
    */
   prepared<T = unknown>(name: string, sql: string, params?: readonly unknown[]): Promise<T[]>;
 }
 
-/** One connection, lent for the time of `Database.session`. */
+/** One connection, lent for the duration of `Database.session`. */
 export class Session implements Sql {
   readonly #client: PoolClient;
   readonly #translate: (error: unknown) => Error;
   readonly #tenants: WeakMap<PoolClient, string>;
-  /** While a connection is lent the pool does not listen, and an unheard 'error' event ends the process. */
-  readonly #onError = (error: Error): void => this.#break(error);
-  #open = true;
-  #broken = false;
+  /**
+   * While a connection is lent, the pool does not listen to it, and an unhandled 'error' event would end the process.
+   */
+  readonly #onError = (error: Error): void => this.#markBroken(error);
+  #isOpen = true;
+  #isBroken = false;
   /** The first error of a statement since the start. */
   failure: Error | undefined;
 
   constructor(
     client: PoolClient,
     translate: (error: unknown) => Error,
-    /** What each connection of the pool was told last. */
+    /** The tenants that each connection of the pool was set to last. */
     tenants: WeakMap<PoolClient, string>,
   ) {
     this.#client = client;
@@ -50,10 +52,10 @@ export class Session implements Sql {
   }
 
   /**
-   * Says whose rows the statements to come may see, see `tenantRows`; outside of transactions only. A connection keeps it
-   * until it is told otherwise, so that the round trip is spared where the tenants are those of the last time.
+   * Sets the tenants with visible rows for the next statements, see `tenantRows`; only outside of transactions. The
+   * connection keeps the value, so an unchanged value needs no round trip.
    */
-  async forTenants(value: string): Promise<void> {
+  async setTenants(value: string): Promise<void> {
     if (this.#tenants.get(this.#client) === value) return;
     this.#tenants.delete(this.#client);
     await this.query('SELECT set_config($1, $2, false)', [TENANTS_SETTING, value]);
@@ -65,36 +67,39 @@ export class Session implements Sql {
     return this.#run<T>({ text: sql });
   }
 
-  /** Never rejects: the error that led here is the one to tell. A connection that cannot roll back is thrown away. */
+  /** Never rejects, because the earlier error is the one to report. A connection that cannot roll back is closed. */
   async rollback(): Promise<void> {
-    if (this.#broken) return;
-    await this.#client.query('ROLLBACK').catch((error: unknown) => this.#break(error));
+    if (this.#isBroken) return;
+    await this.#client.query('ROLLBACK').catch((error: unknown) => this.#markBroken(error));
   }
 
-  /** Gives the connection back; statements that come later are refused, for it may serve somebody else by then. */
+  /**
+   * Returns the connection to the pool. Later statements are rejected, because another caller may use the connection
+   * then.
+   */
   end(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#client.removeListener('error', this.#onError);
-    this.#client.release(this.#broken);
+    this.#client.release(this.#isBroken);
   }
 
   async #run<T>(query: QueryConfig): Promise<T[]> {
-    if (!this.#open) throw new Error('A statement was begun after its transaction had ended; await every statement');
+    if (!this.#isOpen) throw new Error('A statement was begun after its transaction had ended; await every statement');
     try {
       const result: unknown = await this.#client.query(query);
       const last = (Array.isArray(result) ? result.at(-1) : result) as { rows: T[] };
       return last.rows;
     } catch (error) {
-      if (isConnectionLoss(error)) this.#broken = true;
+      if (isConnectionLoss(error)) this.#isBroken = true;
       const fault = this.#translate(error);
       this.failure ??= fault;
       throw fault;
     }
   }
 
-  #break(error: unknown): void {
-    this.#broken = true;
+  #markBroken(error: unknown): void {
+    this.#isBroken = true;
     this.failure ??= this.#translate(error);
   }
 }

@@ -1,6 +1,6 @@
 import { type Logger } from 'typeorm';
 
-/** TypeORM prints failed migrations to the console whatever `logging` says; our faults carry what may be told. */
+/** TypeORM prints failed migrations to the console regardless of `logging`; our faults contain what is safe to log. */
 export const SILENT_LOGGER: Logger = {
   logQuery: () => undefined,
   logQueryError: () => undefined,

@@ -2,28 +2,28 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Migration, type MigrationClass } from './migrate.js';
 
-/** `<13 digits>-<name>.sql`: milliseconds since 1970, which order migrations, and what the file is about. */
+/** `<13 digits>-<name>.sql`: milliseconds since 1970, which order migrations, and a name. */
 const FILE_NAME = /^(\d{13})-([a-z0-9-]+)\.sql$/;
 
 /**
- * Migrations that are SQL files. Each runs as it stands, in one transaction. A file that was released is never edited: add
- * another one.
- * @param folder where the files are, usually `new URL('.', import.meta.url)`
- * @param names names of the files; every migration that there ever was
- * @throws Error for a name that is not `<13 digits>-<name>.sql`, and for a file that cannot be read
+ * Creates migrations from SQL files. Each file runs unchanged, in one transaction. A released file is never edited; add
+ * another one instead.
+ * @param folder the folder of the files, usually `new URL('.', import.meta.url)`
+ * @param names file names of all migrations of the schema
+ * @throws Error for a name that is not `<13 digits>-<name>.sql`, and for an unreadable file
  */
 export function sqlMigrations(folder: URL, names: readonly string[]): MigrationClass[] {
   return names.map((name) => {
-    const [, time, words] = FILE_NAME.exec(basename(name)) ?? [];
-    if (time === undefined || words === undefined) {
+    const [, time, title] = FILE_NAME.exec(basename(name)) ?? [];
+    if (time === undefined || title === undefined) {
       throw new Error(`The migration ${name} must be named <13 digits>-<name>.sql`);
     }
     const statements = [readFileSync(new URL(name, folder), 'utf8')];
     const migration = class extends Migration {
       override readonly statements = statements;
     };
-    // The name of the class is what the table of migrations keeps.
-    Object.defineProperty(migration, 'name', { value: `${words.replaceAll('-', '_')}${time}` });
+    // TypeORM stores the class name in the table of migrations.
+    Object.defineProperty(migration, 'name', { value: `${title.replaceAll('-', '_')}${time}` });
     return migration;
   });
 }

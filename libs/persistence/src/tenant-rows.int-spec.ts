@@ -18,7 +18,7 @@ class Rewritten1763800000001 extends Migration {
   readonly statements = [`UPDATE rooms.keys SET name = upper(name) WHERE name = 'back'`];
 }
 
-describe('the rows of tenants', () => {
+describe('rows of tenants', () => {
   let url: string;
   let drop: () => Promise<void>;
   let rooms: Database;
@@ -48,7 +48,7 @@ describe('the rows of tenants', () => {
   const both = (tenant: string): object[] => ['back', 'front'].map((name) => ({ tenant, name }));
   const denied = { code: 'INTERNAL', message: expect.stringContaining('42501') as string };
 
-  it('are out of sight of a statement that names no tenant, which can write none', async () => {
+  it('are neither visible to nor writable by a statement that names no tenant', async () => {
     expect(await rooms.query(KEYS)).toEqual([]);
     expect(await rooms.transaction((tx) => tx.query(KEYS))).toEqual([]);
     expect(await rooms.forTenants([]).query(KEYS)).toEqual([]);
@@ -56,7 +56,7 @@ describe('the rows of tenants', () => {
     await expect(rooms.query(`INSERT INTO rooms.keys VALUES ('acme', 'new')`)).rejects.toMatchObject(denied);
   });
 
-  it('are seen and written by those of their tenant alone', async () => {
+  it('are visible and writable only for statements of their tenant', async () => {
     const acme = rooms.forTenants(['acme']);
     expect(await acme.query(KEYS)).toEqual(both('acme'));
     expect(await acme.prepared('spec.keys', KEYS)).toEqual(both('acme'));
@@ -68,13 +68,13 @@ describe('the rows of tenants', () => {
     expect(await rooms.forTenants(['umbrella']).query(KEYS)).toEqual(both('umbrella'));
   });
 
-  it('are those of every tenant that a statement names, and of all for upkeep', async () => {
+  it('are visible for each tenant that a statement names, and all of them for maintenance', async () => {
     const all = [...both('acme'), ...both('umbrella')];
     expect(await rooms.forTenants(['umbrella', 'acme', 'acme']).query(KEYS)).toEqual(all);
     expect(await rooms.forAllTenants().query(KEYS)).toEqual(all);
   });
 
-  it('stay apart on connections that serve many tenants by turns, and after an error', async () => {
+  it('stay separate on connections that alternate between tenants, and after an error', async () => {
     const of = (tenant: string): Promise<object[]> => rooms.forTenants([tenant]).query(KEYS);
     const turns = Array.from({ length: 40 }, (_, at) => (at % 2 === 0 ? 'acme' : 'umbrella'));
     expect(await Promise.all(turns.map(of))).toEqual(turns.map(both));
@@ -83,12 +83,12 @@ describe('the rows of tenants', () => {
     expect(await Promise.all([rooms.query(KEYS), of('umbrella')])).toEqual([[], both('umbrella')]);
   });
 
-  it('cannot be asked for under a name that stands for others', async () => {
+  it('cannot be reached with a name that contains the separator', async () => {
     expect(await rooms.forTenants(['*']).query(KEYS)).toEqual([]);
     expect(() => rooms.forTenants(['x\x1facme'])).toThrow('control character');
   });
 
-  it('go with what they refer to, and are all there for a migration and for an administrator', async () => {
+  it('are deleted with the row they refer to, and are all visible to a migration and an administrator', async () => {
     await rooms.forTenants(['acme']).query('DELETE FROM rooms.keys');
     const migrations = [Rooms1763800000000, Rewritten1763800000001];
     const later = await openDatabase({ url, schema: 'rooms', migrations, applicationName });
@@ -105,7 +105,7 @@ describe('the rows of tenants', () => {
     await person.close();
   });
 
-  it('are all that a service may touch: no other schema, no structure, no TRUNCATE, no record of migrations', async () => {
+  it('are all that a service may use: no other schema, no DDL, no TRUNCATE, no table of migrations', async () => {
     expect(rooms.role).toBe('countersign_rooms');
     for (const statement of [
       'SELECT * FROM cellar.wine',
@@ -124,10 +124,10 @@ describe('the rows of tenants', () => {
   });
 
   it.each([
-    ['may make no roles, and then works with its own rights', 'attic', '', undefined],
-    ['may make roles', 'loft', 'CREATEROLE', 'countersign_loft'],
-    ['is in the role that was made for it', 'roof', 'IN ROLE countersign_roof', 'countersign_roof'],
-  ])('are kept apart for a login that owns its schema and %s', async (_, schema, options, role) => {
+    ['cannot create roles, and then works with its own rights', 'attic', '', undefined],
+    ['can create roles', 'loft', 'CREATEROLE', 'countersign_loft'],
+    ['is a member of the role that was created for it', 'roof', 'IN ROLE countersign_roof', 'countersign_roof'],
+  ])('are separated for a login that owns its schema and %s', async (_, schema, options, role) => {
     const login = `${schema}_${process.pid}`;
     if (options.startsWith('IN ROLE')) await admin.query(`CREATE ROLE ${role} NOLOGIN`);
     await admin.query(`CREATE ROLE ${login} LOGIN PASSWORD 'owner' ${options}`);

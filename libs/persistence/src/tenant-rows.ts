@@ -1,27 +1,28 @@
 import { checkSchemaName } from './schema.js';
 
-/** Holds, on each connection, whose rows a statement may see and write. */
+/** The connection setting that lists the tenants with visible rows. */
 export const TENANTS_SETTING = 'countersign.tenants';
-/** Rows of every tenant: for the service's own upkeep, and for people. */
+/** Rows of all tenants: for maintenance of the service, and for administrators. */
 export const ALL_TENANTS = '*';
-/** Rows of no tenant: what a statement gets that names none. */
+/** Rows of no tenant: the default of a statement that names none. */
 export const NO_TENANTS = '';
-/** Stands before each name, so that no name can be taken for {@link ALL_TENANTS}. */
-const MARK = '\x1f';
+/** Precedes each name, so that no name equals {@link ALL_TENANTS}. */
+const NAME_PREFIX = '\x1f';
 
 /**
- * The value of {@link TENANTS_SETTING} for these tenants; the same for the same ones.
- * @throws Error for a name with the character U+001F, which would stand for two names
+ * The value of {@link TENANTS_SETTING} for these tenants; equal for equal sets.
+ * @throws Error for a name with the character U+001F, which would separate two names
  */
 export function tenantsValue(tenants: Iterable<string>): string {
   const names = [...new Set(tenants)].sort();
-  if (names.some((name) => name.includes(MARK))) throw new Error('The name of a tenant holds a control character');
-  return names.map((name) => `${MARK}${name}`).join('');
+  if (names.some((name) => name.includes(NAME_PREFIX)))
+    throw new Error('The name of a tenant holds a control character');
+  return names.map((name) => `${NAME_PREFIX}${name}`).join('');
 }
 
 /**
- * The statements that keep the rows of tenants apart, for a migration: each table must have a column `tenant`. Forced, so
- * that they bind the owner too; a superuser, and who has BYPASSRLS, sees everything.
+ * SQL statements that separate the rows of tenants, for a migration: each table needs a column `tenant`. Row-level
+ * security is forced, so it binds the owner too. A superuser, or a role with BYPASSRLS, sees all rows.
  */
 export function tenantRows(schema: string, tables: readonly string[]): string[] {
   const value = `current_setting('${TENANTS_SETTING}', true)`;

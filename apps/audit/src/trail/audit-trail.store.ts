@@ -40,7 +40,7 @@ export class PostgresAuditTrail extends AuditTrail {
         const stored = await this.#insert(entries);
         return entries.map((entry) => stored.get(entry.eventId) ?? entry.value);
       },
-      moreToCome: () => true,
+      expectsMore: () => true,
       lingerMs: () => BATCH_LINGER_MS,
     });
   }

@@ -107,9 +107,9 @@ export class PostgresAttemptGate extends AttemptGate {
       requesterOf: ({ verdict: { tenant, caller = '' } }) => ({ tenant, agent: '', caller }),
       rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.referenceKey)],
       run: (closings) => this.#closeAll(closings),
-      moreToCome: ({ verdict }) => moreOutcomesToCome(verdict.tenant),
+      expectsMore: ({ verdict }) => moreOutcomesToCome(verdict.tenant),
       lingerMs: ({ verdict }) => this.#patienceMs(verdict.attempt),
-      enough: ENOUGH_VERDICTS,
+      fullSize: ENOUGH_VERDICTS,
     });
   }
 
