@@ -3,26 +3,26 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join, parse, resolve } from 'node:path';
 import { ServiceError } from '@countersign/runtime';
 
-const INSTEAD = 'set DATABASE_URL to use a PostgreSQL server of your own';
+const OWN_SERVER_ADVICE = 'set DATABASE_URL to use a PostgreSQL server of your own';
 
-/** The account that runs the server: PostgreSQL refuses to run as root. */
+/** The account that runs the server, because PostgreSQL does not run as root. */
 export interface ServerAccount {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** How to start the programs of PostgreSQL. */
+/** The programs of PostgreSQL and their environment. */
 export interface PostgresBinaries {
   readonly initdb: string;
   readonly postgres: string;
-  /** All of it: no setting of this process and no secret in its environment reaches the server. */
+  /** The complete environment: no setting or secret of this process reaches the server. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Finds the programs that npm installed for this platform and makes them usable by `account`: links to the libraries
- * are made below `dataDir`, because the install script that would make them need not have run, and a copy of
- * everything (60 MB, once) when the account cannot enter the folder of the packages.
+ * Finds the programs that npm installed for this platform and makes them usable by `account`. Links the libraries below
+ * `dataDir`, because the install script that creates the links may not have run. Copies everything (60 MB, once) when
+ * the account cannot enter the folder of the packages.
  * @throws ServiceError SETTINGS_INVALID when there are none for this platform
  */
 export async function findPostgresBinaries(
@@ -30,8 +30,8 @@ export async function findPostgresBinaries(
   account: ServerAccount | undefined,
 ): Promise<PostgresBinaries> {
   const { native, version } = await installedPackage();
-  const blocked = account === undefined ? undefined : await createPrivateFolder(native, account);
-  const home = blocked === undefined ? native : await copyOnce(native, join(dataDir, `programs-${version}`));
+  const inaccessible = account === undefined ? undefined : await findInaccessibleFolder(native, account);
+  const home = inaccessible === undefined ? native : await copyOnce(native, join(dataDir, `programs-${version}`));
   const links = await linkLibraries(home, join(dataDir, 'libraries'));
   const path = `${links}:${join(home, 'lib')}`;
   const variable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH';
@@ -42,13 +42,13 @@ export async function findPostgresBinaries(
   };
 }
 
-/** The lowest folder on the way to `path` that `account` may not enter; undefined when it can reach `path`. */
-export async function createPrivateFolder(path: string, account: ServerAccount): Promise<string | undefined> {
+/** The innermost folder on `path` that `account` cannot enter; undefined when it can reach `path`. */
+export async function findInaccessibleFolder(path: string, account: ServerAccount): Promise<string | undefined> {
   const { root } = parse(resolve(path));
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     const { mode, uid, gid } = await stat(folder);
-    const enter = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
-    if ((mode & enter) === 0) return folder;
+    const executeBit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
+    if ((mode & executeBit) === 0) return folder;
     if (folder === root) return undefined;
   }
 }
@@ -69,10 +69,14 @@ async function installedPackage(): Promise<{ native: string; version: string }> 
 
 function unsupported(platform: string): ServiceError {
   const reason = `npm has installed no PostgreSQL for ${platform}`;
-  return new ServiceError('SETTINGS_INVALID', `${reason}: run npm ci with optional packages, or ${INSTEAD}`, false);
+  return new ServiceError(
+    'SETTINGS_INVALID',
+    `${reason}: run npm ci with optional packages, or ${OWN_SERVER_ADVICE}`,
+    false,
+  );
 }
 
-/** Copies beside and renames, so that a copy that was cut short is never used. */
+/** Copies to a temporary name and renames, so that an incomplete copy is never used. */
 async function copyOnce(source: string, target: string): Promise<string> {
   if (await exists(target)) return target;
   const unfinished = `${target}.unfinished`;
@@ -82,7 +86,9 @@ async function copyOnce(source: string, target: string): Promise<string> {
   return target;
 }
 
-/** Made anew at every start: the packages may have moved. Only the folder's owner, who holds its lock, comes here. */
+/**
+ * Recreated at every start, because the packages may have moved. Only the process that holds the folder lock runs this.
+ */
 async function linkLibraries(native: string, folder: string): Promise<string> {
   const list = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')) as unknown;
   await rm(folder, { recursive: true, force: true });

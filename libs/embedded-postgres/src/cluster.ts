@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { ServiceError } from '@countersign/runtime';
 import { type PostgresBinaries, type ServerAccount } from './binaries.js';
 
-/** Makes the cluster unless it is there; returns its password. Renamed when whole: a start cut short leaves none. */
+/**
+ * Creates the cluster unless it exists, and renames it when complete, so that an interrupted start leaves none.
+ * @returns the password of the superuser
+ */
 export async function createCluster(
   dataDir: string,
   cluster: string,
@@ -26,7 +29,8 @@ export async function createCluster(
     for (const path of [unfinished, passwordForInit]) await chown(path, account.uid, account.gid);
   }
   try {
-    // One round of SCRAM: rounds make guessing dear, nobody guesses 192 bits, and they cost CPU at every connection.
+    // One SCRAM iteration: more iterations slow down guessing, which is hopeless against 192 bits, and cost CPU at
+    // every connection.
     await run(binaries.initdb, initArguments(unfinished, passwordForInit, durable), binaries, account);
   } finally {
     await rm(passwordForInit, { force: true });
@@ -54,12 +58,12 @@ async function run(
   account?: ServerAccount,
 ): Promise<void> {
   const child = spawn(program, args, { ...account, env: binaries.env, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
-  let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-500)));
+  let errorOutput = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errorOutput = (errorOutput + text).slice(-500)));
   const code = await new Promise<number | null>((done, fail) => child.on('error', fail).on('close', done)).catch(
     (error: unknown) => error as Error,
   );
   if (code === 0) return;
-  const reason = code instanceof Error ? code.message : complaint.trim();
-  throw new ServiceError('DATABASE_UNAVAILABLE', `The database could not be made: ${reason}`, false);
+  const reason = code instanceof Error ? code.message : errorOutput.trim();
+  throw new ServiceError('DATABASE_UNAVAILABLE', `The database could not be created: ${reason}`, false);
 }

@@ -10,7 +10,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgre
 
 const LIMIT_MS = 60_000;
 
-describe('the embedded PostgreSQL', () => {
+describe('startEmbeddedPostgres', () => {
   let dataDir: string;
   let running: EmbeddedPostgres | undefined;
 
@@ -26,7 +26,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it(
-    'keeps what was committed over a stop and over a kill',
+    'keeps committed rows after a stop and after a kill',
     async () => {
       running = await startEmbeddedPostgres({ dataDir });
       await ask(running.url, 'CREATE TABLE kept AS SELECT 1 AS n');
@@ -45,7 +45,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'lets nobody in without the password, which only the owner of the folder can read',
+    'accepts only the password, which only the owner of the folder can read',
     async () => {
       running = await startEmbeddedPostgres({ dataDir });
       const { mode, uid } = await stat(join(dataDir, 'password'));
@@ -62,7 +62,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'does not log the values of refused statements',
+    'does not log values of failed statements',
     async () => {
       running = await startEmbeddedPostgres({ dataDir });
       const url = running.url;
@@ -79,7 +79,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'refuses a folder that a running process uses, and names that process',
+    'rejects a folder that a running process uses, and names the process',
     async () => {
       running = await startEmbeddedPostgres({ dataDir });
       await expect(startEmbeddedPostgres({ dataDir })).rejects.toMatchObject({
@@ -92,7 +92,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'gives a new folder to one of two that start at once',
+    'starts only one of two servers that start at once on a new folder',
     async () => {
       const starts = await Promise.allSettled([startEmbeddedPostgres({ dataDir }), startEmbeddedPostgres({ dataDir })]);
       for (const start of starts) if (start.status === 'fulfilled') running = start.value;
@@ -103,7 +103,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'is not stopped by a pid file whose number belongs to another program by now',
+    'starts when the number in the pid file belongs to another program',
     async () => {
       running = await startEmbeddedPostgres({ dataDir });
       process.kill(running.pid, 'SIGKILL');
@@ -125,7 +125,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'begins anew when an earlier start was cut short',
+    'starts after an earlier start was interrupted',
     async () => {
       await mkdir(join(dataDir, 'cluster.unfinished', 'base'), { recursive: true });
       running = await startEmbeddedPostgres({ dataDir });
@@ -135,7 +135,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'ends when the process that started it is killed',
+    'ends the server when the process that started it is killed',
     async () => {
       const parent = await startInAnotherProcess(dataDir);
       parent.process.kill('SIGKILL');
@@ -147,7 +147,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
-    'stops a server that a killed process has left behind, watcher and all',
+    'stops the server of a killed process when its watcher was killed too',
     async () => {
       const parent = await startInAnotherProcess(dataDir, 'without-watcher');
       parent.process.kill('SIGKILL');
@@ -204,7 +204,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Starts the server in a Node process of its own, which can be killed; it compiles this folder as it loads it. */
+/**
+ * Starts the server in a separate Node process that can be killed; the process compiles the libraries while loading.
+ */
 async function startInAnotherProcess(
   dataDir: string,
   mode: 'plain' | 'without-watcher' | 'as-nobody' = 'plain',
@@ -253,7 +255,7 @@ async function startInAnotherProcess(
   return { process: child, server };
 }
 
-/** Kills the shells among the children of a process, as somebody might who tidies up. */
+/** Kills the shell children of a process, as an operator might. */
 async function killWatchers(parent: number): Promise<void> {
   const children = await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8');
   for (const pid of children.trim().split(' ').map(Number)) {

@@ -1,39 +1,41 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ServiceError } from '@countersign/runtime';
-import { createPrivateFolder, findPostgresBinaries, type ServerAccount } from './binaries.js';
+import { findInaccessibleFolder, findPostgresBinaries, type ServerAccount } from './binaries.js';
 import { createCluster } from './cluster.js';
 import { lockFolder, stopOrphanedServer } from './folder-lock.js';
 import { startPostgresServer } from './server.js';
 import { installTls, type ServerTls } from './tls.js';
 
 export interface EmbeddedPostgresOptions {
-  /** Folder of the cluster, its password and its log; made when it is missing. One process at a time. */
+  /**
+   * Folder of the cluster, its password and its log; created when it is missing. Only one process may use it at a time.
+   */
   readonly dataDir: string;
-  /** Port on 127.0.0.1. Default: one that is free. */
+  /** Port on 127.0.0.1. Default: a free one. */
   readonly port?: number;
-  /** False: faster, and a crash of the machine may lose everything; for tests. Default true. */
+  /** False: faster, but a crash of the machine may lose everything; for tests. Default true. */
   readonly durable?: boolean;
-  /** Admits connections over TLS alone; for tests. Default: nothing leaves this machine, and nothing is encrypted. */
+  /** Accepts only TLS connections; for tests. Default: no encryption, because nothing leaves this machine. */
   readonly tls?: ServerTls;
 }
 
-/** A running server of this process's own. */
+/** A running server that belongs to this process. */
 export interface EmbeddedPostgres {
-  /** Connects as superuser; holds the password. */
+  /** Connects as superuser; contains the password. */
   readonly url: string;
   readonly pid: number;
-  /** Resolves when the server has ended, for whatever reason. */
+  /** Resolves when the server has ended for any reason. */
   readonly exited: Promise<void>;
-  /** Disconnects everybody, ends the server in good order and frees the folder. */
+  /** Closes all connections, shuts the server down and releases the folder. */
   close(): Promise<void>;
 }
 
 /**
- * Starts PostgreSQL 18 from the packages that npm installed; as root, under the account `nobody`. It ends with this
- * process even when that is killed, and what was left behind nevertheless is stopped by the next start.
- * @throws ServiceError SETTINGS_INVALID: no programs for this platform, a folder in use or out of reach;
- * DATABASE_UNAVAILABLE: the server does not start, and its log says why
+ * Starts PostgreSQL 18 from the packages that npm installed; as root, under the account `nobody`. The server ends with
+ * this process even when that is killed. The next start stops a server that remained nevertheless.
+ * @throws ServiceError SETTINGS_INVALID: no programs for this platform, or a folder that is in use or inaccessible;
+ * DATABASE_UNAVAILABLE: the server does not start, with the reason from its log
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   try {
@@ -45,7 +47,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       throw error;
     });
   } catch (error) {
-    throw explain(error);
+    throw toFault(error);
   }
 }
 
@@ -56,7 +58,7 @@ async function startLocked(
 ): Promise<EmbeddedPostgres> {
   const cluster = join(dataDir, 'cluster');
   const account = await serverAccount(cluster);
-  if (account !== undefined) await requireReach(dataDir, account);
+  if (account !== undefined) await requireAccess(dataDir, account);
   const binaries = await findPostgresBinaries(dataDir, account);
   await stopOrphanedServer(cluster);
   const password = await createCluster(dataDir, cluster, binaries, account, options.durable ?? true);
@@ -71,7 +73,7 @@ async function startLocked(
   };
 }
 
-/** Undefined: the server runs as we do. An old cluster keeps its owner. */
+/** Undefined: the server runs as the current user. An existing cluster keeps its owner. */
 async function serverAccount(cluster: string): Promise<ServerAccount | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const owner = await stat(cluster).catch(() => undefined);
@@ -86,21 +88,21 @@ async function serverAccount(cluster: string): Promise<ServerAccount | undefined
   throw new ServiceError('SETTINGS_INVALID', `PostgreSQL does not run as root: ${advice}`, false);
 }
 
-async function requireReach(dataDir: string, account: ServerAccount): Promise<void> {
-  const closed = await createPrivateFolder(dataDir, account);
-  if (closed === undefined) return;
+async function requireAccess(dataDir: string, account: ServerAccount): Promise<void> {
+  const inaccessible = await findInaccessibleFolder(dataDir, account);
+  if (inaccessible === undefined) return;
   throw new ServiceError(
     'SETTINGS_INVALID',
     `PostgreSQL does not run as root, and the account ${account.uid}, under which it runs instead, may not enter ` +
-      `${closed}: start as another user, choose a data folder elsewhere (DATA_DIR), or chmod o+x that folder`,
+      `${inaccessible}: start as another user, choose a data folder elsewhere (DATA_DIR), or chmod o+x that folder`,
     false,
   );
 }
 
-/** A refusal of the file system, on a folder that an operator chose. */
-function explain(error: unknown): unknown {
+/** Translates an error of the file system on the data folder, which an operator chose. */
+function toFault(error: unknown): unknown {
   const { code, path } = error as NodeJS.ErrnoException;
   if (error instanceof ServiceError || code === undefined || path === undefined) return error;
-  const advice = 'start as the user who made the data folder, or choose another (DATA_DIR)';
+  const advice = 'start as the user who created the data folder, or choose another (DATA_DIR)';
   return new ServiceError('SETTINGS_INVALID', `The embedded database cannot use ${path} (${code}): ${advice}`, false);
 }

@@ -9,24 +9,25 @@ import { ServiceError } from '@countersign/runtime';
 const STOP_LIMIT_MS = 30_000;
 
 /**
- * Makes this process the only one that uses the folder, until `release`. A lock whose process is dead is taken over.
+ * Reserves the folder for this process until `release`. Takes over the lock of a dead process.
  * @throws ServiceError SETTINGS_INVALID when another process, or this one, uses it
  */
 export async function lockFolder(folder: string): Promise<{ readonly release: () => Promise<void> }> {
   const file = join(folder, 'owner');
   const draft = join(folder, `owner.${process.pid}.${randomUUID()}`);
   try {
-    // Written beside and linked: the lock appears whole or not at all, and only one of two can make it.
-    await writeFile(draft, `${process.pid} ${(await startOf(process.pid)) ?? ''}`, { mode: 0o600 });
-    while (!(await madeLink(draft, file))) await removeDead(file);
+    // Written to a temporary name and linked: the lock appears complete or not at all, and only one of two processes
+    // can create it.
+    await writeFile(draft, `${process.pid} ${(await startTimeOf(process.pid)) ?? ''}`, { mode: 0o600 });
+    while (!(await createLink(draft, file))) await removeLockOfDeadProcess(file);
   } finally {
     await rm(draft, { force: true });
   }
   return { release: () => rm(file, { force: true }) };
 }
 
-/** Moves the lock aside before it is dropped: another process may have replaced the dead one's by its own meanwhile. */
-async function removeDead(file: string): Promise<void> {
+/** Renames the lock before it is deleted, because another process may have replaced it by its own since it was read. */
+async function removeLockOfDeadProcess(file: string): Promise<void> {
   const owner = await readFile(file, 'utf8').catch(() => '');
   const [pid, start] = owner.split(' ');
   if (await isRunning(Number(pid), start)) throw inUse(Number(pid));
@@ -38,13 +39,13 @@ async function removeDead(file: string): Promise<void> {
     ))
   )
     return;
-  if ((await readFile(aside, 'utf8')) !== owner) await madeLink(aside, file);
+  if ((await readFile(aside, 'utf8')) !== owner) await createLink(aside, file);
   await rm(aside, { force: true });
 }
 
 /**
- * Makes way for a server on this cluster: stops one whose parent was killed, and clears up when the number in
- * `postmaster.pid` belongs to some other program by now. The caller holds the folder's lock.
+ * Stops a server on this cluster that outlived its parent, and corrects `postmaster.pid` when its number belongs to
+ * another program now. The caller holds the lock of the folder.
  * @throws ServiceError DATABASE_UNAVAILABLE (retriable) when the old server does not end within 30 s
  */
 export async function stopOrphanedServer(cluster: string): Promise<void> {
@@ -70,12 +71,12 @@ export async function stopOrphanedServer(cluster: string): Promise<void> {
     }
     return;
   }
-  // PostgreSQL would refuse, for it sees only that the number is alive. It passes over the number of its own parent,
-  // and goes on to check that no shared memory of the old server is in use: so the file is kept, with that number.
+  // PostgreSQL would refuse to start, because it only sees that the number is alive. It ignores the number of its own
+  // parent, and then checks that no shared memory of the old server is in use. So the file is kept, with our number.
   await writeFile(file, [String(process.pid), ...lines.slice(1)].join('\n'));
 }
 
-/** True while a process with this number exists, whoever owns it. */
+/** Whether a process with this number exists, for any owner. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -87,18 +88,18 @@ function isAlive(pid: number): boolean {
 
 async function isRunning(pid: number, start: string | undefined): Promise<boolean> {
   if (!Number.isInteger(pid) || pid < 1 || !isAlive(pid)) return false;
-  const now = await startOf(pid);
+  const now = await startTimeOf(pid);
   return now === undefined || start === undefined || start === '' || now === start;
 }
 
-/** Start of a process in ticks since boot, where the system tells: containers give the same numbers again and again. */
-async function startOf(pid: number): Promise<string | undefined> {
+/** Start of a process in ticks since boot, where the system shows it: containers reuse the same process numbers. */
+async function startTimeOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  // The name in brackets can hold spaces; the start is field 22, the 20th after it (proc(5)).
+  // The name in brackets can contain spaces; the start is field 22, the 20th after it (proc(5)).
   return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
 }
 
-/** A server works in the folder of its cluster; where the system does not tell, its command line names it. */
+/** A server runs in the folder of its cluster. Where the system does not show that, its command line contains it. */
 async function isServerOf(pid: number, cluster: string): Promise<boolean> {
   if (process.platform === 'linux')
     return (await readlink(`/proc/${pid}/cwd`).catch(() => '')) === (await realpath(cluster));
@@ -106,7 +107,7 @@ async function isServerOf(pid: number, cluster: string): Promise<boolean> {
   return stdout.includes(cluster);
 }
 
-async function madeLink(from: string, to: string): Promise<boolean> {
+async function createLink(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
     return true;

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ServiceError } from '@countersign/runtime';
 import { type PostgresBinaries, type ServerAccount } from './binaries.js';
 
-/** A small footprint, nothing on any interface but the loop-back, and a log without statements, rows or parameters. */
+/** Small memory use, only the loopback interface, and a log without statements, rows or parameters. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -17,12 +17,13 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_wal_senders: '0',
   max_logical_replication_workers: '0',
   max_parallel_workers_per_gather: '0',
-  // Without it three helper processes read for everybody; a cluster of this size lives in memory.
+  // With other values three I/O worker processes run; a cluster of this size fits in memory.
   io_method: 'sync',
   jit: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // ERROR ranks below LOG here: refused statements, whose text quotes values, are not logged, the server's life is.
+  // ERROR ranks below LOG here: failed statements, which quote values, are not logged; start and stop of the server
+  // are.
   log_min_messages: 'log',
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
@@ -38,11 +39,11 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
-/** Recovery after a crash replays at most a gigabyte of log (max_wal_size). */
+/** Enough for recovery after a crash, which replays at most a gigabyte of log (max_wal_size). */
 const START_LIMIT_MS = 120_000;
-/** Child processes of a killed server need a moment to notice, and keep its shared memory until then. */
+/** Child processes of a killed server need a moment to end, and hold its shared memory until then. */
 const START_ATTEMPTS = 10;
-const LARGEST_LOG_BYTES = 10_000_000;
+const MAX_LOG_BYTES = 10_000_000;
 
 /** A running postmaster. */
 export interface PostgresServer {
@@ -53,9 +54,9 @@ export interface PostgresServer {
 }
 
 /**
- * Starts the server on a cluster that nobody uses and returns when it takes connections. Tries again when its port was
- * taken by somebody faster, or when the children of a killed server still hold its memory.
- * @throws ServiceError DATABASE_UNAVAILABLE with the reason that the server has logged
+ * Starts the server on an unused cluster and returns when it accepts connections. Retries when another process took its
+ * port, or when child processes of a killed server still hold its memory.
+ * @throws ServiceError DATABASE_UNAVAILABLE with the reason from the log of the server
  */
 export async function startPostgresServer(
   dataDir: string,
@@ -63,15 +64,16 @@ export async function startPostgresServer(
   binaries: PostgresBinaries,
   account: ServerAccount | undefined,
   options: { readonly port?: number; readonly durable?: boolean },
-  more: Readonly<Record<string, string>> = {},
+  extraSettings: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer> {
   for (let attempt = 1; ; attempt++) {
     const log = await openLog(join(dataDir, 'server.log'));
     const port = options.port ?? (await freePort());
     const durability = options.durable === false ? NOT_DURABLE : {};
-    const settings = { ...SETTINGS, ...durability, ...more, port: String(port) };
+    const settings = { ...SETTINGS, ...durability, ...extraSettings, port: String(port) };
     const args = ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-    // A process group of its own: the Ctrl-C of a terminal would stop it before the services have finished.
+    // A process group of its own: Ctrl-C in a terminal would otherwise stop the server before the services have
+    // finished.
     const child = spawn(binaries.postgres, args, {
       ...account,
       env: binaries.env,
@@ -83,19 +85,19 @@ export async function startPostgresServer(
     await log.file.close();
     if (child.pid !== undefined && (await isReady(cluster, child, child.pid))) {
       const watcher = watchParent(child.pid, account);
-      // First the watcher, then the number of the server may be given to another process.
+      // Stops the watcher first, because the number of the server may be reused afterwards.
       void exited.then(() => watcher.kill('SIGKILL'));
-      // A process that forgets to close can end nevertheless, and takes the server along.
+      // The process can end without `close`; the watcher stops the server then.
       child.unref();
       return { port, pid: child.pid, exited, stop: () => stopServer(child, exited) };
     }
     await stopServer(child, exited);
     const reason = await log.lastFailure();
-    if (attempt < START_ATTEMPTS && isPassing(reason, options.port)) {
+    if (attempt < START_ATTEMPTS && isTransient(reason, options.port)) {
       await pause(100 * attempt);
       continue;
     }
-    const advice = 'mend that, or set DATABASE_URL to use a server of your own';
+    const advice = 'fix the cause, or set DATABASE_URL to use a server of your own';
     throw new ServiceError(
       'DATABASE_UNAVAILABLE',
       `The embedded database does not start (${reason}): ${advice}`,
@@ -104,12 +106,12 @@ export async function startPostgresServer(
   }
 }
 
-/** A port of our choice can be chosen again, one that was asked for cannot. */
-function isPassing(reason: string, port: number | undefined): boolean {
+/** Whether a retry can help: a free port can be chosen again, a configured one cannot. */
+function isTransient(reason: string, port: number | undefined): boolean {
   return reason.includes('shared memory') || (port === undefined && reason.includes('could not bind'));
 }
 
-/** The server writes its state into the last line of `postmaster.pid`. False when it ended or took too long. */
+/** The server writes its state into the last line of `postmaster.pid`. Returns false when it ended or took too long. */
 async function isReady(cluster: string, child: ChildProcess, pid: number): Promise<boolean> {
   const deadline = Date.now() + START_LIMIT_MS;
   while (child.exitCode === null && child.signalCode === null && Date.now() < deadline) {
@@ -120,14 +122,14 @@ async function isReady(cluster: string, child: ChildProcess, pid: number): Promi
   return false;
 }
 
-/** SIGINT is PostgreSQL's fast shutdown: no new connections, roll back what runs, write everything. */
+/** SIGINT is the fast shutdown of PostgreSQL: it accepts no connections, rolls back and writes everything. */
 async function stopServer(child: ChildProcess, exited: Promise<void>): Promise<void> {
   child.ref();
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) child.kill('SIGINT');
   await exited;
 }
 
-/** A shell that waits for the end of our pipe, which also comes when this process is killed, and stops the server. */
+/** Starts a shell that stops the server when our pipe closes, which also happens when this process is killed. */
 function watchParent(pid: number, account: ServerAccount | undefined): ChildProcess {
   const watcher = spawn('/bin/sh', ['-c', `read -r _; kill -INT ${pid}`], {
     ...account,
@@ -136,7 +138,7 @@ function watchParent(pid: number, account: ServerAccount | undefined): ChildProc
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Without a shell the server is stopped by the next start instead.
+  // Without a shell the next start stops the server.
   watcher.on('error', () => undefined);
   watcher.unref();
   const pipe = watcher.stdin as unknown as { unref?: () => void; on(event: 'error', handle: () => void): void } | null;
@@ -149,15 +151,15 @@ async function openLog(
   path: string,
 ): Promise<{ file: Awaited<ReturnType<typeof open>>; lastFailure(): Promise<string> }> {
   const size = (await stat(path).catch(() => undefined))?.size ?? 0;
-  if (size > LARGEST_LOG_BYTES) await rename(path, `${path}.1`);
+  if (size > MAX_LOG_BYTES) await rename(path, `${path}.1`);
   const file = await open(path, 'a', 0o600);
-  const before = size > LARGEST_LOG_BYTES ? 0 : size;
+  const before = size > MAX_LOG_BYTES ? 0 : size;
   const lastFailure = async (): Promise<string> => {
     const lines = (await readFile(path)).subarray(before).toString('utf8').trim().split('\n');
     const failures = lines
       .filter((line) => /FATAL|LOG: {2}could not/.test(line))
       .map((line) => line.replace(/^.*?\] /, ''));
-    return failures.join('; ') || lines.at(-1) || 'it ended without a word';
+    return failures.join('; ') || lines.at(-1) || 'it ended without a log line';
   };
   return { file, lastFailure };
 }
@@ -167,6 +169,6 @@ async function freePort(): Promise<number> {
   await new Promise<void>((done, fail) => probe.once('error', fail).listen(0, '127.0.0.1', done));
   const address = probe.address();
   await new Promise((done) => probe.close(done));
-  if (address === null || typeof address === 'string') throw new Error('The system gave no port');
+  if (address === null || typeof address === 'string') throw new Error('The system assigned no port');
   return address.port;
 }

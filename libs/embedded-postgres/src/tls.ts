@@ -2,16 +2,16 @@ import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ServerAccount } from './binaries.js';
 
-/** What a server shows, and what it asks of clients; all PEM. */
+/** Certificate of the server, and authority of client certificates; all PEM. */
 export interface ServerTls {
   readonly cert: string;
   readonly key: string;
-  /** Authorities of which a client must show a certificate. Default: none is asked for. */
+  /** Authority of the client certificates that are required. Default: none is required. */
   readonly clientCa?: string;
 }
 
 /**
- * Makes the server of this cluster admit connections over TLS alone.
+ * Configures the server of this cluster to accept only TLS connections.
  * @returns settings of the server
  */
 export async function installTls(
@@ -19,11 +19,11 @@ export async function installTls(
   tls: ServerTls,
   account: ServerAccount | undefined,
 ): Promise<Record<string, string>> {
-  const asked = tls.clientCa === undefined ? '' : ' clientcert=verify-ca';
+  const clientCertOption = tls.clientCa === undefined ? '' : ' clientcert=verify-ca';
   const files = {
     'server.crt': tls.cert,
     'server.key': tls.key,
-    'pg_hba.conf': `hostssl all all 127.0.0.1/32 scram-sha-256${asked}\n`,
+    'pg_hba.conf': `hostssl all all 127.0.0.1/32 scram-sha-256${clientCertOption}\n`,
     ...(tls.clientCa === undefined ? {} : { 'clients.crt': tls.clientCa }),
   };
   for (const [name, text] of Object.entries(files)) {
