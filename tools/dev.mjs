@@ -8,7 +8,7 @@ const load = (path) => import(pathToFileURL(join(root, 'build', path)).href);
 const { startKafka } = await load('libs/testing/src/index.js');
 const { runProcess } = await load('libs/runtime/src/index.js');
 const { start } = await load('apps/all-in-one/src/start.js');
-const { welcome } = await load('apps/all-in-one/src/welcome.js');
+const { printWelcome } = await load('apps/all-in-one/src/welcome.js');
 
 await runProcess(process.env, async (env, fatal) => {
   process.stderr.write('starting Apache Kafka…\n');
@@ -16,7 +16,7 @@ await runProcess(process.env, async (env, fatal) => {
   const closeKafka = () => kafka.close();
   try {
     const product = await start({ ...env, KAFKA_BROKERS: kafka.brokers.join(',') }, fatal);
-    welcome(product, process.stdout);
+    printWelcome(product, process.stdout);
     process.stdout.write(`kafka ${kafka.brokers.join(',')}\n`);
     // The applications leave their groups before the broker goes, or the next start would wait for them.
     return { ...product, close: () => product.close().finally(closeKafka) };

@@ -21,7 +21,7 @@ export class AllInOneSettings extends BusSettings {
   @Max(65_535)
   REST_PORT: number = 3001;
 
-  // The services read it too; checked here, before anything is started.
+  // The services read it, too. It is checked here so that a wrong value fails before anything has started.
   @Meaning('Address under which the platform reaches this installation')
   @IsOptional()
   @IsPublicUrl()

@@ -1,24 +1,53 @@
 import { randomInt } from 'node:crypto';
-import { type Demo } from '@countersign/installation';
+import { readDemo, writeDemo, type Demo } from '@countersign/installation';
+import { ServiceError, type Environment } from '@countersign/runtime';
 
 const TENANT = 'demo';
 const AGENT = 'demo-agent';
 const SUBJECT = 'demo-customer';
-/** A number that is reserved for fiction. */
+/** A telephone number that is reserved for fictional use. */
 const PHONE = '+12025550123';
 const PIN_DIGITS = 6;
-const READY_WITHIN_MS = 10_000;
+const MAX_PIN_DRAWS = 20;
+const READY_TIMEOUT_MS = 10_000;
+const POLL_INTERVAL_MS = 20;
 
-/** Whether the agent of a demo that was made before can still sign in. */
-export async function isDemoUsable(swaigUrl: string, demo: Demo): Promise<boolean> {
-  return (await getSignature(swaigUrl, demo.password)).ok;
+type DemoUrls = Pick<Demo, 'restUrl' | 'swaigUrl'>;
+
+/**
+ * Creates the demo if it is missing or its agent can no longer sign in, and updates the addresses of an existing demo.
+ * @param creates whether to create the demo; `if-absent`: only if the data folder has none
+ * @param env has ADMIN_API_KEY
+ * @returns whether there is a usable demo
+ * @throws ServiceError SETTINGS_INVALID if the demo has to be created and ADMIN_API_KEY is missing
+ */
+export async function ensureDemo(
+  dataDir: string,
+  urls: DemoUrls,
+  creates: boolean | 'if-absent',
+  env: Environment,
+): Promise<boolean> {
+  const existing = readDemo(dataDir);
+  if (existing && (await requestDefinitions(urls.swaigUrl, existing.password)).ok) {
+    writeDemo(dataDir, { ...existing, ...urls });
+    return true;
+  }
+  if (creates === false || (creates === 'if-absent' && existing !== undefined)) return false;
+  writeDemo(dataDir, await seedDemo(urls, adminKeyOf(env)));
+  return true;
+}
+
+function adminKeyOf(env: Environment): string {
+  const key = env['ADMIN_API_KEY'];
+  if (key) return key;
+  throw new ServiceError('SETTINGS_INVALID', 'DEMO needs ADMIN_API_KEY itself, not ADMIN_API_KEY_FILE', false);
 }
 
 /**
- * Makes the demo tenant over the product's own REST interface: a tenant, an agent, a subject with a telephone and a PIN.
- * Secrets are new at every seeding. Can be repeated after a seeding that was interrupted.
+ * Creates the demo over the REST API: a tenant, an agent, and a subject with a telephone number and a PIN. Each run creates
+ * new secrets. An interrupted run can be repeated.
  */
-export async function seedDemo(restUrl: string, swaigUrl: string, adminKey: string): Promise<Demo> {
+async function seedDemo({ restUrl, swaigUrl }: DemoUrls, adminKey: string): Promise<Demo> {
   const call = async (method: string, path: string, body?: unknown, accepted: number[] = []): Promise<Response> => {
     const response = await fetch(`${restUrl}/v1/tenants/${TENANT}${path}`, {
       method,
@@ -26,7 +55,7 @@ export async function seedDemo(restUrl: string, swaigUrl: string, adminKey: stri
       body: JSON.stringify(body ?? {}),
     });
     if (response.ok || accepted.includes(response.status)) return response;
-    throw new Error(`The demo could not be made: ${method} ${path} was answered with ${response.status}`);
+    throw new Error(`The demo could not be created: ${method} ${path} returned status ${response.status}`);
   };
   await call('PUT', '', {
     name: 'Demo',
@@ -40,32 +69,33 @@ export async function seedDemo(restUrl: string, swaigUrl: string, adminKey: stri
   const agent = created.ok ? created : await call('POST', `/agents/${AGENT}/rotate`, { graceSeconds: 0 });
   const { password, apiKey } = (await agent.json()) as { password: string; apiKey: string };
   await call('PUT', `/subjects/${SUBJECT}`, { phones: [PHONE], displayName: 'Alex' });
-  const pin = await enrol((candidate) => call('PUT', `/subjects/${SUBJECT}/pin`, { pin: candidate }, [422]));
-  await untilKnown(swaigUrl, password);
+  const pin = await enrolRandomPin((candidate) => call('PUT', `/subjects/${SUBJECT}/pin`, { pin: candidate }, [422]));
+  await waitForAgent(swaigUrl, password);
   return { swaigUrl, restUrl, tenant: TENANT, agent: AGENT, password, apiKey, subject: SUBJECT, pin, phone: PHONE };
 }
 
-/** Draws until a PIN is not refused as weak. */
-async function enrol(put: (pin: string) => Promise<Response>): Promise<string> {
-  for (let draw = 0; draw < 20; draw++) {
+/** Draws random PINs until one is not refused as weak. */
+async function enrolRandomPin(put: (pin: string) => Promise<Response>): Promise<string> {
+  for (let draw = 0; draw < MAX_PIN_DRAWS; draw++) {
     const pin = String(randomInt(10 ** PIN_DIGITS)).padStart(PIN_DIGITS, '0');
     if ((await put(pin)).ok) return pin;
   }
-  throw new Error('The demo could not be made: every PIN was refused');
+  throw new Error('The demo could not be created: all random PINs were refused as weak');
 }
 
-/** The adapter knows a new agent after one hop; the command would be refused before. */
-async function untilKnown(swaigUrl: string, password: string): Promise<void> {
-  const deadline = Date.now() + READY_WITHIN_MS;
+/** Waits until the SWAIG adapter has received the new agent over the bus. Before that, it would refuse the printed command. */
+async function waitForAgent(swaigUrl: string, password: string): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
-    const response = await getSignature(swaigUrl, password);
+    const response = await requestDefinitions(swaigUrl, password);
     if (response.ok) return;
-    if (Date.now() > deadline) throw new Error('The demo could not be made: the adapter does not know the new agent');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (Date.now() > deadline)
+      throw new Error('The demo could not be created: the SWAIG adapter does not accept the new agent');
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
   }
 }
 
-async function getSignature(swaigUrl: string, password: string): Promise<Response> {
+async function requestDefinitions(swaigUrl: string, password: string): Promise<Response> {
   const response = await fetch(`${swaigUrl}/swaig`, {
     method: 'POST',
     headers: {

@@ -1,11 +1,11 @@
 import { type RunningProduct } from './start.js';
 
 /**
- * Shows how to reach and try the product. Secrets go to a terminal only: any other output may be kept by a
- * collector of logs, so it gets the names of the files that hold them.
+ * Prints how to reach and try the product. Secrets are printed only on a terminal. Any other output may end in a log
+ * collection, so it gets the names of the files that hold the secrets.
  */
-export function welcome(product: RunningProduct, output: NodeJS.WriteStream): void {
-  const lines = output.isTTY ? product.welcome : product.announcement;
+export function printWelcome(product: RunningProduct, output: NodeJS.WriteStream): void {
+  const lines = output.isTTY ? product.terminalLines : product.logLines;
   output.write(`${lines.join('\n')}\n`);
-  if (output.isTTY) product.shown();
+  if (output.isTTY) product.markSecretsShown();
 }
