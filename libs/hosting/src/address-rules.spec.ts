@@ -14,7 +14,7 @@ it.each([
   'https://verify.example.com/',
   'https://example.com/voice',
   'https://203.0.113.7:8443',
-])('takes the public address %s', (PUBLIC_URL) => expect(faultsOf({ PUBLIC_URL })).toEqual([]));
+])('accepts the public address %s', (PUBLIC_URL) => expect(faultsOf({ PUBLIC_URL })).toEqual([]));
 
 it.each([
   'https://verify.example.com/swaig',
@@ -28,7 +28,7 @@ it.each([
 ])('refuses the public address %s', (PUBLIC_URL) => expect(faultsOf({ PUBLIC_URL })).toEqual(['PUBLIC_URL']));
 
 it.each(['localhost:9092', 'a.example:9092,b_2.example:9093', '127.0.0.1:1', '[::1]:9092'])(
-  'takes the brokers %s',
+  'accepts the brokers %s',
   (KAFKA_BROKERS) => expect(faultsOf({ KAFKA_BROKERS })).toEqual([]),
 );
 

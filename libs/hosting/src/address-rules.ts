@@ -1,6 +1,6 @@
 import { buildMessage, isURL, ValidateBy } from 'class-validator';
 
-/** An address in front of `/swaig` or `/v1`, as the outside knows it; `/swaig` itself is added by the product. */
+/** The public base address of an adapter, without `/swaig` or `/v1`. */
 export function IsPublicUrl(): PropertyDecorator {
   return ValidateBy({
     name: 'isPublicUrl',
@@ -14,7 +14,7 @@ export function IsPublicUrl(): PropertyDecorator {
   });
 }
 
-/** `host:port[,host:port…]`, as Kafka clients take it. */
+/** `host:port[,host:port…]`, the form of Kafka clients. */
 export function IsBrokerList(): PropertyDecorator {
   return ValidateBy({
     name: 'isBrokerList',

@@ -3,20 +3,20 @@ import { type SpanAttributes } from '@countersign/observability';
 
 const REPLY_ADDRESS = /^replies\./;
 
-/** The name of a topic where names must be few: every reply address is a topic of its own. */
+/** The topic as a label of a metric. Every reply address is a topic, so all share one label. */
 export function topicLabel(topic: string): string {
   return REPLY_ADDRESS.test(topic) ? 'replies' : topic;
 }
 
-/** The bus below, by the name that the conventions have for it, or ours. */
+/** `messaging.system` of OpenTelemetry's conventions; they have no name for the in-process bus. */
 export type BusSystem = 'kafka' | 'in_process';
 
-/** What a span of a send says: OpenTelemetry's messaging conventions, without the key, which names a person. */
+/** Attributes of a send, by OpenTelemetry's messaging conventions. Without the key, which identifies a person. */
 export function sendAttributes(system: BusSystem, record: BusRecord): SpanAttributes {
   return { ...common(system, record), 'messaging.operation.name': 'send', 'messaging.operation.type': 'send' };
 }
 
-/** What a span of the handling of a record says; as {@link sendAttributes}. */
+/** Attributes of the handling of a record; see {@link sendAttributes}. */
 export function processAttributes(system: BusSystem, group: string, record: ConsumedRecord): SpanAttributes {
   return {
     ...common(system, record),
@@ -24,7 +24,7 @@ export function processAttributes(system: BusSystem, group: string, record: Cons
     'messaging.operation.type': 'process',
     'messaging.consumer.group.name': group,
     'messaging.destination.partition.id': String(record.partition),
-    // An integer by the conventions; exact below 2^53, which no partition reaches.
+    // The conventions demand an integer. Exact below 2^53, which no partition reaches.
     'messaging.kafka.offset': Number(record.offset),
   };
 }

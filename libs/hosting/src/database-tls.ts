@@ -4,8 +4,8 @@ import { authoritiesFault, identityFault } from './pem.js';
 import { type StoreSettings } from './settings.js';
 
 /**
- * The certificates for the database; whether they are used is a matter of DATABASE_URL.
- * @throws ServiceError SETTINGS_INVALID that names every wrong setting and its rule, and no value
+ * The certificates for the database. DATABASE_URL decides whether TLS is used.
+ * @throws ServiceError SETTINGS_INVALID that names every invalid setting and its rule, and no value
  */
 export function databaseTls(settings: StoreSettings, now: number = Date.now()): DatabaseTls {
   const { DATABASE_CA: ca, DATABASE_CERT: cert, DATABASE_KEY: key } = settings;

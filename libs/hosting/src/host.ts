@@ -20,13 +20,13 @@ import { exposeOutboxStats } from './outbox-stats.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
 
-/** Facts may be this late, in milliseconds: the audit service then takes many at a time, at a fraction of the cost. */
+/** How long a record waits in the outbox for others, in milliseconds: audit then stores many facts in one statement. */
 const RELAY_LINGER_MS = 150;
 
-/** A forger writes many answers: the log names them once in so many milliseconds, the metric counts all. */
-const SILENCE_MS = 60_000;
+/** Shortest time between two log lines about forged replies, in milliseconds. The metric counts every one. */
+const UNPROVEN_REPLY_LOG_PAUSE_MS = 60_000;
 
-/** What a test or the all-in-one process puts in the place of what a service would open for itself. */
+/** Resources that a test or the all-in-one process provides instead of those that a service opens itself. */
 export interface StartReplacements {
   /** A shared bus; the service does not close it. */
   readonly broker?: Broker;
@@ -35,15 +35,15 @@ export interface StartReplacements {
   readonly ops?: false;
 }
 
-/** A running service that also tells its health to the process it lives in. */
+/** A running service with its health, for a process that holds several. */
 export interface HostedService extends RunningService {
   readonly health: Health;
 }
 
-/** Ends the process in an orderly way: something broke that only a restart mends. */
+/** Stops the process gracefully after a fault that only a restart can repair. */
 export type FatalHandler = (error: Error) => void;
 
-/** What a service stands on: its logger, its bus, its database. Closes it all in the reverse order of opening. */
+/** The resources of a service: logger, bus, database. Closes them in the reverse order of opening. */
 export class Host {
   readonly health = new Health();
   readonly #closers: (() => Promise<void>)[] = [];
@@ -80,7 +80,7 @@ export class Host {
     return host;
   }
 
-  /** Steps run last in, first out; a step that fails does not keep the others from running. */
+  /** Steps run in reverse order. All run, even when one fails. */
   onClose(step: () => Promise<void>): void {
     this.#closers.push(step);
   }
@@ -101,7 +101,7 @@ export class Host {
     if (database.role === undefined) {
       this.logger.warn(
         { schema },
-        'this service has all rights of its database login: make its role as docs/operations.md says',
+        'this service has all rights of its database login: create its role as docs/operations.md describes',
       );
     }
     this.health.add('database', () => database.healthy());
@@ -114,7 +114,7 @@ export class Host {
       database,
       send: (records) => this.broker.send(records),
       lingerMs: RELAY_LINGER_MS,
-      onError: (error) => this.logger.warn({ err: error }, 'the outbox waits: publishing failed'),
+      onError: (error) => this.logger.warn({ err: error }, 'publishing the outbox failed; retrying'),
     });
     relay.start();
     const hide = exposeOutboxStats(this.name, () => relay.backlog());
@@ -123,18 +123,17 @@ export class Host {
   }
 
   /**
-   * Asks over the bus, and believes what verification answers only with a signature of these keys.
+   * Opens a client that sends requests over the bus. It drops replies of verification without a valid signature.
+   * @param keys that verify the signatures
    * @throws ServiceError BROKER_UNAVAILABLE
    */
   async client(keys: ReceiptPublicKeys): Promise<BusClient> {
     const service = this.name;
-    let silentUntil = 0;
+    let nextLogAt = 0;
     const warn = (): void => {
-      if (performance.now() < silentUntil) return;
-      silentUntil = performance.now() + SILENCE_MS;
-      this.logger.warn(
-        'an answer without a right signature was dropped: compare RECEIPT_PUBLIC_KEYS with RECEIPT_KEYS',
-      );
+      if (performance.now() < nextLogAt) return;
+      nextLogAt = performance.now() + UNPROVEN_REPLY_LOG_PAUSE_MS;
+      this.logger.warn('a reply without a valid signature was dropped: compare RECEIPT_PUBLIC_KEYS with RECEIPT_KEYS');
     };
     METRICS.unprovenReplies.inc({ service }, 0);
     METRICS.replyTimeouts.inc({ service }, 0);
@@ -160,12 +159,12 @@ export class Host {
         },
       }),
     );
-    const hide = METRICS.questions.read(() => [{ labels: { service }, value: client.waiting }]);
+    const hide = METRICS.pendingRequests.read(() => [{ labels: { service }, value: client.waiting }]);
     this.onClose(() => client.close().finally(hide));
     return client;
   }
 
-  /** Counts what became of records, and marks their spans; every `createBusApp` of a service is given it. */
+  /** Counts the results of records and marks their spans. Pass it to every `createBusApp`. */
   readonly observe = ({ group, topic, outcome, code }: RecordOutcome): void => {
     const labels = { service: this.name, group, topic, outcome };
     METRICS.records.inc(labels);
@@ -174,14 +173,15 @@ export class Host {
     failCurrentSpan(code);
   };
 
+  /** A complete, live copy of the directory. @throws ServiceError BROKER_UNAVAILABLE */
   async directory(): Promise<DirectoryCache> {
-    const copy = await this.#orClose(DirectoryCache.follow(this.broker, this.fatal));
-    this.onClose(() => copy.close());
-    this.health.add('directory', () => copy.ready());
-    return copy;
+    const cache = await this.#orClose(DirectoryCache.follow(this.broker, this.fatal));
+    this.onClose(() => cache.close());
+    this.health.add('directory', () => cache.ready());
+    return cache;
   }
 
-  /** Opens the port for operators last, so that `ready` is not asked before it can be true. */
+  /** Opens the port for operators last, so `/health/ready` does not answer before the service is ready. */
   async started(urls: Readonly<Record<string, string>> = {}): Promise<HostedService> {
     let opsUrl: Record<string, string> = {};
     if (this.replace.ops !== false) {
@@ -210,14 +210,14 @@ export class Host {
       try {
         await step();
       } catch (error) {
-        this.logger.error({ err: error }, 'an orderly stop failed in part');
+        this.logger.error({ err: error }, 'a step of the stop failed');
         failure ??= error as Error;
       }
     }
     if (failure) throw failure;
   }
 
-  /** A start that fails half-way lets go of what it had opened. */
+  /** Closes everything that was opened when a step of the start fails. */
   async #orClose<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;

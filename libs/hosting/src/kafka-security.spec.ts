@@ -21,7 +21,7 @@ describe('the settings of a secured bus and database', () => {
 
   const security = (env: Environment): ReturnType<typeof kafkaSecurity> =>
     kafkaSecurity(loadSettings(BusSettings, env));
-  /** Names what is wrong, and repeats nothing of what was given. */
+  /** The error names the setting and contains no value. */
   const refusal = (read: () => unknown): string => {
     try {
       read();
@@ -39,7 +39,7 @@ describe('the settings of a secured bus and database', () => {
     expect(security({})).toEqual({});
   });
 
-  it('give TLS, a certificate to show and a login, each also from a file', async () => {
+  it('configure TLS, a client certificate and a login, each also from a file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'countersign-pem-'));
     const files = {
       ...{ KAFKA_TLS_CA: authority.pem, KAFKA_TLS_CERT: client.cert, KAFKA_TLS_KEY: client.key },
@@ -59,26 +59,26 @@ describe('the settings of a secured bus and database', () => {
     expect(JSON.stringify(made)).not.toContain(CANARY);
   });
 
-  it.each(Object.keys(login))('miss %s when only the other two of the login are given', (name) => {
+  it.each(Object.keys(login))('require %s when the other two settings of the login are present', (name) => {
     const env = Object.fromEntries(Object.entries({ KAFKA_TLS: 'true', ...login }).filter(([key]) => key !== name));
     expect(refusal(() => security(env))).toContain(`${name} must be set`);
   });
 
-  it('refuse a password in clear, and take SCRAM without TLS', () => {
+  it('refuse PLAIN without TLS and accept SCRAM without TLS', () => {
     expect(refusal(() => security({ ...login, KAFKA_SASL_MECHANISM: 'PLAIN' }))).toContain('KAFKA_TLS must be true');
     expect(security({ ...login, KAFKA_TLS: 'true', KAFKA_SASL_MECHANISM: 'PLAIN' }).login).toBeDefined();
     expect(security(login).login).toBeDefined();
     expect(refusal(() => security({ ...login, KAFKA_SASL_MECHANISM: 'canary' }))).toContain('KAFKA_SASL_MECHANISM');
   });
 
-  it('refuse certificates without TLS, and half of a pair', () => {
+  it('refuse certificates without TLS, and a certificate without its key', () => {
     expect(refusal(() => security({ KAFKA_TLS_CA: authority.pem }))).toContain('KAFKA_TLS must be true');
     const tls = { KAFKA_TLS: 'true' };
     expect(refusal(() => security({ ...tls, KAFKA_TLS_CERT: client.cert }))).toContain('KAFKA_TLS_KEY must be set');
     expect(refusal(() => security({ ...tls, KAFKA_TLS_KEY: client.key }))).toContain('KAFKA_TLS_CERT must be set');
   });
 
-  it('refuse what is no certificate, no key, or not the key of the certificate', async () => {
+  it('refuse an invalid certificate, an invalid key, and the key of another certificate', async () => {
     const other = await authority.issue('other');
     const broken = `-----BEGIN CERTIFICATE-----\n${CANARY}\n-----END CERTIFICATE-----`;
     const tls = { KAFKA_TLS: 'true', KAFKA_TLS_CERT: client.cert, KAFKA_TLS_KEY: client.key };
@@ -92,7 +92,7 @@ describe('the settings of a secured bus and database', () => {
     );
   });
 
-  it('refuse certificates that are not valid today, but keep an authority beside its successor', async () => {
+  it('refuse certificates that are not valid today, but accept an expired authority together with its successor', async () => {
     const old = await authority.issue('old', [], Date.now() - YEAR_MS);
     const early = await authority.issue('early', [], Date.now() + YEAR_MS);
     const tls = { KAFKA_TLS: 'true' };
@@ -110,7 +110,7 @@ describe('the settings of a secured bus and database', () => {
     expect(text).toContain('KAFKAJS_DEBUG_PROTOCOL_BUFFERS must not be set');
   });
 
-  it('hold the certificates of the database to the same rules', () => {
+  it('apply the same rules to the certificates of the database', () => {
     const tls = (env: Environment): unknown =>
       databaseTls(loadSettings(StoreSettings, { DATABASE_URL: 'postgres://h/d', ...env }));
     expect(tls({})).toEqual({});

@@ -4,8 +4,8 @@ import { settingsInvalid } from './settings-invalid.js';
 import { type BusSettings } from './settings.js';
 
 /**
- * How the settings want brokers to be met. Half a set is refused, because somebody believes the other half.
- * @throws ServiceError SETTINGS_INVALID that names every wrong setting and its rule, and no value
+ * TLS and login for the brokers. Refuses an incomplete set of settings, because its author believes the connection is secure.
+ * @throws ServiceError SETTINGS_INVALID that names every invalid setting and its rule, and no value
  */
 export function kafkaSecurity(settings: BusSettings, now: number = Date.now()): KafkaSecurity {
   const faults = [...tlsFaults(settings, now), ...loginFaults(settings)];
@@ -24,9 +24,9 @@ export function kafkaSecurity(settings: BusSettings, now: number = Date.now()): 
 function* tlsFaults(settings: BusSettings, now: number): Iterable<string> {
   const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = settings;
   const parts = { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key };
-  const given = Object.entries(parts).filter(([, value]) => value !== undefined);
-  if (!settings.KAFKA_TLS && given.length > 0) {
-    yield `KAFKA_TLS must be true when ${given.map(([name]) => name).join(' and ')} is set`;
+  const present = Object.entries(parts).filter(([, value]) => value !== undefined);
+  if (!settings.KAFKA_TLS && present.length > 0) {
+    yield `KAFKA_TLS must be true when ${present.map(([name]) => name).join(' and ')} is set`;
   }
   const fault = ca === undefined ? undefined : authoritiesFault(ca, now);
   if (fault !== undefined) yield `KAFKA_TLS_CA ${fault}`;

@@ -28,13 +28,13 @@ describe('the bus of a service', () => {
   const consume = (handle: (read: ConsumedRecord) => Promise<void>): Promise<Subscription> =>
     broker.consume({ group: 'readers', topics: [TOPIC.name], maxInFlight: 1, onFatal: never }, handle);
 
-  /** What is shown for the service under a name, by the labels besides its own. */
+  /** The samples of a metric for this service, by their other labels. */
   async function shown(name: string): Promise<string[]> {
     const text = await register.getSingleMetricAsString(name);
     return text.split('\n').filter((line) => line.includes('service="spec"'));
   }
 
-  it('handles each record in the trace that it came with, and one without a trace in none', async () => {
+  it('handles each record in the trace of its headers, and a record without one in no trace', async () => {
     const seen: (string | undefined)[] = [];
     const subscription = await consume(async () => {
       await Promise.resolve();
@@ -48,7 +48,7 @@ describe('the bus of a service', () => {
     await subscription.close();
   });
 
-  it('gives what is sent the trace of who sends it, and leaves the one that it was stored with', async () => {
+  it('adds the trace of the sending code to a record, unless the record has stored one', async () => {
     const seen: ConsumedRecord[] = [];
     const subscription = await consume((read) => Promise.resolve(void seen.push(read)));
     const [sender, stored] = [newTrace(), { ...newTrace(), tracestate: 'a=1' }];
@@ -59,7 +59,7 @@ describe('the bus of a service', () => {
     await subscription.close();
   });
 
-  it('shows no figures of a consumer that has closed', async () => {
+  it('removes the gauges of a consumer when it closes', async () => {
     const subscription = await consume(() => Promise.resolve());
     expect(await shown('countersign_records_in_flight')).toHaveLength(1);
     await subscription.close();
@@ -67,7 +67,7 @@ describe('the bus of a service', () => {
     expect(await shown('countersign_consumer_lag_records')).toEqual([]);
   });
 
-  it('counts what it cannot send, by the code of the error', async () => {
+  it('counts failed sends by error code', async () => {
     const lost = { ...record('a'), topic: 'nobody.made.it' };
     await expect(broker.send([lost])).rejects.toBeInstanceOf(ServiceError);
     expect(await shown('countersign_send_failures_total')).toEqual([
@@ -75,7 +75,7 @@ describe('the bus of a service', () => {
     ]);
   });
 
-  it('lets a handler fail as it would without being watched, and measures the try', async () => {
+  it('rethrows the error of a handler and measures its time', async () => {
     let tries = 0;
     const subscription = await consume(() => (++tries < 2 ? Promise.reject(new Error('not yet')) : Promise.resolve()));
     await broker.send([record('a')]);

@@ -27,12 +27,11 @@ import { processAttributes, sendAttributes, topicLabel, type BusSystem } from '.
 const OUTCOMES = ['handled', 'expired', 'retried', 'dead_lettered'] as const;
 
 /**
- * The bus of one service as its operators see it: the same bus, with figures by the name of the service, and with the trace
- * that a record carries. Whatever a handler causes belongs to the trace of its record; whatever is sent carries the trace
- * of the code that sends it, or else the one that it was stored with.
+ * A bus with metrics under the name of the service, and with traces. A handler runs in the trace of its record. A sent record
+ * carries the trace of the code that sends it, or else the trace in its stored headers.
  */
 export class ObservedBroker extends Broker {
-  readonly #sources = new Set<() => void>();
+  readonly #removers = new Set<() => void>();
   readonly #system: BusSystem;
 
   constructor(
@@ -54,7 +53,7 @@ export class ObservedBroker extends Broker {
     const traced = this.#traced(records, spans);
     const began = performance.now();
     try {
-      // In no trace: what the sender opens for all, such as a connection, must not log as a part of this one for ever.
+      // Outside of any trace: a connection that this send opens serves later sends too, and must not log in this trace.
       await runInTrace(undefined, () => this.broker.send(traced));
       for (const { topic } of records) METRICS.sent.inc({ service, topic: topicLabel(topic) });
     } catch (error) {
@@ -74,25 +73,25 @@ export class ObservedBroker extends Broker {
   ): Promise<Subscription> {
     const { service } = this;
     const { group } = options;
-    // A series that begins with its first event hides that event from every rate.
+    // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const topic of options.topics) {
       for (const outcome of OUTCOMES) METRICS.records.inc({ service, group, topic, outcome }, 0);
     }
-    const { poisonHandling: care } = options;
-    const watched = care && {
-      ...care,
-      onPoison: (record: ConsumedRecord) => this.#handle(group, record, care.onPoison),
+    const { poisonHandling } = options;
+    const observed = poisonHandling && {
+      ...poisonHandling,
+      onPoison: (record: ConsumedRecord) => this.#handle(group, record, poisonHandling.onPoison),
     };
     const subscription = await this.broker.consume(
-      { ...options, ...(watched && { poisonHandling: watched }) },
+      { ...options, ...(observed && { poisonHandling: observed }) },
       (record) => this.#handle(group, record, handle),
     );
-    const unread = this.#show(group, () => subscription.stats());
+    const removeGauges = this.#exposeStats(group, () => subscription.stats());
     return {
       ready: subscription.ready,
       stats: () => subscription.stats(),
       close: (drainMs) => {
-        unread();
+        removeGauges();
         return subscription.close(drainMs);
       },
     };
@@ -131,7 +130,7 @@ export class ObservedBroker extends Broker {
   }
 
   override async close(): Promise<void> {
-    for (const unread of this.#sources) unread();
+    for (const remove of this.#removers) remove();
     await this.broker.close();
   }
 
@@ -150,7 +149,7 @@ export class ObservedBroker extends Broker {
     });
     const began = performance.now();
     try {
-      // Without a trace of its own it must not run in that of the record which happened to make room for it.
+      // `undefined` too: otherwise the handler would run in the trace of the record that freed its slot.
       await runInTrace(span?.context ?? parent, () => handle(record), span && ((errorType) => span.fail(errorType)));
     } catch (error) {
       span?.fail(codeOf(error));
@@ -164,9 +163,9 @@ export class ObservedBroker extends Broker {
   /** The records with the headers of their trace; spans of the sends are added to `spans`. */
   #traced(records: readonly BusRecord[], spans: Span[]): readonly BusRecord[] {
     const { tracer } = this;
-    const here = currentTrace();
+    const current = currentTrace();
     if (tracer === undefined) {
-      if (here === undefined) return records;
+      if (current === undefined) return records;
       const headers = traceHeaders();
       return records.map((record) =>
         record.headers[HEADERS.traceparent] === undefined
@@ -175,8 +174,8 @@ export class ObservedBroker extends Broker {
       );
     }
     return records.map((record) => {
-      const parent = here ?? readTrace(record.headers);
-      // What belongs to no trace, such as what the directory publishes at its start, begins none.
+      const parent = current ?? readTrace(record.headers);
+      // A record outside of any trace, such as an entry that the directory publishes at its start, begins none.
       if (parent === undefined) return record;
       const span = tracer.start({
         name: `send ${topicLabel(record.topic)}`,
@@ -189,27 +188,27 @@ export class ObservedBroker extends Broker {
     });
   }
 
-  /** @returns what ends the showing */
-  #show(group: string, figures: () => ConsumerStats): () => void {
+  /** @returns removes the gauges */
+  #exposeStats(group: string, stats: () => ConsumerStats): () => void {
     const { service } = this;
     const one = (value: number) => [{ labels: { service, group }, value }];
-    const ends = [
-      METRICS.inFlight.read(() => one(figures().inFlight)),
-      METRICS.waiting.read(() => one(figures().waiting)),
-      METRICS.retrying.read(() => one(figures().retrying)),
+    const removers = [
+      METRICS.inFlight.read(() => one(stats().inFlight)),
+      METRICS.waiting.read(() => one(stats().waiting)),
+      METRICS.retrying.read(() => one(stats().retrying)),
       METRICS.lag.read(() =>
-        figures().lag.map(({ topic, partition, lag }) => ({
+        stats().lag.map(({ topic, partition, lag }) => ({
           labels: { service, group, topic, partition },
           value: lag,
         })),
       ),
     ];
-    const unread = (): void => {
-      for (const end of ends) end();
-      this.#sources.delete(unread);
+    const removeAll = (): void => {
+      for (const remove of removers) remove();
+      this.#removers.delete(removeAll);
     };
-    this.#sources.add(unread);
-    return unread;
+    this.#removers.add(removeAll);
+    return removeAll;
   }
 }
 

@@ -8,7 +8,7 @@ import { type BusSettings } from './settings.js';
 const DAY_MS = 86_400_000;
 
 /**
- * The bus on the Kafka that the settings name; nothing is connected yet.
+ * Creates the bus over Kafka that the settings describe. Does not connect yet.
  * @param name of the service, for the logs of the brokers
  * @throws ServiceError SETTINGS_INVALID
  */
@@ -16,7 +16,7 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
   if (settings.KAFKA_BROKERS === undefined) {
     throw new ServiceError(
       'SETTINGS_INVALID',
-      'KAFKA_BROKERS must be set: a service that runs alone meets the others on Kafka (npm start needs none)',
+      'KAFKA_BROKERS must be set: a service in its own process needs Kafka (npm start does not)',
       false,
     );
   }

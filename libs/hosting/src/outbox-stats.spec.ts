@@ -4,14 +4,14 @@ import { OutboxStats } from './outbox-stats.js';
 const UNKNOWN = { pending: NaN, oldestAgeSeconds: NaN };
 
 describe('the backlog of an outbox, for a scrape', () => {
-  it('is looked up once for all that ask at a time', async () => {
+  it('is queried once for all simultaneous reads', async () => {
     let looks = 0;
     const figures = new OutboxStats(() => Promise.resolve({ pending: ++looks, oldestAgeSeconds: 0 }));
     const both = await Promise.all([figures.read(), figures.read()]);
     expect([...both, await figures.read()].map(({ pending }) => pending)).toEqual([1, 1, 1]);
   });
 
-  it('is unknown, and soon, while the database hangs, which is not asked again meanwhile', async () => {
+  it('is unknown after a short wait while the database hangs, and starts no second query', async () => {
     let looks = 0;
     const figures = new OutboxStats(() => {
       looks++;
@@ -22,7 +22,7 @@ describe('the backlog of an outbox, for a scrape', () => {
     expect(looks).toBe(1);
   });
 
-  it('is unknown while the database fails, and known when it is back', async () => {
+  it('is unknown while the database fails, and known again after it recovers', async () => {
     let fails = true;
     const figures = new OutboxStats(() =>
       fails ? Promise.reject(new Error('gone')) : Promise.resolve({ pending: 3, oldestAgeSeconds: 9 }),

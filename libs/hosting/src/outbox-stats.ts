@@ -1,33 +1,33 @@
 import { METRICS } from '@countersign/observability';
 import { type OutboxBacklog } from '@countersign/persistence';
 
-/** How long a scrape waits for the database, in milliseconds; Prometheus gives up after ten seconds by itself. */
-const READ_LIMIT_MS = 1_000;
-/** Both figures come from one look at the database, and so do those of a second scraper. */
-const FRESH_MS = 500;
+/** Longest wait of a scrape for the database, in milliseconds. Prometheus itself gives up after ten seconds. */
+const QUERY_LIMIT_MS = 1_000;
+/** Age up to which a result is used again, in milliseconds: both gauges and a second scraper share one query. */
+const MAX_AGE_MS = 500;
 
 const UNKNOWN: OutboxBacklog = { pending: NaN, oldestAgeSeconds: NaN };
 
-/** The backlog of an outbox for metrics: looked up once for a scrape, which a database that hangs does not hold up. */
+/** The backlog of an outbox for metrics. Queries once per scrape, and does not block a scrape when the database hangs. */
 export class OutboxStats {
-  #reading: Promise<OutboxBacklog> | undefined;
+  #query: Promise<OutboxBacklog> | undefined;
   #last = UNKNOWN;
   #readAt = -Infinity;
 
-  constructor(private readonly look: () => Promise<OutboxBacklog>) {}
+  constructor(private readonly queryBacklog: () => Promise<OutboxBacklog>) {}
 
-  /** NaN in both when the database does not tell in time: an old number would look like a good one. */
+  /** NaN in both fields when the database does not answer in time, because an old value would look current. */
   async read(): Promise<OutboxBacklog> {
-    if (performance.now() - this.#readAt < FRESH_MS) return this.#last;
-    this.#reading ??= this.#look().finally(() => (this.#reading = undefined));
+    if (performance.now() - this.#readAt < MAX_AGE_MS) return this.#last;
+    this.#query ??= this.#refresh().finally(() => (this.#query = undefined));
     let limit: NodeJS.Timeout | undefined;
-    const late = new Promise<OutboxBacklog>((resolve) => (limit = setTimeout(() => resolve(UNKNOWN), READ_LIMIT_MS)));
-    return Promise.race([this.#reading, late]).finally(() => clearTimeout(limit));
+    const late = new Promise<OutboxBacklog>((resolve) => (limit = setTimeout(() => resolve(UNKNOWN), QUERY_LIMIT_MS)));
+    return Promise.race([this.#query, late]).finally(() => clearTimeout(limit));
   }
 
-  async #look(): Promise<OutboxBacklog> {
+  async #refresh(): Promise<OutboxBacklog> {
     try {
-      this.#last = await this.look();
+      this.#last = await this.queryBacklog();
       this.#readAt = performance.now();
       return this.#last;
     } catch {
@@ -36,12 +36,12 @@ export class OutboxStats {
   }
 }
 
-/** Shows the backlog of a service's outbox. @returns what ends the showing */
-export function exposeOutboxStats(service: string, look: () => Promise<OutboxBacklog>): () => void {
-  const figures = new OutboxStats(look);
-  const ends = [
-    METRICS.outboxPending.read(async () => [{ labels: { service }, value: (await figures.read()).pending }]),
-    METRICS.outboxAge.read(async () => [{ labels: { service }, value: (await figures.read()).oldestAgeSeconds }]),
+/** Adds the gauges of a service's outbox. @returns removes them */
+export function exposeOutboxStats(service: string, queryBacklog: () => Promise<OutboxBacklog>): () => void {
+  const stats = new OutboxStats(queryBacklog);
+  const removers = [
+    METRICS.outboxPending.read(async () => [{ labels: { service }, value: (await stats.read()).pending }]),
+    METRICS.outboxAge.read(async () => [{ labels: { service }, value: (await stats.read()).oldestAgeSeconds }]),
   ];
-  return () => ends.forEach((end) => end());
+  return () => removers.forEach((remove) => remove());
 }

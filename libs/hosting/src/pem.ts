@@ -4,8 +4,8 @@ import { type Secret } from '@countersign/crypto';
 const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
- * What is wrong with a list of authorities. One that has run out may stand beside its successor.
- * @returns a rule to follow on the setting's name, or undefined; nothing of the text
+ * The rule that a list of certificate authorities violates. Accepts an expired one together with its successor.
+ * @returns a rule to append to the setting's name, without any of the text; undefined when the list is valid
  */
 export function authoritiesFault(pem: string, now: number): string | undefined {
   const certificates = parsed(pem);
@@ -14,8 +14,8 @@ export function authoritiesFault(pem: string, now: number): string | undefined {
 }
 
 /**
- * What is wrong with a certificate to show, the first of its chain, and with its key. Nothing when neither is given.
- * @returns a rule to follow on one of the names, or undefined
+ * The rule that a client certificate (the first of its chain) or its key violates.
+ * @returns the name of the setting with its rule; undefined when both are valid or both are missing
  */
 export function identityFault(
   names: { readonly cert: string; readonly key: string },

@@ -17,7 +17,7 @@ import {
 jest.setTimeout(120_000);
 
 const brokers = (process.env['TEST_KAFKA_BROKERS'] ?? '').split(',');
-/** Long enough for the session of a member that was killed to end. */
+/** Long enough for the broker to end the session of a killed member. */
 const LIMIT_MS = 30_000;
 
 let settings: BedSettings;
@@ -26,7 +26,7 @@ let database: Database;
 let drop: () => Promise<void>;
 let beds: Bed[];
 
-/** The test bed as a process. */
+/** The service of the test as a process. */
 class Bed {
   output = '';
   readonly #child;
@@ -102,7 +102,7 @@ describe('a record that ends the process', () => {
     );
     expect(last.begun()).not.toContain('poison');
     expect(letters.map(({ headers }) => [headers['code'], headers['group']])).toEqual([['POISON', 'bed']]);
-    // Both partitions go on as usual: what is new is begun when everything suspicious was tried.
+    // Both partitions continue: new records are handled after all suspected ones.
     const news = Array.from({ length: 10 }, (_, n) => `news-${n}`);
     await send(news);
     await eventually('the news is handled', () => news.every((word) => last.begun().includes(word)), LIMIT_MS);
@@ -113,7 +113,7 @@ describe('a record that ends the process', () => {
 });
 
 describe('partitions', () => {
-  it('are not suspected of anything when they were left in order', async () => {
+  it('are not quarantined after a graceful stop', async () => {
     const first = new Bed();
     await eventually('it is ready', () => first.output.includes('ready'), LIMIT_MS);
     expect(await holders()).toHaveLength(2);
@@ -121,7 +121,7 @@ describe('partitions', () => {
     expect(await holders()).toEqual([]);
   });
 
-  it('wait while the database is away, and nothing is handled uncounted', async () => {
+  it('pause while the database is unavailable, and no record is handled without being counted', async () => {
     const waits: unknown[] = [];
     const handled: string[] = [];
     await send(['one']);

@@ -17,7 +17,7 @@ beforeEach(() => {
   });
 });
 
-it('publishes one fact for each source and known agent, with the count', async () => {
+it('publishes one fact with a count per source and known agent', async () => {
   for (let n = 0; n < 3; n++) refused.count('203.0.113.7', DESK);
   refused.count('203.0.113.7');
   await refused.flush();
@@ -28,14 +28,14 @@ it('publishes one fact for each source and known agent, with the count', async (
   ]);
 });
 
-it('counts in full from any number of sources with bounded memory', async () => {
+it('counts every request from any number of sources in bounded memory', async () => {
   for (let n = 0; n < 5_000; n++) refused.count(`10.0.${n >> 8}.${n & 255}`);
   await refused.flush();
   expect(published.length).toBeLessThanOrEqual(1_001);
   expect(published.reduce((sum, { detail }) => sum + Number(detail?.['count']), 0)).toBe(5_000);
 });
 
-it('publishes again under the same ids what was not acknowledged', async () => {
+it('publishes unacknowledged facts again with the same ids', async () => {
   refused.count('203.0.113.7');
   down = true;
   await expect(refused.flush()).rejects.toThrow('down');

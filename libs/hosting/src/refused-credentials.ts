@@ -7,8 +7,8 @@ import { type Host } from './host.js';
 
 /** How often counted refusals are published, in milliseconds. */
 const PUBLISH_MS = 5_000;
-/** Sources that are told apart between two publications; further ones are counted together. */
-const MOST_SOURCES = 1_000;
+/** Most sources that are counted separately between two publications; the others are counted together. */
+const MAX_SOURCES = 1_000;
 const OTHER_SOURCES = 'others';
 
 interface Tally {
@@ -18,16 +18,16 @@ interface Tally {
 }
 
 /**
- * Counts requests whose credentials are wrong, and publishes one fact `access.refused` for each source and known agent every
- * five seconds: whoever tries passwords is seen, and a flood costs no event for each request.
+ * Counts requests with wrong credentials and publishes one fact `access.refused` per source and known agent every five
+ * seconds. Password guessing becomes visible, and a flood of requests does not cause a flood of events.
  */
 export class RefusedCredentials {
   #tallies = new Map<string, Tally>();
-  /** Kept until they are acknowledged, so that a repeated publication has the same ids. */
+  /** Kept until the bus acknowledges them, so a repeated publication has the same ids. */
   #pending: readonly FactRecorded[] = [];
   #flushing: Promise<void> = Promise.resolve();
 
-  /** @param publish resolves when the facts are safe on the bus */
+  /** @param publish resolves when the bus has acknowledged the facts */
   constructor(
     private readonly channel: 'swaig' | 'rest',
     private readonly clock: Clock,
@@ -36,18 +36,18 @@ export class RefusedCredentials {
 
   /**
    * @param source network address of the client
-   * @param agent whose password was wrong; undefined: no such agent, or none was named
+   * @param agent undefined when the request named no agent or one that does not exist
    */
   count(source: string, agent?: AgentPublished): void {
     METRICS.credentialsRefused.inc({ channel: this.channel });
     const name = `${source} ${agent?.agent ?? ''}`;
-    const known = this.#tallies.get(name);
-    if (known) known.count++;
-    else if (this.#tallies.size < MOST_SOURCES) this.#tallies.set(name, { source, agent, count: 1 });
+    const tally = this.#tallies.get(name);
+    if (tally) tally.count++;
+    else if (this.#tallies.size < MAX_SOURCES) this.#tallies.set(name, { source, agent, count: 1 });
     else this.#countOther();
   }
 
-  /** Publishes what was counted. What cannot be published is kept. @throws ServiceError BROKER_UNAVAILABLE, retriable */
+  /** Publishes the counts; keeps them when that fails. @throws ServiceError BROKER_UNAVAILABLE, retriable */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#publishAll());
     return this.#flushing;
@@ -85,7 +85,7 @@ export class RefusedCredentials {
   }
 }
 
-/** Counts for an adapter until its host closes, which publishes the rest. */
+/** Counts for an adapter until its host closes, and then publishes the remaining counts. */
 export function openRefusedCredentials(host: Host, bus: BusClient, channel: 'swaig' | 'rest'): RefusedCredentials {
   const refused = new RefusedCredentials(channel, new SystemClock(), (facts) =>
     bus.publish(facts.map((fact) => ({ message: fact }))),
@@ -94,7 +94,7 @@ export function openRefusedCredentials(host: Host, bus: BusClient, channel: 'swa
   const publish = (): Promise<void> =>
     refused
       .flush()
-      .catch((error: unknown) => host.logger.warn({ err: error }, 'refused credentials wait: publishing failed'));
+      .catch((error: unknown) => host.logger.warn({ err: error }, 'publishing refused credentials failed; retrying'));
   const timer = setInterval(() => void publish(), PUBLISH_MS);
   host.onClose(async () => {
     clearInterval(timer);

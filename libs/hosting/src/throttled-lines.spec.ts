@@ -1,7 +1,7 @@
 import { ManualClock } from '@countersign/testing';
 import { throttledLines } from './throttled-lines.js';
 
-it('passes on one line every five seconds and counts the others', () => {
+it('writes one line every five seconds and counts the others', () => {
   const clock = new ManualClock();
   const lines: string[] = [];
   const log = throttledLines((line) => lines.push(line), clock);

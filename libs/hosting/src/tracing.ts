@@ -2,11 +2,11 @@ import { METRICS, openTracer, type Tracer } from '@countersign/observability';
 import { parseSetting } from '@countersign/runtime';
 import { type BusSettings } from './settings.js';
 
-/** Where OpenTelemetry looks for a collector when it is told to trace and not where to. */
+/** OpenTelemetry's default address of a collector. */
 const DEFAULT_ENDPOINT = 'http://localhost:4318';
 
 /**
- * The tracer that the settings ask for; undefined, and nothing of OpenTelemetry loaded, when they ask for none.
+ * The tracer that the settings describe. Undefined when they disable tracing; OpenTelemetry is then not loaded.
  * @throws ServiceError SETTINGS_INVALID
  */
 export async function tracerOf(service: string, settings: BusSettings): Promise<Tracer | undefined> {

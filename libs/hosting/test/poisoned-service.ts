@@ -1,6 +1,6 @@
 /**
- * A service of one handler that a record can end, as a process of its own for `poison.int-spec.ts`:
- * `node build/libs/hosting/test/poisoned-service.js <settings as JSON>`. Says on standard output what it handles.
+ * A service with a handler that a record can crash, in its own process for `poison.int-spec.ts`:
+ * `node build/libs/hosting/test/poisoned-service.js <settings as JSON>`. Prints what it handles to standard output.
  */
 import { writeSync } from 'node:fs';
 import { Message } from '@countersign/contracts';
@@ -23,7 +23,7 @@ export class BedMigration1764000000000 extends Migration {
   override readonly statements = deliveryTables(SCHEMA);
 }
 
-/** Work; the word `poison` ends the process that begins it. */
+/** Work to handle; the word `poison` ends the process. */
 export class WorkRequested extends Message {
   static readonly type = 'work.requested.v1';
   static readonly topic = BED_TOPIC.name;
@@ -37,7 +37,7 @@ export class WorkRequested extends Message {
 class BedController {
   @MessagePattern(WorkRequested.type)
   take(@Payload() { word }: WorkRequested): void {
-    // Written at once: what is buffered is lost with the process.
+    // Written synchronously, because buffered output is lost when the process ends.
     writeSync(1, `begun ${word}\n`);
     if (word === 'poison') process.kill(process.pid, 'SIGKILL');
   }

@@ -36,8 +36,8 @@ describe('a request over HTTP', () => {
     return (await answer.json()) as Record<string, unknown>;
   };
 
-  it('is handled as a part of its caller’s trace, however its body came', async () => {
-    // Larger than one read of a socket: the rest is read when the hooks before it have long returned.
+  it('is handled in the trace of its client, even with a body that arrives in parts', async () => {
+    // Larger than one read of a socket, so the body is complete only after the earlier hooks have returned.
     const body = JSON.stringify('x'.repeat(600_000));
     expect(await post({ traceparent: TRACEPARENT, tracestate: 'a=1' }, body)).toEqual({
       traceparent: TRACEPARENT,
@@ -46,14 +46,14 @@ describe('a request over HTTP', () => {
     expect(answered).toEqual([TRACEPARENT]);
   });
 
-  it('begins a trace when its caller has none, or none that is valid', async () => {
+  it('begins a trace when its client sends none or an invalid one', async () => {
     const traces = [await post({}, '{}'), await post({ traceparent: 'mine' }, '{}')].map((answer) => readTrace(answer));
     const ids = traces.map((trace) => trace && traceIdOf(trace));
     expect(ids).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/), expect.stringMatching(/^[0-9a-f]{32}$/)]);
     expect(new Set(ids).size).toBe(2);
   });
 
-  it('has a trace for its log line also when it was refused before it was handled', async () => {
+  it('has a trace for its log line even when it is refused before it reaches the handler', async () => {
     await post({ traceparent: TRACEPARENT }, '{');
     expect(answered).toEqual([TRACEPARENT]);
   });

@@ -4,22 +4,21 @@ import { type Span, type Tracer } from './tracer.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set for every request that has reached the first hook. */
+    /** Set in the first hook. */
     trace: TraceContext | undefined;
     span: Span | undefined;
   }
 }
 
-/** Asked every few seconds by machines; of no interest to anybody who follows a call. */
-const UNFOLLOWED = /^\/health\b/;
+/** Health probes every few seconds would bury the spans of calls. */
+const WITHOUT_SPAN = /^\/health\b/;
 
 /**
- * Makes every request of an HTTP server a part of a trace: the caller's when its headers name one, else a new one. Must be
- * called before other hooks are added. What the handlers do belongs to the trace; `inTraceOf` says the same of a log line
- * that is written later.
+ * Makes every request of an HTTP server part of a trace: the client's if its headers contain one, otherwise a new one. Call
+ * it before other hooks are added. Handlers run in the trace; use `inTraceOf` for a log line that is written later.
  *
- * A span, if spans are recorded, is begun only after the hooks that refuse strangers: a flood of them must not flood the
- * collector. It tells method, pattern of the route and status; a path holds ids of people.
+ * A span starts after the hooks that authenticate, so a flood of unauthenticated requests does not flood the collector. It
+ * contains method, route pattern and status, but not the path, which contains personal ids.
  */
 export function followRequests(server: FastifyInstance, tracer: Tracer | undefined): void {
   server.decorateRequest('trace', undefined);
@@ -28,10 +27,10 @@ export function followRequests(server: FastifyInstance, tracer: Tracer | undefin
     request.trace = readTrace(request.headers) ?? newTrace();
     done();
   });
-  // The reading of a body loses the context of what runs: it is entered after that.
+  // Node loses the async context while it reads the body, so the trace is entered after that.
   server.addHook('preValidation', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
-    if (tracer && !UNFOLLOWED.test(route)) {
+    if (tracer && !WITHOUT_SPAN.test(route)) {
       request.span = tracer.start({
         name: `${request.method} ${route}`,
         kind: 'server',
@@ -55,7 +54,7 @@ export function followRequests(server: FastifyInstance, tracer: Tracer | undefin
   });
 }
 
-/** Runs something as a part of the trace of a request, in a hook that no longer runs in it. */
+/** Runs a function in the trace of a request, from a hook that runs outside of it. */
 export function inTraceOf(request: FastifyRequest, run: () => void): void {
   runInTrace(request.trace, run);
 }

@@ -1,14 +1,14 @@
-/** Whether a service can do its work now; asked by `/health/ready`. */
+/** Whether a service is ready to work, for `/health/ready`. */
 export class Health {
   readonly #checks = new Map<string, () => boolean>();
 
-  /** @param check cheap and synchronous: it reads what the service knows already */
+  /** @param check fast and synchronous: it reads state that the service already has */
   add(name: string, check: () => boolean): this {
     this.#checks.set(name, check);
     return this;
   }
 
-  /** Every check with its answer; `status` is `ok` when all of them hold. */
+  /** The result of every check; `status` is `ok` when all succeed. */
   report(): { status: 'ok' | 'unavailable'; checks: Record<string, boolean> } {
     const checks = Object.fromEntries([...this.#checks].map(([name, check]) => [name, check()]));
     return { status: Object.values(checks).every(Boolean) ? 'ok' : 'unavailable', checks };

@@ -4,8 +4,8 @@ import { currentTrace, traceIdOf } from './trace-context.js';
 
 export type { Logger } from 'pino';
 
-/** Paths that are never printed, whatever somebody puts into a log object. */
-const NEVER_PRINTED = [
+/** Fields that are redacted wherever they appear at the first two levels of a log object. */
+const REDACTED_FIELDS = [
   'pin',
   'password',
   'apiKey',
@@ -18,14 +18,14 @@ const NEVER_PRINTED = [
   'body',
 ];
 
-/** The logger of a service: the process's logger, with the service's name in every line. */
+/** The logger of a service, with the service's name in every line. */
 export function createLogger(service: string, level: string): Logger {
   return createProcessLogger(level).child({ service });
 }
 
 /**
- * The logger of a process: JSON lines on standard output, each with the `trace_id` of what it was written in.
- * Foreign errors (database, broker) may carry input in their messages, so only their name, code and place are printed.
+ * The logger of a process: JSON lines on standard output, each with the `trace_id` of the running code.
+ * Messages of library errors (database, broker) can contain input, so only their name, code and stack frames are printed.
  */
 export function createProcessLogger(level: string): Logger {
   return pino(
@@ -34,7 +34,7 @@ export function createProcessLogger(level: string): Logger {
       base: {},
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: NEVER_PRINTED.flatMap((path) => [path, `*.${path}`]), censor: '[secret]' },
+      redact: { paths: REDACTED_FIELDS.flatMap((path) => [path, `*.${path}`]), censor: '[secret]' },
       serializers: { err: describeError },
       mixin: () => {
         const trace = currentTrace();
@@ -45,15 +45,15 @@ export function createProcessLogger(level: string): Logger {
   );
 }
 
-/** What may be said of an error: our own messages whole, of others the name, the code and where it came from. */
+/** The loggable parts of an error: the message only of our own errors; name, code and stack frames of all. */
 export function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { name: typeof error };
   const { code } = error as { code?: unknown };
-  const ours = error.name === 'ServiceError';
+  const isOurs = error.name === 'ServiceError';
   return {
     name: error.name,
     ...(typeof code === 'string' ? { code } : {}),
-    ...(ours ? { message: error.message } : {}),
+    ...(isOurs ? { message: error.message } : {}),
     at: (error.stack ?? '')
       .split('\n')
       .filter((line) => line.startsWith('    at '))
@@ -63,7 +63,7 @@ export function describeError(error: unknown): Record<string, unknown> {
   };
 }
 
-/** Carries Nest's own messages to the service's logger, without the chatter of its start. */
+/** Writes Nest's messages to the service's logger. Its start-up messages get the level debug. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 

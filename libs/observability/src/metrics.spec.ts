@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { register } from 'prom-client';
 import { ReadGauge, type Sample } from './metrics.js';
 
-let made = 0;
+let gauges = 0;
 const sum = (a: number, b: number): number => a + b;
 
 function gauge(merge = sum): { gauge: ReadGauge<'service' | 'partition'>; scrape: () => Promise<string[]> } {
-  const name = `countersign_spec_${made++}`;
+  const name = `countersign_spec_${gauges++}`;
   const scrape = async (): Promise<string[]> => {
     const text = await register.getSingleMetricAsString(name);
     return text
@@ -22,8 +22,8 @@ const sample = (partition: number, value: number): Sample<'service' | 'partition
   value,
 });
 
-describe('a figure that is read when it is scraped', () => {
-  it('shows no partition any more that has moved away', async () => {
+describe('a gauge that is read at each scrape', () => {
+  it('no longer shows a partition that moved to another process', async () => {
     const { gauge: lag, scrape } = gauge();
     let mine = [sample(0, 5), sample(1, 7)];
     lag.read(() => mine);
@@ -32,7 +32,7 @@ describe('a figure that is read when it is scraped', () => {
     expect(await scrape()).toEqual(['{service="audit",partition="1"} 7']);
   });
 
-  it('puts two sources of the same name together, and shows none that has closed', async () => {
+  it('merges two sources with the same labels, and drops a source that is removed', async () => {
     const { gauge: waiting, scrape } = gauge();
     const end = waiting.read(() => [sample(0, 1)]);
     waiting.read(() => Promise.resolve([sample(0, 2)]));
@@ -41,14 +41,14 @@ describe('a figure that is read when it is scraped', () => {
     expect(await scrape()).toEqual(['{service="audit",partition="0"} 2']);
   });
 
-  it('is not kept from its other sources by one that fails', async () => {
+  it('shows the values of its other sources when one fails', async () => {
     const { gauge: lag, scrape } = gauge();
     lag.read(() => Promise.reject(new Error('closed')));
     lag.read(() => [sample(0, 1)]);
     expect(await scrape()).toEqual(['{service="audit",partition="0"} 1']);
   });
 
-  it('tells that a value is not known', async () => {
+  it('shows NaN for an unknown value', async () => {
     const { gauge: age, scrape } = gauge();
     age.read(() => [sample(0, NaN)]);
     expect(await scrape()).toEqual(['{service="audit",partition="0"} Nan']);

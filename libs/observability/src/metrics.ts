@@ -1,29 +1,29 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 
-/** One value of a figure, with the labels that set it apart. */
+/** One value of a gauge with its labels. */
 export interface Sample<Label extends string = string> {
   readonly labels: Readonly<Partial<Record<Label, string | number>>>;
-  /** NaN: not known at the moment. */
+  /** NaN when the value is unknown. */
   readonly value: number;
 }
 
 type Read<Label extends string> = () => readonly Sample<Label>[] | Promise<readonly Sample<Label>[]>;
 
 /**
- * A figure that is read when it is scraped. It has any number of sources, because one process can hold several services;
- * a label set that no source names any more, such as a partition that has moved, is gone at the next scrape.
+ * A gauge that reads its values at each scrape. Has any number of sources, because one process can hold several services. A
+ * label set that no source returns any more, such as a partition that moved, disappears at the next scrape.
  */
 export class ReadGauge<Label extends string> {
   readonly #sources = new Set<Read<Label>>();
 
-  /** @param merge what becomes of two sources with the same labels, such as two copies of a service in one test */
+  /** @param merge combines the values of two sources with the same labels, such as two copies of a service in one test */
   constructor(name: string, help: string, labelNames: readonly Label[], merge: (a: number, b: number) => number) {
     const gauge = new Gauge<Label>({
       name,
       help,
       labelNames: [...labelNames],
       collect: async () => {
-        const samples = (await Promise.all([...this.#sources].map(orNothing))).flat();
+        const samples = (await Promise.all([...this.#sources].map(valuesOrNone))).flat();
         gauge.reset();
         const merged = new Map<string, Sample<Label>>();
         for (const { labels, value } of samples) {
@@ -36,15 +36,15 @@ export class ReadGauge<Label extends string> {
     });
   }
 
-  /** @returns what ends the reading; the owner of the figure calls it when it closes */
+  /** Adds a source. @returns removes it; its owner calls this when it closes */
   read(source: Read<Label>): () => void {
     this.#sources.add(source);
     return () => void this.#sources.delete(source);
   }
 }
 
-/** One source that fails must not cost the others their scrape. */
-async function orNothing<Label extends string>(read: Read<Label>): Promise<readonly Sample<Label>[]> {
+/** A source that fails must not hide the values of the others. */
+async function valuesOrNone<Label extends string>(read: Read<Label>): Promise<readonly Sample<Label>[]> {
   try {
     return await read();
   } catch {
@@ -70,7 +70,7 @@ const answers = new Histogram({
   buckets: WAITING_SECONDS,
 });
 
-/** Verifications by outcome, counted where the answer leaves. */
+/** Verifications by outcome; an adapter counts them when it answers. */
 export function outcomeCounter(): Counter<'adapter' | 'outcome'> {
   return verifications;
 }
@@ -80,7 +80,7 @@ export function answerSeconds(): Histogram<'adapter'> {
   return answers;
 }
 
-/** The metrics of every service and of its bus. Labels hold names from the code, never input and never a person. */
+/** The metrics of every service and its bus. Labels contain names from the code, never input or personal data. */
 export const METRICS = {
   up: new ReadGauge('countersign_up', '1 while the service is ready', ['service'], Math.min),
   hashLoad: new ReadGauge(
@@ -200,7 +200,7 @@ export const METRICS = {
     labelNames: ['service', 'code'],
   }),
 
-  questions: new ReadGauge(
+  pendingRequests: new ReadGauge(
     'countersign_questions_waiting',
     'Requests of an adapter that wait for a reply',
     ['service'],

@@ -1,6 +1,6 @@
 import { type Tracer, type TracerOptions } from './tracer.js';
 
-/** Loads OpenTelemetry, which nobody pays for who does not trace. */
+/** Loads OpenTelemetry on demand: without tracing it costs neither memory nor start time. */
 export async function openTracer(options: TracerOptions): Promise<Tracer> {
   const { OtlpTracer } = await import('./otlp-tracer.js');
   return new OtlpTracer(options);

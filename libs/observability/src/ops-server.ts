@@ -4,7 +4,7 @@ import { collectDefaultMetrics, register } from 'prom-client';
 import { type Health } from './health.js';
 import { receiveLimits } from './receive-limits.js';
 
-let defaultMetrics = false;
+let hasDefaultMetrics = false;
 
 /** Health of every service and Prometheus metrics of the process, on a port that is not for callers. */
 export class OpsServer {
@@ -15,7 +15,7 @@ export class OpsServer {
 
   /**
    * @param port 0 picks a free one
-   * @param receiveMs longest time in which a request must have arrived
+   * @param receiveMs longest time for a request to arrive
    * @throws Error of the system when the port is taken
    */
   static async start(
@@ -24,8 +24,8 @@ export class OpsServer {
     receiveMs: number,
     healths: ReadonlyMap<string, Health>,
   ): Promise<OpsServer> {
-    if (!defaultMetrics) collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 });
-    defaultMetrics = true;
+    if (!hasDefaultMetrics) collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 });
+    hasDefaultMetrics = true;
     const server = createServer(receiveLimits(receiveMs), (request, response) => {
       void answer(request.url ?? '', response, healths);
     });

@@ -30,15 +30,15 @@ import {
   type TracerOptions,
 } from './tracer.js';
 
-/** An orderly stop must not wait for a collector that is gone. */
+/** Longest wait of a graceful stop for an unreachable collector. */
 const CLOSE_LIMIT_MS = 3_000;
 const EXPORT_LIMIT_MS = 5_000;
 
 const KINDS = { server: SpanKind.SERVER, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER } as const;
 
 /**
- * Spans over OpenTelemetry's SDK, sent as OTLP over HTTP. Nothing is registered globally: services that share a process
- * have one each, and the context is handed over by hand (see trace-context.ts).
+ * Records spans with OpenTelemetry's SDK and sends them as OTLP over HTTP. Registers nothing globally: services that share a
+ * process have one tracer each, and the context is passed explicitly (see trace-context.ts).
  */
 export class OtlpTracer implements Tracer {
   readonly #provider: TracerProvider;
@@ -58,7 +58,7 @@ export class OtlpTracer implements Tracer {
         'telemetry.sdk.name': 'opentelemetry',
       }),
       sampler: samplerOf(options.sampler, options.ratio),
-      spanProcessors: [new BatchSpanProcessor({ exporter: counting(exporter, options.onLost) })],
+      spanProcessors: [new BatchSpanProcessor({ exporter: countingLost(exporter, options.onLost) })],
     });
     this.#tracer = this.#provider.getTracer('countersign');
   }
@@ -75,8 +75,8 @@ export class OtlpTracer implements Tracer {
 
   async close(): Promise<void> {
     let limit: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (limit = setTimeout(resolve, CLOSE_LIMIT_MS)));
-    await Promise.race([this.#provider.shutdown().catch(() => undefined), late]);
+    const timeout = new Promise<void>((resolve) => (limit = setTimeout(resolve, CLOSE_LIMIT_MS)));
+    await Promise.race([this.#provider.shutdown().catch(() => undefined), timeout]);
     clearTimeout(limit);
   }
 }
@@ -134,8 +134,8 @@ function samplerOf(name: SamplerName, ratio: number): Sampler {
   }
 }
 
-/** The SDK drops what a collector does not take, and says nothing of it. */
-function counting(exporter: SpanExporter, onLost: (spans: number) => void): SpanExporter {
+/** Counts lost spans, because the SDK drops spans silently when the collector does not accept them. */
+function countingLost(exporter: SpanExporter, onLost: (spans: number) => void): SpanExporter {
   return {
     export: (spans, done) =>
       exporter.export(spans, (result) => {

@@ -1,4 +1,4 @@
-/** How often Node looks for connections that are over their time; unless told, every 30 s. */
+/** How often Node checks connections for exceeded timeouts, in milliseconds. Node's default is 30 s. */
 export const RECEIVE_CHECK_MS = 1000;
 
 /** Options of `node:http` that bound how long a request may take to arrive. */
@@ -9,9 +9,9 @@ export interface ReceiveLimits {
 }
 
 /**
- * Ends each connection whose request, its headers included, has not arrived whole in time, however steadily its bytes come:
- * a slow sender must not hold a connection. The end comes at most {@link RECEIVE_CHECK_MS} later. These are options for
- * `createServer`: Node reads the interval nowhere else.
+ * Ends each connection that has not delivered its whole request, headers included, in time. A slow sender must not hold a
+ * connection, even if it sends steadily. The connection ends at most {@link RECEIVE_CHECK_MS} after the limit. Pass the
+ * options to `createServer`, because Node reads the interval only there.
  * @param milliseconds from the first byte of a request, or from the connection for its first request
  */
 export function receiveLimits(milliseconds: number): ReceiveLimits {

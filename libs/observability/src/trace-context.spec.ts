@@ -24,11 +24,11 @@ describe('the trace in the headers of a request', () => {
     ['more than version 00 has', `00-${TRACE}-${SPAN}-01-more`],
     ['an id that is too short', `00-${TRACE.slice(1)}-${SPAN}-01`],
     ['a line of its own for the log', `00-${TRACE}-${SPAN}-01\n{"level":"fatal"}`],
-  ])('is taken for none when it is %s', (_, traceparent) => {
+  ])('is ignored when it is %s', (_, traceparent) => {
     expect(readTrace({ traceparent })).toBeUndefined();
   });
 
-  it('keeps what tracing systems add, unless it is longer or stranger than W3C allows', () => {
+  it('keeps the tracestate unless W3C forbids its length or its characters', () => {
     const traceparent = `00-${TRACE}-${SPAN}-01`;
     expect(readTrace({ traceparent, tracestate: 'a=1,b=2' })).toEqual({ traceparent, tracestate: 'a=1,b=2' });
     for (const tracestate of ['', 'x'.repeat(513), 'a=1\nb', 7]) {
@@ -38,7 +38,7 @@ describe('the trace in the headers of a request', () => {
 });
 
 describe('a trace that begins here', () => {
-  it('is valid, new, and marked as recorded by nobody', () => {
+  it('is valid, unique, and marked as not sampled', () => {
     const trace = newTrace();
     expect(readTrace({ ...trace })).toEqual(trace);
     expect(trace.traceparent).toMatch(/-00$/);
@@ -47,8 +47,8 @@ describe('a trace that begins here', () => {
   });
 });
 
-describe('what runs in a trace', () => {
-  it('knows it after every wait, and knows nothing of what runs beside it', async () => {
+describe('code that runs in a trace', () => {
+  it('keeps its trace after every await, separate from concurrent code', async () => {
     const run = async (): Promise<string | undefined> => {
       await turn();
       await Promise.resolve();
@@ -59,7 +59,7 @@ describe('what runs in a trace', () => {
     expect([first, second, none]).toEqual([one.traceparent, two.traceparent, undefined]);
   });
 
-  it('can be told that it belongs to no trace, whoever calls it', () => {
+  it('can leave the trace of its caller', () => {
     runInTrace(newTrace(), () => {
       expect(runInTrace(undefined, () => currentTrace())).toBeUndefined();
       expect(traceHeaders()).toEqual(currentTrace());

@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 
-/** Where in a trace something happens, in the words of W3C Trace Context: what a request and its records carry. */
+/** A position in a trace (W3C Trace Context), which requests and records carry in their headers. */
 export interface TraceContext {
   /** `00-<trace id, 32 hex>-<span id, 16 hex>-<flags, 2 hex>`; checked. */
   readonly traceparent: string;
-  /** What tracing systems add for themselves: at most 512 printable characters, handed on as it came. */
+  /** Data of tracing systems: at most 512 printable characters, passed on unchanged. */
   readonly tracestate?: string;
 }
 
-/** What the code that runs at the moment belongs to. */
-interface Place {
+/** The trace of the running code. */
+interface ActiveTrace {
   readonly trace: TraceContext;
   readonly fail: ((errorType: string) => void) | undefined;
 }
@@ -24,9 +24,9 @@ const ID_BYTES = 24;
 /** Text before the trace id, and text up to its end. */
 const TRACE_ID: readonly [number, number] = [3, 35];
 
-const places = new AsyncLocalStorage<Place | undefined>();
+const activeTraces = new AsyncLocalStorage<ActiveTrace | undefined>();
 
-/** The context in headers of a request or a record. Undefined when there is none, or none that is valid. */
+/** Reads the context from headers of a request or a record. Undefined when it is missing or invalid. */
 export function readTrace(headers: Readonly<Record<string, unknown>>): TraceContext | undefined {
   const { traceparent, tracestate } = headers;
   if (typeof traceparent !== 'string') return undefined;
@@ -36,7 +36,7 @@ export function readTrace(headers: Readonly<Record<string, unknown>>): TraceCont
   return typeof tracestate === 'string' && TRACESTATE.test(tracestate) ? { ...context, tracestate } : context;
 }
 
-/** A trace that begins here and that nobody records: it joins the log lines of all services. */
+/** Begins a trace without spans, which connects the log lines of all services. */
 export function newTrace(): TraceContext {
   const ids = randomBytes(ID_BYTES).toString('hex');
   return { traceparent: `00-${ids.slice(0, 32)}-${ids.slice(32)}-00` };
@@ -48,25 +48,25 @@ export function traceIdOf(context: TraceContext): string {
 }
 
 /**
- * Runs something as a part of a trace: what it awaits, logs, stores and sends belongs to it. `undefined`: to none, even
- * where the caller belongs to one.
- * @param fail is told the code of an error that is settled inside, see {@link failCurrentSpan}
+ * Runs a function in a trace. Everything that it awaits, logs, stores and sends belongs to the trace.
+ * @param trace undefined runs it outside of any trace, even when the caller runs in one
+ * @param fail receives the code of an error that is handled inside, see {@link failCurrentSpan}
  */
 export function runInTrace<T>(trace: TraceContext | undefined, run: () => T, fail?: (errorType: string) => void): T {
-  return places.run(trace && { trace, fail }, run);
+  return activeTraces.run(trace && { trace, fail }, run);
 }
 
-/** The trace that the running code is a part of. */
+/** The trace of the running code. */
 export function currentTrace(): TraceContext | undefined {
-  return places.getStore()?.trace;
+  return activeTraces.getStore()?.trace;
 }
 
-/** Marks the span of the running code, if there is one, with the code of an error that nobody throws any further. */
+/** Marks the span of the running code, if it has one, with the code of an error that is handled and not rethrown. */
 export function failCurrentSpan(errorType: string): void {
-  places.getStore()?.fail?.(errorType);
+  activeTraces.getStore()?.fail?.(errorType);
 }
 
-/** Headers that carry the trace of the running code to wherever a record goes; empty outside of a trace. */
+/** Headers with the trace of the running code; empty outside of a trace. */
 export function traceHeaders(): Readonly<Record<string, string>> {
   const trace = currentTrace();
   return trace === undefined ? {} : { ...trace };

@@ -2,7 +2,7 @@ import { type TraceContext } from './trace-context.js';
 
 export type SpanKind = 'server' | 'producer' | 'consumer';
 
-/** Facts about a span, by the names of OpenTelemetry's semantic conventions. Never a key, a value or an argument. */
+/** Attributes by OpenTelemetry's semantic conventions. Never a record's key or value, or an argument. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
 export interface SpanStart {
@@ -11,24 +11,24 @@ export interface SpanStart {
   /** Undefined: the span begins a trace. */
   readonly parent: TraceContext | undefined;
   readonly attributes: SpanAttributes;
-  /** When it began, in milliseconds since 1970, if that was not now. */
+  /** Start in milliseconds since 1970. Default: now. */
   readonly startedAt?: number;
 }
 
-/** A piece of work that is being recorded, or that the sampler chose not to record. */
+/** A unit of work, recorded or not, as the sampler decided. */
 export interface Span {
-  /** To be handed on to what is caused by it. */
+  /** The context to pass on to the work that this span causes. */
   readonly context: TraceContext;
   set(attributes: SpanAttributes): void;
-  /** @param errorType a code or the name of a class; never a message, which may quote input */
+  /** @param errorType a code or a class name; never a message, which can contain input */
   fail(errorType: string): void;
   end(): void;
 }
 
-/** Makes spans and sends them to a collector. */
+/** Creates spans and sends them to a collector. */
 export interface Tracer {
   start(span: SpanStart): Span;
-  /** Sends what is left, for a few seconds at most. */
+  /** Sends the remaining spans, for at most a few seconds. */
   close(): Promise<void>;
 }
 
@@ -48,8 +48,8 @@ export interface TracerOptions {
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly sampler: SamplerName;
-  /** Share of the traces, 0 to 1, for the samplers by ratio. */
+  /** Share of traces to record, 0 to 1, for the samplers by ratio. */
   readonly ratio: number;
-  /** Told how many spans did not reach the collector. */
+  /** Receives the number of spans that did not reach the collector. */
   readonly onLost: (spans: number) => void;
 }

@@ -284,7 +284,7 @@ describe('the answer to verify_pin', () => {
       shortTimeout.callState = () => ({ verified: true, level: 'verified', subject: 'cust-1' });
       expect((await shortTimeout.call('verification_status', {})).body).toEqual({ response: TEXTS.unavailable });
     }
-    expect(shortTimeout.log.match(/without a right signature/g)).toHaveLength(1);
+    expect(shortTimeout.log.match(/without a valid signature/g)).toHaveLength(1);
     await shortTimeout.close();
   });
 
