@@ -56,7 +56,7 @@ function readCall(fields: Fields): FunctionCall {
       readText(fields['caller_id_number']) ||
       readText(fields['caller_id']) ||
       readText(channel['caller_id_number']),
-    // After a fatal error, too, the caller no longer hears the agent.
+    // A fatal error ends the conversation, too.
     afterHangUp: isFalse(fields['channel_active']) || isTrue(fields['fatal_error']),
   };
 }
