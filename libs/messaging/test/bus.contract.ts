@@ -21,7 +21,7 @@ import {
 import { createBusApp } from '../src/request-reply/create-bus-app.js';
 import { type BusContext, type Outgoing, replyTo, toRecord } from '../src/envelope/envelope.js';
 
-type Handle = (asked: TestRequest, context: BusContext) => Outgoing | undefined | Promise<Outgoing | undefined>;
+type Handle = (request: TestRequest, context: BusContext) => Outgoing | undefined | Promise<Outgoing | undefined>;
 
 const echo: Handle = (request, context) => replyTo(context, message(TestReply, { number: request.number }));
 

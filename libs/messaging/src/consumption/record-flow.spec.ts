@@ -23,7 +23,7 @@ function world(fail: (record: ConsumedRecord) => boolean = () => false): World {
     maxInFlight: 16,
     handle: (read) => Promise.resolve(void done.push(`${read.key}${read.offset}`)),
     handleQuarantined: async (read) => {
-      made.maxConcurrent = Math.max(made.maxConcurrent, ++quarantined);
+      setup.maxConcurrent = Math.max(setup.maxConcurrent, ++quarantined);
       await new Promise((resolve) => setImmediate(resolve));
       quarantined--;
       if (fail(read)) throw new Error('not yet');
@@ -32,46 +32,46 @@ function world(fail: (record: ConsumedRecord) => boolean = () => false): World {
     onProgress: () => undefined,
     onQuarantineCleared: (state) => void cleared.push(state),
   });
-  const made: World = { flow, state: flow.partition('t', 0), done, cleared, maxConcurrent: 0 };
-  return made;
+  const setup: World = { flow, state: flow.partition('t', 0), done, cleared, maxConcurrent: 0 };
+  return setup;
 }
 
 describe('RecordFlow with a quarantine', () => {
   it('handles quarantined records one at a time, and takes no new record before each was attempted', async () => {
-    const made = world();
-    made.flow.quarantine(made.state, 0, 3);
+    const setup = world();
+    setup.flow.quarantine(setup.state, 0, 3);
     for (const [offset, key] of ['a', 'b', 'c'].entries())
-      expect(made.flow.take(made.state, record(offset, key))).toBe(true);
-    expect(made.flow.take(made.state, record(3, 'd'))).toBe(false);
-    await until(() => made.cleared.length === 1, 'all tried');
-    expect(made.flow.take(made.state, record(3, 'd'))).toBe(true);
-    await until(() => made.done.length === 4, 'all handled');
-    expect(made.done).toEqual(['quarantined a0', 'quarantined b1', 'quarantined c2', 'd3']);
-    expect(made.maxConcurrent).toBe(1);
+      expect(setup.flow.take(setup.state, record(offset, key))).toBe(true);
+    expect(setup.flow.take(setup.state, record(3, 'd'))).toBe(false);
+    await until(() => setup.cleared.length === 1, 'all tried');
+    expect(setup.flow.take(setup.state, record(3, 'd'))).toBe(true);
+    await until(() => setup.done.length === 4, 'all handled');
+    expect(setup.done).toEqual(['quarantined a0', 'quarantined b1', 'quarantined c2', 'd3']);
+    expect(setup.maxConcurrent).toBe(1);
   });
 
   it('delays only the key of a quarantined record that fails with a retriable error, and keeps its order', async () => {
     let fails = true;
-    const made = world(({ key }) => key === 'a' && fails);
-    made.flow.quarantine(made.state, 0, 3);
-    for (const [offset, key] of ['a', 'a', 'b'].entries()) made.flow.take(made.state, record(offset, key));
-    await until(() => made.cleared.length === 1, 'all tried');
-    made.flow.take(made.state, record(3, 'a'));
-    made.flow.take(made.state, record(4, 'c'));
-    await until(() => made.done.includes('c4'), 'the other keys continue');
-    expect(made.done).toEqual(['quarantined b2', 'c4']);
+    const setup = world(({ key }) => key === 'a' && fails);
+    setup.flow.quarantine(setup.state, 0, 3);
+    for (const [offset, key] of ['a', 'a', 'b'].entries()) setup.flow.take(setup.state, record(offset, key));
+    await until(() => setup.cleared.length === 1, 'all tried');
+    setup.flow.take(setup.state, record(3, 'a'));
+    setup.flow.take(setup.state, record(4, 'c'));
+    await until(() => setup.done.includes('c4'), 'the other keys continue');
+    expect(setup.done).toEqual(['quarantined b2', 'c4']);
     fails = false;
-    await until(() => made.done.length === 5, 'all handled');
-    expect(made.done.slice(2)).toEqual(['quarantined a0', 'quarantined a1', 'a3']);
+    await until(() => setup.done.length === 5, 'all handled');
+    expect(setup.done.slice(2)).toEqual(['quarantined a0', 'quarantined a1', 'a3']);
   });
 
   it('ends the quarantine at the begin limit of the last commit', () => {
-    const made = world();
-    made.state.beginLimit = 2;
-    made.flow.quarantine(made.state, 0, 100);
-    expect(made.state.quarantine?.until).toBe(2);
-    made.flow.quarantine(made.state, 0, 1);
-    expect(made.state.quarantine?.until).toBe(1);
+    const setup = world();
+    setup.state.beginLimit = 2;
+    setup.flow.quarantine(setup.state, 0, 100);
+    expect(setup.state.quarantine?.until).toBe(2);
+    setup.flow.quarantine(setup.state, 0, 1);
+    expect(setup.state.quarantine?.until).toBe(1);
   });
 });
 

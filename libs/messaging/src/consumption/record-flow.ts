@@ -8,7 +8,7 @@ import { PartitionState } from './partition-state.js';
  * Key of the queue that quarantined records share, whatever their keys, so they are handled one at a time. A record
  * that fails with a retriable error moves to the queue of its own key, so it delays no other key.
  */
-const QUARANTINE_QUEUE = 'care';
+const QUARANTINE_QUEUE = 'quarantine';
 
 interface Entry {
   readonly state: PartitionState;
@@ -132,7 +132,7 @@ export class RecordFlow {
       isQuarantined,
       requester: requesterOf(record),
       isSlow,
-      isInSharedQueue: isInSharedQueue,
+      isInSharedQueue,
     });
     return true;
   }

@@ -15,7 +15,7 @@ export function createDeadLetter(record: ConsumedRecord, group: string, error: u
   const type = record.headers[HEADERS.type] ?? '';
   const sha256 = createHash('sha256').update(record.value).digest('hex');
   const letterId = uuidFromHash(`${group}\n${record.topic}\n${record.partition}\n${record.offset}\n${sha256}`);
-  const letter = message(DeadLettered, {
+  const deadLetter = message(DeadLettered, {
     letterId,
     time: new Date(now).toISOString(),
     group,
@@ -35,7 +35,7 @@ export function createDeadLetter(record: ConsumedRecord, group: string, error: u
     code,
     [HEADERS.id]: letterId,
   };
-  return toRecord({ message: letter, headers });
+  return toRecord({ message: deadLetter, headers });
 }
 
 /** A UUID of version 8 (RFC 9562, section 5.8) derived from a hash: the same text gives the same UUID. */

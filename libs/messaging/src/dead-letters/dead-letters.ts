@@ -31,9 +31,9 @@ export class DeadLetters {
     await this.broker.ensureTopics([DEAD_LETTERS]);
     const found = new Map<string, DeadLettered>();
     const take = (record: ConsumedRecord): void => {
-      const letter = decodeDeadLetter(record);
-      if (letter !== undefined && matchesFilter(letter, filter) && !found.has(letter.letterId))
-        found.set(letter.letterId, letter);
+      const deadLetter = decodeDeadLetter(record);
+      if (deadLetter !== undefined && matchesFilter(deadLetter, filter) && !found.has(deadLetter.letterId))
+        found.set(deadLetter.letterId, deadLetter);
     };
     let broken: (error: Error) => void = () => undefined;
     const failure = new Promise<never>((_, reject) => (broken = reject));
@@ -46,14 +46,14 @@ export class DeadLetters {
    * The record of a dead letter, when it still exists.
    * @throws ServiceError BROKER_UNAVAILABLE (retriable)
    */
-  record(letter: DeadLettered): Promise<ConsumedRecord | undefined> {
-    return this.broker.read(letter.recordTopic, letter.partition, letter.offset);
+  record(deadLetter: DeadLettered): Promise<ConsumedRecord | undefined> {
+    return this.broker.read(deadLetter.recordTopic, deadLetter.partition, deadLetter.offset);
   }
 
   /** @param record the record that is now at the offset of the dead letter's record */
-  replayability(letter: DeadLettered, record: ConsumedRecord | undefined): Replayability {
+  replayability(deadLetter: DeadLettered, record: ConsumedRecord | undefined): Replayability {
     if (record === undefined) return 'gone';
-    if (createHash('sha256').update(record.value).digest('hex') !== letter.sha256) return 'changed';
+    if (createHash('sha256').update(record.value).digest('hex') !== deadLetter.sha256) return 'changed';
     return isExpired(contextOf(record, this.broker.now())) ? 'expired' : 'replayable';
   }
 
@@ -62,9 +62,9 @@ export class DeadLetters {
    * of its topic receives it.
    * @throws ServiceError BROKER_UNAVAILABLE (retriable)
    */
-  async replay(letter: DeadLettered, record: ConsumedRecord): Promise<void> {
+  async replay(deadLetter: DeadLettered, record: ConsumedRecord): Promise<void> {
     const { topic, key, value, headers } = record;
-    await this.broker.send([{ topic, key, value, headers: { ...headers, [HEADERS.replayOf]: letter.letterId } }]);
+    await this.broker.send([{ topic, key, value, headers: { ...headers, [HEADERS.replayOf]: deadLetter.letterId } }]);
   }
 }
 
@@ -76,10 +76,10 @@ function decodeDeadLetter(record: ConsumedRecord): DeadLettered | undefined {
   }
 }
 
-function matchesFilter(letter: DeadLettered, { group, code, since }: DeadLetterFilter): boolean {
+function matchesFilter(deadLetter: DeadLettered, { group, code, since }: DeadLetterFilter): boolean {
   return (
-    (group === undefined || letter.group === group) &&
-    (code === undefined || letter.code === code) &&
-    (since === undefined || Date.parse(letter.time) >= since)
+    (group === undefined || deadLetter.group === group) &&
+    (code === undefined || deadLetter.code === code) &&
+    (since === undefined || Date.parse(deadLetter.time) >= since)
   );
 }

@@ -120,10 +120,14 @@ describe('decode', () => {
 describe('a dead letter', () => {
   it('names the place of the record and the error, and nothing of its content', () => {
     const record = consumed({ key: CANARY, value: Buffer.from(CANARY), headers: { type: `x ${CANARY}` } });
-    const letter = createDeadLetter(record, 'servers', new TypeError(CANARY), 0);
-    expect(JSON.stringify(letter) + letter.value.toString()).not.toContain(CANARY);
-    expect(letter.headers).toMatchObject({ 'original-offset': '7', group: 'servers', type: 'record.dead-lettered.v1' });
-    const digest: unknown = JSON.parse(textOf({ ...record, ...letter }));
+    const deadLetter = createDeadLetter(record, 'servers', new TypeError(CANARY), 0);
+    expect(JSON.stringify(deadLetter) + deadLetter.value.toString()).not.toContain(CANARY);
+    expect(deadLetter.headers).toMatchObject({
+      'original-offset': '7',
+      group: 'servers',
+      type: 'record.dead-lettered.v1',
+    });
+    const digest: unknown = JSON.parse(textOf({ ...record, ...deadLetter }));
     expect(digest).toMatchObject({ recordTopic: TestRequest.topic, partition: 2, offset: '7', code: 'INTERNAL' });
     expect(digest).toMatchObject({ group: 'servers', time: '1970-01-01T00:00:00.000Z', errorClass: 'TypeError' });
     expect(digest).not.toHaveProperty('recordType');

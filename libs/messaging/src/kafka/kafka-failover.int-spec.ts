@@ -45,18 +45,18 @@ describe('KafkaBroker on three brokers when one is killed', () => {
     const topicPrefix = `t${randomBytes(6).toString('hex')}.`;
     const broker = (): KafkaBroker =>
       new KafkaBroker({ brokers: cluster.brokers, clientId: 'failover', topicPrefix, replication: 3 });
-    const [serving, asking] = [broker(), broker()];
-    await serving.ensureTopics([COMMANDS, FACTS]);
+    const [serverBroker, clientBroker] = [broker(), broker()];
+    await serverBroker.ensureTopics([COMMANDS, FACTS]);
     const app = await createBusApp(moduleOf(Echo), {
-      broker: serving,
+      broker: serverBroker,
       group: 'echo',
       messages: [TestRequest],
       onFatal,
     });
     await app.listen();
-    const client = await BusClient.open({ broker: asking, owner: 'failover', proof: UNSIGNED_REPLIES, onFatal });
+    const client = await BusClient.open({ broker: clientBroker, owner: 'failover', proof: UNSIGNED_REPLIES, onFatal });
     const seen = new Set<string>();
-    const reader = await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal }, (read) =>
+    const reader = await serverBroker.consume({ group: 'facts', topics: [FACTS.name], onFatal }, (read) =>
       Promise.resolve(void seen.add(textOf(read))),
     );
     await reader.ready;
@@ -65,16 +65,17 @@ describe('KafkaBroker on three brokers when one is killed', () => {
     let acknowledged = 0;
     let over = false;
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-    const askOn = async (): Promise<void> => {
+    const requestContinuously = async (): Promise<void> => {
       for (let n = 0; !over; n++) {
         await client.request(testRequest(`subject-${n % 50}`, n), TestReply, 20_000).then(() => answered++);
         await turn();
       }
     };
-    const factsOn = async (): Promise<void> => {
-      for (; !over; acknowledged++) await asking.send([record(FACTS, `key-${acknowledged}`, String(acknowledged))]);
+    const sendFactsContinuously = async (): Promise<void> => {
+      for (; !over; acknowledged++)
+        await clientBroker.send([record(FACTS, `key-${acknowledged}`, String(acknowledged))]);
     };
-    const work = Promise.all([askOn(), askOn(), factsOn()]);
+    const work = Promise.all([requestContinuously(), requestContinuously(), sendFactsContinuously()]);
     await until(() => answered > 50 && acknowledged > 50, 'a steady flow');
 
     const killedAt = Date.now();
@@ -89,7 +90,7 @@ describe('KafkaBroker on three brokers when one is killed', () => {
     await until(() => seen.size === acknowledged, 'every acknowledged fact');
     await app.close();
     await client.close();
-    await Promise.all([serving.close(), asking.close()]);
+    await Promise.all([serverBroker.close(), clientBroker.close()]);
     expect(fatal).toEqual([]);
   });
 });

@@ -89,24 +89,24 @@ describe('KafkaBroker on brokers that demand TLS and a password', () => {
   it.each(SASL_MECHANISMS)('sends, consumes and requests with %s', async (mechanism) => {
     const security = { tls: tls(), login: login(mechanism) };
     const prefix = `t${randomBytes(6).toString('hex')}.`;
-    const [serving, asking] = [broker(security, undefined, prefix), broker(security, undefined, prefix)];
-    await serving.ensureTopics([COMMANDS, FACTS, DEAD_LETTERS]);
+    const [serverBroker, clientBroker] = [broker(security, undefined, prefix), broker(security, undefined, prefix)];
+    await serverBroker.ensureTopics([COMMANDS, FACTS, DEAD_LETTERS]);
     const app = await createBusApp(moduleOf(Echo), {
-      ...{ broker: serving, group: 'echo', messages: [TestRequest], onFatal: throwFatal },
+      ...{ broker: serverBroker, group: 'echo', messages: [TestRequest], onFatal: throwFatal },
     });
     await app.listen();
     const client = await BusClient.open({
-      broker: asking,
+      broker: clientBroker,
       owner: 'secured',
       proof: UNSIGNED_REPLIES,
       onFatal: throwFatal,
     });
     expect(await client.request(testRequest('subject', 7), TestReply, 20_000)).toMatchObject({ number: 7 });
     const seen: string[] = [];
-    await serving.consume({ group: 'facts', topics: [FACTS.name], onFatal: throwFatal }, (read) =>
+    await serverBroker.consume({ group: 'facts', topics: [FACTS.name], onFatal: throwFatal }, (read) =>
       Promise.resolve(void seen.push(textOf(read))),
     );
-    await asking.send([record(FACTS, 'k', 'fact')]);
+    await clientBroker.send([record(FACTS, 'k', 'fact')]);
     await until(() => seen.includes('fact'), 'the fact');
     await client.close();
     await app.close();

@@ -114,7 +114,7 @@ export class BusClient {
         [HEADERS.deadline]: String(this.broker.now() + timeoutMs),
       },
     });
-    const answer = new Promise<Message>((resolve, reject) => {
+    const reply = new Promise<Message>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#pending.delete(correlationId);
         this.observe({ kind: 'timed_out' });
@@ -128,7 +128,7 @@ export class BusClient {
       );
     });
     // onReply resolves only with a message of replyClass.
-    return answer as Promise<T>;
+    return reply as Promise<T>;
   }
 
   /** Publishes without waiting for a reply; resolves when the messages are durable. */
@@ -140,7 +140,7 @@ export class BusClient {
   async close(): Promise<void> {
     this.#closed = true;
     for (const id of [...this.#pending.keys()]) {
-      this.#removePending(id)?.reject(brokerUnavailable('bring the answer before this client was closed'));
+      this.#removePending(id)?.reject(brokerUnavailable('deliver the reply before this client was closed'));
     }
     await this.#address?.close();
   }
@@ -153,20 +153,20 @@ export class BusClient {
       this.observe({ kind: 'late_reply' });
       return;
     }
-    const answer = decodeReply(record, pending);
-    if (!this.#isProven(record, pending, answer)) {
+    const reply = decodeReply(record, pending);
+    if (!this.#isProven(record, pending, reply)) {
       this.observe({ kind: 'unproven_reply' });
       return;
     }
     this.#removePending(correlationId);
     this.observe({ kind: 'answered', seconds: (performance.now() - pending.since) / 1000 });
-    if (answer instanceof Error) pending.reject(answer);
-    else pending.resolve(answer);
+    if (reply instanceof Error) pending.reject(reply);
+    else pending.resolve(reply);
   }
 
   /** An unreadable reply needs a signature, unless no reply to the request needs one. */
-  #isProven(record: ConsumedRecord, { request, replyClass }: PendingRequest, answer: Message | Error): boolean {
-    if (!this.proof.isRequired(request, answer instanceof Error ? new replyClass() : answer)) return true;
+  #isProven(record: ConsumedRecord, { request, replyClass }: PendingRequest, reply: Message | Error): boolean {
+    if (!this.proof.isRequired(request, reply instanceof Error ? new replyClass() : reply)) return true;
     const signature = record.headers[HEADERS.signature];
     return signature !== undefined && this.proof.isValid(signedReplyText(request, record.topic, record), signature);
   }

@@ -51,13 +51,13 @@ export class RequestGates {
   #gateOf(topic: string): FairGate {
     const known = this.#gates.get(topic);
     if (known !== undefined) return known;
-    const made = new FairGate({
+    const created = new FairGate({
       slots: this.#options.maxInFlight,
       maxWaiting: this.#options.maxWaiting,
       onTimeout: () => new ServiceError('REQUEST_TIMED_OUT', 'the request could not be sent in time', true),
       onEvicted: () => new ServiceError('REQUEST_GAVE_WAY', 'too many requests of the tenant were waiting', true),
     });
-    this.#gates.set(topic, made);
-    return made;
+    this.#gates.set(topic, created);
+    return created;
   }
 }

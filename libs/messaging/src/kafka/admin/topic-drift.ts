@@ -40,9 +40,9 @@ async function retentionsOf(
   wanted: readonly ITopicConfig[],
 ): Promise<Map<string, string>> {
   const resources = wanted.map(({ topic }) => ({ type: TOPIC_RESOURCE, name: topic, configNames: ['retention.ms'] }));
-  const answer = await admin.describeConfigs({ resources, includeSynonyms: false }).catch(() => undefined);
+  const response = await admin.describeConfigs({ resources, includeSynonyms: false }).catch(() => undefined);
   return new Map(
-    answer?.resources.flatMap(({ resourceName, configEntries }) =>
+    response?.resources.flatMap(({ resourceName, configEntries }) =>
       configEntries.map(({ configValue }) => [resourceName, configValue] as const),
     ),
   );

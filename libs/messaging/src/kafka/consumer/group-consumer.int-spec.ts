@@ -174,19 +174,19 @@ describe('a group consumer', () => {
   });
 
   it('does not wait on close for a record that waits for its retry, and begins no further record', async () => {
-    let tries = 0;
+    let attempts = 0;
     const options = { group: 'g', topics: [STATE.name], onFatal: throwFatal };
     const member = await broker.consume(options, () => {
-      tries++;
+      attempts++;
       return Promise.reject(new Error('not yet'));
     });
     await broker.send([record(STATE, 'k', 'v')]);
-    await until(() => tries >= 3 && member.stats().retrying === 1, 'a growing pause');
-    const before = tries;
+    await until(() => attempts >= 3 && member.stats().retrying === 1, 'a growing pause');
+    const before = attempts;
     const start = performance.now();
     await member.close(30_000);
     expect(performance.now() - start).toBeLessThan(10_000);
-    expect(tries).toBe(before);
+    expect(attempts).toBe(before);
   });
 });
 

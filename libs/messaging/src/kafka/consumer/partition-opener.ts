@@ -86,9 +86,9 @@ export class PartitionOpener {
     return retryWhileCurrent(isCurrent, this.#onWaiting, async () => {
       // Read before the request, because open partitions continue to read during it.
       const read = new Map(states.map((state) => [state, state.tracker.last + 1]));
-      const answer = await groupOffsets(client, this.#holder.group, topics);
+      const response = await groupOffsets(client, this.#holder.group, topics);
       const known = new Map(
-        answer.map((offsets) => [`${names.onBus(offsets.topic)}/${offsets.partition}` as const, offsets]),
+        response.map((offsets) => [`${names.onBus(offsets.topic)}/${offsets.partition}` as const, offsets]),
       );
       for (const state of states) {
         const offsets = known.get(idOf(state));

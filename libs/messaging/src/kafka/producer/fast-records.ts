@@ -117,9 +117,9 @@ export function decodeRecord(cursor: Cursor, batch: BatchContext = {}): DecodedR
 function nameOf(text: string): Buffer {
   const known = names.get(text);
   if (known !== undefined) return known;
-  const made = Buffer.from(text);
-  if (names.size < MAX_NAMES) names.set(text, made);
-  return made;
+  const created = Buffer.from(text);
+  if (names.size < MAX_NAMES) names.set(text, created);
+  return created;
 }
 
 /**
