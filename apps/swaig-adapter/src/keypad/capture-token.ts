@@ -44,7 +44,15 @@ export class CaptureTokens {
   issue({ tenant, agent }: AgentPublished, { subject, caller, ...rest }: Caller, now: number): string {
     const nonce = randomUUID();
     const { keyId, bytes } = this.#ring.wrap(JSON.stringify({ subject, caller }), [tenant, agent, nonce]);
-    const claims: TokenClaims = [tenant, agent, rest, now + CAPTURE_TOKEN_LIFETIME_MS, nonce, keyId, bytes.toString('base64url')];
+    const claims: TokenClaims = [
+      tenant,
+      agent,
+      rest,
+      now + CAPTURE_TOKEN_LIFETIME_MS,
+      nonce,
+      keyId,
+      bytes.toString('base64url'),
+    ];
     const content = Buffer.from(JSON.stringify(claims)).toString('base64url');
     return `${content}.${this.#sign(content)}`;
   }
