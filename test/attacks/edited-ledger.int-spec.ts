@@ -60,7 +60,7 @@ it.each([
 
 it('the last attempts cannot be taken out of the ledger to set a counter back to an older state', async () => {
   const referenceKey = randomUUID();
-  for (let n = 0; n < 3; n++) await rejected({ referenceKey: referenceKey, subject: 'alice' });
+  for (let n = 0; n < 3; n++) await rejected({ referenceKey, subject: 'alice' });
   await expect(alter('DELETE FROM verification.attempts WHERE number > 1')).rejects.toThrow();
 });
 

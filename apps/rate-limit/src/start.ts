@@ -34,7 +34,7 @@ import { PostgresOverrideStore } from './overrides/overrides.store.js';
 import { AbuseDetector } from './abuse-signals/abuse-detector.js';
 
 const NAME = 'rate-limit';
-/** How soon a change that another copy has made holds here. */
+/** How soon a change by another replica takes effect here, in milliseconds. */
 const REFRESH_MS = 1_000;
 
 /** Starts the rate limiter. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
@@ -61,50 +61,50 @@ export async function start(
   const policies = new DirectoryLimits(await host.directory());
   const keys = hash.each.map((one) => ({ keyId: one.keyId, keys: new HashedLimitKeys(one.hash) }));
   const store = new PostgresLimitStore(database);
-  const apart = new PostgresOverrideStore(database, wake);
+  const overrides = new PostgresOverrideStore(database, wake);
   const foreign = new ForeignKeys(steady, () =>
-    host.logger.error({ setting: 'IDENTIFIER_KEY' }, 'requests are refused: their adapter names them under other keys'),
+    host.logger.error({ setting: 'IDENTIFIER_KEY' }, 'requests are refused: their adapter uses another IDENTIFIER_KEY'),
   );
-  const questions = new LimitRequests(policies, keys, steady, foreign);
-  const overLimit = new LimiterRefusalCache();
+  const limitRequests = new LimitRequests(policies, keys, steady, foreign);
+  const refusalCache = new LimiterRefusalCache();
   const report = new RefusalReport(new OutboxFactLog(database, wake), steady);
-  const manage = new ManageLimits(apart, store, policies, keys, questions, overLimit, steady);
+  const manage = new ManageLimits(overrides, store, policies, keys, limitRequests, refusalCache, steady);
   const warn = (what: string) => (error: unknown) => host.logger.warn({ err: error }, what);
-  const watch = new AbuseDetector(report, new HashedLimitKeys(hash), steady, (tenant, seconds) => {
+  const abuseDetector = new AbuseDetector(report, new HashedLimitKeys(hash), steady, (tenant, seconds) => {
     manage.tighten({ tenant, seconds }).catch(warn('limits could not be tightened'));
   });
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {
-    const timer = setInterval(() => void work().catch(warn(`${what}; it is tried again`)), ms);
+    const timer = setInterval(() => void work().catch(warn(`${what}; will retry`)), ms);
     host.onClose(() => Promise.resolve(clearInterval(timer)));
   };
   const refreshKeys = async (): Promise<void> => {
     const required = await requiredKeys(database, 'IDENTIFIER_KEY');
     const missing = required.find(({ keyId }) => !keys.some((one) => one.keyId === keyId));
     if (missing) fatal(keyMissing(missing.keyId));
-    questions.required = required.map(({ keyId }) => keyId);
+    limitRequests.required = required.map(({ keyId }) => keyId);
   };
   await refreshKeys();
   await manage.refresh();
   every(REFRESH_MS, 'changed limits could not be read', () => manage.refresh());
-  every(REFRESH_MS, 'the keys that must be held could not be read', refreshKeys);
+  every(REFRESH_MS, 'the required keys could not be read', refreshKeys);
   every(settings.FORGET_SECONDS * 1000, 'old counters could not be removed', async () => {
     await store.purge();
-    await apart.purge();
+    await overrides.purge();
   });
-  every(settings.REPORT_SECONDS * 1000, 'refusals could not be put on record', () => report.flush());
+  every(settings.REPORT_SECONDS * 1000, 'refusals could not be recorded', () => report.flush());
   host.onClose(() => report.flush());
-  const hide = METRICS.refusalCacheSize.read(() => [{ labels: { service: NAME }, value: overLimit.size }]);
+  const hide = METRICS.refusalCacheSize.read(() => [{ labels: { service: NAME }, value: refusalCache.size }]);
   const hideKeys = METRICS.keysMismatched.read(() => [
     { labels: { service: NAME, setting: 'IDENTIFIER_KEY' }, value: foreign.isSeen ? 1 : 0 },
   ]);
   for (const hideOne of [hide, hideKeys]) host.onClose(() => Promise.resolve(hideOne()));
 
   const admitRequest = new AdmitRequest(
-    questions,
+    limitRequests,
     store,
-    overLimit,
+    refusalCache,
     report,
-    watch,
+    abuseDetector,
     steady,
     (outcome, dimension, source) => METRICS.limitDecisions.inc({ outcome, dimension, source }),
   );
@@ -132,7 +132,7 @@ export async function start(
   return host.started();
 }
 
-/** Requests counted without this key would begin anew when the other one leaves the settings. */
+/** Without this key, requests would not be counted under it, and their counters would start at zero when the old key is removed. */
 function keyMissing(keyId: string): ServiceError {
   return new ServiceError(
     'SETTINGS_INVALID',

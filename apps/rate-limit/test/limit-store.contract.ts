@@ -21,7 +21,7 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     const keys = { [dimension === 'subjectsPerCaller' ? 'caller' : dimension]: key };
     const decisions = await Promise.all(Array.from({ length: 200 }, () => ask(keys, { [dimension]: TEN })));
     expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(10);
-    expect(decisions.filter(({ refusedBy: refusedBy }) => refusedBy?.dimension === dimension)).toHaveLength(190);
+    expect(decisions.filter(({ refusedBy }) => refusedBy?.dimension === dimension)).toHaveLength(190);
   });
 
   it('admits a rate of hundred a minute at once, and one more for each part of the minute that passes', async () => {
@@ -87,7 +87,7 @@ export function limitStoreContract(open: () => Promise<LimitBed>): void {
     const rules = { caller: { limit: 1, periodSeconds: 60 }, call: { limit: 1, periodSeconds: 600 } };
     await ask({ caller, call }, rules);
     await bed.advance(30);
-    const { refusedBy: refusedBy } = await ask({ caller, call }, rules);
+    const { refusedBy } = await ask({ caller, call }, rules);
     expect(refusedBy?.dimension).toBe('call');
     expect(refusedBy?.retryAfterMs).toBeGreaterThan(560_000);
     expect(refusedBy?.retryAfterMs).toBeLessThanOrEqual(570_000);

@@ -94,7 +94,7 @@ class MemorySettingsStore extends OverrideStore {
 
   override read(): Promise<LimitSettings> {
     const now = this.clock.now();
-    const left = ({ overrides, tightenedUntil: tightenedUntil }: TenantLimitSettings): TenantLimitSettings => ({
+    const left = ({ overrides, tightenedUntil }: TenantLimitSettings): TenantLimitSettings => ({
       overrides: overrides.map((one) => ({ ...one, endsAt: one.endsAt - now })),
       tightenedUntil: tightenedUntil - now,
     });
@@ -108,8 +108,8 @@ class MemorySettingsStore extends OverrideStore {
   ): Promise<boolean> {
     const endsAt = Date.parse(expiresAt);
     if (endsAt <= this.clock.now()) return false;
-    const { overrides, tightenedUntil: tightenedUntil } = this.#of(tenant);
-    this.#tenants.set(tenant, { overrides: [...overrides, { ...override, endsAt }], tightenedUntil: tightenedUntil });
+    const { overrides, tightenedUntil } = this.#of(tenant);
+    this.#tenants.set(tenant, { overrides: [...overrides, { ...override, endsAt }], tightenedUntil });
     await this.#changed(fact);
     return true;
   }

@@ -20,50 +20,53 @@ import { type ProfileChange } from './subjects/profile.decision.js';
 import { type CountedAttempt } from './attempts/counted-attempt.decision.js';
 import { type SubjectState } from './subjects/subject-state.decision.js';
 
-/** A subject as far as a verification needs it. `id` is undefined for a reference that nobody answers to. */
+/** What a verification needs of a subject. `id` is undefined for a reference without a subject. */
 export interface FoundSubject {
   readonly id: string | undefined;
-  /** Of this subject alone, for ever: one that is created later under the same id has another. */
+  /** Unique for ever: a subject that is created later under the same id has another one. */
   readonly incarnation: string | undefined;
-  /** Keyed hash of the reference under the key of the tables; the key of the attempt counter, the same for every way to name a known subject. */
+  /**
+   * Keyed hash of the reference under the names key, and key of the attempt counter. It is the same however a known subject is
+   * named.
+   */
   readonly referenceKey: string;
   readonly displayName: string | undefined;
   readonly locale: string | undefined;
-  /** What was asked for, still wrapped; undefined: no such subject, or nothing of this kind enrolled. */
+  /** The credential of the requested method, still wrapped; undefined: no such subject, or none enrolled. */
   readonly credential: StoredCredential | undefined;
-  /** The PIN was chosen by somebody else: it is to be changed. */
+  /** An administrator chose the PIN, so the caller must change it. */
   readonly mustChange: boolean;
-  /** Consecutive failures after which the credential is disabled; the lowest there is where there is none. */
+  /** Consecutive failures that disable the credential; the lowest cap if none is enrolled. */
   readonly cap: number;
 }
 
-/** What a new credential of a subject is held against before it is enrolled. */
+/** What a new credential is checked against before it is enrolled. */
 export interface EnrolledCredential {
-  /** This command was carried out before. */
+  /** This command has been processed before. */
   readonly repeated: boolean;
   /** In E.164. */
   readonly phones: readonly string[];
   /** Version in force; 0: none. */
   readonly version: number;
-  /** What is in force is disabled: its cap of consecutive failures is reached. */
+  /** The credential in force is disabled: its cap of consecutive failures is reached. */
   readonly disabled: boolean;
-  /** Undefined: none, or its row is not the one that was enrolled last. */
+  /** Undefined: none, or its row is not the row that was enrolled last. */
   readonly inForce: StoredCredential | undefined;
 }
 
-/** A credential that is ready to be stored. */
+/** A credential to store. */
 export interface NewCredential {
   readonly kind: Method;
-  /** The version that it takes the place of; 0: none. */
+  /** The version that it replaces; 0: none. */
   readonly replaces: number;
-  /** It is the secret in force once more: the attempt counter stays as it is. */
+  /** It is the same secret as the one in force, so the attempt counter stays unchanged. */
   readonly again: boolean;
   readonly mustChange: boolean;
   /** Consecutive failures that disable it. */
   readonly cap: number;
-  /** Who had it enrolled. */
+  /** Who enrols it. */
   readonly by: 'administrator' | 'caller';
-  /** The verification of the caller who changes it: it stays good, while all others by this credential have ended. */
+  /** The verification of the caller who changes it. It continues; all other verifications by this credential end. */
   readonly keeps?: string | undefined;
   readonly wrap: (row: CredentialRow) => WrappedCredential;
 }
@@ -72,13 +75,13 @@ export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found';
 
 /** Subjects and their credentials. */
 export abstract class SubjectStore {
-  /** The same work whether there is such a subject or not, and whether it has a credential of this method or not. */
+  /** Does the same work for unknown subjects and for subjects without this credential, so time reveals neither. */
   abstract find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject>;
   /**
-   * Creates a subject or changes its profile, in one transaction with the fact, which names the fields that differ; where
-   * none does, nothing is written. `mustExist`: no subject is created, see `not_found`.
-   * `taken`: one of the numbers belongs to another subject of the tenant; then nothing is changed.
-   * A repeated `commandId` changes nothing more and makes no second fact.
+   * Creates a subject or changes its profile, in one transaction with the fact, which lists the changed fields. Writes nothing if
+   * no field changes. With `mustExist` it creates no subject and returns `not_found`.
+   * `taken`: one of the phone numbers belongs to another subject of the tenant, and nothing is changed.
+   * A repeated `commandId` changes nothing and adds no fact.
    */
   abstract change(
     commandId: string,
@@ -95,11 +98,10 @@ export abstract class SubjectStore {
     kind: Method,
   ): Promise<EnrolledCredential | undefined>;
   /**
-   * Stores a credential as the next version, in one transaction with the fact. Windows and locks of the attempt counter
-   * stay as they are: enrolling anew does not refill a budget. It revives what was disabled, and nobody is a known caller
-   * of a new credential; one that is enrolled again is not new, and forgives nothing. A repeated `commandId` changes
-   * nothing more.
-   * `outdated`: the version in force is not the one that it was to replace; then nothing is changed.
+   * Stores a credential as the next version, in one transaction with the fact. The windows and locks of the attempt counter
+   * stay, so a new credential gives no new attempts. A new secret ends `disabled` and has no recognized callers. The same
+   * secret again changes neither. A repeated `commandId` changes nothing.
+   * `outdated`: the version in force is not the one to replace, and nothing is changed.
    */
   abstract enrol(
     commandId: string,
@@ -107,11 +109,11 @@ export abstract class SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
-  /** @param windowSeconds guesses that are older count for nothing any more */
+  /** @param windowSeconds older attempts do not count any more */
   abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
 }
 
-/** One try at the gate, as the ledger writes it down. */
+/** One attempt to count. */
 export interface AttemptToCount {
   readonly attemptId: string;
   readonly commandId: string;
@@ -120,11 +122,11 @@ export interface AttemptToCount {
   readonly tenant: string;
   readonly agent: string;
   readonly referenceKey: string;
-  /** Each credential of a reference has a counter of its own, see `guardRow`. */
+  /** Each credential of a reference has a counter of its own, see `counterKeyOf`. */
   readonly method: Method;
   readonly subject: string | undefined;
   readonly callId: string | undefined;
-  /** Keyed hash of who calls; undefined when nothing tells the caller from others. */
+  /** Keyed hash of the caller; undefined if the caller cannot be distinguished from others. */
   readonly caller: string | undefined;
   /** Consecutive failures after which the credential is disabled. */
   readonly cap: number;
@@ -132,31 +134,31 @@ export interface AttemptToCount {
 
 export type CountResult =
   | { readonly kind: 'spent'; readonly attempt: CountedAttempt }
-  /** The command was seen before and never answered: it was cut off between its try and its verdict. */
+  /** A repeated command whose attempt has no outcome: the process stopped between counting and deciding. */
   | { readonly kind: 'unanswered'; readonly attempt: CountedAttempt }
-  /** What it was answered; `unavailable` where what is stored is not what this service wrote. */
+  /** The stored reply; `unavailable` if this service did not write it. */
   | { readonly kind: 'answered'; readonly reply: VerificationDecided }
   | { readonly kind: 'mismatch' };
 
 export interface AttemptOutcome {
   readonly tenant: string;
-  /** That of the command, as it was spent with. */
+  /** The fingerprint with which the attempt was counted. */
   readonly fingerprint: string;
-  /** The counter that the attempt was spent on. */
+  /** The reference whose counter the attempt used. */
   readonly referenceKey: string;
   readonly attempt: CountedAttempt;
-  /** Is a known caller of this subject from a success on; undefined as in {@link AttemptToCount}. */
+  /** Becomes a recognized caller by a success; undefined as in {@link AttemptToCount}. */
   readonly caller: string | undefined;
-  /** Without name and language of the subject: it is kept, and must not have to be looked through to erase somebody. */
+  /** Without name and locale of the subject: it is stored, and an erasure must not have to search stored replies. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
-  /** Of a success: what the guess was compared with. */
+  /** Of a success: the credential that was compared. */
   readonly compared?: CredentialRow | undefined;
-  /** Of a success: what the ledger keeps of it. */
+  /** Of a success: what the ledger stores of it. */
   readonly success?: RecordedSuccess | undefined;
 }
 
-/** A try that was cut off before its verdict. */
+/** A counted attempt without an outcome. */
 export interface UndecidedAttempt {
   readonly attempt: CountedAttempt;
   readonly fingerprint: string;
@@ -165,27 +167,27 @@ export interface UndecidedAttempt {
 }
 
 /**
- * The attempt gate and the ledger. It is the only way to a comparison.
- * Implementations MUST decide by one atomic statement on the row, under any number of copies of the service.
+ * The attempt gate and the ledger. A comparison is possible only after it.
+ * Implementations MUST decide by one atomic statement on the row, with any number of replicas.
  */
 export abstract class AttemptGate {
   /**
-   * Counts a try and is durable when it returns; only then may anybody look at the guess. Repeated within
-   * `repeatSeconds`, the same command spends nothing.
-   * @throws ServiceError DATABASE_UNAVAILABLE; then nothing was spent, or it was and the command will find it so
+   * Counts an attempt, which is durable when this returns. Only then may the submitted secret be compared. The same command,
+   * repeated within `repeatSeconds`, counts nothing.
+   * @throws ServiceError DATABASE_UNAVAILABLE; the attempt may or may not be counted, and the repeated command finds out
    */
   abstract count(attempt: AttemptToCount, policy: AttemptPolicy): Promise<CountResult>;
   /**
-   * Writes verdict, stored reply and facts in one transaction. The first verdict of an attempt stands: later ones
-   * change nothing and get the first one's reply.
-   * `outdated`: what the guess was compared with is not in force any more. Nothing is written: the try needs another verdict.
+   * Writes outcome, stored reply and facts in one transaction. The first outcome of an attempt is final: later ones change
+   * nothing and return the first reply.
+   * `outdated`: the compared credential is not in force any more. Nothing is written, and the attempt needs another outcome.
    */
-  abstract decide(verdict: AttemptOutcome): Promise<VerificationDecided | 'outdated'>;
-  /** The try of a tenant's command that has no verdict; undefined: none was ever counted. For commands whose asker is gone. */
+  abstract decide(outcome: AttemptOutcome): Promise<VerificationDecided | 'outdated'>;
+  /** The undecided attempt of a command; undefined: none was counted. For commands whose deadline has passed. */
   abstract undecided(commandId: string, tenant: string): Promise<UndecidedAttempt | 'answered' | undefined>;
   /**
-   * Opens a reference for everybody and writes the fact, in one transaction. It forgives no failure: what is disabled
-   * stays so. A repeated `commandId` changes nothing more and makes no second fact.
+   * Clears the locks of a reference and writes the fact, in one transaction. The failure count stays, and so does a disabled
+   * credential. A repeated `commandId` changes nothing and adds no fact.
    */
   abstract unlock(
     commandId: string,
@@ -195,40 +197,40 @@ export abstract class AttemptGate {
   ): Promise<void>;
 }
 
-/** A place in the queue for one hash. */
+/** A reserved slot in the hash queue. */
 export interface HashSlot {
   /**
-   * Compares a guess with a stored credential, or with a dummy of equal cost when there is none, or when the try was not
+   * Compares a submitted PIN with the stored credential, or with a dummy of equal cost if there is none or the attempt was not
    * granted.
-   * @param attempt the proof that the try was counted before anybody looks at the guess
+   * @param attempt the proof that the attempt was counted before the comparison
    * @throws ServiceError CREDENTIAL_BROKEN when the stored value does not belong to its row
    */
-  compare(attempt: CountedAttempt, guess: string, credential: StoredCredential | undefined): Promise<boolean>;
+  compare(attempt: CountedAttempt, submittedPin: string, credential: StoredCredential | undefined): Promise<boolean>;
   /**
-   * Compares every answer, each by a hash of its own whatever the others gave and whatever is enrolled. True when all are
-   * right and there is at least one; which one was not, nobody learns.
+   * Compares every answer by a hash of its own, whatever the other results and whatever is enrolled. True if there is at least
+   * one answer and all match. Never reveals which answer did not match.
    * @throws ServiceError CREDENTIAL_BROKEN
    */
   compareAnswers(
     attempt: CountedAttempt,
-    guess: KnowledgeAnswers,
+    submittedAnswers: KnowledgeAnswers,
     credential: StoredCredential | undefined,
   ): Promise<boolean>;
-  /** Gives the place back unused; does nothing after `compare`. */
+  /** Returns the slot unused; has no effect after `compare`. */
   release(): void;
 }
 
-/** Hashes PINs and answers in a bounded pool, so that memory and waiting stay bounded too. */
+/** Hashes PINs and answers in a bounded pool, which bounds memory and waiting time. */
 export abstract class PinVault {
   /**
-   * Tenants take turns, within a tenant its agents, and within an agent its callers. Undefined when the tenant has its share
-   * of the hash slots, or all are taken: answer `unavailable` and count no attempt.
+   * Slots are shared fairly between tenants, within a tenant between agents, within an agent between callers. Undefined if the
+   * tenant has its share or all slots are taken: reply `unavailable` and count no attempt.
    */
   abstract reserve(requester: Requester): HashSlot | undefined;
   /**
-   * Hashes a new PIN and returns what wraps it for a row, together with the PINs that may not return.
-   * @param before the PIN that it replaces; one that does not open is left out, with the PINs before it
-   * @param again it is that same PIN, which then takes no second place among them
+   * Hashes a new PIN and returns a function that wraps it for a row, together with the history of earlier PINs.
+   * @param before the replaced PIN; left out of the history, with the PINs before it, if it does not decrypt
+   * @param again the new PIN equals the replaced one, so it gets no second entry in the history
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract prepare(
@@ -237,60 +239,59 @@ export abstract class PinVault {
     before?: StoredCredential,
     again?: boolean,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
-  /** The same for the answers of a subject, each hashed by itself. @throws ServiceError HASH_QUEUE_FULL, retriable */
+  /** The same for the answers of a subject; each answer gets a hash of its own. @throws ServiceError HASH_QUEUE_FULL, retriable */
   abstract prepareAnswers(
     answers: KnowledgeAnswers,
     tenant: string,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
   /**
-   * The place of a new PIN among the last ones, 0 for the one in force, each at the cost of a hash; -1 when it is none of
-   * them, and when they do not open: that must not keep the owner from getting a new PIN.
+   * The position of a new PIN in the history, 0 for the one in force, at the cost of a hash each. -1 if it is not in the history,
+   * and if the history does not decrypt, which must not keep the subject from getting a new PIN.
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract positionInHistory(pin: string, inForce: StoredCredential | undefined): Promise<number>;
 }
 
-/** Opens what the adapters sealed. */
+/** Decrypts the payloads that adapters sealed. */
 export abstract class SealedPayloads {
-  /** @param binding what `bindingOf` of contracts gives for its message. @throws ServiceError SEAL_BROKEN, not retriable */
+  /** @param binding the result of `bindingOf` for the message. @throws ServiceError SEAL_BROKEN, not retriable */
   abstract open(sealed: string, binding: string): Promise<Record<string, unknown>>;
 }
 
-/** The budget of guesses that an agent's policy gives. */
+/** The attempt limits of policies. */
 export abstract class AttemptPolicies {
-  /** Undefined: no such agent in this tenant (any more). */
+  /** Undefined: the tenant has no such agent (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
-  /** The longest window of a tenant and its agents, in seconds; 0: no such tenant (any more). */
+  /** The longest window of a tenant and its agents, in seconds; 0: there is no such tenant (any more). */
   abstract longestWindow(tenant: string): number;
-  /** Whether this agent's callers may be told that nobody has an id or a number. */
+  /** Whether the agent may say that an id or a phone number is unknown. */
   abstract discloseUnknown(tenant: string, agent: string): boolean;
 }
 
-/** What the policies say of knowledge. */
+/** The knowledge questions of policies. */
 export abstract class KnowledgePolicies {
-  /** That of an agent; undefined: no such agent in this tenant (any more). */
+  /** The knowledge policy of an agent; undefined: the tenant has no such agent (any more). */
   abstract of(tenant: string, agent: string): KnowledgePolicy | undefined;
-  /** The questions of a tenant and of its agents, by name: those that its subjects may answer. */
+  /** The questions of a tenant and its agents by name: the questions for which answers can be enrolled. */
   abstract questions(tenant: string): ReadonlyMap<string, KnowledgeQuestion>;
-  /** What is asked together: the questions of the tenant's policy, and those of each of its agents. */
+  /** Sets of questions that are asked together: those of the tenant's policy, and those of each of its agents. */
   abstract questionSets(tenant: string): readonly (readonly KnowledgeQuestion[])[];
 }
 
-/** Check values of keys that only adapters hold. */
+/** Check values of keys, those that only adapters have included. */
 export abstract class KeyRecords {
-  /** See `recordForeignKey`: whether the recorded key is among these, or there was none. @throws ServiceError retriable */
+  /** Whether the recorded key is one of these, or none was recorded; see `recordForeignKey`. @throws ServiceError retriable */
   abstract recordForeign(setting: string, keys: readonly KeyCheckValue[]): Promise<boolean>;
-  /** The keys of a setting of this service that every process must hold. @throws ServiceError retriable */
+  /** The keys of a setting that every process must have. @throws ServiceError retriable */
   abstract required(setting: string): Promise<readonly KeyCheckValue[]>;
 }
 
-/** Forgets subjects. */
+/** Erases subjects. */
 export abstract class SubjectErasure {
   /**
-   * Removes a subject with its numbers, credentials and key, in one transaction with the fact. Its verifications and their
-   * receipts are over for ever, also where the id is created again. The attempt counter stays: nobody refills a budget by
-   * erasing. False: there is no such subject. The same command, delivered
-   * again, is true again and makes no second fact.
+   * Removes a subject with its phone numbers, credentials and key, in one transaction with the fact. Its verifications and
+   * receipts end for ever, even if the id is created again. The attempt counter stays, so an erasure gives no new attempts.
+   * False: there is no such subject. The same command, delivered again, returns true again and adds no fact.
    */
   abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
 }

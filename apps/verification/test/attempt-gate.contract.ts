@@ -53,8 +53,8 @@ export function verdictOf(
     tenant: attempt.tenant,
     outcome,
   });
-  const { tenant, fingerprint, referenceKey: referenceKey, caller } = attempt;
-  return { tenant, fingerprint, referenceKey: referenceKey, attempt: spent, caller, reply, facts: [fact] };
+  const { tenant, fingerprint, referenceKey, caller } = attempt;
+  return { tenant, fingerprint, referenceKey, attempt: spent, caller, reply, facts: [fact] };
 }
 
 /** What every attempt store promises; run on the twin and on PostgreSQL. */
@@ -65,7 +65,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   });
 
   const guess = async (referenceKey: string, policy = POLICY): Promise<CountedAttempt> =>
-    spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey }), policy));
+    spentOf(await bed.store.count(attemptOf({ referenceKey }), policy));
 
   it('grants three guesses, numbers every try, and refuses from the fourth on', async () => {
     const referenceKey = randomUUID();
@@ -89,7 +89,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   it('keeps references and tenants apart', async () => {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
-    const elsewhere = await bed.store.count(attemptOf({ referenceKey: referenceKey, tenant: 'other' }), POLICY);
+    const elsewhere = await bed.store.count(attemptOf({ referenceKey, tenant: 'other' }), POLICY);
     expect(spentOf(elsewhere)).toMatchObject({ granted: true, number: 1 });
   });
 
@@ -111,7 +111,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const referenceKey = randomUUID();
     await guess(referenceKey);
     await guess(referenceKey);
-    const attempt = attemptOf({ referenceKey: referenceKey });
+    const attempt = attemptOf({ referenceKey });
     const spent = spentOf(await bed.store.count(attempt, POLICY));
     expect(spent.chargedLock).toBe(true);
     await bed.store.decide(verdictOf(attempt, spent, 'verified'));
@@ -139,8 +139,8 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   it('shares one budget between recognized and unrecognized callers, of which the last attempt is reserved', async () => {
     const referenceKey = randomUUID();
     const by = async (caller: string): Promise<CountedAttempt> =>
-      spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey, caller }), POLICY));
-    const first = attemptOf({ referenceKey: referenceKey, caller: 'owner' });
+      spentOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
+    const first = attemptOf({ referenceKey, caller: 'owner' });
     const spent = spentOf(await bed.store.count(first, POLICY));
     await bed.store.decide(verdictOf(first, spent, 'verified'));
     const unrecognized = true;
@@ -155,8 +155,8 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   it('grants exactly three of fifty attempts that arrive at once from recognized and unrecognized callers', async () => {
     const referenceKey = randomUUID();
     const by = async (caller: string): Promise<CountedAttempt> =>
-      spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey, caller }), POLICY));
-    const first = attemptOf({ referenceKey: referenceKey, caller: 'owner' });
+      spentOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
+    const first = attemptOf({ referenceKey, caller: 'owner' });
     await bed.store.decide(verdictOf(first, spentOf(await bed.store.count(first, POLICY)), 'verified'));
     const tries = await Promise.all(Array.from({ length: 50 }, (_, n) => by(n % 2 === 0 ? 'owner' : `other ${n}`)));
     const granted = tries.filter((one) => one.granted);
@@ -168,7 +168,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const referenceKey = randomUUID();
     const policy = { ...POLICY, perWindow: 9 };
     const last = async (): Promise<[AttemptToCount, CountedAttempt]> => {
-      const attempt = attemptOf({ referenceKey: referenceKey, cap: 2 });
+      const attempt = attemptOf({ referenceKey, cap: 2 });
       return [attempt, spentOf(await bed.store.count(attempt, policy))];
     };
     expect((await last())[1]).toMatchObject({ granted: true, chargedDisable: false, disabled: false, remaining: 1 });
@@ -183,7 +183,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const commandId = randomUUID();
-    const fact = verdictOf(attemptOf({ referenceKey: referenceKey }), await guess(referenceKey), 'locked').facts[0];
+    const fact = verdictOf(attemptOf({ referenceKey }), await guess(referenceKey), 'locked').facts[0];
     if (!fact) throw new Error('no fact');
     await bed.store.unlock(commandId, 'acme', referenceKey, () => fact);
     expect(await bed.facts()).toContain(fact.factId);
@@ -193,7 +193,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     await bed.store.unlock(randomUUID(), 'acme', referenceKey, () =>
       message(FactRecorded, { ...fact, factId: randomUUID() }),
     );
-    const disabling = spentOf(await bed.store.count(attemptOf({ referenceKey: referenceKey, cap: 7 }), POLICY));
+    const disabling = spentOf(await bed.store.count(attemptOf({ referenceKey, cap: 7 }), POLICY));
     expect(disabling).toMatchObject({ granted: true, chargedDisable: true });
     await bed.store.unlock(randomUUID(), 'acme', referenceKey, () =>
       message(FactRecorded, { ...fact, factId: randomUUID() }),
@@ -204,7 +204,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   it('counts the credentials of a reference apart', async () => {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
-    const knowledge = await bed.store.count(attemptOf({ referenceKey: referenceKey, method: 'knowledge' }), POLICY);
+    const knowledge = await bed.store.count(attemptOf({ referenceKey, method: 'knowledge' }), POLICY);
     expect(spentOf(knowledge)).toMatchObject({ granted: true, number: 1 });
   });
 

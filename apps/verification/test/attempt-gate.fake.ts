@@ -94,7 +94,7 @@ export class FakeAttemptGate extends AttemptGate {
     const known = this.#commands.get(commandId);
     if (!known) return Promise.resolve(undefined);
     if (known.attempt.tenant !== tenant || known.reply) return Promise.resolve('answered');
-    const { fingerprint, referenceKey: referenceKey, subject } = known.attempt;
+    const { fingerprint, referenceKey, subject } = known.attempt;
     return Promise.resolve({ attempt: known.spent, fingerprint, referenceKey, subject });
   }
 

@@ -195,28 +195,28 @@ export class GateModel {
     return undefined;
   }
 
-  /** Most verdicts come at once, some later and out of order, some never. */
+  /** Decides most attempts at once, some later and out of order, some never. */
   async #close(): Promise<string | undefined> {
-    const closings = this.#subjects.flatMap((subject) => {
+    const outcomes = this.#subjects.flatMap((subject) => {
       if (subject.open.length === 0 || this.chance() < 0.15) return [];
       const [one] = subject.open.splice(this.#whole(subject.open.length), 1);
       if (!one || this.chance() < 0.05) return [];
       const verified = one.spent.granted && this.chance() < 0.12;
       const stands = !verified || one.version === subject.version;
       if (stands) subject.counter = applyOutcome(subject.counter, one.model, one.attempt.caller, verified);
-      const verdict = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
+      const outcome = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
       const row = {
         ...({ kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const),
         ...{ cap: 10, mustChange: false, enrolledAt: '0' },
       };
       const compared = verified ? row : undefined;
-      return [{ stands, verdict: { ...verdict, compared }, facts: '[]', reply: '{}', tag: '' }];
+      return [{ stands, outcome: { ...outcome, compared }, facts: '[]', reply: '{}', tag: '' }];
     });
     type Written = { attempt_id: string; closed: boolean };
-    const rows = await this.database.query<Written>(this.statements.close, decideParameters(closings));
+    const rows = await this.database.query<Written>(this.statements.close, decideParameters(outcomes));
     const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
-    const wrong = closings.find(({ stands, verdict }) => written.get(verdict.attempt.attemptId) !== stands);
-    return wrong && `a verdict is ${String(!wrong.stands)} and should be ${String(wrong.stands)}`;
+    const wrong = outcomes.find(({ stands, outcome }) => written.get(outcome.attempt.attemptId) !== stands);
+    return wrong && `an outcome was stored: ${String(!wrong.stands)}; expected: ${String(wrong.stands)}`;
   }
 
   /** As an enrolment: the credential before the counter. */

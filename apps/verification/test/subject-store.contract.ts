@@ -137,9 +137,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     const disabled = async (): Promise<{ tenant: string; attempt: (by?: string) => AttemptToCount }> => {
       const tenant = await create();
       await enrol(tenant);
-      const { referenceKey: referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
-      const attempt = (by?: string) =>
-        attemptOf({ tenant, referenceKey: referenceKey, subject: 'alice', cap: 4, caller: by });
+      const { referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const attempt = (by?: string) => attemptOf({ tenant, referenceKey, subject: 'alice', cap: 4, caller: by });
       const first = attempt(caller);
       await bed.attempts.decide(verdictOf(first, spentOf(await bed.attempts.count(first, wide)), 'verified'));
       for (const by of [undefined, undefined, caller, caller]) await bed.attempts.count(attempt(by), wide);
@@ -216,8 +215,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
 
   it('shows the guesses that are in a window, and none whose window is over', async () => {
     const tenant = await create();
-    const { referenceKey: referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
-    const attempt = () => attemptOf({ tenant, referenceKey: referenceKey, subject: 'alice' });
+    const { referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    const attempt = () => attemptOf({ tenant, referenceKey, subject: 'alice' });
     await bed.attempts.count(attempt(), POLICY);
     await bed.advance(POLICY.windowSeconds / 2);
     await bed.attempts.count(attempt(), POLICY);

@@ -48,9 +48,9 @@ export class RecordsWorld {
   readonly attempt = async ({ agent = 'desk', method = 'pin', outcome = 'verified', ...more }: Attempted) => {
     const { tenant } = this;
     const found = await this.bed.subjects.find(tenant, 'id', more.subject, method);
-    const { referenceKey: referenceKey, id, credential, incarnation = randomUUID() } = found;
+    const { referenceKey, id, credential, incarnation = randomUUID() } = found;
     const callId = 'callId' in more ? more.callId : `call-${randomUUID()}`;
-    const attempt = attemptOf({ tenant, agent, referenceKey: referenceKey, subject: id, callId, method });
+    const attempt = attemptOf({ tenant, agent, referenceKey, subject: id, callId, method });
     const spent = spentOf(await this.bed.attempts.count(attempt, POLICY));
     const success: RecordedSuccess = {
       agent,

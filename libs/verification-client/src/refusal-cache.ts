@@ -138,7 +138,7 @@ export class RefusalCache {
     this.#passed.delete(described.commandId);
     const { limitedBy: limit, quotas } = decided;
     if (limit === undefined) return;
-    const { dimension, retryAfterMs: retryAfterMs } = limit;
+    const { dimension, retryAfterMs } = limit;
     const counter = limitCountersOf(described).find((one) => one.dimension === dimension);
     // Without the list, only the limiter knows whom the caller has met.
     if (counter === undefined || (dimension === 'subjectsPerCaller' && limit.admittedSubjects === undefined)) return;

@@ -6,24 +6,25 @@ import { type LimitKeys } from '../limits/limits.ports.js';
 import { type RequestToLimit } from '../limits/limit-request.js';
 import { factOf, type RefusalReport } from '../refusals/refusal-report.js';
 
-/** Half of the span over which tries are counted. */
-const TURN_MS = 300_000;
-/** Pairs of caller and subject, told apart for both signals, of one span, at most: 20 MB. */
-const MOST_PAIRS = 50_000;
+/** Length of one counting span, in milliseconds; requests of the current and the previous span count. */
+const SPAN_MS = 300_000;
+/** Pairs of caller and subject in one span, over both signals: about 20 MB. */
+const MAX_PAIRS = 50_000;
 
-/** Told when a tenant's limits have to be tightened. */
+/** Tightens the limits of a tenant after a signal. */
 export type Tighten = (tenant: string, seconds: number, signal: FactKind) => void;
 
-/** How long limits stay halved after a signal. */
+/** How long limits stay halved after a signal, in seconds. */
 export const TIGHTENED_SECONDS = 600;
 
 /**
- * Sees what no single limit sees: one caller that asks about many subjects, many callers that ask about one. Counts what
- * this copy hears in the last five to ten minutes, refused or not; told once for each key and span. All records of a
- * subject come to one copy, so that callers of a subject are counted in full; subjects of a caller are spread over copies.
+ * Detects what no single limit detects: one caller with many subjects (a spray), and many callers for one subject
+ * (distributed guessing). Counts the requests of the last five to ten minutes that reach this replica, refused ones included,
+ * and reports each key once per span. All records of a subject reach one replica, so its callers are counted completely. The
+ * subjects of a caller are spread over replicas.
  */
 export class AbuseDetector {
-  readonly #counts = new DistinctMemberCounter(TURN_MS, MOST_PAIRS);
+  readonly #counts = new DistinctMemberCounter(SPAN_MS, MAX_PAIRS);
 
   constructor(
     private readonly report: RefusalReport,
@@ -32,12 +33,12 @@ export class AbuseDetector {
     private readonly tighten: Tighten,
   ) {}
 
-  /** Requests without a caller or without a subject say nothing about either. */
+  /** Ignores requests without a caller or without a subject. */
   note(request: RequestToLimit, { checks, member }: LimitRequest, policy: Required<SignalPolicy>): void {
     const keyOf = (dimension: string): string | undefined => checks.find((check) => check.dimension === dimension)?.key;
     const [caller, subject] = [keyOf('caller'), keyOf('subject')];
     if (caller === undefined || subject === undefined) return;
-    // Who asks about the owner of the own number sprays nobody.
+    // A caller who verifies as the owner of the calling number is no spray.
     if (request.subjectIsCaller !== true) {
       this.#count('signal.spray', caller, member, policy.subjectsPerCaller, request, policy);
     }
@@ -56,11 +57,11 @@ export class AbuseDetector {
     if (count === undefined) return;
     const seen = kind === 'signal.spray' ? 'subjects' : 'callers';
     const fact = factOf(kind, request);
-    // Whether anybody has this id is not known here: what a caller said is no name in a public event.
+    // The limiter does not know whether the subject exists, so the event names it by keyed hash and not as the caller said it.
     const { tenant, subjectKind, subjectRef } = request;
     const named = kind === 'signal.distributed' && subjectKind !== undefined && subjectRef !== undefined;
     const about = named ? { subjectKey: this.keys.subjectKey({ tenant, subjectKind, subjectRef }) } : {};
-    this.report.add(Object.assign(fact, about, { detail: { [seen]: count, withinSeconds: (2 * TURN_MS) / 1000 } }));
+    this.report.add(Object.assign(fact, about, { detail: { [seen]: count, withinSeconds: (2 * SPAN_MS) / 1000 } }));
     if (policy.stricter) this.tighten(request.tenant, TIGHTENED_SECONDS, kind);
   }
 }

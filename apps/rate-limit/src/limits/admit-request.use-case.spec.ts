@@ -83,8 +83,8 @@ describe('the rate limiter', () => {
       bed.clock.advance(1_000);
     }
     expect(bed.store.decided).toBe(2 + 1 + 3);
-    const posed = bed.questions.of(first);
-    if (posed) await bed.store.refund(posed.questions[0]);
+    const withSignals = bed.questions.of(first);
+    if (withSignals) await bed.store.refund(withSignals.limitRequests[0]);
     const passed: unknown[] = [];
     for (let n = 0; n < 6; n++) {
       passed.push((await bed.admit.admitAttempt(requestOf())) instanceof VerificationAdmitted);

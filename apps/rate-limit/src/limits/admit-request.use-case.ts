@@ -19,40 +19,40 @@ import { type RequestToLimit, type LimitRequests } from './limit-request.js';
 import { type RefusalReport } from '../refusals/refusal-report.js';
 import { type AbuseDetector } from '../abuse-signals/abuse-detector.js';
 
-/** How long it is known at least that a count of a front door was taken: it tells again every two seconds. */
-const TOLD_AGAIN_MS = 60_000;
-/** Counts that are known, at most, of each of two generations: what a few front doors hand over at once. */
-const MOST_COUNTS = 50_000;
+/** How long the id of a count from an adapter is kept, in milliseconds. An adapter publishes a count again after 2 s. */
+const COUNT_ID_RETENTION_MS = 60_000;
+/** Ids of counts kept in each of the two generations: more than a few adapters publish within the retention time. */
+const MAX_COUNT_IDS = 50_000;
 
-/** What became of requests, for metrics. `source`: whether the store was asked. */
+/** Receives the outcome of each request, for metrics. `source`: where the decision was made. */
 export type Observe = (
   outcome: 'admitted' | 'refused' | 'would_refuse' | 'near',
   dimension: LimitDimension | 'none',
   source: 'store' | 'memory',
 ) => void;
 
-/** What the limiter says, whatever it was asked about. */
+/** The part of a decision that is the same for attempts and for other requests. */
 type Decided = Omit<FieldsOf<LimitDecided>, 'commandId'>;
 
 /**
- * Lets a request through to the verification service, its seal untouched, or answers it. Fails closed: without a store
- * and without a policy nothing passes, and the caller hears so at once instead of at the time-out.
+ * Admits a request to the verification service, with its sealed payload unchanged, or refuses it. Fails closed: without the
+ * store or a policy nothing is admitted, and the reply says so at once, so no caller waits for a time-out.
  */
 export class AdmitRequest {
-  readonly #counted = new RecentIds(TOLD_AGAIN_MS, MOST_COUNTS);
+  readonly #counted = new RecentIds(COUNT_ID_RETENTION_MS, MAX_COUNT_IDS);
 
   constructor(
-    private readonly questions: LimitRequests,
+    private readonly limitRequests: LimitRequests,
     private readonly store: LimitStore,
-    private readonly overLimit: LimiterRefusalCache,
+    private readonly refusalCache: LimiterRefusalCache,
     private readonly report: RefusalReport,
-    private readonly watch: AbuseDetector,
-    /** Of this process: it measures how long a key is remembered, and decides nothing. */
+    private readonly abuseDetector: AbuseDetector,
+    /** Clock of this process. It only measures how long a cached refusal lives; the store decides by its own clock. */
     private readonly clock: Clock,
     private readonly observe: Observe,
   ) {}
 
-  /** Decides about a guess: lets it through to the verification service, or answers it. */
+  /** Decides about an attempt: returns the message for the verification service, or the reply. */
   async admitAttempt(request: VerificationRequested): Promise<VerificationAdmitted | VerificationDecided> {
     const { outcome, ...decision } = await this.#decide(request);
     const { commandId } = request;
@@ -60,43 +60,43 @@ export class AdmitRequest {
     return message(VerificationAdmitted, { ...request, ...decision });
   }
 
-  /** Decides about a request that brings no guess; the adapter carries it out. */
+  /** Decides about a request without a submitted secret; the adapter performs it. */
   async decide(request: LimitRequested): Promise<LimitDecided> {
     return message(LimitDecided, { commandId: request.commandId, ...(await this.#decide(request)) });
   }
 
   async #decide(request: RequestToLimit): Promise<Decided> {
-    const posed = this.questions.of(request);
-    if (posed === undefined) return { outcome: 'unavailable' };
-    const [first, ...others] = posed.questions;
-    this.watch.note(request, first, posed.signals);
+    const withSignals = this.limitRequests.of(request);
+    if (withSignals === undefined) return { outcome: 'unavailable' };
+    const [first, ...others] = withSignals.limitRequests;
+    this.abuseDetector.note(request, first, withSignals.signals);
     const decided = await this.#decideOne(request, first, true);
     if (decided.outcome !== 'admitted') return decided;
-    for (const question of others) {
-      const further = await this.#decideOne(request, question, false);
-      // It stays counted by the names before: to give it back would take back what its first delivery has used.
+    for (const limitRequest of others) {
+      const further = await this.#decideOne(request, limitRequest, false);
+      // It stays counted under the earlier keys. A refund would also take back what its first delivery used.
       if (further.outcome !== 'admitted') return further;
     }
     return decided;
   }
 
-  /** @param isFirst of the questions about one request: what is near, and what would have been refused, is reported once */
-  async #decideOne(request: RequestToLimit, question: LimitRequest, isFirst: boolean): Promise<Decided> {
+  /** @param isFirst true for one of the limit requests of a request: near limits and shadow refusals are reported once */
+  async #decideOne(request: RequestToLimit, limitRequest: LimitRequest, isFirst: boolean): Promise<Decided> {
     try {
-      const remembered = this.overLimit.find(question, this.clock.now());
-      if (remembered) return await this.#refuse(request, question, remembered, 'memory');
-      const { generation } = this.overLimit;
-      const decision = await this.store.admit(question);
-      if (isFirst) this.#tell(request, question, decision);
-      const { refusedBy: refusedBy } = decision;
+      const cached = this.refusalCache.find(limitRequest, this.clock.now());
+      if (cached) return await this.#refuse(request, limitRequest, cached, 'memory');
+      const { generation } = this.refusalCache;
+      const decision = await this.store.admit(limitRequest);
+      if (isFirst) this.#reportSideResults(request, limitRequest, decision);
+      const { refusedBy } = decision;
       if (refusedBy) {
-        const by = await this.#withKnown(question, refusedBy);
-        this.overLimit.refused(question, by, this.clock.now(), generation);
-        return await this.#refuse(request, question, by, 'store');
+        const by = await this.#withAdmitted(limitRequest, refusedBy);
+        this.refusalCache.refused(limitRequest, by, this.clock.now(), generation);
+        return await this.#refuse(request, limitRequest, by, 'store');
       }
-      this.overLimit.admitted(question, this.clock.now());
+      this.refusalCache.admitted(limitRequest, this.clock.now());
       this.observe('admitted', 'none', 'store');
-      const quotas = request.channel === 'rest' ? quotasOf(question, decision) : [];
+      const quotas = request.channel === 'rest' ? quotasOf(limitRequest, decision) : [];
       return { outcome: 'admitted', ...(quotas.length === 0 ? {} : { quotas }) };
     } catch (error) {
       if (!(error instanceof ServiceError && error.code === 'DATABASE_UNAVAILABLE')) throw error;
@@ -105,26 +105,26 @@ export class AdmitRequest {
   }
 
   /**
-   * Takes note of requests that an adapter has refused by itself, as if they had come here: signals and the record miss
-   * none of them. What an adapter publishes twice, because it got no acknowledgement, counts once.
+   * Counts requests that an adapter refused from its cache, so abuse signals and audit events include them. A count that an
+   * adapter publishes again, because it got no acknowledgement, counts once.
    */
   noteCachedRefusals(counted: RefusalsCounted): void {
-    const posed = this.questions.of(counted);
+    const withSignals = this.limitRequests.of(counted);
     const { countId } = counted;
-    if (posed === undefined || this.#counted.has(countId)) return;
+    if (withSignals === undefined || this.#counted.has(countId)) return;
     this.#counted.add(countId, this.clock.now());
-    const [question] = posed.questions;
-    this.watch.note(counted, question, posed.signals);
-    this.report.count('limit.refused', counted, question, counted.dimension, counted.count);
+    const [limitRequest] = withSignals.limitRequests;
+    this.abuseDetector.note(counted, limitRequest, withSignals.signals);
+    this.report.count('limit.refused', counted, limitRequest, counted.dimension, counted.count);
   }
 
   /**
-   * With what is not refused although the limit is reached, so that everything else is refused from memory: repetitions of
-   * what has passed, and, by the limit of subjects, whom the caller may go on asking about.
+   * Adds what a reached limit still admits, so that everything else can be refused from the cache: repetitions of admitted
+   * commands, and, for `subjectsPerCaller`, the subjects that the caller may continue with.
    */
-  async #withKnown(question: LimitRequest, refusedBy: ReachedLimit): Promise<ReachedLimit> {
-    const { checks, repeatSeconds } = question;
-    const commandKey = commandKeyOf(question);
+  async #withAdmitted(limitRequest: LimitRequest, refusedBy: ReachedLimit): Promise<ReachedLimit> {
+    const { checks, repeatSeconds } = limitRequest;
+    const commandKey = commandKeyOf(limitRequest);
     if (commandKey !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
       return { ...refusedBy, admittedCommands: await this.store.admittedCommands(commandKey, repeatSeconds) };
     }
@@ -135,52 +135,52 @@ export class AdmitRequest {
 
   async #refuse(
     request: RequestToLimit,
-    question: LimitRequest,
+    limitRequest: LimitRequest,
     by: ReachedLimit,
     source: 'store' | 'memory',
   ): Promise<Decided> {
     this.observe('refused', by.dimension, source);
-    await this.report.refused(request, question, by.dimension);
+    await this.report.refused(request, limitRequest, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryAfterMs / 1000));
-    const quota = quotaOf(question, by.dimension, { remaining: 0, resetMs: by.retryAfterMs });
-    const { dimension, admittedSubjects: met, admittedCommands: passed } = by;
+    const quota = quotaOf(limitRequest, by.dimension, { remaining: 0, resetMs: by.retryAfterMs });
+    const { dimension, admittedSubjects, admittedCommands } = by;
     return {
       outcome: 'rate_limited',
       retryAfterSeconds,
       limitedBy: {
         dimension,
         retryAfterMs: Math.floor(by.retryAfterMs),
-        ...(met && { admittedSubjects: met }),
-        ...(passed && { admittedCommands: passed }),
+        ...(admittedSubjects && { admittedSubjects }),
+        ...(admittedCommands && { admittedCommands }),
       },
       ...(quota === undefined ? {} : { quotas: [quota] }),
     };
   }
 
-  /** Limits that only report, and those that come near. */
-  #tell(
+  /** Reports shadow refusals and limits above 80 %. */
+  #reportSideResults(
     request: RequestToLimit,
-    question: LimitRequest,
-    { shadowRefusals: shadowed, nearLimit: near }: LimitDecision,
+    limitRequest: LimitRequest,
+    { shadowRefusals, nearLimit }: LimitDecision,
   ): void {
-    for (const dimension of shadowed) {
+    for (const dimension of shadowRefusals) {
       this.observe('would_refuse', dimension, 'store');
-      this.report.count('limit.would_refuse', request, question, dimension);
+      this.report.count('limit.would_refuse', request, limitRequest, dimension);
     }
-    for (const dimension of near) {
+    for (const dimension of nearLimit) {
       this.observe('near', dimension, 'store');
-      this.report.nearLimit(request, question, dimension);
+      this.report.nearLimit(request, limitRequest, dimension);
     }
   }
 }
 
-function quotasOf(question: LimitRequest, { agent, tenant }: LimitDecision): Quota[] {
-  return [agent && quotaOf(question, 'agent', agent), tenant && quotaOf(question, 'tenant', tenant)].filter(
+function quotasOf(limitRequest: LimitRequest, { agent, tenant }: LimitDecision): Quota[] {
+  return [agent && quotaOf(limitRequest, 'agent', agent), tenant && quotaOf(limitRequest, 'tenant', tenant)].filter(
     (quota) => quota !== undefined,
   );
 }
 
-/** Only agents and tenants hear of their quotas; a quota of a caller or subject would tell about people. */
+/** Only quotas of agents and tenants are shown. A quota of a caller or a subject would reveal what other people do. */
 function quotaOf(
   { checks }: LimitRequest,
   dimension: LimitDimension,

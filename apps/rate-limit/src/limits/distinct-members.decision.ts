@@ -2,32 +2,32 @@ import { checkGcra, spendGcra } from './gcra.decision.js';
 import { EXACT_LIMIT, type LimitRule, type RuleResult } from './rule.decision.js';
 import { hitAt, keepNewest } from './sliding-log.decision.js';
 
-/** Whom one key has met: the newest, each once, in the order in which they were seen last. */
+/** The newest members of a key, each once, in the order of their last admission. */
 export interface DistinctMembers {
   readonly members: readonly string[];
-  /** When each was let through last, in milliseconds since 1970; as long as `members`. */
+  /** Time of the last admission of each, in milliseconds since 1970; as long as `members`. */
   readonly seen: readonly number[];
-  /** For limits above {@link EXACT_LIMIT}: the rate of those who are not among the newest. */
+  /** For limits above {@link EXACT_LIMIT}: theoretical arrival time of members that are not among the newest. */
   readonly membersTat: number;
 }
 
 /**
- * At most `limit` different members in any window: exact up to {@link EXACT_LIMIT}. Above it, who is not among the newest
- * counts as new, at the steady rate of the rule: that may count one twice, and never misses one.
+ * At most `limit` different members in any window; exact up to {@link EXACT_LIMIT}. Above it, a member that is not among the
+ * newest counts as new, at the steady rate of the rule. That may count a member twice, and never misses one.
  */
 export function checkDistinct(state: DistinctMembers, member: string, now: number, rule: LimitRule): RuleResult {
   const live = state.seen.filter((at) => at > hitAt(state.seen, now) - rule.periodSeconds * 1000);
   const known = isLive(state, member, now, rule);
   if (rule.limit > EXACT_LIMIT) {
-    const verdict = checkGcra(state.membersTat, now, rule);
-    return known ? { ...verdict, admitted: true, retryAt: undefined } : verdict;
+    const result = checkGcra(state.membersTat, now, rule);
+    return known ? { ...result, admitted: true, retryAt: undefined } : result;
   }
   if (known || live.length < rule.limit) return { admitted: true, retryAt: undefined, used: live.length };
   const leaves = live[live.length - rule.limit] ?? now;
   return { admitted: false, retryAt: leaves + rule.periodSeconds * 1000, used: live.length };
 }
 
-/** The state after the member was let through. */
+/** The state after the member was admitted. */
 export function spendDistinct(state: DistinctMembers, member: string, now: number, rule: LimitRule): DistinctMembers {
   const known = isLive(state, member, now, rule);
   const others = state.members
@@ -42,15 +42,15 @@ export function spendDistinct(state: DistinctMembers, member: string, now: numbe
 }
 
 /**
- * Whether the member is inside the window already, so that it costs nothing. The window never goes back with the clock: it
- * would take in again who had left.
+ * Whether the member is in the window already, and so counts nothing. The window does not move back when the clock does,
+ * because members that had left it would be in it again.
  */
 export function isLive(state: DistinctMembers, member: string, now: number, { periodSeconds }: LimitRule): boolean {
   const at = state.seen[state.members.indexOf(member)];
   return at !== undefined && at > hitAt(state.seen, now) - periodSeconds * 1000;
 }
 
-/** Those of the newest who are inside the window. */
+/** The newest members that are in the window. */
 export function liveMembers(
   { members, seen }: Pick<DistinctMembers, 'members' | 'seen'>,
   now: number,

@@ -1,11 +1,11 @@
 import { type Clock } from '@countersign/runtime';
 
-/** How long after the last such request the setting counts as wrong, and how often it is logged, in milliseconds. */
+/** How long the setting counts as wrong after such a request, and the interval of log lines, in milliseconds. */
 const SPAN_MS = 60_000;
 
 /**
- * Notes requests that are named under no key of this limiter, or not under each that must be held. They are refused. Adapters
- * compare their keys with verification, the limiter cannot: so it finds here that its own differ.
+ * Notes refused requests that have no names under a key of this limiter, or not under every required key. Adapters compare
+ * their keys with verification at the start. The limiter cannot, so these requests show that its IDENTIFIER_KEY differs.
  */
 export class ForeignKeys {
   #last: number | undefined;

@@ -2,12 +2,12 @@ import { type LimitCounter } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
 import { LimitKeys, type SubjectReference } from './limits.ports.js';
 
-/** Names of agents and tenants that are kept, because they come with every request. */
-const MOST_KEPT = 10_000;
+/** Cached names of agents and tenants, which are part of every request. */
+const MAX_CACHED_NAMES = 10_000;
 
-/** Names of keys as HMAC-SHA256 under the installation's own key, cut to what a row needs. */
+/** Names of counters: HMAC-SHA256 under a key of the installation, truncated to the size of a column. */
 export class HashedLimitKeys extends LimitKeys {
-  readonly #kept = new Map<string, string>();
+  readonly #cachedNames = new Map<string, string>();
 
   constructor(private readonly hash: KeyedHash) {
     super();
@@ -20,14 +20,14 @@ export class HashedLimitKeys extends LimitKeys {
   override key(tenant: string, counter: LimitCounter): string {
     const { dimension, channel, kind, value } = counter;
     if (dimension !== 'agent' && dimension !== 'tenant') {
-      // A caller's row holds its subjects too.
+      // The subjects of a caller are stored in the caller's row.
       return this.#uuid(dimension === 'subjectsPerCaller' ? 'caller' : dimension, tenant, channel, kind, value);
     }
     const name = JSON.stringify([tenant, dimension, channel, kind, value]);
-    const kept = this.#kept.get(name) ?? this.#uuid(dimension, tenant, channel, kind, value);
-    if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
-    this.#kept.set(name, kept);
-    return kept;
+    const hashed = this.#cachedNames.get(name) ?? this.#uuid(dimension, tenant, channel, kind, value);
+    if (this.#cachedNames.size >= MAX_CACHED_NAMES) this.#cachedNames.clear();
+    this.#cachedNames.set(name, hashed);
+    return hashed;
   }
 
   override command(tenant: string, commandId: string): string {
@@ -38,7 +38,7 @@ export class HashedLimitKeys extends LimitKeys {
     return this.hash.limitMember(tenant, subjectKind, subjectRef);
   }
 
-  /** Each part is a field of its own under the hash, so that no value can spell another kind or another channel. */
+  /** Hashes every part as a field of its own, so no value can imitate another kind or channel. */
   #uuid(...parts: readonly string[]): string {
     const hex = this.hash.hash('limit', ...parts);
     const groups = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)];

@@ -2,7 +2,7 @@ import { SIGNAL_DEFAULTS, type LimitPolicy } from '@countersign/contracts';
 import { type DirectoryCache } from '@countersign/directory-cache';
 import { LimitPolicies, type PolicyLimits } from './limits.ports.js';
 
-/** Limits from this service's copy of the directory. */
+/** Limits from the directory cache of this service. */
 export class DirectoryLimits extends LimitPolicies {
   constructor(private readonly directory: DirectoryCache) {
     super();
@@ -12,7 +12,8 @@ export class DirectoryLimits extends LimitPolicies {
     const known = this.directory.agent(agent);
     if (known?.tenant !== tenant) return undefined;
     const { limits, signals } = known.policy;
-    // The tenant's quota is one for all its agents: no agent's policy changes it. An agent can be heard of before its tenant.
+    // All agents share the quota of their tenant, so no agent's policy may change it. The entry of an agent can arrive before
+    // that of its tenant.
     const quota = this.directory.tenant(tenant)?.policy.limits.tenant ?? limits.tenant;
     return { limits: { ...limits, tenant: quota }, signals: { ...SIGNAL_DEFAULTS, ...signals } };
   }

@@ -13,34 +13,34 @@ import { type ForeignKeys } from './foreign-keys.js';
 import { ruleFor, type LimitSettings } from '../overrides/limit-rules.decision.js';
 import { type LimitKeys, type LimitPolicies, type PolicyLimits } from './limits.ports.js';
 
-/** What the limiter decides about: a guess, or a request that brings none. */
+/** A message that the limiter decides about: an attempt, or a request without a submitted secret. */
 export interface RequestToLimit extends LimitedRequest {
   readonly commandId: string;
-  /** For how long its repetition is free; absent: it never is. */
+  /** Seconds in which a repetition of this command is admitted and counts nothing; absent: a repetition counts. */
   readonly repeatSeconds?: number | undefined;
-  /** Absent where nothing in the request is named by a keyed hash. */
+  /** Id of the key that hashed the identifiers; absent if the request has no hashed identifiers. */
   readonly keyId?: string | undefined;
   readonly alsoNamed?: readonly NamesUnderKey[] | undefined;
-  /** For the record. */
+  /** Only for audit events. */
   readonly callerTail?: string | undefined;
   readonly attestation?: string | undefined;
   readonly method?: Method | undefined;
 }
 
-/** Of enrolments at a tenant that this copy of the directory does not know yet: they are counted all the same. */
+/** Limits for enrolments at a tenant that the directory cache does not have yet, so that they are counted too. */
 const UNKNOWN_TENANT: Pick<LimitPolicy, 'subject' | 'tenant'> = {
   subject: { limit: 20, periodSeconds: 60 },
   tenant: { limit: 6000, periodSeconds: 60 },
 };
 
-/** A request with every limit that it has to pass. */
+/** Everything that a request is decided by. */
 export interface LimitRequestWithSignals {
-  /** The same, by the names of each key that the limiter shares with the adapter; never empty. All have to admit it. */
-  readonly questions: readonly [LimitRequest, ...LimitRequest[]];
+  /** One for each IDENTIFIER_KEY that limiter and adapter share; never empty. All of them must admit the request. */
+  readonly limitRequests: readonly [LimitRequest, ...LimitRequest[]];
   readonly signals: PolicyLimits['signals'];
 }
 
-/** Names of counters under one key of IDENTIFIER_KEY. */
+/** Names of counters under one key of the setting IDENTIFIER_KEY. */
 export interface KeysOfOne {
   readonly keyId: string;
   readonly keys: LimitKeys;
@@ -48,11 +48,11 @@ export interface KeysOfOne {
 
 type PolicyOf = Pick<PolicyLimits, 'signals'> & { readonly limits: Partial<LimitPolicy> };
 
-/** Which limits a request has to pass, by the policies and by what is set apart from them. */
+/** Builds limit requests from the policies, the overrides and tightened limits. */
 export class LimitRequests {
-  /** Set anew when something was changed; ends are times on `clock`. */
+  /** Replaced after each change. End times are on `clock`. */
   settings: LimitSettings = new Map();
-  /** Ids of the keys under which every request is counted. A request that is not named under one of them is not decided. */
+  /** Ids of the keys under which every request must be counted. A request without names under one of them is refused. */
   required: readonly string[] = [];
 
   /** @param keys in the order of the setting */
@@ -64,44 +64,50 @@ export class LimitRequests {
   ) {}
 
   /**
-   * Undefined: no such agent in this tenant (any more), or the request is not named under the keys of this limiter. While one
-   * key takes the place of another, a request is counted under both: so no counter begins anew when the old one leaves.
+   * Returns undefined if the tenant has no such agent (any more), or if the request has no names under the keys of this
+   * limiter. During a key rotation a request is counted under both keys, so no counter starts again at zero when the old key
+   * is removed.
    */
-  of(asked: RequestToLimit): LimitRequestWithSignals | undefined {
-    const found = this.#policyOf(asked);
+  of(request: RequestToLimit): LimitRequestWithSignals | undefined {
+    const found = this.#policyOf(request);
     if (found === undefined) return undefined;
-    const named = this.#namings(asked);
+    const named = this.#namings(request);
     const all = named.map(({ names }) => limitCountersOf(names).map(limitTargetOf));
-    const questions = named.flatMap(({ names, keys }) =>
-      keys === undefined ? [] : [this.#question(names, keys, found, all)],
+    const limitRequests = named.flatMap(({ names, keys }) =>
+      keys === undefined ? [] : [this.#limitRequest(names, keys, found, all)],
     );
-    const [first, ...others] = questions;
+    const [first, ...others] = limitRequests;
     if (first === undefined) this.foreign?.note();
-    return first && { questions: [first, ...others], signals: found.signals };
+    return first && { limitRequests: [first, ...others], signals: found.signals };
   }
 
-  /** The request by the names of each key, and the names of its counters where this limiter holds the key. */
-  #namings(asked: RequestToLimit): { readonly names: RequestToLimit; readonly keys: LimitKeys | undefined }[] {
-    const { keyId, alsoNamed = [] } = asked;
-    if (keyId === undefined) return this.keys.map(({ keys }) => ({ names: asked, keys }));
+  /** The request with its names under each key, and the counter names where this limiter has the key. */
+  #namings(request: RequestToLimit): { readonly names: RequestToLimit; readonly keys: LimitKeys | undefined }[] {
+    const { keyId, alsoNamed = [] } = request;
+    if (keyId === undefined) return this.keys.map(({ keys }) => ({ names: request, keys }));
     const held = (id: string): LimitKeys | undefined => this.keys.find((one) => one.keyId === id)?.keys;
     const ids = [keyId, ...alsoNamed.map((names) => names.keyId)];
     if (!this.required.every((id) => ids.includes(id))) return [];
     return [
-      { names: asked, keys: held(keyId) },
+      { names: request, keys: held(keyId) },
       ...alsoNamed.map(({ keyId: id, commandId, subjectRef, callerKey }) => ({
-        names: { ...asked, commandId, subjectRef, callerKey },
+        names: { ...request, commandId, subjectRef, callerKey },
         keys: held(id),
       })),
     ];
   }
 
-  /** @param targets of each counter, by every key: an override may know another name of it than this key's */
-  #question(asked: RequestToLimit, keys: LimitKeys, { limits }: PolicyOf, targets: readonly string[][]): LimitRequest {
-    const { tenant, commandId, subjectKind, subjectRef } = asked;
+  /** @param targets of each counter under every key, because an override may have been set under another key than this one */
+  #limitRequest(
+    request: RequestToLimit,
+    keys: LimitKeys,
+    { limits }: PolicyOf,
+    targets: readonly string[][],
+  ): LimitRequest {
+    const { tenant, commandId, subjectKind, subjectRef } = request;
     const now = this.clock.now();
     const settings = this.settings.get(tenant);
-    const checks = limitCountersOf(asked).map((counter, at) => {
+    const checks = limitCountersOf(request).map((counter, at) => {
       const { dimension } = counter;
       const of = { dimension, targets: targets.flatMap((names) => names.slice(at, at + 1)) };
       return {
@@ -114,7 +120,7 @@ export class LimitRequests {
     return {
       checks,
       command: keys.command(tenant, commandId),
-      repeatSeconds: Math.min(asked.repeatSeconds ?? 0, MAX_REPEAT_SECONDS),
+      repeatSeconds: Math.min(request.repeatSeconds ?? 0, MAX_REPEAT_SECONDS),
       member: named ? keys.member({ tenant, subjectKind, subjectRef }) : '0',
     };
   }

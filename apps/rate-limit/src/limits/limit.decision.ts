@@ -4,15 +4,15 @@ import { burstOf, checkGcra, remainingOfGcra, spendGcra } from './gcra.decision.
 import { reachesNearLimit, EXACT_LIMIT, type LimitRule, type RuleResult } from './rule.decision.js';
 import { checkLog, hitAt, keepNewest } from './sliding-log.decision.js';
 
-/** Everything that is remembered of one key. */
+/** The stored state of one key. */
 export interface LimitCounterState extends DistinctMembers {
-  /** When the newest were let through, oldest first, in milliseconds since 1970. */
+  /** Times of the newest admitted requests, oldest first, in milliseconds since 1970. */
   readonly hits: readonly number[];
-  /** The newest commands that were admitted and are held here, oldest first; see {@link commandKeyOf}. */
+  /** The newest admitted commands that are stored under this key, oldest first; see {@link commandKeyOf}. */
   readonly commands: readonly string[];
-  /** When each of them was, in milliseconds since 1970; as long as `commands`. */
+  /** Time of each of them, in milliseconds since 1970; as long as `commands`. */
   readonly commandsAt: readonly number[];
-  /** Theoretical arrival time of the rate, for limits that are not exact; 0: none. */
+  /** Theoretical arrival time of the rate, for limits above {@link EXACT_LIMIT}; 0: none. */
   readonly tat: number;
 }
 
@@ -21,92 +21,92 @@ export const NEW_LIMIT_COUNTER: LimitCounterState = {
   ...{ members: [], seen: [], membersTat: 0 },
 };
 
-/** One limit that a request has to pass. */
+/** One limit that must admit a request. */
 export interface LimitCheck {
   readonly dimension: LimitDimension;
-  /** Keyed hash of what is counted. `caller` and `subjectsPerCaller` of one request have the same. */
+  /** Keyed hash of what is counted. `caller` and `subjectsPerCaller` of one request share a key. */
   readonly key: string;
   readonly rule: LimitRule;
-  /** Decides and reports, and refuses nothing. */
+  /** Shadow mode: decides and reports, and refuses nothing. */
   readonly shadow: boolean;
 }
 
-/** The longest time for which a command is known to have passed, in seconds: what an Idempotency-Key is good for. */
+/** The longest time for free repetitions, in seconds: the lifetime of an Idempotency-Key. */
 export const MAX_REPEAT_SECONDS = 86_400;
 
-/** One request, as the limiter sees it. */
+/** One request, as the limiter decides about it. */
 export interface LimitRequest {
   /** In the order of the dimensions. */
   readonly checks: readonly LimitCheck[];
-  /** Hash of the command's id. */
+  /** Hash of the command id. */
   readonly command: string;
   /**
-   * For how long the same command passes again for free: as long as its answer is kept. At most {@link MAX_REPEAT_SECONDS}; 0:
-   * each time that it comes it counts.
+   * Seconds in which the same command is admitted again and counts nothing: as long as its reply is stored. At most
+   * {@link MAX_REPEAT_SECONDS}; 0: every delivery counts.
    */
   readonly repeatSeconds: number;
-  /** Hash of the subject that the caller asks about; anything where there is no limit of subjects. */
+  /** Hash of the requested subject; any value where no limit of subjects applies. */
   readonly member: string;
 }
 
-/** What a limit that is refused, or only reported, says. */
+/** The limit that refuses. */
 export interface LimitRefusal {
   readonly dimension: LimitDimension;
-  /** The first moment at which this limit lets one more pass, in milliseconds since 1970. */
+  /** The earliest time at which this limit admits another request, in milliseconds since 1970. */
   readonly retryAt: number;
 }
 
 export interface LimitDecisionAt {
   readonly admitted: boolean;
-  /** The limit that lets one more pass last of all that refuse; undefined when admitted. */
+  /** Of all refusing limits the one with the longest wait; undefined when admitted. */
   readonly refusedBy: LimitRefusal | undefined;
   /** Limits in shadow mode that would have refused. */
   readonly shadowRefusals: readonly LimitDimension[];
-  /** Limits of which this request uses the first part above 80 %. */
+  /** Limits whose use this request takes above 80 %. */
   readonly nearLimit: readonly LimitDimension[];
 }
 
 /**
- * One decision over all limits of a request. All or nothing: who is refused by one spends none. A command that was
- * admitted passes again for free as long as its answer is kept, if it is among the newest {@link EXACT_LIMIT} of its row. The
- * strictest is told: before it nothing can pass.
- * The store's SQL function is held equal to this one by the contract suite.
- * @param counters is changed when the request is let through
+ * One decision over all limits of a request. All or nothing: a request that one limit refuses counts at none. A repetition of
+ * an admitted command counts nothing as long as its reply is stored, if it is among the newest {@link EXACT_LIMIT} of its key.
+ * Reports the limit with the longest wait, because no earlier request can be admitted. The contract suite holds the SQL
+ * function of the store equal to this function.
+ * @param counters changed when the request is admitted
  */
 export function decideLimits(
   counters: Map<string, LimitCounterState>,
-  question: LimitRequest,
+  request: LimitRequest,
   now: number,
 ): LimitDecisionAt {
   const of = (key: string): LimitCounterState => counters.get(key) ?? NEW_LIMIT_COUNTER;
-  const verdicts = question.checks.map((check) => ({ check, verdict: checkOne(of(check.key), question, check, now) }));
-  const commandKey = commandKeyOf(question);
-  if (commandKey !== undefined && isRepeated(of(commandKey), question, now)) {
+  const results = request.checks.map((check) => ({ check, result: checkOne(of(check.key), request, check, now) }));
+  const commandKey = commandKeyOf(request);
+  if (commandKey !== undefined && isRepeated(of(commandKey), request, now)) {
     return { admitted: true, refusedBy: undefined, shadowRefusals: [], nearLimit: [] };
   }
-  const over = verdicts.filter(({ verdict }) => !verdict.admitted);
+  const over = results.filter(({ result }) => !result.admitted);
   const refusing = over
     .filter(({ check }) => !check.shadow)
-    .map(({ check, verdict }) => ({ dimension: check.dimension, retryAt: verdict.retryAt ?? now }));
-  const shadowed = over.filter(({ check }) => check.shadow).map(({ check }) => check.dimension);
-  const strictest = refusing.reduce<LimitRefusal | undefined>(
+    .map(({ check, result }) => ({ dimension: check.dimension, retryAt: result.retryAt ?? now }));
+  const shadowRefusals = over.filter(({ check }) => check.shadow).map(({ check }) => check.dimension);
+  const longestWait = refusing.reduce<LimitRefusal | undefined>(
     (last, one) => (last === undefined || one.retryAt > last.retryAt ? one : last),
     undefined,
   );
-  if (strictest) return { admitted: false, refusedBy: strictest, shadowRefusals: shadowed, nearLimit: [] };
-  const passed = verdicts.filter(({ verdict }) => verdict.admitted);
-  for (const { check } of passed) counters.set(check.key, spendOne(of(check.key), question, check, now));
-  // Also where a limit that only reports would have refused: the repetition is free, and can be given back.
+  if (longestWait) return { admitted: false, refusedBy: longestWait, shadowRefusals, nearLimit: [] };
+  const admitting = results.filter(({ result }) => result.admitted);
+  for (const { check } of admitting) counters.set(check.key, spendOne(of(check.key), request, check, now));
+  // Also after a shadow refusal: the repetition is free, and a refund is possible.
   if (commandKey !== undefined) {
-    counters.set(commandKey, { ...of(commandKey), ...withCommand(of(commandKey), question, now) });
+    counters.set(commandKey, { ...of(commandKey), ...withCommand(of(commandKey), request, now) });
   }
-  const near = passed
-    .filter(({ check, verdict }) => verdict.used >= 0 && reachesNearLimit(verdict.used, mostOf(check.rule)))
+  const nearLimit = admitting
+    .filter(({ check, result }) => result.used >= 0 && reachesNearLimit(result.used, mostOf(check.rule)))
     .map(({ check }) => check.dimension);
-  return { admitted: true, refusedBy: undefined, shadowRefusals: shadowed, nearLimit: near };
+  return { admitted: true, refusedBy: undefined, shadowRefusals, nearLimit };
 }
 
-/** What is left of a limit, for whoever asks for it. */
+/** What remains of a limit. */
 export function remainingOf(
   counter: Pick<LimitCounterState, 'hits' | 'tat'>,
   now: number,
@@ -118,13 +118,13 @@ export function remainingOf(
   return { remaining: Math.max(0, rule.limit - live.length), resetMs };
 }
 
-/** Whose rows hold commands: those of agents and tenants are shared by too many. */
-const HOLDS_COMMANDS: readonly LimitDimension[] = ['caller', 'call', 'subject'];
+/** Dimensions whose keys store commands. Keys of agents and tenants are shared by too many requests. */
+const STORES_COMMANDS: readonly LimitDimension[] = ['caller', 'call', 'subject'];
 
-/** The key of the row that holds a command: of its caller, else of its call, else of its subject. Undefined: none does. */
+/** The key that stores a command: that of its caller, else its call, else its subject. Undefined: none does. */
 export function commandKeyOf({ checks, repeatSeconds }: LimitRequest): string | undefined {
   if (repeatSeconds === 0) return undefined;
-  return checks.find(({ dimension }) => HOLDS_COMMANDS.includes(dimension))?.key;
+  return checks.find(({ dimension }) => STORES_COMMANDS.includes(dimension))?.key;
 }
 
 function mostOf(rule: LimitRule): number {
@@ -143,20 +143,20 @@ function checkOne(
   now: number,
 ): RuleResult {
   if (dimension === 'subjectsPerCaller') {
-    const verdict = checkDistinct(counter, member, now, rule);
-    // Who is in the window already brings the limit no nearer.
-    return isLive(counter, member, now, rule) ? { ...verdict, used: -1 } : verdict;
+    const result = checkDistinct(counter, member, now, rule);
+    // A member that is already in the window does not add to the use.
+    return isLive(counter, member, now, rule) ? { ...result, used: -1 } : result;
   }
   return rule.limit > EXACT_LIMIT ? checkGcra(counter.tat, now, rule) : checkLog(counter.hits, now, rule);
 }
 
 function spendOne(
   counter: LimitCounterState,
-  question: LimitRequest,
+  request: LimitRequest,
   { dimension, rule }: LimitCheck,
   now: number,
 ): LimitCounterState {
-  if (dimension === 'subjectsPerCaller') return { ...counter, ...spendDistinct(counter, question.member, now, rule) };
+  if (dimension === 'subjectsPerCaller') return { ...counter, ...spendDistinct(counter, request.member, now, rule) };
   const exact = rule.limit <= EXACT_LIMIT;
   return {
     ...counter,

@@ -6,24 +6,24 @@ import { burstOf } from './gcra.decision.js';
 import { type LimitRule } from './rule.decision.js';
 import { LimitStore, type RemainingQuota, type LimitDecision } from './limits.ports.js';
 
-/** Requests that are decided in one statement, at most: what a hot tenant's row lets through in one commit. */
-const BATCH = 256;
-/** Rows that one statement removes, at most: no request waits for it long. */
-const PIECE = 2_000;
+/** Requests decided by one statement: also the throughput of one tenant's row per commit. */
+const MAX_BATCH = 256;
+/** Rows removed by one statement, so no request waits long for its locks. */
+const PURGE_BATCH = 2_000;
 
 const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 const REFUND = `SELECT rate_limit.refund($1, $2, $3, $4, $5) AS refunded`;
-const LEFT = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
+const FIND_USE = `SELECT key, hits, tat, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = ANY ($1)`;
-const MET = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
+const FIND_MEMBERS = `SELECT members::text[], seen, extract(epoch FROM clock_timestamp()) * 1000 AS now
   FROM rate_limit.counters WHERE key = $1`;
-const PASSED = `SELECT ARRAY(
+const FIND_COMMANDS = `SELECT ARRAY(
     SELECT c.command::text FROM unnest(w.commands, w.commands_at) WITH ORDINALITY AS c(command, at, place)
     WHERE c.at > (extract(epoch FROM clock_timestamp()) - $2::float8) * 1000 ORDER BY c.place) AS commands
   FROM rate_limit.counters w WHERE w.key = $1`;
-const FORGET = `DELETE FROM rate_limit.counters WHERE key IN (
+const PURGE = `DELETE FROM rate_limit.counters WHERE key IN (
   SELECT key FROM rate_limit.counters WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
-  LIMIT ${PIECE} FOR UPDATE SKIP LOCKED) RETURNING 1`;
+  LIMIT ${PURGE_BATCH} FOR UPDATE SKIP LOCKED) RETURNING 1`;
 
 interface DecisionRow {
   readonly place: number;
@@ -39,8 +39,8 @@ interface DecisionRow {
 }
 
 /**
- * The limiter's memory in PostgreSQL. Requests of one moment are decided by one call of a function of the database, in the
- * order in which they came, and each row is written once for all of them.
+ * Counters in PostgreSQL. One call of a database function decides requests that arrive together, in the order of their
+ * arrival, and writes each row once for all of them.
  */
 export class PostgresLimitStore extends LimitStore {
   readonly #admit: Batched<LimitRequest, LimitDecision>;
@@ -49,31 +49,35 @@ export class PostgresLimitStore extends LimitStore {
     super();
     this.#admit = new Batched({
       requesterOf,
-      size: BATCH,
-      run: (questions) => this.#admitAll(questions),
+      size: MAX_BATCH,
+      run: (requests) => this.#admitAll(requests),
     });
   }
 
-  override admit(question: LimitRequest): Promise<LimitDecision> {
-    return this.#admit.call(question);
+  override admit(request: LimitRequest): Promise<LimitDecision> {
+    return this.#admit.call(request);
   }
 
   override async admittedMembers(key: string, rule: LimitRule): Promise<readonly string[]> {
     type Row = Pick<LimitCounterState, 'members' | 'seen'> & { readonly now: string };
-    const [row] = await this.database.query<Row>(MET, [key]);
+    const [row] = await this.database.query<Row>(FIND_MEMBERS, [key]);
     return row ? liveMembers(row, Number(row.now), rule) : [];
   }
 
   override async admittedCommands(key: string, withinSeconds: number): Promise<readonly string[]> {
     const values = [key, withinSeconds];
-    const rows = await this.database.prepared<Pick<LimitCounterState, 'commands'>>('rate_limit.passed', PASSED, values);
+    const rows = await this.database.prepared<Pick<LimitCounterState, 'commands'>>(
+      'rate_limit.passed',
+      FIND_COMMANDS,
+      values,
+    );
     return rows[0]?.commands ?? [];
   }
 
-  override async refund(question: LimitRequest): Promise<boolean> {
-    const keys = keysOf([question]);
-    const { places, limits, periods } = columnsOf([question], keys);
-    const values = [keys, question.command, places, limits, periods];
+  override async refund(request: LimitRequest): Promise<boolean> {
+    const keys = keysOf([request]);
+    const { places, limits, periods } = columnsOf([request], keys);
+    const values = [keys, request.command, places, limits, periods];
     const rows = await this.database.prepared<{ refunded: boolean }>('rate_limit.refund', REFUND, values);
     return rows[0]?.refunded ?? false;
   }
@@ -82,51 +86,51 @@ export class PostgresLimitStore extends LimitStore {
     asked: readonly { readonly key: string; readonly rule: LimitRule }[],
   ): Promise<RemainingQuota[]> {
     type Row = Pick<LimitCounterState, 'hits' | 'tat'> & { readonly key: string; readonly now: string };
-    const rows = await this.database.query<Row>(LEFT, [asked.map(({ key }) => key)]);
+    const rows = await this.database.query<Row>(FIND_USE, [asked.map(({ key }) => key)]);
     return asked.map(({ key, rule }) => {
       const row = rows.find((one) => one.key === key);
       return remainingOf(row ?? { hits: [], tat: 0 }, Number(row?.now ?? 0), rule);
     });
   }
 
-  /** Removes counters that can refuse nobody any more, in pieces. */
+  /** Removes counters that cannot refuse a request any more, in batches. */
   async purge(): Promise<void> {
     let removed: unknown[];
-    do removed = await this.database.query(FORGET);
-    while (removed.length >= PIECE);
+    do removed = await this.database.query(PURGE);
+    while (removed.length >= PURGE_BATCH);
   }
 
-  async #admitAll(questions: readonly LimitRequest[]): Promise<LimitDecision[]> {
-    const keys = keysOf(questions);
-    const { places, limits, periods, bursts, shadows } = columnsOf(questions, keys);
-    const commands = questions.map(({ command }) => command);
-    const members = questions.map(({ member }) => member);
-    const repeats = questions.map(({ repeatSeconds }) => repeatSeconds * 1000);
+  async #admitAll(requests: readonly LimitRequest[]): Promise<LimitDecision[]> {
+    const keys = keysOf(requests);
+    const { places, limits, periods, bursts, shadows } = columnsOf(requests, keys);
+    const commands = requests.map(({ command }) => command);
+    const members = requests.map(({ member }) => member);
+    const repeats = requests.map(({ repeatSeconds }) => repeatSeconds * 1000);
     const values = [keys, commands, members, places, limits, periods, bursts, shadows, repeats];
     const rows = await this.database.prepared<DecisionRow>('rate_limit.decide', DECIDE, values);
     return rows.map(decisionOf);
   }
 }
 
-/** By the keys of its limits, which are the same for the same tenant, agent and caller. */
+/** Identifies the requester by the keys of its counters, which are the same for the same tenant, agent and caller. */
 function requesterOf({ checks }: LimitRequest): Requester {
   const keyOf = (dimension: LimitDimension): string => checks.find((check) => check.dimension === dimension)?.key ?? '';
   return { tenant: keyOf('tenant'), agent: keyOf('agent'), caller: keyOf('caller') };
 }
 
-/** Each key once, in the one order in which everybody locks. */
-function keysOf(questions: readonly LimitRequest[]): string[] {
-  return [...new Set(questions.flatMap(({ checks }) => checks.map(({ key }) => key)))].sort();
+/** Each key once, in the order in which every statement locks rows. */
+function keysOf(requests: readonly LimitRequest[]): string[] {
+  return [...new Set(requests.flatMap(({ checks }) => checks.map(({ key }) => key)))].sort();
 }
 
-/** Six entries for each request, in the order of the dimensions. */
+/** Six entries per request, in the order of the dimensions. */
 function columnsOf(
-  questions: readonly LimitRequest[],
+  requests: readonly LimitRequest[],
   keys: readonly string[],
 ): { places: number[]; limits: number[]; periods: number[]; bursts: number[]; shadows: boolean[] } {
   const placeOf = new Map(keys.map((key, at) => [key, at + 1]));
-  const checks = questions.flatMap((question) =>
-    LIMIT_DIMENSIONS.map((dimension) => question.checks.find((check) => check.dimension === dimension)),
+  const checks = requests.flatMap((request) =>
+    LIMIT_DIMENSIONS.map((dimension) => request.checks.find((check) => check.dimension === dimension)),
   );
   return {
     places: checks.map((check) => (check ? (placeOf.get(check.key) ?? 0) : 0)),

@@ -15,7 +15,7 @@ import { forward, replyTo, type BusContext, type Outgoing } from '@countersign/m
 import { AdmitRequest } from './admit-request.use-case.js';
 import { ManageLimits } from '../overrides/manage-limits.use-case.js';
 
-/** Carries requests to the limiter, and on to the verification service or back to the asker. */
+/** Handles limit requests: forwards admitted attempts to verification and replies to everything else. */
 @Controller()
 export class RateLimitHandler {
   constructor(
@@ -35,7 +35,7 @@ export class RateLimitHandler {
   }
 
   @MessagePattern(RefusalsCounted.type)
-  refusedBefore(@Payload() counted: RefusalsCounted): void {
+  noteCachedRefusals(@Payload() counted: RefusalsCounted): void {
     this.admitRequest.noteCachedRefusals(counted);
   }
 

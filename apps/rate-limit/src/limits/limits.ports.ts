@@ -10,94 +10,91 @@ import { type LimitCounterState, type LimitDecisionAt, type LimitRequest } from 
 import { type LimitRule } from './rule.decision.js';
 import { type LimitOverride, type LimitSettings } from '../overrides/limit-rules.decision.js';
 
-/** What is left of a quota after a request. */
+/** What remains of a quota after a request. */
 export interface RemainingQuota {
   readonly remaining: number;
-  /** Milliseconds until nothing of it is used. */
+  /** Milliseconds until the whole quota is available again. */
   readonly resetMs: number;
 }
 
-/** The decision of the store. Its times are lengths, because its clock is not the service's. */
+/** The decision of the store. Its times are durations, because the store has a clock of its own. */
 export interface LimitDecision extends Omit<LimitDecisionAt, 'refusedBy'> {
   readonly refusedBy: { readonly dimension: LimitDimension; readonly retryAfterMs: number } | undefined;
-  /** Of the agent's and the tenant's quota, after a request that was let through and is no repetition. */
+  /** Quotas of the agent and the tenant; set for an admitted request that is not a repetition. */
   readonly agent: RemainingQuota | undefined;
   readonly tenant: RemainingQuota | undefined;
 }
 
 /**
- * The memory of the limiter. Implementations MUST decide like `decide` of the domain, under any number of copies, as if
- * the requests had come one after the other, by one clock of their own.
+ * The counters of the limiter. Implementations MUST decide like `decideLimits`, with any number of replicas, as if the
+ * requests had arrived one after the other, by one clock.
  */
 export abstract class LimitStore {
-  /** @throws ServiceError DATABASE_UNAVAILABLE; then nothing passes */
-  abstract admit(question: LimitRequest): Promise<LimitDecision>;
-  /** Whom a key has met within the period of this limit, up to 64: the names of {@link LimitKeys.member}. */
+  /** @throws ServiceError DATABASE_UNAVAILABLE; then nothing is admitted */
+  abstract admit(request: LimitRequest): Promise<LimitDecision>;
+  /** Members admitted under a key within the period of this limit, at most 64, as {@link LimitKeys.member} names them. */
   abstract admittedMembers(key: string, rule: LimitRule): Promise<readonly string[]>;
-  /**
-   * The newest commands that the row of a key holds and that were admitted within so many seconds, up to 64, by the names
-   * of {@link LimitKeys.command}.
-   */
+  /** The newest commands admitted under a key within so many seconds, at most 64, as {@link LimitKeys.command} names them. */
   abstract admittedCommands(key: string, withinSeconds: number): Promise<readonly string[]>;
-  /** Takes back what an admitted command has spent. False: there was nothing to take back. */
-  abstract refund(question: LimitRequest): Promise<boolean>;
-  /** What is left of each of these limits, in their order. */
-  abstract remaining(asked: readonly { readonly key: string; readonly rule: LimitRule }[]): Promise<RemainingQuota[]>;
+  /** Takes back what an admitted command used. False: there was nothing to take back. */
+  abstract refund(request: LimitRequest): Promise<boolean>;
+  /** What remains of each of these limits, in the same order. */
+  abstract remaining(limits: readonly { readonly key: string; readonly rule: LimitRule }[]): Promise<RemainingQuota[]>;
 }
 
-/** Two counters; each is another text after every change of its kind. */
+/** Two version numbers as text; each differs after every change of its kind. */
 export interface OverridesVersion {
-  /** Of all changes. */
+  /** Changes with every change. */
   readonly changes: string;
-  /** Of resets, after which no refusal that was remembered before may stand. */
+  /** Changes with every reset, after which no earlier cached refusal may be used. */
   readonly resets: string;
 }
 
-/** What an administrator changes: each change with the fact of it, both or none. */
+/** Changes by administrators and signals. Each change is stored together with its fact, or not at all. */
 export abstract class OverrideStore {
-  /** What any copy has changed so far. */
+  /** The current version, whichever replica made the change. */
   abstract version(): Promise<OverridesVersion>;
-  /** Everything that has not ended, with the ends as milliseconds from now. */
+  /** Everything that has not ended; end times are milliseconds from now. */
   abstract read(): Promise<LimitSettings>;
-  /** Sets a limit of a tenant until a time, with the fact of it. False: that time is over already. */
+  /** Overrides a limit of a tenant until a time. False: that time has passed already. */
   abstract override(
     tenant: string,
     override: LimitOverride & { readonly expiresAt: string },
     fact: FactRecorded,
   ): Promise<boolean>;
-  /** Halves a tenant's limits for a time, with the fact of it. False: they are for half of that time or longer already. */
+  /** Halves the limits of a tenant for a time. False: they are already halved for at least half of that time. */
   abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean>;
-  /** Clears what keys have used of one limit, and makes every copy clear what it holds in memory. */
+  /** Clears the use of one limit under these keys, and makes every replica clear its refusal cache. */
   abstract reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void>;
 }
 
-/** Where facts go that are no part of a decision's own transaction; they get the database's time. */
+/** Stores facts outside the transaction of a decision, with the time of the database. */
 export abstract class FactLog {
-  /** Resolves when they are safe. @throws ServiceError DATABASE_UNAVAILABLE */
+  /** Resolves when the facts are durable. @throws ServiceError DATABASE_UNAVAILABLE */
   abstract record(facts: readonly FactRecorded[]): Promise<void>;
 }
 
-/** What the policies say of one request. */
+/** Limits and signal thresholds for one request. */
 export interface PolicyLimits {
-  /** The limits of the agent's policy, but the tenant's own quota from the tenant's. */
+  /** Limits of the agent's policy, except the tenant's quota, which comes from the tenant's policy. */
   readonly limits: LimitPolicy;
   readonly signals: Required<SignalPolicy>;
 }
 
-/** A subject as a request names it. */
+/** How a request names a subject. */
 export type SubjectReference = Pick<AttemptRequest, 'tenant' | 'subjectKind' | 'subjectRef'>;
 
 /** The limits of an agent's policy. */
 export abstract class LimitPolicies {
-  /** Undefined: no such agent in this tenant (any more). */
+  /** Undefined: the tenant has no such agent (any more). */
   abstract ofAgent(tenant: string, agent: string): PolicyLimits | undefined;
-  /** Undefined: no such tenant. */
+  /** Undefined: there is no such tenant. */
   abstract ofTenant(tenant: string): LimitPolicy | undefined;
 }
 
-/** Names of keys in the store and in events: keyed hashes, so that neither holds what a caller said. */
+/** Names of counters in the store and in events: keyed hashes, so neither holds what a caller said. */
 export abstract class LimitKeys {
-  /** What the events of the verification service call the same reference. 64 hexadecimal digits. */
+  /** The same name that events of the verification service use. 64 hexadecimal digits. */
   abstract subjectKey(subject: SubjectReference): string;
   /**
    * Different counters MUST have different keys, but for `caller` and `subjectsPerCaller` of one caller, which share one.

@@ -9,24 +9,24 @@ export interface LimitRule {
   readonly burst?: number | undefined;
 }
 
-/** The largest limit that is exact: what a counter remembers one by one. */
+/** The largest limit that is exact: a counter stores so many admissions individually. */
 export const EXACT_LIMIT = 64;
 
-/** From this share of a limit on it is near. */
+/** The share of a limit from which `limit.near` is reported. */
 const NEAR_SHARE = 0.8;
-/** A limit below this has no room between near and reached. */
+/** Smaller limits are not reported as near: 80 % of them is the limit itself. */
 const NEAR_FROM = 5;
 
-/** What a limit says to one more. Times in milliseconds since 1970. */
+/** Whether a limit admits one more request. Times in milliseconds since 1970. */
 export interface RuleResult {
   readonly admitted: boolean;
-  /** The first moment at which one more can pass; only when refused. */
+  /** The earliest time at which another request is admitted; only when refused. */
   readonly retryAt: number | undefined;
-  /** How much of the limit is used before this one. */
+  /** How much of the limit is used before this request. */
   readonly used: number;
 }
 
-/** Whether the one that is let through takes the use of a limit over 80 %. */
+/** Whether admitting one more request takes the use of a limit to 80 %. */
 export function reachesNearLimit(usedBefore: number, most: number): boolean {
   const near = Math.ceil(NEAR_SHARE * most);
   return most >= NEAR_FROM && usedBefore < near && usedBefore + 1 >= near;

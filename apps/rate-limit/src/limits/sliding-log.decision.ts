@@ -1,9 +1,9 @@
 import { EXACT_LIMIT, type LimitRule, type RuleResult } from './rule.decision.js';
 
 /**
- * Exact: in no window of the period, wherever it begins, are more than `limit` let through, whatever the clock does. One
- * more passes when the one that came `limit` before it has left the window.
- * @param hits when the newest were let through, oldest first, in milliseconds since 1970
+ * Exact: no window of the period admits more than `limit` requests, wherever it begins and whatever the clock does. Another
+ * request is admitted when the one that came `limit` requests earlier has left the window.
+ * @param hits times of the newest admitted requests, oldest first, in milliseconds since 1970
  */
 export function checkLog(hits: readonly number[], now: number, { limit, periodSeconds }: LimitRule): RuleResult {
   const period = periodSeconds * 1000;
@@ -13,12 +13,12 @@ export function checkLog(hits: readonly number[], now: number, { limit, periodSe
   return { admitted: false, retryAt: blocking + period, used };
 }
 
-/** When the next one counts as let through: never before the one before it, also when the clock goes back. */
+/** The time at which the next request counts as admitted: never before the previous one, even if the clock moves back. */
 export function hitAt(hits: readonly number[], now: number): number {
   return Math.max(now, hits.at(-1) ?? now);
 }
 
-/** The newest are enough for every exact limit and every period, so a rule may change at any time. */
+/** Keeps the newest entries. They are enough for every exact limit and every period, so a rule may change at any time. */
 export function keepNewest<T>(list: readonly T[], most: number = EXACT_LIMIT): T[] {
   return list.slice(-most);
 }

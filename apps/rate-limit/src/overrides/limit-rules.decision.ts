@@ -1,12 +1,12 @@
 import { type Limit, type LimitDimension } from '@countersign/contracts';
 import { EXACT_LIMIT, type LimitRule } from '../limits/rule.decision.js';
 
-/** A limit that an administrator has set apart from the policy. */
+/** A limit that an administrator set in place of the policy's. */
 export interface LimitOverride {
   readonly dimension: LimitDimension;
-  /** Empty: for everybody in the dimension. */
+  /** Empty: every target of the dimension. */
   readonly target: string;
-  /** Of a target that is a keyed hash: its name under each key that the adapter held. */
+  /** For a target that is a keyed hash: its name under each key that the adapter had. */
   readonly names: readonly { readonly keyId: string; readonly target: string }[];
   readonly limit: number;
   readonly periodSeconds: number;
@@ -14,10 +14,10 @@ export interface LimitOverride {
   readonly reasonKey: string;
 }
 
-/** What holds beside the policies, for one tenant. */
+/** What overrides the policies of one tenant. */
 export interface TenantLimitSettings {
   readonly overrides: readonly (LimitOverride & { readonly endsAt: number })[];
-  /** Until when the limits are halved; 0: they are not. */
+  /** Time until which the limits are halved; 0: they are not. */
   readonly tightenedUntil: number;
 }
 
@@ -25,8 +25,9 @@ export interface TenantLimitSettings {
 export type LimitSettings = ReadonlyMap<string, TenantLimitSettings>;
 
 /**
- * The rule for one target, by all of its names: an override for this one, else one for all in the dimension, else the policy's limit; halved
- * while the tenant is under attack, but never an override: somebody has thought about that one.
+ * The rule for one target, looked up by all of its names: an override for the target, else an override for the dimension,
+ * else the limit of the policy. The policy's limit is halved while the limits are tightened. An override is not, because an
+ * administrator chose it deliberately.
  */
 export function ruleFor(
   policy: Limit,
@@ -34,24 +35,24 @@ export function ruleFor(
   settings: TenantLimitSettings | undefined,
   now: number,
 ): { rule: LimitRule; shadow: boolean } {
-  const fitting = (settings?.overrides ?? []).filter(
+  const applicable = (settings?.overrides ?? []).filter(
     ({ dimension, target, names, endsAt }) =>
       dimension === of.dimension && endsAt > now && (target === '' || isNamed(of.targets, target, names)),
   );
-  const override = fitting.find(({ target }) => target !== '') ?? fitting[0];
+  const override = applicable.find(({ target }) => target !== '') ?? applicable[0];
   if (override) return { rule: { limit: override.limit, periodSeconds: override.periodSeconds }, shadow: false };
-  const stricter = (settings?.tightenedUntil ?? 0) > now;
-  return { rule: stricter ? halved(policy) : policy, shadow: policy.shadow ?? false };
+  const isTightened = (settings?.tightenedUntil ?? 0) > now;
+  return { rule: isTightened ? halved(policy) : policy, shadow: policy.shadow ?? false };
 }
 
-/** Whether an override is about a target, by any of the names that both have. */
+/** Whether an override applies to a target, by any of their names. */
 function isNamed(targets: readonly string[], target: string, names: LimitOverride['names']): boolean {
   return targets.includes(target) || names.some((name) => targets.includes(name.target));
 }
 
 function halved({ limit, periodSeconds, burst }: Limit): LimitRule {
   const half = Math.max(1, Math.floor(limit / 2));
-  // What was a rate stays one: the exact log of its key would begin empty.
+  // A limit above EXACT_LIMIT stays above it. Below, its key would start with an empty log and admit too much.
   const kept = limit > EXACT_LIMIT ? Math.max(half, EXACT_LIMIT + 1) : half;
   return { limit: kept, periodSeconds, burst: Math.max(1, Math.floor((burst ?? limit) / 2)) };
 }

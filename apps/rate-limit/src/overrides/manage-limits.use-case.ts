@@ -26,7 +26,7 @@ import { type KeysOfOne, type LimitRequests } from '../limits/limit-request.js';
 
 type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
 
-/** What an administrator does with limits, and what other services ask for; keeps this copy in step with the others. */
+/** Overrides, resets, refunds and tightened limits; also reads the changes that other replicas made. */
 export class ManageLimits {
   #version: OverridesVersion = { changes: '', resets: '' };
   readonly #tightening = new Map<string, Promise<void>>();
@@ -36,19 +36,19 @@ export class ManageLimits {
     private readonly store: LimitStore,
     private readonly policies: LimitPolicies,
     private readonly keys: readonly KeysOfOne[],
-    private readonly questions: LimitRequests,
-    private readonly overLimit: LimiterRefusalCache,
+    private readonly limitRequests: LimitRequests,
+    private readonly refusalCache: LimiterRefusalCache,
     private readonly clock: Clock,
   ) {}
 
-  /** Reads what another copy has changed. @throws ServiceError DATABASE_UNAVAILABLE */
+  /** Reads the changes of other replicas. @throws ServiceError DATABASE_UNAVAILABLE */
   async refresh(): Promise<void> {
     const version = await this.settings.version();
     if (version.changes === this.#version.changes) return;
     const now = this.clock.now();
     const read = await this.settings.read();
-    this.questions.settings = new Map(
-      [...read].map(([tenant, { overrides, tightenedUntil: tightenedUntil }]) => [
+    this.limitRequests.settings = new Map(
+      [...read].map(([tenant, { overrides, tightenedUntil }]) => [
         tenant,
         {
           overrides: overrides.map((override) => ({ ...override, endsAt: now + override.endsAt })),
@@ -56,8 +56,9 @@ export class ManageLimits {
         },
       ]),
     );
-    // Another rule than the one that refused is found by comparison: a signal must not empty the memory during its flood.
-    if (version.resets !== this.#version.resets) this.overLimit.clear();
+    // A changed rule is found by comparison with the cached one. Only a reset clears the cache: clearing it at a signal
+    // would send the flood that caused the signal to the database.
+    if (version.resets !== this.#version.resets) this.refusalCache.clear();
     this.#version = version;
   }
 
@@ -102,7 +103,7 @@ export class ManageLimits {
   state(command: LimitStateRequested): Promise<CommandAnswered> {
     const { tenant } = command;
     return this.#answer(command, async (policy) => {
-      const settings = this.questions.settings.get(tenant);
+      const settings = this.limitRequests.settings.get(tenant);
       const now = this.clock.now();
       const ruleOf = (dimension: LimitDimension, target = ''): ReturnType<typeof ruleFor> =>
         ruleFor(policy[dimension], { dimension, targets: [target] }, settings, now);
@@ -127,24 +128,24 @@ export class ManageLimits {
     });
   }
 
-  /** Gives back what a guess has spent that the product failed to look at. */
+  /** Takes back what an attempt used up that was never compared because of a fault of the product. */
   async refund(request: LimitRefundRequested): Promise<void> {
-    for (const question of this.questions.of(request)?.questions ?? []) {
-      if (await this.store.refund(question)) this.overLimit.refunded(question);
+    for (const limitRequest of this.limitRequests.of(request)?.limitRequests ?? []) {
+      if (await this.store.refund(limitRequest)) this.refusalCache.refunded(limitRequest);
     }
   }
 
   /**
-   * Halves a tenant's limits for a time. An attacker who makes a signal of each of many keys causes one change, not many:
-   * nothing is done where they are halved for half of that time or longer already.
+   * Halves the limits of a tenant for a time. Does nothing if they are already halved for at least half of that time, so an
+   * attacker who causes signals with many keys causes one change and not one per key.
    */
   async tighten({ tenant, seconds }: Pick<LimitTightenRequested, 'tenant' | 'seconds'>): Promise<void> {
-    const until = this.questions.settings.get(tenant)?.tightenedUntil ?? 0;
+    const until = this.limitRequests.settings.get(tenant)?.tightenedUntil ?? 0;
     if (until >= this.clock.now() + seconds * 500) return;
     const name = `${tenant} ${seconds}`;
-    const underWay = this.#tightening.get(name) ?? this.#tighten(tenant, seconds);
-    this.#tightening.set(name, underWay);
-    await underWay.finally(() => this.#tightening.delete(name));
+    const inProgress = this.#tightening.get(name) ?? this.#tighten(tenant, seconds);
+    this.#tightening.set(name, inProgress);
+    await inProgress.finally(() => this.#tightening.delete(name));
   }
 
   async #tighten(tenant: string, seconds: number): Promise<void> {

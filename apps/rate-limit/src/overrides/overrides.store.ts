@@ -16,7 +16,7 @@ interface OverrideRow {
   readonly ends_ms: number;
 }
 
-/** One that was set under another name of the same target makes room. */
+/** Removes an override that was set under another name of the same target. */
 const REPLACE_OVERRIDE = `DELETE FROM rate_limit.overrides
   WHERE tenant = $1 AND dimension = $2 AND targets && $3::text[] AND $4::timestamptz > clock_timestamp()`;
 const OVERRIDE = `INSERT INTO rate_limit.overrides
@@ -35,7 +35,7 @@ const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
 const RESET_SUBJECTS = `UPDATE rate_limit.counters SET members = '{}', seen = '{}', members_tat = 0 WHERE key = ANY ($1::uuid[])`;
 const RESET = `UPDATE rate_limit.counters SET hits = '{}', commands = '{}', commands_at = '{}', tat = 0 WHERE key = ANY ($1::uuid[])`;
 
-/** Overrides and tightened tenants in PostgreSQL. Every change counts the version up, in its transaction. */
+/** Overrides and tightened limits in PostgreSQL. Every change increments the version in its transaction. */
 export class PostgresOverrideStore extends OverrideStore {
   constructor(
     private readonly database: Database,
@@ -58,13 +58,13 @@ export class PostgresOverrideStore extends OverrideStore {
       `SELECT *, (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS ends_ms
        FROM rate_limit.overrides WHERE expires_at > clock_timestamp()`,
     );
-    const stricter = await database.query<{ tenant: string; ends_ms: number }>(
+    const tightened = await database.query<{ tenant: string; ends_ms: number }>(
       `SELECT tenant, (extract(epoch FROM until - clock_timestamp()) * 1000)::float8 AS ends_ms
        FROM rate_limit.stricter WHERE until > clock_timestamp()`,
     );
     const settings = new Map<string, TenantLimitSettings>();
     const of = (tenant: string): TenantLimitSettings => settings.get(tenant) ?? { overrides: [], tightenedUntil: 0 };
-    for (const { tenant, ends_ms } of stricter) settings.set(tenant, { ...of(tenant), tightenedUntil: ends_ms });
+    for (const { tenant, ends_ms } of tightened) settings.set(tenant, { ...of(tenant), tightenedUntil: ends_ms });
     for (const row of overrides) {
       const {
         dimension,
@@ -110,7 +110,7 @@ export class PostgresOverrideStore extends OverrideStore {
     });
   }
 
-  /** Removes what has ended. */
+  /** Removes overrides and tightened limits that have ended. */
   async purge(): Promise<void> {
     const database = this.database.forAllTenants();
     await database.query('DELETE FROM rate_limit.overrides WHERE expires_at < clock_timestamp()');

@@ -3,19 +3,19 @@ import { traceHeaders } from '@countersign/observability';
 import { Batched, type Database } from '@countersign/persistence';
 import { FactLog } from '../limits/limits.ports.js';
 
-/** Facts as rows of the outbox, with the database's time. Their order among each other means nothing. */
+/** Adds facts to the outbox with the time of the database. Their order has no meaning. */
 export const ADD_FACTS = `INSERT INTO rate_limit.outbox (id, topic, key, headers, payload)
   SELECT f.id, f.topic, f.key, f.headers, (f.value::jsonb || jsonb_build_object('time',
     to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text
   FROM unnest($1::jsonb[]) AS row(content),
     LATERAL jsonb_to_record(row.content) AS f(id uuid, topic text, key text, headers jsonb, value text)`;
 
-/** A fact as {@link ADD_FACTS} takes it. */
+/** A fact as the parameter of {@link ADD_FACTS}. */
 export function rowOf(fact: FactRecorded): string {
   return JSON.stringify(encodeMessage(fact.factId, fact, traceHeaders()));
 }
 
-/** Writes to the outbox of the service. Facts of one moment are one statement. */
+/** Writes facts to the outbox of the service; facts that arrive together share a statement. */
 export class OutboxFactLog extends FactLog {
   readonly #add: Batched<string, undefined>;
 

@@ -9,141 +9,145 @@ interface Entry {
   readonly rule: LimitRule;
   readonly admittedSubjects: ReadonlySet<string> | undefined;
   readonly admittedCommands: ReadonlySet<string> | undefined;
-  /** From then on one request asks the store again. */
-  asksAgainAt: number;
+  /** After this time one request asks the store again. */
+  nextStoreCheckAt: number;
 }
 
-/** A limit that is reached, and for how many milliseconds from now. */
+/** A reached limit, and how long it refuses. */
 export interface ReachedLimit {
   readonly dimension: LimitDimension;
   readonly retryAfterMs: number;
-  /** Of `subjectsPerCaller`: the members whom the caller may go on asking about; undefined: all but this one are asked. */
+  /** Of `subjectsPerCaller`: members that are still admitted. Undefined: only the refused member is known. */
   readonly admittedSubjects?: readonly string[];
-  /** Of `caller` and `call`: the caller's commands that were let through, here or by another copy. */
+  /** Of `caller` and `call`: commands that were admitted, by this or another replica. Repetitions of them are admitted. */
   readonly admittedCommands?: readonly string[];
 }
 
-/** Keys at most; the one that was added first makes room. */
-const MOST_KEYS = 50_000;
-/** Commands at most of each of the two generations. */
-const MOST_COMMANDS = 50_000;
-/** How long a command is known to have passed, at least. */
-const COMMAND_MS = MAX_REPEAT_SECONDS * 1000;
-/** How often the store is asked about a key that is over its limit, in milliseconds: another copy may have given back. */
-const HOLD_MS = 5_000;
+/** Keys in the cache; beyond it the oldest entry is removed. */
+const MAX_KEYS = 50_000;
+/** Commands in each of the two generations. */
+const MAX_COMMANDS = 50_000;
+/** How long an admitted command is remembered at least, in milliseconds. */
+const COMMAND_RETENTION_MS = MAX_REPEAT_SECONDS * 1000;
+/** Interval in which one request per key asks the store again, in milliseconds: another replica may have made a refund. */
+const STORE_CHECK_MS = 5_000;
 
 /**
- * Keys over their limit, until they may return: of a flood of refused requests one in {@link HOLD_MS} asks the database. It
- * only ever refuses, what it has forgotten is decided anew, and it survives nothing.
+ * Keys over their limit, in memory. In a flood of refused requests, one in {@link STORE_CHECK_MS} reaches the database. The
+ * cache only refuses and never admits; a request that it does not know is decided by the store.
  */
 export class LimiterRefusalCache {
   readonly #entries = new Map<string, Entry>();
-  readonly #passed = new RecentIds(COMMAND_MS, MOST_COMMANDS);
+  readonly #admittedCommands = new RecentIds(COMMAND_RETENTION_MS, MAX_COMMANDS);
   #generation = 0;
 
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Changes with everything that is forgotten: a refusal that was decided before must not be remembered after. */
+  /** Changes with every removal. A refusal that the store decided before a removal must not be cached after it. */
   get generation(): number {
     return this.#generation;
   }
 
-  /** The strictest of the limits that are known to be reached; undefined: the store has to decide. */
-  find(question: LimitRequest, now: number): ReachedLimit | undefined {
-    // What was let through is answered again for free, also while its caller is over a limit: the store knows.
-    if (this.#passed.has(question.command)) return undefined;
+  /** The cached limit with the longest wait; undefined: the store must decide. */
+  find(limitRequest: LimitRequest, now: number): ReachedLimit | undefined {
+    // A repetition of an admitted command is free, even while its caller is over a limit; the store decides about it.
+    if (this.#admittedCommands.has(limitRequest.command)) return undefined;
     let found: ReachedLimit | undefined;
     const due: Entry[] = [];
-    for (const check of question.checks) {
+    for (const check of limitRequest.checks) {
       if (check.shadow) continue;
-      for (const name of namesOf(check, question)) {
+      for (const name of namesOf(check, limitRequest)) {
         const entry = this.#entries.get(name);
-        if (entry === undefined || entry.admittedSubjects?.has(question.member)) continue;
-        // This copy may be younger than the command, or have taken its partition over.
-        if (entry.admittedCommands?.has(question.command)) continue;
+        if (entry === undefined || entry.admittedSubjects?.has(limitRequest.member)) continue;
+        // Another replica admitted this command, before this one started or took over the partition.
+        if (entry.admittedCommands?.has(limitRequest.command)) continue;
         if (entry.until <= now || !isSame(entry.rule, check.rule)) this.#entries.delete(name);
-        else if (entry.asksAgainAt <= now) due.push(entry);
+        else if (entry.nextStoreCheckAt <= now) due.push(entry);
         else if (found === undefined || entry.until - now > found.retryAfterMs) {
           const { dimension } = check;
-          const { admittedSubjects: met, admittedCommands: passed } = entry;
+          const { admittedSubjects, admittedCommands } = entry;
           found = {
             ...{ dimension, retryAfterMs: entry.until - now },
-            ...{ ...(met && { admittedSubjects: [...met] }), ...(passed && { admittedCommands: [...passed] }) },
+            ...(admittedSubjects && { admittedSubjects: [...admittedSubjects] }),
+            ...(admittedCommands && { admittedCommands: [...admittedCommands] }),
           };
         }
       }
     }
-    if (found === undefined) for (const entry of due) entry.asksAgainAt = now + HOLD_MS;
+    if (found === undefined) for (const entry of due) entry.nextStoreCheckAt = now + STORE_CHECK_MS;
     return found;
   }
 
   /**
-   * Remembers the limit that has refused, in place of what was known to refuse this request.
-   * @param generation what {@link generation} was before the store was asked
+   * Caches a refusal of the store, in place of what the cache had for this request.
+   * @param generation the value of {@link generation} before the store was asked
    */
   refused(
-    question: LimitRequest,
-    { dimension, retryAfterMs: retryAfterMs, admittedSubjects: met, admittedCommands: passed }: ReachedLimit,
+    limitRequest: LimitRequest,
+    { dimension, retryAfterMs, admittedSubjects, admittedCommands }: ReachedLimit,
     now: number,
     generation: number,
   ): void {
-    // The time of its repetition is over.
-    this.#passed.delete(question.command);
-    this.#drop(question);
-    const check = question.checks.find((one) => one.dimension === dimension);
+    // The store refused it, so its time for free repetitions is over.
+    this.#admittedCommands.delete(limitRequest.command);
+    this.#drop(limitRequest);
+    const check = limitRequest.checks.find((one) => one.dimension === dimension);
     if (check === undefined || generation !== this.#generation) return;
-    const [ofKey, ofMember] = namesOf(check, question);
-    const name = met === undefined ? ofMember : ofKey;
-    if (this.#entries.size >= MOST_KEYS && !this.#entries.has(name)) {
+    const [ofKey, ofMember] = namesOf(check, limitRequest);
+    const name = admittedSubjects === undefined ? ofMember : ofKey;
+    if (this.#entries.size >= MAX_KEYS && !this.#entries.has(name)) {
       for (const first of this.#entries.keys()) {
         this.#entries.delete(first);
         break;
       }
     }
     this.#entries.set(name, {
-      ...{ until: now + retryAfterMs, rule: check.rule, asksAgainAt: now + HOLD_MS },
-      ...{ admittedSubjects: met && new Set(met), admittedCommands: passed && new Set(passed) },
+      ...{ until: now + retryAfterMs, rule: check.rule, nextStoreCheckAt: now + STORE_CHECK_MS },
+      ...{
+        admittedSubjects: admittedSubjects && new Set(admittedSubjects),
+        admittedCommands: admittedCommands && new Set(admittedCommands),
+      },
     });
   }
 
-  /** Remembers that a command was let through; what was known to refuse it stands no more, unless it is a repetition. */
-  admitted(question: LimitRequest, now: number): void {
-    if (!this.#isRepeated(question)) this.#drop(question);
-    this.#passed.add(question.command, now);
+  /** Notes an admitted command, and removes what refused its keys, unless it is a repetition. */
+  admitted(limitRequest: LimitRequest, now: number): void {
+    if (!this.#isRepeated(limitRequest)) this.#drop(limitRequest);
+    this.#admittedCommands.add(limitRequest.command, now);
   }
 
-  /** What a request has spent was given back: it is decided anew, and so is whatever shares a counter with it. */
-  refunded(question: LimitRequest): void {
+  /** Removes what a refund invalidates: the request, and everything that shares a counter with it. */
+  refunded(limitRequest: LimitRequest): void {
     this.#generation++;
-    this.#passed.delete(question.command);
-    this.#drop(question);
+    this.#admittedCommands.delete(limitRequest.command);
+    this.#drop(limitRequest);
   }
 
-  /** Something was set or reset: everything is decided anew. */
+  /** Removes everything, after a reset. */
   clear(): void {
     this.#generation++;
     this.#entries.clear();
   }
 
-  #isRepeated(question: LimitRequest): boolean {
-    const { command, checks } = question;
-    const entries = checks.flatMap((check) => namesOf(check, question)).map((name) => this.#entries.get(name));
-    return this.#passed.has(command) || entries.some((entry) => entry?.admittedCommands?.has(command));
+  #isRepeated(limitRequest: LimitRequest): boolean {
+    const { command, checks } = limitRequest;
+    const entries = checks.flatMap((check) => namesOf(check, limitRequest)).map((name) => this.#entries.get(name));
+    return this.#admittedCommands.has(command) || entries.some((entry) => entry?.admittedCommands?.has(command));
   }
 
-  /** Forgets what would refuse this request, not what refuses others whom its caller names. */
-  #drop(question: LimitRequest): void {
-    for (const check of question.checks) {
-      for (const name of namesOf(check, question)) {
-        if (this.#entries.get(name)?.admittedSubjects?.has(question.member) !== true) this.#entries.delete(name);
+  /** Removes entries that would refuse this request, but not those that only refuse other subjects of its caller. */
+  #drop(limitRequest: LimitRequest): void {
+    for (const check of limitRequest.checks) {
+      for (const name of namesOf(check, limitRequest)) {
+        if (this.#entries.get(name)?.admittedSubjects?.has(limitRequest.member) !== true) this.#entries.delete(name);
       }
     }
   }
 }
 
-/** As long as it is not known whom a caller has met, only the one that was refused is: by a name of its own. */
+/** Names of the cache entries for a check. While the admitted subjects are unknown, only the refused member is cached, under a name of its own. */
 function namesOf({ dimension, key }: LimitCheck, { member }: LimitRequest): readonly [ofKey: string, ofMember: string] {
   const ofKey = `${dimension}:${key}`;
   return [ofKey, dimension === 'subjectsPerCaller' ? `${ofKey}:${member}` : ofKey];

@@ -6,25 +6,25 @@ import { type FactLog } from '../limits/limits.ports.js';
 import { type RequestToLimit } from '../limits/limit-request.js';
 
 interface Tally {
-  /** The last one that was counted. */
+  /** Describes the first counted request of the key. */
   fact: FactRecorded;
   count: number;
 }
 
-/** Keys that are counted at a time, at most; then everything is written at once. So many facts may wait to be written. */
-const MOST_KEYS = 10_000;
+/** Keys counted at the same time; at this number everything is written. Also the bound of facts that wait to be written. */
+const MAX_KEYS = 10_000;
 
 /**
- * Puts on record what the limiter did. The first refusal of a key is safe before its answer leaves. Those that follow are
- * counted, and written as one fact with `count` at the next `flush`: a flood costs a write per key and flush. A fact that
- * was tried once is tried again as it was, under its id, because it may have been written although nobody heard so.
+ * Records refusals as facts. The first refusal of a key is durable before its reply is sent. Later ones are counted and
+ * written as one fact with `count` at the next `flush`, so a flood costs one write per key and flush. A fact whose write
+ * failed is written again unchanged, under the same id, because the first write may have succeeded.
  */
 export class RefusalReport {
   #tallies = new Map<string, Tally>();
-  /** Facts that have to be written, by their ids. */
+  /** Facts that must still be written, by id. */
   readonly #pending = new Map<string, FactRecorded>();
-  /** Keys whose nearness was told, and until when it is not told again. */
-  readonly #near = new Map<string, number>();
+  /** Keys whose `limit.near` was reported, with the time until which it is not reported again. */
+  readonly #nearReportedUntil = new Map<string, number>();
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -33,10 +33,10 @@ export class RefusalReport {
   ) {}
 
   /** @throws ServiceError DATABASE_UNAVAILABLE when it is the first one of its key and cannot be written */
-  async refused(request: RequestToLimit, question: LimitRequest, dimension: LimitDimension): Promise<void> {
-    const name = nameOf('limit.refused', question, dimension);
-    if (this.#tallies.has(name)) return this.count('limit.refused', request, question, dimension);
-    const fact = limitFact('limit.refused', request, question, dimension);
+  async refused(request: RequestToLimit, limitRequest: LimitRequest, dimension: LimitDimension): Promise<void> {
+    const name = nameOf('limit.refused', limitRequest, dimension);
+    if (this.#tallies.has(name)) return this.count('limit.refused', request, limitRequest, dimension);
+    const fact = limitFact('limit.refused', request, limitRequest, dimension);
     this.#tallies.set(name, { fact, count: 0 });
     const first = withCount(fact, 1);
     try {
@@ -47,40 +47,46 @@ export class RefusalReport {
     }
   }
 
-  /** To be written at the next flush. @param times how often it happened */
-  count(kind: FactKind, request: RequestToLimit, question: LimitRequest, dimension: LimitDimension, times = 1): void {
-    const name = nameOf(kind, question, dimension);
+  /** Counts for the next flush. @param times number of requests */
+  count(
+    kind: FactKind,
+    request: RequestToLimit,
+    limitRequest: LimitRequest,
+    dimension: LimitDimension,
+    times = 1,
+  ): void {
+    const name = nameOf(kind, limitRequest, dimension);
     const tally = this.#tallies.get(name);
     if (tally) tally.count += times;
-    else this.#tallies.set(name, { fact: limitFact(kind, request, question, dimension), count: times });
-    if (this.#tallies.size >= MOST_KEYS) void this.flush().catch(() => undefined);
+    else this.#tallies.set(name, { fact: limitFact(kind, request, limitRequest, dimension), count: times });
+    if (this.#tallies.size >= MAX_KEYS) void this.flush().catch(() => undefined);
   }
 
-  /** The same, at most once in the limit's period. */
-  nearLimit(request: RequestToLimit, question: LimitRequest, dimension: LimitDimension): void {
-    const name = nameOf('limit.near', question, dimension);
+  /** Counts a near limit, at most once in the period of the limit. */
+  nearLimit(request: RequestToLimit, limitRequest: LimitRequest, dimension: LimitDimension): void {
+    const name = nameOf('limit.near', limitRequest, dimension);
     const now = this.clock.now();
-    if ((this.#near.get(name) ?? 0) > now) return;
-    if (this.#near.size >= MOST_KEYS) this.#near.clear();
-    const period = question.checks.find((check) => check.dimension === dimension)?.rule.periodSeconds ?? 0;
-    this.#near.set(name, now + period * 1000);
-    this.count('limit.near', request, question, dimension);
+    if ((this.#nearReportedUntil.get(name) ?? 0) > now) return;
+    if (this.#nearReportedUntil.size >= MAX_KEYS) this.#nearReportedUntil.clear();
+    const period = limitRequest.checks.find((check) => check.dimension === dimension)?.rule.periodSeconds ?? 0;
+    this.#nearReportedUntil.set(name, now + period * 1000);
+    this.count('limit.near', request, limitRequest, dimension);
   }
 
-  /** A fact of its own, to be written at the next flush. */
+  /** Adds a separate fact to the next flush. */
   add(fact: FactRecorded): void {
     this.#pending.set(fact.factId, Object.assign(fact, { detail: { ...fact.detail, count: 1 } }));
   }
 
-  /** Writes what was counted since the last flush; what cannot be written is kept. @throws ServiceError */
+  /** Writes what was counted since the last flush and keeps what cannot be written. @throws ServiceError */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#write());
     return this.#flushing;
   }
 
   async #write(): Promise<void> {
-    // While little can be written, what is counted stays in its tallies: one for each key, however long that lasts.
-    if (this.#pending.size < MOST_KEYS) this.#freeze();
+    // While writes fail, counts stay in their tallies, one per key, so memory stays bounded however long that lasts.
+    if (this.#pending.size < MAX_KEYS) this.#tallyToFacts();
     const results = await Promise.allSettled(
       [...this.#pending.values()].map(async (fact) => {
         await this.log.record([fact]);
@@ -93,13 +99,13 @@ export class RefusalReport {
     throw error instanceof ServiceError ? error : new ServiceError('INTERNAL', 'facts were not written', true, error);
   }
 
-  #freeze(): void {
-    const counted = [...this.#tallies].filter(([, { count }]) => count > 0);
-    // A key that stays over its limit is counted on; one that has come to rest is told at once when it comes back.
-    this.#tallies = new Map(counted.map(([name, { fact }]) => [name, { fact, count: 0 }]));
-    for (const [, { fact, count }] of counted) {
-      const frozen = withCount(fact, count);
-      this.#pending.set(frozen.factId, frozen);
+  #tallyToFacts(): void {
+    const tallies = [...this.#tallies].filter(([, { count }]) => count > 0);
+    // A key with refusals since the last flush keeps its tally. Any other key reports its next refusal at once.
+    this.#tallies = new Map(tallies.map(([name, { fact }]) => [name, { fact, count: 0 }]));
+    for (const [, { fact, count }] of tallies) {
+      const counted = withCount(fact, count);
+      this.#pending.set(counted.factId, counted);
     }
   }
 }
@@ -130,7 +136,7 @@ function limitFact(
   });
 }
 
-/** A fact about a request: who called, never what was sealed. */
+/** A fact about a request: identifies the caller by keyed hash, and holds nothing of the sealed payload. */
 export function factOf(kind: FactKind, request: RequestToLimit): FactRecorded {
   const { tenant, agent, channel, commandId, callId, callerKey, callerTail, attestation, method } = request;
   return message(FactRecorded, {

@@ -12,29 +12,30 @@ import {
 import { DistinctMemberCounter } from '@countersign/abuse-signals';
 import { type Clock } from '@countersign/runtime';
 
-/** Half of the span over which wrong guesses are counted. */
-const TURN_MS = 300_000;
-/** After this long nobody can tell any more which PIN a count was of. */
-const KEY_MS = 86_400_000;
-/** Pairs of a PIN or an agent with a subject, of one span, at most: 20 MB. */
-const MOST_PAIRS = 50_000;
-const STRICTER_SECONDS = 600;
-/** An agent serves many subjects, and some of them are wrong: its number is this many times larger. */
+/** Length of one counting span, in milliseconds; failures of the current and the previous span count. */
+const SPAN_MS = 300_000;
+/** Lifetime of the random key, in milliseconds. After it, no count can be related to a PIN. */
+const KEY_LIFETIME_MS = 86_400_000;
+/** Pairs of a PIN or an agent with a subject in one span: about 20 MB. */
+const MAX_PAIRS = 50_000;
+/** How long limits stay halved after a signal, in seconds. */
+const TIGHTENED_SECONDS = 600;
+/** An agent serves many subjects, and some fail honestly, so its threshold is this many times higher. */
 const AGENT_FACTOR = 10;
 
 /**
- * Sees one wrong PIN tried at many subjects, and many subjects with wrong PINs from one agent: what no counter of a
- * subject or a caller sees. Counts in memory, under a random key of the day that is never written anywhere; a PIN stays
- * in no form that could be searched for afterwards. Each copy counts what it hears in the last five to ten minutes.
+ * Detects one wrong PIN at many subjects, and wrong PINs at many subjects from one agent, which no counter of a subject or a
+ * caller detects. Counts in memory under a random key that is never stored and is replaced daily, so no form of a PIN remains
+ * that could be searched later. Each replica counts the failures of the last five to ten minutes that reach it.
  */
 export class SprayDetector {
   #key = randomBytes(32);
   #keyedAt: number;
-  readonly #counts = new DistinctMemberCounter(TURN_MS, MOST_PAIRS);
+  readonly #counts = new DistinctMemberCounter(SPAN_MS, MAX_PAIRS);
   #tighten: LimitTightenRequested[] = [];
   readonly #facts = new Map<string, FactRecorded[]>();
 
-  /** @param policyOf the signals of an agent's policy */
+  /** @param policyOf returns the signal thresholds of an agent's policy */
   constructor(
     private readonly policyOf: (tenant: string, agent: string) => SignalPolicy | undefined,
     private readonly clock: Clock,
@@ -43,12 +44,12 @@ export class SprayDetector {
   }
 
   /**
-   * Notes a wrong guess. What it makes visible is told once for its span, by {@link facts} of the same command.
+   * Notes a wrong PIN. A signal that it causes is reported once per span, by {@link facts} of the same command.
    * @param subjectKey keyed hash of the subject reference
    */
   wrong(command: VerificationAdmitted, subjectKey: string, pin: string): void {
     const now = this.clock.now();
-    this.#renewKey(now);
+    this.#replaceExpiredKey(now);
     const { tenant, agent } = command;
     const policy = { ...SIGNAL_DEFAULTS, ...this.policyOf(tenant, agent) };
     const facts: FactRecorded[] = [];
@@ -59,14 +60,14 @@ export class SprayDetector {
     note('signal.pin_spray', this.#hash('pin', tenant, pin), policy.subjectsPerPin);
     note('signal.spray', this.#hash('agent', tenant, agent), policy.subjectsPerPin * AGENT_FACTOR);
     if (facts.length > 0 && policy.stricter) {
-      this.#tighten.push(message(LimitTightenRequested, { commandId: uuid(), tenant, seconds: STRICTER_SECONDS }));
+      this.#tighten.push(message(LimitTightenRequested, { commandId: uuid(), tenant, seconds: TIGHTENED_SECONDS }));
     }
     if (facts.length > 0) this.#facts.set(command.commandId, facts);
   }
 
   /**
-   * The facts that a command made visible, once; to be recorded with its verdict.
-   * @param time of the attempt, by the database
+   * Returns the signals of a command once, to be stored with its outcome.
+   * @param time of the attempt, from the database
    */
   facts(commandId: string, time: string): FactRecorded[] {
     const facts = this.#facts.get(commandId) ?? [];
@@ -74,7 +75,7 @@ export class SprayDetector {
     return facts.map((fact) => Object.assign(fact, { time }));
   }
 
-  /** What the limiter is to be told; once. */
+  /** Returns the messages that tighten limits, each once. */
   take(): LimitTightenRequested[] {
     const taken = this.#tighten;
     this.#tighten = [];
@@ -85,8 +86,8 @@ export class SprayDetector {
     return createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64url');
   }
 
-  #renewKey(now: number): void {
-    if (now - this.#keyedAt < KEY_MS) return;
+  #replaceExpiredKey(now: number): void {
+    if (now - this.#keyedAt < KEY_LIFETIME_MS) return;
     this.#key = randomBytes(32);
     this.#keyedAt = now;
     this.#counts.clear();
@@ -95,7 +96,7 @@ export class SprayDetector {
 
 function signal(kind: FactKind, command: VerificationAdmitted, subjects: number): FactRecorded {
   const { tenant, agent, channel } = command;
-  const detail = { subjects, withinSeconds: (2 * TURN_MS) / 1000 };
+  const detail = { subjects, withinSeconds: (2 * SPAN_MS) / 1000 };
   return message(FactRecorded, {
     factId: uuid(),
     kind,

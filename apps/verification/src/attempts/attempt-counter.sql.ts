@@ -1,8 +1,8 @@
 /**
- * Puts what a guard was changed to on record, where it agreed with its record before the change: else a success or an
- * unlocking would make good what somebody has written to its row. `from` gives the columns of the row after the change
- * (`tenant`, `guard_key`, `number`, `after`, `callers`) with the row's lock held, whose number is then that of the
- * latest try, however many there were since the one that is closed.
+ * Stores a counter adjustment: the state of a counter after a change outside an attempt, if the counter agreed with its ledger
+ * before. Otherwise a success or an unlock would legitimize what somebody wrote to the row. `from` gives the columns of the
+ * row after the change (`tenant`, `guard_key`, `number`, `after`, `callers`) while its lock is held. `number` is the latest
+ * attempt, however many followed the decided one.
  */
 export const recordOf = (from: string): string => `
   INSERT INTO verification.eased AS e (tenant, guard_key, number, after, callers)
@@ -10,13 +10,13 @@ export const recordOf = (from: string): string => `
   ON CONFLICT (tenant, guard_key) DO UPDATE
     SET number = EXCLUDED.number, after = EXCLUDED.after, callers = EXCLUDED.callers`;
 
-/** The columns that {@link recordOf} takes, of the row `g` of a guard. */
+/** The columns for {@link recordOf}, of the counter row `g`. */
 export const RECORDED = `g.tenant, g.guard_key, g.tries AS number, verification.state_of(g) AS after, g.callers`;
 
 /**
- * Changes guards between tries; gives the keys of those that somebody else had changed before, which stay refused. Rows are
- * locked in the order of the gate. They are compared when they are locked, and not while they are looked for.
- * $1 tenant, $2 guard keys
+ * Changes counters outside an attempt. Returns the keys of altered counters, which stay refused. Rows are locked in the order
+ * of the gate, and compared with the ledger after they are locked.
+ * $1 tenant, $2 counter keys
  */
 const change = (set: string): string => `
 WITH locked AS MATERIALIZED (
@@ -32,26 +32,26 @@ WITH locked AS MATERIALIZED (
 )
 SELECT guard_key FROM held WHERE NOT on_record`;
 
-/** `unlock` of `domain/attempts.ts`. */
+/** `unlock` of `attempt-counter.decision.ts`. */
 export const UNLOCK = change(
   `recognized_attempts = '{}', locked_until = NULL, unrecognized_attempts = '{}', unrecognized_locked_until = NULL,
    unrecognized_failures = 0`,
 );
 
-/** `resetForNewCredential` of `domain/attempts.ts`, in the transaction that stores it. */
+/** `resetForNewCredential` of `attempt-counter.decision.ts`, in the transaction that stores the credential. */
 export const RESET_FOR_NEW_CREDENTIAL = change(
   `failures = 0, unrecognized_failures = 0, disabled = false, callers = '{}'`,
 );
 
-/** What is left of the counter of an erased subject is a decoy, as an unknown reference has one. */
+/** Turns the counter of an erased subject into a decoy, as unknown references have one. */
 export const MAKE_DECOY = change(`subject_id = NULL, callers = '{}'`);
 
-/** Nobody is known to an erased subject, whatever its guard's row said. $1 tenant, $2 guard keys */
+/** Removes the recognized callers of an erased subject from the adjustments, whatever its counter has. $1 tenant, $2 counter keys */
 export const FORGET_CALLERS = `
 UPDATE verification.eased SET callers = '{}'
 WHERE tenant = $1 AND guard_key = ANY ($2::text[]) AND cardinality(callers) > 0`;
 
-/** Whether the ledger has tries that the guard's row does not know of. $1 tenant, $2 guard key */
+/** Whether the ledger has attempts above the number of the counter. $1 tenant, $2 counter key */
 export const BELOW_LEDGER = `
 SELECT EXISTS (
   SELECT FROM verification.attempts a JOIN verification.guards g USING (tenant, guard_key)

@@ -51,7 +51,7 @@ describe('two copies that count, close, unlock, enrol and erase at the same few 
         const [referenceKey, caller] = [any(guards), any([undefined, 'a', 'b', 'c'])];
         const attempt = attemptOf({
           tenant: TENANT,
-          referenceKey: referenceKey,
+          referenceKey,
           caller,
           subject: any([undefined, 'alice']),
         });

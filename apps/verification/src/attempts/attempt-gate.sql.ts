@@ -45,15 +45,15 @@ const COLUMNS = `recognized_attempts, lock_level, locked_until, unrecognized_att
      unrecognized_locked_until, failures, unrecognized_failures, disabled, unrecognized, granted, charged_lock,
      charged_disable, remaining, touched_at`;
 
-/** `attemptsAt` of `domain/attempts.ts`. */
+/** `attemptsAt` of `attempt-counter.decision.ts`. */
 const attemptsAt = (attempts: string, lockedUntil: string): string => `ARRAY(
         SELECT at FROM unnest(${attempts}) AS at
         WHERE at > n.now - make_interval(secs => t.window_seconds) AND NOT COALESCE(${lockedUntil} <= n.now, false))`;
 
 /**
- * The values of {@link COLUMNS} after the attempt `t` at the time `n.now`: `spend` of `domain/attempts.ts`, name by name.
- * Written once for stored and for new rows. OFFSET 0 keeps the planner from copying the expressions of a step into every
- * place of the next that names them.
+ * The values of {@link COLUMNS} after the attempt `t` at the time `n.now`: `countAttempt` of `attempt-counter.decision.ts`, with
+ * the same names. Used for stored and for new rows. OFFSET 0 keeps the planner from copying the expressions of one step into
+ * every use in the next.
  */
 const step = (g: CounterColumns, from: string): string => `
   SELECT
@@ -106,20 +106,20 @@ const step = (g: CounterColumns, from: string): string => `
 
 /**
  * The attempt gate: one statement that claims the commands, counts the attempts, charges locks and disabling and writes
- * the ledger rows, for one attempt or for many. It is `spend` of `domain/attempts.ts` in SQL; a model test holds both to
- * the same answers.
+ * the ledger rows, for one attempt or for many. It is `countAttempt` of `attempt-counter.decision.ts` in SQL; a model test
+ * holds both to the same results.
  *
  * Why it is exact: ON CONFLICT locks the counter's row before SET is computed, so parallel attempts at one reference run one
- * after the other, in every copy of the service. `now` is the database's clock and never runs backwards on a row. A
- * command that is already claimed gives no row in `claim`, and then nothing else happens.
+ * after the other, in all replicas. `now` is the clock of the database and never runs backwards on a row. A command that is
+ * already claimed gives no row in `claim`, and then nothing else happens.
  *
- * A counter's row that differs from its ledger gets no number, which the column refuses: none of the attempts is counted
- * or compared. A counter whose row was removed begins again at number 1, which the ledger already holds and refuses.
+ * A counter that differs from its ledger gets no number, which the column refuses, so no attempt is counted or compared. A
+ * counter whose row was removed starts at number 1 again, which the ledger already has and refuses.
  *
- * Each command and each counter at most once in a statement: it could not be written twice. All statements lock rows in
- * one order, commands before counters and each kind sorted, so two statements never wait for each other.
+ * Each command and each counter occurs at most once in a statement, because a statement can update a row only once. All
+ * statements lock rows in one order, commands before counters and each sorted, so two statements cannot deadlock.
  *
- * Arrays of equal length: $1 commands, $2 fingerprints, $3 attempts, $4 repeat seconds, $5 tenants, $6 guard keys,
+ * Arrays of equal length: $1 commands, $2 fingerprints, $3 attempts, $4 repeat seconds, $5 tenants, $6 counter keys,
  * $7 per window, $8 window seconds, $9 lock seconds, $10 longest lock seconds, $11 agents, $12 subjects,
  * $13 callers, $14 caps, $15 calls
  * @param clock an expression; only a test of the statement has a time of its own
@@ -170,21 +170,22 @@ FROM spent s JOIN tried t USING (tenant, guard_key)`;
 export const COUNT_ATTEMPTS = countStatement();
 
 /**
- * The verdicts: closes each attempt once, settles its guard, keeps the reply for a repeated command, and hands the facts
- * to the outbox. The guard's row is written whatever the verdict, so that the work tells nothing, and its lock gives
- * the facts of one reference the order of their commits. Rows are locked as in {@link COUNT_ATTEMPTS}. `settled` is
- * `applyOutcome` of `domain/attempts.ts`. What a success has changed goes on record; anything else has left the row as the ledger has it.
+ * Stores outcomes: decides each attempt once, applies the outcome to its counter, stores the reply for a repeated command and
+ * adds the facts to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its
+ * lock orders the facts of one reference by their commits. Rows are locked as in {@link COUNT_ATTEMPTS}. `settled` is
+ * `applyOutcome` of `attempt-counter.decision.ts`. The change by a success is stored as a counter adjustment; any other outcome
+ * leaves the counter as the ledger has it.
  *
- * What is kept of a success is a part of its row of the ledger. Whether it still holds is computed from later rows, so
- * that a failure writes nothing about the call: it would cost more work, and only where somebody was verified.
+ * The success is a part of its ledger row. Whether it still holds is computed from later rows, so a failure writes nothing
+ * about the call. Such a write would cost more work exactly where somebody was verified.
  *
- * Arrays of equal length, no guard twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON,
- * $6 callers, $7 what is kept of successes as JSON, or null, $8 tags of the replies, $9 what successes were compared with, as JSON
+ * Arrays of equal length, no counter twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON, $6 callers,
+ * $7 stored successes as JSON or null, $8 tags of the replies, $9 compared credentials of successes as JSON
  *
- * A success counts only while what it was compared with is in force; else nothing is written for it, and `closed` is false.
- * Its row is locked until the commit, because a statement that waits sees the past: an enrolment or erasure comes wholly
- * before this verdict, or wholly after it and takes back what it settled. Both lock credentials before guards, as here.
- * No version comes twice, also after an erasure; the try must be younger than what it was compared with.
+ * A success counts only while the compared credential is in force; otherwise nothing is written for it and `closed` is false.
+ * The credential row is locked until the commit, because a waiting statement sees an old snapshot. So an enrolment or erasure
+ * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
+ * No version is used twice, even after an erasure; the attempt must be younger than the credential.
  */
 export const DECIDE_ATTEMPTS = `
 WITH verdict AS MATERIALIZED (
@@ -247,7 +248,7 @@ WITH verdict AS MATERIALIZED (
 SELECT attempt_id, true AS closed FROM closed
 UNION ALL SELECT attempt_id, false FROM verdict WHERE attempt_id NOT IN (SELECT attempt_id FROM standing)`;
 
-/** What became of a command: its latest attempt, which is null where it is another tenant's or command's, and the stored reply. $1 command */
+/** A command with its latest attempt and stored reply; the attempt is null if it belongs to another tenant or command. $1 command */
 export const FIND_COMMAND = `
 SELECT c.fingerprint, c.reply, c.reply_tag, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
   a.charged_disable, a.disabled, a.unrecognized, a.remaining, a.spent_at, a.outcome

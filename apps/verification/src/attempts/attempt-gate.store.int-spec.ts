@@ -76,7 +76,7 @@ describe('the PostgreSQL attempt store', () => {
     const referenceKey = randomUUID();
     const decided: string[] = [];
     for (let n = 0; n < 5; n++) {
-      const attempt = attemptOf({ referenceKey: referenceKey });
+      const attempt = attemptOf({ referenceKey });
       const verdict = verdictOf(
         attempt,
         spentOf(await store.count(attempt, { ...limits(), perWindow: 9 })),

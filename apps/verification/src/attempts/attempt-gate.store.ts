@@ -31,20 +31,20 @@ import { BELOW_LEDGER, UNLOCK } from './attempt-counter.sql.js';
 import { ReplyTags } from '../integrity/reply-tags.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 
-/** The ledger holds each number of a reference once: who removes a counter makes the next try break this rule. */
+/** The ledger has each attempt number of a reference once. After a counter was removed, its next attempt violates this constraint. */
 const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
-/** A guard's row that is not as its record says gets no number, which this column must have. */
+/** A counter that differs from its ledger gets no number, which this NOT NULL column refuses. */
 const NUMBERED = 'tries';
 
 /**
- * While further attempts of its tenant wait for a hash, an outcome waits for theirs: for a part of the time since its own
- * attempt, so that an early one is not held up by the queue behind it, and for so many milliseconds at most, or until so many
- * have gathered. Nothing waits for the hashes of another tenant. What leaves together travels together, and so do the next requests of those who got the answers: every request to
- * the broker and every statement of the whole path is shared by as many.
+ * While further attempts of its tenant wait for a hash, an outcome waits so that they are stored in one statement. It waits
+ * for this share of the time since its own attempt, so an early outcome is not delayed by the queue behind it; for at most
+ * {@link MAX_LINGER_MS}; and until {@link FULL_BATCH} outcomes have gathered. It never waits for the hashes of another tenant.
+ * Outcomes that are stored together also share the record batches and statements of the rest of the path.
  */
-const PATIENCE = 1 / 3;
-const MOST_PATIENCE_MS = 150;
-const ENOUGH_VERDICTS = 24;
+const LINGER_SHARE = 1 / 3;
+const MAX_LINGER_MS = 150;
+const FULL_BATCH = 24;
 
 export interface CountedRow {
   number: string;
@@ -57,7 +57,7 @@ export interface CountedRow {
   spent_at: Date;
 }
 
-interface RecallRow extends CountedRow {
+interface CommandRow extends CountedRow {
   fingerprint: string;
   reply: string | null;
   reply_tag: string | null;
@@ -67,29 +67,29 @@ interface RecallRow extends CountedRow {
   outcome: string | null;
 }
 
-/** What {@link FIND_COMMAND} gives: the attempt of another tenant is out of sight. */
-type RecalledRow = RecallRow | { attempt_id: null };
+/** Result of {@link FIND_COMMAND}. Row-level security hides the attempt of another tenant. */
+type FoundCommand = CommandRow | { attempt_id: null };
 
-const isOther = (row: RecalledRow): row is { attempt_id: null } => row.attempt_id === null;
+const isOther = (row: FoundCommand): row is { attempt_id: null } => row.attempt_id === null;
 
-/** The gate and the ledger in PostgreSQL. Tries and verdicts of one moment share a statement. */
+/** The attempt gate and the ledger in PostgreSQL. Attempts that arrive together share a statement, and so do outcomes. */
 export class PostgresAttemptGate extends AttemptGate {
-  readonly #spend: Batched<AttemptWithPolicy, CountedRow | undefined>;
-  readonly #close: Batched<OutcomeToStore, boolean | undefined>;
+  readonly #count: Batched<AttemptWithPolicy, CountedRow | undefined>;
+  readonly #decide: Batched<OutcomeToStore, boolean | undefined>;
   readonly #tags: ReplyTags;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  /** When a try was spent here, on the clock of `performance`. */
+  /** Time at which this process counted an attempt, on the clock of `performance`. */
   readonly #countedAt = new WeakMap<CountedAttempt, number>();
 
   constructor(
     private readonly database: Database,
     private readonly hash: KeyedHash,
-    /** Called after a commit that left something in the outbox. */
+    /** Called after a commit that added to the outbox. */
     private readonly wakeRelay: () => void,
     /**
-     * Whether further outcomes of a tenant are certain within moments. Then they are written together, and whatever follows
-     * an outcome travels together too: one statement, one record batch, one answer to the adapter.
+     * Whether further outcomes of a tenant are certain to follow at once. They are then stored in one statement and sent in
+     * one record batch.
      */
     moreOutcomesToCome: (tenant: string) => boolean = () => false,
     private readonly report?: ReportTampering,
@@ -98,55 +98,55 @@ export class PostgresAttemptGate extends AttemptGate {
     this.#tags = new ReplyTags(hash);
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
-    this.#spend = new Batched({
+    this.#count = new Batched({
       requesterOf: ({ attempt: { tenant, agent, caller = '' } }) => ({ tenant, agent, caller }),
-      rows: ({ attempt }) => [`command ${attempt.commandId}`, guardOf(attempt.tenant, attempt.referenceKey)],
-      run: (tries) => this.#spendAll(tries),
+      rows: ({ attempt }) => [`command ${attempt.commandId}`, counterRowOf(attempt.tenant, attempt.referenceKey)],
+      run: (attempts) => this.#countAll(attempts),
     });
-    this.#close = new Batched({
-      requesterOf: ({ verdict: { tenant, caller = '' } }) => ({ tenant, agent: '', caller }),
-      rows: ({ verdict }) => [`command ${verdict.reply.commandId}`, guardOf(verdict.tenant, verdict.referenceKey)],
-      run: (closings) => this.#closeAll(closings),
-      expectsMore: ({ verdict }) => moreOutcomesToCome(verdict.tenant),
-      lingerMs: ({ verdict }) => this.#patienceMs(verdict.attempt),
-      fullSize: ENOUGH_VERDICTS,
+    this.#decide = new Batched({
+      requesterOf: ({ outcome: { tenant, caller = '' } }) => ({ tenant, agent: '', caller }),
+      rows: ({ outcome }) => [`command ${outcome.reply.commandId}`, counterRowOf(outcome.tenant, outcome.referenceKey)],
+      run: (outcomes) => this.#decideAll(outcomes),
+      expectsMore: ({ outcome }) => moreOutcomesToCome(outcome.tenant),
+      lingerMs: ({ outcome }) => this.#lingerMs(outcome.attempt),
+      fullSize: FULL_BATCH,
     });
   }
 
   override async count(attempt: AttemptToCount, policy: AttemptPolicy): Promise<CountResult> {
-    const row = await this.#spend.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
+    const row = await this.#count.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
     if (row) {
       const spent = spentAttempt(attempt.attemptId, row);
       this.#countedAt.set(spent, performance.now());
       return { kind: 'spent', attempt: spent };
     }
-    const known = await this.#recall(attempt.commandId, attempt.tenant);
+    const known = await this.#findCommand(attempt.commandId, attempt.tenant);
     if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
-    // A verdict and its reply are written together: a verdict whose reply is gone is not compared a second time.
+    // Outcome and reply are written together. An outcome without a reply was altered, and must not be compared again.
     if (known.reply === null && known.outcome === null)
       return { kind: 'unanswered', attempt: spentAttempt(known.attempt_id, known) };
     return { kind: 'answered', reply: await this.#stored(attempt.tenant, attempt.commandId, known) };
   }
 
-  override async decide(verdict: AttemptOutcome): Promise<VerificationDecided | 'outdated'> {
-    // Here and not in the statement for many: the trace is that of this command.
-    const encoded = verdict.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
-    const { tenant, fingerprint, attempt } = verdict;
-    const { commandId } = verdict.reply;
-    const reply = JSON.stringify(verdict.reply);
+  override async decide(outcome: AttemptOutcome): Promise<VerificationDecided | 'outdated'> {
+    // Encoded here and not in the shared statement, because the trace belongs to this command.
+    const encoded = outcome.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
+    const { tenant, fingerprint, attempt } = outcome;
+    const { commandId } = outcome.reply;
+    const reply = JSON.stringify(outcome.reply);
     const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });
-    const kept = verdict.success;
+    const kept = outcome.success;
     const success = kept && JSON.stringify({ ...kept, tag: successTag(this.hash, tenant, kept) });
-    const closed = await this.#close.call({ verdict, facts: JSON.stringify(encoded), reply, tag, success });
-    if (closed !== undefined) return closed ? verdict.reply : 'outdated';
-    const known = await this.#recall(commandId, tenant);
-    // Claimed anew since: what the first verdict said is not kept any more.
+    const closed = await this.#decide.call({ outcome, facts: JSON.stringify(encoded), reply, tag, success });
+    if (closed !== undefined) return closed ? outcome.reply : 'outdated';
+    const known = await this.#findCommand(commandId, tenant);
+    // The command was claimed again since, so the first reply is not stored any more.
     if (known === 'other' || known.attempt_id !== attempt.attemptId) return unavailable(commandId, attempt.attemptId);
     return this.#stored(tenant, commandId, known);
   }
 
-  /** The reply of a verdict, as this service wrote it. A success that anybody else wrote would get a receipt. */
-  async #stored(tenant: string, commandId: string, row: RecallRow): Promise<VerificationDecided> {
+  /** The stored reply, if this service wrote it. Otherwise a forged success would get a receipt. */
+  async #stored(tenant: string, commandId: string, row: CommandRow): Promise<VerificationDecided> {
     const { fingerprint, attempt_id: attemptId, reply, reply_tag: tag } = row;
     if (reply !== null && this.#tags.isRight(tag, { tenant, commandId, fingerprint, attemptId, reply }))
       return message(VerificationDecided, JSON.parse(reply) as VerificationDecided);
@@ -159,18 +159,18 @@ export class PostgresAttemptGate extends AttemptGate {
     return unavailable(commandId, attemptId);
   }
 
-  async #spendAll(tries: readonly AttemptWithPolicy[]): Promise<(CountedRow | undefined)[]> {
+  async #countAll(attempts: readonly AttemptWithPolicy[]): Promise<(CountedRow | undefined)[]> {
     type Row = CountedRow & { attempt_id: string };
-    const database = this.database.forTenants(tries.map(({ attempt }) => attempt.tenant));
-    const rows = await database.prepared<Row>('verification.spend', COUNT_ATTEMPTS, countParameters(tries));
+    const database = this.database.forTenants(attempts.map(({ attempt }) => attempt.tenant));
+    const rows = await database.prepared<Row>('verification.spend', COUNT_ATTEMPTS, countParameters(attempts));
     const spent = new Map(rows.map((row) => [row.attempt_id, row]));
-    return tries.map(({ attempt }) => spent.get(attempt.attemptId));
+    return attempts.map(({ attempt }) => spent.get(attempt.attemptId));
   }
 
-  /** Whether each verdict was written; false: what it was compared with is not in force; undefined: its attempt has one. */
-  async #closeAll(closings: readonly OutcomeToStore[]): Promise<(boolean | undefined)[]> {
-    const database = this.database.forTenants(closings.map(({ verdict }) => verdict.tenant));
-    const params = decideParameters(closings);
+  /** True: stored. False: the compared credential is not in force. Undefined: the attempt has an outcome already. */
+  async #decideAll(outcomes: readonly OutcomeToStore[]): Promise<(boolean | undefined)[]> {
+    const database = this.database.forTenants(outcomes.map(({ outcome }) => outcome.tenant));
+    const params = decideParameters(outcomes);
     const rows = await database.prepared<{ attempt_id: string; closed: boolean }>(
       'verification.close',
       DECIDE_ATTEMPTS,
@@ -178,11 +178,11 @@ export class PostgresAttemptGate extends AttemptGate {
     );
     if (rows.some(({ closed }) => closed)) this.wakeRelay();
     const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
-    return closings.map(({ verdict }) => written.get(verdict.attempt.attemptId));
+    return outcomes.map(({ outcome }) => written.get(outcome.attempt.attemptId));
   }
 
   override async undecided(commandId: string, tenant: string): Promise<UndecidedAttempt | 'answered' | undefined> {
-    const [row] = await this.database.forTenants([tenant]).query<RecalledRow>(FIND_COMMAND, [commandId]);
+    const [row] = await this.database.forTenants([tenant]).query<FoundCommand>(FIND_COMMAND, [commandId]);
     if (!row) return undefined;
     if (isOther(row) || row.outcome !== null) return 'answered';
     const attempt = spentAttempt(row.attempt_id, row);
@@ -210,17 +210,14 @@ export class PostgresAttemptGate extends AttemptGate {
       await this.report?.({ what: 'counter', reason: 'differs_from_ledger', tenant, subjectKey: referenceKey });
   }
 
-  /** None for a try that another process spent: it has waited long enough. */
-  #patienceMs(attempt: CountedAttempt): number {
+  /** How long an outcome waits for others; 0 if another process counted the attempt, because it has waited already. */
+  #lingerMs(attempt: CountedAttempt): number {
     const now = performance.now();
-    return Math.min(MOST_PATIENCE_MS, (now - (this.#countedAt.get(attempt) ?? now)) * PATIENCE);
+    return Math.min(MAX_LINGER_MS, (now - (this.#countedAt.get(attempt) ?? now)) * LINGER_SHARE);
   }
 
-  /** A counter that is not what its ledger says: nothing was spent, and nobody may look at the guess. */
-  async #explain(
-    { tenant, referenceKey: referenceKey, subject, method }: AttemptToCount,
-    error: unknown,
-  ): Promise<never> {
+  /** Reports a counter that differs from its ledger. No attempt was counted, so nothing may be compared. */
+  async #explain({ tenant, referenceKey, subject, method }: AttemptToCount, error: unknown): Promise<never> {
     if (!(error instanceof ConstraintViolation && [LEDGER_NUMBERS, NUMBERED].includes(error.constraint))) throw error;
     const key = counterKeyOf(referenceKey, method);
     const [row] = await this.database.forTenants([tenant]).query<{ below: boolean }>(BELOW_LEDGER, [tenant, key]);
@@ -234,17 +231,17 @@ export class PostgresAttemptGate extends AttemptGate {
     );
   }
 
-  /** `other`: the command is another tenant's. */
-  async #recall(commandId: string, tenant: string): Promise<RecallRow | 'other'> {
-    const [row] = await this.database.forTenants([tenant]).query<RecalledRow>(FIND_COMMAND, [commandId]);
+  /** `other`: the command belongs to another tenant. */
+  async #findCommand(commandId: string, tenant: string): Promise<CommandRow | 'other'> {
+    const [row] = await this.database.forTenants([tenant]).query<FoundCommand>(FIND_COMMAND, [commandId]);
     if (row) return isOther(row) ? 'other' : row;
     throw new ServiceError('INTERNAL', 'A claimed command has no attempt', true);
   }
 }
 
-const guardOf = (tenant: string, referenceKey: string): string => `guard ${tenant} ${referenceKey}`;
+const counterRowOf = (tenant: string, referenceKey: string): string => `guard ${tenant} ${referenceKey}`;
 
-/** A row of {@link COUNT_ATTEMPTS} as the proof that it is. */
+/** Makes the proof of a counted attempt from a row of {@link COUNT_ATTEMPTS}. */
 export function spentAttempt(attemptId: string, row: CountedRow): CountedAttempt {
   return asCountedAttempt({
     attemptId,
@@ -259,7 +256,7 @@ export function spentAttempt(attemptId: string, row: CountedRow): CountedAttempt
   });
 }
 
-/** With its verification: the try stays spent, and nothing of it is given back. */
+/** Names the verification, so the attempt stays counted and gets no refund. */
 function unavailable(commandId: string, verificationId: string): VerificationDecided {
   return message(VerificationDecided, { commandId, outcome: 'unavailable', level: 'none', verificationId });
 }

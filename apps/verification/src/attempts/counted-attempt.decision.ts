@@ -2,27 +2,27 @@ import { type CountDecision } from './attempt-counter.decision.js';
 
 declare const counted: unique symbol;
 
-/** What a try at the gate gave, as the ledger has it. */
+/** The decision of the attempt gate about one attempt, as the ledger stores it. */
 export interface CountedAttemptFields extends Pick<
   CountDecision,
   'granted' | 'chargedLock' | 'chargedDisable' | 'disabled' | 'remaining' | 'unrecognized'
 > {
   readonly attemptId: string;
-  /** Gapless number of this try at this credential. */
+  /** Gapless number of this attempt at this credential. */
   readonly number: number;
-  /** Database time of the try, ISO 8601. */
+  /** Time of the attempt on the clock of the database, ISO 8601. */
   readonly countedAt: string;
 }
 
 /**
- * The proof that a try was counted and is durable; nothing is compared without one. Its brand is a symbol that no other
- * file can name: only the attempt stores have {@link counted} to make one (rule `spent-before-compared`).
+ * The proof that an attempt was counted and is durable. Nothing is compared without one. Its brand is a symbol that no other
+ * file can name, and only attempt gates may import the function that makes one (import rule `spent-before-compared`).
  */
 export interface CountedAttempt extends CountedAttemptFields {
   readonly [counted]: true;
 }
 
-/** For attempt stores, once the try is durable. */
+/** For attempt gates, once the attempt is durable. */
 export function asCountedAttempt(attempt: CountedAttemptFields): CountedAttempt {
   return attempt as CountedAttempt;
 }

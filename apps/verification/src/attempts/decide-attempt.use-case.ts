@@ -28,18 +28,18 @@ import {
   type CountedAttempt,
 } from '../verification.ports.js';
 
-/** A command whose attempt is counted. */
+/** A command with its counted attempt. */
 interface CountedCommand {
-  /** As the tables name it. */
+  /** The command with identifiers as the tables have them. */
   readonly command: VerificationAdmitted;
-  /** As it came, for the events: they name callers and references as those of the limiter do. */
+  /** The command as received. Events use its identifiers, which are the same in events of the limiter. */
   readonly asked: VerificationAdmitted;
   readonly opened: OpenedCommand;
   readonly subject: Pick<FoundSubject, 'id' | 'referenceKey'> & Partial<FoundSubject>;
   readonly attempt: CountedAttempt;
 }
 
-/** The same, with what its comparison needs. */
+/** A counted command with everything that the comparison needs. */
 interface Comparison extends CountedCommand {
   readonly subject: FoundSubject;
   readonly slot: HashSlot;
@@ -47,10 +47,18 @@ interface Comparison extends CountedCommand {
 }
 
 /**
- * Decides a guess at a PIN or at the answers of a subject: counts the try, compares, states the outcome. The order is the
- * security: the seal, a place in the hash queue, the subject, the try (durable), the comparison, the verdict (durable),
- * the answer. A command whose seal does not open spends nothing: there is nothing to compare, whoever the subject is. Known, unknown and not enrolled, and locked subjects take the same steps and cost the same work. A guess at
- * all answers is one try, of the same budget as a guess at the PIN.
+ * Decides an attempt at the PIN or the knowledge answers of a subject. Its security rests on the order of the steps:
+ *
+ * 1. decrypt the payload; a payload that does not decrypt counts no attempt, because nothing can be compared
+ * 2. reserve a hash slot
+ * 3. find the subject
+ * 4. count the attempt (durable)
+ * 5. compare
+ * 6. store the outcome (durable)
+ * 7. reply
+ *
+ * Known, unknown, not enrolled and locked subjects take the same steps and cost the same work. All answers together are one
+ * attempt, with the same limits as a PIN.
  */
 export class DecideAttempt {
   constructor(
@@ -64,11 +72,11 @@ export class DecideAttempt {
     private readonly changeOwnPin: ChangeOwnPin,
     /** Of IDENTIFIER_KEY. */
     private readonly hash: KeyedHash,
-    /** Told of wrong PINs; without one nobody looks for sprays. */
+    /** Receives wrong PINs; without it, sprays are not detected. */
     private readonly watch?: SprayDetector,
   ) {}
 
-  /** @throws ServiceError retriable, when the verdict could not be written: the try stays spent and is found again */
+  /** @throws ServiceError retriable, if the outcome could not be stored: the attempt stays counted, and a retry finds it */
   async decide(asked: VerificationAdmitted): Promise<VerificationDecided> {
     const decided = await this.#execute(asked);
     return message(VerificationDecided, { ...decided, commandId: asked.commandId });
@@ -84,7 +92,7 @@ export class DecideAttempt {
     const command = opened.stored;
     const weak = this.changeOwnPin.weaknessOf(opened);
     if (weak !== undefined) return message(VerificationDecided, { ...refusal(command, 'unavailable'), ...weak });
-    const slot = this.vault.reserve({ tenant: command.tenant, agent: command.agent, caller: askerOf(command) });
+    const slot = this.vault.reserve({ tenant: command.tenant, agent: command.agent, caller: requesterKeyOf(command) });
     if (!slot) return refusal(command, 'unavailable');
     try {
       const { tenant, subjectKind, subjectRef, method } = command;
@@ -126,7 +134,7 @@ export class DecideAttempt {
           );
       }
     } catch (error) {
-      // A row that cannot be opened is never a success, and trying again does not mend it.
+      // A row that fails to decrypt is never a success. Retrying will not help.
       if (error instanceof ServiceError && !error.retriable) return refusal(command, 'unavailable');
       throw error;
     } finally {
@@ -135,9 +143,10 @@ export class DecideAttempt {
   }
 
   /**
-   * Closes a try whose asker is gone, so that every counted try is in the ledger and in the log with an outcome. Only the
-   * command that was counted closes it: another one under the same id could end an attempt that is being compared.
-   * @returns whether the limits stay spent: a try was counted under this id, or the seal is nobody's
+   * Decides a counted attempt after the deadline of its command, so every counted attempt gets an outcome in the ledger and in
+   * the audit log. Only the counted command may do so: another command under the same id could end an attempt that is being
+   * compared.
+   * @returns whether the limits stay used: an attempt was counted under this id, or the payload does not decrypt
    */
   async abandon(asked: VerificationAdmitted): Promise<boolean> {
     const opened = await this.openCommand.open(asked);
@@ -163,7 +172,7 @@ export class DecideAttempt {
     return this.#close(counted, attempt.remaining > 0 ? 'rejected' : 'locked');
   }
 
-  /** Undefined when what is stored is broken; the try stays spent. */
+  /** Undefined if the stored credential does not decrypt; the attempt stays counted. */
   async #compare({ command, opened, subject, attempt, slot, knowledge }: Comparison): Promise<boolean | undefined> {
     try {
       const { pin, answers } = opened;
@@ -208,7 +217,7 @@ export class DecideAttempt {
     });
     const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
       fact(asked, this.#referenceOf(asked, subject.id), subject.id, attempt, kind, more);
-    // The answer hides that nothing was compared; the event says so.
+    // The reply hides that nothing was compared; the event states it.
     const withheld =
       !attempt.granted && (outcome === 'rejected' || attempt.chargedLock) ? { detail: { compared: false } } : {};
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
@@ -230,7 +239,7 @@ export class DecideAttempt {
       ...(verified ? { compared: subject.credential } : {}),
       success,
     });
-    // Not rejected: the new PIN may be the same one, and a right PIN is never called wrong.
+    // Not `rejected`: the new PIN may be the same, and a correct PIN must never be called wrong.
     if (closed === 'outdated') return this.#close(counted, 'unavailable');
     return named(closed, subject);
   }
@@ -247,7 +256,7 @@ export class DecideAttempt {
   }
 }
 
-/** A success with what is personal, which no stored reply holds: an erased subject has no name there. */
+/** Adds name and locale to a success. Stored replies do not have them, so an erasure need not search stored replies. */
 function named(reply: VerificationDecided, subject: Partial<FoundSubject>): VerificationDecided {
   if (reply.outcome !== 'verified' || subject.id !== reply.subjectId) return reply;
   return message(VerificationDecided, {
@@ -257,11 +266,11 @@ function named(reply: VerificationDecided, subject: Partial<FoundSubject>): Veri
   });
 }
 
-/** A PIN that somebody else chose is known to somebody else: it does not reach the highest level. */
+/** A PIN that an administrator chose is known to another person, so it does not reach the highest level. */
 function levelOf(
   { method }: VerificationAdmitted,
   { mustChange }: FoundSubject,
-  { countedAt: countedAt }: CountedAttempt,
+  { countedAt }: CountedAttempt,
   knowledge: KnowledgePolicy,
 ): Level {
   switch (method) {
@@ -272,8 +281,8 @@ function levelOf(
   }
 }
 
-/** For the order of hashes: requests without a caller are told apart by their subject. */
-function askerOf({ callerKey, subjectKind, subjectRef }: VerificationAdmitted): string {
+/** For the fair order of hashes: requests without a caller are distinguished by their subject. */
+function requesterKeyOf({ callerKey, subjectKind, subjectRef }: VerificationAdmitted): string {
   return callerKey ?? `${subjectKind}:${subjectRef}`;
 }
 

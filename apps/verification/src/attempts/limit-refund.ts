@@ -7,8 +7,8 @@ import {
 import { type Outgoing } from '@countersign/messaging';
 
 /**
- * Nothing was looked at and no try is spent: the fault is ours, and the caller's limits are given back. Not for a new PIN
- * that breaks a rule: the fault is the asker's, who could ask so for ever.
+ * A refund of the limits when nothing was compared and no attempt was counted because of a fault of the product. A new PIN that
+ * breaks a rule gets no refund: that is the fault of the request, and it could be repeated for ever.
  */
 export function refundOf(command: VerificationAdmitted, decided: VerificationDecided): Outgoing | undefined {
   const { outcome, verificationId, conflict, violations } = decided;
@@ -16,7 +16,7 @@ export function refundOf(command: VerificationAdmitted, decided: VerificationDec
   return refund(command);
 }
 
-/** Asks the limiter to take back what it let through. It does so once for a command, however often it is asked. */
+/** The message that makes the limiter take back an admitted request. The limiter does so once per command. */
 export function refund(command: VerificationAdmitted): Outgoing {
   const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller, callId, callerKey } = command;
   const { keyId, alsoNamed } = command;

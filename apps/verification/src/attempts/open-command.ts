@@ -10,7 +10,7 @@ import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { type SealedPayloads } from '../verification.ports.js';
 
-/** What lay under the seal of a command. The submitted secrets may have any form. */
+/** The decrypted payload of a command. The submitted secrets may have any form. */
 export interface OpenedCommand {
   /** Keyed hash of everything that the command says, the submitted secrets included; computed here, never received. */
   readonly fingerprint: string;
@@ -90,13 +90,13 @@ export class CommandOpener {
 /** A digest, and nothing that the names of the tables could be mistaken for. */
 const DIGEST = /^[0-9a-f]{64}$/;
 
-/** The order in which answers were written does not make another request of them. */
+/** Answers in another order are the same request. */
 function sorted(answers: unknown): unknown {
   if (typeof answers !== 'object' || answers === null) return answers;
   return Object.entries(answers).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Without a question nothing would be compared, and nothing that is compared with nothing is right. */
+/** Whether there is something to compare. Without a question, no answers could ever match. */
 export function isComparable(
   { method }: VerificationAdmitted,
   { newPin }: OpenedCommand,

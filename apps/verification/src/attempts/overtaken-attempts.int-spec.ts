@@ -54,9 +54,9 @@ async function compared(
   subject: string,
   caller: string,
 ): Promise<(AttemptOutcome & { compared: CredentialRow; bytes: string }) | undefined> {
-  const { credential, referenceKey: referenceKey, incarnation } = await subjects.find(TENANT, 'id', subject, 'pin');
+  const { credential, referenceKey, incarnation } = await subjects.find(TENANT, 'id', subject, 'pin');
   if (!credential || incarnation === undefined) return undefined;
-  const attempt = attemptOf({ referenceKey: referenceKey, subject, caller });
+  const attempt = attemptOf({ referenceKey, subject, caller });
   const verdict = verdictOf(attempt, spentOf(await any(copies).count(attempt, OPEN)), 'verified');
   const { countedAt: verifiedAt, attemptId: verificationId } = verdict.attempt;
   const expiresAt = new Date(Date.now() + 900_000).toISOString();

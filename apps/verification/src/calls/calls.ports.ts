@@ -2,15 +2,15 @@ import { type FactRecorded } from '@countersign/contracts';
 import { type CallPolicy, type RecordedSuccess, type VerificationRecord } from './call-state.decision.js';
 import { type PresentedReceipt } from '../receipts/presented-receipt.decision.js';
 
-/** What an agent's policy says of verified calls. */
+/** The part of an agent's policy that is about verified calls. */
 export abstract class CallPolicies {
-  /** Undefined: no such agent in this tenant (any more). */
+  /** Undefined: the tenant has no such agent (any more). */
   abstract of(tenant: string, agent: string): CallPolicy | undefined;
 }
 
 /**
- * Successes, as `AttemptStore.close` wrote them into the ledger. Never given: those whose time is over on the database's
- * clock, those whose subject was erased since (even if the id exists again), and those that somebody else wrote.
+ * Successes in the ledger. Never returned: those that have expired on the clock of the database, those whose subject was erased
+ * since (even if the id exists again), and those that this service did not write.
  */
 export abstract class VerificationRecords {
   /**
@@ -27,12 +27,12 @@ export abstract class VerificationRecords {
   abstract find(tenant: string, verificationId: string, reader: string): Promise<VerificationRecord | undefined>;
 }
 
-/** Receipts that were spent. */
+/** Consumed receipts. */
 export abstract class ReceiptStore {
   abstract isSpent(receipt: PresentedReceipt): Promise<boolean>;
   /**
-   * Spends a receipt in one transaction with the fact: true for one command only, however many try at once, and for that
-   * command each time that it is delivered.
+   * Consumes a receipt, in one transaction with the fact. True for exactly one command, however many arrive at once, and again
+   * whenever that command is delivered again.
    */
   abstract consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean>;
 }

@@ -2,7 +2,7 @@ import { CallStateAnswered, message, type CallStateRequested } from '@countersig
 import { type CallPolicies, type VerificationRecords } from './calls.ports.js';
 import { currentState, stateFor } from './call-state.decision.js';
 
-/** Tells an agent what is known of the caller of a call: nothing, unless a success that counts for it still holds. */
+/** Returns the verification of a call for an agent: none, unless a success that counts for this agent still holds. */
 export class ReadCallState {
   constructor(
     private readonly records: VerificationRecords,

@@ -3,14 +3,14 @@ import { type CallPolicies, type VerificationRecords } from './calls.ports.js';
 import { canRepeatSuccess, type RecordedSuccess } from './call-state.decision.js';
 import { type FoundSubject, type CountedAttempt } from '../verification.ports.js';
 
-/** What is kept of a success, and whether its stored answer may be given again. */
+/** What the ledger keeps of a success, and whether its stored reply may be repeated. */
 export class Successes {
   constructor(
     private readonly records: VerificationRecords,
     private readonly policies: CallPolicies,
   ) {}
 
-  /** Counted from the time of the try, which is the database's and the same whenever it is asked for. */
+  /** Times count from the time of the attempt, which the database set, so they never change. */
   recorded(
     { tenant, agent, callId, method }: VerificationAdmitted,
     { id, incarnation, credential }: Partial<FoundSubject>,

@@ -7,10 +7,10 @@ import { type FoundSubject, type SubjectStore } from '../verification.ports.js';
 type Refused = { readonly violations: Violation[] };
 
 /**
- * Replaces the PIN that a caller has just shown to know with a new one. Requests without a new PIN pass through. The attempt is
- * decided like any other. Rules about the subject (its numbers, its latest PINs) are applied to the new PIN only after the
- * current one was right, or anybody could probe them without spending an attempt. What they say is stored with the verdict:
- * they cost up to five hashes, and a repeated command must cost none, because no limit counts it.
+ * Replaces the PIN of a caller who has just verified with it. Requests without a new PIN are returned unchanged. The attempt is
+ * decided like any other. Rules about the subject (its phone numbers, its latest PINs) are applied only after the current PIN
+ * matched. Otherwise anyone could probe them without an attempt. Their result is stored with the outcome: they cost up to
+ * five hashes, and a repeated command must cost none, because no limit counts it.
  */
 export class ChangeOwnPin {
   constructor(
@@ -18,7 +18,7 @@ export class ChangeOwnPin {
     private readonly enrolPin: EnrolPin,
   ) {}
 
-  /** The rule that the new PIN breaks whoever it is for; asked before anything is spent. */
+  /** The rule that the new PIN breaks for every subject; applied before an attempt is counted. */
   weaknessOf({ newPin }: OpenedCommand): Refused | undefined {
     if (newPin === undefined) return undefined;
     const rule = weakness(textOf(newPin));
@@ -26,8 +26,8 @@ export class ChangeOwnPin {
   }
 
   /**
-   * The rule about this subject that the new PIN breaks. To be applied once for an attempt, when its PIN was right, and to be
-   * stored with its verdict.
+   * The rule about this subject that the new PIN breaks. Apply it once per attempt, after its PIN matched, and store the result
+   * with the outcome.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async ruleAgainst(
@@ -41,9 +41,9 @@ export class ChangeOwnPin {
   }
 
   /**
-   * Enrols the new PIN after a success, unless a rule spoke against it.
-   * @param subject as it was when the PIN was compared: a PIN that came into force since then stays
-   * @throws ServiceError DATABASE_UNAVAILABLE, retriable: the verdict stands, and the command is answered by {@link repeat}
+   * Enrols the new PIN after a success, unless it broke a rule.
+   * @param subject as it was at the comparison: a PIN that was enrolled since then is not replaced
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable: the outcome is stored, and {@link repeat} answers the command
    */
   async execute(
     command: VerificationAdmitted,
@@ -55,7 +55,7 @@ export class ChangeOwnPin {
     if (!isChange(newPin, reply)) return reply;
     if (id === undefined || credential === undefined) return undone(reply);
     const request = requestOf(command, newPin, id);
-    // The rules were applied to it with this version in force; another version is not replaced.
+    // The rules were applied against this version, so no other version may be replaced.
     const result = await this.enrolPin.execute({
       ...request,
       replaces: credential.version,
@@ -74,8 +74,8 @@ export class ChangeOwnPin {
   }
 
   /**
-   * The answer to a command that had its verdict before: the one that it had. Nothing is hashed, however often it comes.
-   * Interrupted between verdict and change, the caller has to ask again.
+   * The reply to a repeated command: the same as before, without a hash. If the process stopped between the outcome and the
+   * change of the PIN, the caller must request the change again.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async repeat(
@@ -93,10 +93,10 @@ function requestOf({ commandId, tenant }: VerificationAdmitted, newPin: unknown,
   return { commandId, tenant, subject, pin: textOf(newPin), mustChange: false, by: 'caller' };
 }
 
-/** '' is no PIN, and is refused as one. */
+/** An empty string is refused as a malformed PIN. */
 const textOf = (newPin: unknown): string => (typeof newPin === 'string' ? newPin : '');
 
-/** Whether a new PIN has to come into force: the current one was right, and no rule speaks against the new one. */
+/** Whether the new PIN must be enrolled: the current one matched, and the new one breaks no rule. */
 function isChange(newPin: unknown, { outcome, violations }: VerificationDecided): boolean {
   return newPin !== undefined && outcome === 'verified' && violations === undefined;
 }
@@ -110,7 +110,7 @@ function changed(reply: VerificationDecided): VerificationDecided {
   return message(VerificationDecided, { ...rest, pinChanged: true });
 }
 
-/** The PIN was right and another one is not in force: nothing that the asker could build on. */
+/** The PIN matched, but the new one was not enrolled, so the reply must not read as a success. */
 function undone(reply: VerificationDecided): VerificationDecided {
   const { commandId, verificationId } = reply;
   const unavailable = { commandId, outcome: 'unavailable', level: 'none' } as const;

@@ -66,7 +66,7 @@ class Target {
 
   attempt(caller: string, cap = 100): AttemptToCount {
     const { referenceKey, method, subject } = this;
-    return attemptOf({ referenceKey: referenceKey, method, subject, caller, cap });
+    return attemptOf({ referenceKey, method, subject, caller, cap });
   }
 
   async guess(caller: string, outcome?: 'verified' | 'rejected', cap?: number): Promise<CountedAttempt> {
@@ -226,13 +226,13 @@ describe('a write to a counter', () => {
       const credential = credentialOf({ replaces, cap: 50 });
       expect(await subjects.enrol(randomUUID(), 'acme', 'alice', credential)).toMatch(/created|updated/);
     };
-    const { referenceKey: referenceKey } = await subjects.find('acme', 'id', 'alice', 'pin');
+    const { referenceKey } = await subjects.find('acme', 'id', 'alice', 'pin');
     const guess = async (): Promise<CountedAttempt> =>
-      spentOf(await attempts.count(attemptOf({ referenceKey: referenceKey, subject: 'alice' }), POLICY));
+      spentOf(await attempts.count(attemptOf({ referenceKey, subject: 'alice' }), POLICY));
     await enrol(0);
     await guess();
     await enrol(1);
-    const right = attemptOf({ referenceKey: referenceKey, subject: 'alice', caller: 'owner' });
+    const right = attemptOf({ referenceKey, subject: 'alice', caller: 'owner' });
     await attempts.decide(verdictOf(right, spentOf(await attempts.count(right, POLICY)), 'verified'));
     expect(await guess()).toMatchObject({ granted: true, number: 3 });
     await database.query(`UPDATE verification.guards SET unrecognized_attempts = '{}'`);

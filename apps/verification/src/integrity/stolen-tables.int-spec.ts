@@ -188,7 +188,7 @@ describe('a write to the tables', () => {
     ['removes a counter', 'DELETE FROM verification.guards'],
   ])('that %s is worth no guess, and is reported', async (_, statement) => {
     const referenceKey = randomUUID().replaceAll('-', '').repeat(2);
-    const attempt = () => attemptOf({ tenant: 'acme', referenceKey: referenceKey, subject: 'alice' });
+    const attempt = () => attemptOf({ tenant: 'acme', referenceKey, subject: 'alice' });
     for (let n = 0; n < 4; n++) spentOf(await attempts.count(attempt(), POLICY));
     await database.query(statement);
     const refused = attempt();

@@ -120,8 +120,8 @@ describe('a subject in PostgreSQL', () => {
     const subject = await newSubject();
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf({ replaces: 1 }));
-    const { referenceKey: referenceKey } = await subjects.find('acme', 'id', subject, 'pin');
-    const guess = async () => spentOf(await attempts.count(attemptOf({ referenceKey: referenceKey, subject }), POLICY));
+    const { referenceKey } = await subjects.find('acme', 'id', subject, 'pin');
+    const guess = async () => spentOf(await attempts.count(attemptOf({ referenceKey, subject }), POLICY));
     for (let n = 0; n < 3; n++) await guess();
     const commandId = randomUUID();
     expect(await erasures.erase(commandId, 'acme', subject)).toBe(true);

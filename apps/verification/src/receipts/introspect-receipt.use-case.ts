@@ -13,9 +13,9 @@ import { stateFor } from '../calls/call-state.decision.js';
 import { type SealedPayloads } from '../verification.ports.js';
 
 /**
- * Says whether a receipt is good for the agent that presents it, and spends it when asked to. The verification that it
- * states must still hold for that agent. Why one is not good is never said: expired, spent, forged, another tenant's or
- * another agent's look the same.
+ * Decides whether a receipt is active for the agent that presents it, and consumes it on request. The verification in it must
+ * still hold for that agent. The reply never gives a reason: expired, consumed, forged, of another tenant and of another
+ * agent look the same.
  */
 export class IntrospectReceipt {
   constructor(
@@ -27,24 +27,26 @@ export class IntrospectReceipt {
     private readonly issuer: string,
   ) {}
 
-  /** @throws ServiceError retriable, when the database does not answer; then the receipt may or may not be spent */
+  /** @throws ServiceError retriable, when the database does not respond; the receipt may or may not be consumed then */
   async execute(query: ReceiptIntrospectionRequested): Promise<ReceiptIntrospected> {
     const { commandId, tenant, callId } = query;
     const claims = await this.#open(query);
     const refused = message(ReceiptIntrospected, { commandId, active: false });
     if (claims === undefined || claims.iss !== this.issuer || claims.aud !== tenant) return refused;
     if (callId !== undefined && claims.call_id !== callId) return refused;
-    const held = await this.#held(query, claims);
-    if (held === undefined) return refused;
+    const verification = await this.#findVerification(query, claims);
+    if (verification === undefined) return refused;
     const receipt = { tenant, jti: claims.jti, expiresAt: claims.exp };
-    const good = query.consume
+    const isActive = query.consume
       ? await this.receipts.consume(commandId, receipt, consumed(query, claims))
       : !(await this.receipts.isSpent(receipt));
-    return good ? message(ReceiptIntrospected, { commandId, active: true, claims: { ...claims, ...held } }) : refused;
+    return isActive
+      ? message(ReceiptIntrospected, { commandId, active: true, claims: { ...claims, ...verification } })
+      : refused;
   }
 
-  /** Level and end as they are for the agent that presents the receipt; undefined: it is not good for that agent. */
-  async #held(
+  /** Level and end of the verification for the agent that presents the receipt; undefined: it does not hold for that agent. */
+  async #findVerification(
     { tenant, agent }: ReceiptIntrospectionRequested,
     claims: ReceiptClaims,
   ): Promise<Pick<ReceiptClaims, 'level' | 'exp'> | undefined> {
@@ -73,7 +75,7 @@ function consumed(
   return message(FactRecorded, {
     factId: uuid(),
     kind: 'receipt.consumed',
-    // The store puts the time of its transaction here.
+    // The store replaces it with the time of its transaction.
     time: new Date(0).toISOString(),
     tenant: query.tenant,
     agent: query.agent,

@@ -9,17 +9,17 @@ import { sealReply, type ReceiptClaims, type ReceiptKeys } from '@countersign/cr
 import { ServiceError } from '@countersign/runtime';
 import { type SealedPayloads } from '../verification.ports.js';
 
-/** What all receipts of an installation have in common. */
+/** What all receipts of an installation share. */
 export interface ReceiptTerms {
   /** The claim `iss`. */
   readonly issuer: string;
-  /** How long a receipt is good, at most 300. */
+  /** Lifetime of a receipt in seconds, at most 300. */
   readonly seconds: number;
 }
 
 /**
- * Puts the receipt into the answer to a success, sealed for the one who asked. It is made after the verdict is durable,
- * from what the verdict says, so a repeated command gets the same receipt and none is stored anywhere.
+ * Adds the receipt to the reply of a success, encrypted for the requester. It is issued after the outcome is durable and from
+ * the outcome alone, so a repeated command gets the same receipt and no receipt is stored.
  */
 export class IssueReceipt {
   constructor(
@@ -28,7 +28,7 @@ export class IssueReceipt {
     private readonly terms: ReceiptTerms,
   ) {}
 
-  /** The answer as it leaves: with a receipt after a success whose request brought a key, else as it is. */
+  /** Returns the reply with a receipt after a success whose request had a reply key, else unchanged. */
   async attach(command: VerificationAdmitted, decided: VerificationDecided): Promise<VerificationDecided> {
     const claims = claimsOf(command, decided, this.terms);
     if (claims === undefined) return decided;
@@ -36,7 +36,7 @@ export class IssueReceipt {
     return receipt === undefined ? decided : message(VerificationDecided, { ...decided, receipt });
   }
 
-  /** Undefined when the seal is broken: a success is repeated to whoever asks again, its receipt only to who can seal. */
+  /** Undefined when the payload does not decrypt. Then the stored success is repeated without a receipt. */
   async #replyKey(command: VerificationAdmitted): Promise<unknown> {
     try {
       return (await this.seals.open(command.sealed, bindingOf(VerificationRequested, command)))['replyKey'];

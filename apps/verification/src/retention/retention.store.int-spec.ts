@@ -43,7 +43,7 @@ describe('what is left behind', () => {
   it('is removed when it is a decoy that nobody guessed at for long, with its ledger, and counts from 1 again', async () => {
     const referenceKey = randomUUID();
     const long = { ...POLICY, lockSeconds: 39 * DAY, maxLockSeconds: 39 * DAY };
-    for (let n = 0; n < 4; n++) await store.count(attemptOf({ referenceKey: referenceKey }), long);
+    for (let n = 0; n < 4; n++) await store.count(attemptOf({ referenceKey }), long);
     await guess({ referenceKey: randomUUID(), subject: 'alice' });
     await age(36 * DAY);
     expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
@@ -52,7 +52,7 @@ describe('what is left behind', () => {
     await age(2 * DAY);
     expect(await leftovers.purge()).toMatchObject({ decoys: 1 });
     expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
-    const again = await store.count(attemptOf({ referenceKey: referenceKey }), POLICY);
+    const again = await store.count(attemptOf({ referenceKey }), POLICY);
     expect(spentOf(again)).toMatchObject({ number: 1, granted: true });
   });
 

@@ -95,7 +95,7 @@ describe('the PostgreSQL subject store', () => {
     const attempts = new PostgresAttemptGate(service, hash, () => undefined);
     const referenceKey = hash.subjectKey(tenant, 'id', 'alice');
     const guess = (method: Method) =>
-      attempts.count(attemptOf({ tenant, referenceKey: referenceKey, subject: 'alice', method }), {
+      attempts.count(attemptOf({ tenant, referenceKey, subject: 'alice', method }), {
         ...POLICY,
         perWindow: 3,
       });

@@ -102,7 +102,7 @@ export class PostgresSubjectStore extends SubjectStore {
         locale: undefined,
         credential: undefined,
       };
-      return { ...nobody, mustChange: false, cap: decoyCap, referenceKey: referenceKey };
+      return { ...nobody, mustChange: false, cap: decoyCap, referenceKey };
     }
     await this.#bindings.requireLatest(tenant, row);
     if (kind === 'phone') await this.#bindings.requirePhone(tenant, ref, row, row.phone_tag);
@@ -111,7 +111,7 @@ export class PostgresSubjectStore extends SubjectStore {
     return {
       id: row.subject_id,
       incarnation: row.incarnation,
-      referenceKey: referenceKey,
+      referenceKey,
       displayName: profile.displayName,
       locale: profile.locale,
       credential,

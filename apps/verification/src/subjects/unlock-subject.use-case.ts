@@ -13,7 +13,7 @@ export class UnlockSubject {
   ) {}
 
   async execute({ commandId, tenant, subject, reasonKey }: SubjectUnlockRequested): Promise<CommandAnswered> {
-    const { id, referenceKey: referenceKey } = await this.subjects.find(tenant, 'id', subject, 'pin');
+    const { id, referenceKey } = await this.subjects.find(tenant, 'id', subject, 'pin');
     if (id === undefined) return message(CommandAnswered, { commandId, answer: 'not_found' });
     await this.attempts.unlock(commandId, tenant, referenceKey, (time) =>
       message(FactRecorded, {
