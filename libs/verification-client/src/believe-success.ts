@@ -3,11 +3,11 @@ import { openReceipt, DecryptionError } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 
 /**
- * A success with its receipt in clear; any other decision as it is. The bus client has checked who signed the answer. Here
- * the receipt is held against the request: it must be sealed under its key, for its tenant, agent, call and method. A
- * success that is repeated after the end of its receipt is given without the receipt.
- * @param replyKey the key that the request brought, for this answer alone
- * @throws ServiceError SEAL_BROKEN, not retriable: the success is not believed
+ * Returns a success with its receipt in clear, and any other decision unchanged. The bus client has verified the signature of
+ * the reply. Here the receipt is checked against the request: it must be encrypted with its reply key, and be for its tenant,
+ * agent, call and method. A success that is repeated after the end of its receipt is returned without the receipt.
+ * @param replyKey the key of the request, for this reply alone
+ * @throws ServiceError SEAL_BROKEN, not retriable, if a check fails
  */
 export function believeSuccess(
   { tenant: aud, agent, callId: call_id, method }: FieldsOf<AttemptRequest>,

@@ -6,26 +6,26 @@ import {
 } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
 
-/** What a guess is about, before anything of it has a name under a key. */
+/** The identifiers of an attempt, before they are hashed with a key. */
 export interface Identified {
-  /** What makes two requests the same one. `prefix`: see {@link nameGuess}. */
+  /** Identifies the request: equal for a repetition. `prefix`: see {@link nameGuess}. */
   readonly command: { readonly prefix: string; readonly digest: string };
-  /** `digest`: `digestOf` of sealing, over a telephone number or whatever else the request says instead of an id. */
+  /** `digest`: `digestOf` of `@countersign/crypto`, over a telephone number or other text that takes the place of an id. */
   readonly subject: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'phone'; readonly digest: string };
-  /** Digest of who calls; undefined: the request has no caller. */
+  /** Digest of the caller; undefined: the request has no caller. */
   readonly caller: string | undefined;
 }
 
-/** The fields of a guess that hold names. */
+/** The fields of an attempt that hold names. */
 export type Names = Pick<
   FieldsOf<VerificationRequested>,
   'commandId' | 'subjectKind' | 'subjectRef' | 'callerKey' | 'keyId' | 'alsoNamed'
 >;
 
-/** Keys beside the first whose names travel; see `alsoNamed`. */
-const MOST_FURTHER_KEYS = 3;
+/** Keys after the first for which names are sent; see `alsoNamed`. */
+const MAX_FURTHER_KEYS = 3;
 
-/** Names what a guess is about under each key, as keyed hashes. Command ids are `prefix-` and the hash. */
+/** Hashes the identifiers of an attempt with each key. Command ids are `prefix-` and the hash. */
 export function nameGuess(hash: KeyedHash, { command, subject, caller }: Identified): Names {
   const [first, ...others] = hash.each.map(({ keyId, hash: under }): NamesUnderKey => ({
     keyId,
@@ -33,10 +33,10 @@ export function nameGuess(hash: KeyedHash, { command, subject, caller }: Identif
     subjectRef: subject.kind === 'id' ? subject.id : under.name(subject.digest),
     ...(caller === undefined ? {} : { callerKey: under.name(caller) }),
   }));
-  return { ...(first as NamesUnderKey), subjectKind: subject.kind, alsoNamed: others.slice(0, MOST_FURTHER_KEYS) };
+  return { ...(first as NamesUnderKey), subjectKind: subject.kind, alsoNamed: others.slice(0, MAX_FURTHER_KEYS) };
 }
 
-/** What is sealed of it, for verification alone. */
+/** The part that is encrypted for verification. */
 export function sealedIdentity({ command, subject, caller }: Identified): SealedIdentity {
   return {
     command: command.digest,

@@ -60,7 +60,7 @@ function refuse(
   quotas?: VerificationDecided['quotas'],
 ): void {
   const guess = guessOf(more);
-  refusals.asking(guess);
+  refusals.noteSent(guess);
   const answer = { commandId: guess.commandId, outcome: 'rate_limited', level: 'none', retryAfterSeconds: 1 } as const;
   const decided = message(VerificationDecided, { ...answer, limitedBy, ...(quotas && { quotas }) });
   refusals.learn(POLICY, guess, decided, clock.now());
@@ -107,7 +107,7 @@ describe('a limit that has refused', () => {
 
   it('refuses no repetition of what was let through, and every one of what it has refused', () => {
     const passed = guessOf();
-    refusals.asking(passed);
+    refusals.noteSent(passed);
     const decided = { commandId: passed.commandId, outcome: 'rejected', level: 'none' } as const;
     refusals.learn(POLICY, passed, message(VerificationDecided, decided), clock.now());
     const refused = guessOf();
@@ -237,7 +237,7 @@ it('refuses nothing that no limit refused before, in any sequence', () => {
         const found = memory.find(POLICY, guess);
         if (found && !holds) return false;
         if (found || refusedFor === undefined) continue;
-        memory.asking(guess);
+        memory.noteSent(guess);
         const { commandId } = guess;
         const limitedBy = { dimension, retryAfterMs: refusedFor, admittedSubjects: [memberOf('s-0')] };
         const decided = message(VerificationDecided, { commandId, outcome: 'rate_limited', level: 'none', limitedBy });

@@ -18,7 +18,7 @@ import {
 import { type KeyedHash } from '@countersign/crypto';
 import { RecentIds, type Clock } from '@countersign/runtime';
 
-/** A request as an adapter knows it: a guess before it is sealed, or a request that brings none. */
+/** A request before it is sent: an attempt, or a request without a submitted secret. */
 export interface RefusableRequest extends LimitedRequest {
   readonly commandId: string;
   readonly callerTail?: string | undefined;
@@ -27,70 +27,70 @@ export interface RefusableRequest extends LimitedRequest {
   readonly alsoNamed?: readonly NamesUnderKey[] | undefined;
 }
 
-/** A guess by the names of one key. */
-interface Naming {
+/** The names of an attempt under one key. */
+interface NamesOfKey {
   readonly hash: KeyedHash;
   readonly commandId: string;
   readonly subjectRef: string | undefined;
 }
 
-/** A refusal from memory. */
+/** A refusal from the cache. */
 export type CachedRefusal = Pick<LimitDecided, 'retryAfterSeconds' | 'quotas'> & { readonly outcome: 'rate_limited' };
 
-/** What the limiter answers, as far as it is learnt from. */
-type Learnt = Pick<FieldsOf<VerificationDecided>, 'limitedBy' | 'quotas'> & { readonly outcome: string };
+/** The part of a limiter's reply that the cache uses. */
+type LimiterOutcome = Pick<FieldsOf<VerificationDecided>, 'limitedBy' | 'quotas'> & { readonly outcome: string };
 
-/** What the limiter said, and until when it need not be asked again. */
-interface Standing {
+/** A refusal of the limiter, and how long it is valid. */
+interface CacheEntry {
   readonly limit: RefusingLimit;
   readonly quota: Quota | undefined;
-  readonly met: ReadonlySet<string> | undefined;
-  readonly passed: ReadonlySet<string> | undefined;
-  /** The policy that it was decided by: another one may decide otherwise. */
+  readonly admittedSubjects: ReadonlySet<string> | undefined;
+  readonly admittedCommands: ReadonlySet<string> | undefined;
+  /** The policy of the decision. After a change of the policy the entry is not used. */
   readonly policy: Policy | undefined;
-  readonly asksAgainAt: number;
-  /** When the limit lets one more pass. */
-  readonly opensAt: number;
-  /** Tallies that were begun under it. */
+  readonly staleAt: number;
+  /** Time at which the limit admits another request. */
+  readonly refusesUntil: number;
+  /** Tallies that this entry has started. */
   tallies: number;
 }
 
 interface Tally {
-  readonly described: RefusableRequest;
+  readonly request: RefusableRequest;
   readonly dimension: LimitDimension;
   count: number;
 }
 
-/** The limiter is asked again after this, in milliseconds: it may have been reset, or set apart from its policy. */
-const HOLD_MS = 5_000;
-/** Limits that are remembered, at most; the one that was added first makes room. */
-const MOST_STANDING = 50_000;
-/** Commands at most of each of two generations. */
-const MOST_COMMANDS = 50_000;
-/** A platform delivers a call again within this time, in milliseconds. */
-const REPEATED_MS = 60_000;
-/** Pairs of caller and subject that are told apart for one limit while it stands; more than any signal counts to by default. */
-const MOST_PAIRS = 64;
-/** Tallies in all; then everything is handed over at once. */
-const MOST_TALLIES = 10_000;
+/** Longest use of an entry, in milliseconds. Then the limiter decides again, because of resets and overrides. */
+const MAX_ENTRY_AGE_MS = 5_000;
+/** Entries in the cache; beyond it the oldest one is removed. */
+const MAX_ENTRIES = 50_000;
+/** Commands in each of the two generations. */
+const MAX_COMMANDS = 50_000;
+/** Time within which a platform delivers a function call again, in milliseconds. */
+const REDELIVERY_MS = 60_000;
+/** Pairs of caller and subject counted separately per entry; more than the default threshold of any signal. */
+const MAX_PAIRS = 64;
+/** Tallies in total; at this number all are published at once. */
+const MAX_TALLIES = 10_000;
 
 /**
- * Limits that have refused and are known to refuse on, in the memory of a front door: a guess that they refuse costs no
- * seal, no record and nobody else's time. It only ever refuses, never longer than the limiter said and never longer than
- * {@link HOLD_MS} without asking it again; what it has forgotten is asked. What it refused is counted by caller and subject
- * for the limiter, which puts it on record and looks for attacks in it.
+ * Refusals of the limiter, cached in the adapter. Requests that a cached refusal covers are refused here, before they are
+ * encrypted or published. The cache only refuses, never longer than the limiter said, and never longer than
+ * {@link MAX_ENTRY_AGE_MS} without a new decision of the limiter. It counts its refusals by caller and subject and publishes
+ * the counts to the limiter, for audit events and for the detection of attacks.
  */
 export class RefusalCache {
-  readonly #standing = new Map<string, Standing>();
-  readonly #passed = new RecentIds(REPEATED_MS, MOST_COMMANDS);
+  readonly #entries = new Map<string, CacheEntry>();
+  readonly #sentCommands = new RecentIds(REDELIVERY_MS, MAX_COMMANDS);
   #tallies = new Map<string, Tally>();
-  /** What is being handed over: it may have come to the limiter although nobody heard so. */
+  /** Counts being published. They may have reached the limiter although no acknowledgement came. */
   #pending: readonly RefusalsCounted[] = [];
   #flushing: Promise<void> = Promise.resolve();
 
   /**
-   * @param clock does not go back
-   * @param publish hands counts to the limiter; resolves when they are safe
+   * @param clock must not go backwards
+   * @param publish sends counts to the limiter; resolves when they are durable
    */
   constructor(
     private readonly hash: KeyedHash,
@@ -99,91 +99,91 @@ export class RefusalCache {
     private readonly observe: (dimension: LimitDimension) => void,
   ) {}
 
-  /** Limits that stand. */
+  /** Number of entries. */
   get size(): number {
-    return this.#standing.size;
+    return this.#entries.size;
   }
 
-  /** The refusal of the strictest limit that stands, counted; undefined: the limiter has to be asked. */
-  find(policy: Policy | undefined, described: RefusableRequest): CachedRefusal | undefined {
-    // What was let through is answered again for free, also while its caller is over a limit: the services know.
-    if (this.#standing.size === 0 || this.#passed.has(described.commandId)) return undefined;
+  /** Returns the refusal with the longest wait and counts it; undefined: the limiter must decide. */
+  find(policy: Policy | undefined, request: RefusableRequest): CachedRefusal | undefined {
+    // A redelivery gets the stored reply for free, even while its caller is over a limit, so the services decide about it.
+    if (this.#entries.size === 0 || this.#sentCommands.has(request.commandId)) return undefined;
     const now = this.clock.now();
-    let strictest: { readonly name: string; readonly standing: Standing } | undefined;
-    for (const counter of limitCountersOf(described)) {
-      const name = nameOf(described, counter);
-      const standing = this.#standing.get(name);
-      if (standing === undefined) continue;
-      if (standing.asksAgainAt <= now || standing.policy !== policy) this.#standing.delete(name);
-      else if (this.#isMet(standing, described) || this.#hasPassed(standing, described)) continue;
-      else if (strictest === undefined || standing.opensAt > strictest.standing.opensAt) strictest = { name, standing };
+    let longest: { readonly name: string; readonly entry: CacheEntry } | undefined;
+    for (const counter of limitCountersOf(request)) {
+      const name = nameOf(request, counter);
+      const entry = this.#entries.get(name);
+      if (entry === undefined) continue;
+      if (entry.staleAt <= now || entry.policy !== policy) this.#entries.delete(name);
+      else if (this.#isAdmittedSubject(entry, request) || this.#isAdmittedCommand(entry, request)) continue;
+      else if (longest === undefined || entry.refusesUntil > longest.entry.refusesUntil) longest = { name, entry };
     }
-    if (strictest === undefined) return undefined;
-    this.#count(strictest.name, strictest.standing, described);
-    return refusal(strictest.standing, now);
+    if (longest === undefined) return undefined;
+    this.#count(longest.name, longest.entry, request);
+    return refusal(longest.entry, now);
   }
 
-  /** To be called before the limiter is asked: the command may pass even if nobody hears of it. */
-  asking({ commandId }: RefusableRequest): void {
-    this.#passed.add(commandId, this.clock.now());
+  /** Call before a command is sent, because it may be admitted even if no reply comes. */
+  noteSent({ commandId }: RefusableRequest): void {
+    this.#sentCommands.add(commandId, this.clock.now());
   }
 
   /**
-   * Learns from the answer to a guess.
-   * @param askedAt when it was asked, by the clock: from then on the limiter's times count, so that they end early
-   * rather than late
+   * Caches the refusal of a reply.
+   * @param askedAt time of the request on the clock. The limiter's durations count from here, so entries end early rather than
+   * late.
    */
-  learn(policy: Policy | undefined, described: RefusableRequest, decided: Learnt, askedAt: number): void {
+  learn(policy: Policy | undefined, request: RefusableRequest, decided: LimiterOutcome, askedAt: number): void {
     if (decided.outcome !== 'rate_limited') return;
-    this.#passed.delete(described.commandId);
+    this.#sentCommands.delete(request.commandId);
     const { limitedBy: limit, quotas } = decided;
     if (limit === undefined) return;
     const { dimension, retryAfterMs } = limit;
-    const counter = limitCountersOf(described).find((one) => one.dimension === dimension);
-    // Without the list, only the limiter knows whom the caller has met.
+    const counter = limitCountersOf(request).find((one) => one.dimension === dimension);
+    // Without the list of admitted subjects only the limiter can decide.
     if (counter === undefined || (dimension === 'subjectsPerCaller' && limit.admittedSubjects === undefined)) return;
-    const name = nameOf(described, counter);
-    if (this.#standing.size >= MOST_STANDING && !this.#standing.has(name)) {
-      const [first] = this.#standing.keys();
-      if (first !== undefined) this.#standing.delete(first);
+    const name = nameOf(request, counter);
+    if (this.#entries.size >= MAX_ENTRIES && !this.#entries.has(name)) {
+      const [first] = this.#entries.keys();
+      if (first !== undefined) this.#entries.delete(first);
     }
-    this.#standing.set(name, {
+    this.#entries.set(name, {
       limit,
       quota: quotas?.find((quota) => quota.name === dimension),
-      met: limit.admittedSubjects && new Set(limit.admittedSubjects),
-      passed: limit.admittedCommands && new Set(limit.admittedCommands),
+      admittedSubjects: limit.admittedSubjects && new Set(limit.admittedSubjects),
+      admittedCommands: limit.admittedCommands && new Set(limit.admittedCommands),
       policy,
-      asksAgainAt: askedAt + Math.min(retryAfterMs, HOLD_MS),
-      opensAt: askedAt + retryAfterMs,
+      staleAt: askedAt + Math.min(retryAfterMs, MAX_ENTRY_AGE_MS),
+      refusesUntil: askedAt + retryAfterMs,
       tallies: 0,
     });
   }
 
   /**
-   * Hands over what was counted since the last time; what cannot be handed over is kept, and tried again as it was, under
-   * its ids. @throws ServiceError
+   * Publishes the counts since the last flush. Counts that cannot be published are kept and published again unchanged, under
+   * the same ids. @throws ServiceError
    */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#handOver());
+    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#publishTallies());
     return this.#flushing;
   }
 
-  #count(name: string, standing: Standing, described: RefusableRequest): void {
-    this.observe(standing.limit.dimension);
-    const { callerKey, subjectKind, subjectRef } = described;
+  #count(name: string, entry: CacheEntry, request: RefusableRequest): void {
+    this.observe(entry.limit.dimension);
+    const { callerKey, subjectKind, subjectRef } = request;
     const pair = JSON.stringify([name, callerKey, subjectKind, subjectRef]);
-    // Who names ever new subjects is counted on, and no longer told apart.
-    const tallyName = this.#tallies.has(pair) || standing.tallies < MOST_PAIRS ? pair : name;
+    // A caller with more subjects is still counted, but no longer per subject.
+    const tallyName = this.#tallies.has(pair) || entry.tallies < MAX_PAIRS ? pair : name;
     const tally = this.#tallies.get(tallyName);
     if (tally) tally.count++;
     else {
-      standing.tallies++;
-      this.#tallies.set(tallyName, { described, dimension: standing.limit.dimension, count: 1 });
-      if (this.#tallies.size >= MOST_TALLIES) void this.flush().catch(() => undefined);
+      entry.tallies++;
+      this.#tallies.set(tallyName, { request, dimension: entry.limit.dimension, count: 1 });
+      if (this.#tallies.size >= MAX_TALLIES) void this.flush().catch(() => undefined);
     }
   }
 
-  async #handOver(): Promise<void> {
+  async #publishTallies(): Promise<void> {
     await this.#publishPending();
     this.#pending = [...this.#tallies.values()].map(countedOf);
     this.#tallies = new Map();
@@ -196,16 +196,16 @@ export class RefusalCache {
     this.#pending = [];
   }
 
-  /** Whether the command was let through by any front door: this one may not have been asked, or have been restarted. */
-  #hasPassed({ passed }: Standing, described: RefusableRequest): boolean {
-    if (passed === undefined) return false;
-    return this.#namings(described).some(({ hash, commandId }) =>
-      passed.has(hash.limitCommand(described.tenant, commandId)),
+  /** Whether any adapter sent the command before: this one may not have received it, or may have been restarted. */
+  #isAdmittedCommand({ admittedCommands }: CacheEntry, request: RefusableRequest): boolean {
+    if (admittedCommands === undefined) return false;
+    return this.#namings(request).some(({ hash, commandId }) =>
+      admittedCommands.has(hash.limitCommand(request.tenant, commandId)),
     );
   }
 
-  /** By each key: the limiter may have refused by the names of another one than the first. */
-  #namings({ commandId, subjectRef, alsoNamed = [] }: RefusableRequest): readonly Naming[] {
+  /** The names under each key, because the limiter may have refused under another key than the first. */
+  #namings({ commandId, subjectRef, alsoNamed = [] }: RefusableRequest): readonly NamesOfKey[] {
     const [first, ...others] = this.hash.each;
     return [
       { hash: first?.hash ?? this.hash, commandId, subjectRef },
@@ -218,22 +218,23 @@ export class RefusalCache {
     ];
   }
 
-  #isMet({ met }: Standing, described: RefusableRequest): boolean {
-    const { tenant, subjectKind } = described;
-    if (met === undefined || subjectKind === undefined) return false;
-    return this.#namings(described).some(
-      ({ hash, subjectRef }) => subjectRef !== undefined && met.has(hash.limitMember(tenant, subjectKind, subjectRef)),
+  #isAdmittedSubject({ admittedSubjects }: CacheEntry, request: RefusableRequest): boolean {
+    const { tenant, subjectKind } = request;
+    if (admittedSubjects === undefined || subjectKind === undefined) return false;
+    return this.#namings(request).some(
+      ({ hash, subjectRef }) =>
+        subjectRef !== undefined && admittedSubjects.has(hash.limitMember(tenant, subjectKind, subjectRef)),
     );
   }
 }
 
-/** Each part is a field of its own. Agents of a tenant may have different limits for the same caller. */
+/** Each part is a field of its own, so no value can imitate another part. Agents may have different limits for one caller. */
 function nameOf({ tenant, agent }: RefusableRequest, { dimension, channel, kind, value }: LimitCounter): string {
   return JSON.stringify([tenant, agent, dimension, channel, kind, value]);
 }
 
-function refusal({ opensAt, quota }: Standing, now: number): CachedRefusal {
-  const retryAfterSeconds = Math.max(1, Math.ceil((opensAt - now) / 1000));
+function refusal({ refusesUntil, quota }: CacheEntry, now: number): CachedRefusal {
+  const retryAfterSeconds = Math.max(1, Math.ceil((refusesUntil - now) / 1000));
   return {
     outcome: 'rate_limited',
     retryAfterSeconds,
@@ -241,8 +242,8 @@ function refusal({ opensAt, quota }: Standing, now: number): CachedRefusal {
   };
 }
 
-function countedOf({ described, dimension, count }: Tally): RefusalsCounted {
-  const { commandId, tenant, channel, ...optional } = described;
+function countedOf({ request, dimension, count }: Tally): RefusalsCounted {
+  const { commandId, tenant, channel, ...optional } = request;
   const counted = message(RefusalsCounted, { commandId, tenant, channel, countId: randomUUID(), dimension, count });
   const { agent, callId, method, subjectKind, subjectRef, subjectIsCaller, callerKey, callerTail } = optional;
   const { action, subject, attestation } = optional;

@@ -15,14 +15,14 @@ import { believeSuccess } from './believe-success.js';
 import { nameGuess, sealedIdentity, type Identified, type Names } from './name-guess.js';
 import { type RefusalCache } from './refusal-cache.js';
 
-/** What the limiter says of a request that brings no guess. */
+/** The limiter's decision about a request without a submitted secret. */
 export type LimiterReply = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>;
 
-/** How a front door asks the services for a decision, whatever it speaks to the outside. */
+/** How an adapter gets a decision from the services, whatever protocol it speaks to the outside. */
 export class VerificationClient {
   /**
-   * @param ask publishes a request and awaits its answer
-   * @param clock the one of `refusals`
+   * @param ask publishes a request and waits for its reply
+   * @param clock the clock of `refusals`
    */
   constructor(
     private readonly ask: (request: VerificationRequested) => Promise<VerificationDecided>,
@@ -35,11 +35,11 @@ export class VerificationClient {
   ) {}
 
   /**
-   * The decision about a guess, with its receipt in clear after a success. A guess that a limit refuses that is known to
-   * stand is neither sealed nor sent.
-   * @param described what is said beside the names
-   * @param submitted what was guessed; it is sealed with the key that seals the receipt of the answer, bound to all the rest
-   * @throws ServiceError whatever `ask` throws; SEAL_BROKEN, not retriable, for a success that is not believed
+   * Decides an attempt and returns the decision, with its receipt in clear after a success. An attempt that a cached refusal
+   * covers is neither encrypted nor sent.
+   * @param described the fields of the attempt that hold no names
+   * @param submitted the submitted secrets. They are encrypted with the reply key, bound to all other fields.
+   * @throws ServiceError whatever `ask` throws; SEAL_BROKEN, not retriable, for a success that fails its checks
    */
   async decide(
     agent: AgentPublished,
@@ -47,23 +47,24 @@ export class VerificationClient {
     described: Omit<FieldsOf<VerificationRequested>, 'sealed' | keyof Names>,
     submitted: Readonly<Record<string, unknown>>,
   ): Promise<VerificationDecided> {
-    const guess = { ...described, ...nameGuess(this.hash, identified) };
-    const refused = this.refusals.find(agent.policy, guess);
-    if (refused) return message(VerificationDecided, { commandId: guess.commandId, level: 'none', ...refused });
+    const attempt = { ...described, ...nameGuess(this.hash, identified) };
+    const refused = this.refusals.find(agent.policy, attempt);
+    if (refused) return message(VerificationDecided, { commandId: attempt.commandId, level: 'none', ...refused });
     const replyKey = createReplyKey();
     const payload = { ...submitted, identity: sealedIdentity(identified), replyKey };
-    const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, guess));
-    this.refusals.asking(guess);
+    const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, attempt));
+    this.refusals.noteSent(attempt);
     const askedAt = this.clock.now();
-    const decided = await this.ask(message(VerificationRequested, { ...guess, sealed }));
-    this.refusals.learn(agent.policy, guess, decided, askedAt);
-    return believeSuccess(guess, decided, replyKey);
+    const decided = await this.ask(message(VerificationRequested, { ...attempt, sealed }));
+    this.refusals.learn(agent.policy, attempt, decided, askedAt);
+    return believeSuccess(attempt, decided, replyKey);
   }
 
   /**
-   * Whether a request that brings no guess may be carried out. What a known refusal covers is refused from memory.
-   * @param policy of the agent; undefined for the administrator
-   * @throws ServiceError whatever `askLimits` throws: then it may not
+   * Decides whether a request without a submitted secret may be performed. A request that a cached refusal covers is refused
+   * without asking the limiter.
+   * @param policy of the agent; undefined for an administrator
+   * @throws ServiceError whatever `askLimits` throws; then the request must not be performed
    */
   async admit(policy: Policy | undefined, request: FieldsOf<LimitRequested>): Promise<LimiterReply> {
     const refused = this.refusals.find(policy, request);
