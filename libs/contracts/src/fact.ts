@@ -53,12 +53,12 @@ export const FACT_DESCRIPTIONS = {
 export type FactKind = keyof typeof FACT_DESCRIPTIONS;
 export const FACT_KINDS = Object.keys(FACT_DESCRIPTIONS) as FactKind[];
 
-/** Stands for the tenant in facts about the installation itself: no tenant can have a name that begins so. */
+/** The tenant of facts about the installation itself. No tenant can have a name that begins with an underscore. */
 export const INSTALLATION = '_installation';
 
 /**
- * Something that happened and must be on record. Written to the outbox in the transaction that made it true, taken by
- * the audit service. Holds no secret and no telephone number: subjects by id, callers by keyed hash and last digits.
+ * Something that happened and must be in the audit log. Written to the outbox in the transaction that made it true, and
+ * consumed by the audit service. Holds no secret and no telephone number: subjects by id, callers by keyed hash and last digits.
  */
 export class FactRecorded extends Message {
   static readonly type = 'fact.recorded.v1';
@@ -74,7 +74,7 @@ export class FactRecorded extends Message {
   @IsOptional() @IsName() agent?: string;
   /** The subject's id, when the subject exists. */
   @IsOptional() @IsString() @Length(1, 128) subject?: string;
-  /** Keyed hash of the subject reference: the same for every guess at one reference, known or unknown. */
+  /** Keyed hash of the subject reference: the same for every attempt at one reference, known or unknown. */
   @IsOptional() @Matches(/^[0-9a-f]{64}$/) subjectKey?: string;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   @IsOptional() @Matches(/^[0-9a-f]{64}$/) callerKey?: string;

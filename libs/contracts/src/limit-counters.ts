@@ -2,7 +2,7 @@ import { type LimitedAction } from './limits.js';
 import { type LimitDimension } from './policy.js';
 import { CHANNELS, type Channel } from './verification.js';
 
-/** The parts of a request that decide which counters it touches. */
+/** The parts of a request that select its counters. */
 export interface LimitedRequest {
   readonly tenant: string;
   readonly agent?: string | undefined;
@@ -17,25 +17,25 @@ export interface LimitedRequest {
 }
 
 /**
- * One counter of a tenant. Its parts are fields of their own, wherever it is named: joined into one text, a value that a
- * caller chooses could spell the counter of somebody else.
+ * One counter of a tenant. Its parts are separate fields wherever it is named. Joined into one text, a value that a caller
+ * chooses could name the counter of another caller.
  */
 export interface LimitCounter {
   readonly dimension: LimitDimension;
-  /** `any`: the name comes from credentials and from nothing in a request, so every channel counts together. */
+  /** `any`: the name comes from credentials and not from the request, so all channels share the counter. */
   readonly channel: Channel | 'any';
   readonly kind: 'caller' | 'call' | 'id' | 'phone' | 'enrolment' | 'agent' | 'tenant';
   readonly value: string;
 }
 
 /**
- * The counters that a request touches, in the order of the dimensions.
+ * The counters of a request, in the order of the dimensions.
  *
- * - A guess: its caller and the subjects of that caller, when it has one; its call; its subject; agent and tenant. A caller
- *   who is found by the own number meets nobody else.
+ * - An attempt: its caller and the subjects of that caller, if it has a caller; its call; its subject; agent and tenant. A
+ *   caller who verifies as the owner of the calling number adds no subject.
  * - A function of a call: call, agent and tenant.
- * - A question over REST: agent and tenant. A backend may look at one call as often as its quota allows.
- * - An enrolment: its subject, and the tenant, both apart from those of guesses: an import must not refuse callers.
+ * - A query over REST: agent and tenant. A backend may read the state of a call as often as its quota allows.
+ * - An enrolment: its subject and the tenant, with counters of their own, so that an import does not refuse callers.
  */
 export function limitCountersOf(request: LimitedRequest): LimitCounter[] {
   const { tenant, agent, channel, callId, callerKey, subjectKind, subjectRef, action, subject } = request;
@@ -64,13 +64,13 @@ export function limitCountersOf(request: LimitedRequest): LimitCounter[] {
   return counters.filter((counter) => counter !== undefined);
 }
 
-/** What an override or a reset calls a counter: the same over every channel. */
+/** The name of a counter in overrides and resets: the same for every channel. */
 export function limitTargetOf({ dimension, kind, value }: Pick<LimitCounter, 'dimension' | 'kind' | 'value'>): string {
-  // No kind has a colon in it, so nothing in a value can spell another kind.
+  // No kind contains a colon, so no value can imitate another kind.
   return dimension === 'subject' ? `${kind}:${value}` : value;
 }
 
-/** The counters that a target of {@link limitTargetOf} names. Absent target: the tenant's own. */
+/** The counters of a target of {@link limitTargetOf}. Absent target: those of the tenant. */
 export function limitCountersOfTarget(
   dimension: LimitDimension,
   tenant: string,

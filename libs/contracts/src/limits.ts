@@ -38,7 +38,7 @@ export class TargetUnderKey {
   @Length(1, 300) target!: string;
 }
 
-/** Whose limit a command is about. */
+/** The target of a limit command. */
 export class LimitTarget {
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   /**
@@ -80,13 +80,13 @@ export class LimitResetRequested extends LimitCommand {
   @Matches(HEX_64) reasonKey!: string;
 }
 
-/** Asks for the state of the limiter, as far as it is the tenant's. */
+/** Requests the limits, overrides and quota of a tenant. */
 export class LimitStateRequested extends LimitCommand {
   static readonly type = 'limit.state-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
 }
 
-/** Gives back what an admitted guess has used, because the product was at fault; never for a wrong PIN. */
+/** Takes back what an admitted attempt used, after a fault of the product; never after a wrong PIN. */
 export class LimitRefundRequested extends Message {
   static readonly type = 'limit.refund-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
@@ -106,12 +106,12 @@ export class LimitRefundRequested extends Message {
   }
 }
 
-/** What a request that brings no guess is for. `enrolment`: a new PIN or new answers, by the administrator. */
+/** Kinds of requests without a submitted secret. `enrolment`: a new PIN or new answers by an administrator. */
 export const LIMITED_ACTIONS = ['function', 'call_state', 'introspection', 'enrolment'] as const;
 export type LimitedAction = (typeof LIMITED_ACTIONS)[number];
 
 /**
- * Asks whether a request that brings no guess may be carried out: a function without a secret, a question, an enrolment.
+ * Asks the limiter whether a request without a submitted secret may be performed: a function, a query or an enrolment.
  * Each counts, also when the platform delivers it again.
  */
 export class LimitRequested extends Message {
@@ -143,7 +143,7 @@ export class LimitDecided extends Message {
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
   /** Set for `rate_limited`, for the adapter's own memory. */
   @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
-  /** Only for REST, and only of the asker's own quotas. With `rate_limited`: the one that refused. */
+  /** Only for REST, and only quotas of the requester. With `rate_limited`: the quota that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
 
   get partitionKey(): string {
@@ -168,7 +168,7 @@ export class RefusalsCounted extends Message {
   @IsOptional() @IsName() agent?: string;
   @IsIn(CHANNELS) channel!: Channel;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
-  /** As in the guess; absent for requests that bring none. */
+  /** As in the attempt; absent for other requests. */
   @IsOptional() @IsIn(METHODS) method?: Method;
   @IsOptional() @IsIn(['id', 'phone']) subjectKind?: 'id' | 'phone';
   @IsOptional() @Length(1, 128) subjectRef?: string;
@@ -176,7 +176,7 @@ export class RefusalsCounted extends Message {
   @IsOptional() @Matches(HEX_64) callerKey?: string;
   @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
   @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
-  /** As in {@link LimitRequested}; absent for guesses. */
+  /** As in {@link LimitRequested}; absent for attempts. */
   @IsOptional() @IsIn(LIMITED_ACTIONS) action?: LimitedAction;
   @IsOptional() @IsSubjectId() subject?: string;
 

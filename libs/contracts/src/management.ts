@@ -24,7 +24,7 @@ export class TenantChangeRequested extends Message {
   @IsIn(CHANGE_MODES) mode!: ChangeMode;
   /** Present in mode `set`. */
   @IsOptional() @IsString() @Length(1, 200) name?: string;
-  /** `null` in mode `merge`: nothing of its own is left. */
+  /** `null` in mode `merge`: removes the whole policy of this level. */
   @IsOptional() @IsObject() policy?: Record<string, unknown> | null;
   get partitionKey(): string {
     return this.tenant;
@@ -113,21 +113,21 @@ export class KnowledgeChangeRequested extends SubjectCommand {
   @Length(1, 16_384) sealed!: string;
 }
 
-/** Asks for the state of a subject: counters and locks, nothing secret and nothing derived from a secret. */
+/** Requests the state of a subject: counters and locks, nothing secret and nothing derived from a secret. */
 export class SubjectStateRequested extends SubjectCommand {
   static readonly type = 'subject.state-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
-/** Erases a subject: what is known of it, its credentials and its key. The counter of guesses stays. */
+/** Erases a subject with its profile, credentials and key. The attempt counter stays. */
 export class SubjectEraseRequested extends SubjectCommand {
   static readonly type = 'subject.erase-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
 /**
- * Opens a subject that guesses have locked. `reasonKey` is the keyed hash of the reason that was given: whoever has the
- * words can show that they were these, and nobody reads a name or a number in a log.
+ * Unlocks a subject. `reasonKey` is the keyed hash of the reason, so a person who has the text can prove it, and no log
+ * contains a name or a number from it.
  */
 export class SubjectUnlockRequested extends SubjectCommand {
   static readonly type = 'subject.unlock-requested.v1';
@@ -145,7 +145,7 @@ export class CommandAnswered extends Message {
   @IsIn(COMMAND_RESULTS) answer!: (typeof COMMAND_RESULTS)[number];
   /** Only with `invalid`. */
   @IsOptional() violations?: Violation[];
-  /** The state of what was changed or asked for, as the REST adapter shows it. */
+  /** The state of the changed or requested object, as the REST adapter shows it. */
   @IsOptional() @IsObject() body?: Record<string, unknown>;
   get partitionKey(): string {
     return this.commandId;

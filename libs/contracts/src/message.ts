@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 /**
- * Something that crosses a process border. A message is a class whose fields carry class-validator rules; it is
+ * A message between processes. It is a class whose fields carry class-validator rules; it is
  * written as the JSON of its own fields. A new meaning is a new class with the next version in its `type`, never an
  * edit of an old one; new optional fields are allowed, and readers ignore fields that they do not know.
  */
@@ -17,7 +17,7 @@ export interface MessageClass<T extends Message = Message> {
   new (): T;
   /** `<noun>.<past participle>.v<n>`; travels in the header `type`. */
   readonly type: string;
-  /** The topic it is published on; a reply names the address of the asker instead and leaves this empty. */
+  /** The topic of the message; empty for a reply, which goes to the reply address of its request. */
   readonly topic: string;
 }
 
@@ -39,8 +39,8 @@ export interface EncodedMessage {
 }
 
 /**
- * @param id of the record: the same whenever it is sent again
- * @param headers that it carries besides, such as those of a trace
+ * @param id id of the record; the same when it is sent again
+ * @param headers additional headers, such as those of a trace
  */
 export function encodeMessage(
   id: string,

@@ -19,7 +19,7 @@ import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
 import { LEVELS, type Level } from './verification.js';
 
-/** Asks what is known of the caller of a call, from the server's own record. */
+/** Requests the state of a call from the ledger. */
 export class CallStateRequested extends Message {
   static readonly type = 'call-state.requested.v1';
   static readonly topic = TOPICS.queries.name;
@@ -31,7 +31,7 @@ export class CallStateRequested extends Message {
   }
 }
 
-/** The state of a call. An unknown call, one of another tenant and one whose time is over are alike: not verified. */
+/** The state of a call. An unknown call, a call of another tenant and an expired verification are all: not verified. */
 export class CallStateAnswered extends Message {
   static readonly type = 'call-state.answered.v1';
   static readonly topic = REPLY;
@@ -43,20 +43,20 @@ export class CallStateAnswered extends Message {
   /** ISO 8601, on the database's clock. */
   @IsOptional() @IsISO8601() verifiedAt?: string;
   @IsOptional() @IsISO8601() expiresAt?: string;
-  /** Nobody else waits at the address of the asker for this. */
+  /** A reply address has one reader, so the order does not matter. */
   get partitionKey(): string {
     return this.verificationId ?? '';
   }
 }
 
-/** Asks whether a receipt is good, and spends it when `consume` is set. The receipt travels sealed: it is a secret. */
+/** Requests the introspection of a receipt, and its consumption if `consume` is set. The receipt is a secret, so it is encrypted. */
 export class ReceiptIntrospectionRequested extends Message {
   static readonly type = 'receipt.introspection-requested.v1';
   static readonly topic = TOPICS.queries.name;
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
   @IsName() agent!: string;
-  /** The call that the receipt must belong to, when the asker knows one. */
+  /** The call that the receipt must belong to, if the requester knows it. */
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   @IsBoolean() consume!: boolean;
   /** Compact JWE of `{receipt}`, bound to every other field. */
@@ -66,7 +66,7 @@ export class ReceiptIntrospectionRequested extends Message {
   }
 }
 
-/** The answer, in the manner of RFC 7662: of a receipt that is not good nothing more is told. */
+/** The result in the manner of RFC 7662: an inactive receipt has no further fields. */
 export class ReceiptIntrospected extends Message {
   static readonly type = 'receipt.introspected.v1';
   static readonly topic = REPLY;
@@ -96,12 +96,12 @@ export class SettingKeys {
   keys!: KeyCheckValue[];
 }
 
-/** Asks the verification service whether an adapter's keys fit its own. */
+/** Requests the comparison of an adapter's keys with those of verification. */
 export class KeyComparisonRequested extends Message {
   static readonly type = 'key-comparison.requested.v1';
   static readonly topic = TOPICS.queries.name;
   @Length(8, 128) commandId!: string;
-  /** Name of the service that asks. */
+  /** Name of the requesting service. */
   @IsString() @Length(1, 64) service!: string;
   @IsArray() @ArrayMaxSize(16) @ValidateNested({ each: true }) @Type(() => SettingKeys) settings!: SettingKeys[];
   get partitionKey(): string {
@@ -109,7 +109,7 @@ export class KeyComparisonRequested extends Message {
   }
 }
 
-/** Settings whose keys do not fit; empty when all do. */
+/** Settings with keys that do not match; empty if all match. */
 export class KeysCompared extends Message {
   static readonly type = 'keys.compared.v1';
   static readonly topic = REPLY;

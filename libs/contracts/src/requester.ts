@@ -1,4 +1,4 @@
-/** On whose behalf work is done. Fairness goes by tenant, then agent, then caller, and never decides who may do what. */
+/** The requester of work, for fairness by tenant, then agent, then caller. It never decides about rights. */
 export interface Requester {
   readonly tenant: string;
   /** Empty for work of the tenant itself, such as management. */

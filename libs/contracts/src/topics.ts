@@ -1,7 +1,7 @@
 /** How a topic is created. Every service creates the topics that it uses before it subscribes to any. */
 export interface TopicSpec {
   readonly name: string;
-  /** `command`: minutes of retention, somebody waits. `fact`: kept long, nothing may be lost. `state`: compacted. */
+  /** `command`: minutes of retention, a requester waits. `fact`: long retention, nothing may be lost. `state`: compacted. */
   readonly kind: 'command' | 'fact' | 'state';
 }
 
@@ -20,10 +20,10 @@ export const TOPICS = {
 /** The topic that takes what a consumer group could not handle. */
 export const DEAD_LETTERS: TopicSpec = { name: 'countersign.dead-letters', kind: 'fact' };
 
-/** Where a process that is about to take commands writes a record, to learn the time from the broker's stamp on it. */
+/** A process writes a record here before it consumes commands, and learns the time from the timestamp of the broker. */
 export const CLOCK: TopicSpec = { name: 'countersign.clock', kind: 'command' };
 
-/** Replies have no topic of their own: the asker names its address in the header `reply-to`. */
+/** Replies have no fixed topic: the requester gives its reply address in the header `reply-to`. */
 export const REPLY = '';
 
 /** Who writes to a topic, who reads it, and which records keep their order. docs/operations.md shows it. */

@@ -21,7 +21,7 @@ import { LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
 import { REPLY, TOPICS } from './topics.js';
 
 export const OUTCOMES = ['verified', 'rejected', 'locked', 'rate_limited', 'disabled', 'unavailable'] as const;
-/** How a verification ended. `locked` also covers the guess that spent the budget. */
+/** Outcome of a verification. `locked` includes the attempt that used up the window. */
 export type Outcome = (typeof OUTCOMES)[number];
 
 export const LEVELS = ['none', 'identified', 'verified'] as const;
@@ -29,7 +29,7 @@ export const LEVELS = ['none', 'identified', 'verified'] as const;
 export type Level = (typeof LEVELS)[number];
 
 export const METHODS = ['pin', 'knowledge'] as const;
-/** What a guess is compared with: the PIN of the subject, or its answers to the questions of the policy. */
+/** What an attempt is compared with: the PIN of the subject, or its answers to the questions of the policy. */
 export type Method = (typeof METHODS)[number];
 
 export const CONFLICTS = ['mismatch', 'ended', 'in_flight'] as const;
@@ -55,7 +55,7 @@ export const CHANNELS = ['swaig', 'rest'] as const;
 /** By which adapter a request came. What is named over one of them never counts as the same name over the other. */
 export type Channel = (typeof CHANNELS)[number];
 
-/** The names of a guess under one more key of its adapter. */
+/** The names of an attempt under a further key of its adapter. */
 export class NamesUnderKey {
   @Length(1, 64) keyId!: string;
   @Length(8, 128) commandId!: string;
@@ -63,7 +63,7 @@ export class NamesUnderKey {
   @IsOptional() @Matches(HEX_64) callerKey?: string;
 }
 
-/** What an adapter says of a guess, besides what was guessed: telephone numbers appear only as keyed hashes. */
+/** An attempt without its submitted secret. Telephone numbers appear only as keyed hashes. */
 export abstract class AttemptRequest extends Message {
   /** Idempotency key end to end: the same id within the time of its repetition gets the stored answer and costs no attempt. */
   @Length(8, 128) commandId!: string;
@@ -76,7 +76,7 @@ export abstract class AttemptRequest extends Message {
   @Length(1, 128) subjectRef!: string;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   /**
-   * `KeyedHash.callerKey` of who calls. Absent: the request has no caller, as over REST when it brings no `callerPhone`.
+   * `KeyedHash.callerKey` of the caller. Absent: the request has no caller, as over REST without `callerPhone`.
    */
   @IsOptional() @Matches(HEX_64) callerKey?: string;
   /** Id of the key of `IDENTIFIER_KEY` under which the names above are keyed hashes. */
@@ -86,14 +86,14 @@ export abstract class AttemptRequest extends Message {
    * adapter: so no counter begins anew while one key takes the place of another.
    */
   @IsArray() @ArrayMaxSize(3) @ValidateNested({ each: true }) @Type(() => NamesUnderKey) alsoNamed!: NamesUnderKey[];
-  /** The subject was found by the caller's own number, so the caller asks about nobody else. */
+  /** The subject was identified by the caller's own number. */
   @IsBoolean() subjectIsCaller!: boolean;
   /** The last two digits of the caller's number, for people who read the audit log; empty when there is no number. */
   @Matches(/^\d{0,2}$/) callerTail!: string;
   /** Absent where the platform says nothing. It is a claim of the network, and decides nothing. */
   @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
 
-  /** All that is asked about one subject stays in order, and comes to one copy of a service. */
+  /** Keeps the requests for one subject in order, and on one replica. */
   get partitionKey(): string {
     return `${this.tenant}:${this.subjectKind}:${this.subjectRef}`;
   }
@@ -111,7 +111,7 @@ export interface SealedIdentity {
   readonly caller?: string;
 }
 
-/** A guess at the PIN or the answers of a subject, as the front doors publish it, sealed for the verification service. */
+/** An attempt at the PIN or the answers of a subject, as adapters publish it, with its secrets encrypted for verification. */
 export class VerificationRequested extends AttemptRequest {
   static readonly type: string = 'verification.requested.v1';
   static readonly topic: string = TOPICS.requests.name;
@@ -125,22 +125,22 @@ export class VerificationRequested extends AttemptRequest {
   @Length(1, 16_384) sealed!: string;
 }
 
-/** What is left of a quota of the asker's own: its agent's or its tenant's. Nothing about callers and subjects. */
+/** What remains of a quota of the requester: that of its agent or its tenant. Never about callers and subjects. */
 export class Quota {
   @IsIn(['agent', 'tenant']) name!: 'agent' | 'tenant';
   @IsInt() @Min(1) limit!: number;
   @IsInt() @Min(1) periodSeconds!: number;
   @IsInt() @Min(0) remaining!: number;
-  /** Whole seconds until nothing of it is used, or, when it is spent, until one more passes. */
+  /** Whole seconds until the quota is unused or, when it is used up, until another request is admitted. */
   @IsInt() @Min(0) resetSeconds!: number;
 }
 
-/** The same guess after the rate limiter let it pass. */
+/** An attempt that the rate limiter admitted. */
 export class VerificationAdmitted extends VerificationRequested {
   static override readonly type: string = 'verification.admitted.v1';
   static override readonly topic: string = TOPICS.admissions.name;
 
-  /** Handed on to the asker with the answer; only for REST, which shows them. */
+  /** Passed to the requester with the reply; only for REST, which shows them. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
 }
 
@@ -149,16 +149,16 @@ export class RefusingLimit {
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   /** Milliseconds from the decision to the first moment at which it lets one more pass. */
   @IsInt() @Min(0) retryAfterMs!: number;
-  /** Of `subjectsPerCaller`: whom the caller has met and may go on asking about, as `KeyedHash.short` names them. */
+  /** Of `subjectsPerCaller`: subjects that the caller may continue with, as `KeyedHash.short` names them. */
   @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) admittedSubjects?: readonly string[];
   /**
-   * Of `caller` and `call`: the caller's newest commands that were let through, wherever they were asked, as
-   * `KeyedHash.short` names them. Their repetitions are no new guesses, and get their answers.
+   * Of `caller` and `call`: the caller's newest admitted commands, from any adapter, as `KeyedHash.short` names them. Their
+   * repetitions count no attempt and get the stored replies.
    */
   @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) admittedCommands?: readonly string[];
 }
 
-/** The answer to a guess; sent to the address in the request's header `reply-to` and to nobody else. */
+/** The reply to an attempt, sent only to the address in the header `reply-to` of the request. */
 export class VerificationDecided extends Message {
   static readonly type = 'verification.decided.v1';
   static readonly topic = REPLY;
@@ -172,11 +172,11 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsSubjectId() subjectId?: string;
   @IsOptional() @IsString() @MaxLength(200) displayName?: string;
   @IsOptional() @IsString() @MaxLength(35) locale?: string;
-  /** Set for `rejected`; the front door shows it only where the policy says `tellAttemptsLeft`. */
+  /** Set for `rejected`; the adapter shows it only if the policy sets `tellAttemptsLeft`. */
   @IsOptional() @IsInt() @Min(0) attemptsLeft?: number;
   /** Set for `rate_limited`: whole seconds until the next request can pass. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
-  /** Set for `rate_limited`, for the front door's own memory: nobody outside is told which limit it was. */
+  /** Set for `rate_limited`, for the adapter's refusal cache. The caller never learns which limit refused. */
   @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
   /** Only after a success: when it was tried, on the database's clock, ISO 8601. */
   @IsOptional() @IsISO8601() verifiedAt?: string;
@@ -186,16 +186,16 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsISO8601() repeatedAt?: string;
   /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
-  /** Only of the asker's own quotas; with `rate_limited`: the one that refused. */
+  /** Only quotas of the requester; with `rate_limited`: the quota that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
   /**
    * The command id was used before: with another payload; with the same one, for a success that does not hold any more; or
    * (said by an adapter itself) its first answer is awaited.
    */
   @IsOptional() @IsIn(CONFLICTS) conflict?: Conflict;
-  /** With `rejected`, and only where the agent's policy says `discloseUnknownCaller`: nobody has this id or number. */
+  /** With `rejected`, and only if the policy sets `discloseUnknownCaller`: the id or number is unknown. */
   @IsOptional() @IsBoolean() unknownSubject?: boolean;
-  /** After a success by a PIN that somebody else chose: it reaches `identified` until the caller has changed it. */
+  /** After a success with a PIN that an administrator chose: it reaches `identified` until the caller changes it. */
   @IsOptional() @IsBoolean() mustChangePin?: boolean;
   /** The new PIN of the request is in force. */
   @IsOptional() @IsBoolean() pinChanged?: boolean;
