@@ -1,25 +1,25 @@
 import { KeysCompared, message, type KeyCheckValue, type KeyComparisonRequested } from '@countersign/contracts';
 import { type KeyRecords } from '../verification.ports.js';
 
-/** What a setting of an adapter is compared with. */
+/** The keys that a setting of an adapter is compared with. */
 interface Counterpart {
-  /** Keys of verification that are the other half, or the same key. */
+  /** Keys of verification: the other half of a pair, or the same key. */
   readonly keys: readonly KeyCheckValue[];
-  /** `sends`: verification must hold the key that the adapter uses. `receives`: the adapter must hold the key in use here. */
+  /** `sends`: verification must have the key that the adapter uses. `receives`: the adapter must have the key in use here. */
   readonly direction: 'sends' | 'receives';
 }
 
-/** The keys of this verification service, by the setting of the adapters that must fit them. */
+/** The keys of verification, by the setting of the adapters that must match them. */
 export type Counterparts = Readonly<Record<string, Counterpart>>;
 
 /**
- * Says which keys of an adapter do not fit those of the verification service. An adapter that seals for another key gets
- * `unavailable` for every attempt, and one with another IDENTIFIER_KEY would count at counters of its own.
+ * Returns the settings of an adapter with keys that do not match those of verification. An adapter that encrypts for another
+ * key gets `unavailable` for every attempt. One with another IDENTIFIER_KEY would use counters of its own.
  */
 export class CompareKeys {
   /**
    * @param shared settings whose keys adapters must hold as well, as far as they are required: see `requiredKeys`
-   * @param foreign settings that only adapters hold, which must be the same in all of their copies
+   * @param foreign settings that only adapters have, which must be the same in all of their replicas
    */
   constructor(
     private readonly own: Counterparts,
@@ -47,7 +47,7 @@ export class CompareKeys {
       const required = await this.records.required(setting);
       return required.every((one) => keys.some(({ keyId, value }) => keyId === one.keyId && value === one.value));
     }
-    // A setting that this version does not know is not its to judge.
+    // Settings that this version does not know are not compared.
     return !this.foreign.includes(setting) || this.records.recordForeign(setting, keys);
   }
 }

@@ -1,19 +1,19 @@
 import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
 
-/** A stored reply, and what it answers. */
+/** A stored reply and the command that it belongs to. */
 export interface TaggedReply {
   readonly tenant: string;
   readonly commandId: string;
-  /** Of the content of the command: the reply to it is no reply to anything else under the same id. */
+  /** Fingerprint of the command, so the reply is not valid for other content under the same id. */
   readonly fingerprint: string;
   readonly attemptId: string;
-  /** As it stands in its column. */
+  /** The text of the column. */
   readonly reply: string;
 }
 
 /**
- * Proves of stored replies that this service wrote them, for this command and this try. A repeated command gets what is
- * stored, and a success a receipt: without a key that the database does not have, one UPDATE would verify anybody.
+ * Proves that this service wrote a stored reply, for this command and this attempt. A repeated command gets the stored reply,
+ * and a success gets a receipt. Without a key that the database does not have, one UPDATE could forge a verification.
  */
 export class ReplyTags {
   constructor(private readonly hash: KeyedHash) {}
@@ -22,7 +22,7 @@ export class ReplyTags {
     return this.hash.hash('reply', tenant, commandId, fingerprint, attemptId, reply);
   }
 
-  /** Compares in constant time. A reply without a tag is nobody's. */
+  /** Compares in constant time. A reply without a tag is never accepted. */
   isRight(tag: string | null, reply: TaggedReply): boolean {
     return tag !== null && constantTimeEquals(tag, this.of(reply));
   }

@@ -6,12 +6,12 @@ import { type StoredCredential } from '../verification.ports.js';
 import { type StoredProfile } from '../subjects/profile-vault.store.js';
 import { type ReportTampering, type Tampering } from './tamper-reports.store.js';
 
-/** A subject as it is stored, with the highest version that its profile ever had. */
+/** A subject row, with the highest version that its profile ever had. */
 export interface VersionedProfile extends StoredProfile {
   readonly latest_version: number | null;
 }
 
-/** A credential as it is stored, with the highest version that it ever had; null: none. */
+/** A credential row, with the highest version that it ever had; null: none. */
 export interface VersionedCredential {
   readonly credential_version: number | null;
   readonly credential_key_id: string | null;
@@ -22,7 +22,7 @@ export interface VersionedCredential {
   readonly latest_credential: number | null;
 }
 
-/** Refuses rows of subjects that are not the ones that were written last, and reports them. */
+/** Refuses rows of subjects that are older than the last written version, and reports them. */
 export class SubjectBindings {
   constructor(
     private readonly keyring: Keyring,
@@ -35,14 +35,14 @@ export class SubjectBindings {
     if (row.version !== row.latest_version) await this.refuse('profile', 'rolled_back', tenant, row.subject_id);
   }
 
-  /** @throws ServiceError CREDENTIAL_BROKEN when the number was not given to this subject, or is not any more */
+  /** @throws ServiceError CREDENTIAL_BROKEN if the phone number does not belong to this subject (any more) */
   async requirePhone(tenant: string, phoneKey: string, row: StoredProfile, tag: string | null): Promise<void> {
     if (tag !== null && constantTimeEquals(tag, phoneTag(this.hash, tenant, phoneKey, row.subject_id, row.version)))
       return;
     await this.refuse('phone', 'altered', tenant, row.subject_id);
   }
 
-  /** Opens the profile. @throws ServiceError CREDENTIAL_BROKEN, after it was reported, when `open` does */
+  /** Decrypts the profile. @throws ServiceError CREDENTIAL_BROKEN, after a report, if `open` throws it */
   async opened<T>(tenant: string, row: StoredProfile, open: () => T): Promise<T> {
     try {
       return open();
@@ -54,8 +54,8 @@ export class SubjectBindings {
   }
 
   /**
-   * The credential of a row; undefined: there is none. Whether its other columns are the ones that it was stored with is
-   * found when it is opened.
+   * The credential of a row; undefined: there is none. Decryption detects altered columns later, because they are bound to the
+   * ciphertext.
    * @throws ServiceError CREDENTIAL_BROKEN for a row from an older state
    */
   async credential(

@@ -3,14 +3,18 @@ import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
 import { METRICS, traceHeaders, type Logger } from '@countersign/observability';
 import { Outbox, type Database } from '@countersign/persistence';
 
-/** Stored data that is not what this service wrote. */
+/** Stored data that this service did not write. */
 export interface Tampering {
   readonly what: 'credential' | 'profile' | 'phone' | 'counter' | 'reply' | 'verification';
   /**
-   * `altered`: changed, swapped or copied from another row. `rolled_back`: a row from an older state. `unknown_key`: its key is not in the ring. `parameters`: a hash
-   * whose cost is out of bounds. `below_ledger`: a counter that was set back. `differs_from_ledger`: one whose windows, locks,
-   * failures or callers are not what its ledger says, or whose latest try the ledger does not have. `untagged`: a reply or
-   * the state of a call that bears no tag: an older release wrote it, or somebody else did.
+   * - `altered`: changed, swapped or copied from another row
+   * - `rolled_back`: a row from an older state
+   * - `unknown_key`: the keyring does not have its key
+   * - `parameters`: a hash with a cost out of bounds
+   * - `below_ledger`: a counter that was set back
+   * - `differs_from_ledger`: a counter with windows, locks, failures or callers that differ from its ledger, or with a latest
+   *   attempt that the ledger does not have
+   * - `untagged`: a reply or a success without a tag
    */
   readonly reason:
     'altered' | 'rolled_back' | 'unknown_key' | 'parameters' | 'below_ledger' | 'differs_from_ledger' | 'untagged';
@@ -20,14 +24,14 @@ export interface Tampering {
   readonly subjectKey?: string;
 }
 
-/** Never rejects: what was found is refused whether or not anybody could be told. */
+/** Never rejects: the data is refused whether or not the report succeeds. */
 export type ReportTampering = (tampering: Tampering) => Promise<void>;
 
-/** One row is reported once in this time, in milliseconds, so that whoever guesses on cannot flood the trail. */
+/** Each row is reported once per interval, in milliseconds, so repeated attempts cannot flood the audit log. */
 const QUIET_MS = 60_000;
 const REMEMBERED = 10_000;
 
-/** Tells the log, the metrics and the audit trail of stored data that was tampered with. */
+/** Reports altered stored data to the log, the metrics and the audit log. */
 export class TamperReports {
   readonly #outbox: Outbox;
   readonly #told = new Map<string, number>();
