@@ -5,8 +5,8 @@ const envOnlyInMain = {
   message: 'The environment is read in main.ts and in settings only.',
 };
 const noForgedProof = {
-  selector: ":matches(TSAsExpression, TSTypeAssertion) > TSTypeReference > Identifier[name='SpentAttempt']",
-  message: 'Only an attempt store proves that a try was counted (attempts/counted-attempt.decision.ts).',
+  selector: ":matches(TSAsExpression, TSTypeAssertion) > TSTypeReference > Identifier[name='CountedAttempt']",
+  message: 'Only an attempt gate proves that an attempt was counted (attempts/counted-attempt.decision.ts).',
 };
 const noFocus = {
   selector: 'CallExpression[callee.object.name=/^(it|test|describe)$/][callee.property.name=/^(only|skip|todo)$/]',

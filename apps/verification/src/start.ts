@@ -18,8 +18,8 @@ import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, ReceiptKeys, PayloadOpener } from '@countersign/crypto';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
-import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
-import { keyFault, openNamesKey, recordKeys, type ConfiguredKeys } from '@countersign/stored-secrets';
+import { parseSetting, loadSettings, ServiceError, SystemClock, type Environment } from '@countersign/runtime';
+import { keyFault, openNamesKey, recordKeys, requiredKeys, type ConfiguredKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { CompareKeys } from './integrity/compare-keys.use-case.js';
 import {
@@ -45,6 +45,8 @@ import { PostgresVerificationRecords } from './calls/verification-records.store.
 import { type PinVault } from './verification.ports.js';
 import { VerificationModule } from './verification.module.js';
 
+/** Interval in which the required keys are read, in milliseconds: `countersign keys rekey` changes them while services run. */
+const REFRESH_KEYS_MS = 5_000;
 /** How often spent receipts whose time is over are removed. */
 const FORGET_MS = 60_000;
 
@@ -77,6 +79,15 @@ export async function start(
     { setting: 'SEALING_PRIVATE_KEYS', keys: unsealer.checks, names: false },
     { setting: 'RECEIPT_KEYS', keys: receiptKeys.checks, names: false },
   ]);
+  const refreshKeys = async (): Promise<void> => {
+    const required = await requiredKeys(database, 'IDENTIFIER_KEY');
+    const missing = required.find(({ keyId }) => !hash.checks.some((held) => held.keyId === keyId));
+    // Every attempt would be `unavailable` once the adapters use the required key alone.
+    if (missing !== undefined)
+      fatal(new ServiceError('SETTINGS_INVALID', `IDENTIFIER_KEY must hold the key ${missing.keyId}`, false));
+  };
+  const refreshing = setInterval(() => void refreshKeys().catch(() => undefined), REFRESH_KEYS_MS);
+  host.onClose(() => Promise.resolve(clearInterval(refreshing)));
   const relay = host.relay(database);
   const leftovers = new Retention(database, { decoyDays: settings.DECOY_DAYS, inboxDays: settings.INBOX_DAYS });
   const pruning = setInterval(() => void leftovers.purge().catch(() => undefined), settings.PRUNE_SECONDS * 1000);

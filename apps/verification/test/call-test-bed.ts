@@ -37,7 +37,14 @@ import { credentialOf } from './subject-store.contract.js';
 import { MemoryErasures, MemoryReceiptStore, FakeVerificationRecords } from './verification-records.fake.js';
 import { Successes } from '../src/calls/successes.js';
 import { ReadCallState } from '../src/calls/read-call-state.use-case.js';
-import { identityOfTest, namesOfTest, CallPoliciesOfTest, EveryAgent, OneKnowledge } from './test-bed.js';
+import {
+  commandOfTest,
+  identityOfTest,
+  namesOfTest,
+  CallPoliciesOfTest,
+  EveryAgent,
+  OneKnowledge,
+} from './test-bed.js';
 
 export const PIN = '83729164';
 export const OTHER = '19283746';
@@ -108,8 +115,8 @@ export async function openCallBed() {
   const play = async (pin: string, more: Request = {}): Promise<Played> => {
     const { replyKey = createReplyKey(), newPin, callId = 'call-1', ...fields } = more;
     const secrets = fields.method === 'knowledge' ? { answers: pin === PIN ? ANSWERS : {} } : { pin };
+    const { commandId, digest } = commandOfTest(hash, fields.commandId);
     const described = {
-      commandId: randomUUID(),
       repeatSeconds: 86_400,
       tenant: 'acme',
       agent: 'desk',
@@ -120,8 +127,9 @@ export async function openCallBed() {
       callerTail: '23',
       ...fields,
       ...namesOfTest(hash, fields),
+      commandId,
     } as const;
-    const identity = identityOfTest({ ...fields, commandId: described.commandId });
+    const identity = identityOfTest(fields, digest);
     const payload = { ...secrets, identity, replyKey, ...(newPin === undefined ? {} : { newPin }) };
     const sealed = await sealer.seal(payload, bindingOf(VerificationRequested, described));
     const command = message(VerificationAdmitted, { sealed, ...described });

@@ -1,5 +1,6 @@
 import { KeyedHash, Secret } from '@countersign/crypto';
 import { ManualClock } from '@countersign/testing';
+import { storedPhoneOf } from '../src/integrity/stored-names.js';
 import { FakeAttemptGate } from './attempt-gate.fake.js';
 import { FakeSubjectStore } from './subject-store.fake.js';
 import { subjectStoreContract } from './subject-store.contract.js';
@@ -13,7 +14,7 @@ describe('the in-memory subject store', () => {
       store: new FakeSubjectStore(hash, attempts),
       attempts,
       advance: (seconds) => Promise.resolve(clock.advance(seconds * 1000)),
-      phone: (tenant, e164) => hash.hash('phone', tenant, e164),
+      phone: (tenant, e164) => storedPhoneOf(hash, tenant, e164),
     });
   });
 });

@@ -8,6 +8,7 @@ import {
   resetForNewCredential,
   type AttemptCounter,
 } from '../src/attempts/attempt-counter.decision.js';
+import { storedPhoneOf } from '../src/integrity/stored-names.js';
 import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profile.decision.js';
 import { shownFailures, type GuessCounter, type SubjectState } from '../src/subjects/subject-state.decision.js';
 import {
@@ -69,7 +70,7 @@ export class FakeSubjectStore extends SubjectStore {
     const before = this.#subjects.get(`${tenant}/${subject}`);
     if (!before && mustExist) return Promise.resolve('not_found');
     if (this.#seen.has(commandId)) return Promise.resolve('updated');
-    const keys = (change.phones ?? []).map((phone) => `${tenant}/${this.hash.hash('phone', tenant, phone)}`);
+    const keys = (change.phones ?? []).map((phone) => `${tenant}/${storedPhoneOf(this.hash, tenant, phone)}`);
     if (keys.some((key) => (this.#phones.get(key) ?? subject) !== subject)) return Promise.resolve('taken');
     this.#seen.add(commandId);
     if (change.phones) for (const [key, owner] of this.#phones) if (owner === subject) this.#phones.delete(key);

@@ -137,12 +137,24 @@ export function namesOfTest(hash: KeyedHash, said: Said) {
   };
 }
 
+/** Words of commands by their ids, so that a test can send a command again by its id. */
+const words = new Map<string, string>();
+
+/** The id of a command as an adapter names it, and the digest that it seals. @param word equal for a repetition; or an id from here */
+export function commandOfTest(hash: KeyedHash, word: string = randomUUID()): { commandId: string; digest: string } {
+  const known = words.get(word) ?? word;
+  const digest = digestOf('request', known);
+  const commandId = `test-${hash.name(digest)}`;
+  words.set(commandId, known);
+  return { commandId, digest };
+}
+
 /** What an adapter seals of them. */
-export function identityOfTest(said: Said & Pick<VerificationAdmitted, 'commandId'>): SealedIdentity {
-  const { commandId, subjectKind = 'id', subjectRef = 'alice' } = said;
+export function identityOfTest(said: Said, command: string): SealedIdentity {
+  const { subjectKind = 'id', subjectRef = 'alice' } = said;
   const caller = 'callerKey' in said ? said.callerKey : ANY_CALLER;
   return {
-    command: digestOf('request', commandId),
+    command,
     ...(subjectKind === 'id' ? {} : { subject: subjectRef }),
     ...(caller === undefined ? {} : { caller }),
   };
@@ -215,8 +227,8 @@ export class VerificationTestBed {
     under = this.hash,
   ): Promise<VerificationAdmitted> => {
     const { method = 'pin' } = more;
+    const { commandId, digest } = commandOfTest(under, more.commandId);
     const described = {
-      commandId: randomUUID(),
       repeatSeconds: 60,
       tenant: 'acme',
       agent: 'desk',
@@ -226,8 +238,9 @@ export class VerificationTestBed {
       callerTail: '23',
       ...more,
       ...namesOfTest(under, more),
+      commandId,
     } as const;
-    const identity = identityOfTest({ ...more, commandId: described.commandId });
+    const identity = identityOfTest(more, digest);
     const payload = { ...(method === 'pin' ? { pin: secret, newPin } : { answers: secret, newPin }), identity };
     const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, described));
     return message(VerificationAdmitted, { sealed, ...described });

@@ -72,7 +72,10 @@ export class LimitRequests {
     const found = this.#policyOf(request);
     if (found === undefined) return undefined;
     const named = this.#namings(request);
-    const all = named.map(({ names }) => limitCountersOf(names).map(limitTargetOf));
+    // Names under keys that this limiter does not have are not checked, so an override must not be found by them.
+    const all = named.flatMap(({ names, keys }) =>
+      keys === undefined ? [] : [limitCountersOf(names).map(limitTargetOf)],
+    );
     const limitRequests = named.flatMap(({ names, keys }) =>
       keys === undefined ? [] : [this.#limitRequest(names, keys, found, all)],
     );

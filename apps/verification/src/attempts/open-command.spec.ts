@@ -1,5 +1,6 @@
-import { message, VerificationAdmitted, type FieldsOf } from '@countersign/contracts';
-import { OTHER, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
+import { bindingOf, message, VerificationAdmitted, VerificationRequested, type FieldsOf } from '@countersign/contracts';
+import { digestOf, KeyedHash, Secret } from '@countersign/crypto';
+import { commandOfTest, OTHER, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
 
 /** Every field of a request beside its seal, and what a service that forwards it could write instead. */
 const ALTERED: Partial<FieldsOf<VerificationAdmitted>>[] = [
@@ -34,9 +35,40 @@ describe('a sealed command', () => {
     expect(await openCommand.open(altered(sent, { callId: undefined }))).toBeUndefined();
   });
 
+  it('does not open when its id names another command than its sealed identity, so it cannot pass the limiter as a repetition', async () => {
+    const { command, openCommand, sealer } = await VerificationTestBed.open();
+    const sent = await command(PIN);
+    const sealAs = (digest: string): Promise<string> =>
+      sealer.seal(
+        { pin: PIN, identity: { command: digest, caller: 'c'.repeat(64) } },
+        bindingOf(VerificationRequested, sent),
+      );
+    const own = commandOfTest(
+      new KeyedHash(new Secret(Buffer.alloc(32, 9).toString('base64url'))),
+      sent.commandId,
+    ).digest;
+    expect(await openCommand.open(altered(sent, { sealed: await sealAs(own) }))).toMatchObject({ pin: PIN });
+    const other = digestOf('request', 'another-command');
+    expect(await openCommand.open(altered(sent, { sealed: await sealAs(other) }))).toBeUndefined();
+  });
+
+  it('gets names that no choice of digests turns into another hash under the names key', async () => {
+    const { hash, names, openCommand, sealer, command } = await VerificationTestBed.open();
+    const digest = digestOf('success', 'acme', 'any part of a tag');
+    const sent = await command(PIN, { subjectKind: 'phone', subjectRef: digest, callerKey: digest });
+    const named = altered(sent, { commandId: `test-${hash.name(digest)}` });
+    const identity = { command: digest, subject: digest, caller: digest };
+    const sealed = await sealer.seal({ pin: PIN, identity }, bindingOf(VerificationRequested, named));
+    const stored = (await openCommand.open(altered(named, { sealed })))?.stored;
+    expect(stored).toBeDefined();
+    const exposed = [stored?.commandId, stored?.subjectRef, stored?.callerKey];
+    expect(new Set(exposed).size).toBe(3);
+    expect(exposed).not.toContain(names.name(digest));
+  });
+
   it('opens with the quotas that the limiter adds', async () => {
     const { command, openCommand } = await VerificationTestBed.open();
-    const quotas = [{ name: 'agent', limit: 600, periodSeconds: 60, left: 599, resetSeconds: 1 }];
+    const quotas = [{ name: 'agent', limit: 600, periodSeconds: 60, remaining: 599, resetSeconds: 1 }];
     expect(await openCommand.open(altered(await command(PIN), { quotas }))).toMatchObject({ pin: PIN });
   });
 

@@ -8,6 +8,7 @@ import {
 } from '@countersign/contracts';
 import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
+import { storedCaller, storedCommandId, storedPhone } from '../integrity/stored-names.js';
 import { type SealedPayloads } from '../verification.ports.js';
 
 /** The decrypted payload of a command. The submitted secrets may have any form. */
@@ -54,18 +55,29 @@ export class CommandOpener {
   }
 
   /**
-   * Whether the limiter has counted the caller and the number that were sealed. Anybody can seal: only holders of a key of
-   * IDENTIFIER_KEY can name a number, and an adapter with another key is refused here.
+   * Whether the limiter has counted the command, the caller and the number of the sealed identity. Anyone can encrypt for this
+   * service, but only holders of IDENTIFIER_KEY can name an identity. The names under every key that this service has must
+   * match: otherwise one command id could carry many commands, and the limiter would count all but the first as repetitions.
    */
-  #isNamed(command: VerificationAdmitted, subject: string | undefined, caller: string | undefined): boolean {
-    return [command, ...command.alsoNamed].some(({ keyId, subjectRef, callerKey }) => {
-      const hash = this.hash.each.find((one) => one.keyId === keyId)?.hash;
-      if (hash === undefined) return false;
+  #isNamed(
+    command: VerificationAdmitted,
+    id: string,
+    subject: string | undefined,
+    caller: string | undefined,
+  ): boolean {
+    const named = [command, ...command.alsoNamed].flatMap((names) => {
+      const hash = this.hash.each.find(({ keyId }) => keyId === names.keyId)?.hash;
+      return hash === undefined ? [] : [{ names, hash }];
+    });
+    const matches = named.map(({ names: { commandId, subjectRef, callerKey }, hash }) => {
+      const nameOfCommand = `-${hash.name(id)}`;
       return (
+        constantTimeEquals(nameOfCommand, commandId.slice(-nameOfCommand.length)) &&
         (subject === undefined || constantTimeEquals(hash.name(subject), subjectRef)) &&
         (caller === undefined || constantTimeEquals(hash.name(caller), callerKey ?? ''))
       );
     });
+    return matches.length > 0 && matches.every(Boolean);
   }
 
   /** Undefined: what was sealed does not name what the command says that it names. */
@@ -75,14 +87,14 @@ export class CommandOpener {
     const { subjectKind, subjectRef, callerKey } = command;
     if (!isDigest(id) || (subjectKind === 'phone') !== isDigest(subject)) return undefined;
     if ((callerKey !== undefined) !== isDigest(caller)) return undefined;
-    if (!this.#isNamed(command, isDigest(subject) ? subject : undefined, isDigest(caller) ? caller : undefined)) {
+    if (!this.#isNamed(command, id, isDigest(subject) ? subject : undefined, isDigest(caller) ? caller : undefined)) {
       return undefined;
     }
     return message(VerificationAdmitted, {
       ...command,
-      commandId: this.names.name(id),
-      subjectRef: isDigest(subject) ? this.names.name(subject) : subjectRef,
-      ...(isDigest(caller) ? { callerKey: this.names.name(caller) } : {}),
+      commandId: storedCommandId(this.names, id),
+      subjectRef: isDigest(subject) ? storedPhone(this.names, subject) : subjectRef,
+      ...(isDigest(caller) ? { callerKey: storedCaller(this.names, caller) } : {}),
     });
   }
 }

@@ -35,7 +35,8 @@ describe('while IDENTIFIER_KEY is replaced', () => {
     const { bed, old, anew, guess } = await openWithKeys();
     const commandId = randomUUID();
     const first = await guess(old, OTHER, { ...byPhone, commandId });
-    expect(await guess(anew, OTHER, { ...byPhone, commandId })).toEqual(first);
+    const repeated = await guess(anew, OTHER, { ...byPhone, commandId });
+    expect({ ...repeated, commandId: '' }).toEqual({ ...first, commandId: '' });
     expect(await guess(anew, PIN, { ...byPhone, commandId })).toMatchObject({ conflict: 'mismatch' });
     expect(bed.attempts.facts).toHaveLength(1);
   });

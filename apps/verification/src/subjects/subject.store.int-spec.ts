@@ -8,6 +8,7 @@ import { attemptOf, POLICY } from '../../test/attempt-gate.contract.js';
 import { ageGuards } from '../../test/aged-counters.js';
 import { type ProfileChange } from './profile.decision.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { storedPhoneOf } from '../integrity/stored-names.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from '../../test/subject-store.contract.js';
 import { openTestTables, type TestTables } from '../../test/test-tables.js';
@@ -36,7 +37,7 @@ describe('the PostgreSQL subject store', () => {
       store,
       attempts: new PostgresAttemptGate(service, hash, () => undefined),
       advance: (seconds) => ageGuards(database, seconds),
-      phone: (tenant, e164) => hash.hash('phone', tenant, e164),
+      phone: (tenant, e164) => storedPhoneOf(hash, tenant, e164),
     }),
   );
 

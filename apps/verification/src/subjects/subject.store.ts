@@ -25,6 +25,7 @@ import {
 } from '../integrity/subject-bindings.store.js';
 import { ENROLLED, FIND, LATEST_VERSION, LOCK_SUBJECT, NEXT_VERSION, STORE_CREDENTIAL } from './subject.sql.js';
 import { readState } from './subject-state.store.js';
+import { storedPhoneOf } from '../integrity/stored-names.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 import { carryOver } from '../calls/verification-records.store.js';
 
@@ -275,7 +276,7 @@ export class PostgresSubjectStore extends SubjectStore {
     );
     if (bound.length < removed.length && phones === undefined)
       await this.#bindings.refuse('phone', 'altered', tenant, subject);
-    const keys = phones?.map((phone) => this.names.hash('phone', tenant, phone)) ?? bound.map((row) => row.phone_key);
+    const keys = phones?.map((phone) => storedPhoneOf(this.names, tenant, phone)) ?? bound.map((row) => row.phone_key);
     const distinct = [...new Set(keys)].sort();
     await tx.query(
       `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
