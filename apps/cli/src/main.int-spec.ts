@@ -35,7 +35,7 @@ describe('countersign', () => {
     expect(await countersign(['groups', 'accept-loss', 'audit'], env)).toEqual([
       1,
       '',
-      'there is no group audit: groups are named like their services\n',
+      'there is no group audit: a group has the name of its service\n',
     ]);
   });
 
