@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
+import { storedPhoneOf } from '../../apps/verification/src/integrity/stored-names.js';
 import { type FoundSubject } from '../../apps/verification/src/verification.ports.js';
 import { attemptOf, POLICY, spentOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
@@ -58,7 +59,7 @@ async function enrol(subject: string, pin: string, mustChange = false): Promise<
 }
 
 const find = (kind: 'id' | 'phone', ref: string): Promise<FoundSubject> =>
-  subjects.find('acme', kind, kind === 'id' ? ref : hash.hash('phone', 'acme', ref), 'pin');
+  subjects.find('acme', kind, kind === 'id' ? ref : storedPhoneOf(hash, 'acme', ref), 'pin');
 
 /** Whether a guess is right, as a verification decides it. */
 async function verify(kind: 'id' | 'phone', ref: string, guess: string): Promise<boolean> {

@@ -216,7 +216,7 @@ export class GateModel {
     const rows = await this.database.query<Written>(this.statements.close, decideParameters(outcomes));
     const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
     const wrong = outcomes.find(({ stands, outcome }) => written.get(outcome.attempt.attemptId) !== stands);
-    return wrong && `an outcome was stored: ${String(!wrong.stands)}; expected: ${String(wrong.stands)}`;
+    return wrong && `whether an outcome is stored is ${String(!wrong.stands)} and should be ${String(wrong.stands)}`;
   }
 
   /** As an enrolment: the credential before the counter. */
