@@ -2,6 +2,7 @@ import { hash } from '@node-rs/argon2';
 import { openDatabase } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/crypto';
 import { credentialContext, openNamesKey, phoneTag, profileContext } from '@countersign/stored-secrets';
+import { storedPhoneOf } from '../apps/verification/src/integrity/stored-names.js';
 
 const CHUNK = 5_000;
 const PIN = '83729164';
@@ -74,9 +75,9 @@ export async function storeSubjects(
        SELECT $1, key, id, tag FROM unnest($2::text[], $3::text[], $4::text[]) AS r(key, id, tag)`,
       [
         tenant,
-        calling.map(({ phone }) => names.hash('phone', tenant, phone)),
+        calling.map(({ phone }) => storedPhoneOf(names, tenant, phone)),
         calling.map(({ subject }) => subject),
-        calling.map(({ phone, subject }) => phoneTag(names, tenant, names.hash('phone', tenant, phone), subject, 1)),
+        calling.map(({ phone, subject }) => phoneTag(names, tenant, storedPhoneOf(names, tenant, phone), subject, 1)),
       ],
     );
     await database.query('ANALYZE verification.subjects, verification.credentials');
