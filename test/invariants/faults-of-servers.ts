@@ -13,7 +13,7 @@ const TABLES = [
   'verification.attempts',
   'verification.outbox',
   'audit.entries',
-  'rate_limit.windows',
+  'rate_limit.counters',
   'directory.outbox',
 ];
 

@@ -1,14 +1,7 @@
-import { RateLimit1764000000002 } from './1764000000002-rate-limit.js';
-import { RateLimitDeliveries1764000100002 } from './1764000100002-deliveries.js';
-import { Limits1764000600001 } from './1764000600001-limits.js';
-import { RateLimitTenantRows1764000700002 } from './1764000700002-tenant-rows.js';
-import { RateLimitKeyChecks1764001000002 } from './1764001000002-key-checks.js';
+import { sqlMigrations } from '@countersign/persistence';
 
-/** All of them, in the order in which they run. */
-export const RATE_LIMIT_MIGRATIONS = [
-  RateLimit1764000000002,
-  RateLimitDeliveries1764000100002,
-  Limits1764000600001,
-  RateLimitTenantRows1764000700002,
-  RateLimitKeyChecks1764001000002,
-];
+/** Every migration of the schema `rate_limit`, in order. */
+export const RATE_LIMIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
+  '1764000000002-baseline.sql',
+  '1764000000003-limit-functions.sql',
+]);

@@ -61,11 +61,15 @@ export class FakeLimitStore extends LimitStore {
     this.#counters.set(key, { ...row, commands, commandsAt });
     for (const check of checks.filter(({ dimension }) => dimension !== 'subjectsPerCaller')) {
       const counter = this.#of(check);
-      const hit = counter.hits.indexOf(at);
+      const hit = counter.admittedAt.indexOf(at);
       // Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
       const ofRate = check.rule.limit > EXACT_LIMIT && (hit >= 0 || check.dimension !== 'caller');
       const tat = ofRate ? Math.max(0, counter.tat - emissionIntervalMs(check.rule)) : counter.tat;
-      this.#counters.set(check.key, { ...counter, tat, hits: hit < 0 ? counter.hits : counter.hits.toSpliced(hit, 1) });
+      this.#counters.set(check.key, {
+        ...counter,
+        tat,
+        admittedAt: hit < 0 ? counter.admittedAt : counter.admittedAt.toSpliced(hit, 1),
+      });
     }
     return Promise.resolve(true);
   }
@@ -77,9 +81,11 @@ export class FakeLimitStore extends LimitStore {
 
   #reset(dimension: LimitDimension, key: string): void {
     const counter = this.#counters.get(key) ?? NEW_LIMIT_COUNTER;
-    const { members, seen, membersTat, hits, commands, commandsAt, tat } = NEW_LIMIT_COUNTER;
+    const { members, membersAt, membersTat, admittedAt, commands, commandsAt, tat } = NEW_LIMIT_COUNTER;
     const reset =
-      dimension === 'subjectsPerCaller' ? { members, seen, membersTat } : { hits, commands, commandsAt, tat };
+      dimension === 'subjectsPerCaller'
+        ? { members, membersAt, membersTat }
+        : { admittedAt, commands, commandsAt, tat };
     this.#counters.set(key, { ...counter, ...reset });
   }
 

@@ -1,12 +1,12 @@
 import { checkGcra, spendGcra } from './gcra.decision.js';
 import { EXACT_LIMIT, type LimitRule, type RuleResult } from './rule.decision.js';
-import { hitAt, keepNewest } from './sliding-log.decision.js';
+import { countedAt, keepNewest } from './sliding-log.decision.js';
 
 /** The newest members of a key, each once, in the order of their last admission. */
 export interface DistinctMembers {
   readonly members: readonly string[];
   /** Time of the last admission of each, in milliseconds since 1970; as long as `members`. */
-  readonly seen: readonly number[];
+  readonly membersAt: readonly number[];
   /** For limits above {@link EXACT_LIMIT}: theoretical arrival time of members that are not among the newest. */
   readonly membersTat: number;
 }
@@ -16,7 +16,7 @@ export interface DistinctMembers {
  * newest counts as new, at the steady rate of the rule. That may count a member twice, and never misses one.
  */
 export function checkDistinct(state: DistinctMembers, member: string, now: number, rule: LimitRule): RuleResult {
-  const live = state.seen.filter((at) => at > hitAt(state.seen, now) - rule.periodSeconds * 1000);
+  const live = state.membersAt.filter((at) => at > countedAt(state.membersAt, now) - rule.periodSeconds * 1000);
   const known = isLive(state, member, now, rule);
   if (rule.limit > EXACT_LIMIT) {
     const result = checkGcra(state.membersTat, now, rule);
@@ -31,12 +31,12 @@ export function checkDistinct(state: DistinctMembers, member: string, now: numbe
 export function spendDistinct(state: DistinctMembers, member: string, now: number, rule: LimitRule): DistinctMembers {
   const known = isLive(state, member, now, rule);
   const others = state.members
-    .map((name, at) => ({ name, at: state.seen[at] ?? 0 }))
+    .map((name, at) => ({ name, at: state.membersAt[at] ?? 0 }))
     .filter(({ name }) => name !== member);
-  const all = [...others, { name: member, at: hitAt(state.seen, now) }];
+  const all = [...others, { name: member, at: countedAt(state.membersAt, now) }];
   return {
     members: keepNewest(all.map(({ name }) => name)),
-    seen: keepNewest(all.map(({ at }) => at)),
+    membersAt: keepNewest(all.map(({ at }) => at)),
     membersTat: known || rule.limit <= EXACT_LIMIT ? state.membersTat : spendGcra(state.membersTat, now, rule),
   };
 }
@@ -46,16 +46,16 @@ export function spendDistinct(state: DistinctMembers, member: string, now: numbe
  * because members that had left it would be in it again.
  */
 export function isLive(state: DistinctMembers, member: string, now: number, { periodSeconds }: LimitRule): boolean {
-  const at = state.seen[state.members.indexOf(member)];
-  return at !== undefined && at > hitAt(state.seen, now) - periodSeconds * 1000;
+  const at = state.membersAt[state.members.indexOf(member)];
+  return at !== undefined && at > countedAt(state.membersAt, now) - periodSeconds * 1000;
 }
 
 /** The newest members that are in the window. */
 export function liveMembers(
-  { members, seen }: Pick<DistinctMembers, 'members' | 'seen'>,
+  { members, membersAt }: Pick<DistinctMembers, 'members' | 'membersAt'>,
   now: number,
   { periodSeconds }: LimitRule,
 ): string[] {
-  const since = hitAt(seen, now) - periodSeconds * 1000;
-  return members.filter((_, place) => (seen[place] ?? 0) > since);
+  const since = countedAt(membersAt, now) - periodSeconds * 1000;
+  return members.filter((_, place) => (membersAt[place] ?? 0) > since);
 }

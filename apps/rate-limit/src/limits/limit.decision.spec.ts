@@ -43,7 +43,7 @@ describe('the decision over all limits', () => {
     expect(bed.ask(0, checks).admitted).toBe(true);
     for (let n = 1; n < 10; n++)
       expect(bed.ask(n, checks).refusedBy).toEqual({ dimension: 'subject', retryAt: 60_000 });
-    expect(bed.counters.get('caller')?.hits).toEqual([0]);
+    expect(bed.counters.get('caller')?.admittedAt).toEqual([0]);
     expect(bed.ask(60_000, checks).admitted).toBe(true);
   });
 
@@ -59,9 +59,9 @@ describe('the decision over all limits', () => {
     const checks = [check('caller', { limit: 1, periodSeconds: 60 })];
     expect(bed.ask(0, checks, { command: 'same' }).admitted).toBe(true);
     expect(bed.ask(59_999, checks, { command: 'same' }).admitted).toBe(true);
-    expect(bed.counters.get('caller')?.hits).toEqual([0]);
+    expect(bed.counters.get('caller')?.admittedAt).toEqual([0]);
     expect(bed.ask(60_000, checks, { command: 'same' }).admitted).toBe(true);
-    expect(bed.counters.get('caller')?.hits).toEqual([0, 60_000]);
+    expect(bed.counters.get('caller')?.admittedAt).toEqual([0, 60_000]);
     expect(bed.ask(60_001, checks, { command: 'same' }).admitted).toBe(true);
   });
 
@@ -107,7 +107,7 @@ describe('the decision over all limits', () => {
     const checks = [check('caller', WIDE), check('subject', { limit: 1, periodSeconds: 60 }, { shadow: true })];
     expect(bed.ask(0, checks)).toMatchObject({ admitted: true, shadowRefusals: [] });
     expect(bed.ask(1, checks)).toMatchObject({ admitted: true, shadowRefusals: ['subject'] });
-    expect(bed.counters.get('subject')?.hits).toEqual([0]);
+    expect(bed.counters.get('subject')?.admittedAt).toEqual([0]);
   });
 
   it('knows the command of a caller who is over a limit in shadow mode', () => {
@@ -119,7 +119,7 @@ describe('the decision over all limits', () => {
     bed.ask(0, checks);
     expect(bed.ask(1, checks, { command: 'same' }).shadowRefusals).toEqual(['caller']);
     expect(bed.ask(2, checks, { command: 'same' })).toMatchObject({ admitted: true, shadowRefusals: [] });
-    expect(bed.counters.get('caller')?.hits).toEqual([0]);
+    expect(bed.counters.get('caller')?.admittedAt).toEqual([0]);
   });
 
   it('says once that a limit comes near, at 80 %', () => {

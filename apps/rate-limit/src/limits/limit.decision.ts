@@ -2,12 +2,12 @@ import { type LimitDimension } from '@countersign/contracts';
 import { checkDistinct, isLive, spendDistinct, type DistinctMembers } from './distinct-members.decision.js';
 import { burstOf, checkGcra, remainingOfGcra, spendGcra } from './gcra.decision.js';
 import { reachesNearLimit, EXACT_LIMIT, type LimitRule, type RuleResult } from './rule.decision.js';
-import { checkLog, hitAt, keepNewest } from './sliding-log.decision.js';
+import { checkLog, countedAt, keepNewest } from './sliding-log.decision.js';
 
 /** The stored state of one key. */
 export interface LimitCounterState extends DistinctMembers {
   /** Times of the newest admitted requests, oldest first, in milliseconds since 1970. */
-  readonly hits: readonly number[];
+  readonly admittedAt: readonly number[];
   /** The newest admitted commands that are stored under this key, oldest first; see {@link commandKeyOf}. */
   readonly commands: readonly string[];
   /** Time of each of them, in milliseconds since 1970; as long as `commands`. */
@@ -17,8 +17,8 @@ export interface LimitCounterState extends DistinctMembers {
 }
 
 export const NEW_LIMIT_COUNTER: LimitCounterState = {
-  ...{ hits: [], commands: [], commandsAt: [], tat: 0 },
-  ...{ members: [], seen: [], membersTat: 0 },
+  ...{ admittedAt: [], commands: [], commandsAt: [], tat: 0 },
+  ...{ members: [], membersAt: [], membersTat: 0 },
 };
 
 /** One limit that must admit a request. */
@@ -108,12 +108,12 @@ export function decideLimits(
 
 /** What remains of a limit. */
 export function remainingOf(
-  counter: Pick<LimitCounterState, 'hits' | 'tat'>,
+  counter: Pick<LimitCounterState, 'admittedAt' | 'tat'>,
   now: number,
   rule: LimitRule,
 ): { remaining: number; resetMs: number } {
   if (rule.limit > EXACT_LIMIT) return remainingOfGcra(counter.tat, now, rule);
-  const live = counter.hits.filter((at) => at > now - rule.periodSeconds * 1000);
+  const live = counter.admittedAt.filter((at) => at > now - rule.periodSeconds * 1000);
   const resetMs = live.length === 0 ? 0 : (live.at(-1) ?? now) + rule.periodSeconds * 1000 - now;
   return { remaining: Math.max(0, rule.limit - live.length), resetMs };
 }
@@ -147,7 +147,7 @@ function checkOne(
     // A member that is already in the window does not add to the use.
     return isLive(counter, member, now, rule) ? { ...result, used: -1 } : result;
   }
-  return rule.limit > EXACT_LIMIT ? checkGcra(counter.tat, now, rule) : checkLog(counter.hits, now, rule);
+  return rule.limit > EXACT_LIMIT ? checkGcra(counter.tat, now, rule) : checkLog(counter.admittedAt, now, rule);
 }
 
 function spendOne(
@@ -160,7 +160,9 @@ function spendOne(
   const exact = rule.limit <= EXACT_LIMIT;
   return {
     ...counter,
-    ...(exact || dimension === 'caller' ? { hits: keepNewest([...counter.hits, hitAt(counter.hits, now)]) } : {}),
+    ...(exact || dimension === 'caller'
+      ? { admittedAt: keepNewest([...counter.admittedAt, countedAt(counter.admittedAt, now)]) }
+      : {}),
     ...(exact ? {} : { tat: spendGcra(counter.tat, now, rule) }),
   };
 }
@@ -172,6 +174,6 @@ function withCommand(
 ): Pick<LimitCounterState, 'commands' | 'commandsAt'> {
   return {
     commands: keepNewest([...commands, command]),
-    commandsAt: keepNewest([...commandsAt, hitAt(commandsAt, now)]),
+    commandsAt: keepNewest([...commandsAt, countedAt(commandsAt, now)]),
   };
 }

@@ -50,8 +50,8 @@ const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLi
 async function advance(seconds: number, keys?: readonly string[]): Promise<void> {
   await query(
     `UPDATE rate_limit.counters SET expires_ms = expires_ms - $1, tat = tat - $1, members_tat = members_tat - $1,
-       hits = ARRAY(SELECT at - $1 FROM unnest(hits) at), commands_at = ARRAY(SELECT at - $1 FROM unnest(commands_at) at),
-       seen = ARRAY(SELECT at - $1 FROM unnest(seen) at)
+       admitted_at = ARRAY(SELECT at - $1 FROM unnest(admitted_at) at), commands_at = ARRAY(SELECT at - $1 FROM unnest(commands_at) at),
+       members_at = ARRAY(SELECT at - $1 FROM unnest(members_at) at)
      WHERE $2::uuid[] IS NULL OR key = ANY ($2)`,
     [seconds * 1000, keys ?? null],
   );
@@ -86,8 +86,10 @@ describe('the PostgreSQL limit store', () => {
       const admitted = decisions.filter((decision) => decision.caller === caller && decision.admitted);
       expect(admitted.length).toBeLessThanOrEqual(7);
     }
-    const [row] = await query<{ hits: number[] }>('SELECT hits FROM rate_limit.counters WHERE key = $1', [tenant]);
-    expect(row?.hits).toHaveLength(50);
+    const [row] = await query<{ admitted_at: number[] }>('SELECT admitted_at FROM rate_limit.counters WHERE key = $1', [
+      tenant,
+    ]);
+    expect(row?.admitted_at).toHaveLength(50);
   });
 
   it('decides like the pure function, step by step, for random requests, rules and times', async () => {
@@ -224,7 +226,7 @@ describe('the PostgreSQL settings store', () => {
     const asked = questionOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });
     await storeOf(0).admit(asked);
     const used = (): Promise<{ n: number }[]> =>
-      query('SELECT cardinality(hits) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
+      query('SELECT cardinality(admitted_at) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
     const unwritable = Object.assign(fact(), { factId: 'no UUID' });
     const before = await open().version();
     await expect(open().reset('caller', [caller], unwritable)).rejects.toThrow();
@@ -253,9 +255,9 @@ describe('the PostgreSQL settings store', () => {
       facts.map(({ factId }) => factId),
     ]);
     expect(recorded).toHaveLength(1);
-    await query(`UPDATE rate_limit.stricter SET until = until - interval '290 s' WHERE tenant = 'hooli'`);
+    await query(`UPDATE rate_limit.tightened_limits SET ends_at = ends_at - interval '290 s' WHERE tenant = 'hooli'`);
     expect(await store.tighten('hooli', 600, fact())).toBe(false);
-    await query(`UPDATE rate_limit.stricter SET until = until - interval '20 s' WHERE tenant = 'hooli'`);
+    await query(`UPDATE rate_limit.tightened_limits SET ends_at = ends_at - interval '20 s' WHERE tenant = 'hooli'`);
     expect(await store.tighten('hooli', 600, fact())).toBe(true);
     expect((await store.read()).get('hooli')?.tightenedUntil).toBeGreaterThan(550_000);
   });

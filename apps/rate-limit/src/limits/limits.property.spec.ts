@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { checkDistinct, spendDistinct, type DistinctMembers } from './distinct-members.decision.js';
 import { burstOf, checkGcra, emissionIntervalMs, spendGcra } from './gcra.decision.js';
 import { type LimitRule, type RuleResult } from './rule.decision.js';
-import { checkLog, hitAt, keepNewest } from './sliding-log.decision.js';
+import { checkLog, countedAt, keepNewest } from './sliding-log.decision.js';
 
 /** Random sequences for each algorithm. */
 const RUNS = 10_000;
@@ -26,8 +26,8 @@ type Oracle = (passed: readonly Try[], attempt: Try, rule: LimitRule) => boolean
 
 const LOG: Algorithm<readonly number[]> = {
   start: [],
-  check: (hits, { now }, rule) => checkLog(hits, now, rule),
-  spend: (hits, { now }) => keepNewest([...hits, hitAt(hits, now)]),
+  check: (times, { now }, rule) => checkLog(times, now, rule),
+  spend: (times, { now }) => keepNewest([...times, countedAt(times, now)]),
 };
 const GCRA: Algorithm<number> = {
   start: 0,
@@ -35,7 +35,7 @@ const GCRA: Algorithm<number> = {
   spend: (tat, { now }, rule) => spendGcra(tat, now, rule),
 };
 const DISTINCT: Algorithm<DistinctMembers> = {
-  start: { members: [], seen: [], membersTat: 0 },
+  start: { members: [], membersAt: [], membersTat: 0 },
   check: (state, { member, now }, rule) => checkDistinct(state, member, now, rule),
   spend: (state, { member, now }, rule) => spendDistinct(state, member, now, rule),
 };
@@ -136,7 +136,7 @@ describe('the properties find', () => {
     expect(faultOf(distinct, atMostDifferent, exactRules)).toBe('one too many');
     const early: typeof LOG = {
       ...LOG,
-      check: (hits, { now, member }, rule) => LOG.check(hits, { now: now + 1, member }, rule),
+      check: (times, { now, member }, rule) => LOG.check(times, { now: now + 1, member }, rule),
     };
     expect(faultOf(early, atMostInWindow, exactRules)).toBeDefined();
   });
@@ -148,15 +148,15 @@ describe('the properties find', () => {
   });
 
   it('a refusal that spends', () => {
-    expect(faultOf({ ...LOG, refused: (hits, t) => [...hits, t.now] }, atMostInWindow, exactRules)).toBe(
+    expect(faultOf({ ...LOG, refused: (times, t) => [...times, t.now] }, atMostInWindow, exactRules)).toBe(
       'a refusal below the limit',
     );
     expect(faultOf({ ...GCRA, refused: (tat) => tat + 1000 }, atMostInSpan, rates)).toBe('a refusal below the limit');
     const distinct: Algorithm<DistinctMembers> = {
       ...DISTINCT,
-      refused: ({ members, seen, membersTat }, t) => ({
+      refused: ({ members, membersAt, membersTat }, t) => ({
         members: [...members, t.member],
-        seen: [...seen, t.now],
+        membersAt: [...membersAt, t.now],
         membersTat,
       }),
     };
@@ -166,11 +166,11 @@ describe('the properties find', () => {
   it('a clock that goes back', () => {
     const naive: typeof LOG = {
       ...LOG,
-      check: (hits, { now }, { limit, periodSeconds }) => {
-        const live = hits.filter((at) => at > now - periodSeconds * 1000);
+      check: (times, { now }, { limit, periodSeconds }) => {
+        const live = times.filter((at) => at > now - periodSeconds * 1000);
         return { admitted: live.length < limit, retryAt: (live[0] ?? now) + periodSeconds * 1000, used: 0 };
       },
-      spend: (hits, { now }) => [...hits, now],
+      spend: (times, { now }) => [...times, now],
     };
     expect(faultOf(naive, atMostInWindow, exactRules)).toBeDefined();
     const gcra: typeof GCRA = { ...GCRA, spend: (_tat, { now }, rule) => now + emissionIntervalMs(rule) };

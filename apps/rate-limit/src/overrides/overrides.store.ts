@@ -10,30 +10,88 @@ interface OverrideRow {
   readonly target: string;
   readonly key_ids: readonly string[];
   readonly targets: readonly string[];
-  readonly quota: number;
+  readonly max_requests: number;
   readonly period_seconds: number;
   readonly reason_key: string;
-  readonly ends_ms: number;
+  readonly remaining_ms: number;
 }
+
+const FIND_VERSION = `SELECT
+    changes::text,
+    resets::text
+  FROM rate_limit.settings_version`;
+
+const FIND_OVERRIDES = `SELECT
+    tenant,
+    dimension,
+    target,
+    max_requests,
+    period_seconds,
+    reason_key,
+    key_ids,
+    targets,
+    (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS remaining_ms
+  FROM rate_limit.overrides
+  WHERE expires_at > clock_timestamp()`;
+
+const FIND_TIGHTENED = `SELECT
+    tenant,
+    (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::float8 AS remaining_ms
+  FROM rate_limit.tightened_limits
+  WHERE ends_at > clock_timestamp()`;
 
 /** Removes an override that was set under another name of the same target. */
 const REPLACE_OVERRIDE = `DELETE FROM rate_limit.overrides
-  WHERE tenant = $1 AND dimension = $2 AND targets && $3::text[] AND $4::timestamptz > clock_timestamp()`;
-const OVERRIDE = `INSERT INTO rate_limit.overrides
-    (tenant, dimension, target, quota, period_seconds, reason_key, expires_at, key_ids, targets)
-  SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9 WHERE $7::timestamptz > clock_timestamp()
-  ON CONFLICT (tenant, dimension, target) DO UPDATE SET quota = EXCLUDED.quota,
-    period_seconds = EXCLUDED.period_seconds, reason_key = EXCLUDED.reason_key, expires_at = EXCLUDED.expires_at,
-    key_ids = EXCLUDED.key_ids, targets = EXCLUDED.targets
-  RETURNING tenant`;
-const TIGHTEN = `INSERT INTO rate_limit.stricter AS s (tenant, until)
-  VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
-  ON CONFLICT (tenant) DO UPDATE SET until = EXCLUDED.until
-    WHERE s.until < clock_timestamp() + make_interval(secs => $2::float8 / 2)
+  WHERE tenant = $1
+    AND dimension = $2
+    AND targets && $3::text[]
+    AND $4::timestamptz > clock_timestamp()`;
+
+const OVERRIDE = `INSERT INTO rate_limit.overrides (
+    tenant,
+    dimension,
+    target,
+    max_requests,
+    period_seconds,
+    reason_key,
+    expires_at,
+    key_ids,
+    targets
+  )
+  SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9
+  WHERE $7::timestamptz > clock_timestamp()
+  ON CONFLICT (tenant, dimension, target) DO UPDATE
+  SET
+    max_requests = EXCLUDED.max_requests,
+    period_seconds = EXCLUDED.period_seconds,
+    reason_key = EXCLUDED.reason_key,
+    expires_at = EXCLUDED.expires_at,
+    key_ids = EXCLUDED.key_ids,
+    targets = EXCLUDED.targets
   RETURNING tenant`;
 
-const RESET_SUBJECTS = `UPDATE rate_limit.counters SET members = '{}', seen = '{}', members_tat = 0 WHERE key = ANY ($1::uuid[])`;
-const RESET = `UPDATE rate_limit.counters SET hits = '{}', commands = '{}', commands_at = '{}', tat = 0 WHERE key = ANY ($1::uuid[])`;
+/** Does nothing while at least half of the time remains, see {@link OverrideStore.tighten}. */
+const TIGHTEN = `INSERT INTO rate_limit.tightened_limits AS existing (tenant, ends_at)
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
+  ON CONFLICT (tenant) DO UPDATE
+  SET ends_at = EXCLUDED.ends_at
+  WHERE existing.ends_at < clock_timestamp() + make_interval(secs => $2::float8 / 2)
+  RETURNING tenant`;
+
+const RESET_MEMBERS = `UPDATE rate_limit.counters
+  SET
+    members = '{}',
+    members_at = '{}',
+    members_tat = 0
+  WHERE key = ANY ($1::uuid[])`;
+
+const RESET_ADMISSIONS = `UPDATE rate_limit.counters
+  SET
+    admitted_at = '{}',
+    tat = 0,
+    commands = '{}',
+    commands_at = '{}'
+  WHERE key = ANY ($1::uuid[])`;
 
 /** Overrides and tightened limits in PostgreSQL. Every change increments the version in its transaction. */
 export class PostgresOverrideStore extends OverrideStore {
@@ -45,36 +103,28 @@ export class PostgresOverrideStore extends OverrideStore {
   }
 
   override async version(): Promise<OverridesVersion> {
-    const [row] = await this.database.prepared<OverridesVersion>(
-      'rate_limit.version',
-      'SELECT number::text AS changes, resets::text FROM rate_limit.version',
-    );
+    const [row] = await this.database.prepared<OverridesVersion>('rate_limit.settings_version', FIND_VERSION);
     return row ?? { changes: '', resets: '' };
   }
 
   override async read(): Promise<LimitSettings> {
     const database = this.database.forAllTenants();
-    const overrides = await database.query<OverrideRow>(
-      `SELECT *, (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS ends_ms
-       FROM rate_limit.overrides WHERE expires_at > clock_timestamp()`,
-    );
-    const tightened = await database.query<{ tenant: string; ends_ms: number }>(
-      `SELECT tenant, (extract(epoch FROM until - clock_timestamp()) * 1000)::float8 AS ends_ms
-       FROM rate_limit.stricter WHERE until > clock_timestamp()`,
-    );
+    const overrides = await database.query<OverrideRow>(FIND_OVERRIDES);
+    const tightened = await database.query<{ tenant: string; remaining_ms: number }>(FIND_TIGHTENED);
     const settings = new Map<string, TenantLimitSettings>();
     const of = (tenant: string): TenantLimitSettings => settings.get(tenant) ?? { overrides: [], tightenedUntil: 0 };
-    for (const { tenant, ends_ms } of tightened) settings.set(tenant, { ...of(tenant), tightenedUntil: ends_ms });
+    for (const { tenant, remaining_ms: tightenedUntil } of tightened)
+      settings.set(tenant, { ...of(tenant), tightenedUntil });
     for (const row of overrides) {
       const {
         dimension,
         target,
         key_ids: keyIds,
         targets,
-        quota: limit,
+        max_requests: limit,
         period_seconds: periodSeconds,
         reason_key: reasonKey,
-        ends_ms: endsAt,
+        remaining_ms: endsAt,
       } = row;
       const names = keyIds.map((keyId, at) => ({ keyId, target: targets[at] ?? '' }));
       const one = { dimension, target, names, limit, periodSeconds, reasonKey, endsAt };
@@ -104,8 +154,8 @@ export class PostgresOverrideStore extends OverrideStore {
 
   override async reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void> {
     await this.#change(fact.tenant, fact, async (tx) => {
-      await tx.query(dimension === 'subjectsPerCaller' ? RESET_SUBJECTS : RESET, [keys]);
-      await tx.query('UPDATE rate_limit.version SET resets = resets + 1');
+      await tx.query(dimension === 'subjectsPerCaller' ? RESET_MEMBERS : RESET_ADMISSIONS, [keys]);
+      await tx.query('UPDATE rate_limit.settings_version SET resets = resets + 1');
       return true;
     });
   }
@@ -114,13 +164,13 @@ export class PostgresOverrideStore extends OverrideStore {
   async purge(): Promise<void> {
     const database = this.database.forAllTenants();
     await database.query('DELETE FROM rate_limit.overrides WHERE expires_at < clock_timestamp()');
-    await database.query('DELETE FROM rate_limit.stricter WHERE until < clock_timestamp()');
+    await database.query('DELETE FROM rate_limit.tightened_limits WHERE ends_at < clock_timestamp()');
   }
 
   async #change(tenant: string, fact: FactRecorded, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
     const changed = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await work(tx))) return false;
-      await tx.query('UPDATE rate_limit.version SET number = number + 1');
+      await tx.query('UPDATE rate_limit.settings_version SET changes = changes + 1');
       await tx.query(ADD_FACTS, [[rowOf(fact)]]);
       return true;
     });
