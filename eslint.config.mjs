@@ -8,6 +8,10 @@ const noForgedProof = {
   selector: ":matches(TSAsExpression, TSTypeAssertion) > TSTypeReference > Identifier[name='CountedAttempt']",
   message: 'Only an attempt gate proves that an attempt was counted (attempts/counted-attempt.decision.ts).',
 };
+const noPlaceholderTime = {
+  selector: "NewExpression[callee.name='Date'][arguments.length=1] > Literal[value=0]",
+  message: 'No placeholder time: build the value where its time is known.',
+};
 const noFocus = {
   selector: 'CallExpression[callee.object.name=/^(it|test|describe)$/][callee.property.name=/^(only|skip|todo)$/]',
   message: 'No test is skipped or singled out.',
@@ -33,7 +37,7 @@ export default tseslint.config(
       'max-lines': ['error', { max: 500 }],
       eqeqeq: 'error',
       'no-console': 'error',
-      'no-restricted-syntax': ['error', envOnlyInMain, noForgedProof, noFocus],
+      'no-restricted-syntax': ['error', envOnlyInMain, noForgedProof, noPlaceholderTime, noFocus],
     },
   },
   {
@@ -46,12 +50,12 @@ export default tseslint.config(
       'test/**',
       'bench/**',
     ],
-    rules: { 'no-restricted-syntax': ['error', noFocus] },
+    rules: { 'no-restricted-syntax': ['error', noPlaceholderTime, noFocus] },
   },
   // Here the proof is made, and nowhere else.
   {
     files: ['apps/verification/src/attempts/counted-attempt.decision.ts'],
-    rules: { 'no-restricted-syntax': ['error', envOnlyInMain, noFocus] },
+    rules: { 'no-restricted-syntax': ['error', envOnlyInMain, noPlaceholderTime, noFocus] },
   },
   {
     // A decision is a function of its arguments: no clock, no chance.

@@ -166,7 +166,7 @@ async function events() {
   const { toOcsf } = await load(OCSF);
   const rows = Object.entries(contracts.FACT_DESCRIPTIONS).map(([kind, text]) => {
     const outcome = kind === 'attempt.decided' || kind === 'limit.refused' ? { outcome: 'rejected' } : {};
-    const { class_uid, activity_name } = toOcsf({ kind, time: new Date(0).toISOString(), tenant: 't', ...outcome });
+    const { class_uid, activity_name } = toOcsf({ kind, time: '2026-11-27T10:00:00.000Z', tenant: 't', ...outcome });
     return [code(kind), `${class_uid} ${activity_name}`, text];
   });
   return table(['kind', 'OCSF class and activity', 'recorded when'], rows);

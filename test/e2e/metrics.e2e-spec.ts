@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { encodeMessage, FactRecorded, message, TOPICS } from '@countersign/contracts';
+import { encodeMessage, TOPICS, factRecorded } from '@countersign/contracts';
 import { createBroker } from '@countersign/messaging';
 import { eventually, startKafka, type KafkaCluster } from '@countersign/testing';
 import { Client as Postgres } from 'pg';
@@ -160,12 +160,7 @@ describe('the metrics of six processes', () => {
 
   /** What a transaction of the directory leaves behind. */
   async function storeFact(): Promise<void> {
-    const fact = message(FactRecorded, {
-      factId: randomUUID(),
-      kind: 'tenant.changed',
-      time: new Date().toISOString(),
-      tenant: world.tenant,
-    });
+    const fact = factRecorded('tenant.changed', new Date(), { tenant: world.tenant });
     const { id, topic, key, headers, value } = encodeMessage(fact.factId, fact);
     await database.query(
       'INSERT INTO directory.outbox (id, topic, key, headers, payload) VALUES ($1, $2, $3, $4, $5)',

@@ -3,7 +3,7 @@ import {
   message,
   SIGNAL_DEFAULTS,
   VerificationRequested,
-  type FactRecorded,
+  type UntimedFact,
   type Limit,
   type LimitDimension,
   type LimitPolicy,
@@ -58,13 +58,13 @@ export class OneAgent extends LimitPolicies {
 
 /** The twin of the outbox. */
 export class MemoryFactLog extends FactLog {
-  readonly facts: FactRecorded[] = [];
+  readonly facts: UntimedFact[] = [];
   writes = 0;
   down = false;
   /** Commits, and loses the answer. */
   deaf = false;
 
-  override record(facts: readonly FactRecorded[]): Promise<void> {
+  override record(facts: readonly UntimedFact[]): Promise<void> {
     const fails = (): Promise<void> => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
     if (facts.length === 0) return Promise.resolve();
     if (this.down) return fails();
@@ -104,7 +104,7 @@ class MemorySettingsStore extends OverrideStore {
   override async override(
     tenant: string,
     { expiresAt, ...override }: LimitOverride & { readonly expiresAt: string },
-    fact: FactRecorded,
+    fact: UntimedFact,
   ): Promise<boolean> {
     const endsAt = Date.parse(expiresAt);
     if (endsAt <= this.clock.now()) return false;
@@ -114,7 +114,7 @@ class MemorySettingsStore extends OverrideStore {
     return true;
   }
 
-  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean> {
+  override async tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean> {
     const before = this.#of(tenant);
     if (before.tightenedUntil >= this.clock.now() + seconds * 500) return false;
     this.#tenants.set(tenant, { ...before, tightenedUntil: this.clock.now() + seconds * 1000 });
@@ -122,13 +122,13 @@ class MemorySettingsStore extends OverrideStore {
     return true;
   }
 
-  override async reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void> {
+  override async reset(dimension: LimitDimension, keys: readonly string[], fact: UntimedFact): Promise<void> {
     await this.#changed(fact);
     this.#resets++;
     this.counters.reset(dimension, keys);
   }
 
-  async #changed(fact: FactRecorded): Promise<void> {
+  async #changed(fact: UntimedFact): Promise<void> {
     await this.log.record([fact]);
     this.#changes++;
   }

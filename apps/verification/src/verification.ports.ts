@@ -193,7 +193,7 @@ export abstract class AttemptGate {
     commandId: string,
     tenant: string,
     referenceKey: string,
-    factAt: (time: string) => FactRecorded,
+    factAt: (time: Date) => FactRecorded,
   ): Promise<void>;
 }
 

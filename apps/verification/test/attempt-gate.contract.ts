@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { FactRecorded, message, VerificationDecided, type Outcome } from '@countersign/contracts';
+import { message, VerificationDecided, type Outcome, factRecorded } from '@countersign/contracts';
 import {
   type AttemptToCount,
   type AttemptGate,
@@ -46,13 +46,7 @@ export function verdictOf(
     level: outcome === 'verified' ? 'verified' : 'none',
     verificationId: spent.attemptId,
   });
-  const fact = message(FactRecorded, {
-    factId: randomUUID(),
-    kind: 'attempt.decided',
-    time: spent.countedAt,
-    tenant: attempt.tenant,
-    outcome,
-  });
+  const fact = factRecorded('attempt.decided', new Date(spent.countedAt), { tenant: attempt.tenant, outcome });
   const { tenant, fingerprint, referenceKey, caller } = attempt;
   return { tenant, fingerprint, referenceKey, attempt: spent, caller, reply, facts: [fact] };
 }
@@ -190,13 +184,13 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     for (let n = 0; n < 3; n++) expect(await guess(referenceKey)).toMatchObject({ granted: true });
     await bed.store.unlock(commandId, 'acme', referenceKey, () => fact);
     expect(await guess(referenceKey)).toMatchObject({ granted: false });
-    await bed.store.unlock(randomUUID(), 'acme', referenceKey, () =>
-      message(FactRecorded, { ...fact, factId: randomUUID() }),
+    await bed.store.unlock(randomUUID(), 'acme', referenceKey, (time) =>
+      factRecorded('credential.unlocked', time, { tenant: 'acme' }),
     );
     const disabling = spentOf(await bed.store.count(attemptOf({ referenceKey, cap: 7 }), POLICY));
     expect(disabling).toMatchObject({ granted: true, chargedDisable: true });
-    await bed.store.unlock(randomUUID(), 'acme', referenceKey, () =>
-      message(FactRecorded, { ...fact, factId: randomUUID() }),
+    await bed.store.unlock(randomUUID(), 'acme', referenceKey, (time) =>
+      factRecorded('credential.unlocked', time, { tenant: 'acme' }),
     );
     expect(await guess(referenceKey)).toMatchObject({ granted: false, disabled: true });
   });

@@ -102,12 +102,12 @@ export class FakeAttemptGate extends AttemptGate {
     commandId: string,
     tenant: string,
     referenceKey: string,
-    factAt: (time: string) => FactRecorded,
+    factAt: (time: Date) => FactRecorded,
   ): Promise<void> {
     if (this.#unlocked.has(commandId)) return Promise.resolve();
     this.#unlocked.add(commandId);
     for (const kind of CREDENTIAL_KINDS) this.change(tenant, referenceKey, kind, unlock);
-    this.facts.push(factAt(new Date(this.clock.now()).toISOString()));
+    this.facts.push(factAt(new Date(this.clock.now())));
     return Promise.resolve();
   }
 

@@ -137,11 +137,11 @@ export class FakeSubjectStore extends SubjectStore {
       ...this.#counter(tenant, subject, 'pin', windowSeconds),
       credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
         method,
-        enrolledAt: new Date(0).toISOString(),
+        enrolledAt: new Date().toISOString(),
         mustChange: known.credentials[method]?.mustChange === true,
         ...this.#counter(tenant, subject, method, windowSeconds),
       })),
-      updatedAt: new Date(0).toISOString(),
+      updatedAt: new Date().toISOString(),
     });
   }
 

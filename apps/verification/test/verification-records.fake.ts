@@ -64,12 +64,16 @@ export class MemoryReceiptStore extends ReceiptStore {
     return Promise.resolve(this.#spent.has(`${tenant}/${jti}`));
   }
 
-  override consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean> {
+  override consume(
+    commandId: string,
+    receipt: PresentedReceipt,
+    factAt: (time: Date) => FactRecorded,
+  ): Promise<boolean> {
     const key = `${receipt.tenant}/${receipt.jti}`;
     const by = this.#spent.get(key);
     if (by !== undefined) return Promise.resolve(by === commandId);
     this.#spent.set(key, commandId);
-    this.facts.push(fact);
+    this.facts.push(factAt(new Date()));
     return Promise.resolve(true);
   }
 }

@@ -1,5 +1,6 @@
+import { v7 as uuid } from 'uuid';
 import { IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID, Length, Matches, Min } from 'class-validator';
-import { Message } from './message.js';
+import { message, Message, type FieldsOf } from './message.js';
 import { IsName } from './names.js';
 import { TOPICS } from './topics.js';
 import {
@@ -67,7 +68,7 @@ export class FactRecorded extends Message {
   /** Id of the event everywhere: outbox, log, public topic. Consumers are idempotent by it. */
   @IsUUID() factId!: string;
   @IsIn(FACT_KINDS) kind!: FactKind;
-  /** Database time of the transaction, ISO 8601 UTC. */
+  /** Database time of the transaction, ISO 8601 UTC. Facts of the adapters have the time of their process. */
   @IsISO8601() time!: string;
   /** The tenant, or {@link INSTALLATION}. */
   @Matches(/^(_installation|[a-z0-9][a-z0-9_-]{0,62})$/) tenant!: string;
@@ -95,4 +96,19 @@ export class FactRecorded extends Message {
   get partitionKey(): string {
     return `${this.tenant}:${this.subjectKey ?? this.subject ?? this.agent ?? ''}`;
   }
+}
+
+/** A fact whose time is set, on the clock of the database, by the statement that stores it. */
+export type UntimedFact = Omit<FieldsOf<FactRecorded>, 'time'>;
+
+/** Without `factId`, the fact gets a new one. */
+type FactFields = Omit<UntimedFact, 'factId' | 'kind'> & Partial<Pick<UntimedFact, 'factId'>>;
+
+export function untimedFact(kind: FactKind, fields: FactFields): UntimedFact {
+  return { factId: uuid(), kind, ...fields };
+}
+
+/** @param time when it happened, on the clock of the database where there is one */
+export function factRecorded(kind: FactKind, time: Date, fields: FactFields): FactRecorded {
+  return message(FactRecorded, { ...untimedFact(kind, fields), time: time.toISOString() });
 }

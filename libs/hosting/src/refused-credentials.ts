@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { FactRecorded, INSTALLATION, message, type AgentPublished } from '@countersign/contracts';
+import { type FactRecorded, INSTALLATION, type AgentPublished, factRecorded } from '@countersign/contracts';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
 import { SystemClock, type Clock } from '@countersign/runtime';
@@ -73,10 +72,7 @@ export class RefusedCredentials {
   }
 
   #factOf({ source, agent, count }: Tally): FactRecorded {
-    return message(FactRecorded, {
-      factId: randomUUID(),
-      kind: 'access.refused',
-      time: new Date(this.clock.now()).toISOString(),
+    return factRecorded('access.refused', new Date(this.clock.now()), {
       tenant: agent?.tenant ?? INSTALLATION,
       ...(agent === undefined ? {} : { agent: agent.agent }),
       channel: this.channel,

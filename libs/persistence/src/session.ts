@@ -17,6 +17,12 @@ export interface Sql {
   prepared<T = unknown>(name: string, sql: string, params?: readonly unknown[]): Promise<T[]>;
 }
 
+/** The time on the clock of the database. */
+export async function databaseTime(sql: Sql): Promise<Date> {
+  const [row] = (await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now')) as [{ now: Date }];
+  return row.now;
+}
+
 /** One connection, lent for the duration of `Database.session`. */
 export class Session implements Sql {
   readonly #client: PoolClient;

@@ -1,6 +1,5 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
-import { Outbox, type Database, type Sql } from '@countersign/persistence';
+import { encodeMessage, INSTALLATION, factRecorded } from '@countersign/contracts';
+import { Outbox, type Database, type Sql, databaseTime } from '@countersign/persistence';
 import { type KeyCheck } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 
@@ -152,11 +151,7 @@ async function retireOthers(database: Database, schemas: readonly string[], key:
         [SETTING, key],
       );
     }
-    const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    const fact = message(FactRecorded, {
-      factId: uuid(),
-      kind: 'key.rotated',
-      time: (row?.now ?? new Date(0)).toISOString(),
+    const fact = factRecorded('key.rotated', await databaseTime(tx), {
       tenant: INSTALLATION,
       detail: { setting: SETTING, key },
     });

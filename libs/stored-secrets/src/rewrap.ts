@@ -1,6 +1,5 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
-import { Outbox, type Database } from '@countersign/persistence';
+import { encodeMessage, INSTALLATION, factRecorded } from '@countersign/contracts';
+import { Outbox, type Database, databaseTime } from '@countersign/persistence';
 import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
@@ -141,11 +140,7 @@ function updateAll(column: WrappedColumn): string {
 /** The relay of the service that owns the outbox publishes it. */
 async function record({ database, keyring }: RewrapOptions, results: readonly RewrapResult[]): Promise<void> {
   await database.transaction(async (tx) => {
-    const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    const fact = message(FactRecorded, {
-      factId: uuid(),
-      kind: 'key.rotated',
-      time: (row?.now ?? new Date(0)).toISOString(),
+    const fact = factRecorded('key.rotated', await databaseTime(tx), {
       tenant: INSTALLATION,
       detail: {
         key: keyring.first,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type DeadLettered, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
+import { type DeadLettered, INSTALLATION, factRecorded } from '@countersign/contracts';
 import { RecordFact, type PublicEvent } from './record-fact.use-case.js';
 
 /** Records a dead letter as a fact of the installation. The fact has the dead letter's id, so a redelivery adds no event. */
@@ -9,10 +9,8 @@ export class RecordDeadLetter {
 
   record(deadLetter: DeadLettered): Promise<PublicEvent> {
     return this.recordFact.record(
-      message(FactRecorded, {
+      factRecorded('message.dead_lettered', new Date(deadLetter.time), {
         factId: deadLetter.letterId,
-        kind: 'message.dead_lettered',
-        time: deadLetter.time,
         tenant: INSTALLATION,
         detail: {
           group: deadLetter.group,

@@ -1,15 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { FactRecorded, message } from '@countersign/contracts';
+import { FactRecorded, message, factRecorded } from '@countersign/contracts';
 import { RecordFact } from './record-fact.use-case.js';
 import { FakeAuditTrail } from '../../test/audit-trail.fake.js';
 
 test('a redelivered fact adds no entry and publishes the same bytes', async () => {
   const trail = new FakeAuditTrail();
   const useCase = new RecordFact(trail);
-  const fact = message(FactRecorded, {
-    factId: randomUUID(),
-    kind: 'attempt.decided',
-    time: '2026-11-22T10:00:00.000Z',
+  const fact = factRecorded('attempt.decided', new Date('2026-11-22T10:00:00.000Z'), {
     tenant: 'acme',
     subject: 'alice',
     outcome: 'verified',

@@ -1,5 +1,4 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { encodeMessage, type FactRecorded, factRecorded } from '@countersign/contracts';
 import { Outbox, type Sql } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { type Store } from '../terminal/with-store.js';
@@ -67,10 +66,7 @@ async function record(
   counter: Pick<FactRecorded, 'tenant' | 'subjectKey'>,
   { tries, subject_id: subject, now }: Restored,
 ): Promise<void> {
-  const fact = message(FactRecorded, {
-    factId: uuid(),
-    kind: 'credential.restored',
-    time: now.toISOString(),
+  const fact = factRecorded('credential.restored', now, {
     ...counter,
     ...(subject === null ? {} : { subject }),
     detail: { what: 'counter', tries: Number(tries) },

@@ -1,6 +1,5 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, INSTALLATION, message } from '@countersign/contracts';
-import { Outbox, type Sql } from '@countersign/persistence';
+import { encodeMessage, INSTALLATION, factRecorded } from '@countersign/contracts';
+import { Outbox, type Sql, databaseTime } from '@countersign/persistence';
 import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { readNamesKey, removeKeyRecords } from '@countersign/stored-secrets';
 import { refusedSetting } from '../terminal/refused-setting.js';
@@ -41,12 +40,8 @@ export async function acceptKeyLoss({ database, keyring }: Store, setting: strin
       await tx.query('TRUNCATE verification.names_key');
       await removeKeyRecords(tx, 'verification', 'verification.names_key');
     }
-    const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    if (count === 0 || row === undefined) return count;
-    const fact = message(FactRecorded, {
-      factId: uuid(),
-      kind: 'key.rotated',
-      time: row.now.toISOString(),
+    if (count === 0) return count;
+    const fact = factRecorded('key.rotated', await databaseTime(tx), {
       tenant: INSTALLATION,
       detail: { setting, lost: true },
     });

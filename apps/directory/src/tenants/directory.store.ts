@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, message, type Message, type SecretHash } from '@countersign/contracts';
+import { encodeMessage, type Message, type SecretHash, factRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
+import { databaseTime, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { type RawPolicy } from '../policies/effective-policy.decision.js';
 import {
   DirectoryStore,
@@ -83,7 +83,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
       'SELECT tenant, agent, name, policy, passwords, api_keys FROM directory.agents WHERE tenant = $1 ORDER BY agent',
       [tenant],
     );
-    const [{ now }] = (await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now')) as [{ now: Date }];
+    const now = await databaseTime(tx);
     return {
       tenant: record,
       agents: agents.map(({ api_keys: apiKeys, ...agent }) => ({ ...agent, apiKeys })),
@@ -100,10 +100,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
   }
 
   async #record(tx: Sql, commandId: string, tenant: string, time: string, { fact }: DirectoryChange): Promise<void> {
-    const recorded = message(FactRecorded, {
-      factId: uuid(),
-      kind: fact.kind,
-      time,
+    const recorded = factRecorded(fact.kind, new Date(time), {
       tenant,
       commandId,
       ...(fact.agent === undefined ? {} : { agent: fact.agent }),

@@ -61,7 +61,7 @@ export class AbuseDetector {
     const { tenant, subjectKind, subjectRef } = request;
     const named = kind === 'signal.distributed' && subjectKind !== undefined && subjectRef !== undefined;
     const about = named ? { subjectKey: this.keys.subjectKey({ tenant, subjectKind, subjectRef }) } : {};
-    this.report.add(Object.assign(fact, about, { detail: { [seen]: count, withinSeconds: (2 * SPAN_MS) / 1000 } }));
+    this.report.add({ ...fact, ...about, detail: { [seen]: count, withinSeconds: (2 * SPAN_MS) / 1000 } });
     if (policy.stricter) this.tighten(request.tenant, TIGHTENED_SECONDS, kind);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { FactRecorded, LIMIT_DIMENSIONS, message, type LimitDimension } from '@countersign/contracts';
+import { LIMIT_DIMENSIONS, type LimitDimension, untimedFact, type UntimedFact } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
@@ -57,13 +57,7 @@ async function advance(seconds: number, keys?: readonly string[]): Promise<void>
   );
 }
 
-const fact = (): FactRecorded =>
-  message(FactRecorded, {
-    factId: randomUUID(),
-    kind: 'limit.refused',
-    time: new Date(0).toISOString(),
-    tenant: 'acme',
-  });
+const fact = (): UntimedFact => untimedFact('limit.refused', { tenant: 'acme' });
 
 describe('the PostgreSQL limit store', () => {
   limitStoreContract(() => {

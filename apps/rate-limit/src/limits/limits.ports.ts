@@ -1,5 +1,5 @@
 import {
-  type FactRecorded,
+  type UntimedFact,
   type AttemptRequest,
   type LimitCounter,
   type LimitDimension,
@@ -60,18 +60,18 @@ export abstract class OverrideStore {
   abstract override(
     tenant: string,
     override: LimitOverride & { readonly expiresAt: string },
-    fact: FactRecorded,
+    fact: UntimedFact,
   ): Promise<boolean>;
   /** Halves the limits of a tenant for a time. False: they are already halved for at least half of that time. */
-  abstract tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean>;
+  abstract tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean>;
   /** Clears the use of one limit under these keys, and makes every replica clear its refusal cache. */
-  abstract reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void>;
+  abstract reset(dimension: LimitDimension, keys: readonly string[], fact: UntimedFact): Promise<void>;
 }
 
 /** Stores facts outside the transaction of a decision, with the time of the database. */
 export abstract class FactLog {
   /** Resolves when the facts are durable. @throws ServiceError DATABASE_UNAVAILABLE */
-  abstract record(facts: readonly FactRecorded[]): Promise<void>;
+  abstract record(facts: readonly UntimedFact[]): Promise<void>;
 }
 
 /** Limits and signal thresholds for one request. */

@@ -1,17 +1,15 @@
-import { v7 as uuid } from 'uuid';
 import {
   CommandAnswered,
-  FactRecorded,
   LIMIT_DIMENSIONS,
   limitCountersOfTarget,
   message,
-  type FactKind,
   type LimitDimension,
   type LimitOverrideRequested,
   type LimitRefundRequested,
   type LimitResetRequested,
   type LimitStateRequested,
   type LimitTightenRequested,
+  untimedFact,
 } from '@countersign/contracts';
 import { ServiceError, type Clock } from '@countersign/runtime';
 import { ruleFor } from './limit-rules.decision.js';
@@ -76,7 +74,7 @@ export class ManageLimits {
         reasonKey,
         expiresAt,
       };
-      const set = await this.settings.override(tenant, override, fact('limit.overridden', tenant, detail));
+      const set = await this.settings.override(tenant, override, untimedFact('limit.overridden', { tenant, detail }));
       if (!set) {
         const violations = [{ field: 'expiresAt', rule: 'must be a time to come' }];
         return message(CommandAnswered, { commandId: command.commandId, answer: 'invalid', violations });
@@ -94,7 +92,7 @@ export class ManageLimits {
       const counters = targets.flatMap((name) => limitCountersOfTarget(dimension, tenant, name));
       const keys = counters.flatMap((counter) => this.keys.map((under) => under.keys.key(tenant, counter)));
       const detail = { dimension, target: target ?? tenant, reasonKey };
-      await this.settings.reset(dimension, keys, fact('limit.reset', tenant, detail));
+      await this.settings.reset(dimension, keys, untimedFact('limit.reset', { tenant, detail }));
       await this.refresh();
       return found(command, 'updated', {});
     });
@@ -149,7 +147,7 @@ export class ManageLimits {
   }
 
   async #tighten(tenant: string, seconds: number): Promise<void> {
-    await this.settings.tighten(tenant, seconds, fact('limit.tightened', tenant, { seconds }));
+    await this.settings.tighten(tenant, seconds, untimedFact('limit.tightened', { tenant, detail: { seconds } }));
     await this.refresh();
   }
 
@@ -170,8 +168,4 @@ export class ManageLimits {
 
 function found(command: Command, answer: CommandAnswered['answer'], body: Record<string, unknown>): CommandAnswered {
   return message(CommandAnswered, { commandId: command.commandId, answer, body });
-}
-
-function fact(kind: FactKind, tenant: string, detail: NonNullable<FactRecorded['detail']>): FactRecorded {
-  return message(FactRecorded, { factId: uuid(), kind, time: new Date(0).toISOString(), tenant, detail });
 }

@@ -1,4 +1,4 @@
-import { type FactRecorded, type LimitDimension } from '@countersign/contracts';
+import { type UntimedFact, type LimitDimension } from '@countersign/contracts';
 import { type Database, type Sql } from '@countersign/persistence';
 import { type LimitOverride, type LimitSettings, type TenantLimitSettings } from './limit-rules.decision.js';
 import { OverrideStore, type OverridesVersion } from '../limits/limits.ports.js';
@@ -136,7 +136,7 @@ export class PostgresOverrideStore extends OverrideStore {
   override async override(
     tenant: string,
     override: LimitOverride & { readonly expiresAt: string },
-    fact: FactRecorded,
+    fact: UntimedFact,
   ): Promise<boolean> {
     const { dimension, target, names, limit, periodSeconds, reasonKey, expiresAt } = override;
     const targets = names.length === 0 ? [target] : names.map((name) => name.target);
@@ -148,11 +148,11 @@ export class PostgresOverrideStore extends OverrideStore {
     });
   }
 
-  override async tighten(tenant: string, seconds: number, fact: FactRecorded): Promise<boolean> {
+  override async tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean> {
     return this.#change(tenant, fact, async (tx) => (await tx.query(TIGHTEN, [tenant, seconds])).length > 0);
   }
 
-  override async reset(dimension: LimitDimension, keys: readonly string[], fact: FactRecorded): Promise<void> {
+  override async reset(dimension: LimitDimension, keys: readonly string[], fact: UntimedFact): Promise<void> {
     await this.#change(fact.tenant, fact, async (tx) => {
       await tx.query(dimension === 'subjectsPerCaller' ? RESET_MEMBERS : RESET_ADMISSIONS, [keys]);
       await tx.query('UPDATE rate_limit.settings_version SET resets = resets + 1');
@@ -167,7 +167,7 @@ export class PostgresOverrideStore extends OverrideStore {
     await database.query('DELETE FROM rate_limit.tightened_limits WHERE ends_at < clock_timestamp()');
   }
 
-  async #change(tenant: string, fact: FactRecorded, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
+  async #change(tenant: string, fact: UntimedFact, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
     const changed = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await work(tx))) return false;
       await tx.query('UPDATE rate_limit.settings_version SET changes = changes + 1');

@@ -1,4 +1,4 @@
-import { encodeMessage, type FactRecorded } from '@countersign/contracts';
+import { encodeMessage, FactRecorded, type UntimedFact } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, type Database } from '@countersign/persistence';
 import { FactLog } from '../limits/limits.ports.js';
@@ -11,8 +11,8 @@ export const ADD_FACTS = `INSERT INTO rate_limit.outbox (id, topic, key, headers
     LATERAL jsonb_to_record(row.content) AS f(id uuid, topic text, key text, headers jsonb, value text)`;
 
 /** A fact as the parameter of {@link ADD_FACTS}. */
-export function rowOf(fact: FactRecorded): string {
-  return JSON.stringify(encodeMessage(fact.factId, fact, traceHeaders()));
+export function rowOf(fact: UntimedFact): string {
+  return JSON.stringify(encodeMessage(fact.factId, Object.assign(new FactRecorded(), fact), traceHeaders()));
 }
 
 /** Writes facts to the outbox of the service; facts that arrive together share a statement. */
@@ -27,7 +27,7 @@ export class OutboxFactLog extends FactLog {
     this.#add = new Batched({ run: (rows) => this.#addAll(rows) });
   }
 
-  override async record(facts: readonly FactRecorded[]): Promise<void> {
+  override async record(facts: readonly UntimedFact[]): Promise<void> {
     if (facts.length === 0) return;
     await Promise.all(facts.map((fact) => this.#add.call(rowOf(fact))));
     this.wakeRelay();

@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import { FactRecorded, message, type FactKind, type LimitDimension } from '@countersign/contracts';
+import { untimedFact, type FactKind, type LimitDimension, type UntimedFact } from '@countersign/contracts';
 import { ServiceError, type Clock } from '@countersign/runtime';
 import { type LimitRequest } from '../limits/limit.decision.js';
 import { type FactLog } from '../limits/limits.ports.js';
@@ -7,7 +7,7 @@ import { type RequestToLimit } from '../limits/limit-request.js';
 
 interface Tally {
   /** Describes the first counted request of the key. */
-  fact: FactRecorded;
+  fact: UntimedFact;
   count: number;
 }
 
@@ -22,7 +22,7 @@ const MAX_KEYS = 10_000;
 export class RefusalReport {
   #tallies = new Map<string, Tally>();
   /** Facts that must still be written, by id. */
-  readonly #pending = new Map<string, FactRecorded>();
+  readonly #pending = new Map<string, UntimedFact>();
   /** Keys whose `limit.near` was reported, with the time until which it is not reported again. */
   readonly #nearReportedUntil = new Map<string, number>();
   #flushing: Promise<void> = Promise.resolve();
@@ -74,8 +74,8 @@ export class RefusalReport {
   }
 
   /** Adds a separate fact to the next flush. */
-  add(fact: FactRecorded): void {
-    this.#pending.set(fact.factId, Object.assign(fact, { detail: { ...fact.detail, count: 1 } }));
+  add(fact: UntimedFact): void {
+    this.#pending.set(fact.factId, { ...fact, detail: { ...fact.detail, count: 1 } });
   }
 
   /** Writes what was counted since the last flush and keeps what cannot be written. @throws ServiceError */
@@ -114,8 +114,8 @@ function nameOf(kind: FactKind, { checks }: LimitRequest, dimension: LimitDimens
   return `${kind}:${dimension}:${checks.find((check) => check.dimension === dimension)?.key ?? ''}`;
 }
 
-function withCount(fact: FactRecorded, count: number): FactRecorded {
-  return Object.assign(new FactRecorded(), fact, { factId: uuid(), detail: { ...fact.detail, count } });
+function withCount(fact: UntimedFact, count: number): UntimedFact {
+  return { ...fact, factId: uuid(), detail: { ...fact.detail, count } };
 }
 
 function limitFact(
@@ -123,9 +123,10 @@ function limitFact(
   request: RequestToLimit,
   { checks }: LimitRequest,
   dimension: LimitDimension,
-): FactRecorded {
+): UntimedFact {
   const rule = checks.find((check) => check.dimension === dimension)?.rule;
-  return Object.assign(factOf(kind, request), {
+  return {
+    ...factOf(kind, request),
     ...(kind === 'limit.refused' ? { outcome: 'rate_limited' } : {}),
     detail: {
       dimension,
@@ -133,16 +134,13 @@ function limitFact(
       periodSeconds: rule?.periodSeconds ?? 0,
       ...(request.action === undefined ? {} : { action: request.action }),
     },
-  });
+  };
 }
 
 /** A fact about a request: identifies the caller by keyed hash, and holds nothing of the sealed payload. */
-export function factOf(kind: FactKind, request: RequestToLimit): FactRecorded {
+export function factOf(kind: FactKind, request: RequestToLimit): UntimedFact {
   const { tenant, agent, channel, commandId, callId, callerKey, callerTail, attestation, method } = request;
-  return message(FactRecorded, {
-    factId: uuid(),
-    kind,
-    time: new Date(0).toISOString(),
+  return untimedFact(kind, {
     tenant,
     channel,
     commandId,

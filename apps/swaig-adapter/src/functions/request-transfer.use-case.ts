@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { v5 as nameUuid } from 'uuid';
-import { FactRecorded, message, type AgentPublished } from '@countersign/contracts';
+import { type AgentPublished, factRecorded } from '@countersign/contracts';
 import { digestOf, type KeyedHash } from '@countersign/crypto';
 import { type Clock } from '@countersign/runtime';
 import { callerOf } from './caller.js';
@@ -35,10 +35,8 @@ export class RequestTransfer {
     const kind = transfer === undefined ? 'transfer.refused' : 'transfer.requested';
     const { callId, caller, callerTail, attestation } = callerOf(agent, { ...call, args: {} });
     await this.facts.record(
-      message(FactRecorded, {
+      factRecorded(kind, new Date(this.clock.now()), {
         factId: factIdOf(agent, call, kind, transfer?.department ?? ''),
-        kind,
-        time: new Date(this.clock.now()).toISOString(),
         tenant: agent.tenant,
         agent: agent.agent,
         channel: 'swaig',

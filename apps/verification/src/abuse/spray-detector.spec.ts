@@ -20,8 +20,8 @@ function wrong(subject: string, pin = PIN, agent = 'desk', callerKey = 'c'.repea
     ...{ method: 'pin', subjectKind: 'id', subjectRef: subject, callerKey, callerTail: '23', sealed: 'sealed' },
     ...{ subjectIsCaller: false, keyId: 'k', alsoNamed: [] },
   } as const);
-  watch.wrong(command, subject, pin);
-  return watch.facts(commandId, TIME);
+  watch.wrong(command, subject, pin, new Date(TIME));
+  return watch.facts(commandId);
 }
 
 const subjects = (count: number): string[] => Array.from({ length: count }, (_, n) => `customer-${n}`);

@@ -1,11 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
 import {
-  FactRecorded,
+  factRecorded,
   LimitTightenRequested,
   message,
   SIGNAL_DEFAULTS,
   type FactKind,
+  type FactRecorded,
   type SignalPolicy,
   type VerificationAdmitted,
 } from '@countersign/contracts';
@@ -46,8 +47,9 @@ export class SprayDetector {
   /**
    * Notes a wrong PIN. A signal that it causes is reported once per span, by {@link facts} of the same command.
    * @param subjectKey keyed hash of the subject reference
+   * @param time of the attempt, from the database
    */
-  wrong(command: VerificationAdmitted, subjectKey: string, pin: string): void {
+  wrong(command: VerificationAdmitted, subjectKey: string, pin: string, time: Date): void {
     const now = this.clock.now();
     this.#replaceExpiredKey(now);
     const { tenant, agent } = command;
@@ -55,7 +57,7 @@ export class SprayDetector {
     const facts: FactRecorded[] = [];
     const note = (kind: FactKind, name: string, most: number): void => {
       const subjects = this.#counts.add(tenant, name, subjectKey, most, now);
-      if (subjects !== undefined) facts.push(signal(kind, command, subjects));
+      if (subjects !== undefined) facts.push(signal(kind, time, command, subjects));
     };
     note('signal.pin_spray', this.#hash('pin', tenant, pin), policy.subjectsPerPin);
     note('signal.spray', this.#hash('agent', tenant, agent), policy.subjectsPerPin * AGENT_FACTOR);
@@ -65,14 +67,11 @@ export class SprayDetector {
     if (facts.length > 0) this.#facts.set(command.commandId, facts);
   }
 
-  /**
-   * Returns the signals of a command once, to be stored with its outcome.
-   * @param time of the attempt, from the database
-   */
-  facts(commandId: string, time: string): FactRecorded[] {
+  /** Returns the signals of a command once, to be stored with its outcome. */
+  facts(commandId: string): FactRecorded[] {
     const facts = this.#facts.get(commandId) ?? [];
     this.#facts.delete(commandId);
-    return facts.map((fact) => Object.assign(fact, { time }));
+    return facts;
   }
 
   /** Returns the messages that tighten limits, each once. */
@@ -94,16 +93,8 @@ export class SprayDetector {
   }
 }
 
-function signal(kind: FactKind, command: VerificationAdmitted, subjects: number): FactRecorded {
+function signal(kind: FactKind, time: Date, command: VerificationAdmitted, subjects: number): FactRecorded {
   const { tenant, agent, channel } = command;
   const detail = { subjects, withinSeconds: (2 * SPAN_MS) / 1000 };
-  return message(FactRecorded, {
-    factId: uuid(),
-    kind,
-    time: new Date(0).toISOString(),
-    tenant,
-    agent,
-    channel,
-    detail,
-  });
+  return factRecorded(kind, time, { tenant, agent, channel, detail });
 }

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { FactRecorded, message } from '@countersign/contracts';
+import { factRecorded } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from './attempt-gate.store.js';
@@ -42,7 +42,7 @@ describe('two copies that count, close, unlock, enrol and erase at the same few 
     };
     const unlock = (): Promise<void> =>
       any(copies).unlock(randomUUID(), TENANT, any(guards), (time) =>
-        message(FactRecorded, { factId: randomUUID(), kind: 'credential.unlocked', time, tenant: TENANT }),
+        factRecorded('credential.unlocked', time, { tenant: TENANT }),
       );
     /** A verdict is written by any copy, when others have been counted and closed meanwhile. */
     const work = async (): Promise<void> => {

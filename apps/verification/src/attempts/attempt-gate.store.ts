@@ -6,7 +6,7 @@ import {
   type FactRecorded,
 } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Batched, ConstraintViolation, Inbox, Outbox, type Database } from '@countersign/persistence';
+import { Batched, ConstraintViolation, Inbox, Outbox, type Database, databaseTime } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { CREDENTIAL_KINDS, counterKeyOf, referenceKeyOf } from './attempt-counter.decision.js';
@@ -194,14 +194,13 @@ export class PostgresAttemptGate extends AttemptGate {
     commandId: string,
     tenant: string,
     referenceKey: string,
-    factAt: (time: string) => FactRecorded,
+    factAt: (time: Date) => FactRecorded,
   ): Promise<void> {
     const altered = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#inbox.claim(tx, 'subject-commands', commandId))) return [];
       const keys = CREDENTIAL_KINDS.map((kind) => counterKeyOf(referenceKey, kind));
       const refused = await tx.query(UNLOCK, [tenant, keys]);
-      const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-      const fact = factAt((row?.now ?? new Date(0)).toISOString());
+      const fact = factAt(await databaseTime(tx));
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
       return refused;
     });

@@ -1,8 +1,10 @@
 import { v7 as uuid } from 'uuid';
 import {
-  FactRecorded,
+  factRecorded,
   message,
   VerificationDecided,
+  type FactKind,
+  type FactRecorded,
   type VerificationAdmitted,
   type KnowledgePolicy,
   type Level,
@@ -180,7 +182,8 @@ export class DecideAttempt {
         case 'pin': {
           const guess = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
           const right = await slot.compare(attempt, guess, subject.credential);
-          if (!right && guess !== '') this.watch?.wrong(command, subject.referenceKey, guess);
+          if (!right && guess !== '')
+            this.watch?.wrong(command, subject.referenceKey, guess, new Date(attempt.countedAt));
           return right;
         }
         case 'knowledge':
@@ -215,15 +218,15 @@ export class DecideAttempt {
         : {}),
       ...broken,
     });
-    const note = (kind: FactRecorded['kind'], more: Partial<FactRecorded> = {}): FactRecorded =>
-      fact(asked, this.#referenceOf(asked, subject.id), subject.id, attempt, kind, more);
+    const note = (kind: FactKind, more: Partial<FactRecorded> = {}): FactRecorded =>
+      fact(kind, asked, this.#referenceOf(asked, subject.id), subject.id, attempt, more);
     // The reply hides that nothing was compared; the event states it.
     const withheld =
       !attempt.granted && (outcome === 'rejected' || attempt.chargedLock) ? { detail: { compared: false } } : {};
     const facts = [note('attempt.decided', { outcome, level: reply.level, ...withheld })];
     if (attempt.chargedLock && !verified) facts.push(note('credential.locked'));
     if (attempt.chargedDisable && !verified) facts.push(note('credential.disabled'));
-    facts.push(...(this.watch?.facts(command.commandId, attempt.countedAt) ?? []));
+    facts.push(...(this.watch?.facts(command.commandId) ?? []));
     const caller = callerOf(command);
     if (verified) facts.push(note('receipt.issued', { level: reply.level }));
     const { tenant } = command;
@@ -299,31 +302,26 @@ function refusal(command: VerificationAdmitted, outcome: Outcome): VerificationD
 }
 
 function fact(
+  kind: FactKind,
   command: VerificationAdmitted,
   subjectKey: string,
   subject: string | undefined,
   attempt: CountedAttempt,
-  kind: FactRecorded['kind'],
   more: Partial<FactRecorded>,
 ): FactRecorded {
-  return Object.assign(
-    message(FactRecorded, {
-      factId: uuid(),
-      kind,
-      time: attempt.countedAt,
-      tenant: command.tenant,
-      agent: command.agent,
-      ...(subject === undefined ? {} : { subject }),
-      subjectKey,
-      ...(command.callId === undefined ? {} : { callId: command.callId }),
-      ...(command.callerKey === undefined ? {} : { callerKey: command.callerKey, callerTail: command.callerTail }),
-      ...(command.attestation === undefined ? {} : { attestation: command.attestation }),
-      verificationId: attempt.attemptId,
-      commandId: command.commandId,
-      method: command.method,
-      channel: command.channel,
-      attempt: attempt.number,
-    }),
-    more,
-  );
+  return factRecorded(kind, new Date(attempt.countedAt), {
+    tenant: command.tenant,
+    agent: command.agent,
+    ...(subject === undefined ? {} : { subject }),
+    subjectKey,
+    ...(command.callId === undefined ? {} : { callId: command.callId }),
+    ...(command.callerKey === undefined ? {} : { callerKey: command.callerKey, callerTail: command.callerTail }),
+    ...(command.attestation === undefined ? {} : { attestation: command.attestation }),
+    verificationId: attempt.attemptId,
+    commandId: command.commandId,
+    method: command.method,
+    channel: command.channel,
+    attempt: attempt.number,
+    ...more,
+  });
 }

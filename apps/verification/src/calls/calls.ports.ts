@@ -34,7 +34,11 @@ export abstract class ReceiptStore {
    * Consumes a receipt, in one transaction with the fact. True for exactly one command, however many arrive at once, and again
    * whenever that command is delivered again.
    */
-  abstract consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean>;
+  abstract consume(
+    commandId: string,
+    receipt: PresentedReceipt,
+    factAt: (time: Date) => FactRecorded,
+  ): Promise<boolean>;
 }
 
 export type { CallPolicy, PresentedReceipt, RecordedSuccess, VerificationRecord };

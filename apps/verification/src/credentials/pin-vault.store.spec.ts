@@ -23,7 +23,7 @@ const TRY = {
   disabled: false,
   unrecognized: true,
   remaining: 2,
-  countedAt: new Date(0).toISOString(),
+  countedAt: '2026-11-27T10:00:00.000Z',
 };
 const GRANTED = asCountedAttempt(TRY);
 

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { FactRecorded, message } from '@countersign/contracts';
+import { factRecorded } from '@countersign/contracts';
 import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
@@ -78,7 +78,7 @@ class Target {
 
   unlock(): Promise<void> {
     return attempts.unlock(randomUUID(), 'acme', this.referenceKey, (time) =>
-      message(FactRecorded, { factId: randomUUID(), kind: 'credential.unlocked', time, tenant: 'acme' }),
+      factRecorded('credential.unlocked', time, { tenant: 'acme' }),
     );
   }
 

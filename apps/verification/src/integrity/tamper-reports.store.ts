@@ -1,7 +1,6 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { encodeMessage, factRecorded } from '@countersign/contracts';
 import { METRICS, traceHeaders, type Logger } from '@countersign/observability';
-import { Outbox, type Database } from '@countersign/persistence';
+import { Outbox, type Database, databaseTime } from '@countersign/persistence';
 
 /** Stored data that this service did not write. */
 export interface Tampering {
@@ -70,11 +69,7 @@ export class TamperReports {
 
   async #record({ what, reason, tenant, subject, subjectKey }: Tampering): Promise<void> {
     await this.database.transaction(async (tx) => {
-      const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-      const fact = message(FactRecorded, {
-        factId: uuid(),
-        kind: 'credential.broken',
-        time: (row?.now ?? new Date(0)).toISOString(),
+      const fact = factRecorded('credential.broken', await databaseTime(tx), {
         tenant,
         ...(subject === undefined ? {} : { subject }),
         ...(subjectKey === undefined ? {} : { subjectKey }),

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
-import { FactRecorded, message } from '@countersign/contracts';
+import { type FactRecorded, factRecorded } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { attemptOf, POLICY, spentOf } from '../../test/attempt-gate.contract.js';
@@ -46,12 +46,10 @@ const withoutPhone = async (): Promise<string> => {
   await subjects.change(randomUUID(), 'acme', subject, { displayName: 'Bob' });
   return subject;
 };
-const minutes = (count: number): string => new Date(Date.now() + count * 60_000).toISOString();
 
 describe('spent receipts in PostgreSQL', () => {
   const now = (): number => Math.floor(Date.now() / 1000);
-  const fact = (): FactRecorded =>
-    message(FactRecorded, { factId: randomUUID(), kind: 'receipt.consumed', time: minutes(0), tenant: 'acme' });
+  const fact = (time: Date): FactRecorded => factRecorded('receipt.consumed', time, { tenant: 'acme' });
   const receiptOf = () => ({ tenant: 'acme', jti: randomUUID(), expiresAt: now() + 300 });
 
   it('pass once of fifty at once, in one tenant, with one fact', async () => {
@@ -59,9 +57,9 @@ describe('spent receipts in PostgreSQL', () => {
     const before = await facts('receipt.consumed');
     expect(await receipts.isSpent(receipt)).toBe(false);
     const ids = Array.from({ length: 50 }, () => randomUUID());
-    const won = await Promise.all(ids.map((id) => receipts.consume(id, receipt, fact())));
+    const won = await Promise.all(ids.map((id) => receipts.consume(id, receipt, fact)));
     expect(won.filter(Boolean)).toHaveLength(1);
-    expect(await receipts.consume(ids[won.indexOf(true)] ?? '', receipt, fact())).toBe(true);
+    expect(await receipts.consume(ids[won.indexOf(true)] ?? '', receipt, fact)).toBe(true);
     expect(await receipts.isSpent(receipt)).toBe(true);
     expect(await receipts.isSpent({ ...receipt, tenant: 'umbrella' })).toBe(false);
     expect((await facts('receipt.consumed')) - before).toBe(1);
@@ -69,7 +67,7 @@ describe('spent receipts in PostgreSQL', () => {
 
   it('are removed when their time is long over', async () => {
     const receipt = receiptOf();
-    await receipts.consume(randomUUID(), receipt, fact());
+    await receipts.consume(randomUUID(), receipt, fact);
     expect(await receipts.forget()).toBe(0);
     await database.query(`UPDATE verification.receipts_consumed SET expires_at = expires_at - interval '1 hour'`);
     expect(await receipts.forget()).toBeGreaterThanOrEqual(1);

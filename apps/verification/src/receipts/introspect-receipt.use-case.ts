@@ -1,10 +1,10 @@
-import { v7 as uuid } from 'uuid';
 import {
   bindingOf,
-  FactRecorded,
+  type FactRecorded,
   message,
   ReceiptIntrospected,
   ReceiptIntrospectionRequested,
+  factRecorded,
 } from '@countersign/contracts';
 import { type ReceiptClaims, type ReceiptKeys } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
@@ -38,7 +38,7 @@ export class IntrospectReceipt {
     if (verification === undefined) return refused;
     const receipt = { tenant, jti: claims.jti, expiresAt: claims.exp };
     const isActive = query.consume
-      ? await this.receipts.consume(commandId, receipt, consumed(query, claims))
+      ? await this.receipts.consume(commandId, receipt, (time) => consumed(query, claims, time))
       : !(await this.receipts.isSpent(receipt));
     return isActive
       ? message(ReceiptIntrospected, { commandId, active: true, claims: { ...claims, ...verification } })
@@ -71,12 +71,9 @@ export class IntrospectReceipt {
 function consumed(
   query: ReceiptIntrospectionRequested,
   { sub: subject, jti, call_id: callId }: ReceiptClaims,
+  time: Date,
 ): FactRecorded {
-  return message(FactRecorded, {
-    factId: uuid(),
-    kind: 'receipt.consumed',
-    // The store replaces it with the time of its transaction.
-    time: new Date(0).toISOString(),
+  return factRecorded('receipt.consumed', time, {
     tenant: query.tenant,
     agent: query.agent,
     subject,

@@ -1,4 +1,4 @@
-import { encodeMessage, message, FactRecorded } from '@countersign/contracts';
+import { encodeMessage, type FactRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Outbox, type Database } from '@countersign/persistence';
 import { ReceiptStore, type PresentedReceipt } from '../calls/calls.ports.js';
@@ -26,7 +26,11 @@ export class PostgresReceiptStore extends ReceiptStore {
     return rows.length > 0;
   }
 
-  override async consume(commandId: string, receipt: PresentedReceipt, fact: FactRecorded): Promise<boolean> {
+  override async consume(
+    commandId: string,
+    receipt: PresentedReceipt,
+    factAt: (time: Date) => FactRecorded,
+  ): Promise<boolean> {
     const { tenant, jti, expiresAt } = receipt;
     const database = this.database.forTenants([tenant]);
     const first = await database.transaction(async (tx) => {
@@ -39,8 +43,8 @@ export class PostgresReceiptStore extends ReceiptStore {
         [tenant, jti, commandId, expiresAt],
       );
       if (!row) return false;
-      const timed = message(FactRecorded, { ...fact, time: row.now.toISOString() });
-      await this.#outbox.add(tx, [encodeMessage(timed.factId, timed, traceHeaders())]);
+      const fact = factAt(row.now);
+      await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
       return true;
     });
     if (first) {

@@ -1,5 +1,4 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, message } from '@countersign/contracts';
+import { encodeMessage, factRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Inbox, Outbox, type Database } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/crypto';
@@ -41,10 +40,7 @@ export class PostgresSubjectErasure extends SubjectErasure {
       await tx.query(MAKE_DECOY, [tenant, keys]);
       await tx.query(FORGET_CALLERS, [tenant, keys]);
       await this.#inbox.claim(tx, 'subject-commands', commandId);
-      const fact = message(FactRecorded, {
-        factId: uuid(),
-        kind: 'subject.erased',
-        time: row.now.toISOString(),
+      const fact = factRecorded('subject.erased', row.now, {
         tenant,
         subject,
         subjectKey,

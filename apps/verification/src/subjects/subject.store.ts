@@ -1,7 +1,14 @@
-import { v7 as uuid } from 'uuid';
-import { encodeMessage, FactRecorded, message, type Method } from '@countersign/contracts';
+import { encodeMessage, type FactRecorded, type Method, factRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Batched, Inbox, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
+import {
+  Batched,
+  Inbox,
+  Outbox,
+  UniqueViolation,
+  type Database,
+  type Sql,
+  databaseTime,
+} from '@countersign/persistence';
 import { constantTimeEquals, type KeyedHash, type Keyring } from '@countersign/crypto';
 import { ServiceError, SteadyClock } from '@countersign/runtime';
 import { phoneTag } from '@countersign/stored-secrets';
@@ -293,11 +300,7 @@ export class PostgresSubjectStore extends SubjectStore {
     commandId: string,
     detail: Record<string, string | number | boolean>,
   ): Promise<void> {
-    const [row] = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    const fact = message(FactRecorded, {
-      factId: uuid(),
-      kind,
-      time: (row?.now ?? new Date(0)).toISOString(),
+    const fact = factRecorded(kind, await databaseTime(tx), {
       tenant,
       subject,
       subjectKey: this.hash.subjectKey(tenant, 'id', subject),

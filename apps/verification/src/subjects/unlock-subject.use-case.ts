@@ -1,5 +1,4 @@
-import { v7 as uuid } from 'uuid';
-import { CommandAnswered, FactRecorded, message, type SubjectUnlockRequested } from '@countersign/contracts';
+import { CommandAnswered, message, type SubjectUnlockRequested, factRecorded } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
 import { type AttemptGate, type SubjectStore } from '../verification.ports.js';
 
@@ -16,10 +15,7 @@ export class UnlockSubject {
     const { id, referenceKey } = await this.subjects.find(tenant, 'id', subject, 'pin');
     if (id === undefined) return message(CommandAnswered, { commandId, answer: 'not_found' });
     await this.attempts.unlock(commandId, tenant, referenceKey, (time) =>
-      message(FactRecorded, {
-        factId: uuid(),
-        kind: 'credential.unlocked',
-        time,
+      factRecorded('credential.unlocked', time, {
         tenant,
         subject,
         subjectKey: this.hash.subjectKey(tenant, 'id', subject),
