@@ -83,7 +83,7 @@ describe('a PIN, a telephone number, a password and a receipt', () => {
       expect((await filesBelow(product.dataDir)).length).toBeGreaterThan(100);
       expect(await control.inFolder(product.dataDir)).not.toEqual([]);
       expect(await secrets.inFolder(product.dataDir)).toEqual([]);
-      expect(product.logs()).toContain('"msg":"swaig"');
+      expect(product.logs()).toContain('"msg":"request"');
       expect(secrets.in('the output', Buffer.from(product.logs()))).toEqual([]);
     } finally {
       await product.remove();
@@ -115,7 +115,7 @@ describe('a PIN, a telephone number, a password and a receipt', () => {
           expect(await control.inFolder(folder)).not.toEqual([]);
           expect(await secrets.inFolder(folder)).toEqual([]);
         }
-        expect(product.logs()).toContain('"msg":"swaig"');
+        expect(product.logs()).toContain('"msg":"request"');
         expect(secrets.in('the output', Buffer.from(product.logs()))).toEqual([]);
       } finally {
         await events.close();

@@ -1,5 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { Health } from '@countersign/observability';
+import { APP_FILTER } from '@nestjs/core';
+import { HealthController, RequestHooks } from '@countersign/http';
+import { Health, type Logger } from '@countersign/observability';
+import { ProblemFilter } from './http/problems.js';
 import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
 import { VerificationClient } from '@countersign/verification-client';
 import { CallsController } from './verifications/calls.controller.js';
@@ -23,6 +26,8 @@ export interface RestAdapterParts {
   readonly sealer: PayloadSealer;
   readonly receiptKeys: ReceiptPublicKeys;
   readonly health: Health;
+  readonly logger: Logger;
+  readonly hooks: RequestHooks;
   readonly timeout: ReplyTimeout;
 }
 
@@ -40,6 +45,7 @@ export class RestAdapterModule {
         CallsController,
         ReceiptsController,
         ServiceController,
+        HealthController,
       ],
       providers: [
         Manage,
@@ -49,6 +55,8 @@ export class RestAdapterModule {
         { provide: VerificationClient, useValue: parts.client },
         { provide: KeyedHash, useValue: parts.hash },
         { provide: PayloadSealer, useValue: parts.sealer },
+        { provide: RequestHooks, useValue: parts.hooks },
+        { provide: APP_FILTER, useValue: new ProblemFilter(parts.logger) },
         { provide: Health, useValue: parts.health },
         { provide: ReplyTimeout, useValue: parts.timeout },
         { provide: ReceiptPublicKeys, useValue: parts.receiptKeys },

@@ -1,6 +1,3 @@
-import { type AddressInfo } from 'node:net';
-import { NestFactory } from '@nestjs/core';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
 import {
   Host,
@@ -9,21 +6,21 @@ import {
   type HostedService,
   type StartReplacements,
 } from '@countersign/hosting';
-import { NestLogger } from '@countersign/observability';
+import { HttpServer, type ServedRoute } from '@countersign/http';
 import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
 import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
 import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
 import { Authenticator } from './http/authenticate.js';
 import { checkedAdminKey, RestSettings } from './rest-adapter.settings.js';
-import { createAdapter, guardEdge, type KnownRoute } from './http/http-server.js';
-import { ProblemFilter } from './http/problems.js';
+import { Problem, sendProblem } from './http/problems.js';
+import { addJsonParser, BODY_LIMIT, PARAMETER_LIMIT, RestRequestHooks } from './http/rest-request-hooks.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
 
 const NAME = 'rest-adapter';
 
 export interface RestAdapter extends HostedService {
   /** Every route that is served. */
-  readonly routes: readonly KnownRoute[];
+  readonly routes: readonly ServedRoute[];
 }
 
 /**
@@ -69,26 +66,35 @@ export async function start(
       fatal,
     );
     const directory = await host.directory();
-    const adapter = createAdapter(host.tracer, settings.RECEIVE_TIMEOUT_MS);
-    const routes = guardEdge(
-      adapter,
-      new Authenticator(adminKey, directory, new SystemClock()),
-      openRefusedCredentials(host, bus, 'rest'),
-      host.logger,
+    const server = await HttpServer.start(
+      RestAdapterModule.with({
+        bus,
+        client: openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS),
+        hash,
+        sealer,
+        receiptKeys,
+        health: host.health,
+        logger: host.logger,
+        hooks: new RestRequestHooks(
+          new Authenticator(adminKey, directory, new SystemClock()),
+          openRefusedCredentials(host, bus, 'rest'),
+        ),
+        timeout: { milliseconds: settings.REPLY_TIMEOUT_MS },
+      }),
+      {
+        host: settings.HOST,
+        port: settings.REST_PORT,
+        receiveMs: settings.RECEIVE_TIMEOUT_MS,
+        maxBodyBytes: BODY_LIMIT,
+        maxParamLength: PARAMETER_LIMIT,
+        logger: host.logger,
+        tracer: host.tracer,
+        addBodyParsers: addJsonParser,
+        sendNotFound: (reply) => sendProblem(reply, new Problem('not-found')),
+      },
     );
-    const client = openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS);
-    const timeout = { milliseconds: settings.REPLY_TIMEOUT_MS };
-    const app = await NestFactory.create<NestFastifyApplication>(
-      RestAdapterModule.with({ bus, client, hash, sealer, receiptKeys, health: host.health, timeout }),
-      adapter,
-      { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
-    );
-    host.onClose(() => app.close());
-    app.useGlobalFilters(new ProblemFilter(host.logger));
-    await app.listen(settings.REST_PORT, settings.HOST);
-    const { port } = app.getHttpServer().address() as AddressInfo;
-    const started = await host.started({ rest: `http://${settings.HOST}:${port}` });
-    return { ...started, routes };
+    host.onClose(() => server.close());
+    return { ...(await host.started({ rest: server.url })), routes: server.routes };
   } catch (error) {
     await host.close().catch(() => undefined);
     throw error;

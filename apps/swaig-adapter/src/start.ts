@@ -1,6 +1,3 @@
-import { type AddressInfo } from 'node:net';
-import { NestFactory } from '@nestjs/core';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TOPICS } from '@countersign/contracts';
 import {
   Host,
@@ -9,17 +6,17 @@ import {
   type HostedService,
   type StartReplacements,
 } from '@countersign/hosting';
-import { NestLogger } from '@countersign/observability';
+import { HttpServer } from '@countersign/http';
 import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
 import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
 import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
 import { AuthenticateAgent } from './http/authenticate-agent.js';
 import { BusCallStates, BusFacts } from './swaig-adapter.stores.js';
-import { PublicUrl, SwaigSettings } from './swaig-adapter.settings.js';
+import { SwaigSettings } from './swaig-adapter.settings.js';
 import { CaptureTokens } from './keypad/capture-token.js';
-import { createSwaigHttpServer } from './http/http-server.js';
+import { addRawJsonParser, MAX_BODY_BYTES, MAX_TOKEN_LENGTH, SwaigRequestHooks } from './http/swaig-request-hooks.js';
 import { OpenCapture } from './keypad/open-capture.use-case.js';
-import { SwaigExceptionFilter } from './http/swaig-exception.filter.js';
+import { refusalBody } from './http/transport-refusals.js';
 import { SwaigAdapterModule } from './swaig-adapter.module.js';
 
 const NAME = 'swaig-adapter';
@@ -67,11 +64,9 @@ export async function start(
     const directory = await host.directory();
     const clock = new SystemClock();
     const captureTokens = new CaptureTokens(captureKey);
-    let localUrl = `http://localhost:${settings.SWAIG_PORT}`;
-    const app = await NestFactory.create<NestFastifyApplication>(
+    const server = await HttpServer.start(
       SwaigAdapterModule.with({
         settings,
-        publicUrl: new PublicUrl(() => settings.PUBLIC_URL?.replace(/\/+$/, '') ?? localUrl),
         hash,
         client: openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS),
         callStates: new BusCallStates(bus, settings.REPLY_TIMEOUT_MS),
@@ -79,23 +74,28 @@ export async function start(
         captureTokens,
         clock,
         health: host.health,
+        logger: host.logger,
+        hooks: new SwaigRequestHooks(
+          new AuthenticateAgent(directory, clock),
+          new OpenCapture(captureTokens, directory, clock),
+          openRefusedCredentials(host, bus, 'swaig'),
+        ),
       }),
-      createSwaigHttpServer({
-        authenticate: new AuthenticateAgent(directory, clock),
-        openCapture: new OpenCapture(captureTokens, directory, clock),
-        refusedCredentials: openRefusedCredentials(host, bus, 'swaig'),
+      {
+        host: settings.HOST,
+        port: settings.SWAIG_PORT,
+        receiveMs: settings.RECEIVE_TIMEOUT_MS,
+        maxBodyBytes: MAX_BODY_BYTES,
+        maxParamLength: MAX_TOKEN_LENGTH,
+        ignoreTrailingSlash: true,
         logger: host.logger,
         tracer: host.tracer,
-        receiveMs: settings.RECEIVE_TIMEOUT_MS,
-      }),
-      { bodyParser: false, abortOnError: false, logger: new NestLogger(host.logger) },
+        addBodyParsers: addRawJsonParser,
+        sendNotFound: (reply) => void reply.code(404).send(refusalBody(404)),
+      },
     );
-    host.onClose(() => app.close());
-    app.useGlobalFilters(new SwaigExceptionFilter(host.logger));
-    await app.listen(settings.SWAIG_PORT, settings.HOST);
-    const { port } = app.getHttpServer().address() as AddressInfo;
-    localUrl = `http://localhost:${port}`;
-    return await host.started({ swaig: `http://${settings.HOST}:${port}` });
+    host.onClose(() => server.close());
+    return await host.started({ swaig: server.url });
   } catch (error) {
     await host.close().catch(() => undefined);
     throw error;

@@ -48,8 +48,3 @@ export class SwaigSettings extends BusSettings {
   @IsSecret()
   CAPTURE_TOKEN_KEY!: Secret;
 }
-
-/** The public address of this adapter, without `/swaig` and a trailing slash. By default it depends on the port. */
-export class PublicUrl {
-  constructor(readonly get: () => string) {}
-}

@@ -6,4 +6,3 @@ export * from './metrics.js';
 export * from './trace-context.js';
 export * from './tracer.js';
 export * from './open-tracer.js';
-export * from './follow-requests.js';

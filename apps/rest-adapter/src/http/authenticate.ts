@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { type AgentPublished } from '@countersign/contracts';
 import { constantTimeEquals, sha256, type Secret } from '@countersign/crypto';
+import { RouteAccess } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
 import { type FastifyRequest } from 'fastify';
 import { type AgentKeys } from '../rest-adapter.ports.js';
@@ -14,7 +14,7 @@ export type ApiClient = { readonly scope: 'manage' } | { readonly scope: 'verify
 export type Access = ApiClient['scope'] | 'public';
 
 /** Says who may call a route. A route without it is called by nobody. */
-export const Requires = (access: Access): MethodDecorator => RouteConfig({ access });
+export const Requires = (access: Access): MethodDecorator => RouteAccess(access);
 
 export interface CallerRequest extends FastifyRequest {
   caller?: ApiClient;

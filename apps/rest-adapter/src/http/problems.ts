@@ -126,6 +126,8 @@ function problemOfStatus(status: number): ProblemName {
     case 404:
     case 414:
       return 'not-found';
+    case 405:
+      return 'method-not-allowed';
     case 413:
       return 'too-large';
     case 415:

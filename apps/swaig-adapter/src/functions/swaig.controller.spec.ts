@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { sha256 } from '@countersign/crypto';
-import { MAX_BODY_BYTES } from '../http/http-server.js';
+import { MAX_BODY_BYTES } from '../http/swaig-request-hooks.js';
 import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
 import {
   basic,

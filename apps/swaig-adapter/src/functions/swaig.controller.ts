@@ -3,19 +3,21 @@ import {
   ForbiddenException,
   UnauthorizedException,
   Controller,
-  Header,
   HttpCode,
   Inject,
   Post,
   Req,
 } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
+import { RouteAccess } from '@countersign/http';
 import { outcomeCounter } from '@countersign/observability';
 import { KeyedHash } from '@countersign/crypto';
 import { AnswerCall, type FunctionResult } from './answer-call.use-case.js';
-import { PublicUrl, SwaigSettings } from '../swaig-adapter.settings.js';
+import { PublicUrl } from '../http/public-url.js';
+import { SwaigSettings } from '../swaig-adapter.settings.js';
 import { defineFunctions, isFunction, type FunctionDefinition } from './function-definitions.js';
 import { isSignedByPlatform } from '../http/platform-signature.js';
+import { AGENT } from '../http/swaig-request-hooks.js';
 import { SwaigRequestLimits } from '../http/request-limits.js';
 import { type SwaigReply } from '../replies/swaig-reply.js';
 import { readSwaigRequest } from './swaig-request.js';
@@ -39,7 +41,7 @@ export class SwaigController {
 
   @Post('swaig')
   @HttpCode(200)
-  @Header('cache-control', 'no-store')
+  @RouteAccess(AGENT)
   async receive(@Req() request: FastifyRequest): Promise<SwaigReply | FunctionDefinition[]> {
     const { authenticated } = request;
     if (!authenticated) throw new UnauthorizedException();

@@ -4,13 +4,6 @@ import { type Logger } from '@countersign/observability';
 import { textReply } from '../replies/swaig-reply.js';
 import { refusalBody, type RefusalStatus } from './transport-refusals.js';
 
-/** The allowed methods of each path. */
-const ALLOWED_METHODS: Readonly<Record<string, string>> = {
-  '/swaig': 'POST',
-  '/health/live': 'GET, HEAD',
-  '/health/ready': 'GET, HEAD',
-};
-
 /**
  * Turns exceptions into JSON answers. Refused requests keep their status. An unexpected fault is answered with 200 and a
  * text, because the platform retries other statuses or treats them as success. Answers contain nothing of the error.
@@ -31,17 +24,9 @@ export class SwaigExceptionFilter implements ExceptionFilter {
       else void reply.code(500).send(refusalBody(500));
       return;
     }
-    request.logFields = { ...request.logFields, outcome: 'refused' };
-    const path = request.url.replace(/\?.*$/s, '').replace(/(?<=.)\/$/, '');
-    const allowed = status === 404 ? allowedMethods(path) : undefined;
-    if (allowed === undefined) void reply.code(status).send(refusalBody(status));
-    else void reply.code(405).header('allow', allowed).send(refusalBody(405));
+    request.logFields = { outcome: 'refused', ...request.logFields };
+    void reply.code(status).send(refusalBody(status));
   }
-}
-
-function allowedMethods(path: string): string | undefined {
-  if (/^\/swaig\/capture\/[^/]+$/.test(path)) return 'POST';
-  return Object.hasOwn(ALLOWED_METHODS, path) ? ALLOWED_METHODS[path] : undefined;
 }
 
 /** The HTTP status of an exception of Nest or Fastify; undefined for an unexpected fault. */

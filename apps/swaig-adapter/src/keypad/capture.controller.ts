@@ -1,17 +1,10 @@
-import {
-  BadRequestException,
-  Controller,
-  ForbiddenException,
-  Header,
-  HttpCode,
-  Inject,
-  Post,
-  Req,
-} from '@nestjs/common';
+import { BadRequestException, Controller, ForbiddenException, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
+import { RouteAccess } from '@countersign/http';
 import { outcomeCounter } from '@countersign/observability';
 import { type FunctionResult } from '../functions/answer-call.use-case.js';
 import { CapturePin } from './capture-pin.use-case.js';
+import { CAPTURE } from '../http/swaig-request-hooks.js';
 import { readFields } from '../functions/swaig-request.js';
 
 /** The answer to a keypad entry, which the platform's SWML reads. */
@@ -29,7 +22,7 @@ export class CaptureController {
 
   @Post('swaig/capture/:token')
   @HttpCode(200)
-  @Header('cache-control', 'no-store')
+  @RouteAccess(CAPTURE)
   async receive(@Req() request: FastifyRequest): Promise<CaptureReply> {
     const { capture } = request;
     if (!capture) throw new ForbiddenException();

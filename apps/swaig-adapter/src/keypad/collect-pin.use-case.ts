@@ -3,6 +3,7 @@ import { type Clock } from '@countersign/runtime';
 import { callerOf } from '../functions/caller.js';
 import { type CaptureTokens } from './capture-token.js';
 import { keypadReply, type SwaigReply } from '../replies/swaig-reply.js';
+import { type PublicUrl } from '../http/public-url.js';
 import { type FunctionCall } from '../functions/swaig-request.js';
 
 /** Starts a keypad entry. The platform posts the digits to an address that is valid for one attempt in this call. */
@@ -10,8 +11,7 @@ export class CollectPin {
   constructor(
     private readonly tokens: CaptureTokens,
     private readonly clock: Clock,
-    /** Public address of this adapter, without `/swaig`. */
-    private readonly publicUrl: () => string,
+    private readonly publicUrl: PublicUrl,
   ) {}
 
   /** Returns undefined without a call id, because an entry must belong to a call. */
@@ -20,6 +20,6 @@ export class CollectPin {
     // Ignores arguments: the subject of an entry is always the caller.
     const caller = callerOf(agent, { ...call, args: {} });
     const token = this.tokens.issue(agent, caller, this.clock.now());
-    return keypadReply(agent.policy, `${this.publicUrl()}/swaig/capture/${token}`);
+    return keypadReply(agent.policy, `${this.publicUrl.get()}/swaig/capture/${token}`);
   }
 }

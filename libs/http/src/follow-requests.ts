@@ -1,6 +1,5 @@
 import { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { newTrace, readTrace, runInTrace, type TraceContext } from './trace-context.js';
-import { type Span, type Tracer } from './tracer.js';
+import { newTrace, readTrace, runInTrace, type Span, type TraceContext, type Tracer } from '@countersign/observability';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -10,8 +9,8 @@ declare module 'fastify' {
   }
 }
 
-/** Health probes every few seconds would bury the spans of calls. */
-const WITHOUT_SPAN = /^\/health\b/;
+/** Health probes every few seconds would bury the spans and log lines of calls. */
+export const isHealthRoute = (route: string): boolean => /^\/health\b/.test(route);
 
 /**
  * Makes every request of an HTTP server part of a trace: the client's if its headers contain one, otherwise a new one. Call
@@ -30,7 +29,7 @@ export function followRequests(server: FastifyInstance, tracer: Tracer | undefin
   // Node loses the async context while it reads the body, so the trace is entered after that.
   server.addHook('preValidation', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
-    if (tracer && !WITHOUT_SPAN.test(route)) {
+    if (tracer && !isHealthRoute(route)) {
       request.span = tracer.start({
         name: `${request.method} ${route}`,
         kind: 'server',

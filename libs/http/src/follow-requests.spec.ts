@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
 import { followRequests } from './follow-requests.js';
-import { currentTrace, readTrace, traceIdOf } from './trace-context.js';
+import { currentTrace, readTrace, traceIdOf } from '@countersign/observability';
 
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 

@@ -1,0 +1,186 @@
+import { type AddressInfo } from 'node:net';
+import { MethodNotAllowedException, NotFoundException, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type Requester } from '@countersign/contracts';
+import { FairTurns } from '@countersign/fairness';
+import { NestLogger, receiveLimits, type Logger, type Tracer } from '@countersign/observability';
+import { followRequests, inTraceOf, isHealthRoute } from './follow-requests.js';
+
+/** Answers contain secrets and states of calls: no proxy may store them, and no browser may guess their type. */
+const SECURITY_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
+/** A route of the server, as Fastify reports it. */
+export interface ServedRoute {
+  readonly method: string;
+  /** With `:name` for parameters. */
+  readonly url: string;
+}
+
+/** What an adapter does before the body of a request is read and after its answer is sent. Its module provides the class. */
+export abstract class RequestHooks {
+  /**
+   * Authenticates a request by its route, headers and path. It runs as a Fastify hook, because Nest calls guards only after
+   * the body was read and parsed, and a flood of requests without credentials must not cost that.
+   * @returns the requester that takes a turn; undefined for a request that needs none
+   * @throws the exception that the filter of the adapter turns into the refusal
+   */
+  abstract authenticate(request: FastifyRequest, reply: FastifyReply): Requester | undefined;
+
+  /** Called once per request, after its answer. @returns fields for the log line, without unchecked input */
+  abstract answered(request: FastifyRequest, reply: FastifyReply): Readonly<Record<string, unknown>>;
+}
+
+/** How an adapter's server reads requests. */
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Longest time for a request to arrive completely, in milliseconds. */
+  readonly receiveMs: number;
+  /** Largest body, in bytes. */
+  readonly maxBodyBytes: number;
+  /** Longest path parameter, in characters as sent. */
+  readonly maxParamLength: number;
+  readonly ignoreTrailingSlash?: boolean;
+  readonly logger: Logger;
+  /** Undefined: spans are not recorded. */
+  readonly tracer: Tracer | undefined;
+  /** Adds the parsers of the accepted content types. The server answers 415 to all others. */
+  readonly addBodyParsers: (server: FastifyInstance) => void;
+  /** Answers a request with a path that cannot be decoded. Fastify reports it before any hook or filter runs. */
+  readonly sendNotFound: (reply: FastifyReply) => void;
+}
+
+/** The HTTP server of an adapter: a Nest application on Fastify with limits, authentication, turns and one log line per request. */
+export class HttpServer {
+  private constructor(
+    private readonly app: NestFastifyApplication,
+    /** With the port that is bound. */
+    readonly url: string,
+    readonly routes: readonly ServedRoute[],
+  ) {}
+
+  /**
+   * Opens the port. The module must provide {@link RequestHooks} and a filter for exceptions (`APP_FILTER`).
+   * @throws Error of the system when the port is taken; nothing stays open then
+   */
+  static async start(module: Type | object, options: HttpServerOptions): Promise<HttpServer> {
+    const { host, port, logger } = options;
+    const app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(options), {
+      bodyParser: false,
+      abortOnError: false,
+      logger: new NestLogger(logger),
+    });
+    const routes = addHooks(app.getHttpAdapter().getInstance(), app.get(RequestHooks), options);
+    try {
+      await app.listen(port, host);
+    } catch (error) {
+      await app.close().catch(() => undefined);
+      throw error;
+    }
+    const { port: bound } = app.getHttpServer().address() as AddressInfo;
+    return new HttpServer(app, `http://${host}:${bound}`, routes);
+  }
+
+  /** Completes the requests in flight and accepts no more. */
+  close(): Promise<void> {
+    return this.app.close();
+  }
+}
+
+function createFastifyAdapter(options: HttpServerOptions): FastifyAdapter {
+  const { receiveMs, maxBodyBytes, maxParamLength, ignoreTrailingSlash = false, sendNotFound } = options;
+  const adapter = new FastifyAdapter({
+    logger: false,
+    skipMiddie: true,
+    multipart: false,
+    bodyLimit: maxBodyBytes,
+    http: receiveLimits(receiveMs),
+    // Fastify overwrites the request timeout of the server, so it is repeated here.
+    requestTimeout: receiveMs,
+    // Requests that arrive while the service stops are still answered.
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash, maxParamLength },
+    frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) =>
+      sendNotFound(reply.headers(SECURITY_HEADERS)),
+  });
+  const server = adapter.getInstance<FastifyInstance>();
+  server.removeAllContentTypeParsers();
+  options.addBodyParsers(server);
+  return adapter;
+}
+
+/** @returns the routes, filled when the application adds them */
+function addHooks(
+  server: FastifyInstance,
+  hooks: RequestHooks,
+  { logger, tracer, ignoreTrailingSlash = false }: HttpServerOptions,
+): ServedRoute[] {
+  const routes: ServedRoute[] = [];
+  const fairTurns = new FairTurns();
+  let isStopping = false;
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) routes.push({ method: one, url });
+  });
+  followRequests(server, tracer);
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(SECURITY_HEADERS);
+    try {
+      if (request.is404) refuseUnknownRoute(routes, ignoreTrailingSlash, request, reply);
+      const requester = hooks.authenticate(request, reply);
+      if (requester === undefined) done();
+      else fairTurns.begin(requester, done);
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  server.addHook('preClose', (done) => {
+    isStopping = true;
+    done();
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    // The pattern of the route, because the path contains personal ids.
+    const route = request.routeOptions.url ?? 'unknown';
+    if (!isHealthRoute(route)) {
+      const fields = {
+        source: request.ip,
+        ...hooks.answered(request, reply),
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      };
+      inTraceOf(request, () => logger.info(fields, 'request'));
+    }
+    // A connection that was busy when the service began to stop would delay its end until the keep-alive timeout.
+    if (isStopping) setImmediate(() => server.server.closeIdleConnections());
+    done();
+  });
+  return routes;
+}
+
+/** @throws MethodNotAllowedException, with the header Allow, for a path with other methods; NotFoundException for others */
+function refuseUnknownRoute(
+  routes: readonly ServedRoute[],
+  ignoreTrailingSlash: boolean,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): never {
+  const sent = request.url.replace(/\?.*$/s, '');
+  const path = ignoreTrailingSlash ? sent.replace(/(?<=.)\/$/, '') : sent;
+  const allowed = new Set(routes.filter((route) => matches(route.url, path)).map((route) => route.method));
+  if (allowed.size === 0) throw new NotFoundException();
+  void reply.header('allow', [...allowed].sort().join(', '));
+  throw new MethodNotAllowedException();
+}
+
+function matches(pattern: string, path: string): boolean {
+  const expected = pattern.split('/');
+  const parts = path.split('/');
+  return (
+    expected.length === parts.length &&
+    expected.every((part, index) => (part.startsWith(':') ? parts[index] !== '' : part === parts[index]))
+  );
+}

@@ -1,0 +1,13 @@
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { type FastifyRequest } from 'fastify';
+
+/** The access of routes that need no credentials. */
+export const PUBLIC = 'public';
+
+/** Declares which clients may call a route. The adapter's {@link RequestHooks} read it before they read the body. */
+export const RouteAccess = (access: string): MethodDecorator => RouteConfig({ access });
+
+/** The declared access of the requested route; undefined for a route without a declaration, which nobody may call. */
+export function accessOf(request: FastifyRequest): string | undefined {
+  return (request.routeOptions.config as { access?: string }).access;
+}
