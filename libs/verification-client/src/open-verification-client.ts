@@ -4,7 +4,7 @@ import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
 import { type KeyedHash, type PayloadSealer } from '@countersign/crypto';
 import { SteadyClock } from '@countersign/runtime';
-import { RefusalCache } from './refusal-cache.js';
+import { AdapterRefusalCache } from './refusal-cache.js';
 import { VerificationClient } from './verification-client.js';
 
 /** How often what was refused here is handed to the limiter, in milliseconds. */
@@ -22,7 +22,7 @@ export function openVerificationClient(
   timeoutMs: number,
 ): VerificationClient {
   const clock = new SteadyClock();
-  const refusals = new RefusalCache(
+  const refusals = new AdapterRefusalCache(
     hash,
     clock,
     (counted) => bus.publish(counted.map((message) => ({ message }))),

@@ -10,7 +10,7 @@ import {
 } from '@countersign/contracts';
 import { KeyedHash, Secret } from '@countersign/crypto';
 import { ManualClock } from '@countersign/testing';
-import { RefusalCache, type RefusableRequest } from './refusal-cache.js';
+import { AdapterRefusalCache, type RefusableRequest } from './refusal-cache.js';
 
 const HASH = new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url')));
 /** Only whether it is the same one is looked at. */
@@ -21,12 +21,12 @@ let clock: ManualClock;
 let counted: RefusalsCounted[];
 let down: boolean;
 let unheard: boolean;
-let refusals: RefusalCache;
+let refusals: AdapterRefusalCache;
 beforeEach(() => {
   clock = new ManualClock();
   counted = [];
   down = unheard = false;
-  refusals = new RefusalCache(
+  refusals = new AdapterRefusalCache(
     HASH,
     clock,
     (these) => {
@@ -216,7 +216,7 @@ it('refuses nothing that no limit refused before, in any sequence', () => {
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const memory = new RefusalCache(
+      const memory = new AdapterRefusalCache(
         HASH,
         clock,
         () => Promise.resolve(),

@@ -12,11 +12,11 @@ import {
   type NamesUnderKey,
   type Policy,
   type Quota,
-  type RefusingLimit,
   type VerificationDecided,
 } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
-import { RecentIds, type Clock } from '@countersign/runtime';
+import { RefusalCache, type CacheableRequest } from '@countersign/refusal-cache';
+import { type Clock } from '@countersign/runtime';
 
 /** A request before it is sent: an attempt, or a request without a submitted secret. */
 export interface RefusableRequest extends LimitedRequest {
@@ -35,25 +35,20 @@ interface NamesOfKey {
 }
 
 /** A refusal from the cache. */
-export type CachedRefusal = Pick<LimitDecided, 'retryAfterSeconds' | 'quotas'> & { readonly outcome: 'rate_limited' };
+export type AdapterRefusal = Pick<LimitDecided, 'retryAfterSeconds' | 'quotas'> & { readonly outcome: 'rate_limited' };
 
 /** The part of a limiter's reply that the cache uses. */
 type LimiterOutcome = Pick<FieldsOf<VerificationDecided>, 'limitedBy' | 'quotas'> & { readonly outcome: string };
 
-/** A refusal of the limiter, and how long it is valid. */
-interface CacheEntry {
-  readonly limit: RefusingLimit;
+interface Details {
   readonly quota: Quota | undefined;
-  readonly admittedSubjects: ReadonlySet<string> | undefined;
-  readonly admittedCommands: ReadonlySet<string> | undefined;
-  /** The policy of the decision. After a change of the policy the entry is not used. */
-  readonly policy: Policy | undefined;
-  readonly staleAt: number;
-  /** Time at which the limit admits another request. */
-  readonly refusesUntil: number;
   /** Tallies that this entry has started. */
   tallies: number;
 }
+
+/** By policy: after a change of the policy an entry is not used. */
+type PolicyRefusalCache = RefusalCache<Policy | undefined, Details>;
+type Entry = NonNullable<ReturnType<PolicyRefusalCache['find']>>;
 
 interface Tally {
   readonly request: RefusableRequest;
@@ -63,10 +58,6 @@ interface Tally {
 
 /** Longest use of an entry, in milliseconds. Then the limiter decides again, because of resets and overrides. */
 const MAX_ENTRY_AGE_MS = 5_000;
-/** Entries in the cache; beyond it the oldest one is removed. */
-const MAX_ENTRIES = 50_000;
-/** Commands in each of the two generations. */
-const MAX_COMMANDS = 50_000;
 /** Time within which a platform delivers a function call again, in milliseconds. */
 const REDELIVERY_MS = 60_000;
 /** Pairs of caller and subject counted separately per entry; more than the default threshold of any signal. */
@@ -80,9 +71,12 @@ const MAX_TALLIES = 10_000;
  * {@link MAX_ENTRY_AGE_MS} without a new decision of the limiter. It counts its refusals by caller and subject and publishes
  * the counts to the limiter, for audit events and for the detection of attacks.
  */
-export class RefusalCache {
-  readonly #entries = new Map<string, CacheEntry>();
-  readonly #sentCommands = new RecentIds(REDELIVERY_MS, MAX_COMMANDS);
+export class AdapterRefusalCache {
+  readonly #cache: PolicyRefusalCache = new RefusalCache({
+    isSameBasis: (one, other) => one === other,
+    commandRetentionMs: REDELIVERY_MS,
+    maxAgeMs: MAX_ENTRY_AGE_MS,
+  });
   #tallies = new Map<string, Tally>();
   /** Counts being published. They may have reached the limiter although no acknowledgement came. */
   #pending: readonly RefusalsCounted[] = [];
@@ -101,31 +95,22 @@ export class RefusalCache {
 
   /** Number of entries. */
   get size(): number {
-    return this.#entries.size;
+    return this.#cache.size;
   }
 
   /** Returns the refusal with the longest wait and counts it; undefined: the limiter must decide. */
-  find(policy: Policy | undefined, request: RefusableRequest): CachedRefusal | undefined {
-    // A redelivery gets the stored reply for free, even while its caller is over a limit, so the services decide about it.
-    if (this.#entries.size === 0 || this.#sentCommands.has(request.commandId)) return undefined;
+  find(policy: Policy | undefined, request: RefusableRequest): AdapterRefusal | undefined {
+    if (this.#cache.size === 0) return undefined;
     const now = this.clock.now();
-    let longest: { readonly name: string; readonly entry: CacheEntry } | undefined;
-    for (const counter of limitCountersOf(request)) {
-      const name = nameOf(request, counter);
-      const entry = this.#entries.get(name);
-      if (entry === undefined) continue;
-      if (entry.staleAt <= now || entry.policy !== policy) this.#entries.delete(name);
-      else if (this.#isAdmittedSubject(entry, request) || this.#isAdmittedCommand(entry, request)) continue;
-      else if (longest === undefined || entry.refusesUntil > longest.entry.refusesUntil) longest = { name, entry };
-    }
-    if (longest === undefined) return undefined;
-    this.#count(longest.name, longest.entry, request);
-    return refusal(longest.entry, now);
+    const found = this.#cache.find(this.#cacheable(policy, request), now);
+    if (found === undefined) return undefined;
+    this.#count(found, request);
+    return refusal(found, now);
   }
 
   /** Call before a command is sent, because it may be admitted even if no reply comes. */
   noteSent({ commandId }: RefusableRequest): void {
-    this.#sentCommands.add(commandId, this.clock.now());
+    this.#cache.noteAdmitted(commandId, this.clock.now());
   }
 
   /**
@@ -135,28 +120,15 @@ export class RefusalCache {
    */
   learn(policy: Policy | undefined, request: RefusableRequest, decided: LimiterOutcome, askedAt: number): void {
     if (decided.outcome !== 'rate_limited') return;
-    this.#sentCommands.delete(request.commandId);
+    this.#cache.noteRefused(request.commandId);
     const { limitedBy: limit, quotas } = decided;
     if (limit === undefined) return;
-    const { dimension, retryAfterMs } = limit;
+    const { dimension, admittedSubjects } = limit;
     const counter = limitCountersOf(request).find((one) => one.dimension === dimension);
     // Without the list of admitted subjects only the limiter can decide.
-    if (counter === undefined || (dimension === 'subjectsPerCaller' && limit.admittedSubjects === undefined)) return;
-    const name = nameOf(request, counter);
-    if (this.#entries.size >= MAX_ENTRIES && !this.#entries.has(name)) {
-      const [first] = this.#entries.keys();
-      if (first !== undefined) this.#entries.delete(first);
-    }
-    this.#entries.set(name, {
-      limit,
-      quota: quotas?.find((quota) => quota.name === dimension),
-      admittedSubjects: limit.admittedSubjects && new Set(limit.admittedSubjects),
-      admittedCommands: limit.admittedCommands && new Set(limit.admittedCommands),
-      policy,
-      staleAt: askedAt + Math.min(retryAfterMs, MAX_ENTRY_AGE_MS),
-      refusesUntil: askedAt + retryAfterMs,
-      tallies: 0,
-    });
+    if (counter === undefined || (dimension === 'subjectsPerCaller' && admittedSubjects === undefined)) return;
+    const quota = quotas?.find(({ name }) => name === dimension);
+    this.#cache.add({ name: nameOf(request, counter), basis: policy }, limit, askedAt, { quota, tallies: 0 });
   }
 
   /**
@@ -168,17 +140,17 @@ export class RefusalCache {
     return this.#flushing;
   }
 
-  #count(name: string, entry: CacheEntry, request: RefusableRequest): void {
-    this.observe(entry.limit.dimension);
+  #count({ name, limit: { dimension }, details }: Entry, request: RefusableRequest): void {
+    this.observe(dimension);
     const { callerKey, subjectKind, subjectRef } = request;
     const pair = JSON.stringify([name, callerKey, subjectKind, subjectRef]);
     // A caller with more subjects is still counted, but no longer per subject.
-    const tallyName = this.#tallies.has(pair) || entry.tallies < MAX_PAIRS ? pair : name;
+    const tallyName = this.#tallies.has(pair) || details.tallies < MAX_PAIRS ? pair : name;
     const tally = this.#tallies.get(tallyName);
     if (tally) tally.count++;
     else {
-      entry.tallies++;
-      this.#tallies.set(tallyName, { request, dimension: entry.limit.dimension, count: 1 });
+      details.tallies++;
+      this.#tallies.set(tallyName, { request, dimension, count: 1 });
       if (this.#tallies.size >= MAX_TALLIES) void this.flush().catch(() => undefined);
     }
   }
@@ -196,12 +168,21 @@ export class RefusalCache {
     this.#pending = [];
   }
 
-  /** Whether any adapter sent the command before: this one may not have received it, or may have been restarted. */
-  #isAdmittedCommand({ admittedCommands }: CacheEntry, request: RefusableRequest): boolean {
-    if (admittedCommands === undefined) return false;
-    return this.#namings(request).some(({ hash, commandId }) =>
-      admittedCommands.has(hash.limitCommand(request.tenant, commandId)),
-    );
+  #cacheable(policy: Policy | undefined, request: RefusableRequest): CacheableRequest<Policy | undefined> {
+    const { commandId: command, tenant, subjectKind } = request;
+    return {
+      command,
+      candidates: limitCountersOf(request).map((counter) => ({ name: nameOf(request, counter), basis: policy })),
+      // Commands that another adapter sent, or this one before a restart, are known from the limiter only.
+      hasCommandIn: (admitted) =>
+        this.#namings(request).some(({ hash, commandId }) => admitted.has(hash.limitCommand(tenant, commandId))),
+      hasSubjectIn: (admitted) =>
+        subjectKind !== undefined &&
+        this.#namings(request).some(
+          ({ hash, subjectRef }) =>
+            subjectRef !== undefined && admitted.has(hash.limitMember(tenant, subjectKind, subjectRef)),
+        ),
+    };
   }
 
   /** The names under each key, because the limiter may have refused under another key than the first. */
@@ -217,15 +198,6 @@ export class RefusalCache {
       })),
     ];
   }
-
-  #isAdmittedSubject({ admittedSubjects }: CacheEntry, request: RefusableRequest): boolean {
-    const { tenant, subjectKind } = request;
-    if (admittedSubjects === undefined || subjectKind === undefined) return false;
-    return this.#namings(request).some(
-      ({ hash, subjectRef }) =>
-        subjectRef !== undefined && admittedSubjects.has(hash.limitMember(tenant, subjectKind, subjectRef)),
-    );
-  }
 }
 
 /** Each part is a field of its own, so no value can imitate another part. Agents may have different limits for one caller. */
@@ -233,7 +205,7 @@ function nameOf({ tenant, agent }: RefusableRequest, { dimension, channel, kind,
   return JSON.stringify([tenant, agent, dimension, channel, kind, value]);
 }
 
-function refusal({ refusesUntil, quota }: CacheEntry, now: number): CachedRefusal {
+function refusal({ refusesUntil, details: { quota } }: Entry, now: number): AdapterRefusal {
   const retryAfterSeconds = Math.max(1, Math.ceil((refusesUntil - now) / 1000));
   return {
     outcome: 'rate_limited',

@@ -13,7 +13,7 @@ import { createReplyKey, type KeyedHash, type PayloadSealer } from '@countersign
 import { type Clock } from '@countersign/runtime';
 import { believeSuccess } from './believe-success.js';
 import { nameGuess, sealedIdentity, type Identified, type Names } from './name-guess.js';
-import { type RefusalCache } from './refusal-cache.js';
+import { type AdapterRefusalCache } from './refusal-cache.js';
 
 /** The limiter's decision about a request without a submitted secret. */
 export type LimiterReply = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>;
@@ -27,7 +27,7 @@ export class VerificationClient {
   constructor(
     private readonly ask: (request: VerificationRequested) => Promise<VerificationDecided>,
     private readonly askLimits: (request: LimitRequested) => Promise<LimitDecided>,
-    private readonly refusals: RefusalCache,
+    private readonly refusals: AdapterRefusalCache,
     private readonly sealer: PayloadSealer,
     /** Of IDENTIFIER_KEY. */
     private readonly hash: KeyedHash,

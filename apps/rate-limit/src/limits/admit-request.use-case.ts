@@ -8,12 +8,13 @@ import {
   type LimitRequested,
   type Quota,
   type RefusalsCounted,
+  type RefusingLimit,
   type VerificationRequested,
 } from '@countersign/contracts';
 import { RecentIds, ServiceError, type Clock } from '@countersign/runtime';
 import { commandKeyOf, type LimitRequest } from './limit.decision.js';
 import { EXACT_LIMIT } from './rule.decision.js';
-import { type LimiterRefusalCache, type ReachedLimit } from '../refusals/refusal-cache.js';
+import { type LimiterRefusalCache } from '../refusals/refusal-cache.js';
 import { type LimitStore, type LimitDecision } from './limits.ports.js';
 import { type RequestToLimit, type LimitRequests } from './limit-request.js';
 import { type RefusalReport } from '../refusals/refusal-report.js';
@@ -122,7 +123,7 @@ export class AdmitRequest {
    * Adds what a reached limit still admits, so that everything else can be refused from the cache: repetitions of admitted
    * commands, and, for `subjectsPerCaller`, the subjects that the caller may continue with.
    */
-  async #withAdmitted(limitRequest: LimitRequest, refusedBy: ReachedLimit): Promise<ReachedLimit> {
+  async #withAdmitted(limitRequest: LimitRequest, refusedBy: RefusingLimit): Promise<RefusingLimit> {
     const { checks, repeatSeconds } = limitRequest;
     const commandKey = commandKeyOf(limitRequest);
     if (commandKey !== undefined && (refusedBy.dimension === 'caller' || refusedBy.dimension === 'call')) {
@@ -136,23 +137,17 @@ export class AdmitRequest {
   async #refuse(
     request: RequestToLimit,
     limitRequest: LimitRequest,
-    by: ReachedLimit,
+    by: RefusingLimit,
     source: 'store' | 'memory',
   ): Promise<Decided> {
     this.observe('refused', by.dimension, source);
     await this.report.refused(request, limitRequest, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryAfterMs / 1000));
     const quota = quotaOf(limitRequest, by.dimension, { remaining: 0, resetMs: by.retryAfterMs });
-    const { dimension, admittedSubjects, admittedCommands } = by;
     return {
       outcome: 'rate_limited',
       retryAfterSeconds,
-      limitedBy: {
-        dimension,
-        retryAfterMs: Math.floor(by.retryAfterMs),
-        ...(admittedSubjects && { admittedSubjects }),
-        ...(admittedCommands && { admittedCommands }),
-      },
+      limitedBy: { ...by, retryAfterMs: Math.floor(by.retryAfterMs) },
       ...(quota === undefined ? {} : { quotas: [quota] }),
     };
   }

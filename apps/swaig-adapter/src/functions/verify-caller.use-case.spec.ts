@@ -10,7 +10,7 @@ import {
   digestOf,
 } from '@countersign/crypto';
 import { eventually, ManualClock } from '@countersign/testing';
-import { RefusalCache, VerificationClient } from '@countersign/verification-client';
+import { AdapterRefusalCache, VerificationClient } from '@countersign/verification-client';
 import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
 import {
   basic,
@@ -149,7 +149,7 @@ describe('a redelivery', () => {
     const client = new VerificationClient(
       (request) => verifications.decide(request),
       () => Promise.reject(new Error('only attempts are expected')),
-      new RefusalCache(bed.hash, clock, publish, observe),
+      new AdapterRefusalCache(bed.hash, clock, publish, observe),
       await PayloadSealer.fromKeySet(keys.publicKeys),
       bed.hash,
       clock,

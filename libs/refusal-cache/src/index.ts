@@ -1,0 +1,1 @@
+export { RefusalCache, type CacheableRequest } from './refusal-cache.js';
