@@ -10,7 +10,7 @@ export interface LedgerRow {
   readonly command_id: string;
   readonly tenant: string;
   readonly subject_id: string | null;
-  readonly guard_key: string;
+  readonly counter_key: string;
   /** 1 for the first try at a reference; a bigint as text. */
   readonly number: string;
   readonly granted: boolean;
@@ -74,11 +74,11 @@ export class Ledger {
 
   /** How many tries each counter has seen, by its key. */
   async tries(tenant: string): Promise<Map<string, number>> {
-    const { rows } = await this.#client.query<{ guard_key: string; tries: string }>(
-      'SELECT guard_key, tries FROM verification.guards WHERE tenant = $1',
+    const { rows } = await this.#client.query<{ counter_key: string; attempt_count: string }>(
+      'SELECT counter_key, attempt_count FROM verification.attempt_counters WHERE tenant = $1',
       [tenant],
     );
-    return new Map(rows.map((row) => [row.guard_key, Number(row.tries)]));
+    return new Map(rows.map((row) => [row.counter_key, Number(row.attempt_count)]));
   }
 
   /** What the audit service has put on record of some tenants. */

@@ -44,12 +44,12 @@ it('an attempt whose outcome and stored reply somebody empties is not compared a
 
 it.each([
   ['grants an attempt that was refused', 'granted = NOT granted'],
-  ['moves an attempt to another counter', `guard_key = repeat('0', 64)`],
+  ['moves an attempt to another counter', `counter_key = repeat('0', 64)`],
   ['gives an attempt another number', 'number = number + 1'],
-  ['dates an attempt later, so that its verification holds longer', `spent_at = spent_at + interval '1 day'`],
+  ['dates an attempt later, so that its verification holds longer', `counted_at = counted_at + interval '1 day'`],
   ['gives an attempt to another subject', `subject_id = 'mallory'`],
   ['gives an attempt to another agent', `agent = 'mallory'`],
-  ['clears the counter as the ledger has it', 'after = NULL'],
+  ['clears the counter as the ledger has it', 'state_after = NULL'],
 ])('a write to the ledger that %s is refused by the database', async (_, set) => {
   const attempt = attemptOf({ subject: 'alice' });
   spentOf(await attempts.count(attempt, POLICY));
@@ -79,13 +79,13 @@ it('an attempt without a verdict takes no other submitted secret under its comma
 });
 
 it.each([
-  'DELETE FROM verification.receipts_consumed',
-  `UPDATE verification.receipts_consumed SET jti = gen_random_uuid()`,
-  `UPDATE verification.receipts_consumed SET expires_at = 'epoch'`,
-  `UPDATE verification.receipts_consumed SET command_id = 'mine'`,
+  'DELETE FROM verification.consumed_receipts',
+  `UPDATE verification.consumed_receipts SET jti = gen_random_uuid()`,
+  `UPDATE verification.consumed_receipts SET expires_at = 'epoch'`,
+  `UPDATE verification.consumed_receipts SET command_id = 'mine'`,
 ])('a spent receipt stays spent when somebody tries %s', async (statement) => {
   await alter(
-    `INSERT INTO verification.receipts_consumed (tenant, jti, command_id, expires_at)
+    `INSERT INTO verification.consumed_receipts (tenant, jti, command_id, expires_at)
      VALUES ('acme', $1, 'c', clock_timestamp() + interval '5 minutes')`,
     [randomUUID()],
   );

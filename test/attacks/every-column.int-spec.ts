@@ -38,30 +38,31 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
     boundBy: 'append-only by trigger; adding a row only denies (edited-tables.int-spec.ts)',
   },
   {
-    table: 'guards',
-    columns: `tenant guard_key subject_id tries lock_level locked_until failures disabled callers touched_at
-      recent stranger_recent stranger_lock_level stranger_locked_until stranger_failures
+    table: 'attempt_counters',
+    columns: `tenant counter_key subject_id attempt_count lock_level locked_until failures disabled recognized_callers
+      last_attempt_at
       recognized_attempts unrecognized_attempts unrecognized_lock_level unrecognized_locked_until unrecognized_failures`,
     boundBy: 'held against the ledger by the gate (stolen-counters.int-spec.ts)',
   },
   {
-    table: 'guards',
-    columns: 'granted charged_lock charged_disable stranger unrecognized attempts_left remaining',
+    table: 'attempt_counters',
+    columns: 'granted charged_lock charged_disable unrecognized remaining',
     boundBy: 'written by an attempt and read by the same statement only',
   },
   {
-    table: 'eased',
-    columns: 'tenant guard_key number after callers',
+    table: 'counter_adjustments',
+    columns: 'tenant counter_key number state_after recognized_callers',
     boundBy: 'held against the counter (stolen-counters.int-spec.ts)',
   },
   {
     table: 'attempts',
-    columns: 'attempt_id command_id tenant agent guard_key subject_id number granted spent_at after outcome decided_at',
+    columns:
+      'attempt_id command_id tenant agent counter_key subject_id number granted counted_at state_after outcome decided_at',
     boundBy: 'never changed once written, by trigger (edited-ledger.int-spec.ts)',
   },
   {
     table: 'attempts',
-    columns: 'charged_lock charged_disable disabled stranger unrecognized attempts_left remaining',
+    columns: 'charged_lock charged_disable disabled unrecognized remaining',
     boundBy: 'words the answer to a repeated command without a verdict; comparing depends on granted alone',
   },
   {
@@ -76,7 +77,7 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
   },
   { table: 'commands', columns: 'reply reply_tag', boundBy: 'the tag of the reply (forged-replies.int-spec.ts)' },
   {
-    table: 'receipts_consumed',
+    table: 'consumed_receipts',
     columns: 'tenant jti command_id expires_at',
     boundBy: 'neither changed nor removed before its time, by trigger (edited-ledger.int-spec.ts)',
   },

@@ -167,47 +167,52 @@ test('a keyring with other bytes under the right id stops start and commands, an
 test('counters that differ from their ledger are named, and get back the state that it has, on record', async () => {
   const [right, back, gap, edited, mute, gone] = ['1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(64));
   await database.query(
-    `INSERT INTO verification.guards (tenant, guard_key, tries, recognized_attempts, lock_level, granted, charged_lock, remaining, touched_at)
+    `INSERT INTO verification.attempt_counters (tenant, counter_key, attempt_count, recognized_attempts, lock_level, granted,
+       charged_lock, remaining, last_attempt_at)
      SELECT 'acme', g, 2, '{}', 0, true, false, 1, '2026-11-23T10:00:02Z' FROM unnest($1::text[]) g`,
     [[right, back, gap, edited, mute]],
   );
   await database.query(
-    `INSERT INTO verification.attempts (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted,
-       charged_lock, remaining, spent_at)
+    `INSERT INTO verification.attempts (attempt_id, command_id, tenant, agent, counter_key, subject_id, number, granted,
+       charged_lock, remaining, counted_at)
      SELECT gen_random_uuid(), 'c', 'acme', 'desk', g, 'alice', n, true, false, 3 - n,
        '2026-11-23T10:00:00Z'::timestamptz + make_interval(secs => n)
      FROM unnest($1::text[]) g, generate_series(1, 2) n`,
     [[right, back, gap, edited, mute, gone]],
   );
   await database.query(
-    `UPDATE verification.attempts a SET after = verification.state_of(g) FROM verification.guards g
-     WHERE g.guard_key = a.guard_key AND a.number = 2`,
+    `UPDATE verification.attempts a SET state_after = verification.counter_state_of(g) FROM verification.attempt_counters g
+     WHERE g.counter_key = a.counter_key AND a.number = 2`,
   );
   expect((await countersign('attempts', 'check'))[1]).toMatch(
     new RegExp(`${gone} +- +the counter is gone, the ledger has 2 tries`),
   );
-  await database.query(`DELETE FROM verification.attempts WHERE guard_key = '${gone}'`);
+  await database.query(`DELETE FROM verification.attempts WHERE counter_key = '${gone}'`);
   expect(await countersign('attempts', 'check')).toEqual([0, 'every counter agrees with its ledger\n', '']);
 
-  await database.query(`UPDATE verification.guards SET tries = 1 WHERE guard_key = '${back}'`);
-  await database.query(`DELETE FROM verification.attempts WHERE guard_key = '${gap}' AND number = 1`);
+  await database.query(`UPDATE verification.attempt_counters SET attempt_count = 1 WHERE counter_key = '${back}'`);
+  await database.query(`DELETE FROM verification.attempts WHERE counter_key = '${gap}' AND number = 1`);
   await database.query(
-    `UPDATE verification.guards SET lock_level = 1, failures = 3, callers = '{c}' WHERE guard_key = '${edited}'`,
+    `UPDATE verification.attempt_counters SET lock_level = 1, failures = 3, recognized_callers = '{c}' WHERE counter_key = '${edited}'`,
   );
-  await database.query(`UPDATE verification.attempts SET after = NULL WHERE guard_key = '${mute}'`);
+  await database.query(`UPDATE verification.attempts SET state_after = NULL WHERE counter_key = '${mute}'`);
   const [code, out] = await countersign('attempts', 'check');
   expect(code).toBe(1);
   expect(out).toMatch(new RegExp(`acme +${back} +1 +set back: the ledger has 2 tries`));
   expect(out).toMatch(new RegExp(`acme +${gap} +2 +the ledger lacks 1 of 2 rows`));
-  expect(out).toMatch(new RegExp(`acme +${edited} +2 +not as the ledger says: callers, failures, lock_level`));
+  expect(out).toMatch(
+    new RegExp(`acme +${edited} +2 +not as the ledger says: failures, lock_level, recognized_callers`),
+  );
   expect(out).toMatch(new RegExp(`acme +${mute} +2 +the ledger does not say what the counter was after the last try`));
   expect(out).not.toContain(right);
 
-  await database.query(`DELETE FROM verification.attempts WHERE guard_key IN ('${gap}', '${mute}') AND number = 2`);
+  await database.query(`DELETE FROM verification.attempts WHERE counter_key IN ('${gap}', '${mute}') AND number = 2`);
   for (const reference of [gap, mute, 'nobody'] as string[])
     expect((await countersign('attempts', 'restore', 'acme', reference))[0]).toBe(1);
-  await database.query(`DELETE FROM verification.guards WHERE guard_key IN ('${gap}', '${mute}', '${right}')`);
-  await database.query(`DELETE FROM verification.attempts WHERE guard_key IN ('${gap}', '${mute}')`);
+  await database.query(
+    `DELETE FROM verification.attempt_counters WHERE counter_key IN ('${gap}', '${mute}', '${right}')`,
+  );
+  await database.query(`DELETE FROM verification.attempts WHERE counter_key IN ('${gap}', '${mute}')`);
   for (const reference of [right, back, edited] as string[]) {
     const restored = [0, 'the counter is as its ledger says, after 2 tries\n', ''];
     expect(await countersign('attempts', 'restore', 'acme', reference)).toEqual(restored);

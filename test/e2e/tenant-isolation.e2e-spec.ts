@@ -85,8 +85,8 @@ describe('the database of a running product', () => {
     ['countersign_rate_limit', 'SELECT * FROM verification.credentials'],
     ['countersign_verification', 'SELECT * FROM directory.agents'],
     ['countersign_directory', 'DELETE FROM verification.attempts'],
-    ['countersign_audit', 'UPDATE verification.guards SET tries = 0'],
-    ['countersign_verification', 'ALTER TABLE verification.guards DISABLE ROW LEVEL SECURITY'],
+    ['countersign_audit', 'UPDATE verification.attempt_counters SET attempt_count = 0'],
+    ['countersign_verification', 'ALTER TABLE verification.attempt_counters DISABLE ROW LEVEL SECURITY'],
     ['countersign_audit', 'DROP TRIGGER entries_append_only ON audit.entries'],
   ])('refuses %s, where it tries: %s', async (role, statement) => {
     await admin.query(`SET ROLE ${role}`);

@@ -9,11 +9,11 @@ const LANES = 2;
 
 /** Where a record and its effect can come apart. */
 const CHOSEN: readonly Kill[] = [
-  { service: 'verification', point: 'sql verification.close', when: 'after', hit: 1 },
+  { service: 'verification', point: 'sql verification.decide', when: 'after', hit: 1 },
   { service: 'rate-limit', point: 'publish verification.admissions', when: 'after', hit: 2 },
   { service: 'verification', point: 'publish countersign.facts', when: 'after', hit: 1 },
   { service: 'audit', point: 'sql audit.append', when: 'after', hit: 1 },
-  { service: 'verification', point: 'sql verification.spend', when: 'after', hit: 2 },
+  { service: 'verification', point: 'sql verification.count', when: 'after', hit: 2 },
   { service: 'swaig-adapter', point: 'publish verification.requests', when: 'after', hit: 3 },
 ];
 

@@ -17,10 +17,10 @@ const GUESSES_BY_PHONE = 50;
 const BUDGET = 3;
 /** Where a copy of verification dies, and how many subjects are guessed at meanwhile. */
 const COMMITS = [
-  { point: 'sql verification.spend', when: 'before' },
-  { point: 'sql verification.spend', when: 'after' },
-  { point: 'sql verification.close', when: 'before' },
-  { point: 'sql verification.close', when: 'after' },
+  { point: 'sql verification.count', when: 'before' },
+  { point: 'sql verification.count', when: 'after' },
+  { point: 'sql verification.decide', when: 'before' },
+  { point: 'sql verification.decide', when: 'after' },
 ] as const;
 const TARGETS = 12;
 const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };

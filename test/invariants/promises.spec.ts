@@ -14,7 +14,7 @@ const asked: LoadRequest = {
   ...{ since: 1_000, at: 1_000, answeredAt: 1_100, outcome: 'verified', level: 'verified', verificationId: 'a-1' },
 };
 const row: LedgerRow = {
-  ...{ attempt_id: 'a-1', command_id: 'c-1', tenant: 't', subject_id: 's', guard_key: 'g', number: '1' },
+  ...{ attempt_id: 'a-1', command_id: 'c-1', tenant: 't', subject_id: 's', counter_key: 'g', number: '1' },
   ...{ granted: true, charged_lock: false, outcome: 'verified' },
 };
 const entry = { event_id: 'e-1', kind: 'attempt.decided', subject: 's', call_id: 'call-1', attempt_id: 'a-1' };

@@ -64,7 +64,7 @@ function noAttemptUncounted({ asked, rows, entries }: Evidence): BrokenPromise[]
       found.push(lost(`${one.door} said ${one.outcome} to ${one.callId}, its attempts are [${attempts.join()}]`));
     }
   }
-  for (const [guard, own] of groupBy(rows, ({ guard_key }) => guard_key)) {
+  for (const [guard, own] of groupBy(rows, ({ counter_key }) => counter_key)) {
     const numbers = own.map(({ number }) => Number(number)).sort((a, b) => a - b);
     const hole = numbers.findIndex((number, at) => number !== at + 1);
     if (hole >= 0) found.push(lost(`attempt ${hole + 1} of reference ${guard} is missing or doubled`));
@@ -165,7 +165,7 @@ function noSuccessWithoutCredential({ asked, rows }: Evidence): BrokenPromise[] 
 /** Of guesses that are all wrong, no more are compared than the policy of their tenant allows in its window. */
 function noGuessBeyondBudget({ rows, budget }: Evidence): BrokenPromise[] {
   const own = rows.filter(({ tenant, granted }) => tenant === budget.tenant && granted);
-  return [...groupBy(own, ({ guard_key }) => guard_key)].flatMap(([guard, granted]) =>
+  return [...groupBy(own, ({ counter_key }) => counter_key)].flatMap(([guard, granted]) =>
     granted.length <= budget.guesses
       ? []
       : [

@@ -11,27 +11,28 @@ import {
   type AttemptWindow,
   type CountDecision,
 } from '../src/attempts/attempt-counter.decision.js';
-import { DECIDE_ATTEMPTS, countStatement } from '../src/attempts/attempt-gate.sql.js';
+import { countStatement } from '../src/attempts/attempt-gate.sql.js';
+import { DECIDE_ATTEMPTS } from '../src/attempts/attempt-outcomes.sql.js';
 import { attemptOf, verdictOf } from './attempt-gate.contract.js';
 import { decideParameters, countParameters } from '../src/attempts/attempt-gate.parameters.js';
 import { spentAttempt, type CountedRow } from '../src/attempts/attempt-gate.store.js';
 import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/attempt-counter.sql.js';
 
-/** The statements of the gate; those of a fault differ from the real ones. */
+/** The SQL statements of the attempt gate. A fault replaces one of them. */
 export interface Statements {
   /** Its clock is the parameter $16. */
-  readonly spend: string;
-  readonly close: string;
+  readonly count: string;
+  readonly decide: string;
   readonly unlock: string;
-  readonly reset: string;
+  readonly resetForNewCredential: string;
   readonly makeDecoy: string;
 }
 
 export const REAL: Statements = {
-  spend: countStatement('$16::timestamptz'),
-  close: DECIDE_ATTEMPTS,
+  count: countStatement('$16::timestamptz'),
+  decide: DECIDE_ATTEMPTS,
   unlock: UNLOCK,
-  reset: RESET_FOR_NEW_CREDENTIAL,
+  resetForNewCredential: RESET_FOR_NEW_CREDENTIAL,
   makeDecoy: MAKE_DECOY,
 };
 
@@ -59,9 +60,9 @@ const START = Date.parse('2030-01-01T00:00:00Z');
 const CALLERS = [undefined, ...Array.from({ length: 11 }, (_, at) => `caller ${at}`)];
 
 /** The deciding columns of the counters. */
-const ROWS = `SELECT guard_key, tries::int, recognized_attempts, lock_level, locked_until, unrecognized_attempts,
-  unrecognized_lock_level, unrecognized_locked_until, failures, unrecognized_failures, disabled, callers, touched_at
-  FROM verification.guards WHERE tenant = $1`;
+const ROWS = `SELECT counter_key, attempt_count, recognized_attempts, lock_level, locked_until, unrecognized_attempts,
+  unrecognized_lock_level, unrecognized_locked_until, failures, unrecognized_failures, disabled, recognized_callers, last_attempt_at
+  FROM verification.attempt_counters WHERE tenant = $1`;
 
 const ENROL = `
 WITH subjects AS (
@@ -74,8 +75,8 @@ SELECT $1, unnest($2::text[]), 'pin', 1, 'k1', '', 10, 'epoch'`;
 const ENROL_ANEW = 'UPDATE verification.credentials SET version = version + 1 WHERE tenant = $1 AND subject_id = $2';
 
 interface Row {
-  guard_key: string;
-  tries: number;
+  counter_key: string;
+  attempt_count: string;
   recognized_attempts: Date[];
   lock_level: number;
   locked_until: Date | null;
@@ -85,8 +86,8 @@ interface Row {
   failures: number;
   unrecognized_failures: number;
   disabled: boolean;
-  callers: string[];
-  touched_at: Date;
+  recognized_callers: string[];
+  last_attempt_at: Date;
 }
 
 /**
@@ -117,20 +118,20 @@ export class GateModel {
     });
   }
 
-  /** @returns the first difference, in words; undefined when there is none in so many tries */
-  async play(tries: number): Promise<string | undefined> {
+  /** @returns the first difference, in words; undefined when there is none */
+  async play(attempts: number): Promise<string | undefined> {
     await this.database.query(ENROL, [this.#tenant, this.#subjects.map(({ key }) => key)]);
-    for (let done = 0; done < tries;) {
-      this.#pass();
+    for (let done = 0; done < attempts;) {
+      this.#advance();
       const chosen = this.#subjects.filter(() => this.chance() < 0.85);
       const difference =
-        (await this.#spend(chosen)) ??
-        (await this.#close()) ??
+        (await this.#count(chosen)) ??
+        (await this.#decide()) ??
         (await this.#manage(this.statements.unlock, unlock)) ??
         (await this.#enrol()) ??
         (await this.#manage(this.statements.makeDecoy, (counter) => ({ ...counter, callers: [] }))) ??
         (await this.#compare());
-      if (difference !== undefined) return `after ${done} to ${done + chosen.length} tries: ${difference}`;
+      if (difference !== undefined) return `after ${done} to ${done + chosen.length} attempts: ${difference}`;
       done += chosen.length;
     }
     return undefined;
@@ -141,7 +142,7 @@ export class GateModel {
   }
 
   /** Seldom a little backwards, as a database's clock may be set; mostly within a window; seldom over every lock. */
-  #pass(): void {
+  #advance(): void {
     const kind = this.chance();
     const seconds = kind < 0.05 ? -this.#whole(5) : kind < 0.95 ? this.#whole(8) : this.#whole(400);
     this.#now += seconds * 1000;
@@ -162,28 +163,28 @@ export class GateModel {
     return this.chance() < 0.1 ? 90 + this.#whole(20) : 1 + this.#whole(14);
   }
 
-  async #spend(chosen: readonly Subject[]): Promise<string | undefined> {
-    const tries = chosen.map((subject) => {
+  async #count(chosen: readonly Subject[]): Promise<string | undefined> {
+    const attempts = chosen.map((subject) => {
       if (this.chance() < 0.02) subject.policy = this.#policy();
       const caller = CALLERS[this.#whole(CALLERS.length)];
       const attempt = attemptOf({ tenant: this.#tenant, referenceKey: subject.key, caller, cap: subject.cap });
       return { attempt, policy: subject.policy };
     });
     const rows = await this.database
-      .query<CountedRow & { attempt_id: string }>(this.statements.spend, [
-        ...countParameters(tries),
+      .query<CountedRow & { attempt_id: string }>(this.statements.count, [
+        ...countParameters(attempts),
         new Date(this.#now).toISOString(),
       ])
       .catch((error: unknown) => {
         if (error instanceof ConstraintViolation) return undefined;
         throw error;
       });
-    if (!rows) return 'a counter is refused and should be on record';
+    if (!rows) return 'a counter is refused and should be accepted';
     const byId = new Map(rows.map((row) => [row.attempt_id, row]));
     for (const [at, subject] of chosen.entries()) {
-      const { attempt, policy } = tries[at] as (typeof tries)[number];
+      const { attempt, policy } = attempts[at] as (typeof attempts)[number];
       const row = byId.get(attempt.attemptId);
-      if (!row) return 'a try gave no row';
+      if (!row) return 'the row of an attempt is missing and should be returned';
       const { counter, ...model } = countAttempt(subject.counter, attempt, this.#now, policy);
       const spent = spentAttempt(attempt.attemptId, row);
       const expected = { ...model, number: counter.attempts, countedAt: new Date(counter.touchedAt).toISOString() };
@@ -196,7 +197,7 @@ export class GateModel {
   }
 
   /** Decides most attempts at once, some later and out of order, some never. */
-  async #close(): Promise<string | undefined> {
+  async #decide(): Promise<string | undefined> {
     const outcomes = this.#subjects.flatMap((subject) => {
       if (subject.open.length === 0 || this.chance() < 0.15) return [];
       const [one] = subject.open.splice(this.#whole(subject.open.length), 1);
@@ -212,9 +213,9 @@ export class GateModel {
       const compared = verified ? row : undefined;
       return [{ stands, outcome: { ...outcome, compared }, facts: '[]', reply: '{}', tag: '' }];
     });
-    type Written = { attempt_id: string; closed: boolean };
-    const rows = await this.database.query<Written>(this.statements.close, decideParameters(outcomes));
-    const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
+    type Written = { attempt_id: string; decided: boolean };
+    const rows = await this.database.query<Written>(this.statements.decide, decideParameters(outcomes));
+    const written = new Map(rows.map((row) => [row.attempt_id, row.decided]));
     const wrong = outcomes.find(({ stands, outcome }) => written.get(outcome.attempt.attemptId) !== stands);
     return wrong && `whether an outcome is stored is ${String(!wrong.stands)} and should be ${String(wrong.stands)}`;
   }
@@ -224,7 +225,7 @@ export class GateModel {
     for (const subject of this.#subjects) {
       if (this.chance() >= 0.004) continue;
       await this.database.query(ENROL_ANEW, [this.#tenant, subject.key]);
-      await this.database.query(this.statements.reset, [this.#tenant, [subject.key]]);
+      await this.database.query(this.statements.resetForNewCredential, [this.#tenant, [subject.key]]);
       subject.version++;
       if (subject.counter.attempts > 0) subject.counter = resetForNewCredential(subject.counter);
     }
@@ -241,7 +242,7 @@ export class GateModel {
   }
 
   async #compare(): Promise<string | undefined> {
-    const rows = new Map((await this.database.query<Row>(ROWS, [this.#tenant])).map((row) => [row.guard_key, row]));
+    const rows = new Map((await this.database.query<Row>(ROWS, [this.#tenant])).map((row) => [row.counter_key, row]));
     for (const { key, counter } of this.#subjects) {
       const row = rows.get(key);
       const difference = compare(counter, row ? counterOf(row) : NEW_COUNTER);
@@ -256,14 +257,14 @@ function counterOf(row: Row): AttemptCounter {
     return { attempts: attempts.map((at) => at.getTime()), lockLevel, lockedUntil: until?.getTime() };
   };
   return {
-    attempts: row.tries,
+    attempts: Number(row.attempt_count),
     recognized: window(row.recognized_attempts, row.lock_level, row.locked_until),
     unrecognized: window(row.unrecognized_attempts, row.unrecognized_lock_level, row.unrecognized_locked_until),
     failures: row.failures,
     unrecognizedFailures: row.unrecognized_failures,
     disabled: row.disabled,
-    callers: row.callers,
-    touchedAt: row.touched_at.getTime(),
+    callers: row.recognized_callers,
+    touchedAt: row.last_attempt_at.getTime(),
   };
 }
 

@@ -4,11 +4,11 @@ import { table, type Write } from '../terminal/write.js';
 
 interface Difference {
   readonly tenant: string;
-  readonly guard_key: string;
-  readonly tries: string | null;
+  readonly counter_key: string;
+  readonly attempt_count: string | null;
   readonly rows: string;
   readonly highest: string | null;
-  readonly same_try: boolean | null;
+  readonly same_decision: boolean | null;
   readonly same_time: boolean | null;
   /** Columns that are not what the record says; null where there is no record. */
   readonly altered: string[] | null;
@@ -18,32 +18,54 @@ interface Difference {
 const SHOWN = 100;
 
 /**
- * Counters whose ledger says something else. The ledger numbers the tries of a reference without a gap, and its last row
- * holds what the counter said at that try; what has changed the counter since is in `eased`. A decoy that expires loses all
- * at once.
+ * Counters that differ from their ledger. The ledger numbers the attempts of a counter without gaps, and its last row holds
+ * the counter after that attempt; `counter_adjustments` holds later changes. The purge of a decoy removes all of them at once.
  */
 const DIFFERENCES = `
 WITH ledger AS (
-  SELECT tenant, guard_key, count(*) AS rows, max(number) AS highest
-  FROM verification.attempts GROUP BY tenant, guard_key
+  SELECT tenant, counter_key, count(*) AS rows, max(number) AS highest
+  FROM verification.attempts
+  GROUP BY tenant, counter_key
 )
-SELECT tenant, guard_key, g.tries, COALESCE(l.rows, 0) AS rows, l.highest,
-  (a.granted, a.charged_lock, a.remaining) = (g.granted, g.charged_lock, g.remaining) AS same_try,
-  a.spent_at = g.touched_at AS same_time,
-  CASE WHEN r.state IS DISTINCT FROM NULL THEN ARRAY(
-    SELECT now.key FROM jsonb_each(to_jsonb(verification.state_of(g))) now JOIN jsonb_each(to_jsonb(r.state)) said USING (key)
-    WHERE now.value <> said.value
-    UNION ALL SELECT 'callers' WHERE g.callers <> r.callers ORDER BY 1) END AS altered
-FROM verification.guards g FULL JOIN ledger l USING (tenant, guard_key)
-LEFT JOIN verification.attempts a USING (tenant, guard_key)
-LEFT JOIN verification.eased e USING (tenant, guard_key),
-LATERAL (SELECT CASE WHEN e.number = a.number THEN e.after ELSE a.after END AS state, COALESCE(e.callers, '{}') AS callers) r
-WHERE (a.number IS NULL OR a.number = l.highest)
-  AND (g.tries IS DISTINCT FROM l.highest OR l.rows IS DISTINCT FROM l.highest
-    OR (a.granted, a.charged_lock, a.remaining) IS DISTINCT FROM (g.granted, g.charged_lock, g.remaining)
-    OR a.spent_at IS DISTINCT FROM g.touched_at
-    OR verification.state_of(g) IS DISTINCT FROM r.state OR g.callers IS DISTINCT FROM r.callers)
-ORDER BY 1, 2 LIMIT ${SHOWN + 1}`;
+SELECT
+  tenant,
+  counter_key,
+  counter.attempt_count,
+  COALESCE(ledger.rows, 0) AS rows,
+  ledger.highest,
+  (latest.granted, latest.charged_lock, latest.remaining)
+    = (counter.granted, counter.charged_lock, counter.remaining) AS same_decision,
+  latest.counted_at = counter.last_attempt_at AS same_time,
+  CASE WHEN recorded.state IS DISTINCT FROM NULL THEN ARRAY(
+    SELECT found.key
+    FROM jsonb_each(to_jsonb(verification.counter_state_of(counter))) found
+    JOIN jsonb_each(to_jsonb(recorded.state)) expected USING (key)
+    WHERE found.value <> expected.value
+    UNION ALL
+    SELECT 'recognized_callers' WHERE counter.recognized_callers <> recorded.recognized_callers
+    ORDER BY 1
+  ) END AS altered
+FROM verification.attempt_counters counter
+FULL JOIN ledger USING (tenant, counter_key)
+LEFT JOIN verification.attempts latest USING (tenant, counter_key)
+LEFT JOIN verification.counter_adjustments adjustment USING (tenant, counter_key),
+LATERAL (
+  SELECT
+    CASE WHEN adjustment.number = latest.number THEN adjustment.state_after ELSE latest.state_after END AS state,
+    COALESCE(adjustment.recognized_callers, '{}') AS recognized_callers
+) recorded
+WHERE (latest.number IS NULL OR latest.number = ledger.highest)
+  AND (
+    counter.attempt_count IS DISTINCT FROM ledger.highest
+    OR ledger.rows IS DISTINCT FROM ledger.highest
+    OR (latest.granted, latest.charged_lock, latest.remaining)
+      IS DISTINCT FROM (counter.granted, counter.charged_lock, counter.remaining)
+    OR latest.counted_at IS DISTINCT FROM counter.last_attempt_at
+    OR verification.counter_state_of(counter) IS DISTINCT FROM recorded.state
+    OR counter.recognized_callers IS DISTINCT FROM recorded.recognized_callers
+  )
+ORDER BY tenant, counter_key
+LIMIT ${SHOWN + 1}`;
 
 /**
  * Compares every counter with its ledger. References are named by their keyed hash, which events call `subject_key`.
@@ -55,20 +77,22 @@ export async function checkAttempts(store: Store, write: Write): Promise<void> {
   await requireRecordedKeys(store);
   const found = await database.query<Difference>(DIFFERENCES);
   if (found.length === 0) return write('every counter agrees with its ledger');
-  const rows = found.slice(0, SHOWN).map((one) => [one.tenant, one.guard_key, one.tries ?? '-', whatIsWrong(one)]);
+  const rows = found
+    .slice(0, SHOWN)
+    .map((one) => [one.tenant, one.counter_key, one.attempt_count ?? '-', whatIsWrong(one)]);
   write(table(['tenant', 'reference', 'tries', 'difference'], rows));
   if (found.length > SHOWN) write(`and more than these ${SHOWN}`);
   throw new ServiceError('COUNTER_BROKEN', 'counters and ledger differ: somebody wrote to the database by hand', false);
 }
 
-function whatIsWrong({ tries, rows, highest, same_try, same_time, altered }: Difference): string {
-  const [counted, written, last] = [Number(tries ?? 0), Number(rows), Number(highest ?? 0)];
-  if (tries === null) return `the counter is gone, the ledger has ${last} tries`;
+function whatIsWrong({ attempt_count, rows, highest, same_decision, same_time, altered }: Difference): string {
+  const [counted, written, last] = [Number(attempt_count ?? 0), Number(rows), Number(highest ?? 0)];
+  if (attempt_count === null) return `the counter is gone, the ledger has ${last} tries`;
   if (counted < last) return `set back: the ledger has ${last} tries`;
   if (counted > last) return `ahead: the ledger ends at ${last}`;
   if (written < last) return `the ledger lacks ${last - written} of ${last} rows`;
   if (altered === null) return 'the ledger does not say what the counter was after the last try';
   if (altered.length > 0) return `not as the ledger says: ${altered.join(', ')}`;
-  if (same_try === false) return 'the last try was written otherwise';
+  if (same_decision === false) return 'the last try was written otherwise';
   return same_time === false ? 'the time of the last try was written otherwise' : 'written otherwise';
 }

@@ -4,26 +4,66 @@ import { ServiceError } from '@countersign/runtime';
 import { type Store } from '../terminal/with-store.js';
 import { type Write } from '../terminal/write.js';
 
-const COLUMNS = `tries, subject_id, granted, charged_lock, charged_disable, unrecognized, remaining, touched_at, callers,
-  recognized_attempts, lock_level, locked_until, unrecognized_attempts, unrecognized_lock_level, unrecognized_locked_until,
-  failures, unrecognized_failures, disabled`;
+const COLUMNS = `
+    attempt_count,
+    subject_id,
+    granted,
+    charged_lock,
+    charged_disable,
+    unrecognized,
+    remaining,
+    last_attempt_at,
+    recognized_callers,
+    recognized_attempts,
+    lock_level,
+    locked_until,
+    unrecognized_attempts,
+    unrecognized_lock_level,
+    unrecognized_locked_until,
+    failures,
+    unrecognized_failures,
+    disabled`;
 
-/** A counter as the last row of its ledger, and what has changed it since, say. $1 tenant, $2 reference */
+/** Writes a counter as the last row of its ledger, and its adjustments, have it. $1 tenant, $2 counter key */
 const RESTORE = `
-WITH said AS (
-  SELECT a.*, COALESCE(e.callers, '{}') AS known, CASE WHEN e.number = a.number THEN e.after ELSE a.after END AS state
-  FROM verification.attempts a LEFT JOIN verification.eased e USING (tenant, guard_key)
-  WHERE tenant = $1 AND guard_key = $2 ORDER BY a.number DESC LIMIT 1
+WITH latest AS (
+  SELECT
+    attempt.*,
+    COALESCE(adjustment.recognized_callers, '{}') AS recognized_callers,
+    CASE WHEN adjustment.number = attempt.number THEN adjustment.state_after ELSE attempt.state_after END AS state
+  FROM verification.attempts attempt
+  LEFT JOIN verification.counter_adjustments adjustment USING (tenant, counter_key)
+  WHERE tenant = $1 AND counter_key = $2
+  ORDER BY attempt.number DESC
+  LIMIT 1
 )
-INSERT INTO verification.guards (tenant, guard_key, ${COLUMNS})
-SELECT $1, $2, number, subject_id, granted, charged_lock, charged_disable, unrecognized, remaining, spent_at, known, (state).*
-FROM said WHERE state IS DISTINCT FROM NULL
-ON CONFLICT (tenant, guard_key) DO UPDATE
-  SET (${COLUMNS}) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')})
-RETURNING tries, subject_id, clock_timestamp() AS now`;
+INSERT INTO verification.attempt_counters (
+    tenant,
+    counter_key,${COLUMNS}
+)
+SELECT
+  $1,
+  $2,
+  number,
+  subject_id,
+  granted,
+  charged_lock,
+  charged_disable,
+  unrecognized,
+  remaining,
+  counted_at,
+  recognized_callers,
+  (state).*
+FROM latest
+WHERE state IS DISTINCT FROM NULL
+ON CONFLICT (tenant, counter_key) DO UPDATE
+  SET (${COLUMNS}
+  ) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')}
+  )
+RETURNING attempt_count, subject_id, clock_timestamp() AS now`;
 
 interface Restored {
-  readonly tries: string;
+  readonly attempt_count: string;
   readonly subject_id: string | null;
   readonly now: Date;
 }
@@ -42,7 +82,7 @@ export async function restoreAttempts(
 ): Promise<void> {
   const [restored] = await database.transaction(async (tx) => {
     // Before the ledger is read: no try may be written in between.
-    await tx.query('SELECT FROM verification.guards WHERE tenant = $1 AND guard_key = $2 FOR UPDATE', [
+    await tx.query('SELECT FROM verification.attempt_counters WHERE tenant = $1 AND counter_key = $2 FOR UPDATE', [
       tenant,
       reference,
     ]);
@@ -56,7 +96,7 @@ export async function restoreAttempts(
       'The ledger does not say what this counter was; see attempts check for tenant and reference',
       false,
     );
-  write(`the counter is as its ledger says, after ${restored.tries} tries`);
+  write(`the counter is as its ledger says, after ${restored.attempt_count} tries`);
 }
 
 /** The relay of verification publishes it. */
@@ -64,12 +104,12 @@ async function record(
   tx: Sql,
   database: Store['database'],
   counter: Pick<FactRecorded, 'tenant' | 'subjectKey'>,
-  { tries, subject_id: subject, now }: Restored,
+  { attempt_count, subject_id: subject, now }: Restored,
 ): Promise<void> {
   const fact = factRecorded('credential.restored', now, {
     ...counter,
     ...(subject === null ? {} : { subject }),
-    detail: { what: 'counter', tries: Number(tries) },
+    detail: { what: 'counter', tries: Number(attempt_count) },
   });
   await new Outbox(database).add(tx, [encodeMessage(fact.factId, fact)]);
 }

@@ -72,10 +72,10 @@ export const NEW_COUNTER: AttemptCounter = {
 };
 
 /** Doubling stops here, far above any `maxLockSeconds`; keeps 2^n a finite number. */
-const MAX_DOUBLINGS = 20;
+export const MAX_DOUBLINGS = 20;
 
 /** NIST SP 800-63B-4, 3.2.2: no more consecutive failures than this, whatever a row says. */
-const HIGHEST_CAP = 100;
+export const HIGHEST_CAP = 100;
 
 /** Recognized callers of one counter, the latest ones: a row has a bounded size. */
 export const MAX_RECOGNIZED_CALLERS = 8;

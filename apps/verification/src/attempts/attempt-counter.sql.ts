@@ -1,58 +1,106 @@
-/**
- * Stores a counter adjustment: the state of a counter after a change outside an attempt, if the counter agreed with its ledger
- * before. Otherwise a success or an unlock would legitimize what somebody wrote to the row. `from` gives the columns of the
- * row after the change (`tenant`, `guard_key`, `number`, `after`, `callers`) while its lock is held. `number` is the latest
- * attempt, however many followed the decided one.
- */
-export const recordOf = (from: string): string => `
-  INSERT INTO verification.eased AS e (tenant, guard_key, number, after, callers)
-  SELECT tenant, guard_key, number, after, callers FROM ${from}
-  ON CONFLICT (tenant, guard_key) DO UPDATE
-    SET number = EXCLUDED.number, after = EXCLUDED.after, callers = EXCLUDED.callers`;
+/** The columns of a counter adjustment, of the counter row `counter`. */
+export const ADJUSTMENT = `
+    counter.tenant,
+    counter.counter_key,
+    counter.attempt_count AS number,
+    verification.counter_state_of(counter) AS state_after,
+    counter.recognized_callers`;
 
-/** The columns for {@link recordOf}, of the counter row `g`. */
-export const RECORDED = `g.tenant, g.guard_key, g.tries AS number, verification.state_of(g) AS after, g.callers`;
+/**
+ * Stores counter adjustments: the states of counters after a change outside an attempt, for those that agreed with their ledger
+ * before. Otherwise a success or an unlock would legitimize what somebody wrote to the row.
+ * @param from rows with the columns of {@link ADJUSTMENT}, read while their locks are held. `number` is the latest attempt,
+ * however many followed the decided one.
+ */
+export const storeAdjustments = (from: string): string => `
+  INSERT INTO verification.counter_adjustments (
+    tenant,
+    counter_key,
+    number,
+    state_after,
+    recognized_callers
+  )
+  SELECT
+    tenant,
+    counter_key,
+    number,
+    state_after,
+    recognized_callers
+  FROM ${from}
+  ON CONFLICT (tenant, counter_key) DO UPDATE
+    SET
+      number = EXCLUDED.number,
+      state_after = EXCLUDED.state_after,
+      recognized_callers = EXCLUDED.recognized_callers`;
 
 /**
  * Changes counters outside an attempt. Returns the keys of altered counters, which stay refused. Rows are locked in the order
  * of the gate, and compared with the ledger after they are locked.
  * $1 tenant, $2 counter keys
  */
-const change = (set: string): string => `
+const changeCounters = (set: string): string => `
 WITH locked AS MATERIALIZED (
-  SELECT g.tenant, g.guard_key, g AS was FROM verification.guards g
-  WHERE g.tenant = $1 AND g.guard_key = ANY ($2::text[]) ORDER BY g.guard_key FOR UPDATE
-), held AS MATERIALIZED (
-  SELECT tenant, guard_key, verification.is_on_record(was) AS on_record FROM locked
+  SELECT counter.tenant, counter.counter_key, counter AS counter_before
+  FROM verification.attempt_counters counter
+  WHERE counter.tenant = $1 AND counter.counter_key = ANY ($2::text[])
+  ORDER BY counter.counter_key
+  FOR UPDATE
+), checked AS MATERIALIZED (
+  SELECT tenant, counter_key, verification.agrees_with_ledger(counter_before) AS agrees
+  FROM locked
 ), changed AS (
-  UPDATE verification.guards g SET ${set}
-  FROM held h WHERE g.tenant = h.tenant AND g.guard_key = h.guard_key
-  RETURNING h.on_record, ${RECORDED}
-), record AS (${recordOf('changed WHERE on_record')}
+  UPDATE verification.attempt_counters counter
+  SET
+    ${set}
+  FROM checked
+  WHERE counter.tenant = checked.tenant AND counter.counter_key = checked.counter_key
+  RETURNING
+    checked.agrees,
+    ${ADJUSTMENT}
+), adjusted AS (${storeAdjustments('changed WHERE agrees')}
 )
-SELECT guard_key FROM held WHERE NOT on_record`;
+SELECT counter_key
+FROM checked
+WHERE NOT agrees`;
 
 /** `unlock` of `attempt-counter.decision.ts`. */
-export const UNLOCK = change(
-  `recognized_attempts = '{}', locked_until = NULL, unrecognized_attempts = '{}', unrecognized_locked_until = NULL,
-   unrecognized_failures = 0`,
+export const UNLOCK = changeCounters(
+  `recognized_attempts = '{}',
+    locked_until = NULL,
+    unrecognized_attempts = '{}',
+    unrecognized_locked_until = NULL,
+    unrecognized_failures = 0`,
 );
 
 /** `resetForNewCredential` of `attempt-counter.decision.ts`, in the transaction that stores the credential. */
-export const RESET_FOR_NEW_CREDENTIAL = change(
-  `failures = 0, unrecognized_failures = 0, disabled = false, callers = '{}'`,
+export const RESET_FOR_NEW_CREDENTIAL = changeCounters(
+  `failures = 0,
+    unrecognized_failures = 0,
+    disabled = false,
+    recognized_callers = '{}'`,
 );
 
 /** Turns the counter of an erased subject into a decoy, as unknown references have one. */
-export const MAKE_DECOY = change(`subject_id = NULL, callers = '{}'`);
+export const MAKE_DECOY = changeCounters(
+  `subject_id = NULL,
+    recognized_callers = '{}'`,
+);
 
-/** Removes the recognized callers of an erased subject from the adjustments, whatever its counter has. $1 tenant, $2 counter keys */
-export const FORGET_CALLERS = `
-UPDATE verification.eased SET callers = '{}'
-WHERE tenant = $1 AND guard_key = ANY ($2::text[]) AND cardinality(callers) > 0`;
+/** Removes the recognized callers of an erased subject from the adjustments, even if its counter was altered. $1 tenant, $2 counter keys */
+export const REMOVE_RECOGNIZED_CALLERS = `
+UPDATE verification.counter_adjustments
+SET recognized_callers = '{}'
+WHERE tenant = $1
+  AND counter_key = ANY ($2::text[])
+  AND cardinality(recognized_callers) > 0`;
 
 /** Whether the ledger has attempts above the number of the counter. $1 tenant, $2 counter key */
-export const BELOW_LEDGER = `
+export const IS_BELOW_LEDGER = `
 SELECT EXISTS (
-  SELECT FROM verification.attempts a JOIN verification.guards g USING (tenant, guard_key)
-  WHERE tenant = $1 AND guard_key = $2 AND a.number > g.tries) AS below`;
+  SELECT
+  FROM verification.attempts attempt
+  JOIN verification.attempt_counters counter USING (tenant, counter_key)
+  WHERE tenant = $1
+    AND counter_key = $2
+    AND attempt.number > counter.attempt_count
+) AS is_below_ledger`;

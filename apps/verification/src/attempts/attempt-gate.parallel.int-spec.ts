@@ -68,13 +68,13 @@ describe('two copies that count, close, unlock, enrol and erase at the same few 
     };
     await Promise.all(Array.from({ length: WORKERS }, work));
     expect([reported, altered]).toEqual([[], []]);
-    const rows = await database.query<{ same: boolean; tries: number }>(
-      'SELECT verification.is_on_record(g) AS same, tries::int FROM verification.guards g',
+    const rows = await database.query<{ same: boolean }>(
+      'SELECT verification.agrees_with_ledger(g) AS same FROM verification.attempt_counters g',
     );
     expect(rows.filter(({ same }) => !same)).toEqual([]);
     const [{ written, counted } = { written: 0, counted: 0 }] = await database.query<Record<string, number>>(
       `SELECT (SELECT count(*)::int FROM verification.attempts) AS written,
-         (SELECT sum(tries)::int FROM verification.guards) AS counted`,
+         (SELECT sum(attempt_count)::int FROM verification.attempt_counters) AS counted`,
     );
     expect(written).toBe(counted);
   });

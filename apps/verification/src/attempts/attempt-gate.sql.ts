@@ -1,5 +1,4 @@
-import { MAX_RECOGNIZED_CALLERS } from './attempt-counter.decision.js';
-import { RECORDED, recordOf } from './attempt-counter.sql.js';
+import { HIGHEST_CAP, MAX_DOUBLINGS } from './attempt-counter.decision.js';
 
 /** The deciding columns of an attempt counter, as expressions: those of its row, or those of a new counter. */
 interface CounterColumns {
@@ -12,7 +11,7 @@ interface CounterColumns {
   readonly failures: string;
   readonly unrecognizedFailures: string;
   readonly disabled: string;
-  readonly callers: string;
+  readonly recognizedCallers: string;
 }
 
 const NEW: CounterColumns = {
@@ -25,84 +24,149 @@ const NEW: CounterColumns = {
   failures: '0',
   unrecognizedFailures: '0',
   disabled: 'false',
-  callers: `'{}'::text[]`,
+  recognizedCallers: `'{}'::text[]`,
 };
 
 const STORED: CounterColumns = {
-  recognizedAttempts: 'g.recognized_attempts',
-  lockLevel: 'g.lock_level',
-  lockedUntil: 'g.locked_until',
-  unrecognizedAttempts: 'g.unrecognized_attempts',
-  unrecognizedLockLevel: 'g.unrecognized_lock_level',
-  unrecognizedLockedUntil: 'g.unrecognized_locked_until',
-  failures: 'g.failures',
-  unrecognizedFailures: 'g.unrecognized_failures',
-  disabled: 'g.disabled',
-  callers: 'g.callers',
+  recognizedAttempts: 'counter.recognized_attempts',
+  lockLevel: 'counter.lock_level',
+  lockedUntil: 'counter.locked_until',
+  unrecognizedAttempts: 'counter.unrecognized_attempts',
+  unrecognizedLockLevel: 'counter.unrecognized_lock_level',
+  unrecognizedLockedUntil: 'counter.unrecognized_locked_until',
+  failures: 'counter.failures',
+  unrecognizedFailures: 'counter.unrecognized_failures',
+  disabled: 'counter.disabled',
+  recognizedCallers: 'counter.recognized_callers',
 };
 
-const COLUMNS = `recognized_attempts, lock_level, locked_until, unrecognized_attempts, unrecognized_lock_level,
-     unrecognized_locked_until, failures, unrecognized_failures, disabled, unrecognized, granted, charged_lock,
-     charged_disable, remaining, touched_at`;
+/** The columns that an attempt writes, in the order of {@link countedColumns}. */
+const COUNTED_COLUMNS = `
+    recognized_attempts,
+    lock_level,
+    locked_until,
+    unrecognized_attempts,
+    unrecognized_lock_level,
+    unrecognized_locked_until,
+    failures,
+    unrecognized_failures,
+    disabled,
+    unrecognized,
+    granted,
+    charged_lock,
+    charged_disable,
+    remaining,
+    last_attempt_at`;
 
 /** `attemptsAt` of `attempt-counter.decision.ts`. */
 const attemptsAt = (attempts: string, lockedUntil: string): string => `ARRAY(
-        SELECT at FROM unnest(${attempts}) AS at
-        WHERE at > n.now - make_interval(secs => t.window_seconds) AND NOT COALESCE(${lockedUntil} <= n.now, false))`;
+      SELECT at
+      FROM unnest(${attempts}) AS at
+      WHERE at > clock.now - make_interval(secs => attempt.window_seconds)
+        AND NOT COALESCE(${lockedUntil} <= clock.now, false)
+    )`;
 
 /**
- * The values of {@link COLUMNS} after the attempt `t` at the time `n.now`: `countAttempt` of `attempt-counter.decision.ts`, with
- * the same names. Used for stored and for new rows. OFFSET 0 keeps the planner from copying the expressions of one step into
- * every use in the next.
+ * The values of {@link COUNTED_COLUMNS} after `attempt` at the time `clock.now`: `countAttempt` of
+ * `attempt-counter.decision.ts`, with the same names. Used for stored and for new rows. OFFSET 0 keeps the planner from
+ * copying the expressions of one step into every use in the next.
  */
-const step = (g: CounterColumns, from: string): string => `
+const countedColumns = (counter: CounterColumns, from: string): string => `
   SELECT
-    CASE WHEN c.unrecognized THEN ${g.recognizedAttempts} ELSE s.attempts END,
-    CASE WHEN c.unrecognized THEN ${g.lockLevel} ELSE s.lock_level END,
-    CASE WHEN c.unrecognized THEN ${g.lockedUntil} ELSE s.locked_until END,
-    CASE WHEN c.unrecognized THEN s.attempts ELSE ${g.unrecognizedAttempts} END,
-    CASE WHEN c.unrecognized THEN s.lock_level ELSE ${g.unrecognizedLockLevel} END,
-    CASE WHEN c.unrecognized THEN s.locked_until ELSE ${g.unrecognizedLockedUntil} END,
-    f.failures, f.unrecognized_failures, ${g.disabled} OR d.charged_disable,
-    c.unrecognized, f.granted, s.charged_lock, d.charged_disable,
-    CASE WHEN w.closed THEN 0
-         ELSE GREATEST(LEAST(b.remaining, t.cap - CASE WHEN c.last_is_reserved THEN f.unrecognized_failures ELSE f.failures END), 0)
+    CASE WHEN caller.unrecognized THEN ${counter.recognizedAttempts} ELSE new_window.attempts END,
+    CASE WHEN caller.unrecognized THEN ${counter.lockLevel} ELSE new_window.lock_level END,
+    CASE WHEN caller.unrecognized THEN ${counter.lockedUntil} ELSE new_window.locked_until END,
+    CASE WHEN caller.unrecognized THEN new_window.attempts ELSE ${counter.unrecognizedAttempts} END,
+    CASE WHEN caller.unrecognized THEN new_window.lock_level ELSE ${counter.unrecognizedLockLevel} END,
+    CASE WHEN caller.unrecognized THEN new_window.locked_until ELSE ${counter.unrecognizedLockedUntil} END,
+    failed.failures,
+    failed.unrecognized_failures,
+    ${counter.disabled} OR cap.charged_disable,
+    caller.unrecognized,
+    failed.granted,
+    new_window.charged_lock,
+    cap.charged_disable,
+    CASE
+      WHEN before.closed THEN 0
+      ELSE GREATEST(0, LEAST(
+        allowed.remaining_of_window,
+        attempt.cap - CASE WHEN own.last_is_reserved THEN failed.unrecognized_failures ELSE failed.failures END
+      ))
     END,
-    n.now
+    clock.now
   FROM ${from},
-  LATERAL (SELECT NOT COALESCE(t.caller = ANY (${g.callers}), false) AS unrecognized) k,
-  LATERAL (SELECT k.unrecognized, k.unrecognized AND cardinality(${g.callers}) > 0 AS last_is_reserved,
-      CASE WHEN k.unrecognized THEN ${g.unrecognizedAttempts} ELSE ${g.recognizedAttempts} END AS attempts,
-      CASE WHEN k.unrecognized THEN ${g.unrecognizedLockLevel} ELSE ${g.lockLevel} END AS lock_level,
-      CASE WHEN k.unrecognized THEN ${g.unrecognizedLockedUntil} ELSE ${g.lockedUntil} END AS locked_until) c,
-  LATERAL (SELECT
-      ${g.disabled} OR COALESCE(${g.lockedUntil} > n.now, false)
-        OR (c.unrecognized AND COALESCE(${g.unrecognizedLockedUntil} > n.now, false))
-        OR (c.last_is_reserved AND ${g.unrecognizedFailures} >= t.cap) AS closed,
-      ${attemptsAt(g.recognizedAttempts, g.lockedUntil)} AS recognized,
-      ${attemptsAt(g.unrecognizedAttempts, g.unrecognizedLockedUntil)} AS unrecognized
-      OFFSET 0) w,
-  LATERAL (SELECT cardinality(w.recognized) + LEAST(cardinality(w.unrecognized),
-      CASE WHEN c.unrecognized THEN cardinality(w.unrecognized) ELSE t.per_window - 1 END) AS taken
-      OFFSET 0) u,
-  LATERAL (SELECT NOT w.closed AND u.taken < t.per_window AS within_budget,
-      NOT w.closed AND u.taken < t.per_window - c.last_is_reserved::int AS counted,
-      GREATEST(t.per_window - u.taken - 1, 0) AS remaining) b,
-  LATERAL (SELECT b.counted AND NOT (c.last_is_reserved AND
-      (${g.unrecognizedFailures} >= t.cap / 2 OR ${g.failures} + 1 >= t.cap)) AS granted) e,
-  LATERAL (SELECT e.granted, ${g.failures} + e.granted::int AS failures,
-      ${g.unrecognizedFailures} + (b.within_budget AND c.unrecognized)::int AS unrecognized_failures
-      OFFSET 0) f,
-  LATERAL (SELECT f.granted AND f.failures >= t.cap AS charged_disable) d,
-  LATERAL (SELECT NOT w.closed AND b.remaining = 0 AS charged_lock,
-      CASE WHEN w.closed THEN c.attempts
-           ELSE CASE WHEN c.unrecognized THEN w.unrecognized ELSE w.recognized END
-             || CASE WHEN b.counted THEN ARRAY[n.now] ELSE '{}' END END AS attempts,
-      CASE WHEN w.closed OR b.remaining > 0 THEN c.lock_level ELSE c.lock_level + 1 END AS lock_level,
-      CASE WHEN w.closed THEN c.locked_until
-           WHEN b.remaining > 0 THEN NULL
-           ELSE n.now + make_interval(secs =>
-             LEAST(t.lock_seconds * power(2, LEAST(c.lock_level, 20)), t.max_lock_seconds)) END AS locked_until) s`;
+  LATERAL (
+    SELECT NOT COALESCE(attempt.caller = ANY (${counter.recognizedCallers}), false) AS unrecognized
+  ) caller,
+  LATERAL (
+    SELECT
+      caller.unrecognized AND cardinality(${counter.recognizedCallers}) > 0 AS last_is_reserved,
+      CASE WHEN caller.unrecognized THEN ${counter.unrecognizedAttempts} ELSE ${counter.recognizedAttempts} END AS attempts,
+      CASE WHEN caller.unrecognized THEN ${counter.unrecognizedLockLevel} ELSE ${counter.lockLevel} END AS lock_level,
+      CASE WHEN caller.unrecognized THEN ${counter.unrecognizedLockedUntil} ELSE ${counter.lockedUntil} END AS locked_until
+  ) own,
+  LATERAL (
+    SELECT
+      ${counter.disabled}
+        OR COALESCE(${counter.lockedUntil} > clock.now, false)
+        OR (caller.unrecognized AND COALESCE(${counter.unrecognizedLockedUntil} > clock.now, false))
+        OR (own.last_is_reserved AND ${counter.unrecognizedFailures} >= attempt.cap) AS closed,
+      ${attemptsAt(counter.recognizedAttempts, counter.lockedUntil)} AS recognized,
+      ${attemptsAt(counter.unrecognizedAttempts, counter.unrecognizedLockedUntil)} AS unrecognized
+    OFFSET 0
+  ) before,
+  LATERAL (
+    SELECT cardinality(before.recognized) + LEAST(
+      cardinality(before.unrecognized),
+      CASE WHEN caller.unrecognized THEN cardinality(before.unrecognized) ELSE attempt.per_window - 1 END
+    ) AS attempts
+    OFFSET 0
+  ) used,
+  LATERAL (
+    SELECT
+      NOT before.closed AND used.attempts < attempt.per_window AS within_window,
+      NOT before.closed AND used.attempts < attempt.per_window - own.last_is_reserved::int AS counted,
+      GREATEST(attempt.per_window - used.attempts - 1, 0) AS remaining_of_window
+  ) allowed,
+  LATERAL (
+    SELECT allowed.counted AND NOT (
+      own.last_is_reserved AND (
+        ${counter.unrecognizedFailures} >= attempt.cap / 2
+        OR ${counter.failures} + 1 >= attempt.cap
+      )
+    ) AS granted
+  ) compared,
+  LATERAL (
+    SELECT
+      compared.granted,
+      ${counter.failures} + compared.granted::int AS failures,
+      ${counter.unrecognizedFailures} + (allowed.within_window AND caller.unrecognized)::int AS unrecognized_failures
+    OFFSET 0
+  ) failed,
+  LATERAL (
+    SELECT failed.granted AND failed.failures >= attempt.cap AS charged_disable
+  ) cap,
+  LATERAL (
+    SELECT
+      NOT before.closed AND allowed.remaining_of_window = 0 AS charged_lock,
+      CASE
+        WHEN before.closed THEN own.attempts
+        ELSE CASE WHEN caller.unrecognized THEN before.unrecognized ELSE before.recognized END
+          || CASE WHEN allowed.counted THEN ARRAY[clock.now] ELSE '{}' END
+      END AS attempts,
+      CASE
+        WHEN before.closed OR allowed.remaining_of_window > 0 THEN own.lock_level
+        ELSE own.lock_level + 1
+      END AS lock_level,
+      CASE
+        WHEN before.closed THEN own.locked_until
+        WHEN allowed.remaining_of_window > 0 THEN NULL
+        ELSE clock.now + make_interval(secs => LEAST(
+          attempt.lock_seconds * power(2, LEAST(own.lock_level, ${MAX_DOUBLINGS})),
+          attempt.max_lock_seconds
+        ))
+      END AS locked_until
+  ) new_window`;
 
 /**
  * The attempt gate: one statement that claims the commands, counts the attempts, charges locks and disabling and writes
@@ -111,147 +175,211 @@ const step = (g: CounterColumns, from: string): string => `
  *
  * Why it is exact: ON CONFLICT locks the counter's row before SET is computed, so parallel attempts at one reference run one
  * after the other, in all replicas. `now` is the clock of the database and never runs backwards on a row. A command that is
- * already claimed gives no row in `claim`, and then nothing else happens.
+ * already claimed gives no row in `claimed`, and then nothing else happens.
  *
- * A counter that differs from its ledger gets no number, which the column refuses, so no attempt is counted or compared. A
- * counter whose row was removed starts at number 1 again, which the ledger already has and refuses.
+ * A counter that differs from its ledger gets no attempt_count, which the column refuses, so no attempt is counted or
+ * compared. A counter whose row was removed starts at number 1 again, which the ledger already has and refuses.
  *
  * Each command and each counter occurs at most once in a statement, because a statement can update a row only once. All
  * statements lock rows in one order, commands before counters and each sorted, so two statements cannot deadlock.
  *
- * Arrays of equal length: $1 commands, $2 fingerprints, $3 attempts, $4 repeat seconds, $5 tenants, $6 counter keys,
- * $7 per window, $8 window seconds, $9 lock seconds, $10 longest lock seconds, $11 agents, $12 subjects,
- * $13 callers, $14 caps, $15 calls
+ * $1 to $15: one array for each column of `attempt`, all of equal length
  * @param clock an expression; only a test of the statement has a time of its own
  */
 export const countStatement = (clock = 'clock_timestamp()'): string => `
-WITH tried AS MATERIALIZED (
-  SELECT command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds, lock_seconds,
-    max_lock_seconds, agent, subject_id, caller, LEAST(cap, 100) AS cap, call_id
-  FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[],
-              $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::int[], $15::text[])
-    AS t(command_id, fingerprint, attempt_id, repeat_seconds, tenant, guard_key, per_window, window_seconds,
-         lock_seconds, max_lock_seconds, agent, subject_id, caller, cap, call_id)
-), claim AS (
-  INSERT INTO verification.commands AS c (command_id, fingerprint, attempt_id, received_at, repeat_until)
-  SELECT t.command_id, t.fingerprint, t.attempt_id, n.now, n.now + make_interval(secs => t.repeat_seconds)
-  FROM tried t, LATERAL (SELECT ${clock} AS now) n ORDER BY t.command_id
+WITH attempt AS MATERIALIZED (
+  SELECT
+    command_id,
+    fingerprint,
+    attempt_id,
+    repeat_seconds,
+    tenant,
+    counter_key,
+    per_window,
+    window_seconds,
+    lock_seconds,
+    max_lock_seconds,
+    agent,
+    subject_id,
+    caller,
+    LEAST(cap, ${HIGHEST_CAP}) AS cap,
+    call_id
+  FROM unnest(
+    $1::text[],
+    $2::text[],
+    $3::uuid[],
+    $4::int[],
+    $5::text[],
+    $6::text[],
+    $7::int[],
+    $8::int[],
+    $9::int[],
+    $10::int[],
+    $11::text[],
+    $12::text[],
+    $13::text[],
+    $14::int[],
+    $15::text[]
+  ) AS input(
+    command_id,
+    fingerprint,
+    attempt_id,
+    repeat_seconds,
+    tenant,
+    counter_key,
+    per_window,
+    window_seconds,
+    lock_seconds,
+    max_lock_seconds,
+    agent,
+    subject_id,
+    caller,
+    cap,
+    call_id
+  )
+), claimed AS (
+  INSERT INTO verification.commands AS command (
+    command_id,
+    fingerprint,
+    attempt_id,
+    received_at,
+    repeat_until
+  )
+  SELECT
+    attempt.command_id,
+    attempt.fingerprint,
+    attempt.attempt_id,
+    clock.now,
+    clock.now + make_interval(secs => attempt.repeat_seconds)
+  FROM attempt, LATERAL (SELECT ${clock} AS now) clock
+  ORDER BY attempt.command_id
   ON CONFLICT (command_id) DO UPDATE
-    SET fingerprint = EXCLUDED.fingerprint, attempt_id = EXCLUDED.attempt_id, received_at = EXCLUDED.received_at,
-        repeat_until = EXCLUDED.repeat_until, reply = NULL, reply_tag = NULL
-    WHERE c.repeat_until <= EXCLUDED.received_at
-  RETURNING c.attempt_id
-), spent AS (
-  INSERT INTO verification.guards AS g
-    (tenant, guard_key, subject_id, tries, ${COLUMNS})
-  SELECT t.tenant, t.guard_key, t.subject_id, 1, x.*
-  FROM claim JOIN tried t USING (attempt_id), LATERAL (${step(NEW, `(SELECT ${clock} AS now) n`)}) x
-  ORDER BY t.tenant, t.guard_key
-  ON CONFLICT (tenant, guard_key) DO UPDATE
-    SET (subject_id, tries, ${COLUMNS}) = (
-      SELECT EXCLUDED.subject_id, CASE WHEN verification.is_on_record(g) THEN g.tries + 1 END, x.*
-      FROM tried t, LATERAL (${step(STORED, '(SELECT GREATEST(EXCLUDED.touched_at, g.touched_at) AS now) n')}) x
-      WHERE t.tenant = EXCLUDED.tenant AND t.guard_key = EXCLUDED.guard_key
+    SET
+      fingerprint = EXCLUDED.fingerprint,
+      attempt_id = EXCLUDED.attempt_id,
+      received_at = EXCLUDED.received_at,
+      repeat_until = EXCLUDED.repeat_until,
+      reply = NULL,
+      reply_tag = NULL
+    WHERE command.repeat_until <= EXCLUDED.received_at
+  RETURNING command.attempt_id
+), counted AS (
+  INSERT INTO verification.attempt_counters AS counter (
+    tenant,
+    counter_key,
+    subject_id,
+    attempt_count,${COUNTED_COLUMNS}
+  )
+  SELECT
+    attempt.tenant,
+    attempt.counter_key,
+    attempt.subject_id,
+    1,
+    counted_columns.*
+  FROM claimed
+  JOIN attempt USING (attempt_id),
+  LATERAL (${countedColumns(NEW, `(SELECT ${clock} AS now) clock`)}
+  ) counted_columns
+  ORDER BY attempt.tenant, attempt.counter_key
+  ON CONFLICT (tenant, counter_key) DO UPDATE
+    SET (
+    subject_id,
+    attempt_count,${COUNTED_COLUMNS}
+    ) = (
+      SELECT
+        EXCLUDED.subject_id,
+        CASE WHEN verification.agrees_with_ledger(counter) THEN counter.attempt_count + 1 END,
+        counted_columns.*
+      FROM attempt,
+      LATERAL (${countedColumns(STORED, '(SELECT GREATEST(EXCLUDED.last_attempt_at, counter.last_attempt_at) AS now) clock')}
+      ) counted_columns
+      WHERE attempt.tenant = EXCLUDED.tenant AND attempt.counter_key = EXCLUDED.counter_key
     )
-  RETURNING g.tenant, g.guard_key, g.tries, g.granted, g.charged_lock, g.charged_disable, g.disabled, g.unrecognized,
-    g.remaining, g.touched_at, verification.state_of(g) AS after
+  RETURNING
+    counter.tenant,
+    counter.counter_key,
+    counter.attempt_count AS number,
+    counter.last_attempt_at AS counted_at,
+    counter.unrecognized,
+    counter.granted,
+    counter.charged_lock,
+    counter.charged_disable,
+    counter.disabled,
+    counter.remaining,
+    verification.counter_state_of(counter) AS state_after
 ), ledger AS (
-  INSERT INTO verification.attempts
-    (attempt_id, command_id, tenant, agent, guard_key, subject_id, number, granted, charged_lock, charged_disable,
-     disabled, unrecognized, remaining, spent_at, after, call_id)
-  SELECT t.attempt_id, t.command_id, t.tenant, t.agent, t.guard_key, t.subject_id, s.tries, s.granted, s.charged_lock,
-    s.charged_disable, s.disabled, s.unrecognized, s.remaining, s.touched_at, s.after, t.call_id
-  FROM spent s JOIN tried t USING (tenant, guard_key)
+  INSERT INTO verification.attempts (
+    attempt_id,
+    command_id,
+    tenant,
+    agent,
+    call_id,
+    counter_key,
+    subject_id,
+    number,
+    counted_at,
+    unrecognized,
+    granted,
+    charged_lock,
+    charged_disable,
+    disabled,
+    remaining,
+    state_after
+  )
+  SELECT
+    attempt.attempt_id,
+    attempt.command_id,
+    attempt.tenant,
+    attempt.agent,
+    attempt.call_id,
+    attempt.counter_key,
+    attempt.subject_id,
+    counted.number,
+    counted.counted_at,
+    counted.unrecognized,
+    counted.granted,
+    counted.charged_lock,
+    counted.charged_disable,
+    counted.disabled,
+    counted.remaining,
+    counted.state_after
+  FROM counted
+  JOIN attempt USING (tenant, counter_key)
 )
-SELECT t.attempt_id, s.tries AS number, s.granted, s.charged_lock, s.charged_disable, s.disabled, s.unrecognized,
-  s.remaining, s.touched_at AS spent_at
-FROM spent s JOIN tried t USING (tenant, guard_key)`;
+SELECT
+  attempt.attempt_id,
+  counted.number,
+  counted.counted_at,
+  counted.unrecognized,
+  counted.granted,
+  counted.charged_lock,
+  counted.charged_disable,
+  counted.disabled,
+  counted.remaining
+FROM counted
+JOIN attempt USING (tenant, counter_key)`;
 
 export const COUNT_ATTEMPTS = countStatement();
 
-/**
- * Stores outcomes: decides each attempt once, applies the outcome to its counter, stores the reply for a repeated command and
- * adds the facts to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its
- * lock orders the facts of one reference by their commits. Rows are locked as in {@link COUNT_ATTEMPTS}. `settled` is
- * `applyOutcome` of `attempt-counter.decision.ts`. The change by a success is stored as a counter adjustment; any other outcome
- * leaves the counter as the ledger has it.
- *
- * The success is a part of its ledger row. Whether it still holds is computed from later rows, so a failure writes nothing
- * about the call. Such a write would cost more work exactly where somebody was verified.
- *
- * Arrays of equal length, no counter twice: $1 attempts, $2 outcomes, $3 replies, $4 commands, $5 facts as JSON, $6 callers,
- * $7 stored successes as JSON or null, $8 tags of the replies, $9 compared credentials of successes as JSON
- *
- * A success counts only while the compared credential is in force; otherwise nothing is written for it and `closed` is false.
- * The credential row is locked until the commit, because a waiting statement sees an old snapshot. So an enrolment or erasure
- * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
- * No version is used twice, even after an erasure; the attempt must be younger than the credential.
- */
-export const DECIDE_ATTEMPTS = `
-WITH verdict AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[],
-                       $8::text[], $9::jsonb[])
-    AS v(attempt_id, outcome, reply, command_id, facts, caller, success, reply_tag, compared)
-), held AS MATERIALIZED (
-  SELECT c.command_id, c.attempt_id AS latest FROM verification.commands c
-  WHERE c.command_id IN (SELECT command_id FROM verdict)
-  ORDER BY c.command_id FOR UPDATE
-), in_force AS MATERIALIZED (
-  SELECT v.attempt_id FROM verdict v JOIN held h USING (command_id) JOIN verification.attempts a USING (attempt_id),
-    LATERAL jsonb_to_record(v.compared) AS w(tenant text, subject text, kind text, version integer, "enrolledAt" bigint)
-    JOIN verification.credentials k ON k.tenant = w.tenant AND k.subject_id = w.subject AND k.kind = w.kind
-  WHERE v.compared IS NOT NULL AND k.version = w.version
-    AND w."enrolledAt" <= extract(epoch FROM a.spent_at) * 1000000
-  ORDER BY k.tenant, k.subject_id, k.kind FOR SHARE OF k
-), standing AS MATERIALIZED (
-  SELECT v.attempt_id FROM verdict v WHERE v.compared IS NULL OR v.attempt_id IN (SELECT attempt_id FROM in_force)
-), closed AS (
-  UPDATE verification.attempts a SET outcome = v.outcome, decided_at = clock_timestamp(), method = k.method, level = k.level,
-    incarnation = k.incarnation, credential_version = k."credentialVersion", expires_at = k."expiresAt", success_tag = k.tag
-  FROM verdict v JOIN held h USING (command_id) JOIN standing USING (attempt_id)
-    LEFT JOIN LATERAL jsonb_to_record(v.success) AS k(method text, level text, incarnation uuid, "credentialVersion" integer,
-                                                      "expiresAt" timestamptz, tag text) ON true
-  WHERE a.attempt_id = v.attempt_id AND a.outcome IS NULL
-  RETURNING a.attempt_id, a.tenant, a.guard_key, a.unrecognized, a.charged_disable, v.caller, v.outcome = 'verified' AS success
-), locked AS MATERIALIZED (
-  SELECT c.*, g AS was FROM verification.guards g JOIN closed c USING (tenant, guard_key)
-  ORDER BY g.tenant, g.guard_key FOR UPDATE OF g
-), settled AS (
-  UPDATE verification.guards g
-  SET recognized_attempts = CASE WHEN l.success THEN '{}' ELSE g.recognized_attempts END,
-      lock_level = CASE WHEN l.success THEN 0 ELSE g.lock_level END,
-      locked_until = CASE WHEN l.success THEN NULL ELSE g.locked_until END,
-      unrecognized_attempts = CASE WHEN l.success AND l.unrecognized THEN '{}' ELSE g.unrecognized_attempts END,
-      unrecognized_lock_level = CASE WHEN l.success AND l.unrecognized THEN 0 ELSE g.unrecognized_lock_level END,
-      unrecognized_locked_until = CASE WHEN l.success AND l.unrecognized THEN NULL ELSE g.unrecognized_locked_until END,
-      failures = CASE WHEN l.success THEN 0 ELSE g.failures END,
-      unrecognized_failures = CASE WHEN l.success THEN 0 ELSE g.unrecognized_failures END,
-      disabled = g.disabled AND NOT (l.success AND l.charged_disable),
-      callers = CASE WHEN l.success AND l.caller IS NOT NULL THEN (
-        SELECT k.all_of[GREATEST(cardinality(k.all_of) - ${MAX_RECOGNIZED_CALLERS - 1}, 1):]
-        FROM (SELECT array_remove(g.callers, l.caller) || l.caller AS all_of) k) ELSE g.callers END
-  FROM locked l WHERE g.tenant = l.tenant AND g.guard_key = l.guard_key
-  RETURNING l.attempt_id, CASE WHEN l.success THEN verification.is_on_record(l.was) END AS on_record, ${RECORDED}
-), record AS (${recordOf('settled WHERE on_record')}
-), answered AS (
-  UPDATE verification.commands c SET reply = v.reply, reply_tag = v.reply_tag
-  FROM verdict v JOIN closed USING (attempt_id)
-  WHERE c.command_id = v.command_id AND c.attempt_id = v.attempt_id
-), published AS (
-  INSERT INTO verification.outbox (id, topic, key, headers, payload)
-  SELECT f.id, f.topic, f.key, f.headers, f.value
-  FROM settled JOIN verdict v USING (attempt_id),
-    LATERAL ROWS FROM (jsonb_to_recordset(v.facts) AS (id uuid, topic text, key text, headers jsonb, value text))
-      WITH ORDINALITY AS f(id, topic, key, headers, value, place)
-  ORDER BY f.key, f.place
-)
-SELECT attempt_id, true AS closed FROM closed
-UNION ALL SELECT attempt_id, false FROM verdict WHERE attempt_id NOT IN (SELECT attempt_id FROM standing)`;
-
 /** A command with its latest attempt and stored reply; the attempt is null if it belongs to another tenant or command. $1 command */
 export const FIND_COMMAND = `
-SELECT c.fingerprint, c.reply, c.reply_tag, a.attempt_id, a.guard_key, a.subject_id, a.number, a.granted, a.charged_lock,
-  a.charged_disable, a.disabled, a.unrecognized, a.remaining, a.spent_at, a.outcome
-FROM verification.commands c
-LEFT JOIN verification.attempts a ON a.attempt_id = c.attempt_id AND a.command_id = c.command_id
-WHERE c.command_id = $1`;
+SELECT
+  command.fingerprint,
+  command.reply,
+  command.reply_tag,
+  attempt.attempt_id,
+  attempt.counter_key,
+  attempt.subject_id,
+  attempt.number,
+  attempt.counted_at,
+  attempt.unrecognized,
+  attempt.granted,
+  attempt.charged_lock,
+  attempt.charged_disable,
+  attempt.disabled,
+  attempt.remaining,
+  attempt.outcome
+FROM verification.commands command
+LEFT JOIN verification.attempts attempt
+  ON attempt.attempt_id = command.attempt_id AND attempt.command_id = command.command_id
+WHERE command.command_id = $1`;

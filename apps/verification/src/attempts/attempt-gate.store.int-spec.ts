@@ -5,7 +5,7 @@ import { type Database } from '@countersign/persistence';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 import { PostgresAttemptGate } from './attempt-gate.store.js';
 import { attemptOf, attemptStoreContract, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
-import { ageGuards } from '../../test/aged-counters.js';
+import { ageCounters } from '../../test/aged-counters.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(60_000);
@@ -25,7 +25,7 @@ afterAll(() => tables.close());
 
 /** The past moves away instead of the clock moving on: to the statement it is the same. */
 async function advance(seconds: number): Promise<void> {
-  await ageGuards(database, seconds);
+  await ageCounters(database, seconds);
   await database.query('UPDATE verification.commands SET repeat_until = repeat_until - make_interval(secs => $1)', [
     seconds,
   ]);
@@ -66,7 +66,7 @@ describe('the PostgreSQL attempt store', () => {
       expect(numbers.get(guard)?.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
     }
     const [granted] = await database.query<{ n: number }>(
-      'SELECT count(*)::int AS n FROM verification.attempts WHERE guard_key = ANY ($1) AND granted',
+      'SELECT count(*)::int AS n FROM verification.attempts WHERE counter_key = ANY ($1) AND granted',
       [guards],
     );
     expect(granted?.n).toBe(3 * guards.length);

@@ -26,15 +26,16 @@ import {
   type AttemptWithPolicy,
 } from './attempt-gate.parameters.js';
 import { successTag } from '../integrity/success-tag.js';
-import { DECIDE_ATTEMPTS, FIND_COMMAND, COUNT_ATTEMPTS } from './attempt-gate.sql.js';
-import { BELOW_LEDGER, UNLOCK } from './attempt-counter.sql.js';
+import { COUNT_ATTEMPTS, FIND_COMMAND } from './attempt-gate.sql.js';
+import { DECIDE_ATTEMPTS } from './attempt-outcomes.sql.js';
+import { IS_BELOW_LEDGER, UNLOCK } from './attempt-counter.sql.js';
 import { ReplyTags } from '../integrity/reply-tags.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 
 /** The ledger has each attempt number of a reference once. After a counter was removed, its next attempt violates this constraint. */
-const LEDGER_NUMBERS = 'attempts_tenant_guard_key_number_key';
+const LEDGER_NUMBERS = 'attempts_tenant_counter_key_number_key';
 /** A counter that differs from its ledger gets no number, which this NOT NULL column refuses. */
-const NUMBERED = 'tries';
+const NUMBERED = 'attempt_count';
 
 /**
  * While further attempts of its tenant wait for a hash, an outcome waits so that they are stored in one statement. It waits
@@ -54,7 +55,7 @@ export interface CountedRow {
   disabled: boolean;
   unrecognized: boolean;
   remaining: number;
-  spent_at: Date;
+  counted_at: Date;
 }
 
 interface CommandRow extends CountedRow {
@@ -62,7 +63,7 @@ interface CommandRow extends CountedRow {
   reply: string | null;
   reply_tag: string | null;
   attempt_id: string;
-  guard_key: string;
+  counter_key: string;
   subject_id: string | null;
   outcome: string | null;
 }
@@ -151,7 +152,7 @@ export class PostgresAttemptGate extends AttemptGate {
     if (reply !== null && this.#tags.isRight(tag, { tenant, commandId, fingerprint, attemptId, reply }))
       return message(VerificationDecided, JSON.parse(reply) as VerificationDecided);
     const who = {
-      subjectKey: referenceKeyOf(row.guard_key),
+      subjectKey: referenceKeyOf(row.counter_key),
       ...(row.subject_id === null ? {} : { subject: row.subject_id }),
     };
     const reason = reply !== null && tag === null ? 'untagged' : 'altered';
@@ -162,7 +163,7 @@ export class PostgresAttemptGate extends AttemptGate {
   async #countAll(attempts: readonly AttemptWithPolicy[]): Promise<(CountedRow | undefined)[]> {
     type Row = CountedRow & { attempt_id: string };
     const database = this.database.forTenants(attempts.map(({ attempt }) => attempt.tenant));
-    const rows = await database.prepared<Row>('verification.spend', COUNT_ATTEMPTS, countParameters(attempts));
+    const rows = await database.prepared<Row>('verification.count', COUNT_ATTEMPTS, countParameters(attempts));
     const spent = new Map(rows.map((row) => [row.attempt_id, row]));
     return attempts.map(({ attempt }) => spent.get(attempt.attemptId));
   }
@@ -171,13 +172,13 @@ export class PostgresAttemptGate extends AttemptGate {
   async #decideAll(outcomes: readonly OutcomeToStore[]): Promise<(boolean | undefined)[]> {
     const database = this.database.forTenants(outcomes.map(({ outcome }) => outcome.tenant));
     const params = decideParameters(outcomes);
-    const rows = await database.prepared<{ attempt_id: string; closed: boolean }>(
-      'verification.close',
+    const rows = await database.prepared<{ attempt_id: string; decided: boolean }>(
+      'verification.decide',
       DECIDE_ATTEMPTS,
       params,
     );
-    if (rows.some(({ closed }) => closed)) this.wakeRelay();
-    const written = new Map(rows.map((row) => [row.attempt_id, row.closed]));
+    if (rows.some(({ decided }) => decided)) this.wakeRelay();
+    const written = new Map(rows.map((row) => [row.attempt_id, row.decided]));
     return outcomes.map(({ outcome }) => written.get(outcome.attempt.attemptId));
   }
 
@@ -186,7 +187,7 @@ export class PostgresAttemptGate extends AttemptGate {
     if (!row) return undefined;
     if (isOther(row) || row.outcome !== null) return 'answered';
     const attempt = spentAttempt(row.attempt_id, row);
-    const { fingerprint, guard_key: referenceKey, subject_id: subject } = row;
+    const { fingerprint, counter_key: referenceKey, subject_id: subject } = row;
     return { attempt, fingerprint, referenceKey: referenceKeyOf(referenceKey), subject: subject ?? undefined };
   }
 
@@ -219,8 +220,10 @@ export class PostgresAttemptGate extends AttemptGate {
   async #explain({ tenant, referenceKey, subject, method }: AttemptToCount, error: unknown): Promise<never> {
     if (!(error instanceof ConstraintViolation && [LEDGER_NUMBERS, NUMBERED].includes(error.constraint))) throw error;
     const key = counterKeyOf(referenceKey, method);
-    const [row] = await this.database.forTenants([tenant]).query<{ below: boolean }>(BELOW_LEDGER, [tenant, key]);
-    const reason = row?.below || error.constraint === LEDGER_NUMBERS ? 'below_ledger' : 'differs_from_ledger';
+    const [row] = await this.database
+      .forTenants([tenant])
+      .query<{ is_below_ledger: boolean }>(IS_BELOW_LEDGER, [tenant, key]);
+    const reason = row?.is_below_ledger || error.constraint === LEDGER_NUMBERS ? 'below_ledger' : 'differs_from_ledger';
     const who = subject === undefined ? {} : { subject };
     await this.report?.({ what: 'counter', reason, tenant, subjectKey: referenceKey, ...who });
     throw new ServiceError(
@@ -238,7 +241,7 @@ export class PostgresAttemptGate extends AttemptGate {
   }
 }
 
-const counterRowOf = (tenant: string, referenceKey: string): string => `guard ${tenant} ${referenceKey}`;
+const counterRowOf = (tenant: string, referenceKey: string): string => `counter ${tenant} ${referenceKey}`;
 
 /** Makes the proof of a counted attempt from a row of {@link COUNT_ATTEMPTS}. */
 export function spentAttempt(attemptId: string, row: CountedRow): CountedAttempt {
@@ -251,7 +254,7 @@ export function spentAttempt(attemptId: string, row: CountedRow): CountedAttempt
     disabled: row.disabled,
     unrecognized: row.unrecognized,
     remaining: row.remaining,
-    countedAt: row.spent_at.toISOString(),
+    countedAt: row.counted_at.toISOString(),
   });
 }
 

@@ -69,10 +69,10 @@ async function compared(
 
 async function rowsOf(subject: string): Promise<object | undefined> {
   const [row] = await database.query(
-    `SELECT g.callers, g.failures, verification.is_on_record(g) AS same,
+    `SELECT g.recognized_callers AS callers, g.failures, verification.agrees_with_ledger(g) AS same,
        (SELECT count(*)::int FROM verification.attempts a
         WHERE a.tenant = g.tenant AND a.subject_id = $2 AND a.success_tag IS NOT NULL) AS successes
-     FROM verification.guards g WHERE g.tenant = $1 AND g.guard_key = $3`,
+     FROM verification.attempt_counters g WHERE g.tenant = $1 AND g.counter_key = $3`,
     [TENANT, subject, TEST_HASH.hash('guard', TENANT, 'id', subject)],
   );
   return row as object | undefined;

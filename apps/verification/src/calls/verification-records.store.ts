@@ -15,7 +15,7 @@ interface SuccessRow {
   subject_id: string;
   incarnation: string;
   credential_version: number;
-  spent_at: Date;
+  counted_at: Date;
   expires_at: Date;
   success_tag: string | null;
 }
@@ -27,7 +27,7 @@ interface RecordRow extends SuccessRow {
 }
 
 const SUCCESS = `a.attempt_id, a.agent, a.call_id, a.method, a.level, a.subject_id, a.incarnation, a.credential_version,
-  a.spent_at, a.expires_at, a.success_tag`;
+  a.counted_at, a.expires_at, a.success_tag`;
 
 /**
  * Successes of the ledger whose time is not over and whose subject is the one of then, with what has happened since. A later
@@ -47,7 +47,7 @@ SELECT ${SUCCESS}, clock_timestamp() AS now,
     SELECT FROM verification.attempts o
     WHERE o.tenant = a.tenant AND o.agent IN (a.agent, $2) AND o.call_id = a.call_id AND o.decided_at >= a.decided_at
       AND o.outcome IN ('verified', 'rejected', 'locked', 'disabled')
-      AND split_part(o.guard_key, ':', 1) <> split_part(a.guard_key, ':', 1)) AS ended
+      AND split_part(o.counter_key, ':', 1) <> split_part(a.counter_key, ':', 1)) AS ended
 FROM verification.attempts a
 JOIN verification.subjects s ON s.tenant = a.tenant AND s.subject_id = a.subject_id AND s.incarnation = a.incarnation
 WHERE a.tenant = $1 AND a.outcome = 'verified' AND a.expires_at > clock_timestamp() AND ${condition}`;
@@ -138,7 +138,7 @@ function successOf(row: SuccessRow): RecordedSuccess {
     incarnation: row.incarnation,
     credentialVersion: row.credential_version,
     verificationId: row.attempt_id,
-    verifiedAt: row.spent_at.toISOString(),
+    verifiedAt: row.counted_at.toISOString(),
     expiresAt: row.expires_at.toISOString(),
   };
 }

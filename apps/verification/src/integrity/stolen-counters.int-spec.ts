@@ -39,7 +39,7 @@ beforeEach(async () => {
   subjects = new PostgresSubjectStore(service, keyring, hash, hash, wake, report);
   attempts = new PostgresAttemptGate(service, hash, wake, () => false, report);
   erasures = new PostgresSubjectErasure(service, hash, hash, wake);
-  await database.query('TRUNCATE verification.subjects, verification.guards, verification.outbox CASCADE');
+  await database.query('TRUNCATE verification.subjects, verification.attempt_counters, verification.outbox CASCADE');
   await database.query('TRUNCATE verification.attempts, verification.commands');
 });
 
@@ -101,18 +101,18 @@ class Target {
   }
 
   async row(): Promise<string> {
-    const text = 'SELECT g::text AS text FROM verification.guards g WHERE guard_key = $1';
+    const text = 'SELECT g::text AS text FROM verification.attempt_counters g WHERE counter_key = $1';
     const [row] = await database.query<{ text: string }>(text, [this.#row]);
     return row?.text ?? '';
   }
 
   async alter(set: string): Promise<void> {
-    await database.query(`UPDATE verification.guards SET ${set} WHERE guard_key = $1`, [this.#row]);
+    await database.query(`UPDATE verification.attempt_counters SET ${set} WHERE counter_key = $1`, [this.#row]);
   }
 
   async alterRecord(statement: string): Promise<void> {
-    const latest = '(SELECT tries FROM verification.guards WHERE guard_key = $1)';
-    await database.query(`${statement} WHERE guard_key = $1 AND number = ${latest}`, [this.#row]);
+    const latest = '(SELECT attempt_count FROM verification.attempt_counters WHERE counter_key = $1)';
+    await database.query(`${statement} WHERE counter_key = $1 AND number = ${latest}`, [this.#row]);
   }
 
   get #row(): string {
@@ -144,11 +144,11 @@ const EDITS: readonly (readonly ['counting' | 'locked' | 'disabled', string])[] 
   ['counting', 'unrecognized_failures = unrecognized_failures + 1'],
   ['disabled', 'disabled = false'],
   ['counting', 'disabled = true'],
-  ['counting', `callers = callers || 'mallory'::text`],
-  ['counting', `callers = '{}'`],
-  ['locked', "touched_at = touched_at + interval '1 day'"],
-  ['locked', "touched_at = touched_at - interval '1 day'"],
-  ['locked', 'tries = tries + 1'],
+  ['counting', `recognized_callers = recognized_callers || 'mallory'::text`],
+  ['counting', `recognized_callers = '{}'`],
+  ['locked', "last_attempt_at = last_attempt_at + interval '1 day'"],
+  ['locked', "last_attempt_at = last_attempt_at - interval '1 day'"],
+  ['locked', 'attempt_count = attempt_count + 1'],
 ];
 
 describe('a write to a counter', () => {
@@ -160,10 +160,7 @@ describe('a write to a counter', () => {
       const altered = await target.row();
       if (altered === before) {
         // A counter without successes has nothing there to alter.
-        expect([set, target.subject]).toEqual([
-          expect.stringMatching(/^(recognized_attempts|lock|callers)/),
-          undefined,
-        ]);
+        expect([set, target.subject]).toEqual([expect.stringMatching(/^(recognized_|lock)/), undefined]);
         continue;
       }
       for (const caller of ['owner', 'mallory']) await expect(target.guess(caller)).rejects.toMatchObject(REFUSED);
@@ -175,9 +172,9 @@ describe('a write to a counter', () => {
 
   it.each([
     'DELETE FROM verification.attempts',
-    'UPDATE verification.attempts SET after = NULL',
-    'UPDATE verification.attempts SET after.failures = 0',
-    "UPDATE verification.attempts SET spent_at = spent_at + interval '1 second'",
+    'UPDATE verification.attempts SET state_after = NULL',
+    'UPDATE verification.attempts SET state_after.failures = 0',
+    "UPDATE verification.attempts SET counted_at = counted_at + interval '1 second'",
   ])('of which the latest record is altered by %s is worth no guess either', async (statement) => {
     for (const target of everyTarget()) {
       await target.locked();
@@ -187,18 +184,18 @@ describe('a write to a counter', () => {
     }
   });
 
-  it.each(['DELETE FROM verification.eased', `UPDATE verification.eased SET callers = '{mallory}'`])(
-    'of which somebody takes back what has changed it, by %s, is worth no guess either',
-    async (statement) => {
-      for (const target of everyTarget()) {
-        await target.locked();
-        await target.unlock();
-        await target.alterRecord(statement);
-        await expect(target.guess('owner')).rejects.toMatchObject(REFUSED);
-        expect(await findings()).toContainEqual(finding(target.referenceKey));
-      }
-    },
-  );
+  it.each([
+    'DELETE FROM verification.counter_adjustments',
+    `UPDATE verification.counter_adjustments SET recognized_callers = '{mallory}'`,
+  ])('of which somebody takes back what has changed it, by %s, is worth no guess either', async (statement) => {
+    for (const target of everyTarget()) {
+      await target.locked();
+      await target.unlock();
+      await target.alterRecord(statement);
+      await expect(target.guess('owner')).rejects.toMatchObject(REFUSED);
+      expect(await findings()).toContainEqual(finding(target.referenceKey));
+    }
+  });
 
   it('is not made good by an unlocking, which reports it', async () => {
     for (const target of everyTarget()) {
@@ -215,7 +212,7 @@ describe('a write to a counter', () => {
     await target.counting();
     const attempt = target.attempt('owner');
     const spent = spentOf(await attempts.count(attempt, POLICY));
-    await target.alter(`callers = callers || 'mallory'::text`);
+    await target.alter(`recognized_callers = recognized_callers || 'mallory'::text`);
     await attempts.decide(verdictOf(attempt, spent, 'verified'));
     await expect(target.guess('mallory')).rejects.toMatchObject(REFUSED);
   });
@@ -235,13 +232,15 @@ describe('a write to a counter', () => {
     const right = attemptOf({ referenceKey, subject: 'alice', caller: 'owner' });
     await attempts.decide(verdictOf(right, spentOf(await attempts.count(right, POLICY)), 'verified'));
     expect(await guess()).toMatchObject({ granted: true, number: 3 });
-    await database.query(`UPDATE verification.guards SET unrecognized_attempts = '{}'`);
+    await database.query(`UPDATE verification.attempt_counters SET unrecognized_attempts = '{}'`);
     await enrol(2);
     expect(await findings()).toEqual([finding(referenceKey)]);
     await expect(guess()).rejects.toMatchObject(REFUSED);
     await erasures.erase(randomUUID(), 'acme', 'alice');
     await expect(guess()).rejects.toMatchObject(REFUSED);
-    expect(await database.query('SELECT callers FROM verification.eased')).toEqual([{ callers: [] }]);
+    expect(await database.query('SELECT recognized_callers AS callers FROM verification.counter_adjustments')).toEqual([
+      { callers: [] },
+    ]);
   });
 
   it('costs the others nothing whose guesses come at the same moment', async () => {

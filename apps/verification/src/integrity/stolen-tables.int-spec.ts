@@ -47,7 +47,7 @@ async function build(): Promise<void> {
 
 beforeEach(async () => {
   await build();
-  await database.query('TRUNCATE verification.subjects, verification.guards, verification.outbox CASCADE');
+  await database.query('TRUNCATE verification.subjects, verification.attempt_counters, verification.outbox CASCADE');
   await database.query('TRUNCATE verification.attempts, verification.commands');
 });
 
@@ -180,12 +180,12 @@ describe('a write to the tables', () => {
   });
 
   it.each([
-    ['sets a counter back', 'UPDATE verification.guards SET tries = tries - 1'],
+    ['sets a counter back', 'UPDATE verification.attempt_counters SET attempt_count = attempt_count - 1'],
     [
       'sets a counter to zero and lifts its lock',
-      "UPDATE verification.guards SET tries = 0, unrecognized_attempts = '{}', unrecognized_locked_until = NULL",
+      "UPDATE verification.attempt_counters SET attempt_count = 0, unrecognized_attempts = '{}', unrecognized_locked_until = NULL",
     ],
-    ['removes a counter', 'DELETE FROM verification.guards'],
+    ['removes a counter', 'DELETE FROM verification.attempt_counters'],
   ])('that %s is worth no guess, and is reported', async (_, statement) => {
     const referenceKey = randomUUID().replaceAll('-', '').repeat(2);
     const attempt = () => attemptOf({ tenant: 'acme', referenceKey, subject: 'alice' });

@@ -69,7 +69,7 @@ describe('spent receipts in PostgreSQL', () => {
     const receipt = receiptOf();
     await receipts.consume(randomUUID(), receipt, fact);
     expect(await receipts.forget()).toBe(0);
-    await database.query(`UPDATE verification.receipts_consumed SET expires_at = expires_at - interval '1 hour'`);
+    await database.query(`UPDATE verification.consumed_receipts SET expires_at = expires_at - interval '1 hour'`);
     expect(await receipts.forget()).toBeGreaterThanOrEqual(1);
   });
 });
@@ -129,9 +129,10 @@ describe('a subject in PostgreSQL', () => {
       expect([table, await rowsOf(subject, table)]).toEqual([table, 0]);
     }
     expect(await facts('subject.erased', subject)).toBe(1);
-    const decoy = await database.query('SELECT subject_id, callers FROM verification.guards WHERE guard_key = $1', [
-      referenceKey,
-    ]);
+    const decoy = await database.query(
+      'SELECT subject_id, recognized_callers AS callers FROM verification.attempt_counters WHERE counter_key = $1',
+      [referenceKey],
+    );
     expect(decoy).toEqual([{ subject_id: null, callers: [] }]);
 
     await subjects.change(randomUUID(), 'acme', subject, { phones: ['+12025550123'] });

@@ -20,7 +20,7 @@ export class PostgresReceiptStore extends ReceiptStore {
       .forTenants([tenant])
       .prepared(
         'verification.receipt',
-        'SELECT 1 FROM verification.receipts_consumed WHERE tenant = $1 AND jti = $2::uuid',
+        'SELECT 1 FROM verification.consumed_receipts WHERE tenant = $1 AND jti = $2::uuid',
         [tenant, jti],
       );
     return rows.length > 0;
@@ -37,7 +37,7 @@ export class PostgresReceiptStore extends ReceiptStore {
       // The primary key is the rule: of those who try at once, all but one find the row.
       const [row] = await tx.prepared<{ now: Date }>(
         'verification.receipt.consume',
-        `INSERT INTO verification.receipts_consumed (tenant, jti, command_id, expires_at)
+        `INSERT INTO verification.consumed_receipts (tenant, jti, command_id, expires_at)
          VALUES ($1, $2::uuid, $3, to_timestamp($4::float8))
          ON CONFLICT (tenant, jti) DO NOTHING RETURNING clock_timestamp() AS now`,
         [tenant, jti, commandId, expiresAt],
@@ -52,7 +52,7 @@ export class PostgresReceiptStore extends ReceiptStore {
       return true;
     }
     const again = await database.query(
-      'SELECT 1 FROM verification.receipts_consumed WHERE tenant = $1 AND jti = $2::uuid AND command_id = $3',
+      'SELECT 1 FROM verification.consumed_receipts WHERE tenant = $1 AND jti = $2::uuid AND command_id = $3',
       [tenant, jti, commandId],
     );
     return again.length > 0;
@@ -61,8 +61,8 @@ export class PostgresReceiptStore extends ReceiptStore {
   /** Removes what could not pass any more anyway, at most 10,000, for short locks. @returns how many */
   async forget(): Promise<number> {
     const rows = await this.database.forAllTenants().query(
-      `DELETE FROM verification.receipts_consumed WHERE ctid = ANY (ARRAY(
-         SELECT ctid FROM verification.receipts_consumed
+      `DELETE FROM verification.consumed_receipts WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM verification.consumed_receipts
          WHERE expires_at < clock_timestamp() - interval '10 minutes' LIMIT 10000))
        RETURNING 1`,
     );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
-import { ageGuards } from '../../test/aged-counters.js';
+import { ageCounters } from '../../test/aged-counters.js';
 import { Retention } from './retention.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 
@@ -23,7 +23,7 @@ describe('what is left behind', () => {
   });
   afterAll(() => tables.close());
   beforeEach(() =>
-    database.query('TRUNCATE verification.guards, verification.commands, verification.attempts CASCADE'),
+    database.query('TRUNCATE verification.attempt_counters, verification.commands, verification.attempts CASCADE'),
   );
 
   const guess = async (more: Parameters<typeof attemptOf>[0], verdict = true): Promise<void> => {
@@ -32,7 +32,7 @@ describe('what is left behind', () => {
     if (verdict) await store.decide(verdictOf(attempt, spent, 'rejected'));
   };
   const age = async (seconds: number): Promise<void> => {
-    await ageGuards(database, seconds);
+    await ageCounters(database, seconds);
     await database.query('UPDATE verification.commands SET repeat_until = repeat_until - make_interval(secs => $1)', [
       seconds,
     ]);
@@ -51,7 +51,7 @@ describe('what is left behind', () => {
     expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
     await age(2 * DAY);
     expect(await leftovers.purge()).toMatchObject({ decoys: 1 });
-    expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
+    expect([await left('attempt_counters'), await left('attempts')]).toEqual([1, 1]);
     const again = await store.count(attemptOf({ referenceKey }), POLICY);
     expect(spentOf(again)).toMatchObject({ number: 1, granted: true });
   });
@@ -60,20 +60,20 @@ describe('what is left behind', () => {
     await guess({ subject: 'alice' });
     await age(4000 * DAY);
     expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
-    expect([await left('guards'), await left('attempts')]).toEqual([1, 1]);
+    expect([await left('attempt_counters'), await left('attempts')]).toEqual([1, 1]);
   });
 
   it('stays when somebody has made a counter look like a decoy that nobody guessed at for long', async () => {
     for (let n = 0; n < 3; n++) await guess({ subject: 'alice' });
     await database.query(
-      `UPDATE verification.guards SET subject_id = NULL, touched_at = touched_at - interval '60 days',
+      `UPDATE verification.attempt_counters SET subject_id = NULL, last_attempt_at = last_attempt_at - interval '60 days',
          locked_until = NULL, unrecognized_locked_until = NULL`,
     );
     expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
-    await database.query('TRUNCATE verification.guards, verification.attempts CASCADE');
+    await database.query('TRUNCATE verification.attempt_counters, verification.attempts CASCADE');
     await guess({ subject: 'alice' });
     await age(60 * DAY);
-    await database.query('UPDATE verification.guards SET subject_id = NULL');
+    await database.query('UPDATE verification.attempt_counters SET subject_id = NULL');
     await database.query(
       `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
        VALUES ('acme', 'alice', 1, 'k1', '')`,

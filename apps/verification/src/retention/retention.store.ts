@@ -20,19 +20,19 @@ const DAY_SECONDS = 86_400;
  */
 const DECOYS = `
 WITH old AS (
-  SELECT tenant, guard_key FROM verification.guards g
-  WHERE subject_id IS NULL AND touched_at < clock_timestamp() - make_interval(secs => $1)
+  SELECT tenant, counter_key FROM verification.attempt_counters g
+  WHERE subject_id IS NULL AND last_attempt_at < clock_timestamp() - make_interval(secs => $1)
     AND GREATEST(locked_until, unrecognized_locked_until, '-infinity') < clock_timestamp()
     AND NOT EXISTS (
       SELECT FROM verification.attempts a JOIN verification.subjects s USING (tenant, subject_id)
-      WHERE tenant = g.tenant AND a.guard_key = g.guard_key AND a.number = g.tries)
-    AND verification.is_on_record(g)
-  ORDER BY tenant, guard_key LIMIT $2 FOR UPDATE SKIP LOCKED
+      WHERE tenant = g.tenant AND a.counter_key = g.counter_key AND a.number = g.attempt_count)
+    AND verification.agrees_with_ledger(g)
+  ORDER BY tenant, counter_key LIMIT $2 FOR UPDATE SKIP LOCKED
 ), gone AS (
-  DELETE FROM verification.guards g USING old WHERE g.tenant = old.tenant AND g.guard_key = old.guard_key
-  RETURNING g.tenant, g.guard_key
+  DELETE FROM verification.attempt_counters g USING old WHERE g.tenant = old.tenant AND g.counter_key = old.counter_key
+  RETURNING g.tenant, g.counter_key
 ), ledger AS (
-  DELETE FROM verification.attempts a USING gone WHERE a.tenant = gone.tenant AND a.guard_key = gone.guard_key
+  DELETE FROM verification.attempts a USING gone WHERE a.tenant = gone.tenant AND a.counter_key = gone.counter_key
 )
 SELECT 1 FROM gone`;
 

@@ -4,7 +4,7 @@ import { Inbox, Outbox, type Database } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/crypto';
 import { CREDENTIAL_KINDS, counterKeyOf } from '../attempts/attempt-counter.decision.js';
 import { SubjectErasure } from '../verification.ports.js';
-import { FORGET_CALLERS, MAKE_DECOY } from '../attempts/attempt-counter.sql.js';
+import { MAKE_DECOY, REMOVE_RECOGNIZED_CALLERS } from '../attempts/attempt-counter.sql.js';
 import { END_VERSIONS } from './subject.sql.js';
 
 /** Erasure in PostgreSQL. */
@@ -38,7 +38,7 @@ export class PostgresSubjectErasure extends SubjectErasure {
       await tx.query(END_VERSIONS, [tenant, subject]);
       const keys = CREDENTIAL_KINDS.map((kind) => counterKeyOf(referenceKey, kind));
       await tx.query(MAKE_DECOY, [tenant, keys]);
-      await tx.query(FORGET_CALLERS, [tenant, keys]);
+      await tx.query(REMOVE_RECOGNIZED_CALLERS, [tenant, keys]);
       await this.#inbox.claim(tx, 'subject-commands', commandId);
       const fact = factRecorded('subject.erased', row.now, {
         tenant,

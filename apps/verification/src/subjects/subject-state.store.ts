@@ -33,9 +33,9 @@ SELECT m.method, c.enrolled_at, c.must_change, g.failures, g.disabled, s.updated
   (SELECT count(*)::int FROM verification.subject_phones n
    WHERE n.tenant = s.tenant AND n.subject_id = s.subject_id) AS phones
 FROM verification.subjects s
-CROSS JOIN unnest($3::text[], $4::text[]) WITH ORDINALITY AS m(method, guard_key, place)
+CROSS JOIN unnest($3::text[], $4::text[]) WITH ORDINALITY AS m(method, counter_key, place)
 LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = m.method
-LEFT JOIN verification.guards g ON g.tenant = s.tenant AND g.guard_key = m.guard_key
+LEFT JOIN verification.attempt_counters g ON g.tenant = s.tenant AND g.counter_key = m.counter_key
 WHERE s.tenant = $1 AND s.subject_id = $2
 ORDER BY m.place`;
 

@@ -30,7 +30,7 @@ LATERAL (
 export const ENROLLED = `
 SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
   EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
-  EXISTS (SELECT FROM verification.guards g WHERE g.tenant = $1 AND g.guard_key = $5 AND g.disabled) AS disabled,
+  EXISTS (SELECT FROM verification.attempt_counters g WHERE g.tenant = $1 AND g.counter_key = $5 AND g.disabled) AS disabled,
   c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap,
   ${microseconds('c.enrolled_at')} AS enrolled_us,
   ${latest(`'profile'`)} AS latest_version, ${latest('$3')} AS latest_credential

@@ -5,7 +5,7 @@ import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
 import { attemptOf, POLICY } from '../../test/attempt-gate.contract.js';
-import { ageGuards } from '../../test/aged-counters.js';
+import { ageCounters } from '../../test/aged-counters.js';
 import { type ProfileChange } from './profile.decision.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
@@ -36,7 +36,7 @@ describe('the PostgreSQL subject store', () => {
     Promise.resolve({
       store,
       attempts: new PostgresAttemptGate(service, hash, () => undefined),
-      advance: (seconds) => ageGuards(database, seconds),
+      advance: (seconds) => ageCounters(database, seconds),
       phone: (tenant, e164) => storedPhoneOf(hash, tenant, e164),
     }),
   );
@@ -112,8 +112,8 @@ describe('the PostgreSQL subject store', () => {
     expect(await store.state(tenant, 'alice', 900)).toMatchObject({ ...pin, credentials });
 
     await database.query(
-      `UPDATE verification.guards SET disabled = true, unrecognized_locked_until = clock_timestamp()
-       WHERE tenant = $1 AND guard_key = $2`,
+      `UPDATE verification.attempt_counters SET disabled = true, unrecognized_locked_until = clock_timestamp()
+       WHERE tenant = $1 AND counter_key = $2`,
       [tenant, counterKeyOf(referenceKey, 'knowledge')],
     );
     expect(await store.state(tenant, 'alice', 900)).toMatchObject({

@@ -1,0 +1,182 @@
+import { MAX_RECOGNIZED_CALLERS } from './attempt-counter.decision.js';
+import { ADJUSTMENT, storeAdjustments } from './attempt-counter.sql.js';
+
+/**
+ * Stores outcomes: decides each attempt once, applies the outcome to its counter, stores the reply for a repeated command and
+ * adds the facts to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its
+ * lock orders the facts of one reference by their commits. Rows are locked in the order of `COUNT_ATTEMPTS`. `applied` is
+ * `applyOutcome` of `attempt-counter.decision.ts`. The change by a success is stored as a counter adjustment; any other outcome
+ * leaves the counter as the ledger has it.
+ *
+ * The success is a part of its ledger row. Whether it still holds is computed from later rows, so a failure writes nothing
+ * about the call. Such a write would cost more work exactly where somebody was verified.
+ *
+ * A success counts only while the compared credential is in force; otherwise nothing is written for it and `decided` is false.
+ * The credential row is locked until the commit, because a waiting statement sees an old snapshot. So an enrolment or erasure
+ * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
+ * No version is used twice, even after an erasure; the attempt must be younger than the credential.
+ *
+ * $1 to $9: one array for each column of `outcome`, all of equal length, no counter twice; `success` and `compared` may be null
+ */
+export const DECIDE_ATTEMPTS = `
+WITH outcome AS MATERIALIZED (
+  SELECT *
+  FROM unnest(
+    $1::uuid[],
+    $2::text[],
+    $3::text[],
+    $4::text[],
+    $5::jsonb[],
+    $6::text[],
+    $7::jsonb[],
+    $8::text[],
+    $9::jsonb[]
+  ) AS input(
+    attempt_id,
+    outcome,
+    reply,
+    command_id,
+    facts,
+    caller,
+    success,
+    reply_tag,
+    compared
+  )
+), locked_command AS MATERIALIZED (
+  SELECT command.command_id
+  FROM verification.commands command
+  WHERE command.command_id IN (SELECT command_id FROM outcome)
+  ORDER BY command.command_id
+  FOR UPDATE
+), in_force AS MATERIALIZED (
+  SELECT outcome.attempt_id
+  FROM outcome
+  JOIN locked_command USING (command_id)
+  JOIN verification.attempts attempt USING (attempt_id),
+  LATERAL jsonb_to_record(outcome.compared) AS compared(
+    tenant text,
+    subject text,
+    kind text,
+    version integer,
+    "enrolledAt" bigint
+  )
+  JOIN verification.credentials credential
+    ON credential.tenant = compared.tenant
+    AND credential.subject_id = compared.subject
+    AND credential.kind = compared.kind
+  WHERE outcome.compared IS NOT NULL
+    AND credential.version = compared.version
+    AND compared."enrolledAt" <= extract(epoch FROM attempt.counted_at) * 1000000
+  ORDER BY credential.tenant, credential.subject_id, credential.kind
+  FOR SHARE OF credential
+), valid AS MATERIALIZED (
+  SELECT outcome.attempt_id
+  FROM outcome
+  WHERE outcome.compared IS NULL OR outcome.attempt_id IN (SELECT attempt_id FROM in_force)
+), decided AS (
+  UPDATE verification.attempts attempt
+  SET
+    outcome = outcome.outcome,
+    decided_at = clock_timestamp(),
+    method = success.method,
+    level = success.level,
+    incarnation = success.incarnation,
+    credential_version = success."credentialVersion",
+    expires_at = success."expiresAt",
+    success_tag = success.tag
+  FROM outcome
+  JOIN locked_command USING (command_id)
+  JOIN valid USING (attempt_id)
+  LEFT JOIN LATERAL jsonb_to_record(outcome.success) AS success(
+    method text,
+    level text,
+    incarnation uuid,
+    "credentialVersion" integer,
+    "expiresAt" timestamptz,
+    tag text
+  ) ON true
+  WHERE attempt.attempt_id = outcome.attempt_id AND attempt.outcome IS NULL
+  RETURNING
+    attempt.attempt_id,
+    attempt.tenant,
+    attempt.counter_key,
+    attempt.unrecognized,
+    attempt.charged_disable,
+    outcome.caller,
+    outcome.outcome = 'verified' AS is_success
+), locked AS MATERIALIZED (
+  SELECT decided.*, counter AS counter_before
+  FROM verification.attempt_counters counter
+  JOIN decided USING (tenant, counter_key)
+  ORDER BY counter.tenant, counter.counter_key
+  FOR UPDATE OF counter
+), applied AS (
+  UPDATE verification.attempt_counters counter
+  SET
+    recognized_attempts = CASE WHEN locked.is_success THEN '{}' ELSE counter.recognized_attempts END,
+    lock_level = CASE WHEN locked.is_success THEN 0 ELSE counter.lock_level END,
+    locked_until = CASE WHEN locked.is_success THEN NULL ELSE counter.locked_until END,
+    unrecognized_attempts = CASE
+      WHEN locked.is_success AND locked.unrecognized THEN '{}'
+      ELSE counter.unrecognized_attempts
+    END,
+    unrecognized_lock_level = CASE
+      WHEN locked.is_success AND locked.unrecognized THEN 0
+      ELSE counter.unrecognized_lock_level
+    END,
+    unrecognized_locked_until = CASE
+      WHEN locked.is_success AND locked.unrecognized THEN NULL
+      ELSE counter.unrecognized_locked_until
+    END,
+    failures = CASE WHEN locked.is_success THEN 0 ELSE counter.failures END,
+    unrecognized_failures = CASE WHEN locked.is_success THEN 0 ELSE counter.unrecognized_failures END,
+    disabled = counter.disabled AND NOT (locked.is_success AND locked.charged_disable),
+    recognized_callers = CASE
+      WHEN locked.is_success AND locked.caller IS NOT NULL THEN (
+        SELECT callers.all_of_them[GREATEST(cardinality(callers.all_of_them) - ${MAX_RECOGNIZED_CALLERS - 1}, 1):]
+        FROM (SELECT array_remove(counter.recognized_callers, locked.caller) || locked.caller AS all_of_them) callers
+      )
+      ELSE counter.recognized_callers
+    END
+  FROM locked
+  WHERE counter.tenant = locked.tenant AND counter.counter_key = locked.counter_key
+  RETURNING
+    locked.attempt_id,
+    CASE WHEN locked.is_success THEN verification.agrees_with_ledger(locked.counter_before) END AS is_adjustment,
+    ${ADJUSTMENT}
+), adjusted AS (${storeAdjustments('applied WHERE is_adjustment')}
+), replied AS (
+  UPDATE verification.commands command
+  SET
+    reply = outcome.reply,
+    reply_tag = outcome.reply_tag
+  FROM outcome
+  JOIN decided USING (attempt_id)
+  WHERE command.command_id = outcome.command_id AND command.attempt_id = outcome.attempt_id
+), published AS (
+  INSERT INTO verification.outbox (
+    id,
+    topic,
+    key,
+    headers,
+    payload
+  )
+  SELECT
+    fact.id,
+    fact.topic,
+    fact.key,
+    fact.headers,
+    fact.value
+  FROM applied
+  JOIN outcome USING (attempt_id),
+  LATERAL ROWS FROM (
+    jsonb_to_recordset(outcome.facts) AS (id uuid, topic text, key text, headers jsonb, value text)
+  ) WITH ORDINALITY AS fact(id, topic, key, headers, value, place)
+  ORDER BY fact.key, fact.place
+)
+SELECT attempt_id, true AS decided
+FROM decided
+UNION ALL
+SELECT attempt_id, false
+FROM outcome
+WHERE attempt_id NOT IN (SELECT attempt_id FROM valid)`;
