@@ -38,7 +38,7 @@ export interface SwaigDependencies {
 export class SwaigAdapterModule {
   static with(dependencies: SwaigDependencies): DynamicModule {
     const { hash, callStates, client, facts, captureTokens, clock } = dependencies;
-    const verifyCaller = new VerifyCaller(hash, client);
+    const verifyCaller = new VerifyCaller(client);
     const limits = new SwaigRequestLimits(client);
     const answerCall = (publicUrl: PublicUrl): AnswerCall =>
       new AnswerCall({
@@ -60,7 +60,7 @@ export class SwaigAdapterModule {
         { provide: APP_FILTER, useValue: new SwaigExceptionFilter(dependencies.logger) },
         { provide: AnswerCall, inject: [PublicUrl], useFactory: answerCall },
         { provide: SwaigRequestLimits, useValue: limits },
-        { provide: CapturePin, useValue: new CapturePin(verifyCaller, limits) },
+        { provide: CapturePin, useValue: new CapturePin(client, limits) },
       ],
     };
   }

@@ -1,5 +1,5 @@
 export { KeyComparison } from './key-comparison.js';
-export { nameGuess, sealedIdentity, type Identified, type Names } from './name-guess.js';
+export { type ReceivedAttempt, type SubmittedSecret } from './attempt.js';
 export { openVerificationClient } from './open-verification-client.js';
 export { AdapterRefusalCache, type RefusableRequest } from './refusal-cache.js';
-export { VerificationClient } from './verification-client.js';
+export { VerificationClient, type AttemptDecision } from './verification-client.js';

@@ -8,7 +8,8 @@ import { NAME_RULE, PinChangeBody, SUBJECT_RULE, VerificationBody } from '../man
 import { Problem } from '../http/problems.js';
 import { quotaHeaders } from '../http/quota-headers.js';
 import { invalid, readBody, readName } from '../http/read-body.js';
-import { RequestVerification, type SubmittedSecret, type Guessed } from './request-verification.use-case.js';
+import { type SubmittedSecret } from '@countersign/verification-client';
+import { RequestVerification, type Attempt } from './request-verification.use-case.js';
 import { answerOf, conflictProblem, type VerificationAnswer } from './verification-response.js';
 
 const KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
@@ -57,7 +58,7 @@ export class VerificationsController {
     if (tenant !== agent.tenant) throw new Problem('not-found');
     const { currentPin, newPin, callId } = readBody(PinChangeBody, raw);
     const guessed = { method: 'pin', pin: currentPin, newPin } as const;
-    const decided = await this.#decide(agent, { subject: { kind: 'id', id }, callId, guessed }, key, reply);
+    const decided = await this.#decide(agent, { subject: { kind: 'id', id }, callId, submitted: guessed }, key, reply);
     if (decided.violations !== undefined) throw invalid(decided.violations);
     return answerOf(decided, agent.policy.tellAttemptsLeft);
   }
@@ -65,7 +66,7 @@ export class VerificationsController {
   /** @throws Problem idempotency-mismatch, idempotency-in-flight, quota-exceeded */
   async #decide(
     agent: AgentPublished,
-    guess: SubmittedSecret,
+    guess: Attempt,
     key: string | undefined,
     reply: FastifyReply,
   ): Promise<VerificationDecided> {
@@ -84,17 +85,17 @@ export class VerificationsController {
   }
 }
 
-function guessOf(body: VerificationBody, guessed: Guessed): SubmittedSecret {
-  return { subject: subjectOf(body), callId: body.callId, callerPhone: body.e164CallerPhone(), guessed };
+function guessOf(body: VerificationBody, guessed: SubmittedSecret): Attempt {
+  return { subject: subjectOf(body), callId: body.callId, callerPhone: body.e164CallerPhone(), submitted: guessed };
 }
 
-function subjectOf(body: VerificationBody): SubmittedSecret['subject'] {
+function subjectOf(body: VerificationBody): Attempt['subject'] {
   const e164 = body.e164Phone();
   return e164 === undefined ? { kind: 'id', id: body.subject ?? '' } : { kind: 'phone', e164 };
 }
 
 /** The body was checked: the method has what belongs to it. */
-function guessedOf({ method, pin, answers }: VerificationBody): Guessed {
+function guessedOf({ method, pin, answers }: VerificationBody): SubmittedSecret {
   switch (method) {
     case 'pin':
       return { method, pin: pin ?? '' };

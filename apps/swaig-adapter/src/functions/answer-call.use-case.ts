@@ -1,5 +1,6 @@
-import { type AgentPublished, type Outcome } from '@countersign/contracts';
+import { type AgentPublished, type Outcome, type Policy } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
+import { type AttemptDecision, type SubmittedSecret } from '@countersign/verification-client';
 import { readCustomerId } from '../speech/customer-id.js';
 import { readAnswers, describeQuestions } from '../speech/answers.js';
 import { callIdOf } from './caller.js';
@@ -19,7 +20,7 @@ import {
 } from '../replies/swaig-reply.js';
 import { type FunctionCall } from './swaig-request.js';
 import { type ReportStatus } from './report-status.use-case.js';
-import { type SpokenSecret, type VerifyCaller } from './verify-caller.use-case.js';
+import { type VerifyCaller } from './verify-caller.use-case.js';
 
 /** The reply to a function call, with its outcome for the log and the metrics. */
 export interface FunctionResult {
@@ -132,14 +133,13 @@ export class AnswerCall {
     return (await this.useCases.limits.findRefusal(agent, callIdOf(agent.tenant, call))) ?? answer();
   }
 
-  async #verify(agent: AgentPublished, call: FunctionCall, secret: SpokenSecret): Promise<FunctionResult> {
+  async #verify(agent: AgentPublished, call: FunctionCall, secret: SubmittedSecret): Promise<FunctionResult> {
     // A misread id would count an attempt of another subject, so the caller has to repeat it.
     if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
       return { reply: textReply(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
     }
     const decision = await this.useCases.verifyCaller.execute(agent, call, secret);
-    const { conflict, outcome } = decision;
-    return { reply: decisionReply(decision, agent.policy), outcome: conflict === undefined ? outcome : 'unavailable' };
+    return attemptResult(decision, agent.policy);
   }
 
   async #reportStatus(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
@@ -167,4 +167,14 @@ export class AnswerCall {
     if (reply) return { reply, outcome: 'keypad' };
     return { reply: textReply(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
   }
+}
+
+/** The result of an attempt. A conflict is an attempt without a decision. */
+export function attemptResult(decision: AttemptDecision, policy: Policy): FunctionResult {
+  const { conflict, outcome, fault } = decision;
+  return {
+    reply: decisionReply(decision, policy),
+    outcome: conflict === undefined ? outcome : 'unavailable',
+    ...(fault === undefined ? {} : { fault }),
+  };
 }

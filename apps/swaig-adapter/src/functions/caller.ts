@@ -6,7 +6,7 @@ import {
 } from '@countersign/contracts';
 import { callerDigest, digestOf, phoneDigest } from '@countersign/crypto';
 import { readCaller } from '@countersign/normalization';
-import { type Identified } from '@countersign/verification-client';
+import { type ReceivedAttempt } from '@countersign/verification-client';
 import { readCustomerId } from '../speech/customer-id.js';
 import { type FunctionCall } from './swaig-request.js';
 
@@ -17,7 +17,7 @@ const PLAIN_CALL_ID = /^[\x21-\x7e]{1,256}$/;
 export type Caller = Pick<
   FieldsOf<VerificationRequested>,
   'subjectIsCaller' | 'callId' | 'callerTail' | 'attestation'
-> & { readonly subject: Identified['subject']; readonly caller: string };
+> & { readonly subject: ReceivedAttempt['subject']; readonly caller: string };
 
 /** Identifies the caller of a call and the subject to verify: the customer id if there is one, else the caller's number. */
 export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall): Caller {

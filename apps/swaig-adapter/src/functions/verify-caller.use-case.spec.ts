@@ -1,16 +1,6 @@
-import { message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
-import {
-  createReceiptKeys,
-  createReplyKey,
-  createSealingKeys,
-  ReceiptKeys,
-  PayloadSealer,
-  sealReply,
-  Secret,
-  digestOf,
-} from '@countersign/crypto';
-import { eventually, ManualClock } from '@countersign/testing';
-import { AdapterRefusalCache, VerificationClient } from '@countersign/verification-client';
+import { type VerificationRequested } from '@countersign/contracts';
+import { createReceiptKeys, createReplyKey, ReceiptKeys, sealReply, Secret, digestOf } from '@countersign/crypto';
+import { eventually } from '@countersign/testing';
 import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
 import {
   basic,
@@ -22,24 +12,9 @@ import {
   SwaigTestBed,
   type ReceivedResponse,
 } from '../../test/test-bed.js';
-import { readSwaigRequest, type FunctionCall } from './swaig-request.js';
 import { exampleAgent } from '../../test/test-policy.js';
-import { VerifyCaller } from './verify-caller.use-case.js';
 
 const TEXTS = ALL_TEXTS.en;
-
-/** Holds its decisions back until they are released. */
-class HeldVerifications {
-  readonly requests: VerificationRequested[] = [];
-  release: () => void = () => undefined;
-  readonly #released = new Promise<void>((resolve) => (this.release = resolve));
-
-  async decide(request: VerificationRequested): Promise<VerificationDecided> {
-    this.requests.push(request);
-    await this.#released;
-    return message(VerificationDecided, { commandId: request.commandId, outcome: 'rejected', level: 'none' });
-  }
-}
 
 let bed: SwaigTestBed;
 beforeAll(async () => {
@@ -140,34 +115,6 @@ describe('an attempt', () => {
 
 describe('a redelivery', () => {
   const twice = pinCall({ pin: '4217' });
-
-  it('joins the attempt in progress in this process and gets its answer', async () => {
-    const verifications = new HeldVerifications();
-    const keys = await createSealingKeys('k1');
-    const clock = new ManualClock();
-    const [publish, observe] = [() => Promise.resolve(), () => undefined];
-    const client = new VerificationClient(
-      (request) => verifications.decide(request),
-      () => Promise.reject(new Error('only attempts are expected')),
-      new AdapterRefusalCache(bed.hash, clock, publish, observe),
-      await PayloadSealer.fromKeySet(keys.publicKeys),
-      bed.hash,
-      clock,
-    );
-    const verifyCaller = new VerifyCaller(bed.hash, client);
-    const call = readSwaigRequest(Buffer.from(JSON.stringify(twice))) as FunctionCall;
-    const agent = exampleAgent('desk', 'acme', PASSWORD);
-    const attempt = (pin: string): Promise<VerificationDecided> =>
-      verifyCaller.execute(agent, call, { method: 'pin', pin });
-    const answers = [attempt('4217'), attempt('4217'), attempt('9999')];
-    await eventually('two attempts are requested', () => verifications.requests.length === 2);
-    verifications.release();
-    const [first, second, other] = await Promise.all(answers);
-    expect(second).toBe(first);
-    expect(other).not.toBe(first);
-    await attempt('4217');
-    expect(verifications.requests).toHaveLength(3);
-  });
 
   it('gets the same answer when it arrives at the same time', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', subjectId: 'cust-1', verificationId: 'v-1' });

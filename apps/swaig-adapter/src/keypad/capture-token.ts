@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentPublished } from '@countersign/contracts';
 import { type KeyedHash, type Keyring, constantTimeEquals, sha256 } from '@countersign/crypto';
-import { type Identified } from '@countersign/verification-client';
 import { type Caller } from '../functions/caller.js';
 
 /** How long a token is valid after it was issued, in milliseconds. */
@@ -14,8 +13,8 @@ export interface CaptureClaims {
   readonly caller: Caller;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-  /** Derived from the token. Verification decides a command once, so this adapter needs no list of used tokens. */
-  readonly command: Identified['command'];
+  /** Digest of the token. Verification decides a command once, so this adapter needs no list of used tokens. */
+  readonly digest: string;
 }
 
 type TokenClaims = readonly [
@@ -66,7 +65,7 @@ export class CaptureTokens {
     if (now >= expiresAt) return undefined;
     const identity = this.#ring.unwrap({ keyId, bytes: Buffer.from(bytes, 'base64url') }, [tenant, agent, nonce]);
     const caller = { ...rest, ...(JSON.parse(identity) as Pick<Caller, 'subject' | 'caller'>) };
-    return { tenant, agent, caller, expiresAt, command: { prefix: 'capture', digest: sha256(token) } };
+    return { tenant, agent, caller, expiresAt, digest: sha256(token) };
   }
 
   /** Accepts a signature with any of the configured keys, so tokens stay valid while the key is rotated. */

@@ -1,6 +1,6 @@
 import { VerificationDecided, type FieldsOf, type AttemptRequest } from '@countersign/contracts';
 import { createReceiptKeys, createReplyKey, ReceiptKeys, sealReply, Secret } from '@countersign/crypto';
-import { believeSuccess } from './believe-success.js';
+import { openSuccess } from './open-success.js';
 
 const IAT = 1_795_341_600;
 const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
@@ -16,7 +16,7 @@ describe('a success whose receipt ends after 300 s', () => {
   const claims = { sub: 'alice', agent: 'desk', level: 'verified', method: 'pin', jti: 'attempt-1' } as const;
   const receipt = keys.sign({ ...claims, iss: 'urn:countersign', aud: 'acme', iat: IAT, exp: IAT + 300 });
   const answered = (more: Partial<VerificationDecided>) =>
-    believeSuccess(
+    openSuccess(
       guess,
       Object.assign(new VerificationDecided(), {
         ...{ commandId: 'command-1', outcome: 'verified', level: 'verified', verificationId: 'attempt-1' },

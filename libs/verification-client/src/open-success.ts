@@ -9,7 +9,7 @@ import { ServiceError } from '@countersign/runtime';
  * @param replyKey the key of the request, for this reply alone
  * @throws ServiceError SEAL_BROKEN, not retriable, if a check fails
  */
-export function believeSuccess(
+export function openSuccess(
   { tenant: aud, agent, callId: call_id, method }: FieldsOf<AttemptRequest>,
   decided: VerificationDecided,
   replyKey: string,
