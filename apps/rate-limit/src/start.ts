@@ -20,7 +20,7 @@ import { recordKeys, requiredKeys } from '@countersign/stored-secrets';
 import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
 import { AdmitRequest } from './limits/admit-request.use-case.js';
 import { RateLimitSettings } from './rate-limit.settings.js';
-import { ForeignKeys } from './limits/foreign-keys.js';
+import { ForeignKeys, RequiredKeys } from './limits/required-keys.js';
 import { ManageLimits } from './overrides/manage-limits.use-case.js';
 import { LimiterRefusalCache } from './refusals/refusal-cache.js';
 import { LimitRequests } from './limits/limit-request.js';
@@ -65,7 +65,11 @@ export async function start(
   const foreign = new ForeignKeys(steady, () =>
     host.logger.error({ setting: 'IDENTIFIER_KEY' }, 'requests are refused: their adapter uses another IDENTIFIER_KEY'),
   );
-  const limitRequests = new LimitRequests(policies, keys, steady, foreign);
+  const required = new RequiredKeys(
+    async () => (await requiredKeys(database, 'IDENTIFIER_KEY')).map(({ keyId }) => keyId),
+    steady,
+  );
+  const limitRequests = new LimitRequests(policies, keys, required, steady, foreign);
   const refusalCache = new LimiterRefusalCache();
   const report = new RefusalReport(new OutboxFactLog(database, wake), steady);
   const manage = new ManageLimits(overrides, store, policies, keys, limitRequests, refusalCache, steady);
@@ -78,10 +82,8 @@ export async function start(
     host.onClose(() => Promise.resolve(clearInterval(timer)));
   };
   const refreshKeys = async (): Promise<void> => {
-    const required = await requiredKeys(database, 'IDENTIFIER_KEY');
-    const missing = required.find(({ keyId }) => !keys.some((one) => one.keyId === keyId));
-    if (missing) fatal(keyMissing(missing.keyId));
-    limitRequests.required = required.map(({ keyId }) => keyId);
+    const missing = (await required.refresh()).find((id) => !keys.some(({ keyId }) => keyId === id));
+    if (missing !== undefined) fatal(keyMissing(missing));
   };
   await refreshKeys();
   await manage.refresh();

@@ -146,7 +146,10 @@ export class RateLimitTestBed {
   readonly policies = new OneAgent();
   readonly keys = new HashedLimitKeys(new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url'))));
   readonly keysOfAll = [{ keyId: KEY_ID, keys: this.keys }];
-  readonly questions = new LimitRequests(this.policies, this.keysOfAll, this.clock);
+  /** Replaced by tests; undefined: the list could not be read. */
+  required: readonly string[] | undefined = [];
+  readonly requiredKeys = { ids: (): readonly string[] | undefined => this.required };
+  readonly questions = new LimitRequests(this.policies, this.keysOfAll, this.requiredKeys, this.clock);
   readonly overLimit = new LimiterRefusalCache();
   readonly report = new RefusalReport(this.log, this.clock);
   readonly manage = new ManageLimits(

@@ -174,6 +174,14 @@ export class RefusalsCounted extends Message {
   @IsOptional() @Length(1, 128) subjectRef?: string;
   @IsOptional() @IsBoolean() subjectIsCaller?: boolean;
   @IsOptional() @Matches(HEX_64) callerKey?: string;
+  /** As in the attempt; absent for other requests, which have no names. */
+  @IsOptional() @Length(1, 64) keyId?: string;
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(3)
+  @ValidateNested({ each: true })
+  @Type(() => NamesUnderKey)
+  alsoNamed?: NamesUnderKey[];
   @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
   @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
   /** As in {@link LimitRequested}; absent for attempts. */

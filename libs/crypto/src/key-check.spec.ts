@@ -45,6 +45,12 @@ describe('a keyed hash with several keys', () => {
     expect(() => new KeyedHash(new Secret(keys))).toThrow('at least 32 random bytes');
   });
 
+  it('refuses more than four keys, because messages hold names under four', () => {
+    const keys = Array.from({ length: 5 }, newKey);
+    expect(() => new KeyedHash(new Secret(keys.join(',')))).toThrow('must hold at most 4 keys');
+    expect(new KeyedHash(new Secret(keys.slice(1).join(','))).each).toHaveLength(4);
+  });
+
   it('refuses the same key twice', () => {
     const key = newKey();
     expect(() => new KeyedHash(new Secret(`${key}, ${key}`))).toThrow('must not hold a key twice');

@@ -3,6 +3,9 @@ import { checkSecretKey, KEY_BYTES, type KeyCheck } from './key-check.js';
 import { Keyring } from './keyring.js';
 import { Secret } from './secret.js';
 
+/** Most keys at a time; messages hold names under so many. A rotation needs two. */
+const MAX_KEYS = 4;
+
 /** One of several keys. */
 export interface SingleKey {
   readonly keyId: string;
@@ -35,6 +38,7 @@ export class KeyedHash {
         `must be base64url of at least ${KEY_BYTES} random bytes, or several such keys with commas between`,
       );
     }
+    if (this.#keys.length > MAX_KEYS) throw new Error(`must hold at most ${MAX_KEYS} keys`);
     if (new Set(this.#keys.map((key) => key.toString('hex'))).size < this.#keys.length) {
       throw new Error('must not hold a key twice');
     }

@@ -173,6 +173,14 @@ describe('what was refused here', () => {
     expect(total()).toBe(300);
   });
 
+  it('is published with its names under every key, so that a limiter with another first key counts it', async () => {
+    const names = { keyId: 'k1', alsoNamed: [{ keyId: 'k2', commandId: 'k2-command', subjectRef: 'alice' }] };
+    refuse({ dimension: 'caller', retryAfterMs: 60_000 });
+    refusals.find(POLICY, guessOf({ ...names }));
+    await refusals.flush();
+    expect(counted).toMatchObject([names]);
+  });
+
   it('is counted in full and told apart up to a bound, whatever is asked about', async () => {
     refuse({ dimension: 'caller', retryAfterMs: 60_000 });
     for (let n = 0; n < 5_000; n++) refusals.find(POLICY, guessOf({ subjectRef: `s-${n}` }));

@@ -24,6 +24,8 @@ export interface RefusableRequest extends LimitedRequest {
   readonly callerTail?: string | undefined;
   readonly attestation?: string | undefined;
   readonly method?: Method | undefined;
+  /** Absent for a request without hashed names. */
+  readonly keyId?: string | undefined;
   readonly alsoNamed?: readonly NamesUnderKey[] | undefined;
 }
 
@@ -214,23 +216,16 @@ function refusal({ refusesUntil, details: { quota } }: Entry, now: number): Adap
   };
 }
 
+/** The fields of a request that its count takes over. */
+const COUNTED_FIELDS = [
+  ...(['agent', 'callId', 'method', 'action', 'subject'] as const),
+  ...(['subjectKind', 'subjectRef', 'subjectIsCaller', 'callerKey', 'callerTail', 'attestation'] as const),
+  ...(['keyId', 'alsoNamed'] as const),
+];
+
 function countedOf({ request, dimension, count }: Tally): RefusalsCounted {
-  const { commandId, tenant, channel, ...optional } = request;
+  const { commandId, tenant, channel } = request;
   const counted = message(RefusalsCounted, { commandId, tenant, channel, countId: randomUUID(), dimension, count });
-  const { agent, callId, method, subjectKind, subjectRef, subjectIsCaller, callerKey, callerTail } = optional;
-  const { action, subject, attestation } = optional;
-  const more = {
-    agent,
-    callId,
-    method,
-    subjectKind,
-    subjectRef,
-    subjectIsCaller,
-    callerKey,
-    callerTail,
-    attestation,
-    action,
-    subject,
-  };
-  return Object.assign(counted, Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)));
+  const isSet = (name: (typeof COUNTED_FIELDS)[number]): boolean => request[name] !== undefined;
+  return Object.assign(counted, Object.fromEntries(COUNTED_FIELDS.filter(isSet).map((name) => [name, request[name]])));
 }

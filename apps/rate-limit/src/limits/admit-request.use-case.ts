@@ -67,7 +67,7 @@ export class AdmitRequest {
   }
 
   async #decide(request: RequestToLimit): Promise<Decided> {
-    const withSignals = this.limitRequests.of(request);
+    const withSignals = this.limitRequests.toDecide(request);
     if (withSignals === undefined) return { outcome: 'unavailable' };
     const [first, ...others] = withSignals.limitRequests;
     this.abuseDetector.note(request, first, withSignals.signals);
@@ -107,11 +107,12 @@ export class AdmitRequest {
 
   /**
    * Counts requests that an adapter refused from its cache, so abuse signals and audit events include them. A count that an
-   * adapter publishes again, because it got no acknowledgement, counts once.
+   * adapter publishes again, because it got no acknowledgement, counts once. If the adapter shares no key with this limiter,
+   * the count is kept without its caller and its subject.
    */
   noteCachedRefusals(counted: RefusalsCounted): void {
-    const withSignals = this.limitRequests.of(counted);
-    const { countId } = counted;
+    const { countId, keyId: _id, callerKey: _caller, subjectKind: _kind, subjectRef: _ref, ...unnamed } = counted;
+    const withSignals = this.limitRequests.of(counted) ?? this.limitRequests.of(unnamed);
     if (withSignals === undefined || this.#counted.has(countId)) return;
     this.#counted.add(countId, this.clock.now());
     const [limitRequest] = withSignals.limitRequests;

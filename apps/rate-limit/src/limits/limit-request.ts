@@ -9,7 +9,7 @@ import {
 } from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
 import { MAX_REPEAT_SECONDS, type LimitRequest } from './limit.decision.js';
-import { type ForeignKeys } from './foreign-keys.js';
+import { type ForeignKeys, type RequiredKeys } from './required-keys.js';
 import { ruleFor, type LimitSettings } from '../overrides/limit-rules.decision.js';
 import { type LimitKeys, type LimitPolicies, type PolicyLimits } from './limits.ports.js';
 
@@ -52,21 +52,34 @@ type PolicyOf = Pick<PolicyLimits, 'signals'> & { readonly limits: Partial<Limit
 export class LimitRequests {
   /** Replaced after each change. End times are on `clock`. */
   settings: LimitSettings = new Map();
-  /** Ids of the keys under which every request must be counted. A request without names under one of them is refused. */
-  required: readonly string[] = [];
 
   /** @param keys in the order of the setting */
   constructor(
     private readonly policies: LimitPolicies,
     private readonly keys: readonly KeysOfOne[],
+    private readonly requiredKeys: Pick<RequiredKeys, 'ids'>,
     private readonly clock: Clock,
     private readonly foreign?: ForeignKeys,
   ) {}
 
   /**
-   * Returns undefined if the tenant has no such agent (any more), or if the request has no names under the keys of this
-   * limiter. During a key rotation a request is counted under both keys, so no counter starts again at zero when the old key
-   * is removed.
+   * The limit requests to decide a request by. Undefined: it cannot be decided, because {@link of} returns undefined, because
+   * it has no names under a required key, or because the required keys are not known. During a key rotation a request is
+   * counted under both keys, so no counter starts again at zero when the old key is removed.
+   */
+  toDecide(request: RequestToLimit): LimitRequestWithSignals | undefined {
+    const { keyId, alsoNamed = [] } = request;
+    const required = this.requiredKeys.ids();
+    if (required === undefined) return undefined;
+    const isNamedUnder = (id: string): boolean => id === keyId || alsoNamed.some((names) => names.keyId === id);
+    if (keyId === undefined || required.every(isNamedUnder)) return this.of(request);
+    this.foreign?.note();
+    return undefined;
+  }
+
+  /**
+   * The limit requests of a request that was decided already. Undefined: the tenant has no such agent (any more), or the
+   * request has no names under the keys of this limiter.
    */
   of(request: RequestToLimit): LimitRequestWithSignals | undefined {
     const found = this.#policyOf(request);
@@ -89,8 +102,6 @@ export class LimitRequests {
     const { keyId, alsoNamed = [] } = request;
     if (keyId === undefined) return this.keys.map(({ keys }) => ({ names: request, keys }));
     const held = (id: string): LimitKeys | undefined => this.keys.find((one) => one.keyId === id)?.keys;
-    const ids = [keyId, ...alsoNamed.map((names) => names.keyId)];
-    if (!this.required.every((id) => ids.includes(id))) return [];
     return [
       { names: request, keys: held(keyId) },
       ...alsoNamed.map(({ keyId: id, commandId, subjectRef, callerKey }) => ({

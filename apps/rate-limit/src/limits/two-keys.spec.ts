@@ -1,6 +1,16 @@
-import { VerificationAdmitted, type NamesUnderKey, type VerificationRequested } from '@countersign/contracts';
+import { randomUUID } from 'node:crypto';
+import {
+  message,
+  RefusalsCounted,
+  VerificationAdmitted,
+  type NamesUnderKey,
+  type VerificationRequested,
+} from '@countersign/contracts';
 import { KeyedHash, Secret } from '@countersign/crypto';
-import { ForeignKeys } from './foreign-keys.js';
+import { ServiceError } from '@countersign/runtime';
+import { ManualClock } from '@countersign/testing';
+import { type AdmitRequest } from './admit-request.use-case.js';
+import { ForeignKeys, RequiredKeys } from './required-keys.js';
 import { LimitRequests, type KeysOfOne } from './limit-request.js';
 import { HashedLimitKeys } from './limit-keys.store.js';
 import { requestOf, RateLimitTestBed } from '../../test/test-bed.js';
@@ -17,21 +27,28 @@ beforeEach(() => {
   bed = new RateLimitTestBed();
 });
 
-/** A limiter that holds these keys, and the questions of which it takes what must be held. */
-function limiterWith(...keys: KeysOfOne[]) {
-  const questions = new LimitRequests(bed.policies, keys, bed.clock);
-  const admit = bed.with(bed.store, questions);
-  const passes = async (times: number, ...named: KeysOfOne[]): Promise<number> => {
-    let passed = 0;
-    for (let n = 0; n < times; n++) {
-      if ((await admit.admitAttempt(namedUnder(named))) instanceof VerificationAdmitted) passed++;
-    }
-    return passed;
-  };
-  return { questions, admit, passes };
+interface Limiter {
+  readonly limitRequests: LimitRequests;
+  readonly admit: AdmitRequest;
+  /** How many of so many requests that are named under these keys are admitted. */
+  readonly admitted: (times: number, ...named: KeysOfOne[]) => Promise<number>;
 }
 
-/** A request of one caller by the names that an adapter gives it which holds these keys, the first one first. */
+/** A limiter that holds these keys. */
+function limiterWith(...keys: KeysOfOne[]): Limiter {
+  const limitRequests = new LimitRequests(bed.policies, keys, bed.requiredKeys, bed.clock);
+  const admit = bed.with(bed.store, limitRequests);
+  const admitted = async (times: number, ...named: KeysOfOne[]): Promise<number> => {
+    let count = 0;
+    for (let n = 0; n < times; n++) {
+      if ((await admit.admitAttempt(namedUnder(named))) instanceof VerificationAdmitted) count++;
+    }
+    return count;
+  };
+  return { limitRequests, admit, admitted };
+}
+
+/** A request of one caller, as an adapter names it that holds these keys, the first one first. */
 function namedUnder(keys: readonly KeysOfOne[], more: Partial<VerificationRequested> = {}): VerificationRequested {
   const request = requestOf(more);
   const names = keys.map(({ keyId }): NamesUnderKey => {
@@ -44,35 +61,47 @@ function namedUnder(keys: readonly KeysOfOne[], more: Partial<VerificationReques
 
 const callerUnder = (keyId: string): string => keyId.padEnd(64, '0');
 
-describe('while one key takes the place of another', () => {
-  it('a caller has one budget over copies that hold either key or both, in any order', async () => {
+const namesOf = ({ keyId, commandId, subjectRef }: VerificationRequested): NamesUnderKey => ({
+  ...{ keyId, commandId, subjectRef, callerKey: callerUnder(keyId) },
+});
+
+describe('during a rotation of IDENTIFIER_KEY', () => {
+  it('a caller has one limit over replicas that hold the old key, the new key or both, in any order', async () => {
     const [before, between, after] = [limiterWith(OLD), limiterWith(NEW, OLD), limiterWith(NEW)];
-    // Adapters first, the limiter after them.
-    expect(await before.passes(3, OLD)).toBe(3);
-    expect(await before.passes(3, NEW, OLD)).toBe(3);
-    expect(await between.passes(3, OLD, NEW)).toBe(3);
-    expect(await between.passes(3, OLD)).toBe(1);
-    expect(await between.passes(3, NEW, OLD)).toBe(0);
-    // When those that only the old key has counted last no more, the new key has counted all that last.
+    // The adapters get the new key first, the limiter after them.
+    expect(await before.admitted(3, OLD)).toBe(3);
+    expect(await before.admitted(3, NEW, OLD)).toBe(3);
+    expect(await between.admitted(3, OLD, NEW)).toBe(3);
+    expect(await between.admitted(3, OLD)).toBe(1);
+    expect(await between.admitted(3, NEW, OLD)).toBe(0);
+    // After the period, everything in the window was counted under the new key too.
     bed.clock.advance(61_000);
-    expect(await between.passes(10, OLD, NEW)).toBe(10);
-    expect(await after.passes(1, NEW)).toBe(0);
-    expect(await after.passes(1, NEW, OLD)).toBe(0);
+    expect(await between.admitted(10, OLD, NEW)).toBe(10);
+    expect(await after.admitted(1, NEW)).toBe(0);
+    expect(await after.admitted(1, NEW, OLD)).toBe(0);
   });
 
-  it('a request that lacks the name under a key that must be held is not decided', async () => {
-    const { questions, admit, passes } = limiterWith(OLD, NEW);
-    questions.required = [OLD.keyId, NEW.keyId];
+  it('a request without names under a required key is not admitted', async () => {
+    const { admit, admitted } = limiterWith(OLD, NEW);
+    bed.required = [OLD.keyId, NEW.keyId];
     for (const named of [[OLD], [NEW], [OTHER]] as const) {
       expect(await admit.admitAttempt(namedUnder(named))).toMatchObject({ outcome: 'unavailable' });
     }
-    expect(await passes(2, OLD, NEW)).toBe(2);
+    expect(await admitted(2, OLD, NEW)).toBe(2);
   });
 
-  it('a limiter that shares no key with the adapter admits nothing, and says so once a minute', async () => {
+  it('no request is admitted while the required keys are not known', async () => {
+    const { admitted } = limiterWith(OLD, NEW);
+    bed.required = undefined;
+    expect(await admitted(3, OLD, NEW)).toBe(0);
+    bed.required = [];
+    expect(await admitted(3, OLD, NEW)).toBe(3);
+  });
+
+  it('a limiter that shares no key with the adapter admits nothing, and logs that once a minute', async () => {
     let logged = 0;
     const foreign = new ForeignKeys(bed.clock, () => void logged++);
-    const admit = bed.with(bed.store, new LimitRequests(bed.policies, [OTHER], bed.clock, foreign));
+    const admit = bed.with(bed.store, new LimitRequests(bed.policies, [OTHER], bed.requiredKeys, bed.clock, foreign));
     for (let n = 0; n < 3; n++) {
       expect(await admit.admitAttempt(namedUnder([OLD, NEW]))).toMatchObject({ outcome: 'unavailable' });
     }
@@ -83,41 +112,104 @@ describe('while one key takes the place of another', () => {
     expect([logged, foreign.isSeen]).toEqual([2, true]);
   });
 
-  it('a repetition is free by the names of both keys', async () => {
+  it('a repetition is free under the names of either key', async () => {
     const { admit } = limiterWith(OLD, NEW);
     const first = namedUnder([OLD, NEW]);
     const again = Object.assign(namedUnder([NEW, OLD]), { alsoNamed: [namesOf(first)] }, first.alsoNamed[0]);
     for (let n = 0; n < 20; n++)
       expect(await admit.admitAttempt(n % 2 === 0 ? first : again)).toBeInstanceOf(VerificationAdmitted);
-    expect(await limiterWith(OLD).passes(12, OLD)).toBe(9);
-    expect(await limiterWith(NEW).passes(12, NEW)).toBe(9);
-  });
-
-  it('an override that knows its caller by the old name alone holds for both, and so does one that has both', async () => {
-    const { questions, passes } = limiterWith(NEW, OLD);
-    const override = (names: readonly KeysOfOne[], limit: number): void => {
-      const of = names.map(({ keyId }) => ({ keyId, target: callerUnder(keyId) }));
-      const rule = {
-        dimension: 'caller',
-        target: of[0]?.target ?? '',
-        limit,
-        periodSeconds: 60,
-        reasonKey: REASON,
-      } as const;
-      const overrides = [{ ...rule, names: of, endsAt: bed.clock.now() + 600_000 }];
-      questions.settings = new Map([['acme', { overrides, tightenedUntil: 0 }]]);
-    };
-    override([OLD], 14);
-    expect(await passes(20, NEW, OLD)).toBe(14);
-    bed.clock.advance(61_000);
-    override([OLD, NEW], 4);
-    expect(await limiterWith(NEW).passes(20, NEW)).toBe(10);
-    expect(await passes(20, NEW)).toBe(0);
-    bed.clock.advance(61_000);
-    expect(await passes(20, NEW)).toBe(4);
+    expect(await limiterWith(OLD).admitted(12, OLD)).toBe(9);
+    expect(await limiterWith(NEW).admitted(12, NEW)).toBe(9);
   });
 });
 
-function namesOf({ keyId, commandId, subjectRef }: VerificationRequested): NamesUnderKey {
-  return { keyId, commandId, subjectRef, callerKey: callerUnder(keyId) };
-}
+describe('an override for one caller', () => {
+  const override = ({ limitRequests }: Limiter, names: readonly KeysOfOne[], limit: number): void => {
+    const targets = names.map(({ keyId }) => ({ keyId, target: callerUnder(keyId) }));
+    const [first] = targets;
+    const rule = { dimension: 'caller', target: first?.target ?? '', limit, periodSeconds: 60 } as const;
+    const overrides = [{ ...rule, reasonKey: REASON, names: targets, endsAt: bed.clock.now() + 600_000 }];
+    limitRequests.settings = new Map([['acme', { overrides, tightenedUntil: 0 }]]);
+  };
+
+  it('applies under both keys, whether it was set under the old key or under both', async () => {
+    const limiter = limiterWith(NEW, OLD);
+    override(limiter, [OLD], 14);
+    expect(await limiter.admitted(20, NEW, OLD)).toBe(14);
+    bed.clock.advance(61_000);
+    override(limiter, [OLD, NEW], 4);
+    expect(await limiterWith(NEW).admitted(20, NEW)).toBe(10);
+    expect(await limiter.admitted(20, NEW)).toBe(0);
+    bed.clock.advance(61_000);
+    expect(await limiter.admitted(20, NEW)).toBe(4);
+  });
+
+  it('does not apply by a name under a key that the limiter does not hold', async () => {
+    const limiter = limiterWith(NEW);
+    override(limiter, [OTHER], 1_000);
+    expect(await limiter.admitted(20, NEW, OTHER)).toBe(10);
+    bed.clock.advance(61_000);
+    override(limiter, [OTHER, NEW], 14);
+    expect(await limiter.admitted(20, NEW, OTHER)).toBe(14);
+  });
+});
+
+describe('refusals that an adapter counted', () => {
+  const counted = (request: VerificationRequested, more: Partial<RefusalsCounted> = {}): RefusalsCounted => {
+    const { sealed: _sealed, repeatSeconds: _seconds, ...described } = request;
+    return message(RefusalsCounted, { ...described, countId: randomUUID(), dimension: 'caller', count: 7, ...more });
+  };
+  const recorded = async (): Promise<unknown[]> => {
+    await bed.report.flush();
+    const refused = bed.log.facts.filter(({ kind }) => kind === 'limit.refused');
+    return refused.map(({ detail }) => [detail?.['dimension'], detail?.['count']]);
+  };
+
+  it('are added to those of the same caller, under whichever key the adapter names it first', async () => {
+    const { admit } = limiterWith(OLD);
+    for (let n = 0; n < 11; n++) await admit.admitAttempt(namedUnder([OLD]));
+    admit.noteCachedRefusals(counted(namedUnder([NEW, OLD])));
+    admit.noteCachedRefusals(counted(namedUnder([OLD, NEW])));
+    expect(await recorded()).toEqual([
+      ['caller', 1],
+      ['caller', 14],
+    ]);
+  });
+
+  it('are recorded even if the adapter lacks a required key or shares no key with the limiter', async () => {
+    const { admit } = limiterWith(OLD, NEW);
+    bed.required = [OLD.keyId, NEW.keyId];
+    admit.noteCachedRefusals(counted(namedUnder([OLD])));
+    admit.noteCachedRefusals(counted(namedUnder([OTHER]), { dimension: 'agent' }));
+    expect(await recorded()).toEqual([
+      ['caller', 7],
+      ['agent', 7],
+    ]);
+  });
+});
+
+describe('the list of required keys', () => {
+  it('is not known before it was read, and not known when its last successful read began 4 seconds ago', async () => {
+    const clock = new ManualClock();
+    let answer: () => Promise<string[]> = () => Promise.resolve([NEW.keyId]);
+    const required = new RequiredKeys(() => answer(), clock);
+    expect(required.ids()).toBeUndefined();
+    await required.refresh();
+    clock.advance(3_999);
+    expect(required.ids()).toEqual([NEW.keyId]);
+    answer = () => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
+    await expect(required.refresh()).rejects.toThrow('down');
+    clock.advance(1);
+    expect(required.ids()).toBeUndefined();
+    // A slow read counts from its start: what it returns may be as old as that.
+    answer = () => {
+      clock.advance(3_000);
+      return Promise.resolve([]);
+    };
+    await required.refresh();
+    clock.advance(999);
+    expect(required.ids()).toEqual([]);
+    clock.advance(1);
+    expect(required.ids()).toBeUndefined();
+  });
+});
