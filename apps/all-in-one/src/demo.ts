@@ -18,7 +18,7 @@ type DemoUrls = Pick<Demo, 'restUrl' | 'swaigUrl'>;
  * Creates the demo if it is missing or its agent can no longer sign in, and updates the addresses of an existing demo.
  * @param creates whether to create the demo; `if-absent`: only if the data folder has none
  * @param env has ADMIN_API_KEY
- * @returns whether there is a usable demo
+ * @returns undefined: there is no usable demo
  * @throws ServiceError SETTINGS_INVALID if the demo has to be created and ADMIN_API_KEY is missing
  */
 export async function ensureDemo(
@@ -26,15 +26,18 @@ export async function ensureDemo(
   urls: DemoUrls,
   creates: boolean | 'if-absent',
   env: Environment,
-): Promise<boolean> {
+): Promise<Demo | undefined> {
   const existing = readDemo(dataDir);
   if (existing && (await requestDefinitions(urls.swaigUrl, existing.password)).ok) {
-    writeDemo(dataDir, { ...existing, ...urls });
-    return true;
+    return write(dataDir, { ...existing, ...urls });
   }
-  if (creates === false || (creates === 'if-absent' && existing !== undefined)) return false;
-  writeDemo(dataDir, await seedDemo(urls, adminKeyOf(env)));
-  return true;
+  if (creates === false || (creates === 'if-absent' && existing !== undefined)) return undefined;
+  return write(dataDir, await seedDemo(urls, adminKeyOf(env)));
+}
+
+function write(dataDir: string, demo: Demo): Demo {
+  writeDemo(dataDir, demo);
+  return demo;
 }
 
 function adminKeyOf(env: Environment): string {

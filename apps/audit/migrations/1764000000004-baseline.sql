@@ -15,19 +15,19 @@ CREATE TABLE audit.entries (
 );
 CREATE INDEX entries_by_tenant ON audit.entries (tenant, time);
 
--- A trigger, because it binds the service's own role and the owner of the table too. An update passes only while idx is
--- null, so that the log can assign it, and only if the columns below keep their values.
+-- A trigger, because it binds the service's own role and the owner of the table too. The only permitted update assigns idx,
+-- once: the row without idx must stay as it is, whatever columns the table has.
 CREATE FUNCTION audit.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_OP = 'UPDATE' AND OLD.idx IS NULL AND
-     (NEW.event_id, NEW.kind, NEW.tenant, NEW.time, NEW.value) =
-     (OLD.event_id, OLD.kind, OLD.tenant, OLD.time, OLD.value) THEN
+  IF TG_OP = 'UPDATE' AND OLD.idx IS NULL AND to_jsonb(NEW) - 'idx' = to_jsonb(OLD) - 'idx' THEN
     RETURN NEW;
   END IF;
   RAISE EXCEPTION 'the audit trail is append-only';
 END $$;
 CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE ON audit.entries
   FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER entries_never_truncated BEFORE TRUNCATE ON audit.entries
+  FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
 
 -- Quarantine of poison records (PostgresDeliveries): which process consumes a partition, and which records it has begun
 -- and not finished. A record that is begun again and again keeps ending its process.

@@ -6,7 +6,6 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { AUDIT_MIGRATIONS } from '../migrations/index.js';
 import { AuditSettings } from './audit.settings.js';
-import { PostgresAuditTrail } from './trail/audit-trail.store.js';
 import { DeadLettersModule, FactsModule } from './trail/trail.module.js';
 
 /** Starts the audit service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
@@ -18,7 +17,6 @@ export async function start(
   const settings = loadSettings(AuditSettings, env);
   const host = await Host.open('audit', settings, [TOPICS.facts, TOPICS.auditEvents, DEAD_LETTERS], fatal, replace);
   const database = await host.database('audit', AUDIT_MIGRATIONS, settings);
-  const trail = new PostgresAuditTrail(database);
   // Prometheus sees the first event as an increase only if the counter was 0 before it.
   for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
   const shared = {
@@ -28,13 +26,13 @@ export async function start(
     onFatal: fatal,
     observe: host.observe,
   };
-  const deadLetters = await createBusApp(DeadLettersModule.with(trail), {
+  const deadLetters = await createBusApp(DeadLettersModule.with(database), {
     ...shared,
     group: 'audit-letters',
     messages: [DeadLettered],
   });
   host.onClose(() => deadLetters.close());
-  const facts = await createBusApp(FactsModule.with(trail), {
+  const facts = await createBusApp(FactsModule.with(database), {
     ...shared,
     group: 'audit',
     messages: [FactRecorded],

@@ -12,12 +12,12 @@ import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
 import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { ChangeDirectory } from './change-directory.use-case.js';
+import { DirectoryModule } from './directory.module.js';
 import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
+import { DIRECTORY_ENTITIES } from './directory.store.js';
 import { DEFAULT_POLICY } from './policies/effective-policy.decision.js';
-import { DirectoryModule } from './tenants/directory.module.js';
-import { BasePolicies } from './tenants/directory.ports.js';
-import { PostgresDirectoryStore } from './tenants/directory.store.js';
-import { ManageDirectory } from './tenants/manage-directory.use-case.js';
+import { BasePolicies } from './policies/published-entries.js';
 
 /** How often the start checks that the outbox is empty, in milliseconds. */
 const OUTBOX_POLL_MS = 10;
@@ -32,11 +32,10 @@ export async function start(
   const installationPolicy = await parseSetting('POLICY_FILE', () => readInstallationPolicy(settings.POLICY_FILE));
   const topics = [TOPICS.directoryCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
   const host = await Host.open('directory', settings, topics, fatal, replace);
-  const database = await host.database('directory', DIRECTORY_MIGRATIONS, settings);
+  const database = await host.database('directory', DIRECTORY_MIGRATIONS, settings, DIRECTORY_ENTITIES);
   const relay = host.relay(database);
-  const store = new PostgresDirectoryStore(database, () => relay.wake());
   const basePolicies = new BasePolicies([DEFAULT_POLICY, installationPolicy]);
-  const app = await createBusApp(DirectoryModule.with(store, basePolicies), {
+  const app = await createBusApp(DirectoryModule.with({ database, relay, basePolicies }), {
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),
@@ -47,7 +46,7 @@ export async function start(
   });
   host.onClose(() => app.close());
   // The in-process bus starts empty, so a service that starts after this one must find the whole directory published.
-  await app.get(ManageDirectory).publishAll();
+  await app.get(ChangeDirectory).publishAll();
   while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, OUTBOX_POLL_MS));
   await app.listen();
   return host.started();

@@ -7,7 +7,7 @@ import {
   type DirectoryChange,
   type TenantRecord,
   type TenantSnapshot,
-} from '../src/tenants/directory.ports.js';
+} from '../src/directory.ports.js';
 
 /** The fake of {@link DirectoryStore} for tests of use cases. */
 export class FakeDirectoryStore extends DirectoryStore {

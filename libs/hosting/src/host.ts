@@ -10,7 +10,13 @@ import {
   type Logger,
   type Tracer,
 } from '@countersign/observability';
-import { openDatabase, OutboxRelay, type Database, type MigrationClass } from '@countersign/persistence';
+import {
+  openDatabase,
+  OutboxRelay,
+  type Database,
+  type DatabaseOptions,
+  type MigrationClass,
+} from '@countersign/persistence';
 import { type ReceiptPublicKeys } from '@countersign/crypto';
 import { type RunningService } from '@countersign/runtime';
 import { databaseTls } from './database-tls.js';
@@ -86,13 +92,19 @@ export class Host {
   }
 
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
-  async database(schema: string, migrations: readonly MigrationClass[], settings: StoreSettings): Promise<Database> {
+  async database(
+    schema: string,
+    migrations: readonly MigrationClass[],
+    settings: StoreSettings,
+    entities: DatabaseOptions['entities'] = [],
+  ): Promise<Database> {
     const open = async (): Promise<Database> =>
       openDatabase({
         url: settings.DATABASE_URL.reveal(),
         tls: databaseTls(settings),
         schema,
         migrations,
+        entities,
         poolSize: settings.DATABASE_POOL_SIZE,
         applicationName: `countersign ${this.name}`,
       });

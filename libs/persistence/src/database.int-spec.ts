@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { createTestDatabase, eventually } from '@countersign/testing';
 import { ServiceError } from '@countersign/runtime';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { ConstraintViolation, Migration, openDatabase, UniqueViolation, type Database } from './index.js';
 
 const CANARY = '4711081590817263';
@@ -17,6 +18,12 @@ class People1763800000000 extends Migration {
   ];
 }
 
+@Entity({ schema: 'people', name: 'people' })
+class Person {
+  @PrimaryColumn('text') id!: string;
+  @Column('int') age!: number;
+}
+
 describe('Database', () => {
   let url: string;
   let drop: () => Promise<void>;
@@ -24,6 +31,7 @@ describe('Database', () => {
   const open = (poolSize = 10): Promise<Database> =>
     openDatabase({
       ...{ url, schema: 'people', migrations: [People1763800000000], applicationName: 'spec', poolSize },
+      entities: [Person],
       // Closes connections and truncates tables, which no service may do.
       as: 'administrator',
     });
@@ -75,6 +83,31 @@ describe('Database', () => {
       await tx.query(`INSERT INTO people VALUES ('a', 20)`);
       await tx.query(`INSERT INTO people VALUES ('a', 20)`).catch(() => undefined);
     });
+    await expect(swallowing).rejects.toBeInstanceOf(UniqueViolation);
+  });
+
+  it('reads and writes entities in the transaction that begins them, and keeps nothing of them when it fails', async () => {
+    const failing = database.transaction(async (tx) => {
+      await tx.entities.save(Person, { id: 'a', age: 20 });
+      expect(await tx.query('SELECT age FROM people')).toEqual([{ age: 20 }]);
+      throw new RangeError('rolls back');
+    });
+    await expect(failing).rejects.toBeInstanceOf(RangeError);
+    await database.transaction((tx) => tx.entities.save(Person, { id: 'b', age: 30 }));
+    expect(await database.transaction((tx) => tx.entities.find(Person))).toEqual([{ id: 'b', age: 30 }]);
+  });
+
+  it('rejects with its own errors for entities too, none of which contains a value', async () => {
+    const insert = (age: number): Promise<unknown> =>
+      database.transaction((tx) => tx.entities.insert(Person, { id: CANARY, age }));
+    await insert(20);
+    const errors = await Promise.all([insert(20), insert(17)].map((one) => one.catch((error: unknown) => error)));
+    expect(errors[0]).toBeInstanceOf(UniqueViolation);
+    expect(errors[1]).toMatchObject({ constraint: 'grown_up' });
+    for (const error of errors) expect(inspect(error, { depth: 9 })).not.toContain(CANARY);
+    const swallowing = database.transaction((tx) =>
+      tx.entities.insert(Person, { id: CANARY, age: 20 }).catch(() => undefined),
+    );
     await expect(swallowing).rejects.toBeInstanceOf(UniqueViolation);
   });
 

@@ -1,12 +1,13 @@
 import { type Pool, type PoolClient } from 'pg';
 import { ServiceError } from '@countersign/runtime';
-import { DataSource } from 'typeorm';
+import { DataSource, QueryFailedError, type ObjectType } from 'typeorm';
 import { ConnectionQueue } from './connection-queue.js';
 import { connectionOf, type DatabaseTls } from './connection.js';
 import { isDatabaseDown, isServerRefusal, translateError } from './database-errors.js';
+import { entityManagerOn } from './entity-manager.js';
 import { migrate, type MigrationClass } from './migrate.js';
 import { checkSchemaName, withSearchPath } from './schema.js';
-import { Session, type Sql } from './session.js';
+import { Session, type Sql, type Transaction } from './session.js';
 import { SILENT_LOGGER } from './silent-logger.js';
 import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant-rows.js';
 
@@ -25,6 +26,8 @@ export interface DatabaseOptions {
   readonly schema: string;
   /** All migrations of the schema, see {@link Migration}. `'none'`: another program owns the schema. */
   readonly migrations: readonly MigrationClass[] | 'none';
+  /** Classes with `@Entity` that transactions read and write. Default: none. */
+  readonly entities?: readonly ObjectType<object>[];
   /**
    * `service` (default): uses the rights of the schema's role, see {@link prepareServiceRole}, and each statement sees
    * only rows of the tenants that it names. `administrator`: all rights of the login and rows of all tenants.
@@ -47,7 +50,7 @@ export interface TenantDatabase extends Sql {
    * @throws ServiceError as {@link Sql.query}; also when `work` ignored the error of a statement, because PostgreSQL
    * would then roll back and report success
    */
-  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
 /**
@@ -84,6 +87,7 @@ async function open(options: DatabaseOptions): Promise<Database> {
     url,
     ssl,
     schema,
+    entities: [...(options.entities ?? [])],
     logging: false,
     logger: SILENT_LOGGER,
     installExtensions: false,
@@ -143,7 +147,7 @@ export class Database implements TenantDatabase {
     return this.#runSingle((session) => session.prepared<T>(name, sql, params), this.#defaultTenants);
   }
 
-  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return this.#transaction(work, this.#defaultTenants);
   }
 
@@ -170,7 +174,12 @@ export class Database implements TenantDatabase {
     await this.#queue.enter(tenants ?? '').catch((error: unknown) => this.#throwTranslated(error));
     try {
       const client = await this.#pool.connect().catch((error: unknown) => this.#throwTranslated(error));
-      const session = new Session(client, (error) => this.#onError(error), this.#tenantsOfConnection);
+      const session = new Session(
+        client,
+        (error) => this.#onError(error),
+        this.#tenantsOfConnection,
+        (connection) => entityManagerOn(this.#dataSource, connection),
+      );
       try {
         if (tenants !== undefined) await session.setTenants(tenants);
         return await work(session);
@@ -216,7 +225,7 @@ export class Database implements TenantDatabase {
     return rows;
   }
 
-  #transaction<T>(work: (tx: Sql) => Promise<T>, tenants: string): Promise<T> {
+  #transaction<T>(work: (tx: Transaction) => Promise<T>, tenants: string): Promise<T> {
     return this.session(async (session) => {
       await session.script('BEGIN ISOLATION LEVEL READ COMMITTED');
       let result: T;
@@ -225,7 +234,8 @@ export class Database implements TenantDatabase {
         if (session.failure !== undefined) throw session.failure;
       } catch (error) {
         await session.rollback();
-        throw error;
+        // TypeORM's error quotes the parameters.
+        throw error instanceof QueryFailedError ? error.driverError : error;
       }
       await session.script('COMMIT');
       return result;

@@ -1,5 +1,7 @@
-import { type PoolClient, type QueryConfig } from 'pg';
+import { type PoolClient, type QueryConfig, type QueryResult } from 'pg';
+import { type EntityManager } from 'typeorm';
 import { isConnectionLoss } from './database-errors.js';
+import { type LentConnection } from './entity-manager.js';
 import { TENANTS_SETTING } from './tenant-rows.js';
 
 /** Runs statements. Rows come as the driver reads them: bigint and numeric as strings, timestamps as Date. */
@@ -23,8 +25,17 @@ export async function databaseTime(sql: Sql): Promise<Date> {
   return row.now;
 }
 
+/** The statements of one transaction. */
+export interface Transaction extends Sql {
+  /**
+   * Reads and writes the entities that {@link DatabaseOptions.entities} lists, in this transaction.
+   * @throws QueryFailedError, which rejects the transaction with the error that {@link Sql.query} would have thrown
+   */
+  readonly entities: EntityManager;
+}
+
 /** One connection, lent for the duration of `Database.session`. */
-export class Session implements Sql {
+export class Session implements Transaction {
   readonly #client: PoolClient;
   readonly #translate: (error: unknown) => Error;
   readonly #tenants: WeakMap<PoolClient, string>;
@@ -32,6 +43,7 @@ export class Session implements Sql {
    * While a connection is lent, the pool does not listen to it, and an unhandled 'error' event would end the process.
    */
   readonly #onError = (error: Error): void => this.#markBroken(error);
+  #entities: EntityManager | undefined;
   #isOpen = true;
   #isBroken = false;
   /** The first error of a statement since the start. */
@@ -42,11 +54,17 @@ export class Session implements Sql {
     translate: (error: unknown) => Error,
     /** The tenants that each connection of the pool was set to last. */
     tenants: WeakMap<PoolClient, string>,
+    private readonly entityManagerOn: (connection: LentConnection) => EntityManager,
   ) {
     this.#client = client;
     this.#tenants = tenants;
     this.#translate = translate;
     client.on('error', this.#onError);
+  }
+
+  get entities(): EntityManager {
+    this.#entities ??= this.entityManagerOn({ query: (text, values = []) => this.#execute({ text, values }) });
+    return this.#entities;
   }
 
   query<T = unknown>(sql: string, params: readonly unknown[] = []): Promise<T[]> {
@@ -91,11 +109,15 @@ export class Session implements Sql {
   }
 
   async #run<T>(query: QueryConfig): Promise<T[]> {
+    const result: unknown = await this.#execute(query);
+    const last = (Array.isArray(result) ? result.at(-1) : result) as { rows: T[] };
+    return last.rows;
+  }
+
+  async #execute(query: QueryConfig): Promise<QueryResult> {
     if (!this.#isOpen) throw new Error('A statement was begun after its transaction had ended; await every statement');
     try {
-      const result: unknown = await this.#client.query(query);
-      const last = (Array.isArray(result) ? result.at(-1) : result) as { rows: T[] };
-      return last.rows;
+      return await this.#client.query(query);
     } catch (error) {
       if (isConnectionLoss(error)) this.#isBroken = true;
       const fault = this.#translate(error);

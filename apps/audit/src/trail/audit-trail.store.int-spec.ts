@@ -1,28 +1,20 @@
-import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
+import { auditTrailContract, trailEntry } from '../../test/audit-trail.contract.js';
 import { PostgresAuditTrail } from './audit-trail.store.js';
-import { type TrailEntry } from './trail.ports.js';
 
 /** Reads and writes with the rights of the tables' owner; {@link service} has those of the service's role. */
 let administrator: Database;
 let service: Database;
 let drop: () => Promise<void>;
-let trail: PostgresAuditTrail;
 
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  const options = {
-    url: test.url,
-    schema: 'audit',
-    migrations: AUDIT_MIGRATIONS,
-    applicationName: 'test',
-  };
+  const options = { url: test.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, applicationName: 'test' };
   service = await openDatabase(options);
   administrator = await openDatabase({ ...options, as: 'administrator' });
-  trail = new PostgresAuditTrail(service);
 });
 
 afterAll(async () => {
@@ -30,44 +22,77 @@ afterAll(async () => {
   await drop();
 });
 
-const entry = (more: Partial<TrailEntry> = {}): TrailEntry => ({
-  eventId: randomUUID(),
-  kind: 'attempt.decided',
-  tenant: 'acme',
-  subject: undefined,
-  callId: 'call-1',
-  time: '2026-11-22T10:00:00.000Z',
-  value: Buffer.from(randomUUID()),
-  ...more,
-});
+describe('the audit trail in PostgreSQL', () => {
+  auditTrailContract(() => ({
+    trail: new PostgresAuditTrail(service),
+    stored: async () => {
+      const rows = await administrator.query<{ event_id: string; value: Buffer }>(
+        'SELECT event_id, value FROM audit.entries',
+      );
+      return new Map(rows.map((row) => [row.event_id, row.value]));
+    },
+  }));
 
-describe('the audit trail', () => {
-  it('stores the exact bytes of 300 simultaneous entries, each once although it is delivered twice', async () => {
-    const entries = Array.from({ length: 300 }, () => entry());
-    await Promise.all([...entries, ...entries].map((one) => trail.append(one)));
-    const rows = await administrator.query<{ event_id: string; value: Buffer }>(
-      'SELECT event_id, value FROM audit.entries',
+  /** Appends an entry, runs the statement on it as the owner of the table, and returns the row afterwards. */
+  const runOnEntry = async (statement: string): Promise<{ before: unknown; after: unknown; error: unknown }> => {
+    const { eventId } = trailEntry();
+    await new PostgresAuditTrail(service).append(trailEntry({ eventId, subject: 'alice' }));
+    const row = async (): Promise<unknown> =>
+      (await administrator.query('SELECT * FROM audit.entries WHERE event_id = $1', [eventId]))[0];
+    const before = await row();
+    const error: unknown = await administrator.query(statement, statement.includes('$1') ? [eventId] : []).then(
+      () => undefined,
+      (fault: unknown) => fault,
     );
-    expect(rows).toHaveLength(300);
-    const stored = new Map(rows.map((row) => [row.event_id, row.value.toString()]));
-    for (const one of entries) expect(stored.get(one.eventId)).toBe(one.value.toString());
+    return { before, after: await row(), error };
+  };
+
+  it.each(['DELETE FROM audit.entries WHERE event_id = $1', 'TRUNCATE audit.entries'])(
+    'refuses %s, even for the owner of the table',
+    async (statement) => {
+      const { before, after, error } = await runOnEntry(statement);
+      expect(error).toBeInstanceOf(Error);
+      expect(after).toEqual(before);
+    },
+  );
+
+  it.each([
+    'event_id = gen_random_uuid()',
+    "kind = 'agent.created'",
+    "tenant = 'other'",
+    "subject = 'mallory'",
+    'subject = NULL',
+    "call_id = 'call-2'",
+    'call_id = NULL',
+    "time = time + interval '1 microsecond'",
+    "value = '\\x00'",
+    "recorded_at = recorded_at + interval '1 microsecond'",
+    "idx = 7, recorded_at = recorded_at + interval '1 microsecond'",
+    "idx = 7, subject = 'mallory'",
+  ])('refuses UPDATE … SET %s for the owner of the table, although the entry has no index yet', async (assignment) => {
+    const { before, after, error } = await runOnEntry(`UPDATE audit.entries SET ${assignment} WHERE event_id = $1`);
+    expect(error).toBeInstanceOf(Error);
+    expect(after).toEqual(before);
   });
 
-  it('returns the bytes of the first delivery when an event is delivered again', async () => {
-    const first = entry();
-    await trail.append(first);
-    const returned = await trail.append({ ...first, value: Buffer.from('other bytes') });
-    expect(returned.equals(first.value)).toBe(true);
+  it('names every column of the table in the tests of refused updates', async () => {
+    const columns = await administrator.query<{ column_name: string }>(
+      `SELECT column_name FROM information_schema.columns WHERE table_schema = 'audit' AND table_name = 'entries'
+       ORDER BY 1`,
+    );
+    expect(columns.map((column) => column.column_name)).toEqual([
+      ...['call_id', 'event_id', 'idx', 'kind', 'recorded_at', 'subject', 'tenant', 'time', 'value'],
+    ]);
   });
 
-  it('refuses to change or delete an entry, even for the owner of the table', async () => {
-    const one = entry();
-    await trail.append(one);
-    await expect(administrator.query('DELETE FROM audit.entries WHERE event_id = $1', [one.eventId])).rejects.toThrow();
-    await expect(
-      administrator.query('UPDATE audit.entries SET value = $2 WHERE event_id = $1', [one.eventId, Buffer.from('x')]),
-    ).rejects.toThrow();
-    const rows = await administrator.query('SELECT 1 FROM audit.entries WHERE event_id = $1', [one.eventId]);
-    expect(rows).toHaveLength(1);
+  it('lets the index of an entry be assigned once and never changed', async () => {
+    const { eventId } = trailEntry();
+    await new PostgresAuditTrail(service).append(trailEntry({ eventId }));
+    const assign = (index: number): Promise<unknown> =>
+      administrator.query('UPDATE audit.entries SET idx = $2 WHERE event_id = $1', [eventId, index]);
+    await assign(1);
+    await expect(assign(2)).rejects.toThrow();
+    const rows = await administrator.query('SELECT idx FROM audit.entries WHERE event_id = $1', [eventId]);
+    expect(rows).toEqual([{ idx: '1' }]);
   });
 });

@@ -1,4 +1,5 @@
-import { Batched, type Database } from '@countersign/persistence';
+import { Injectable } from '@nestjs/common';
+import { Batched, Database } from '@countersign/persistence';
 import { AuditTrail, type TrailEntry } from './trail.ports.js';
 
 /** Most entries of one INSERT statement. */
@@ -27,6 +28,7 @@ WHERE e.event_id = ANY ($1)
 const BATCH_LINGER_MS = 20;
 
 /** The trail in PostgreSQL. Inserts entries in batches, one statement at a time. */
+@Injectable()
 export class PostgresAuditTrail extends AuditTrail {
   readonly #append: Batched<TrailEntry, Buffer>;
 

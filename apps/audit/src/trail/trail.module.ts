@@ -1,15 +1,22 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { Database } from '@countersign/persistence';
+import { PostgresAuditTrail } from './audit-trail.store.js';
 import { DeadLettersHandler } from './dead-letters.handler.js';
 import { FactsHandler } from './facts.handler.js';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 import { RecordFact } from './record-fact.use-case.js';
 import { AuditTrail } from './trail.ports.js';
 
+const trailOn = (database: Database): Provider[] => [
+  { provide: Database, useValue: database },
+  { provide: AuditTrail, useClass: PostgresAuditTrail },
+];
+
 /** Records facts. */
 @Module({ controllers: [FactsHandler], providers: [RecordFact] })
 export class FactsModule {
-  static with(trail: AuditTrail): DynamicModule {
-    return { module: FactsModule, providers: [{ provide: AuditTrail, useValue: trail }] };
+  static with(database: Database): DynamicModule {
+    return { module: FactsModule, providers: trailOn(database) };
   }
 }
 
@@ -20,7 +27,7 @@ export class FactsModule {
  */
 @Module({ controllers: [DeadLettersHandler], providers: [RecordDeadLetter, RecordFact] })
 export class DeadLettersModule {
-  static with(trail: AuditTrail): DynamicModule {
-    return { module: DeadLettersModule, providers: [{ provide: AuditTrail, useValue: trail }] };
+  static with(database: Database): DynamicModule {
+    return { module: DeadLettersModule, providers: trailOn(database) };
   }
 }

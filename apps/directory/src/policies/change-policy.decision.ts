@@ -1,4 +1,4 @@
-import { type ChangeMode } from '@countersign/contracts';
+import { type ChangeMode, type Policy } from '@countersign/contracts';
 import { type RawPolicy } from './effective-policy.decision.js';
 
 /**
@@ -33,6 +33,29 @@ function mergePatch(target: unknown, patch: unknown): unknown {
 export function changedFields(before: RawPolicy, after: RawPolicy): string[] {
   const fields = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...fields].filter((field) => canonical(before[field]) !== canonical(after[field])).sort();
+}
+
+/** Name and policy as written, not merged with those above. */
+interface NameAndPolicy {
+  readonly name: string;
+  readonly policy: RawPolicy;
+}
+
+/** Names of the fields that differ: `name`, `policy.<field>`. */
+export function changedNames(before: NameAndPolicy, after: NameAndPolicy): string[] {
+  const policy = changedFields(before.policy, after.policy).map((field) => `policy.${field}`);
+  return before.name === after.name ? policy : ['name', ...policy];
+}
+
+/**
+ * The detail of the fact about a change: the fields that changed. While a waiver allows knowledge alone to verify a caller,
+ * every change also records its owner and its expiry.
+ */
+export function changeDetail(changed: readonly string[], { knowledge }: Policy): Readonly<Record<string, string>> {
+  const fields = changed.join(' ');
+  if (!knowledge.waiver) return { fields };
+  const { owner, expires } = knowledge.waiver;
+  return { fields, knowledgeWaiverOwner: owner, knowledgeWaiverExpires: expires };
 }
 
 function canonical(value: unknown): string | undefined {

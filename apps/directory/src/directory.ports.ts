@@ -1,5 +1,5 @@
 import { type FactKind, type Message, type SecretHash } from '@countersign/contracts';
-import { type RawPolicy } from '../policies/effective-policy.decision.js';
+import { type RawPolicy } from './policies/effective-policy.decision.js';
 
 /** A tenant as stored. */
 export interface TenantRecord {
@@ -23,6 +23,7 @@ export interface AgentRecord {
 export interface TenantSnapshot {
   /** Undefined when there is no such tenant. */
   readonly tenant: TenantRecord | undefined;
+  /** In the order of their ids. */
   readonly agents: readonly AgentRecord[];
   /** Database time, ISO 8601. */
   readonly now: string;
@@ -40,11 +41,6 @@ export interface DirectoryChange {
   };
 }
 
-/** The policies that every tenant inherits, the lowest first: the product's defaults, then the installation's policy. */
-export class BasePolicies {
-  constructor(readonly layers: readonly RawPolicy[]) {}
-}
-
 /** Result of {@link DirectoryStore.change}. */
 export type ChangeResult = 'changed' | 'unchanged' | 'repeated' | 'taken';
 
@@ -52,10 +48,10 @@ export type ChangeResult = 'changed' | 'unchanged' | 'repeated' | 'taken';
 export abstract class DirectoryStore {
   /**
    * Locks the tenant, calls `decide`, and writes the change that it returns with its entries and its fact, all in one
-   * transaction.
+   * transaction. Simultaneous changes of one tenant run one after the other.
    * @param decide returns undefined to change nothing; what it throws rolls the transaction back
-   * @returns `repeated`: the command took effect before, so nothing changed now; `taken`: another tenant has an agent of
-   * this id
+   * @returns `repeated`: the command took effect before, so `decide` was not called; `taken`: another tenant has an agent
+   * of this id, and nothing was written
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract change(

@@ -9,24 +9,29 @@ import {
   TenantPublished,
 } from '@countersign/contracts';
 import { ManualClock } from '@countersign/testing';
-import { DEFAULT_POLICY } from '../policies/effective-policy.decision.js';
-import { BasePolicies } from './directory.ports.js';
-import { ManageDirectory } from './manage-directory.use-case.js';
-import { FakeDirectoryStore } from '../../test/directory.fake.js';
+import { FakeDirectoryStore } from '../test/directory.fake.js';
+import { ManageAgents } from './agents/manage-agents.use-case.js';
+import { ChangeDirectory } from './change-directory.use-case.js';
+import { DEFAULT_POLICY } from './policies/effective-policy.decision.js';
+import { BasePolicies, PublishedEntries } from './policies/published-entries.js';
+import { ManageTenants } from './tenants/manage-tenants.use-case.js';
 
 function open() {
   const clock = new ManualClock();
   const store = new FakeDirectoryStore(clock);
-  const directory = new ManageDirectory(store, new BasePolicies([DEFAULT_POLICY, {}]));
+  const entries = new PublishedEntries(new BasePolicies([DEFAULT_POLICY, {}]));
+  const directory = new ChangeDirectory(store, entries);
+  const tenants = new ManageTenants(directory, entries);
+  const agents = new ManageAgents(directory, entries);
   const tenant = (id: string, policy?: Record<string, unknown>) =>
-    directory.changeTenant(
+    tenants.change(
       message(TenantChangeRequested, {
         ...{ commandId: randomUUID(), tenant: id, mode: 'set', name: id },
         ...(policy ? { policy } : {}),
       }),
     );
   const agent = (of: string, id: string, policy?: Record<string, unknown>) =>
-    directory.createAgent(
+    agents.create(
       message(AgentCreateRequested, {
         commandId: randomUUID(),
         tenant: of,
@@ -41,13 +46,11 @@ function open() {
       .filter((entry): entry is AgentPublished => entry instanceof AgentPublished && entry.agent === id)
       .at(-1);
   const change = (of: string, id: string, fields: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>) =>
-    directory.changeAgent(message(AgentChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, ...fields }));
+    agents.change(message(AgentChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, ...fields }));
   const patchTenant = (id: string, fields: Pick<TenantChangeRequested, 'name' | 'policy'>) =>
-    directory.changeTenant(
-      message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, mode: 'merge', ...fields }),
-    );
+    tenants.change(message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, mode: 'merge', ...fields }));
   const details = () => store.facts.map(({ kind, detail }) => [kind, detail['fields']]);
-  return { clock, store, directory, tenant, agent, latest, change, patchTenant, details };
+  return { clock, store, tenants, agents, tenant, agent, latest, change, patchTenant, details };
 }
 
 describe('the directory', () => {
@@ -120,11 +123,11 @@ describe('the directory', () => {
   });
 
   it('keeps rotated secrets valid for their grace period, which a later rotation does not extend', async () => {
-    const { clock, directory, tenant, agent, latest } = open();
+    const { clock, agents, tenant, agent, latest } = open();
     await tenant('acme');
     await agent('acme', 'desk');
     const rotate = (digit: string, graceSeconds: number) =>
-      directory.rotateAgent(
+      agents.rotate(
         message(AgentRotateRequested, {
           commandId: randomUUID(),
           tenant: 'acme',
@@ -148,15 +151,15 @@ describe('the directory', () => {
   });
 
   it('gives a redelivered command no further effect', async () => {
-    const { directory, store } = open();
+    const { tenants, store } = open();
     const command = message(TenantChangeRequested, {
       commandId: randomUUID(),
       tenant: 'acme',
       mode: 'set',
       name: 'Acme',
     });
-    await directory.changeTenant(command);
-    await directory.changeTenant(command);
+    await tenants.change(command);
+    await tenants.change(command);
     expect(store.facts).toHaveLength(1);
   });
 

@@ -1,0 +1,42 @@
+import { type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { type Environment } from '@countersign/runtime';
+import { start as startAudit } from '../../audit/src/start.js';
+import { start as startDirectory } from '../../directory/src/start.js';
+import { start as startRateLimit } from '../../rate-limit/src/start.js';
+import { start as startRestAdapter } from '../../rest-adapter/src/start.js';
+import { start as startSwaigAdapter } from '../../swaig-adapter/src/start.js';
+import { start as startVerification } from '../../verification/src/start.js';
+
+/**
+ * The services in the order of their starts; those of one group start in parallel. They close in reverse order. The audit
+ * service must close last, because the others would otherwise wait forever for it to take their last facts from the
+ * in-process bus. The adapters open their HTTP servers last and close them first.
+ */
+const START_GROUPS = [
+  [startAudit, startDirectory, startVerification, startRateLimit],
+  [startRestAdapter, startSwaigAdapter],
+];
+
+/**
+ * Starts all services, each with its own Nest container.
+ * @param onClose receives a step for each started service, also when a later one fails
+ * @throws what the services throw
+ */
+export async function startServices(
+  env: Environment,
+  fatal: FatalHandler,
+  replace: StartReplacements,
+  onClose: (step: () => Promise<void>) => void,
+): Promise<HostedService[]> {
+  const services: HostedService[] = [];
+  for (const group of START_GROUPS) {
+    const results = await Promise.allSettled(group.map((start) => start(env, fatal, replace)));
+    for (const result of results) {
+      if (result.status === 'rejected') continue;
+      services.push(result.value);
+      onClose(() => result.value.close());
+    }
+    for (const result of results) if (result.status === 'rejected') throw result.reason as Error;
+  }
+  return services;
+}

@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { CommandAnswered, message } from '@countersign/contracts';
+import { DirectoryStore, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
+import { InvalidChange, PublishedEntries } from './policies/published-entries.js';
+
+type Answer = CommandAnswered['answer'];
+
+/** What a command decides: a change and its answer, or an answer alone. */
+export interface CommandDecision {
+  readonly answer: Answer;
+  /** Undefined: nothing changes. */
+  readonly change?: DirectoryChange;
+}
+
+/** Carries out one management command. */
+@Injectable()
+export class ChangeDirectory {
+  constructor(
+    private readonly store: DirectoryStore,
+    private readonly entries: PublishedEntries,
+  ) {}
+
+  /**
+   * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. A repeated command
+   * changes nothing and gets the answer `updated`.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  async change(
+    { commandId, tenant }: { readonly commandId: string; readonly tenant: string },
+    decide: (snapshot: TenantSnapshot) => CommandDecision,
+  ): Promise<CommandAnswered> {
+    let answer: Answer = 'updated';
+    try {
+      const result = await this.store.change(commandId, tenant, (snapshot) => {
+        const decision = decide(snapshot);
+        answer = decision.answer;
+        return decision.change;
+      });
+      return message(CommandAnswered, { commandId, answer: result === 'taken' ? 'taken' : answer });
+    } catch (error) {
+      if (!(error instanceof InvalidChange)) throw error;
+      return message(CommandAnswered, { commandId, answer: 'invalid', violations: [...error.violations] });
+    }
+  }
+
+  /** Publishes all tenants and agents again. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  publishAll(): Promise<void> {
+    return this.store.publishAll((snapshot) => this.entries.validEntriesOf(snapshot));
+  }
+}

@@ -1,0 +1,35 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { Database, OutboxRelay } from '@countersign/persistence';
+import { AgentsModule } from './agents/agents.module.js';
+import { ChangeDirectory } from './change-directory.use-case.js';
+import { DirectoryStore } from './directory.ports.js';
+import { PostgresDirectoryStore } from './directory.store.js';
+import { BasePolicies, PublishedEntries } from './policies/published-entries.js';
+import { TenantsModule } from './tenants/tenants.module.js';
+
+/** What start.ts opens. */
+export interface DirectoryResources {
+  readonly database: Database;
+  readonly relay: OutboxRelay;
+  readonly basePolicies: BasePolicies;
+}
+
+/** Composes the features. What they share is global. */
+@Module({ imports: [TenantsModule, AgentsModule] })
+export class DirectoryModule {
+  static with({ database, relay, basePolicies }: DirectoryResources): DynamicModule {
+    return {
+      module: DirectoryModule,
+      global: true,
+      providers: [
+        { provide: Database, useValue: database },
+        { provide: OutboxRelay, useValue: relay },
+        { provide: BasePolicies, useValue: basePolicies },
+        { provide: DirectoryStore, useClass: PostgresDirectoryStore },
+        PublishedEntries,
+        ChangeDirectory,
+      ],
+      exports: [PublishedEntries, ChangeDirectory],
+    };
+  }
+}

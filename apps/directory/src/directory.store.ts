@@ -1,0 +1,105 @@
+import { Injectable } from '@nestjs/common';
+import { encodeMessage, factRecorded, type Message } from '@countersign/contracts';
+import { traceHeaders } from '@countersign/observability';
+import {
+  Database,
+  databaseTime,
+  Inbox,
+  Outbox,
+  OutboxRelay,
+  UniqueViolation,
+  type Transaction,
+} from '@countersign/persistence';
+import { v7 as uuid } from 'uuid';
+import { AgentEntity } from './agents/agent.entity.js';
+import { DirectoryStore, type ChangeResult, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
+import { TenantEntity } from './tenants/tenant.entity.js';
+
+/** The tables that the store reads and writes by TypeORM. */
+export const DIRECTORY_ENTITIES = [TenantEntity, AgentEntity];
+
+/** The directory in PostgreSQL. */
+@Injectable()
+export class PostgresDirectoryStore extends DirectoryStore {
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+
+  constructor(
+    private readonly database: Database,
+    private readonly relay: OutboxRelay,
+  ) {
+    super();
+    this.#inbox = new Inbox(database);
+    this.#outbox = new Outbox(database);
+  }
+
+  override async change(
+    commandId: string,
+    tenant: string,
+    decide: (snapshot: TenantSnapshot) => DirectoryChange | undefined,
+  ): Promise<ChangeResult> {
+    try {
+      const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
+        await lockTenant(tx, tenant);
+        if (!(await this.#inbox.claim(tx, 'directory-commands', commandId))) return 'repeated';
+        const snapshot = await readSnapshot(tx, tenant);
+        const change = decide(snapshot);
+        if (!change) return 'unchanged';
+        if (change.tenant) await tx.entities.save(TenantEntity, change.tenant);
+        // An agent of another tenant is invisible here. Its id is inserted, which violates the primary key.
+        await tx.entities.save(AgentEntity, [...(change.agents ?? [])]);
+        await this.#publish(tx, change.publish);
+        await this.#record(tx, commandId, tenant, snapshot.now, change);
+        return 'changed';
+      });
+      this.relay.wake();
+      return result;
+    } catch (error) {
+      if (error instanceof UniqueViolation && error.constraint === 'agents_pkey') return 'taken';
+      throw error;
+    }
+  }
+
+  override async publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
+    const tenants = await this.database
+      .forAllTenants()
+      .query<{ tenant: string }>('SELECT tenant FROM directory.tenants ORDER BY 1');
+    for (const { tenant } of tenants) {
+      await this.database.forTenants([tenant]).transaction(async (tx) => {
+        await lockTenant(tx, tenant);
+        await this.#publish(tx, entries(await readSnapshot(tx, tenant)));
+      });
+    }
+    this.relay.wake();
+  }
+
+  /** The outbox locks the key of each entry until the commit, so entries of one key are published in commit order. */
+  async #publish(tx: Transaction, messages: readonly Message[]): Promise<void> {
+    await this.#outbox.add(
+      tx,
+      messages.map((entry) => encodeMessage(uuid(), entry, traceHeaders())),
+    );
+  }
+
+  async #record(
+    tx: Transaction,
+    commandId: string,
+    tenant: string,
+    time: string,
+    { fact: { kind, ...fields } }: DirectoryChange,
+  ): Promise<void> {
+    const recorded = factRecorded(kind, new Date(time), { ...fields, tenant, commandId });
+    await this.#outbox.add(tx, [encodeMessage(recorded.factId, recorded, traceHeaders())]);
+  }
+}
+
+/** An advisory lock, because a tenant that does not exist yet has no row to lock. */
+async function lockTenant(tx: Transaction, tenant: string): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`directory:${tenant}`]);
+}
+
+async function readSnapshot(tx: Transaction, tenant: string): Promise<TenantSnapshot> {
+  const record = await tx.entities.findOneBy(TenantEntity, { tenant });
+  const agents = await tx.entities.find(AgentEntity, { where: { tenant }, order: { agent: 'ASC' } });
+  return { tenant: record ?? undefined, agents, now: (await databaseTime(tx)).toISOString() };
+}

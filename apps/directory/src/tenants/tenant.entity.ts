@@ -1,0 +1,10 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { type TenantRecord } from '../directory.ports.js';
+import { type RawPolicy } from '../policies/effective-policy.decision.js';
+
+@Entity({ schema: 'directory', name: 'tenants' })
+export class TenantEntity implements TenantRecord {
+  @PrimaryColumn('text') tenant!: string;
+  @Column('text') name!: string;
+  @Column('jsonb') policy!: RawPolicy;
+}
