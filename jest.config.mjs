@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const base = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -11,14 +13,43 @@ const base = {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/data/', '<rootDir>/.cache/'],
   setupFiles: ['<rootDir>/test/setup.mjs'],
 };
+const withServers = {
+  ...base,
+  globalSetup: '<rootDir>/tools/jest/start-servers.mjs',
+  globalTeardown: '<rootDir>/tools/jest/stop-servers.mjs',
+};
 
-/** `npm test` starts the broker and the database that `int` and `e2e` use, and runs all three. */
+/** Files that load the machine, or measure the product under load: they run one at a time, when nothing else runs. */
+const UNDER_LOAD = [
+  'test/invariants/(faults|guesses|kill|limits|sprays)',
+  'test/attacks/burst-of-one-agent',
+  'test/e2e/metrics',
+  'libs/messaging/src/kafka/kafka-failover',
+].map((path) => `/${path}\\.(int|e2e)-spec\\.ts$`);
+
 export default {
-  // Milliseconds for one test that names no other limit: machines do other work beside it.
-  testTimeout: 20_000,
+  // Milliseconds for one test that names no other limit: several files share the processors.
+  testTimeout: 40_000,
+  // Tests wait for processes and servers much of the time. Each has a database and topics of its own.
+  maxWorkers: Math.min(availableParallelism() + 1, 6),
+  testSequencer: '<rootDir>/tools/jest/long-files-first.mjs',
+  reporters: ['default', '<rootDir>/tools/jest/report-counts.mjs'],
+  // A connection to a broker that a test has killed may remain; it must not keep the run from ending.
+  forceExit: true,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['**/*.spec.ts'] },
-    { ...base, displayName: 'int', testMatch: ['**/*.int-spec.ts'] },
-    { ...base, displayName: 'e2e', testMatch: ['**/*.e2e-spec.ts'] },
+    {
+      ...withServers,
+      displayName: 'int',
+      testRegex: '\\.int-spec\\.ts$',
+      testPathIgnorePatterns: ['/node_modules/', ...UNDER_LOAD],
+    },
+    {
+      ...withServers,
+      displayName: 'e2e',
+      testRegex: '\\.e2e-spec\\.ts$',
+      testPathIgnorePatterns: ['/node_modules/', ...UNDER_LOAD],
+    },
+    { ...withServers, displayName: 'load', testRegex: UNDER_LOAD, runner: '<rootDir>/tools/jest/one-at-a-time.mjs' },
   ],
 };
