@@ -19,6 +19,8 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Whether a module is the program that runs, and not imported. */
+export const isMain = (url) => process.argv[1] === fileURLToPath(url);
 const compiler = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
 const CONFIGURATION = ['tsconfig.json', 'nest-cli.json', 'package-lock.json'];
 
@@ -105,4 +107,4 @@ function newest(path) {
   return Math.max(0, ...times);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) buildIfStale();
+if (isMain(import.meta.url)) buildIfStale();

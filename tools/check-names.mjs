@@ -1,25 +1,33 @@
 /**
- * An exported class, interface or type has a name of its own in the whole repository, so that a name means one thing.
- * Fails on a second one of the same name in another file.
+ * Fails when two files export a class, interface, type or enum of the same name: a name has one meaning in the repository.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from './build.mjs';
+import { isMain, root } from './build.mjs';
 
 const EXPORTED = /^export (?:default |declare |abstract )*(?:class|interface|type|enum) (\w+)/gm;
-const files = ['apps', 'libs', 'test', 'bench'].flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => join(folder, file)),
-);
-const places = new Map();
-for (const file of files) {
-  for (const [, name] of readFileSync(join(root, file), 'utf8').matchAll(EXPORTED)) {
-    places.set(name, new Set([...(places.get(name) ?? []), file]));
+const FOLDERS = ['apps', 'libs', 'test', 'bench'];
+
+/** @returns a line for each name that more than one file below a folder exports */
+export function repeatedNames(folder) {
+  const files = FOLDERS.flatMap((name) =>
+    readdirSync(join(folder, name), { recursive: true })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(name, file)),
+  );
+  const filesOf = new Map();
+  for (const file of files) {
+    for (const [, name] of readFileSync(join(folder, file), 'utf8').matchAll(EXPORTED)) {
+      filesOf.set(name, new Set([...(filesOf.get(name) ?? []), file]));
+    }
   }
+  return [...filesOf]
+    .filter(([, exporting]) => exporting.size > 1)
+    .map(([name, exporting]) => `${name} is exported by ${[...exporting].join(' and ')}; rename one of them`);
 }
-const doubled = [...places].filter(([, found]) => found.size > 1);
-for (const [name, found] of doubled) {
-  process.stderr.write(`names: ${name} is exported twice: ${[...found].join(', ')}; rename one of them\n`);
+
+if (isMain(import.meta.url)) {
+  const found = repeatedNames(root);
+  for (const line of found) process.stderr.write(`${line}\n`);
+  process.exit(found.length > 0 ? 1 : 0);
 }
-process.exit(doubled.length > 0 ? 1 : 0);
