@@ -3,14 +3,14 @@ import { type Copy, type SeparateProduct, type ServiceName } from './product.js'
 const PROBE_EVERY_MS = 100;
 const PROBE_LIMIT_MS = 1_000;
 
-export type BalancerTarget = Extract<ServiceName, 'swaig-adapter' | 'rest-adapter'>;
-const DOORS: readonly BalancerTarget[] = ['swaig-adapter', 'rest-adapter'];
+export type Adapter = Extract<ServiceName, 'swaig-adapter' | 'rest-adapter'>;
+const ADAPTERS: readonly Adapter[] = ['swaig-adapter', 'rest-adapter'];
 
 /** Chooses among the copies of an adapter as a load balancer does: by turns, and only those that say that they are ready. */
 export class Balancer {
   readonly #product: SeparateProduct;
   readonly #unready = new Set<Copy>();
-  readonly #turns = new Map<BalancerTarget, number>();
+  readonly #turns = new Map<Adapter, number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -20,12 +20,12 @@ export class Balancer {
   }
 
   /** @returns undefined when no copy has opened its port; one that is not ready when there is no better one */
-  next(door: BalancerTarget): { copy: Copy; url: string } | undefined {
-    const open = this.#open(door);
-    const ready = open.filter((copy) => !this.#unready.has(copy));
-    const candidates = ready.length > 0 ? ready : open;
-    const turn = this.#turns.get(door) ?? 0;
-    this.#turns.set(door, turn + 1);
+  next(adapter: Adapter): { copy: Copy; url: string } | undefined {
+    const listening = this.#listening(adapter);
+    const ready = listening.filter((copy) => !this.#unready.has(copy));
+    const candidates = ready.length > 0 ? ready : listening;
+    const turn = this.#turns.get(adapter) ?? 0;
+    this.#turns.set(adapter, turn + 1);
     const copy = candidates[turn % Math.max(1, candidates.length)];
     return copy && { copy, url: urlOf(copy) ?? '' };
   }
@@ -35,12 +35,12 @@ export class Balancer {
     clearTimeout(this.#timer);
   }
 
-  #open(door: BalancerTarget): Copy[] {
-    return this.#product.running(door).filter((copy) => urlOf(copy) !== undefined);
+  #listening(adapter: Adapter): Copy[] {
+    return this.#product.running(adapter).filter((copy) => urlOf(copy) !== undefined);
   }
 
   async #probe(): Promise<void> {
-    const copies = DOORS.flatMap((door) => this.#open(door));
+    const copies = ADAPTERS.flatMap((adapter) => this.#listening(adapter));
     await Promise.all(
       copies.map(async (copy) => {
         if (await isReady(urlOf(copy) ?? '')) this.#unready.delete(copy);

@@ -71,11 +71,13 @@ export async function filesBelow(folder: string): Promise<string[]> {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
-  const below = entries.map((entry) => {
+  const files: string[] = [];
+  for (const entry of entries) {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : [];
-  });
-  return (await Promise.all(below)).flat();
+    if (entry.isDirectory()) files.push(...(await filesBelow(path)));
+    else if (entry.isFile()) files.push(path);
+  }
+  return files;
 }
 
 function forms(name: string, text: string): Needle[] {

@@ -1,31 +1,32 @@
 import { randomUUID } from 'node:crypto';
-import { type Balancer, type BalancerTarget } from './balancer.js';
+import { type Balancer, type Adapter } from './balancer.js';
 import { bodyOf, newPhone, type Agent, type Json } from './client.js';
 import { type Copy } from './product.js';
 
 const ANSWER_LIMIT_MS = 120_000;
 const REFUSED_PAUSE_MS = 20;
 const REFUSED_LIMIT_MS = 60_000;
-/** Of ten guesses: right PIN, wrong PIN, and the same request a second time. */
+/** Of ten requests: the right PIN, a wrong PIN, or the previous request once more. */
 const PATTERN = ['right', 'wrong', 'right', 'again', 'right', 'right', 'wrong', 'again', 'right', 'right'] as const;
 
-/** Outcomes that are real decisions; the others say that there was none. */
+/** Outcomes that are decisions about an attempt. */
 const DECISIONS: ReadonlySet<string> = new Set(['verified', 'rejected', 'locked', 'rate_limited', 'disabled']);
 
-/** One request that was made, and what came of it. */
+/** One request of the load, and its answer. */
 export interface LoadRequest {
-  /** Names the request in the product's own records; a repeated delivery has the one of the first. */
+  /** Identifies the request in the product's records. A repeated request has the call id of the first. */
   readonly callId: string;
-  readonly door: BalancerTarget;
+  readonly adapter: Adapter;
   readonly copy: Copy;
   readonly tenant: string;
   readonly subject: string;
   readonly right: boolean;
-  /** When the caller began, and when the try began that was not refused; milliseconds since 1970. */
-  readonly since: number;
-  readonly at: number;
+  /** When the caller first tried to connect, in milliseconds since 1970. */
+  readonly begunAt: number;
+  /** When the connection was made that was accepted, in milliseconds since 1970. */
+  readonly sentAt: number;
   readonly answeredAt: number;
-  /** `broken`: the connection broke before an answer; `other …`: an answer that is none of the contract. */
+  /** `broken`: the connection broke before an answer. `other …`: an answer that the contract does not have. */
   readonly outcome: string;
   readonly level: string | undefined;
   readonly verificationId: string | undefined;
@@ -36,16 +37,16 @@ export interface Target {
   readonly subjects: readonly string[];
   readonly pin: string;
   readonly wrong: string;
-  /** Only wrong guesses: the budget of these subjects is what is tested. */
+  /** Sends wrong PINs only, to test the attempt window of these subjects. */
   readonly onlyWrong?: boolean;
 }
 
-/** Whether an answer says what became of the guess. */
+/** Whether the answer is a decision about the attempt. */
 export const isDecision = ({ outcome }: Pick<LoadRequest, 'outcome'>): boolean => DECISIONS.has(outcome);
 
-/** Callers who guess one after the other without a pause, and remember everything. */
+/** Callers who send one request after the other without a pause. Every request is kept. */
 export class Load {
-  readonly asked: LoadRequest[] = [];
+  readonly requests: LoadRequest[] = [];
   readonly #balancer: Balancer;
   readonly #callers: Promise<void>[] = [];
   #stopped = false;
@@ -54,21 +55,21 @@ export class Load {
     this.#balancer = balancer;
   }
 
-  /** Adds callers; they go on until `stop`. Each takes every `callers`th subject. */
+  /** Adds callers, who continue until `stop`. Each uses every `callers`th subject. */
   start(target: Target, callers: number): void {
     for (let caller = 0; caller < callers; caller++) this.#callers.push(this.#call(target, caller, callers));
   }
 
-  /** Lets what is under way come to its end. @throws Error when a caller met what is neither answer nor refusal */
+  /** Waits for the requests in flight. @throws Error when a caller could connect to no adapter for a minute */
   async stop(): Promise<readonly LoadRequest[]> {
     this.#stopped = true;
     await Promise.all(this.#callers);
-    return this.asked;
+    return this.requests;
   }
 
-  /** One guess of its own, remembered with the others. */
-  async guess(target: Target, subject: string, right: boolean): Promise<LoadRequest> {
-    return this.#ask(requestOf(target, 'rest-adapter', subject, right));
+  /** Sends one more request, which is kept with the others. */
+  async attempt(target: Target, subject: string, right: boolean): Promise<LoadRequest> {
+    return this.#send(requestOf(target, 'rest-adapter', subject, right));
   }
 
   async #call(target: Target, caller: number, callers: number): Promise<void> {
@@ -76,41 +77,41 @@ export class Load {
     let last: Request | undefined;
     for (let turn = caller; !this.#stopped; turn++) {
       const step = target.onlyWrong === true ? 'wrong' : PATTERN[turn % PATTERN.length];
-      const door: BalancerTarget = turn % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
+      const adapter: Adapter = turn % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
       const subject = own[Math.floor(turn / PATTERN.length) % own.length] ?? '';
       const request: Request =
-        step === 'again' && last !== undefined ? last : requestOf(target, door, subject, step === 'right');
-      await this.#ask(request);
+        step === 'again' && last !== undefined ? last : requestOf(target, adapter, subject, step === 'right');
+      await this.#send(request);
       last = request;
     }
   }
 
-  async #ask(request: Request): Promise<LoadRequest> {
-    const since = Date.now();
+  async #send(request: Request): Promise<LoadRequest> {
+    const begunAt = Date.now();
     for (;;) {
-      const at = Date.now();
-      const chosen = this.#balancer.next(request.door);
-      const tried = chosen && (await send(`${chosen.url}${request.path}`, request));
-      if (tried === undefined || tried.outcome === 'refused') {
-        // Nobody has taken the request: it may go to another copy, or to the one that comes.
-        if (at - since > REFUSED_LIMIT_MS) throw new Error(`Nobody listens as ${request.door} for a minute`);
+      const sentAt = Date.now();
+      const chosen = this.#balancer.next(request.adapter);
+      const answer = chosen && (await send(`${chosen.url}${request.path}`, request));
+      if (chosen === undefined || answer === undefined || answer.outcome === 'refused') {
+        // No copy has received the request, so another copy may take it.
+        if (sentAt - begunAt > REFUSED_LIMIT_MS) throw new Error(`No ${request.adapter} has listened for a minute`);
         await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS));
         continue;
       }
-      const { callId, door, tenant, subject, right } = request;
-      const asked: LoadRequest = {
-        ...{ callId, door, tenant, subject, right, since, at, answeredAt: Date.now() },
-        ...{ outcome: tried.outcome, level: tried.level, verificationId: tried.verificationId, copy: chosen!.copy },
+      const { callId, adapter, tenant, subject, right } = request;
+      const sent: LoadRequest = {
+        ...{ callId, adapter, copy: chosen.copy, tenant, subject, right, begunAt, sentAt, answeredAt: Date.now() },
+        ...answer,
       };
-      this.asked.push(asked);
-      return asked;
+      this.requests.push(sent);
+      return sent;
     }
   }
 }
 
 interface Request {
   readonly callId: string;
-  readonly door: BalancerTarget;
+  readonly adapter: Adapter;
   readonly tenant: string;
   readonly subject: string;
   readonly right: boolean;
@@ -119,13 +120,13 @@ interface Request {
   readonly body: string;
 }
 
-function requestOf({ agent, pin, wrong }: Target, door: BalancerTarget, subject: string, right: boolean): Request {
+function requestOf({ agent, pin, wrong }: Target, adapter: Adapter, subject: string, right: boolean): Request {
   const callId = randomUUID();
-  const guess = right ? pin : wrong;
-  const common = { callId, door, tenant: agent.tenant, subject, right };
-  if (door === 'swaig-adapter') {
+  const submittedPin = right ? pin : wrong;
+  const common = { callId, adapter, tenant: agent.tenant, subject, right };
+  if (adapter === 'swaig-adapter') {
     const credentials = Buffer.from(`${agent.agent}:${agent.password}`).toString('base64');
-    const body = bodyOf({ pin: guess, customerId: subject, caller: newPhone(), callId, session: callId });
+    const body = bodyOf({ pin: submittedPin, customerId: subject, caller: newPhone(), callId, session: callId });
     return {
       ...common,
       path: '/swaig',
@@ -137,13 +138,13 @@ function requestOf({ agent, pin, wrong }: Target, door: BalancerTarget, subject:
     ...common,
     path: '/v1/verifications',
     headers: { authorization: `Bearer ${agent.apiKey}`, 'idempotency-key': callId },
-    body: JSON.stringify({ method: 'pin', subject, pin: guess, callId }),
+    body: JSON.stringify({ method: 'pin', subject, pin: submittedPin, callId }),
   };
 }
 
-type Tried = Pick<LoadRequest, 'outcome' | 'level' | 'verificationId'>;
+type Answer = Pick<LoadRequest, 'outcome' | 'level' | 'verificationId'>;
 
-async function send(url: string, { headers, body, door }: Request): Promise<Tried> {
+async function send(url: string, { headers, body, adapter }: Request): Promise<Answer> {
   const nothing = { level: undefined, verificationId: undefined };
   try {
     const response = await fetch(url, {
@@ -155,14 +156,14 @@ async function send(url: string, { headers, body, door }: Request): Promise<Trie
     const text = await response.text();
     if (response.status !== 200) return { ...nothing, outcome: `other ${response.status} ${text.slice(0, 200)}` };
     const json = JSON.parse(text) as Json;
-    return door === 'swaig-adapter' ? spoken(json) : told(json);
+    return adapter === 'swaig-adapter' ? outcomeOverSwaig(json) : outcomeOverRest(json);
   } catch (error) {
     const { cause } = error as { cause?: { code?: string } };
     return { ...nothing, outcome: cause?.code === 'ECONNREFUSED' ? 'refused' : 'broken' };
   }
 }
 
-function told(json: Json): Tried {
+function outcomeOverRest(json: Json): Answer {
   const text = (name: string): string | undefined => {
     const value = json[name];
     return typeof value === 'string' ? value : undefined;
@@ -174,8 +175,8 @@ function told(json: Json): Tried {
   };
 }
 
-/** What the words and actions of the SWAIG adapter mean; the test's tenants have no texts of their own. */
-function spoken(json: Json): Tried {
+/** Reads the outcome from the words and actions of the SWAIG adapter. The tenants of the tests use the default texts. */
+function outcomeOverSwaig(json: Json): Answer {
   const actions = (json['action'] ?? []) as Json[];
   const data = actions.map((action) => action['set_global_data'] as Json | undefined).find((found) => found);
   if (data?.['verified'] === true) {

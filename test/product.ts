@@ -50,7 +50,7 @@ export interface SeparateProduct extends Product {
   /** Starts one more copy and returns when it is ready. */
   add(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
   /** Takes the copies out that have ended by themselves since the last call: not asked to, and not killed. */
-  takeDeserters(): readonly Copy[];
+  takeEndedCopies(): readonly Copy[];
   /** Asks one copy to stop, and tells how it did; it does not come back with `startAgain`. */
   retire(copy: Copy): Promise<Ended>;
   /** Ends a copy of a service at once: no handler of its own runs. */
@@ -203,7 +203,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
       leave(copy);
       return copy.program.stop();
     },
-    takeDeserters: () => {
+    takeEndedCopies: () => {
       const deserters = copies.filter(({ program }) => typeof program.end?.code === 'number');
       for (const copy of deserters) leave(copy);
       return deserters;

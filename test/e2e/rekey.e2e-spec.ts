@@ -66,7 +66,7 @@ async function replace(service: ServiceName, keys: string, meanwhile: () => Prom
 async function refusal(service: ServiceName, keys: string): Promise<string> {
   const { program } = product.begin(service, { IDENTIFIER_KEY: keys });
   expect((await program.ended).code).toBe(1);
-  product.takeDeserters();
+  product.takeEndedCopies();
   return program.output;
 }
 

@@ -7,11 +7,11 @@ import { requiredEnv, SERVICES, temporaryFolder, type ServiceName } from '../pro
 import { Program } from '../program.js';
 
 const ENDS_WITHIN_MS = 20_000;
-/** Stands in every wrong value: it must not be repeated. */
+/** A part of every wrong value: it must not be repeated. */
 const CANARY = 'canary-73918264';
 
 const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
-/** What a service cannot do without, besides Kafka and, where it has one, its database. */
+/** The required settings of a service in addition to Kafka and, where it has one, its database. */
 const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
   verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
@@ -51,7 +51,7 @@ describe('a service that is started with a setting missing or wrong', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** Starts it, waits for its end and gives what it printed. */
+  /** Starts a service and waits for its end. @returns what it printed */
   const fails = async (service: string, env: Record<string, string>): Promise<string> => {
     const program = Program.start(service, env);
     const limit = setTimeout(() => program.signal('SIGKILL'), ENDS_WITHIN_MS);
@@ -69,7 +69,7 @@ describe('a service that is started with a setting missing or wrong', () => {
     Object.fromEntries(Object.entries(good).filter(([key]) => key !== name));
 
   it.each(SERVICES)(
-    'names everything that %s cannot do without',
+    '%s names every required setting that is missing',
     async (service) => {
       const output = await fails(service, {});
       for (const name of SECRETS[service]) expect(output).toContain(name);
@@ -80,7 +80,7 @@ describe('a service that is started with a setting missing or wrong', () => {
   );
 
   it.each(SERVICES)(
-    'names every wrong number, address and level of %s, and no value',
+    '%s names every wrong number, address and level, and repeats no value',
     async (service) => {
       const wrong = { ...NUMBERS, ...Object.fromEntries(OWN_NUMBERS[service].map((name) => [name, CANARY])) };
       const output = await fails(service, { ...good, ...wrong });
@@ -93,9 +93,9 @@ describe('a service that is started with a setting missing or wrong', () => {
   const KEY_SET = `{"keys":[{"kty":"OKP","crv":"X25519","x":"${CANARY}"}]}`;
   const secrets = SERVICES.flatMap((service) => SECRETS[service].map((name): [ServiceName, string] => [service, name]));
   it.each(secrets)(
-    '%s names %s when it has the wrong form, and not its value',
+    '%s names %s when it has the wrong form, and does not repeat its value',
     async (service, name) => {
-      // Of an administrator's key only length and characters are asked.
+      // The administrator's key may have any characters but spaces.
       const values = [CANARY, name === 'ADMIN_API_KEY' ? `${CANARY} with spaces in it` : KEY_SET];
       await Promise.all(values.map((value) => namesWithoutValue(service, name, value)));
     },
@@ -103,20 +103,20 @@ describe('a service that is started with a setting missing or wrong', () => {
   );
 
   it.each(STORES)(
-    '%s names DATABASE_URL when it is no address, and not its value',
+    '%s names DATABASE_URL when it is not an address, and does not repeat its value',
     async (service) => {
       await namesWithoutValue(service, 'DATABASE_URL', CANARY);
     },
     60_000,
   );
 
-  it('cannot have a file in the place of a setting that is not there', async () => {
+  it('directory names DATABASE_URL when the file that should hold it does not exist', async () => {
     const output = await fails('directory', { ...without('DATABASE_URL'), DATABASE_URL_FILE: join(folder, CANARY) });
     expect(output).toContain('DATABASE_URL');
     expect(output).not.toContain(CANARY);
   }, 60_000);
 
-  it('is the product in one process, too', async () => {
+  it('the product in one process names every wrong setting, and repeats no value', async () => {
     const wrong = { SWAIG_PORT: CANARY, REST_PORT: CANARY, DEMO: CANARY, OPS_PORT: CANARY };
     const output = await fails('all-in-one', { ...wrong, DATA_DIR: join(folder, 'data') });
     for (const name of Object.keys(wrong)) expect(output).toContain(name);

@@ -99,7 +99,9 @@ describe('a call, where a collector is named', () => {
       events.of('attempt.decided').find(({ trace }) => trace?.includes(traceId)),
     );
     expect(event.trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-    expect(linesOf(product.logs(), traceId)).toEqual([expect.objectContaining({ msg: 'request', outcome: 'verified' })]);
+    expect(linesOf(product.logs(), traceId)).toEqual([
+      expect.objectContaining({ msg: 'request', outcome: 'verified' }),
+    ]);
 
     expect(collector.received).toContain('"x-token":"a token"');
     for (const secret of [pin, phone, phone.slice(2), subject, agent.password, agent.apiKey]) {

@@ -51,7 +51,7 @@ export class Enrolments {
       await this.#put(`/v1/tenants/${tenant}/subjects/${subject}`, {});
       await this.#put(`/v1/tenants/${tenant}/subjects/${subject}/pin`, { pin: this.#target.pin });
       this.done.push(subject);
-      await this.#load.guess(this.#target, subject, true);
+      await this.#load.attempt(this.#target, subject, true);
     }
   }
 

@@ -3,9 +3,9 @@ import { times, type Fault } from './fault.js';
 import { dieAt, findKills, type Kill } from './kills.js';
 import { type Cell } from './measure.js';
 
-const TOLD_EVERY = 10;
+const NOTED_EVERY = 10;
 /** A copy that dies spends most of its time on starting and on joining: so many go side by side. */
-const LANES = 2;
+const AT_A_TIME = 2;
 
 /** Where a record and its effect can come apart. */
 const CHOSEN: readonly Kill[] = [
@@ -40,9 +40,9 @@ async function dieOneAfterTheOther(cell: Cell, kills: readonly Kill[]): Promise<
     for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
       const { service, point, when, hit } = kill;
       const done = kills.length - waiting.length;
-      if (done % TOLD_EVERY === 0) cell.note(`death ${done} of ${kills.length}`);
+      if (done % NOTED_EVERY === 0) cell.note(`death ${done} of ${kills.length}`);
       if (!(await dieAt(cell.stand, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: AT_A_TIME }, lane));
 }

@@ -7,8 +7,8 @@ import { SESSION_MS } from './stand.js';
 const IN_GROUPS: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
 const DAY_MS = 86_400_000;
 /** A copy that is worked with must have come to do something. */
-const GUESSES_MEANWHILE = 30;
-const MEANWHILE_LIMIT_MS = 60_000;
+const VERIFIED_DURING_FAULT = 30;
+const VERIFIED_LIMIT_MS = 60_000;
 const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
 
 export const STOPPED: Fault = {
@@ -33,8 +33,8 @@ async function stopAndGoOn(cell: Cell, service: ServiceName): Promise<void> {
   await lasting(SESSION_MS + 3_000);
   process.kill(zombie.program.pid, 'SIGCONT');
   cell.stopped(zombie, from, Date.now());
-  await meanwhile(cell);
-  await orderly(cell, other);
+  await untilVerified(cell);
+  await stopCleanly(cell, other);
 }
 
 export const CLOCK_OFF: Fault = {
@@ -51,14 +51,14 @@ export const CLOCK_OFF: Fault = {
 };
 
 async function shifted(cell: Cell, service: ServiceName, shift: number): Promise<void> {
-  const before = cell.load.asked.length;
+  const before = cell.load.requests.length;
   const env = { NODE_OPTIONS: `--import ${SHIFTED_CLOCK}`, CLOCK_SHIFT_MS: String(shift) };
   const copy = await cell.stand.product.add(service, env);
-  await meanwhile(cell).catch((error: unknown) => cell.note((error as Error).message));
-  const asked = cell.load.asked.slice(before);
-  const unavailable = asked.filter(({ outcome }) => outcome === 'unavailable').length;
-  cell.note(`${service} ${shift > 0 ? 'ahead' : 'behind'}: ${unavailable} of ${asked.length} unavailable`);
-  await orderly(cell, copy);
+  await untilVerified(cell).catch((error: unknown) => cell.note((error as Error).message));
+  const requests = cell.load.requests.slice(before);
+  const unavailable = requests.filter(({ outcome }) => outcome === 'unavailable').length;
+  cell.note(`${service} ${shift > 0 ? 'ahead' : 'behind'}: ${unavailable} of ${requests.length} unavailable`);
+  await stopCleanly(cell, copy);
 }
 
 export const STARTED_TOGETHER: Fault = {
@@ -85,8 +85,8 @@ export const SCALED: Fault = {
       for (const service of SERVICES) {
         const more = [cell.stand.product.add(service), cell.stand.product.add(service)];
         const copies = await Promise.all(more);
-        await meanwhile(cell);
-        for (const copy of copies) await orderly(cell, copy);
+        await untilVerified(cell);
+        for (const copy of copies) await stopCleanly(cell, copy);
       }
     });
     return done * SERVICES.length;
@@ -99,15 +99,15 @@ export const ROLLED: Fault = {
   run: async (cell, { runs }) => {
     const done = await times(runs, async () => {
       for (const service of SERVICES) {
-        const before = cell.load.asked.length;
+        const before = cell.load.requests.length;
         const old = theCopy(cell, service);
         await cell.stand.product.add(service);
-        await orderly(cell, old);
-        await meanwhile(cell);
-        const asked = cell.load.asked.slice(before);
-        const longest = Math.max(...asked.map(({ since, answeredAt }) => answeredAt - since));
-        const unavailable = asked.filter(({ outcome }) => outcome === 'unavailable').length;
-        cell.note(`${service}: ${unavailable} of ${asked.length} unavailable, longest answer ${longest} ms`);
+        await stopCleanly(cell, old);
+        await untilVerified(cell);
+        const requests = cell.load.requests.slice(before);
+        const longest = Math.max(...requests.map(({ begunAt, answeredAt }) => answeredAt - begunAt));
+        const unavailable = requests.filter(({ outcome }) => outcome === 'unavailable').length;
+        cell.note(`${service}: ${unavailable} of ${requests.length} unavailable, longest answer ${longest} ms`);
         if (unavailable > 0) throw new Error(`${unavailable} callers heard unavailable while ${service} was replaced`);
       }
     });
@@ -116,16 +116,16 @@ export const ROLLED: Fault = {
 };
 
 /** SIGTERM, and the end that is promised for it. */
-async function orderly(cell: Cell, copy: Copy): Promise<void> {
+async function stopCleanly(cell: Cell, copy: Copy): Promise<void> {
   const { program, code, signal } = await cell.stand.product.retire(copy);
   if (code !== 0)
     throw new Error(`${program} ended with ${signal ?? code} after SIGTERM:\n${copy.program.output.slice(-2000)}`);
 }
 
-async function meanwhile({ load }: Cell): Promise<void> {
+async function untilVerified({ load }: Cell): Promise<void> {
   const from = Date.now();
-  const enough = (): boolean => verifiedSince(load.asked, from) >= GUESSES_MEANWHILE;
-  await eventually(`${GUESSES_MEANWHILE} callers are verified`, enough, MEANWHILE_LIMIT_MS);
+  const enough = (): boolean => verifiedSince(load.requests, from) >= VERIFIED_DURING_FAULT;
+  await eventually(`${VERIFIED_DURING_FAULT} callers are verified`, enough, VERIFIED_LIMIT_MS);
 }
 
 function theCopy({ stand }: Cell, service: ServiceName): Copy {

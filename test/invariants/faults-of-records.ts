@@ -146,7 +146,7 @@ export const REDELIVERED: Fault = {
 async function redeliver({ stand, load }: Cell, group: GroupName): Promise<void> {
   const { product, groups } = stand;
   const since = Date.now();
-  const enough = (): boolean => verifiedSince(load.asked, since) >= BEFORE_REWIND;
+  const enough = (): boolean => verifiedSince(load.requests, since) >= BEFORE_REWIND;
   await eventually('there is something to deliver again', enough, MINUTE_MS);
   const others = await stand.ledger.attempts();
   for (const copy of product.running(group)) await product.retire(copy);

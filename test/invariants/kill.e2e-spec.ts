@@ -16,7 +16,7 @@ const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };
 interface InFlight {
   readonly pin: string;
   readonly subject: string;
-  readonly door: ServiceName;
+  readonly adapter: ServiceName;
   /** `none`: the connection broke, there was no answer at all. */
   readonly outcome: Promise<string>;
 }
@@ -66,14 +66,14 @@ describe('a service that is killed with 200 verifications in flight', () => {
   const verify = (at: number): InFlight => {
     const subject = subjects[at % SUBJECTS] ?? '';
     const pin = at < SUBJECTS ? PIN : WRONG;
-    const door = at % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
-    const ask = door === 'swaig-adapter' ? bySwaig : byRest;
+    const adapter = at % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
+    const ask = adapter === 'swaig-adapter' ? bySwaig : byRest;
     // `fetch` tells of a broken connection with a TypeError, and of nothing else. It comes from outside jest's realm.
     const outcome = ask(subject, pin).catch((error: unknown) => {
       if ((error as Error).name === 'TypeError') return 'none';
       throw error;
     });
-    return { pin, subject, door, outcome };
+    return { pin, subject, adapter, outcome };
   };
 
   it.each(SERVICES)(
@@ -89,13 +89,13 @@ describe('a service that is killed with 200 verifications in flight', () => {
       await product.restart(service);
 
       for (const [at, outcome] of (await outcomes).entries()) {
-        const { pin, door } = inFlight[at] ?? { pin: '', door: '' };
+        const { pin, adapter } = inFlight[at] ?? { pin: '', adapter: '' };
         const allowed = ['rejected', 'locked', 'refused', 'unavailable'];
         if (pin === PIN) allowed.push('verified');
         // Only who was connected to the killed process itself may be left without an answer.
-        if (door === service) allowed.push('none');
-        expect({ door, pin, outcome, allowed: allowed.includes(outcome) }).toEqual({
-          door,
+        if (adapter === service) allowed.push('none');
+        expect({ adapter, pin, outcome, allowed: allowed.includes(outcome) }).toEqual({
+          adapter,
           pin,
           outcome,
           allowed: true,

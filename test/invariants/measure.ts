@@ -43,12 +43,12 @@ export interface Row {
   readonly fault: string;
   readonly runs: number;
   readonly attempts: number;
-  readonly asked: number;
+  readonly requests: number;
   readonly unavailable: number;
   readonly lost: number;
   readonly doubled: number;
   /** Longest time between two decisions while the load ran, in milliseconds. */
-  readonly silenceMs: number;
+  readonly longestGapMs: number;
   /** 99 of 100 requests were answered within this, in milliseconds. */
   readonly p99Ms: number;
   readonly violations: readonly BrokenPromise[];
@@ -74,37 +74,37 @@ export async function measure(
   const enrolments = new Enrolments(product, balancer, load, generous, GENEROUS);
   const stopped: { copy: Copy; from: number; to: number }[] = [];
   const found: BrokenPromise[] = [];
-  const guard = setInterval(() => found.push(...replaceDeserters(product)), SUPERVISE_MS);
+  const guard = setInterval(() => found.push(...replaceEndedCopies(product)), SUPERVISE_MS);
   const began = Date.now();
   load.start(generous, CALLERS);
   load.start(strict, 1);
   enrolments.start();
   let runs = 0;
   try {
-    const decided = (): boolean => load.asked.filter(isDecision).length >= DECISIONS_BEFORE;
+    const decided = (): boolean => load.requests.filter(isDecision).length >= DECISIONS_BEFORE;
     await eventually('the first guesses are decided', decided, RECOVERY_LIMIT_MS);
     runs = await fault({
       ...{ stand, load, note },
       stopped: (copy, from, to) => void stopped.push({ copy, from, to }),
     });
     const over = Date.now();
-    const again = (): boolean => verifiedSince(load.asked, over) >= VERIFIED_AFTER;
+    const again = (): boolean => verifiedSince(load.requests, over) >= VERIFIED_AFTER;
     await eventually('callers are verified again', again, RECOVERY_LIMIT_MS);
   } catch (error) {
     found.push({ promise: 'recovery', kind: 'broken', evidence: (error as Error).message });
   }
   const ended = Date.now();
-  const asked = await load.stop();
-  const rests = [enrolments.stop(), stand.settle(SETTLE_LIMIT_MS)];
+  const requests = await load.stop();
+  const rests = [enrolments.stop(), stand.untilIdle(SETTLE_LIMIT_MS)];
   for (const rest of await Promise.allSettled(rests)) {
     if (rest.status === 'rejected')
       found.push({ promise: 'recovery', kind: 'broken', evidence: (rest.reason as Error).message });
   }
   clearInterval(guard);
-  found.push(...replaceDeserters(product));
+  found.push(...replaceEndedCopies(product));
   const tenants = [generous.agent.tenant, strict.agent.tenant];
   const collect = async (): Promise<Evidence> => ({
-    ...{ asked, enrolled: enrolments.done, stopped, budget: { tenant: strict.agent.tenant, guesses: BUDGET } },
+    ...{ requests, enrolled: enrolments.done, stopped, budget: { tenant: strict.agent.tenant, guesses: BUDGET } },
     rows: await stand.ledger.attempts(tenants),
     entries: await stand.ledger.entries(tenants),
     events: stand.events.ofTenants(tenants),
@@ -116,27 +116,27 @@ export async function measure(
   await eventually('the last events have arrived', complete, EVENTS_LIMIT_MS).catch(() => undefined);
   found.push(...violations(evidence));
   return {
-    ...{ fault: name, runs, attempts: evidence.rows.length, asked: asked.length },
-    unavailable: asked.filter(({ outcome }) => outcome === 'unavailable').length,
+    ...{ fault: name, runs, attempts: evidence.rows.length, requests: requests.length },
+    unavailable: requests.filter(({ outcome }) => outcome === 'unavailable').length,
     lost: found.filter(({ kind }) => kind === 'lost').length,
     doubled: found.filter(({ kind }) => kind === 'doubled').length,
-    silenceMs: longestSilence(asked, began, ended),
-    p99Ms: p99(asked.map(({ since, answeredAt }) => answeredAt - since)),
+    longestGapMs: longestGap(requests, began, ended),
+    p99Ms: p99(requests.map(({ begunAt, answeredAt }) => answeredAt - begunAt)),
     violations: found,
   };
 }
 
 /** Does what a supervisor does with a process that ended, and says what a supervisor should never have had to do. */
-function replaceDeserters(product: SeparateProduct): BrokenPromise[] {
-  return product.takeDeserters().map(({ service, program }) => {
+function replaceEndedCopies(product: SeparateProduct): BrokenPromise[] {
+  return product.takeEndedCopies().map(({ service, program }) => {
     product.begin(service);
-    const evidence = `${service} ended with code ${program.end?.code}: ${lastWords(program.output)}`;
+    const evidence = `${service} ended with code ${program.end?.code}: ${finalOutput(program.output)}`;
     return { promise: 'no process ends by itself', kind: 'broken', evidence };
   });
 }
 
 /** What a process says of its own end is no line of its log. */
-function lastWords(output: string): string {
+function finalOutput(output: string): string {
   const lines = output
     .split('\n')
     .filter((line) => line.includes('Crash') || (line !== '' && !line.startsWith('{') && !line.startsWith('    at ')));
@@ -154,13 +154,13 @@ async function prepare(client: Client, policy: Json, count: number): Promise<Tar
 }
 
 /** Guesses that were made after a time and verified. */
-export function verifiedSince(asked: readonly LoadRequest[], time: number): number {
-  return asked.filter(({ outcome, since }) => outcome === 'verified' && since >= time).length;
+export function verifiedSince(requests: readonly LoadRequest[], time: number): number {
+  return requests.filter(({ outcome, begunAt }) => outcome === 'verified' && begunAt >= time).length;
 }
 
 /** Between two decisions from `from` to `to`, the ends included: in milliseconds. */
-export function longestSilence(asked: readonly LoadRequest[], from: number, to: number): number {
-  const times = asked.filter(isDecision).map(({ answeredAt }) => answeredAt);
+export function longestGap(requests: readonly LoadRequest[], from: number, to: number): number {
+  const times = requests.filter(isDecision).map(({ answeredAt }) => answeredAt);
   const within = times.filter((time) => time > from && time < to).sort((a, b) => a - b);
   let longest = 0;
   let last = from;

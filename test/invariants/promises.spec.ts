@@ -2,16 +2,23 @@ import { describe, expect, it } from '@jest/globals';
 import { type LoadRequest } from '../load.js';
 import { type LedgerRow } from '../ledger.js';
 import { type Copy } from '../product.js';
-import { longestSilence } from './measure.js';
+import { longestGap } from './measure.js';
 import { violations, type Evidence } from './promises.js';
 
 /** As much of a copy as the promises look at. */
 const copyThat = (end?: { signal: 'SIGKILL' | null }): Copy =>
   ({ service: 'rest-adapter', program: { end }, urls: {} }) as unknown as Copy;
 
-const asked: LoadRequest = {
-  ...{ callId: 'call-1', door: 'rest-adapter', copy: copyThat(), tenant: 't', subject: 's', right: true },
-  ...{ since: 1_000, at: 1_000, answeredAt: 1_100, outcome: 'verified', level: 'verified', verificationId: 'a-1' },
+const answered: LoadRequest = {
+  ...{ callId: 'call-1', adapter: 'rest-adapter', copy: copyThat(), tenant: 't', subject: 's', right: true },
+  ...{
+    begunAt: 1_000,
+    sentAt: 1_000,
+    answeredAt: 1_100,
+    outcome: 'verified',
+    level: 'verified',
+    verificationId: 'a-1',
+  },
 };
 const row: LedgerRow = {
   ...{ attempt_id: 'a-1', command_id: 'c-1', tenant: 't', subject_id: 's', counter_key: 'g', number: '1' },
@@ -24,7 +31,7 @@ const event = {
 };
 /** A world in which everything is as promised. */
 const kept: Evidence = {
-  ...{ asked: [asked], rows: [row], entries: [entry], events: [event], unpublished: 0, enrolled: [] },
+  ...{ requests: [answered], rows: [row], entries: [entry], events: [event], unpublished: 0, enrolled: [] },
   ...{ budget: { tenant: 'strict', guesses: 3 }, stopped: [] },
 };
 const broken = (change: Partial<Evidence>): string[] => [
@@ -34,9 +41,9 @@ const broken = (change: Partial<Evidence>): string[] => [
 describe('the promises', () => {
   it('find nothing where everything is as promised, repeated deliveries and records included', () => {
     expect(violations(kept)).toEqual([]);
-    expect(violations({ ...kept, asked: [asked, asked], events: [event, event] })).toEqual([]);
-    const died = { ...asked, outcome: 'broken', copy: copyThat({ signal: 'SIGKILL' }) };
-    expect(violations({ ...kept, asked: [asked, died] })).toEqual([]);
+    expect(violations({ ...kept, requests: [answered, answered], events: [event, event] })).toEqual([]);
+    const died = { ...answered, outcome: 'broken', copy: copyThat({ signal: 'SIGKILL' }) };
+    expect(violations({ ...kept, requests: [answered, died] })).toEqual([]);
   });
 
   it('find an answer without its attempt, and a hole in the numbers', () => {
@@ -50,7 +57,7 @@ describe('the promises', () => {
     const second = { ...row, attempt_id: 'a-2', number: '2' };
     expect(broken({ rows: [row, second] })).toContain('none counted twice');
     expect(broken({ entries: [entry, { ...entry, attempt_id: 'a-2' }] })).toContain('none counted twice');
-    expect(broken({ asked: [asked, { ...asked, outcome: 'locked' }] })).toContain('none counted twice');
+    expect(broken({ requests: [answered, { ...answered, outcome: 'locked' }] })).toContain('none counted twice');
   });
 
   it('find an attempt without verdict, event or entry, and facts that were never sent', () => {
@@ -70,11 +77,11 @@ describe('the promises', () => {
 
   it('find a wrong PIN that verifies, a right one that is rejected, and a success without level or row', () => {
     const promise = 'no success without its credential';
-    expect(broken({ asked: [{ ...asked, right: false }] })).toEqual([promise]);
-    expect(broken({ asked: [{ ...asked, level: 'none' }] })).toEqual([promise]);
-    expect(broken({ asked: [{ ...asked, verificationId: 'a-9' }] })).toEqual([promise]);
-    expect(broken({ asked: [{ ...asked, outcome: 'rejected' }] })).toContain(promise);
-    expect(broken({ asked: [asked, { ...asked, outcome: 'other 500' }] })).toEqual([promise]);
+    expect(broken({ requests: [{ ...answered, right: false }] })).toEqual([promise]);
+    expect(broken({ requests: [{ ...answered, level: 'none' }] })).toEqual([promise]);
+    expect(broken({ requests: [{ ...answered, verificationId: 'a-9' }] })).toEqual([promise]);
+    expect(broken({ requests: [{ ...answered, outcome: 'rejected' }] })).toContain(promise);
+    expect(broken({ requests: [answered, { ...answered, outcome: 'other 500' }] })).toEqual([promise]);
   });
 
   it('find a guess beyond the budget', () => {
@@ -85,10 +92,10 @@ describe('the promises', () => {
   });
 
   it('find a late answer and a connection that broke without a death, but not the time of a stopped process', () => {
-    const late = { ...asked, answeredAt: 61_000 };
-    expect(broken({ asked: [late] })).toEqual(['every caller answered in bounded time']);
-    expect(broken({ asked: [late], stopped: [{ copy: asked.copy, from: 900, to: 60_000 }] })).toEqual([]);
-    expect(broken({ asked: [asked, { ...asked, outcome: 'broken' }] })).toEqual([
+    const late = { ...answered, answeredAt: 61_000 };
+    expect(broken({ requests: [late] })).toEqual(['every caller answered in bounded time']);
+    expect(broken({ requests: [late], stopped: [{ copy: answered.copy, from: 900, to: 60_000 }] })).toEqual([]);
+    expect(broken({ requests: [answered, { ...answered, outcome: 'broken' }] })).toEqual([
       'every caller answered in bounded time',
     ]);
   });
@@ -96,8 +103,8 @@ describe('the promises', () => {
 
 describe('the longest silence', () => {
   it('is the longest time without a decision, the ends of the load included', () => {
-    const at = (answeredAt: number, outcome = 'verified'): LoadRequest => ({ ...asked, answeredAt, outcome });
-    expect(longestSilence([at(2_000), at(3_000, 'unavailable'), at(4_500)], 1_000, 5_000)).toBe(2_500);
-    expect(longestSilence([at(1_100)], 1_000, 5_000)).toBe(3_900);
+    const at = (answeredAt: number, outcome = 'verified'): LoadRequest => ({ ...answered, answeredAt, outcome });
+    expect(longestGap([at(2_000), at(3_000, 'unavailable'), at(4_500)], 1_000, 5_000)).toBe(2_500);
+    expect(longestGap([at(1_100)], 1_000, 5_000)).toBe(3_900);
   });
 });

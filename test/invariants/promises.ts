@@ -15,7 +15,7 @@ export interface BrokenPromise {
 
 /** Everything that is known after a fault: what clients saw, and what the product has on record of their tenants. */
 export interface Evidence {
-  readonly asked: readonly LoadRequest[];
+  readonly requests: readonly LoadRequest[];
   readonly rows: readonly LedgerRow[];
   readonly entries: readonly AuditEntry[];
   /** Records of the public topic, repeated ones too. */
@@ -30,10 +30,10 @@ export interface Evidence {
   readonly stopped: readonly { readonly copy: Copy; readonly from: number; readonly to: number }[];
 }
 
-type Promised = (evidence: Evidence) => BrokenPromise[];
+type PromiseCheck = (evidence: Evidence) => BrokenPromise[];
 
 /** Each says what must hold after any fault, whatever it was. */
-export const PROMISES: Readonly<Record<string, Promised>> = {
+export const PROMISES: Readonly<Record<string, PromiseCheck>> = {
   'no attempt uncounted': noAttemptUncounted,
   'none counted twice': noneCountedTwice,
   'no fact lost': noFactLost,
@@ -48,7 +48,7 @@ export function violations(evidence: Evidence): BrokenPromise[] {
 }
 
 /** Every decision that a client heard stands behind a row, and the numbers of a reference's rows leave no hole. */
-function noAttemptUncounted({ asked, rows, entries }: Evidence): BrokenPromise[] {
+function noAttemptUncounted({ requests, rows, entries }: Evidence): BrokenPromise[] {
   const lost = (evidence: string): BrokenPromise => ({ promise: 'no attempt uncounted', kind: 'lost', evidence });
   const byId = new Map(rows.map((row) => [row.attempt_id, row]));
   const decided = new Map<string, string[]>();
@@ -56,12 +56,12 @@ function noAttemptUncounted({ asked, rows, entries }: Evidence): BrokenPromise[]
     if (kind === 'attempt.decided' && call_id !== null) push(decided, call_id, attempt_id ?? '');
   }
   const found: BrokenPromise[] = [];
-  for (const one of asked) {
+  for (const one of requests) {
     if (!isDecision(one) || one.outcome === 'rate_limited') continue;
     const attempts = decided.get(one.callId) ?? [];
     const row = attempts.map((id) => byId.get(id)).find((known) => known?.outcome === one.outcome);
     if (row === undefined) {
-      found.push(lost(`${one.door} said ${one.outcome} to ${one.callId}, its attempts are [${attempts.join()}]`));
+      found.push(lost(`${one.adapter} said ${one.outcome} to ${one.callId}, its attempts are [${attempts.join()}]`));
     }
   }
   for (const [guard, own] of groupBy(rows, ({ counter_key }) => counter_key)) {
@@ -73,7 +73,7 @@ function noAttemptUncounted({ asked, rows, entries }: Evidence): BrokenPromise[]
 }
 
 /** One command is one attempt, and a repeated delivery hears what the first one heard. */
-function noneCountedTwice({ asked, rows, entries }: Evidence): BrokenPromise[] {
+function noneCountedTwice({ requests, rows, entries }: Evidence): BrokenPromise[] {
   const doubled = (evidence: string): BrokenPromise => ({ promise: 'none counted twice', kind: 'doubled', evidence });
   const found: BrokenPromise[] = [];
   for (const [command, own] of groupBy(rows, ({ command_id }) => command_id)) {
@@ -83,7 +83,7 @@ function noneCountedTwice({ asked, rows, entries }: Evidence): BrokenPromise[] {
   for (const [call, own] of groupBy(decided, ({ call_id }) => call_id ?? '')) {
     if (own.length > 1) found.push(doubled(`request ${call} has ${own.length} decided attempts on record`));
   }
-  for (const [call, own] of groupBy(asked.filter(isDecision), ({ callId }) => callId)) {
+  for (const [call, own] of groupBy(requests.filter(isDecision), ({ callId }) => callId)) {
     const outcomes = new Set(own.map(({ outcome }) => outcome));
     if (outcomes.size > 1) found.push(doubled(`request ${call} was answered with ${[...outcomes].join(' and ')}`));
   }
@@ -143,16 +143,16 @@ function nonePublishedTwice({ events, entries }: Evidence): BrokenPromise[] {
 }
 
 /** A wrong PIN verifies nobody, a right one is never called wrong, and a success has its level and its row. */
-function noSuccessWithoutCredential({ asked, rows }: Evidence): BrokenPromise[] {
+function noSuccessWithoutCredential({ requests, rows }: Evidence): BrokenPromise[] {
   const broken = (evidence: string): BrokenPromise => ({
     promise: 'no success without its credential',
     kind: 'broken',
     evidence,
   });
   const byId = new Map(rows.map((row) => [row.attempt_id, row]));
-  return asked.flatMap((one) => {
+  return requests.flatMap((one) => {
     if (one.outcome === 'rejected' && one.right) return [broken(`the right PIN was rejected in ${one.callId}`)];
-    if (one.outcome.startsWith('other')) return [broken(`${one.door} answered ${one.callId} with ${one.outcome}`)];
+    if (one.outcome.startsWith('other')) return [broken(`${one.adapter} answered ${one.callId} with ${one.outcome}`)];
     if (one.outcome !== 'verified') return [];
     const row = byId.get(one.verificationId ?? '');
     if (one.right && one.level === 'verified' && row?.granted === true && row.outcome === 'verified') return [];
@@ -179,20 +179,20 @@ function noGuessBeyondBudget({ rows, budget }: Evidence): BrokenPromise[] {
 }
 
 /** Silence ends with the adapters' time-out; only who spoke to a process that died may see the connection break. */
-function answeredInTime({ asked, stopped }: Evidence): BrokenPromise[] {
+function answeredInTime({ requests, stopped }: Evidence): BrokenPromise[] {
   const broken = (evidence: string): BrokenPromise => ({
     promise: 'every caller answered in bounded time',
     kind: 'broken',
     evidence,
   });
-  return asked.flatMap((one) => {
+  return requests.flatMap((one) => {
     if (one.outcome === 'broken' && one.copy.program.end?.signal !== 'SIGKILL')
-      return [broken(`${one.door} broke the connection of ${one.callId} and was not killed`)];
+      return [broken(`${one.adapter} broke the connection of ${one.callId} and was not killed`)];
     const pause = stopped
-      .filter(({ copy, from, to }) => copy === one.copy && from < one.answeredAt && to > one.at)
-      .reduce((sum, { from, to }) => sum + to - Math.max(from, one.at), 0);
-    const took = one.answeredAt - one.at - pause;
-    return took <= ANSWER_LIMIT_MS ? [] : [broken(`${one.callId} at ${one.door} took ${took} ms: ${one.outcome}`)];
+      .filter(({ copy, from, to }) => copy === one.copy && from < one.answeredAt && to > one.sentAt)
+      .reduce((sum, { from, to }) => sum + to - Math.max(from, one.sentAt), 0);
+    const took = one.answeredAt - one.sentAt - pause;
+    return took <= ANSWER_LIMIT_MS ? [] : [broken(`${one.callId} at ${one.adapter} took ${took} ms: ${one.outcome}`)];
   });
 }
 

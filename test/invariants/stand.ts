@@ -98,7 +98,7 @@ export class InvariantStand {
   }
 
   /** Waits until nothing is under way any more. @throws Error that names what still is */
-  async settle(limitMs: number): Promise<void> {
+  async untilIdle(limitMs: number): Promise<void> {
     let waiting = 'unknown';
     const settled = async (): Promise<boolean> => {
       const [facts, lag] = await Promise.all([this.ledger.unpublished(), this.groups.lag()]).catch(() => [-1, -1]);
