@@ -5,7 +5,8 @@
 import { writeSync } from 'node:fs';
 import { Message } from '@countersign/contracts';
 import { createBroker, createBusApp } from '@countersign/messaging';
-import { deliveryTables, Migration, openDatabase, PostgresDeliveries } from '@countersign/persistence';
+import { Migration, openDatabase, PostgresDeliveries } from '@countersign/persistence';
+import { deliveryTables } from '@countersign/testing';
 import { Controller, Module } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { IsString } from 'class-validator';

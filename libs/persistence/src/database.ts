@@ -152,7 +152,7 @@ export class Database implements TenantDatabase {
   }
 
   /**
-   * Statements that see and write only rows of these tenants, see {@link tenantRows}. Tables without tenant rows are
+   * Statements that see and write only rows of these tenants. Tables without row-level security are
    * not restricted. Costs a round trip when the connection last served other tenants.
    */
   forTenants(tenants: Iterable<string>): TenantDatabase {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createTestDatabase } from '@countersign/testing';
+import { createTestDatabase, deliveryTables } from '@countersign/testing';
 import { type Database, openDatabase } from './database.js';
-import { deliveryTables, PostgresDeliveries } from './deliveries.js';
+import { PostgresDeliveries } from './deliveries.js';
 import { Migration } from './migrate.js';
 
 class Deliveries1764000000000 extends Migration {

@@ -1,30 +1,4 @@
 import { type Database } from './database.js';
-import { checkSchemaName } from './schema.js';
-
-/**
- * SQL statements that create the tables of {@link PostgresDeliveries}, for a migration of each service that consumes.
- */
-export function deliveryTables(schema: string): string[] {
-  return [
-    `CREATE TABLE ${checkSchemaName(schema)}.partition_holders (
-      consumer_group text NOT NULL,
-      topic text NOT NULL,
-      partition integer NOT NULL,
-      holder uuid NOT NULL,
-      opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-      PRIMARY KEY (consumer_group, topic, partition)
-    )`,
-    `CREATE TABLE ${schema}.deliveries (
-      consumer_group text NOT NULL,
-      topic text NOT NULL,
-      partition integer NOT NULL,
-      record_offset bigint NOT NULL,
-      begun integer NOT NULL,
-      begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-      PRIMARY KEY (consumer_group, topic, partition, record_offset)
-    )`,
-  ];
-}
 
 interface Partition {
   readonly topic: string;

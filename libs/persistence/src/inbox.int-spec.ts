@@ -1,5 +1,5 @@
-import { createTestDatabase } from '@countersign/testing';
-import { Inbox, inboxTable, Migration, openDatabase, type Database } from './index.js';
+import { createTestDatabase, inboxTable } from '@countersign/testing';
+import { Inbox, Migration, openDatabase, type Database } from './index.js';
 
 class Seen1763800000000 extends Migration {
   readonly statements = inboxTable('seen');

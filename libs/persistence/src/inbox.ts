@@ -1,19 +1,5 @@
 import { type Database } from './database.js';
-import { checkSchemaName } from './schema.js';
 import { type Sql } from './session.js';
-
-/** SQL statements that create the inbox of a schema, for its first migration. */
-export function inboxTable(schema: string): string[] {
-  return [
-    `CREATE TABLE ${checkSchemaName(schema)}.inbox (
-      consumer text NOT NULL,
-      message_id text NOT NULL,
-      seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-      PRIMARY KEY (consumer, message_id)
-    )`,
-    `CREATE INDEX inbox_seen_at ON ${schema}.inbox USING brin (seen_at)`,
-  ];
-}
 
 /** Rows deleted by one purge, at most. */
 const PURGE_BATCH = 10_000;

@@ -2,7 +2,6 @@ export { Batched, type BatchedOptions } from './batched.js';
 export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
 export { openDatabase, Database, type DatabaseOptions, type TenantDatabase } from './database.js';
 export { databaseTime, type Session, type Sql, type Transaction } from './session.js';
-export { tenantRows } from './tenant-rows.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { Migration, type MigrationClass } from './migrate.js';
 export { sqlMigrations } from './sql-migrations.js';

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { createTestDatabase, eventually } from '@countersign/testing';
+import { createTestDatabase, eventually, outboxTable } from '@countersign/testing';
 import {
   Migration,
   openDatabase,
   Outbox,
   OutboxRelay,
-  outboxTable,
   type Database,
   type OutboxMessage,
   type OutboxRelayOptions,

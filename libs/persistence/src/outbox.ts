@@ -1,5 +1,4 @@
 import { type Database } from './database.js';
-import { checkSchemaName } from './schema.js';
 import { type Sql } from './session.js';
 
 /** A record that is written in the transaction of its fact, and published after the commit. */
@@ -12,25 +11,6 @@ export interface OutboxMessage {
   readonly headers: Readonly<Record<string, string>>;
   /** The record's value, UTF-8. */
   readonly value: string;
-}
-
-/**
- * SQL statements that create the outbox of a schema, for its first migration. Its rows are short-lived, so vacuum runs
- * by row count: a share of an almost empty table is meaningless.
- */
-export function outboxTable(schema: string): string[] {
-  return [
-    `CREATE TABLE ${checkSchemaName(schema)}.outbox (
-      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      id uuid NOT NULL,
-      topic text NOT NULL,
-      key text NOT NULL,
-      headers jsonb NOT NULL DEFAULT '{}',
-      payload text NOT NULL,
-      created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
-            autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 20000)`,
-  ];
 }
 
 /**

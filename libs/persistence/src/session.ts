@@ -76,7 +76,7 @@ export class Session implements Transaction {
   }
 
   /**
-   * Sets the tenants with visible rows for the next statements, see `tenantRows`; only outside of transactions. The
+   * Sets the tenants with visible rows for the next statements; only outside of transactions. The
    * connection keeps the value, so an unchanged value needs no round trip.
    */
   async setTenants(value: string): Promise<void> {

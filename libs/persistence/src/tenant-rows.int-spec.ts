@@ -1,6 +1,6 @@
-import { createTestDatabase } from '@countersign/testing';
+import { createTestDatabase, tenantRows } from '@countersign/testing';
 import { Client } from 'pg';
-import { Migration, openDatabase, tenantRows, type Database } from './index.js';
+import { Migration, openDatabase, type Database } from './index.js';
 
 class Rooms1763800000000 extends Migration {
   readonly statements = [

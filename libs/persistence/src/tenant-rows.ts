@@ -1,5 +1,3 @@
-import { checkSchemaName } from './schema.js';
-
 /** The connection setting that lists the tenants with visible rows. */
 export const TENANTS_SETTING = 'countersign.tenants';
 /** Rows of all tenants: for maintenance of the service, and for administrators. */
@@ -18,20 +16,4 @@ export function tenantsValue(tenants: Iterable<string>): string {
   if (names.some((name) => name.includes(NAME_PREFIX)))
     throw new Error('The name of a tenant holds a control character');
   return names.map((name) => `${NAME_PREFIX}${name}`).join('');
-}
-
-/**
- * SQL statements that separate the rows of tenants, for a migration: each table needs a column `tenant`. Row-level
- * security is forced, so it binds the owner too. A superuser, or a role with BYPASSRLS, sees all rows.
- */
-export function tenantRows(schema: string, tables: readonly string[]): string[] {
-  const value = `current_setting('${TENANTS_SETTING}', true)`;
-  return tables.flatMap((table) => {
-    const name = `${checkSchemaName(schema)}.${checkSchemaName(table)}`;
-    return [
-      `ALTER TABLE ${name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`,
-      `CREATE POLICY tenant_rows ON ${name}
-       USING (tenant = ANY (string_to_array(${value}, U&'\\001F')) OR ${value} = '${ALL_TENANTS}')`,
-    ];
-  });
 }

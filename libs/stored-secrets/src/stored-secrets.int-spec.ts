@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { openDatabase, outboxTable, Migration, type Database } from '@countersign/persistence';
+import { openDatabase, Migration, type Database } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/crypto';
-import { createTestDatabase } from '@countersign/testing';
+import { createTestDatabase, outboxTable } from '@countersign/testing';
 import { countKeyUse, keyFault } from './key-use.js';
 import { countToRewrap, rewrap } from './rewrap.js';
 import { type WrappedColumn } from './wrapped-columns.js';
