@@ -1,8 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { type KeyedHash, type ReceiptKeys } from '@countersign/crypto';
-import { type CallPolicies, type ReceiptStore, type VerificationRecords } from './calls/calls.ports.js';
+import { CallPolicies, type ReceiptStore, VerificationRecords } from './calls/calls.ports.js';
 import { ChangeOwnPin } from './credentials/change-own-pin.use-case.js';
 import { CompareKeys } from './integrity/compare-keys.use-case.js';
+import { AnswerAttempt } from './attempts/answer-attempt.use-case.js';
+import { EVENT_NAMES, TABLE_NAMES } from './integrity/stored-names.js';
 import { DecideAttempt } from './attempts/decide-attempt.use-case.js';
 import { EnrolKnowledge } from './knowledge/enrol-knowledge.use-case.js';
 import { EnrolPin } from './credentials/enrol-pin.use-case.js';
@@ -15,7 +17,7 @@ import {
   AttemptPolicies,
   AttemptGate,
   type SubjectErasure,
-  type KnowledgePolicies,
+  KnowledgePolicies,
   PinVault,
   SealedPayloads,
   SubjectStore,
@@ -67,22 +69,18 @@ export class VerificationModule {
         { provide: SealedPayloads, useValue: parts.seals },
         { provide: AttemptPolicies, useValue: parts.policies },
         { provide: SprayDetector, useValue: parts.watch },
-        {
-          provide: DecideAttempt,
-          useValue: new DecideAttempt(
-            parts.subjects,
-            parts.attempts,
-            parts.vault,
-            new CommandOpener(seals, parts.names, parts.hash),
-            parts.policies,
-            new Successes(records, callPolicies),
-            parts.knowledge,
-            new ChangeOwnPin(parts.subjects, enrolPin),
-            parts.hash,
-            parts.watch,
-          ),
-        },
-        { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, seals, receiptTerms) },
+        { provide: KnowledgePolicies, useValue: parts.knowledge },
+        { provide: CallPolicies, useValue: callPolicies },
+        { provide: VerificationRecords, useValue: records },
+        { provide: TABLE_NAMES, useValue: parts.names },
+        { provide: EVENT_NAMES, useValue: parts.hash },
+        { provide: EnrolPin, useValue: enrolPin },
+        Successes,
+        CommandOpener,
+        DecideAttempt,
+        ChangeOwnPin,
+        AnswerAttempt,
+        { provide: IssueReceipt, useValue: new IssueReceipt(receiptKeys, receiptTerms) },
         { provide: IntrospectReceipt, useValue: introspect },
         { provide: CompareKeys, useValue: parts.compareKeys },
         { provide: ReadCallState, useValue: new ReadCallState(records, callPolicies) },

@@ -5,6 +5,7 @@ import {
   type KnowledgePolicy,
   type Method,
   type KnowledgeQuestion,
+  type LimitTightenRequested,
   type Requester,
   type VerificationDecided,
   type Violation,
@@ -152,6 +153,8 @@ export interface AttemptOutcome {
   /** Without name and locale of the subject: it is stored, and an erasure must not have to search stored replies. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];
+  /** Sent after the commit, like the facts. */
+  readonly tighten?: LimitTightenRequested | undefined;
   /** Of a success: the credential that was compared. */
   readonly compared?: CredentialRow | undefined;
   /** Of a success: what the ledger stores of it. */
@@ -178,8 +181,8 @@ export abstract class AttemptGate {
    */
   abstract count(attempt: AttemptToCount, policy: AttemptPolicy): Promise<CountResult>;
   /**
-   * Writes outcome, stored reply and facts in one transaction. The first outcome of an attempt is final: later ones change
-   * nothing and return the first reply.
+   * Writes outcome, stored reply and messages in one transaction, and returns the reply. The first outcome of an attempt is
+   * final: later ones change nothing and return the first reply.
    * `outdated`: the compared credential is not in force any more. Nothing is written, and the attempt needs another outcome.
    */
   abstract decide(outcome: AttemptOutcome): Promise<VerificationDecided | 'outdated'>;

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { message, VerificationDecided, type Outcome, factRecorded } from '@countersign/contracts';
+import {
+  message,
+  VerificationDecided,
+  type Outcome,
+  factRecorded,
+  LimitTightenRequested,
+} from '@countersign/contracts';
 import {
   type AttemptToCount,
   type AttemptGate,
@@ -13,7 +19,7 @@ export interface AttemptBed {
   readonly store: AttemptGate;
   /** Lets time pass for this store. */
   advance(seconds: number): Promise<void>;
-  /** Facts that were handed over so far, by id. */
+  /** Ids of the facts and requests that were handed over. */
   facts(): Promise<string[]>;
 }
 
@@ -223,6 +229,21 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     await bed.advance(30);
     const later = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
     expect(spentOf(later).number).toBe(2);
+  });
+
+  it('hands over the request to tighten limits with the facts of the first outcome, once', async () => {
+    const attempt = attemptOf();
+    const counted = spentOf(await bed.store.count(attempt, POLICY));
+    const tighten = (): LimitTightenRequested =>
+      message(LimitTightenRequested, { commandId: randomUUID(), tenant: attempt.tenant, seconds: 600 });
+    const outcomes = [tighten(), tighten()].map((one) => ({
+      ...verdictOf(attempt, counted, 'rejected'),
+      tighten: one,
+    }));
+    for (const outcome of outcomes) await bed.store.decide(outcome);
+    const [first, second] = outcomes.map((outcome) => outcome.tighten.commandId);
+    expect(await bed.facts()).toContain(first);
+    expect(await bed.facts()).not.toContain(second);
   });
 
   it('finds a try that was cut off before its verdict, and closes it once', async () => {

@@ -9,7 +9,11 @@ describe('the in-memory attempt store', () => {
     return Promise.resolve({
       store,
       advance: (seconds) => Promise.resolve(clock.advance(seconds * 1000)),
-      facts: () => Promise.resolve(store.facts.map(({ factId }) => factId)),
+      facts: () =>
+        Promise.resolve([
+          ...store.facts.map(({ factId }) => factId),
+          ...store.tightened.map(({ commandId }) => commandId),
+        ]),
     });
   });
 });

@@ -1,4 +1,10 @@
-import { type AttemptPolicy, type FactRecorded, type Outcome, type VerificationDecided } from '@countersign/contracts';
+import {
+  type AttemptPolicy,
+  type FactRecorded,
+  type LimitTightenRequested,
+  type Outcome,
+  type VerificationDecided,
+} from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
 import { type RecordedSuccess } from '../src/calls/call-state.decision.js';
 import {
@@ -40,6 +46,7 @@ export interface ClosedAttempt {
 /** The twin of the PostgreSQL store for tests of use cases. JavaScript runs one step at a time, so it is atomic too. */
 export class FakeAttemptGate extends AttemptGate {
   readonly facts: FactRecorded[] = [];
+  readonly tightened: LimitTightenRequested[] = [];
   /** Attempts in the order of their verdicts. */
   readonly ledger: ClosedAttempt[] = [];
   readonly #counters = new Map<string, AttemptCounter>();
@@ -77,7 +84,7 @@ export class FakeAttemptGate extends AttemptGate {
     return this.#write(verdict);
   }
 
-  #write({ attempt, caller, reply, facts, success }: AttemptOutcome): VerificationDecided {
+  #write({ attempt, caller, reply, facts, tighten, success }: AttemptOutcome): VerificationDecided {
     const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
     if (!command) return reply;
     if (command.reply) return command.reply;
@@ -86,6 +93,7 @@ export class FakeAttemptGate extends AttemptGate {
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
     this.#counters.set(key, applyOutcome(counter, attempt, caller, reply.outcome === 'verified'));
     this.facts.push(...facts);
+    if (tighten !== undefined) this.tightened.push(tighten);
     this.ledger.push({ attempt: command.attempt, outcome: reply.outcome, success });
     return reply;
   }

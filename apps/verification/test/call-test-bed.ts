@@ -23,6 +23,8 @@ import {
 } from '@countersign/crypto';
 import { ManualClock } from '@countersign/testing';
 import { ChangeOwnPin } from '../src/credentials/change-own-pin.use-case.js';
+import { SprayDetector } from '../src/abuse/spray-detector.js';
+import { AnswerAttempt } from '../src/attempts/answer-attempt.use-case.js';
 import { DecideAttempt } from '../src/attempts/decide-attempt.use-case.js';
 import { EnrolPin } from '../src/credentials/enrol-pin.use-case.js';
 import { EraseSubject } from '../src/subjects/erase-subject.use-case.js';
@@ -77,18 +79,23 @@ export async function openCallBed() {
   const records = new FakeVerificationRecords(attempts, subjects, clock);
   const enrolPin = new EnrolPin(subjects, vault);
   const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
-  const verify = new DecideAttempt(
+  const decideAttempt = new DecideAttempt(
     subjects,
     attempts,
     vault,
-    new CommandOpener(seals, names, hash),
     new EveryAgent(),
-    new Successes(records, policies),
     knowledge,
-    new ChangeOwnPin(subjects, enrolPin),
+    new Successes(records, policies),
+    new SprayDetector(() => undefined, clock),
     hash,
   );
-  const issue = new IssueReceipt(keys, seals, TERMS);
+  const answerAttempt = new AnswerAttempt(
+    new CommandOpener(seals, names, hash),
+    decideAttempt,
+    new ChangeOwnPin(decideAttempt, subjects, enrolPin),
+    new IssueReceipt(keys, TERMS),
+    attempts,
+  );
   const receipts = new MemoryReceiptStore();
   const introspect = new IntrospectReceipt(keys, seals, receipts, records, policies, TERMS.issuer);
   const calls = new ReadCallState(records, policies);
@@ -133,7 +140,7 @@ export async function openCallBed() {
     const payload = { ...secrets, identity, replyKey, ...(newPin === undefined ? {} : { newPin }) };
     const sealed = await sealer.seal(payload, bindingOf(VerificationRequested, described));
     const command = message(VerificationAdmitted, { sealed, ...described });
-    const decided = await issue.attach(command, await verify.decide(command));
+    const { reply: decided } = await answerAttempt.answer(command);
     const receipt = decided.receipt === undefined ? undefined : openReply(decided.receipt, String(replyKey));
     return { decided, receipt };
   };
@@ -149,5 +156,20 @@ export async function openCallBed() {
   /** As an administrator does. */
   const setPin = (subject: string, pin: string, mustChange = false) =>
     enrolPin.execute({ commandId: randomUUID(), tenant: 'acme', subject, pin, mustChange, by: 'administrator' });
-  return { play, ask, state, erase, create, setPin, clock, attempts, subjects, receipts, keys, policies, knowledge };
+  return {
+    payloads: seals,
+    play,
+    ask,
+    state,
+    erase,
+    create,
+    setPin,
+    clock,
+    attempts,
+    subjects,
+    receipts,
+    keys,
+    policies,
+    knowledge,
+  };
 }

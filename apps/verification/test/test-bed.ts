@@ -14,9 +14,11 @@ import {
   type MessageClass,
   type KnowledgeQuestion,
   type SealedIdentity,
+  type SignalPolicy,
   type VerificationDecided,
 } from '@countersign/contracts';
 import {
+  createReceiptKeys,
   createSealingKeys,
   digestOf,
   KeyedHash,
@@ -24,14 +26,17 @@ import {
   PayloadSealer,
   Secret,
   PayloadOpener,
+  ReceiptKeys,
 } from '@countersign/crypto';
 import { ManualClock } from '@countersign/testing';
 import { CallPolicies, type CallPolicy } from '../src/calls/calls.ports.js';
 import { ChangeOwnPin } from '../src/credentials/change-own-pin.use-case.js';
+import { AnswerAttempt } from '../src/attempts/answer-attempt.use-case.js';
 import { DecideAttempt } from '../src/attempts/decide-attempt.use-case.js';
 import { EnrolKnowledge } from '../src/knowledge/enrol-knowledge.use-case.js';
 import { EnrolPin } from '../src/credentials/enrol-pin.use-case.js';
 import { ManageSubject } from '../src/subjects/manage-subject.use-case.js';
+import { IssueReceipt } from '../src/receipts/issue-receipt.use-case.js';
 import { CommandOpener } from '../src/attempts/open-command.js';
 import { AttemptPolicies, KnowledgePolicies } from '../src/verification.ports.js';
 import { FakeAttemptGate } from './attempt-gate.fake.js';
@@ -39,6 +44,7 @@ import { ArgonPinVault } from '../src/credentials/pin-vault.store.js';
 import { JweSealedPayloads } from '../src/attempts/sealed-payload.store.js';
 import { FakeSubjectStore } from './subject-store.fake.js';
 import { FakeVerificationRecords } from './verification-records.fake.js';
+import { SprayDetector } from '../src/abuse/spray-detector.js';
 import { Successes } from '../src/calls/successes.js';
 
 export const PIN = '83729164';
@@ -179,7 +185,10 @@ export class VerificationTestBed {
   readonly knowledge = new OneKnowledge();
   readonly policies = new OneAgent();
   readonly calls = new CallPoliciesOfTest();
-  readonly verify: DecideAttempt;
+  /** Thresholds of the spray detector; absent ones have their defaults. */
+  signalPolicy: SignalPolicy = {};
+  readonly sprays = new SprayDetector(() => this.signalPolicy, this.clock);
+  readonly answerAttempt: AnswerAttempt;
   readonly manage: ManageSubject;
   readonly openCommand: CommandOpener;
 
@@ -189,21 +198,27 @@ export class VerificationTestBed {
     seals: JweSealedPayloads,
   ) {
     const enrolPin = new EnrolPin(this.subjects, vault);
-    const changeOwnPin = new ChangeOwnPin(this.subjects, enrolPin);
     this.openCommand = new CommandOpener(seals, this.names, this.hash);
     const enrolKnowledge = new EnrolKnowledge(this.subjects, vault, this.knowledge);
     this.manage = new ManageSubject(this.subjects, seals, enrolPin, enrolKnowledge, this.policies);
     const records = new FakeVerificationRecords(this.attempts, this.subjects, this.clock);
-    this.verify = new DecideAttempt(
+    const decideAttempt = new DecideAttempt(
       this.subjects,
       this.attempts,
       vault,
-      this.openCommand,
       this.policies,
-      new Successes(records, this.calls),
       this.knowledge,
-      changeOwnPin,
+      new Successes(records, this.calls),
+      this.sprays,
       this.hash,
+    );
+    const receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+    this.answerAttempt = new AnswerAttempt(
+      this.openCommand,
+      decideAttempt,
+      new ChangeOwnPin(decideAttempt, this.subjects, enrolPin),
+      new IssueReceipt(receiptKeys, { issuer: 'https://verify.example.com', seconds: 300 }),
+      this.attempts,
     );
   }
 
@@ -252,14 +267,17 @@ export class VerificationTestBed {
     return { fingerprint: opened?.fingerprint ?? '', commandId: opened?.stored.commandId ?? '' };
   };
 
+  readonly decide = async (command: VerificationAdmitted): Promise<VerificationDecided> =>
+    (await this.answerAttempt.answer(command)).reply;
+
   readonly guess = async (pin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
-    this.verify.decide(await this.command(pin, more));
+    this.decide(await this.command(pin, more));
 
   readonly answer = async (answers: unknown, more: Guess = {}): Promise<VerificationDecided> =>
     this.guess(answers, { ...more, method: 'knowledge' });
 
   readonly changePin = async (pin: unknown, newPin: unknown, more: Guess = {}): Promise<VerificationDecided> =>
-    this.verify.decide(await this.command(pin, more, newPin));
+    this.decide(await this.command(pin, more, newPin));
 
   readonly change = async (
     subject: string,

@@ -57,6 +57,14 @@ describe('distinct members of keys', () => {
     expect(add('key', 'last', 0, 'quiet')).toBe(MOST);
   });
 
+  it('are reported again after a lost report, at the next member, known or new', () => {
+    attack('key', MOST);
+    expect(add('key', 'm-0')).toBeUndefined();
+    counts.reportAgain('acme', 'key');
+    expect(add('key', 'm-0')).toBe(MOST);
+    expect(add('key', 'another')).toBeUndefined();
+  });
+
   it('are forgotten on demand', () => {
     attack('key', 9);
     counts.clear();

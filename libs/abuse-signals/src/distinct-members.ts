@@ -34,14 +34,13 @@ export class DistinctMemberCounter {
     this.#turn(now);
     const share = this.#now.get(tenant) ?? new Share();
     this.#now.set(tenant, share);
-    if (share.has(key, member)) return undefined;
-    const members = new Set(share.membersOf(key) ?? this.#before.get(tenant)?.membersOf(key));
-    if (members.size < most) members.add(member);
-    const had = share.pairs;
-    share.set(key, members);
-    this.#pairs += share.pairs - had;
-    while (this.#pairs > this.mostPairs) this.#makeRoom();
-    return members.size >= most && this.#isNews(tenant, key) ? members.size : undefined;
+    const size = share.has(key, member) ? share.sizeOf(key) : this.#count(tenant, share, key, member, most);
+    return size >= most && this.#isNews(tenant, key) ? size : undefined;
+  }
+
+  /** Makes the next `add` of a key return its number again, for a report that was lost. */
+  reportAgain(tenant: string, key: string): void {
+    this.#told.delete(`${tenant} ${key}`);
   }
 
   /** Forgets everything. */
@@ -50,6 +49,17 @@ export class DistinctMemberCounter {
     this.#before = new Map();
     this.#told = new Set();
     this.#pairs = 0;
+  }
+
+  /** @returns the number of members of the key */
+  #count(tenant: string, share: Share, key: string, member: string, most: number): number {
+    const members = new Set(share.membersOf(key) ?? this.#before.get(tenant)?.membersOf(key));
+    if (members.size < most) members.add(member);
+    const had = share.pairs;
+    share.set(key, members);
+    this.#pairs += share.pairs - had;
+    while (this.#pairs > this.mostPairs) this.#makeRoom();
+    return members.size;
   }
 
   #isNews(tenant: string, key: string): boolean {
@@ -97,6 +107,10 @@ class Share {
   membersOf(key: string): Iterable<string> | undefined {
     const single = this.#singles.get(key);
     return single === undefined ? this.#several.get(key) : [single];
+  }
+
+  sizeOf(key: string): number {
+    return this.#singles.has(key) ? 1 : (this.#several.get(key)?.size ?? 0);
   }
 
   set(key: string, members: ReadonlySet<string>): void {

@@ -5,7 +5,6 @@ import {
   LimitTightenRequested,
   message,
   SIGNAL_DEFAULTS,
-  type FactKind,
   type FactRecorded,
   type SignalPolicy,
   type VerificationAdmitted,
@@ -24,6 +23,16 @@ const TIGHTENED_SECONDS = 600;
 /** An agent serves many subjects, and some fail honestly, so its threshold is this many times higher. */
 const AGENT_FACTOR = 10;
 
+/** What a wrong PIN reveals about an attack. It is stored with the outcome of the attempt, or withdrawn. */
+export interface SpraySignals {
+  readonly facts: readonly FactRecorded[];
+  /** Undefined: the policy does not tighten limits after a signal. */
+  readonly tighten: LimitTightenRequested | undefined;
+  readonly tenant: string;
+  /** The counted keys that reached their threshold. */
+  readonly keys: readonly string[];
+}
+
 /**
  * Detects one wrong PIN at many subjects, and wrong PINs at many subjects from one agent, which no counter of a subject or a
  * caller detects. Counts in memory under a random key that is never stored and is replaced daily, so no form of a PIN remains
@@ -33,8 +42,6 @@ export class SprayDetector {
   #key = randomBytes(32);
   #keyedAt: number;
   readonly #counts = new DistinctMemberCounter(SPAN_MS, MAX_PAIRS);
-  #tighten: LimitTightenRequested[] = [];
-  readonly #facts = new Map<string, FactRecorded[]>();
 
   /** @param policyOf returns the signal thresholds of an agent's policy */
   constructor(
@@ -45,40 +52,41 @@ export class SprayDetector {
   }
 
   /**
-   * Notes a wrong PIN. A signal that it causes is reported once per span, by {@link facts} of the same command.
+   * Counts a wrong PIN.
    * @param subjectKey keyed hash of the subject reference
    * @param time of the attempt, from the database
+   * @returns its signals, each once per span; undefined: none
    */
-  wrong(command: VerificationAdmitted, subjectKey: string, pin: string, time: Date): void {
+  addWrongPin(
+    { tenant, agent, channel }: Pick<VerificationAdmitted, 'tenant' | 'agent' | 'channel'>,
+    subjectKey: string,
+    pin: string,
+    time: Date,
+  ): SpraySignals | undefined {
     const now = this.clock.now();
     this.#replaceExpiredKey(now);
-    const { tenant, agent } = command;
     const policy = { ...SIGNAL_DEFAULTS, ...this.policyOf(tenant, agent) };
-    const facts: FactRecorded[] = [];
-    const note = (kind: FactKind, name: string, most: number): void => {
-      const subjects = this.#counts.add(tenant, name, subjectKey, most, now);
-      if (subjects !== undefined) facts.push(signal(kind, time, command, subjects));
-    };
-    note('signal.pin_spray', this.#hash('pin', tenant, pin), policy.subjectsPerPin);
-    note('signal.spray', this.#hash('agent', tenant, agent), policy.subjectsPerPin * AGENT_FACTOR);
-    if (facts.length > 0 && policy.stricter) {
-      this.#tighten.push(message(LimitTightenRequested, { commandId: uuid(), tenant, seconds: TIGHTENED_SECONDS }));
-    }
-    if (facts.length > 0) this.#facts.set(command.commandId, facts);
+    const counted = [
+      { kind: 'signal.pin_spray', key: this.#hash('pin', tenant, pin), most: policy.subjectsPerPin },
+      { kind: 'signal.spray', key: this.#hash('agent', tenant, agent), most: policy.subjectsPerPin * AGENT_FACTOR },
+    ] as const;
+    const reached = counted.flatMap(({ kind, key, most }) => {
+      const subjects = this.#counts.add(tenant, key, subjectKey, most, now);
+      return subjects === undefined ? [] : [{ kind, key, subjects }];
+    });
+    if (reached.length === 0) return undefined;
+    const facts = reached.map(({ kind, subjects }) =>
+      factRecorded(kind, time, { tenant, agent, channel, detail: { subjects, withinSeconds: (2 * SPAN_MS) / 1000 } }),
+    );
+    const tighten = policy.stricter
+      ? message(LimitTightenRequested, { commandId: uuid(), tenant, seconds: TIGHTENED_SECONDS })
+      : undefined;
+    return { facts, tighten, tenant, keys: reached.map(({ key }) => key) };
   }
 
-  /** Returns the signals of a command once, to be stored with its outcome. */
-  facts(commandId: string): FactRecorded[] {
-    const facts = this.#facts.get(commandId) ?? [];
-    this.#facts.delete(commandId);
-    return facts;
-  }
-
-  /** Returns the messages that tighten limits, each once. */
-  take(): LimitTightenRequested[] {
-    const taken = this.#tighten;
-    this.#tighten = [];
-    return taken;
+  /** For signals that were not stored: the next wrong PIN of the same kind returns them again, that of a retry included. */
+  withdraw({ tenant, keys }: SpraySignals): void {
+    for (const key of keys) this.#counts.reportAgain(tenant, key);
   }
 
   #hash(...parts: readonly string[]): string {
@@ -91,10 +99,4 @@ export class SprayDetector {
     this.#keyedAt = now;
     this.#counts.clear();
   }
-}
-
-function signal(kind: FactKind, time: Date, command: VerificationAdmitted, subjects: number): FactRecorded {
-  const { tenant, agent, channel } = command;
-  const detail = { subjects, withinSeconds: (2 * SPAN_MS) / 1000 };
-  return factRecorded(kind, time, { tenant, agent, channel, detail });
 }

@@ -131,8 +131,10 @@ export class PostgresAttemptGate extends AttemptGate {
 
   override async decide(outcome: AttemptOutcome): Promise<VerificationDecided | 'outdated'> {
     // Encoded here and not in the shared statement, because the trace belongs to this command.
-    const encoded = outcome.facts.map((fact) => encodeMessage(fact.factId, fact, traceHeaders()));
-    const { tenant, fingerprint, attempt } = outcome;
+    const headers = traceHeaders();
+    const { tenant, fingerprint, attempt, facts, tighten } = outcome;
+    const encoded = facts.map((fact) => encodeMessage(fact.factId, fact, headers));
+    if (tighten !== undefined) encoded.push(encodeMessage(tighten.commandId, tighten, headers));
     const { commandId } = outcome.reply;
     const reply = JSON.stringify(outcome.reply);
     const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });

@@ -2,53 +2,36 @@ import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   KnowledgeChangeRequested,
-  message,
+  type LimitRefundRequested,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   VerificationAdmitted,
-  VerificationDecided,
 } from '@countersign/contracts';
 import { isExpired, replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
-import { DecideAttempt } from './decide-attempt.use-case.js';
-import { IssueReceipt } from '../receipts/issue-receipt.use-case.js';
-import { refund, refundOf } from './limit-refund.js';
+import { AnswerAttempt } from './answer-attempt.use-case.js';
 import { ManageSubject } from '../subjects/manage-subject.use-case.js';
-import { SprayDetector } from '../abuse/spray-detector.js';
 import { UnlockSubject } from '../subjects/unlock-subject.use-case.js';
 
-/** Carries messages to the use cases and their answers back. */
+/** Attempts, and changes of subjects and credentials. */
 @Controller()
 export class VerificationHandler {
   constructor(
-    private readonly decideAttempt: DecideAttempt,
+    private readonly answerAttempt: AnswerAttempt,
     private readonly manageSubject: ManageSubject,
-    private readonly issueReceipt: IssueReceipt,
-    private readonly watch: SprayDetector,
     private readonly unlockSubject: UnlockSubject,
   ) {}
 
-  /**
-   * Nobody waits for an expired guess: it is not begun, but a try that was spent on it gets its verdict. One that was
-   * admitted and never begun has spent limits for nothing.
-   */
+  /** An expired command has no requester that waits: its attempt is not begun, but one that was counted gets its outcome. */
   @MessagePattern(VerificationAdmitted.type, { handlesExpired: true })
   async verify(
     @Payload() command: VerificationAdmitted,
     @Ctx() context: BusContext,
-  ): Promise<(Outgoing | undefined)[] | undefined> {
-    if (isExpired(context)) {
-      return (await this.decideAttempt.abandon(command)) ? undefined : [refund(command)];
-    }
-    const decided = await this.issueReceipt.attach(command, await this.decideAttempt.decide(command));
-    const { quotas } = command;
-    const reply = quotas === undefined ? decided : message(VerificationDecided, { ...decided, quotas });
-    return [
-      replyTo(context, reply),
-      refundOf(command, decided),
-      ...this.watch.take().map((told) => ({ message: told })),
-    ];
+  ): Promise<(Outgoing | undefined)[]> {
+    if (isExpired(context)) return [asOutgoing(await this.answerAttempt.abandon(command))];
+    const { reply, refund } = await this.answerAttempt.answer(command);
+    return [replyTo(context, reply), asOutgoing(refund)];
   }
 
   @MessagePattern(SubjectChangeRequested.type)
@@ -78,4 +61,8 @@ export class VerificationHandler {
   async unlock(@Payload() command: SubjectUnlockRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.unlockSubject.execute(command));
   }
+}
+
+function asOutgoing(refund: LimitRefundRequested | undefined): Outgoing | undefined {
+  return refund && { message: refund };
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { LimitRefundRequested, message, VerificationDecided } from '@countersign/contracts';
 import { phoneDigest } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
 import { OTHER, PHONE, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
 
 /** Of the lowest cap. */
@@ -86,23 +88,23 @@ describe('a guess at a PIN', () => {
   });
 
   it('that is repeated gets the stored answer and costs nothing', async () => {
-    const { change, enrol, command, verify, attempts } = await open();
+    const { change, enrol, command, decide, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
     const first = await command(OTHER);
-    const reply = await verify.decide(first);
-    expect(await verify.decide(first)).toEqual(reply);
+    const reply = await decide(first);
+    expect(await decide(first)).toEqual(reply);
     expect(attempts.facts).toHaveLength(1);
     const other = await command(PIN, { commandId: first.commandId });
-    expect(await verify.decide(other)).toMatchObject({ outcome: 'unavailable', conflict: 'mismatch' });
+    expect(await decide(other)).toMatchObject({ outcome: 'unavailable', conflict: 'mismatch' });
   });
 
   it('whose seal belongs to another command is unavailable, never a success, and spends nothing', async () => {
-    const { change, enrol, command, verify, guess } = await open();
+    const { change, enrol, command, decide, guess } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
     const { sealed } = await command(PIN);
-    expect(await verify.decide(await command(OTHER, { sealed }))).toMatchObject({
+    expect(await decide(await command(OTHER, { sealed }))).toMatchObject({
       outcome: 'unavailable',
       level: 'none',
     });
@@ -130,9 +132,9 @@ describe('a guess at a PIN', () => {
   });
 
   it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
-    const { command, verify, attempts, countedAs } = await open();
+    const { command, answerAttempt, attempts, countedAs } = await open();
     const gone = await command(OTHER);
-    expect(await verify.abandon(gone)).toBe(false);
+    expect(await answerAttempt.abandon(gone)).toBeInstanceOf(LimitRefundRequested);
     expect(attempts.facts).toHaveLength(0);
     const lost = {
       ...gone,
@@ -143,7 +145,7 @@ describe('a guess at a PIN', () => {
       callId: undefined,
     };
     await attempts.count({ ...lost, caller: undefined, cap: 10 }, POLICY);
-    expect([await verify.abandon(gone), await verify.abandon(gone)]).toEqual([true, true]);
+    expect([await answerAttempt.abandon(gone), await answerAttempt.abandon(gone)]).toEqual([undefined, undefined]);
     expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
   });
 
@@ -254,6 +256,57 @@ describe('a guess at a PIN', () => {
     await guess(OTHER);
     const text = JSON.stringify(attempts.facts);
     for (const secret of [PIN, OTHER, PHONE, PHONE.slice(1)]) expect(text).not.toContain(secret);
+  });
+});
+
+describe('the signals of a wrong PIN', () => {
+  const kindsOf = ({ attempts }: VerificationTestBed): string[] =>
+    attempts.facts.map(({ kind }) => kind).filter((kind) => kind.startsWith('signal.'));
+
+  /** One wrong PIN away from a signal. */
+  const openSprayed = async (): Promise<VerificationTestBed> => {
+    const bed = await open();
+    bed.signalPolicy = { stricter: true, subjectsPerPin: 2 };
+    await bed.guess(OTHER, { subjectRef: 'alice' });
+    return bed;
+  };
+
+  it('are stored with the outcome of the attempt, once, however often the reply to it is lost', async () => {
+    const bed = await openSprayed();
+    const second = await bed.command(OTHER, { subjectRef: 'bob' });
+    for (let delivery = 0; delivery < 3; delivery++) await bed.decide(second);
+    await bed.guess(OTHER, { subjectRef: 'carol' });
+    expect(kindsOf(bed)).toEqual(['signal.pin_spray']);
+    expect(bed.attempts.tightened).toMatchObject([{ tenant: 'acme', seconds: 600 }]);
+  });
+
+  it('are stored by the next delivery of the command if its outcome could not be stored', async () => {
+    const bed = await openSprayed();
+    const { attempts } = bed;
+    const store = attempts.decide.bind(attempts);
+    attempts.decide = () => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'the database is down', true));
+    const second = await bed.command(OTHER, { subjectRef: 'bob' });
+    await expect(bed.decide(second)).rejects.toThrow('the database is down');
+    attempts.decide = store;
+    expect(kindsOf(bed)).toEqual([]);
+    await bed.decide(second);
+    expect(kindsOf(bed)).toEqual(['signal.pin_spray']);
+    expect(bed.attempts.tightened).toHaveLength(1);
+  });
+
+  it('are stored with the next wrong PIN if another delivery of the command stored its outcome first', async () => {
+    const bed = await openSprayed();
+    const { attempts } = bed;
+    const store = attempts.decide.bind(attempts);
+    attempts.decide = async ({ facts: _, tighten: __, ...outcome }) => {
+      attempts.decide = store;
+      await store({ ...outcome, reply: message(VerificationDecided, { ...outcome.reply }), facts: [] });
+      return store({ ...outcome, facts: [] });
+    };
+    await bed.guess(OTHER, { subjectRef: 'bob' });
+    expect(kindsOf(bed)).toEqual([]);
+    await bed.guess(OTHER, { subjectRef: 'carol' });
+    expect(kindsOf(bed)).toEqual(['signal.pin_spray']);
   });
 });
 

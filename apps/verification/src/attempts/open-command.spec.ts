@@ -105,30 +105,30 @@ describe('a sealed command', () => {
 
 describe('somebody who can repeat a command with a seal of their own', () => {
   it('gets neither its stored answer, nor a receipt, nor another attempt', async () => {
-    const { change, enrol, command, verify, attempts } = await VerificationTestBed.open();
+    const { change, enrol, command, decide, attempts } = await VerificationTestBed.open();
     await change('alice', {});
     await enrol('alice', PIN);
     const victim = await command(PIN);
-    expect(await verify.decide(victim)).toMatchObject({ outcome: 'verified' });
+    expect(await decide(victim)).toMatchObject({ outcome: 'verified' });
     const counted = attempts.facts.length;
     const forged = await command(OTHER, { commandId: victim.commandId });
-    expect(await verify.decide(forged)).toMatchObject({ outcome: 'unavailable', level: 'none', conflict: 'mismatch' });
+    expect(await decide(forged)).toMatchObject({ outcome: 'unavailable', level: 'none', conflict: 'mismatch' });
     expect(attempts.facts).toHaveLength(counted);
   });
 
   it('cannot have a PIN changed by the right PIN of somebody else', async () => {
-    const { change, enrol, command, verify, guess } = await VerificationTestBed.open();
+    const { change, enrol, command, decide, guess } = await VerificationTestBed.open();
     await change('alice', {});
     await enrol('alice', PIN);
     const victim = await command(PIN);
     const { sealed } = await command(PIN, { commandId: victim.commandId }, OTHER);
     const forged = altered(victim, { sealedNewPin: sealed });
-    expect(await verify.decide(forged)).toMatchObject({ outcome: 'unavailable' });
+    expect(await decide(forged)).toMatchObject({ outcome: 'unavailable' });
     expect(await guess(PIN)).toMatchObject({ outcome: 'verified' });
   });
 
   it('cannot end an attempt that is being compared by an expired command under its id', async () => {
-    const { command, verify, attempts, countedAs } = await VerificationTestBed.open();
+    const { command, answerAttempt, attempts, countedAs } = await VerificationTestBed.open();
     const victim = await command(PIN);
     const counted = {
       ...victim,
@@ -139,10 +139,10 @@ describe('somebody who can repeat a command with a seal of their own', () => {
       callId: undefined,
     };
     await attempts.count({ ...counted, caller: undefined, cap: 10 }, POLICY);
-    expect(await verify.abandon(await command(OTHER, { commandId: victim.commandId }))).toBe(true);
-    expect(await verify.abandon(altered(victim, { callId: 'another' }))).toBe(true);
+    expect(await answerAttempt.abandon(await command(OTHER, { commandId: victim.commandId }))).toBeUndefined();
+    expect(await answerAttempt.abandon(altered(victim, { callId: 'another' }))).toBeUndefined();
     expect(attempts.facts).toHaveLength(0);
-    expect(await verify.abandon(victim)).toBe(true);
+    expect(await answerAttempt.abandon(victim)).toBeUndefined();
     expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable' }]);
   });
 });

@@ -1,53 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common';
 import {
   bindingOf,
   message,
   VerificationAdmitted,
   VerificationRequested,
-  type KnowledgePolicy,
   type SealedIdentity,
 } from '@countersign/contracts';
 import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
-import { storedCaller, storedCommandId, storedPhone } from '../integrity/stored-names.js';
-import { type SealedPayloads } from '../verification.ports.js';
+import { EVENT_NAMES, storedCaller, storedCommandId, storedPhone, TABLE_NAMES } from '../integrity/stored-names.js';
+import { SealedPayloads } from '../verification.ports.js';
 
-/** The decrypted payload of a command. The submitted secrets may have any form. */
+/** A command with its decrypted payload. The submitted secrets may have any form. */
 export interface OpenedCommand {
-  /** Keyed hash of everything that the command says, the submitted secrets included; computed here, never received. */
+  /** Keyed hash of everything in the command, the submitted secrets included; computed here, never received. */
   readonly fingerprint: string;
-  /** The command with the names that the tables know: under the key of the tables, whichever key the adapter used. */
+  /** As received. Events use its names, which are the same in events of the limiter. */
+  readonly received: VerificationAdmitted;
+  /** With the names that the tables have: under the key of the tables, whichever key the adapter used. */
   readonly stored: VerificationAdmitted;
   readonly pin: unknown;
   readonly answers: unknown;
-  /** Takes the place of `pin` when that is right; undefined: no change was requested. */
+  /** Replaces `pin` if that matches; undefined: no change was requested. */
   readonly newPin: unknown;
+  /** Encrypts the receipt for the requester. */
+  readonly replyKey: unknown;
 }
 
 /**
- * Opens the seal of a command before its attempt is counted. Nothing is compared here. The fingerprint must come from what
- * was sealed: a sender that could state it would get the stored answer to somebody else's command.
+ * Decrypts the payload of a command, once and before its attempt is counted. Nothing is compared here. The fingerprint is
+ * computed from the payload. A sender that could state it would get the stored reply to another sender's command.
  */
+@Injectable()
 export class CommandOpener {
-  /**
-   * @param names under the key of the tables, which no other service holds
-   * @param hash of IDENTIFIER_KEY
-   */
   constructor(
-    private readonly seals: SealedPayloads,
-    private readonly names: KeyedHash,
-    private readonly hash: KeyedHash,
+    private readonly payloads: SealedPayloads,
+    @Inject(TABLE_NAMES) private readonly names: KeyedHash,
+    @Inject(EVENT_NAMES) private readonly hash: KeyedHash,
   ) {}
 
-  /** Undefined when the payload does not open beside the fields of this command. */
-  async open(command: VerificationAdmitted): Promise<OpenedCommand | undefined> {
-    const binding = bindingOf(VerificationRequested, command);
+  /** Undefined if the payload does not decrypt, or was sealed for other fields than those of this command. */
+  async open(received: VerificationAdmitted): Promise<OpenedCommand | undefined> {
+    const binding = bindingOf(VerificationRequested, received);
     try {
-      const { pin, answers, newPin, identity } = await this.seals.open(command.sealed, binding);
-      const stored = this.#stored(command, identity);
+      const { pin, answers, newPin, replyKey, identity } = await this.payloads.open(received.sealed, binding);
+      const stored = this.#stored(received, identity);
       if (stored === undefined) return undefined;
-      const said = bindingOf(VerificationRequested, { ...stored, keyId: '', alsoNamed: [] });
-      const fingerprint = this.names.hash('fingerprint', said, JSON.stringify([pin, sorted(answers), newPin]));
-      return { fingerprint, stored, pin, answers, newPin };
+      const fields = bindingOf(VerificationRequested, { ...stored, keyId: '', alsoNamed: [] });
+      const fingerprint = this.names.hash('fingerprint', fields, JSON.stringify([pin, sorted(answers), newPin]));
+      return { fingerprint, received, stored, pin, answers, newPin, replyKey };
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
@@ -80,7 +81,7 @@ export class CommandOpener {
     return matches.length > 0 && matches.every(Boolean);
   }
 
-  /** Undefined: what was sealed does not name what the command says that it names. */
+  /** Undefined: the sealed identity is not the one that the fields of the command name. */
   #stored(command: VerificationAdmitted, identity: unknown): VerificationAdmitted | undefined {
     const { command: id, subject, caller } = (identity ?? {}) as Partial<Record<keyof SealedIdentity, unknown>>;
     const isDigest = (value: unknown): value is string => typeof value === 'string' && DIGEST.test(value);
@@ -99,20 +100,11 @@ export class CommandOpener {
   }
 }
 
-/** A digest, and nothing that the names of the tables could be mistaken for. */
+/** No name in the tables has this form. */
 const DIGEST = /^[0-9a-f]{64}$/;
 
 /** Answers in another order are the same request. */
 function sorted(answers: unknown): unknown {
   if (typeof answers !== 'object' || answers === null) return answers;
   return Object.entries(answers).sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** Whether there is something to compare. Without a question, no answers could ever match. */
-export function isComparable(
-  { method }: VerificationAdmitted,
-  { newPin }: OpenedCommand,
-  { questions }: KnowledgePolicy,
-): boolean {
-  return method === 'pin' || (questions.length > 0 && newPin === undefined);
 }

@@ -10,7 +10,7 @@ async function openWithKeys() {
   const bed = await VerificationTestBed.open();
   const [old, anew] = bed.hash.each.map(({ hash }) => hash) as [KeyedHash, KeyedHash];
   const guess = async (under: KeyedHash, pin: string, more: Said = {}): Promise<VerificationDecided> =>
-    bed.verify.decide(await bed.command(pin, more, undefined, under));
+    bed.decide(await bed.command(pin, more, undefined, under));
   await bed.change('alice', { phones: [PHONE] });
   await bed.enrol('alice', PIN);
   return { bed, old, anew, guess };

@@ -1,16 +1,18 @@
+import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, type Level, type VerificationAdmitted } from '@countersign/contracts';
-import { type CallPolicies, type VerificationRecords } from './calls.ports.js';
+import { CallPolicies, VerificationRecords } from './calls.ports.js';
 import { canRepeatSuccess, type RecordedSuccess } from './call-state.decision.js';
 import { type FoundSubject, type CountedAttempt } from '../verification.ports.js';
 
-/** What the ledger keeps of a success, and whether its stored reply may be repeated. */
+/** What the ledger stores of a success, and whether its stored reply may be repeated. */
+@Injectable()
 export class Successes {
   constructor(
     private readonly records: VerificationRecords,
     private readonly policies: CallPolicies,
   ) {}
 
-  /** Times count from the time of the attempt, which the database set, so they never change. */
+  /** The end is computed from the time of the attempt, which the database set, so it never changes. */
   recorded(
     { tenant, agent, callId, method }: VerificationAdmitted,
     { id, incarnation, credential }: Partial<FoundSubject>,
@@ -33,7 +35,7 @@ export class Successes {
     };
   }
 
-  /** The stored answer as it is given again: a refusal always, a success only while it holds; undefined: not at all. */
+  /** The stored reply for a repeated command: a refusal always, a success only while it holds; undefined: it does not hold. */
   async repeated(
     { tenant, agent }: VerificationAdmitted,
     reply: VerificationDecided,

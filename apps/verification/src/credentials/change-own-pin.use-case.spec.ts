@@ -63,28 +63,28 @@ describe('a caller who changes the PIN', () => {
   });
 
   it('gets the same answer again for a repeated command, and the PIN is changed once', async () => {
-    const { command, verify, subjects } = await open();
+    const { command, decide, subjects } = await open();
     const first = await command(PIN, {}, OTHER);
-    const reply = await verify.decide(first);
-    expect(await verify.decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+    const reply = await decide(first);
+    expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
     expect((await subjects.enrolled('another', 'acme', 'alice', 'pin'))?.version).toBe(2);
   });
 
   it.each([['5501'], [PIN]])('gets the rule that speaks against %s again for a repeated command', async (newPin) => {
-    const { command, verify, guess } = await open();
+    const { command, decide, guess } = await open();
     const first = await command(PIN, {}, newPin);
-    const reply = await verify.decide(first);
+    const reply = await decide(first);
     expect(reply).toMatchObject({ outcome: 'verified', violations: [{ field: 'newPin' }] });
-    expect(await verify.decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+    expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
   it.each([['5501'], [PIN], [OTHER]])(
     'has nothing hashed for a repeated command, the new PIN being %s',
     async (newPin) => {
-      const { command, verify, vault } = await open();
+      const { command, decide, vault } = await open();
       const first = await command(PIN, {}, newPin);
-      const reply = await verify.decide(first);
+      const reply = await decide(first);
       let asked = 0;
       const counted = (work: 'positionInHistory' | 'prepare'): void => {
         const real = vault[work].bind(vault) as (...parts: unknown[]) => Promise<never>;
@@ -96,24 +96,24 @@ describe('a caller who changes the PIN', () => {
       counted('positionInHistory');
       counted('prepare');
       for (let n = 0; n < 100; n++)
-        expect(await verify.decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+        expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
       expect(asked).toBe(0);
     },
   );
 
   it('is not told of a change that was cut off between verdict and enrolment', async () => {
-    const { command, verify, subjects, guess } = await open();
+    const { command, decide, subjects, guess } = await open();
     const cut = await command(PIN, {}, OTHER);
     const enrol = subjects.enrol.bind(subjects);
     subjects.enrol = () => Promise.reject(new Error('the process ends here'));
-    await expect(verify.decide(cut)).rejects.toThrow();
+    await expect(decide(cut)).rejects.toThrow();
     subjects.enrol = enrol;
-    expect(await verify.decide(cut)).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect(await decide(cut)).toMatchObject({ outcome: 'unavailable', level: 'none' });
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
   it('does not undo what an administrator enrolled after the comparison', async () => {
-    const { command, verify, subjects, enrol, guess } = await open();
+    const { command, decide, subjects, enrol, guess } = await open();
     const overtaken = await command(PIN, {}, OTHER);
     const find = subjects.find.bind(subjects);
     subjects.find = async (...reference) => {
@@ -122,7 +122,7 @@ describe('a caller who changes the PIN', () => {
       await enrol('alice', '42718305');
       return found;
     };
-    expect(await verify.decide(overtaken)).toMatchObject({ outcome: 'unavailable' });
+    expect(await decide(overtaken)).toMatchObject({ outcome: 'unavailable' });
     expect((await guess('42718305')).outcome).toBe('verified');
   });
 });

@@ -1,5 +1,10 @@
 import { phoneDigest, type KeyedHash } from '@countersign/crypto';
 
+/** Injects the `KeyedHash` under the key of the tables, which no other service has: names in rows. */
+export const TABLE_NAMES = Symbol('names in tables');
+/** Injects the `KeyedHash` of IDENTIFIER_KEY: names in events. */
+export const EVENT_NAMES = Symbol('names in events');
+
 /**
  * Names of commands, callers and telephone numbers in the tables, under the names key.
  *

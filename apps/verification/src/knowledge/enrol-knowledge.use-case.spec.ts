@@ -115,9 +115,9 @@ describe('answers', () => {
   });
 
   it('are no way to change a PIN', async () => {
-    const { command, verify, attempts } = await open();
+    const { command, decide, attempts } = await open();
     const mixed = await command(ANSWERS, { method: 'knowledge' }, OTHER);
-    expect(await verify.decide(mixed)).toMatchObject({ outcome: 'unavailable' });
+    expect(await decide(mixed)).toMatchObject({ outcome: 'unavailable' });
     expect(attempts.facts).toEqual([]);
   });
 

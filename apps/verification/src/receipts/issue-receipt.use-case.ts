@@ -1,13 +1,6 @@
-import {
-  bindingOf,
-  message,
-  VerificationDecided,
-  VerificationRequested,
-  type VerificationAdmitted,
-} from '@countersign/contracts';
+import { message, VerificationDecided, type VerificationAdmitted } from '@countersign/contracts';
 import { sealReply, type ReceiptClaims, type ReceiptKeys } from '@countersign/crypto';
-import { ServiceError } from '@countersign/runtime';
-import { type SealedPayloads } from '../verification.ports.js';
+import { type OpenedCommand } from '../attempts/open-command.js';
 
 /** What all receipts of an installation share. */
 export interface ReceiptTerms {
@@ -24,26 +17,15 @@ export interface ReceiptTerms {
 export class IssueReceipt {
   constructor(
     private readonly keys: ReceiptKeys,
-    private readonly seals: SealedPayloads,
     private readonly terms: ReceiptTerms,
   ) {}
 
   /** Returns the reply with a receipt after a success whose request had a reply key, else unchanged. */
-  async attach(command: VerificationAdmitted, decided: VerificationDecided): Promise<VerificationDecided> {
-    const claims = claimsOf(command, decided, this.terms);
+  attach({ received, replyKey }: OpenedCommand, decided: VerificationDecided): VerificationDecided {
+    const claims = claimsOf(received, decided, this.terms);
     if (claims === undefined) return decided;
-    const receipt = sealReply(this.keys.sign(claims), await this.#replyKey(command));
+    const receipt = sealReply(this.keys.sign(claims), replyKey);
     return receipt === undefined ? decided : message(VerificationDecided, { ...decided, receipt });
-  }
-
-  /** Undefined when the payload does not decrypt. Then the stored success is repeated without a receipt. */
-  async #replyKey(command: VerificationAdmitted): Promise<unknown> {
-    try {
-      return (await this.seals.open(command.sealed, bindingOf(VerificationRequested, command)))['replyKey'];
-    } catch (error) {
-      if (error instanceof ServiceError && !error.retriable) return undefined;
-      throw error;
-    }
   }
 }
 

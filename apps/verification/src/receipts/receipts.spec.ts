@@ -2,6 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { MINUTE, openCallBed as open, OTHER, PIN, TERMS } from '../../test/call-test-bed.js';
 
 describe('a receipt', () => {
+  it('needs the payload of its command decrypted only once', async () => {
+    const { play, payloads } = await open();
+    const decrypt = payloads.open.bind(payloads);
+    let decrypted = 0;
+    payloads.open = (...sealed) => {
+      decrypted++;
+      return decrypt(...sealed);
+    };
+    expect((await play(PIN)).receipt).toBeDefined();
+    expect(decrypted).toBe(1);
+  });
+
   it('states who was verified, by whom, how and when, for at most its time', async () => {
     const { play, keys, clock } = await open();
     const { decided, receipt } = await play(PIN);

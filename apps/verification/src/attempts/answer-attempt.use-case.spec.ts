@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { LimitRefundRequested, type VerificationAdmitted } from '@countersign/contracts';
+import { type BusContext } from '@countersign/messaging';
+import { OTHER, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
+import { UnlockSubject } from '../subjects/unlock-subject.use-case.js';
+import { VerificationHandler } from './attempts.handler.js';
+
+const NOW = 1000;
+
+/** Of a record whose requester waits until `deadline`. */
+function contextOf(deadline: number): BusContext {
+  const where = { topic: 'verification.admissions', partition: 0, offset: '0' };
+  return { ...where, headers: {}, deadline, now: NOW, replyTo: undefined };
+}
+
+/** Returns whether the limits that a command used are refunded. */
+function refundsOf({ answerAttempt, manage, subjects, attempts, hash }: VerificationTestBed) {
+  const handler = new VerificationHandler(answerAttempt, manage, new UnlockSubject(subjects, attempts, hash));
+  return async (command: VerificationAdmitted, deadline = NOW + 1): Promise<boolean> => {
+    const sent = await handler.verify(command, contextOf(deadline));
+    const refunds = sent.flatMap((one) =>
+      one && 'message' in one && one.message instanceof LimitRefundRequested ? one.message : [],
+    );
+    const { commandId, callerKey } = command;
+    for (const refund of refunds) expect(refund).toMatchObject({ commandId, callerKey });
+    return refunds.length > 0;
+  };
+}
+
+/** Takes all hash slots of the bed. @returns a function that returns them */
+function takeSlots({ vault }: VerificationTestBed): () => void {
+  const slots = [1, 2].map(() => vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' }));
+  return () => {
+    for (const slot of slots) slot?.release();
+  };
+}
+
+describe('limits of an attempt', () => {
+  it('are refunded if no hash slot was free, and not after the comparison', async () => {
+    const bed = await VerificationTestBed.open(0);
+    const isRefunded = refundsOf(bed);
+    const returnSlots = takeSlots(bed);
+    const command = await bed.command(PIN);
+    expect(await isRefunded(command)).toBe(true);
+    returnSlots();
+    expect(await isRefunded(command)).toBe(false);
+  });
+
+  it('are not refunded if a repeated command finds no free hash slot after its attempt was counted', async () => {
+    const bed = await VerificationTestBed.open(0);
+    const isRefunded = refundsOf(bed);
+    const command = await bed.command(OTHER);
+    expect(await isRefunded(command)).toBe(false);
+    const returnSlots = takeSlots(bed);
+    expect(await bed.decide(command)).toMatchObject({ outcome: 'unavailable' });
+    expect(await isRefunded(command)).toBe(false);
+    returnSlots();
+  });
+
+  it.each([
+    ['of a command that was not counted', false],
+    ['under the id of a command that was counted', true],
+  ])('are not refunded for a payload that does not decrypt, %s', async (_, isCounted) => {
+    const bed = await VerificationTestBed.open();
+    const isRefunded = refundsOf(bed);
+    const command = await bed.command(OTHER);
+    if (isCounted) expect(await isRefunded(command)).toBe(false);
+    const broken = Object.assign(await bed.command(PIN, { commandId: command.commandId }), {
+      sealed: randomBytes(64).toString('base64url'),
+    });
+    expect(broken.commandId).toBe(command.commandId);
+    expect(await bed.decide(broken)).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect([await isRefunded(broken), await isRefunded(broken, NOW - 1)]).toEqual([false, false]);
+    expect(bed.attempts.facts).toHaveLength(isCounted ? 1 : 0);
+  });
+
+  it('are refunded if verification got the command after its deadline, unless its attempt was counted before', async () => {
+    const bed = await VerificationTestBed.open();
+    const isRefunded = refundsOf(bed);
+    const [late, decided, undecided] = [await bed.command(OTHER), await bed.command(OTHER), await bed.command(OTHER)];
+    expect(await isRefunded(late, NOW - 1)).toBe(true);
+    expect(bed.attempts.facts).toHaveLength(0);
+    expect([await isRefunded(decided), await isRefunded(decided, NOW - 1)]).toEqual([false, false]);
+    const counted = {
+      ...undecided,
+      ...(await bed.countedAs(undecided)),
+      attemptId: 'a',
+      referenceKey: 'a'.repeat(64),
+      subject: undefined,
+      callId: undefined,
+    };
+    await bed.attempts.count({ ...counted, caller: undefined, cap: 10 }, POLICY);
+    expect([await isRefunded(undecided, NOW - 1), await isRefunded(undecided, NOW - 1)]).toEqual([false, false]);
+    expect(bed.attempts.facts).toHaveLength(2);
+  });
+
+  it('are not refunded for a new PIN that breaks a rule', async () => {
+    const bed = await VerificationTestBed.open();
+    const weak = await bed.command(OTHER, {}, '1234');
+    expect(await bed.decide(weak)).toMatchObject({ outcome: 'unavailable', violations: [{ field: 'newPin' }] });
+    expect(await refundsOf(bed)(weak)).toBe(false);
+  });
+
+  it('are not refunded for another secret under the id of a command that was compared', async () => {
+    const bed = await VerificationTestBed.open();
+    const first = await bed.command(OTHER);
+    await bed.decide(first);
+    const other = await bed.command(PIN, { commandId: first.commandId });
+    expect(await bed.decide(other)).toMatchObject({ conflict: 'mismatch' });
+    expect(await refundsOf(bed)(other)).toBe(false);
+  });
+});
