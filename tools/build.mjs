@@ -17,6 +17,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { patchPackages } from './patch-packages.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Whether a module is the program that runs, and not imported. */
@@ -35,6 +36,7 @@ export function buildTestsIfStale() {
 }
 
 function build({ output, config, sources }) {
+  patchPackages();
   const stamp = join(root, output, '.built');
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   if ([...sources, config, ...CONFIGURATION].every((input) => newest(join(root, input)) <= built)) return;

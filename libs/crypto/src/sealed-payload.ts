@@ -1,5 +1,6 @@
 import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
 import { checkKeyPair, type KeyCheck, KEY_BYTES } from './key-check.js';
 import { DecryptionError } from './keyring.js';
@@ -11,8 +12,8 @@ const ENCRYPTION = 'A256GCM';
 const CONTENT_KEY_MS = 60_000;
 /** Far below the 2^32 random nonces that NIST SP 800-38D section 8.3 allows under one key. */
 const CONTENT_KEY_USES = 1_000_000;
-/** Content keys that an {@link PayloadOpener} remembers: one for each adapter and minute. */
-const REMEMBERED_KEYS = 1000;
+/** Opened content keys in the cache of a {@link PayloadOpener}. Each adapter makes one a minute. */
+const MAX_CACHED_KEYS = 1000;
 
 interface KeySet {
   keys?: JWK[];
@@ -84,7 +85,7 @@ export class PayloadSealer {
 
 /** Opens what a {@link PayloadSealer} sealed. Lives in the verification service alone. */
 export class PayloadOpener {
-  readonly #contentKeys = new Map<string, Promise<KeyObject>>();
+  readonly #contentKeys = new LRUCache<string, Promise<KeyObject>>({ max: MAX_CACHED_KEYS });
 
   private constructor(
     private readonly keys: ReadonlyMap<string, CryptoKey>,
@@ -126,14 +127,12 @@ export class PayloadOpener {
 
   #contentKey(ticket: unknown): Promise<KeyObject> {
     if (typeof ticket !== 'string') return Promise.reject(new DecryptionError('no ticket'));
-    const known = this.#contentKeys.get(ticket);
-    if (known) return known;
+    const cached = this.#contentKeys.get(ticket);
+    if (cached) return cached;
     const opened = this.#openTicket(ticket);
     this.#contentKeys.set(ticket, opened);
-    // A ticket that does not open is not remembered: junk must not push good ones out.
+    // A ticket that does not open is removed, so that invalid tickets cannot evict valid ones.
     opened.catch(() => this.#contentKeys.delete(ticket));
-    const [oldest] = this.#contentKeys.keys();
-    if (this.#contentKeys.size > REMEMBERED_KEYS && oldest !== undefined) this.#contentKeys.delete(oldest);
     return opened;
   }
 

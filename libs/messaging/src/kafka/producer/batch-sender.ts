@@ -1,6 +1,7 @@
 import { inFairOrder } from '@countersign/fairness';
 import { ServiceError } from '@countersign/runtime';
 import { type Message, type Producer } from 'kafkajs';
+import { LRUCache } from 'lru-cache';
 import { backoffMs } from '../../consumption/backoff.js';
 import { type BusRecord } from '../../broker.js';
 import { brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
@@ -26,7 +27,7 @@ const GATHER_PAUSE_MS = 15;
 const MAX_LINGER_SKIPS = 1023;
 /** Batches in flight, at most; each has other tenants. With more of them every batch would be small. */
 const MAX_BATCHES_IN_FLIGHT = 3;
-/** The maximum number of deleted reply topics that are remembered. */
+/** Names of deleted reply topics in the cache. */
 const MAX_MISSING_TOPICS = 1_000;
 
 interface Call {
@@ -81,7 +82,7 @@ export class BatchSender {
   #skipsAfterUseless = 0;
   /** Ends the linger early. */
   #endLinger: (() => void) | undefined;
-  readonly #missingTopics = new Set<string>();
+  readonly #missingTopics = new LRUCache<string, true>({ max: MAX_MISSING_TOPICS });
   /** Tenants with records in the last batch. */
   #lastTenants: ReadonlySet<string> = new Set();
   /** A tenant without records in the last batch is waiting: the next batch is sent at once. */
@@ -275,8 +276,7 @@ export class BatchSender {
           call.reject(unknownTopic(record.topic, cause));
           return false;
         }
-        if (this.#missingTopics.size >= MAX_MISSING_TOPICS) this.#missingTopics.clear();
-        this.#missingTopics.add(record.topic);
+        this.#missingTopics.set(record.topic, true);
       }
       return true;
     });
