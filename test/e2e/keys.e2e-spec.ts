@@ -133,20 +133,23 @@ test('commands refuse keys that the tables were not written with, and a loss has
     const [code, , err] = await countersign(...command);
     expect([code, err]).toEqual([1, expect.stringContaining('IDENTIFIER_KEY must hold the key')]);
   }
-  identifierKey = other;
   expect(await countersign('keys', 'accept-loss', 'ADMIN_API_KEY')).toEqual([
     1,
     '',
     expect.stringContaining('name one of IDENTIFIER_KEY'),
   ]);
-  const [code, out] = await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY');
-  expect([code, out]).toEqual([0, expect.stringContaining('every limit with its overrides starts anew')]);
+  const stated = expect.stringContaining('every limit and every override of a limit') as string;
+  expect(await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY')).toEqual([
+    1,
+    stated,
+    expect.stringContaining('Nothing was changed. To accept the loss, add --yes.'),
+  ]);
+  expect((await countersign('keys', 'status'))[0]).toBe(1);
+  expect(await losses()).toEqual([]);
+  expect(await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY', '--yes')).toEqual([0, stated, '']);
   expect((await countersign('keys', 'status'))[0]).toBe(0);
-  const facts = await database.query<{ payload: string }>(
-    `SELECT payload FROM verification.outbox WHERE payload LIKE '%"lost":true%'`,
-  );
-  expect(facts).toHaveLength(1);
-  expect((await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY'))[0]).toBe(1);
+  expect(await losses()).toEqual([{ setting: 'IDENTIFIER_KEY', lost: true }]);
+  expect((await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY', '--yes'))[0]).toBe(1);
   identifierKey = right;
 });
 
@@ -227,18 +230,57 @@ test('counters that differ from their ledger are named, and get back the state t
   );
 });
 
-test('a keyring that is lost for good takes the key of the names with it, and only its accepted loss makes a new one', async () => {
+/** The details of the events about lost keys that wait for publication. */
+async function losses(): Promise<unknown[]> {
+  const facts = await database.query<{ payload: string }>(
+    `SELECT payload FROM verification.outbox WHERE payload LIKE '%"lost":true%' ORDER BY seq`,
+  );
+  return facts.map(({ payload }) => (JSON.parse(payload) as { detail: unknown }).detail);
+}
+
+test('a lost keyring loses the names key too, and only its accepted loss makes a new names key', async () => {
   const keyring = readFileSync(file, 'utf8');
   await database.query('TRUNCATE verification.subjects, verification.subject_keys CASCADE');
   expect(await startWith(keyring)).toBe('started');
   const lost = key('k9');
   expect(await startWith(lost)).toMatchObject({ code: 'SETTINGS_INVALID' });
   writeFileSync(file, lost);
-  const [code, out] = await countersign('keys', 'accept-loss', 'CREDENTIAL_KEYS');
-  expect([code, out]).toEqual([
-    0,
-    expect.stringContaining('every attempt counter, lock and recognized caller starts anew'),
-  ]);
+  const [code, out] = await countersign('keys', 'accept-loss', 'CREDENTIAL_KEYS', '--yes');
+  expect([code, out]).toEqual([0, expect.stringContaining('every attempt counter, lock, recognized caller')]);
+  expect(await losses()).toEqual([{ setting: 'CREDENTIAL_KEYS', lost: true, namesKey: true }]);
   expect(await startWith(lost)).toBe('started');
   expect(await startWith(keyring)).toMatchObject({ code: 'SETTINGS_INVALID' });
+});
+
+test('the loss of the names key alone is accepted with an event of its own, also after its row was removed', async () => {
+  const keyring = readFileSync(file, 'utf8');
+  expect(await countersign('keys', 'accept-loss', 'CREDENTIAL_KEYS', '--yes')).toMatchObject({ 0: 0 });
+  // Of the keyring nothing is recorded any more, but the names key is.
+  expect(await losses()).toEqual([{ setting: 'CREDENTIAL_KEYS', lost: true }]);
+  await database.query('TRUNCATE verification.names_key');
+  for (const makesRow of [false, true]) {
+    // A start makes a names key, refuses it because another one is recorded, and leaves it in the table.
+    if (makesRow) expect(await startWith(keyring)).toMatchObject({ code: 'SETTINGS_INVALID' });
+    expect(await countersign('keys', 'accept-loss', 'CREDENTIAL_KEYS')).toEqual([
+      1,
+      expect.stringContaining('The names key, which it encrypted, is lost too'),
+      expect.stringContaining('--yes'),
+    ]);
+  }
+  expect(await countersign('keys', 'accept-loss', 'CREDENTIAL_KEYS', '--yes')).toMatchObject({ 0: 0 });
+  expect((await losses()).at(-1)).toEqual({ setting: 'CREDENTIAL_KEYS', lost: true, namesKey: true });
+  expect(await startWith(keyring)).toBe('started');
+});
+
+test('a loss is not accepted while verification runs', async () => {
+  const { values } = await ensureSecretFiles(join(folder, 'secrets'));
+  const env = { ...values, DATABASE_URL: url, CREDENTIAL_KEYS: readFileSync(file, 'utf8'), LOG_LEVEL: 'silent' };
+  const broker = new MemoryBroker();
+  const service = await start(env, () => undefined, { broker, ops: false });
+  const stop = expect.stringContaining('First stop every copy of verification.') as string;
+  expect(await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY', '--yes')).toMatchObject({ 0: 1, 2: stop });
+  expect((await countersign('keys', 'status'))[0]).toBe(0);
+  await service.close();
+  expect(await countersign('keys', 'accept-loss', 'IDENTIFIER_KEY', '--yes')).toMatchObject({ 0: 0 });
+  await broker.close();
 });

@@ -19,7 +19,7 @@ import { type StoreOptions, withStore } from './terminal/with-store.js';
 import { showDemo } from './demo/show-demo.js';
 import { simulate, type SimulatedCall } from './demo/simulate-call.js';
 import { withBroker } from './terminal/with-broker.js';
-import { orComplain, toTerminal } from './terminal/write.js';
+import { orComplain, toTerminal } from './terminal/terminal.js';
 
 const program = new Command('countersign')
   .description('Caller identity verification for AI voice agents')
@@ -123,10 +123,11 @@ keys
   .action((options: { file?: string }) => orComplain(() => showPublicKeys(process.env, options, toTerminal)));
 keys
   .command('accept-loss <setting>')
-  .description('let services start with another key, when the one that the tables were written with is lost for good')
+  .description('state what is lost with a key, and with --yes let services start with another one')
   .option(...dataDir)
-  .action((setting: string, options: StoreOptions) =>
-    withStore(process.env, options, (store, write) => acceptKeyLoss(store, setting, write)),
+  .option('--yes', 'accept the loss; verification and rate-limit must not run')
+  .action((setting: string, options: StoreOptions & { yes?: true }) =>
+    withStore(process.env, options, (store, write) => acceptKeyLoss(store, setting, options, write)),
   );
 
 const attempts = program.command('attempts').description('the counters of attempts');

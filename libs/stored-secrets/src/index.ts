@@ -1,15 +1,18 @@
 export { countKeyUse, keyFault, type KeyUse } from './key-use.js';
 export {
+  lockKeyRecords,
+  NAMES_KEY_SETTING,
   recordForeignKey,
   recordedKeyFault,
   recordKeys,
   removeKeyRecords,
   requiredKeys,
+  schemasWithKeys,
   type ConfiguredKeys,
   type KeyFault,
 } from './key-checks.js';
-export { openNamesKey, readNamesKey } from './names-key.js';
-export { phoneTag } from './phone-tag.js';
+export { recordKeyEvent } from './key-event.js';
+export { openNamesKey, phoneTag, readNamesKey } from './names-key.js';
 export { identifierKeys, rekey, type IdentifierKey, type RekeyResult } from './rekey.js';
 export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
 export {

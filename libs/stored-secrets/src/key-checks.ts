@@ -1,6 +1,9 @@
 import { type Database, type Sql } from '@countersign/persistence';
 import { type KeyCheck } from '@countersign/crypto';
 
+/** The name under which the names key is recorded; it is no setting. */
+export const NAMES_KEY_SETTING = 'verification.names_key';
+
 /** The keys that a process has for one setting. */
 export interface ConfiguredKeys {
   readonly setting: string;
@@ -37,7 +40,7 @@ interface RecordedKey {
  */
 export async function recordKeys(database: Database, held: readonly ConfiguredKeys[]): Promise<KeyFault | undefined> {
   return database.transaction(async (tx) => {
-    await takeTurns(tx, database.schema);
+    await lockKeyRecords(tx, database.schema);
     const recorded = await readKeys(tx, database.schema);
     const fault = faultOf(held, recorded);
     if (fault !== undefined) return fault;
@@ -70,7 +73,7 @@ export async function recordForeignKey(
   // A question each minute: nothing is locked while nothing changes.
   if ((await readKeys(database, database.schema)).some(isRecorded)) return true;
   return database.transaction(async (tx) => {
-    await takeTurns(tx, database.schema);
+    await lockKeyRecords(tx, database.schema);
     const recorded = (await readKeys(tx, database.schema)).filter((key) => key.setting === setting);
     if (!recorded.every((known) => keys.some(({ value }) => value === known.check_value))) return false;
     await tx.query(`DELETE FROM ${database.schema}.key_checks WHERE setting = $1`, [setting]);
@@ -81,15 +84,26 @@ export async function recordForeignKey(
 
 /** As {@link recordKeys}, but records nothing. @throws ServiceError DATABASE_UNAVAILABLE */
 export async function recordedKeyFault(
-  database: Database,
+  sql: Sql,
+  schema: string,
   held: readonly ConfiguredKeys[],
 ): Promise<KeyFault | undefined> {
-  return faultOf(held, await readKeys(database, database.schema));
+  return faultOf(held, await readKeys(sql, schema));
+}
+
+/** Schemas of this database whose services record keys; each service may have a database of its own. */
+export async function schemasWithKeys(sql: Sql): Promise<string[]> {
+  const rows = await sql.query<{ schema: string }>(
+    `SELECT s AS schema FROM unnest($1::text[]) AS s WHERE to_regclass(s || '.key_checks') IS NOT NULL`,
+    [['verification', 'rate_limit']],
+  );
+  return rows.map(({ schema }) => schema);
 }
 
 /**
- * Removes the records of the keys of a setting: the next start records what it finds. For people whose key is lost for good.
- * @returns how many records were removed
+ * Removes the records of the keys of a setting, so the next start records the keys that it is given. For a key that is lost
+ * for good.
+ * @returns the number of removed records
  * @throws ServiceError DATABASE_UNAVAILABLE
  */
 export async function removeKeyRecords(tx: Sql, schema: string, setting: string): Promise<number> {
@@ -131,8 +145,8 @@ export async function requiredKeys(database: Database, setting: string): Promise
     .map(({ key_id: keyId, check_value: value }) => ({ keyId, value }));
 }
 
-/** The lock ends with the transaction. */
-async function takeTurns(tx: Sql, schema: string): Promise<void> {
+/** Serializes changes of the recorded keys of a schema until the transaction ends. A service that starts waits for it. */
+export async function lockKeyRecords(tx: Sql, schema: string): Promise<void> {
   await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`key_checks:${schema}`]);
 }
 

@@ -1,11 +1,10 @@
-import { encodeMessage, INSTALLATION, factRecorded } from '@countersign/contracts';
-import { Outbox, type Database, type Sql, databaseTime } from '@countersign/persistence';
+import { type Database, type Sql } from '@countersign/persistence';
 import { type KeyCheck } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
+import { schemasWithKeys } from './key-checks.js';
+import { recordKeyEvent } from './key-event.js';
 
 const SETTING = 'IDENTIFIER_KEY';
-/** Schemas whose services record the key. */
-const SCHEMAS = ['verification', 'rate_limit'];
 /** By then every copy of the limiter has read that it must count under the new key: it reads so each second. */
 const SETTLE_SECONDS = 5;
 
@@ -46,7 +45,7 @@ interface Row {
 
 /** The keys of `IDENTIFIER_KEY`, over all services. @throws ServiceError DATABASE_UNAVAILABLE */
 export async function identifierKeys(database: Database): Promise<IdentifierKey[]> {
-  const rows = await readAll(database, await schemasOf(database));
+  const rows = await readAll(database, await schemasWithKeys(database));
   return [...new Set(rows.map(({ key_id: id }) => id))].sort().map((keyId) => {
     const ofKey = rows.filter((row) => row.key_id === keyId);
     return { keyId, state: stateOf(ofKey), readyAt: ofKey.map((row) => row.ready_at ?? undefined).find(Boolean) };
@@ -61,7 +60,7 @@ export async function identifierKeys(database: Database): Promise<IdentifierKey[
  * @throws ServiceError SETTINGS_INVALID that says what is wrong with the setting, DATABASE_UNAVAILABLE
  */
 export async function rekey(database: Database, held: readonly KeyCheck[]): Promise<RekeyResult> {
-  const schemas = await schemasOf(database);
+  const schemas = await schemasWithKeys(database);
   const target = targetOf(await readAll(database, schemas), held, schemas);
   if (target.unchanged) return { kind: 'unchanged', key: target.key };
   const { key } = target;
@@ -151,22 +150,9 @@ async function retireOthers(database: Database, schemas: readonly string[], key:
         [SETTING, key],
       );
     }
-    const fact = factRecorded('key.rotated', await databaseTime(tx), {
-      tenant: INSTALLATION,
-      detail: { setting: SETTING, key },
-    });
-    await new Outbox(database).add(tx, [encodeMessage(fact.factId, fact)]);
+    await recordKeyEvent(tx, database, { setting: SETTING, key });
     return [...retired].sort();
   });
-}
-
-/** Those of this database; each service may have one of its own. */
-async function schemasOf(sql: Sql): Promise<string[]> {
-  const rows = await sql.query<{ schema: string }>(
-    `SELECT s AS schema FROM unnest($1::text[]) AS s WHERE to_regclass(s || '.key_checks') IS NOT NULL`,
-    [SCHEMAS],
-  );
-  return rows.map(({ schema }) => schema);
 }
 
 async function readAll(sql: Sql, schemas: readonly string[]): Promise<Row[]> {

@@ -1,6 +1,6 @@
-import { encodeMessage, INSTALLATION, factRecorded } from '@countersign/contracts';
-import { Outbox, type Database, databaseTime } from '@countersign/persistence';
+import { type Database } from '@countersign/persistence';
 import { DecryptionError, type Keyring } from '@countersign/crypto';
+import { recordKeyEvent } from './key-event.js';
 import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
 export interface RewrapOptions {
@@ -37,7 +37,7 @@ interface Row extends Record<string, unknown> {
 export async function rewrap(options: RewrapOptions): Promise<RewrapResult[]> {
   const results: RewrapResult[] = [];
   for (const column of options.columns ?? WRAPPED_COLUMNS) results.push(await rewrapColumn(column, options));
-  if (results.some(({ rewrapped }) => rewrapped > 0)) await record(options, results);
+  if (results.some(({ rewrapped }) => rewrapped > 0)) await recordResults(options, results);
   return results;
 }
 
@@ -137,17 +137,12 @@ function updateAll(column: WrappedColumn): string {
     RETURNING 1`;
 }
 
-/** The relay of the service that owns the outbox publishes it. */
-async function record({ database, keyring }: RewrapOptions, results: readonly RewrapResult[]): Promise<void> {
+async function recordResults({ database, keyring }: RewrapOptions, results: readonly RewrapResult[]): Promise<void> {
   await database.transaction(async (tx) => {
-    const fact = factRecorded('key.rotated', await databaseTime(tx), {
-      tenant: INSTALLATION,
-      detail: {
-        key: keyring.first,
-        ...Object.fromEntries(results.map(({ column, rewrapped }) => [column, rewrapped])),
-        broken: results.reduce((sum, { broken }) => sum + broken, 0),
-      },
+    await recordKeyEvent(tx, database, {
+      key: keyring.first,
+      ...Object.fromEntries(results.map(({ column, rewrapped }) => [column, rewrapped])),
+      broken: results.reduce((sum, { broken }) => sum + broken, 0),
     });
-    await new Outbox(database).add(tx, [encodeMessage(fact.factId, fact)]);
   });
 }

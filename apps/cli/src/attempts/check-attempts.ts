@@ -1,6 +1,6 @@
 import { ServiceError } from '@countersign/runtime';
 import { requireRecordedKeys, type Store } from '../terminal/with-store.js';
-import { table, type Write } from '../terminal/write.js';
+import { table, type Write } from '../terminal/terminal.js';
 
 interface Difference {
   readonly tenant: string;

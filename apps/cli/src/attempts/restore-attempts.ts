@@ -2,7 +2,7 @@ import { encodeMessage, type FactRecorded, factRecorded } from '@countersign/con
 import { Outbox, type Sql } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { type Store } from '../terminal/with-store.js';
-import { type Write } from '../terminal/write.js';
+import { type Write } from '../terminal/terminal.js';
 
 const COLUMNS = `
     attempt_count,

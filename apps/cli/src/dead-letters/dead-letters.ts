@@ -1,7 +1,7 @@
 import { type DeadLettered } from '@countersign/contracts';
 import { type Broker, DeadLetters, HEADERS, type DeadLetterFilter, type Replayability } from '@countersign/messaging';
 import { ServiceError } from '@countersign/runtime';
-import { table, type Write } from '../terminal/write.js';
+import { table, type Write } from '../terminal/terminal.js';
 
 export interface ListOptions {
   readonly json?: true;

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { demoCommand, readDemo } from '@countersign/installation';
-import { refusedSetting } from '../terminal/refused-setting.js';
-import { type Write } from '../terminal/write.js';
+import { refusedSetting, type Write } from '../terminal/terminal.js';
 
 /**
  * Shows how to try the demo of a data folder, and its keys as the settings of the examples.

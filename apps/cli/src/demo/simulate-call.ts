@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Write } from '../terminal/write.js';
+import { type Write } from '../terminal/terminal.js';
 
 /** What a simulated call needs; the rest is made up. */
 export interface SimulatedCall {

@@ -1,5 +1,5 @@
 import { type Broker } from '@countersign/messaging';
-import { table, type Write } from '../terminal/write.js';
+import { table, type Write } from '../terminal/terminal.js';
 
 /** Lets a group go on that has refused to because records were lost (RECORDS_LOST). */
 export async function acceptLoss(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ensureSecretFiles, keepSecretFile } from '@countersign/installation';
-import { refusedSetting } from '../terminal/refused-setting.js';
+import { refusedSetting } from '../terminal/terminal.js';
 
 const DATABASE_HOST = 'postgres:5432';
 

@@ -4,9 +4,8 @@ import { receiptPublicKeysOf, Secret, withFirstKey, withNewKey } from '@counters
 import { type Environment, ServiceError, withoutByteOrderMark } from '@countersign/runtime';
 import { countKeyUse, countToRewrap, keyFault, rewrap } from '@countersign/stored-secrets';
 import { identifierKeyStatus } from './rekey.js';
-import { refusedSetting } from '../terminal/refused-setting.js';
 import { requireRecordedKeys, type Store } from '../terminal/with-store.js';
-import { table, type Write } from '../terminal/write.js';
+import { refusedSetting, table, type Write } from '../terminal/terminal.js';
 
 /** Rows of each key, whether the ring has it, and whether the tables were written with these keys. */
 export async function keyStatus(store: Store, write: Write): Promise<void> {

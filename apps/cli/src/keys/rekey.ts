@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import { ServiceError } from '@countersign/runtime';
 import { identifierKeys, rekey, type IdentifierKey } from '@countersign/stored-secrets';
 import { requireHash, type Store } from '../terminal/with-store.js';
-import { table, type Write } from '../terminal/write.js';
+import { table, type Write } from '../terminal/terminal.js';
 
 /** How often it is looked whether the old key may leave, in milliseconds. */
 const LOOK_MS = 1_000;

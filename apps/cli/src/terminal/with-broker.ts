@@ -2,7 +2,7 @@ import { BusSettings, openBroker } from '@countersign/hosting';
 import { type Broker } from '@countersign/messaging';
 import { createProcessLogger } from '@countersign/observability';
 import { type Environment, loadSettings } from '@countersign/runtime';
-import { orComplain, toTerminal, type Write } from './write.js';
+import { orComplain, toTerminal, type Write } from './terminal.js';
 
 /**
  * Runs a command on the bus that the environment names (KAFKA_BROKERS, TOPIC_PREFIX and what else a service reads).

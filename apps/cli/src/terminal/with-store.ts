@@ -6,9 +6,9 @@ import { databaseTls, IsSecret, StoreSettings } from '@countersign/hosting';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
-import { readNamesKey, recordedKeyFault } from '@countersign/stored-secrets';
+import { NAMES_KEY_SETTING, readNamesKey, recordedKeyFault } from '@countersign/stored-secrets';
 import { parseSetting, loadSettings, ServiceError, type Environment } from '@countersign/runtime';
-import { orComplain, toTerminal, type Write } from './write.js';
+import { orComplain, toTerminal, type Write } from './terminal.js';
 
 export interface StoreOptions {
   /** The folder of the product in one process, with its database and its secrets. */
@@ -37,8 +37,8 @@ class VerificationStoreSettings extends StoreSettings {
 /** @throws ServiceError SETTINGS_INVALID for keys that are not those that the tables were written with */
 export async function requireRecordedKeys({ database, keyring, hash }: Store): Promise<void> {
   const names = await readNamesKey(database, keyring);
-  const fault = await recordedKeyFault(database, [
-    { setting: 'verification.names_key', keys: names?.checks ?? [], names: true },
+  const fault = await recordedKeyFault(database, database.schema, [
+    { setting: NAMES_KEY_SETTING, keys: names?.checks ?? [], names: true },
     { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, names: false },
     ...(hash ? [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true }] : []),
   ]);

@@ -16,6 +16,11 @@ export async function orComplain(command: () => void | Promise<void>): Promise<v
   }
 }
 
+/** The fault of a command that was called with an argument or a setting that it cannot use. */
+export function refusedSetting(what: string): ServiceError {
+  return new ServiceError('SETTINGS_INVALID', what, false);
+}
+
 /** Columns as wide as their widest cell. @param head empty: none */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = head.length === 0 ? rows : [head, ...rows];
