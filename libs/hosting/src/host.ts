@@ -19,7 +19,7 @@ import {
 } from '@countersign/persistence';
 import { type ReceiptPublicKeys } from '@countersign/crypto';
 import { type RunningService } from '@countersign/runtime';
-import { databaseTls } from './database-tls.js';
+import { databaseTls } from './connection-security.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { exposeOutboxStats } from './outbox-stats.js';

@@ -1,11 +1,12 @@
 import { createBroker, type Broker } from '@countersign/messaging';
 import { type Logger } from '@countersign/observability';
-import { ServiceError, SteadyClock } from '@countersign/runtime';
-import { kafkaSecurity } from './kafka-security.js';
-import { throttledLines } from './throttled-lines.js';
+import { ServiceError, SteadyClock, type Clock } from '@countersign/runtime';
+import { kafkaSecurity } from './connection-security.js';
 import { type BusSettings } from './settings.js';
 
 const DAY_MS = 86_400_000;
+/** Shortest time between two lines, in milliseconds. */
+const LINE_PAUSE_MS = 5_000;
 
 /**
  * Creates the bus over Kafka that the settings describe. Does not connect yet.
@@ -34,4 +35,23 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
     silenceMs: settings.CONSUMER_SILENCE_SECONDS * 1000,
     log: throttledLines((text) => logger.warn({}, text), new SteadyClock()),
   });
+}
+
+/**
+ * Writes at most one line every five seconds, with the number of lines omitted before it. A client library logs the same line
+ * about an unreachable broker many times per second.
+ */
+export function throttledLines(write: (line: string) => void, clock: Clock): (line: string) => void {
+  let nextLineAt = 0;
+  let omitted = 0;
+  return (line) => {
+    const now = clock.now();
+    if (now < nextLineAt) {
+      omitted++;
+      return;
+    }
+    write(omitted === 0 ? line : `${line} (and ${omitted} lines like it)`);
+    nextLineAt = now + LINE_PAUSE_MS;
+    omitted = 0;
+  };
 }

@@ -15,8 +15,7 @@ import { Meaning } from '@countersign/contracts';
 import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
 import { SAMPLERS, type SamplerName } from '@countersign/observability';
 import { Secret } from '@countersign/crypto';
-import { IsBrokerList } from './address-rules.js';
-import { IsSecret } from './is-secret.js';
+import { IsBrokerList, IsSecret } from './setting-rules.js';
 
 /** Settings of every service. */
 export class BusSettings {

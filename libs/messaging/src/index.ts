@@ -23,7 +23,6 @@ export {
   type HandlerResult,
   type RecordOutcome,
 } from './request-reply/bus-server.js';
-export { PassErrorsFilter } from './request-reply/pass-errors.filter.js';
 export { type BusAppOptions, createBusApp, type RootModule } from './request-reply/create-bus-app.js';
 export { BusClient, type BusClientOptions, type RequestEvent } from './request-reply/bus-client.js';
 export { type BrokerSettings, createBroker } from './create-broker.js';

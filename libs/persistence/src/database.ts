@@ -5,10 +5,9 @@ import { ConnectionQueue } from './connection-queue.js';
 import { connectionOf, type DatabaseTls } from './connection.js';
 import { isDatabaseDown, isServerRefusal, translateError } from './database-errors.js';
 import { entityManagerOn } from './entity-manager.js';
-import { migrate, type MigrationClass } from './migrate.js';
+import { migrate, SILENT_LOGGER, type MigrationClass } from './migrate.js';
 import { checkSchemaName, withSearchPath } from './schema.js';
 import { Session, type Sql, type Transaction } from './session.js';
-import { SILENT_LOGGER } from './silent-logger.js';
 import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant-rows.js';
 
 const STATEMENT_TIMEOUT_MS = 10_000;

@@ -1,9 +1,18 @@
 import { ServiceError } from '@countersign/runtime';
-import { DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { DataSource, MigrationExecutor, type Logger, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { type Connection } from './connection.js';
 import { translateError } from './database-errors.js';
 import { prepareServiceRole } from './service-role.js';
-import { SILENT_LOGGER } from './silent-logger.js';
+
+/** TypeORM prints failed migrations to the console regardless of `logging`; our faults contain what is safe to log. */
+export const SILENT_LOGGER: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
 
 /** A class with a name that ends in 13 digits: its time in milliseconds, which orders migrations. */
 export type MigrationClass = new () => MigrationInterface;

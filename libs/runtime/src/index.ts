@@ -4,4 +4,3 @@ export * from './settings.js';
 export * from './run-process.js';
 export * from './tls-faults.js';
 export * from './recent-ids.js';
-export * from './byte-order-mark.js';

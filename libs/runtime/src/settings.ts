@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { getMetadataStorage, validateSync } from 'class-validator';
 import { meaningOf } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
-import { withoutByteOrderMark } from './byte-order-mark.js';
 import { ServiceError } from './service-error.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -38,8 +37,13 @@ export function loadSettings<T extends object>(settings: new () => T, env: Envir
     faults.push(`${Object.values(fault.constraints ?? {}).join(', ')}${meaning(fault.property)}`);
   }
   if (faults.length === 0) return result;
-  const lines = faults.map((fault) => `  ${fault}`);
-  throw new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines.join('\n')}`, false);
+  throw settingsInvalid(faults);
+}
+
+/** The error about one or more settings. @param faults each begins with a setting's name and contains no value */
+export function settingsInvalid(faults: readonly string[]): ServiceError {
+  const lines = faults.map((fault) => `  ${fault}`).join('\n');
+  return new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines}`, false);
 }
 
 function readVariable(env: Environment, name: string): string | undefined {
@@ -75,10 +79,14 @@ export async function parseSetting<T>(name: string, build: () => T | Promise<T>)
   try {
     return await build();
   } catch (error) {
-    throw new ServiceError(
-      'SETTINGS_INVALID',
-      `These settings are missing or wrong:\n  ${name} ${(error as Error).message}`,
-      false,
-    );
+    throw settingsInvalid([`${name} ${(error as Error).message}`]);
   }
+}
+
+/**
+ * Removes the byte order mark that some editors write before UTF-8. Node keeps it as U+FEFF, which JSON and keys must not
+ * contain.
+ */
+export function withoutByteOrderMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }

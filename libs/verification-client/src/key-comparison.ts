@@ -9,7 +9,7 @@ import {
 import { type FatalHandler, type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { ServiceError } from '@countersign/runtime';
+import { ServiceError, settingsInvalid } from '@countersign/runtime';
 
 /** Wait for the first answer while the process starts, in milliseconds: services start in any order. */
 const START_TIMEOUT_MS = 1_000;
@@ -119,9 +119,7 @@ export class KeyComparison {
   }
 
   #fault(): ServiceError {
-    const lines = [...this.#mismatched].map(
-      (setting) => `  ${setting} ${CURES[setting] ?? 'does not fit verification'}`,
-    );
-    return new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines.join('\n')}`, false);
+    const lines = [...this.#mismatched].map((setting) => `${setting} ${CURES[setting] ?? 'does not fit verification'}`);
+    return settingsInvalid(lines);
   }
 }

@@ -1,6 +1,5 @@
 import { type PoisonHandling, type ConsumedRecord } from '../broker.js';
 import { type RecordPlace } from './deliveries.js';
-import { type Mutex } from './mutex.js';
 
 /**
  * A record with this count has ended the process three times: the first death is not counted, because it came before
@@ -47,5 +46,16 @@ export class QuarantineHandler {
       // then.
       await deliveries.end(this.group, place, true).catch(() => undefined);
     });
+  }
+}
+
+/** Runs one task at a time, in the order of the calls. */
+export class Mutex {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
+    this.#last = result;
+    return result;
   }
 }

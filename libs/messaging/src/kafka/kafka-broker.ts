@@ -17,12 +17,12 @@ import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './consumer/group-consumer.js';
 import { BrokerHealth } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
-import { readRecordAt } from './consumer/read-at.js';
+import { readRecordAt } from './consumer/read-record.js';
 import { createReplyTopic, isReplyTopic, removeAbandonedReplyTopics, replyTopicName } from './admin/reply-topics.js';
 import { endOffsets, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
 import { TopicNames } from './admin/topic-names.js';
 import { TopicReader } from './consumer/topic-reader.js';
-import { Mutex } from '../consumption/mutex.js';
+import { Mutex } from '../consumption/poison-quarantine.js';
 
 const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;

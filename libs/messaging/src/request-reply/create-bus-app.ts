@@ -1,11 +1,21 @@
-import { type INestMicroservice, type LoggerService } from '@nestjs/common';
+import { Catch, type ExceptionFilter, type INestMicroservice, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { BusServer, type BusServerOptions } from './bus-server.js';
-import { PassErrorsFilter } from './pass-errors.filter.js';
 
 export interface BusAppOptions extends Omit<BusServerOptions, 'logger'> {
   /** Logger of Nest and the server. Default: none. */
   readonly logger?: LoggerService;
+}
+
+/**
+ * Rethrows errors of handlers unchanged. The default filter of Nest replaces them by "Internal server error" and logs
+ * the original message, which may contain secrets.
+ */
+@Catch()
+class PassErrorsFilter implements ExceptionFilter {
+  catch(exception: unknown): never {
+    throw exception;
+  }
 }
 
 /** The root module of a Nest application, as NestFactory takes it. */

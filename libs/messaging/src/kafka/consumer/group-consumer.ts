@@ -1,16 +1,15 @@
 import { type Consumer, type EachBatchPayload, type Offsets } from 'kafkajs';
 import { type ConsumedRecord, type ConsumeOptions, type ConsumerStats, type Subscription } from '../../broker.js';
-import { QuarantineHandler } from '../../consumption/poison-quarantine.js';
+import { QuarantineHandler, type Mutex } from '../../consumption/poison-quarantine.js';
 import { type PartitionState } from '../../consumption/partition-state.js';
 import { RecordFlow } from '../../consumption/record-flow.js';
-import { type Mutex } from '../../consumption/mutex.js';
 import { brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
 import { type GroupOffsets } from './group-offsets.js';
 import { type BrokerHealth } from '../health.js';
 import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from '../kafka-client.js';
 import { LagMeter } from './lag-meter.js';
 import { PartitionOpener } from './partition-opener.js';
-import { readRecord } from './read-record.js';
+import { toConsumedRecord } from './read-record.js';
 import { type TopicNames } from '../admin/topic-names.js';
 import { watchConsumer } from './consumer-watchdog.js';
 
@@ -171,7 +170,7 @@ export class GroupConsumer implements Subscription {
     if (this.#closing !== undefined || !state.isOpened) return this.#pause(state);
     let last: string | undefined;
     for (const message of batch.messages) {
-      if (!this.#flow.take(state, readRecord(topic, batch.partition, message))) break;
+      if (!this.#flow.take(state, toConsumedRecord(topic, batch.partition, message))) break;
       last = message.offset;
     }
     if (last !== undefined) payload.resolveOffset(last);

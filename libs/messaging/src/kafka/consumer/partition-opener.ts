@@ -4,7 +4,7 @@ import { backoffMs } from '../../consumption/backoff.js';
 import { type ConsumeOptions } from '../../broker.js';
 import { type HeldPartition, type Holder } from '../../consumption/deliveries.js';
 import { type PartitionState } from '../../consumption/partition-state.js';
-import { Mutex } from '../../consumption/mutex.js';
+import { Mutex } from '../../consumption/poison-quarantine.js';
 import { type GroupOffsets, groupOffsets, recordsLostError } from './group-offsets.js';
 import { type KafkaClient } from '../kafka-client.js';
 import { type TopicNames } from '../admin/topic-names.js';

@@ -3,7 +3,7 @@ import { type ConsumedRecord, type Follower } from '../../broker.js';
 import { brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
 import { type BrokerHealth } from '../health.js';
 import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from '../kafka-client.js';
-import { readRecord } from './read-record.js';
+import { toConsumedRecord } from './read-record.js';
 import { type TopicNames } from '../admin/topic-names.js';
 import { watchConsumer } from './consumer-watchdog.js';
 
@@ -66,7 +66,7 @@ export class TopicReader implements Follower {
         for (const message of batch.messages) {
           if (Number(message.offset) <= read || this.#closing !== undefined) continue;
           try {
-            options.handle(readRecord(names.onBus(batch.topic), batch.partition, message));
+            options.handle(toConsumedRecord(names.onBus(batch.topic), batch.partition, message));
           } catch (error) {
             fatal(error instanceof Error ? error : new Error('the reader threw a value that is not an Error'));
           }

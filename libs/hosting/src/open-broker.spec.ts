@@ -1,5 +1,5 @@
 import { ManualClock } from '@countersign/testing';
-import { throttledLines } from './throttled-lines.js';
+import { throttledLines } from './open-broker.js';
 
 it('writes one line every five seconds and counts the others', () => {
   const clock = new ManualClock();

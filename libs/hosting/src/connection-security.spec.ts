@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { TestAuthority, type TestCertificate } from '@countersign/testing';
-import { databaseTls } from './database-tls.js';
-import { kafkaSecurity } from './kafka-security.js';
+import { databaseTls, kafkaSecurity } from './connection-security.js';
 import { BusSettings, StoreSettings } from './settings.js';
 
 const CANARY = `canary-${randomBytes(8).toString('hex')}`;

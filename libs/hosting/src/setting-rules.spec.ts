@@ -1,5 +1,5 @@
 import { validateSync } from 'class-validator';
-import { IsBrokerList, IsPublicUrl } from './address-rules.js';
+import { IsBrokerList, IsPublicUrl } from './setting-rules.js';
 
 class Addresses {
   @IsPublicUrl() PUBLIC_URL = 'https://verify.example.com';

@@ -1,0 +1,117 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { type Secret } from '@countersign/crypto';
+import { type KafkaSecurity } from '@countersign/messaging';
+import { type DatabaseTls } from '@countersign/persistence';
+import { settingsInvalid } from '@countersign/runtime';
+import { type BusSettings, type StoreSettings } from './settings.js';
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * TLS and login for the brokers. Refuses an incomplete set of settings, because its author believes the connection is secure.
+ * @throws ServiceError SETTINGS_INVALID that names every invalid setting and its rule, and no value
+ */
+export function kafkaSecurity(settings: BusSettings, now: number = Date.now()): KafkaSecurity {
+  const faults = [...tlsFaults(settings, now), ...loginFaults(settings)];
+  if (faults.length > 0) throw settingsInvalid(faults);
+  const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = settings;
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_USERNAME: username, KAFKA_PASSWORD: password } = settings;
+  const client = cert !== undefined && key !== undefined ? { client: { cert, key } } : {};
+  return {
+    ...(settings.KAFKA_TLS ? { tls: { ...(ca === undefined ? {} : { ca }), ...client } } : {}),
+    ...(mechanism !== undefined && username !== undefined && password !== undefined
+      ? { login: { mechanism, username, password } }
+      : {}),
+  };
+}
+
+function* tlsFaults(settings: BusSettings, now: number): Iterable<string> {
+  const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = settings;
+  const parts = { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key };
+  const present = Object.entries(parts).filter(([, value]) => value !== undefined);
+  if (!settings.KAFKA_TLS && present.length > 0) {
+    yield `KAFKA_TLS must be true when ${present.map(([name]) => name).join(' and ')} is set`;
+  }
+  const fault = ca === undefined ? undefined : authoritiesFault(ca, now);
+  if (fault !== undefined) yield `KAFKA_TLS_CA ${fault}`;
+  const identity = identityFault({ cert: 'KAFKA_TLS_CERT', key: 'KAFKA_TLS_KEY' }, cert, key, now);
+  if (identity !== undefined) yield identity;
+}
+
+function* loginFaults(settings: BusSettings): Iterable<string> {
+  const { KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD } = settings;
+  const parts = Object.entries({ KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD });
+  const missing = parts.filter(([, value]) => value === undefined).map(([name]) => name);
+  if (missing.length > 0 && missing.length < parts.length) {
+    yield `${missing.join(' and ')} must be set: mechanism, user name and password belong together`;
+  }
+  if (KAFKA_SASL_MECHANISM === 'PLAIN' && !settings.KAFKA_TLS) {
+    yield 'KAFKA_TLS must be true with KAFKA_SASL_MECHANISM=PLAIN: the password would travel in clear';
+  }
+}
+
+/**
+ * The certificates for the database. DATABASE_URL decides whether TLS is used.
+ * @throws ServiceError SETTINGS_INVALID that names every invalid setting and its rule, and no value
+ */
+export function databaseTls(settings: StoreSettings, now: number = Date.now()): DatabaseTls {
+  const { DATABASE_CA: ca, DATABASE_CERT: cert, DATABASE_KEY: key } = settings;
+  const faults: string[] = [];
+  const fault = ca === undefined ? undefined : authoritiesFault(ca, now);
+  if (fault !== undefined) faults.push(`DATABASE_CA ${fault}`);
+  const identity = identityFault({ cert: 'DATABASE_CERT', key: 'DATABASE_KEY' }, cert, key, now);
+  if (identity !== undefined) faults.push(identity);
+  if (faults.length > 0) throw settingsInvalid(faults);
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert !== undefined && key !== undefined ? { client: { cert, key } } : {}),
+  };
+}
+
+/**
+ * The rule that a list of certificate authorities violates. Accepts an expired one together with its successor.
+ * @returns a rule to append to the setting's name, without any of the text; undefined when the list is valid
+ */
+function authoritiesFault(pem: string, now: number): string | undefined {
+  const certificates = parsed(pem);
+  if (certificates === undefined) return 'must be certificates in PEM';
+  return certificates.some((one) => isValid(one, now)) ? undefined : 'has no certificate that is valid today';
+}
+
+/**
+ * The rule that a client certificate (the first of its chain) or its key violates.
+ * @returns the name of the setting with its rule; undefined when both are valid or both are missing
+ */
+function identityFault(
+  names: { readonly cert: string; readonly key: string },
+  cert: string | undefined,
+  key: Secret | undefined,
+  now: number,
+): string | undefined {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined) return `${names.cert} must be set when ${names.key} is`;
+  if (key === undefined) return `${names.key} must be set when ${names.cert} is`;
+  const [first] = parsed(cert) ?? [];
+  if (first === undefined) return `${names.cert} must be a certificate in PEM`;
+  if (!isValid(first, now)) return `${names.cert} must be valid today: it has expired, or is not valid yet`;
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey(key.reveal());
+  } catch {
+    return `${names.key} must be a private key in PEM, without a passphrase`;
+  }
+  return first.checkPrivateKey(privateKey) ? undefined : `${names.key} must be the key of ${names.cert}`;
+}
+
+function parsed(pem: string): readonly X509Certificate[] | undefined {
+  const blocks = pem.match(BLOCK);
+  if (blocks === null) return undefined;
+  try {
+    return blocks.map((block) => new X509Certificate(block));
+  } catch {
+    return undefined;
+  }
+}
+
+const isValid = (certificate: X509Certificate, now: number): boolean =>
+  Date.parse(certificate.validFrom) <= now && now <= Date.parse(certificate.validTo);
