@@ -1,13 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { runProcess } from '@countersign/runtime';
+import { PinVault, type HashSlot } from '../apps/verification/src/credentials/credentials.ports.js';
 import {
-  PinVault,
   type KnowledgeAnswers,
-  type HashSlot,
-  type CountedAttempt,
   type StoredCredential,
   type WrappedCredential,
-} from '../apps/verification/src/verification.ports.js';
+} from '../apps/verification/src/credentials/credential.decision.js';
+import { type CountedAttempt } from '../apps/verification/src/attempts/counted-attempt.decision.js';
 import { start } from '../apps/verification/src/start.js';
 
 /** Compares by a hash that costs nothing, so that everything around it can be measured. Never to be used otherwise. */

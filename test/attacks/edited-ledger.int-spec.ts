@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Keyring, DecryptionError, Secret } from '@countersign/crypto';
 import { openNamesKey, recordKeys } from '@countersign/stored-secrets';
 import { createLogger } from '@countersign/observability';
-import { type AttemptToCount, type CountResult } from '../../apps/verification/src/verification.ports.js';
+import { type AttemptToCount, type CountResult } from '../../apps/verification/src/attempts/attempts.ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
 import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';

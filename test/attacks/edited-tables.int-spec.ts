@@ -3,7 +3,7 @@ import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { storedPhoneOf } from '../../apps/verification/src/integrity/stored-names.js';
-import { type FoundSubject } from '../../apps/verification/src/verification.ports.js';
+import { type FoundSubject } from '../../apps/verification/src/subjects/subjects.ports.js';
 import { attemptOf, POLICY, spentOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
 import { PostgresSubjectErasure } from '../../apps/verification/src/subjects/erasure.store.js';

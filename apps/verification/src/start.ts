@@ -42,7 +42,7 @@ import { JweSealedPayloads } from './attempts/sealed-payload.store.js';
 import { PostgresSubjectStore } from './subjects/subject.store.js';
 import { TamperReports } from './integrity/tamper-reports.store.js';
 import { PostgresVerificationRecords } from './calls/verification-records.store.js';
-import { type PinVault } from './verification.ports.js';
+import { type PinVault } from './credentials/credentials.ports.js';
 import { VerificationModule } from './verification.module.js';
 
 /** Interval in which the required keys are read, in milliseconds: `countersign keys rekey` changes them while services run. */

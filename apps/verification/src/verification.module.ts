@@ -1,6 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { type KeyedHash, type ReceiptKeys } from '@countersign/crypto';
-import { CallPolicies, type ReceiptStore, VerificationRecords } from './calls/calls.ports.js';
+import { CallPolicies, VerificationRecords } from './calls/calls.ports.js';
+import { type ReceiptStore } from './receipts/receipts.ports.js';
+import { AttemptPolicies, AttemptGate, SealedPayloads } from './attempts/attempts.ports.js';
+import { type SubjectErasure, SubjectStore } from './subjects/subjects.ports.js';
+import { KnowledgePolicies } from './knowledge/knowledge.ports.js';
+import { PinVault } from './credentials/credentials.ports.js';
 import { ChangeOwnPin } from './credentials/change-own-pin.use-case.js';
 import { CompareKeys } from './integrity/compare-keys.use-case.js';
 import { AnswerAttempt } from './attempts/answer-attempt.use-case.js';
@@ -13,15 +18,6 @@ import { EraseSubject } from './subjects/erase-subject.use-case.js';
 import { IntrospectReceipt } from './receipts/introspect-receipt.use-case.js';
 import { ManageSubject } from './subjects/manage-subject.use-case.js';
 import { CommandOpener } from './attempts/open-command.js';
-import {
-  AttemptPolicies,
-  AttemptGate,
-  type SubjectErasure,
-  KnowledgePolicies,
-  PinVault,
-  SealedPayloads,
-  SubjectStore,
-} from './verification.ports.js';
 import { QueriesHandler } from './calls/queries.handler.js';
 import { ReadCallState } from './calls/read-call-state.use-case.js';
 import { SprayDetector } from './abuse/spray-detector.js';

@@ -6,12 +6,8 @@ import {
   factRecorded,
   LimitTightenRequested,
 } from '@countersign/contracts';
-import {
-  type AttemptToCount,
-  type AttemptGate,
-  type CountedAttempt,
-  type CountResult,
-} from '../src/verification.ports.js';
+import { type AttemptToCount, type AttemptGate, type CountResult } from '../src/attempts/attempts.ports.js';
+import { type CountedAttempt } from '../src/attempts/counted-attempt.decision.js';
 
 export const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
 

@@ -17,16 +17,15 @@ import {
   type CredentialKind,
   type AttemptCounter,
 } from '../src/attempts/attempt-counter.decision.js';
-import { asCountedAttempt } from '../src/attempts/counted-attempt.decision.js';
+import { asCountedAttempt, type CountedAttempt } from '../src/attempts/counted-attempt.decision.js';
 import {
   AttemptGate,
   type AttemptToCount,
-  type CredentialRow,
   type CountResult,
-  type CountedAttempt,
   type UndecidedAttempt,
   type AttemptOutcome,
-} from '../src/verification.ports.js';
+} from '../src/attempts/attempts.ports.js';
+import { type CredentialRow } from '../src/credentials/credential.decision.js';
 
 interface Command {
   attempt: AttemptToCount;

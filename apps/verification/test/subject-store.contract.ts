@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type ProfileChange } from '../src/subjects/profile.decision.js';
-import {
-  type AttemptToCount,
-  type AttemptGate,
-  type CredentialRow,
-  type NewCredential,
-  type SubjectStore,
-  type WrappedCredential,
-} from '../src/verification.ports.js';
+import { type AttemptToCount, type AttemptGate } from '../src/attempts/attempts.ports.js';
+import { type CredentialRow, type WrappedCredential } from '../src/credentials/credential.decision.js';
+import { type NewCredential } from '../src/credentials/credentials.ports.js';
+import { type SubjectStore } from '../src/subjects/subjects.ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt-gate.contract.js';
 
 export interface SubjectBed {

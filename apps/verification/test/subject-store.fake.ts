@@ -11,14 +11,9 @@ import {
 import { storedPhoneOf } from '../src/integrity/stored-names.js';
 import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profile.decision.js';
 import { shownFailures, type GuessCounter, type SubjectState } from '../src/subjects/subject-state.decision.js';
-import {
-  SubjectStore,
-  type EnrolledCredential,
-  type FoundSubject,
-  type NewCredential,
-  type StoredCredential,
-  type SubjectChange,
-} from '../src/verification.ports.js';
+import { SubjectStore, type FoundSubject, type SubjectChange } from '../src/subjects/subjects.ports.js';
+import { type EnrolledCredential, type NewCredential } from '../src/credentials/credentials.ports.js';
+import { type StoredCredential } from '../src/credentials/credential.decision.js';
 import { type FakeAttemptGate } from './attempt-gate.fake.js';
 
 interface Subject {

@@ -29,7 +29,10 @@ import {
   ReceiptKeys,
 } from '@countersign/crypto';
 import { ManualClock } from '@countersign/testing';
-import { CallPolicies, type CallPolicy } from '../src/calls/calls.ports.js';
+import { CallPolicies } from '../src/calls/calls.ports.js';
+import { type CallPolicy } from '../src/calls/call-state.decision.js';
+import { AttemptPolicies } from '../src/attempts/attempts.ports.js';
+import { KnowledgePolicies } from '../src/knowledge/knowledge.ports.js';
 import { ChangeOwnPin } from '../src/credentials/change-own-pin.use-case.js';
 import { AnswerAttempt } from '../src/attempts/answer-attempt.use-case.js';
 import { DecideAttempt } from '../src/attempts/decide-attempt.use-case.js';
@@ -38,7 +41,6 @@ import { EnrolPin } from '../src/credentials/enrol-pin.use-case.js';
 import { ManageSubject } from '../src/subjects/manage-subject.use-case.js';
 import { IssueReceipt } from '../src/receipts/issue-receipt.use-case.js';
 import { CommandOpener } from '../src/attempts/open-command.js';
-import { AttemptPolicies, KnowledgePolicies } from '../src/verification.ports.js';
 import { FakeAttemptGate } from './attempt-gate.fake.js';
 import { ArgonPinVault } from '../src/credentials/pin-vault.store.js';
 import { JweSealedPayloads } from '../src/attempts/sealed-payload.store.js';

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Method, type Outcome } from '@countersign/contracts';
 import { type VerificationRecords } from '../src/calls/calls.ports.js';
+import { type AttemptGate } from '../src/attempts/attempts.ports.js';
+import { type SubjectErasure, type SubjectStore } from '../src/subjects/subjects.ports.js';
 import { type RecordedSuccess } from '../src/calls/call-state.decision.js';
-import { type AttemptGate, type SubjectErasure, type SubjectStore } from '../src/verification.ports.js';
 import { attemptOf, POLICY, spentOf, verdictOf } from './attempt-gate.contract.js';
 import { credentialOf } from './subject-store.contract.js';
 

@@ -1,8 +1,10 @@
 import { type FactRecorded } from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
-import { ReceiptStore, VerificationRecords, type PresentedReceipt } from '../src/calls/calls.ports.js';
+import { ReceiptStore } from '../src/receipts/receipts.ports.js';
+import { VerificationRecords } from '../src/calls/calls.ports.js';
+import { type PresentedReceipt } from '../src/receipts/presented-receipt.decision.js';
+import { SubjectErasure } from '../src/subjects/subjects.ports.js';
 import { type VerificationRecord } from '../src/calls/call-state.decision.js';
-import { SubjectErasure } from '../src/verification.ports.js';
 import { type ClosedAttempt, type FakeAttemptGate } from './attempt-gate.fake.js';
 import { type FakeSubjectStore } from './subject-store.fake.js';
 

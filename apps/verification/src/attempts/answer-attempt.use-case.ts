@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LimitRefundRequested, message, VerificationDecided, type VerificationAdmitted } from '@countersign/contracts';
 import { ChangeOwnPin } from '../credentials/change-own-pin.use-case.js';
 import { IssueReceipt } from '../receipts/issue-receipt.use-case.js';
-import { AttemptGate } from '../verification.ports.js';
+import { AttemptGate } from './attempts.ports.js';
 import { unavailableReply } from './attempt-records.js';
 import { DecideAttempt } from './decide-attempt.use-case.js';
 import { CommandOpener, type OpenedCommand } from './open-command.js';

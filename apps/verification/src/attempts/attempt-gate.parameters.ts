@@ -1,6 +1,7 @@
 import { type AttemptPolicy } from '@countersign/contracts';
 import { counterKeyOf } from './attempt-counter.decision.js';
-import { type AttemptToCount, type CredentialRow, type AttemptOutcome } from '../verification.ports.js';
+import { type AttemptToCount, type AttemptOutcome } from './attempts.ports.js';
+import { type CredentialRow } from '../credentials/credential.decision.js';
 
 /** An attempt and its limits. */
 export interface AttemptWithPolicy {

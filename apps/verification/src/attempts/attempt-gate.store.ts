@@ -10,15 +10,14 @@ import { Batched, ConstraintViolation, Inbox, Outbox, type Database, databaseTim
 import { type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { CREDENTIAL_KINDS, counterKeyOf, referenceKeyOf } from './attempt-counter.decision.js';
-import { asCountedAttempt } from './counted-attempt.decision.js';
+import { asCountedAttempt, type CountedAttempt } from './counted-attempt.decision.js';
 import {
   AttemptGate,
   type AttemptToCount,
   type CountResult,
-  type CountedAttempt,
   type UndecidedAttempt,
   type AttemptOutcome,
-} from '../verification.ports.js';
+} from './attempts.ports.js';
 import {
   decideParameters,
   countParameters,

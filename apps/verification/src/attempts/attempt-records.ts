@@ -10,7 +10,7 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { type RecordedSuccess } from '../calls/call-state.decision.js';
-import { type FoundSubject } from '../verification.ports.js';
+import { type FoundSubject } from '../subjects/subjects.ports.js';
 import { type CountedAttempt } from './counted-attempt.decision.js';
 import { type OpenedCommand } from './open-command.js';
 

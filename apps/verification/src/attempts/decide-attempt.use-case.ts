@@ -14,16 +14,10 @@ import { Successes } from '../calls/successes.js';
 import { PIN_PATTERN } from '../credentials/pin-rules.decision.js';
 import { EVENT_NAMES } from '../integrity/stored-names.js';
 import { answersTo } from '../knowledge/read-answers.js';
-import {
-  AttemptGate,
-  AttemptPolicies,
-  KnowledgePolicies,
-  PinVault,
-  SubjectStore,
-  type AttemptToCount,
-  type FoundSubject,
-  type HashSlot,
-} from '../verification.ports.js';
+import { AttemptGate, AttemptPolicies, type AttemptToCount } from './attempts.ports.js';
+import { KnowledgePolicies } from '../knowledge/knowledge.ports.js';
+import { PinVault, type HashSlot } from '../credentials/credentials.ports.js';
+import { SubjectStore, type FoundSubject } from '../subjects/subjects.ports.js';
 import { levelOf, outcomeOf } from './attempt-outcome.decision.js';
 import {
   factsOf,

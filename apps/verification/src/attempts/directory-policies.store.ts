@@ -5,8 +5,10 @@ import {
   type TenantPublished,
 } from '@countersign/contracts';
 import { type DirectoryCache } from '@countersign/directory-cache';
-import { CallPolicies, type CallPolicy } from '../calls/calls.ports.js';
-import { AttemptPolicies, KnowledgePolicies } from '../verification.ports.js';
+import { CallPolicies } from '../calls/calls.ports.js';
+import { type CallPolicy } from '../calls/call-state.decision.js';
+import { AttemptPolicies } from './attempts.ports.js';
+import { KnowledgePolicies } from '../knowledge/knowledge.ports.js';
 
 /** Policies from this service's copy of the directory. */
 export class DirectoryPolicies extends AttemptPolicies {

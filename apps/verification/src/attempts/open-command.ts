@@ -9,7 +9,7 @@ import {
 import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { EVENT_NAMES, storedCaller, storedCommandId, storedPhone, TABLE_NAMES } from '../integrity/stored-names.js';
-import { SealedPayloads } from '../verification.ports.js';
+import { SealedPayloads } from './attempts.ports.js';
 
 /** A command with its decrypted payload. The submitted secrets may have any form. */
 export interface OpenedCommand {

@@ -1,6 +1,6 @@
 import { DecryptionError, type PayloadOpener } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
-import { SealedPayloads } from '../verification.ports.js';
+import { SealedPayloads } from './attempts.ports.js';
 
 /** Opens JWEs with the private keys, which no other service has. */
 export class JweSealedPayloads extends SealedPayloads {

@@ -1,6 +1,4 @@
-import { type FactRecorded } from '@countersign/contracts';
-import { type CallPolicy, type RecordedSuccess, type VerificationRecord } from './call-state.decision.js';
-import { type PresentedReceipt } from '../receipts/presented-receipt.decision.js';
+import { type CallPolicy, type VerificationRecord } from './call-state.decision.js';
 
 /** The part of an agent's policy that is about verified calls. */
 export abstract class CallPolicies {
@@ -26,19 +24,3 @@ export abstract class VerificationRecords {
   /** One by its id. */
   abstract find(tenant: string, verificationId: string, reader: string): Promise<VerificationRecord | undefined>;
 }
-
-/** Consumed receipts. */
-export abstract class ReceiptStore {
-  abstract isSpent(receipt: PresentedReceipt): Promise<boolean>;
-  /**
-   * Consumes a receipt, in one transaction with the fact. True for exactly one command, however many arrive at once, and again
-   * whenever that command is delivered again.
-   */
-  abstract consume(
-    commandId: string,
-    receipt: PresentedReceipt,
-    factAt: (time: Date) => FactRecorded,
-  ): Promise<boolean>;
-}
-
-export type { CallPolicy, PresentedReceipt, RecordedSuccess, VerificationRecord };

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { message, VerificationDecided, type Level, type VerificationAdmitted } from '@countersign/contracts';
 import { CallPolicies, VerificationRecords } from './calls.ports.js';
+import { type FoundSubject } from '../subjects/subjects.ports.js';
+import { type CountedAttempt } from '../attempts/counted-attempt.decision.js';
 import { canRepeatSuccess, type RecordedSuccess } from './call-state.decision.js';
-import { type FoundSubject, type CountedAttempt } from '../verification.ports.js';
 
 /** What the ledger stores of a success, and whether its stored reply may be repeated. */
 @Injectable()

@@ -4,7 +4,7 @@ import { ServiceError } from '@countersign/runtime';
 import { unavailableReply } from '../attempts/attempt-records.js';
 import { DecideAttempt } from '../attempts/decide-attempt.use-case.js';
 import { type OpenedCommand } from '../attempts/open-command.js';
-import { SubjectStore, type FoundSubject } from '../verification.ports.js';
+import { SubjectStore, type FoundSubject } from '../subjects/subjects.ports.js';
 import { EnrolPin, type PinRequest } from './enrol-pin.use-case.js';
 import { weakness } from './pin-rules.decision.js';
 

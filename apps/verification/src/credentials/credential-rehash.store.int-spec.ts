@@ -4,7 +4,7 @@ import { type Method } from '@countersign/contracts';
 import { Keyring, Secret } from '@countersign/crypto';
 import { credentialContext } from '@countersign/stored-secrets';
 import { eventually } from '@countersign/testing';
-import { type KnowledgeAnswers, type StoredCredential } from '../verification.ports.js';
+import { type KnowledgeAnswers, type StoredCredential } from './credential.decision.js';
 import { attemptOf, POLICY, spentOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { replaceCredential } from './credential-rehash.store.js';

@@ -1,5 +1,5 @@
 import { type Database } from '@countersign/persistence';
-import { type StoredCredential } from '../verification.ports.js';
+import { type StoredCredential } from './credential.decision.js';
 
 /**
  * Puts a hash that was made anew in the place of the one it was made from. Compares and swaps: an enrolment or a re-wrap

@@ -1,6 +1,7 @@
 import { capOf } from '../attempts/attempt-counter.decision.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './pin-rules.decision.js';
-import { type EnrolledCredential, type PinVault, type SubjectStore } from '../verification.ports.js';
+import { type EnrolledCredential, type PinVault } from './credentials.ports.js';
+import { type SubjectStore } from '../subjects/subjects.ports.js';
 
 /** A PIN that somebody wants for a subject. */
 export interface PinRequest {

@@ -3,7 +3,7 @@ import argon2 from 'argon2';
 import { Keyring, Secret } from '@countersign/crypto';
 import { eventually } from '@countersign/testing';
 import { asCountedAttempt } from '../attempts/counted-attempt.decision.js';
-import { type StoredCredential } from '../verification.ports.js';
+import { type StoredCredential } from './credential.decision.js';
 import { ArgonPinVault } from './pin-vault.store.js';
 
 const PIN = '83729164';

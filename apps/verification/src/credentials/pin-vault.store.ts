@@ -5,14 +5,13 @@ import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { credentialContext } from '@countersign/stored-secrets';
 import { PIN_HISTORY } from './pin-rules.decision.js';
+import { PinVault, type HashSlot } from './credentials.ports.js';
 import {
-  PinVault,
   type KnowledgeAnswers,
   type CredentialRow,
-  type HashSlot,
   type StoredCredential,
   type WrappedCredential,
-} from '../verification.ports.js';
+} from './credential.decision.js';
 import { costOf, sameCost, type HashCost } from './hash-bounds.js';
 import { HashPool, type Later } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from '../integrity/tamper-reports.store.js';

@@ -1,5 +1,5 @@
 import { KeysCompared, message, type KeyCheckValue, type KeyComparisonRequested } from '@countersign/contracts';
-import { type KeyRecords } from '../verification.ports.js';
+import { type KeyRecords } from './integrity.ports.js';
 
 /** The keys that a setting of an adapter is compared with. */
 interface Counterpart {

@@ -1,7 +1,7 @@
 import { type KeyCheckValue } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { recordForeignKey, requiredKeys } from '@countersign/stored-secrets';
-import { KeyRecords } from '../verification.ports.js';
+import { KeyRecords } from './integrity.ports.js';
 
 /** {@link KeyRecords} in `verification.key_checks`. */
 export class PostgresKeyRecords extends KeyRecords {

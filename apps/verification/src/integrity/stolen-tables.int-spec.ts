@@ -3,7 +3,7 @@ import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { countToRewrap, keyFault, rewrap, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
-import { type StoredCredential } from '../verification.ports.js';
+import { type StoredCredential } from '../credentials/credential.decision.js';
 import { attemptOf, spentOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { ArgonPinVault } from '../credentials/pin-vault.store.js';

@@ -2,7 +2,7 @@ import { type Method } from '@countersign/contracts';
 import { constantTimeEquals, type KeyedHash, type Keyring } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { phoneTag } from '@countersign/stored-secrets';
-import { type StoredCredential } from '../verification.ports.js';
+import { type StoredCredential } from '../credentials/credential.decision.js';
 import { type StoredProfile } from '../subjects/profile-vault.store.js';
 import { type ReportTampering, type Tampering } from './tamper-reports.store.js';
 

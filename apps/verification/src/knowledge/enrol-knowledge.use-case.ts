@@ -1,7 +1,9 @@
 import { type Violation } from '@countersign/contracts';
 import { answerRule, isPlaceholder, normalizeAnswer } from '@countersign/normalization';
 import { LOWEST_CAP } from '../attempts/attempt-counter.decision.js';
-import { type KnowledgePolicies, type PinVault, type SubjectStore } from '../verification.ports.js';
+import { type KnowledgePolicies } from './knowledge.ports.js';
+import { type PinVault } from '../credentials/credentials.ports.js';
+import { type SubjectStore } from '../subjects/subjects.ports.js';
 
 /** Fewest and most answers of a subject. A policy has at most as many questions. */
 const MOST_ANSWERS = 10;

@@ -8,9 +8,10 @@ import {
 } from '@countersign/contracts';
 import { type ReceiptClaims, type ReceiptKeys } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
-import { type CallPolicies, type ReceiptStore, type VerificationRecords } from '../calls/calls.ports.js';
+import { type CallPolicies, type VerificationRecords } from '../calls/calls.ports.js';
+import { type ReceiptStore } from './receipts.ports.js';
+import { type SealedPayloads } from '../attempts/attempts.ports.js';
 import { stateFor } from '../calls/call-state.decision.js';
-import { type SealedPayloads } from '../verification.ports.js';
 
 /**
  * Decides whether a receipt is active for the agent that presents it, and consumes it on request. The verification in it must

@@ -1,7 +1,8 @@
 import { encodeMessage, type FactRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Outbox, type Database } from '@countersign/persistence';
-import { ReceiptStore, type PresentedReceipt } from '../calls/calls.ports.js';
+import { ReceiptStore } from './receipts.ports.js';
+import { type PresentedReceipt } from './presented-receipt.decision.js';
 
 /** Spent receipts in PostgreSQL. */
 export class PostgresReceiptStore extends ReceiptStore {

@@ -1,5 +1,5 @@
 import { CommandAnswered, message, type SubjectEraseRequested } from '@countersign/contracts';
-import { type SubjectErasure } from '../verification.ports.js';
+import { type SubjectErasure } from './subjects.ports.js';
 
 /** Erases a subject. What stays: the counter of guesses, and the entries of ledger and log, which name it by its id. */
 export class EraseSubject {

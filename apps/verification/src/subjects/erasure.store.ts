@@ -3,7 +3,7 @@ import { traceHeaders } from '@countersign/observability';
 import { Inbox, Outbox, type Database } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/crypto';
 import { CREDENTIAL_KINDS, counterKeyOf } from '../attempts/attempt-counter.decision.js';
-import { SubjectErasure } from '../verification.ports.js';
+import { SubjectErasure } from './subjects.ports.js';
 import { MAKE_DECOY, REMOVE_RECOGNIZED_CALLERS } from '../attempts/attempt-counter.sql.js';
 import { END_VERSIONS } from './subject.sql.js';
 

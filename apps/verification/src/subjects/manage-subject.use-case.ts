@@ -15,7 +15,8 @@ import { toE164 } from '@countersign/normalization';
 import { type EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';
 import { type EnrolPin } from '../credentials/enrol-pin.use-case.js';
 import { type ProfileChange } from './profile.decision.js';
-import { type AttemptPolicies, type SealedPayloads, type SubjectStore } from '../verification.ports.js';
+import { type AttemptPolicies, type SealedPayloads } from '../attempts/attempts.ports.js';
+import { type SubjectStore } from './subjects.ports.js';
 
 /** What the sealed part of a subject command may hold: new values, and `null` for a field that is to be cleared. */
 class SubjectProfile {

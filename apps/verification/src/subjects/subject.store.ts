@@ -15,13 +15,8 @@ import { phoneTag } from '@countersign/stored-secrets';
 import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
 import { changeProfile, type Profile, type ProfileChange } from './profile.decision.js';
 import { type SubjectState } from './subject-state.decision.js';
-import {
-  SubjectStore,
-  type EnrolledCredential,
-  type FoundSubject,
-  type NewCredential,
-  type SubjectChange,
-} from '../verification.ports.js';
+import { SubjectStore, type FoundSubject, type SubjectChange } from './subjects.ports.js';
+import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.store.js';
 import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/attempt-counter.sql.js';

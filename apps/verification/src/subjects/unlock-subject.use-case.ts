@@ -1,6 +1,7 @@
 import { CommandAnswered, message, type SubjectUnlockRequested, factRecorded } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
-import { type AttemptGate, type SubjectStore } from '../verification.ports.js';
+import { type AttemptGate } from '../attempts/attempts.ports.js';
+import { type SubjectStore } from './subjects.ports.js';
 
 /** Opens a subject that guesses have locked. What a cap has disabled stays so until it is enrolled anew. */
 export class UnlockSubject {

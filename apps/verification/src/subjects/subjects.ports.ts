@@ -1,0 +1,77 @@
+import { type Method } from '@countersign/contracts';
+import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
+import { type StoredCredential } from '../credentials/credential.decision.js';
+import { type ProfileChange } from './profile.decision.js';
+import { type SubjectState } from './subject-state.decision.js';
+
+/** What a verification needs of a subject. `id` is undefined for a reference without a subject. */
+export interface FoundSubject {
+  readonly id: string | undefined;
+  /** Unique for ever: a subject that is created later under the same id has another one. */
+  readonly incarnation: string | undefined;
+  /**
+   * Keyed hash of the reference under the names key, and key of the attempt counter. It is the same however a known subject is
+   * named.
+   */
+  readonly referenceKey: string;
+  readonly displayName: string | undefined;
+  readonly locale: string | undefined;
+  /** The credential of the requested method, still wrapped; undefined: no such subject, or none enrolled. */
+  readonly credential: StoredCredential | undefined;
+  /** An administrator chose the PIN, so the caller must change it. */
+  readonly mustChange: boolean;
+  /** Consecutive failures that disable the credential; the lowest cap if none is enrolled. */
+  readonly cap: number;
+}
+
+export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found';
+
+/** Subjects and their credentials. */
+export abstract class SubjectStore {
+  /** Does the same work for unknown subjects and for subjects without this credential, so time reveals neither. */
+  abstract find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject>;
+  /**
+   * Creates a subject or changes its profile, in one transaction with the fact, which lists the changed fields. Writes nothing if
+   * no field changes. With `mustExist` it creates no subject and returns `not_found`.
+   * `taken`: one of the phone numbers belongs to another subject of the tenant, and nothing is changed.
+   * A repeated `commandId` changes nothing and adds no fact.
+   */
+  abstract change(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    change: ProfileChange,
+    mustExist?: boolean,
+  ): Promise<SubjectChange>;
+  /** What is enrolled of this kind; undefined: no such subject. */
+  abstract enrolled(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+  ): Promise<EnrolledCredential | undefined>;
+  /**
+   * Stores a credential as the next version, in one transaction with the fact. The windows and locks of the attempt counter
+   * stay, so a new credential gives no new attempts. A new secret ends `disabled` and has no recognized callers. The same
+   * secret again changes neither. A repeated `commandId` changes nothing.
+   * `outdated`: the version in force is not the one to replace, and nothing is changed.
+   */
+  abstract enrol(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    credential: NewCredential,
+  ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
+  /** @param windowSeconds older attempts do not count any more */
+  abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
+}
+
+/** Erases subjects. */
+export abstract class SubjectErasure {
+  /**
+   * Removes a subject with its phone numbers, credentials and key, in one transaction with the fact. Its verifications and
+   * receipts end for ever, even if the id is created again. The attempt counter stays, so an erasure gives no new attempts.
+   * False: there is no such subject. The same command, delivered again, returns true again and adds no fact.
+   */
+  abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
+}
