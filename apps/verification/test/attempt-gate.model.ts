@@ -20,7 +20,7 @@ import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/at
 
 /** The SQL statements of the attempt gate. A fault replaces one of them. */
 export interface Statements {
-  /** Its clock is the parameter $16. */
+  /** Its clock is the parameter $2. */
   readonly count: string;
   readonly decide: string;
   readonly unlock: string;
@@ -29,7 +29,7 @@ export interface Statements {
 }
 
 export const REAL: Statements = {
-  count: countStatement('$16::timestamptz'),
+  count: countStatement('$2::timestamptz'),
   decide: DECIDE_ATTEMPTS,
   unlock: UNLOCK,
   resetForNewCredential: RESET_FOR_NEW_CREDENTIAL,
@@ -211,7 +211,7 @@ export class GateModel {
         ...{ cap: 10, mustChange: false, enrolledAt: '0' },
       };
       const compared = verified ? row : undefined;
-      return [{ stands, outcome: { ...outcome, compared }, facts: '[]', reply: '{}', tag: '' }];
+      return [{ stands, outcome: { ...outcome, compared }, messages: [], reply: '{}', replyTag: '' }];
     });
     type Written = { attempt_id: string; decided: boolean };
     const rows = await this.database.query<Written>(this.statements.decide, decideParameters(outcomes));

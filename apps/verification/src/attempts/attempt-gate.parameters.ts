@@ -1,7 +1,6 @@
-import { type AttemptPolicy } from '@countersign/contracts';
+import { type AttemptPolicy, type EncodedMessage } from '@countersign/contracts';
 import { counterKeyOf } from './attempt-counter.decision.js';
-import { type AttemptToCount, type AttemptOutcome } from './attempts.ports.js';
-import { type CredentialRow } from '../credentials/credential.decision.js';
+import { type AttemptOutcome, type AttemptToCount } from './attempts.ports.js';
 
 /** An attempt and its limits. */
 export interface AttemptWithPolicy {
@@ -9,57 +8,70 @@ export interface AttemptWithPolicy {
   readonly policy: AttemptPolicy;
 }
 
-/** An outcome with its facts as outbox rows and its reply in the stored form. */
+/** An outcome with its messages as outbox rows and its reply in the stored form. */
 export interface OutcomeToStore {
   readonly outcome: AttemptOutcome;
-  readonly facts: string;
+  readonly messages: readonly EncodedMessage[];
   readonly reply: string;
   /** Tag of the reply, see `ReplyTags`. */
-  readonly tag: string;
-  /** The stored success with its tag, as JSON. */
-  readonly success?: string | undefined;
+  readonly replyTag: string;
+  /** Tag of the success, see `successTag`. */
+  readonly successTag?: string | undefined;
 }
 
-/** Parameters of `COUNT_ATTEMPTS`. */
-export function countParameters(attempts: readonly AttemptWithPolicy[]): unknown[][] {
-  const of = <T>(read: (one: AttemptToCount) => T): T[] => attempts.map(({ attempt }) => read(attempt));
-  const by = (read: (policy: AttemptPolicy) => number): number[] => attempts.map(({ policy }) => read(policy));
-  return [
-    of(({ commandId }) => commandId),
-    of(({ fingerprint }) => fingerprint),
-    of(({ attemptId }) => attemptId),
-    of(({ repeatSeconds }) => repeatSeconds),
-    of(({ tenant }) => tenant),
-    of(({ referenceKey, method }) => counterKeyOf(referenceKey, method)),
-    by(({ perWindow }) => perWindow),
-    by(({ windowSeconds }) => windowSeconds),
-    by(({ lockSeconds }) => lockSeconds),
-    by(({ maxLockSeconds }) => maxLockSeconds),
-    of(({ agent }) => agent),
-    of(({ subject }) => subject ?? null),
-    of(({ caller }) => caller ?? null),
-    of(({ cap }) => cap),
-    of(({ callId }) => callId ?? null),
-  ];
+/**
+ * Parameters of `COUNT_ATTEMPTS`: one JSON array with an object for each attempt. JSON is as fast here as one array for each
+ * column (median of 600 runs for 24 attempts: 10.5 and 10.6 ms).
+ */
+export function countParameters(attempts: readonly AttemptWithPolicy[]): [string] {
+  const rows = attempts.map(({ attempt, policy }) => ({
+    command_id: attempt.commandId,
+    fingerprint: attempt.fingerprint,
+    attempt_id: attempt.attemptId,
+    repeat_seconds: attempt.repeatSeconds,
+    tenant: attempt.tenant,
+    agent: attempt.agent,
+    call_id: attempt.callId === undefined ? undefined : wellFormed(attempt.callId),
+    counter_key: counterKeyOf(attempt.referenceKey, attempt.method),
+    subject_id: attempt.subject,
+    caller: attempt.caller,
+    cap: attempt.cap,
+    per_window: policy.perWindow,
+    window_seconds: policy.windowSeconds,
+    lock_seconds: policy.lockSeconds,
+    max_lock_seconds: policy.maxLockSeconds,
+  }));
+  return [JSON.stringify(rows)];
 }
 
-/** Parameters of `DECIDE_ATTEMPTS`. */
-export function decideParameters(outcomes: readonly OutcomeToStore[]): unknown[][] {
-  const of = <T>(read: (outcome: AttemptOutcome) => T): T[] => outcomes.map(({ outcome }) => read(outcome));
-  return [
-    of(({ attempt }) => attempt.attemptId),
-    of(({ reply }) => reply.outcome),
-    outcomes.map(({ reply }) => reply),
-    of(({ reply }) => reply.commandId),
-    outcomes.map(({ facts }) => facts),
-    of(({ caller }) => caller ?? null),
-    outcomes.map(({ success }) => success ?? null),
-    outcomes.map(({ tag }) => tag),
-    of(({ compared }) => compared && JSON.stringify(rowOf(compared))),
-  ];
+/** Parameters of `DECIDE_ATTEMPTS`: one JSON array with an object for each outcome. */
+export function decideParameters(outcomes: readonly OutcomeToStore[]): [string] {
+  const rows = outcomes.map(({ outcome, messages, reply, replyTag, successTag }) => ({
+    attempt_id: outcome.attempt.attemptId,
+    command_id: outcome.reply.commandId,
+    caller: outcome.caller,
+    outcome: outcome.reply.outcome,
+    reply,
+    reply_tag: replyTag,
+    messages,
+    success: outcome.success && {
+      method: outcome.success.method,
+      level: outcome.success.level,
+      incarnation: outcome.success.incarnation,
+      credential_version: outcome.success.credentialVersion,
+      expires_at: outcome.success.expiresAt,
+      success_tag: successTag,
+    },
+    compared: outcome.compared && {
+      tenant: outcome.compared.tenant,
+      subject_id: outcome.compared.subject,
+      kind: outcome.compared.kind,
+      version: outcome.compared.version,
+      enrolled_us: outcome.compared.enrolledAt,
+    },
+  }));
+  return [JSON.stringify(rows)];
 }
 
-/** Identifies a credential row and its version, without the secret. */
-function rowOf({ kind, tenant, subject, version, enrolledAt }: CredentialRow): Partial<CredentialRow> {
-  return { kind, tenant, subject, version, enrolledAt };
-}
+/** JSON of PostgreSQL has no lone surrogates, which a call id may contain. A text parameter replaces them too. */
+const wellFormed = (text: string): string => Buffer.from(text).toString();

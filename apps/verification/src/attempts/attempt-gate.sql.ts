@@ -183,7 +183,7 @@ const countedColumns = (counter: CounterColumns, from: string): string => `
  * Each command and each counter occurs at most once in a statement, because a statement can update a row only once. All
  * statements lock rows in one order, commands before counters and each sorted, so two statements cannot deadlock.
  *
- * $1 to $15: one array for each column of `attempt`, all of equal length
+ * $1 attempts as JSON, see `countParameters`
  * @param clock an expression; only a test of the statement has a time of its own
  */
 export const countStatement = (clock = 'clock_timestamp()'): string => `
@@ -194,48 +194,32 @@ WITH attempt AS MATERIALIZED (
     attempt_id,
     repeat_seconds,
     tenant,
-    counter_key,
-    per_window,
-    window_seconds,
-    lock_seconds,
-    max_lock_seconds,
     agent,
+    call_id,
+    counter_key,
     subject_id,
     caller,
     LEAST(cap, ${HIGHEST_CAP}) AS cap,
-    call_id
-  FROM unnest(
-    $1::text[],
-    $2::text[],
-    $3::uuid[],
-    $4::int[],
-    $5::text[],
-    $6::text[],
-    $7::int[],
-    $8::int[],
-    $9::int[],
-    $10::int[],
-    $11::text[],
-    $12::text[],
-    $13::text[],
-    $14::int[],
-    $15::text[]
-  ) AS input(
-    command_id,
-    fingerprint,
-    attempt_id,
-    repeat_seconds,
-    tenant,
-    counter_key,
     per_window,
     window_seconds,
     lock_seconds,
-    max_lock_seconds,
-    agent,
-    subject_id,
-    caller,
-    cap,
-    call_id
+    max_lock_seconds
+  FROM jsonb_to_recordset($1::jsonb) AS input(
+    command_id text,
+    fingerprint text,
+    attempt_id uuid,
+    repeat_seconds integer,
+    tenant text,
+    agent text,
+    call_id text,
+    counter_key text,
+    subject_id text,
+    caller text,
+    cap integer,
+    per_window integer,
+    window_seconds integer,
+    lock_seconds integer,
+    max_lock_seconds integer
   )
 ), claimed AS (
   INSERT INTO verification.commands AS command (

@@ -89,6 +89,28 @@ describe('the PostgreSQL attempt store', () => {
     expect(rows.map(({ id }) => id).filter((id) => decided.includes(id))).toEqual(decided);
   });
 
+  it('counts and decides an attempt of a call with an id that is not well-formed Unicode', async () => {
+    const attempt = attemptOf({ subject: 'alice', callId: 'call \ud800' });
+    const counted = spentOf(await store.count(attempt, limits()));
+    const { attemptId: verificationId, countedAt: verifiedAt } = counted;
+    const success = {
+      ...({
+        agent: attempt.agent,
+        callId: attempt.callId,
+        method: 'pin',
+        level: 'verified',
+        subject: 'alice',
+      } as const),
+      ...{ incarnation: randomUUID(), credentialVersion: 1, verificationId, verifiedAt, expiresAt: verifiedAt },
+    };
+    const outcome = { ...verdictOf(attempt, counted, 'verified'), success };
+    expect(await store.decide(outcome)).toMatchObject({ outcome: 'verified' });
+    const [row] = await database.query('SELECT call_id, level FROM verification.attempts WHERE attempt_id = $1', [
+      attempt.attemptId,
+    ]);
+    expect(row).toEqual({ call_id: 'call \ufffd', level: 'verified' });
+  });
+
   it('leaves nothing behind when the database refuses a statement', async () => {
     const attempt = attemptOf();
     await expect(store.count({ ...attempt, attemptId: 'not-a-uuid' }, limits())).rejects.toThrow();

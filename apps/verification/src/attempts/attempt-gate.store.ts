@@ -132,15 +132,18 @@ export class PostgresAttemptGate extends AttemptGate {
     // Encoded here and not in the shared statement, because the trace belongs to this command.
     const headers = traceHeaders();
     const { tenant, fingerprint, attempt, facts, tighten } = outcome;
-    const encoded = facts.map((fact) => encodeMessage(fact.factId, fact, headers));
-    if (tighten !== undefined) encoded.push(encodeMessage(tighten.commandId, tighten, headers));
+    const messages = facts.map((fact) => encodeMessage(fact.factId, fact, headers));
+    if (tighten !== undefined) messages.push(encodeMessage(tighten.commandId, tighten, headers));
     const { commandId } = outcome.reply;
     const reply = JSON.stringify(outcome.reply);
-    const tag = this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply });
-    const kept = outcome.success;
-    const success = kept && JSON.stringify({ ...kept, tag: successTag(this.hash, tenant, kept) });
-    const closed = await this.#decide.call({ outcome, facts: JSON.stringify(encoded), reply, tag, success });
-    if (closed !== undefined) return closed ? outcome.reply : 'outdated';
+    const isStored = await this.#decide.call({
+      outcome,
+      messages,
+      reply,
+      replyTag: this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply }),
+      successTag: outcome.success && successTag(this.hash, tenant, outcome.success),
+    });
+    if (isStored !== undefined) return isStored ? outcome.reply : 'outdated';
     const known = await this.#findCommand(commandId, tenant);
     // The command was claimed again since, so the first reply is not stored any more.
     if (known === 'other' || known.attempt_id !== attempt.attemptId) return unavailable(commandId, attempt.attemptId);

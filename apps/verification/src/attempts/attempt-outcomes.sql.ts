@@ -1,10 +1,12 @@
 import { MAX_RECOGNIZED_CALLERS } from './attempt-counter.decision.js';
 import { ADJUSTMENT, storeAdjustments } from './attempt-counter.sql.js';
 
+const MICROSECONDS_PER_SECOND = 1_000_000;
+
 /**
  * Stores outcomes: decides each attempt once, applies the outcome to its counter, stores the reply for a repeated command and
- * adds the facts to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its
- * lock orders the facts of one reference by their commits. Rows are locked in the order of `COUNT_ATTEMPTS`. `applied` is
+ * adds its messages to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its
+ * lock orders the messages of one reference by their commits. Rows are locked in the order of `COUNT_ATTEMPTS`. `applied` is
  * `applyOutcome` of `attempt-counter.decision.ts`. The change by a success is stored as a counter adjustment; any other outcome
  * leaves the counter as the ledger has it.
  *
@@ -16,31 +18,21 @@ import { ADJUSTMENT, storeAdjustments } from './attempt-counter.sql.js';
  * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
  * No version is used twice, even after an erasure; the attempt must be younger than the credential.
  *
- * $1 to $9: one array for each column of `outcome`, all of equal length, no counter twice; `success` and `compared` may be null
+ * $1 outcomes as JSON, see `decideParameters`; no counter twice, `success` and `compared` may be null
  */
 export const DECIDE_ATTEMPTS = `
 WITH outcome AS MATERIALIZED (
   SELECT *
-  FROM unnest(
-    $1::uuid[],
-    $2::text[],
-    $3::text[],
-    $4::text[],
-    $5::jsonb[],
-    $6::text[],
-    $7::jsonb[],
-    $8::text[],
-    $9::jsonb[]
-  ) AS input(
-    attempt_id,
-    outcome,
-    reply,
-    command_id,
-    facts,
-    caller,
-    success,
-    reply_tag,
-    compared
+  FROM jsonb_to_recordset($1::jsonb) AS input(
+    attempt_id uuid,
+    command_id text,
+    caller text,
+    outcome text,
+    reply text,
+    reply_tag text,
+    messages jsonb,
+    success jsonb,
+    compared jsonb
   )
 ), locked_command AS MATERIALIZED (
   SELECT command.command_id
@@ -55,18 +47,18 @@ WITH outcome AS MATERIALIZED (
   JOIN verification.attempts attempt USING (attempt_id),
   LATERAL jsonb_to_record(outcome.compared) AS compared(
     tenant text,
-    subject text,
+    subject_id text,
     kind text,
     version integer,
-    "enrolledAt" bigint
+    enrolled_us bigint
   )
   JOIN verification.credentials credential
     ON credential.tenant = compared.tenant
-    AND credential.subject_id = compared.subject
+    AND credential.subject_id = compared.subject_id
     AND credential.kind = compared.kind
   WHERE outcome.compared IS NOT NULL
     AND credential.version = compared.version
-    AND compared."enrolledAt" <= extract(epoch FROM attempt.counted_at) * 1000000
+    AND compared.enrolled_us <= extract(epoch FROM attempt.counted_at) * ${MICROSECONDS_PER_SECOND}
   ORDER BY credential.tenant, credential.subject_id, credential.kind
   FOR SHARE OF credential
 ), valid AS MATERIALIZED (
@@ -81,9 +73,9 @@ WITH outcome AS MATERIALIZED (
     method = success.method,
     level = success.level,
     incarnation = success.incarnation,
-    credential_version = success."credentialVersion",
-    expires_at = success."expiresAt",
-    success_tag = success.tag
+    credential_version = success.credential_version,
+    expires_at = success.expires_at,
+    success_tag = success.success_tag
   FROM outcome
   JOIN locked_command USING (command_id)
   JOIN valid USING (attempt_id)
@@ -91,9 +83,9 @@ WITH outcome AS MATERIALIZED (
     method text,
     level text,
     incarnation uuid,
-    "credentialVersion" integer,
-    "expiresAt" timestamptz,
-    tag text
+    credential_version integer,
+    expires_at timestamptz,
+    success_tag text
   ) ON true
   WHERE attempt.attempt_id = outcome.attempt_id AND attempt.outcome IS NULL
   RETURNING
@@ -162,17 +154,17 @@ WITH outcome AS MATERIALIZED (
     payload
   )
   SELECT
-    fact.id,
-    fact.topic,
-    fact.key,
-    fact.headers,
-    fact.value
+    message.id,
+    message.topic,
+    message.key,
+    message.headers,
+    message.value
   FROM applied
   JOIN outcome USING (attempt_id),
   LATERAL ROWS FROM (
-    jsonb_to_recordset(outcome.facts) AS (id uuid, topic text, key text, headers jsonb, value text)
-  ) WITH ORDINALITY AS fact(id, topic, key, headers, value, place)
-  ORDER BY fact.key, fact.place
+    jsonb_to_recordset(outcome.messages) AS (id uuid, topic text, key text, headers jsonb, value text)
+  ) WITH ORDINALITY AS message(id, topic, key, headers, value, place)
+  ORDER BY message.key, message.place
 )
 SELECT attempt_id, true AS decided
 FROM decided
