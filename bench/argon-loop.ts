@@ -5,8 +5,8 @@ import { hash, verify } from '@node-rs/argon2';
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /**
- * Verifies one right PIN again and again, as many at a time as there are cores, and nothing else: what the machine can
- * do at best. Prints verifications per second.
+ * Verifies one right PIN repeatedly, as many at a time as there are cores, and does nothing else: the most that the machine
+ * can do. Prints verifications per second.
  */
 const seconds = Number(process.argv[2] ?? 10);
 const phc = await hash('83729164', COST);

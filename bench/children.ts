@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 /** The folder of the build: this file runs from there. */
 const DIST = dirname(dirname(fileURLToPath(import.meta.url)));
-/** As `npm run service` and the image start a service. */
+/** The preload with which `npm run service` and the image start a service. */
 const SET_UP = ['--require', join(dirname(DIST), 'tools', 'process.cjs')];
 const READY_WITHIN_MS = 60_000;
 
@@ -29,9 +29,9 @@ export interface Running {
 }
 
 /**
- * Starts an app as a process of its own, with the flags of Node that this one has (`node --cpu-prof …`), and waits for its line
+ * Starts an app as a process of its own with the Node flags of this one (`node --cpu-prof …`), and waits for its line
  * `ready`, which names its addresses.
- * @param program runs in the place of the app's own main file; a path in the build
+ * @param program a path in the build that replaces the app's own main file
  */
 export async function startApp(
   app: string,

@@ -2,49 +2,50 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism, loadavg } from 'node:os';
 import { measure } from './children.js';
 import { latency, type Latency } from './figures.js';
-import { type FloodHeard, type FloodPlan } from './flood-load.js';
+import { type FloodResult, type FloodPlan } from './flood-load.js';
 import { type Installation } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { BenchStand } from './stand.js';
+import { BenchRig } from './rig.js';
 import { storeSubjects, type StoredCallers } from './stored-subjects.js';
 
 /**
- * What one tenant notices of another one's bursts: the latency of its right PINs and of its status requests, which need no
- * hash, with nobody else there and while the other tenant sends `--at-once` attempts at the same moment on open connections,
- * again as soon as all are answered. The attempts of the burst are right PINs of different subjects and callers under limits
- * that refuse none of them: each costs a hash. Each kind of request is sent by a process of its own, at fixed times whatever the
- * answers take, and the two kinds half a period apart: requests that always meet would wait for each other also when alone.
+ * The effect of one tenant's bursts on another tenant: the latency of the other tenant's right PINs and of its status
+ * requests, which need no hash, alone and during the bursts. A burst is `--at-once` attempts at the same moment on open
+ * connections; the next one begins as soon as all are answered. Its attempts are right PINs of different subjects and
+ * callers, under limits that refuse none, so each costs a hash. Each kind of request is sent by a process of its own, at
+ * fixed times however long the answers take. The two kinds are half a period apart: sent together, they would wait for each
+ * other even without a burst.
  */
 const given = options({ rounds: '3', 'at-once': '400', 'per-second': '5', watch: '40' });
 const [atOnce, perSecond, watch] = [Number(given['at-once']), Number(given['per-second']), Number(given.watch)];
-/** p99 under the burst may be so many times the p99 without it. */
+/** The largest accepted ratio of the p99 during bursts to the p99 without them. */
 const MOST = 3;
 const QUIET = 'quiet';
 const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
 
-/** What one tenant heard in all rounds. */
+/** The results of one tenant in all rounds. */
 interface Observed extends Latency {
-  readonly heard: FloodHeard['heard'];
+  readonly outcomes: FloodResult['outcomes'];
 }
-type Asks = NonNullable<FloodPlan['asks']>;
+type RequestKind = NonNullable<FloodPlan['kind']>;
 
-const runs: Record<'alone' | 'beside', Record<Asks, FloodHeard[]>> = {
+const runs: Record<'alone' | 'beside', Record<RequestKind, FloodResult[]>> = {
   alone: { pin: [], status: [] },
   beside: { pin: [], status: [] },
 };
-const bursts: FloodHeard[] = [];
+const bursts: FloodResult[] = [];
 const loads: number[] = [];
-await BenchStand.with(async (stand) => {
+await BenchRig.with(async (rig) => {
   const keys = {
     ring: `k1:${randomBytes(32).toString('base64url')}`,
     identifier: randomBytes(32).toString('base64url'),
   };
   const env = { CREDENTIAL_KEYS: keys.ring, IDENTIFIER_KEY: keys.identifier };
-  const product = await stand.install('separate', { subjects: 1, env });
+  const product = await rig.install('separate', { subjects: 1, env });
   const quiet = { swaigUrl: product.swaigUrl, authorization: await secondTenant(product) };
-  const bursting = await storeSubjects(stand.databaseUrl, keys.ring, atOnce * 2, atOnce * 2);
-  const callers = await storeSubjects(stand.databaseUrl, keys.ring, 500, 500, QUIET);
+  const bursting = await storeSubjects(rig.databaseUrl, keys.ring, atOnce * 2, atOnce * 2);
+  const callers = await storeSubjects(rig.databaseUrl, keys.ring, 500, 500, QUIET);
   say('warming up');
   await load(product, bursting, 15, 'pin', { inFlight: 32 });
   await observe(quiet, callers, 5);
@@ -53,7 +54,7 @@ await BenchStand.with(async (stand) => {
     note('alone', await observe(quiet, callers, watch));
     say(`  with bursts of ${atOnce} by another tenant`);
     const burst = load(product, bursting, watch + 4, 'pin', { atOnce });
-    // The connections are opened and the first burst is under way.
+    // Wait until the connections are open and the first burst is in flight.
     await new Promise((resolve) => setTimeout(resolve, 1500));
     note('beside', await observe(quiet, callers, watch));
     bursts.push(await burst);
@@ -86,16 +87,20 @@ type Address = Pick<Installation, 'swaigUrl' | 'authorization'>;
 
 function load(
   { swaigUrl: url, authorization }: Address,
-  guesses: StoredCallers,
+  attempts: StoredCallers,
   seconds: number,
-  asks: Asks,
+  kind: RequestKind,
   pace: FloodPlan['pace'],
-): Promise<FloodHeard> {
-  const plan: FloodPlan = { url, authorization, guesses, seconds, asks, pace };
-  return measure<FloodHeard>('flood-load.js', [], JSON.stringify(plan));
+): Promise<FloodResult> {
+  const plan: FloodPlan = { url, authorization, attempts, seconds, kind, pace };
+  return measure<FloodResult>('flood-load.js', [], JSON.stringify(plan));
 }
 
-async function observe(address: Address, callers: StoredCallers, seconds: number): Promise<Record<Asks, FloodHeard>> {
+async function observe(
+  address: Address,
+  callers: StoredCallers,
+  seconds: number,
+): Promise<Record<RequestKind, FloodResult>> {
   const [pin, status] = await Promise.all([
     load(address, callers, seconds, 'pin', { perSecond }),
     new Promise((resolve) => setTimeout(resolve, 500 / perSecond)).then(() =>
@@ -105,45 +110,46 @@ async function observe(address: Address, callers: StoredCallers, seconds: number
   return { pin, status };
 }
 
-function note(when: keyof typeof runs, observed: Record<Asks, FloodHeard>): void {
+function note(when: keyof typeof runs, observed: Record<RequestKind, FloodResult>): void {
   runs[when].pin.push(observed.pin);
   runs[when].status.push(observed.status);
 }
 
 /** All rounds together: a round alone has too few requests for a p99. */
-function together(of: readonly FloodHeard[]): Observed {
-  const heard: Record<string, number> = {};
-  for (const one of of) for (const [word, count] of Object.entries(one.heard)) heard[word] = (heard[word] ?? 0) + count;
-  return { ...latency(of.flatMap(({ times }) => times)), heard };
+function together(of: readonly FloodResult[]): Observed {
+  const outcomes: Record<string, number> = {};
+  for (const one of of)
+    for (const [word, count] of Object.entries(one.outcomes)) outcomes[word] = (outcomes[word] ?? 0) + count;
+  return { ...latency(of.flatMap(({ times }) => times)), outcomes };
 }
 
-const words = (heard: FloodHeard['heard']): string =>
-  Object.entries(heard)
+const words = (outcomes: FloodResult['outcomes']): string =>
+  Object.entries(outcomes)
     .map(([word, count]) => `${count} ${word}`)
     .join(', ');
-const results = (['pin', 'status'] as const).map((asks) => {
-  const [alone, beside] = [together(runs.alone[asks]), together(runs.beside[asks])];
-  return { asks, alone, beside, ratio: beside.p99 / alone.p99 };
+const results = (['pin', 'status'] as const).map((kind) => {
+  const [alone, beside] = [together(runs.alone[kind]), together(runs.beside[kind])];
+  return { kind, alone, beside, ratio: beside.p99 / alone.p99 };
 });
 const ofBursts = together(bursts);
 const answered = bursts.reduce((sum, { times, elapsedMs }) => sum + (times.length * 1000) / elapsedMs, 0);
 process.stdout.write(
   `${[
     '',
-    ...results.flatMap(({ asks, alone, beside, ratio }) => {
-      const name = asks === 'pin' ? 'right PINs' : 'status requests';
+    ...results.flatMap(({ kind, alone, beside, ratio }) => {
+      const name = kind === 'pin' ? 'right PINs' : 'status requests';
       return [
         row(`${name}, alone, p50 / p99 ms`, `${alone.p50.toFixed(0)} / ${alone.p99.toFixed(0)}`),
-        row('  heard', words(alone.heard)),
+        row('  outcomes', words(alone.outcomes)),
         row(`${name}, under bursts, p50 / p99 ms`, `${beside.p50.toFixed(0)} / ${beside.p99.toFixed(0)}`),
-        row('  heard', words(beside.heard)),
+        row('  outcomes', words(beside.outcomes)),
         row(`  ratio of p99 (goal: at most ${MOST})`, ratio.toFixed(2)),
-        row('  unavailable', String(beside.heard.unavailable ?? 0)),
+        row('  unavailable', String(beside.outcomes.unavailable ?? 0)),
       ];
     }),
     row(`the bursts, ${atOnce} at once, p50 / p99 ms`, `${ofBursts.p50.toFixed(0)} / ${ofBursts.p99.toFixed(0)}`),
     row('  answers per second', (answered / bursts.length).toFixed(0)),
-    row('  heard', words(ofBursts.heard)),
+    row('  outcomes', words(ofBursts.outcomes)),
     row('load of the machine (1 minute) after each round', loads.map((one) => one.toFixed(1)).join(' ')),
   ].join('\n')}\n`,
 );
@@ -153,13 +159,13 @@ keep('fairness', {
   ...{ atOnce, perSecond, watch, results, bursts: ofBursts, loads },
 });
 const expected = { pin: 'verified', status: 'not verified' } as const;
-const faults = results.flatMap(({ asks, alone, beside, ratio }) => [
-  ...[alone, beside].flatMap(({ heard }) =>
-    Object.keys(heard).some((word) => word !== expected[asks])
-      ? [`${asks}: a request was not answered as it should`]
+const faults = results.flatMap(({ kind, alone, beside, ratio }) => [
+  ...[alone, beside].flatMap(({ outcomes }) =>
+    Object.keys(outcomes).some((word) => word !== expected[kind])
+      ? [`${kind}: a request was not answered as expected`]
       : [],
   ),
-  ...(ratio <= MOST ? [] : [`${asks}: the p99 under bursts is more than ${MOST} times that without them`]),
+  ...(ratio <= MOST ? [] : [`${kind}: the p99 under bursts is more than ${MOST} times that without them`]),
 ]);
 process.stdout.write(faults.length === 0 ? 'Fair: the goal is reached\n' : `Not fair:\n${faults.join('\n')}\n`);
 if (faults.length > 0) process.exitCode = 1;

@@ -21,7 +21,7 @@ export function latency(values: readonly number[]): Latency {
   return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
 }
 
-/** Keeps `inFlight` tasks going for `seconds`, and gives the milliseconds of each. */
+/** Keeps `inFlight` tasks running for `seconds`. @returns the milliseconds of each */
 export async function keepInFlight(
   inFlight: number,
   seconds: number,
@@ -42,45 +42,45 @@ export async function keepInFlight(
   return times;
 }
 
-/** What became of tasks that were begun at a fixed rate. */
-export interface AtRate {
-  /** Milliseconds of each, from the moment at which it was due. */
+/** The times of tasks that were begun at a fixed rate. */
+export interface PacedTimes {
+  /** Milliseconds of each, since the moment at which it was due. */
   readonly times: readonly number[];
-  /** Not begun, because too many were under way. */
+  /** Not begun, because too many were in flight. */
   readonly skipped: number;
   /** From the first beginning to the last end. */
   readonly elapsedMs: number;
 }
 
 /**
- * Begins tasks at a fixed rate, however long each takes: unlike {@link keepInFlight}, slow answers do not slow the asking.
- * @param most tasks under way at a time; what is due beyond it is skipped and counted
+ * Begins tasks at a fixed rate, however long each takes: unlike {@link keepInFlight}, slow answers do not delay the next task.
+ * @param most tasks in flight at a time; a task that is due beyond it is skipped and counted
  */
 export async function atRate(
   perSecond: number,
   seconds: number,
   most: number,
   task: (n: number) => Promise<void>,
-): Promise<AtRate> {
+): Promise<PacedTimes> {
   const begun = performance.now();
-  const underWay = new Set<Promise<void>>();
+  const inFlight = new Set<Promise<void>>();
   const times: number[] = [];
   let skipped = 0;
   for (let n = 0; n < perSecond * seconds; n++) {
     const due = begun + (n * 1000) / perSecond;
     const wait = due - performance.now();
-    // Answers are read also while the asking is late.
+    // Answers are read even while tasks begin late.
     await new Promise<void>((resolve) => (wait > 0 ? setTimeout(resolve, wait) : setImmediate(resolve)));
-    if (underWay.size >= most) {
+    if (inFlight.size >= most) {
       skipped++;
       continue;
     }
     const one = task(n).then(() => {
       times.push(performance.now() - due);
-      underWay.delete(one);
+      inFlight.delete(one);
     });
-    underWay.add(one);
+    inFlight.add(one);
   }
-  await Promise.all(underWay);
+  await Promise.all(inFlight);
   return { times, skipped, elapsedMs: performance.now() - begun };
 }

@@ -17,13 +17,12 @@ import { keepInFlight, latency } from './figures.js';
 
 /**
  * The same round trip as `kafka-round-trip.ts` over the product's bus: a message, validated on arrival, to a handler of
- * a Nest application, and its answer to the asker's address; asker and handler each with a broker connection of their
- * own.
+ * a Nest application, and its reply to the address of the client. Client and handler have a broker connection each.
  * Arguments: brokers, seconds, in flight, copies of each partition, linger in milliseconds. Prints round trips per second and milliseconds.
  */
-class Asked extends Message {
-  static readonly type = 'bench.asked.v1';
-  static readonly topic = 'bench.asked';
+class EchoRequested extends Message {
+  static readonly type = 'bench.echo-requested.v1';
+  static readonly topic = 'bench.requests';
   @IsInt() number!: number;
   @IsString() text!: string;
   override get partitionKey(): string {
@@ -31,8 +30,8 @@ class Asked extends Message {
   }
 }
 
-class Answered extends Message {
-  static readonly type = 'bench.answered.v1';
+class EchoAnswered extends Message {
+  static readonly type = 'bench.echo-answered.v1';
   static readonly topic = REPLY;
   @IsInt() number!: number;
   @IsString() text!: string;
@@ -43,9 +42,9 @@ class Answered extends Message {
 
 @Controller()
 class Echo {
-  @MessagePattern(Asked.type)
-  take(@Payload() { number, text }: Asked, @Ctx() context: BusContext): Outgoing | undefined {
-    return replyTo(context, message(Answered, { number, text }));
+  @MessagePattern(EchoRequested.type)
+  take(@Payload() { number, text }: EchoRequested, @Ctx() context: BusContext): Outgoing | undefined {
+    return replyTo(context, message(EchoAnswered, { number, text }));
   }
 }
 
@@ -65,20 +64,20 @@ const open = (): Broker =>
 const onFatal = (error: Error): never => {
   throw error;
 };
-const [asking, serving] = [open(), open()];
-await serving.ensureTopics([{ name: Asked.topic, kind: 'command' }]);
-const app = await createBusApp(EchoModule, { broker: serving, group: 'echo', messages: [Asked], onFatal });
+const [clientBroker, serverBroker] = [open(), open()];
+await serverBroker.ensureTopics([{ name: EchoRequested.topic, kind: 'command' }]);
+const app = await createBusApp(EchoModule, { broker: serverBroker, group: 'echo', messages: [EchoRequested], onFatal });
 await app.listen();
 const proof = { isRequired: () => false, isValid: () => false };
-const client = await BusClient.open({ broker: asking, owner: 'bench', proof, onFatal });
+const client = await BusClient.open({ broker: clientBroker, owner: 'bench', proof, onFatal });
 const text = 'x'.repeat(680);
 const roundTrip = async (number: number): Promise<void> => {
-  await client.request(message(Asked, { number, text }), Answered, 30_000);
+  await client.request(message(EchoRequested, { number, text }), EchoAnswered, 30_000);
 };
 await keepInFlight(Number(inFlight), 2, roundTrip);
 const times = await keepInFlight(Number(inFlight), Number(seconds), roundTrip);
 await client.close();
 await app.close();
-await Promise.all([asking.close(), serving.close()]);
+await Promise.all([clientBroker.close(), serverBroker.close()]);
 process.stdout.write(`${JSON.stringify({ perSecond: times.length / Number(seconds), ...latency(times) })}\n`);
 process.exit(0);

@@ -4,7 +4,7 @@ import { median, type Latency } from './figures.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
 
-/** A question and its answer over the product's bus, beside the same by kafkajs alone, tuned by hand, in turn. */
+/** A request and its reply over the product's bus, in turn with the same by kafkajs alone, tuned by hand. */
 interface Rate extends Latency {
   readonly perSecond: number;
 }

@@ -1,17 +1,17 @@
 import { options } from './options.js';
 import { processorMs } from './processor-time.js';
 import { keep, row, say } from './report.js';
-import { BenchStand } from './stand.js';
+import { BenchRig } from './rig.js';
 
-/** What the services cost that have nothing to do: processor time as a share of one core. */
+/** Processor time of the services without work, as a share of one core. */
 const given = options({ seconds: '30' });
 const seconds = Number(given.seconds);
 const shares: Record<string, number> = {};
-await BenchStand.with(async (stand) => {
-  const { pids } = await stand.install('separate', { subjects: 1 });
+await BenchRig.with(async (rig) => {
+  const { pids } = await rig.install('separate', { subjects: 1 });
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-  say(`letting them be for ${seconds} s`);
-  // What the start and the enrolment have left behind is no idleness.
+  say(`waiting ${seconds} s`);
+  // The start and the enrolment still cause work for a few seconds.
   await pause(10_000);
   const before = new Map(Object.entries(pids).map(([app, pid]) => [app, processorMs(pid) ?? NaN]));
   await pause(seconds * 1000);

@@ -9,7 +9,7 @@ export type Layout = 'separate' | 'one';
 export interface Installation {
   readonly swaigUrl: string;
   readonly restUrl: string;
-  /** Of this installation, which is gone after the bench. */
+  /** The administrator's key; the installation is removed after the bench. */
   readonly adminKey: string;
   readonly authorization: string;
   readonly callers: readonly { readonly phone: string; readonly pin: string }[];
@@ -18,7 +18,7 @@ export interface Installation {
   close(): Promise<void>;
 }
 
-/** Limits that do limit, by their names in the policy. */
+/** Limits by their names in the policy. */
 export type LimitsOfBench = Readonly<Record<string, { readonly limit: number; readonly periodSeconds: number }>>;
 
 const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
@@ -32,9 +32,9 @@ export async function install(
     folder: string;
     subjects: number;
     env?: Record<string, string>;
-    /** Default: none that limits. */
+    /** Default: limits so large that they refuse nothing. */
     limits?: LimitsOfBench;
-    /** What runs in the place of an app's own main file. */
+    /** Programs that replace an app's own main file, by app. */
     programs?: Readonly<Record<string, string>>;
   },
 ): Promise<Installation> {
@@ -57,7 +57,7 @@ export async function install(
     layout === 'one'
       ? ['all-in-one']
       : ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'];
-  // The line `ready` of a service is of level info.
+  // A service logs its line `ready` at the level info.
   const started = await Promise.allSettled(
     apps.map((app) => startApp(app, { ...env, LOG_LEVEL: 'info' }, log, options.programs?.[app])),
   );
@@ -110,7 +110,7 @@ async function seed(
   for (let n = 0; n < subjects; n++) {
     const phone = `+1202555${String(n).padStart(4, '0')}`;
     const digit = (): string => '013568'.charAt(randomInt(6));
-    // Every such PIN is within the rules: no digit stands beside itself, and none of them counts up or is a date.
+    // Every such PIN is accepted: it repeats no digit in a row, does not count up and is not a date.
     const pin = `9${digit()}2${digit()}7${digit()}4${digit()}`;
     await call('PUT', `/subjects/s${n}`, { phones: [phone] });
     await call('PUT', `/subjects/s${n}/pin`, { pin });

@@ -10,11 +10,11 @@ import { PostgresLimitStore } from '../apps/rate-limit/src/limits/limit.store.js
 import { keepInFlight, latency, median, type Latency } from './figures.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { BenchStand } from './stand.js';
+import { BenchRig } from './rig.js';
 
 /**
  * Decisions of the rate limiter's store over many callers, beside rate-limiter-flexible over the same PostgreSQL, in turn,
- * in one run; and how many each lets through in one window that lies across the border of the peer's.
+ * in one run; and how many requests each admits in one window that spans the border of two windows of the other.
  */
 interface Rate extends Latency {
   readonly perSecond: number;
@@ -28,7 +28,7 @@ const WIDE: LimitRule = { limit: 1_000_000, periodSeconds: 60 };
 const callers = Array.from({ length: keyCount }, () => randomUUID());
 const [agent, tenant] = [randomUUID(), randomUUID()];
 
-/** All six limits, as a request of the product has them; one call for each, one subject for each caller. */
+/** All six limits of a request of the product; each caller has one call and one subject. */
 function question(caller: string, rule: LimitRule): LimitRequest {
   const check = (dimension: LimitRequest['checks'][number]['dimension'], key: string, of: LimitRule) => ({
     ...{ dimension, key, rule: of, shadow: false },
@@ -57,24 +57,24 @@ async function rateOf(decide: () => Promise<unknown>): Promise<Rate> {
 }
 
 /**
- * The most that is surely let through in one window, when a flood goes on over the border of two windows: from the sending of
- * the first to the answer to the last, because the store decides somewhere between.
+ * The largest number of requests that is certainly admitted in one window, when a flood crosses the border of two windows.
+ * A request counts from its sending to its answer, because the store decides at some moment between the two.
  */
 async function mostInWindow(admit: () => Promise<boolean>): Promise<number> {
   const period = BORDER_SECONDS * 1000;
   const begun = performance.now();
   const passed: { sent: number; answered: number }[] = [];
-  const ask = async (): Promise<boolean> => {
+  const decide = async (): Promise<boolean> => {
     const sent = performance.now() - begun;
     const admitted = await admit();
     if (admitted) passed.push({ sent, answered: performance.now() - begun });
     return admitted;
   };
-  await ask();
-  // The rest of the limit comes just before the border, and a flood after it.
+  await decide();
+  // The rest of the limit is used just before the border, and the flood follows after it.
   await new Promise((resolve) => setTimeout(resolve, period * 0.9));
   while (performance.now() - begun < period * 1.5) {
-    if (!(await ask())) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (!(await decide())) await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const within = (from: number): number =>
     passed.filter(({ sent, answered }) => sent >= from && answered < from + period).length;
@@ -84,8 +84,8 @@ async function mostInWindow(admit: () => Promise<boolean>): Promise<number> {
 const ours: Rate[] = [];
 const peers: Rate[] = [];
 const border = { ours: 0, peer: 0 };
-await BenchStand.with(async (stand) => {
-  const url = stand.databaseUrl;
+await BenchRig.with(async (rig) => {
+  const url = rig.databaseUrl;
   const migrations = RATE_LIMIT_MIGRATIONS;
   const database: Database = await openDatabase({ url, schema: 'rate_limit', migrations, applicationName: 'bench' });
   const pool = new Pool({ connectionString: url, max: 10 });
@@ -126,7 +126,7 @@ await BenchStand.with(async (stand) => {
 
 const of = (rates: readonly Rate[], read: (rate: Rate) => number): number => median(rates.map(read));
 const table = [
-  ['decisions a second', of(ours, (rate) => rate.perSecond), of(peers, (rate) => rate.perSecond)],
+  ['decisions per second', of(ours, (rate) => rate.perSecond), of(peers, (rate) => rate.perSecond)],
   ['p50 ms', of(ours, (rate) => rate.p50), of(peers, (rate) => rate.p50)],
   ['p99 ms', of(ours, (rate) => rate.p99), of(peers, (rate) => rate.p99)],
 ] as const;

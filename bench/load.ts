@@ -1,9 +1,9 @@
 import { keepInFlight, latency } from './figures.js';
-import { SwaigDoor } from './swaig-door.js';
+import { SwaigClient } from './swaig-client.js';
 
 /**
  * Verifies right PINs of many subjects over SWAIG, a fixed number in flight. Reads its plan from standard input as JSON;
- * prints verified per second, and the milliseconds. Anything but a verified answer ends it with an error.
+ * prints verifications per second and latencies. Any other answer than `verified` ends it with an error.
  */
 interface Plan {
   readonly url: string;
@@ -17,19 +17,19 @@ interface Plan {
 const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
 const plan = JSON.parse(Buffer.concat(chunks).toString()) as Plan;
-const door = new SwaigDoor(plan.url, plan.authorization, plan.inFlight);
+const client = new SwaigClient(plan.url, plan.authorization, plan.inFlight);
 
 async function verify(n: number): Promise<void> {
-  const heard = await door.guess(plan.callers[n % plan.callers.length] as Plan['callers'][number]);
-  if (heard !== 'verified') throw new Error(`a right PIN was answered with ${heard}`);
+  const outcome = await client.attempt(plan.callers[n % plan.callers.length] as Plan['callers'][number]);
+  if (outcome !== 'verified') throw new Error(`a right PIN was answered with ${outcome}`);
 }
 
 const warmUp = await keepInFlight(plan.inFlight, plan.warmUpSeconds, verify);
 const begun = performance.now();
 const times = await keepInFlight(plan.inFlight, plan.seconds, verify);
-// The last ones end after the time is up.
+// The last verifications end after the deadline.
 const elapsed = (performance.now() - begun) / 1000;
-door.close();
+client.close();
 const { user, system } = process.cpuUsage();
 const result = {
   perSecond: times.length / elapsed,

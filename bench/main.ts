@@ -1,18 +1,18 @@
 /**
- * `npm run bench [-- verify|hop|path|idle|enum|limits|flood|fairness|rewrap|memory [options]]`; `verify` when nothing is named.
+ * `npm run bench [-- verify|hop|path|idle|enum|limits|flood|fairness|rewrap|memory [options]]`; `verify` by default.
  *
  * verify: verified PINs per second beside a bare argon2 loop. --rounds --seconds --in-flight --layout separate|one
- * hop:    a question and its answer over the bus beside kafkajs by hand, 1 and 50 in flight. --rounds --seconds --brokers 1|3
+ * hop:    a request and its reply over the bus beside kafkajs by hand, 1 and 50 in flight. --rounds --seconds --brokers 1|3
  * path:   the whole path without argon2 beside a bare Kafka round trip. --rounds --seconds --in-flight --layout
  * limits: decisions of the rate limiter's store beside rate-limiter-flexible. --rounds --seconds --in-flight --keys
  * flood:  refusals per second beside verified PINs, and honest callers under a flood. --rounds --seconds --in-flight --honest
  *         --times --watch
  * fairness: one tenant's right PINs and status requests, alone and while another tenant sends bursts. --rounds --at-once
  *         --per-second --watch
- * enum:   does an answer tell whether there is such a subject, by its bytes or its time. --samples
- * idle:   processor time of every service that has nothing to do. --seconds
- * rewrap: rows wrapped anew per second while verifications go on, none of which may fail. --rows --in-flight
- * memory: what verification takes in memory while many guesses come at once. --guesses
+ * enum:   whether an answer reveals, by its bytes or its time, that a subject exists. --samples
+ * idle:   processor time of every service without work. --seconds
+ * rewrap: rows encrypted again per second while verifications continue, none of which may fail. --rows --in-flight
+ * memory: memory of verification while many attempts arrive at once. --attempts
  */
 const benches = ['verify', 'hop', 'path', 'idle', 'enum', 'limits', 'flood', 'fairness', 'rewrap', 'memory'];
 if (process.argv[2]?.startsWith('--') ?? true) process.argv.splice(2, 0, 'verify');

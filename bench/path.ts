@@ -3,7 +3,7 @@ import { measure } from './children.js';
 import { median, type Latency } from './figures.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { costRows, BenchStand } from './stand.js';
+import { costRows, BenchRig } from './rig.js';
 
 /**
  * The whole path without argon2, from the HTTP request to the answer, over a real Apache Kafka and a real, durable
@@ -19,17 +19,17 @@ const inFlight = Number(given['in-flight']);
 const bare: Rate[] = [];
 const paths: Rate[] = [];
 let processorMsEach: Record<string, number> = {};
-await BenchStand.with(async (stand) => {
+await BenchRig.with(async (rig) => {
   const programs = { verification: join('bench', 'verification-without-hash.js') };
-  const product = await stand.install('separate', { subjects: 200, programs });
+  const product = await rig.install('separate', { subjects: 200, programs });
   say('warming the broker up');
-  await measure<Rate>('kafka-round-trip.js', [stand.brokers, 15, inFlight]);
+  await measure<Rate>('kafka-round-trip.js', [rig.brokers, 15, inFlight]);
   for (let round = 1; round <= Number(given.rounds); round++) {
-    bare.push(await measure<Rate>('kafka-round-trip.js', [stand.brokers, seconds, inFlight]));
-    paths.push(await stand.path(product, { seconds, warmUpSeconds: round === 1 ? 15 : 3, inFlight }));
+    bare.push(await measure<Rate>('kafka-round-trip.js', [rig.brokers, seconds, inFlight]));
+    paths.push(await rig.path(product, { seconds, warmUpSeconds: round === 1 ? 15 : 3, inFlight }));
     say(`round ${round}: p50 ${paths.at(-1)?.p50.toFixed(1)} ms, bare ${bare.at(-1)?.p50.toFixed(1)} ms`);
   }
-  processorMsEach = stand.costs();
+  processorMsEach = rig.costs();
 });
 
 const times = (read: (rate: Rate) => number): [number, number, number] => [

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
-/** Ticks of /proc per second; the kernel's interface fixes it at 100 on every platform that Node runs on. */
+/** Ticks of /proc per second: 100 on every platform on which Node runs. */
 const TICKS_PER_SECOND = 100;
 
 interface ProcessTimes {
@@ -9,7 +9,7 @@ interface ProcessTimes {
   readonly ms: number;
 }
 
-/** Processor time of a process and everything below it, in milliseconds; undefined where there is no /proc. */
+/** Processor time of a process and all its descendants, in milliseconds; undefined on systems without /proc. */
 export function processorMs(pid: number): number | undefined {
   if (!existsSync('/proc/self/stat')) return undefined;
   const all = new Map<number, ProcessTimes>();
@@ -25,9 +25,9 @@ export function processorMs(pid: number): number | undefined {
 function readTimes(pid: string): ProcessTimes | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name of the program stands in brackets and may hold anything.
+    // The name of the program is in brackets and may contain any character.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // With that of its children that have ended: PostgreSQL has a process for each connection, and they come and go.
+    // Includes its ended children: PostgreSQL has one process for each connection.
     const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
     return { parent: Number(fields[1]), ms: (ticks * 1000) / TICKS_PER_SECOND };
   } catch {

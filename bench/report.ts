@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The folder of results in the repository; this file runs from `build/bench`. */
 const RESULTS = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bench', 'results');
 
-/** Keeps the figures of a run for whoever compares: the last run of each bench. */
+/** Stores the results of the last run of each bench, for comparisons. */
 export function keep(bench: string, result: object): void {
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(join(RESULTS, `${bench}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
@@ -14,5 +14,5 @@ export function keep(bench: string, result: object): void {
 /** One line of the report on the terminal. */
 export const row = (name: string, value: string): string => `${name.padEnd(66)} ${value}`;
 
-/** Progress, apart from the report. */
+/** Prints progress to standard error, apart from the report. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`);

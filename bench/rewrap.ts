@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { BenchStand, type PathRate } from './stand.js';
+import { BenchRig, type PathRate } from './rig.js';
 import { storeSubjects } from './stored-subjects.js';
 
 /**
- * `countersign keys rewrap` over many credentials and as many profiles, beside a load that ends the run with an error when
- * a right PIN is answered with anything but `verified`.
+ * `countersign keys rewrap` over many credentials and as many profiles, while a load runs. The run fails when a right PIN is
+ * answered with anything but `verified`.
  */
 const given = options({ rows: '100000', 'in-flight': '8', callers: '500' });
 const rows = Number(given.rows);
@@ -22,20 +22,20 @@ let before: PathRate | undefined;
 const during: PathRate[] = [];
 let seconds = NaN;
 let report = '';
-await BenchStand.with(async (stand) => {
+await BenchRig.with(async (rig) => {
   const env = { CREDENTIAL_KEYS: `${anew},${old}`, IDENTIFIER_KEY: identifier };
-  const product = await stand.install('separate', { subjects: 1, env });
+  const product = await rig.install('separate', { subjects: 1, env });
   say(`writing ${rows} subjects…`);
-  const callers = await storeSubjects(stand.databaseUrl, old, rows, Number(given.callers));
+  const callers = await storeSubjects(rig.databaseUrl, old, rows, Number(given.callers));
   const calling = { ...product, callers };
-  before = await stand.path(calling, { seconds: 8, warmUpSeconds: 5, inFlight });
+  before = await rig.path(calling, { seconds: 8, warmUpSeconds: 5, inFlight });
   let ended = false;
   const load = async (): Promise<void> => {
-    while (!ended) during.push(await stand.path(calling, { seconds: 4, warmUpSeconds: 0, inFlight }));
+    while (!ended) during.push(await rig.path(calling, { seconds: 4, warmUpSeconds: 0, inFlight }));
   };
   const rewrap = async (): Promise<void> => {
     const begun = performance.now();
-    report = await run({ ...env, DATABASE_URL: stand.databaseUrl }).finally(() => (ended = true));
+    report = await run({ ...env, DATABASE_URL: rig.databaseUrl }).finally(() => (ended = true));
     seconds = (performance.now() - begun) / 1000;
   };
   await Promise.all([load(), rewrap()]);
@@ -47,14 +47,11 @@ process.stdout.write(
   `${[
     '',
     report.trimEnd(),
-    row('rows wrapped anew per second, start of the command included', perSecond.toFixed(0)),
+    row('rows encrypted again per second, including the start of the command', perSecond.toFixed(0)),
     row('seconds', seconds.toFixed(1)),
-    row('verifications meanwhile, all verified', String(verified)),
-    row(
-      'verified per second before / meanwhile',
-      `${before?.perSecond.toFixed(1)} / ${worst((r) => -r.perSecond, -1)}`,
-    ),
-    row('p99 ms before / meanwhile (worst round)', `${before?.p99.toFixed(0)} / ${worst((r) => r.p99, 1)}`),
+    row('verifications during the command, all verified', String(verified)),
+    row('verified per second before / during', `${before?.perSecond.toFixed(1)} / ${worst((r) => -r.perSecond, -1)}`),
+    row('p99 ms before / during (worst round)', `${before?.p99.toFixed(0)} / ${worst((r) => r.p99, 1)}`),
   ].join('\n')}\n`,
 );
 keep('rewrap', {
@@ -72,7 +69,7 @@ function worst(read: (rate: PathRate) => number, sign: 1 | -1): string {
   return (sign * Math.max(...during.map(read))).toFixed(1);
 }
 
-/** Runs the command to its end and gives what it printed. */
+/** Runs the command to its end. @returns what it printed */
 function run(env: Record<string, string>): Promise<string> {
   const child = spawn(process.execPath, [CLI, 'keys', 'rewrap'], {
     env: { PATH: process.env['PATH'] ?? '', ...env },

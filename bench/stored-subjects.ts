@@ -7,13 +7,13 @@ import { storedPhoneOf } from '../apps/verification/src/integrity/stored-names.j
 const CHUNK = 5_000;
 const PIN = '83729164';
 
-/** Some of the subjects that were written, as they call. */
+/** Some of the stored subjects, with their numbers and PINs. */
 export type StoredCallers = readonly { readonly phone: string; readonly pin: string }[];
 
 /**
- * Writes subjects with a PIN straight into the tables, as so many enrolments would leave them: one hash for all of them, as
- * the hash is not what is measured, but each wrapped by itself.
- * @returns callers that lie evenly among the rows
+ * Writes subjects with a PIN directly into the tables, in the form that enrolments write. All have the same hash, because
+ * hashing is not measured, and each is encrypted separately.
+ * @returns callers that are distributed evenly among the rows
  */
 export async function storeSubjects(
   databaseUrl: string,

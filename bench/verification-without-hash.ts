@@ -9,17 +9,22 @@ import {
 import { type CountedAttempt } from '../apps/verification/src/attempts/counted-attempt.decision.js';
 import { start } from '../apps/verification/src/start.js';
 
-/** Compares by a hash that costs nothing, so that everything around it can be measured. Never to be used otherwise. */
+/** The verification service with a hash that costs nothing, to measure everything else. Never use it for anything else. */
 class InstantVault extends PinVault {
   override reserve(): HashSlot {
     return {
-      compare: ({ granted }: CountedAttempt, guess: string, credential: StoredCredential | undefined) =>
-        Promise.resolve(granted && credential !== undefined && timingSafeEqual(digest(guess), credential.wrapped)),
+      compare: ({ granted }: CountedAttempt, submittedPin: string, credential: StoredCredential | undefined) =>
+        Promise.resolve(
+          granted && credential !== undefined && timingSafeEqual(digest(submittedPin), credential.wrapped),
+        ),
       compareAnswers: (
         { granted }: CountedAttempt,
-        guess: KnowledgeAnswers,
+        submittedAnswers: KnowledgeAnswers,
         credential: StoredCredential | undefined,
-      ) => Promise.resolve(granted && credential !== undefined && timingSafeEqual(digestOf(guess), credential.wrapped)),
+      ) =>
+        Promise.resolve(
+          granted && credential !== undefined && timingSafeEqual(digestOf(submittedAnswers), credential.wrapped),
+        ),
       release: () => undefined,
     };
   }

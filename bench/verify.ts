@@ -4,7 +4,7 @@ import { median, type Latency } from './figures.js';
 import { type Layout } from './installation.js';
 import { options } from './options.js';
 import { keep, row, say } from './report.js';
-import { costRows, BenchStand } from './stand.js';
+import { costRows, BenchRig } from './rig.js';
 
 /**
  * The whole path over a real Apache Kafka and a real, durable PostgreSQL, beside a bare argon2 loop and a bare Kafka
@@ -23,18 +23,18 @@ const loops: Rate[] = [];
 const paths: Rate[] = [];
 let roundTrip: Rate = { perSecond: NaN };
 let processorMsEach: Record<string, number> = {};
-await BenchStand.with(async (stand) => {
-  // First, because it also warms the broker's compiler up: a broker in service has been running for longer than a minute.
+await BenchRig.with(async (rig) => {
+  // First, because it also warms up the broker's compiler: a broker in service has run for longer than a minute.
   say('bare Kafka round trip');
-  roundTrip = await measure<Rate>('kafka-round-trip.js', [stand.brokers, Math.max(15, seconds), 50]);
-  const product = await stand.install(layout, { subjects: 200 });
+  roundTrip = await measure<Rate>('kafka-round-trip.js', [rig.brokers, Math.max(15, seconds), 50]);
+  const product = await rig.install(layout, { subjects: 200 });
   for (let round = 1; round <= rounds; round++) {
     say(`round ${round} of ${rounds}: bare argon2 loop, then the whole path`);
     loops.push(await measure<Rate>('argon-loop.js', [seconds]));
-    paths.push(await stand.path(product, { seconds, warmUpSeconds: round === 1 ? 20 : 3, inFlight }));
+    paths.push(await rig.path(product, { seconds, warmUpSeconds: round === 1 ? 20 : 3, inFlight }));
     say(`  ${paths.at(-1)?.perSecond.toFixed(1)} of ${loops.at(-1)?.perSecond.toFixed(1)} per second`);
   }
-  processorMsEach = stand.costs();
+  processorMsEach = rig.costs();
 });
 
 const ratios = paths.map((path, round) => path.perSecond / (loops[round]?.perSecond ?? NaN));

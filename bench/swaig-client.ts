@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
-/** A call of `verify_pin`; without `customerId` it is about whoever has the number. */
+/** A call of `verify_pin`. Without `customerId` the number identifies the subject. */
 export interface BenchAttempt {
   readonly phone: string;
   readonly pin: string;
   readonly customerId?: string;
 }
 
-/** What a caller hears, as a word. */
-export type Heard = 'verified' | 'not verified' | 'refused' | 'rejected' | 'locked' | 'unavailable';
+/** The meaning of a spoken answer. */
+export type SpokenOutcome = 'verified' | 'not verified' | 'refused' | 'rejected' | 'locked' | 'unavailable';
 
-/** How each answer can be told from the others. */
-const MARKS: readonly (readonly [string, Heard])[] = [
+/** A part of the text of each answer. */
+const MARKS: readonly (readonly [string, SpokenOutcome])[] = [
   ['"verified":true', 'verified'],
   ['is not verified', 'not verified'],
   ['too many requests', 'refused'],
@@ -22,7 +22,7 @@ const MARKS: readonly (readonly [string, Heard])[] = [
 ];
 
 /** Makes calls of `verify_pin` as the platform does, over connections that are kept open. */
-export class SwaigDoor {
+export class SwaigClient {
   readonly #agent: Agent;
   readonly #address: { readonly hostname: string; readonly port: string };
 
@@ -36,17 +36,17 @@ export class SwaigDoor {
     this.#address = { hostname, port };
   }
 
-  /** Each guess is a call of its own. @throws Error when the answer is none that a caller may hear */
-  guess({ phone, pin, customerId }: BenchAttempt): Promise<Heard> {
+  /** Makes an attempt in a call of its own. @throws Error when the answer has none of these meanings */
+  attempt({ phone, pin, customerId }: BenchAttempt): Promise<SpokenOutcome> {
     return this.#call('verify_pin', phone, { pin, ...(customerId === undefined ? {} : { customer_id: customerId }) });
   }
 
-  /** Calls `verification_status` in a call of its own, which needs no hash. @throws Error as {@link guess} */
-  status(phone: string): Promise<Heard> {
+  /** Calls `verification_status` in a call of its own, which needs no hash. @throws Error as {@link attempt} */
+  status(phone: string): Promise<SpokenOutcome> {
     return this.#call('verification_status', phone, {});
   }
 
-  #call(functionName: string, phone: string, argument: Readonly<Record<string, string>>): Promise<Heard> {
+  #call(functionName: string, phone: string, argument: Readonly<Record<string, string>>): Promise<SpokenOutcome> {
     const body = JSON.stringify({
       function: functionName,
       argument: { parsed: [argument], raw: JSON.stringify(argument) },
@@ -68,9 +68,9 @@ export class SwaigDoor {
         answer.on('data', (part: Buffer) => parts.push(part));
         answer.on('end', () => {
           const text = Buffer.concat(parts).toString();
-          const heard = MARKS.find(([mark]) => text.includes(mark))?.[1];
-          if (answer.statusCode === 200 && heard !== undefined) resolve(heard);
-          else reject(new Error(`a guess was answered with ${answer.statusCode}: ${text.slice(0, 200)}`));
+          const outcome = MARKS.find(([mark]) => text.includes(mark))?.[1];
+          if (answer.statusCode === 200 && outcome !== undefined) resolve(outcome);
+          else reject(new Error(`an attempt was answered with ${answer.statusCode}: ${text.slice(0, 200)}`));
         });
       });
       sent.on('error', reject);

@@ -9,17 +9,17 @@ import { install, type Installation, type Layout, type LimitsOfBench } from './i
 import { processorMs } from './processor-time.js';
 import { row, say } from './report.js';
 
-/** What a run of `load.ts` gives. */
+/** The result of a run of `load.ts`. */
 export interface PathRate extends Latency {
   readonly perSecond: number;
-  /** Verifications, those of the warm-up too. */
+  /** Verifications, including those of the warm-up. */
   readonly done: number;
   /** Processor time of the load generator itself, in milliseconds. */
   readonly ownMs: number;
 }
 
 /** A real Apache Kafka and a real, durable PostgreSQL in a folder of their own, and the product over them. */
-export class BenchStand {
+export class BenchRig {
   readonly #closers: (() => Promise<void>)[] = [];
   /** Processor milliseconds of one verification, by process, over all rounds. */
   readonly #costs = new Map<string, number[]>();
@@ -28,29 +28,29 @@ export class BenchStand {
   #postgres: { readonly pid: number; readonly url: string } | undefined;
 
   private constructor() {
-    // PostgreSQL does not run as root; the account that it runs as instead has to enter.
+    // PostgreSQL does not run as root, and its account must be able to enter the folder.
     chmodSync(this.#folder, 0o755);
   }
 
-  /** Runs `work` and takes down whatever it has started, however it ends. */
-  static async with(work: (stand: BenchStand) => Promise<void>): Promise<void> {
-    const stand = new BenchStand();
+  /** Runs `work`, then stops everything that was started, also after an error. */
+  static async with(work: (rig: BenchRig) => Promise<void>): Promise<void> {
+    const rig = new BenchRig();
     try {
       say('starting Apache Kafka and PostgreSQL…');
       const kafka = await startKafka({ optimised: true });
-      stand.#closers.push(() => kafka.close());
-      stand.#kafka = kafka;
-      const postgres = await startEmbeddedPostgres({ dataDir: join(stand.#folder, 'postgres') });
-      stand.#closers.push(() => postgres.close());
-      stand.#postgres = postgres;
-      await work(stand);
+      rig.#closers.push(() => kafka.close());
+      rig.#kafka = kafka;
+      const postgres = await startEmbeddedPostgres({ dataDir: join(rig.#folder, 'postgres') });
+      rig.#closers.push(() => postgres.close());
+      rig.#postgres = postgres;
+      await work(rig);
     } finally {
-      for (const close of stand.#closers.reverse()) await close().catch((error: unknown) => say(String(error)));
-      rmSync(stand.#folder, { recursive: true, force: true });
+      for (const close of rig.#closers.reverse()) await close().catch((error: unknown) => say(String(error)));
+      rmSync(rig.#folder, { recursive: true, force: true });
     }
   }
 
-  /** As the programs of the bench take them: with commas. */
+  /** Separated by commas, as the programs of the bench take them. */
   get brokers(): string {
     return this.#kafka?.brokers.join(',') ?? '';
   }
@@ -77,15 +77,15 @@ export class BenchStand {
     return product;
   }
 
-  /** One round of the whole path. Notes what each process spent on it. */
+  /** Runs one round of the whole path and records the processor time of each process. */
   async path(
     product: Installation,
     plan: { readonly seconds: number; readonly warmUpSeconds: number; readonly inFlight: number },
   ): Promise<PathRate> {
-    const before = this.spent(product);
+    const before = this.processorTimes(product);
     const input = JSON.stringify({ url: product.swaigUrl, ...product, ...plan });
     const rate = await measure<PathRate>('load.js', [], input);
-    for (const [name, ms] of Object.entries(this.spent(product))) {
+    for (const [name, ms] of Object.entries(this.processorTimes(product))) {
       const from = before[name];
       if (from !== undefined) this.#note(name, (ms - from) / rate.done);
     }
@@ -93,8 +93,8 @@ export class BenchStand {
     return rate;
   }
 
-  /** Processor time that each process has had since its start, in milliseconds; empty where there is no /proc. */
-  spent(product: Installation): Record<string, number> {
+  /** Processor time of each process since its start, in milliseconds; empty on systems without /proc. */
+  processorTimes(product: Installation): Record<string, number> {
     const servers = { kafka: this.#kafka?.processes[0]?.pid ?? 0, postgres: this.#postgres?.pid ?? 0 };
     const read = Object.entries<number>({ ...product.pids, ...servers }).map(
       ([name, pid]) => [name, processorMs(pid)] as const,
@@ -102,7 +102,7 @@ export class BenchStand {
     return Object.fromEntries(read.filter((one): one is [string, number] => one[1] !== undefined));
   }
 
-  /** Median over the rounds, by process. */
+  /** Processor milliseconds of one verification, by process: the median over the rounds. */
   costs(): Record<string, number> {
     return Object.fromEntries([...this.#costs].map(([name, values]) => [name, Number(median(values).toFixed(2))]));
   }
@@ -112,7 +112,7 @@ export class BenchStand {
   }
 }
 
-/** The lines of the report that tell what each process spent. */
+/** The lines of the report with the processor time of each process. */
 export function costRows(costs: Readonly<Record<string, number>>): string[] {
   const rows = Object.entries(costs).map(([name, ms]) => row(`  ${name}`, ms.toFixed(2)));
   return ['processor ms of one verification, by process', ...rows];

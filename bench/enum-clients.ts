@@ -1,14 +1,14 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { type Installation } from './installation.js';
 
-/** An answer as a guesser sees it, without what is different in every answer. */
-export interface Seen {
+/** An answer as an attacker sees it, without the parts that differ in every answer. */
+export interface TimedAnswer {
   readonly bytes: string;
   readonly ms: number;
 }
 
-/** One way to guess at a subject of a tenant. */
-export type EnumerationTarget = (subject: string, pin: string) => Promise<Seen>;
+/** Makes one attempt at a subject of a tenant, over one adapter. */
+export type Prober = (subject: string, pin: string) => Promise<TimedAnswer>;
 
 const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
 const LIMITS = Object.fromEntries(
@@ -16,20 +16,20 @@ const LIMITS = Object.fromEntries(
 );
 const ESCALATION = { transfers: { support: 'sip:support@example.com' }, escalation: 'support' };
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
-/** In flight while subjects are prepared; the samples themselves come one by one. */
-const PREPARING = 8;
+/** How many subjects are prepared at a time. Samples are taken one at a time. */
+const PREPARED_AT_A_TIME = 8;
 
-/** A tenant of the installation, its two doors, and one that is not held up by locks. */
-export class EnumTenant {
+/** A tenant of the installation, with an agent under the default policy and one with a large attempt window. */
+export class ProbedTenant {
   private constructor(
     private readonly product: Installation,
     private readonly name: string,
-    readonly doors: Readonly<Record<'swaig' | 'rest', EnumerationTarget>>,
-    /** Its agent's policy lets a hundred guesses through: for disabling subjects. */
-    readonly wide: EnumerationTarget,
+    readonly probers: Readonly<Record<'swaig' | 'rest', Prober>>,
+    /** Of the agent with an attempt window of 100, to disable subjects. */
+    readonly wide: Prober,
   ) {}
 
-  static async make(product: Installation, name: string): Promise<EnumTenant> {
+  static async make(product: Installation, name: string): Promise<ProbedTenant> {
     await manage(product, 'PUT', `/v1/tenants/${name}`, { name, policy: { limits: LIMITS, ...ESCALATION } });
     const agent = async (more: object): Promise<Record<string, string>> => {
       const body = { agent: `${name}-${randomUUID().slice(0, 8)}`, ...more };
@@ -40,19 +40,19 @@ export class EnumTenant {
     };
     const usual = await agent({});
     const wide = await agent({ policy: { attempts: { perWindow: 100, lockSeconds: 1, maxLockSeconds: 1 } } });
-    const doors = { swaig: swaigDoor(product, usual), rest: restDoor(product, usual) };
-    const tenant = new EnumTenant(product, name, doors, restDoor(product, wide));
-    // The copies of the directory hear of an agent a moment later.
-    for (const door of [doors.swaig, doors.rest, tenant.wide]) {
+    const probers = { swaig: swaigProber(product, usual), rest: restProber(product, usual) };
+    const tenant = new ProbedTenant(product, name, probers, restProber(product, wide));
+    // The directory caches receive a new agent a moment later.
+    for (const prober of [probers.swaig, probers.rest, tenant.wide]) {
       for (const until = performance.now() + 20_000; performance.now() < until;) {
-        const { bytes } = await door(`nobody-${randomUUID()}`, '4829');
+        const { bytes } = await prober(`unknown-${randomUUID()}`, '4829');
         if (bytes.startsWith('200') && !bytes.includes('right now') && !bytes.includes('unavailable')) break;
       }
     }
     return tenant;
   }
 
-  /** Subjects, with a PIN or without. */
+  /** Creates subjects, with a PIN or without. */
   async subjects(count: number, pin: string | undefined): Promise<string[]> {
     const names = Array.from({ length: count }, () => `s-${randomUUID()}`);
     await each(names, async (subject) => {
@@ -64,13 +64,13 @@ export class EnumTenant {
   }
 }
 
-/** Does the same for all, some at a time. */
+/** Runs `work` for all, some at a time. */
 export async function each<T>(all: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
   const waiting = [...all];
-  const lane = async (): Promise<void> => {
+  const workThroughQueue = async (): Promise<void> => {
     for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await work(one);
   };
-  await Promise.all(Array.from({ length: PREPARING }, lane));
+  await Promise.all(Array.from({ length: PREPARED_AT_A_TIME }, workThroughQueue));
 }
 
 async function manage(product: Installation, method: string, path: string, body: object): Promise<Response> {
@@ -83,11 +83,11 @@ async function manage(product: Installation, method: string, path: string, body:
   return answer;
 }
 
-function swaigDoor(product: Installation, agent: Record<string, string>): EnumerationTarget {
+function swaigProber(product: Installation, agent: Record<string, string>): Prober {
   const authorization = `Basic ${Buffer.from(`${agent['username']}:${agent['password']}`).toString('base64')}`;
   return (subject, pin) => {
     const args = { pin, customer_id: subject };
-    return see(`${product.swaigUrl}/swaig`, authorization, {
+    return probe(`${product.swaigUrl}/swaig`, authorization, {
       function: 'verify_pin',
       argument: { parsed: [args], raw: JSON.stringify(args) },
       call_id: randomUUID(),
@@ -99,13 +99,13 @@ function swaigDoor(product: Installation, agent: Record<string, string>): Enumer
   };
 }
 
-function restDoor(product: Installation, agent: Record<string, string>): EnumerationTarget {
+function restProber(product: Installation, agent: Record<string, string>): Prober {
   return (subject, pin) =>
-    see(`${product.restUrl}/v1/verifications`, `Bearer ${agent['apiKey']}`, { method: 'pin', subject, pin });
+    probe(`${product.restUrl}/v1/verifications`, `Bearer ${agent['apiKey']}`, { method: 'pin', subject, pin });
 }
 
-/** Status, headers and body; ids and the date are masked. */
-async function see(url: string, authorization: string, body: object): Promise<Seen> {
+/** @returns status, headers and body, with ids and the date masked */
+async function probe(url: string, authorization: string, body: object): Promise<TimedAnswer> {
   const headers = { authorization, 'content-type': 'application/json' };
   const begun = performance.now();
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
