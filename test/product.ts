@@ -59,6 +59,11 @@ export interface SeparateProduct extends Product {
   restart(service: ServiceName, copy?: number): Promise<void>;
 }
 
+/** After this time a group takes the partitions of a silent member away, in milliseconds. */
+export const SHORT_SESSION_MS = 3_000;
+/** For products whose processes are killed: their groups would wait 10 s for each dead member. */
+export const SHORT_SESSIONS = { GROUP_SESSION_TIMEOUT_MS: String(SHORT_SESSION_MS) };
+
 const EVERY_SERVICE = { HOST: '127.0.0.1', LOG_LEVEL: 'info', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' };
 
 /**

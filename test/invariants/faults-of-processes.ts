@@ -1,8 +1,7 @@
 import { eventually } from '@countersign/testing';
-import { SERVICES, type Copy, type ServiceName } from '../product.js';
+import { SERVICES, SHORT_SESSION_MS, type Copy, type ServiceName } from '../product.js';
 import { lasting, times, type Fault } from './fault.js';
 import { measure, verifiedSince, type Cell } from './measure.js';
-import { SESSION_MS } from './stand.js';
 
 const IN_GROUPS: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
 const DAY_MS = 86_400_000;
@@ -30,7 +29,7 @@ async function stopAndGoOn(cell: Cell, service: ServiceName): Promise<void> {
   const other = await product.add(service);
   const from = Date.now();
   process.kill(zombie.program.pid, 'SIGSTOP');
-  await lasting(SESSION_MS + 3_000);
+  await lasting(SHORT_SESSION_MS + 3_000);
   process.kill(zombie.program.pid, 'SIGCONT');
   cell.stopped(zombie, from, Date.now());
   await untilVerified(cell);

@@ -3,7 +3,7 @@ import { eventually } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
 import { Client, newName, newPhone, type Agent, type HttpAnswer } from '../client.js';
 import { differences, Ledger, type LedgerRow } from '../ledger.js';
-import { startSeparate, type SeparateProduct } from '../product.js';
+import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
 import { dieAt } from './kills.js';
 
 const PIN = '48213';
@@ -35,7 +35,7 @@ describe('two copies of every service', () => {
   const tenant = newName('tenant');
 
   beforeAll(async () => {
-    product = await startSeparate({ copies: 2 });
+    product = await startSeparate({ copies: 2, env: SHORT_SESSIONS });
     client = new Client(product);
     ledger = await Ledger.open(product.databaseUrl);
     events = await AuditEvents.follow(product);

@@ -3,7 +3,7 @@ import { eventually } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
 import { Client, newName, type Agent } from '../client.js';
 import { differences, Ledger } from '../ledger.js';
-import { SERVICES, startSeparate, type SeparateProduct, type ServiceName } from '../product.js';
+import { SERVICES, SHORT_SESSIONS, startSeparate, type SeparateProduct, type ServiceName } from '../product.js';
 
 const PIN = '48213';
 const WRONG = '99481';
@@ -31,7 +31,7 @@ describe('a service that is killed with 200 verifications in flight', () => {
   const subjects = Array.from({ length: SUBJECTS }, () => newName('customer'));
 
   beforeAll(async () => {
-    product = await startSeparate();
+    product = await startSeparate({ env: SHORT_SESSIONS });
     client = new Client(product);
     ledger = await Ledger.open(product.databaseUrl);
     events = await AuditEvents.follow(product);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { Client, newName, newPhone, type Agent, type HttpAnswer } from '../client.js';
 import { Ledger } from '../ledger.js';
-import { startSeparate, type SeparateProduct } from '../product.js';
+import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
 
 /** `LIMIT_RUNS=10` is the whole promise; `npm test` does as much as shows a fault. */
 const RUNS = Number(process.env['LIMIT_RUNS'] ?? 1);
@@ -23,7 +23,7 @@ describe('four copies of the rate limiter', () => {
   let full = 0;
 
   beforeAll(async () => {
-    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '20000' } });
+    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '20000', ...SHORT_SESSIONS } });
     for (let copy = 1; copy < COPIES; copy++) await product.add('rate-limit');
     client = new Client(product);
     ledger = await Ledger.open(product.databaseUrl);

@@ -1,19 +1,9 @@
-import {
-  eventually,
-  startKafka,
-  startPostgres,
-  TcpProxy,
-  type KafkaCluster,
-  type TestPostgres,
-} from '@countersign/testing';
+import { eventually, startKafka, startPostgres, TcpProxy, type KafkaCluster, type TestPostgres } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
 import { Balancer } from '../balancer.js';
 import { Ledger } from '../ledger.js';
-import { startSeparate, type SeparateProduct } from '../product.js';
+import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
 import { Groups } from './groups.js';
-
-/** After this long a group takes a silent member's partitions away, in milliseconds. */
-export const SESSION_MS = 3_000;
 
 export interface StandOptions {
   readonly brokers?: 1 | 3;
@@ -85,7 +75,7 @@ export class InvariantStand {
       brokers: toKafka.map(({ port }) => `127.0.0.1:${port}`),
       postgresUrl: postgres.url,
       postgresPort: toPostgres.port,
-      env: { TOPIC_REPLICATION: String(toKafka.length), GROUP_SESSION_TIMEOUT_MS: String(SESSION_MS), ...env },
+      env: { TOPIC_REPLICATION: String(toKafka.length), ...SHORT_SESSIONS, ...env },
     });
     try {
       const ledger = await Ledger.open(product.databaseUrl);

@@ -14,8 +14,12 @@ export async function stopServers() {
   for (const close of closers.splice(0)) await close().catch((error) => process.stderr.write(`${error.message}\n`));
 }
 
+/** Jest ends without its reporters when the set-up fails, so without the last line of `report-counts.mjs`. */
+const printFailure = () => writeSync(process.stdout.fd, '0 passed, 1 failed\n');
+
 export default async function startServers() {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopServers().finally(() => process.exit(1)));
+  process.once('exit', printFailure);
   try {
     buildIfStale();
     buildTestsIfStale();
@@ -28,9 +32,8 @@ export default async function startServers() {
     process.env.TEST_KAFKA_DATA_DIRS = kafka.dataDirs.join(',');
     process.env.TEST_DATABASE_URL = postgres.url;
   } catch (error) {
-    // Jest ends without its reporters now, so without the last line of `report-counts.mjs`.
-    process.once('exit', () => writeSync(process.stdout.fd, '0 passed, 1 failed\n'));
     await stopServers();
     throw error;
   }
+  process.off('exit', printFailure);
 }
