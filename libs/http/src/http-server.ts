@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type AddressInfo } from 'node:net';
 import { MethodNotAllowedException, NotFoundException, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -10,6 +11,11 @@ import { followRequests, inTraceOf, isHealthRoute } from './follow-requests.js';
 
 /** Answers contain secrets and states of calls: no proxy may store them, and no browser may guess their type. */
 const SECURITY_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
+/** Carries the id of a request in its answer, so that a client can name the line of the log. */
+const REQUEST_ID = 'request-id';
+
+const answerHeaders = ({ id }: FastifyRequest): Record<string, string> => ({ ...SECURITY_HEADERS, [REQUEST_ID]: id });
 
 /** A route of the server, as Fastify reports it. */
 export interface ServedRoute {
@@ -94,6 +100,9 @@ function createFastifyAdapter(options: HttpServerOptions): FastifyAdapter {
   const { receiveMs, maxBodyBytes, maxParamLength, ignoreTrailingSlash = false, sendNotFound } = options;
   const adapter = new FastifyAdapter({
     logger: false,
+    // An id that the client sends is ignored: it could name the request of another client.
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
     skipMiddie: true,
     multipart: false,
     bodyLimit: maxBodyBytes,
@@ -103,8 +112,8 @@ function createFastifyAdapter(options: HttpServerOptions): FastifyAdapter {
     // Requests that arrive while the service stops are still answered.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash, maxParamLength },
-    frameworkErrors: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) =>
-      sendNotFound(reply.headers(SECURITY_HEADERS)),
+    frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      sendNotFound(reply.headers(answerHeaders(request))),
   });
   const server = adapter.getInstance<FastifyInstance>();
   server.removeAllContentTypeParsers();
@@ -126,7 +135,7 @@ function addHooks(
   });
   followRequests(server, tracer);
   server.addHook('onRequest', (request, reply, done) => {
-    void reply.headers(SECURITY_HEADERS);
+    void reply.headers(answerHeaders(request));
     try {
       if (request.is404) refuseUnknownRoute(routes, ignoreTrailingSlash, request, reply);
       const requester = hooks.authenticate(request, reply);
@@ -145,6 +154,7 @@ function addHooks(
     const route = request.routeOptions.url ?? 'unknown';
     if (!isHealthRoute(route)) {
       const fields = {
+        requestId: request.id,
         source: request.ip,
         ...hooks.answered(request, reply),
         method: request.method,

@@ -109,6 +109,7 @@ describe('the edge', () => {
     const [first, second] = await lines(bed, 2);
     expect(first).toEqual({
       service: 'rest-adapter',
+      requestId: expect.any(String),
       source: '127.0.0.1',
       scope: 'manage',
       method: 'PUT',
@@ -119,7 +120,19 @@ describe('the edge', () => {
     expect(second).toMatchObject({ method: 'GET', route: 'unknown', status: 404 });
   });
 
-  it('says what it knows of its health without a key', async () => {
+  it('gives every answer an id of its own, which the log line of the request has too', async () => {
+    const answers = [
+      await bed.call('GET', '/v1/tenants/acme/limits', { key: ADMIN_KEY, headers: { 'request-id': 'chosen' } }),
+      await bed.call('GET', '/v1/nothing'),
+      await bed.call('GET', '/v1/tenants/%ff'),
+    ];
+    const ids = answers.map(({ headers }) => headers.get('request-id'));
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(ids).size).toBe(3);
+    expect((await lines(bed, 2)).map((line) => line['requestId'])).toEqual(ids.slice(0, 2));
+  });
+
+  it('reports its health without a key', async () => {
     expect(await bed.call('GET', '/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
     expect(await bed.call('GET', '/health/ready')).toMatchObject({
       status: 200,
