@@ -30,7 +30,6 @@ const SETTINGS = {
   audit: ['apps/audit/src/audit.settings.js', 'AuditSettings'],
   'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };
-const POLICY_DEFAULTS = 'apps/directory/src/policies/effective-policy.decision.js';
 const OCSF = 'apps/audit/src/trail/ocsf-event.decision.js';
 const PROBLEMS = 'apps/rest-adapter/src/http/problems.js';
 
@@ -45,7 +44,7 @@ const TOPIC_KINDS = {
 buildIfStale();
 const load = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
 const contracts = await load('libs/contracts/src/index.js');
-const { DEFAULT_POLICY } = await load(POLICY_DEFAULTS);
+const { DEFAULT_POLICY } = contracts;
 const tables = new Map([
   ...(await Promise.all(
     Object.entries(SETTINGS).map(async ([name, from]) => [`settings ${name}`, await settings(from)]),
@@ -75,8 +74,8 @@ for (const [file, current] of written) {
 process.exit(check && outdated > 0 ? 1 : 0);
 
 async function openApi() {
-  const { OPENAPI } = await load('apps/rest-adapter/src/openapi/openapi.js');
-  return format(JSON.stringify(OPENAPI), { parser: 'json', printWidth: 120 });
+  const { apiDocument } = await load('apps/rest-adapter/src/rest-adapter.module.js');
+  return format(JSON.stringify(await apiDocument()), { parser: 'json', printWidth: 120 });
 }
 
 function withTables(text, page) {

@@ -9,7 +9,7 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** As far as it is looked at. */
 type Schemas = Record<string, Schema>;
 interface Schema {
-  readonly properties: Record<string, { readonly items?: Schema }>;
+  readonly properties: Record<string, unknown>;
 }
 
 /** Verifications and management over the REST interface. */
@@ -79,10 +79,9 @@ export function restApi(world: () => World): void {
       ],
     });
     const { components } = (await client.manage('GET', '/openapi.json')).json as { components: { schemas: Schemas } };
-    const { SubjectState } = components.schemas;
-    expect(Object.keys(SubjectState?.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(state)));
-    const entry = SubjectState?.properties['credentials']?.items;
-    const described = new Set(Object.keys(entry?.properties ?? {}));
+    const { SubjectDetails, CredentialDetails } = components.schemas;
+    expect(Object.keys(SubjectDetails?.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(state)));
+    const described = new Set(Object.keys(CredentialDetails?.properties ?? {}));
     const shown = (state['credentials'] as object[]).flatMap((credential) => Object.keys(credential));
     expect(shown.filter((field) => !described.has(field))).toEqual([]);
     expect(state).not.toHaveProperty('lockedUntil');

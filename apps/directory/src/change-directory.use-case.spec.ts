@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  DEFAULT_POLICY,
   AgentChangeRequested,
   AgentCreateRequested,
   AgentPublished,
@@ -12,7 +13,6 @@ import { ManualClock } from '@countersign/testing';
 import { FakeDirectoryStore } from '../test/directory.fake.js';
 import { ManageAgents } from './agents/manage-agents.use-case.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
-import { DEFAULT_POLICY } from './policies/effective-policy.decision.js';
 import { BasePolicies, PublishedEntries } from './policies/published-entries.js';
 import { ManageTenants } from './tenants/manage-tenants.use-case.js';
 

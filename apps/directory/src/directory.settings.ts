@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { IsOptional, IsString } from 'class-validator';
-import { Meaning } from '@countersign/contracts';
+import { DEFAULT_POLICY, Meaning } from '@countersign/contracts';
 import { StoreSettings } from '@countersign/hosting';
 import { withoutByteOrderMark } from '@countersign/runtime';
 import { checkPolicy } from './policies/policy-rules.js';
-import { DEFAULT_POLICY, type RawPolicy } from './policies/effective-policy.decision.js';
+import { type RawPolicy } from './policies/effective-policy.decision.js';
 
 export class DirectorySettings extends StoreSettings {
   @Meaning('Path of a JSON file with the policy of the installation, from which every tenant inherits')

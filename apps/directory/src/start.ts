@@ -1,4 +1,5 @@
 import {
+  DEFAULT_POLICY,
   AgentCreateRequested,
   AgentChangeRequested,
   AgentRotateRequested,
@@ -16,7 +17,6 @@ import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
 import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
 import { DIRECTORY_ENTITIES } from './directory.store.js';
-import { DEFAULT_POLICY } from './policies/effective-policy.decision.js';
 import { BasePolicies } from './policies/published-entries.js';
 
 /** How often the start checks that the outbox is empty, in milliseconds. */

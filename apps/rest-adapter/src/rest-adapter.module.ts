@@ -1,65 +1,81 @@
-import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { KeyedHash, PayloadSealer, ReceiptPublicKeys } from '@countersign/crypto';
+import { openRefusedCredentials, RefusedCredentials, type Host } from '@countersign/hosting';
 import { HealthController, RequestHooks } from '@countersign/http';
-import { Health, type Logger } from '@countersign/observability';
+import { type BusClient } from '@countersign/messaging';
+import { Health } from '@countersign/observability';
+import { SystemClock } from '@countersign/runtime';
+import { openVerificationClient, VerificationClient } from '@countersign/verification-client';
+import { Authenticator } from './http/authenticate.js';
 import { ProblemFilter } from './http/problems.js';
-import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
-import { VerificationClient } from '@countersign/verification-client';
-import { CallsController } from './verifications/calls.controller.js';
-import { LimitsController } from './management/limits.controller.js';
-import { Manage } from './management/manage.js';
-import { CommandBus, ReplyTimeout } from './rest-adapter.ports.js';
-import { ReceiptsController } from './receipts/receipts.controller.js';
+import { RequestPipe } from './http/request.pipe.js';
+import { RestRequestHooks } from './http/rest-request-hooks.js';
 import { RestRequestLimits } from './http/request-limits.js';
-import { RequestVerification } from './verifications/request-verification.use-case.js';
-import { ServiceController } from './http/service.controller.js';
-import { SubjectsController } from './management/subjects.controller.js';
-import { UnlockController } from './management/unlock.controller.js';
-import { TenantsController } from './management/tenants.controller.js';
-import { VerificationsController } from './verifications/verifications.controller.js';
+import { ManagementModule } from './management/management.module.js';
+import { policySchemas } from './management/policy.schemas.js';
+import { describeApi } from './openapi/describe-api.js';
+import { OpenApiController } from './openapi/openapi.controller.js';
+import { OpenApiModule } from './openapi/openapi.module.js';
+import { ReceiptsModule } from './receipts/receipts.module.js';
+import { CommandBus, ReplyTimeout, type AgentKeys } from './rest-adapter.ports.js';
+import { type RestKeys, type RestSettings } from './rest-adapter.settings.js';
+import { VerificationsModule } from './verifications/verifications.module.js';
 
-/** What stands behind the ports. */
-export interface RestAdapterParts {
-  readonly bus: CommandBus;
-  readonly client: VerificationClient;
-  readonly hash: KeyedHash;
-  readonly sealer: PayloadSealer;
-  readonly receiptKeys: ReceiptPublicKeys;
-  readonly health: Health;
-  readonly logger: Logger;
-  readonly hooks: RequestHooks;
-  readonly timeout: ReplyTimeout;
+/** What `start` opens. */
+export interface RestResources {
+  readonly settings: RestSettings;
+  readonly keys: RestKeys;
+  readonly host: Host;
+  readonly bus: BusClient;
+  readonly agentKeys: AgentKeys;
+}
+
+const FEATURES = [VerificationsModule, ReceiptsModule, ManagementModule];
+
+/** The OpenAPI document of all routes. It needs no resources. */
+export function apiDocument(): Promise<object> {
+  const controllers = FEATURES.flatMap((feature) => Reflect.getMetadata('controllers', feature) as Type[]);
+  return describeApi([...controllers, HealthController, OpenApiController], policySchemas());
+}
+
+/** Provides to every feature what it needs from outside. */
+@Module({})
+class ResourcesModule {
+  static with({ settings, keys, host, bus }: RestResources): DynamicModule {
+    const { hash, sealer, receiptKeys } = keys;
+    const milliseconds = settings.REPLY_TIMEOUT_MS;
+    const providers: Provider[] = [
+      { provide: CommandBus, useValue: bus },
+      { provide: ReplyTimeout, useValue: { milliseconds } },
+      { provide: KeyedHash, useValue: hash },
+      { provide: PayloadSealer, useValue: sealer },
+      { provide: ReceiptPublicKeys, useValue: receiptKeys },
+      { provide: Health, useValue: host.health },
+      {
+        provide: VerificationClient,
+        useFactory: () => openVerificationClient(host, bus, hash, sealer, milliseconds),
+      },
+      RestRequestLimits,
+    ];
+    return { module: ResourcesModule, global: true, providers, exports: providers };
+  }
 }
 
 @Module({})
 export class RestAdapterModule {
-  static with(parts: RestAdapterParts): DynamicModule {
+  static with(resources: RestResources): DynamicModule {
+    const { keys, host, bus, agentKeys } = resources;
     return {
       module: RestAdapterModule,
-      controllers: [
-        TenantsController,
-        LimitsController,
-        SubjectsController,
-        UnlockController,
-        VerificationsController,
-        CallsController,
-        ReceiptsController,
-        ServiceController,
-        HealthController,
-      ],
+      imports: [ResourcesModule.with(resources), ...FEATURES, OpenApiModule.serving(apiDocument)],
+      controllers: [HealthController],
       providers: [
-        Manage,
-        RequestVerification,
-        RestRequestLimits,
-        { provide: CommandBus, useValue: parts.bus },
-        { provide: VerificationClient, useValue: parts.client },
-        { provide: KeyedHash, useValue: parts.hash },
-        { provide: PayloadSealer, useValue: parts.sealer },
-        { provide: RequestHooks, useValue: parts.hooks },
-        { provide: APP_FILTER, useValue: new ProblemFilter(parts.logger) },
-        { provide: Health, useValue: parts.health },
-        { provide: ReplyTimeout, useValue: parts.timeout },
-        { provide: ReceiptPublicKeys, useValue: parts.receiptKeys },
+        { provide: Authenticator, useFactory: () => new Authenticator(keys.adminKey, agentKeys, new SystemClock()) },
+        { provide: RefusedCredentials, useFactory: () => openRefusedCredentials(host, bus, 'rest') },
+        { provide: RequestHooks, useClass: RestRequestHooks },
+        { provide: APP_FILTER, useFactory: () => new ProblemFilter(host.logger) },
+        { provide: APP_PIPE, useClass: RequestPipe },
       ],
     };
   }

@@ -1,10 +1,10 @@
 import { type AgentPublished, type Message, type MessageClass } from '@countersign/contracts';
 
-/** The other services, as they are asked over the bus. */
+/** The other services, which are reached over the bus. */
 export abstract class CommandBus {
   /**
    * Publishes a command and waits for its answer.
-   * @param timeoutMs after this the answer is given up; the command may still be carried out
+   * @param timeoutMs longest wait; afterwards the command may still be carried out
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE, both retriable
    */
   abstract request<T extends Message>(request: Message, replyClass: MessageClass<T>, timeoutMs: number): Promise<T>;
@@ -13,13 +13,13 @@ export abstract class CommandBus {
 /** What the directory published about agents. */
 export abstract class AgentKeys {
   /**
-   * The agent that this API key belongs to now; undefined for every other text.
-   * @param now milliseconds since 1970: rotated keys end at a time
+   * The agent that has this API key; undefined for every other text.
+   * @param now milliseconds since 1970; a rotated key ends at a time
    */
   abstract agentByApiKey(apiKey: string, now: number): AgentPublished | undefined;
 }
 
-/** How long an answer is awaited, in milliseconds. */
+/** Longest wait for the answer of another service. */
 export abstract class ReplyTimeout {
   abstract readonly milliseconds: number;
 }

@@ -1,10 +1,11 @@
 import { IsInt, IsString, Max, Min } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
 import { BusSettings, IsSecret } from '@countersign/hosting';
-import { Secret } from '@countersign/crypto';
+import { KeyedHash, PayloadSealer, ReceiptPublicKeys, Secret } from '@countersign/crypto';
+import { parseSetting } from '@countersign/runtime';
 
 /** Shortest administrator key, in characters: 24 of base64 are 144 bits. */
-export const ADMIN_KEY_LENGTH = 24;
+const ADMIN_KEY_LENGTH = 24;
 
 /** The settings of the REST adapter; each can also be given as `<NAME>_FILE`. */
 export class RestSettings extends BusSettings {
@@ -14,7 +15,7 @@ export class RestSettings extends BusSettings {
   @Max(65_535)
   REST_PORT: number = 3001;
 
-  @Meaning('Longest wait for an answer of another service')
+  @Meaning('Longest wait for the answer of another service')
   @IsInt()
   @Min(50)
   @Max(60_000)
@@ -39,11 +40,28 @@ export class RestSettings extends BusSettings {
   ADMIN_API_KEY!: Secret;
 }
 
-/**
- * A key that can be sent in a header as it is.
- * @throws Error that says which form the administrator's key must have
- */
-export function checkedAdminKey(key: Secret): Secret {
+/** The keys of the settings. */
+export interface RestKeys {
+  readonly adminKey: Secret;
+  readonly hash: KeyedHash;
+  readonly sealer: PayloadSealer;
+  readonly receiptKeys: ReceiptPublicKeys;
+}
+
+/** @throws ServiceError SETTINGS_INVALID with the name of the setting and the rule, never the value */
+export async function parseKeys(settings: RestSettings): Promise<RestKeys> {
+  return {
+    adminKey: await parseSetting('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY)),
+    hash: await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY)),
+    sealer: await parseSetting('SEALING_PUBLIC_KEYS', () => PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS)),
+    receiptKeys: await parseSetting('RECEIPT_PUBLIC_KEYS', () =>
+      ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
+    ),
+  };
+}
+
+/** A key that can be sent in a header as it is. @throws Error that states the rule */
+function checkedAdminKey(key: Secret): Secret {
   if (!/^[\x21-\x7e]+$/.test(key.reveal())) throw new Error('must be printable ASCII without spaces');
   return key;
 }

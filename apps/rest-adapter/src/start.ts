@@ -1,22 +1,14 @@
 import { TOPICS } from '@countersign/contracts';
-import {
-  Host,
-  openRefusedCredentials,
-  type FatalHandler,
-  type HostedService,
-  type StartReplacements,
-} from '@countersign/hosting';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer, type ServedRoute } from '@countersign/http';
-import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
-import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
-import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
-import { Authenticator } from './http/authenticate.js';
-import { checkedAdminKey, RestSettings } from './rest-adapter.settings.js';
-import { Problem, sendProblem } from './http/problems.js';
-import { addJsonParser, BODY_LIMIT, PARAMETER_LIMIT, RestRequestHooks } from './http/rest-request-hooks.js';
+import { loadSettings, type Environment } from '@countersign/runtime';
+import { KeyComparison } from '@countersign/verification-client';
+import { parseKeys, RestSettings } from './rest-adapter.settings.js';
+import { httpOptions } from './http/rest-request-hooks.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
 
-const NAME = 'rest-adapter';
+const { requests, queries, subjectCommands, directoryCommands, limitCommands, directory, facts } = TOPICS;
+const USED_TOPICS = [requests, queries, subjectCommands, directoryCommands, limitCommands, directory, facts];
 
 export interface RestAdapter extends HostedService {
   /** Every route that is served. */
@@ -24,8 +16,8 @@ export interface RestAdapter extends HostedService {
 }
 
 /**
- * Starts the REST adapter. The port opens when everything that an answer needs is there.
- * @param fatal is called when only a restart helps
+ * Starts the REST adapter. It opens its port once it can answer requests.
+ * @param fatal is called on a fault that only a restart can fix
  * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE; an Error of the system when a port is taken
  */
 export async function start(
@@ -34,65 +26,23 @@ export async function start(
   replace: StartReplacements = {},
 ): Promise<RestAdapter> {
   const settings = loadSettings(RestSettings, env);
-  const adminKey = await parseSetting('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY));
-  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
-  const sealer = await parseSetting('SEALING_PUBLIC_KEYS', () =>
-    PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS),
-  );
-  const receiptKeys = await parseSetting('RECEIPT_PUBLIC_KEYS', () =>
-    ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
-  );
-
-  const topics = [
-    TOPICS.requests,
-    TOPICS.queries,
-    TOPICS.subjectCommands,
-    TOPICS.directoryCommands,
-    TOPICS.limitCommands,
-    TOPICS.directory,
-    TOPICS.facts,
-  ];
-  const host = await Host.open(NAME, settings, topics, fatal, replace);
+  const keys = await parseKeys(settings);
+  const host = await Host.open('rest-adapter', settings, USED_TOPICS, fatal, replace);
   try {
-    const bus = await host.client(receiptKeys);
+    const bus = await host.client(keys.receiptKeys);
     await KeyComparison.begin(
       host,
       bus,
       [
-        { setting: 'IDENTIFIER_KEY', keys: hash.checks },
-        { setting: 'SEALING_PUBLIC_KEYS', keys: [sealer.check] },
-        { setting: 'RECEIPT_PUBLIC_KEYS', keys: receiptKeys.checks },
+        { setting: 'IDENTIFIER_KEY', keys: keys.hash.checks },
+        { setting: 'SEALING_PUBLIC_KEYS', keys: [keys.sealer.check] },
+        { setting: 'RECEIPT_PUBLIC_KEYS', keys: keys.receiptKeys.checks },
       ],
       fatal,
     );
-    const directory = await host.directory();
-    const server = await HttpServer.start(
-      RestAdapterModule.with({
-        bus,
-        client: openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS),
-        hash,
-        sealer,
-        receiptKeys,
-        health: host.health,
-        logger: host.logger,
-        hooks: new RestRequestHooks(
-          new Authenticator(adminKey, directory, new SystemClock()),
-          openRefusedCredentials(host, bus, 'rest'),
-        ),
-        timeout: { milliseconds: settings.REPLY_TIMEOUT_MS },
-      }),
-      {
-        host: settings.HOST,
-        port: settings.REST_PORT,
-        receiveMs: settings.RECEIVE_TIMEOUT_MS,
-        maxBodyBytes: BODY_LIMIT,
-        maxParamLength: PARAMETER_LIMIT,
-        logger: host.logger,
-        tracer: host.tracer,
-        addBodyParsers: addJsonParser,
-        sendNotFound: (reply) => sendProblem(reply, new Problem('not-found')),
-      },
-    );
+    const agentKeys = await host.directory();
+    const module = RestAdapterModule.with({ settings, keys, host, bus, agentKeys });
+    const server = await HttpServer.start(module, httpOptions(settings, host));
     host.onClose(() => server.close());
     return { ...(await host.started({ rest: server.url })), routes: server.routes };
   } catch (error) {

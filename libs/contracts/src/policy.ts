@@ -63,12 +63,26 @@ export class AttemptPolicy {
 
 /** At most `limit` in any window of `periodSeconds`; above 64 a steady rate. */
 export class Limit {
-  @IsInt() @Min(1) @Max(1_000_000) limit!: number;
-  @IsInt() @Min(1) @Max(604_800) periodSeconds!: number;
-  /** Only for limits above 64: how many requests may come at once. Default: `limit`. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000_000) burst?: number;
-  /** Decides and reports what would have been refused, and refuses nothing. */
-  @IsOptional() @IsBoolean() shadow?: boolean;
+  @Meaning('Most requests in a period. Up to 64 the limit is exact; above it is a steady rate')
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  limit!: number;
+  @Meaning('Length of the period')
+  @IsInt()
+  @Min(1)
+  @Max(604_800)
+  periodSeconds!: number;
+  @Meaning('Only for limits above 64: how many requests may arrive at once. Default: `limit`')
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  burst?: number;
+  @Meaning('Shadow mode: the limit is evaluated and reported, and refuses nothing')
+  @IsOptional()
+  @IsBoolean()
+  shadow?: boolean;
 }
 
 /** Thresholds of the abuse signals, counted over at most ten minutes. */
@@ -163,25 +177,41 @@ export const RESERVED_QUESTION_NAMES = [
 
 /** One question of knowledge-based verification. The answers are the subject's; the question is the policy's. */
 export class KnowledgeQuestion {
+  @Meaning('Name of the question; answers are given under it')
   @Matches(/^[a-z][a-z0-9_]{0,62}$/, { message: '$property must be a lower-case name' })
   @IsNotIn(RESERVED_QUESTION_NAMES, {
     message: `$property must not be one of ${RESERVED_QUESTION_NAMES.join(', ')}, which are taken`,
   })
   name!: string;
-  @IsString() @Length(1, 300) description!: string;
-  @IsIn(['digits', 'date', 'text', 'zip']) kind!: 'digits' | 'date' | 'text' | 'zip';
-  @IsOptional() @IsInt() @Min(1) @Max(64) length?: number;
+  @Meaning('What the voice agent asks the caller for')
+  @IsString()
+  @Length(1, 300)
+  description!: string;
+  @Meaning('Form of the answer, which decides how it is normalized before it is compared')
+  @IsIn(['digits', 'date', 'text', 'zip'])
+  kind!: 'digits' | 'date' | 'text' | 'zip';
+  @Meaning('Only for `digits`: the number of digits')
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(64)
+  length?: number;
 }
 
 /**
- * Somebody answers for it that knowledge alone reaches the level `verified` in this policy. Without one it reaches
- * `identified` at most: NIST SP 800-63A-4 and 800-63B-4 do not accept it as proof of who somebody is.
+ * Lets knowledge alone reach the level `verified` in this policy. Without a waiver it reaches `identified` at most:
+ * NIST SP 800-63A-4 and 800-63B-4 do not accept knowledge as proof of identity.
  */
 export class KnowledgeWaiver {
-  /** Person or office that answers for it. */
-  @IsString() @Length(1, 200) owner!: string;
-  @IsString() @Length(1, 500) reason!: string;
-  /** ISO 8601, UTC: the waiver holds before this moment and not after it. A day alone is its beginning. */
+  @Meaning('Person or office that is accountable for the waiver')
+  @IsString()
+  @Length(1, 200)
+  owner!: string;
+  @Meaning('Why the waiver is needed')
+  @IsString()
+  @Length(1, 500)
+  reason!: string;
+  @Meaning('End of the waiver: a day (its beginning counts) or a time, ISO 8601 in UTC')
   @Matches(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/, {
     message: '$property must be a day such as 2027-01-31, or a time in UTC such as 2027-01-31T12:00:00Z',
   })
@@ -268,3 +298,38 @@ export class Policy {
   @Matches(/^[A-Z]{2}$/, { message: '$property must be an ISO 3166 country code such as US, or null' })
   defaultCountry!: string | null;
 }
+
+/** The policy of an installation without a `POLICY_FILE`. Its values are part of the public contract. */
+export const DEFAULT_POLICY: Readonly<Record<string, unknown>> = {
+  attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },
+  limits: {
+    caller: { limit: 10, periodSeconds: 60 },
+    call: { limit: 10, periodSeconds: 600 },
+    subject: { limit: 20, periodSeconds: 60 },
+    agent: { limit: 600, periodSeconds: 60 },
+    tenant: { limit: 6000, periodSeconds: 60 },
+    subjectsPerCaller: { limit: 5, periodSeconds: 3600 },
+  },
+  functions: ['verify_pin', 'verify_identity', 'verification_status', 'request_transfer', 'collect_pin'],
+  unlocksFunctions: { identified: [], verified: [] },
+  knowledge: {
+    questions: [
+      {
+        name: 'last_four_ssn',
+        description: 'Last four digits of the Social Security number',
+        kind: 'digits',
+        length: 4,
+      },
+      { name: 'zip_code', description: 'Billing ZIP code', kind: 'digits', length: 5 },
+    ],
+  },
+  transfers: {},
+  verifiedSeconds: 900,
+  endVerificationOnChange: true,
+  trustsCallsOf: [],
+  greetByName: true,
+  tellAttemptsLeft: false,
+  discloseUnknownCaller: false,
+  texts: {},
+  defaultCountry: null,
+};

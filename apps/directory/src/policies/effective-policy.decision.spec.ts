@@ -1,4 +1,5 @@
-import { DEFAULT_POLICY, mergePolicies } from './effective-policy.decision.js';
+import { DEFAULT_POLICY } from '@countersign/contracts';
+import { mergePolicies } from './effective-policy.decision.js';
 
 describe('the merged policies', () => {
   it('take from a later policy only the fields that it names', () => {

@@ -1,5 +1,5 @@
 import { checkPolicy } from './policy-rules.js';
-import { DEFAULT_POLICY } from './effective-policy.decision.js';
+import { DEFAULT_POLICY } from '@countersign/contracts';
 
 const check = (raw: Record<string, unknown>): string[] => {
   const result = checkPolicy(DEFAULT_POLICY, raw);

@@ -1,33 +1,35 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type AgentPublished } from '@countersign/contracts';
 import { constantTimeEquals, sha256, type Secret } from '@countersign/crypto';
 import { RouteAccess } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
+import { ApiSecurity } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
 import { type AgentKeys } from '../rest-adapter.ports.js';
 import { Problem } from './problems.js';
 
-/** Who sends a request: the administrator, or an agent, whose tenant comes from its key and from nothing else. */
+/** The sender of a request: the administrator or an agent. The tenant comes from the agent's key and from nothing else. */
 export type ApiClient = { readonly scope: 'manage' } | { readonly scope: 'verify'; readonly agent: AgentPublished };
 
-/** What a route asks of its caller. */
+/** What a route requires of its client. */
 export type Access = ApiClient['scope'] | 'public';
 
-/** Says who may call a route. A route without it is called by nobody. */
-export const Requires = (access: Access): MethodDecorator => RouteAccess(access);
+/** Declares who may call a route, to the HTTP server and in the description of the API. */
+export const Requires = (access: Access): MethodDecorator =>
+  access === 'public' ? RouteAccess(access) : applyDecorators(RouteAccess(access), ApiSecurity('key', [access]));
 
-export interface CallerRequest extends FastifyRequest {
-  caller?: ApiClient;
+export interface ClientRequest extends FastifyRequest {
+  client?: ApiClient;
 }
 
-/** The agent that calls; only for routes that require `verify`. */
+/** The agent that sent the request; only for routes that require `verify`. */
 export const CallingAgent = createParamDecorator((_data: unknown, context: ExecutionContext): AgentPublished => {
-  const { caller } = context.switchToHttp().getRequest<CallerRequest>();
-  if (caller?.scope !== 'verify') throw new Problem('unauthorized');
-  return caller.agent;
+  const { client } = context.switchToHttp().getRequest<ClientRequest>();
+  if (client?.scope !== 'verify') throw new Problem('unauthorized');
+  return client.agent;
 });
 
-/** Knows callers by their key. */
+/** Authenticates clients by their key. */
 export class Authenticator {
   readonly #adminKeyHash: string;
 
@@ -43,7 +45,7 @@ export class Authenticator {
   authenticate(authorization: string | undefined): ApiClient {
     const key = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization ?? '')?.[1];
     if (key === undefined) throw new Problem('unauthorized');
-    // Digests of one length: the time of the comparison tells nothing about the key.
+    // Digests have one length, so the time of the comparison does not depend on the key.
     if (constantTimeEquals(sha256(key), this.#adminKeyHash)) return { scope: 'manage' };
     const agent = this.keys.agentByApiKey(key, this.clock.now());
     if (agent === undefined) throw new Problem('unauthorized');
@@ -52,18 +54,20 @@ export class Authenticator {
 }
 
 /**
- * @throws Problem not-found when an agent asks for a management route: it must not learn which tenants exist;
- * forbidden when the administrator wants to verify: a guess is counted for an agent, and there is none
+ * @param tenant of the path; undefined for a route without one
+ * @throws Problem not-found when an agent requests a management route or another tenant, so it cannot learn which tenants
+ * exist; forbidden when the administrator wants to verify, because an attempt is counted for an agent
  */
-export function checkAccess(caller: ApiClient, access: Access | undefined): void {
+export function checkAccess(client: ApiClient, access: Access | undefined, tenant: string | undefined): void {
   switch (access) {
     case 'public':
       return;
     case 'manage':
-      if (caller.scope !== 'manage') throw new Problem('not-found');
+      if (client.scope !== 'manage') throw new Problem('not-found');
       return;
     case 'verify':
-      if (caller.scope !== 'verify') throw new Problem('forbidden');
+      if (client.scope !== 'verify') throw new Problem('forbidden');
+      if (tenant !== undefined && tenant !== client.agent.tenant) throw new Problem('not-found');
       return;
     case undefined:
       throw new Problem('not-found');

@@ -1,16 +1,20 @@
-import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { applyDecorators, Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { type Violation } from '@countersign/contracts';
 import { type Logger } from '@countersign/observability';
 import { ServiceError } from '@countersign/runtime';
+import { ApiExtension } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 
-/** After a fault of the broker or a neighbour: long enough for a failover, short for a caller on the line. */
+/** After a fault of the broker or of another service: long enough for a failover, short for a caller on the line. */
 const RETRY_AFTER_SECONDS = 5;
 
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
+  /** What the client reads: the reason, and what to do about it. */
   readonly detail: string;
+  /** What leads to the problem, for docs/errors.md. */
+  readonly causes: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -20,37 +24,57 @@ export const PROBLEMS = {
     status: 400,
     title: 'Malformed JSON',
     detail: 'The body is not JSON. Send one JSON object, encoded in UTF-8.',
+    causes: [
+      'A syntax error in the body, or an encoding other than UTF-8.',
+      'A field `__proto__`, or a field `prototype` inside a field `constructor`. Such fields are refused whatever they hold.',
+    ],
   },
   unauthorized: {
     status: 401,
     title: 'Unauthorized',
     detail: 'Send a valid key in the header Authorization: Bearer <key>.',
+    causes: [
+      'No `Authorization` header, another scheme, or more than one key.',
+      'An unknown key, or a key whose grace period after a rotation has ended.',
+    ],
     headers: { 'www-authenticate': 'Bearer' },
   },
   forbidden: {
     status: 403,
     title: 'Forbidden',
     detail: "This call needs an agent's API key. The administrator's key belongs to no agent.",
+    causes: ['A verification, a call state or an introspection was requested with `ADMIN_API_KEY`.'],
   },
   'not-found': {
     status: 404,
     title: 'Not found',
     detail: 'There is no such resource, or this key has no access to it.',
+    causes: [
+      'An unknown path, or a tenant, agent or subject that does not exist.',
+      'A resource of another tenant, or a management call with the key of an agent. Both get the same bytes as an unknown path.',
+      'A path that cannot be decoded.',
+    ],
   },
   'method-not-allowed': {
     status: 405,
     title: 'Method not allowed',
-    detail: 'This resource does not have this method. The header Allow lists those that it has.',
+    detail: 'This resource does not have this method. The header Allow lists the methods that it has.',
+    causes: ['A known path with a method that it does not have.'],
   },
   conflict: {
     status: 409,
     title: 'Conflict',
-    detail: 'The name or telephone number belongs to another resource already. Choose another one.',
+    detail: 'The name or telephone number already belongs to another resource. Choose another one.',
+    causes: [
+      'An agent of this name exists in the tenant.',
+      'Another subject of the tenant has one of the telephone numbers.',
+    ],
   },
   'idempotency-in-flight': {
     status: 409,
     title: 'Request in flight',
-    detail: 'A request with this Idempotency-Key is still being worked on. Send it again in a few seconds.',
+    detail: 'A request with this Idempotency-Key is in flight. Send it again in a few seconds.',
+    causes: ['The first request with the `Idempotency-Key` has no answer yet.'],
   },
   'verification-ended': {
     status: 409,
@@ -58,47 +82,72 @@ export const PROBLEMS = {
     detail:
       'The verification under this Idempotency-Key no longer holds: its time is over, or its credential, its subject or ' +
       'its call has changed. Verify the caller again with a new key.',
+    causes: ['A success is returned again only while it holds.'],
   },
   'too-large': {
     status: 413,
     title: 'Body too large',
     detail: 'A body has at most 262144 bytes.',
+    causes: ['A body above 256 KiB.'],
   },
   'unsupported-media-type': {
     status: 415,
     title: 'Unsupported media type',
     detail: 'Send the body with Content-Type: application/json.',
+    causes: ['A body with another content type. A merge patch can also be `application/merge-patch+json`.'],
   },
   'invalid-request': {
     status: 422,
     title: 'Invalid request',
     detail: 'The request breaks the rules that are listed in violations.',
+    causes: [
+      'A field that is missing, unknown or breaks its rule. `violations` names up to 20 fields and rules, never a value.',
+      'A PIN that is easy to guess, or one of the last five PINs of the subject.',
+      'A policy that breaks a rule together with the policies above it.',
+    ],
   },
   'idempotency-mismatch': {
     status: 422,
     title: 'Idempotency-Key was used before',
-    detail: 'This Idempotency-Key came with another request before. Use a new key for a new request.',
+    detail: 'This Idempotency-Key was used for another request. Use a new key for a new request.',
+    causes: ['Any difference in the body, also in the submitted PIN or answers.'],
   },
   'quota-exceeded': {
     status: 429,
     title: 'Quota exceeded',
-    detail: "The agent's or the tenant's quota of requests is used up. Send it again after Retry-After seconds.",
+    detail: "The agent's or the tenant's quota of requests is exhausted. Send it again after Retry-After seconds.",
+    causes: [
+      'A limit `agent` or `tenant` of the policy, or an override of it. `RateLimit` and `RateLimit-Policy` show the quota.',
+      'Limits of callers, calls and subjects are not problems: they are the outcome `rate_limited`.',
+    ],
   },
   internal: {
     status: 500,
     title: 'Internal error',
-    detail: 'The service is at fault. It was logged; ask the operator.',
+    detail: 'The service failed. The fault was logged; contact the operator.',
+    causes: ['A defect of the service. The log has the fault under the trace of the request.'],
   },
   unavailable: {
     status: 503,
     title: 'Unavailable',
     detail: 'No answer in time; a change may or may not have been made. Read the state, or send the request again.',
+    causes: ['The broker, a database or another service is down or overloaded.'],
     headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
   },
 } as const satisfies Record<string, ProblemKind>;
 export type ProblemName = keyof typeof PROBLEMS;
 
-/** A request that is not served. Thrown anywhere below the edge, written by {@link sendProblem}. */
+export const PROBLEM_NAMES = Object.keys(PROBLEMS) as readonly ProblemName[];
+export const typeOf = (name: ProblemName): string => `urn:countersign:problem:${name}`;
+
+/** The key under which an operation lists the problems that only some operations have, until the document is complete. */
+export const PROBLEMS_EXTENSION = 'x-problems';
+
+/** States the problems of an operation that do not follow from its access and its body. */
+export const Problems = (...names: readonly ProblemName[]): MethodDecorator =>
+  applyDecorators(ApiExtension(PROBLEMS_EXTENSION, names));
+
+/** Refuses a request. Thrown anywhere below the HTTP server, written by {@link sendProblem}. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   constructor(
@@ -111,14 +160,14 @@ export class Problem extends Error {
   }
 }
 
-/** Whatever went wrong, as the outside may know it. Nothing of a foreign error passes: it may quote the request. */
+/** The problem that a client may learn about. Nothing of any other error is shown, because it may quote the request. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ServiceError) return new Problem(error.retriable ? 'unavailable' : 'internal');
   return new Problem(problemOfStatus(statusOf(error)));
 }
 
-/** Fastify and Nest say what was wrong with a request by its status alone. */
+/** Fastify and Nest report what was wrong with a request by its status alone. */
 function problemOfStatus(status: number): ProblemName {
   switch (status) {
     case 400:
@@ -150,7 +199,7 @@ function statusOf(error: unknown): number {
 export function sendProblem(reply: FastifyReply, problem: Problem): void {
   const kind: ProblemKind = PROBLEMS[problem.problem];
   const body = {
-    type: `urn:countersign:problem:${problem.problem}`,
+    type: typeOf(problem.problem),
     title: kind.title,
     status: kind.status,
     detail: kind.detail,
@@ -162,7 +211,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): void {
     .send(JSON.stringify(body));
 }
 
-/** The one place where an exception becomes an answer. */
+/** Turns every exception into an answer. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly logger: Logger) {}

@@ -5,26 +5,26 @@ import { VerificationClient } from '@countersign/verification-client';
 import { Problem } from './problems.js';
 import { quotaHeaders } from './quota-headers.js';
 
-/** The limits of requests that bring no guess. Guesses are counted on their own path. */
+/** The limits of requests without an attempt. Attempts are counted on their own path. */
 @Injectable()
 export class RestRequestLimits {
   constructor(private readonly client: VerificationClient) {}
 
   /**
-   * By the quotas of agent and tenant.
+   * Counts a query against the quotas of agent and tenant.
    * @throws Problem quota-exceeded, unavailable
    * @throws ServiceError when there is no decision in time
    */
-  async question({ tenant, agent, policy }: AgentPublished, action: 'call_state' | 'introspection'): Promise<void> {
+  async admitQuery({ tenant, agent, policy }: AgentPublished, action: 'call_state' | 'introspection'): Promise<void> {
     await this.#admit(policy, { tenant, agent, action });
   }
 
   /**
-   * A new PIN costs up to six hashes, new answers one for each.
+   * Counts an enrolment: a new PIN costs up to six hashes, new answers one each.
    * @throws Problem quota-exceeded, unavailable
    * @throws ServiceError when there is no decision in time
    */
-  async enrolment(tenant: string, subject: string): Promise<void> {
+  async admitEnrolment(tenant: string, subject: string): Promise<void> {
     await this.#admit(undefined, { tenant, subject, action: 'enrolment' });
   }
 
@@ -39,7 +39,7 @@ export class RestRequestLimits {
         return;
       case 'rate_limited': {
         const retryAfter = { 'retry-after': String(decision.retryAfterSeconds ?? 1) };
-        // Of an enrolment no quota is shown: those of the tenant's callers are others.
+        // The quotas of a tenant's callers are different ones, so an enrolment shows none.
         const headers = request.action === 'enrolment' ? {} : quotaHeaders(decision.quotas);
         throw new Problem('quota-exceeded', undefined, { ...headers, ...retryAfter });
       }

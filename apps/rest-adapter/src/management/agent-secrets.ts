@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sha256 } from '@countersign/crypto';
 
-/** Shown to the administrator once; only the hashes leave this process otherwise. */
+/** Shown to the administrator once. Otherwise only the hashes leave this process. */
 export interface AgentSecrets {
   readonly password: string;
   readonly apiKey: string;

@@ -5,17 +5,19 @@ import {
   LimitStateRequested,
   limitTargetOf,
   message,
-  NAME_PATTERN,
   type LimitTarget,
 } from '@countersign/contracts';
 import { KeyedHash } from '@countersign/crypto';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Requires } from '../http/authenticate.js';
-import { NAME_RULE } from './bodies.js';
-import { OverrideBody, ResetBody } from './limit-bodies.js';
+import { TenantPath } from '../http/fields.js';
+import { Problems } from '../http/problems.js';
+import { LimitOverrideState, LimitsState, OverrideBody, ResetBody } from './limits.dto.js';
 import { Manage } from './manage.js';
-import { readBody, readName } from '../http/read-body.js';
+import { type ResourceState } from './tenants.dto.js';
 
-/** The limits of a tenant: what is in force, and what an administrator sets apart from the policy. */
+/** The limits of a tenant: those in force, and the overrides that an administrator sets. */
+@ApiTags('limits')
 @Controller('v1/tenants/:tenant/limits')
 export class LimitsController {
   constructor(
@@ -25,72 +27,67 @@ export class LimitsController {
 
   @Get()
   @Requires('manage')
-  async getLimits(@Param('tenant') tenantName: string): Promise<Record<string, unknown>> {
-    const { state } = await this.manage.execute(message(LimitStateRequested, this.#command(tenantName)));
-    return state;
+  @ApiOperation({ summary: 'Read the limits in force, the overrides, and the remaining quota of the tenant' })
+  @ApiOkResponse({ type: LimitsState, description: 'The limits of the tenant.' })
+  @Problems('unavailable')
+  async getLimits(@Param() { tenant }: TenantPath): Promise<ResourceState> {
+    const command = message(LimitStateRequested, { commandId: this.manage.commandId(), tenant });
+    return (await this.manage.execute(command)).state;
   }
 
   @Post('overrides')
   @HttpCode(201)
   @Requires('manage')
-  async override(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, unknown>> {
-    const command = this.#command(tenantName);
-    const body = readBody(OverrideBody, raw);
+  @ApiOperation({ summary: 'Override a limit of the policy until a given time, for one target or a whole dimension' })
+  @ApiCreatedResponse({ type: LimitOverrideState, description: 'The override is in force.' })
+  @Problems('unavailable')
+  async overrideLimit(@Param() { tenant }: TenantPath, @Body() body: OverrideBody): Promise<ResourceState> {
     const { limit, periodSeconds, endsAt: expiresAt } = body;
-    const reasonKey = this.hash.reasonKey(command.tenant, body.reason);
-    const of = this.#target(command.tenant, body);
-    const { state } = await this.manage.execute(
-      message(LimitOverrideRequested, { ...command, of, limit: { limit, periodSeconds }, reasonKey, expiresAt }),
-    );
-    return state;
+    const command = message(LimitOverrideRequested, {
+      commandId: this.manage.commandId(),
+      tenant,
+      of: this.#target(tenant, body),
+      limit: { limit, periodSeconds },
+      reasonKey: this.hash.reasonKey(tenant, body.reason),
+      expiresAt,
+    });
+    return (await this.manage.execute(command)).state;
   }
 
   @Post('reset')
   @HttpCode(204)
   @Requires('manage')
-  async reset(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<void> {
-    const command = this.#command(tenantName);
-    const body = readBody(ResetBody, raw);
-    const of = this.#target(command.tenant, body);
-    const reasonKey = this.hash.reasonKey(command.tenant, body.reason);
-    await this.manage.execute(message(LimitResetRequested, { ...command, of, reasonKey }));
+  @ApiOperation({ summary: 'Reset the counters of one caller, call, subject, agent or tenant' })
+  @ApiNoContentResponse({ description: 'The counters are empty.' })
+  @Problems('unavailable')
+  async resetLimit(@Param() { tenant }: TenantPath, @Body() body: ResetBody): Promise<void> {
+    const of = this.#target(tenant, body);
+    const reasonKey = this.hash.reasonKey(tenant, body.reason);
+    const commandId = this.manage.commandId();
+    await this.manage.execute(message(LimitResetRequested, { commandId, tenant, of, reasonKey }));
   }
 
-  #command(tenantName: string): { commandId: string; tenant: string } {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    return { commandId: this.manage.commandId(), tenant };
-  }
-
-  /** As the adapters name them when they ask: a telephone number leaves this process as a keyed hash only. */
+  /** The target as the adapters name it. A telephone number leaves this process only as a keyed hash. */
   #target(tenant: string, body: OverrideBody | ResetBody): LimitTarget {
-    const { dimension, subject, callId, agent } = body;
-    const e164 = body.e164();
-    const keyed = (under: KeyedHash): string | undefined => {
-      if (e164 === undefined) return undefined;
-      if (dimension === 'caller' || dimension === 'subjectsPerCaller') return under.callerKey(tenant, 'phone', e164);
-      if (dimension !== 'subject') return undefined;
-      return limitTargetOf({ dimension, kind: 'phone', value: under.hash('phone', tenant, e164) });
-    };
-    const names = this.hash.each.flatMap(({ keyId, hash }) => {
-      const target = keyed(hash);
-      return target === undefined ? [] : [{ keyId, target }];
-    });
-    const clear = (): string | undefined => {
-      switch (dimension) {
-        case 'caller':
-        case 'subjectsPerCaller':
-          return undefined;
-        case 'subject':
-          return subject === undefined ? undefined : limitTargetOf({ dimension, kind: 'id', value: subject });
-        case 'call':
-          return callId;
-        case 'agent':
-          return agent;
-        case 'tenant':
-          return undefined;
-      }
-    };
-    const target = names[0]?.target ?? clear();
+    const { dimension } = body;
+    const phone = body.e164();
+    const names =
+      phone === undefined
+        ? []
+        : this.hash.each.map(({ keyId, hash }) => ({ keyId, target: nameOfPhone(hash, tenant, dimension, phone) }));
+    const target = names[0]?.target ?? clearTarget(body);
     return { dimension, ...(target === undefined ? {} : { target }), names };
   }
+}
+
+/** The body's rules admit a number only for callers and subjects. */
+function nameOfPhone(hash: KeyedHash, tenant: string, dimension: LimitTarget['dimension'], phone: string): string {
+  if (dimension !== 'subject') return hash.callerKey(tenant, 'phone', phone);
+  return limitTargetOf({ dimension, kind: 'phone', value: hash.hash('phone', tenant, phone) });
+}
+
+/** The name of a target that is not a number. Undefined: the whole dimension. */
+function clearTarget({ dimension, subject, callId, agent }: OverrideBody | ResetBody): string | undefined {
+  if (subject !== undefined) return limitTargetOf({ dimension: 'subject', kind: 'id', value: subject });
+  return dimension === 'call' ? callId : agent;
 }

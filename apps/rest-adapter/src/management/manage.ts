@@ -3,16 +3,16 @@ import { Injectable } from '@nestjs/common';
 import { CommandAnswered, type Message } from '@countersign/contracts';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 import { Problem } from '../http/problems.js';
-import { invalid } from '../http/read-body.js';
+import { invalid } from '../http/request.pipe.js';
 
-/** What a management command came to, when it was carried out. */
-export interface Done {
+/** The result of a management command that was carried out. */
+export interface ManagementResult {
   readonly created: boolean;
-  /** The state of what was changed or asked for, as it is shown. */
+  /** The state of the resource, as it is shown. */
   readonly state: Record<string, unknown>;
 }
 
-/** Has a management command carried out by the service that owns the thing. */
+/** Sends management commands to the service that owns the resource. */
 @Injectable()
 export class Manage {
   constructor(
@@ -20,16 +20,16 @@ export class Manage {
     private readonly timeout: ReplyTimeout,
   ) {}
 
-  /** A new command id. Repeating a management call is harmless, or is answered with a conflict. */
+  /** A new command id. A repeated management call is harmless or gets a conflict. */
   commandId(): string {
     return `rest-${randomUUID()}`;
   }
 
   /**
-   * @throws Problem for every answer but success
+   * @throws Problem for every answer except success
    * @throws ServiceError when there is no answer
    */
-  async execute(command: Message): Promise<Done> {
+  async execute(command: Message): Promise<ManagementResult> {
     const answered = await this.bus.request(command, CommandAnswered, this.timeout.milliseconds);
     const state = answered.body ?? {};
     switch (answered.answer) {

@@ -1,124 +1,126 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Put, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Res } from '@nestjs/common';
 import {
   bindingOf,
   KnowledgeChangeRequested,
   message,
-  NAME_PATTERN,
   PinChangeRequested,
-  SUBJECT_PATTERN,
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectStateRequested,
+  SubjectUnlockRequested,
 } from '@countersign/contracts';
-import { PayloadSealer } from '@countersign/crypto';
+import { KeyedHash, PayloadSealer } from '@countersign/crypto';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../http/authenticate.js';
-import { KnowledgeBody, NAME_RULE, PinBody, SUBJECT_RULE, SubjectBody, SubjectPatchBody } from './bodies.js';
-import { Manage, type Done } from './manage.js';
-import { readBody, readName } from '../http/read-body.js';
+import { SubjectPath } from '../http/fields.js';
+import { Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
+import { Manage, type ManagementResult } from './manage.js';
+import { KnowledgeBody, PinBody, SubjectBody, SubjectDetails, SubjectPatchBody, UnlockBody } from './subjects.dto.js';
+import { ResourceState } from './tenants.dto.js';
 
-/** Whom a command is about. */
-interface Target {
-  readonly commandId: string;
-  readonly tenant: string;
-  readonly subject: string;
-}
-
-/** The people who call. What is known of them travels sealed for the verification service. */
+/** The subjects of a tenant. Their data travels encrypted for the verification service. */
+@ApiTags('subjects')
 @Controller('v1/tenants/:tenant/subjects/:subject')
 export class SubjectsController {
   constructor(
     private readonly manage: Manage,
     private readonly sealer: PayloadSealer,
     private readonly limits: RestRequestLimits,
+    private readonly hash: KeyedHash,
   ) {}
 
   @Put()
   @Requires('manage')
+  @ApiOperation({ summary: 'Create a subject or set fields of it; fields that are not sent are kept' })
+  @ApiOkResponse({ type: ResourceState, description: 'The subject was changed.' })
+  @ApiCreatedResponse({ type: ResourceState, description: 'The subject was created.' })
+  @Problems('conflict', 'unavailable')
   async putSubject(
-    @Param('tenant') tenantName: string,
-    @Param('subject') subjectId: string,
-    @Body() raw: unknown,
+    @Param() path: SubjectPath,
+    @Body() body: SubjectBody,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Record<string, unknown>> {
-    const target = this.#target(tenantName, subjectId);
-    const { created, state } = await this.#change(target, readBody(SubjectBody, raw), false);
+  ): Promise<ResourceState> {
+    const { created, state } = await this.#change(path, body, false);
     void reply.code(created ? 201 : 200);
     return state;
   }
 
-  /** RFC 7396: null clears a field. A subject that does not exist is not found. */
   @Patch()
   @Requires('manage')
-  async patchSubject(
-    @Param('tenant') tenantName: string,
-    @Param('subject') subjectId: string,
-    @Body() raw: unknown,
-  ): Promise<Record<string, unknown>> {
-    const target = this.#target(tenantName, subjectId);
-    return (await this.#change(target, readBody(SubjectPatchBody, raw), true)).state;
+  @ApiOperation({ summary: 'Change fields of a subject; null clears a field' })
+  @ApiOkResponse({ type: ResourceState, description: 'The subject was changed.' })
+  @Problems('conflict', 'unavailable')
+  async patchSubject(@Param() path: SubjectPath, @Body() body: SubjectPatchBody): Promise<ResourceState> {
+    return (await this.#change(path, body, true)).state;
   }
 
   @Get()
   @Requires('manage')
-  async getSubject(
-    @Param('tenant') tenantName: string,
-    @Param('subject') subjectId: string,
-  ): Promise<Record<string, unknown>> {
-    const target = this.#target(tenantName, subjectId);
-    const { state } = await this.manage.execute(message(SubjectStateRequested, target));
-    return state;
-  }
-
-  @Put('pin')
-  @HttpCode(204)
-  @Requires('manage')
-  async putPin(
-    @Param('tenant') tenantName: string,
-    @Param('subject') subjectId: string,
-    @Body() raw: unknown,
-  ): Promise<void> {
-    const target = this.#target(tenantName, subjectId);
-    const { pin, forceChange } = readBody(PinBody, raw);
-    await this.limits.enrolment(target.tenant, target.subject);
-    const sealed = await this.sealer.seal({ pin, forceChange }, bindingOf(PinChangeRequested, target));
-    await this.manage.execute(message(PinChangeRequested, { ...target, sealed }));
-  }
-
-  @Put('knowledge')
-  @HttpCode(204)
-  @Requires('manage')
-  async putKnowledge(
-    @Param('tenant') tenantName: string,
-    @Param('subject') subjectId: string,
-    @Body() raw: unknown,
-  ): Promise<void> {
-    const target = this.#target(tenantName, subjectId);
-    const { answers } = readBody(KnowledgeBody, raw);
-    await this.limits.enrolment(target.tenant, target.subject);
-    const sealed = await this.sealer.seal({ answers }, bindingOf(KnowledgeChangeRequested, target));
-    await this.manage.execute(message(KnowledgeChangeRequested, { ...target, sealed }));
+  @ApiOperation({ summary: 'Read the state of a subject, with counters and locks of every credential' })
+  @ApiOkResponse({ type: SubjectDetails, description: 'The state of the subject.' })
+  @Problems('unavailable')
+  async getSubject(@Param() path: SubjectPath): Promise<ResourceState> {
+    return (await this.manage.execute(message(SubjectStateRequested, this.#command(path)))).state;
   }
 
   @Delete()
   @HttpCode(204)
   @Requires('manage')
-  async erase(@Param('tenant') tenantName: string, @Param('subject') subjectId: string): Promise<void> {
-    await this.manage.execute(message(SubjectEraseRequested, this.#target(tenantName, subjectId)));
+  @ApiOperation({
+    summary: 'Erase a subject, its credentials and its key; the attempt counter and the audit events are kept',
+  })
+  @ApiNoContentResponse({ description: 'The subject was erased.' })
+  @Problems('unavailable')
+  async eraseSubject(@Param() path: SubjectPath): Promise<void> {
+    await this.manage.execute(message(SubjectEraseRequested, this.#command(path)));
   }
 
-  async #change(target: Target, body: SubjectBody, mustExist: boolean): Promise<Done> {
-    const command = { ...target, mustExist };
+  @Put('pin')
+  @HttpCode(204)
+  @Requires('manage')
+  @ApiOperation({ summary: 'Enrol or change the PIN of a subject' })
+  @ApiNoContentResponse({ description: 'The PIN is in force.' })
+  @Problems('quota-exceeded', 'unavailable')
+  async putPin(@Param() path: SubjectPath, @Body() { pin, forceChange }: PinBody): Promise<void> {
+    const command = this.#command(path);
+    await this.limits.admitEnrolment(path.tenant, path.subject);
+    const sealed = await this.sealer.seal({ pin, forceChange }, bindingOf(PinChangeRequested, command));
+    await this.manage.execute(message(PinChangeRequested, { ...command, sealed }));
+  }
+
+  @Put('knowledge')
+  @HttpCode(204)
+  @Requires('manage')
+  @ApiOperation({ summary: 'Enrol the answers of a subject; they replace all earlier ones' })
+  @ApiNoContentResponse({ description: 'The answers are in force.' })
+  @Problems('quota-exceeded', 'unavailable')
+  async putKnowledge(@Param() path: SubjectPath, @Body() { answers }: KnowledgeBody): Promise<void> {
+    const command = this.#command(path);
+    await this.limits.admitEnrolment(path.tenant, path.subject);
+    const sealed = await this.sealer.seal({ answers }, bindingOf(KnowledgeChangeRequested, command));
+    await this.manage.execute(message(KnowledgeChangeRequested, { ...command, sealed }));
+  }
+
+  @Post('unlock')
+  @HttpCode(204)
+  @Requires('manage')
+  @ApiOperation({ summary: 'Unlock a subject; a disabled PIN stays disabled until it is enrolled again' })
+  @ApiNoContentResponse({ description: 'The subject has no lock.' })
+  @Problems('unavailable')
+  async unlockSubject(@Param() path: SubjectPath, @Body() { reason }: UnlockBody): Promise<void> {
+    const reasonKey = this.hash.reasonKey(path.tenant, reason);
+    await this.manage.execute(message(SubjectUnlockRequested, { ...this.#command(path), reasonKey }));
+  }
+
+  async #change(path: SubjectPath, body: SubjectBody, mustExist: boolean): Promise<ManagementResult> {
+    const command = { ...this.#command(path), mustExist };
     const sealed = await this.sealer.seal(body.changes(), bindingOf(SubjectChangeRequested, command));
     return this.manage.execute(message(SubjectChangeRequested, { ...command, sealed }));
   }
 
-  #target(tenantName: string, subjectId: string): Target {
-    return {
-      commandId: this.manage.commandId(),
-      tenant: readName('tenant', tenantName, NAME_PATTERN, NAME_RULE),
-      subject: readName('subject', subjectId, SUBJECT_PATTERN, SUBJECT_RULE),
-    };
+  #command({ tenant, subject }: SubjectPath): { commandId: string; tenant: string; subject: string } {
+    return { commandId: this.manage.commandId(), tenant, subject };
   }
 }

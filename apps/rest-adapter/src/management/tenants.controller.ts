@@ -4,16 +4,26 @@ import {
   AgentCreateRequested,
   AgentRotateRequested,
   message,
-  NAME_PATTERN,
   TenantChangeRequested,
 } from '@countersign/contracts';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { createAgentSecrets } from './agent-secrets.js';
 import { Requires } from '../http/authenticate.js';
-import { AgentBody, NAME_RULE, NameAndPolicyPatchBody, RotateBody, TenantBody } from './bodies.js';
+import { AgentPath, TenantPath } from '../http/fields.js';
+import { Problems } from '../http/problems.js';
+import { createAgentSecrets } from './agent-secrets.js';
 import { Manage } from './manage.js';
-import { policyRules } from './policy-rules.js';
-import { invalid, readBody, readName } from '../http/read-body.js';
+import { PolicyPipe } from './policy-rules.js';
+import { POLICY_CHANGE, POLICY_PATCH } from './policy.schemas.js';
+import {
+  AgentBody,
+  NameAndPolicyPatchBody,
+  NewAgent,
+  NewSecrets,
+  ResourceState,
+  RotateBody,
+  TenantBody,
+} from './tenants.dto.js';
 
 /** Tenants and their agents. */
 @Controller('v1/tenants/:tenant')
@@ -22,97 +32,102 @@ export class TenantsController {
 
   @Put()
   @Requires('manage')
+  @ApiTags('tenants')
+  @ApiOperation({
+    summary: 'Create a tenant, or set its name and fields of its policy; fields that are not sent are kept',
+  })
+  @ApiOkResponse({ type: ResourceState, description: 'The tenant was changed.' })
+  @ApiCreatedResponse({ type: ResourceState, description: 'The tenant was created.' })
+  @Problems('unavailable')
   async putTenant(
-    @Param('tenant') tenantName: string,
-    @Body() raw: unknown,
+    @Param() { tenant }: TenantPath,
+    @Body() { name, policy }: TenantBody,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Record<string, unknown>> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const { name, policy } = readBody(TenantBody, raw);
+  ): Promise<ResourceState> {
     const commandId = this.manage.commandId();
     const { created, state } = await this.manage.execute(
-      message(TenantChangeRequested, { commandId, tenant, mode: 'set', name, ...sent({ policy }) }),
+      message(TenantChangeRequested, { commandId, tenant, mode: 'set', name, ...defined({ policy }) }),
     );
     void reply.code(created ? 201 : 200);
     return state;
   }
 
-  /** RFC 7396: null clears a field of the policy, or all of it. */
   @Patch()
   @Requires('manage')
-  async patchTenant(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, unknown>> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const { name, policy } = readBody(NameAndPolicyPatchBody, raw);
+  @ApiTags('tenants')
+  @ApiOperation({ summary: 'Change the name or fields of the policy of a tenant; null clears a field' })
+  @ApiOkResponse({ type: ResourceState, description: 'The tenant was changed.' })
+  @Problems('unavailable')
+  async patchTenant(
+    @Param() { tenant }: TenantPath,
+    @Body() { name, policy }: NameAndPolicyPatchBody,
+  ): Promise<ResourceState> {
     const commandId = this.manage.commandId();
-    const command = { commandId, tenant, mode: 'merge', ...sent({ name, policy }) } as const;
+    const command = { commandId, tenant, mode: 'merge', ...defined({ name, policy }) } as const;
     return (await this.manage.execute(message(TenantChangeRequested, command))).state;
   }
 
   @Post('agents')
   @HttpCode(201)
   @Requires('manage')
-  async createAgent(@Param('tenant') tenantName: string, @Body() raw: unknown): Promise<Record<string, string>> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const { agent, name, policy } = readBody(AgentBody, raw);
+  @ApiTags('agents')
+  @ApiOperation({ summary: 'Create an agent; its secrets are shown once' })
+  @ApiCreatedResponse({ type: NewAgent, description: 'The agent was created.' })
+  @Problems('conflict', 'unavailable')
+  async createAgent(@Param() { tenant }: TenantPath, @Body() { agent, name, policy }: AgentBody): Promise<NewAgent> {
     const { password, apiKey, passwordHash, apiKeyHash } = createAgentSecrets();
-    await this.manage.execute(
-      message(AgentCreateRequested, {
-        commandId: this.manage.commandId(),
-        tenant,
-        agent,
-        ...sent({ name, policy }),
-        passwordHash,
-        apiKeyHash,
-      }),
-    );
+    const commandId = this.manage.commandId();
+    const fields = { commandId, tenant, agent, ...defined({ name, policy }), passwordHash, apiKeyHash };
+    await this.manage.execute(message(AgentCreateRequested, fields));
     return { agent, username: agent, password, apiKey };
   }
 
-  /** RFC 7396: null clears a field of the policy, or all of it. */
   @Patch('agents/:agent')
   @Requires('manage')
-  patchAgent(
-    @Param('tenant') tenantName: string,
-    @Param('agent') agentName: string,
-    @Body() raw: unknown,
-  ): Promise<Record<string, unknown>> {
-    const { name, policy } = readBody(NameAndPolicyPatchBody, raw);
-    return this.#changeAgent(tenantName, agentName, { mode: 'merge', ...sent({ name, policy }) });
+  @ApiTags('agents')
+  @ApiOperation({ summary: 'Change the name or fields of the policy of an agent; null clears a field' })
+  @ApiOkResponse({ type: ResourceState, description: 'The agent was changed.' })
+  @Problems('unavailable')
+  patchAgent(@Param() path: AgentPath, @Body() { name, policy }: NameAndPolicyPatchBody): Promise<ResourceState> {
+    return this.#changeAgent(path, { mode: 'merge', ...defined({ name, policy }) });
   }
 
-  /** Sets the fields that are sent, and leaves the others. */
   @Put('agents/:agent/policy')
   @Requires('manage')
-  putPolicy(
-    @Param('tenant') tenantName: string,
-    @Param('agent') agentName: string,
-    @Body() raw: unknown,
-  ): Promise<Record<string, unknown>> {
-    return this.#changeAgent(tenantName, agentName, { mode: 'set', policy: readPolicy(raw) });
+  @ApiTags('agents')
+  @ApiOperation({ summary: 'Set fields of the policy of an agent; fields that are not sent are kept' })
+  @ApiBody({ schema: POLICY_CHANGE })
+  @ApiOkResponse({ type: ResourceState, description: 'The policy was changed.' })
+  @Problems('unavailable')
+  putAgentPolicy(@Param() path: AgentPath, @Body(PolicyPipe) policy: Record<string, unknown>): Promise<ResourceState> {
+    return this.#changeAgent(path, { mode: 'set', policy });
   }
 
-  /** RFC 7396: null clears a field, at every depth. */
   @Patch('agents/:agent/policy')
   @Requires('manage')
-  patchPolicy(
-    @Param('tenant') tenantName: string,
-    @Param('agent') agentName: string,
-    @Body() raw: unknown,
-  ): Promise<Record<string, unknown>> {
-    return this.#changeAgent(tenantName, agentName, { mode: 'merge', policy: readPolicy(raw) });
+  @ApiTags('agents')
+  @ApiOperation({
+    summary: 'Change fields of the policy of an agent, at any depth; null clears a field, which is inherited again',
+  })
+  @ApiBody({ schema: POLICY_PATCH })
+  @ApiOkResponse({ type: ResourceState, description: 'The policy was changed.' })
+  @Problems('unavailable')
+  patchAgentPolicy(
+    @Param() path: AgentPath,
+    @Body(PolicyPipe) policy: Record<string, unknown>,
+  ): Promise<ResourceState> {
+    return this.#changeAgent(path, { mode: 'merge', policy });
   }
 
   @Post('agents/:agent/rotate')
   @HttpCode(200)
   @Requires('manage')
-  async rotate(
-    @Param('tenant') tenantName: string,
-    @Param('agent') agentName: string,
-    @Body() raw: unknown,
-  ): Promise<Record<string, string>> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const agent = readName('agent', agentName, NAME_PATTERN, NAME_RULE);
-    const { graceSeconds } = readBody(RotateBody, raw === undefined ? {} : raw);
+  @ApiTags('agents')
+  @ApiOperation({ summary: 'Rotate the secrets of an agent; the old ones stay valid for a grace period' })
+  @ApiBody({ type: RotateBody, required: false })
+  @ApiOkResponse({ type: NewSecrets, description: 'The new secrets.' })
+  @Problems('unavailable')
+  async rotateAgent(@Param() { tenant, agent }: AgentPath, @Body() { graceSeconds }: RotateBody): Promise<NewSecrets> {
     const { password, apiKey, passwordHash, apiKeyHash } = createAgentSecrets();
     const commandId = this.manage.commandId();
     await this.manage.execute(
@@ -122,25 +137,15 @@ export class TenantsController {
   }
 
   async #changeAgent(
-    tenantName: string,
-    agentName: string,
+    { tenant, agent }: AgentPath,
     change: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>,
-  ): Promise<Record<string, unknown>> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const agent = readName('agent', agentName, NAME_PATTERN, NAME_RULE);
+  ): Promise<ResourceState> {
     const commandId = this.manage.commandId();
     return (await this.manage.execute(message(AgentChangeRequested, { commandId, tenant, agent, ...change }))).state;
   }
 }
 
-/** @throws Problem invalid-request */
-function readPolicy(raw: unknown): Record<string, unknown> {
-  const violations = policyRules(raw);
-  if (violations.length > 0) throw invalid(violations);
-  return raw as Record<string, unknown>;
-}
-
 /** The fields that have a value. */
-function sent<T extends object>(fields: T): Partial<T> {
+function defined<T extends object>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

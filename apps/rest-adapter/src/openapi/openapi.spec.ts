@@ -1,18 +1,50 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import * as someBodies from '../management/bodies.js';
-import * as limitBodies from '../management/limit-bodies.js';
-import { OPENAPI } from './openapi.js';
-import { SCHEMAS } from './openapi-schemas.js';
-import { PROBLEMS } from '../http/problems.js';
-import { fieldsOf } from '../http/read-body.js';
-import { RestTestBed } from '../../test/test-bed.js';
+import { PROBLEM_NAMES, typeOf } from '../http/problems.js';
+import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
 
 const FILE = new URL('../../../../docs/openapi.json', import.meta.url);
-const bodies = { ...someBodies, ...limitBodies };
-const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
-type Operation = { operationId: string; security: object[]; responses: Record<string, object> };
-const paths = OPENAPI['paths'] as Record<string, Record<string, Operation>>;
+const document = JSON.parse(readFileSync(FILE, 'utf8')) as Document;
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly allOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly examples?: readonly unknown[];
+}
+interface Operation {
+  readonly operationId: string;
+  readonly summary?: string;
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly headers?: object }>>;
+}
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly responses: Readonly<Record<string, { readonly headers?: object }>>;
+  };
+}
+
+const { schemas, responses } = document.components;
+const OPERATIONS = Object.entries(document.paths).flatMap(([path, calls]) =>
+  Object.entries(calls).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })),
+);
+const resolved = (schema: Schema): Schema => schemas[schema.$ref?.split('/').at(-1) ?? ''] ?? schema;
+
+/** Every example of a request body, with the operations that take it. */
+const EXAMPLES = OPERATIONS.flatMap(({ path, method, security, requestBody }) =>
+  Object.entries(requestBody?.content ?? {}).flatMap(([contentType, { schema }]) =>
+    (resolved(schema).examples ?? []).map((example) => ({
+      ...{ path: path.replace(/\{\w+\}/g, 'acme'), method, contentType, example },
+      key: security[0]?.['key']?.includes('verify') === true ? AGENT_KEY : ADMIN_KEY,
+    })),
+  ),
+);
 
 describe('the description of the API', () => {
   let bed: RestTestBed;
@@ -21,65 +53,70 @@ describe('the description of the API', () => {
   });
   afterAll(() => bed.close());
 
-  it('is the same in docs/openapi.json (npm run docs writes it)', async () => {
+  it('is served as docs/openapi.json has it (npm run docs writes the file)', async () => {
     const served = await bed.call('GET', '/openapi.json');
     expect(served.status).toBe(200);
     expect(served.headers.get('content-type')).toMatch(/^application\/json/);
-    expect(JSON.parse(readFileSync(FILE, 'utf8'))).toEqual(served.body);
+    expect(served.body).toEqual(document);
   });
 
-  it('holds every route that is served, and no other', () => {
+  it('describes every route that is served, and no other', () => {
     const served = bed.adapter.routes
-      .filter((route) => route.method !== 'HEAD')
+      .filter((route) => route.method !== 'HEAD' && !route.url.startsWith('/docs'))
       .map((route) => `${route.method} ${route.url.replace(/:(\w+)/g, '{$1}')}`);
-    const described = Object.entries(paths).flatMap(([path, calls]) =>
-      Object.keys(calls).map((method) => `${method.toUpperCase()} ${path}`),
-    );
-    expect(served.sort()).toEqual(described.sort());
+    expect(served.sort()).toEqual(OPERATIONS.map(({ method, path }) => `${method} ${path}`).sort());
   });
 
-  it('asks for a key exactly where the service does', async () => {
-    for (const [path, calls] of Object.entries(paths)) {
-      for (const [method, { security }] of Object.entries(calls)) {
-        const { status } = await bed.call(method.toUpperCase(), path.replace(/\{\w+\}/g, 'acme'));
-        expect({ path, method, keyless: status !== 401 }).toEqual({ path, method, keyless: security.length === 0 });
-      }
+  it('requires a key exactly where the service does', async () => {
+    for (const { path, method, security } of OPERATIONS) {
+      const { status } = await bed.call(method, path.replace(/\{\w+\}/g, 'acme'));
+      expect({ path, method, keyless: status !== 401 }).toEqual({ path, method, keyless: security.length === 0 });
     }
   });
 
-  it('names each operation once, and every reference leads somewhere', () => {
-    const ids = Object.values(paths).flatMap((calls) => Object.values(calls).map((call) => call.operationId));
+  it('names each operation once, and resolves every reference', () => {
+    const ids = OPERATIONS.map((operation) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(Object.values(paths).every((calls) => Object.keys(calls).every((method) => METHODS.includes(method)))).toBe(
-      true,
-    );
-    const known = Object.keys((OPENAPI['components'] as { schemas: object }).schemas);
-    for (const [, schema] of JSON.stringify(OPENAPI).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
-      expect(known).toContain(schema);
+    for (const [, kind = '', name = ''] of JSON.stringify(document).matchAll(/"#\/components\/(\w+)\/([\w-]+)"/g)) {
+      expect(document.components).toHaveProperty([kind, name]);
     }
   });
 
-  it('knows the closed list of problem types', () => {
-    const { type } = (SCHEMAS['Problem'] as { properties: { type: { enum: string[] } } }).properties;
-    expect(type.enum).toEqual(Object.keys(PROBLEMS).map((name) => `urn:countersign:problem:${name}`));
+  it('lists every problem type, and the request id of every answer', () => {
+    expect(schemas['Problem']?.properties?.['type']?.enum).toEqual(PROBLEM_NAMES.map(typeOf));
+    const answers = [
+      ...OPERATIONS.flatMap((operation) => Object.values(operation.responses)),
+      ...Object.values(responses),
+    ];
+    for (const answer of answers) if (!('$ref' in answer)) expect(answer.headers).toHaveProperty('Request-Id');
   });
 
-  it.each([
-    'TenantBody',
-    'AgentBody',
-    'RotateBody',
-    'SubjectBody',
-    'SubjectPatchBody',
-    'NameAndPolicyPatchBody',
-    'PinBody',
-    'PinChangeBody',
-    'KnowledgeBody',
-    'VerificationBody',
-    'IntrospectionBody',
-    'OverrideBody',
-    'ResetBody',
-  ] as const)('gives %s the fields of its class', (name) => {
-    const { properties } = SCHEMAS[name] as { properties: object };
-    expect(Object.keys(properties).sort()).toEqual([...fieldsOf(bodies[name])].sort());
+  it.each(EXAMPLES)('$method $path accepts its example $example as $contentType', async (given) => {
+    const headers = { 'content-type': given.contentType };
+    const { status, text } = await bed.call(given.method, given.path, { key: given.key, headers, body: given.example });
+    expect({ status, text: status < 300 ? '' : text }).toEqual({ status: expect.any(Number), text: '' });
+  });
+
+  it('gives every field of a policy a type and a meaning', () => {
+    const untyped = ['PolicyChange', 'PolicyPatch'].flatMap((name) => fieldsWithout(name, schemas[name] ?? {}));
+    expect(untyped).toEqual([]);
+    expect(Object.keys(schemas['AttemptPolicyChange']?.properties ?? {})).toEqual([
+      ...['perWindow', 'windowSeconds', 'lockSeconds', 'maxLockSeconds'],
+    ]);
+    expect(schemas['AttemptPolicyChange']?.properties?.['windowSeconds']).toEqual({
+      type: 'integer',
+      minimum: 1,
+      maximum: 604_800,
+      description: 'Length of the attempt window. In seconds. Default: `900`.',
+    });
   });
 });
+
+/** The fields below a schema, followed through its references, that lack a type or a description. */
+function fieldsWithout(path: string, schema: Schema): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const nested = [...(field.allOf ?? []), ...(field.anyOf ?? [])].map(resolved).find((one) => one.properties);
+    if (nested) return fieldsWithout(`${path}.${name}`, nested);
+    return field.type !== undefined && 'description' in field ? [] : [`${path}.${name}`];
+  });
+}

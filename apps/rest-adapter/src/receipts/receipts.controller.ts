@@ -7,14 +7,16 @@ import {
   ReceiptIntrospectionRequested,
   type AgentPublished,
 } from '@countersign/contracts';
-import { type PublicKey, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
+import { ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CallingAgent, Requires } from '../http/authenticate.js';
-import { IntrospectionBody } from '../management/bodies.js';
-import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
-import { readBody } from '../http/read-body.js';
+import { Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
+import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
+import { Introspection, IntrospectionBody, KeySet } from './receipts.dto.js';
 
-/** Whether a receipt is good, for backends that ask and for those that check it themselves. */
+/** Checks receipts for backends, and publishes the keys with which they can check receipts themselves. */
+@ApiTags('receipts')
 @Controller()
 export class ReceiptsController {
   constructor(
@@ -25,26 +27,39 @@ export class ReceiptsController {
     private readonly limits: RestRequestLimits,
   ) {}
 
-  /** In the manner of RFC 7662: of a receipt that is not good nothing more is told than that. */
+  /** As in RFC 7662, the answer about an inactive receipt has no other field. */
   @Post('v1/receipts/introspect')
   @HttpCode(200)
   @Requires('verify')
-  async introspect(@CallingAgent() caller: AgentPublished, @Body() raw: unknown): Promise<Record<string, unknown>> {
-    const { receipt, callId, consume = false } = readBody(IntrospectionBody, raw);
-    await this.limits.question(caller, 'introspection');
+  @ApiOperation({
+    summary:
+      'Check a receipt of this agent, or of an agent that its policy trusts, as in RFC 7662; optionally consume it',
+  })
+  @ApiOkResponse({ type: Introspection, description: 'Whether the receipt is active, and its claims.' })
+  @Problems('quota-exceeded', 'unavailable')
+  async introspectReceipt(
+    @CallingAgent() caller: AgentPublished,
+    @Body() { receipt, callId, consume = false }: IntrospectionBody,
+  ): Promise<Introspection> {
+    await this.limits.admitQuery(caller, 'introspection');
     const { tenant, agent } = caller;
     const commandId = `rest-${randomUUID()}`;
-    const asked = { commandId, tenant, agent, consume, ...(callId === undefined ? {} : { callId }) };
-    const sealed = await this.sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));
-    const query = message(ReceiptIntrospectionRequested, { ...asked, sealed });
-    const { active, claims } = await this.bus.request(query, ReceiptIntrospected, this.timeout.milliseconds);
+    const query = { commandId, tenant, agent, consume, ...(callId === undefined ? {} : { callId }) };
+    const sealed = await this.sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, query));
+    const { active, claims } = await this.bus.request(
+      message(ReceiptIntrospectionRequested, { ...query, sealed }),
+      ReceiptIntrospected,
+      this.timeout.milliseconds,
+    );
     return active ? { ...claims, active } : { active };
   }
 
   @Get('.well-known/jwks.json')
   @Header('cache-control', 'public, max-age=60')
   @Requires('public')
-  keys(): { readonly keys: readonly PublicKey[] } {
-    return { keys: this.receiptKeys.published };
+  @ApiOperation({ summary: 'The public keys of receipts, a JSON Web Key Set' })
+  @ApiOkResponse({ type: KeySet, description: 'The public keys.' })
+  receiptKeySet(): KeySet {
+    return { keys: [...this.receiptKeys.published] };
   }
 }

@@ -1,17 +1,19 @@
 import { type KnowledgeQuestion, type Violation } from '@countersign/contracts';
 import { answerRule, normalizeAnswer } from '@countersign/normalization';
 
+export const ANSWERS_RULE = 'must be an object with the answers by the name of their question';
+
 /** As many as a policy can have questions. */
-const MOST_ANSWERS = 10;
+const MAX_ANSWERS = 10;
 const QUESTION_PATTERN = /^[a-z][a-z0-9_]{0,62}$/;
-/** Control characters and halves of surrogate pairs are nobody's answer. */
+/** No answer has control characters or halves of surrogate pairs. */
 const ANSWER_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 
-/** What answers must be before anybody knows the questions. Names that look like one are shown, and nothing else. */
+/** The rules for answers whatever the questions are. Only names that look like one are shown in a violation. */
 export function answerRules(answers: Readonly<Record<string, unknown>>): Violation[] {
   const given = Object.entries(answers);
-  if (given.length < 1 || given.length > MOST_ANSWERS) {
-    return [{ field: 'answers', rule: `must have 1 to ${MOST_ANSWERS} answers` }];
+  if (given.length < 1 || given.length > MAX_ANSWERS) {
+    return [{ field: 'answers', rule: `must have 1 to ${MAX_ANSWERS} answers` }];
   }
   return given.flatMap(([name, answer]): Violation[] => {
     if (!QUESTION_PATTERN.test(name)) return [{ field: 'answers', rule: 'must have names of questions as its fields' }];
@@ -21,20 +23,20 @@ export function answerRules(answers: Readonly<Record<string, unknown>>): Violati
 }
 
 /**
- * What is wrong with answers to the questions of an agent: one that nobody asks, one that is missing, one that is not of
- * its question's kind. Each is a mistake that could match nothing, and must not cost a try. No subject is looked at.
+ * What is wrong with answers to the questions of an agent: an unknown question, a missing answer, or one without the form of
+ * its question. Such a mistake can match nothing, so it must not cost an attempt. The subject plays no part.
  */
-export function askedRules(
+export function questionRules(
   answers: Readonly<Record<string, string>>,
   questions: readonly KnowledgeQuestion[],
 ): Violation[] {
-  const unasked = Object.keys(answers)
+  const unknown = Object.keys(answers)
     .filter((name) => !questions.some((question) => question.name === name))
     .map((name) => ({ field: `answers.${name}`, rule: "must be a question of the agent's policy" }));
   const unanswered = questions
     .filter((question) => normalizeAnswer(question, answerTo(answers, question)) === undefined)
     .map((question) => ({ field: `answers.${question.name}`, rule: answerRule(question) }));
-  return [...unasked, ...unanswered];
+  return [...unknown, ...unanswered];
 }
 
 function answerTo(answers: Readonly<Record<string, string>>, { name }: KnowledgeQuestion): string {

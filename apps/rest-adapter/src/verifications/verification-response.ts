@@ -1,21 +1,12 @@
 import { type Conflict, type VerificationDecided } from '@countersign/contracts';
 import { Problem } from '../http/problems.js';
+import { type Verification } from './verifications.dto.js';
 
-/** What the asker learns: a refused guess tells nothing about the subject. */
-export interface VerificationAnswer {
-  readonly verificationId?: string;
-  readonly outcome: VerificationDecided['outcome'];
-  readonly level: VerificationDecided['level'];
-  readonly attemptsLeft?: number;
-  readonly retryAfterSeconds?: number;
-  /** Only after a success. */
-  readonly receipt?: string;
-  readonly mustChangePin?: true;
-  readonly pinChanged?: true;
-}
-
-/** @param tellAttemptsLeft what the agent's policy says of it */
-export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean): VerificationAnswer {
+/**
+ * The answer to an attempt. A refused one reveals nothing about the subject.
+ * @param tellAttemptsLeft of the agent's policy
+ */
+export function verificationOf(decided: VerificationDecided, tellAttemptsLeft: boolean): Verification {
   const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   const { mustChangePin, pinChanged } = decided;
   return {
@@ -30,12 +21,12 @@ export function answerOf(decided: VerificationDecided, tellAttemptsLeft: boolean
   };
 }
 
-/** One answer for locked, disabled and spent: which of them it is would tell a guesser how far he got. */
+/** Locked, disabled and a used-up window look the same: the difference would show a guesser the progress. */
 function shown(outcome: VerificationDecided['outcome']): VerificationDecided['outcome'] {
   return outcome === 'disabled' ? 'locked' : outcome;
 }
 
-/** What is answered where the same key came before. */
+/** The problem of a request under an Idempotency-Key that was used before. */
 export function conflictProblem(conflict: Conflict): Problem {
   switch (conflict) {
     case 'mismatch':

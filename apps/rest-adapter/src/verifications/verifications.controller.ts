@@ -1,78 +1,128 @@
-import { Body, Controller, Headers, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { NAME_PATTERN, SUBJECT_PATTERN, type AgentPublished, type VerificationDecided } from '@countersign/contracts';
+import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import {
+  CallStateAnswered,
+  CallStateRequested,
+  message,
+  type AgentPublished,
+  type VerificationDecided,
+} from '@countersign/contracts';
 import { answerSeconds, outcomeCounter } from '@countersign/observability';
-import { askedRules } from './answer-rules.js';
+import { type SubmittedSecret } from '@countersign/verification-client';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { CallingAgent, Requires } from '../http/authenticate.js';
-import { NAME_RULE, PinChangeBody, SUBJECT_RULE, VerificationBody } from '../management/bodies.js';
-import { Problem } from '../http/problems.js';
+import { CallPath, SubjectPath } from '../http/fields.js';
+import { ApiIdempotencyKey, IdempotencyKey } from '../http/idempotency-key.js';
+import { Problem, Problems } from '../http/problems.js';
 import { quotaHeaders } from '../http/quota-headers.js';
-import { invalid, readBody, readName } from '../http/read-body.js';
-import { type SubmittedSecret } from '@countersign/verification-client';
+import { RestRequestLimits } from '../http/request-limits.js';
+import { invalid } from '../http/request.pipe.js';
+import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
+import { questionRules } from './answer-rules.js';
 import { RequestVerification, type Attempt } from './request-verification.use-case.js';
-import { answerOf, conflictProblem, type VerificationAnswer } from './verification-response.js';
+import { conflictProblem, verificationOf } from './verification-response.js';
+import { CallVerification, PinChangeBody, Verification, VerificationBody } from './verifications.dto.js';
 
-const KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
-
-/** Guesses of callers, of any method. */
+/** Attempts of callers by any method, and the state of their calls. */
+@ApiTags('verifications')
 @Controller('v1')
 export class VerificationsController {
   readonly #outcomes = outcomeCounter();
   readonly #seconds = answerSeconds();
 
-  constructor(private readonly requestVerification: RequestVerification) {}
+  constructor(
+    private readonly requestVerification: RequestVerification,
+    private readonly bus: CommandBus,
+    private readonly timeout: ReplyTimeout,
+    private readonly limits: RestRequestLimits,
+  ) {}
 
   @Post('verifications')
   @HttpCode(200)
   @Requires('verify')
+  @ApiOperation({ summary: 'Verify a caller; a refused attempt is 200 with its outcome' })
+  @ApiOkResponse({ type: Verification, description: 'The outcome of the attempt.' })
+  @ApiIdempotencyKey()
+  @Problems('idempotency-mismatch', 'idempotency-in-flight', 'verification-ended', 'quota-exceeded')
   async verify(
     @CallingAgent() agent: AgentPublished,
-    @Body() raw: unknown,
-    @Headers('idempotency-key') key: string | undefined,
+    @Body() body: VerificationBody,
+    @IdempotencyKey() key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<VerificationAnswer> {
-    const body = readBody(VerificationBody, raw);
-    const guessed = guessedOf(body);
-    if (guessed.method === 'knowledge') {
-      const violations = askedRules(guessed.answers, agent.policy.knowledge.questions);
+  ): Promise<Verification> {
+    const submitted = submittedIn(body);
+    if (submitted.method === 'knowledge') {
+      const violations = questionRules(submitted.answers, agent.policy.knowledge.questions);
       if (violations.length > 0) throw invalid(violations);
     }
-    const decided = await this.#decide(agent, guessOf(body, guessed), key, reply);
-    return answerOf(decided, agent.policy.tellAttemptsLeft);
+    const attempt = {
+      subject: subjectOf(body),
+      callId: body.callId,
+      callerPhone: body.e164CallerPhone(),
+      submitted,
+    };
+    return verificationOf(await this.#decide(agent, attempt, key, reply), agent.policy.tellAttemptsLeft);
   }
 
-  /** The current PIN is a guess like any other: it is limited and counted. */
+  /** The current PIN is an attempt like any other: it is limited and counted. */
   @Post('tenants/:tenant/subjects/:subject/pin/change')
   @HttpCode(200)
   @Requires('verify')
+  @ApiOperation({ summary: 'Change the PIN of a caller who knows the current one; this is an attempt like any other' })
+  @ApiOkResponse({ type: Verification, description: 'The outcome of the attempt with the current PIN.' })
+  @ApiIdempotencyKey()
+  @Problems('idempotency-mismatch', 'idempotency-in-flight', 'verification-ended', 'quota-exceeded')
   async changePin(
     @CallingAgent() agent: AgentPublished,
-    @Param('tenant') tenantName: string,
-    @Param('subject') subjectId: string,
-    @Body() raw: unknown,
-    @Headers('idempotency-key') key: string | undefined,
+    @Param() { subject: id }: SubjectPath,
+    @Body() { currentPin, newPin, callId }: PinChangeBody,
+    @IdempotencyKey() key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<VerificationAnswer> {
-    const tenant = readName('tenant', tenantName, NAME_PATTERN, NAME_RULE);
-    const id = readName('subject', subjectId, SUBJECT_PATTERN, SUBJECT_RULE);
-    if (tenant !== agent.tenant) throw new Problem('not-found');
-    const { currentPin, newPin, callId } = readBody(PinChangeBody, raw);
-    const guessed = { method: 'pin', pin: currentPin, newPin } as const;
-    const decided = await this.#decide(agent, { subject: { kind: 'id', id }, callId, submitted: guessed }, key, reply);
+  ): Promise<Verification> {
+    const submitted = { method: 'pin', pin: currentPin, newPin } as const;
+    const attempt = { subject: { kind: 'id', id }, callId, submitted } as const;
+    const decided = await this.#decide(agent, attempt, key, reply);
     if (decided.violations !== undefined) throw invalid(decided.violations);
-    return answerOf(decided, agent.policy.tellAttemptsLeft);
+    return verificationOf(decided, agent.policy.tellAttemptsLeft);
   }
 
-  /** @throws Problem idempotency-mismatch, idempotency-in-flight, quota-exceeded */
+  /** An unknown call, a call of another tenant and one whose verification has ended get the same answer: not verified. */
+  @Get('calls/:callId/verification')
+  @Requires('verify')
+  @ApiOperation({
+    summary:
+      'Read the verification of a call: that of this agent, else that of an agent that its policy trusts; an unknown call is not verified',
+  })
+  @ApiOkResponse({ type: CallVerification, description: 'The verification of the call.' })
+  @Problems('quota-exceeded', 'unavailable')
+  async getCallVerification(
+    @CallingAgent() caller: AgentPublished,
+    @Param() { callId }: CallPath,
+  ): Promise<CallVerification> {
+    await this.limits.admitQuery(caller, 'call_state');
+    const { tenant, agent } = caller;
+    const query = message(CallStateRequested, { tenant, agent, callId });
+    const answered = await this.bus.request(query, CallStateAnswered, this.timeout.milliseconds);
+    const { verified, level, subject, verificationId, verifiedAt, expiresAt } = answered;
+    return {
+      verified,
+      level,
+      ...(subject === undefined ? {} : { subject }),
+      ...(verificationId === undefined ? {} : { verificationId }),
+      ...(verifiedAt === undefined ? {} : { verifiedAt }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    };
+  }
+
+  /** @throws Problem idempotency-mismatch, idempotency-in-flight, verification-ended, quota-exceeded */
   async #decide(
     agent: AgentPublished,
-    guess: Attempt,
+    attempt: Attempt,
     key: string | undefined,
     reply: FastifyReply,
   ): Promise<VerificationDecided> {
-    if (key !== undefined) readName('Idempotency-Key', key, KEY_PATTERN, 'must be 1 to 255 printable ASCII characters');
     const stop = this.#seconds.startTimer({ adapter: 'rest' });
-    const decided = await this.requestVerification.execute(agent, guess, key);
+    const decided = await this.requestVerification.execute(agent, attempt, key);
     stop();
     if (decided.conflict !== undefined) throw conflictProblem(decided.conflict);
     this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
@@ -85,17 +135,13 @@ export class VerificationsController {
   }
 }
 
-function guessOf(body: VerificationBody, guessed: SubmittedSecret): Attempt {
-  return { subject: subjectOf(body), callId: body.callId, callerPhone: body.e164CallerPhone(), submitted: guessed };
-}
-
 function subjectOf(body: VerificationBody): Attempt['subject'] {
   const e164 = body.e164Phone();
   return e164 === undefined ? { kind: 'id', id: body.subject ?? '' } : { kind: 'phone', e164 };
 }
 
-/** The body was checked: the method has what belongs to it. */
-function guessedOf({ method, pin, answers }: VerificationBody): SubmittedSecret {
+/** The secret of the method. The rules of the body have proved that it is there. */
+function submittedIn({ method, pin, answers }: VerificationBody): SubmittedSecret {
   switch (method) {
     case 'pin':
       return { method, pin: pin ?? '' };

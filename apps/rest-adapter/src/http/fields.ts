@@ -1,0 +1,82 @@
+import { NAME_PATTERN, SUBJECT_PATTERN } from '@countersign/contracts';
+import { toE164 } from '@countersign/normalization';
+import { applyDecorators } from '@nestjs/common';
+import { Matches, ValidateIf } from 'class-validator';
+import { Described, Field, type Keywords } from '../openapi/described.js';
+
+const NAME_RULE = 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit';
+const SUBJECT_RULE =
+  'must be 1 to 128 letters, digits or . _ : @ + -, begin with a letter or digit, and not end with a full stop';
+export const PHONE_RULE = 'must be a possible telephone number with its country code, such as +12025550100';
+export const PIN_RULE = 'must be a string of 4 to 8 digits';
+
+/** Texts that people read. A control character or half of a surrogate pair reaches no database, terminal or voice. */
+const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+const REASON_PATTERN = /^(?=.*\S)[^\p{Cc}\p{Cs}]{1,500}$/u;
+/** Ids of calls come from telephone platforms: printable ASCII. */
+const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
+const CALL_RULE = 'must be 1 to 256 printable ASCII characters without spaces';
+/** ASCII digits only: a program does not send spoken numbers. */
+const PIN_PATTERN = /^[0-9]{4,8}$/;
+
+/** A field that may be absent. It must not be null. */
+export const Optional = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
+/** A field of a merge patch, where null clears the value. Replaces {@link Optional} of a parent class. */
+export const Clearable = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined && value !== null);
+
+export const IsNameOf = (meaning: string): PropertyDecorator =>
+  applyDecorators(Field(meaning), Matches(NAME_PATTERN, { message: NAME_RULE }));
+export const IsSubjectIdField = (): PropertyDecorator =>
+  applyDecorators(
+    Field("The tenant's own id of the subject, such as a customer number"),
+    Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE }),
+  );
+export const IsCallId = (meaning = 'Id of the telephone call'): PropertyDecorator =>
+  applyDecorators(Field(meaning), Matches(CALL_PATTERN, { message: CALL_RULE }));
+export const IsText = (meaning: string): PropertyDecorator =>
+  applyDecorators(
+    Field(meaning),
+    Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' }),
+  );
+export const IsPin = (meaning: string): PropertyDecorator =>
+  applyDecorators(Field(meaning, { writeOnly: true }), Matches(PIN_PATTERN, { message: PIN_RULE }));
+/** The reason that an operator states. Only its keyed hash leaves the adapter. */
+export const IsReason = (): PropertyDecorator =>
+  applyDecorators(
+    Field('Reason of the change. Only its keyed hash is stored, so keep the words in your ticket', { writeOnly: true }),
+    Matches(REASON_PATTERN, { message: 'must be a text of 1 to 500 characters without control characters' }),
+  );
+
+/** A telephone number. Its rule is checked with the rules of the whole body, by {@link e164}. */
+export const PHONE_KEYWORDS: Keywords = { type: 'string', examples: ['+12025550100'] };
+export const ANSWER_KEYWORDS: Keywords = {
+  minProperties: 1,
+  maxProperties: 10,
+  propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$' },
+  additionalProperties: { type: 'string', minLength: 1, maxLength: 200, writeOnly: true },
+};
+
+/** The number in E.164; undefined for everything that is not a possible number with its country code. */
+export function e164(value: unknown): string | undefined {
+  return typeof value === 'string' ? toE164(value) : undefined;
+}
+
+@Described()
+export class TenantPath {
+  @IsNameOf('Name of the tenant') tenant!: string;
+}
+
+@Described()
+export class AgentPath extends TenantPath {
+  @IsNameOf('Name of the agent') agent!: string;
+}
+
+@Described()
+export class SubjectPath extends TenantPath {
+  @IsSubjectIdField() subject!: string;
+}
+
+@Described()
+export class CallPath {
+  @IsCallId() callId!: string;
+}

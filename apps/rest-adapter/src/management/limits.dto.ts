@@ -1,0 +1,139 @@
+import { LIMIT_DIMENSIONS, type LimitDimension, type Violation } from '@countersign/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsInt, IsISO8601, Matches, Max, Min } from 'class-validator';
+import {
+  e164,
+  IsCallId,
+  IsNameOf,
+  IsReason,
+  IsSubjectIdField,
+  Optional,
+  PHONE_KEYWORDS,
+  PHONE_RULE,
+} from '../http/fields.js';
+import { RequestBody } from '../http/request.pipe.js';
+import { Described, Field } from '../openapi/described.js';
+
+/** The part of ISO 8601 that RFC 3339 accepts too, in the years that every reader knows: no weeks, no months alone. */
+const TIME_PATTERN = /^2\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+const TIME_RULE = 'must be a time with its time zone, such as 2027-01-31T12:00:00Z';
+
+const TARGET_FIELDS = ['phone', 'subject', 'callId', 'agent'] as const;
+type TargetField = (typeof TARGET_FIELDS)[number];
+
+/** The fields that can name the target of a limit, by dimension. */
+const NAMED_BY: Readonly<Record<LimitDimension, readonly TargetField[]>> = {
+  caller: ['phone'],
+  subjectsPerCaller: ['phone'],
+  subject: ['subject', 'phone'],
+  call: ['callId'],
+  agent: ['agent'],
+  tenant: [],
+};
+
+/** A limit: its dimension, and the one target in it that is meant. */
+abstract class LimitTargetBody extends RequestBody {
+  @Field('What the limit counts by')
+  @IsIn(LIMIT_DIMENSIONS, { message: `must be one of ${LIMIT_DIMENSIONS.join(', ')}` })
+  dimension!: LimitDimension;
+  @Field('For the dimensions caller, subjectsPerCaller and subject: a number in E.164', PHONE_KEYWORDS)
+  @Optional()
+  phone?: string;
+  @Optional() @IsSubjectIdField() subject?: string;
+  @Optional() @IsCallId('For the dimension call') callId?: string;
+  @Optional() @IsNameOf('For the dimension agent') agent?: string;
+  @IsReason() reason!: string;
+
+  /** Whether a target is required. Without one the whole dimension is meant. */
+  protected abstract readonly needsTarget: boolean;
+
+  override rules(): Violation[] {
+    const allowed = NAMED_BY[this.dimension];
+    const given = TARGET_FIELDS.filter((field) => this[field] !== undefined);
+    const foreign = given.find((field) => !allowed.includes(field));
+    if (foreign) return [{ field: foreign, rule: 'does not belong to this dimension' }];
+    if (given.length > 1 || (this.needsTarget && allowed.length > 0 && given.length === 0)) {
+      return [{ field: allowed[0] ?? 'dimension', rule: `exactly one of ${allowed.join(' and ')} must be given` }];
+    }
+    if (this.phone !== undefined && this.e164() === undefined) return [{ field: 'phone', rule: PHONE_RULE }];
+    return [];
+  }
+
+  e164(): string | undefined {
+    return e164(this.phone);
+  }
+}
+
+@Described({
+  examples: [
+    {
+      dimension: 'caller',
+      phone: '+12025550147',
+      limit: 50,
+      periodSeconds: 60,
+      reason: 'a call centre behind one number',
+      expiresAt: '2099-01-31T12:00:00Z',
+    },
+  ],
+})
+export class OverrideBody extends LimitTargetBody {
+  @Field('Most requests in a period')
+  @IsInt({ message: 'must be a whole number' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(1_000_000, { message: 'must be at most 1000000' })
+  limit!: number;
+  @Field('Length of the period')
+  @IsInt({ message: 'must be a whole number' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(604_800, { message: 'must be at most 604800' })
+  periodSeconds!: number;
+  @Field('End of the override, a time to come', { format: 'date-time' })
+  @Matches(TIME_PATTERN, { message: TIME_RULE })
+  @IsISO8601({ strict: true, strictSeparator: true }, { message: TIME_RULE })
+  expiresAt!: string;
+
+  /** {@link expiresAt} in the one spelling that is published. */
+  get endsAt(): string {
+    return new Date(this.expiresAt).toISOString();
+  }
+  protected override get needsTarget(): boolean {
+    return false;
+  }
+}
+
+@Described({ examples: [{ dimension: 'call', callId: 'call-1', reason: 'test call of our own' }] })
+export class ResetBody extends LimitTargetBody {
+  protected override get needsTarget(): boolean {
+    return true;
+  }
+}
+
+export class LimitOverrideState {
+  @ApiProperty({ type: 'string', enum: LIMIT_DIMENSIONS }) dimension!: LimitDimension;
+  @ApiPropertyOptional({ description: 'Empty or absent: the whole dimension. A number is shown as a keyed hash.' })
+  target?: string;
+  @ApiProperty({ type: 'integer' }) limit!: number;
+  @ApiProperty({ type: 'integer' }) periodSeconds!: number;
+  @ApiProperty({ description: 'Keyed hash of the reason.' }) reasonKey!: string;
+  @ApiPropertyOptional({ format: 'date-time', description: 'In the answer to a new override.' }) expiresAt?: string;
+  @ApiPropertyOptional({ type: 'integer', description: 'In the list of overrides: seconds that remain.' })
+  endsInSeconds?: number;
+}
+
+class TenantQuotaState {
+  @ApiProperty({ type: 'integer', description: 'Requests that remain in the period.' }) left!: number;
+  @ApiProperty({ type: 'integer', description: 'Seconds until the quota is full again.' }) resetSeconds!: number;
+}
+
+export class LimitsState {
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'object' },
+    description: 'The limit in force by dimension: `limit`, `periodSeconds`, `burst`, `shadow`.',
+  })
+  limits!: Record<LimitDimension, object>;
+  @ApiProperty({ type: () => TenantQuotaState }) tenant!: TenantQuotaState;
+  @ApiProperty({ type: 'integer', description: 'How long the limits stay halved after a signal, in seconds.' })
+  stricterSeconds!: number;
+  @ApiProperty({ type: [LimitOverrideState] }) overrides!: LimitOverrideState[];
+}

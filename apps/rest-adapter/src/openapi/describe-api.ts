@@ -1,0 +1,187 @@
+import { Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { PROBLEM_NAMES, PROBLEMS, PROBLEMS_EXTENSION, typeOf, type ProblemName } from '../http/problems.js';
+
+type Json = Record<string, unknown>;
+type Components = NonNullable<OpenAPIObject['components']>;
+type Schemas = NonNullable<Components['schemas']>;
+
+interface Operation extends Json {
+  operationId: string;
+  parameters?: unknown[];
+  requestBody?: { content: Json };
+  responses: Record<string, Json>;
+  security?: Record<string, string[]>[];
+  [PROBLEMS_EXTENSION]?: readonly ProblemName[];
+}
+
+/** Problems of every operation that needs a key. */
+const WITH_KEY: readonly ProblemName[] = ['unauthorized', 'not-found', 'invalid-request', 'internal'];
+/** Problems of every operation with a body. */
+const WITH_BODY: readonly ProblemName[] = ['malformed-json', 'too-large', 'unsupported-media-type'];
+
+/** Operations of {@link HealthController}, which the library of HTTP servers does not describe. */
+const HEALTH: Readonly<Record<string, string>> = {
+  live: 'Liveness: the process runs',
+  ready: 'Readiness: the service can serve requests',
+};
+
+/**
+ * The OpenAPI document of the routes of these controllers. No controller is created and no port is opened.
+ * @param schemas of the document that no class has
+ */
+export async function describeApi(controllers: readonly Type[], schemas: Schemas): Promise<OpenAPIObject> {
+  class DescribedModule {}
+  const dependencies = controllers.flatMap(
+    (controller) => (Reflect.getMetadata('design:paramtypes', controller) ?? []) as Type[],
+  );
+  const providers = dependencies.map((provide) => ({ provide, useValue: null }));
+  Module({ controllers: [...controllers], providers })(DescribedModule);
+  const app = await NestFactory.create<NestFastifyApplication>(DescribedModule, new FastifyAdapter(), {
+    preview: true,
+    logger: false,
+    abortOnError: false,
+  });
+  const base = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Countersign REST API')
+    .setVersion('1')
+    .setDescription(
+      'Verifies who is calling. Management calls need the key of the administrator, verifications the API key of an ' +
+        'agent. Errors are problem details (RFC 9457) of a closed list of types.',
+    )
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer('/', 'This installation')
+    .addTag('verifications', 'Attempts of callers, and the verification of their calls')
+    .addTag('receipts', 'Receipts of verifications')
+    .addTag('tenants', 'Tenants and their policies')
+    .addTag('agents', 'Agents of a tenant, their secrets and their policies')
+    .addTag('subjects', 'The people who call, their telephone numbers and credentials')
+    .addTag('limits', 'Limits in force, and overrides')
+    .addTag('service', 'Health and this description')
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: "The administrator's key, or the API key of an agent." },
+      'key',
+    )
+    .build();
+  base.components = { ...base.components, schemas: { ...schemas, ...problemSchemas() } };
+  const document = SwaggerModule.createDocument(app, base, {
+    operationIdFactory: (_controller, method) => method,
+    autoTagControllers: false,
+  });
+  await app.close();
+  const responses: Json = {};
+  for (const path of Object.values(document.paths)) {
+    for (const [method, operation] of Object.entries(path as Record<string, Operation>)) {
+      complete(method, operation, responses);
+    }
+  }
+  document.components = {
+    ...document.components,
+    headers: { 'Request-Id': { description: 'Id of the request in the log.', schema: { type: 'string' } } },
+    responses,
+  } as Components;
+  return document;
+}
+
+/** Adds to an operation what follows from its access and its method. */
+function complete(method: string, operation: Operation, responses: Json): void {
+  const { [PROBLEMS_EXTENSION]: own = [], requestBody } = operation;
+  Reflect.deleteProperty(operation, PROBLEMS_EXTENSION);
+  const health = HEALTH[operation.operationId];
+  if (health !== undefined) describeHealth(operation, health);
+  operation.security ??= [];
+  const [required] = operation.security;
+  const names = [
+    ...(required === undefined ? [] : WITH_KEY),
+    ...(required?.['key']?.includes('verify') === true ? (['forbidden'] as const) : []),
+    ...(requestBody === undefined ? [] : WITH_BODY),
+    ...own,
+  ];
+  for (const answer of Object.values(operation.responses)) {
+    answer['headers'] = { 'Request-Id': { $ref: '#/components/headers/Request-Id' } };
+  }
+  for (const status of new Set(names.map((name) => PROBLEMS[name].status))) {
+    const problems = PROBLEM_NAMES.filter((name) => names.includes(name) && PROBLEMS[name].status === status);
+    const key = problems.map(pascalCase).join('Or');
+    responses[key] ??= problemResponse(problems);
+    operation.responses[status] = { $ref: `#/components/responses/${key}` };
+  }
+  if (method === 'patch' && requestBody) {
+    requestBody.content = {
+      'application/merge-patch+json': requestBody.content['application/json'],
+      ...requestBody.content,
+    };
+  }
+}
+
+function describeHealth(operation: Operation, summary: string): void {
+  operation['summary'] = summary;
+  operation['tags'] = ['service'];
+  const content = { 'application/json': { schema: { $ref: '#/components/schemas/HealthReport' } } };
+  operation.responses = { 200: { description: 'It does.', content } };
+  if (operation.operationId === 'ready') operation.responses['503'] = { description: 'It cannot.', content };
+}
+
+function problemResponse(names: readonly ProblemName[]): Json {
+  const schema = {
+    allOf: [
+      { $ref: '#/components/schemas/Problem' },
+      { type: 'object', properties: { type: { type: 'string', enum: names.map(typeOf) } } },
+    ],
+  };
+  const examples = Object.fromEntries(
+    names.map((name) => {
+      const { status, title, detail } = PROBLEMS[name];
+      const violations =
+        name === 'invalid-request' ? [{ field: 'pin', rule: 'must be a string of 4 to 8 digits' }] : undefined;
+      return [name, { value: { type: typeOf(name), title, status, detail, ...(violations && { violations }) } }];
+    }),
+  );
+  return {
+    description: names.map((name) => PROBLEMS[name].title).join('; ') + '.',
+    headers: { 'Request-Id': { $ref: '#/components/headers/Request-Id' } },
+    content: { 'application/problem+json': { schema, examples } },
+  };
+}
+
+function problemSchemas(): Schemas {
+  const text = { type: 'string' };
+  return {
+    HealthReport: {
+      type: 'object',
+      required: ['status'],
+      properties: {
+        status: { type: 'string', enum: ['ok', 'unavailable'] },
+        checks: { type: 'object', additionalProperties: { type: 'boolean' } },
+      },
+    },
+    Violation: {
+      type: 'object',
+      required: ['field', 'rule'],
+      properties: { field: text, rule: text },
+    },
+    Problem: {
+      type: 'object',
+      required: ['type', 'title', 'status', 'detail'],
+      properties: {
+        type: { type: 'string', enum: PROBLEM_NAMES.map(typeOf) },
+        title: text,
+        status: { type: 'integer' },
+        detail: { type: 'string', description: 'The reason, and what to do next.' },
+        violations: {
+          type: 'array',
+          maxItems: 20,
+          description: 'Only with invalid-request: fields and the rules that they break, never a value.',
+          items: { $ref: '#/components/schemas/Violation' },
+        },
+      },
+    },
+  };
+}
+
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|-)(\w)/g, (_match, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,18 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ApiDescription } from './api-description.js';
+import { OpenApiController } from './openapi.controller.js';
+
+/** Serves the description of the API. */
+@Module({})
+export class OpenApiModule {
+  /** @param describe makes the document; called at the first request for it */
+  static serving(describe: () => Promise<object>): DynamicModule {
+    let document: Promise<object> | undefined;
+    const description: ApiDescription = { document: () => (document ??= describe()) };
+    return {
+      module: OpenApiModule,
+      controllers: [OpenApiController],
+      providers: [{ provide: ApiDescription, useValue: description }],
+    };
+  }
+}
