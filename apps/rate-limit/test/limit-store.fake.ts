@@ -62,7 +62,7 @@ export class FakeLimitStore extends LimitStore {
     for (const check of checks.filter(({ dimension }) => dimension !== 'subjectsPerCaller')) {
       const counter = this.#of(check);
       const hit = counter.admittedAt.indexOf(at);
-      // Who was over a caller's limit that only reports has no hit there, and has spent nothing of the rate.
+      // A request over a shadow limit of its caller has no entry in the list, and used nothing of the rate.
       const ofRate = check.rule.limit > EXACT_LIMIT && (hit >= 0 || check.dimension !== 'caller');
       const tat = ofRate ? Math.max(0, counter.tat - emissionIntervalMs(check.rule)) : counter.tat;
       this.#counters.set(check.key, {
@@ -74,7 +74,7 @@ export class FakeLimitStore extends LimitStore {
     return Promise.resolve(true);
   }
 
-  /** What the settings' twin does in the same transaction as its fact. */
+  /** What the override store does in the transaction of the fact. */
   reset(dimension: LimitDimension, keys: readonly string[]): void {
     for (const key of keys) this.#reset(dimension, key);
   }
@@ -89,8 +89,13 @@ export class FakeLimitStore extends LimitStore {
     this.#counters.set(key, { ...counter, ...reset });
   }
 
-  override remaining(asked: readonly { readonly key: string; readonly rule: LimitRule }[]): Promise<RemainingQuota[]> {
-    return Promise.resolve(asked.map((one) => remainingOf(this.#of(one), this.clock.now(), one.rule)));
+  /** Removes nothing: the fake lives as long as one test. */
+  override purge(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override remaining(limits: readonly { readonly key: string; readonly rule: LimitRule }[]): Promise<RemainingQuota[]> {
+    return Promise.resolve(limits.map((one) => remainingOf(this.#of(one), this.clock.now(), one.rule)));
   }
 
   #of({ key }: Pick<LimitCheck, 'key'>): LimitCounterState {

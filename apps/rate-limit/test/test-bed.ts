@@ -12,17 +12,19 @@ import {
 import { KeyedHash, Secret } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { ManualClock } from '@countersign/testing';
-import { AdmitRequest } from '../src/limits/admit-request.use-case.js';
+import { AdmitRequest } from '../src/admission/admit-request.use-case.js';
 import { ManageLimits } from '../src/overrides/manage-limits.use-case.js';
 import { LimiterRefusalCache } from '../src/refusals/refusal-cache.js';
 import {
-  FactLog,
+  LimitKeyring,
   LimitPolicies,
+  type IdentifiedLimitKeys,
   type PolicyLimits,
-  OverrideStore,
-  type OverridesVersion,
 } from '../src/limits/limits.ports.js';
-import { LimitRequests } from '../src/limits/limit-request.js';
+import { ForeignKeys, RequiredKeys } from '../src/limits/required-keys.js';
+import { OverrideStore, type OverridesVersion } from '../src/overrides/overrides.ports.js';
+import { FactLog } from '../src/refusals/refusals.ports.js';
+import { LimitRequests } from '../src/limits/limit-requests.js';
 import { RefusalReport } from '../src/refusals/refusal-report.js';
 import {
   type LimitOverride,
@@ -56,13 +58,13 @@ export class OneAgent extends LimitPolicies {
   }
 }
 
-/** The twin of the outbox. */
-export class MemoryFactLog extends FactLog {
+/** The outbox, in memory. */
+export class FakeFactLog extends FactLog {
   readonly facts: UntimedFact[] = [];
   writes = 0;
   down = false;
-  /** Commits, and loses the answer. */
-  deaf = false;
+  /** Stores the facts and fails, as if the acknowledgement was lost. */
+  losesAnswers = false;
 
   override record(facts: readonly UntimedFact[]): Promise<void> {
     const fails = (): Promise<void> => Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
@@ -70,12 +72,12 @@ export class MemoryFactLog extends FactLog {
     if (this.down) return fails();
     this.writes++;
     this.facts.push(...facts);
-    return this.deaf ? fails() : Promise.resolve();
+    return this.losesAnswers ? fails() : Promise.resolve();
   }
 }
 
-/** The twin of the settings in PostgreSQL; the time of it is the bed's clock. */
-class MemorySettingsStore extends OverrideStore {
+/** Overrides and tightened limits in memory, on the clock of the test bed. */
+class FakeOverrideStore extends OverrideStore {
   #changes = 1;
   #resets = 0;
   readonly #tenants = new Map<string, TenantLimitSettings>();
@@ -94,11 +96,11 @@ class MemorySettingsStore extends OverrideStore {
 
   override read(): Promise<LimitSettings> {
     const now = this.clock.now();
-    const left = ({ overrides, tightenedUntil }: TenantLimitSettings): TenantLimitSettings => ({
+    const fromNow = ({ overrides, tightenedUntil }: TenantLimitSettings): TenantLimitSettings => ({
       overrides: overrides.map((one) => ({ ...one, endsAt: one.endsAt - now })),
       tightenedUntil: tightenedUntil - now,
     });
-    return Promise.resolve(new Map([...this.#tenants].map(([tenant, settings]) => [tenant, left(settings)])));
+    return Promise.resolve(new Map([...this.#tenants].map(([tenant, settings]) => [tenant, fromNow(settings)])));
   }
 
   override async override(
@@ -128,6 +130,10 @@ class MemorySettingsStore extends OverrideStore {
     this.counters.reset(dimension, keys);
   }
 
+  override purge(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async #changed(fact: UntimedFact): Promise<void> {
     await this.log.record([fact]);
     this.#changes++;
@@ -138,41 +144,64 @@ class MemorySettingsStore extends OverrideStore {
   }
 }
 
-/** The limiter without bus and database: real use cases over the twins, on one clock. */
+/** Names of counters under these keys. */
+export function keyringOf(first: IdentifiedLimitKeys, ...others: IdentifiedLimitKeys[]): LimitKeyring {
+  return new (class extends LimitKeyring {
+    override readonly each = [first, ...others] as const;
+  })();
+}
+
+/** A list of required keys that a test sets. */
+class FakeRequiredKeys extends RequiredKeys {
+  /** Undefined: the list could not be read. */
+  known: readonly string[] | undefined = [];
+
+  override ids(): readonly string[] | undefined {
+    return this.known;
+  }
+}
+
+/** The limiter without bus and database: real use cases over fakes, on one clock. */
 export class RateLimitTestBed {
   readonly clock = new ManualClock();
   readonly store = new FakeLimitStore(this.clock);
-  readonly log = new MemoryFactLog();
+  readonly log = new FakeFactLog();
   readonly policies = new OneAgent();
   readonly keys = new HashedLimitKeys(new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url'))));
-  readonly keysOfAll = [{ keyId: KEY_ID, keys: this.keys }];
-  /** Replaced by tests; undefined: the list could not be read. */
-  required: readonly string[] | undefined = [];
-  readonly requiredKeys = { ids: (): readonly string[] | undefined => this.required };
-  readonly questions = new LimitRequests(this.policies, this.keysOfAll, this.requiredKeys, this.clock);
-  readonly overLimit = new LimiterRefusalCache();
+  readonly keyring = keyringOf({ keyId: KEY_ID, keys: this.keys });
+  readonly requiredKeys = new FakeRequiredKeys(() => Promise.resolve([]), this.clock);
+  /** How often requests without our keys were logged. */
+  foreignLogged = 0;
+  readonly foreignKeys = new ForeignKeys(this.clock, () => void this.foreignLogged++);
+  readonly limitRequests = this.limitRequestsUnder(this.keyring);
+  readonly refusalCache = new LimiterRefusalCache();
   readonly report = new RefusalReport(this.log, this.clock);
   readonly manage = new ManageLimits(
-    new MemorySettingsStore(this.log, this.store, this.clock),
+    new FakeOverrideStore(this.log, this.store, this.clock),
     this.store,
     this.policies,
-    this.keysOfAll,
-    this.questions,
-    this.overLimit,
+    this.keyring,
+    this.limitRequests,
+    this.refusalCache,
     this.clock,
   );
   readonly tightened: Promise<void>[] = [];
-  readonly watch = new AbuseDetector(this.report, this.keys, this.clock, (tenant, seconds) => {
+  readonly abuseDetector = new AbuseDetector(this.report, this.keyring, this.clock, (tenant, seconds) => {
     this.tightened.push(this.manage.tighten({ tenant, seconds }));
   });
-  readonly seen: string[] = [];
+  /** Decisions as metrics count them: outcome, dimension and source. */
+  readonly observed: string[] = [];
   readonly admit = this.with(this.store);
 
-  /** The use case over another store. */
-  with(store: FakeLimitStore, questions = this.questions): AdmitRequest {
-    const { overLimit, report, watch, clock } = this;
-    return new AdmitRequest(questions, store, overLimit, report, watch, clock, (...what) => {
-      this.seen.push(what.join(' '));
+  limitRequestsUnder(keyring: LimitKeyring): LimitRequests {
+    return new LimitRequests(this.policies, keyring, this.requiredKeys, this.clock, this.foreignKeys);
+  }
+
+  /** The use case over another store, or with other limit requests. */
+  with(store: FakeLimitStore, limitRequests = this.limitRequests): AdmitRequest {
+    const { refusalCache, report, abuseDetector, clock } = this;
+    return new AdmitRequest(limitRequests, store, refusalCache, report, abuseDetector, clock, {
+      count: (...decision) => void this.observed.push(decision.join(' ')),
     });
   }
 }

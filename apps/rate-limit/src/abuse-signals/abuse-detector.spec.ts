@@ -53,7 +53,7 @@ describe('attacks above single keys', () => {
         repeatSeconds: 60,
         checks: checks.map((check) => ({ ...check, rule, shadow: false })),
       };
-      bed.watch.note(honest, { ...asked, member: subject }, signals);
+      bed.abuseDetector.note(honest, { ...asked, member: subject }, signals);
     };
     const honest = requestOf();
     for (let n = 0; n < 30_000; n++) note(`caller-${n}`, `subject-${n}`);

@@ -2,8 +2,8 @@ import { type FactKind, type SignalPolicy } from '@countersign/contracts';
 import { DistinctMemberCounter } from '@countersign/abuse-signals';
 import { type Clock } from '@countersign/runtime';
 import { type LimitRequest } from '../limits/limit.decision.js';
-import { type LimitKeys } from '../limits/limits.ports.js';
-import { type RequestToLimit } from '../limits/limit-request.js';
+import { type LimitKeyring } from '../limits/limits.ports.js';
+import { type RequestToLimit } from '../limits/limit-requests.js';
 import { factOf, type RefusalReport } from '../refusals/refusal-report.js';
 
 /** Length of one counting span, in milliseconds; requests of the current and the previous span count. */
@@ -28,7 +28,7 @@ export class AbuseDetector {
 
   constructor(
     private readonly report: RefusalReport,
-    private readonly keys: LimitKeys,
+    private readonly keyring: LimitKeyring,
     private readonly clock: Clock,
     private readonly tighten: Tighten,
   ) {}
@@ -60,7 +60,7 @@ export class AbuseDetector {
     // The limiter does not know whether the subject exists, so the event names it by keyed hash and not as the caller said it.
     const { tenant, subjectKind, subjectRef } = request;
     const named = kind === 'signal.distributed' && subjectKind !== undefined && subjectRef !== undefined;
-    const about = named ? { subjectKey: this.keys.subjectKey({ tenant, subjectKind, subjectRef }) } : {};
+    const about = named ? { subjectKey: this.keyring.first.subjectKey({ tenant, subjectKind, subjectRef }) } : {};
     this.report.add({ ...fact, ...about, detail: { [seen]: count, withinSeconds: (2 * SPAN_MS) / 1000 } });
     if (policy.stricter) this.tighten(request.tenant, TIGHTENED_SECONDS, kind);
   }

@@ -1,13 +1,15 @@
 import { type LimitCounter } from '@countersign/contracts';
-import { type KeyedHash } from '@countersign/crypto';
-import { LimitKeys, type SubjectReference } from './limits.ports.js';
+import { Injectable } from '@nestjs/common';
+import { KeyedHash } from '@countersign/crypto';
+import { LRUCache } from 'lru-cache';
+import { LimitKeyring, LimitKeys, type IdentifiedLimitKeys, type SubjectReference } from './limits.ports.js';
 
 /** Cached names of agents and tenants, which are part of every request. */
 const MAX_CACHED_NAMES = 10_000;
 
 /** Names of counters: HMAC-SHA256 under a key of the installation, truncated to the size of a column. */
 export class HashedLimitKeys extends LimitKeys {
-  readonly #cachedNames = new Map<string, string>();
+  readonly #cachedNames = new LRUCache<string, string>({ max: MAX_CACHED_NAMES });
 
   constructor(private readonly hash: KeyedHash) {
     super();
@@ -25,7 +27,6 @@ export class HashedLimitKeys extends LimitKeys {
     }
     const name = JSON.stringify([tenant, dimension, channel, kind, value]);
     const hashed = this.#cachedNames.get(name) ?? this.#uuid(dimension, tenant, channel, kind, value);
-    if (this.#cachedNames.size >= MAX_CACHED_NAMES) this.#cachedNames.clear();
     this.#cachedNames.set(name, hashed);
     return hashed;
   }
@@ -43,5 +44,20 @@ export class HashedLimitKeys extends LimitKeys {
     const hex = this.hash.hash('limit', ...parts);
     const groups = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)];
     return groups.join('-');
+  }
+}
+
+/** One for each key of the setting. */
+@Injectable()
+export class HashedLimitKeyring extends LimitKeyring {
+  override readonly each: LimitKeyring['each'];
+
+  constructor(hash: KeyedHash) {
+    super();
+    const [first, ...others] = hash.each.map((one): IdentifiedLimitKeys => ({
+      keyId: one.keyId,
+      keys: new HashedLimitKeys(one.hash),
+    }));
+    this.each = [first as IdentifiedLimitKeys, ...others];
   }
 }

@@ -1,8 +1,10 @@
 import { SIGNAL_DEFAULTS, type LimitPolicy } from '@countersign/contracts';
-import { type DirectoryCache } from '@countersign/directory-cache';
+import { Injectable } from '@nestjs/common';
+import { DirectoryCache } from '@countersign/directory-cache';
 import { LimitPolicies, type PolicyLimits } from './limits.ports.js';
 
 /** Limits from the directory cache of this service. */
+@Injectable()
 export class DirectoryLimits extends LimitPolicies {
   constructor(private readonly directory: DirectoryCache) {
     super();

@@ -12,7 +12,7 @@ import { OutboxFactLog } from '../refusals/fact-log.store.js';
 import { PostgresLimitStore } from './limit.store.js';
 import { number, questionOf } from '../../test/limit-store-bed.js';
 import { limitStoreContract } from '../../test/limit-store.contract.js';
-import { PostgresOverrideStore } from '../overrides/overrides.store.js';
+import { PostgresOverrideStore, RATE_LIMIT_ENTITIES } from '../overrides/overrides.store.js';
 
 // Thousands of statements, on machines that do other work beside them.
 jest.setTimeout(60_000);
@@ -29,6 +29,7 @@ beforeAll(async () => {
       url: test.url,
       schema: 'rate_limit',
       migrations: RATE_LIMIT_MIGRATIONS,
+      entities: RATE_LIMIT_ENTITIES,
       applicationName: 'test',
       poolSize: 10,
     });
@@ -203,7 +204,7 @@ describe('the PostgreSQL settings store', () => {
     expect([changes === before.changes, resets]).toEqual([false, before.resets]);
     const settings = (await store.read()).get('acme');
     expect(settings?.overrides).toMatchObject([override]);
-    await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp()`);
+    await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp() - interval '1 s'`);
     expect((await store.read()).get('acme')).toBeUndefined();
     await store.purge();
   });

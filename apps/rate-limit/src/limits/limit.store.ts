@@ -1,5 +1,6 @@
 import { LIMIT_DIMENSIONS, type LimitDimension, type Requester } from '@countersign/contracts';
-import { Batched, type Database } from '@countersign/persistence';
+import { Injectable } from '@nestjs/common';
+import { Batched, Database } from '@countersign/persistence';
 import { remainingOf, type LimitCounterState, type LimitRequest } from './limit.decision.js';
 import { liveMembers } from './distinct-members.decision.js';
 import { burstOf } from './gcra.decision.js';
@@ -69,6 +70,7 @@ interface DecisionRow {
  * Counters in PostgreSQL. One call of a database function decides requests that arrive together, in the order of their
  * arrival, and writes each row once for all of them.
  */
+@Injectable()
 export class PostgresLimitStore extends LimitStore {
   readonly #admit: Batched<LimitRequest, LimitDecision>;
 
@@ -120,8 +122,8 @@ export class PostgresLimitStore extends LimitStore {
     });
   }
 
-  /** Removes counters that cannot refuse a request any more, in batches. */
-  async purge(): Promise<void> {
+  /** In batches. */
+  override async purge(): Promise<void> {
     let removed: unknown[];
     do removed = await this.database.query(PURGE);
     while (removed.length >= PURGE_BATCH);

@@ -1,14 +1,12 @@
 import {
-  type UntimedFact,
   type AttemptRequest,
   type LimitCounter,
   type LimitDimension,
   type LimitPolicy,
   type SignalPolicy,
 } from '@countersign/contracts';
-import { type LimitCounterState, type LimitDecisionAt, type LimitRequest } from './limit.decision.js';
+import { type LimitDecisionAt, type LimitRequest } from './limit.decision.js';
 import { type LimitRule } from './rule.decision.js';
-import { type LimitOverride, type LimitSettings } from '../overrides/limit-rules.decision.js';
 
 /** What remains of a quota after a request. */
 export interface RemainingQuota {
@@ -40,38 +38,8 @@ export abstract class LimitStore {
   abstract refund(request: LimitRequest): Promise<boolean>;
   /** What remains of each of these limits, in the same order. */
   abstract remaining(limits: readonly { readonly key: string; readonly rule: LimitRule }[]): Promise<RemainingQuota[]>;
-}
-
-/** Two version numbers as text; each differs after every change of its kind. */
-export interface OverridesVersion {
-  /** Changes with every change. */
-  readonly changes: string;
-  /** Changes with every reset, after which no earlier cached refusal may be used. */
-  readonly resets: string;
-}
-
-/** Changes by administrators and signals. Each change is stored together with its fact, or not at all. */
-export abstract class OverrideStore {
-  /** The current version, whichever replica made the change. */
-  abstract version(): Promise<OverridesVersion>;
-  /** Everything that has not ended; end times are milliseconds from now. */
-  abstract read(): Promise<LimitSettings>;
-  /** Overrides a limit of a tenant until a time. False: that time has passed already. */
-  abstract override(
-    tenant: string,
-    override: LimitOverride & { readonly expiresAt: string },
-    fact: UntimedFact,
-  ): Promise<boolean>;
-  /** Halves the limits of a tenant for a time. False: they are already halved for at least half of that time. */
-  abstract tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean>;
-  /** Clears the use of one limit under these keys, and makes every replica clear its refusal cache. */
-  abstract reset(dimension: LimitDimension, keys: readonly string[], fact: UntimedFact): Promise<void>;
-}
-
-/** Stores facts outside the transaction of a decision, with the time of the database. */
-export abstract class FactLog {
-  /** Resolves when the facts are durable. @throws ServiceError DATABASE_UNAVAILABLE */
-  abstract record(facts: readonly UntimedFact[]): Promise<void>;
+  /** Removes counters that cannot refuse a request any more. */
+  abstract purge(): Promise<void>;
 }
 
 /** Limits and signal thresholds for one request. */
@@ -107,4 +75,24 @@ export abstract class LimitKeys {
   abstract member(subject: SubjectReference): string;
 }
 
-export type { LimitCounterState };
+/** Names of counters under one key of IDENTIFIER_KEY. */
+export interface IdentifiedLimitKeys {
+  readonly keyId: string;
+  readonly keys: LimitKeys;
+}
+
+/** The names of counters under each key of IDENTIFIER_KEY. */
+export abstract class LimitKeyring {
+  /** In the order of the setting. */
+  abstract readonly each: readonly [IdentifiedLimitKeys, ...IdentifiedLimitKeys[]];
+
+  /** Undefined: the setting has no such key. */
+  find(keyId: string): LimitKeys | undefined {
+    return this.each.find((one) => one.keyId === keyId)?.keys;
+  }
+
+  /** Names under the first key: those that events use. */
+  get first(): LimitKeys {
+    return this.each[0].keys;
+  }
+}

@@ -76,7 +76,7 @@ describe('managing limits', () => {
     const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
     const reset = message(LimitResetRequested, { ...command, of, reasonKey: REASON });
     expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
-    bed.overLimit.clear();
+    bed.refusalCache.clear();
     bed.log.down = false;
     expect(await passes(5)).toBe(0);
   });
@@ -98,7 +98,7 @@ describe('managing limits', () => {
     const [asked, other] = [requestOf(), { callerKey: 'd'.repeat(64), subjectRef: 'bob' }];
     await bed.admit.admitAttempt(asked);
     expect([await passes(2), await passes(3, other)]).toEqual([0, 1]);
-    expect(bed.overLimit.size).toBe(2);
+    expect(bed.refusalCache.size).toBe(2);
     const { commandId, tenant, agent, channel, subjectKind, subjectRef, subjectIsCaller } = asked;
     const subject = { subjectKind, subjectRef, subjectIsCaller, keyId: KEY_ID, alsoNamed: [] };
     await bed.manage.refund(
@@ -116,7 +116,7 @@ describe('managing limits', () => {
     const flood = { callerKey: 'd'.repeat(64), agent: 'desk' };
     expect(await passes(6, flood)).toBe(4);
     await bed.manage.override(override(callerKey, 30, 90));
-    expect(bed.overLimit.size).toBe(1);
+    expect(bed.refusalCache.size).toBe(1);
     const { decided } = bed.store;
     expect(await passes(20, flood)).toBe(0);
     expect(bed.store.decided).toBe(decided);
@@ -125,7 +125,7 @@ describe('managing limits', () => {
     await Promise.all(Array.from({ length: 50 }, signal));
     await signal();
     expect(tightened()).toBe(1);
-    expect(bed.overLimit.size).toBe(1);
+    expect(bed.refusalCache.size).toBe(1);
     expect(await passes(20, flood)).toBe(0);
     expect(bed.store.decided).toBe(decided + 1);
     bed.clock.advance(301_000);

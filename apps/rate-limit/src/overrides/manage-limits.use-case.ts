@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import {
   CommandAnswered,
   LIMIT_DIMENSIONS,
@@ -11,20 +12,17 @@ import {
   type LimitTightenRequested,
   untimedFact,
 } from '@countersign/contracts';
-import { ServiceError, type Clock } from '@countersign/runtime';
+import { Clock, ServiceError } from '@countersign/runtime';
 import { ruleFor } from './limit-rules.decision.js';
-import { type LimiterRefusalCache } from '../refusals/refusal-cache.js';
-import {
-  type LimitPolicies,
-  type LimitStore,
-  type OverrideStore,
-  type OverridesVersion,
-} from '../limits/limits.ports.js';
-import { type KeysOfOne, type LimitRequests } from '../limits/limit-request.js';
+import { LimiterRefusalCache } from '../refusals/refusal-cache.js';
+import { LimitKeyring, LimitPolicies, LimitStore } from '../limits/limits.ports.js';
+import { LimitRequests } from '../limits/limit-requests.js';
+import { OverrideStore, type OverridesVersion } from './overrides.ports.js';
 
 type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
 
 /** Overrides, resets, refunds and tightened limits; also reads the changes that other replicas made. */
+@Injectable()
 export class ManageLimits {
   #version: OverridesVersion = { changes: '', resets: '' };
   readonly #tightening = new Map<string, Promise<void>>();
@@ -33,7 +31,7 @@ export class ManageLimits {
     private readonly settings: OverrideStore,
     private readonly store: LimitStore,
     private readonly policies: LimitPolicies,
-    private readonly keys: readonly KeysOfOne[],
+    private readonly keyring: LimitKeyring,
     private readonly limitRequests: LimitRequests,
     private readonly refusalCache: LimiterRefusalCache,
     private readonly clock: Clock,
@@ -90,7 +88,9 @@ export class ManageLimits {
       const { dimension, target, names } = of;
       const targets = names.length === 0 ? [target] : names.map((name) => name.target);
       const counters = targets.flatMap((name) => limitCountersOfTarget(dimension, tenant, name));
-      const keys = counters.flatMap((counter) => this.keys.map((under) => under.keys.key(tenant, counter)));
+      const keys = counters.flatMap((counter) =>
+        this.keyring.each.map(({ keys: under }) => under.key(tenant, counter)),
+      );
       const detail = { dimension, target: target ?? tenant, reasonKey };
       await this.settings.reset(dimension, keys, untimedFact('limit.reset', { tenant, detail }));
       await this.refresh();
@@ -107,7 +107,7 @@ export class ManageLimits {
         ruleFor(policy[dimension], { dimension, targets: [target] }, settings, now);
       const own = ruleOf('tenant', tenant).rule;
       const quota = { dimension: 'tenant', channel: 'any', kind: 'tenant', value: tenant } as const;
-      const [used] = await this.store.remaining([{ key: this.keys[0]?.keys.key(tenant, quota) ?? '', rule: own }]);
+      const [used] = await this.store.remaining([{ key: this.keyring.first.key(tenant, quota), rule: own }]);
       const limits = Object.fromEntries(
         LIMIT_DIMENSIONS.map((dimension) => {
           const { rule, shadow } = dimension === 'tenant' ? ruleOf(dimension, tenant) : ruleOf(dimension);

@@ -1,74 +1,18 @@
-import { type UntimedFact, type LimitDimension } from '@countersign/contracts';
-import { type Database, type Sql } from '@countersign/persistence';
-import { type LimitOverride, type LimitSettings, type TenantLimitSettings } from './limit-rules.decision.js';
-import { OverrideStore, type OverridesVersion } from '../limits/limits.ports.js';
+import { type LimitDimension, type UntimedFact } from '@countersign/contracts';
+import { databaseTime, type Database, type Transaction } from '@countersign/persistence';
+import { ArrayOverlap, LessThanOrEqual, MoreThan } from 'typeorm';
 import { ADD_FACTS, rowOf } from '../refusals/fact-log.store.js';
+import { type LimitOverride, type LimitSettings, type TenantLimitSettings } from './limit-rules.decision.js';
+import { OverrideEntity, TightenedLimitsEntity } from './override.entity.js';
+import { OverrideStore, type OverridesVersion } from './overrides.ports.js';
 
-interface OverrideRow {
-  readonly tenant: string;
-  readonly dimension: LimitDimension;
-  readonly target: string;
-  readonly key_ids: readonly string[];
-  readonly targets: readonly string[];
-  readonly max_requests: number;
-  readonly period_seconds: number;
-  readonly reason_key: string;
-  readonly remaining_ms: number;
-}
+/** The tables that the store reads and writes by TypeORM. */
+export const RATE_LIMIT_ENTITIES = [OverrideEntity, TightenedLimitsEntity];
 
 const FIND_VERSION = `SELECT
     changes::text,
     resets::text
   FROM rate_limit.settings_version`;
-
-const FIND_OVERRIDES = `SELECT
-    tenant,
-    dimension,
-    target,
-    max_requests,
-    period_seconds,
-    reason_key,
-    key_ids,
-    targets,
-    (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS remaining_ms
-  FROM rate_limit.overrides
-  WHERE expires_at > clock_timestamp()`;
-
-const FIND_TIGHTENED = `SELECT
-    tenant,
-    (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::float8 AS remaining_ms
-  FROM rate_limit.tightened_limits
-  WHERE ends_at > clock_timestamp()`;
-
-/** Removes an override that was set under another name of the same target. */
-const REPLACE_OVERRIDE = `DELETE FROM rate_limit.overrides
-  WHERE tenant = $1
-    AND dimension = $2
-    AND targets && $3::text[]
-    AND $4::timestamptz > clock_timestamp()`;
-
-const OVERRIDE = `INSERT INTO rate_limit.overrides (
-    tenant,
-    dimension,
-    target,
-    max_requests,
-    period_seconds,
-    reason_key,
-    expires_at,
-    key_ids,
-    targets
-  )
-  SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9
-  WHERE $7::timestamptz > clock_timestamp()
-  ON CONFLICT (tenant, dimension, target) DO UPDATE
-  SET
-    max_requests = EXCLUDED.max_requests,
-    period_seconds = EXCLUDED.period_seconds,
-    reason_key = EXCLUDED.reason_key,
-    expires_at = EXCLUDED.expires_at,
-    key_ids = EXCLUDED.key_ids,
-    targets = EXCLUDED.targets
-  RETURNING tenant`;
 
 /** Does nothing while at least half of the time remains, see {@link OverrideStore.tighten}. */
 const TIGHTEN = `INSERT INTO rate_limit.tightened_limits AS existing (tenant, ends_at)
@@ -107,44 +51,44 @@ export class PostgresOverrideStore extends OverrideStore {
     return row ?? { changes: '', resets: '' };
   }
 
-  override async read(): Promise<LimitSettings> {
-    const database = this.database.forAllTenants();
-    const overrides = await database.query<OverrideRow>(FIND_OVERRIDES);
-    const tightened = await database.query<{ tenant: string; remaining_ms: number }>(FIND_TIGHTENED);
-    const settings = new Map<string, TenantLimitSettings>();
-    const of = (tenant: string): TenantLimitSettings => settings.get(tenant) ?? { overrides: [], tightenedUntil: 0 };
-    for (const { tenant, remaining_ms: tightenedUntil } of tightened)
-      settings.set(tenant, { ...of(tenant), tightenedUntil });
-    for (const row of overrides) {
-      const {
-        dimension,
-        target,
-        key_ids: keyIds,
-        targets,
-        max_requests: limit,
-        period_seconds: periodSeconds,
-        reason_key: reasonKey,
-        remaining_ms: endsAt,
-      } = row;
-      const names = keyIds.map((keyId, at) => ({ keyId, target: targets[at] ?? '' }));
-      const one = { dimension, target, names, limit, periodSeconds, reasonKey, endsAt };
-      settings.set(row.tenant, { ...of(row.tenant), overrides: [...of(row.tenant).overrides, one] });
-    }
-    return settings;
+  override read(): Promise<LimitSettings> {
+    return this.database.forAllTenants().transaction(async (tx) => {
+      const now = await databaseTime(tx);
+      const settings = new Map<string, TenantLimitSettings>();
+      const of = (tenant: string): TenantLimitSettings => settings.get(tenant) ?? { overrides: [], tightenedUntil: 0 };
+      for (const { tenant, endsAt } of await tx.entities.findBy(TightenedLimitsEntity, { endsAt: MoreThan(now) })) {
+        settings.set(tenant, { ...of(tenant), tightenedUntil: Number(endsAt) - Number(now) });
+      }
+      for (const row of await tx.entities.findBy(OverrideEntity, { expiresAt: MoreThan(now) })) {
+        const { tenant, keyIds, targets, expiresAt, ...override } = row;
+        const names = keyIds.map((keyId, at) => ({ keyId, target: targets[at] ?? '' }));
+        const overrides = [...of(tenant).overrides, { ...override, names, endsAt: Number(expiresAt) - Number(now) }];
+        settings.set(tenant, { ...of(tenant), overrides });
+      }
+      return settings;
+    });
   }
 
   override async override(
     tenant: string,
-    override: LimitOverride & { readonly expiresAt: string },
+    { names, expiresAt, ...override }: LimitOverride & { readonly expiresAt: string },
     fact: UntimedFact,
   ): Promise<boolean> {
-    const { dimension, target, names, limit, periodSeconds, reasonKey, expiresAt } = override;
+    const { dimension, target } = override;
     const targets = names.length === 0 ? [target] : names.map((name) => name.target);
+    const row = {
+      ...override,
+      tenant,
+      targets,
+      keyIds: names.map(({ keyId }) => keyId),
+      expiresAt: new Date(expiresAt),
+    };
     return this.#change(tenant, fact, async (tx) => {
-      await tx.query(REPLACE_OVERRIDE, [tenant, dimension, targets, expiresAt]);
-      const keyIds = names.map(({ keyId }) => keyId);
-      const values = [tenant, dimension, target, limit, periodSeconds, reasonKey, expiresAt, keyIds, targets];
-      return (await tx.query(OVERRIDE, values)).length > 0;
+      if (row.expiresAt <= (await databaseTime(tx))) return false;
+      // Also removes an override that was set under another name of the same target.
+      await tx.entities.delete(OverrideEntity, { tenant, dimension, targets: ArrayOverlap(targets) });
+      await tx.entities.upsert(OverrideEntity, row, ['tenant', 'dimension', 'target']);
+      return true;
     });
   }
 
@@ -160,14 +104,15 @@ export class PostgresOverrideStore extends OverrideStore {
     });
   }
 
-  /** Removes overrides and tightened limits that have ended. */
-  async purge(): Promise<void> {
-    const database = this.database.forAllTenants();
-    await database.query('DELETE FROM rate_limit.overrides WHERE expires_at < clock_timestamp()');
-    await database.query('DELETE FROM rate_limit.tightened_limits WHERE ends_at < clock_timestamp()');
+  override purge(): Promise<void> {
+    return this.database.forAllTenants().transaction(async (tx) => {
+      const now = await databaseTime(tx);
+      await tx.entities.delete(OverrideEntity, { expiresAt: LessThanOrEqual(now) });
+      await tx.entities.delete(TightenedLimitsEntity, { endsAt: LessThanOrEqual(now) });
+    });
   }
 
-  async #change(tenant: string, fact: UntimedFact, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
+  async #change(tenant: string, fact: UntimedFact, work: (tx: Transaction) => Promise<boolean>): Promise<boolean> {
     const changed = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await work(tx))) return false;
       await tx.query('UPDATE rate_limit.settings_version SET changes = changes + 1');

@@ -1,7 +1,7 @@
 import { encodeMessage, FactRecorded, type UntimedFact } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, type Database } from '@countersign/persistence';
-import { FactLog } from '../limits/limits.ports.js';
+import { FactLog } from './refusals.ports.js';
 
 /** Adds facts to the outbox with the time of the database. Their order has no meaning. */
 export const ADD_FACTS = `INSERT INTO rate_limit.outbox (id, topic, key, headers, payload)

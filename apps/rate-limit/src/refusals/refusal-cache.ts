@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import { type RefusingLimit } from '@countersign/contracts';
 import { RefusalCache, type CacheableRequest } from '@countersign/refusal-cache';
 import { burstOf } from '../limits/gcra.decision.js';
@@ -8,6 +9,7 @@ import { type LimitRule } from '../limits/rule.decision.js';
 const STORE_CHECK_MS = 5_000;
 
 /** Keys over their limit. In a flood of refused requests, one in {@link STORE_CHECK_MS} reaches the database. */
+@Injectable()
 export class LimiterRefusalCache {
   readonly #cache = new RefusalCache<LimitRule>({
     isSameBasis: isSameRule,

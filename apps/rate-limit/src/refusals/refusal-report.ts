@@ -1,9 +1,11 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { v7 as uuid } from 'uuid';
 import { untimedFact, type FactKind, type LimitDimension, type UntimedFact } from '@countersign/contracts';
-import { ServiceError, type Clock } from '@countersign/runtime';
+import { Clock, ServiceError } from '@countersign/runtime';
 import { type LimitRequest } from '../limits/limit.decision.js';
-import { type FactLog } from '../limits/limits.ports.js';
-import { type RequestToLimit } from '../limits/limit-request.js';
+import { FactLog } from './refusals.ports.js';
+import { type RequestToLimit } from '../limits/limit-requests.js';
 
 interface Tally {
   /** Describes the first counted request of the key. */
@@ -19,12 +21,13 @@ const MAX_KEYS = 10_000;
  * written as one fact with `count` at the next `flush`, so a flood costs one write per key and flush. A fact whose write
  * failed is written again unchanged, under the same id, because the first write may have succeeded.
  */
+@Injectable()
 export class RefusalReport {
   #tallies = new Map<string, Tally>();
   /** Facts that must still be written, by id. */
   readonly #pending = new Map<string, UntimedFact>();
   /** Keys whose `limit.near` was reported, with the time until which it is not reported again. */
-  readonly #nearReportedUntil = new Map<string, number>();
+  readonly #nearReportedUntil = new LRUCache<string, number>({ max: MAX_KEYS });
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -67,7 +70,6 @@ export class RefusalReport {
     const name = nameOf('limit.near', limitRequest, dimension);
     const now = this.clock.now();
     if ((this.#nearReportedUntil.get(name) ?? 0) > now) return;
-    if (this.#nearReportedUntil.size >= MAX_KEYS) this.#nearReportedUntil.clear();
     const period = limitRequest.checks.find((check) => check.dimension === dimension)?.rule.periodSeconds ?? 0;
     this.#nearReportedUntil.set(name, now + period * 1000);
     this.count('limit.near', request, limitRequest, dimension);

@@ -7,11 +7,12 @@ import {
   type Method,
   type NamesUnderKey,
 } from '@countersign/contracts';
-import { type Clock } from '@countersign/runtime';
+import { Injectable } from '@nestjs/common';
+import { Clock } from '@countersign/runtime';
 import { MAX_REPEAT_SECONDS, type LimitRequest } from './limit.decision.js';
-import { type ForeignKeys, type RequiredKeys } from './required-keys.js';
+import { ForeignKeys, RequiredKeys } from './required-keys.js';
 import { ruleFor, type LimitSettings } from '../overrides/limit-rules.decision.js';
-import { type LimitKeys, type LimitPolicies, type PolicyLimits } from './limits.ports.js';
+import { LimitKeyring, LimitPolicies, type LimitKeys, type PolicyLimits } from './limits.ports.js';
 
 /** A message that the limiter decides about: an attempt, or a request without a submitted secret. */
 export interface RequestToLimit extends LimitedRequest {
@@ -40,26 +41,20 @@ export interface LimitRequestWithSignals {
   readonly signals: PolicyLimits['signals'];
 }
 
-/** Names of counters under one key of the setting IDENTIFIER_KEY. */
-export interface KeysOfOne {
-  readonly keyId: string;
-  readonly keys: LimitKeys;
-}
-
 type PolicyOf = Pick<PolicyLimits, 'signals'> & { readonly limits: Partial<LimitPolicy> };
 
 /** Builds limit requests from the policies, the overrides and tightened limits. */
+@Injectable()
 export class LimitRequests {
   /** Replaced after each change. End times are on `clock`. */
   settings: LimitSettings = new Map();
 
-  /** @param keys in the order of the setting */
   constructor(
     private readonly policies: LimitPolicies,
-    private readonly keys: readonly KeysOfOne[],
-    private readonly requiredKeys: Pick<RequiredKeys, 'ids'>,
+    private readonly keyring: LimitKeyring,
+    private readonly requiredKeys: RequiredKeys,
     private readonly clock: Clock,
-    private readonly foreign?: ForeignKeys,
+    private readonly foreign: ForeignKeys,
   ) {}
 
   /**
@@ -73,7 +68,7 @@ export class LimitRequests {
     if (required === undefined) return undefined;
     const isNamedUnder = (id: string): boolean => id === keyId || alsoNamed.some((names) => names.keyId === id);
     if (keyId === undefined || required.every(isNamedUnder)) return this.of(request);
-    this.foreign?.note();
+    this.foreign.note();
     return undefined;
   }
 
@@ -93,20 +88,19 @@ export class LimitRequests {
       keys === undefined ? [] : [this.#limitRequest(names, keys, found, all)],
     );
     const [first, ...others] = limitRequests;
-    if (first === undefined) this.foreign?.note();
+    if (first === undefined) this.foreign.note();
     return first && { limitRequests: [first, ...others], signals: found.signals };
   }
 
   /** The request with its names under each key, and the counter names where this limiter has the key. */
   #namings(request: RequestToLimit): { readonly names: RequestToLimit; readonly keys: LimitKeys | undefined }[] {
     const { keyId, alsoNamed = [] } = request;
-    if (keyId === undefined) return this.keys.map(({ keys }) => ({ names: request, keys }));
-    const held = (id: string): LimitKeys | undefined => this.keys.find((one) => one.keyId === id)?.keys;
+    if (keyId === undefined) return this.keyring.each.map(({ keys }) => ({ names: request, keys }));
     return [
-      { names: request, keys: held(keyId) },
+      { names: request, keys: this.keyring.find(keyId) },
       ...alsoNamed.map(({ keyId: id, commandId, subjectRef, callerKey }) => ({
         names: { ...request, commandId, subjectRef, callerKey },
-        keys: held(id),
+        keys: this.keyring.find(id),
       })),
     ];
   }

@@ -10,13 +10,14 @@ import { KeyedHash, Secret } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { ManualClock } from '@countersign/testing';
 import { type AdmitRequest } from './admit-request.use-case.js';
-import { ForeignKeys, RequiredKeys } from './required-keys.js';
-import { LimitRequests, type KeysOfOne } from './limit-request.js';
-import { HashedLimitKeys } from './limit-keys.store.js';
-import { requestOf, RateLimitTestBed } from '../../test/test-bed.js';
+import { RequiredKeys } from '../limits/required-keys.js';
+import { type LimitRequests } from '../limits/limit-requests.js';
+import { type IdentifiedLimitKeys } from '../limits/limits.ports.js';
+import { HashedLimitKeys } from '../limits/limit-keys.store.js';
+import { keyringOf, requestOf, RateLimitTestBed } from '../../test/test-bed.js';
 
 const REASON = 'e'.repeat(64);
-const keyOf = (n: number): KeysOfOne => {
+const keyOf = (n: number): IdentifiedLimitKeys => {
   const hash = new KeyedHash(new Secret(Buffer.alloc(32, n).toString('base64url')));
   return { keyId: `k${n}`, keys: new HashedLimitKeys(hash) };
 };
@@ -31,14 +32,14 @@ interface Limiter {
   readonly limitRequests: LimitRequests;
   readonly admit: AdmitRequest;
   /** How many of so many requests that are named under these keys are admitted. */
-  readonly admitted: (times: number, ...named: KeysOfOne[]) => Promise<number>;
+  readonly admitted: (times: number, ...named: IdentifiedLimitKeys[]) => Promise<number>;
 }
 
 /** A limiter that holds these keys. */
-function limiterWith(...keys: KeysOfOne[]): Limiter {
-  const limitRequests = new LimitRequests(bed.policies, keys, bed.requiredKeys, bed.clock);
+function limiterWith(...[first, ...others]: [IdentifiedLimitKeys, ...IdentifiedLimitKeys[]]): Limiter {
+  const limitRequests = bed.limitRequestsUnder(keyringOf(first, ...others));
   const admit = bed.with(bed.store, limitRequests);
-  const admitted = async (times: number, ...named: KeysOfOne[]): Promise<number> => {
+  const admitted = async (times: number, ...named: IdentifiedLimitKeys[]): Promise<number> => {
     let count = 0;
     for (let n = 0; n < times; n++) {
       if ((await admit.admitAttempt(namedUnder(named))) instanceof VerificationAdmitted) count++;
@@ -49,7 +50,10 @@ function limiterWith(...keys: KeysOfOne[]): Limiter {
 }
 
 /** A request of one caller, as an adapter names it that holds these keys, the first one first. */
-function namedUnder(keys: readonly KeysOfOne[], more: Partial<VerificationRequested> = {}): VerificationRequested {
+function namedUnder(
+  keys: readonly IdentifiedLimitKeys[],
+  more: Partial<VerificationRequested> = {},
+): VerificationRequested {
   const request = requestOf(more);
   const names = keys.map(({ keyId }): NamesUnderKey => {
     const { commandId, subjectRef } = request;
@@ -83,7 +87,7 @@ describe('during a rotation of IDENTIFIER_KEY', () => {
 
   it('a request without names under a required key is not admitted', async () => {
     const { admit, admitted } = limiterWith(OLD, NEW);
-    bed.required = [OLD.keyId, NEW.keyId];
+    bed.requiredKeys.known = [OLD.keyId, NEW.keyId];
     for (const named of [[OLD], [NEW], [OTHER]] as const) {
       expect(await admit.admitAttempt(namedUnder(named))).toMatchObject({ outcome: 'unavailable' });
     }
@@ -92,24 +96,22 @@ describe('during a rotation of IDENTIFIER_KEY', () => {
 
   it('no request is admitted while the required keys are not known', async () => {
     const { admitted } = limiterWith(OLD, NEW);
-    bed.required = undefined;
+    bed.requiredKeys.known = undefined;
     expect(await admitted(3, OLD, NEW)).toBe(0);
-    bed.required = [];
+    bed.requiredKeys.known = [];
     expect(await admitted(3, OLD, NEW)).toBe(3);
   });
 
   it('a limiter that shares no key with the adapter admits nothing, and logs that once a minute', async () => {
-    let logged = 0;
-    const foreign = new ForeignKeys(bed.clock, () => void logged++);
-    const admit = bed.with(bed.store, new LimitRequests(bed.policies, [OTHER], bed.requiredKeys, bed.clock, foreign));
+    const { admit } = limiterWith(OTHER);
     for (let n = 0; n < 3; n++) {
       expect(await admit.admitAttempt(namedUnder([OLD, NEW]))).toMatchObject({ outcome: 'unavailable' });
     }
-    expect([logged, foreign.isSeen]).toEqual([1, true]);
+    expect([bed.foreignLogged, bed.foreignKeys.isSeen]).toEqual([1, true]);
     bed.clock.advance(61_000);
-    expect(foreign.isSeen).toBe(false);
+    expect(bed.foreignKeys.isSeen).toBe(false);
     await admit.admitAttempt(namedUnder([OLD, NEW]));
-    expect([logged, foreign.isSeen]).toEqual([2, true]);
+    expect([bed.foreignLogged, bed.foreignKeys.isSeen]).toEqual([2, true]);
   });
 
   it('a repetition is free under the names of either key', async () => {
@@ -124,7 +126,7 @@ describe('during a rotation of IDENTIFIER_KEY', () => {
 });
 
 describe('an override for one caller', () => {
-  const override = ({ limitRequests }: Limiter, names: readonly KeysOfOne[], limit: number): void => {
+  const override = ({ limitRequests }: Limiter, names: readonly IdentifiedLimitKeys[], limit: number): void => {
     const targets = names.map(({ keyId }) => ({ keyId, target: callerUnder(keyId) }));
     const [first] = targets;
     const rule = { dimension: 'caller', target: first?.target ?? '', limit, periodSeconds: 60 } as const;
@@ -178,7 +180,7 @@ describe('refusals that an adapter counted', () => {
 
   it('are recorded even if the adapter lacks a required key or shares no key with the limiter', async () => {
     const { admit } = limiterWith(OLD, NEW);
-    bed.required = [OLD.keyId, NEW.keyId];
+    bed.requiredKeys.known = [OLD.keyId, NEW.keyId];
     admit.noteCachedRefusals(counted(namedUnder([OLD])));
     admit.noteCachedRefusals(counted(namedUnder([OTHER]), { dimension: 'agent' }));
     expect(await recorded()).toEqual([

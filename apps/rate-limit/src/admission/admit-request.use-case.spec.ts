@@ -8,8 +8,8 @@ import {
   type LimitTarget,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
-import { type LimitRequest } from './limit.decision.js';
-import { type LimitDecision } from './limits.ports.js';
+import { type LimitRequest } from '../limits/limit.decision.js';
+import { type LimitDecision } from '../limits/limits.ports.js';
 import { FakeLimitStore } from '../../test/limit-store.fake.js';
 import { requestOf, RateLimitTestBed } from '../../test/test-bed.js';
 
@@ -66,7 +66,7 @@ describe('the rate limiter', () => {
   it('refuses a flood from memory until the caller may return, and never admits from there', async () => {
     for (let n = 0; n < 1000; n++) await bed.admit.admitAttempt(requestOf());
     expect(bed.store.decided).toBe(11);
-    expect(bed.seen.filter((what) => what === 'refused caller memory')).toHaveLength(989);
+    expect(bed.observed.filter((what) => what === 'refused caller memory')).toHaveLength(989);
     bed.clock.advance(59_999);
     expect(await bed.admit.admitAttempt(requestOf())).toMatchObject({ outcome: 'rate_limited', retryAfterSeconds: 1 });
     bed.clock.advance(1);
@@ -83,7 +83,7 @@ describe('the rate limiter', () => {
       bed.clock.advance(1_000);
     }
     expect(bed.store.decided).toBe(2 + 1 + 3);
-    const withSignals = bed.questions.of(first);
+    const withSignals = bed.limitRequests.of(first);
     if (withSignals) await bed.store.refund(withSignals.limitRequests[0]);
     const passed: unknown[] = [];
     for (let n = 0; n < 6; n++) {
@@ -115,7 +115,7 @@ describe('the rate limiter', () => {
           limitedBy: { dimension, admittedCommands: told },
         });
       }
-      expect(copy.seen.filter((what) => what.startsWith('refused')).at(-1)).toBe(`refused ${dimension} memory`);
+      expect(copy.observed.filter((what) => what.startsWith('refused')).at(-1)).toBe(`refused ${dimension} memory`);
       for (const request of passed) expect(await admit.admitAttempt(request)).toBeInstanceOf(VerificationAdmitted);
       const { decided } = bed.store;
       expect(await admit.admitAttempt(requestOf(over))).toMatchObject({ outcome: 'rate_limited' });
@@ -236,13 +236,13 @@ describe('the rate limiter', () => {
   it('writes under the same ids again what it has written without hearing so', async () => {
     const over = callers(100);
     for (const callerKey of over) for (let n = 0; n < 10; n++) await bed.admit.admitAttempt(requestOf({ callerKey }));
-    bed.log.deaf = true;
+    bed.log.losesAnswers = true;
     for (const callerKey of over) {
       expect(await bed.admit.admitAttempt(requestOf({ callerKey }))).toMatchObject({ outcome: 'unavailable' });
       await bed.admit.admitAttempt(requestOf({ callerKey }));
     }
     for (let n = 0; n < 3; n++) await expect(bed.report.flush()).rejects.toThrow();
-    bed.log.deaf = false;
+    bed.log.losesAnswers = false;
     await bed.report.flush();
     const refused = bed.log.facts.filter(({ kind }) => kind === 'limit.refused');
     const told = new Map(refused.map(({ factId, detail }) => [factId, Number(detail?.['count'])]));

@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import {
   LimitDecided,
   message,
@@ -11,26 +12,29 @@ import {
   type RefusingLimit,
   type VerificationRequested,
 } from '@countersign/contracts';
-import { RecentIds, ServiceError, type Clock } from '@countersign/runtime';
-import { commandKeyOf, type LimitRequest } from './limit.decision.js';
-import { EXACT_LIMIT } from './rule.decision.js';
-import { type LimiterRefusalCache } from '../refusals/refusal-cache.js';
-import { type LimitStore, type LimitDecision } from './limits.ports.js';
-import { type RequestToLimit, type LimitRequests } from './limit-request.js';
-import { type RefusalReport } from '../refusals/refusal-report.js';
-import { type AbuseDetector } from '../abuse-signals/abuse-detector.js';
+import { Clock, RecentIds, ServiceError } from '@countersign/runtime';
+import { commandKeyOf, type LimitRequest } from '../limits/limit.decision.js';
+import { EXACT_LIMIT } from '../limits/rule.decision.js';
+import { LimiterRefusalCache } from '../refusals/refusal-cache.js';
+import { LimitStore, type LimitDecision } from '../limits/limits.ports.js';
+import { LimitRequests, type RequestToLimit } from '../limits/limit-requests.js';
+import { RefusalReport } from '../refusals/refusal-report.js';
+import { AbuseDetector } from '../abuse-signals/abuse-detector.js';
 
 /** How long the id of a count from an adapter is kept, in milliseconds. An adapter publishes a count again after 2 s. */
 const COUNT_ID_RETENTION_MS = 60_000;
 /** Ids of counts kept in each of the two generations: more than a few adapters publish within the retention time. */
 const MAX_COUNT_IDS = 50_000;
 
-/** Receives the outcome of each request, for metrics. `source`: where the decision was made. */
-export type Observe = (
-  outcome: 'admitted' | 'refused' | 'would_refuse' | 'near',
-  dimension: LimitDimension | 'none',
-  source: 'store' | 'memory',
-) => void;
+/** Counts decisions for metrics. */
+export abstract class ObserveDecision {
+  /** @param source where the decision was made */
+  abstract count(
+    outcome: 'admitted' | 'refused' | 'would_refuse' | 'near',
+    dimension: LimitDimension | 'none',
+    source: 'store' | 'memory',
+  ): void;
+}
 
 /** The part of a decision that is the same for attempts and for other requests. */
 type Decided = Omit<FieldsOf<LimitDecided>, 'commandId'>;
@@ -39,6 +43,7 @@ type Decided = Omit<FieldsOf<LimitDecided>, 'commandId'>;
  * Admits a request to the verification service, with its sealed payload unchanged, or refuses it. Fails closed: without the
  * store or a policy nothing is admitted, and the reply says so at once, so no caller waits for a time-out.
  */
+@Injectable()
 export class AdmitRequest {
   readonly #counted = new RecentIds(COUNT_ID_RETENTION_MS, MAX_COUNT_IDS);
 
@@ -50,7 +55,7 @@ export class AdmitRequest {
     private readonly abuseDetector: AbuseDetector,
     /** Clock of this process. It only measures how long a cached refusal lives; the store decides by its own clock. */
     private readonly clock: Clock,
-    private readonly observe: Observe,
+    private readonly observe: ObserveDecision,
   ) {}
 
   /** Decides about an attempt: returns the message for the verification service, or the reply. */
@@ -96,7 +101,7 @@ export class AdmitRequest {
         return await this.#refuse(request, limitRequest, by, 'store');
       }
       this.refusalCache.admitted(limitRequest, this.clock.now());
-      this.observe('admitted', 'none', 'store');
+      this.observe.count('admitted', 'none', 'store');
       const quotas = request.channel === 'rest' ? quotasOf(limitRequest, decision) : [];
       return { outcome: 'admitted', ...(quotas.length === 0 ? {} : { quotas }) };
     } catch (error) {
@@ -141,7 +146,7 @@ export class AdmitRequest {
     by: RefusingLimit,
     source: 'store' | 'memory',
   ): Promise<Decided> {
-    this.observe('refused', by.dimension, source);
+    this.observe.count('refused', by.dimension, source);
     await this.report.refused(request, limitRequest, by.dimension);
     const retryAfterSeconds = Math.max(1, Math.ceil(by.retryAfterMs / 1000));
     const quota = quotaOf(limitRequest, by.dimension, { remaining: 0, resetMs: by.retryAfterMs });
@@ -160,11 +165,11 @@ export class AdmitRequest {
     { shadowRefusals, nearLimit }: LimitDecision,
   ): void {
     for (const dimension of shadowRefusals) {
-      this.observe('would_refuse', dimension, 'store');
+      this.observe.count('would_refuse', dimension, 'store');
       this.report.count('limit.would_refuse', request, limitRequest, dimension);
     }
     for (const dimension of nearLimit) {
-      this.observe('near', dimension, 'store');
+      this.observe.count('near', dimension, 'store');
       this.report.nearLimit(request, limitRequest, dimension);
     }
   }

@@ -1,0 +1,23 @@
+import { type LimitDimension } from '@countersign/contracts';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity({ schema: 'rate_limit', name: 'overrides' })
+export class OverrideEntity {
+  @PrimaryColumn('text') tenant!: string;
+  @PrimaryColumn('text') dimension!: LimitDimension;
+  /** Empty: every target of the dimension. */
+  @PrimaryColumn('text') target!: string;
+  @Column('integer', { name: 'max_requests' }) limit!: number;
+  @Column('integer', { name: 'period_seconds' }) periodSeconds!: number;
+  @Column('text', { name: 'reason_key' }) reasonKey!: string;
+  @Column('timestamptz', { name: 'expires_at' }) expiresAt!: Date;
+  /** For a target that is a keyed hash: the ids of the keys, and its name under each of them. */
+  @Column('text', { name: 'key_ids', array: true }) keyIds!: string[];
+  @Column('text', { array: true }) targets!: string[];
+}
+
+@Entity({ schema: 'rate_limit', name: 'tightened_limits' })
+export class TightenedLimitsEntity {
+  @PrimaryColumn('text') tenant!: string;
+  @Column('timestamptz', { name: 'ends_at' }) endsAt!: Date;
+}
