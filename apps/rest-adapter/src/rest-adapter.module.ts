@@ -1,12 +1,12 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
-import { KeyedHash, PayloadSealer, ReceiptPublicKeys } from '@countersign/crypto';
+import { KeyedHash, PayloadSealer, ReceiptPublicKeys, type Secret } from '@countersign/crypto';
 import { openRefusedCredentials, RefusedCredentials, type Host } from '@countersign/hosting';
 import { HealthController, RequestHooks } from '@countersign/http';
 import { type BusClient } from '@countersign/messaging';
 import { Health } from '@countersign/observability';
 import { SystemClock } from '@countersign/runtime';
-import { openVerificationClient, VerificationClient } from '@countersign/verification-client';
+import { openVerificationClient, VerificationClient, type AdapterKeys } from '@countersign/verification-client';
 import { Authenticator } from './http/authenticate.js';
 import { ProblemFilter } from './http/problems.js';
 import { RequestPipe } from './http/request.pipe.js';
@@ -19,13 +19,14 @@ import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { CommandBus, ReplyTimeout, type AgentKeys } from './rest-adapter.ports.js';
-import { type RestKeys, type RestSettings } from './rest-adapter.settings.js';
+import { type RestSettings } from './rest-adapter.settings.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
 
 /** What `start` opens. */
 export interface RestResources {
   readonly settings: RestSettings;
-  readonly keys: RestKeys;
+  readonly adminKey: Secret;
+  readonly keys: AdapterKeys;
   readonly host: Host;
   readonly bus: BusClient;
   readonly agentKeys: AgentKeys;
@@ -54,7 +55,7 @@ class ResourcesModule {
       { provide: Health, useValue: host.health },
       {
         provide: VerificationClient,
-        useFactory: () => openVerificationClient(host, bus, hash, sealer, milliseconds),
+        useFactory: () => openVerificationClient(host, bus, keys, milliseconds),
       },
       RestRequestLimits,
     ];
@@ -65,13 +66,13 @@ class ResourcesModule {
 @Module({})
 export class RestAdapterModule {
   static with(resources: RestResources): DynamicModule {
-    const { keys, host, bus, agentKeys } = resources;
+    const { adminKey, host, bus, agentKeys } = resources;
     return {
       module: RestAdapterModule,
       imports: [ResourcesModule.with(resources), ...FEATURES, OpenApiModule.serving(apiDocument)],
       controllers: [HealthController],
       providers: [
-        { provide: Authenticator, useFactory: () => new Authenticator(keys.adminKey, agentKeys, new SystemClock()) },
+        { provide: Authenticator, useFactory: () => new Authenticator(adminKey, agentKeys, new SystemClock()) },
         { provide: RefusedCredentials, useFactory: () => openRefusedCredentials(host, bus, 'rest') },
         { provide: RequestHooks, useClass: RestRequestHooks },
         { provide: APP_FILTER, useFactory: () => new ProblemFilter(host.logger) },

@@ -1,7 +1,7 @@
 import { IsInt, IsString, Max, Min } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
 import { BusSettings, IsSecret } from '@countersign/hosting';
-import { KeyedHash, PayloadSealer, ReceiptPublicKeys, Secret } from '@countersign/crypto';
+import { Secret } from '@countersign/crypto';
 import { parseSetting } from '@countersign/runtime';
 
 /** Shortest administrator key, in characters: 24 of base64 are 144 bits. */
@@ -40,24 +40,9 @@ export class RestSettings extends BusSettings {
   ADMIN_API_KEY!: Secret;
 }
 
-/** The keys of the settings. */
-export interface RestKeys {
-  readonly adminKey: Secret;
-  readonly hash: KeyedHash;
-  readonly sealer: PayloadSealer;
-  readonly receiptKeys: ReceiptPublicKeys;
-}
-
 /** @throws ServiceError SETTINGS_INVALID with the name of the setting and the rule, never the value */
-export async function parseKeys(settings: RestSettings): Promise<RestKeys> {
-  return {
-    adminKey: await parseSetting('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY)),
-    hash: await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY)),
-    sealer: await parseSetting('SEALING_PUBLIC_KEYS', () => PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS)),
-    receiptKeys: await parseSetting('RECEIPT_PUBLIC_KEYS', () =>
-      ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
-    ),
-  };
+export function readAdminKey(settings: RestSettings): Promise<Secret> {
+  return parseSetting('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY));
 }
 
 /** A key that can be sent in a header as it is. @throws Error that states the rule */

@@ -2,8 +2,8 @@ import { TOPICS } from '@countersign/contracts';
 import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer, type ServedRoute } from '@countersign/http';
 import { loadSettings, type Environment } from '@countersign/runtime';
-import { KeyComparison } from '@countersign/verification-client';
-import { parseKeys, RestSettings } from './rest-adapter.settings.js';
+import { AdapterKeys, KeyComparison } from '@countersign/verification-client';
+import { readAdminKey, RestSettings } from './rest-adapter.settings.js';
 import { httpOptions } from './http/rest-request-hooks.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
 
@@ -26,22 +26,14 @@ export async function start(
   replace: StartReplacements = {},
 ): Promise<RestAdapter> {
   const settings = loadSettings(RestSettings, env);
-  const keys = await parseKeys(settings);
+  const adminKey = await readAdminKey(settings);
+  const keys = await AdapterKeys.read(settings);
   const host = await Host.open('rest-adapter', settings, USED_TOPICS, fatal, replace);
   try {
     const bus = await host.client(keys.receiptKeys);
-    await KeyComparison.begin(
-      host,
-      bus,
-      [
-        { setting: 'IDENTIFIER_KEY', keys: keys.hash.checks },
-        { setting: 'SEALING_PUBLIC_KEYS', keys: [keys.sealer.check] },
-        { setting: 'RECEIPT_PUBLIC_KEYS', keys: keys.receiptKeys.checks },
-      ],
-      fatal,
-    );
+    await KeyComparison.begin(host, bus, keys.checks, fatal);
     const agentKeys = await host.directory();
-    const module = RestAdapterModule.with({ settings, keys, host, bus, agentKeys });
+    const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, agentKeys });
     const server = await HttpServer.start(module, httpOptions(settings, host));
     host.onClose(() => server.close());
     return { ...(await host.started({ rest: server.url })), routes: server.routes };

@@ -1,25 +1,15 @@
 import { TOPICS } from '@countersign/contracts';
-import {
-  Host,
-  openRefusedCredentials,
-  type FatalHandler,
-  type HostedService,
-  type StartReplacements,
-} from '@countersign/hosting';
+import { KeyedHash } from '@countersign/crypto';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer } from '@countersign/http';
-import { KeyedHash, ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
-import { parseSetting, loadSettings, SystemClock, type Environment } from '@countersign/runtime';
-import { KeyComparison, openVerificationClient } from '@countersign/verification-client';
-import { AuthenticateAgent } from './http/authenticate-agent.js';
-import { BusCallStates, BusFacts } from './swaig-adapter.stores.js';
-import { SwaigSettings } from './swaig-adapter.settings.js';
-import { CaptureTokens } from './keypad/capture-token.js';
-import { addRawJsonParser, MAX_BODY_BYTES, MAX_TOKEN_LENGTH, SwaigRequestHooks } from './http/swaig-request-hooks.js';
-import { OpenCapture } from './keypad/open-capture.use-case.js';
-import { refusalBody } from './http/transport-refusals.js';
+import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
+import { AdapterKeys, KeyComparison } from '@countersign/verification-client';
+import { SWAIG_HTTP } from './http/swaig-request-hooks.js';
 import { SwaigAdapterModule } from './swaig-adapter.module.js';
+import { SwaigSettings } from './swaig-adapter.settings.js';
 
 const NAME = 'swaig-adapter';
+const USED_TOPICS = [TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory];
 
 /**
  * Starts the SWAIG adapter. It opens its port once it can answer requests.
@@ -32,66 +22,23 @@ export async function start(
   replace: StartReplacements = {},
 ): Promise<HostedService> {
   const settings = loadSettings(SwaigSettings, env);
-  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
+  const keys = await AdapterKeys.read(settings);
   const captureKey = await parseSetting('CAPTURE_TOKEN_KEY', () => new KeyedHash(settings.CAPTURE_TOKEN_KEY));
-  const sealer = await parseSetting('SEALING_PUBLIC_KEYS', () =>
-    PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS),
-  );
-  const receiptKeys = await parseSetting('RECEIPT_PUBLIC_KEYS', () =>
-    ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS),
-  );
-
-  const host = await Host.open(
-    NAME,
-    settings,
-    [TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory],
-    fatal,
-    replace,
-  );
+  const host = await Host.open(NAME, settings, USED_TOPICS, fatal, replace);
   try {
-    const bus = await host.client(receiptKeys);
-    await KeyComparison.begin(
-      host,
-      bus,
-      [
-        { setting: 'IDENTIFIER_KEY', keys: hash.checks },
-        { setting: 'SEALING_PUBLIC_KEYS', keys: [sealer.check] },
-        { setting: 'RECEIPT_PUBLIC_KEYS', keys: receiptKeys.checks },
-        { setting: 'CAPTURE_TOKEN_KEY', keys: captureKey.checks },
-      ],
-      fatal,
-    );
+    const bus = await host.client(keys.receiptKeys);
+    const checks = [...keys.checks, { setting: 'CAPTURE_TOKEN_KEY', keys: captureKey.checks }];
+    await KeyComparison.begin(host, bus, checks, fatal);
     const directory = await host.directory();
-    const clock = new SystemClock();
-    const captureTokens = new CaptureTokens(captureKey);
     const server = await HttpServer.start(
-      SwaigAdapterModule.with({
-        settings,
-        hash,
-        client: openVerificationClient(host, bus, hash, sealer, settings.REPLY_TIMEOUT_MS),
-        callStates: new BusCallStates(bus, settings.REPLY_TIMEOUT_MS),
-        facts: new BusFacts(bus),
-        captureTokens,
-        clock,
-        health: host.health,
-        logger: host.logger,
-        hooks: new SwaigRequestHooks(
-          new AuthenticateAgent(directory, clock),
-          new OpenCapture(captureTokens, directory, clock),
-          openRefusedCredentials(host, bus, 'swaig'),
-        ),
-      }),
+      SwaigAdapterModule.with({ settings, host, bus, directory, keys, captureKey }),
       {
         host: settings.HOST,
         port: settings.SWAIG_PORT,
         receiveMs: settings.RECEIVE_TIMEOUT_MS,
-        maxBodyBytes: MAX_BODY_BYTES,
-        maxParamLength: MAX_TOKEN_LENGTH,
-        ignoreTrailingSlash: true,
         logger: host.logger,
         tracer: host.tracer,
-        addBodyParsers: addRawJsonParser,
-        sendNotFound: (reply) => void reply.code(404).send(refusalBody(404)),
+        ...SWAIG_HTTP,
       },
     );
     host.onClose(() => server.close());

@@ -1,4 +1,3 @@
-import { connect, type Socket } from 'node:net';
 import {
   Catch,
   Controller,
@@ -14,7 +13,7 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { pino } from 'pino';
 import { type Requester } from '@countersign/contracts';
 import { Health } from '@countersign/observability';
-import { eventually } from '@countersign/testing';
+import { eventually, sendPipelined, type RawRequest } from '@countersign/testing';
 import { HealthController } from './health.controller.js';
 import { HttpServer, RequestHooks } from './http-server.js';
 import { accessOf, PUBLIC, RouteAccess } from './route-access.js';
@@ -80,24 +79,19 @@ describe('HttpServer', () => {
   });
   afterAll(() => server.close());
 
-  const request = (tenant: string): string =>
-    `POST /work HTTP/1.1\r\nhost: x\r\ntenant: ${tenant}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
-  const open = (): Promise<Socket> =>
-    new Promise((resolve) => {
-      const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () => resolve(socket));
-      socket.resume();
-    });
+  const request = (tenant: string): RawRequest => ({
+    ...{ method: 'POST', path: '/work', body: '{}' },
+    headers: { tenant, 'content-type': 'application/json' },
+  });
 
   it('begins a request of a quiet tenant before the rest of a burst of another tenant that arrived first', async () => {
     received.length = 0;
-    const [busy, quiet] = await Promise.all([open(), open()]);
-    busy.write(request('busy').repeat(100));
-    quiet.write(request('quiet'));
+    const burst = Array.from({ length: 100 }, () => request('busy'));
+    const close = await sendPipelined(server.url, [burst, [request('quiet')]]);
     await eventually('all requests have begun', () => received.length === 101);
     // Without turns, all 100 requests of the busy tenant begin while its first packet is read.
     expect(received.indexOf('quiet')).toBeLessThan(20);
-    busy.destroy();
-    quiet.destroy();
+    close();
   });
 
   it('refuses a request without credentials before it reads the body', async () => {

@@ -6,4 +6,5 @@ export * from './service-tables.js';
 export * from './eventually.js';
 export * from './manual-clock.js';
 export * from './phone-spellings.js';
+export * from './pipelined-requests.js';
 export * from './tcp-proxy.js';

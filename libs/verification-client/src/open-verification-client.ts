@@ -2,23 +2,22 @@ import { LimitDecided, VerificationDecided } from '@countersign/contracts';
 import { type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { type KeyedHash, type PayloadSealer } from '@countersign/crypto';
 import { SteadyClock } from '@countersign/runtime';
+import { type AdapterKeys } from './adapter-keys.js';
 import { AdapterRefusalCache } from './refusal-cache.js';
 import { VerificationClient } from './verification-client.js';
 
-/** How often what was refused here is handed to the limiter, in milliseconds. */
-const HAND_OVER_MS = 2_000;
+/** How often the counted refusals are published to the limiter, in milliseconds. */
+const PUBLISH_MS = 2_000;
 
 /**
- * The client of a front door over its bus; closed with the host, and then nothing that was counted is left.
- * @param timeoutMs how long an answer is awaited, in milliseconds
+ * Opens the client of an adapter over its bus. Closing the host publishes the remaining counts of the refusal cache.
+ * @param timeoutMs longest wait for a reply
  */
 export function openVerificationClient(
   host: Host,
   bus: BusClient,
-  hash: KeyedHash,
-  sealer: PayloadSealer,
+  { hash, sealer }: AdapterKeys,
   timeoutMs: number,
 ): VerificationClient {
   const clock = new SteadyClock();
@@ -29,15 +28,15 @@ export function openVerificationClient(
     (dimension) => METRICS.limitDecisions.inc({ outcome: 'refused', dimension, source: 'adapter' }),
   );
   const hide = METRICS.refusalCacheSize.read(() => [{ labels: { service: host.name }, value: refusals.size }]);
-  const handOver = (): Promise<void> =>
+  const publish = (): Promise<void> =>
     refusals
       .flush()
-      .catch((error: unknown) => host.logger.warn({ err: error }, 'counted refusals wait: publishing failed'));
-  const timer = setInterval(() => void handOver(), HAND_OVER_MS);
+      .catch((error: unknown) => host.logger.warn({ err: error }, 'publishing counted refusals failed; retrying'));
+  const timer = setInterval(() => void publish(), PUBLISH_MS);
   host.onClose(async () => {
     clearInterval(timer);
     hide();
-    await handOver();
+    await publish();
   });
   return new VerificationClient(
     (request) => bus.request(request, VerificationDecided, timeoutMs),

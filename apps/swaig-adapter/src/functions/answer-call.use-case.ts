@@ -1,13 +1,14 @@
+import { Injectable } from '@nestjs/common';
 import { type AgentPublished, type Outcome, type Policy } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { type AttemptDecision, type SubmittedSecret } from '@countersign/verification-client';
 import { readCustomerId } from '../speech/customer-id.js';
 import { readAnswers, describeQuestions } from '../speech/answers.js';
 import { callIdOf } from './caller.js';
-import { type CollectPin } from '../keypad/collect-pin.use-case.js';
+import { CollectPin } from '../keypad/collect-pin.use-case.js';
 import { isFunction } from './function-definitions.js';
-import { type SwaigRequestLimits } from '../http/request-limits.js';
-import { type RequestTransfer } from './request-transfer.use-case.js';
+import { SwaigRequestLimits } from '../http/request-limits.js';
+import { RequestTransfer } from './request-transfer.use-case.js';
 import { renderText } from '../replies/render-text.js';
 import { readPin } from '../speech/spoken-digits.js';
 import {
@@ -19,8 +20,8 @@ import {
   type SwaigReply,
 } from '../replies/swaig-reply.js';
 import { type FunctionCall } from './swaig-request.js';
-import { type ReportStatus } from './report-status.use-case.js';
-import { type VerifyCaller } from './verify-caller.use-case.js';
+import { ReportStatus } from './report-status.use-case.js';
+import { VerifyCaller } from './verify-caller.use-case.js';
 
 /** The reply to a function call, with its outcome for the log and the metrics. */
 export interface FunctionResult {
@@ -49,18 +50,16 @@ const PLATFORM_FUNCTIONS: ReadonlySet<string> = new Set([
   'summarize_conversation',
 ]);
 
-/** The use cases behind the functions, and what they share. */
-export interface FunctionUseCases {
-  readonly verifyCaller: VerifyCaller;
-  readonly reportStatus: ReportStatus;
-  readonly requestTransfer: RequestTransfer;
-  readonly collectPin: CollectPin;
-  readonly limits: SwaigRequestLimits;
-}
-
 /** Answers a function call. Calls of functions that do not exist or that the policy does not allow have no effect. */
+@Injectable()
 export class AnswerCall {
-  constructor(private readonly useCases: FunctionUseCases) {}
+  constructor(
+    private readonly verifyCaller: VerifyCaller,
+    private readonly reportStatus: ReportStatus,
+    private readonly requestTransfer: RequestTransfer,
+    private readonly collectPin: CollectPin,
+    private readonly limits: SwaigRequestLimits,
+  ) {}
 
   async answer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
@@ -130,7 +129,7 @@ export class AnswerCall {
     call: FunctionCall,
     answer: () => FunctionResult | Promise<FunctionResult>,
   ): Promise<FunctionResult> {
-    return (await this.useCases.limits.findRefusal(agent, callIdOf(agent.tenant, call))) ?? answer();
+    return (await this.limits.findRefusal(agent, callIdOf(agent.tenant, call))) ?? answer();
   }
 
   async #verify(agent: AgentPublished, call: FunctionCall, secret: SubmittedSecret): Promise<FunctionResult> {
@@ -138,12 +137,12 @@ export class AnswerCall {
     if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
       return { reply: textReply(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
     }
-    const decision = await this.useCases.verifyCaller.execute(agent, call, secret);
+    const decision = await this.verifyCaller.execute(agent, call, secret);
     return attemptResult(decision, agent.policy);
   }
 
   async #reportStatus(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
-    const state = await this.useCases.reportStatus.requestState(agent, call);
+    const state = await this.reportStatus.requestState(agent, call);
     return {
       reply: state ? stateReply(state, agent.policy) : notVerifiedReply(agent.policy),
       outcome: 'status_reported',
@@ -152,7 +151,7 @@ export class AnswerCall {
 
   async #requestTransfer(agent: AgentPublished, call: FunctionCall): Promise<FunctionResult> {
     const { policy } = agent;
-    const transfer = await this.useCases.requestTransfer.chooseTransfer(agent, call);
+    const transfer = await this.requestTransfer.chooseTransfer(agent, call);
     if (transfer) {
       return { reply: transferReply(policy, transfer.department, transfer.destination), outcome: 'transferred' };
     }
@@ -163,7 +162,7 @@ export class AnswerCall {
   }
 
   #collectPin(agent: AgentPublished, call: FunctionCall): FunctionResult {
-    const reply = this.useCases.collectPin.startEntry(agent, call);
+    const reply = this.collectPin.startEntry(agent, call);
     if (reply) return { reply, outcome: 'keypad' };
     return { reply: textReply(agent.policy, 'keypad_refused'), outcome: 'bad_argument' };
   }

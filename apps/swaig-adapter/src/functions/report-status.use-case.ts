@@ -1,9 +1,11 @@
+import { Injectable } from '@nestjs/common';
 import { CallStateRequested, message, type AgentPublished, type CallStateAnswered } from '@countersign/contracts';
 import { callerOf } from './caller.js';
-import { type CallStates } from '../swaig-adapter.ports.js';
+import { CallStates } from '../swaig-adapter.ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** Reports whether a call is verified. Uses only the record of verification, because anyone can write into a request. */
+@Injectable()
 export class ReportStatus {
   constructor(private readonly callStates: CallStates) {}
 

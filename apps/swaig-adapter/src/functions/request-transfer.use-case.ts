@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import { v5 as nameUuid } from 'uuid';
 import { type AgentPublished, factRecorded } from '@countersign/contracts';
-import { digestOf, type KeyedHash } from '@countersign/crypto';
-import { type Clock } from '@countersign/runtime';
+import { digestOf, KeyedHash } from '@countersign/crypto';
+import { Clock } from '@countersign/runtime';
 import { callerOf } from './caller.js';
-import { type Facts } from '../swaig-adapter.ports.js';
+import { Facts } from '../swaig-adapter.ports.js';
 import { type FunctionCall } from './swaig-request.js';
 import { deliveryOf } from './verify-caller.use-case.js';
 
@@ -18,6 +19,7 @@ export interface Transfer {
 }
 
 /** Chooses the destination of a transfer and records the choice before the call is connected. */
+@Injectable()
 export class RequestTransfer {
   constructor(
     private readonly facts: Facts,

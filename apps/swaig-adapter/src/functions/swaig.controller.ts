@@ -4,7 +4,6 @@ import {
   UnauthorizedException,
   Controller,
   HttpCode,
-  Inject,
   Post,
   Req,
 } from '@nestjs/common';
@@ -32,11 +31,11 @@ export class SwaigController {
   readonly #outcomes = outcomeCounter();
 
   constructor(
-    @Inject(AnswerCall) private readonly answerCall: AnswerCall,
-    @Inject(SwaigRequestLimits) private readonly limits: SwaigRequestLimits,
-    @Inject(KeyedHash) private readonly hash: KeyedHash,
-    @Inject(SwaigSettings) private readonly settings: SwaigSettings,
-    @Inject(PublicUrl) private readonly publicUrl: PublicUrl,
+    private readonly answerCall: AnswerCall,
+    private readonly limits: SwaigRequestLimits,
+    private readonly hash: KeyedHash,
+    private readonly settings: SwaigSettings,
+    private readonly publicUrl: PublicUrl,
   ) {}
 
   @Post('swaig')

@@ -1,7 +1,8 @@
+import { Injectable } from '@nestjs/common';
 import { type AgentPublished } from '@countersign/contracts';
-import { type Clock } from '@countersign/runtime';
+import { Clock } from '@countersign/runtime';
 import { type Credentials } from '../functions/function-definitions.js';
-import { type Agents } from '../swaig-adapter.ports.js';
+import { Agents } from '../swaig-adapter.ports.js';
 
 /** An authenticated agent, and the credentials of its request. */
 export interface AuthenticatedAgent {
@@ -17,6 +18,7 @@ const BASIC_HEADER = /^basic +([A-Za-z0-9+/_-]+=*) *$/i;
  * Authenticates an agent by its `Authorization` header (RFC 7617: scheme in any case, UTF-8, split at the first colon).
  * The agent and tenant of a request come only from here, never from its body.
  */
+@Injectable()
 export class AuthenticateAgent {
   constructor(
     private readonly agents: Agents,

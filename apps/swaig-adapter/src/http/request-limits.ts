@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import { type AgentPublished } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
-import { type VerificationClient } from '@countersign/verification-client';
+import { VerificationClient } from '@countersign/verification-client';
 import { renderText } from '../replies/render-text.js';
 import { textReply, type SwaigReply } from '../replies/swaig-reply.js';
 
@@ -13,6 +14,7 @@ export interface RequestRefusal {
 }
 
 /** Applies the limits of call, agent and tenant to requests without an attempt. Attempts are limited on their own path. */
+@Injectable()
 export class SwaigRequestLimits {
   constructor(private readonly client: VerificationClient) {}
 

@@ -1,6 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
-import { type Logger } from '@countersign/observability';
+import { Host } from '@countersign/hosting';
 import { textReply } from '../replies/swaig-reply.js';
 import { refusalBody, type RefusalStatus } from './transport-refusals.js';
 
@@ -10,14 +10,14 @@ import { refusalBody, type RefusalStatus } from './transport-refusals.js';
  */
 @Catch()
 export class SwaigExceptionFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  constructor(private readonly host: Host) {}
 
-  catch(error: unknown, host: ArgumentsHost): void {
-    const request = host.switchToHttp().getRequest<FastifyRequest>();
-    const reply = host.switchToHttp().getResponse<FastifyReply>();
+  catch(error: unknown, context: ArgumentsHost): void {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
     const status = statusOf(error);
     if (status === undefined) {
-      this.logger.error({ err: error }, 'a request failed');
+      this.host.logger.error({ err: error }, 'a request failed');
       request.logFields = { ...request.logFields, outcome: 'unavailable', fault: 'INTERNAL' };
       const agent = request.authenticated?.agent ?? request.capture?.agent;
       if (agent) void reply.code(200).send(textReply(agent.policy, 'unavailable'));

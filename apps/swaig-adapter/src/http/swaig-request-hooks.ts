@@ -1,16 +1,28 @@
-import { ForbiddenException, NotFoundException, UnauthorizedException } from '@nestjs/common';
+import { ForbiddenException, Injectable, NotFoundException, UnauthorizedException } from '@nestjs/common';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AgentPublished, type Requester } from '@countersign/contracts';
-import { type RefusedCredentials } from '@countersign/hosting';
+import { RefusedCredentials } from '@countersign/hosting';
 import { accessOf, PUBLIC, RequestHooks } from '@countersign/http';
 import { answerSeconds } from '@countersign/observability';
-import { type AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
-import { type OpenCapture, type OpenedCapture } from '../keypad/open-capture.use-case.js';
+import { AuthenticateAgent, type AuthenticatedAgent } from './authenticate-agent.js';
+import { OpenCapture, type OpenedCapture } from '../keypad/open-capture.use-case.js';
+import { refusalBody } from './transport-refusals.js';
 
 /** Largest body, in bytes; a whole transcript rarely exceeds 100 KiB. */
 export const MAX_BODY_BYTES = 256 * 1024;
-/** Longest token of a keypad entry, in characters: a call id of 256, a subject id of 128 and hashes, in base64. */
-export const MAX_TOKEN_LENGTH = 2048;
+
+/** How the HTTP server reads requests of the platform. */
+export const SWAIG_HTTP = {
+  maxBodyBytes: MAX_BODY_BYTES,
+  /** For the token of a keypad entry: a call id of 256 characters, a subject id of 128 and hashes, in base64. */
+  maxParamLength: 2048,
+  ignoreTrailingSlash: true,
+  /** Keeps the raw bytes, because the platform's signature covers them. */
+  addBodyParsers: (server: FastifyInstance): void => {
+    server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  },
+  sendNotFound: (reply: FastifyReply): void => void reply.code(404).send(refusalBody(404)),
+};
 
 /** The access of `POST /swaig`: Basic credentials of an agent. */
 export const AGENT = 'agent';
@@ -35,12 +47,8 @@ declare module 'fastify' {
   }
 }
 
-/** Keeps the raw bytes, because the platform's signature covers them. */
-export function addRawJsonParser(server: FastifyInstance): void {
-  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-}
-
 /** Authenticates agents and keypad entries, and describes their requests in the log. */
+@Injectable()
 export class SwaigRequestHooks extends RequestHooks {
   readonly #seconds = answerSeconds();
 

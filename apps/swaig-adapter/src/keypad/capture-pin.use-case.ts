@@ -1,8 +1,9 @@
+import { Injectable } from '@nestjs/common';
 import { type AgentPublished } from '@countersign/contracts';
-import { type VerificationClient } from '@countersign/verification-client';
+import { VerificationClient } from '@countersign/verification-client';
 import { type CaptureClaims } from './capture-token.js';
 import { attemptResult, type FunctionResult } from '../functions/answer-call.use-case.js';
-import { type SwaigRequestLimits } from '../http/request-limits.js';
+import { SwaigRequestLimits } from '../http/request-limits.js';
 import { readPin } from '../speech/spoken-digits.js';
 import { textReply } from '../replies/swaig-reply.js';
 
@@ -10,6 +11,7 @@ import { textReply } from '../replies/swaig-reply.js';
 const ANSWER_RETENTION_SECONDS = 600;
 
 /** Verifies the digits that the platform collected on the keypad: one attempt per token. */
+@Injectable()
 export class CapturePin {
   constructor(
     private readonly client: VerificationClient,

@@ -1,4 +1,4 @@
-import { BadRequestException, Controller, ForbiddenException, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import { BadRequestException, Controller, ForbiddenException, HttpCode, Post, Req } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
 import { RouteAccess } from '@countersign/http';
 import { outcomeCounter } from '@countersign/observability';
@@ -18,7 +18,7 @@ export interface CaptureReply {
 export class CaptureController {
   readonly #outcomes = outcomeCounter();
 
-  constructor(@Inject(CapturePin) private readonly capturePin: CapturePin) {}
+  constructor(private readonly capturePin: CapturePin) {}
 
   @Post('swaig/capture/:token')
   @HttpCode(200)

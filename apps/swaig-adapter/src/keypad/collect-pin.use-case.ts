@@ -1,12 +1,14 @@
+import { Injectable } from '@nestjs/common';
 import { type AgentPublished } from '@countersign/contracts';
-import { type Clock } from '@countersign/runtime';
+import { Clock } from '@countersign/runtime';
 import { callerOf } from '../functions/caller.js';
-import { type CaptureTokens } from './capture-token.js';
+import { CaptureTokens } from './capture-token.js';
 import { keypadReply, type SwaigReply } from '../replies/swaig-reply.js';
-import { type PublicUrl } from '../http/public-url.js';
+import { PublicUrl } from '../http/public-url.js';
 import { type FunctionCall } from '../functions/swaig-request.js';
 
 /** Starts a keypad entry. The platform posts the digits to an address that is valid for one attempt in this call. */
+@Injectable()
 export class CollectPin {
   constructor(
     private readonly tokens: CaptureTokens,

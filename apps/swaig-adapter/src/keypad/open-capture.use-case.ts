@@ -1,7 +1,8 @@
+import { Injectable } from '@nestjs/common';
 import { type AgentPublished } from '@countersign/contracts';
-import { type Clock } from '@countersign/runtime';
-import { type CaptureClaims, type CaptureTokens } from './capture-token.js';
-import { type Agents } from '../swaig-adapter.ports.js';
+import { Clock } from '@countersign/runtime';
+import { type CaptureClaims, CaptureTokens } from './capture-token.js';
+import { Agents } from '../swaig-adapter.ports.js';
 
 /** The agent and the claims of a valid token. */
 export interface OpenedCapture {
@@ -10,6 +11,7 @@ export interface OpenedCapture {
 }
 
 /** Checks the token of a keypad entry before the body is read. */
+@Injectable()
 export class OpenCapture {
   constructor(
     private readonly tokens: CaptureTokens,

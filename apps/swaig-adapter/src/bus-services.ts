@@ -1,22 +1,26 @@
+import { Injectable } from '@nestjs/common';
 import { CallStateAnswered, type CallStateRequested, type FactRecorded } from '@countersign/contracts';
-import { type BusClient } from '@countersign/messaging';
+import { BusClient } from '@countersign/messaging';
 import { CallStates, Facts } from './swaig-adapter.ports.js';
+import { SwaigSettings } from './swaig-adapter.settings.js';
 
 /** {@link CallStates} over the bus: one query, and one reply to the reply address of this process. */
+@Injectable()
 export class BusCallStates extends CallStates {
   constructor(
     private readonly bus: BusClient,
-    private readonly timeoutMs: number,
+    private readonly settings: SwaigSettings,
   ) {
     super();
   }
 
   override async request(request: CallStateRequested): Promise<CallStateAnswered> {
-    return this.bus.request(request, CallStateAnswered, this.timeoutMs);
+    return this.bus.request(request, CallStateAnswered, this.settings.REPLY_TIMEOUT_MS);
   }
 }
 
 /** {@link Facts} over the bus, with acknowledgement by all in-sync replicas. */
+@Injectable()
 export class BusFacts extends Facts {
   constructor(private readonly bus: BusClient) {
     super();

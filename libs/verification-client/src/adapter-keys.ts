@@ -1,0 +1,38 @@
+import { type SettingKeys } from '@countersign/contracts';
+import { KeyedHash, PayloadSealer, ReceiptPublicKeys, type Secret } from '@countersign/crypto';
+import { parseSetting } from '@countersign/runtime';
+
+/** The settings that hold the keys of every adapter. */
+export interface AdapterKeySettings {
+  readonly IDENTIFIER_KEY: Secret;
+  readonly SEALING_PUBLIC_KEYS: string;
+  readonly RECEIPT_PUBLIC_KEYS: string;
+}
+
+/** The keys with which an adapter hashes names, encrypts submitted secrets and verifies answers. */
+export class AdapterKeys {
+  private constructor(
+    /** Of IDENTIFIER_KEY. */
+    readonly hash: KeyedHash,
+    readonly sealer: PayloadSealer,
+    readonly receiptKeys: ReceiptPublicKeys,
+  ) {}
+
+  /** @throws ServiceError SETTINGS_INVALID that names the setting and not its value */
+  static async read(settings: AdapterKeySettings): Promise<AdapterKeys> {
+    return new AdapterKeys(
+      await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY)),
+      await parseSetting('SEALING_PUBLIC_KEYS', () => PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS)),
+      await parseSetting('RECEIPT_PUBLIC_KEYS', () => ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS)),
+    );
+  }
+
+  /** What `KeyComparison` compares with verification. */
+  get checks(): SettingKeys[] {
+    return [
+      { setting: 'IDENTIFIER_KEY', keys: this.hash.checks },
+      { setting: 'SEALING_PUBLIC_KEYS', keys: [this.sealer.check] },
+      { setting: 'RECEIPT_PUBLIC_KEYS', keys: this.receiptKeys.checks },
+    ];
+  }
+}
