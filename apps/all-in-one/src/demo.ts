@@ -9,8 +9,6 @@ const SUBJECT = 'demo-customer';
 const PHONE = '+12025550123';
 const PIN_DIGITS = 6;
 const MAX_PIN_DRAWS = 20;
-const READY_TIMEOUT_MS = 10_000;
-const POLL_INTERVAL_MS = 20;
 
 type DemoUrls = Pick<Demo, 'restUrl' | 'swaigUrl'>;
 
@@ -73,7 +71,6 @@ async function seedDemo({ restUrl, swaigUrl }: DemoUrls, adminKey: string): Prom
   const { password, apiKey } = (await agent.json()) as { password: string; apiKey: string };
   await call('PUT', `/subjects/${SUBJECT}`, { phones: [PHONE], displayName: 'Alex' });
   const pin = await enrolRandomPin((candidate) => call('PUT', `/subjects/${SUBJECT}/pin`, { pin: candidate }, [422]));
-  await waitForAgent(swaigUrl, password);
   return { swaigUrl, restUrl, tenant: TENANT, agent: AGENT, password, apiKey, subject: SUBJECT, pin, phone: PHONE };
 }
 
@@ -84,18 +81,6 @@ async function enrolRandomPin(put: (pin: string) => Promise<Response>): Promise<
     if ((await put(pin)).ok) return pin;
   }
   throw new Error('The demo could not be created: all random PINs were refused as weak');
-}
-
-/** Waits until the SWAIG adapter has received the new agent over the bus. Before that, it would refuse the printed command. */
-async function waitForAgent(swaigUrl: string, password: string): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    const response = await requestDefinitions(swaigUrl, password);
-    if (response.ok) return;
-    if (Date.now() > deadline)
-      throw new Error('The demo could not be created: the SWAIG adapter does not accept the new agent');
-    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
-  }
 }
 
 async function requestDefinitions(swaigUrl: string, password: string): Promise<Response> {

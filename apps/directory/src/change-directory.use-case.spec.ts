@@ -10,7 +10,7 @@ import {
   TenantPublished,
 } from '@countersign/contracts';
 import { ManualClock } from '@countersign/testing';
-import { FakeDirectoryStore } from '../test/directory.fake.js';
+import { FakeDirectoryCaches, FakeDirectoryStore } from '../test/directory.fake.js';
 import { ManageAgents } from './agents/manage-agents.use-case.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { BasePolicies, PublishedEntries } from './policies/published-entries.js';
@@ -20,7 +20,7 @@ function open() {
   const clock = new ManualClock();
   const store = new FakeDirectoryStore(clock);
   const entries = new PublishedEntries(new BasePolicies([DEFAULT_POLICY, {}]));
-  const directory = new ChangeDirectory(store, entries);
+  const directory = new ChangeDirectory(store, entries, new FakeDirectoryCaches());
   const tenants = new ManageTenants(directory, entries);
   const agents = new ManageAgents(directory, entries);
   const tenant = (id: string, policy?: Record<string, unknown>) =>

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CommandAnswered, message } from '@countersign/contracts';
-import { DirectoryStore, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
+import { DirectoryCaches, DirectoryStore, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
 import { InvalidChange, PublishedEntries } from './policies/published-entries.js';
 
 type Answer = CommandAnswered['answer'];
@@ -18,11 +18,13 @@ export class ChangeDirectory {
   constructor(
     private readonly store: DirectoryStore,
     private readonly entries: PublishedEntries,
+    private readonly caches: DirectoryCaches,
   ) {}
 
   /**
-   * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. A repeated command
-   * changes nothing and gets the answer `updated`.
+   * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. Returns when the
+   * caches of all services have applied the change, so that the next request finds it. A repeated command changes nothing
+   * and gets the answer `updated`.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async change(
@@ -30,16 +32,20 @@ export class ChangeDirectory {
     decide: (snapshot: TenantSnapshot) => CommandDecision,
   ): Promise<CommandAnswered> {
     let answer: Answer = 'updated';
+    const awaited = this.caches.expect(commandId);
     try {
       const result = await this.store.change(commandId, tenant, (snapshot) => {
         const decision = decide(snapshot);
         answer = decision.answer;
         return decision.change;
       });
+      if (result === 'changed') await awaited.reported();
       return message(CommandAnswered, { commandId, answer: result === 'taken' ? 'taken' : answer });
     } catch (error) {
       if (!(error instanceof InvalidChange)) throw error;
       return message(CommandAnswered, { commandId, answer: 'invalid', violations: [...error.violations] });
+    } finally {
+      awaited.end();
     }
   }
 

@@ -63,3 +63,17 @@ export abstract class DirectoryStore {
   /** Publishes the entries of every tenant, one transaction per tenant. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void>;
 }
+
+/** A change whose reports are collected. */
+export interface AwaitedChange {
+  /** Resolves when every live cache has reported the change, and at the latest after a limit of seconds. */
+  reported(): Promise<void>;
+  /** Ends the collection. Must be called. */
+  end(): void;
+}
+
+/** The copies of the directory in other processes. */
+export abstract class DirectoryCaches {
+  /** Collects the reports of a change from now on. Call it before the change is committed, so that none is missed. */
+  abstract expect(changeId: string): AwaitedChange;
+}

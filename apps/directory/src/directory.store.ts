@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { encodeMessage, factRecorded, type Message } from '@countersign/contracts';
+import { CHANGE_HEADER, encodeMessage, factRecorded, type Message } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import {
   Database,
@@ -48,7 +48,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
         if (change.tenant) await tx.entities.save(TenantEntity, change.tenant);
         // An agent of another tenant is invisible here. Its id is inserted, which violates the primary key.
         await tx.entities.save(AgentEntity, [...(change.agents ?? [])]);
-        await this.#publish(tx, change.publish);
+        await this.#publish(tx, commandId, change.publish);
         await this.#record(tx, commandId, tenant, snapshot.now, change);
         return 'changed';
       });
@@ -64,21 +64,26 @@ export class PostgresDirectoryStore extends DirectoryStore {
     const tenants = await this.database
       .forAllTenants()
       .query<{ tenant: string }>('SELECT tenant FROM directory.tenants ORDER BY 1');
+    const changeId = uuid();
     for (const { tenant } of tenants) {
       await this.database.forTenants([tenant]).transaction(async (tx) => {
         await lockTenant(tx, tenant);
-        await this.#publish(tx, entries(await readSnapshot(tx, tenant)));
+        await this.#publish(tx, changeId, entries(await readSnapshot(tx, tenant)));
       });
     }
     this.relay.wake();
   }
 
-  /** The outbox locks the key of each entry until the commit, so entries of one key are published in commit order. */
-  async #publish(tx: Transaction, messages: readonly Message[]): Promise<void> {
-    await this.#outbox.add(
-      tx,
-      messages.map((entry) => encodeMessage(uuid(), entry, traceHeaders())),
-    );
+  /**
+   * The outbox locks the key of each entry until the commit, so entries of one key are published in commit order. The topic
+   * has one partition: a cache that has applied the last entry has applied all.
+   */
+  async #publish(tx: Transaction, changeId: string, messages: readonly Message[]): Promise<void> {
+    const encoded = messages.map((entry, index) => {
+      const isLast = index === messages.length - 1;
+      return encodeMessage(uuid(), entry, { ...traceHeaders(), ...(isLast && { [CHANGE_HEADER]: changeId }) });
+    });
+    await this.#outbox.add(tx, encoded);
   }
 
   async #record(

@@ -13,6 +13,7 @@ import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
 import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { followCaches } from './caches/follow-caches.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
 import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
@@ -30,12 +31,16 @@ export async function start(
 ): Promise<HostedService> {
   const settings = loadSettings(DirectorySettings, env);
   const installationPolicy = await parseSetting('POLICY_FILE', () => readInstallationPolicy(settings.POLICY_FILE));
-  const topics = [TOPICS.directoryCommands, TOPICS.directory, TOPICS.facts, DEAD_LETTERS];
+  const { directoryCommands, directoryCaches, directory, facts } = TOPICS;
+  const topics = [directoryCommands, directoryCaches, directory, facts, DEAD_LETTERS];
   const host = await Host.open('directory', settings, topics, fatal, replace);
   const database = await host.database('directory', DIRECTORY_MIGRATIONS, settings, DIRECTORY_ENTITIES);
-  const relay = host.relay(database);
+  // Without linger: the answer to a command waits until its change is published.
+  const relay = host.relay(database, 0);
+  const { caches, follower } = await followCaches(host.broker, host.logger, fatal);
+  host.onClose(() => follower.close());
   const basePolicies = new BasePolicies([DEFAULT_POLICY, installationPolicy]);
-  const app = await createBusApp(DirectoryModule.with({ database, relay, basePolicies }), {
+  const app = await createBusApp(DirectoryModule.with({ database, relay, basePolicies, caches }), {
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),

@@ -1,8 +1,10 @@
 import { type Message } from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
 import {
+  DirectoryCaches,
   DirectoryStore,
   type AgentRecord,
+  type AwaitedChange,
   type ChangeResult,
   type DirectoryChange,
   type TenantRecord,
@@ -53,5 +55,12 @@ export class FakeDirectoryStore extends DirectoryStore {
       agents: agents.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
       now: new Date(this.clock.now()).toISOString(),
     };
+  }
+}
+
+/** The fake of {@link DirectoryCaches}: no other process has a copy of the directory. */
+export class FakeDirectoryCaches extends DirectoryCaches {
+  override expect(): AwaitedChange {
+    return { reported: () => Promise.resolve(), end: () => undefined };
   }
 }

@@ -1,11 +1,28 @@
 import { Type } from 'class-transformer';
-import { IsArray, IsISO8601, IsOptional, IsString, Length, Matches, ValidateNested } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsISO8601,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Length,
+  Matches,
+  ValidateNested,
+} from 'class-validator';
 import { Message } from './message.js';
 import { IsName } from './names.js';
 import { Policy } from './policy.js';
 import { TOPICS } from './topics.js';
 
-/** A tenant as everybody knows it, with its effective policy. */
+/** Header of the last entry of a change, with the id of the change. A cache reports it, see {@link DirectoryCacheReported}. */
+export const CHANGE_HEADER = 'change';
+
+/** Most changes in one report. */
+export const MAX_REPORTED_CHANGES = 256;
+
+/** A tenant with its effective policy, for every service. */
 export class TenantPublished extends Message {
   static readonly type = 'tenant.published.v1';
   static readonly topic = TOPICS.directory.name;
@@ -24,7 +41,7 @@ export class SecretHash {
   @IsOptional() @IsISO8601() validUntil?: string;
 }
 
-/** An agent as everybody knows it: the hashes of its secrets and its effective policy. */
+/** An agent with the hashes of its secrets and its effective policy, for every service. */
 export class AgentPublished extends Message {
   static readonly type = 'agent.published.v1';
   static readonly topic = TOPICS.directory.name;
@@ -37,5 +54,22 @@ export class AgentPublished extends Message {
   @ValidateNested() @Type(() => Policy) policy!: Policy;
   get partitionKey(): string {
     return `agent/${this.agent}`;
+  }
+}
+
+/** Reports what one copy of the directory has applied. The directory confirms a change after every copy has reported it. */
+export class DirectoryCacheReported extends Message {
+  static readonly type = 'directory-cache.reported.v1';
+  static readonly topic = TOPICS.directoryCaches.name;
+  /** New with every start of a process. */
+  @IsUUID() cacheId!: string;
+  /** Name of the service that uses the copy. */
+  @IsString() @Length(1, 64) service!: string;
+  /** False: the process stops and applies no further change. */
+  @IsBoolean() isOpen!: boolean;
+  /** Ids of the changes that were applied since the last report. */
+  @IsArray() @ArrayMaxSize(MAX_REPORTED_CHANGES) @IsString({ each: true }) changes!: string[];
+  get partitionKey(): string {
+    return this.cacheId;
   }
 }

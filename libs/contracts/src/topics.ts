@@ -13,6 +13,7 @@ export const TOPICS = {
   directoryCommands: { name: 'directory.commands', kind: 'command' },
   limitCommands: { name: 'limit.commands', kind: 'command' },
   directory: { name: 'countersign.directory', kind: 'state' },
+  directoryCaches: { name: 'directory.caches', kind: 'command' },
   facts: { name: 'countersign.facts', kind: 'fact' },
   auditEvents: { name: 'countersign.audit.events', kind: 'fact' },
 } as const satisfies Record<string, TopicSpec>;
@@ -33,6 +34,7 @@ export const TOPIC_DESCRIPTIONS = {
   'verification.queries': { from: 'adapters', to: 'verification', key: 'tenant and call, or the query' },
   'subject.commands': { from: 'rest-adapter', to: 'verification', key: 'tenant and subject' },
   'directory.commands': { from: 'rest-adapter', to: 'directory', key: 'tenant' },
+  'directory.caches': { from: 'adapters, rate-limit, verification', to: 'directory', key: 'copy of the directory' },
   'limit.commands': { from: 'rest-adapter, verification', to: 'rate-limit', key: 'tenant' },
   'countersign.directory': {
     from: 'directory',

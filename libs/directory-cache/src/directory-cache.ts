@@ -1,6 +1,17 @@
-import { AgentPublished, TenantPublished, TOPICS, type MessageClass, type SecretHash } from '@countersign/contracts';
-import { decode, type Broker, type ConsumedRecord, type Follower } from '@countersign/messaging';
+import { randomUUID } from 'node:crypto';
+import {
+  AgentPublished,
+  CHANGE_HEADER,
+  DirectoryCacheReported,
+  MAX_REPORTED_CHANGES,
+  message,
+  TenantPublished,
+  TOPICS,
+  type MessageClass,
+  type SecretHash,
+} from '@countersign/contracts';
 import { constantTimeEquals, sha256 } from '@countersign/crypto';
+import { decode, toRecord, type Broker, type ConsumedRecord, type Follower } from '@countersign/messaging';
 
 const ENTRIES = new Map<string, MessageClass>([
   [TenantPublished.type, TenantPublished],
@@ -8,36 +19,51 @@ const ENTRIES = new Map<string, MessageClass>([
 ]);
 
 /** Compared with when the agent is unknown, so that an unknown agent and a wrong password cost the same. */
-const NOBODY: readonly SecretHash[] = [{ hash: '0'.repeat(64) }];
+const NO_SECRETS: readonly SecretHash[] = [{ hash: '0'.repeat(64) }];
 
 /**
- * A read-only copy of the directory (tenants, agents, policies) in memory, kept up to date from its compacted topic.
- * It is complete when `follow` returns, and hears of a change within the time of one hop.
+ * A read-only copy of the directory (tenants, agents, policies) in memory, kept up to date from its compacted topic. It is
+ * complete when `follow` returns. It reports every change that it has applied, and the directory confirms a change only
+ * after these reports.
  */
 export class DirectoryCache {
+  readonly #id = randomUUID();
   readonly #tenants = new Map<string, TenantPublished>();
   readonly #agents = new Map<string, AgentPublished>();
   readonly #agentOfApiKey = new Map<string, string>();
+  /** Ids of applied changes that are not reported yet. */
+  readonly #unreported: string[] = [];
   #follower: Follower | undefined;
   #caughtUp = false;
+  #isReporting = false;
 
-  private constructor() {}
+  private constructor(
+    private readonly broker: Broker,
+    private readonly service: string,
+  ) {}
 
-  /** @throws ServiceError BROKER_UNAVAILABLE */
-  static async follow(broker: Broker, onFatal: (error: Error) => void): Promise<DirectoryCache> {
-    const copy = new DirectoryCache();
-    const take = (record: ConsumedRecord): void => {
+  /**
+   * @param service name of the service that uses the cache, for the log of the directory
+   * @throws ServiceError BROKER_UNAVAILABLE
+   */
+  static async follow(broker: Broker, service: string, onFatal: (error: Error) => void): Promise<DirectoryCache> {
+    const cache = new DirectoryCache(broker, service);
+    const apply = (record: ConsumedRecord): void => {
       try {
-        copy.#take(record);
+        cache.#apply(record);
       } catch (error) {
-        // Passing over an entry could keep a revoked agent alive: better no service than a copy that is not the directory.
+        // Skipping an entry could keep a revoked agent active, so the process ends instead.
         onFatal(error as Error);
       }
     };
-    copy.#follower = await broker.follow(TOPICS.directory.name, take, onFatal);
-    await copy.#follower.caughtUp;
-    copy.#caughtUp = true;
-    return copy;
+    await broker.ensureTopics([TOPICS.directory, TOPICS.directoryCaches]);
+    // Before the topic is read, so that the directory waits for this cache from the first change that it may miss.
+    await broker.send([cache.#report(true, [])]);
+    cache.#follower = await broker.follow(TOPICS.directory.name, apply, onFatal);
+    await cache.#follower.caughtUp;
+    cache.#caughtUp = true;
+    cache.#reportChanges();
+    return cache;
   }
 
   ready(): boolean {
@@ -57,35 +83,66 @@ export class DirectoryCache {
     return [...this.#agents.values()].filter((agent) => agent.tenant === tenant);
   }
 
-  /** The agent whose password this is; undefined for an unknown agent and a wrong password alike. */
+  /** The agent with this password. Undefined for an unknown agent and for a wrong password, at the same cost. */
   agentByPassword(agent: string, password: string, now: number): AgentPublished | undefined {
     const known = this.#agents.get(agent);
-    return accepts(known?.passwords ?? NOBODY, sha256(password), now) ? known : undefined;
+    return accepts(known?.passwords ?? NO_SECRETS, sha256(password), now) ? known : undefined;
   }
 
-  /** The agent whose API key this is. */
+  /** The agent with this API key. */
   agentByApiKey(apiKey: string, now: number): AgentPublished | undefined {
     const hash = sha256(apiKey);
     const known = this.#agents.get(this.#agentOfApiKey.get(hash) ?? '');
-    return accepts(known?.apiKeys ?? NOBODY, hash, now) ? known : undefined;
+    return accepts(known?.apiKeys ?? NO_SECRETS, hash, now) ? known : undefined;
   }
 
   async close(): Promise<void> {
     await this.#follower?.close();
+    // Without this report the directory waits for the cache once more, up to its limit.
+    if (this.broker.healthy()) await this.broker.send([this.#report(false, [])]).catch(() => undefined);
   }
 
-  #take(record: ConsumedRecord): void {
+  #apply(record: ConsumedRecord): void {
+    this.#applyEntry(record);
+    const change = record.headers[CHANGE_HEADER];
+    if (change === undefined) return;
+    this.#unreported.push(change);
+    // The directory waits seconds for a change, so the oldest ones are not awaited any more.
+    if (this.#unreported.length > MAX_REPORTED_CHANGES) this.#unreported.shift();
+    if (this.#caughtUp) this.#reportChanges();
+  }
+
+  #applyEntry(record: ConsumedRecord): void {
     // A newer directory may publish kinds of entries that this version does not know.
     if (!ENTRIES.has(record.headers['type'] ?? '')) return;
     const entry = decode(record, ENTRIES);
     if (entry instanceof TenantPublished) this.#tenants.set(entry.tenant, entry);
-    if (entry instanceof AgentPublished) this.#takeAgent(entry);
+    if (entry instanceof AgentPublished) this.#applyAgent(entry);
   }
 
-  #takeAgent(agent: AgentPublished): void {
+  #applyAgent(agent: AgentPublished): void {
     for (const key of this.#agents.get(agent.agent)?.apiKeys ?? []) this.#agentOfApiKey.delete(key.hash);
     for (const key of agent.apiKeys) this.#agentOfApiKey.set(key.hash, agent.agent);
     this.#agents.set(agent.agent, agent);
+  }
+
+  /** Changes that are applied while a report is sent share the next one. */
+  #reportChanges(): void {
+    if (this.#isReporting || this.#unreported.length === 0) return;
+    this.#isReporting = true;
+    this.broker
+      .send([this.#report(true, this.#unreported.splice(0))])
+      // A lost report delays one confirmation; the next report counts again.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isReporting = false;
+        this.#reportChanges();
+      });
+  }
+
+  #report(isOpen: boolean, changes: string[]): ReturnType<typeof toRecord> {
+    const { service } = this;
+    return toRecord({ message: message(DirectoryCacheReported, { cacheId: this.#id, service, isOpen, changes }) });
   }
 }
 
@@ -93,7 +150,7 @@ function accepts(hashes: readonly SecretHash[], hash: string, now: number): bool
   let accepted = false;
   for (const known of hashes) {
     const valid = known.validUntil === undefined || Date.parse(known.validUntil) > now;
-    // No early return: the time must not tell which hash was compared last.
+    // No early return, so the time does not reveal which hash matched.
     if (constantTimeEquals(known.hash, hash) && valid) accepted = true;
   }
   return accepted;

@@ -120,12 +120,15 @@ export class Host {
     return database;
   }
 
-  /** Publishes the outbox of a database from now on. */
-  relay(database: Database): OutboxRelay {
+  /**
+   * Publishes the outbox of a database from now on.
+   * @param lingerMs how long a record waits in the outbox for others, in milliseconds
+   */
+  relay(database: Database, lingerMs: number = RELAY_LINGER_MS): OutboxRelay {
     const relay = new OutboxRelay({
       database,
       send: (records) => this.broker.send(records),
-      lingerMs: RELAY_LINGER_MS,
+      lingerMs,
       onError: (error) => this.logger.warn({ err: error }, 'publishing the outbox failed; retrying'),
     });
     relay.start();
@@ -187,7 +190,7 @@ export class Host {
 
   /** A complete, live copy of the directory. @throws ServiceError BROKER_UNAVAILABLE */
   async directory(): Promise<DirectoryCache> {
-    const cache = await this.#orClose(DirectoryCache.follow(this.broker, this.fatal));
+    const cache = await this.#orClose(DirectoryCache.follow(this.broker, this.name, this.fatal));
     this.onClose(() => cache.close());
     this.health.add('directory', () => cache.ready());
     return cache;
