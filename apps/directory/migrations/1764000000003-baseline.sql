@@ -1,24 +1,28 @@
 -- The directory: tenants and agents with their policies as written. The effective policy is computed, never stored.
 
+-- Ids have the collation "C", so lists have one order on every server.
 CREATE TABLE directory.tenants (
-  tenant text PRIMARY KEY,
+  tenant text COLLATE "C" PRIMARY KEY,
   name text NOT NULL,
   policy jsonb NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL,
+  -- Null while the tenant is enabled.
+  disabled_at timestamptz
 );
 
 -- The id is the user name of HTTP Basic authentication, so it is unique in the installation, not per tenant.
 CREATE TABLE directory.agents (
-  agent text PRIMARY KEY,
-  tenant text NOT NULL REFERENCES directory.tenants,
+  agent text COLLATE "C" PRIMARY KEY,
+  tenant text COLLATE "C" NOT NULL REFERENCES directory.tenants,
   name text NOT NULL,
   policy jsonb NOT NULL,
   -- Arrays of { hash, validUntil? }: the current secret, then those in their grace period.
   passwords jsonb NOT NULL,
   api_keys jsonb NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL,
+  disabled_at timestamptz
 );
-CREATE INDEX agents_of_tenant ON directory.agents (tenant);
+CREATE INDEX agents_of_tenant ON directory.agents (tenant, agent);
 
 -- Vacuumed after a fixed number of dead rows: the rows live for milliseconds, so a share of the table means nothing.
 CREATE TABLE directory.outbox (

@@ -3,11 +3,22 @@ import {
   DEFAULT_POLICY,
   AgentChangeRequested,
   AgentCreateRequested,
+  AgentDeleteRequested,
+  AgentListRequested,
   AgentPublished,
+  AgentRemoved,
+  AgentRequested,
   AgentRotateRequested,
+  AgentStateChangeRequested,
   message,
   TenantChangeRequested,
+  TenantDeleteRequested,
+  TenantListRequested,
   TenantPublished,
+  TenantRemoved,
+  TenantRequested,
+  TenantStateChangeRequested,
+  type DirectoryState,
 } from '@countersign/contracts';
 import { ManualClock } from '@countersign/testing';
 import { FakeDirectoryCaches, FakeDirectoryStore } from '../test/directory.fake.js';
@@ -21,8 +32,8 @@ function open() {
   const store = new FakeDirectoryStore(clock);
   const entries = new PublishedEntries(new BasePolicies([DEFAULT_POLICY, {}]));
   const directory = new ChangeDirectory(store, entries, new FakeDirectoryCaches());
-  const tenants = new ManageTenants(directory, entries);
-  const agents = new ManageAgents(directory, entries);
+  const tenants = new ManageTenants(directory, entries, store);
+  const agents = new ManageAgents(directory, entries, store);
   const tenant = (id: string, policy?: Record<string, unknown>) =>
     tenants.change(
       message(TenantChangeRequested, {
@@ -49,8 +60,29 @@ function open() {
     agents.change(message(AgentChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, ...fields }));
   const patchTenant = (id: string, fields: Pick<TenantChangeRequested, 'name' | 'policy'>) =>
     tenants.change(message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, mode: 'merge', ...fields }));
+  const setTenantState = (id: string, state: DirectoryState) =>
+    tenants.changeState(message(TenantStateChangeRequested, { commandId: randomUUID(), tenant: id, state }));
+  const setAgentState = (of: string, id: string, state: DirectoryState) =>
+    agents.changeState(message(AgentStateChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, state }));
+  const deleteTenant = (id: string) =>
+    tenants.delete(message(TenantDeleteRequested, { commandId: randomUUID(), tenant: id }));
+  const deleteAgent = (of: string, id: string) =>
+    agents.delete(message(AgentDeleteRequested, { commandId: randomUUID(), tenant: of, agent: id }));
+  const readTenant = (id: string) => tenants.read(message(TenantRequested, { commandId: randomUUID(), tenant: id }));
+  const readAgent = (of: string, id: string) =>
+    agents.read(message(AgentRequested, { commandId: randomUUID(), tenant: of, agent: id }));
+  /** The ids of the agents that the caches have at the end. */
+  const liveAgents = (): string[] => {
+    const live = new Set<string>();
+    for (const entry of store.published) {
+      if (entry instanceof AgentPublished) live.add(entry.agent);
+      if (entry instanceof AgentRemoved) live.delete(entry.agent);
+    }
+    return [...live].sort();
+  };
   const details = () => store.facts.map(({ kind, detail }) => [kind, detail['fields']]);
-  return { clock, store, tenants, agents, tenant, agent, latest, change, patchTenant, details };
+  const states = { setTenantState, setAgentState, deleteTenant, deleteAgent, readTenant, readAgent, liveAgents };
+  return { clock, store, directory, tenants, agents, tenant, agent, latest, change, patchTenant, details, ...states };
 }
 
 describe('the directory', () => {
@@ -223,5 +255,111 @@ describe('the directory', () => {
       ['agent.created', 'name policy.verifiedSeconds'],
       ['policy.changed', 'name policy.greetByName policy.verifiedSeconds'],
     ]);
+  });
+
+  it('returns the changed resource, without secrets', async () => {
+    const { tenant, agent, change, clock } = open();
+    const createdAt = new Date(clock.now()).toISOString();
+    const policy = { attempts: { perWindow: 5 } };
+    expect((await tenant('acme', policy)).body).toEqual({
+      ...{ tenant: 'acme', name: 'acme', policy, state: 'enabled', createdAt },
+    });
+    const resource = { agent: 'desk', tenant: 'acme', name: 'desk', policy: {}, state: 'enabled', createdAt };
+    expect((await agent('acme', 'desk')).body).toEqual(resource);
+    clock.advance(1000);
+    expect((await change('acme', 'desk', { mode: 'merge', name: 'Desk' })).body).toEqual({ ...resource, name: 'Desk' });
+    expect((await change('acme', 'desk', { mode: 'merge', name: 'Desk' })).body).toEqual({ ...resource, name: 'Desk' });
+  });
+
+  it('removes a disabled agent from all caches, and publishes it again when it is enabled', async () => {
+    const { tenant, agent, setAgentState, change, readAgent, liveAgents, details, latest } = open();
+    await tenant('acme');
+    await agent('acme', 'desk');
+    await agent('acme', 'help');
+    expect(await setAgentState('acme', 'desk', 'disabled')).toMatchObject({
+      answer: 'updated',
+      body: { agent: 'desk', state: 'disabled' },
+    });
+    expect(liveAgents()).toEqual(['help']);
+    expect((await readAgent('acme', 'desk')).body).toMatchObject({ state: 'disabled' });
+    await setAgentState('acme', 'desk', 'disabled');
+    await change('acme', 'desk', { mode: 'set', policy: { greetByName: false } });
+    await tenant('acme', { verifiedSeconds: 60 });
+    expect(liveAgents()).toEqual(['help']);
+    expect((await setAgentState('acme', 'desk', 'enabled')).body).toMatchObject({ state: 'enabled' });
+    expect(liveAgents()).toEqual(['desk', 'help']);
+    expect(latest('desk')?.policy).toMatchObject({ greetByName: false, verifiedSeconds: 60 });
+    expect(details().map(([kind]) => kind)).toEqual([
+      ...['tenant.changed', 'agent.created', 'agent.created', 'agent.disabled', 'policy.changed', 'tenant.changed'],
+      'agent.enabled',
+    ]);
+    expect((await setAgentState('other', 'desk', 'disabled')).answer).toBe('not_found');
+  });
+
+  it('removes all agents of a disabled tenant from all caches, and publishes those that are enabled again', async () => {
+    const { tenant, agent, directory, setTenantState, setAgentState, liveAgents } = open();
+    await tenant('acme');
+    await tenant('other');
+    for (const id of ['desk', 'help']) await agent('acme', id);
+    await agent('other', 'other-desk');
+    await setAgentState('acme', 'help', 'disabled');
+    expect((await setTenantState('acme', 'disabled')).body).toMatchObject({ state: 'disabled' });
+    expect(liveAgents()).toEqual(['other-desk']);
+    await agent('acme', 'late');
+    await directory.publishAll();
+    expect(liveAgents()).toEqual(['other-desk']);
+    await setTenantState('acme', 'enabled');
+    expect(liveAgents()).toEqual(['desk', 'late', 'other-desk']);
+    expect((await setTenantState('missing', 'disabled')).answer).toBe('not_found');
+  });
+
+  it('deletes an agent, and lets its id be used again', async () => {
+    const { tenant, agent, deleteAgent, readAgent, liveAgents } = open();
+    await tenant('acme');
+    await tenant('other');
+    await agent('acme', 'desk');
+    expect((await deleteAgent('other', 'desk')).answer).toBe('not_found');
+    expect((await deleteAgent('acme', 'desk')).answer).toBe('updated');
+    expect((await readAgent('acme', 'desk')).answer).toBe('not_found');
+    expect(liveAgents()).toEqual([]);
+    expect((await deleteAgent('acme', 'desk')).answer).toBe('not_found');
+    expect((await agent('other', 'desk')).answer).toBe('created');
+  });
+
+  it('deletes a tenant with its agents only after it was disabled', async () => {
+    const { tenant, agent, store, setTenantState, deleteTenant, readTenant, readAgent } = open();
+    await tenant('acme');
+    await agent('acme', 'desk');
+    expect((await deleteTenant('acme')).answer).toBe('not_disabled');
+    expect((await readTenant('acme')).answer).toBe('found');
+    await setTenantState('acme', 'disabled');
+    expect((await deleteTenant('acme')).answer).toBe('updated');
+    expect((await readTenant('acme')).answer).toBe('not_found');
+    expect((await readAgent('acme', 'desk')).answer).toBe('not_found');
+    expect(store.published.at(-1)).toEqual(message(TenantRemoved, { tenant: 'acme' }));
+    expect((await deleteTenant('acme')).answer).toBe('not_found');
+  });
+
+  it('lists tenants and agents page by page, with the cursor of the next page, and by state', async () => {
+    const { tenant, agent, tenants, agents, setAgentState } = open();
+    for (const id of ['c', 'a', 'b']) await tenant(id);
+    for (const id of ['z', 'x', 'y']) await agent('a', id);
+    await setAgentState('a', 'y', 'disabled');
+    const list = { commandId: randomUUID(), limit: 2 };
+    const first = await tenants.list(message(TenantListRequested, list));
+    expect(first).toMatchObject({
+      answer: 'found',
+      body: { items: [{ tenant: 'a' }, { tenant: 'b' }], nextCursor: 'b' },
+    });
+    const second = await tenants.list(message(TenantListRequested, { ...list, cursor: 'b' }));
+    expect(second.body).toMatchObject({ items: [{ tenant: 'c' }], nextCursor: null });
+    const whole = await agents.list(message(AgentListRequested, { ...list, limit: 3, tenant: 'a' }));
+    expect(whole.body).toMatchObject({ items: [{ agent: 'x' }, { agent: 'y' }, { agent: 'z' }], nextCursor: null });
+    const enabled = await agents.list(message(AgentListRequested, { ...list, tenant: 'a', state: 'enabled' }));
+    expect(enabled.body).toMatchObject({ items: [{ agent: 'x' }, { agent: 'z' }], nextCursor: null });
+    expect((await agents.list(message(AgentListRequested, { ...list, tenant: 'missing' }))).answer).toBe('not_found');
+    expect((await agents.list(message(AgentListRequested, { ...list, tenant: 'b' }))).body).toMatchObject({
+      items: [],
+    });
   });
 });

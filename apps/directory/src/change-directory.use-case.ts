@@ -10,6 +10,8 @@ export interface CommandDecision {
   readonly answer: Answer;
   /** Undefined: nothing changes. */
   readonly change?: DirectoryChange;
+  /** The resource afterwards. Undefined: there is none. */
+  readonly body?: Readonly<Record<string, unknown>>;
 }
 
 /** Carries out one management command. */
@@ -31,16 +33,17 @@ export class ChangeDirectory {
     { commandId, tenant }: { readonly commandId: string; readonly tenant: string },
     decide: (snapshot: TenantSnapshot) => CommandDecision,
   ): Promise<CommandAnswered> {
-    let answer: Answer = 'updated';
+    let decided: CommandDecision = { answer: 'updated' };
     const awaited = this.caches.expect(commandId);
     try {
       const result = await this.store.change(commandId, tenant, (snapshot) => {
-        const decision = decide(snapshot);
-        answer = decision.answer;
-        return decision.change;
+        decided = decide(snapshot);
+        return decided.change;
       });
       if (result === 'changed') await awaited.reported();
-      return message(CommandAnswered, { commandId, answer: result === 'taken' ? 'taken' : answer });
+      if (result === 'taken') return message(CommandAnswered, { commandId, answer: 'taken' });
+      const { answer, body } = decided;
+      return message(CommandAnswered, { commandId, answer, ...(body && { body }) });
     } catch (error) {
       if (!(error instanceof InvalidChange)) throw error;
       return message(CommandAnswered, { commandId, answer: 'invalid', violations: [...error.violations] });

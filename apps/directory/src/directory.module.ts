@@ -31,7 +31,7 @@ export class DirectoryModule {
         PublishedEntries,
         ChangeDirectory,
       ],
-      exports: [PublishedEntries, ChangeDirectory],
+      exports: [DirectoryStore, PublishedEntries, ChangeDirectory],
     };
   }
 }

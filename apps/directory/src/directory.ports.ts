@@ -1,4 +1,4 @@
-import { type FactKind, type Message, type SecretHash } from '@countersign/contracts';
+import { type DirectoryState, type FactKind, type Message, type SecretHash } from '@countersign/contracts';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
 
 /** A tenant as stored. */
@@ -7,6 +7,9 @@ export interface TenantRecord {
   readonly name: string;
   /** As written: only what differs from the policies that it inherits. */
   readonly policy: RawPolicy;
+  readonly createdAt: Date;
+  /** Null: the tenant is enabled. */
+  readonly disabledAt: Date | null;
 }
 
 /** An agent as stored. */
@@ -17,6 +20,9 @@ export interface AgentRecord {
   readonly policy: RawPolicy;
   readonly passwords: readonly SecretHash[];
   readonly apiKeys: readonly SecretHash[];
+  readonly createdAt: Date;
+  /** Null: the agent is enabled. It can still be unable to authenticate, because its tenant is disabled. */
+  readonly disabledAt: Date | null;
 }
 
 /** A tenant with its agents; the tenant is locked until the transaction ends. */
@@ -25,14 +31,18 @@ export interface TenantSnapshot {
   readonly tenant: TenantRecord | undefined;
   /** In the order of their ids. */
   readonly agents: readonly AgentRecord[];
-  /** Database time, ISO 8601. */
-  readonly now: string;
+  /** Database time. */
+  readonly now: Date;
 }
 
-/** The effect of a command: rows to write, entries to publish, and the fact to record. */
+/** The effect of a command: rows to write and to delete, entries to publish, and the fact to record. */
 export interface DirectoryChange {
   readonly tenant?: TenantRecord;
   readonly agents?: readonly AgentRecord[];
+  /** Ids. */
+  readonly deletedAgents?: readonly string[];
+  /** All agents of the tenant must be deleted too. */
+  readonly deletesTenant?: boolean;
   readonly publish: readonly Message[];
   readonly fact: {
     readonly kind: FactKind;
@@ -43,6 +53,16 @@ export interface DirectoryChange {
 
 /** Result of {@link DirectoryStore.change}. */
 export type ChangeResult = 'changed' | 'unchanged' | 'repeated' | 'taken';
+
+/** One page of a list in the order of the ids. */
+export interface PageQuery {
+  /** The largest number of records. */
+  readonly limit: number;
+  /** Records after this id. Undefined: from the first one. */
+  readonly after?: string | undefined;
+  /** Undefined: records in any state. */
+  readonly state?: DirectoryState | undefined;
+}
 
 /** Stores tenants and agents with their policies. */
 export abstract class DirectoryStore {
@@ -59,6 +79,17 @@ export abstract class DirectoryStore {
     tenant: string,
     decide: (snapshot: TenantSnapshot) => DirectoryChange | undefined,
   ): Promise<ChangeResult>;
+
+  /** @returns undefined when there is no such tenant */
+  abstract tenant(tenant: string): Promise<TenantRecord | undefined>;
+
+  abstract tenants(query: PageQuery): Promise<TenantRecord[]>;
+
+  /** @returns undefined when the tenant has no such agent */
+  abstract agent(tenant: string, agent: string): Promise<AgentRecord | undefined>;
+
+  /** @returns an empty list also when there is no such tenant */
+  abstract agents(tenant: string, query: PageQuery): Promise<AgentRecord[]>;
 
   /** Publishes the entries of every tenant, one transaction per tenant. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void>;

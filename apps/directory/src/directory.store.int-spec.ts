@@ -46,7 +46,7 @@ describe('the directory store in PostgreSQL', () => {
     );
     const fact = { kind: 'tenant.changed', detail: {} } as const;
     await store.change('command-1', 'hidden', () => ({
-      tenant: { tenant: 'hidden', name: 'Hidden', policy: {} },
+      tenant: { tenant: 'hidden', name: 'Hidden', policy: {}, createdAt: new Date(), disabledAt: null },
       publish: [],
       fact,
     }));

@@ -10,9 +10,18 @@ import {
   UniqueViolation,
   type Transaction,
 } from '@countersign/persistence';
+import { IsNull, MoreThan, Not, type EntityManager, type FindOperator } from 'typeorm';
 import { v7 as uuid } from 'uuid';
 import { AgentEntity } from './agents/agent.entity.js';
-import { DirectoryStore, type ChangeResult, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
+import {
+  DirectoryStore,
+  type AgentRecord,
+  type ChangeResult,
+  type DirectoryChange,
+  type PageQuery,
+  type TenantRecord,
+  type TenantSnapshot,
+} from './directory.ports.js';
 import { TenantEntity } from './tenants/tenant.entity.js';
 
 /** The tables that the store reads and writes by TypeORM. */
@@ -48,6 +57,8 @@ export class PostgresDirectoryStore extends DirectoryStore {
         if (change.tenant) await tx.entities.save(TenantEntity, change.tenant);
         // An agent of another tenant is invisible here. Its id is inserted, which violates the primary key.
         await tx.entities.save(AgentEntity, [...(change.agents ?? [])]);
+        for (const agent of change.deletedAgents ?? []) await tx.entities.delete(AgentEntity, { tenant, agent });
+        if (change.deletesTenant) await tx.entities.delete(TenantEntity, { tenant });
         await this.#publish(tx, commandId, change.publish);
         await this.#record(tx, commandId, tenant, snapshot.now, change);
         return 'changed';
@@ -58,6 +69,31 @@ export class PostgresDirectoryStore extends DirectoryStore {
       if (error instanceof UniqueViolation && error.constraint === 'agents_pkey') return 'taken';
       throw error;
     }
+  }
+
+  override tenant(tenant: string): Promise<TenantRecord | undefined> {
+    return this.#read(tenant, async (entities) => (await entities.findOneBy(TenantEntity, { tenant })) ?? undefined);
+  }
+
+  override tenants(query: PageQuery): Promise<TenantRecord[]> {
+    const where = { ...stateOf(query), ...(query.after !== undefined && { tenant: MoreThan(query.after) }) };
+    return this.database
+      .forAllTenants()
+      .transaction((tx) => tx.entities.find(TenantEntity, { where, order: { tenant: 'ASC' }, take: query.limit }));
+  }
+
+  override agent(tenant: string, agent: string): Promise<AgentRecord | undefined> {
+    return this.#read(
+      tenant,
+      async (entities) => (await entities.findOneBy(AgentEntity, { tenant, agent })) ?? undefined,
+    );
+  }
+
+  override agents(tenant: string, query: PageQuery): Promise<AgentRecord[]> {
+    const where = { tenant, ...stateOf(query), ...(query.after !== undefined && { agent: MoreThan(query.after) }) };
+    return this.#read(tenant, (entities) =>
+      entities.find(AgentEntity, { where, order: { agent: 'ASC' }, take: query.limit }),
+    );
   }
 
   override async publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
@@ -72,6 +108,10 @@ export class PostgresDirectoryStore extends DirectoryStore {
       });
     }
     this.relay.wake();
+  }
+
+  #read<T>(tenant: string, read: (entities: EntityManager) => Promise<T>): Promise<T> {
+    return this.database.forTenants([tenant]).transaction((tx) => read(tx.entities));
   }
 
   /**
@@ -90,10 +130,10 @@ export class PostgresDirectoryStore extends DirectoryStore {
     tx: Transaction,
     commandId: string,
     tenant: string,
-    time: string,
+    time: Date,
     { fact: { kind, ...fields } }: DirectoryChange,
   ): Promise<void> {
-    const recorded = factRecorded(kind, new Date(time), { ...fields, tenant, commandId });
+    const recorded = factRecorded(kind, time, { ...fields, tenant, commandId });
     await this.#outbox.add(tx, [encodeMessage(recorded.factId, recorded, traceHeaders())]);
   }
 }
@@ -106,5 +146,16 @@ async function lockTenant(tx: Transaction, tenant: string): Promise<void> {
 async function readSnapshot(tx: Transaction, tenant: string): Promise<TenantSnapshot> {
   const record = await tx.entities.findOneBy(TenantEntity, { tenant });
   const agents = await tx.entities.find(AgentEntity, { where: { tenant }, order: { agent: 'ASC' } });
-  return { tenant: record ?? undefined, agents, now: (await databaseTime(tx)).toISOString() };
+  return { tenant: record ?? undefined, agents, now: await databaseTime(tx) };
+}
+
+function stateOf({ state }: PageQuery): { disabledAt?: FindOperator<Date> } {
+  switch (state) {
+    case undefined:
+      return {};
+    case 'enabled':
+      return { disabledAt: IsNull() };
+    case 'disabled':
+      return { disabledAt: Not(IsNull()) };
+  }
 }

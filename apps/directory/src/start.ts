@@ -1,24 +1,18 @@
-import {
-  DEFAULT_POLICY,
-  AgentCreateRequested,
-  AgentChangeRequested,
-  AgentRotateRequested,
-  DEAD_LETTERS,
-  TenantChangeRequested,
-  TOPICS,
-} from '@countersign/contracts';
+import { DEAD_LETTERS, DEFAULT_POLICY, TOPICS } from '@countersign/contracts';
 import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
 import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { AGENT_MESSAGES } from './agents/agents.handler.js';
 import { followCaches } from './caches/follow-caches.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
 import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
 import { DIRECTORY_ENTITIES } from './directory.store.js';
 import { BasePolicies } from './policies/published-entries.js';
+import { TENANT_MESSAGES } from './tenants/tenants.handler.js';
 
 /** How often the start checks that the outbox is empty, in milliseconds. */
 const OUTBOX_POLL_MS = 10;
@@ -44,7 +38,7 @@ export async function start(
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),
-    messages: [TenantChangeRequested, AgentCreateRequested, AgentRotateRequested, AgentChangeRequested],
+    messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES],
     logger: new NestLogger(host.logger),
     onFatal: fatal,
     observe: host.observe,

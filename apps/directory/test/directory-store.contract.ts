@@ -19,6 +19,7 @@ export interface DirectoryStoreBed {
 
 const tenantOf = (tenant: string, more: Partial<TenantRecord> = {}): TenantRecord => ({
   ...{ tenant, name: 'Acme', policy: { attempts: { perWindow: 5 }, texts: { 'en-US': { verified: "it's “you”" } } } },
+  ...{ createdAt: new Date('2026-01-01T00:00:00.123Z'), disabledAt: null },
   ...more,
 });
 
@@ -26,6 +27,8 @@ const agentOf = (tenant: string, agent: string, more: Partial<AgentRecord> = {})
   ...{ tenant, agent, name: 'Desk', policy: { trustsCallsOf: ['a', 'b'], language: 'en-US' } },
   passwords: [{ hash: '1'.repeat(64) }, { hash: '2'.repeat(64), validUntil: '2026-01-01T00:00:00.000Z' }],
   apiKeys: [{ hash: '3'.repeat(64) }],
+  createdAt: new Date('2026-02-01T00:00:00.456Z'),
+  disabledAt: null,
   ...more,
 });
 
@@ -36,7 +39,7 @@ const entryOf = (tenant: string): TenantPublished =>
 const newId = (): string => `t-${randomUUID()}`;
 
 const writes = (
-  change: Pick<DirectoryChange, 'tenant' | 'agents'> & { publish?: DirectoryChange['publish'] },
+  change: Partial<Omit<DirectoryChange, 'fact'>>,
   kind: FactKind = 'tenant.changed',
 ): (() => DirectoryChange) => {
   return () => ({ publish: [], ...change, fact: { kind, detail: { fields: 'name' } } });
@@ -70,9 +73,12 @@ export function directoryStoreContract(open: () => Promise<DirectoryStoreBed> | 
     expect((await read(id)).tenant).toBeUndefined();
     expect(await change(id, writes({ tenant, agents }))).toBe('changed');
     const snapshot = await read(id);
-    expect(plain(snapshot.tenant)).toEqual(tenant);
-    expect(plain(snapshot.agents)).toEqual([agents[1], agents[0]]);
-    expect(new Date(snapshot.now).toISOString()).toBe(snapshot.now);
+    expect(plain(snapshot.tenant)).toEqual(plain(tenant));
+    expect(plain(snapshot.agents)).toEqual(plain([agents[1], agents[0]]));
+    expect(snapshot.now).toBeInstanceOf(Date);
+    expect([plain(await bed.store.tenant(id)), plain(await bed.store.agent(id, `${id}-b`))]).toEqual(
+      plain([tenant, agents[0]]),
+    );
   });
 
   it('replaces the fields of a tenant and of an agent with those of a later change', async () => {
@@ -83,7 +89,7 @@ export function directoryStoreContract(open: () => Promise<DirectoryStoreBed> | 
     await change(id, writes({ tenant }));
     await change(id, writes({ agents: [agent] }));
     const snapshot = await read(id);
-    expect([plain(snapshot.tenant), plain(snapshot.agents)]).toEqual([tenant, [agent]]);
+    expect([plain(snapshot.tenant), plain(snapshot.agents)]).toEqual(plain([tenant, [agent]]));
   });
 
   it('publishes the entries of a change in their order, and records one fact', async () => {
@@ -133,6 +139,80 @@ export function directoryStoreContract(open: () => Promise<DirectoryStoreBed> | 
       change(id, ({ tenant }) => writes({ tenant: tenantOf(id, { name: `${tenant?.name ?? ''}x` }) })());
     await Promise.all(Array.from({ length: 20 }, append));
     expect((await read(id)).tenant?.name).toHaveLength(21);
+  });
+
+  it('stores when a tenant and an agent were disabled, and that they were enabled again', async () => {
+    const id = newId();
+    const disabledAt = new Date('2026-03-01T00:00:00.789Z');
+    const disabled = { tenant: tenantOf(id, { disabledAt }), agents: [agentOf(id, id, { disabledAt })] };
+    await change(id, writes(disabled));
+    expect([(await bed.store.tenant(id))?.disabledAt, (await bed.store.agent(id, id))?.disabledAt]).toEqual([
+      disabledAt,
+      disabledAt,
+    ]);
+    await change(id, writes({ tenant: tenantOf(id), agents: [agentOf(id, id)] }));
+    expect([(await bed.store.tenant(id))?.disabledAt, (await bed.store.agent(id, id))?.disabledAt]).toEqual([
+      null,
+      null,
+    ]);
+  });
+
+  it('deletes an agent, and a tenant with all its agents, and lets another tenant use the id of the agent', async () => {
+    const [id, other] = [newId(), newId()];
+    const agents = ['a', 'b', 'c'].map((end) => agentOf(id, `${id}-${end}`));
+    await change(id, writes({ tenant: tenantOf(id), agents }));
+    await change(id, writes({ deletedAgents: [`${id}-b`] }));
+    expect((await read(id)).agents.map(({ agent }) => agent)).toEqual([`${id}-a`, `${id}-c`]);
+    await change(id, writes({ deletedAgents: [`${id}-a`, `${id}-c`], deletesTenant: true }));
+    expect(await bed.store.tenant(id)).toBeUndefined();
+    expect(await bed.store.agent(id, `${id}-a`)).toBeUndefined();
+    expect(await change(other, writes({ tenant: tenantOf(other), agents: [agentOf(other, `${id}-a`)] }))).toBe(
+      'changed',
+    );
+  });
+
+  it('finds an agent for its own tenant only', async () => {
+    const [owner, other] = [newId(), newId()];
+    await change(owner, writes({ tenant: tenantOf(owner), agents: [agentOf(owner, owner)] }));
+    await change(other, writes({ tenant: tenantOf(other) }));
+    expect(await bed.store.agent(other, owner)).toBeUndefined();
+    expect(await bed.store.agents(other, { limit: 10 })).toEqual([]);
+    expect(await bed.store.agents(newId(), { limit: 10 })).toEqual([]);
+  });
+
+  it('lists the agents of a tenant in the order of their ids, page by page, and by state', async () => {
+    const id = newId();
+    // The order of ASCII: hyphen, digits, underscore, letters.
+    const ids = ['-', '-b', '0', '9', '_', 'a', 'a-', 'a0', 'a_', 'aa', 'b'].map((end) => `${id}x${end}`);
+    const agents = ids.map((agent, index) =>
+      agentOf(id, agent, { disabledAt: index % 3 === 0 ? new Date('2026-03-01T00:00:00Z') : null }),
+    );
+    await change(id, writes({ tenant: tenantOf(id), agents: [...agents].reverse() }));
+    const listed: string[] = [];
+    for (;;) {
+      const found = await bed.store.agents(id, { limit: 4, after: listed.at(-1) });
+      listed.push(...found.map(({ agent }) => agent));
+      if (found.length < 4) break;
+    }
+    expect(listed).toEqual(ids);
+    const byState = async (state: 'enabled' | 'disabled'): Promise<string[]> =>
+      (await bed.store.agents(id, { limit: 100, state })).map(({ agent }) => agent);
+    expect(await byState('disabled')).toEqual(ids.filter((_, index) => index % 3 === 0));
+    expect(await byState('enabled')).toEqual(ids.filter((_, index) => index % 3 !== 0));
+  });
+
+  it('lists all tenants in the order of their ids, page by page, and by state', async () => {
+    const id = newId();
+    const ids = ['-', '0', '_', 'a'].map((end) => `${id}x${end}`);
+    for (const [index, tenant] of ids.entries()) {
+      const disabledAt = index === 1 ? new Date('2026-03-01T00:00:00Z') : null;
+      await change(tenant, writes({ tenant: tenantOf(tenant, { disabledAt }) }));
+    }
+    const first = await bed.store.tenants({ limit: 2, after: `${id}x` });
+    const second = await bed.store.tenants({ limit: 2, after: first.at(-1)?.tenant });
+    expect([...first, ...second].map(({ tenant }) => tenant)).toEqual(ids);
+    const disabled = await bed.store.tenants({ limit: 1, after: `${id}x`, state: 'disabled' });
+    expect(disabled.map(({ tenant }) => tenant)).toEqual([ids[1]]);
   });
 
   it('publishes the entries of every tenant again, each from the stored tenant and agents', async () => {

@@ -7,6 +7,7 @@ import {
   type AwaitedChange,
   type ChangeResult,
   type DirectoryChange,
+  type PageQuery,
   type TenantRecord,
   type TenantSnapshot,
 } from '../src/directory.ports.js';
@@ -38,9 +39,27 @@ export class FakeDirectoryStore extends DirectoryStore {
     if (!change) return 'unchanged';
     if (change.tenant) this.#tenants.set(tenant, change.tenant);
     for (const agent of change.agents ?? []) this.#agents.set(agent.agent, agent);
+    for (const agent of change.deletedAgents ?? []) this.#agents.delete(agent);
+    if (change.deletesTenant) this.#tenants.delete(tenant);
     this.published.push(...change.publish);
     this.facts.push({ ...change.fact, tenant });
     return 'changed';
+  }
+
+  override tenant(tenant: string): Promise<TenantRecord | undefined> {
+    return Promise.resolve(this.#tenants.get(tenant));
+  }
+
+  override tenants(query: PageQuery): Promise<TenantRecord[]> {
+    return Promise.resolve(page([...this.#tenants.values()], ({ tenant }) => tenant, query));
+  }
+
+  override agent(tenant: string, agent: string): Promise<AgentRecord | undefined> {
+    return Promise.resolve(this.#snapshot(tenant).agents.find((one) => one.agent === agent));
+  }
+
+  override agents(tenant: string, query: PageQuery): Promise<AgentRecord[]> {
+    return Promise.resolve(page(this.#snapshot(tenant).agents, ({ agent }) => agent, query));
   }
 
   override publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
@@ -53,9 +72,21 @@ export class FakeDirectoryStore extends DirectoryStore {
     return {
       tenant: this.#tenants.get(tenant),
       agents: agents.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
-      now: new Date(this.clock.now()).toISOString(),
+      now: new Date(this.clock.now()),
     };
   }
+}
+
+function page<T extends Pick<TenantRecord, 'disabledAt'>>(
+  records: readonly T[],
+  id: (record: T) => string,
+  { limit, after = '', state }: PageQuery,
+): T[] {
+  return records
+    .filter((record) => id(record) > after)
+    .filter(({ disabledAt }) => state === undefined || (disabledAt !== null) === (state === 'disabled'))
+    .sort((a, b) => (id(a) < id(b) ? -1 : 1))
+    .slice(0, limit);
 }
 
 /** The fake of {@link DirectoryCaches}: no other process has a copy of the directory. */

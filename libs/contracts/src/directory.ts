@@ -57,6 +57,26 @@ export class AgentPublished extends Message {
   }
 }
 
+/** A tenant that was deleted. */
+export class TenantRemoved extends Message {
+  static readonly type = 'tenant.removed.v1';
+  static readonly topic = TOPICS.directory.name;
+  @IsName() tenant!: string;
+  get partitionKey(): string {
+    return `tenant/${this.tenant}`;
+  }
+}
+
+/** An agent that can no longer authenticate: it, or its tenant, was disabled or deleted. */
+export class AgentRemoved extends Message {
+  static readonly type = 'agent.removed.v1';
+  static readonly topic = TOPICS.directory.name;
+  @IsName() agent!: string;
+  get partitionKey(): string {
+    return `agent/${this.agent}`;
+  }
+}
+
 /** Reports what one copy of the directory has applied. The directory confirms a change after every copy has reported it. */
 export class DirectoryCacheReported extends Message {
   static readonly type = 'directory-cache.reported.v1';

@@ -43,8 +43,14 @@ export const FACT_DESCRIPTIONS = {
   'access.refused':
     'An adapter refused passwords, API keys or keypad tokens, with their `count`; one event per source address and agent every five seconds',
   'tenant.changed': 'A tenant was created or changed; names the fields that differ',
+  'tenant.disabled': 'A tenant was disabled: none of its agents can authenticate',
+  'tenant.enabled': 'A tenant was enabled',
+  'tenant.deleted': 'A disabled tenant was deleted with its agents',
   'agent.created': 'An agent was created',
   'agent.rotated': 'The password and the API key of an agent were rotated',
+  'agent.disabled': 'An agent was disabled: it cannot authenticate',
+  'agent.enabled': 'An agent was enabled',
+  'agent.deleted': 'An agent was deleted',
   'policy.changed': 'An agent or its policy was changed; names the fields that differ',
   'key.rotated':
     'Stored credentials were encrypted under another key, or the loss of a key was accepted (`lost: true`)',

@@ -13,68 +13,128 @@ const HEX_64 = /^[0-9a-f]{64}$/;
 export const CHANGE_MODES = ['set', 'merge'] as const;
 export type ChangeMode = (typeof CHANGE_MODES)[number];
 
+/** Base of the commands about one tenant, or about what belongs to it in the directory. */
+abstract class DirectoryCommand extends Message {
+  @Length(8, 128) commandId!: string;
+  @IsName() tenant!: string;
+  get partitionKey(): string {
+    return this.tenant;
+  }
+}
+
+/** Base of the commands about one agent. */
+abstract class AgentCommand extends DirectoryCommand {
+  @IsName() agent!: string;
+}
+
 /**
  * Creates a tenant (mode `set`) or changes its name and policy. `policy` is raw: the directory validates it as a whole.
  */
-export class TenantChangeRequested extends Message {
+export class TenantChangeRequested extends DirectoryCommand {
   static readonly type = 'tenant.change-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
-  @Length(8, 128) commandId!: string;
-  @IsName() tenant!: string;
   @IsIn(CHANGE_MODES) mode!: ChangeMode;
   /** Present in mode `set`. */
   @IsOptional() @IsString() @Length(1, 200) name?: string;
   /** `null` in mode `merge`: removes the whole policy of this level. */
   @IsOptional() @IsObject() policy?: Record<string, unknown> | null;
+}
+
+/** A disabled tenant has no agent that can authenticate; a disabled agent cannot authenticate. */
+export const DIRECTORY_STATES = ['enabled', 'disabled'] as const;
+export type DirectoryState = (typeof DIRECTORY_STATES)[number];
+
+/** Enables or disables a tenant. */
+export class TenantStateChangeRequested extends DirectoryCommand {
+  static readonly type = 'tenant.state-change-requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+  @IsIn(DIRECTORY_STATES) state!: DirectoryState;
+}
+
+/** Deletes a disabled tenant with its agents. */
+export class TenantDeleteRequested extends DirectoryCommand {
+  static readonly type = 'tenant.delete-requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+}
+
+/** Requests a tenant as it is stored. */
+export class TenantRequested extends DirectoryCommand {
+  static readonly type = 'tenant.requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+}
+
+/** Most items of one page of a list. */
+export const MAX_PAGE_SIZE = 200;
+
+/** Requests one page of all tenants, in the order of their ids. */
+export class TenantListRequested extends Message {
+  static readonly type = 'tenant-list.requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+  @Length(8, 128) commandId!: string;
+  @IsInt() @Min(1) @Max(MAX_PAGE_SIZE) limit!: number;
+  /** The page begins after this id. */
+  @IsOptional() @IsName() cursor?: string;
+  /** Absent: tenants in any state. */
+  @IsOptional() @IsIn(DIRECTORY_STATES) state?: DirectoryState;
   get partitionKey(): string {
-    return this.tenant;
+    return this.commandId;
   }
 }
 
-/** Adds an agent. Its secrets are made by the REST adapter and shown once; only their SHA-256 travels. */
-export class AgentCreateRequested extends Message {
+/** Creates an agent. The REST adapter creates its secrets and shows them once; only their SHA-256 travels. */
+export class AgentCreateRequested extends AgentCommand {
   static readonly type = 'agent.create-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
-  @Length(8, 128) commandId!: string;
-  @IsName() tenant!: string;
-  @IsName() agent!: string;
   @IsOptional() @IsString() @Length(1, 200) name?: string;
   @IsOptional() @IsObject() policy?: Record<string, unknown>;
   @Matches(HEX_64) passwordHash!: string;
   @Matches(HEX_64) apiKeyHash!: string;
-  get partitionKey(): string {
-    return this.tenant;
-  }
 }
 
 /** Gives an agent new secrets; the old ones stay valid for `graceSeconds`. */
-export class AgentRotateRequested extends Message {
+export class AgentRotateRequested extends AgentCommand {
   static readonly type = 'agent.rotate-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
-  @Length(8, 128) commandId!: string;
-  @IsName() tenant!: string;
-  @IsName() agent!: string;
   @Matches(HEX_64) passwordHash!: string;
   @Matches(HEX_64) apiKeyHash!: string;
   @IsInt() @Min(0) @Max(604_800) graceSeconds!: number;
-  get partitionKey(): string {
-    return this.tenant;
-  }
 }
 
 /** Changes the name and the policy of an agent; `mode` and `policy` as in {@link TenantChangeRequested}. */
-export class AgentChangeRequested extends Message {
+export class AgentChangeRequested extends AgentCommand {
   static readonly type = 'agent.change-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
-  @Length(8, 128) commandId!: string;
-  @IsName() tenant!: string;
-  @IsName() agent!: string;
   @IsIn(CHANGE_MODES) mode!: ChangeMode;
   @IsOptional() @IsString() @Length(1, 200) name?: string;
   @IsOptional() @IsObject() policy?: Record<string, unknown> | null;
-  get partitionKey(): string {
-    return this.tenant;
-  }
+}
+
+/** Enables or disables an agent. */
+export class AgentStateChangeRequested extends AgentCommand {
+  static readonly type = 'agent.state-change-requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+  @IsIn(DIRECTORY_STATES) state!: DirectoryState;
+}
+
+/** Deletes an agent. */
+export class AgentDeleteRequested extends AgentCommand {
+  static readonly type = 'agent.delete-requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+}
+
+/** Requests an agent as it is stored, without its secrets. */
+export class AgentRequested extends AgentCommand {
+  static readonly type = 'agent.requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+}
+
+/** Requests one page of a tenant's agents, in the order of their ids; fields as in {@link TenantListRequested}. */
+export class AgentListRequested extends DirectoryCommand {
+  static readonly type = 'agent-list.requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+  @IsInt() @Min(1) @Max(MAX_PAGE_SIZE) limit!: number;
+  @IsOptional() @IsName() cursor?: string;
+  @IsOptional() @IsIn(DIRECTORY_STATES) state?: DirectoryState;
 }
 
 /** Base of the commands about one subject; personal data and secrets travel sealed for the verification service. */
@@ -135,7 +195,17 @@ export class SubjectUnlockRequested extends SubjectCommand {
   @Matches(HEX_64) reasonKey!: string;
 }
 
-export const COMMAND_RESULTS = ['created', 'updated', 'found', 'not_found', 'taken', 'invalid', 'unavailable'] as const;
+/** `not_disabled`: a tenant must be disabled before it is deleted. */
+export const COMMAND_RESULTS = [
+  'created',
+  'updated',
+  'found',
+  'not_found',
+  'taken',
+  'not_disabled',
+  'invalid',
+  'unavailable',
+] as const;
 
 /** The answer to any management command. */
 export class CommandAnswered extends Message {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import {
   AgentPublished,
+  AgentRemoved,
   CHANGE_HEADER,
   DirectoryCacheReported,
   MAX_REPORTED_CHANGES,
   message,
   TenantPublished,
+  TenantRemoved,
   TOPICS,
   type MessageClass,
   type SecretHash,
@@ -16,6 +18,8 @@ import { decode, toRecord, type Broker, type ConsumedRecord, type Follower } fro
 const ENTRIES = new Map<string, MessageClass>([
   [TenantPublished.type, TenantPublished],
   [AgentPublished.type, AgentPublished],
+  [TenantRemoved.type, TenantRemoved],
+  [AgentRemoved.type, AgentRemoved],
 ]);
 
 /** Compared with when the agent is unknown, so that an unknown agent and a wrong password cost the same. */
@@ -117,13 +121,18 @@ export class DirectoryCache {
     if (!ENTRIES.has(record.headers['type'] ?? '')) return;
     const entry = decode(record, ENTRIES);
     if (entry instanceof TenantPublished) this.#tenants.set(entry.tenant, entry);
-    if (entry instanceof AgentPublished) this.#applyAgent(entry);
+    if (entry instanceof TenantRemoved) this.#tenants.delete(entry.tenant);
+    if (entry instanceof AgentRemoved) this.#removeAgent(entry.agent);
+    if (entry instanceof AgentPublished) {
+      this.#removeAgent(entry.agent);
+      this.#agents.set(entry.agent, entry);
+      for (const key of entry.apiKeys) this.#agentOfApiKey.set(key.hash, entry.agent);
+    }
   }
 
-  #applyAgent(agent: AgentPublished): void {
-    for (const key of this.#agents.get(agent.agent)?.apiKeys ?? []) this.#agentOfApiKey.delete(key.hash);
-    for (const key of agent.apiKeys) this.#agentOfApiKey.set(key.hash, agent.agent);
-    this.#agents.set(agent.agent, agent);
+  #removeAgent(agent: string): void {
+    for (const key of this.#agents.get(agent)?.apiKeys ?? []) this.#agentOfApiKey.delete(key.hash);
+    this.#agents.delete(agent);
   }
 
   /** Changes that are applied while a report is sent share the next one. */

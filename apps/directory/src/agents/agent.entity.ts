@@ -11,4 +11,6 @@ export class AgentEntity implements AgentRecord {
   @Column('jsonb') policy!: RawPolicy;
   @Column('jsonb') passwords!: readonly SecretHash[];
   @Column('jsonb', { name: 'api_keys' }) apiKeys!: readonly SecretHash[];
+  @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'disabled_at', nullable: true }) disabledAt!: Date | null;
 }

@@ -1,17 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import {
+  AgentRemoved,
+  CommandAnswered,
+  message,
   type AgentChangeRequested,
   type AgentCreateRequested,
+  type AgentDeleteRequested,
+  type AgentListRequested,
+  type AgentRequested,
   type AgentRotateRequested,
-  type CommandAnswered,
+  type AgentStateChangeRequested,
 } from '@countersign/contracts';
 import { ChangeDirectory, type CommandDecision } from '../change-directory.use-case.js';
-import { type AgentRecord, type DirectoryChange, type TenantRecord } from '../directory.ports.js';
+import { agentResource, pageOf } from '../directory-resources.decision.js';
+import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
 import { PublishedEntries } from '../policies/published-entries.js';
 import { withinGrace } from './grace-period.decision.js';
-
-type AgentCommand = AgentChangeRequested | AgentRotateRequested;
 
 /** Carries out the commands about agents. */
 @Injectable()
@@ -19,10 +24,11 @@ export class ManageAgents {
   constructor(
     private readonly directory: ChangeDirectory,
     private readonly entries: PublishedEntries,
+    private readonly store: DirectoryStore,
   ) {}
 
   create(command: AgentCreateRequested): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant, agents }) => {
+    return this.directory.change(command, ({ tenant, agents, now }) => {
       if (!tenant) return { answer: 'not_found' };
       if (agents.some(({ agent }) => agent === command.agent)) return { answer: 'taken' };
       const created = {
@@ -32,21 +38,22 @@ export class ManageAgents {
         policy: command.policy ?? {},
         passwords: [{ hash: command.passwordHash }],
         apiKeys: [{ hash: command.apiKeyHash }],
+        createdAt: now,
+        disabledAt: null,
       };
-      const changed = changedNames({ name: '', policy: {} }, created);
-      return { answer: 'created', change: this.#write('agent.created', tenant, created, changed) };
+      return this.#write('created', 'agent.created', tenant, created, changedNames({ name: '', policy: {} }, created));
     });
   }
 
   rotate(command: AgentRotateRequested): Promise<CommandAnswered> {
     return this.#change(command, (tenant, before, now) => {
-      const graceEnds = new Date(Date.parse(now) + command.graceSeconds * 1000).toISOString();
+      const graceEnds = new Date(now.getTime() + command.graceSeconds * 1000);
       const rotated = {
         ...before,
         passwords: [{ hash: command.passwordHash }, ...withinGrace(before.passwords, now, graceEnds)],
         apiKeys: [{ hash: command.apiKeyHash }, ...withinGrace(before.apiKeys, now, graceEnds)],
       };
-      return { answer: 'updated', change: this.#write('agent.rotated', tenant, rotated, ['passwords', 'apiKeys']) };
+      return this.#write('updated', 'agent.rotated', tenant, rotated, ['passwords', 'apiKeys']);
     });
   }
 
@@ -55,14 +62,44 @@ export class ManageAgents {
       const policy = changePolicy(before.policy, command.policy, command.mode);
       const agent = { ...before, name: command.name ?? before.name, policy };
       const changed = changedNames(before, agent);
-      if (changed.length === 0) return { answer: 'updated' };
-      return { answer: 'updated', change: this.#write('policy.changed', tenant, agent, changed) };
+      if (changed.length === 0) return { answer: 'updated', body: agentResource(agent) };
+      return this.#write('updated', 'policy.changed', tenant, agent, changed);
     });
   }
 
+  changeState(command: AgentStateChangeRequested): Promise<CommandAnswered> {
+    return this.#change(command, (tenant, before, now) => {
+      const isDisabled = command.state === 'disabled';
+      if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: agentResource(before) };
+      const agent = { ...before, disabledAt: isDisabled ? now : null };
+      return this.#write('updated', `agent.${command.state}`, tenant, agent, []);
+    });
+  }
+
+  delete(command: AgentDeleteRequested): Promise<CommandAnswered> {
+    return this.#change(command, (_tenant, { agent }) => {
+      const fact = { kind: 'agent.deleted', agent, detail: {} } as const;
+      const publish = [message(AgentRemoved, { agent })];
+      return { answer: 'updated', change: { deletedAgents: [agent], publish, fact } };
+    });
+  }
+
+  async read({ commandId, tenant, agent }: AgentRequested): Promise<CommandAnswered> {
+    const record = await this.store.agent(tenant, agent);
+    if (!record) return message(CommandAnswered, { commandId, answer: 'not_found' });
+    return message(CommandAnswered, { commandId, answer: 'found', body: agentResource(record) });
+  }
+
+  async list({ commandId, tenant, limit, cursor, state }: AgentListRequested): Promise<CommandAnswered> {
+    if (!(await this.store.tenant(tenant))) return message(CommandAnswered, { commandId, answer: 'not_found' });
+    const found = await this.store.agents(tenant, { limit: limit + 1, after: cursor, state });
+    const body = pageOf(found.map(agentResource), limit, 'agent');
+    return message(CommandAnswered, { commandId, answer: 'found', body });
+  }
+
   #change(
-    command: AgentCommand,
-    decide: (tenant: TenantRecord, agent: AgentRecord, now: string) => CommandDecision,
+    command: { readonly commandId: string; readonly tenant: string; readonly agent: string },
+    decide: (tenant: TenantRecord, agent: AgentRecord, now: Date) => CommandDecision,
   ): Promise<CommandAnswered> {
     return this.directory.change(command, ({ tenant, agents, now }) => {
       const agent = agents.find((one) => one.agent === command.agent);
@@ -71,13 +108,18 @@ export class ManageAgents {
   }
 
   #write(
+    answer: 'created' | 'updated',
     kind: DirectoryChange['fact']['kind'],
     tenant: TenantRecord,
     agent: AgentRecord,
     changed: readonly string[],
-  ): DirectoryChange {
-    const published = this.entries.ofAgent(tenant, agent);
-    const fact = { kind, agent: agent.agent, detail: changeDetail(changed, published.policy) };
-    return { agents: [agent], publish: [published], fact };
+  ): CommandDecision {
+    const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
+    const change = {
+      agents: [agent],
+      publish: [this.entries.ofAgent(tenant, agent)],
+      fact: { kind, agent: agent.agent, detail },
+    };
+    return { answer, change, body: agentResource(agent) };
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   AgentPublished,
+  AgentRemoved,
   message,
   TenantPublished,
   type Message,
@@ -28,24 +29,32 @@ export class BasePolicies {
 export class PublishedEntries {
   constructor(private readonly base: BasePolicies) {}
 
-  /** @throws InvalidChange if the effective policy is invalid */
-  ofTenant(tenant: TenantRecord): TenantPublished {
-    return message(TenantPublished, {
-      tenant: tenant.tenant,
-      name: tenant.name,
-      policy: this.#effectivePolicy(tenant.policy),
-    });
+  /**
+   * The policy of an agent, or of a tenant without `agent`.
+   * @throws InvalidChange if it is invalid
+   */
+  policyOf(tenant: TenantRecord, agent?: AgentRecord): Policy {
+    const checked = checkPolicy(...this.base.layers, tenant.policy, ...(agent ? [agent.policy] : []));
+    if ('policy' in checked) return checked.policy;
+    throw new InvalidChange(checked.violations);
   }
 
   /** @throws InvalidChange if the effective policy is invalid */
-  ofAgent(tenant: TenantRecord, agent: AgentRecord): AgentPublished {
+  ofTenant(tenant: TenantRecord): TenantPublished {
+    return message(TenantPublished, { tenant: tenant.tenant, name: tenant.name, policy: this.policyOf(tenant) });
+  }
+
+  /**
+   * An agent that cannot authenticate is removed from all caches.
+   * @throws InvalidChange if the effective policy is invalid
+   */
+  ofAgent(tenant: TenantRecord, agent: AgentRecord): AgentPublished | AgentRemoved {
+    const policy = this.policyOf(tenant, agent);
+    if (tenant.disabledAt !== null || agent.disabledAt !== null) return message(AgentRemoved, { agent: agent.agent });
+    const { name, passwords, apiKeys } = agent;
     return message(AgentPublished, {
-      tenant: agent.tenant,
-      agent: agent.agent,
-      name: agent.name,
-      passwords: [...agent.passwords],
-      apiKeys: [...agent.apiKeys],
-      policy: this.#effectivePolicy(tenant.policy, agent.policy),
+      ...{ tenant: agent.tenant, agent: agent.agent, name, policy },
+      ...{ passwords: [...passwords], apiKeys: [...apiKeys] },
     });
   }
 
@@ -64,11 +73,5 @@ export class PublishedEntries {
         throw error;
       }
     });
-  }
-
-  #effectivePolicy(...written: readonly RawPolicy[]): Policy {
-    const checked = checkPolicy(...this.base.layers, ...written);
-    if ('policy' in checked) return checked.policy;
-    throw new InvalidChange(checked.violations);
   }
 }

@@ -1,7 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { type CommandAnswered, type TenantChangeRequested } from '@countersign/contracts';
+import {
+  CommandAnswered,
+  message,
+  TenantRemoved,
+  type TenantChangeRequested,
+  type TenantDeleteRequested,
+  type TenantListRequested,
+  type TenantRequested,
+  type TenantStateChangeRequested,
+} from '@countersign/contracts';
 import { ChangeDirectory } from '../change-directory.use-case.js';
-import { type TenantRecord } from '../directory.ports.js';
+import { pageOf, tenantResource } from '../directory-resources.decision.js';
+import { DirectoryStore, type TenantRecord } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
 import { PublishedEntries } from '../policies/published-entries.js';
 
@@ -11,21 +21,59 @@ export class ManageTenants {
   constructor(
     private readonly directory: ChangeDirectory,
     private readonly entries: PublishedEntries,
+    private readonly store: DirectoryStore,
   ) {}
 
   change(command: TenantChangeRequested): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant: existing, agents }) => {
+    return this.directory.change(command, ({ tenant: existing, agents, now }) => {
       if (!existing && command.mode === 'merge') return { answer: 'not_found' };
-      const before = existing ?? { name: '', policy: {} };
+      const before = existing ?? { name: '', policy: {}, createdAt: now, disabledAt: null };
       const policy = changePolicy(before.policy, command.policy, command.mode);
-      const tenant: TenantRecord = { tenant: command.tenant, name: command.name ?? before.name, policy };
+      const tenant: TenantRecord = { ...before, tenant: command.tenant, name: command.name ?? before.name, policy };
       const changed = changedNames(before, tenant);
-      if (existing && changed.length === 0) return { answer: 'updated' };
-      const published = this.entries.ofTenant(tenant);
+      const body = tenantResource(tenant);
+      if (existing && changed.length === 0) return { answer: 'updated', body };
       // The agents inherit the tenant's policy, so each of them changes too.
-      const publish = [published, ...agents.map((agent) => this.entries.ofAgent(tenant, agent))];
-      const fact = { kind: 'tenant.changed', detail: changeDetail(changed, published.policy) } as const;
-      return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact } };
+      const publish = [this.entries.ofTenant(tenant), ...agents.map((agent) => this.entries.ofAgent(tenant, agent))];
+      const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
+      return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact }, body };
     });
+  }
+
+  /** Disabling a tenant ends the authentication of all its agents. Each agent keeps a state of its own. */
+  changeState({ state, ...command }: TenantStateChangeRequested): Promise<CommandAnswered> {
+    return this.directory.change(command, ({ tenant: before, agents, now }) => {
+      if (!before) return { answer: 'not_found' };
+      const isDisabled = state === 'disabled';
+      if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: tenantResource(before) };
+      const tenant = { ...before, disabledAt: isDisabled ? now : null };
+      const publish = agents.map((agent) => this.entries.ofAgent(tenant, agent));
+      const fact = { kind: `tenant.${state}`, detail: {} } as const;
+      return { answer: 'updated', change: { tenant, publish, fact }, body: tenantResource(tenant) };
+    });
+  }
+
+  /** A tenant must be disabled first, so that one mistaken call cannot delete a tenant in use. */
+  delete(command: TenantDeleteRequested): Promise<CommandAnswered> {
+    return this.directory.change(command, ({ tenant, agents }) => {
+      if (!tenant) return { answer: 'not_found' };
+      if (tenant.disabledAt === null) return { answer: 'not_disabled' };
+      const publish = [message(TenantRemoved, { tenant: tenant.tenant })];
+      const fact = { kind: 'tenant.deleted', detail: {} } as const;
+      const deletedAgents = agents.map(({ agent }) => agent);
+      return { answer: 'updated', change: { deletedAgents, deletesTenant: true, publish, fact } };
+    });
+  }
+
+  async read({ commandId, tenant }: TenantRequested): Promise<CommandAnswered> {
+    const record = await this.store.tenant(tenant);
+    if (!record) return message(CommandAnswered, { commandId, answer: 'not_found' });
+    return message(CommandAnswered, { commandId, answer: 'found', body: tenantResource(record) });
+  }
+
+  async list({ commandId, limit, cursor, state }: TenantListRequested): Promise<CommandAnswered> {
+    const found = await this.store.tenants({ limit: limit + 1, after: cursor, state });
+    const body = pageOf(found.map(tenantResource), limit, 'tenant');
+    return message(CommandAnswered, { commandId, answer: 'found', body });
   }
 }

@@ -7,4 +7,6 @@ export class TenantEntity implements TenantRecord {
   @PrimaryColumn('text') tenant!: string;
   @Column('text') name!: string;
   @Column('jsonb') policy!: RawPolicy;
+  @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'disabled_at', nullable: true }) disabledAt!: Date | null;
 }

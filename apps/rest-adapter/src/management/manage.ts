@@ -41,6 +41,7 @@ export class Manage {
       case 'not_found':
         throw new Problem('not-found');
       case 'taken':
+      case 'not_disabled':
         throw new Problem('conflict');
       case 'invalid':
         throw invalid(

@@ -1,0 +1,37 @@
+import { type DirectoryState } from '@countersign/contracts';
+import { type RawPolicy } from './policies/effective-policy.decision.js';
+
+/** What tenants and agents have in common as resources. */
+interface DirectoryRecord {
+  readonly name: string;
+  readonly policy: RawPolicy;
+  readonly createdAt: Date;
+  readonly disabledAt: Date | null;
+}
+
+type Resource = Readonly<Record<string, unknown>>;
+
+/** A tenant as the API shows it. The policy is the one of this level, as written. */
+export function tenantResource(record: DirectoryRecord & { readonly tenant: string }): Resource {
+  return { tenant: record.tenant, ...common(record) };
+}
+
+/** An agent as the API shows it, without its secrets. */
+export function agentResource(record: DirectoryRecord & { readonly tenant: string; readonly agent: string }): Resource {
+  return { agent: record.agent, tenant: record.tenant, ...common(record) };
+}
+
+/**
+ * One page of a list.
+ * @param found one more record than the page has, if there are further pages
+ * @param id the field by which the list is ordered
+ */
+export function pageOf(found: readonly Resource[], limit: number, id: string): Resource {
+  const items = found.slice(0, limit);
+  return { items, nextCursor: found.length > limit ? items.at(-1)?.[id] : null };
+}
+
+function common({ name, policy, createdAt, disabledAt }: DirectoryRecord): Resource {
+  const state: DirectoryState = disabledAt === null ? 'enabled' : 'disabled';
+  return { name, policy, state, createdAt: createdAt.toISOString() };
+}
