@@ -154,8 +154,8 @@ function stateOf({ state }: PageQuery): { disabledAt?: FindOperator<Date> } {
     case undefined:
       return {};
     case 'enabled':
-      return { disabledAt: IsNull() };
+      return { disabledAt: IsNull() as FindOperator<Date> };
     case 'disabled':
-      return { disabledAt: Not(IsNull()) };
+      return { disabledAt: Not(IsNull()) as FindOperator<Date> };
   }
 }
