@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hash } from '@node-rs/argon2';
 import { openDatabase } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/crypto';
@@ -49,20 +50,22 @@ export async function storeSubjects(
           mustChange: false,
           enrolledAt: '0',
         });
+      const incarnation = randomUUID();
       await database.query(
         `WITH r AS (SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS r(id, profile, wrapped)),
-           subjects AS (INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-             SELECT $4, id, 1, $5, profile FROM r),
+           subjects AS (INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
+             SELECT $4, id, $6::uuid, 1, $5, profile FROM r),
            versions AS (INSERT INTO verification.versions (tenant, subject_id, part, version)
              SELECT $4, id, part, 1 FROM r, unnest(ARRAY['profile', 'pin']) AS part)
          INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
          SELECT $4, id, 'pin', 1, $5, wrapped, 50, 'epoch' FROM r`,
         [
           ids,
-          ids.map((id) => keyring.wrap('{}', profileContext(tenant, id, 1)).bytes),
+          ids.map((id) => keyring.wrap('{}', profileContext(tenant, id, incarnation, 1)).bytes),
           ids.map((id) => keyring.wrap(JSON.stringify([phc]), row(id)).bytes),
           tenant,
           keyring.first,
+          incarnation,
         ],
       );
       const step = Math.max(1, Math.floor(rows / callers));

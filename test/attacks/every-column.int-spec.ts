@@ -21,7 +21,6 @@ const HARMLESS: Readonly<Record<string, string>> = {
   'subjects.created_at': 'decides nothing about an attempt',
   'subjects.profile_key_id': "a subject's own key opens its profile, whatever is named here",
   'subjects.updated_at': 'only shown to administrators',
-  'subjects.incarnation': 'verifications are bound to it by a tag; another value ends them all',
 };
 
 /** Edits that only deny: nobody verifies, and nothing that could be reported is read. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,13 +55,14 @@ afterAll(async () => {
 
 async function seed(keyring: Keyring): Promise<void> {
   const ids = Array.from({ length: SUBJECTS }, (_, n) => `s${n}`);
-  const profiles = ids.map((id) => keyring.wrap('{}', profileContext('acme', id, 1)).bytes);
+  const incarnation = randomUUID();
+  const profiles = ids.map((id) => keyring.wrap('{}', profileContext('acme', id, incarnation, 1)).bytes);
   const bound = { version: 1, cap: 10, mustChange: false, enrolledAt: '0' };
   const row = (subject: string): string[] => credentialContext({ kind: 'pin', tenant: 'acme', subject, ...bound });
   await database.query(
-    `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-     SELECT 'acme', id, 1, 'k1', profile FROM unnest($1::text[], $2::bytea[]) AS r(id, profile)`,
-    [ids, profiles],
+    `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
+     SELECT 'acme', id, $3, 1, 'k1', profile FROM unnest($1::text[], $2::bytea[]) AS r(id, profile)`,
+    [ids, profiles, incarnation],
   );
   await database.query(
     `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)

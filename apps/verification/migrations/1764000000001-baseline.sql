@@ -3,8 +3,9 @@
 CREATE TABLE verification.subjects (
   tenant text NOT NULL,
   subject_id text NOT NULL,
-  -- An id may be used again after an erasure, and its versions go on. The incarnation is new and never comes back.
-  incarnation uuid NOT NULL DEFAULT gen_random_uuid(),
+  -- An id may be used again after an erasure, and its versions go on. The incarnation is new and never comes back. The
+  -- profile is bound to it.
+  incarnation uuid NOT NULL,
   version integer NOT NULL,
   profile_key_id text NOT NULL,
   profile bytea NOT NULL,

@@ -130,7 +130,7 @@ export async function start(
       policies: new DirectoryPolicies(directory),
       knowledge: new DirectoryKnowledge(directory),
       callPolicies: new DirectoryCallPolicies(directory),
-      records: new PostgresVerificationRecords(database, names, report),
+      records: new PostgresVerificationRecords(database, names, keyring, report),
       receipts,
       receiptKeys,
       receiptTerms: { issuer: receiptIssuer(settings), seconds: settings.RECEIPT_SECONDS },

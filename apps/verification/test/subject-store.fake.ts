@@ -27,13 +27,15 @@ interface Subject {
 export class FakeSubjectStore extends SubjectStore {
   readonly #subjects = new Map<string, Subject>();
   readonly #phones = new Map<string, string>();
+  /** Command ids of enrolments, as events name them. */
+  readonly enrolments: string[] = [];
   readonly #seen = new Set<string>();
   /** The highest version that each credential ever had. */
   readonly #versions = new Map<string, number>();
 
   constructor(
     private readonly hash: KeyedHash,
-    /** Whose counters a new credential renews. */
+    /** Holds the counters that a new credential resets. */
     private readonly attempts: FakeAttemptGate,
   ) {
     super();
@@ -101,7 +103,7 @@ export class FakeSubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, again, mustChange, cap, keeps, wrap }: NewCredential,
+    { kind, replaces, again, mustChange, cap, keeps, receivedCommandId = commandId, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
@@ -109,6 +111,7 @@ export class FakeSubjectStore extends SubjectStore {
     const before = known.credentials[kind];
     if ((before?.version ?? 0) !== replaces) return Promise.resolve('outdated');
     this.#seen.add(commandId);
+    this.enrolments.push(receivedCommandId);
     const name = `${tenant}/${subject}/${kind}`;
     const version = (this.#versions.get(name) ?? 0) + 1;
     this.#versions.set(name, version);

@@ -46,9 +46,9 @@ export function subjectKeyContext(tenant: string, subject: string): string[] {
   return ['subject-key', tenant, subject];
 }
 
-/** What the profile of a subject is bound to. */
-export function profileContext(tenant: string, subject: string, version: number): string[] {
-  return ['profile', tenant, subject, String(version)];
+/** What the profile of a subject is bound to. Verifications end with the incarnation, so it must not be editable. */
+export function profileContext(tenant: string, subject: string, incarnation: string, version: number): string[] {
+  return ['profile', tenant, subject, incarnation, String(version)];
 }
 
 /** What the key of the names in the tables is bound to. */
@@ -87,8 +87,9 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     primaryKey: { tenant: 'text', subject_id: 'text' },
     keyIdColumn: 'profile_key_id',
     bytesColumn: 'profile',
-    alsoBoundTo: { version: 'version' },
-    context: (row) => profileContext(text(row['tenant']), text(row['subject_id']), Number(row['version'])),
+    alsoBoundTo: { incarnation: 'incarnation::text', version: 'version' },
+    context: (row) =>
+      profileContext(text(row['tenant']), text(row['subject_id']), text(row['incarnation']), Number(row['version'])),
   },
   {
     name: 'subject keys',

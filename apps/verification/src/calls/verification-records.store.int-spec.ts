@@ -10,6 +10,7 @@ import {
   verificationRecordsContract,
   type RecordsBed,
 } from '../../test/verification-records.contract.js';
+import { type RecordedSuccess } from './call-state.decision.js';
 import { PostgresVerificationRecords } from './verification-records.store.js';
 
 let tables: TestTables;
@@ -29,7 +30,7 @@ beforeAll(async () => {
     attempts: new PostgresAttemptGate(service, TEST_HASH, none),
     subjects: new PostgresSubjectStore(service, keyring, TEST_HASH, TEST_HASH, none),
     erasures: new PostgresSubjectErasure(service, TEST_HASH, TEST_HASH, none),
-    records: new PostgresVerificationRecords(service, TEST_HASH, report),
+    records: new PostgresVerificationRecords(service, TEST_HASH, keyring, report),
   };
   world = new RecordsWorld(bed);
 });
@@ -100,6 +101,42 @@ describe('verification records in PostgreSQL', () => {
     const { compared: _compared, ...unchecked } = { compared: undefined, ...verdict };
     await bed.attempts.decide(unchecked);
     expect(await world.find(success)).toBeUndefined();
+  });
+
+  describe('of an erased subject, when the subject exists again under the same id', () => {
+    const setIncarnation = (subject: string, incarnation: string): Promise<unknown> =>
+      tables.service
+        .forTenants(['acme'])
+        .query('UPDATE verification.subjects SET incarnation = $1 WHERE subject_id = $2', [incarnation, subject]);
+
+    async function erased(): Promise<RecordedSuccess> {
+      const subject = await world.create();
+      const success = await world.decide({ subject });
+      expect(await world.find(success)).toBeDefined();
+      await world.erase(subject);
+      await world.create(subject);
+      expect(await world.find(success)).toBeUndefined();
+      reported.length = 0;
+      return success;
+    }
+
+    it('stay ended when one UPDATE gives the subject its old incarnation, and this is reported', async () => {
+      const { subject, incarnation, ...success } = await erased();
+      await setIncarnation(subject, incarnation);
+      expect(await world.find({ ...success, subject, incarnation })).toBeUndefined();
+      expect(reported).toEqual([{ what: 'profile', reason: 'altered', tenant: 'acme', subject }]);
+    });
+
+    it('stay ended when the key that proves the incarnation is removed too, also after the next change', async () => {
+      const { subject, incarnation, ...success } = await erased();
+      await setIncarnation(subject, incarnation);
+      await tables.service
+        .forTenants(['acme'])
+        .query('DELETE FROM verification.subject_keys WHERE subject_id = $1', [subject]);
+      expect(await world.find({ ...success, subject, incarnation })).toBeUndefined();
+      await bed.subjects.change(randomUUID(), 'acme', subject, { displayName: 'Alex' });
+      expect(await world.find({ ...success, subject, incarnation })).toBeUndefined();
+    });
   });
 
   it('agree with the order of the verdicts when two attempts of one call are decided at once', async () => {

@@ -1,70 +1,113 @@
 import { type Method } from '@countersign/contracts';
 import { type Database, type Sql } from '@countersign/persistence';
-import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
+import { constantTimeEquals, type KeyedHash, type Keyring } from '@countersign/crypto';
+import { ServiceError } from '@countersign/runtime';
 import { VerificationRecords } from './calls.ports.js';
 import { type RecordedSuccess, type VerificationRecord } from './call-state.decision.js';
+import { SubjectBindings, type VersionedProfile } from '../integrity/subject-bindings.store.js';
 import { successTag } from '../integrity/success-tag.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
+import { ProfileVault } from '../subjects/profile-vault.store.js';
+import { latestVersion } from '../subjects/subject.sql.js';
 
 interface SuccessRow {
-  attempt_id: string;
-  agent: string;
-  call_id: string | null;
-  method: Method;
-  level: RecordedSuccess['level'];
-  subject_id: string;
-  incarnation: string;
-  credential_version: number;
-  counted_at: Date;
-  expires_at: Date;
-  success_tag: string | null;
+  readonly attempt_id: string;
+  readonly agent: string;
+  readonly call_id: string | null;
+  readonly method: Method;
+  readonly level: RecordedSuccess['level'];
+  readonly subject_id: string;
+  readonly incarnation: string;
+  readonly credential_version: number;
+  readonly counted_at: Date;
+  readonly expires_at: Date;
+  readonly success_tag: string | null;
 }
 
-interface RecordRow extends SuccessRow {
+interface RecordRow extends SuccessRow, VersionedProfile {
   in_force: boolean;
   ended: boolean;
   now: Date;
 }
 
-const SUCCESS = `a.attempt_id, a.agent, a.call_id, a.method, a.level, a.subject_id, a.incarnation, a.credential_version,
-  a.counted_at, a.expires_at, a.success_tag`;
+const SUCCESS_COLUMNS = `
+  attempt.attempt_id,
+  attempt.agent,
+  attempt.call_id,
+  attempt.method,
+  attempt.level,
+  attempt.subject_id,
+  attempt.incarnation,
+  attempt.credential_version,
+  attempt.counted_at,
+  attempt.expires_at,
+  attempt.success_tag`;
 
 /**
- * Successes of the ledger whose time is not over and whose subject is the one of then, with what has happened since. A later
- * verdict at another subject ends a success, whatever it was: the call is for somebody else, or for nobody. One that came
- * to no answer (`unavailable`) ends nothing. A subject has one counter for each method, so the method is cut off its key.
- * A credential is in force if its row is there and no later version ever was: an old row that is put back revives nothing.
+ * Successes that have not expired and have the same incarnation of the subject, with what happened since.
+ *
+ * A later outcome at another subject ends a success, whatever it was, because the call is then about somebody else. An
+ * `unavailable` attempt ends nothing. A subject has one counter for each method, so the method is cut off the counter key.
+ * A credential is in force if its row exists and no later version ever did, so a row that is put back has no effect.
  * $1 tenant, $2 the agent that reads
  */
 const recordsWhere = (condition: string): string => `
-SELECT ${SUCCESS}, clock_timestamp() AS now,
-  EXISTS (SELECT FROM verification.credentials k WHERE k.tenant = a.tenant AND k.subject_id = a.subject_id
-          AND k.kind = a.method AND k.version = a.credential_version)
-    AND a.credential_version = (
-      SELECT max(v.version) FROM verification.versions v
-      WHERE v.tenant = a.tenant AND v.subject_id = a.subject_id AND v.part = a.method) AS in_force,
-  a.call_id IS NOT NULL AND EXISTS (
-    SELECT FROM verification.attempts o
-    WHERE o.tenant = a.tenant AND o.agent IN (a.agent, $2) AND o.call_id = a.call_id AND o.decided_at >= a.decided_at
-      AND o.outcome IN ('verified', 'rejected', 'locked', 'disabled')
-      AND split_part(o.counter_key, ':', 1) <> split_part(a.counter_key, ':', 1)) AS ended
-FROM verification.attempts a
-JOIN verification.subjects s ON s.tenant = a.tenant AND s.subject_id = a.subject_id AND s.incarnation = a.incarnation
-WHERE a.tenant = $1 AND a.outcome = 'verified' AND a.expires_at > clock_timestamp() AND ${condition}`;
+SELECT
+  ${SUCCESS_COLUMNS},
+  s.version,
+  s.profile_key_id,
+  s.profile,
+  subject_key.key_id AS own_key_id,
+  subject_key.wrapped AS own_key,
+  ${latestVersion(`'profile'`)} AS latest_version,
+  clock_timestamp() AS now,
+  EXISTS (
+    SELECT
+    FROM verification.credentials credential
+    WHERE credential.tenant = attempt.tenant
+      AND credential.subject_id = attempt.subject_id
+      AND credential.kind = attempt.method
+      AND credential.version = attempt.credential_version
+  ) AND attempt.credential_version = ${latestVersion('attempt.method')} AS in_force,
+  attempt.call_id IS NOT NULL AND EXISTS (
+    SELECT
+    FROM verification.attempts later
+    WHERE later.tenant = attempt.tenant
+      AND later.agent IN (attempt.agent, $2)
+      AND later.call_id = attempt.call_id
+      AND later.decided_at >= attempt.decided_at
+      AND later.outcome IN ('verified', 'rejected', 'locked', 'disabled')
+      AND split_part(later.counter_key, ':', 1) <> split_part(attempt.counter_key, ':', 1)
+  ) AS ended
+FROM verification.attempts attempt
+JOIN verification.subjects s
+  ON s.tenant = attempt.tenant AND s.subject_id = attempt.subject_id AND s.incarnation = attempt.incarnation
+LEFT JOIN verification.subject_keys subject_key
+  ON subject_key.tenant = s.tenant AND subject_key.subject_id = s.subject_id
+WHERE attempt.tenant = $1
+  AND attempt.outcome = 'verified'
+  AND attempt.expires_at > clock_timestamp()
+  AND ${condition}`;
 
 /** $3 call, $4 agents */
-const OF_CALL = recordsWhere('a.call_id = $3 AND a.agent = ANY ($4::text[])');
+const OF_CALL = recordsWhere('attempt.call_id = $3 AND attempt.agent = ANY ($4::text[])');
 /** $3 attempt */
-const ONE = recordsWhere('a.attempt_id = $3::uuid');
+const ONE = recordsWhere('attempt.attempt_id = $3::uuid');
 
-/** What the ledger in PostgreSQL has of successes. */
+/** Reads successes from the ledger in PostgreSQL. */
 export class PostgresVerificationRecords extends VerificationRecords {
+  readonly #bindings: SubjectBindings;
+  readonly #profiles: ProfileVault;
+
   constructor(
     private readonly database: Database,
     private readonly hash: KeyedHash,
+    keyring: Keyring,
     private readonly report?: ReportTampering,
   ) {
     super();
+    this.#bindings = new SubjectBindings(keyring, hash, report);
+    this.#profiles = new ProfileVault(keyring);
   }
 
   override async ofCall(
@@ -85,6 +128,7 @@ export class PostgresVerificationRecords extends VerificationRecords {
     const rows = await this.database.forTenants([tenant]).prepared<RecordRow>(name, statement, params);
     const records: VerificationRecord[] = [];
     for (const row of rows) {
+      if (!(await this.#isIncarnationBound(tenant, row))) continue;
       const success = successOf(row);
       if (isOurs(this.hash, tenant, success, row.success_tag)) {
         const { in_force: credentialInForce, ended: endedByAttempt, now } = row;
@@ -96,11 +140,27 @@ export class PostgresVerificationRecords extends VerificationRecords {
     }
     return records;
   }
+
+  /**
+   * Whether the incarnation is the one that was written last with the subject. The profile is bound to it, so the profile must
+   * decrypt. Without this check, one UPDATE would revive the verifications of an erased subject under the same id. A subject
+   * without a key has no proof, so its verifications end.
+   */
+  async #isIncarnationBound(tenant: string, row: RecordRow): Promise<boolean> {
+    try {
+      await this.#bindings.requireLatest(tenant, row);
+      const profile = await this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
+      return profile !== undefined;
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return false;
+      throw error;
+    }
+  }
 }
 
 /**
- * Binds a success to the version that its caller has put in the place of the one that was compared, so that it stays good.
- * A success that somebody else altered stays as it is, and is reported where it is read.
+ * Binds a success to the version with which its caller replaced the compared one, so that it continues to hold. A success that
+ * was altered in the database stays unchanged, and is reported when it is read.
  */
 export async function carryOver(
   tx: Sql,
@@ -110,18 +170,23 @@ export async function carryOver(
   credentialVersion: number,
 ): Promise<void> {
   const [row] = await tx.query<SuccessRow>(
-    `SELECT ${SUCCESS} FROM verification.attempts a
-     WHERE a.tenant = $1 AND a.attempt_id = $2::uuid AND a.outcome = 'verified' FOR UPDATE`,
+    `SELECT ${SUCCESS_COLUMNS}
+     FROM verification.attempts attempt
+     WHERE attempt.tenant = $1 AND attempt.attempt_id = $2::uuid AND attempt.outcome = 'verified'
+     FOR UPDATE`,
     [tenant, verificationId],
   );
   const success = row && successOf(row);
   if (!success || !isOurs(hash, tenant, success, row.success_tag)) return;
   const tag = successTag(hash, tenant, { ...success, credentialVersion });
-  await tx.query('UPDATE verification.attempts SET credential_version = $1, success_tag = $2 WHERE attempt_id = $3', [
-    credentialVersion,
-    tag,
-    verificationId,
-  ]);
+  await tx.query(
+    `UPDATE verification.attempts
+     SET
+       credential_version = $1,
+       success_tag = $2
+     WHERE attempt_id = $3`,
+    [credentialVersion, tag, verificationId],
+  );
 }
 
 function isOurs(hash: KeyedHash, tenant: string, success: RecordedSuccess, tag: string | null): boolean {

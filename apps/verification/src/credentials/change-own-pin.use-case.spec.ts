@@ -15,6 +15,13 @@ describe('a caller who changes the PIN', () => {
     expect((await guess(OTHER)).outcome).toBe('verified');
   });
 
+  it('is named in events by the received command id, as the attempt is', async () => {
+    const { changePin, attempts, subjects } = await open();
+    await changePin(PIN, OTHER);
+    const decided = attempts.facts.find(({ kind }) => kind === 'attempt.decided');
+    expect(subjects.enrolments.at(-1)).toBe(decided?.commandId);
+  });
+
   it('reaches the level verified with the new one where the old one had to be changed', async () => {
     const { changePin, guess } = await open(true);
     const reply = await changePin(PIN, OTHER);

@@ -34,13 +34,13 @@ export class ChangeOwnPin {
     const weak = weakness(newPin);
     if (weak !== undefined) return unavailableReply(command, { violations: violationsOf(weak) });
     const { reply, compared } = await this.decideAttempt.decide(opened, async ({ id }) => {
-      const rule = id === undefined ? undefined : await this.enrolPin.ruleAgainst(requestOf(command, newPin, id));
+      const rule = id === undefined ? undefined : await this.enrolPin.ruleAgainst(requestOf(opened, newPin, id));
       return rule === undefined ? undefined : violationsOf(rule);
     });
     if (reply.outcome !== 'verified' || reply.violations !== undefined) return reply;
     const isEnrolled = await (compared === undefined
       ? this.#wasEnrolled(command, reply)
-      : this.#enrol(command, newPin, compared, reply));
+      : this.#enrol(opened, newPin, compared, reply));
     if (isEnrolled) return changed(reply);
     // The PIN matched, but the new one was not enrolled, so the reply must not read as a success.
     const { verificationId } = reply;
@@ -49,7 +49,7 @@ export class ChangeOwnPin {
 
   /** @param compared the subject as it was at the comparison: a PIN that was enrolled since then is not replaced */
   async #enrol(
-    command: VerificationAdmitted,
+    opened: OpenedCommand,
     newPin: string,
     { id, credential }: FoundSubject,
     { verificationId }: VerificationDecided,
@@ -58,7 +58,7 @@ export class ChangeOwnPin {
     try {
       // The rules were applied against this version, so no other version may be replaced.
       const change = { replaces: credential.version, checked: true, keeps: verificationId } as const;
-      const result = await this.enrolPin.execute({ ...requestOf(command, newPin, id), ...change });
+      const result = await this.enrolPin.execute({ ...requestOf(opened, newPin, id), ...change });
       return result === 'created' || result === 'updated';
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return false;
@@ -78,8 +78,10 @@ export class ChangeOwnPin {
   }
 }
 
-function requestOf({ commandId, tenant }: VerificationAdmitted, pin: string, subject: string): PinRequest {
-  return { commandId, tenant, subject, pin, mustChange: false, by: 'caller' };
+function requestOf({ stored, received }: OpenedCommand, pin: string, subject: string): PinRequest {
+  const { commandId, tenant } = stored;
+  const { commandId: receivedCommandId } = received;
+  return { commandId, receivedCommandId, tenant, subject, pin, mustChange: false, by: 'caller' };
 }
 
 function violationsOf(rule: string): Violation[] {

@@ -35,6 +35,8 @@ export interface NewCredential {
   readonly by: 'administrator' | 'caller';
   /** The verification of the caller who changes it. It continues; all other verifications by this credential end. */
   readonly keeps?: string | undefined;
+  /** Id of the command in events, if the id in the tables differs from it. */
+  readonly receivedCommandId?: string | undefined;
   readonly wrap: (row: CredentialRow) => WrappedCredential;
 }
 

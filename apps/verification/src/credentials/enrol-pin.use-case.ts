@@ -6,6 +6,8 @@ import { type SubjectStore } from '../subjects/subjects.ports.js';
 /** A PIN that somebody wants for a subject. */
 export interface PinRequest {
   readonly commandId: string;
+  /** Id of the command in events, if the id in the tables differs from it. */
+  readonly receivedCommandId?: string;
   readonly tenant: string;
   readonly subject: string;
   readonly pin: string;
@@ -60,7 +62,7 @@ export class EnrolPin {
   }
 
   async #enrol(request: PinRequest): Promise<PinEnrolment> {
-    const { commandId, tenant, subject, pin, mustChange, by, replaces, keeps } = request;
+    const { commandId, receivedCommandId, tenant, subject, pin, mustChange, by, replaces, keeps } = request;
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
@@ -74,6 +76,7 @@ export class EnrolPin {
       cap: capOf(pin.length),
       by,
       keeps,
+      receivedCommandId,
       wrap: await this.vault.prepare(pin, tenant, enrolled.inForce, same),
     });
   }

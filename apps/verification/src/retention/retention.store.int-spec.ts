@@ -75,8 +75,8 @@ describe('what is left behind', () => {
     await age(60 * DAY);
     await database.query('UPDATE verification.attempt_counters SET subject_id = NULL');
     await database.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-       VALUES ('acme', 'alice', 1, 'k1', '')`,
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
+       VALUES ('acme', 'alice', gen_random_uuid(), 1, 'k1', '')`,
     );
     expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
     await database.query('DELETE FROM verification.subjects');

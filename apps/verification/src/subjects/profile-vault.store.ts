@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type Sql } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
@@ -8,6 +8,7 @@ import { type Profile } from './profile.decision.js';
 /** A profile as its rows hold it; without a key of its own it was written by a release that had none. */
 export interface StoredProfile {
   readonly subject_id: string;
+  readonly incarnation: string;
   readonly version: number;
   readonly profile_key_id: string;
   readonly profile: Buffer;
@@ -27,14 +28,14 @@ export class ProfileVault {
   constructor(private readonly keyring: Keyring) {}
 
   /**
-   * Empty when the subject's key is gone: a dump was restored without the keys of subjects, as it should be once they are
-   * old. The credentials are good all the same, and the next change writes what is known then.
+   * Undefined if the key of the subject is missing, because a backup was restored without the keys of subjects. Its credentials
+   * stay valid, and the next change writes a new profile.
    * @throws ServiceError CREDENTIAL_BROKEN when profile or key do not belong to their rows
    */
-  open(tenant: string, row: StoredProfile): Profile {
+  open(tenant: string, row: StoredProfile): Profile | undefined {
     const own = this.keyOf(tenant, row);
-    if (!own && row.profile_key_id === OWN_KEY_ID) return {};
-    const context = profileContext(tenant, row.subject_id, row.version);
+    if (!own && row.profile_key_id === OWN_KEY_ID) return undefined;
+    const context = profileContext(tenant, row.subject_id, row.incarnation, row.version);
     return intact(() => {
       const wrapped = { keyId: own ? OWN : row.profile_key_id, bytes: row.profile };
       return JSON.parse((own ?? this.keyring).unwrap(wrapped, context)) as Profile;
@@ -48,28 +49,35 @@ export class ProfileVault {
     return intact(() => keyringOf(this.keyring.unwrap(wrapped, subjectKeyContext(tenant, subject_id))));
   }
 
-  /** Writes the profile, and a key for a subject that has none yet. The subject's row must be locked, or not be there. */
+  /**
+   * Writes the profile. A subject without a key gets one, and with it a new incarnation: without the key, nothing proves that the
+   * stored incarnation is the one that was written. The row of the subject must be locked, or not exist.
+   */
   async write(
     tx: Sql,
     tenant: string,
     subject: string,
     version: number,
     profile: Profile,
-    known: Keyring | undefined,
+    before: { readonly incarnation: string; readonly ownKey: Keyring | undefined } | undefined,
   ): Promise<void> {
     const key = randomBytes(KEY_BYTES).toString('base64url');
-    const own = known ?? keyringOf(key);
-    const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, version));
+    const own = before?.ownKey ?? keyringOf(key);
+    const incarnation = before?.ownKey ? before.incarnation : randomUUID();
+    const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, incarnation, version));
     await tx.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, version, profile_key_id, profile)
-       VALUES ($1, $2, $3, $4, $5)
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
+       VALUES ($1, $2, $3, $4, $5, $6)
        ON CONFLICT (tenant, subject_id) DO UPDATE
-         SET version = EXCLUDED.version, profile_key_id = EXCLUDED.profile_key_id, profile = EXCLUDED.profile,
-             updated_at = clock_timestamp()`,
-      [tenant, subject, version, OWN_KEY_ID, bytes],
+         SET
+           incarnation = EXCLUDED.incarnation,
+           version = EXCLUDED.version,
+           profile_key_id = EXCLUDED.profile_key_id,
+           profile = EXCLUDED.profile,
+           updated_at = clock_timestamp()`,
+      [tenant, subject, incarnation, version, OWN_KEY_ID, bytes],
     );
-    if (known) return;
-    // Who made the subject at the same moment wrote a key too: the one that wrote the profile last has to stand.
+    if (before?.ownKey) return;
     const wrapped = this.keyring.wrap(key, subjectKeyContext(tenant, subject));
     await tx.query(
       `INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped) VALUES ($1, $2, $3, $4)

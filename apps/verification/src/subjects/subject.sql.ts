@@ -1,7 +1,7 @@
 import { microseconds } from '@countersign/stored-secrets';
 
 /** The highest version that a part of the subject `s` ever had. */
-const latest = (part: string): string => `
+export const latestVersion = (part: string): string => `
     (SELECT max(v.version) FROM verification.versions v
      WHERE v.tenant = s.tenant AND v.subject_id = s.subject_id AND v.part = ${part})`;
 
@@ -16,7 +16,7 @@ LATERAL (
   SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
     c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap,
     ${microseconds('c.enrolled_at')} AS enrolled_us,
-    ${latest(`'profile'`)} AS latest_version, ${latest('r.method')} AS latest_credential,
+    ${latestVersion(`'profile'`)} AS latest_version, ${latestVersion('r.method')} AS latest_credential,
     (SELECT p.tag FROM verification.subject_phones p
      WHERE r.kind = 'phone' AND p.tenant = r.tenant AND p.phone_key = r.ref) AS phone_tag
   FROM verification.subjects s
@@ -28,12 +28,12 @@ LATERAL (
 
 /** A subject with its credential of a kind. $1 tenant, $2 subject, $3 kind, $4 command, $5 the key of the counter */
 export const ENROLLED = `
-SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
+SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
   EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
   EXISTS (SELECT FROM verification.attempt_counters g WHERE g.tenant = $1 AND g.counter_key = $5 AND g.disabled) AS disabled,
   c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap,
   ${microseconds('c.enrolled_at')} AS enrolled_us,
-  ${latest(`'profile'`)} AS latest_version, ${latest('$3')} AS latest_credential
+  ${latestVersion(`'profile'`)} AS latest_version, ${latestVersion('$3')} AS latest_credential
 FROM verification.subjects s
 LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
 LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = $3
@@ -41,7 +41,7 @@ WHERE s.tenant = $1 AND s.subject_id = $2`;
 
 /** A subject, locked. $1 tenant, $2 subject */
 export const LOCK_SUBJECT = `
-SELECT s.subject_id, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
+SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
 FROM verification.subjects s LEFT JOIN verification.subject_keys k USING (tenant, subject_id)
 WHERE s.tenant = $1 AND s.subject_id = $2 FOR UPDATE OF s`;
 

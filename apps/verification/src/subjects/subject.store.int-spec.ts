@@ -41,6 +41,21 @@ describe('the PostgreSQL subject store', () => {
     }),
   );
 
+  it('names the command in events by its received id, which differs from the id in the tables', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const [stored, receivedCommandId] = [randomUUID(), randomUUID()];
+    await store.change(randomUUID(), tenant, 'alice', {});
+    await store.enrol(stored, tenant, 'alice', credentialOf({ receivedCommandId }));
+    const facts = await database.query<{ payload: string }>(
+      `SELECT payload FROM verification.outbox WHERE key LIKE $1 AND payload LIKE '%credential.enrolled%'`,
+      [`${tenant}:%`],
+    );
+    expect(facts.map(({ payload }) => JSON.parse(payload) as unknown)).toMatchObject([
+      { commandId: receivedCommandId },
+    ]);
+    expect((await store.enrolled(stored, tenant, 'alice', 'pin'))?.repeated).toBe(true);
+  });
+
   it('records what was enrolled, by whom and in which version, in the transaction of the enrolment', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
     await store.change(randomUUID(), tenant, 'alice', {});

@@ -32,7 +32,6 @@ import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 import { carryOver } from '../calls/verification-records.store.js';
 
 interface FoundRow extends VersionedProfile, VersionedCredential {
-  readonly incarnation: string;
   readonly phone_tag: string | null;
 }
 
@@ -43,6 +42,7 @@ interface EnrolledRow extends VersionedProfile, VersionedCredential {
 
 /** A subject whose row is locked. */
 interface LockedSubject {
+  readonly incarnation: string;
   readonly version: number;
   readonly profile: Profile;
   readonly ownKey: Keyring | undefined;
@@ -153,7 +153,7 @@ export class PostgresSubjectStore extends SubjectStore {
         // Numbers that are sent are written even if they are the same: their rows may be those of somebody who altered them.
         if (before && changed.length === 0 && change.phones === undefined) return 'updated';
         const { version } = await this.#nextVersion(tx, tenant, subject, 'profile');
-        await this.#profiles.write(tx, tenant, subject, version, profile, before?.ownKey);
+        await this.#profiles.write(tx, tenant, subject, version, profile, before);
         await this.#writePhones(tx, tenant, subject, version, before?.version, change.phones);
         if (before && changed.length === 0) return 'updated';
         await this.#record(tx, tenant, subject, 'subject.changed', commandId, { fields: changed.join(' ') });
@@ -196,7 +196,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, again, mustChange, cap, by, keeps } = credential;
+    const { kind, replaces, again, mustChange, cap, by, keeps, receivedCommandId = commandId } = credential;
     const subjectKey = this.names.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -218,12 +218,19 @@ export class PostgresSubjectStore extends SubjectStore {
       if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
       if (!again)
         altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [counterKeyOf(subjectKey, kind)]])).length > 0;
-      await this.#record(tx, tenant, subject, before ? 'credential.changed' : 'credential.enrolled', commandId, {
-        credential: kind,
-        version,
-        by,
-        ...(mustChange ? { mustChange } : {}),
-      });
+      await this.#record(
+        tx,
+        tenant,
+        subject,
+        before ? 'credential.changed' : 'credential.enrolled',
+        receivedCommandId,
+        {
+          credential: kind,
+          version,
+          by,
+          ...(mustChange ? { mustChange } : {}),
+        },
+      );
       return before ? 'updated' : 'created';
     });
     this.wakeRelay();
@@ -242,7 +249,7 @@ export class PostgresSubjectStore extends SubjectStore {
     const [latest] = await tx.query<{ version: number | null }>(LATEST_VERSION, [tenant, subject, 'profile']);
     await this.#bindings.requireLatest(tenant, { ...row, latest_version: latest?.version ?? null });
     const profile = await this.#openProfile(tenant, row);
-    return { version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
+    return { incarnation: row.incarnation, version: row.version, profile, ownKey: this.#profiles.keyOf(tenant, row) };
   }
 
   async #nextVersion(
@@ -306,7 +313,7 @@ export class PostgresSubjectStore extends SubjectStore {
   }
 
   #openProfile(tenant: string, row: StoredProfile): Promise<Profile> {
-    return this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
+    return this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row) ?? {});
   }
 }
 
