@@ -31,7 +31,7 @@ const SETTINGS = {
   'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };
 const OCSF = 'apps/audit/src/trail/ocsf-event.decision.js';
-const PROBLEMS = 'apps/rest-adapter/src/http/problems.js';
+const PROBLEMS_MODULE = 'apps/rest-adapter/src/http/problems.js';
 
 /** The cells of a topic that follow from its kind. */
 const TOPIC_KINDS = {
@@ -53,9 +53,10 @@ const tables = new Map([
   ['error codes', errorCodes()],
   ['metrics', await metrics()],
   ['events', await events()],
-  ['problems', await problems()],
+  ['problem types', await problemTypes()],
   ['limits', limits()],
   ['policy', policy()],
+  ['policy parts', policyParts()],
   ['decisions', decisions()],
   ['alerts', alerts()],
 ]);
@@ -125,6 +126,8 @@ function allowed(rules) {
   const [from, to, values] = [constraint('min'), constraint('max'), constraint('isIn')];
   if (values !== undefined) return values.map(code).join(', ');
   if (from !== undefined && to !== undefined) return `${from} to ${to}`;
+  const length = rules.find((rule) => rule.name === 'isLength')?.constraints;
+  if (length !== undefined) return `${length[0]} to ${length[1]} characters`;
   return rules.some(({ name }) => name === 'isBoolean') ? '`true`, `false`' : '';
 }
 
@@ -171,12 +174,17 @@ async function events() {
   return table(['kind', 'OCSF class and activity', 'recorded when'], rows);
 }
 
-async function problems() {
-  const rows = Object.entries((await load(PROBLEMS)).PROBLEMS);
-  return table(
-    ['name', 'status', 'meaning'],
-    rows.map(([name, { status, detail }]) => [code(name), status, detail]),
+async function problemTypes() {
+  const { PROBLEMS, typeOf } = await load(PROBLEMS_MODULE);
+  const sections = Object.entries(PROBLEMS).map(([name, { status, title, detail, causes }]) =>
+    [
+      `### ${name}`,
+      `${code(typeOf(name))}, ${status} ${title}`,
+      escaped(`> ${detail}`),
+      causes.map((cause) => `- ${escaped(cause)}`).join('\n'),
+    ].join('\n\n'),
   );
+  return sections.join('\n\n');
 }
 
 function limits() {
@@ -197,11 +205,36 @@ function policyFields(type, defaults, prefix) {
   return [...groupBy(rulesOf(type))].flatMap(([name, own]) => {
     const value = defaults?.[name];
     const text = contracts.meaningOf(type, name);
-    if (text !== undefined) return [[code(prefix + name), policyDefault(value), allowed(own), text]];
+    if (text !== undefined) {
+      return [[code(prefix + name), withUnit(name, policyDefault(value)), withUnit(name, allowed(own)), text]];
+    }
     const Nested = Reflect.getMetadata('design:type', type.prototype, name);
     if (rulesOf(Nested).length === 0) throw new Error(`${type.name}.${name} has no @Meaning`);
     return policyFields(Nested, value, `${prefix}${name}.`);
   });
+}
+
+/** The fields of the parts that a policy repeats. */
+function policyParts() {
+  const parts = {
+    'limits.*.': 'Limit',
+    'knowledge.questions[].': 'KnowledgeQuestion',
+    'knowledge.waiver.': 'KnowledgeWaiver',
+  };
+  const rows = Object.entries(parts).flatMap(([prefix, type]) =>
+    [...groupBy(rulesOf(contracts[type]))].map(([name, own]) => [
+      code(prefix + name),
+      own.some((rule) => rule.name === 'isOptional') ? 'no' : 'yes',
+      withUnit(name, allowed(own)),
+      meaning(contracts[type], name),
+    ]),
+  );
+  return table(['field', 'required', 'allowed', 'meaning'], rows);
+}
+
+/** The unit that the name of a field ends in. */
+function withUnit(name, text) {
+  return name.endsWith('Seconds') && /\d/.test(text) ? `${text} s` : text;
 }
 
 function policyDefault(value) {

@@ -66,7 +66,7 @@ function fieldOf(
       ...(field === 'unlocksFunctions' ? [list] : []),
       ...(nullable ? [{ type: 'null' }] : []),
     ];
-    return { ...described, ...(choices.length === 1 ? { allOf: choices } : { anyOf: choices }) };
+    return { ...described, ...(choices.length === 1 ? reference : { anyOf: choices }) };
   }
   const extra = EXTRA_KEYWORDS[field]?.({ type: 'string', nullable: isPatch });
   return { ...described, ...schema, ...extra, nullable };

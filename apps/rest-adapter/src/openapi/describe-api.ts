@@ -22,10 +22,15 @@ const WITH_KEY: readonly ProblemName[] = ['unauthorized', 'not-found', 'invalid-
 /** Problems of every operation with a body. */
 const WITH_BODY: readonly ProblemName[] = ['malformed-json', 'too-large', 'unsupported-media-type'];
 
-/** Operations of {@link HealthController}, which the library of HTTP servers does not describe. */
-const HEALTH: Readonly<Record<string, string>> = {
-  live: 'Liveness: the process runs',
-  ready: 'Readiness: the service can serve requests',
+/** Operations of the health controller, which the library of HTTP servers does not describe. */
+const HEALTH: Readonly<
+  Record<string, { readonly summary: string; readonly answers: Readonly<Record<number, string>> }>
+> = {
+  live: { summary: 'Liveness', answers: { 200: 'The process runs.' } },
+  ready: {
+    summary: 'Readiness',
+    answers: { 200: 'The service can serve requests.', 503: 'A check fails: the service cannot serve requests.' },
+  },
 };
 
 /**
@@ -117,12 +122,13 @@ function complete(method: string, operation: Operation, responses: Json): void {
   }
 }
 
-function describeHealth(operation: Operation, summary: string): void {
+function describeHealth(operation: Operation, { summary, answers }: NonNullable<(typeof HEALTH)[string]>): void {
   operation['summary'] = summary;
   operation['tags'] = ['service'];
   const content = { 'application/json': { schema: { $ref: '#/components/schemas/HealthReport' } } };
-  operation.responses = { 200: { description: 'It does.', content } };
-  if (operation.operationId === 'ready') operation.responses['503'] = { description: 'It cannot.', content };
+  operation.responses = Object.fromEntries(
+    Object.entries(answers).map(([status, description]) => [status, { description, content }]),
+  );
 }
 
 function problemResponse(names: readonly ProblemName[]): Json {

@@ -1,8 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ApiDescription } from './api-description.js';
+import { DocsPageController } from './docs-page.controller.js';
 import { OpenApiController } from './openapi.controller.js';
 
-/** Serves the description of the API. */
+/** Serves the description of the API, and a page that shows it. */
 @Module({})
 export class OpenApiModule {
   /** @param describe makes the document; called at the first request for it */
@@ -11,7 +12,7 @@ export class OpenApiModule {
     const description: ApiDescription = { document: () => (document ??= describe()) };
     return {
       module: OpenApiModule,
-      controllers: [OpenApiController],
+      controllers: [OpenApiController, DocsPageController],
       providers: [{ provide: ApiDescription, useValue: description }],
     };
   }

@@ -115,7 +115,7 @@ describe('the description of the API', () => {
 /** The fields below a schema, followed through its references, that lack a type or a description. */
 function fieldsWithout(path: string, schema: Schema): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
-    const nested = [...(field.allOf ?? []), ...(field.anyOf ?? [])].map(resolved).find((one) => one.properties);
+    const nested = [field, ...(field.allOf ?? []), ...(field.anyOf ?? [])].map(resolved).find((one) => one.properties);
     if (nested) return fieldsWithout(`${path}.${name}`, nested);
     return field.type !== undefined && 'description' in field ? [] : [`${path}.${name}`];
   });
