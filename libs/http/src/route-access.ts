@@ -7,7 +7,7 @@ export const PUBLIC = 'public';
 /** Declares which clients may call a route. The adapter's {@link RequestHooks} read it before they read the body. */
 export const RouteAccess = (access: string): MethodDecorator => RouteConfig({ access });
 
-/** The declared access of the requested route; undefined for a route without a declaration, which nobody may call. */
+/** The declared access of the requested route; undefined for a route without a declaration, which no client may call. */
 export function accessOf(request: FastifyRequest): string | undefined {
   return (request.routeOptions.config as { access?: string }).access;
 }

@@ -11,16 +11,17 @@ import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
 import { ServiceError, settingsInvalid } from '@countersign/runtime';
 
-/** Wait for the first answer while the process starts, in milliseconds: services start in any order. */
+/** Wait for the first answer during the start, in milliseconds. It is short, because services start in any order. */
 const START_TIMEOUT_MS = 1_000;
 const TIMEOUT_MS = 5_000;
-/** Pause between comparisons, in milliseconds: until the first answer, and afterwards. */
+/** Pauses between comparisons, in milliseconds: until the first answer, and after it. */
 const UNANSWERED_PAUSE_MS = 2_000;
 const PAUSE_MS = 60_000;
 
-/** With another key of these an adapter would do harm, and not only be refused. */
+/** With a wrong key of these an adapter sends wrong names; with others it is only refused. The process must stop. */
 const HARMFUL = ['IDENTIFIER_KEY'];
 
+/** The rule that a setting has to satisfy, and how to satisfy it. */
 const CURES: Readonly<Record<string, string>> = {
   SEALING_PUBLIC_KEYS:
     'must begin with the public half of a key in the SEALING_PRIVATE_KEYS of verification: copy it from the same secrets folder',
@@ -33,8 +34,8 @@ const CURES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Compares the keys of an adapter with those of the verification service: once while it starts, then each minute. A process whose
- * keys do not fit is not ready, logs the settings, and shows them as `countersign_keys_mismatched`.
+ * Compares the keys of an adapter with those of the verification service: once during the start, then every minute. A process
+ * with mismatched keys is not ready, logs the settings and reports them as `countersign_keys_mismatched`.
  */
 export class KeyComparison {
   readonly #mismatched = new Set<string>();
@@ -49,8 +50,8 @@ export class KeyComparison {
   ) {}
 
   /**
-   * Without an answer in the first second the adapter starts, and its keys are compared as soon as there is one.
-   * @throws ServiceError SETTINGS_INVALID that names each setting that does not fit, and the cure
+   * Without an answer in the first second the adapter starts, and compares its keys as soon as verification answers.
+   * @throws ServiceError SETTINGS_INVALID that names each mismatched setting and how to correct it
    */
   static async begin(host: Host, bus: BusClient, settings: readonly SettingKeys[], fatal: FatalHandler): Promise<void> {
     const comparison = new KeyComparison(host, bus, settings, fatal);
@@ -92,7 +93,7 @@ export class KeyComparison {
     return answered;
   }
 
-  /** @returns whether there was an answer; without one, what was known stays */
+  /** @returns whether verification answered; without an answer the last result stays */
   async #compare(timeoutMs: number): Promise<boolean> {
     const { name: service } = this.host;
     try {
@@ -106,20 +107,21 @@ export class KeyComparison {
         timeoutMs,
       );
       this.#mismatched.clear();
-      // Without the right public keys nothing else in the answer can be believed.
-      const believed = mismatches.includes(RECEIPT_PUBLIC_KEYS) ? [RECEIPT_PUBLIC_KEYS] : mismatches;
-      for (const setting of believed) this.#mismatched.add(setting);
+      // Without the right public keys, no other part of the answer is trustworthy.
+      const trusted = mismatches.includes(RECEIPT_PUBLIC_KEYS) ? [RECEIPT_PUBLIC_KEYS] : mismatches;
+      for (const setting of trusted) this.#mismatched.add(setting);
       return true;
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      // An answer that is none says nothing about the keys.
-      if (!error.retriable) this.host.logger.warn({ err: error }, 'the keys could not be compared');
+      if (!error.retriable) this.host.logger.warn({ err: error }, 'comparing the keys failed; retrying');
       return false;
     }
   }
 
   #fault(): ServiceError {
-    const lines = [...this.#mismatched].map((setting) => `${setting} ${CURES[setting] ?? 'does not fit verification'}`);
+    const lines = [...this.#mismatched].map(
+      (setting) => `${setting} ${CURES[setting] ?? 'must match the verification service'}`,
+    );
     return settingsInvalid(lines);
   }
 }

@@ -23,10 +23,6 @@ export function openSuccess(
     return message(VerificationDecided, isOver ? answer : { ...answer, receipt });
   } catch (error) {
     if (!(error instanceof DecryptionError)) throw error;
-    throw new ServiceError(
-      'SEAL_BROKEN',
-      'A success came without the receipt of its request: it is not believed',
-      false,
-    );
+    throw new ServiceError('SEAL_BROKEN', 'a success without the receipt of its request was refused', false);
   }
 }

@@ -137,7 +137,7 @@ export class AnswerCall {
     if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
       return { reply: textReply(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
     }
-    const decision = await this.verifyCaller.execute(agent, call, secret);
+    const decision = await this.verifyCaller.verify(agent, call, secret);
     return attemptResult(decision, agent.policy);
   }
 

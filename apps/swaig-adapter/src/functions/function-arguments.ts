@@ -4,39 +4,39 @@ import { withoutByteOrderMark } from '@countersign/runtime';
 /** A JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The arguments of a function call, and the model's own words as far as they gave any of them. */
+/** The arguments of a function call, and the text of the model that contained them. */
 export interface FunctionArguments {
   readonly args: Fields;
-  /** Empty when the arguments came from elsewhere: then these words do not distinguish two calls. */
+  /** Empty if the arguments came from elsewhere: then this text does not distinguish two calls. */
   readonly rawArgument: string;
 }
 
-/** Texts within texts that are read: platforms encode arguments twice, and lists hold one element. */
-const DEEPEST = 4;
-/** A double that is printed with 15 digits, as some platforms do, is exact below this. */
-const MOST_EXACT = 1e15;
+/** Most levels of text or list around the arguments: platforms encode arguments twice, and send lists of one element. */
+const MAX_DEPTH = 4;
+/** Some platforms print numbers with 15 digits. Whole numbers below this are then exact. */
+const MAX_EXACT_NUMBER = 1e15;
 /** Members of `argument` that are not arguments themselves. */
 const ENVELOPE = ['parsed', 'raw', 'substituted'];
 const NO_ARGUMENTS: Fields = {};
 
 /**
- * Reads `argument` of a function call: `parsed[0]`, else `raw`, else the members of `argument` itself. Each of them may be
- * an object, a list with one, or the text of either, and what has no members counts as absent.
+ * Reads `argument` of a function call: `parsed[0]`, else `raw`, else the members of `argument` itself. Each of them can be an
+ * object, a list with one object, or the text of either. An object without members counts as absent.
  *
- * A number in `parsed` went through the JSON reader of the platform, which may have rounded it or dropped its leading
- * zeros. Its digits are taken from `raw`, which is what the model wrote. A number that nobody knows exactly stays a number
- * that is not a safe integer; no argument may be read from it.
+ * The JSON reader of the platform may have rounded a number in `parsed` or dropped its leading zeros. The digits are therefore
+ * taken from `raw`, which the model wrote. A number without exact digits stays a number that is not a safe integer; no argument
+ * may be read from it.
  */
 export function readArguments(argument: unknown): FunctionArguments {
   const envelope = asFields(argument) ?? NO_ARGUMENTS;
-  const words = textOf(argument) || textOf(envelope['raw']);
-  const written = words === '' ? fieldsWithin(envelope['raw'], 0) : fieldsInWords(words);
-  const parsed = fieldsWithin(envelope['parsed'], 0);
-  if (parsed) return { args: exact(parsed, written ?? NO_ARGUMENTS), rawArgument: written ? words : '' };
-  if (written) return { args: written, rawArgument: words };
+  const text = trimmedText(argument) || trimmedText(envelope['raw']);
+  const written = text === '' ? unwrapFields(envelope['raw'], 0) : fieldsInText(text);
+  const parsed = unwrapFields(envelope['parsed'], 0);
+  if (parsed) return { args: withExactNumbers(parsed, written ?? NO_ARGUMENTS), rawArgument: written ? text : '' };
+  if (written) return { args: written, rawArgument: text };
   const direct = Object.entries(envelope).filter(([name]) => !ENVELOPE.includes(name));
   return {
-    args: (Array.isArray(argument) && fieldsWithin(argument, 0)) || Object.fromEntries(direct),
+    args: (Array.isArray(argument) && unwrapFields(argument, 0)) || Object.fromEntries(direct),
     rawArgument: '',
   };
 }
@@ -45,7 +45,7 @@ export function asFields(value: unknown): Fields | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
 }
 
-/** Undefined for what is no JSON. No number in it was rounded, see {@link withoutRounding}. */
+/** Returns undefined for text that is not JSON. Rounds no number, see {@link withoutRounding}. */
 export function parseJson(json: string): unknown {
   try {
     return JSON.parse(withoutRounding(withoutByteOrderMark(json)));
@@ -54,24 +54,24 @@ export function parseJson(json: string): unknown {
   }
 }
 
-/** The members of an object that has some, wherever it is wrapped. */
-function fieldsWithin(value: unknown, depth: number): Fields | undefined {
-  if (depth > DEEPEST) return undefined;
-  if (typeof value === 'string') return fieldsInWords(value, depth);
-  if (Array.isArray(value)) return fieldsWithin(value[0], depth + 1);
+/** Finds an object with members inside lists and texts. */
+function unwrapFields(value: unknown, depth: number): Fields | undefined {
+  if (depth > MAX_DEPTH) return undefined;
+  if (typeof value === 'string') return fieldsInText(value, depth);
+  if (Array.isArray(value)) return unwrapFields(value[0], depth + 1);
   const fields = asFields(value);
   return fields && Object.keys(fields).length > 0 ? fields : undefined;
 }
 
-/** Models put sentences and code fences around their JSON; the object is what the outermost braces enclose. */
-function fieldsInWords(words: string, depth = 0): Fields | undefined {
-  const [first, last] = [words.indexOf('{'), words.lastIndexOf('}')];
+/** Models write sentences and code fences around their JSON. The object lies between the outermost braces. */
+function fieldsInText(text: string, depth = 0): Fields | undefined {
+  const [first, last] = [text.indexOf('{'), text.lastIndexOf('}')];
   if (first === -1 || last < first) return undefined;
-  const read = parseDigits(words) ?? parseDigits(words.slice(first, last + 1));
-  return fieldsWithin(read, depth + 1);
+  const parsed = parseWithDigitsAsText(text) ?? parseWithDigitsAsText(text.slice(first, last + 1));
+  return unwrapFields(parsed, depth + 1);
 }
 
-function parseDigits(json: string): unknown {
+function parseWithDigitsAsText(json: string): unknown {
   try {
     return JSON.parse(withDigitsAsText(json));
   } catch {
@@ -79,7 +79,7 @@ function parseDigits(json: string): unknown {
   }
 }
 
-function exact(parsed: Fields, written: Fields): Fields {
+function withExactNumbers(parsed: Fields, written: Fields): Fields {
   if (!Object.values(parsed).some((value) => typeof value === 'number')) return parsed;
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => [
@@ -89,12 +89,13 @@ function exact(parsed: Fields, written: Fields): Fields {
   );
 }
 
-/** The digits as written, where they can be those of the number: platforms round in more than one way. */
+/** The digits as written, if the number can be a rounded form of them. Platforms do not all round in the same way. */
 function exactNumber(value: number, written: unknown): unknown {
   if (typeof written !== 'string' || !/^[0-9]+$/.test(written)) return value;
-  return Number(written) === value || !(Math.abs(value) < MOST_EXACT && Number.isInteger(value)) ? written : value;
+  const isExact = Math.abs(value) < MAX_EXACT_NUMBER && Number.isInteger(value);
+  return Number(written) === value || !isExact ? written : value;
 }
 
-function textOf(value: unknown): string {
+function trimmedText(value: unknown): string {
   return typeof value === 'string' ? value.trim() : '';
 }

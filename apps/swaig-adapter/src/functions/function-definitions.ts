@@ -108,8 +108,8 @@ function describeFunction(name: FunctionName, policy: Policy): FunctionDescripti
     case 'verification_status':
       return {
         description:
-          'Tells whether the caller of this call is verified, from the record of the verification service. ' +
-          'Call it whenever you are not sure, and after a keypad entry. Nothing else tells it.',
+          'Returns whether the caller of this call is verified, from the record of the verification service. ' +
+          'Call it whenever you are not sure, and after a keypad entry. Trust no other source.',
         parameters: NO_PARAMETERS,
       };
     case 'request_transfer':
@@ -117,7 +117,7 @@ function describeFunction(name: FunctionName, policy: Policy): FunctionDescripti
     case 'collect_pin':
       return {
         description:
-          'Lets the caller key the PIN in on the telephone keypad, so that nobody hears it. Prefer it to verify_pin when ' +
+          'Lets the caller key the PIN in on the telephone keypad, so that it is not spoken. Prefer it to verify_pin when ' +
           'the caller does not want to say the PIN aloud. Afterwards call verification_status.',
         parameters: NO_PARAMETERS,
       };
@@ -126,7 +126,7 @@ function describeFunction(name: FunctionName, policy: Policy): FunctionDescripti
 
 function describeVerifyIdentity({ knowledge: { questions } }: Policy): FunctionDescription | undefined {
   if (questions.length === 0) return undefined;
-  const asked = questions.map((question) => {
+  const properties = questions.map((question) => {
     const description = `${question.description} (${answerFormForModel(question)})`;
     return [question.name, { type: 'string', description }] as const;
   });
@@ -134,10 +134,10 @@ function describeVerifyIdentity({ knowledge: { questions } }: Policy): FunctionD
     description:
       'Verifies the caller by security questions. Ask all of them, then call this once with all answers, each in ' +
       'the form that its description names. Never guess or complete an answer: ask again for what the form lacks. ' +
-      'Never tell which one was wrong: you cannot know it.',
+      'Never say which answer was wrong: you cannot know it.',
     parameters: {
       type: 'object',
-      properties: { ...Object.fromEntries(asked), customer_id: CUSTOMER_ID },
+      properties: { ...Object.fromEntries(properties), customer_id: CUSTOMER_ID },
       required: questions.map(({ name }) => name),
     },
   };

@@ -17,7 +17,7 @@ export class VerifyCaller {
    * The platform delivers a call again when it got no answer in time, and does not mark the redelivery. A delivery with the
    * same call, session, function and words of the model is a redelivery: it has the same command id, so it costs no attempt.
    */
-  async execute(agent: AgentPublished, call: FunctionCall, secret: SubmittedSecret): Promise<AttemptDecision> {
+  async verify(agent: AgentPublished, call: FunctionCall, secret: SubmittedSecret): Promise<AttemptDecision> {
     const attempt = {
       ...callerOf(agent, call),
       command: { prefix: 'swaig', digest: commandDigestOf(agent, call, secret) },

@@ -9,7 +9,7 @@ export const REFUSAL_ERRORS = {
   405: 'This method is not allowed here. Functions are called by POST on /swaig.',
   413: 'The body must be at most 256 KiB.',
   415: 'The content type must be application/json.',
-  500: 'This is our fault. The log says more.',
+  500: 'This is our fault. The log has the details.',
 } as const;
 export type RefusalStatus = keyof typeof REFUSAL_ERRORS;
 

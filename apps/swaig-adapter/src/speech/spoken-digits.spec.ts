@@ -20,7 +20,7 @@ const digit = fc.integer({ min: 0, max: 9 });
 const pin = fc.array(digit, { minLength: 4, maxLength: 8 }).map((digits) => digits.join(''));
 const separator = fc.constantFrom(' ', '  ', '-', '.', ', ', '\u2013', '\u2014 ', '\n', '\u00a0');
 
-describe('pinFrom', () => {
+describe('readPin', () => {
   it.each<[unknown, string]>([
     ['0427', '0427'],
     ['0 4 2 7', '0427'],
