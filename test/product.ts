@@ -10,7 +10,7 @@ import { Program, type Ended } from './program.js';
 export const SERVICES = ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
-/** The product under test: where it can be reached, and how to stop it. Addresses change when it is started again. */
+/** The product under test: its addresses, and how to stop it. The addresses change when it is started again. */
 export interface Product {
   readonly adminKey: string;
   swaigUrls(): readonly string[];
@@ -18,11 +18,11 @@ export interface Product {
   opsUrls(): readonly string[];
   /** Everything that any of its processes has printed since the first start. */
   logs(): string;
-  /** Asks every process to stop, and tells how each did. The data stays. */
+  /** Stops every process with SIGTERM. The data remains. @returns how each ended */
   terminate(): Promise<readonly Ended[]>;
   /** Starts it again on the same data. */
   startAgain(): Promise<void>;
-  /** Ends what still runs and removes the data. */
+  /** Ends every process that still runs, and removes the data. */
   remove(): Promise<void>;
 }
 
@@ -39,21 +39,21 @@ export interface Copy {
 }
 
 export interface SeparateProduct extends Product {
-  /** Where tests look into the database: past any proxy that the services go through. */
+  /** The database for the tests themselves, without the proxy that the services may use. */
   readonly databaseUrl: string;
   readonly brokers: readonly string[];
   readonly topicPrefix: string;
-  /** The copies that run, also those that are not ready yet. */
+  /** The copies that run, including those that are not ready yet. */
   running(service: ServiceName): readonly Copy[];
-  /** Starts one more copy, without waiting for it: with settings of its own it may be made to die early. */
+  /** Starts one more copy without waiting until it is ready. Its own settings may make it die early. */
   begin(service: ServiceName, env?: Readonly<Record<string, string>>): Copy;
   /** Starts one more copy and returns when it is ready. */
   add(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
-  /** Takes the copies out that have ended by themselves since the last call: not asked to, and not killed. */
+  /** Removes and returns the copies that have ended on their own since the last call, neither stopped nor killed. */
   takeEndedCopies(): readonly Copy[];
-  /** Asks one copy to stop, and tells how it did; it does not come back with `startAgain`. */
+  /** Stops one copy with SIGTERM; `startAgain` does not start it again. @returns how it ended */
   retire(copy: Copy): Promise<Ended>;
-  /** Ends a copy of a service at once: no handler of its own runs. */
+  /** Kills a copy of a service, which runs no handler of its own then. */
   kill(service: ServiceName, copy?: number): Promise<void>;
   /** Starts a copy again that has ended. */
   restart(service: ServiceName, copy?: number): Promise<void>;
@@ -68,7 +68,7 @@ const EVERY_SERVICE = { HOST: '127.0.0.1', LOG_LEVEL: 'info', OPS_PORT: '0', SWA
 
 /**
  * The whole product in one process, over its own database and bus, in a new folder.
- * @param more settings beside those that every test has
+ * @param more settings in addition to those of every test
  */
 export async function startEmbedded(more: Readonly<Record<string, string>> = {}): Promise<EmbeddedProduct> {
   const folder = await temporaryFolder();
@@ -98,7 +98,7 @@ export async function startEmbedded(more: Readonly<Record<string, string>> = {})
 interface OwnCopy extends Copy {
   program: Program;
   urls: Readonly<Record<string, string>>;
-  /** Came after the start: nobody names it by its number. */
+  /** Started after the others, so tests do not address it by its number. */
   readonly added: boolean;
 }
 
@@ -109,7 +109,7 @@ export interface ProductServers {
   /** Of a superuser. */
   readonly databaseUrl: string;
   readonly databaseTls: DatabaseTls;
-  /** What a service must be told besides, to be let in. */
+  /** More settings of a service, such as its credentials. */
   envOf(service: ServiceName): Readonly<Record<string, string>>;
 }
 
@@ -129,7 +129,7 @@ export interface SeparateOptions {
 }
 
 /**
- * Every service as a process of its own, over a real Kafka and PostgreSQL, with topics and a database that nobody else
+ * Every service as a process of its own, over a real Kafka and PostgreSQL, with topics and a database that no other test
  * uses.
  */
 export async function startSeparate(options: SeparateOptions = {}): Promise<SeparateProduct> {
@@ -160,7 +160,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     if (at >= 0) past.push(...copies.splice(at, 1).map(({ program }) => program));
   };
   const begin = (service: ServiceName, more: Readonly<Record<string, string>> = {}): OwnCopy => {
-    // Those that were killed leave the list: a matrix of kills starts hundreds.
+    // Killed copies leave the list, because the matrix of kills starts hundreds.
     for (const dead of copies.filter(({ added, program }) => added && program.end?.signal === 'SIGKILL')) leave(dead);
     const copy: OwnCopy = { service, program: run(service, more), urls: {}, added: true };
     copies.push(copy);

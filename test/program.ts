@@ -13,7 +13,7 @@ export interface Ended {
   readonly program: string;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** From the signal that asked for the end, in milliseconds; 0 when it ended by itself. */
+  /** Milliseconds since the signal that stopped it; 0 when it ended on its own. */
   readonly afterMs: number;
 }
 
@@ -31,7 +31,7 @@ export class Program {
     env: Readonly<Record<string, string>>,
   ) {
     const main = join(root, 'dist', 'apps', name, 'src', 'main.js');
-    // Only what is named here: a setting of whoever runs the tests must not reach the product.
+    // Only these variables: other settings in the environment of the test run must not reach the product.
     const inherited = Object.fromEntries(['PATH', 'HOME', 'TMPDIR'].map((key) => [key, process.env[key]]));
     this.#child = spawn(process.execPath, [main], {
       cwd: root,
@@ -43,7 +43,7 @@ export class Program {
     }
     this.ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
-      // `close` and not `exit`: only then is everything read that it printed.
+      // `close` comes after `exit`, when all output has been read.
       this.#child.once('close', (code, signal) => {
         this.#hasEnded = true;
         const afterMs = this.#signalled === undefined ? 0 : Date.now() - this.#signalled;
@@ -99,7 +99,7 @@ export class Program {
     this.#child.kill(signal);
   }
 
-  /** Ends the program, by force when it does not stop in half a minute. */
+  /** Stops the program, and kills it when it has not ended after 30 seconds. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
     if (this.running) this.signal(signal);
     const limit = setTimeout(() => this.#child.kill('SIGKILL'), STOP_LIMIT_MS);
@@ -107,7 +107,7 @@ export class Program {
   }
 }
 
-/** Two forms: the line of the all-in-one product, and the log line of a service that runs alone. */
+/** Reads both forms: the line of the all-in-one product, and the log line of a separate service. */
 function readyUrls(output: string): Record<string, string> | undefined {
   for (const line of output.split('\n').slice(0, -1)) {
     if (line.startsWith('ready ')) {

@@ -54,15 +54,15 @@ function countersign(keys: string, ...args: string[]): Command {
 
 const run = (keys: string, ...args: string[]): Command['ended'] => countersign(keys, ...args).ended;
 
-/** Puts another copy in the place of the one that runs; both serve in between, while `meanwhile` lasts. */
-async function replace(service: ServiceName, keys: string, meanwhile: () => Promise<void>): Promise<void> {
+/** Replaces the running copy of a service by another one. Both serve during `duringOverlap`. */
+async function replace(service: ServiceName, keys: string, duringOverlap: () => Promise<void>): Promise<void> {
   const [before] = product.running(service) as [Copy];
   await product.add(service, { IDENTIFIER_KEY: keys });
-  await meanwhile();
+  await duringOverlap();
   await product.retire(before);
 }
 
-/** What a service prints that refuses to start. */
+/** @returns the output of a service that refuses to start */
 async function refusal(service: ServiceName, keys: string): Promise<string> {
   const { program } = product.begin(service, { IDENTIFIER_KEY: keys });
   expect((await program.ended).code).toBe(1);

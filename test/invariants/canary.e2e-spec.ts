@@ -6,13 +6,13 @@ import { bodyOf, Client, newName, newPin } from '../client.js';
 import { Ledger, differences } from '../ledger.js';
 import { requiredEnv, startEmbedded, startSeparate, type Product } from '../product.js';
 
-/** What must be found nowhere, and what must be found: without it an empty search would prove nothing. */
+/** Texts that must be found nowhere, and a control that must be found: it proves that the search works. */
 interface Canaries {
   readonly secrets: Readonly<Record<string, string>>;
   readonly control: string;
 }
 
-/** Brings every secret to every place that takes it: right and wrong, well and badly formed, over both doors. */
+/** Sends every secret to every input that takes it: right and wrong, well-formed and malformed, over both adapters. */
 async function live(product: Product): Promise<Canaries> {
   const client = new Client(product);
   const [pin, guess, malformed] = [newPin(), newPin(), newPin()];
@@ -39,12 +39,12 @@ async function live(product: Product): Promise<Canaries> {
   expect((await client.ask(agent, 'GET', `/v1/calls/${callId}/verification`)).json).toMatchObject({ verified: true });
   expect((await client.swaig(agent, { pin: guess, caller: phone })).text).toContain('"verified":false');
   expect((await client.verify(agent, { subject, pin: guess })).json).toMatchObject({ outcome: 'rejected' });
-  // Over REST nobody is recognized: the last attempt of the budget is left to the telephone, which spends it.
+  // REST recognizes no caller, so the last attempt of the window is reserved. The recognized telephone uses it.
   expect((await client.verify(agent, { phone, pin: guess })).json).toMatchObject({ outcome: 'locked' });
   expect((await client.verify(agent, { phone, pin })).json).toMatchObject({ outcome: 'locked' });
   await client.swaig(agent, { pin: guess, caller: phone, callId: newName('call') });
   expect((await client.swaig(agent, { pin, caller: phone })).text).not.toContain('"verified":true');
-  // What is refused goes nowhere either: to no log, whichever rule it breaks.
+  // A refused secret must not reach a log either, whichever rule refuses it.
   await client.swaig(agent, { pin: `${malformed}${malformed}`, caller: phone });
   await client.post(agent, JSON.stringify(bodyOf({ pin: malformed, caller: phone })).slice(0, -1));
   await client.post(undefined, JSON.stringify(bodyOf({ pin: malformed, caller: phone })));
@@ -59,21 +59,21 @@ async function live(product: Product): Promise<Canaries> {
       'the right PIN': pin,
       'the wrong PIN': guess,
       'the malformed PIN': malformed,
-      // Without the country code: the shortest form in which it would still be the number.
+      // Without the country code, the shortest form that still identifies the number.
       'the telephone number': phone.slice(2),
       "the agent's password": agent.password,
       "the agent's API key": agent.apiKey,
       "the administrator's key": product.adminKey,
       'a receipt over SWAIG': receipts[0] ?? '',
       'a receipt over REST': receipts[1] ?? '',
-      // Nobody can make it from what may be read.
+      // Cannot be computed from public data.
       'the signature of a receipt': receipts[0]?.split('.')[2] ?? '',
     },
   };
 }
 
 describe('a PIN, a telephone number, a password and a receipt', () => {
-  it('are in no file and no output of the product in one process', async () => {
+  it('appear in no file and no output of the product in one process', async () => {
     const product = await startEmbedded();
     try {
       const canaries = await live(product);
@@ -90,7 +90,7 @@ describe('a PIN, a telephone number, a password and a receipt', () => {
     }
   }, 300_000);
 
-  it('are in no table, no file of PostgreSQL or Kafka, and no output of the product as six processes', async () => {
+  it('appear in no table, no file of PostgreSQL or Kafka, and no output of the six processes', async () => {
     const product = await startSeparate();
     try {
       const ledger = await Ledger.open(product.databaseUrl);

@@ -1,4 +1,4 @@
-/** Loaded into a service with `node --import`: its clock is off by CLOCK_SHIFT_MS, everybody else's is right. */
+/** Loaded into a service with `node --import`: shifts the clock of this process alone by CLOCK_SHIFT_MS. */
 const shift = Number(process.env.CLOCK_SHIFT_MS ?? 0);
 const Right = Date;
 

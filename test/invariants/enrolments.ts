@@ -6,12 +6,12 @@ import { type SeparateProduct } from '../product.js';
 const ANSWER_LIMIT_MS = 120_000;
 const PAUSE_MS = 50;
 const LIMIT_MS = 90_000;
-/** Side by side, so that a copy with half of the partitions has something to do as well. */
+/** At the same time, so that a copy with half of the partitions also has work. */
 const ADMINISTRATORS = 2;
 
 /**
- * Administrators who, while the load runs, write the tenant, make a subject, enrol its PIN and have it verified, one after
- * the other; what is not acknowledged is asked again.
+ * While the load runs, administrators update the tenant, create a subject, enrol its PIN and verify it, one after the
+ * other. A request without an acknowledgement is sent again.
  */
 export class Enrolments {
   /** Subjects whose enrolment was acknowledged. */
@@ -37,7 +37,7 @@ export class Enrolments {
     this.#running.catch(() => undefined);
   }
 
-  /** @throws Error when something was not acknowledged for a minute and a half */
+  /** @throws Error when a request was not acknowledged within 90 seconds */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
@@ -57,11 +57,11 @@ export class Enrolments {
 
   async #put(path: string, body: unknown): Promise<void> {
     const since = Date.now();
-    for (let last = 'nobody listens'; ;) {
+    for (let last = 'no adapter listens'; ;) {
       const chosen = this.#balancer.next('rest-adapter');
       const status = chosen && (await this.#send(`${chosen.url}${path}`, body));
       if (status === 200 || status === 201 || status === 204) return;
-      // 0: the connection broke; 503: no answer in time. Anything else is a refusal, which asking again does not mend.
+      // 0: the connection broke; 503: no answer in time. Any other status is a refusal, and a retry does not help.
       if (status !== undefined && status !== 0 && status !== 503) throw new Error(`PUT ${path} is refused: ${status}`);
       if (status !== undefined) last = String(status);
       if (Date.now() - since > LIMIT_MS) throw new Error(`PUT ${path} was never acknowledged: ${last}`);

@@ -8,10 +8,10 @@ import { times, type Fault } from './fault.js';
 import { type GroupName } from './groups.js';
 
 const HANDLED = [TOPICS.requests, TOPICS.admissions, TOPICS.subjectCommands, TOPICS.directoryCommands, TOPICS.facts];
-/** Keys that differ reach all partitions of a topic in the end. */
+/** With different keys, so that they reach several partitions of a topic. */
 const RECORDS_PER_TOPIC = 4;
 const DEAD_LETTER_LIMIT_MS = 30_000;
-/** Four starts, and each waits for the session of the one that died. */
+/** Four starts, each of which waits until the session of the dead copy ends. */
 const DEATHS_LIMIT_MS = 120_000;
 const MINUTE_MS = 60_000;
 const POISONED = new URL('poison.mjs', import.meta.url).href;
@@ -47,7 +47,7 @@ function ofNextVersion(topic: string): BusRecord {
   return { topic, key: randomUUID(), value: Buffer.from(JSON.stringify({ new: true })), headers };
 }
 
-/** Each must be put aside with a note, and its partition must go on: that the load shows. */
+/** Every record must become a dead letter, and its partition must continue, which the load shows. */
 function deadLettered(cell: Cell, make: (topic: string) => BusRecord): Promise<void> {
   return withDeadLetters(cell, async (broker, lettersOf) => {
     const before = new Map(HANDLED.map(({ name }) => [name, lettersOf(name)]));
@@ -59,12 +59,16 @@ function deadLettered(cell: Cell, make: (topic: string) => BusRecord): Promise<v
   });
 }
 
-/** Writes to the bus as a stranger, and counts the dead letters by the topic of what they are about. */
+/** Writes to the bus as an unknown client, and counts the dead letters by the topic of the original record. */
 async function withDeadLetters(
   { stand: { product } }: Cell,
   work: (broker: Broker, lettersOf: (topic: string) => number) => Promise<void>,
 ): Promise<void> {
-  const broker = createBroker({ brokers: product.brokers, clientId: 'stranger', topicPrefix: product.topicPrefix });
+  const broker = createBroker({
+    brokers: product.brokers,
+    clientId: 'unknown-client',
+    topicPrefix: product.topicPrefix,
+  });
   try {
     const letters = new Map<string, number>();
     let failure: Error | undefined;
@@ -86,7 +90,7 @@ async function withDeadLetters(
   }
 }
 
-/** What a service handles, so that the record gets as far as its handler. */
+/** A message type that each service handles, so that the record reaches its handler. */
 const HANDLED_BY: readonly { readonly service: GroupName; readonly topic: string; readonly type: string }[] = [
   { service: 'verification', topic: TOPICS.admissions.name, type: 'verification.admitted.v1' },
   { service: 'rate-limit', topic: TOPICS.requests.name, type: 'verification.requested.v1' },
@@ -105,7 +109,7 @@ export const DEADLY: Fault = {
   },
 };
 
-/** A supervisor starts the service again each time; after three deaths it must have put the record aside. */
+/** A supervisor restarts the service after each death. After three deaths the record must become a dead letter. */
 function diesOf(cell: Cell, { service, topic, type }: (typeof HANDLED_BY)[number]): Promise<void> {
   const { product } = cell.stand;
   const marker = `poison-${randomUUID()}`;
@@ -124,7 +128,11 @@ function diesOf(cell: Cell, { service, topic, type }: (typeof HANDLED_BY)[number
       }
       return lettersOf(topic) > before;
     };
-    await eventually(`${service} puts a deadly record aside (it died ${deaths} times)`, putAside, DEATHS_LIMIT_MS);
+    await eventually(
+      `${service} makes a fatal record a dead letter (it died ${deaths} times)`,
+      putAside,
+      DEATHS_LIMIT_MS,
+    );
     cell.note(`${service} died ${deaths} times of one record`);
     await product.add(service);
     await product.retire(copy);

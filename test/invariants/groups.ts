@@ -12,7 +12,7 @@ const GROUPS = {
 
 export type GroupName = keyof typeof GROUPS;
 
-/** Looks at the consumer groups past the product, as an operator does with Kafka's own tools. */
+/** Reads and changes the consumer groups directly, as an operator does with Kafka's own tools. */
 export class Groups {
   readonly #product: SeparateProduct;
   readonly #kafka: Kafka;
@@ -40,7 +40,7 @@ export class Groups {
     });
   }
 
-  /** Makes a group begin again at a time, in milliseconds since 1970. Nobody may be in it. */
+  /** Sets the offsets of a group without members back to a time, in milliseconds since 1970. */
   rewind(group: GroupName, to: number): Promise<void> {
     return this.#with(async (admin) => {
       for (const name of GROUPS[group]) {

@@ -7,15 +7,15 @@ import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.
 import { dieAt } from './kills.js';
 
 const PIN = '48213';
-/** `npm run test:invariants` asks for all of them. */
+/** `npm run test:invariants` runs all of them. */
 const RUNS = process.env['INVARIANTS_FORM'] === 'full' ? 20 : 2;
 const GUESSES = 500;
-/** With the right PIN, sent while wrong ones are still under way. */
+/** Attempts with the right PIN, sent while wrong ones are still in flight. */
 const RIGHT_ONES = 10;
-/** Over the other door, under the telephone number: another partition of the topic, so the other copies. */
+/** Attempts over REST by telephone number: they use another partition of the topic, and so other copies. */
 const GUESSES_BY_PHONE = 50;
 const BUDGET = 3;
-/** Where a copy of verification dies, and how many subjects are guessed at meanwhile. */
+/** The commits at which a copy of verification dies. */
 const COMMITS = [
   { point: 'sql verification.count', when: 'before' },
   { point: 'sql verification.count', when: 'after' },
@@ -45,7 +45,7 @@ describe('two copies of every service', () => {
     ]);
     await client.putTenant(tenant, { limits: Object.fromEntries(lifted) as Record<string, unknown> });
     agent = await client.createAgent(tenant);
-    // Before the first death: the time after one, in which a group finds its members again, is no time to enrol in.
+    // Before the first death, because enrolments time out while a group rebalances.
     targets = Array.from({ length: COMMITS.length * TARGETS }, () => newName('target'));
     await Promise.all(targets.map((subject) => client.putSubject(tenant, subject)));
     await Promise.all(targets.map((subject) => client.putPin(tenant, subject, PIN)));
@@ -60,7 +60,7 @@ describe('two copies of every service', () => {
     (await ledger.attempts()).filter(({ subject_id }) => subject_id === subject);
 
   it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
-    'compare exactly three of 500 guesses that arrive at once, and not the right ones among the last of them (run %d)',
+    'compare exactly three of 500 attempts that arrive at once, and none with the right PIN among the last of them (run %d)',
     async () => {
       const subject = newName('target');
       const phone = newPhone();
@@ -95,7 +95,7 @@ describe('two copies of every service', () => {
 
       const right = async (): Promise<string> =>
         String((await client.verify(agent, { subject, pin: PIN })).json['outcome']);
-      // Behind hundreds of guesses the answer may come too late at first.
+      // Behind hundreds of attempts the first answers may come too late.
       const later = await eventually('the right PIN is answered', async () => known(await right()), 60_000);
       expect(later).toBe('locked');
       expect(known(outcomeOf(await client.swaig(agent, { pin: PIN, customerId: subject })))).toBe('locked');
@@ -109,7 +109,7 @@ describe('two copies of every service', () => {
   );
 
   it.each(COMMITS)(
-    'never count less than before when one of them is killed $when its commit of $point',
+    'never lower a count when one of them is killed $when its commit of $point',
     async ({ point, when }) => {
       const subjects = targets.splice(0, TARGETS);
       const stop = new AbortController();
@@ -141,7 +141,7 @@ describe('two copies of every service', () => {
     180_000,
   );
 
-  it('have counted, decided and published each of these guesses once', async () => {
+  it('have counted, decided and published each of these attempts once', async () => {
     expect(await differences(ledger, events)).toEqual([]);
   }, 120_000);
 });
@@ -150,7 +150,7 @@ function known(outcome: string): string | undefined {
   return outcome === 'unavailable' ? undefined : outcome;
 }
 
-/** The outcome that an answer of the SWAIG adapter speaks of. */
+/** Reads the outcome from an answer of the SWAIG adapter. */
 function outcomeOf({ json, text }: HttpAnswer): string {
   if (text.includes('"verified":true')) return 'verified';
   const response = String(json['response']);

@@ -1,9 +1,9 @@
 /**
- * Loaded into a service with `node --import`: names every moment at which something leaves the process for good, and
- * ends it with SIGKILL at one of them. A new statement or topic is found by itself; the product knows nothing of this.
+ * Loaded into a service with `node --import`: names every point at which the process changes something outside itself, and
+ * kills it at one of them. New statements and topics are found automatically; the product does not know this file.
  *
- * KILL_LIST=<file>: a line for each point that is passed, as often as it is.
- * KILL_AT=<before|after>:<hit>:<point>: `before`, nothing has left; `after`, the answer is here and nobody has read it.
+ * KILL_LIST=<file>: receives a line each time a point is reached.
+ * KILL_AT=<before|after>:<hit>:<point>: `before` the request is sent, or `after` its answer has arrived and before it is read.
  */
 import { appendFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ const { KILL_LIST, KILL_AT, TOPIC_PREFIX = '' } = process.env;
 const [, when, hit, target] = /^(before|after):(\d+):(.*)$/s.exec(KILL_AT ?? '') ?? [];
 let hits = 0;
 
-/** @returns what to do when the answer is there */
+/** @returns what to do when the answer has arrived */
 function pass(point) {
   if (KILL_LIST !== undefined) appendFileSync(KILL_LIST, `${point}\n`);
   if (point !== target || ++hits !== Number(hit)) return () => undefined;
@@ -25,7 +25,7 @@ function end() {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Names without what differs from run to run. */
+/** A name without the parts that differ from run to run. */
 function plain(name) {
   return name.replace(TOPIC_PREFIX, '').replace(/^(replies|follow)\..*$/, '$1');
 }
@@ -39,7 +39,7 @@ function nameOf({ name, text }, client) {
   return words.slice(0, 4).join(' ');
 }
 
-/** Statements that may change something; the prepared ones by their name, others by their first words. */
+/** Writing statements: prepared ones by their name, others by their first words. */
 const { Client } = load('pg');
 const query = Client.prototype.query;
 Client.prototype.query = function (config, values, callback) {
@@ -67,7 +67,7 @@ Client.prototype.query = function (config, values, callback) {
   });
 };
 
-/** Requests to the broker after which the cluster is another. */
+/** Requests that change the state of the cluster. */
 const { prototype } = load('kafkajs/src/broker/index.js');
 const REQUESTS = {
   produce: ({ topicData }) => topicData.map(({ topic }) => `publish ${plain(topic)}`),

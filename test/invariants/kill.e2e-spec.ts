@@ -8,20 +8,20 @@ import { SERVICES, SHORT_SESSIONS, startSeparate, type SeparateProduct, type Ser
 const PIN = '48213';
 const WRONG = '99481';
 const SUBJECTS = 100;
-/** Answers that are in when the service dies: the others are in flight. */
+/** Answers received before the service is killed; the other requests are in flight. */
 const ANSWERED_BEFORE = 20;
 const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };
 
-/** One of the verifications in flight: what was asked, and what came of it. */
+/** A verification in flight: the request and its outcome. */
 interface InFlight {
   readonly pin: string;
   readonly subject: string;
   readonly adapter: ServiceName;
-  /** `none`: the connection broke, there was no answer at all. */
+  /** `none`: the connection broke before an answer. */
   readonly outcome: Promise<string>;
 }
 
-describe('a service that is killed with 200 verifications in flight', () => {
+describe('the product with 200 verifications in flight', () => {
   let product: SeparateProduct;
   let client: Client;
   let ledger: Ledger;
@@ -68,7 +68,7 @@ describe('a service that is killed with 200 verifications in flight', () => {
     const pin = at < SUBJECTS ? PIN : WRONG;
     const adapter = at % 2 === 0 ? 'swaig-adapter' : 'rest-adapter';
     const ask = adapter === 'swaig-adapter' ? bySwaig : byRest;
-    // `fetch` tells of a broken connection with a TypeError, and of nothing else. It comes from outside jest's realm.
+    // `fetch` throws a TypeError only for a broken connection. It comes from outside jest's realm, so compare the name.
     const outcome = ask(subject, pin).catch((error: unknown) => {
       if ((error as Error).name === 'TypeError') return 'none';
       throw error;
@@ -77,7 +77,7 @@ describe('a service that is killed with 200 verifications in flight', () => {
   };
 
   it.each(SERVICES)(
-    'loses nothing, counts nothing twice and verifies nobody wrongly: %s',
+    'loses no attempt, counts none twice and verifies no wrong PIN when %s is killed',
     async (service) => {
       let answered = 0;
       const inFlight = Array.from({ length: 2 * SUBJECTS }, (_, at) => verify(at));
@@ -92,7 +92,7 @@ describe('a service that is killed with 200 verifications in flight', () => {
         const { pin, adapter } = inFlight[at] ?? { pin: '', adapter: '' };
         const allowed = ['rejected', 'locked', 'refused', 'unavailable'];
         if (pin === PIN) allowed.push('verified');
-        // Only who was connected to the killed process itself may be left without an answer.
+        // Only a client of the killed process itself may get no answer.
         if (adapter === service) allowed.push('none');
         expect({ adapter, pin, outcome, allowed: allowed.includes(outcome) }).toEqual({
           adapter,
@@ -104,7 +104,7 @@ describe('a service that is killed with 200 verifications in flight', () => {
       expect(inFlightAtDeath).toBeGreaterThan(SUBJECTS / 2);
       expect(await differences(ledger, events)).toEqual([]);
 
-      // It lives and does its work: a subject that nobody has guessed at, so that no lock is in the way.
+      // The restarted service works: a new subject has no lock.
       const fresh = newName('customer');
       await client.putSubject(tenant, fresh);
       await client.putPin(tenant, fresh, PIN);

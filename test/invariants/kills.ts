@@ -7,7 +7,7 @@ import { type Cell } from './measure.js';
 import { type InvariantStand } from './stand.js';
 
 const MOST_HITS = 3;
-/** After it is ready, a copy needs so long to pass everything that it does in service, in milliseconds. */
+/** Time after its start in which a copy reaches every point of normal service, in milliseconds. */
 const LISTING_MS = 8_000;
 const DEATH_LIMIT_MS = 40_000;
 const WITH_PRELOAD = { NODE_OPTIONS: `--import ${new URL('kill-points.mjs', import.meta.url).href}` };
@@ -17,13 +17,13 @@ export interface Kill {
   readonly service: ServiceName;
   readonly point: string;
   readonly when: 'before' | 'after';
-  /** The process dies when it passes the point for this time, counted from 1. */
+  /** The process dies when it reaches the point for the nth time, counted from 1. */
   readonly hit: number;
-  /** It comes so far only when it is asked to stop. */
+  /** The point is reached only during a stop. */
   readonly stopping?: boolean;
 }
 
-/** Runs a copy of a service under load and learns which points it passes, and how often. */
+/** Runs a copy of a service under load, and finds the points that it reaches, and how often. */
 export async function findKills(cell: Cell, service: ServiceName): Promise<Kill[]> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-points-'));
   const file = join(folder, service);
@@ -44,7 +44,7 @@ export async function findKills(cell: Cell, service: ServiceName): Promise<Kill[
   return kills;
 }
 
-/** How often each point stands in a list. */
+/** How often each point occurs in a list. */
 function counts(list: string): Map<string, number> {
   const passed = new Map<string, number>();
   for (const point of list.split('\n').filter((line) => line !== '')) {
@@ -53,7 +53,7 @@ function counts(list: string): Map<string, number> {
   return passed;
 }
 
-/** Starts a copy that dies as it is told, beside one that lives. @returns whether it came so far */
+/** Starts an additional copy that dies at the given point. @returns whether it reached the point */
 export async function dieAt(
   { product }: Pick<InvariantStand, 'product'>,
   { service, point, when, hit, stopping }: Kill,

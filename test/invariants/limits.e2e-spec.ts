@@ -4,7 +4,7 @@ import { Client, newName, newPhone, type Agent, type HttpAnswer } from '../clien
 import { Ledger } from '../ledger.js';
 import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
 
-/** `LIMIT_RUNS=10` is the whole promise; `npm test` does as much as shows a fault. */
+/** `LIMIT_RUNS=10` tests the whole promise; `npm test` does one run of each test. */
 const RUNS = Number(process.env['LIMIT_RUNS'] ?? 1);
 const REQUESTS = Number(process.env['LIMIT_REQUESTS'] ?? 600);
 const LIMIT = 10;
@@ -36,15 +36,15 @@ describe('four copies of the rate limiter', () => {
     await product.remove();
   }, 60_000);
 
-  /** One caller asks about a subject of its own each time, so that every copy takes its share. */
-  async function flood(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<HttpAnswer[]> {
+  /** One caller attempts a different subject each time, so that every copy gets requests. */
+  async function flood(duringFlood: () => Promise<void> = () => Promise.resolve()): Promise<HttpAnswer[]> {
     const caller = newPhone();
-    // Others in each run: a budget that an earlier one has spent would answer in the limiter's place.
+    // New names in each run: a used-up attempt window would answer instead of the limiter.
     const nobody = newName('nobody');
     const guesses = Array.from({ length: REQUESTS }, (_, n) =>
       client.swaig(agent, { pin: '48213', customerId: `${nobody}-${n}`, caller }),
     );
-    await meanwhile();
+    await duringFlood();
     return Promise.all(guesses);
   }
 
@@ -54,7 +54,7 @@ describe('four copies of the rate limiter', () => {
     answers.filter(({ json }) => String(json['response']).includes('too many requests')).length;
 
   it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
-    'let exactly ten of many parallel requests of one caller through (run %d)',
+    'admit exactly ten of many parallel requests of one caller (run %d)',
     async () => {
       const answers = await flood();
       expect([passed(answers), refused(answers)]).toEqual([LIMIT, REQUESTS - LIMIT]);
@@ -64,10 +64,10 @@ describe('four copies of the rate limiter', () => {
   );
 
   it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
-    'let exactly ten through when one of them is killed meanwhile (run %d)',
+    'admit no more than ten requests of one caller when one of them is killed during the flood (run %d)',
     async () => {
       const answers = await flood(() => product.kill('rate-limit'));
-      // Who asked the copy that died may hear nothing in time; nobody passes for it twice.
+      // Requests at the killed copy may get no answer in time, and none may be admitted twice.
       expect(passed(answers)).toBeLessThanOrEqual(LIMIT);
       full++;
       await eventually(
@@ -83,7 +83,7 @@ describe('four copies of the rate limiter', () => {
     240_000,
   );
 
-  it('answer again what they let through when it comes to another adapter, which refuses its caller', async () => {
+  it('repeat the answer of an admitted request at another adapter that already refuses the caller', async () => {
     await product.add('swaig-adapter');
     const [here, there] = [0, 1];
     const [caller, nobody] = [newPhone(), newName('nobody')];

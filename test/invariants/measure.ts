@@ -13,28 +13,28 @@ const BUDGET_SUBJECTS = 4;
 const CALLERS = 6;
 const BUDGET = 3;
 const DECISIONS_BEFORE = 20;
-/** Enough to show that the product works as before, on every partition. */
+/** Enough to show that every partition works as before. */
 const VERIFIED_AFTER = 60;
 const RECOVERY_LIMIT_MS = 60_000;
 const SUPERVISE_MS = 250;
 const SETTLE_LIMIT_MS = 90_000;
-/** The last events are on their way to this reader when everything else is at rest. */
+/** The last events may still be in transit to this reader when the product is idle. */
 const EVENTS_LIMIT_MS = 15_000;
 const UNLIMITED = { limit: 1_000_000, periodSeconds: 60 };
 const LIMITS = Object.fromEntries(
   ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'].map((name) => [name, UNLIMITED]),
 );
-/** Locks are not the point: a wrong guess in three would close every subject for good. */
+/** Short locks: every third attempt is wrong and would otherwise lock every subject. */
 const GENEROUS = { limits: LIMITS, attempts: { perWindow: 100, windowSeconds: 60, lockSeconds: 1, maxLockSeconds: 1 } };
 const STRICT = { limits: LIMITS, attempts: { perWindow: BUDGET, windowSeconds: 3_600, lockSeconds: 3_600 } };
 
-/** A fault while it is done: the product under load. */
+/** The product under load, for the duration of a fault. */
 export interface Cell {
   readonly stand: InvariantStand;
   readonly load: Load;
-  /** A copy that could not answer, because the fault stopped it, in milliseconds since 1970. */
+  /** Records that the fault stopped a copy, which could not answer then; times in milliseconds since 1970. */
   stopped(copy: Copy, from: number, to: number): void;
-  /** A line for people who watch. */
+  /** Prints a line of progress. */
   note(line: string): void;
 }
 
@@ -55,10 +55,10 @@ export interface Row {
 }
 
 /**
- * Puts load on the product, lets the fault happen, waits until the product has recovered and is at rest, and holds what
- * it has on record against what its clients saw.
- * @param fault returns how often the fault was done, and only when it is over
- * @param note takes lines for people who watch
+ * Puts load on the product, runs the fault, waits until the product has recovered and is idle, and compares its records
+ * with the answers that its clients received.
+ * @param fault returns after the fault has ended, with the number of times that it was done
+ * @param note receives lines of progress
  */
 export async function measure(
   stand: InvariantStand,

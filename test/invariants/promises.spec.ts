@@ -5,7 +5,7 @@ import { type Copy } from '../product.js';
 import { longestGap } from './measure.js';
 import { violations, type Evidence } from './promises.js';
 
-/** As much of a copy as the promises look at. */
+/** The parts of a copy that the promises read. */
 const copyThat = (end?: { signal: 'SIGKILL' | null }): Copy =>
   ({ service: 'rest-adapter', program: { end }, urls: {} }) as unknown as Copy;
 
@@ -29,7 +29,7 @@ const event = {
   ...{ id: 'e-1', type: 'countersign.attempt.decided.v1', tenant: 't', trace: undefined },
   value: { status_code: 'VERIFIED', unmapped: { verification_id: 'a-1' } },
 };
-/** A world in which everything is as promised. */
+/** Evidence that keeps every promise. */
 const kept: Evidence = {
   ...{ requests: [answered], rows: [row], entries: [entry], events: [event], unpublished: 0, enrolled: [] },
   ...{ budget: { tenant: 'strict', guesses: 3 }, stopped: [] },
@@ -39,28 +39,28 @@ const broken = (change: Partial<Evidence>): string[] => [
 ];
 
 describe('the promises', () => {
-  it('find nothing where everything is as promised, repeated deliveries and records included', () => {
+  it('have no violation when every promise is kept, including repeated deliveries and records', () => {
     expect(violations(kept)).toEqual([]);
     expect(violations({ ...kept, requests: [answered, answered], events: [event, event] })).toEqual([]);
     const died = { ...answered, outcome: 'broken', copy: copyThat({ signal: 'SIGKILL' }) };
     expect(violations({ ...kept, requests: [answered, died] })).toEqual([]);
   });
 
-  it('find an answer without its attempt, and a hole in the numbers', () => {
+  it('find an answer without its attempt, and a gap in the numbers', () => {
     expect(broken({ entries: [] })).toContain('no attempt uncounted');
     expect(broken({ rows: [] })).toContain('no attempt uncounted');
     expect(broken({ rows: [{ ...row, outcome: 'rejected' }] })).toContain('no attempt uncounted');
     expect(broken({ rows: [{ ...row, number: '2' }] })).toContain('no attempt uncounted');
   });
 
-  it('find a request that was counted twice, and one that was answered in two ways', () => {
+  it('find a request that was counted twice, and one with two different answers', () => {
     const second = { ...row, attempt_id: 'a-2', number: '2' };
     expect(broken({ rows: [row, second] })).toContain('none counted twice');
     expect(broken({ entries: [entry, { ...entry, attempt_id: 'a-2' }] })).toContain('none counted twice');
     expect(broken({ requests: [answered, { ...answered, outcome: 'locked' }] })).toContain('none counted twice');
   });
 
-  it('find an attempt without verdict, event or entry, and facts that were never sent', () => {
+  it('find an attempt without outcome, event or entry, and facts that were never published', () => {
     expect(broken({ rows: [{ ...row, outcome: null }] })).toContain('no fact lost');
     expect(broken({ events: [] })).toContain('no fact lost');
     expect(broken({ entries: [] })).toContain('no fact lost');
@@ -69,13 +69,13 @@ describe('the promises', () => {
     expect(broken({ rows: [{ ...row, charged_lock: true, outcome: 'locked' }] })).toContain('no fact lost');
   });
 
-  it('find an attempt under two events, and an event whose bytes changed', () => {
+  it('find an attempt with two events, and an event with different bytes', () => {
     expect(broken({ events: [event, { ...event, id: 'e-2' }] })).toContain('none published under two ids');
     const changed = { ...event, value: { ...event.value, severity_id: 9 } };
     expect(broken({ events: [event, changed] })).toContain('none published under two ids');
   });
 
-  it('find a wrong PIN that verifies, a right one that is rejected, and a success without level or row', () => {
+  it('find a wrong PIN that was verified, a right one that was rejected, and a success without level or row', () => {
     const promise = 'no success without its credential';
     expect(broken({ requests: [{ ...answered, right: false }] })).toEqual([promise]);
     expect(broken({ requests: [{ ...answered, level: 'none' }] })).toEqual([promise]);
@@ -84,14 +84,14 @@ describe('the promises', () => {
     expect(broken({ requests: [answered, { ...answered, outcome: 'other 500' }] })).toEqual([promise]);
   });
 
-  it('find a guess beyond the budget', () => {
+  it('find an attempt beyond the window', () => {
     const rows = [1, 2, 3, 4].map((number) => ({ ...row, attempt_id: `a-${number}`, command_id: `c-${number}` }));
     const strict = rows.map((one, at) => ({ ...one, number: String(at + 1), tenant: 'strict' }));
-    expect(broken({ rows: strict })).toContain('no guess beyond the budget');
-    expect(broken({ rows: strict.slice(0, 3) })).not.toContain('no guess beyond the budget');
+    expect(broken({ rows: strict })).toContain('no attempt beyond the window');
+    expect(broken({ rows: strict.slice(0, 3) })).not.toContain('no attempt beyond the window');
   });
 
-  it('find a late answer and a connection that broke without a death, but not the time of a stopped process', () => {
+  it('find a late answer and a connection that a living process broke, and allow for the time of a stopped process', () => {
     const late = { ...answered, answeredAt: 61_000 };
     expect(broken({ requests: [late] })).toEqual(['every caller answered in bounded time']);
     expect(broken({ requests: [late], stopped: [{ copy: answered.copy, from: 900, to: 60_000 }] })).toEqual([]);
@@ -101,8 +101,8 @@ describe('the promises', () => {
   });
 });
 
-describe('the longest silence', () => {
-  it('is the longest time without a decision, the ends of the load included', () => {
+describe('the longest gap', () => {
+  it('is the longest time without a decision, including the time before the first and after the last', () => {
     const at = (answeredAt: number, outcome = 'verified'): LoadRequest => ({ ...answered, answeredAt, outcome });
     expect(longestGap([at(2_000), at(3_000, 'unavailable'), at(4_500)], 1_000, 5_000)).toBe(2_500);
     expect(longestGap([at(1_100)], 1_000, 5_000)).toBe(3_900);

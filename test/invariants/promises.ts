@@ -3,43 +3,43 @@ import { compare, type AuditEntry, type LedgerRow } from '../ledger.js';
 import { isDecision, type LoadRequest } from '../load.js';
 import { type Copy } from '../product.js';
 
-/** Longest wait for an answer: the adapters' REPLY_TIMEOUT_MS, and what two busy cores may add to it. */
+/** Longest wait for an answer: the adapters' REPLY_TIMEOUT_MS, and a tolerance for two busy cores. */
 const ANSWER_LIMIT_MS = 5_000 + 4_000;
 
-/** A promise that was not kept. `lost` and `doubled` are counted in the table. */
+/** A broken promise. The table counts the kinds `lost` and `doubled`. */
 export interface BrokenPromise {
   readonly promise: string;
   readonly kind: 'lost' | 'doubled' | 'broken';
   readonly evidence: string;
 }
 
-/** Everything that is known after a fault: what clients saw, and what the product has on record of their tenants. */
+/** The state after a fault: the answers that clients received, and the records of the product about their tenants. */
 export interface Evidence {
   readonly requests: readonly LoadRequest[];
   readonly rows: readonly LedgerRow[];
   readonly entries: readonly AuditEntry[];
-  /** Records of the public topic, repeated ones too. */
+  /** Records of the public topic, including repeated ones. */
   readonly events: readonly AuditEvent[];
-  /** Facts that are still in an outbox. */
+  /** How many facts are still in an outbox. */
   readonly unpublished: number;
   /** Subjects whose enrolment was acknowledged. */
   readonly enrolled: readonly string[];
-  /** Guesses that a subject of the tenant with a budget may have, and how its tenant is called. */
+  /** A tenant with a small attempt window, and the number of attempts in it. */
   readonly budget: { readonly tenant: string; readonly guesses: number };
-  /** Copies that could not answer for a while: they were stopped, and went on later. */
+  /** Copies that could not answer for some time, because they were stopped and continued. */
   readonly stopped: readonly { readonly copy: Copy; readonly from: number; readonly to: number }[];
 }
 
 type PromiseCheck = (evidence: Evidence) => BrokenPromise[];
 
-/** Each says what must hold after any fault, whatever it was. */
+/** Each must hold after any fault. */
 export const PROMISES: Readonly<Record<string, PromiseCheck>> = {
   'no attempt uncounted': noAttemptUncounted,
   'none counted twice': noneCountedTwice,
   'no fact lost': noFactLost,
   'none published under two ids': nonePublishedTwice,
   'no success without its credential': noSuccessWithoutCredential,
-  'no guess beyond the budget': noGuessBeyondBudget,
+  'no attempt beyond the window': noGuessBeyondBudget,
   'every caller answered in bounded time': answeredInTime,
 };
 
@@ -47,7 +47,7 @@ export function violations(evidence: Evidence): BrokenPromise[] {
   return Object.values(PROMISES).flatMap((check) => check(evidence));
 }
 
-/** Every decision that a client heard stands behind a row, and the numbers of a reference's rows leave no hole. */
+/** Every decision that a client received has a row, and the numbers of the rows of one reference have no gap. */
 function noAttemptUncounted({ requests, rows, entries }: Evidence): BrokenPromise[] {
   const lost = (evidence: string): BrokenPromise => ({ promise: 'no attempt uncounted', kind: 'lost', evidence });
   const byId = new Map(rows.map((row) => [row.attempt_id, row]));
@@ -72,7 +72,7 @@ function noAttemptUncounted({ requests, rows, entries }: Evidence): BrokenPromis
   return found;
 }
 
-/** One command is one attempt, and a repeated delivery hears what the first one heard. */
+/** One command is one attempt, and a repeated delivery gets the answer of the first. */
 function noneCountedTwice({ requests, rows, entries }: Evidence): BrokenPromise[] {
   const doubled = (evidence: string): BrokenPromise => ({ promise: 'none counted twice', kind: 'doubled', evidence });
   const found: BrokenPromise[] = [];
@@ -90,11 +90,11 @@ function noneCountedTwice({ requests, rows, entries }: Evidence): BrokenPromise[
   return found;
 }
 
-/** Every row of the ledger has its verdict, its event on the public topic and its entry in the trail. */
+/** Every row of the ledger has its outcome, its event on the public topic and its entry in the trail. */
 function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence): BrokenPromise[] {
   const lost = (evidence: string): BrokenPromise => ({ promise: 'no fact lost', kind: 'lost', evidence });
   const decided = events.filter(({ type }) => type === 'countersign.attempt.decided.v1');
-  // An attempt under two ids is another promise's business.
+  // Another promise covers an attempt with two events.
   const found = compare(rows, attemptsIn(decided))
     .filter((line) => !line.startsWith('attempt under'))
     .map(lost);
@@ -117,7 +117,7 @@ function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence):
   return found;
 }
 
-/** One attempt has one event, and an event that comes twice has the same bytes. */
+/** One attempt has one event, and a repeated event has the same bytes. */
 function nonePublishedTwice({ events, entries }: Evidence): BrokenPromise[] {
   const doubled = (evidence: string): BrokenPromise => ({
     promise: 'none published under two ids',
@@ -142,7 +142,7 @@ function nonePublishedTwice({ events, entries }: Evidence): BrokenPromise[] {
   return found;
 }
 
-/** A wrong PIN verifies nobody, a right one is never called wrong, and a success has its level and its row. */
+/** A wrong PIN is never verified, a right one is never rejected, and a success has its level and its row. */
 function noSuccessWithoutCredential({ requests, rows }: Evidence): BrokenPromise[] {
   const broken = (evidence: string): BrokenPromise => ({
     promise: 'no success without its credential',
@@ -162,7 +162,7 @@ function noSuccessWithoutCredential({ requests, rows }: Evidence): BrokenPromise
   });
 }
 
-/** Of guesses that are all wrong, no more are compared than the policy of their tenant allows in its window. */
+/** Of attempts that are all wrong, only as many are compared as the window of the tenant's policy allows. */
 function noGuessBeyondBudget({ rows, budget }: Evidence): BrokenPromise[] {
   const own = rows.filter(({ tenant, granted }) => tenant === budget.tenant && granted);
   return [...groupBy(own, ({ counter_key }) => counter_key)].flatMap(([guard, granted]) =>
@@ -170,15 +170,15 @@ function noGuessBeyondBudget({ rows, budget }: Evidence): BrokenPromise[] {
       ? []
       : [
           {
-            promise: 'no guess beyond the budget',
+            promise: 'no attempt beyond the window',
             kind: 'broken' as const,
-            evidence: `${granted.length} guesses were compared at ${guard}, ${budget.guesses} are allowed`,
+            evidence: `${granted.length} attempts were compared at ${guard}, ${budget.guesses} are allowed`,
           },
         ],
   );
 }
 
-/** Silence ends with the adapters' time-out; only who spoke to a process that died may see the connection break. */
+/** Every request is answered within the adapters' time-out. Only a client of a killed process may lose its connection. */
 function answeredInTime({ requests, stopped }: Evidence): BrokenPromise[] {
   const broken = (evidence: string): BrokenPromise => ({
     promise: 'every caller answered in bounded time',

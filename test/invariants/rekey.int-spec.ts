@@ -35,7 +35,7 @@ beforeEach(async () => {
   await rateLimit.query('TRUNCATE rate_limit.key_checks, rate_limit.counters, rate_limit.overrides');
 });
 
-/** What the start of a service says of the keys that it holds; undefined: it starts. */
+/** The rule by which a service with these keys refuses to start; undefined when it starts. */
 const startIn = async (database: Database, ...keys: string[]): Promise<string | undefined> =>
   (await recordKeys(database, [{ setting: SETTING, keys: checksOf(...keys), names: true }]))?.rule;
 
@@ -47,7 +47,7 @@ async function startAll(...keys: string[]): Promise<void> {
 const states = async (): Promise<Record<string, string>> =>
   Object.fromEntries((await identifierKeys(verification)).map(({ keyId, state }) => [keyId, state]));
 
-/** The copies of the limiter have read what they must hold. */
+/** Simulates that a minute has passed, in which the copies of the limiter have read the required keys. */
 const settle = (): Promise<unknown> =>
   rateLimit.query(`UPDATE rate_limit.key_checks SET required_at = required_at - interval '1 minute'`);
 
@@ -67,7 +67,7 @@ const override = (keyIds: string[], endsInSeconds = 600): Promise<unknown> =>
   );
 
 describe('taking a new IDENTIFIER_KEY into use', () => {
-  it('every start needs the old key until it is retired, then the new one, and the order never matters', async () => {
+  it('requires the old key at every start until it is retired, then the new one, in any order of the setting', async () => {
     await startAll(old);
     await startAll(anew, old);
     expect(await states()).toEqual({ [idOf(old)]: 'required', [idOf(anew)]: 'added' });
@@ -96,12 +96,12 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
     ]);
   });
 
-  it('the old key stays until the last limit ends that was counted before every limiter held both', async () => {
+  it('keeps the old key until the end of the last limit that was counted before every limiter held both keys', async () => {
     await startAll(old);
     await startAll(old, anew);
     await count(1_000_000);
     expect(await rekey(verification, checksOf(old, anew))).toMatchObject({ kind: 'waiting' });
-    // Counted while copies may still hold the old key alone.
+    // Counted while some copies may still hold only the old key.
     await count(2_000_000);
     await settle();
     const waiting = await rekey(verification, checksOf(old, anew));
@@ -109,7 +109,7 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
     const { secondsLeft } = (waiting as Extract<typeof waiting, { kind: 'waiting' }>).wait;
     expect(secondsLeft).toBeGreaterThan(1_900);
     expect(secondsLeft).toBeLessThanOrEqual(2_000);
-    // Counted by both names: it does not matter.
+    // Counted under both keys, so it does not extend the wait.
     await count(9_000_000);
     expect(await rekey(verification, checksOf(old, anew))).toMatchObject({ wait: { until: expect.any(Date) as Date } });
     const again = await rekey(verification, checksOf(old, anew));
@@ -118,7 +118,7 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
     expect(await rekey(verification, checksOf(old, anew))).toMatchObject({ kind: 'done' });
   });
 
-  it('an override that knows only the old name keeps the old key, until it is set again', async () => {
+  it('keeps the old key while an override names its target under the old key alone, until the override is set again', async () => {
     await startAll(old);
     await override([idOf(old)]);
     await override([idOf(old)], 600);
@@ -130,7 +130,7 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
     expect(await rekey(verification, checksOf(old, anew))).toMatchObject({ kind: 'done' });
   });
 
-  it('is refused without the key in use, with several new ones, and with one that not every service has', async () => {
+  it('is refused without the key in use, with several new keys, and with a new key that not every service holds', async () => {
     await startAll(old);
     await expect(rekey(verification, checksOf(anew))).rejects.toThrow(`must hold the key ${idOf(old)}`);
     await expect(rekey(verification, checksOf(old, anew))).rejects.toThrow('which not every service has');
@@ -143,7 +143,7 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
     expect(await states()).toMatchObject({ [idOf(old)]: 'required', [idOf(anew)]: 'added' });
   });
 
-  it('a retired key is never taken into use again, though the setting still holds it', async () => {
+  it('never takes a retired key into use again, even while the setting still holds it', async () => {
     await startAll(old);
     await startAll(old, anew);
     await rekey(verification, checksOf(old, anew));
@@ -154,7 +154,7 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
     expect(await states()).toEqual({ [idOf(old)]: 'retired', [idOf(anew)]: 'required' });
   });
 
-  it('services that start for the first time with the same two keys in different orders require the same one', async () => {
+  it('requires the same key of services that start for the first time with two keys in different orders', async () => {
     await startAll(old, anew);
     const [inVerification, inRateLimit] = await Promise.all(
       [verification, rateLimit].map((database) => requiredKeys(database, SETTING)),

@@ -6,11 +6,11 @@ import { startSeparate, type SeparateProduct } from '../product.js';
 
 const SUBJECTS = 200;
 const REPORTED_WITHIN_MS = 60_000;
-/** Of the default policy: how many subjects one caller may ask about. */
+/** How many subjects one caller may attempt under the default policy. */
 const SUBJECTS_PER_CALLER = 5;
 
-/** Under the default policy: what stops a spray must not keep it from being reported. */
-describe('one PIN tried at two hundred subjects', () => {
+/** Runs under the default policy: the limits that stop a spray must not prevent its report. */
+describe('a spray of attempts at two hundred subjects', () => {
   const tenant = newName('tenant');
   const subjects = Array.from({ length: SUBJECTS }, () => newName('target'));
   let product: SeparateProduct;
@@ -40,7 +40,7 @@ describe('one PIN tried at two hundred subjects', () => {
     return Promise.all(subjects.map((customerId) => client.swaig(agent, { pin, customerId, caller: callerOf() })));
   }
 
-  /** The signals of one kind that are about a caller, or those that are not. */
+  /** The signals of one kind that name a caller, or those that name none. */
   const signals = (kind: string, about: 'caller' | 'agent'): readonly AuditEvent[] =>
     events
       .ofTenants([tenant])
@@ -58,7 +58,7 @@ describe('one PIN tried at two hundred subjects', () => {
       .filter(({ type }) => type === 'countersign.limit.refused.v1')
       .reduce((sum, { value }) => sum + Number((unmapped(value)['detail'] as Json)['count']), 0);
 
-  it('from one number is reported within a minute, although the limits stop it after five', async () => {
+  it('from one number is reported within a minute, although the limits stop it after five subjects', async () => {
     const caller = newPhone();
     const begun = Date.now();
     const answers = await spray('99481', () => caller);
@@ -73,11 +73,11 @@ describe('one PIN tried at two hundred subjects', () => {
       SUBJECTS - SUBJECTS_PER_CALLER,
     ]);
     expect(JSON.stringify(value)).not.toContain(caller);
-    // Most of them were refused by the adapter alone: each is on record all the same.
-    await eventually('every refusal is on record', () => refusals() === SUBJECTS - SUBJECTS_PER_CALLER, 30_000);
+    // The adapter refused most of them itself; every refusal must still be recorded.
+    await eventually('every refusal is recorded', () => refusals() === SUBJECTS - SUBJECTS_PER_CALLER, 30_000);
   }, 120_000);
 
-  it('from two hundred numbers is reported within a minute, as one PIN and as one agent, without the PIN', async () => {
+  it('from two hundred numbers is reported within a minute, once for the PIN and once for the agent, without the PIN', async () => {
     const begun = Date.now();
     const answers = await spray('73920516', newPhone);
     const byPin = await first('signal.pin_spray', 'agent', begun);
@@ -88,7 +88,7 @@ describe('one PIN tried at two hundred subjects', () => {
     for (const { value } of [byPin, byAgent]) expect(JSON.stringify(value)).not.toContain('73920516');
   }, 120_000);
 
-  it('at one subject from ten numbers is reported under the key of its attempts, whoever it is', async () => {
+  it('from ten numbers at one subject is reported under the key of its attempts, without the name of the subject', async () => {
     const subject = subjects[0] ?? '';
     const begun = Date.now();
     await Promise.all(

@@ -1,4 +1,11 @@
-import { eventually, startKafka, startPostgres, TcpProxy, type KafkaCluster, type TestPostgres } from '@countersign/testing';
+import {
+  eventually,
+  startKafka,
+  startPostgres,
+  TcpProxy,
+  type KafkaCluster,
+  type TestPostgres,
+} from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
 import { Balancer } from '../balancer.js';
 import { Ledger } from '../ledger.js';
