@@ -31,7 +31,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
     (await world.client.ask(agent, 'GET', `/v1/calls/${callId}/verification`)).json;
   const introspectAt = async (agent: Agent, receipt: unknown, more: Json = {}): Promise<Json> =>
     (await world.client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more })).json;
-  /** What the model of an agent is answered in this call. */
+  /** The answer to the model of an agent in this call. */
   const statusAt = async ({ agent, password }: Agent, callId: string): Promise<unknown> => {
     const body = { function: 'verification_status', argument: { parsed: [{}], raw: '{}' }, call_id: callId };
     return (await world.client.post({ agent, password }, JSON.stringify(body))).json['response'];
@@ -55,7 +55,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
   };
 
   it(
-    'has no level at the stricter agent from answers that reach the level verified at an agent with a waiver',
+    'gets no level at a stricter agent from knowledge answers that reach the level verified at an agent with a waiver',
     async () => {
       const [subject, callId] = [await enrol(), newName('call')];
       const { receipt, level } = await answerAt(waived, subject, callId);
@@ -66,14 +66,14 @@ describe('an attacker who is verified at one agent and speaks with another agent
       for (const more of [{}, { callId }, { callId, consume: true }]) {
         expect(await introspectAt(strict, receipt, more)).toEqual(INACTIVE);
       }
-      // The attempt of the stricter agent to spend it spent nothing.
+      // The stricter agent could not consume the receipt, so it is still valid.
       expect(await introspectAt(waived, receipt, { callId, consume: true })).toMatchObject({ active: true });
     },
     TEST_MS,
   );
 
   it(
-    'has the level identified, for its shorter time, at a stricter agent that trusts the other',
+    'gets the level identified, for the shorter time, at a stricter agent that trusts the first one',
     async () => {
       const trusting = await world.client.createAgent(world.tenant, {
         ...STRICT,
@@ -94,7 +94,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
   );
 
   it(
-    'is not taken on by an agent that trusts one that trusts the first, nor by the trusted agent in return',
+    'gets no level at an agent that trusts the first one only indirectly, nor at the trusted agent in return',
     async () => {
       const middle = await world.client.createAgent(world.tenant, { ...STRICT, trustsCallsOf: [waived.agent] });
       const last = await world.client.createAgent(world.tenant, { ...STRICT, trustsCallsOf: [middle.agent] });
@@ -122,7 +122,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
       expect(await statusAt(strict, callId)).toBe('The caller is verified by PIN.');
       expect(await introspectAt(strict, receipt, { callId })).toMatchObject({ active: true, sub: alice });
 
-      // Nor where the agent trusts the other: its own success comes before a later one of the other agent.
+      // The same where the agent trusts the other: its own success takes precedence over a later one of the other agent.
       const another = newName('call');
       await pinAt(trusting, alice, another);
       await pinAt(waived, mallory, another);
@@ -132,7 +132,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
   );
 
   it(
-    'sees nothing of a call from another tenant whose agent names the agent that verified',
+    'learns nothing about a call from another tenant that trusts an agent of the same name',
     async () => {
       const tenant = newName('tenant');
       await world.client.putTenant(tenant, POLICY);

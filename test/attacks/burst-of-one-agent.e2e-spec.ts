@@ -9,7 +9,7 @@ import { startSeparate, type SeparateProduct } from '../product.js';
 const BURST = 400;
 /** Of each kind of request that is made during the burst. */
 const QUIET = 5;
-/** When the quiet requests are answered, so many of the burst must still wait: in a first-in, first-out queue none do. */
+/** How many of the burst must still wait when the quiet requests are answered. In a first-in, first-out queue none would. */
 const STILL_WAITING = BURST / 4;
 
 /** One agent sends attempts by as many callers at as many unknown subjects, all at the same moment. */
@@ -20,7 +20,7 @@ describe(`while ${BURST} attempts of one agent wait for their hashes`, () => {
   let otherAgent: Agent;
   let subjects: Readonly<Record<'quiet' | 'busy', readonly { subject: string; phone: string }[]>>;
   beforeAll(async () => {
-    // The longest one: what is measured here is the order, also on a slow machine.
+    // The largest value, because the test is about the order, also on a slow machine.
     product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '25000' } });
     [busy, quiet] = [await openWorld(product), await openWorld(product)];
     otherAgent = await busy.client.createAgent(busy.tenant);
@@ -50,7 +50,7 @@ describe(`while ${BURST} attempts of one agent wait for their hashes`, () => {
       JSON.stringify({ function: 'verification_status', call_id: randomUUID(), caller_id_num: '+12025550199' }),
     );
 
-  it('right PINs and status requests of another tenant, and of another agent, are answered before most of them', async () => {
+  it('right PINs and status requests of another tenant and of another agent are answered before most of the burst', async () => {
     const made = burst();
     await eventually('the first of the burst is answered', () => made.answered > 0, 60_000);
     const after = { pin: 0, status: 0, agent: 0 };

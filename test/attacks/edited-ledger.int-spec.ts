@@ -8,7 +8,7 @@ import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attemp
 import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../apps/verification/test/test-tables.js';
 
-/** What somebody gets who has the service's own role in the database, and writes to the ledger, commands or spent receipts. */
+/** Attacks with the service's own database role, by writing to the ledger, commands or consumed receipts. */
 let tables: TestTables;
 let attempts: PostgresAttemptGate;
 
@@ -32,7 +32,7 @@ async function rejected(more: Partial<AttemptToCount> = {}): Promise<AttemptToCo
   return attempt;
 }
 
-it('an attempt whose outcome and stored reply somebody empties is not compared a second time', async () => {
+it('an attempt is not compared again after its outcome and stored reply are removed', async () => {
   const attempt = await rejected();
   const empty = 'UPDATE verification.attempts SET outcome = NULL, decided_at = NULL WHERE attempt_id = $1';
   await expect(alter(empty, [attempt.attemptId])).rejects.toThrow();
@@ -58,13 +58,13 @@ it.each([
   expect(await again(attempt)).toMatchObject({ kind: 'unanswered', attempt: { granted: true, number: 1 } });
 });
 
-it('the last attempts cannot be taken out of the ledger to set a counter back to an older state', async () => {
+it('the last attempts cannot be removed from the ledger to set a counter back to an older state', async () => {
   const referenceKey = randomUUID();
   for (let n = 0; n < 3; n++) await rejected({ referenceKey, subject: 'alice' });
   await expect(alter('DELETE FROM verification.attempts WHERE number > 1')).rejects.toThrow();
 });
 
-it('an attempt without a verdict takes no other submitted secret under its command', async () => {
+it('an attempt without an outcome accepts no other submitted secret under its command', async () => {
   const attempt = attemptOf();
   spentOf(await attempts.count(attempt, POLICY));
   const other = 'e'.repeat(64);
@@ -92,7 +92,7 @@ it.each([
   await expect(alter(statement)).rejects.toThrow();
 });
 
-it('the key that names counters cannot be removed, which would begin every one of them anew, nor be replaced by another', async () => {
+it('the key that names counters can be neither removed, which would start every counter again, nor replaced', async () => {
   const keyring = new Keyring(new Secret(`k1:${randomBytes(32).toString('base64url')}`));
   const made = await openNamesKey(tables.service, keyring);
   const held = { setting: 'verification.names_key', keys: made.checks, names: true };
@@ -101,7 +101,7 @@ it('the key that names counters cannot be removed, which would begin every one o
   const other = keyring.wrap(randomBytes(32).toString('base64url'), ['another']);
   await alter('UPDATE verification.names_key SET wrapped = $1', [other.bytes]);
   await expect(openNamesKey(tables.service, keyring)).rejects.toThrow(DecryptionError);
-  // Whoever owns the table can empty it: the next start finds that its new key is not the recorded one.
+  // The owner of the table can empty it. The next start detects that its new key is not the recorded one.
   await tables.database.query('TRUNCATE verification.names_key');
   const anew = await openNamesKey(tables.service, keyring);
   expect(await recordKeys(tables.service, [{ ...held, keys: anew.checks }])).toMatchObject({ setting: held.setting });

@@ -13,7 +13,7 @@ import { PostgresSubjectStore } from '../../apps/verification/src/subjects/subje
 import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
 import { openTestTables, type TestTables } from '../../apps/verification/test/test-tables.js';
 
-/** What somebody gets who has the service's own role in the database, and writes to subjects, numbers and credentials. */
+/** Attacks with the service's own database role, by writing to subjects, telephone numbers and credentials. */
 const [PIN, OTHER] = ['83729164', '19283746'];
 const [PHONE, VICTIMS] = ['+12025550123', '+12025550199'];
 const BROKEN = { code: 'CREDENTIAL_BROKEN', retriable: false };
@@ -61,7 +61,7 @@ async function enrol(subject: string, pin: string, mustChange = false): Promise<
 const find = (kind: 'id' | 'phone', ref: string): Promise<FoundSubject> =>
   subjects.find('acme', kind, kind === 'id' ? ref : storedPhoneOf(hash, 'acme', ref), 'pin');
 
-/** Whether a guess is right, as a verification decides it. */
+/** Whether a submitted PIN is right, as a verification decides it. */
 async function verify(kind: 'id' | 'phone', ref: string, guess: string): Promise<boolean> {
   const { credential } = await find(kind, ref);
   const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
@@ -72,7 +72,7 @@ async function verify(kind: 'id' | 'phone', ref: string, guess: string): Promise
   }
 }
 
-/** What was reported, and how often. */
+/** The reports so far, and how often each was made. */
 async function findings(): Promise<unknown[]> {
   const rows = await tables.database.query<{ payload: string }>('SELECT payload FROM verification.outbox ORDER BY seq');
   return rows
@@ -81,7 +81,7 @@ async function findings(): Promise<unknown[]> {
     .map(({ subject, detail }) => ({ subject, ...detail }));
 }
 
-/** Rows of a subject as they are now, and a way to put them back. */
+/** Saves the current rows of a subject. @returns a function that restores them */
 async function keep(subject: string, ...names: string[]): Promise<() => Promise<void>> {
   const kept = await Promise.all(
     names.map(async (table) => {
@@ -114,7 +114,7 @@ describe('a write to a credential', () => {
     expect(await findings()).toEqual([{ subject: 'alice', what: 'credential', reason: 'altered' }]);
   });
 
-  it('that puts a whole row back from before the last enrolment verifies nobody, and the owner can get a new PIN', async () => {
+  it('that restores a whole row from before the last enrolment verifies no PIN, and the owner can get a new one', async () => {
     await change('alice', {});
     await enrol('alice', PIN);
     const putBack = await keep('alice', 'credentials');
@@ -126,7 +126,7 @@ describe('a write to a credential', () => {
     expect(await verify('id', 'alice', '42718305')).toBe(true);
   });
 
-  it('that gives the row of an older PIN the number of the one in force verifies nobody', async () => {
+  it('that gives the row of an older PIN the version of the current one verifies no PIN', async () => {
     await change('alice', {});
     await enrol('alice', PIN);
     const putBack = await keep('alice', 'credentials');
@@ -136,7 +136,7 @@ describe('a write to a credential', () => {
     await expect(verify('id', 'alice', PIN)).rejects.toMatchObject(BROKEN);
   });
 
-  it('that puts back the rows of an erased subject finds nobody, before it is made anew and after', async () => {
+  it('that restores the rows of an erased subject finds no subject, before and after the same id is created again', async () => {
     await change('alice', { phones: [PHONE] });
     await enrol('alice', PIN);
     const putBack = await keep('alice', 'subjects', 'subject_keys', 'subject_phones', 'credentials');
@@ -169,7 +169,7 @@ describe('a write to the record of versions', () => {
     expect(await verify('id', 'alice', OTHER)).toBe(true);
   });
 
-  it('that adds one puts nobody in force', async () => {
+  it('that adds a version makes no credential current', async () => {
     await change('alice', {});
     await enrol('alice', PIN);
     await alter("INSERT INTO verification.versions VALUES ('acme', 'alice', 'pin', 9)");
@@ -187,7 +187,7 @@ describe('a write to a telephone number', () => {
     await enrol('victim', OTHER);
   });
 
-  it('that points it at another subject finds nobody, and is reported', async () => {
+  it('that assigns it to another subject finds no subject, and is reported', async () => {
     expect((await find('phone', VICTIMS)).id).toBe('victim');
     await alter(`UPDATE verification.subject_phones SET subject_id = 'mallory' WHERE subject_id = 'victim'`);
     await expect(verify('phone', VICTIMS, PIN)).rejects.toMatchObject(BROKEN);
@@ -199,13 +199,13 @@ describe('a write to a telephone number', () => {
     expect(await verify('phone', VICTIMS, OTHER)).toBe(true);
   });
 
-  it('that copies it with its tag from another number finds nobody', async () => {
+  it('that copies it with its tag from another number finds no subject', async () => {
     await alter(`UPDATE verification.subject_phones p SET subject_id = o.subject_id, tag = o.tag
       FROM verification.subject_phones o WHERE p.subject_id = 'victim' AND o.subject_id = 'mallory'`);
     await expect(find('phone', VICTIMS)).rejects.toMatchObject(BROKEN);
   });
 
-  it('that gives a subject a number back which it had once finds nobody', async () => {
+  it('that restores a number that the subject had earlier finds no subject', async () => {
     const putBack = await keep('mallory', 'subject_phones');
     await change('mallory', { phones: [] });
     await change('victim', { phones: [VICTIMS, PHONE] });
@@ -214,7 +214,7 @@ describe('a write to a telephone number', () => {
     await expect(verify('phone', PHONE, PIN)).rejects.toMatchObject(BROKEN);
   });
 
-  it('that puts number and profile back alike finds nobody', async () => {
+  it('that restores both number and profile finds no subject', async () => {
     const putBack = await keep('mallory', 'subjects', 'subject_keys', 'subject_phones', 'credentials');
     await change('mallory', { phones: [], displayName: 'M' });
     await putBack();
@@ -223,7 +223,7 @@ describe('a write to a telephone number', () => {
     expect(await change('mallory', { displayName: 'M' }).catch((error: unknown) => error)).toMatchObject(BROKEN);
   });
 
-  it('stays bound to the subject when something else of it changes', async () => {
+  it('leaves the number bound to the subject when another part of the subject changes', async () => {
     await change('victim', { displayName: 'Victoria', locale: 'en-US' });
     expect((await find('phone', VICTIMS)).displayName).toBe('Victoria');
     const both = await Promise.all(['A', 'B', 'C'].map((displayName) => change('fresh', { displayName })));

@@ -11,21 +11,21 @@ import { TamperReports } from '../../apps/verification/src/integrity/tamper-repo
 import { openTestTables, type TestTables } from '../../apps/verification/test/test-tables.js';
 
 /**
- * Walks over every column that the schema has, so that no new one is left unbound unnoticed. Columns of what a verification
- * reads of a subject are edited here, one by one. The others are listed with what binds them and the test that proves it.
+ * Covers every column of the schema, so that no new column stays unprotected unnoticed. Columns that a verification reads
+ * of a subject are edited here, one by one. The others are listed with their protection and the test that proves it.
  */
 const EDITED = ['subjects', 'subject_phones', 'subject_keys', 'credentials'] as const;
 
-/** Edits after which the right PIN still verifies, and why that is harmless. */
+/** Edits after which the right PIN still verifies, with the reason why that is harmless. */
 const HARMLESS: Readonly<Record<string, string>> = {
-  'subjects.created_at': 'decides nothing about an attempt',
+  'subjects.created_at': 'does not influence an attempt',
   'subjects.profile_key_id': "a subject's own key opens its profile, whatever is named here",
   'subjects.updated_at': 'only shown to administrators',
 };
 
-/** Edits that only deny: nobody verifies, and nothing that could be reported is read. */
+/** Edits that only deny service: no PIN verifies, and no edited value is read that could be reported. */
 const DENIALS: Readonly<Record<string, string>> = {
-  'subject_phones.phone_key': 'the number finds nobody any more',
+  'subject_phones.phone_key': 'the number finds no subject any more',
   'credentials.subject_id': 'the owner has no PIN any more, and the other subject cannot open it',
   'credentials.kind': 'the owner has no PIN any more, and no answers that open',
 };
@@ -139,7 +139,7 @@ const columnsOf = (condition: string): Promise<Column[]> =>
      WHERE table_schema = 'verification' AND ${condition} ORDER BY table_name, ordinal_position`,
   );
 
-/** Another value of the type, as somebody would choose it who wants the row to stay plausible. */
+/** Another plausible value of the type, as an attacker would choose it. */
 function edit({ table_name: table, column_name: column, data_type: type }: Column): string {
   switch (type) {
     case 'integer':
@@ -161,7 +161,7 @@ function edit({ table_name: table, column_name: column, data_type: type }: Colum
   }
 }
 
-/** What becomes of the right PIN after one edit with the service's own role. */
+/** The outcome of the right PIN after one edit with the service's own role. */
 async function outcomeOf(column: Column): Promise<'refused by the database' | 'reported' | 'nobody' | 'verified'> {
   const found: string[] = [];
   const logger = createLogger('test', 'silent');
@@ -205,7 +205,7 @@ async function outcomeOf(column: Column): Promise<'refused by the database' | 'r
   }
 }
 
-it('an edit of any column that a verification reads of a subject is refused and reported, or is listed as harmless', async () => {
+it('an edit of any column of a subject that a verification reads is refused and reported, or is listed as harmless', async () => {
   const columns = await columnsOf(`table_name IN ('${EDITED.join("', '")}')`);
   expect(columns.length).toBeGreaterThan(20);
   const wrong: string[] = [];
@@ -218,7 +218,7 @@ it('an edit of any column that a verification reads of a subject is refused and 
   expect(wrong).toEqual([]);
 });
 
-it('every other column of the schema is listed with what binds it', async () => {
+it('every other column of the schema is listed with its protection', async () => {
   const columns = await columnsOf(`table_name NOT IN ('${EDITED.join("', '")}', 'migrations')`);
   const listed = new Set(LISTED.flatMap(({ table, columns }) => columns.split(/\s+/).map((one) => `${table}.${one}`)));
   const names = columns.map(({ table_name: table, column_name: column }) => `${table}.${column}`);

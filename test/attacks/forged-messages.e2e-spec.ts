@@ -52,13 +52,13 @@ import { SERVICES, startSeparate, type SeparateProduct, type ServiceName } from 
 import { documentedRights } from '../rights.js';
 
 const TOPIC_PREFIX = 'attacked.';
-/** Where the answers to forged commands go, so that the test can read them; the attacker may not. */
+/** The reply topic of forged commands, which the test can read and the attacker cannot. */
 const OBSERVED = 'replies.rest-adapter.observed-00';
 const never = (error: Error): void => {
   throw error;
 };
 
-describe('messages that somebody forges on the bus', () => {
+describe('an attacker who forges messages on the bus', () => {
   let authority: TestAuthority;
   let kafka: KafkaCluster;
   let postgres: TestPostgres;
@@ -66,9 +66,9 @@ describe('messages that somebody forges on the bus', () => {
   let world: World;
   let sealer: PayloadSealer;
   let receiptKeys: string;
-  /** A process that has the rights of rate-limit on the bus, and no others. */
+  /** A process with only the rights of rate-limit on the bus. */
   let limiter: Broker;
-  /** Somebody who reads and writes everything on the bus, and has no key. */
+  /** A client that may read and write everything on the bus, and has no keys. */
   let everybody: Broker;
   const passwords = new Map(SERVICES.map((service) => [service, randomBytes(12).toString('hex')]));
   const seen: ConsumedRecord[] = [];
@@ -126,12 +126,12 @@ describe('messages that somebody forges on the bus', () => {
     await Promise.all([kafka?.close(), postgres?.close()]);
   }, 90_000);
 
-  describe('by a process with the rights of rate-limit', () => {
+  describe('with the rights of rate-limit', () => {
     let callId: string;
     let phone: string;
     let victim: FieldsOf<VerificationRequested>;
 
-    /** A verified command of a caller, as the limiter reads it. */
+    /** The command of a verified caller, as the limiter reads it. */
     beforeAll(async () => {
       ({ phone } = await world.enrol());
       callId = randomUUID();
@@ -142,7 +142,7 @@ describe('messages that somebody forges on the bus', () => {
       victim = JSON.parse(record.value.toString()) as FieldsOf<VerificationRequested>;
     }, 60_000);
 
-    /** Repeats the command with something else in it. @returns what verification answers */
+    /** Repeats the command with a changed part. @returns the answer of verification */
     const repeat = async (change: object, replyTo = OBSERVED): Promise<Record<string, unknown>> => {
       const correlationId = randomUUID();
       await limiter.send([
@@ -162,12 +162,12 @@ describe('messages that somebody forges on the bus', () => {
     const ownSeal = (payload: Record<string, unknown>): Promise<string> =>
       sealer.seal(payload, bindingOf(VerificationRequested, victim));
 
-    it('a verified command with a seal of their own gets neither the stored success nor a receipt', async () => {
+    it('gets neither the stored success nor a receipt for a verified command with another sealed payload', async () => {
       const { commandId } = victim;
       const refused = { commandId, outcome: 'unavailable', level: 'none' };
       const submitted = { pin: WRONG, replyKey: createReplyKey() };
       expect(await repeat({ sealed: await ownSeal(submitted) })).toEqual(refused);
-      // The id of a command names its sealed identity, so no other command can be sent under it.
+      // The command id is derived from the sealed payload, so no other command can be sent under it.
       const { tenant } = victim;
       const identity = (of: string): SealedIdentity => ({
         command: digestOf('command', commandId),
@@ -175,7 +175,7 @@ describe('messages that somebody forges on the bus', () => {
         caller: callerDigest(tenant, 'phone', of),
       });
       expect(await repeat({ sealed: await ownSeal({ ...submitted, identity: identity(phone) }) })).toEqual(refused);
-      // Who has no key of IDENTIFIER_KEY cannot make the service look up a number that nobody has named.
+      // Without a key of IDENTIFIER_KEY an attacker cannot make the service look up another number.
       const { phone: other } = await world.enrol();
       expect(await repeat({ sealed: await ownSeal({ ...submitted, identity: identity(other) }) })).toEqual(refused);
     }, 60_000);
@@ -189,7 +189,7 @@ describe('messages that somebody forges on the bus', () => {
       { repeatSeconds: 600 },
       { subjectKind: 'id', subjectRef: 'another' },
     ])(
-      'a verified command with %j beside its seal gets nothing',
+      'gets no answer for a verified command with %j beside its sealed payload',
       async (change) => {
         const { commandId } = victim;
         expect(await repeat(change)).toEqual({ commandId, outcome: 'unavailable', level: 'none' });
@@ -197,9 +197,9 @@ describe('messages that somebody forges on the bus', () => {
       60_000,
     );
 
-    it('a command that names a topic they can read as its reply address is answered nowhere', async () => {
+    it('gets no answer for a command with a reply address that the attacker can read', async () => {
       await repeat({}, TOPICS.limitCommands.name);
-      // The same key: answered after the one before it.
+      // The same key, so it is answered after the previous command.
       expect(await repeat({})).toMatchObject({ outcome: 'verified' });
       const found: (string | undefined)[] = [];
       const follower = await everybody.follow(
@@ -213,7 +213,7 @@ describe('messages that somebody forges on the bus', () => {
     }, 60_000);
   });
 
-  describe('by somebody who answers in the place of verification', () => {
+  describe('by replying in place of verification', () => {
     const stranger = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
     let sign: ((text: string) => string) | undefined;
     const types: (string | undefined)[] = [];
@@ -265,9 +265,9 @@ describe('messages that somebody forges on the bus', () => {
 
     it.each([
       ['without a signature', () => undefined],
-      ['signed by a key of their own', () => (text: string) => stranger.signAnswer(text)],
+      ["signed by the attacker's own key", () => (text: string) => stranger.signAnswer(text)],
     ])(
-      'an answer %s makes no call verified, no receipt active, and confirms no erasure',
+      'makes no call verified and no receipt active, and confirms no erasure, with a reply %s',
       async (_, signer) => {
         sign = signer();
         const { client, agent, tenant } = world;
@@ -287,7 +287,7 @@ describe('messages that somebody forges on the bus', () => {
     );
 
     it.each(['verified', 'rejected', 'locked', 'disabled'] as const)(
-      'a decision of the outcome %s reaches no caller',
+      'delivers no decision with the outcome %s to a caller',
       async (forged) => {
         outcome = forged;
         const { response, action } = (await world.client.swaig(world.agent, { pin: PIN })).json;
@@ -297,7 +297,7 @@ describe('messages that somebody forges on the bus', () => {
       60_000,
     );
 
-    it('nobody is asked for the keys of receipts, and the key set is that of the settings', async () => {
+    it('cannot change the published keys of receipts, which come from the settings', async () => {
       const before = types.length;
       const { json, status } = await world.client.request(`${product.restUrls()[0]}/.well-known/jwks.json`, {});
       expect([status, json]).toEqual([200, JSON.parse(receiptPublicKeysOf(new Secret(receiptKeys)))]);

@@ -8,10 +8,10 @@ import { startSeparate, type SeparateProduct } from '../product.js';
 const BUDGET = 3;
 
 /**
- * Caller id can be forged. An attacker who guesses under numbers of their own and under the number of a recognized caller
- * must not get a budget for each.
+ * Caller id can be forged. An attacker who makes attempts under own numbers and under the number of a recognized caller
+ * must not get an attempt window for each.
  */
-describe('a guesser with a forged number of a recognized caller', () => {
+describe('an attacker who forges the number of a recognized caller', () => {
   let product: SeparateProduct;
   let ledger: Ledger;
   let world: World;
@@ -29,7 +29,7 @@ describe('a guesser with a forged number of a recognized caller', () => {
     world.client.swaig(agent, { pin, customerId: subject, caller });
   const isVerified = (text: string): boolean => text.includes('"verified":true');
 
-  /** A subject whose telephone is recognized: it has verified from there. */
+  /** A subject with a recognized telephone, from which it has verified. */
   const recognized = async (): Promise<EnrolledSubject> => {
     const enrolled = await world.enrol();
     expect(isVerified((await byNumber(enrolled.subject, enrolled.phone, PIN)).text)).toBe(true);
@@ -62,7 +62,7 @@ describe('a guesser with a forged number of a recognized caller', () => {
     expect(verified.lastIndexOf(true)).toBe([0, 1, 3].includes(right) ? right : -1);
   });
 
-  it('locks everybody out with the reserved attempt, over both doors', async () => {
+  it('locks every caller out with the reserved attempt, over both adapters', async () => {
     const target = await recognized();
     await attack(target, Array<string>(BUDGET + 1).fill(WRONG));
     for (const caller of [target.phone, newPhone()])
@@ -71,7 +71,7 @@ describe('a guesser with a forged number of a recognized caller', () => {
     expect(json).toMatchObject({ outcome: 'locked' });
   });
 
-  it('cannot lock the recognized caller out without that number, however many attempts there are', async () => {
+  it('cannot lock the recognized caller out without the forged number, with any number of attempts', async () => {
     const { subject, phone } = await recognized();
     for (let n = 0; n < 2 * BUDGET; n++) {
       await byNumber(subject, newPhone(), WRONG);
@@ -81,7 +81,7 @@ describe('a guesser with a forged number of a recognized caller', () => {
     expect(isVerified((await byNumber(subject, phone, PIN)).text)).toBe(true);
   });
 
-  it('learns from no answer whether a subject exists or has a recognized caller, at any attempt, with attempts told', async () => {
+  it('learns from no answer whether a subject exists or has a recognized caller, even where answers state the remaining attempts', async () => {
     const telling = await world.client.createAgent(world.tenant, { tellAttemptsLeft: true });
     const spoken = async (agent: Agent, subject: string): Promise<string[]> => {
       const texts: string[] = [];

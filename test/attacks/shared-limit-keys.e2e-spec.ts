@@ -7,7 +7,7 @@ const START_MS = 120_000;
 const TEST_MS = 60_000;
 const REFUSED = 'There have been too many requests';
 
-describe('an attacker who names somebody else in a limit', () => {
+describe("an attacker who uses somebody else's identity as the key of a limit", () => {
   let product: EmbeddedProduct;
   let world: World;
   beforeAll(async () => {
@@ -16,7 +16,7 @@ describe('an attacker who names somebody else in a limit', () => {
   }, START_MS);
   afterAll(() => product.remove(), START_MS);
 
-  /** What a caller on the telephone hears. */
+  /** @returns the spoken answer to a caller on the telephone */
   async function call(caller: string, customerId?: string, callId?: string): Promise<string> {
     const { client, agent } = world;
     const more = { ...(customerId === undefined ? {} : { customerId }), ...(callId === undefined ? {} : { callId }) };
@@ -29,7 +29,7 @@ describe('an attacker who names somebody else in a limit', () => {
   };
 
   it(
-    'cannot refuse a subject over REST by calling under a name that spells it',
+    'cannot get a subject refused over REST by calling under a name that equals the key of its limit',
     async () => {
       const { subject } = await world.enrol();
       for (const caller of [`subject:${subject}`, `id:${subject}`, subject]) {
@@ -41,7 +41,7 @@ describe('an attacker who names somebody else in a limit', () => {
   );
 
   it.each(['phone', 'callerPhone'])(
-    'cannot use up the limit of a telephone by naming its number over REST as %s',
+    'cannot use up the limit of a telephone by sending its number over REST as %s',
     async (field) => {
       const { subject, phone } = await world.enrol();
       const guess = field === 'phone' ? { phone } : { subject, callerPhone: phone };
@@ -53,7 +53,7 @@ describe('an attacker who names somebody else in a limit', () => {
   );
 
   it(
-    'cannot use up the limit of a call on the telephone by naming its id over REST',
+    'cannot use up the limit of a telephone call by sending its id over REST',
     async () => {
       const { subject, phone } = await world.enrol();
       const callId = newName('call');
@@ -64,7 +64,7 @@ describe('an attacker who names somebody else in a limit', () => {
   );
 
   it(
-    'cannot refuse the owner of a number for an hour by asking about five others under it',
+    'cannot get the owner of a number refused for an hour by attempts at five other subjects under that number',
     async () => {
       const { phone } = await world.enrol();
       const heard: string[] = [];
@@ -76,7 +76,7 @@ describe('an attacker who names somebody else in a limit', () => {
   );
 
   it(
-    'is still limited: a number over REST by the limit of callers, and a request without one by that of its subject',
+    'is limited over REST by the limit of callers when a number is sent, and else by that of the subject',
     async () => {
       const [callerPhone, subject] = [newPhone(), newName('nobody')];
       const byCaller: unknown[] = [];

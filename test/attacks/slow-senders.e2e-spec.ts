@@ -7,13 +7,13 @@ import { startEmbedded, type EmbeddedProduct } from '../product.js';
 const START_MS = 120_000;
 const TEST_MS = 60_000;
 const RECEIVE_TIMEOUT_MS = 1000;
-/** The promise is 1 s after the time-out; a busy machine gets more, and far less than Node's own 30 s. */
+/** The promise is 1 s after the time-out. A busy machine gets more, but far less than Node's default of 30 s. */
 const ENDS_WITHIN_MS = 12_000;
 const BYTE_EVERY_MS = 50;
 
 type Port = 'swaig' | 'rest' | 'ops';
 
-/** What a slow sender has been sent when its connection ends. */
+/** A connection of a slow sender, and the answer that it has received. */
 interface Held {
   readonly ended: boolean;
   readonly answer: string;
@@ -37,14 +37,14 @@ describe('an attacker who sends slowly to hold connections', () => {
   const headOf = (line: string, ...headers: string[]): string =>
     [line, 'host: localhost', 'content-type: application/json', 'content-length: 200000', ...headers].join('\r\n');
 
-  /** Sends `start` at once, and a byte of `filler` at a time for as long as the connection lasts. */
+  /** Sends `start` at once, and then one byte of `filler` at a time until the connection ends. */
   function hold(port: Port, start: string, filler: string): Held {
     const { hostname, port: number } = urlOf(port);
     const socket: Socket = connect({ host: hostname, port: Number(number) });
     let answer = '';
     let ended = false;
     socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
-    // A reset is an end too: the server closes while bytes are under way.
+    // A reset also counts as the end: the server closes while bytes are in transit.
     socket.on('error', () => undefined);
     socket.on('close', () => (ended = true));
     if (start !== '') socket.write(start);
@@ -85,7 +85,7 @@ describe('an attacker who sends slowly to hold connections', () => {
       ' ',
     ],
     [
-      'the body of a function call of a stranger',
+      'the body of a function call without credentials',
       /^HTTP\/1\.1 401 /,
       'swaig',
       () => `${headOf('POST /swaig HTTP/1.1', 'authorization: Basic eDp4')}\r\n\r\n{`,
@@ -129,7 +129,7 @@ describe('an attacker who sends slowly to hold connections', () => {
   );
 
   it(
-    'is served like everybody when the request arrives in time, however it is cut',
+    'gets a normal answer when the request arrives in time, in parts of any size',
     async () => {
       const body = JSON.stringify({ action: 'get_signature', functions: [] });
       const head = [

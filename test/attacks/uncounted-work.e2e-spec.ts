@@ -17,12 +17,12 @@ describe('an attacker who looks for work that no limit counts', () => {
   }, START_MS);
   afterAll(() => product.remove(), START_MS);
 
-  /** Hashes so far, in the whole product. */
+  /** How many hashes the whole product has computed. */
   async function hashes(): Promise<number> {
     const { text } = await world.client.request(`${product.opsUrls()[0] ?? ''}/metrics`, {});
     return Number(/^countersign_hash_seconds_count\S* (\d+)/m.exec(text)?.[1] ?? '0');
   }
-  /** A function as the platform calls it. */
+  /** Calls a function as the platform does. */
   async function call(name: string, args: Json, callId: string, more: Json = {}): Promise<string> {
     const { client, agent } = world;
     const body = {
@@ -36,7 +36,7 @@ describe('an attacker who looks for work that no limit counts', () => {
   }
 
   it(
-    'has nothing hashed by repeating a refused change of a PIN under one key',
+    'causes no hash by repeating a refused change of a PIN under one Idempotency-Key',
     async () => {
       const { subject } = await world.enrol();
       const { client, agent, tenant } = world;
@@ -87,7 +87,7 @@ describe('an attacker who looks for work that no limit counts', () => {
     ['no_such_function', {}],
     ['verify_pin', { pin: 'no digits at all' }],
   ])(
-    'is refused at the eleventh call of %s in one call, however often the same words come: %j',
+    'is refused at the eleventh use of %s in one call, also when the same arguments are repeated: %j',
     async (name, args) => {
       const callId = newName('call');
       const heard: boolean[] = [];
@@ -98,7 +98,7 @@ describe('an attacker who looks for work that no limit counts', () => {
   );
 
   it(
-    'makes no more transfers a fact than the limit of a call, and the refusals one count',
+    'causes no more transfer facts than the limit of a call, and one fact that counts the refusals',
     async () => {
       const callId = newName('call');
       for (let n = 0; n < 60; n++) await call('request_transfer', { department: 'support', n }, callId);
@@ -113,7 +113,7 @@ describe('an attacker who looks for work that no limit counts', () => {
   );
 
   it(
-    'is held to the quota of its agent by questions about calls and receipts: 429 with Retry-After',
+    'uses up the quota of its agent with requests about calls and receipts, and gets 429 with Retry-After',
     async () => {
       const { client, tenant } = world;
       const quota = { limits: { agent: { limit: 20, periodSeconds: 600 } } };
@@ -127,7 +127,7 @@ describe('an attacker who looks for work that no limit counts', () => {
         statuses.push(answer.status);
         if (answer.status === 429) expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       }
-      // Setting the agent up has used some.
+      // Creating the agent has already used a part of the quota.
       expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(20);
       expect(statuses.lastIndexOf(200)).toBeLessThan(statuses.indexOf(429));
       expect(statuses.at(-1)).toBe(429);

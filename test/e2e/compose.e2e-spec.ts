@@ -14,7 +14,7 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const START_LIMIT_MS = 90_000;
 const STOP_LIMIT_MS = 30_000;
 const PIN = '48213';
-/** Ports are the host's affair here: several installations share it. */
+/** Ports are chosen by the test, because several installations share the host. */
 const FREE_PORTS = new Set(['SWAIG_PORT', 'REST_PORT', 'OPS_PORT']);
 
 interface ComposeService {
@@ -23,7 +23,7 @@ interface ComposeService {
   readonly environment: Readonly<Record<string, string | number>>;
 }
 
-/** What the image does with a command. */
+/** The entry point and the health check of the image. */
 interface Image {
   readonly entrypoint: readonly string[];
   readonly healthCheck: readonly string[];
@@ -67,7 +67,7 @@ class Container {
     this.ended.catch(() => undefined);
   }
 
-  /** The addresses of its `ready` line, as they are reached from this host. */
+  /** The addresses of its `ready` line, as this host reaches them. */
   async ready(): Promise<Readonly<Record<string, string>>> {
     const line = await eventually(
       `${this.name} is ready`,
@@ -112,12 +112,12 @@ describe('docker-compose.yml, run without an engine', () => {
   beforeAll(async () => {
     folder = await temporaryFolder();
     database = await createTestDatabase();
-    // The secrets as a user makes them; of them only the address of the database is another one here.
+    // Secrets as a user creates them; only the address of the database differs.
     const cli = join(root, 'dist', 'apps', 'cli', 'src', 'main.js');
     const made = spawnSync(process.execPath, [cli, 'secrets', 'create', folder], { encoding: 'utf8' });
     expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' });
     writeFileSync(join(folder, 'DATABASE_URL'), database.url);
-    // As root the services run as another user, to whom the secrets are given.
+    // As root, the services run as another user, who must own the secrets.
     const account = accountOf(compose.services['verification'] ?? { user: '' });
     for (const name of account ? [...readdirSync(folder), '.'] : []) {
       chownSync(join(folder, name), account?.uid ?? 0, account?.gid ?? 0);
@@ -140,7 +140,7 @@ describe('docker-compose.yml, run without an engine', () => {
     await rm(folder, { recursive: true, force: true });
   }, 60_000);
 
-  it('starts every service healthy, in the eyes of the check that the image brings', async () => {
+  it("starts every service healthy according to the image's health check", async () => {
     for (const container of containers) {
       const ops = urls[container.name]?.['ops'] ?? '';
       await eventually(`${container.name} is healthy`, () => container.healthy(ops), 30_000);
@@ -174,7 +174,7 @@ describe('docker-compose.yml, run without an engine', () => {
     expect((await client.verify(agent, { subject, pin: PIN })).json).toMatchObject({ outcome: 'verified' });
   }, 60_000);
 
-  it('stops every service on SIGTERM with code 0, well before an engine would kill it', async () => {
+  it('stops every service on SIGTERM with code 0, long before an engine would kill it', async () => {
     const codes = await Promise.all(containers.map(async (one) => [one.name, await one.stop()]));
     expect(codes).toEqual(containers.map(({ name }) => [name, 0]));
   }, 60_000);
@@ -190,7 +190,7 @@ function readImage(dockerfile: string): Image {
   };
 }
 
-/** A value of the file where the variable that it names is not set. */
+/** The default in a value of the file, for a variable that is not set. */
 function withDefault(value: string): string {
   return value.replace(/^\$\{\w+:-(.*)\}$/, '$1');
 }
@@ -202,8 +202,8 @@ function program([first]: readonly string[]): string {
 }
 
 /**
- * The user of the file, where this process may become it: as root, in a repository and with a Node that others may
- * read. Elsewhere the services run as whoever runs the tests, and say so.
+ * The user of the file, if this process may change to it: as root, when that user may read the repository and run Node.
+ * Otherwise the services run as the user of the tests, and the test reports that.
  */
 function accountOf({ user }: Pick<ComposeService, 'user'>): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;

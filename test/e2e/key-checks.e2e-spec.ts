@@ -56,7 +56,7 @@ async function stop(service: HostedService): Promise<void> {
   await service.close();
 }
 
-/** The message of a start that has to fail as a wrong setting does. */
+/** The message of a start that must fail like one with a wrong setting. */
 async function refusal(start: Start, replaced: Values): Promise<string> {
   const fault: unknown = await run(start, replaced).catch((error: unknown) => error);
   expect(fault).toMatchObject({ code: 'SETTINGS_INVALID', retriable: false });
@@ -89,14 +89,14 @@ describe('a service with tables', () => {
     ['verification', startVerification],
     ['rate-limit', startRateLimit],
   ])(
-    '%s takes a new IDENTIFIER_KEY beside the recorded one in any order, and refuses to be without that one',
+    '%s accepts a new IDENTIFIER_KEY beside the recorded one in any order, and refuses to start without the recorded one',
     async (_, start) => {
       const old = secrets.IDENTIFIER_KEY;
       const [anew, unknown] = [newKey(), newKey()];
       await stop(await run(start));
       expect(await refusal(start, { IDENTIFIER_KEY: `${unknown},${anew}` })).toContain('restore it from the backup');
       for (const keys of [`${anew},${old}`, `${old},${anew}`]) await stop(await run(start, { IDENTIFIER_KEY: keys }));
-      // Taken out before keys rekey: named apart from a key that is lost.
+      // Removed before keys rekey: the message differs from that for a lost key.
       for (const keys of [anew, `${unknown},${anew}`]) {
         const message = await refusal(start, { IDENTIFIER_KEY: keys });
         expect(message).toMatch(
@@ -152,7 +152,7 @@ describe('an adapter', () => {
     expect(await refusal(startSwaig, { CAPTURE_TOKEN_KEY: old })).toContain('CAPTURE_TOKEN_KEY must hold the key');
   });
 
-  it('that was up first is not ready once verification comes with other sealing keys, and its metric names the setting', async () => {
+  it('that started first is not ready after verification starts with other sealing keys, and its metric names the setting', async () => {
     const rest = await run(startRest);
     expect(rest.health.report()).toMatchObject({ status: 'ok' });
     const { privateKeys } = await createSealingKeys('s1');
@@ -164,7 +164,7 @@ describe('an adapter', () => {
     expect(fatalErrors).toEqual([]);
   });
 
-  it('that was up first is not ready once verification signs with a key that it does not know', async () => {
+  it('that started first is not ready after verification signs with a key that it does not know', async () => {
     const rest = await run(startRest);
     await run(startVerification, { RECEIPT_KEYS: createReceiptKeys('r2') });
     await eventually('the adapter is not ready', () => rest.health.report().status === 'unavailable', 20_000);
@@ -173,7 +173,7 @@ describe('an adapter', () => {
     expect(fatalErrors).toEqual([]);
   });
 
-  it('that was up first ends once verification comes with another IDENTIFIER_KEY', async () => {
+  it('that started first ends after verification starts with another IDENTIFIER_KEY', async () => {
     await run(startSwaig);
     await run(startVerification, { IDENTIFIER_KEY: newKey() });
     await eventually('the adapter ends', () => fatalErrors.length === 1, 20_000);

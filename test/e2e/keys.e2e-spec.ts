@@ -29,7 +29,7 @@ let database: Database;
 let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  // A file that others can read. As root it belongs to the user of the services, which must be able to read the next one.
+  // A file that other users can read. As root it belongs to the user of the services, who must be able to read its successor.
   writeFileSync(file, old, { mode: 0o644 });
   if (process.getuid?.() === 0) chownSync(file, 10_001, 10_001);
   owner = statSync(file).uid;
@@ -101,7 +101,7 @@ async function startWith(ring: string): Promise<unknown> {
   }
 }
 
-test('keys are rotated in the file, every row is wrapped anew, and the old key can go', async () => {
+test('keys are rotated in the file, every row is encrypted again, and the old key can be removed', async () => {
   expect(await countersign('keys', 'status')).toEqual([0, expect.stringMatching(/credentials +k1 +1200 +wraps/), '']);
 
   const [code, made] = await countersign('keys', 'rotate', '--last');
@@ -123,7 +123,7 @@ test('keys are rotated in the file, every row is wrapped anew, and the old key c
   expect(refused.message).not.toContain(old.slice(3));
 });
 
-test('commands refuse keys that the tables were not written with, and a loss has to be accepted', async () => {
+test('commands refuse keys with which the tables were not written, until the loss is accepted', async () => {
   const right = identifierKey;
   const other = randomBytes(32).toString('base64url');
   identifierKey = other;
@@ -154,7 +154,7 @@ test('commands refuse keys that the tables were not written with, and a loss has
   identifierKey = right;
 });
 
-test('a keyring with other bytes under the right id stops start and commands, and an altered row is named by number', async () => {
+test('start and commands refuse a keyring with other bytes under the right id, and the number of altered rows is reported', async () => {
   const right = readFileSync(file, 'utf8');
   expect(await startWith(key('k2'))).toMatchObject({ code: 'SETTINGS_INVALID' });
   writeFileSync(file, key('k2'));
@@ -168,7 +168,7 @@ test('a keyring with other bytes under the right id stops start and commands, an
   expect(err).toContain('1 rows do not open by any key');
 });
 
-test('counters that differ from their ledger are named, and get back the state that it has, on record', async () => {
+test('counters that differ from their ledger are listed, and are restored to its state with an event', async () => {
   const [right, back, gap, edited, mute, gone] = ['1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(64));
   await database.query(
     `INSERT INTO verification.attempt_counters (tenant, counter_key, attempt_count, recognized_attempts, lock_level, granted,

@@ -3,11 +3,11 @@ import { eventually } from '@countersign/testing';
 import { newName, newPhone } from '../client.js';
 import { PIN, type World } from './world.js';
 
-/** As docs/limits.md promises, for a caller whom adapters are refusing by themselves; and time for a busy machine. */
+/** As docs/limits.md promises for a caller that adapters refuse themselves, with a tolerance for a busy machine. */
 const HOLDS_WITHIN_MS = 15_000;
 const TEST_MS = 60_000;
 
-/** Who is over a limit, and what an administrator can do about it. */
+/** Callers over a limit, and what an administrator can do about it. */
 export function limits(world: () => World): void {
   async function callerOverItsLimit(): Promise<{ outcome: () => Promise<unknown>; phone: string }> {
     const { client, agent, enrol } = world();
@@ -23,7 +23,7 @@ export function limits(world: () => World): void {
     ['reset', {}],
     ['overrides', { limit: 15, periodSeconds: 60, expiresAt: new Date(Date.now() + 3_600_000).toISOString() }],
   ])(
-    'lets a caller over its limit pass again within seconds of %s',
+    'admits a caller that was over its limit within seconds after %s',
     async (path, body) => {
       const { client, tenant } = world();
       const { outcome, phone } = await callerOverItsLimit();
@@ -40,7 +40,7 @@ export function limits(world: () => World): void {
   );
 
   it(
-    'refuses a caller who has asked about five subjects every other one, and lets it go on with the five',
+    'refuses every further subject to a caller with attempts at five subjects, and admits attempts at those five',
     async () => {
       const { client, agent } = world();
       const caller = newPhone();

@@ -9,7 +9,7 @@ import { openWorld, PIN, type World } from './world.js';
 
 const START_LIMIT_MS = 150_000;
 const RISES_WITHIN_MS = 30_000;
-/** Shorter than the block below, so that an asker gives up while its question is being worked on. */
+/** Shorter than the blocked time below, so that a client gives up while its request is handled. */
 const REPLY_TIMEOUT_MS = 1_500;
 
 describe('the metrics of six processes', () => {
@@ -52,7 +52,7 @@ describe('the metrics of six processes', () => {
     const { agent } = world.agent;
     const password = `wrong-password-${randomUUID()}`;
     const counted = (channel: string): Promise<number> => sum('countersign_credentials_refused_total', { channel });
-    // Making the agent tried its password until the adapter knew it.
+    // Creating the agent sent its password until the adapter accepted it.
     const before = { swaig: await counted('swaig'), rest: await counted('rest') };
     const basic = `Basic ${Buffer.from(`${agent}:${password}`).toString('base64')}`;
     for (let n = 0; n < 3; n++) {
@@ -83,7 +83,7 @@ describe('the metrics of six processes', () => {
     expect(product.logs()).not.toContain(password);
   });
 
-  it('show the lag of a consumer that is held up, its caller’s time-out and the late reply, and no lag in the end', async () => {
+  it('show the lag of a blocked consumer, the time-out of its client and the late reply, and no lag in the end', async () => {
     const { subject } = await world.enrol();
     await eventually('nothing waits', async () => (await sum('countersign_consumer_lag_records')) === 0, 20_000);
     const before = await sum('countersign_reply_timeouts_total', { service: 'rest-adapter' });
@@ -135,7 +135,7 @@ describe('the metrics of six processes', () => {
     expect(await sum('countersign_record_failures_total', code)).toBe(1);
   }, 60_000);
 
-  it('show how old an outbox grows while the broker is away, and that it is empty again', async () => {
+  it('show the growing age of an outbox while the broker does not respond, and that it is empty afterwards', async () => {
     await eventually('every outbox is empty', async () => (await sum('countersign_outbox_pending_records')) === 0);
     const [broker] = kafka.processes;
     if (!broker) throw new Error('There is no broker');
@@ -158,7 +158,7 @@ describe('the metrics of six processes', () => {
     );
   }, 90_000);
 
-  /** What a transaction of the directory leaves behind. */
+  /** Writes a fact into the outbox, as a transaction of the directory does. */
   async function storeFact(): Promise<void> {
     const fact = factRecorded('tenant.changed', new Date(), { tenant: world.tenant });
     const { id, topic, key, headers, value } = encodeMessage(fact.factId, fact);

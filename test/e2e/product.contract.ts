@@ -17,7 +17,7 @@ const SAMPLES = join('apps', 'swaig-adapter', 'samples');
 const OBEYED_WITHIN_MS = 1000;
 const STOPPED_WITHIN_MS = 10_000;
 
-/** The promises of the product, however it is run. */
+/** The promises of the product, in every layout. */
 export function productContract(name: string, start: () => Promise<Product>): void {
   describe(name, () => {
     let product: Product;
@@ -38,7 +38,7 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     describe('the platform', () => {
       platform(() => world);
     });
-    describe('what was said', () => {
+    describe('spoken input', () => {
       spoken(() => world);
     });
     describe('the REST interface', () => {
@@ -87,14 +87,14 @@ function callers(world: () => World): void {
     });
   });
 
-  it('is found by the customer number as well, whatever the telephone', async () => {
+  it('is also found by the customer number, from any telephone', async () => {
     const { client, agent, enrol } = world();
     const { subject } = await enrol();
     const { json } = await client.swaig(agent, { pin: PIN, customerId: subject });
     expect(json['action']).toContainEqual({ set_global_data: expect.objectContaining({ customer_id: subject }) });
   });
 
-  it('is refused with a wrong PIN, goes to a person with the third, and then not even the right one helps', async () => {
+  it('is rejected with a wrong PIN, transferred to a person with the third, and then locked even with the right one', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const guess = async (pin: string): Promise<Json> => (await client.swaig(agent, { pin, caller: phone })).json;
@@ -106,7 +106,7 @@ function callers(world: () => World): void {
     expect(Date.parse(String((await client.state(tenant, subject))['lockedUntil']))).toBeGreaterThan(Date.now());
   });
 
-  it('hears the same bytes whether the subject is known or not, from the first guess through the lock', async () => {
+  it('gets the same bytes whether the subject exists or not, from the first attempt to the lock', async () => {
     const { client, agent, enrol } = world();
     const known = await enrol();
     const guesses = [WRONG, '77120', '3316', '48219', WRONG];
@@ -124,7 +124,7 @@ function callers(world: () => World): void {
     expect(await answers({ customerId: newName('nobody') })).toEqual(expected);
   });
 
-  it('gets the stored answer for a delivery that is repeated, and pays for one guess', async () => {
+  it('gets the stored answer for a repeated delivery, which counts as one attempt', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const body = JSON.stringify(bodyOf({ pin: WRONG, caller: phone }));
@@ -141,7 +141,7 @@ function callers(world: () => World): void {
     });
   });
 
-  it('is let through ten times a minute and not an eleventh time', async () => {
+  it('is admitted ten times a minute and not an eleventh time', async () => {
     const { client, agent, enrol } = world();
     const { phone } = await enrol();
     for (let call = 0; call < 10; call++) {
@@ -158,7 +158,7 @@ function callers(world: () => World): void {
 
 function platform(world: () => World): void {
   it.each(readdirSync(SAMPLES).filter((file) => file.startsWith('req-')))(
-    'gets 200 and a response for %s, with our function in it',
+    'gets 200 and a response for %s',
     async (file) => {
       const { client, agent } = world();
       const body = JSON.parse(readFileSync(join(SAMPLES, file), 'utf8')) as Json;
@@ -179,7 +179,7 @@ function platform(world: () => World): void {
     },
   );
 
-  it('gets the definitions of all functions with everything that it needs to call them', async () => {
+  it('gets complete definitions of all functions', async () => {
     const { client, agent } = world();
     const { status, json } = await client.signature(agent);
     expect(status).toBe(200);
@@ -196,7 +196,7 @@ function platform(world: () => World): void {
     expect(json).toEqual(names.map((name) => ({ function: name, ...definition })));
   });
 
-  it('meets a changed policy, a rotated and a revoked secret within a second', async () => {
+  it('applies a changed policy, and a rotated or revoked secret, within a second', async () => {
     const { client, tenant } = world();
     const agent = await client.createAgent(tenant);
     const path = `/v1/tenants/${tenant}/agents/${agent.agent}`;
@@ -225,7 +225,7 @@ function platform(world: () => World): void {
 }
 
 function operators(world: () => World): void {
-  it('sees that every part lives and is ready, and its metrics', async () => {
+  it('can read health, readiness and metrics of every service', async () => {
     const { client } = world();
     const { product } = client;
     const get = (url: string) => client.request(url, {});
@@ -240,7 +240,7 @@ function operators(world: () => World): void {
     }
   });
 
-  it('stops every process in order within 10 s, and finds subjects, PINs and locks again after a start', async () => {
+  it('stops every process cleanly within 10 s, and a new start has the same subjects, PINs and locks', async () => {
     const { client, tenant, agent, enrol } = world();
     const { product } = client;
     const locked = await enrol();

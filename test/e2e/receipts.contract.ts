@@ -8,7 +8,7 @@ import { PIN, POLICY, WRONG, type EnrolledSubject, type World } from './world.js
 const INTROSPECT = '/v1/receipts/introspect';
 const INACTIVE = { active: false };
 
-/** What a backend that must not trust the model can rest on: receipts, states of calls, and their end. */
+/** Evidence for a backend that must not trust the model: receipts, states of calls, and their end. */
 export function receipts(world: () => World): void {
   /** Verifies a subject of its own in a call of its own. */
   const verified = async (): Promise<EnrolledSubject & { callId: string; receipt: string; verificationId: string }> => {
@@ -35,7 +35,7 @@ export function receipts(world: () => World): void {
     return world().client.createAgent(tenant);
   };
 
-  it('is verified with a library of somebody else against the published keys, and a changed one is not', async () => {
+  it('is verified by a third-party library with the published keys, and an altered one is not', async () => {
     const { client, tenant, agent } = world();
     const { receipt, subject, callId, verificationId } = await verified();
     const keys = createRemoteJWKSet(new URL(`${client.product.restUrls()[0]}/.well-known/jwks.json`));
@@ -53,7 +53,7 @@ export function receipts(world: () => World): void {
     expect(await introspect({ receipt: `${header}.${text}.${signature}` })).toEqual(INACTIVE);
   });
 
-  it('passes for its tenant and call, once when it is spent, and for nobody else', async () => {
+  it('is active for its tenant and call alone, and once when it is consumed', async () => {
     const { receipt, subject, callId, verificationId } = await verified();
     const stranger = await anotherTenant();
     expect(await introspect({ receipt, callId })).toMatchObject({ active: true, sub: subject, jti: verificationId });
@@ -65,7 +65,7 @@ export function receipts(world: () => World): void {
     expect(await introspect({ receipt: 'no.such.receipt' })).toEqual(INACTIVE);
   });
 
-  it('comes to a voice agent as meta data of the call, which no model reads', async () => {
+  it('reaches a voice agent as meta data of the call, which no model reads', async () => {
     const { client, agent, enrol } = world();
     const { phone, subject } = await enrol();
     const callId = randomUUID();
@@ -85,7 +85,7 @@ export function receipts(world: () => World): void {
     expect(again.text).toBe(first.text);
   });
 
-  it('stands beside the state of the call, which a failure leaves and which no other tenant sees', async () => {
+  it('agrees with the state of the call, which a failure does not change and no other tenant sees', async () => {
     const { client, agent } = world();
     const { subject, callId, verificationId } = await verified();
     const stranger = await anotherTenant();
@@ -99,7 +99,7 @@ export function receipts(world: () => World): void {
     expect(await stateOf(randomUUID())).toEqual(nothing);
   });
 
-  it('is good no more when its subject is erased, and neither is anything else of them but the count of guesses', async () => {
+  it('is inactive after its subject is erased, and only the attempt count of the subject remains', async () => {
     const { client, tenant, agent } = world();
     const { subject, phone, callId, receipt } = await verified();
     const path = `/v1/tenants/${tenant}/subjects/${subject}`;
@@ -110,7 +110,7 @@ export function receipts(world: () => World): void {
     expect(await introspect({ receipt, callId })).toEqual(INACTIVE);
     expect(await stateOf(callId)).toEqual({ verified: false, level: 'none' });
 
-    // Whoever is made anew under the same id, with the number that is free again, begins in the old window.
+    // A new subject with the same id and number starts with the old attempt window.
     await client.putSubject(tenant, subject, { phones: [phone] });
     await client.putPin(tenant, subject, PIN);
     expect((await client.verify(agent, { subject, pin: WRONG })).json).toMatchObject({ outcome: 'locked' });

@@ -5,7 +5,7 @@ import { PIN, type World } from './world.js';
 const BAD_PIN = { response: 'A PIN is 4 to 8 digits. Please give it again, one digit at a time.' };
 const MORE_THAN_256_KIB = 'x'.repeat(256 * 1024 + 1);
 
-/** What an adapter refuses by itself, and that a refusal costs nobody an attempt. */
+/** Requests that an adapter refuses itself. A refusal counts no attempt. */
 export function httpRefusals(world: () => World): void {
   const refused = (answer: HttpAnswer, status: number): void => {
     expect([answer.status, answer.text]).toEqual([status, answer.text]);
@@ -40,7 +40,7 @@ export function httpRefusals(world: () => World): void {
     },
   );
 
-  it('no credentials, an unknown agent, a wrong password and a Bearer key are refused alike with 401', async () => {
+  it('no credentials, an unknown agent, a wrong password and a Bearer key get the same refusal with 401', async () => {
     const { client, agent } = world();
     const body = JSON.stringify(bodyOf({ pin: PIN }));
     const answers = [
@@ -99,7 +99,7 @@ export function httpRefusals(world: () => World): void {
     expect(json['response']).toBe('Thank you, Alex. How can I help you today?');
   });
 
-  it('takes what stands in raw when parsed is not there', async () => {
+  it('reads the arguments from raw when parsed is missing', async () => {
     const { client, agent, enrol } = world();
     const { phone } = await enrol();
     const { json } = await client.post(
@@ -109,7 +109,7 @@ export function httpRefusals(world: () => World): void {
     expect(json['response']).toBe('Thank you, Alex. How can I help you today?');
   });
 
-  it('functions that are not offered, and the hooks of the platform, are answered and do nothing', async () => {
+  it('unknown functions and the hooks of the platform get an answer without an effect', async () => {
     const { client, agent } = world();
     for (const name of ['get_balance', 'constructor', '', 'startup_hook', 'hangup_hook']) {
       const body = { ...bodyOf({ pin: PIN, caller: newPhone() }), function: name };

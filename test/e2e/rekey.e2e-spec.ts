@@ -94,7 +94,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   }
   const nobody = newPhone();
   for (let n = 0; n < 3; n++) await client.swaig(agent, { pin: WRONG, caller: nobody });
-  // Not a number of the subject: its hash is all that is kept of it.
+  // Not a number of the subject: only its hash is stored.
   const telephone = newPhone();
   const greeted = await client.swaig(agent, { pin: PIN, caller: telephone, customerId: known.subject });
   expect(greeted.json['response']).toContain('Thank you');
@@ -117,14 +117,14 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   let asked = 0;
   const holds = async (): Promise<void> => {
     asked++;
-    // By one copy after the other: the limit of a subject is 20 a minute.
+    // At one copy after the other, because the limit of a subject is 20 per minute.
     expect(await rest(locked.subject, PIN, {}, asked)).toMatchObject({ outcome: 'locked' });
     for (const copy of [0, 1]) {
       const { verificationId } = first;
       expect(await rest(repeated.subject, WRONG, headers, copy)).toMatchObject({ outcome: 'rejected', verificationId });
     }
   };
-  /** The limit of a caller is 10 a minute. */
+  /** Used sparingly, because the limit of a caller is 10 per minute. */
   const nobodyIsLocked = async (): Promise<void> => {
     expect((await client.swaig(agent, { pin: PIN, caller: nobody })).json).toEqual(LOCKED);
   };
@@ -135,7 +135,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   await stillHolds();
   await nobodyIsLocked();
 
-  // 1. The new key beside the old one: each service in its turn, the two keys in any order.
+  // 1. The new key beside the old one: one service after the other, with the two keys in any order.
   for (const [at, service] of KEYED.entries()) {
     await replace(service, at % 2 === 0 ? `${anew},${old}` : `${old},${anew}`, stillHolds);
   }
@@ -150,7 +150,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   }
   expect(await refusal('rest-adapter', anew)).toContain('IDENTIFIER_KEY must hold every key');
 
-  // 2. keys rekey, while verifications go on.
+  // 2. keys rekey, while verifications continue.
   const going = (async (): Promise<unknown[]> => {
     const outcomes: unknown[] = [];
     for (let n = 0; n < 12; n++) outcomes.push((await rest(working.subject, PIN, {}, n))['outcome']);
@@ -183,7 +183,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   expect(await status(`${old},${anew}`)).toMatch(/not needed any more: take it out of every service +held/);
   expect(await run(`${old},${anew}`, 'keys', 'rekey')).toEqual([0, expect.stringContaining('nothing to do')]);
 
-  // 3. The old key is taken out, in another order.
+  // 3. The old key is removed, in another order.
   for (const service of [...KEYED].reverse()) await replace(service, anew, holds);
   await holds();
   await nobodyIsLocked();
@@ -196,7 +196,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   // The third attempt since the start, whatever its key.
   expect(await rest(counted.subject, WRONG)).toMatchObject({ outcome: 'locked' });
   expect(await rest(counted.subject, PIN)).toMatchObject({ outcome: 'locked' });
-  // The last attempt is kept for the recognized caller, who was last seen under the old key.
+  // The last attempt is reserved for the recognized caller, who was last seen under the old key.
   for (let n = 0; n < 3; n++) await rest(known.subject, WRONG);
   const again = await client.swaig(agent, { pin: PIN, caller: telephone, customerId: known.subject });
   expect(again.json['response']).toContain('Thank you');

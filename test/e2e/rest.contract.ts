@@ -6,7 +6,7 @@ import { PIN, POLICY, WRONG, type World } from './world.js';
 const UUID = /^[0-9a-f-]{36}$/;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** As far as it is looked at. */
+/** The fields that the tests read. */
 type Schemas = Record<string, Schema>;
 interface Schema {
   readonly properties: Record<string, unknown>;
@@ -37,7 +37,7 @@ export function restApi(world: () => World): void {
     }
   });
 
-  it('counts guesses over both doors in one budget, and tells the lock in the state', async () => {
+  it('counts attempts over both adapters in one window, and shows the lock in the state', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     expect((await client.verify(agent, { subject, pin: WRONG })).json).toMatchObject({
@@ -60,7 +60,7 @@ export function restApi(world: () => World): void {
     expect(Date.parse(String(lockedUntil))).toBeGreaterThan(Date.now());
   });
 
-  it('shows each credential with the counter and the lock that it has for itself, in the fields that are described', async () => {
+  it('shows each credential with its own counter and lock, in the documented fields', async () => {
     const { client, tenant, enrol } = world();
     const { subject, phone } = await enrol();
     const questions = [{ name: 'zip_code', description: 'ZIP code', kind: 'zip' }];
@@ -87,7 +87,7 @@ export function restApi(world: () => World): void {
     expect(state).not.toHaveProperty('lockedUntil');
   });
 
-  it('locks unrecognized callers out and the recognized one not, until an administrator unlocks for all', async () => {
+  it('locks out unrecognized callers but not the recognized one, until an administrator unlocks the subject', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const verified = async (caller: string): Promise<boolean> =>
@@ -110,12 +110,12 @@ export function restApi(world: () => World): void {
     );
   });
 
-  it('disables a PIN with the last failure of its cap until it is enrolled anew, and answers it like a lock', async () => {
+  it('disables a PIN at its failure cap until it is enrolled again, and gives the answer of a lock', async () => {
     const { client, tenant, enrol } = world();
     const { subject } = await enrol();
     const wide = await client.createAgent(tenant, {
       attempts: { perWindow: 100 },
-      // By the id of a subject there is no number to tell callers apart by: the subject stands for the caller.
+      // Without a number of the caller, the limit of the subject applies.
       limits: { subject: { limit: 1000, periodSeconds: 60 }, caller: { limit: 1000, periodSeconds: 60 } },
     });
     const guess = async (pin: string): Promise<unknown> =>
@@ -128,7 +128,7 @@ export function restApi(world: () => World): void {
     const path = `/v1/tenants/${tenant}/subjects/${subject}`;
     await client.manage('POST', `${path}/unlock`, { reason: 'asked to' }, [204]);
     expect(await guess(PIN)).toBe('locked');
-    // Not 25: that would tell how many digits it has.
+    // Not 25, which would reveal how many digits it has.
     expect(await client.state(tenant, subject)).toMatchObject({ disabled: true, consecutiveFailures: 10 });
     await client.putPin(tenant, subject, PIN);
     expect(await client.state(tenant, subject)).toMatchObject({ disabled: false, consecutiveFailures: 0 });
@@ -147,7 +147,7 @@ export function restApi(world: () => World): void {
     expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 1 });
   });
 
-  it('shows a tenant nothing of another', async () => {
+  it('shows a tenant no data of another tenant', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const other = newName('tenant');
@@ -170,7 +170,7 @@ export function restApi(world: () => World): void {
     }
   });
 
-  it('refuses requests that it cannot read or will not serve, each with its own problem', async () => {
+  it('refuses unreadable and unsupported requests, each with a problem type of its own', async () => {
     const { client, agent } = world();
     const [url = ''] = client.product.restUrls();
     const post = (body: string, key = agent.apiKey, type = 'application/json'): Promise<HttpAnswer> => {
@@ -210,7 +210,7 @@ export function restApi(world: () => World): void {
     expect(taken.text).not.toContain(phone.slice(2));
   });
 
-  it('leaves what a PUT of a subject does not send, and clears with a PATCH', async () => {
+  it('keeps fields that a PUT of a subject omits, and clears fields with a PATCH', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const path = `/v1/tenants/${tenant}/subjects/${subject}`;
@@ -223,7 +223,7 @@ export function restApi(world: () => World): void {
     isProblem(await client.manage('PATCH', path.replace(subject, newName('nobody')), {}, [404]), 404, 'not-found');
   });
 
-  it("refuses at once what no database can store, names that are taken, and numbers that are nobody's", async () => {
+  it('refuses text that PostgreSQL cannot store, names that are taken, and invalid telephone numbers', async () => {
     const { client, tenant, agent } = world();
     const questions = (name: string) => ({ knowledge: { questions: [{ name, description: 'Pet', kind: 'text' }] } });
     const policy = `/v1/tenants/${tenant}/agents/${agent.agent}/policy`;
@@ -238,7 +238,7 @@ export function restApi(world: () => World): void {
     for (const [path, body] of faults) isProblem(await client.manage('PUT', path, body, [422]), 422, 'invalid-request');
   });
 
-  it('tells words apart by marks that are letters, and not by accents or letters that few can type', async () => {
+  it('distinguishes answers by marks that are letters of their own, but not by accents or letters that are hard to type', async () => {
     const { client, tenant, enrol } = world();
     const asking = await client.createAgent(tenant, {
       knowledge: { questions: [{ name: 'pet', description: 'Name of the first pet', kind: 'text' }] },

@@ -14,14 +14,14 @@ import { openWorld, PIN, WRONG } from './world.js';
 const TOPIC_PREFIX = 'secured.';
 const REFUSED_WITHIN_MS = 20_000;
 
-describe('the product over a Kafka and a PostgreSQL that demand TLS, where each service has its own user', () => {
+describe('the product over a Kafka and a PostgreSQL that require TLS, where each service has its own user', () => {
   let authority: TestAuthority;
   let kafka: KafkaCluster;
   let postgres: TestPostgres;
   let product: SeparateProduct;
   const passwords = new Map(SERVICES.map((service) => [service, `canary-${randomBytes(12).toString('hex')}`]));
 
-  /** How the first two services log in; the others take the mechanism that is recommended. */
+  /** The mechanisms of the first two services; the others use the recommended one. */
   const mechanisms: Partial<Record<ServiceName, string>> = { directory: 'PLAIN', verification: 'SCRAM-SHA-256' };
   const envOf = (service: ServiceName): Record<string, string> => ({
     KAFKA_TLS: 'true',
@@ -63,7 +63,7 @@ describe('the product over a Kafka and a PostgreSQL that demand TLS, where each 
     });
   }, 60_000);
 
-  it('lets an adapter that was taken over neither answer for others, skip the limiter, nor publish an agent', async () => {
+  it('lets a compromised adapter neither reply for other services, bypass the limiter, nor publish an agent', async () => {
     const forging = [
       TOPICS.admissions.name,
       TOPICS.directory.name,
@@ -87,7 +87,7 @@ describe('the product over a Kafka and a PostgreSQL that demand TLS, where each 
     );
   }, 60_000);
 
-  it('ends a start with a wrong password at once, and says which settings to check', async () => {
+  it('ends a start with a wrong password at once, and names the settings to check', async () => {
     const wrong = { ...envOf('audit'), KAFKA_PASSWORD: 'canary-wrong-73918264' };
     const program = Program.start('audit', {
       ...{ OPS_PORT: '0', KAFKA_BROKERS: kafka.brokers.join(','), TOPIC_PREFIX, DATABASE_URL: postgres.url },
@@ -101,7 +101,7 @@ describe('the product over a Kafka and a PostgreSQL that demand TLS, where each 
     expect(program.output).not.toContain('waiting for it');
   }, 60_000);
 
-  it('prints no password, and nothing that begins like a key', () => {
+  it('prints no password, and no text that begins like a key', () => {
     expect(product.logs()).not.toContain('canary-');
     expect(product.logs()).not.toContain('PRIVATE KEY');
   });

@@ -6,9 +6,9 @@ import { PIN, type World } from './world.js';
 const WELCOME = 'Thank you, Alex. How can I help you today?';
 const ASKED_AGAIN = 'The customer number was not clear. Please give it again, one digit at a time.';
 
-/** What callers, models and platforms really send, through `POST /swaig`. */
+/** Input as callers, models and platforms send it, through `POST /swaig`. */
 export function spoken(world: () => World): void {
-  /** A function call with `argument` exactly as it is written here. */
+  /** A function call with exactly this `argument`. */
   const send = (argument: string, caller: unknown = newPhone()): Promise<HttpAnswer> => {
     const { argument: _, ...body } = bodyOf({});
     const rest = JSON.stringify({ ...body, caller_id_num: caller });
@@ -26,7 +26,7 @@ export function spoken(world: () => World): void {
   const digits = (count: number): string =>
     `${randomInt(1, 10)}${String(randomInt(10 ** (count - 1))).padStart(count - 1, '0')}`;
 
-  it('takes a PIN with keypad endings, prefixes, a decimal part of zero and invisible marks, and as it is said', async () => {
+  it('accepts a spoken PIN, and one with keypad endings, prefixes, a decimal part of zero or invisible marks', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     const forms = [
@@ -48,7 +48,7 @@ export function spoken(world: () => World): void {
     expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 0 });
   });
 
-  it('takes the digits of a keypad entry with the key that ended it', async () => {
+  it('accepts the digits of a keypad entry with the key that ended it', async () => {
     const { client, agent, enrol } = world();
     const { phone } = await enrol();
     const asked = await client.post(agent, JSON.stringify({ ...bodyOf({ caller: phone }), function: 'collect_pin' }));
@@ -61,7 +61,7 @@ export function spoken(world: () => World): void {
     expect(json).toEqual({ status: 'verified', response: WELCOME });
   });
 
-  it('reads arguments wherever a platform puts them, and however often it encodes them', async () => {
+  it('reads arguments from every place where platforms put them, also encoded several times', async () => {
     const { enrol } = world();
     const { phone } = await enrol();
     const args = JSON.stringify({ pin: PIN });
@@ -80,7 +80,7 @@ export function spoken(world: () => World): void {
     }
   });
 
-  it('takes what models write for nothing as nothing: the subject is whoever has the number', async () => {
+  it('treats the words of models for a missing value as missing, and finds the subject by its number', async () => {
     const { client, agent, enrol } = world();
     const { subject, phone } = await enrol();
     for (const customerId of ['null', 'None', 'N/A', 'unknown', '-', '']) {
@@ -89,7 +89,7 @@ export function spoken(world: () => World): void {
     }
   });
 
-  it('takes a customer id as it is said when it can be no id as it stands', async () => {
+  it('accepts a spoken customer id when the text itself is not a valid id', async () => {
     const { client, tenant, agent } = world();
     const id = digits(6);
     await withId(id);
@@ -103,9 +103,9 @@ export function spoken(world: () => World): void {
     await client.manage('PUT', `/v1/tenants/${tenant}/subjects/${id}.`, {}, [422]);
   });
 
-  it('never rounds a customer id that is a number: its digits are those of the model, or it is asked for again', async () => {
+  it('never rounds a numeric customer id: it keeps the digits of the model, or requests the id again', async () => {
     const { client, tenant, agent } = world();
-    // Two customers whose ids are one number to a reader that rounds.
+    // Two customer ids that are the same number after rounding.
     const id = String(9_007_199_254_740_993n + 2n * BigInt(randomInt(1, 1_000_000_000)) * 2n);
     const rounded = String(Number(id));
     expect(rounded).not.toBe(id);
@@ -135,7 +135,7 @@ export function spoken(world: () => World): void {
     expect([status, (json['violations'] as Json[])[0]?.['field']]).toEqual([422, 'subject']);
   });
 
-  it('takes a PIN that is a number with a decimal part, an exponent, or without its leading zero', async () => {
+  it('accepts a numeric PIN with a decimal part, an exponent, or without its leading zero', async () => {
     const { client, tenant, enrol } = world();
     const { phone } = await enrol();
     for (const argument of [
@@ -153,7 +153,7 @@ export function spoken(world: () => World): void {
     expect((await send(argument, zeros)).json['response']).toBe(WELCOME);
   });
 
-  it('finds the number of a caller in every form in which platforms give it', async () => {
+  it('finds the number of a caller in every form in which platforms send it', async () => {
     const { client, tenant, agent, enrol } = world();
     const { subject, phone } = await enrol();
     for (const caller of [
@@ -180,7 +180,7 @@ export function spoken(world: () => World): void {
     }
   });
 
-  it('counts two guesses of one call as two when only their arguments differ, and not the words of the model', async () => {
+  it('counts two attempts of one call when their arguments differ, and one when only the words of the model differ', async () => {
     const { client, tenant, enrol, agent } = world();
     const { subject, phone } = await enrol();
     const [callId, session] = [randomUUID(), randomUUID()];

@@ -15,7 +15,7 @@ const PORTS = { SWAIG_PORT: '0', REST_PORT: '0', OPS_PORT: '0' };
 const COMMAND_LIMIT_MS = 15_000;
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-describe('the first start on a machine with nothing on it', () => {
+describe('the first start on a new machine', () => {
   let folder: string;
   let product: Program;
   const dataDir = (): string => join(folder, 'data');
@@ -37,7 +37,7 @@ describe('the first start on a machine with nothing on it', () => {
       ?.trim() ?? '';
   const adminKey = (): Promise<string> => readFile(join(dataDir(), 'secrets', 'ADMIN_API_KEY'), 'utf8');
 
-  it('that fails because a port is taken loses neither the key nor the demo', async () => {
+  it('keeps the key and the demo when it fails because a port is taken', async () => {
     const occupied = createServer();
     await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve));
     const { port } = occupied.address() as AddressInfo;
@@ -72,7 +72,7 @@ describe('the first start on a machine with nothing on it', () => {
     });
   });
 
-  it('shows secrets to a terminal only, and keeps them where only the owner can read them', async () => {
+  it('prints secrets to a terminal only, and stores them in files that only the owner can read', async () => {
     const demo = JSON.parse(await readFile(join(dataDir(), 'demo.json'), 'utf8')) as Record<string, string>;
     for (const secret of [await adminKey(), demo['password'], demo['apiKey']]) {
       expect(secret).toBeTruthy();
@@ -91,7 +91,7 @@ describe('the first start on a machine with nothing on it', () => {
     }
   });
 
-  it('has a demo that the command line shows again, with what the examples need', async () => {
+  it('creates a demo that the command line shows again, with the values for the examples', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       join(root, 'dist', 'apps', 'cli', 'src', 'main.js'),
       ...['demo', '--data-dir', dataDir()],
@@ -100,7 +100,7 @@ describe('the first start on a machine with nothing on it', () => {
     expect((await pasted(command(stdout))).stdout).toContain('"verified":true');
   });
 
-  it('is the only one that shows the key to a terminal, and what it shows works', async () => {
+  it('alone prints the key to a terminal, and the printed command works', async () => {
     expect((await product.stop()).code).toBe(0);
     const onTerminal = async (): Promise<string> => {
       const env = { PATH: process.env['PATH'] ?? '', ...PORTS, DATA_DIR: dataDir() };
@@ -161,7 +161,7 @@ describe('a start that cannot succeed', () => {
     60_000,
   );
 
-  it('says every few seconds that the broker is away, and ends on a signal without a stack', async () => {
+  it('reports every few seconds that the broker is unreachable, and ends on a signal without a stack trace', async () => {
     const folder = await temporaryFolder();
     const program = Program.start('all-in-one', {
       ...PORTS,
@@ -183,7 +183,7 @@ describe('a start that cannot succeed', () => {
 });
 
 describe('npm start', () => {
-  it('hands a signal on to the product, which stops cleanly and leaves nothing running', async () => {
+  it('passes a signal on to the product, which stops cleanly and leaves no process running', async () => {
     const folder = await temporaryFolder();
     const { PATH, HOME } = process.env;
     const env = { PATH, HOME, ...PORTS, DATA_DIR: join(folder, 'data') };

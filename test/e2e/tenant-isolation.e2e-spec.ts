@@ -50,7 +50,7 @@ describe('the database of a running product', () => {
     return rows.map(({ one }) => one);
   };
 
-  it('forces a policy on every table that has rows of tenants', async () => {
+  it('forces row-level security on every table with rows of tenants', async () => {
     const tables = `SELECT format('%s.%s', n.nspname, c.relname) AS one
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
       WHERE n.nspname = ANY ($1) AND c.relkind = 'r' AND a.attname = 'tenant'`;
@@ -61,7 +61,7 @@ describe('the database of a running product', () => {
     expect(await list(forced, SCHEMAS)).toEqual(all);
   });
 
-  it('works for each service under a role that owns nothing and can do nothing in the schemas of the others', async () => {
+  it('serves each service under a role that owns nothing and has no right in the schemas of the others', async () => {
     const working = await list(
       `SELECT DISTINCT rolname AS one FROM pg_roles r WHERE rolname = ANY ($1)
        AND NOT (rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb)

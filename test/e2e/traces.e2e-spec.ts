@@ -21,13 +21,13 @@ const PATH = [
   ['audit', 'send countersign.audit.events'],
 ] as const;
 
-/** A trace as a caller begins it. */
+/** A new trace, as a client begins it. */
 function newTrace(): { traceId: string; spanId: string; traceparent: string } {
   const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
   return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-01` };
 }
 
-/** The lines of the log that belong to a trace. */
+/** The log lines of a trace. */
 function linesOf(logs: string, traceId: string): Json[] {
   const lines = logs.split('\n').filter((line) => line.includes(traceId));
   return lines.map((line) => JSON.parse(line) as Json).filter((line) => line['trace_id'] === traceId);
@@ -64,7 +64,7 @@ describe('a call, where a collector is named', () => {
     await collector.close();
   }, START_LIMIT_MS);
 
-  it('is one trace from the door to the published event, with its secrets in no span', async () => {
+  it('is one trace from the HTTP request to the published event, and no span has its secrets', async () => {
     const { agent, subject, phone, pin } = await enrolled(client);
     const { traceId, spanId, traceparent } = newTrace();
     const headers = { traceparent, tracestate: 'vendor=opaque' };
@@ -122,12 +122,12 @@ describe('a call, where a collector is named', () => {
       published().length > 3 ? published() : undefined,
     );
     const shown = known.map(({ value }) => (value['unmapped'] as Json)['caller_attestation']);
-    // The attempts that only showed that the services know the agent have no caller.
+    // The attempts that waited until the services knew the agent have no caller.
     expect(shown.filter((one) => one !== undefined).sort()).toEqual([...attestations].sort());
     for (const { value } of known) expect(JSON.stringify(value)).not.toContain(phone.slice(2));
   }, 60_000);
 
-  it('sends no span for a stranger, and none for a look at the health', async () => {
+  it('sends no span for a request without credentials, and none for a health check', async () => {
     const { traceId, traceparent } = newTrace();
     expect((await client.post(undefined, '{}', { traceparent })).status).toBe(401);
     const { agent, subject } = await enrolled(client);
@@ -143,7 +143,7 @@ describe('a call, where a collector is named', () => {
     expect(linesOf(product.logs(), traceId).length).toBeGreaterThan(0);
   }, 60_000);
 
-  it('is answered the same when the collector takes nothing, and the loss is counted', async () => {
+  it('gets the same answer when the collector refuses every span, and the loss is counted', async () => {
     const { agent, subject, pin } = await enrolled(client);
     collector.status = 400;
     expect((await client.verify(agent, { subject, pin })).json).toMatchObject({ outcome: 'verified' });
@@ -160,7 +160,7 @@ describe('a call, where a collector is named', () => {
 
 describe('a call, where no collector is named', () => {
   it(
-    'has its trace in the log lines, which is the caller’s or a new one',
+    'has its trace in the log lines: the trace of the request, or a new one',
     async () => {
       const product = await startEmbedded();
       try {

@@ -10,7 +10,7 @@ const NOBODY = { verified: false, level: 'none' };
 const INACTIVE = { active: false };
 const TEST_MS = 60_000;
 
-/** A caller who was verified in a call, with all that says so. */
+/** A caller who was verified in a call, with all evidence of it. */
 interface VerifiedCall extends EnrolledSubject {
   readonly agent: Agent;
   readonly callId: string;
@@ -18,7 +18,7 @@ interface VerifiedCall extends EnrolledSubject {
   readonly receipt: string;
 }
 
-/** The state of a call, its receipt and its stored answer say the same, and end together. */
+/** The state of a call, its receipt and its stored answer agree, and end together. */
 export function verificationHolds(world: () => World): void {
   /** Calls a SWAIG function as the platform does. The same `session` and `caller` make it the same delivery. */
   const callFunction = async (
@@ -69,7 +69,7 @@ export function verificationHolds(world: () => World): void {
   };
 
   it(
-    'ends with the time of the policy, its receipt no later than the state of the call',
+    'ends at the time that the policy sets, and its receipt no later than the state of the call',
     async () => {
       const { client, tenant } = world();
       const agent = await client.createAgent(tenant, { ...POLICY, verifiedSeconds: 2 });
@@ -91,7 +91,7 @@ export function verificationHolds(world: () => World): void {
     expect(await introspect(call)).toMatchObject({ active: true, exp: decodeJwt(call.receipt).exp });
   });
 
-  it('ends for ever when the subject is erased, also when the same id is created again at once', async () => {
+  it('ends permanently when the subject is erased, even when the same id is created again at once', async () => {
     const { client, tenant } = world();
     const call = await verifiedBySwaig();
     await expectHeld(call);
@@ -99,7 +99,7 @@ export function verificationHolds(world: () => World): void {
     await client.putSubject(tenant, call.subject, { phones: [call.phone], displayName: 'Alex' });
     await client.putPin(tenant, call.subject, PIN);
     await expectEnded(call);
-    // The new subject of that id is verified anew, and the old receipt stays inactive beside the new one.
+    // The new subject verifies, and the old receipt stays inactive beside the new one.
     const args = { pin: PIN, customer_id: call.subject };
     await callFunction(call.agent, 'verify_pin', call.callId, args);
     expect(await stateOf(call)).toMatchObject({ verified: true, subject: call.subject });
@@ -128,7 +128,7 @@ export function verificationHolds(world: () => World): void {
     expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 0 });
   });
 
-  it('is not repeated to the platform after the PIN was replaced: no words of success and no action', async () => {
+  it('is not repeated to the platform after the PIN was replaced, neither in words nor in actions', async () => {
     const { client, agent, tenant, enrol } = world();
     const { subject, phone } = await enrol();
     const [callId, delivery] = [newName('call'), { session: randomUUID(), caller: phone }];
@@ -140,7 +140,7 @@ export function verificationHolds(world: () => World): void {
     expect(await deliver()).toEqual(NOT_NOW);
   });
 
-  it('ends when an administrator sets a new PIN, and when the same one is set anew', async () => {
+  it('ends when an administrator sets a new PIN, and when the same PIN is set again', async () => {
     for (const pin of [newPin(), PIN]) {
       const call = await verifiedBySwaig();
       await expectHeld(call);
@@ -149,7 +149,7 @@ export function verificationHolds(world: () => World): void {
     }
   });
 
-  it('goes on after a new PIN where the policy sets endVerificationOnChange to false, and the old PIN does not', async () => {
+  it('continues after a new PIN when the policy sets endVerificationOnChange to false, and the old PIN no longer works', async () => {
     const { client, tenant } = world();
     const agent = await client.createAgent(tenant, { ...POLICY, endVerificationOnChange: false });
     const call = await verifiedBySwaig(agent);
@@ -161,7 +161,7 @@ export function verificationHolds(world: () => World): void {
     await expectHeld(call);
   });
 
-  it('ends with a wrong PIN for another subject: the answer, the status, the state and the receipt say the same', async () => {
+  it('ends with a wrong PIN for another subject, in the answer, the status, the state and the receipt', async () => {
     const { agent, enrol } = world();
     const call = await verifiedBySwaig();
     const other = await enrol();
@@ -170,7 +170,7 @@ export function verificationHolds(world: () => World): void {
     await expectEnded(call);
   });
 
-  it('ends with a guess at nobody and with a locked subject, as with a wrong PIN for another', async () => {
+  it('ends with an attempt at an unknown or a locked subject, as with a wrong PIN for another subject', async () => {
     const { agent, client, enrol } = world();
     const call = await verifiedBySwaig();
     const guess = { pin: WRONG, customer_id: newName('nobody') };
@@ -185,7 +185,7 @@ export function verificationHolds(world: () => World): void {
     await expectEnded(next);
   });
 
-  it('goes on after a wrong PIN for the same subject, over either channel', async () => {
+  it('continues after a wrong PIN for the same subject, over either channel', async () => {
     const { client, agent } = world();
     const call = await verifiedBySwaig();
     expect((await client.verify(agent, { subject: call.subject, pin: WRONG, callId: call.callId })).json).toMatchObject(

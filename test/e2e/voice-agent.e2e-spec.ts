@@ -40,7 +40,7 @@ describe('countersign simulate call', () => {
       );
     });
 
-  it('plays a call that is refused, verified and connected, and shows neither PIN nor password nor receipt', async () => {
+  it('simulates a call that is rejected, verified and transferred, and prints neither PIN nor password nor receipt', async () => {
     const { agent, enrol } = world;
     const { phone } = await enrol();
     const args = ['--url', swaigUrl(), '--agent', agent.agent, '--caller', phone];
@@ -85,7 +85,7 @@ describe('the gated backend of the examples', () => {
     return (await fetch(`http://127.0.0.1:${port}/payments`, { method: 'POST', headers, body })).status;
   };
 
-  it('pays once for the receipt of a verified call, and not for one of another call or a forged one', async () => {
+  it('pays once for the receipt of a verified call, and never for a receipt of another call or a forged one', async () => {
     const { client, agent, enrol } = world;
     const { subject, phone } = await enrol();
     accounts.set(subject, 1000);
@@ -100,7 +100,7 @@ describe('the gated backend of the examples', () => {
 });
 
 describe('the Python agent of the examples, driven by the test program of its SDK', () => {
-  it('reaches verified, refused, locked and transfer, and tells a balance for a receipt alone', async () => {
+  it('reaches the outcomes verified, rejected, locked and transfer, and states a balance only for a receipt', async () => {
     const swaigTest = await openSwaigTest();
     if (typeof swaigTest === 'string') {
       process.stderr.write(`NOT RUN: the Python agent was not driven by swaig-test: ${swaigTest}\n`);

@@ -23,13 +23,13 @@ export const LOCKED = {
   post_process: true,
 };
 
-/** A subject of its own for every test: budgets and locks belong to subjects. */
+/** Every test has a subject of its own, because attempt windows and locks belong to subjects. */
 export interface EnrolledSubject {
   readonly subject: string;
   readonly phone: string;
 }
 
-/** What the tests of the suite share: one product, one tenant, one agent. */
+/** Shared by the tests of a suite: one product, one tenant, one agent. */
 export interface World {
   readonly client: Client;
   readonly tenant: string;
@@ -38,7 +38,7 @@ export interface World {
   readonly enrol: () => Promise<EnrolledSubject>;
 }
 
-/** Makes the tenant and the agent on a product that was just started. */
+/** Creates the tenant and the agent on a new product. */
 export async function openWorld(product: Product): Promise<World> {
   const client = new Client(product);
   const tenant = newName('tenant');
