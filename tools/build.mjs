@@ -1,5 +1,5 @@
 /**
- * Compiles the sources when one is newer than the build, so that nobody runs old code:
+ * Compiles the sources when one is newer than the build, so that no old code runs:
  * `dist` is the product; `build` is everything else that runs outside jest as well (benchmarks, servers for tests).
  */
 import { spawnSync } from 'node:child_process';
@@ -41,7 +41,7 @@ function build({ output, config, sources }) {
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   if ([...sources, config, ...CONFIGURATION].every((input) => newest(join(root, input)) <= built)) return;
   if (!existsSync(compiler)) {
-    // `npm ci --omit=dev`: a release brings its build along; the times of its files say nothing.
+    // `npm ci --omit=dev`: a release contains its build, and the times of its files are meaningless.
     if (existsSync(join(root, output, 'apps'))) return;
     process.stderr.write(
       `There is no folder ${output} and no compiler to make it: run "npm ci" without --omit=dev, or use a release.\n`,
@@ -65,7 +65,7 @@ function build({ output, config, sources }) {
   utimesSync(stamp, started, started);
 }
 
-/** Removes outputs of earlier builds that this one did not ask for: they could still be imported, or shipped. */
+/** Removes outputs of earlier builds that have no source any more: they could still be imported, or shipped. */
 function removeForeignOutputs(output, config) {
   const ts = createRequire(import.meta.url)('typescript');
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined };
@@ -98,7 +98,7 @@ function copySql(output, sources) {
   }
 }
 
-/** When the newest source was written: of a folder only what is built counts, not what programs leave beside it. */
+/** When the newest source was written. In a folder, only files that are built count. */
 function newest(path) {
   if (!existsSync(path)) return 0;
   const stat = statSync(path);

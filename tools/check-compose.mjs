@@ -1,6 +1,6 @@
 /**
  * Checks docker-compose.yml without an engine: against the settings that the services read, the secrets that
- * `countersign secrets create` makes, and the entries that the build has. Where Docker Compose is installed it is asked too.
+ * `countersign secrets create` makes, and the entries that the build has. Where Docker Compose is installed, it must accept the file too.
  */
 import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';
@@ -33,7 +33,7 @@ for (const [name, service] of Object.entries(compose.services)) {
 for (const [name, { file }] of Object.entries(compose.secrets)) {
   expect(file === `./secrets/${name}`, `secret ${name}: its file is not ./secrets/${name}`);
   expect(made.has(name), `secret ${name}: countersign secrets create does not make it`);
-  expect(usedSecrets.has(name), `secret ${name}: nobody uses it`);
+  expect(usedSecrets.has(name), `secret ${name}: no service uses it`);
 }
 askDocker();
 
@@ -68,7 +68,7 @@ async function checkOurService(name, service) {
   const user = /^\$\{SECRETS_USER:-([1-9]\d*:[1-9]\d*)\}$/.exec(String(service.user))?.[1];
   expect(
     user !== undefined,
-    `${name}: it does not run as the owner of the secrets, or not as an unprivileged user unless told`,
+    `${name}: it does not run as the owner of the secrets, or not as an unprivileged user by default`,
   );
   expect(user === imageUser, `${name}: its user is not the image's`);
   const [entry, ...more] = service.command ?? [];

@@ -1,6 +1,6 @@
 /**
- * Checks the monitoring of docker-compose.yml without an engine: that every expression of ops/ is PromQL and asks for metrics
- * and labels that the code has, that Prometheus asks every service, and that what is mounted is there.
+ * Checks the monitoring of docker-compose.yml without an engine: that every expression of ops/ is PromQL and reads metrics
+ * and labels that the code has, that Prometheus scrapes every service, and that every mounted file exists.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -43,16 +43,16 @@ process.exit(faults.length > 0 ? 1 : 0);
 
 function checkScrapes() {
   const scrapes = config.scrape_configs.flatMap((job) => job.dns_sd_configs);
-  const asked = scrapes.flatMap(({ names }) => names).sort();
-  expect(asked.join() === [...ours].sort().join(), `Prometheus asks ${asked.join(', ')}, not every service`);
+  const scraped = scrapes.flatMap(({ names }) => names).sort();
+  expect(scraped.join() === [...ours].sort().join(), `Prometheus scrapes ${scraped.join(', ')}, not every service`);
   for (const { names, port } of scrapes) {
     for (const name of names) {
       const opsPort = compose.services[name]?.environment.OPS_PORT;
-      expect(opsPort === port, `${name} has its metrics on port ${opsPort}, Prometheus asks ${port}`);
+      expect(opsPort === port, `${name} has its metrics on port ${opsPort}, Prometheus scrapes ${port}`);
     }
   }
   const missed = rules.find((rule) => rule.alert === 'CountersignServiceGone').expr;
-  for (const name of ours) expect(missed.includes(`"${name}"`), `nobody is told when ${name} is gone`);
+  for (const name of ours) expect(missed.includes(`"${name}"`), `no alert fires when ${name} is down`);
 }
 
 function checkMounts(name, { volumes, ports = [] }) {
@@ -87,7 +87,7 @@ function checkExpression(where, expr) {
         if (!selected) faults.push(`${where}: there is no metric ${name}`);
       }
       if (type.name === 'LabelName' && node.parent?.name !== 'GroupingLabels' && selected) {
-        expect(selected.has(text), `${where}: there is no label ${text} at what it asks for`);
+        expect(selected.has(text), `${where}: its metrics have no label ${text}`);
       }
       if (type.name === 'LabelName' && node.parent?.name === 'GroupingLabels') {
         const known = [...series.values()].some((labels) => labels.has(text));

@@ -9,13 +9,13 @@ const { setFlagsFromString } = require('node:v8');
 process.env.UV_THREADPOOL_SIZE ||= String(Math.max(2, availableParallelism()));
 
 /**
- * Collects garbage when the heap has grown by 40 % instead of by several times: with 1,000 guesses at once, verification had
+ * Collects garbage when the heap has grown by 40 % instead of by several times: with 1,000 attempts at once, verification had
  * 40 MiB less at its peak (`npm run bench -- memory`), and no more processor time was measured (`-- verify`).
  */
 setFlagsFromString('--heap-growing-percent=40');
 
 /**
- * Hashes give way to everything else. They keep every core busy for as long as attempts wait; at the same priority, each answer
+ * Hashes have a lower priority. They keep every core busy while attempts wait; at the same priority, each answer
  * to a request that needs no hash would wait for its turn among them. The first use of the pool starts its threads.
  */
 const LOWER_PRIORITY = 10;
@@ -26,6 +26,6 @@ if (process.platform === 'linux') {
   const before = new Set(threads());
   stat('/', () => undefined);
   const pool = threads().filter((thread) => !before.has(thread));
-  // Only down: nobody but root may raise a priority.
+  // Only lower: only root may raise a priority.
   if (getPriority() < LOWER_PRIORITY) for (const thread of pool) setPriority(Number(thread), LOWER_PRIORITY);
 }

@@ -25,7 +25,7 @@ async function sign(claims: JWTPayload = {}, by = key, seconds = 300): Promise<s
     .sign(by);
 }
 
-/** The two routes of Countersign that a backend uses, with a key of their own; each receipt passes once. */
+/** The two routes of Countersign that a backend uses, with a key of its own. Each receipt can be consumed once. */
 async function startCountersign(): Promise<Server> {
   const pair = await generateKeyPair('EdDSA', { extractable: true });
   key = pair.privateKey;
@@ -76,7 +76,7 @@ async function ask(method: string, path: string, receipt: string, callId = 'call
 }
 
 describe('the gated backend', () => {
-  it('tells a balance for a good receipt, as often as it is asked', async () => {
+  it('returns a balance for an active receipt, any number of times', async () => {
     const receipt = await sign();
     expect([await ask('GET', '/balance', receipt), await ask('GET', '/balance', receipt)]).toEqual([200, 200]);
   });
@@ -96,7 +96,7 @@ describe('the gated backend', () => {
       ['no receipt', ''],
       ['no JWT', 'a.b.c'],
       ['without a signature', unsigned],
-      ['signed by a stranger', await sign({}, stranger)],
+      ['signed by an unknown key', await sign({}, stranger)],
       ['of another tenant', await sign({ aud: 'umbrella' })],
       ['of another installation', await sign({ iss: 'https://elsewhere.example' })],
       ['of another call', await sign({ call_id: 'call-2' })],

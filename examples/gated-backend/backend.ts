@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type CheckReceipt } from './check-receipt.js';
 
-/** Balances in cents, by customer: stands for the system that is protected. */
+/** Balances in cents, by customer: the data that a real system would protect. */
 export type Accounts = Map<string, number>;
 
 /**
- * A bank that believes nobody but a receipt. `GET /balance` may be asked as often as the receipt is good; `POST /payments`
- * moves money once for each receipt. Both want `authorization: Bearer <receipt>` and `x-call-id`.
+ * A bank that trusts only a receipt. `GET /balance` works as long as the receipt is active; `POST /payments` moves money
+ * once for each receipt. Both require `authorization: Bearer <receipt>` and `x-call-id`.
  */
 export function createBackend(receipts: CheckReceipt, accounts: Accounts): Server {
   return createServer((request, response) => {
@@ -31,7 +31,7 @@ async function answer(
     case 'POST /payments': {
       const cents = await readCents(request);
       if (cents === undefined) return end(response, 422, { error: 'cents must be a whole number above 0' });
-      // Spent last, when nothing else can refuse: a receipt that is spent in vain costs the caller another PIN.
+      // Consumed last, after every other check, because the caller needs a new PIN entry for another receipt.
       const customer = await receipts.once(receipt, callId);
       if (customer === undefined) return end(response, 401, { error: 'a receipt of this call is needed, unspent' });
       const balance = (accounts.get(customer) ?? 0) - cents;

@@ -1,19 +1,19 @@
 import { createRemoteJWKSet, jwtVerify, type JWTPayload } from 'jose';
 
-/** Where receipts come from, and whose they must be. */
+/** The issuer of receipts, and the tenant and agent that they must name. */
 export interface ReceiptRules {
   /** Address of the REST adapter. */
   readonly countersign: string;
   /** `iss` of the installation: its RECEIPT_ISSUER, else its PUBLIC_URL. */
   readonly issuer: string;
   readonly tenant: string;
-  /** The agent whose verifications count: another agent of the tenant may verify by weaker rules. */
+  /** The agent of accepted verifications. Another agent of the tenant may verify by weaker rules. */
   readonly agent: string;
-  /** API key of an agent of the tenant: only to spend receipts. */
+  /** API key of an agent of the tenant, used only to consume receipts. */
   readonly apiKey: string;
 }
 
-/** Checks receipts of Countersign: by itself for what may be read, by asking for what must happen once. */
+/** Checks receipts of Countersign: locally for reads, at Countersign for actions that may happen once. */
 export class CheckReceipt {
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
 
@@ -22,8 +22,8 @@ export class CheckReceipt {
   }
 
   /**
-   * Without a call to anybody but for the public keys, now and then: signature, issuer, tenant, agent, time, level and call.
-   * @returns the customer; undefined for whatever is not good
+   * Checks signature, issuer, tenant, agent, time, level and call. Only the public keys are fetched, from time to time.
+   * @returns the customer; undefined for a receipt that is not valid
    */
   async offline(receipt: string, callId: string): Promise<string | undefined> {
     let claims: JWTPayload;
@@ -35,12 +35,12 @@ export class CheckReceipt {
     } catch {
       return undefined;
     }
-    // A receipt of another call is somebody else's voice; knowledge alone reaches `identified`, which moves no money.
+    // A receipt of another call belongs to another caller. Knowledge answers reach only `identified`, which moves no money.
     const isOurs = claims['agent'] === this.rules.agent && claims['call_id'] === callId;
     return isOurs && claims['level'] === 'verified' ? claims.sub : undefined;
   }
 
-  /** The same, and spends the receipt, so that the next one who shows it is refused. */
+  /** The same, and consumes the receipt, so that it is refused the next time. */
   async once(receipt: string, callId: string): Promise<string | undefined> {
     const customer = await this.offline(receipt, callId);
     if (customer === undefined) return undefined;

@@ -1,8 +1,8 @@
 """A SignalWire voice agent whose callers are verified by Countersign.
 
 It takes all functions of Countersign by one include. Its own `get_balance` is switched off until Countersign switches it
-on, and asks Countersign about the receipt of this very call before it tells anything: what a language model claims,
-and what stands in `global_data`, is believed by nobody.
+on, and checks the receipt of the call with Countersign before it states a balance. It trusts neither the claims of a
+language model nor the values in `global_data`.
 """
 
 import os
@@ -51,16 +51,16 @@ class BankAgent(AgentBase):
             self.add_function_include(f"{self._with_login()}/swaig", names)
         self.define_tool(
             name="get_balance",
-            description="Tells the balance of the verified caller's account.",
+            description="States the balance of the verified caller's account.",
             parameters={},
             handler=self.get_balance,
-            # Countersign switches on what has its token, and nothing else.
+            # Countersign switches on only functions with its token.
             meta_data_token=definitions[0]["meta_data_token"],
             active=False,
         )
 
     def get_balance(self, args, raw_data):
-        """Believes the receipt of this call, which the model has never seen, and nothing else."""
+        """Trusts only the receipt of this call, which the model has never seen."""
         receipt = (raw_data.get("meta_data") or {}).get("receipt", "")
         answer = requests.post(
             f"{self._rest}/v1/receipts/introspect",
@@ -74,7 +74,7 @@ class BankAgent(AgentBase):
         return SwaigFunctionResult(f"The balance of customer {claims['sub']} is 125 dollars.")
 
     def _definitions(self):
-        """What Countersign offers this agent: the same question that the platform asks."""
+        """The functions that Countersign offers this agent, requested as the platform does."""
         answer = requests.post(
             f"{self._adapter}/swaig",
             auth=self._login,
@@ -85,7 +85,7 @@ class BankAgent(AgentBase):
         return answer.json()
 
     def _define_each(self, definitions):
-        """The same functions one by one: the SDK's test program calls those, and no includes."""
+        """The same functions one by one, because the SDK's test program does not use includes."""
         for definition in definitions:
             self.define_tool(
                 name=definition["function"],

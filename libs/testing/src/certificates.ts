@@ -1,4 +1,4 @@
-// Before the certificates: their library asks for it when it is loaded.
+// Before the library for certificates, which needs it when it is loaded.
 import 'reflect-metadata';
 import { isIP } from 'node:net';
 import { KeyObject, webcrypto } from 'node:crypto';
@@ -13,7 +13,7 @@ export interface TestCertificate {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY_MS = 86_400_000;
 
-/** An authority of a test's own: what trusts it trusts nothing else, and what it signs is trusted nowhere else. */
+/** A certificate authority for one test, which nothing else trusts. */
 export class TestAuthority {
   private constructor(
     private readonly certificate: x509.X509Certificate,
@@ -39,7 +39,7 @@ export class TestAuthority {
 
   /**
    * Signs a new key pair for servers and clients.
-   * @param name the common name, which authenticates nobody in this project
+   * @param name the common name, which this project does not use for authentication
    * @param hosts host names and addresses at which a server may show it
    * @param at in milliseconds since 1970: valid for a day before and after. Default: now
    */

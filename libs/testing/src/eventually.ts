@@ -1,7 +1,7 @@
 /**
- * Waits until a condition holds, looking every few milliseconds; the only way in which a test waits.
- * @param what the promise that is waited for; shown when it is not kept in time
- * @returns what the condition returned, when that is neither false nor undefined
+ * Waits until a condition holds, and checks it every few milliseconds. Tests wait in no other way.
+ * @param what the expected state, for the error message
+ * @returns the first result of the condition that is neither false nor undefined
  */
 export async function eventually<T>(
   what: string,

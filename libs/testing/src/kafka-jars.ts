@@ -12,7 +12,7 @@ const INSTALL_JAVA =
 const INSTALL_MAVEN =
   'the jars of Apache Kafka are fetched once with Maven: install it (Debian: apt-get install maven, macOS: brew install maven)';
 
-/** The folder of the repository, found from the sources (jest) and from `dist` (built) alike. */
+/** The folder of the repository; works from the sources (jest) and from `dist` (built). */
 export function repositoryRoot(from: string = dirname(fileURLToPath(import.meta.url))): string {
   const file = join(from, 'package.json');
   if (existsSync(file)) {
@@ -28,8 +28,8 @@ export function repositoryRoot(from: string = dirname(fileURLToPath(import.meta.
 }
 
 /**
- * The folder with the jars; the first call on a machine fetches them (44 MB). Two processes may ask at the same time:
- * each fetches into a folder of its own, and the first that is done gives it its name.
+ * The folder with the jars; the first call on a machine fetches them (44 MB). Two processes may call it at the same time:
+ * each fetches into a folder of its own, and the first to finish renames it.
  * @throws Error that says what to install when Maven is missing.
  */
 export async function kafkaJars(): Promise<string> {
@@ -73,7 +73,7 @@ export function runToEnd(program: 'java' | 'mvn', args: readonly string[]): Prom
   });
 }
 
-/** What to install, when the error says that the program is not there. */
+/** @returns an error that says what to install, if the program is missing */
 export function explain(program: 'java' | 'mvn', error: Error): Error {
   const missing = 'code' in error && error.code === 'ENOENT';
   if (!missing) return error;

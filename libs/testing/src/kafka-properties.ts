@@ -1,22 +1,22 @@
 import { join } from 'node:path';
 import { type TestAuthority, type TestCertificate } from './certificates.js';
 
-/** What a broker demands of its clients. Brokers among themselves stay on a port without any of it. */
+/** The requirements of a broker for its clients. Brokers use a separate port without them. */
 export interface TestKafkaSecurity {
-  /** Signs the certificate of the brokers, which is for 127.0.0.1 and for no name. */
+  /** Signs the certificate of the brokers, which is valid for 127.0.0.1 only. */
   readonly authority: TestAuthority;
-  /** Names and passwords. Each may come by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, over TLS alone. */
+  /** Names and passwords. Each may log in with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, over TLS only. */
   readonly users: Readonly<Record<string, string>>;
-  /** Clients must show a certificate of the authority besides. */
+  /** Clients must also present a certificate of the authority. */
   readonly clientCertificates?: boolean;
-  /** Nobody may do anything that no rule allows; rules are made over the inner port. */
+  /** Denies everything that no ACL allows. ACLs are created over the inner port. */
   readonly authorize?: boolean;
 }
 
 export interface KafkaNode {
   readonly id: number;
   readonly port: number;
-  /** Where clients are told to find it. */
+  /** The port that it advertises to clients. */
   readonly advertisedPort: number;
   /** Without TLS and password, for the brokers themselves and for the test's own tools. */
   readonly innerPort: number;
@@ -96,7 +96,7 @@ function secured(node: KafkaNode, demands: TestKafkaSecurity, certificate: TestC
       ? {
           'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
           'allow.everyone.if.no.acl.found': 'false',
-          // Whoever comes over the ports without a password.
+          // Clients of the ports without a password.
           'super.users': 'User:ANONYMOUS',
         }
       : {}),

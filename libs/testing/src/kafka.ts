@@ -9,29 +9,29 @@ import { explain, kafkaJars, runToEnd } from './kafka-jars.js';
 import { scramUsers, serverProperties, type TestKafkaSecurity } from './kafka-properties.js';
 
 export interface TestKafkaOptions {
-  /** One broker, or three with every topic of Kafka's own on all of them. Default 1. */
+  /** One broker, or three with Kafka's internal topics on all of them. Default 1. */
   readonly brokers?: 1 | 3;
-  /** Keeps the data here (development). Default: a temporary folder that `close` removes. */
+  /** The folder of the data, which is kept (for development). Default: a temporary folder that `close` removes. */
   readonly dir?: string;
-  /** The ports under which clients are told to find the brokers, in their order: those of a proxy before each. */
+  /** The ports that the brokers advertise, in their order, such as those of proxies. */
   readonly advertisedPorts?: readonly number[];
-  /** The JVM compiles as it does in service: slower for the first half minute, faster ever after (measurements). */
+  /** Uses all compilers of the JVM, as in production: slower in the first half minute, then faster. For measurements. */
   readonly optimised?: boolean;
-  /** Default: everybody who can reach 127.0.0.1 may do everything. */
+  /** Default: every client may do everything. */
   readonly security?: TestKafkaSecurity;
 }
 
 export interface KafkaCluster {
   /** `host:port` of every broker. */
   readonly brokers: readonly string[];
-  /** The same without TLS and password, when `security` is asked for: for the test's own tools. */
+  /** The same without TLS and password when `security` is set: for the test's own tools. */
   readonly innerBrokers: readonly string[];
   readonly dataDirs: readonly string[];
   /** The broker's own processes, in the order of `brokers`: for tests that kill one. */
   readonly processes: readonly { readonly pid: number }[];
-  /** Ends a broker at once, as a crash does; its data stays. */
+  /** Kills a broker, as in a crash. Its data remains. */
   kill(broker: number): Promise<void>;
-  /** Starts a broker that has ended, on its old port and data, and returns when it answers. */
+  /** Starts an ended broker with the same port and data, and returns when it answers. */
   restart(broker: number): Promise<void>;
   /** Ends all brokers and waits for them. Idempotent. */
   close(): Promise<void>;
@@ -41,8 +41,8 @@ const START_LIMIT_MS = 90_000;
 const STOP_LIMIT_MS = 10_000;
 
 /**
- * The shell becomes the broker (`exec`), so that the process id is the broker's. Beside it waits a reader of the
- * parent's pipe: when the parent dies, however it dies, the pipe ends and the broker is told to stop.
+ * The shell becomes the broker (`exec`), so the process id is that of the broker. A second process reads the parent's
+ * pipe. When the parent ends for any reason, the pipe closes and the broker is stopped.
  */
 const WITH_PARENT = 'exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec "$@" </dev/null 3<&-';
 
@@ -65,7 +65,7 @@ export async function startKafka(options: TestKafkaOptions = {}): Promise<KafkaC
     dir: join(home, `node-${index + 1}`),
   }));
   const voters = nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(',');
-  // A first byte of 0 makes it begin with a letter: the storage tool takes a leading dash for an option.
+  // A first byte of 0 makes it begin with a letter, because the storage tool reads a leading dash as an option.
   const clusterId = Buffer.concat([Buffer.alloc(1), randomBytes(15)]).toString('base64url');
   const demands = options.security;
   const security = demands && { demands, certificate: await demands.authority.issue('kafka', ['127.0.0.1']) };
@@ -142,7 +142,7 @@ function run(jars: string, properties: string, optimised: boolean): { child: Chi
       reject(code === 127 ? explain('java', missing()) : new Error(`Kafka ended with code ${String(code)}:\n${log}`));
     });
   });
-  // Nobody waits for it any more when another broker failed first.
+  // When another broker failed first, this rejection is not awaited.
   started.catch(() => undefined);
   return { child, started };
 }
@@ -158,7 +158,7 @@ async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise
   clearTimeout(limit);
 }
 
-/** Ports that are free now; held together until all are known, so that none comes twice. */
+/** Ports that are free now. All are held until the last is known, so that none is returned twice. */
 async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   try {

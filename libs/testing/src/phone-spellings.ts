@@ -9,13 +9,13 @@ export interface ExampleNumber {
   readonly callingCode: string;
 }
 
-/** A mobile number of every region that the library knows. */
+/** A mobile number of every region in the library's metadata. */
 export const EXAMPLE_NUMBERS: readonly ExampleNumber[] = getCountries().flatMap((country) => {
   const number = getExampleNumber(country, examples);
   return number === undefined ? [] : [{ e164: number.number, callingCode: number.countryCallingCode }];
 });
 
-/** What people and programs write between digits: also dashes and spaces that only look like those of a keyboard. */
+/** Separators between digits, including Unicode dashes and spaces. */
 const SEPARATORS = [
   '',
   '',
@@ -34,7 +34,7 @@ const SEPARATORS = [
 ];
 /** The zero of each script that a number may be written in: ASCII, full-width, Arabic, Persian. */
 const ZEROS = ['0', '０', '٠', '۰'];
-/** What stands around a number that was copied from a page, a file or a list of contacts. */
+/** Characters around a number that was copied from a page, a file or a list of contacts. */
 const AROUND = ['', '', ' ', '\n', '\u202a', '\u202c', '\u200e', '\ufeff'];
 const SCHEMES = ['', '', '', 'tel:', 'TEL:', 'tel: '];
 
@@ -78,15 +78,15 @@ export const spelledNumbers: fc.Arbitrary<{ readonly number: string; readonly sp
     })),
   );
 
-/** What stands for a number in some place, or looks like one, and is none. */
+/** Texts that look like a number or replace one, and are not one. */
 export const NO_NUMBERS: readonly string[] = [
   ...['', ' ', 'anonymous', 'Restricted', '+', '+1', '+12', '1234'],
-  // Without a country code a number is another one in every country; 00 and 011 are dialled for it in some of them.
+  // Without a country code a number is ambiguous; 00 and 011 are dialling prefixes of some countries only.
   ...['2025550123', '(202) 555-0123', '12025550123', '0012025550123', '01112025550123', '07400 123456'],
-  // An address of SIP is whoever its domain says.
+  // The domain of a SIP address decides whom it reaches.
   ...['sip:+12025550123@example.com', 'sips:+12025550123@example.com;user=phone', '+12025550123@example.com'],
   ...['sip:+12025550123', 'tel:2025550123;phone-context=+1', 'tel:tel:+12025550123'],
-  // Whoever answers at an extension is not whoever has the number.
+  // An extension belongs to another person than the number.
   ...['+1 202 555 0123 ext. 5', '+12025550123 x5', 'tel:+12025550123;ext=5', '+1 202 555 0123 # 5'],
   'tel:+12025550123;isub=5',
   ...['+1-800-FLOWERS', '+12025550123 or +12025550124', '++12025550123', '+1+2025550123', '+12025550123abc'],
@@ -94,6 +94,6 @@ export const NO_NUMBERS: readonly string[] = [
   // Words for "no number" on the keypad: anonymous, blocked, restricted, unavailable, unknown; in other languages too.
   ...['+266696687', '+2562533', '+7378742833', '+86282452253', '+8656696', '+464', '+17378742833', '+1 737 874 2833'],
   ...['tel:+86282452253', '+86 282 452 253', '＋８６２８２４５２２５３', '+33726662436', '+862352668', '+463477664253'],
-  // Two trunk prefixes: read once more, what is left would be another number.
+  // Two trunk prefixes: read again, the rest would be another number.
   '+46007897807',
 ];

@@ -12,20 +12,20 @@ export interface TestPostgres {
   /** Connects as superuser. */
   readonly url: string;
   readonly pid: number;
-  /** Ends the server at once, as a crash does; its data stays. */
+  /** Kills the server, as in a crash. Its data remains. */
   kill(): Promise<void>;
-  /** Starts it again after `kill`, on its old port and data. */
+  /** Starts it again after `kill`, with the same port and data. */
   restart(): Promise<void>;
   /** Stops the server and removes its folder. */
   close(): Promise<void>;
 }
 
 export interface PostgresOptions {
-  /** True: what was committed survives a kill, as in service. Default: fast, and not durable. */
+  /** True: committed data survives a kill, as in production. Default: fast, and not durable. */
   readonly durable?: boolean;
-  /** Signs the server's certificate, which is for 127.0.0.1 and for no name; nobody gets in without TLS then. */
+  /** Signs the server's certificate, which is valid for 127.0.0.1 only. Clients must use TLS then. */
   readonly authority?: TestAuthority;
-  /** Clients must show a certificate of the authority besides. */
+  /** Clients must also present a certificate of the authority. */
   readonly clientCertificates?: boolean;
 }
 
@@ -66,9 +66,9 @@ async function serverTls({ authority, clientCertificates }: PostgresOptions): Pr
 }
 
 /**
- * Makes an empty database, for one suite: suites run side by side and share nothing.
- * @param baseUrl a superuser's; by default what `npm test` has put into TEST_DATABASE_URL
- * @param tls certificates, when the URL asks for TLS
+ * Creates an empty database for one suite. Suites run at the same time and share no database.
+ * @param baseUrl the URL of a superuser; by default TEST_DATABASE_URL, which `npm test` sets
+ * @param tls certificates, when the URL requires TLS
  */
 export async function createTestDatabase(
   baseUrl: string | undefined = process.env['TEST_DATABASE_URL'],

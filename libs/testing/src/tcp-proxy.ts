@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A TCP port of 127.0.0.1 that hands everything on, until a test says that the network is broken. */
+/** A TCP port of 127.0.0.1 that forwards everything, until a test breaks the network. */
 export class TcpProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -11,7 +11,7 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#join(client));
   }
 
-  /** Listens on a free port. What connects before {@link TcpProxy.to} is called is cut. */
+  /** Listens on a free port. Connections before the call of {@link TcpProxy.to} are reset. */
   static async listen(): Promise<TcpProxy> {
     const proxy = new TcpProxy();
     await new Promise<void>((resolve, reject) => {
@@ -25,13 +25,13 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Names the port of 127.0.0.1 behind the proxy; connections that are open stay where they are. */
+  /** Sets the port of 127.0.0.1 behind the proxy. Open connections are not affected. */
   to(port: number): void {
     this.#target = port;
   }
 
   /**
-   * Resets every connection, in the middle of whatever it carries.
+   * Resets every connection, even in the middle of a message.
    * @returns how many there were
    */
   cut(): number {
@@ -40,7 +40,7 @@ export class TcpProxy {
     return Math.ceil(cut);
   }
 
-  /** While true, new connections are reset as well: the other side cannot be reached. */
+  /** While true, new connections are also reset, so the server cannot be reached. */
   refuse(refusing: boolean): void {
     this.#refusing = refusing;
   }
@@ -65,7 +65,7 @@ export class TcpProxy {
     ] as const) {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
-      // A reset on one side is a reset on the other: the client must see what the network did.
+      // A reset on one side is passed on to the other side.
       socket.on('error', () => other.resetAndDestroy());
       socket.on('close', () => {
         this.#sockets.delete(socket);
