@@ -3,14 +3,14 @@
 
 -- The use of one limit by one target. The key is a keyed hash over the tenant and the target, so no row names either.
 -- Every list holds the newest 64 entries, oldest first; `…_at` holds the times of the list beside it.
--- The fillfactor lets most updates stay in their page. There is no index besides the key, so such an update changes none.
+-- The fillfactor lets most updates stay in their page. The key is the only index, so such an update changes no index.
 CREATE TABLE rate_limit.counters (
   key uuid PRIMARY KEY,
   -- Admitted requests, for limits of at most 64.
   admitted_at float8[] NOT NULL DEFAULT '{}',
   -- Theoretical arrival time of the rate (GCRA), for limits above 64; 0: none.
   tat float8 NOT NULL DEFAULT 0,
-  -- Admitted commands, whose repetitions count nothing.
+  -- Admitted commands. Their repetitions count nothing.
   commands bigint[] NOT NULL DEFAULT '{}',
   commands_at float8[] NOT NULL DEFAULT '{}',
   -- Different subjects of a caller, in the order of their last admission.

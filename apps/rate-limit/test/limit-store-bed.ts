@@ -4,6 +4,7 @@ import { type LimitCheck, type LimitRequest } from '../src/limits/limit.decision
 import { type LimitRule } from '../src/limits/rule.decision.js';
 import { type LimitStore } from '../src/limits/limits.ports.js';
 
+/** A store, and a clock that the test moves. */
 export interface LimitBed {
   readonly store: LimitStore;
   reset(dimension: LimitDimension, key: string): Promise<void>;
@@ -14,8 +15,8 @@ const WIDE: LimitRule = { limit: 1_000_000, periodSeconds: 60 };
 
 export const number = (): string => String(randomInt(2 ** 47));
 
-/** A question over all limits; those that are not named are wide. */
-export function questionOf(
+/** A limit request over all limits. A limit without a rule here refuses nothing. */
+export function limitRequestOf(
   keys: Partial<Record<LimitDimension, string>>,
   rules: Partial<Record<LimitDimension, LimitRule>> = {},
   more: Partial<LimitRequest> & {
@@ -23,7 +24,7 @@ export function questionOf(
     readonly without?: readonly LimitDimension[];
   } = {},
 ): LimitRequest {
-  const { shadow = [], without = [], ...question } = more;
+  const { shadow = [], without = [], ...others } = more;
   const caller = keys.caller ?? randomUUID();
   const checks = LIMIT_DIMENSIONS.filter((dimension) => !without.includes(dimension)).map((dimension): LimitCheck => ({
     dimension,
@@ -32,7 +33,7 @@ export function questionOf(
     rule: rules[dimension] ?? WIDE,
     shadow: shadow.includes(dimension),
   }));
-  return { checks, command: number(), repeatSeconds: 60, member: number(), ...question };
+  return { checks, command: number(), repeatSeconds: 60, member: number(), ...others };
 }
 
 export const times = async <T>(count: number, work: () => Promise<T>): Promise<T[]> => {

@@ -14,7 +14,7 @@ import { emissionIntervalMs } from '../src/limits/gcra.decision.js';
 import { EXACT_LIMIT, type LimitRule } from '../src/limits/rule.decision.js';
 import { LimitStore, type RemainingQuota, type LimitDecision } from '../src/limits/limits.ports.js';
 
-/** The twin of the PostgreSQL store for tests of use cases. */
+/** The counters in memory, for tests of use cases. */
 export class FakeLimitStore extends LimitStore {
   /** Requests that were decided here. */
   decided = 0;

@@ -221,6 +221,6 @@ export const requestOf = (more: Partial<VerificationRequested> = {}): Verificati
     callerTail: '23',
     keyId: KEY_ID,
     alsoNamed: [],
-    sealed: 'sealed-for-somebody-else',
+    sealed: 'sealed-for-verification',
     ...more,
   });

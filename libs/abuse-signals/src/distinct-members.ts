@@ -1,103 +1,109 @@
-/** The part of a full memory that keys of one member keep: without it nothing new could be seen any more. */
-const SINGLES_PART = 0.25;
-/** Of the largest tenant's, this part makes room at once: one pass over the oldest for many that come. */
-const EVICTED_PART = 1 / 16;
+/** Share of a tenant's pairs that keys with one member keep, so that new keys can still reach a second member. */
+const SINGLES_SHARE = 0.25;
+/** Share of a tenant's pairs that one eviction removes: the search for the largest tenant then serves many additions. */
+const EVICTED_SHARE = 1 / 16;
 
 /**
- * How many distinct members each key came with in the last while, in bounded memory: in the span that runs and the one
- * before it. When it is full, the tenant with the most makes room, first with its oldest keys of one member. So a flood
- * displaces keys that say nothing yet before those that come near being told, and no tenant displaces another's.
+ * Counts the distinct members of each key in bounded memory, for example the subjects of each caller, over the current and
+ * the previous span of time.
+ *
+ * When memory is full, the tenant with the most pairs loses its oldest ones, keys with one member first: a flood consists of
+ * those, while the keys of an attack have several. No tenant loses pairs to another tenant's flood.
  */
 export class DistinctMemberCounter {
-  #now = new Map<string, Share>();
-  #before = new Map<string, Share>();
+  /** Pairs of the current span and of the previous one, by tenant. */
+  #current = new Map<string, TenantPairs>();
+  #previous = new Map<string, TenantPairs>();
+  /** Number of pairs of all tenants in the current span. */
   #pairs = 0;
-  #told = new Set<string>();
-  #turnedAt: number | undefined;
+  /** Keys that reached their threshold in the current span. */
+  #reported = new Set<string>();
+  #spanStartedAt: number | undefined;
 
   /**
-   * @param spanMs in milliseconds; members are known for one to two spans
-   * @param mostPairs pairs of key and member in one span, at most
+   * @param spanMs length of a span in milliseconds
+   * @param maxPairs most pairs of key and member in one span
    */
   constructor(
     private readonly spanMs: number,
-    private readonly mostPairs: number,
+    private readonly maxPairs: number,
   ) {}
 
   /**
-   * Notes that a key came with a member.
-   * @param most members at which the key is told; more of it are not counted
+   * Adds a member to a key.
+   * @param threshold number of members at which the key is reported; further members are not stored
    * @param now milliseconds of a clock that does not go back
-   * @returns the number of members when it has come to `most`, once for each key and span; else undefined
+   * @returns the number of members when the key reaches the threshold, once per key and span; otherwise undefined
    */
-  add(tenant: string, key: string, member: string, most: number, now: number): number | undefined {
-    this.#turn(now);
-    const share = this.#now.get(tenant) ?? new Share();
-    this.#now.set(tenant, share);
-    const size = share.has(key, member) ? share.sizeOf(key) : this.#count(tenant, share, key, member, most);
-    return size >= most && this.#isNews(tenant, key) ? size : undefined;
+  add(tenant: string, key: string, member: string, threshold: number, now: number): number | undefined {
+    this.#startSpan(now);
+    const pairs = this.#current.get(tenant) ?? new TenantPairs();
+    this.#current.set(tenant, pairs);
+    const size = pairs.has(key, member) ? pairs.sizeOf(key) : this.#store(tenant, pairs, key, member, threshold);
+    return size >= threshold && this.#isFirstReport(tenant, key) ? size : undefined;
   }
 
   /** Makes the next `add` of a key return its number again, for a report that was lost. */
   reportAgain(tenant: string, key: string): void {
-    this.#told.delete(`${tenant} ${key}`);
+    this.#reported.delete(`${tenant} ${key}`);
   }
 
-  /** Forgets everything. */
+  /** Removes everything. */
   clear(): void {
-    this.#now = new Map();
-    this.#before = new Map();
-    this.#told = new Set();
+    this.#current = new Map();
+    this.#previous = new Map();
+    this.#reported = new Set();
     this.#pairs = 0;
   }
 
   /** @returns the number of members of the key */
-  #count(tenant: string, share: Share, key: string, member: string, most: number): number {
-    const members = new Set(share.membersOf(key) ?? this.#before.get(tenant)?.membersOf(key));
-    if (members.size < most) members.add(member);
-    const had = share.pairs;
-    share.set(key, members);
-    this.#pairs += share.pairs - had;
-    while (this.#pairs > this.mostPairs) this.#makeRoom();
+  #store(tenant: string, pairs: TenantPairs, key: string, member: string, threshold: number): number {
+    const members = new Set(pairs.membersOf(key) ?? this.#previous.get(tenant)?.membersOf(key));
+    if (members.size < threshold) members.add(member);
+    const before = pairs.count;
+    pairs.set(key, members);
+    this.#pairs += pairs.count - before;
+    while (this.#pairs > this.maxPairs) this.#evictFromLargestTenant();
     return members.size;
   }
 
-  #isNews(tenant: string, key: string): boolean {
+  #isFirstReport(tenant: string, key: string): boolean {
     const name = `${tenant} ${key}`;
-    if (this.#told.has(name)) return false;
-    if (this.#told.size >= this.mostPairs) this.#told.clear();
-    this.#told.add(name);
+    if (this.#reported.has(name)) return false;
+    if (this.#reported.size >= this.maxPairs) this.#reported.clear();
+    this.#reported.add(name);
     return true;
   }
 
-  #makeRoom(): void {
-    let largest: [tenant: string, share: Share] | undefined;
-    for (const one of this.#now) if (largest === undefined || one[1].pairs > largest[1].pairs) largest = one;
+  #evictFromLargestTenant(): void {
+    let largest: [tenant: string, pairs: TenantPairs] | undefined;
+    for (const one of this.#current) if (largest === undefined || one[1].count > largest[1].count) largest = one;
     if (largest === undefined) return;
-    const [tenant, share] = largest;
-    this.#pairs -= share.pairs;
-    share.evict();
-    this.#pairs += share.pairs;
-    if (share.pairs === 0) this.#now.delete(tenant);
+    const [tenant, pairs] = largest;
+    this.#pairs -= pairs.count;
+    pairs.evict();
+    this.#pairs += pairs.count;
+    if (pairs.count === 0) this.#current.delete(tenant);
   }
 
-  #turn(now: number): void {
-    this.#turnedAt ??= now;
-    if (now - this.#turnedAt < this.spanMs) return;
-    this.#turnedAt = now;
-    this.#before = this.#now;
-    this.#now = new Map();
-    this.#told = new Set();
+  /** Starts the next span when the current one is over. */
+  #startSpan(now: number): void {
+    this.#spanStartedAt ??= now;
+    if (now - this.#spanStartedAt < this.spanMs) return;
+    this.#spanStartedAt = now;
+    this.#previous = this.#current;
+    this.#current = new Map();
+    this.#reported = new Set();
     this.#pairs = 0;
   }
 }
 
-/** What is counted of one tenant in one span. */
-class Share {
-  pairs = 0;
-  /** Nearly all keys have one member, and no set of their own: a tenth of the memory. The oldest comes first. */
+/** The pairs of key and member of one tenant in one span. */
+class TenantPairs {
+  count = 0;
+  /** Keys with one member, the oldest first. Nearly all keys are here; a set for each would take ten times the memory. */
   readonly #singles = new Map<string, string>();
-  /** The one that has been without a new member for the longest comes first. */
+  /** Keys with several members, first the one whose last new member is the oldest. */
   readonly #several = new Map<string, ReadonlySet<string>>();
 
   has(key: string, member: string): boolean {
@@ -118,20 +124,20 @@ class Share {
     const [first] = members;
     if (members.size === 1 && first !== undefined) this.#singles.set(key, first);
     else this.#several.set(key, members);
-    this.pairs += members.size;
+    this.count += members.size;
   }
 
   evict(): void {
-    const left = this.pairs * (1 - EVICTED_PART);
-    const from = this.#singles.size > this.pairs * SINGLES_PART ? this.#singles : this.#several;
+    const remaining = this.count * (1 - EVICTED_SHARE);
+    const from = this.#singles.size > this.count * SINGLES_SHARE ? this.#singles : this.#several;
     for (const oldest of from.keys()) {
       this.#remove(oldest);
-      if (this.pairs <= left) return;
+      if (this.count <= remaining) return;
     }
   }
 
   #remove(key: string): void {
-    this.pairs -= this.#singles.delete(key) ? 1 : (this.#several.get(key)?.size ?? 0);
+    this.count -= this.#singles.delete(key) ? 1 : (this.#several.get(key)?.size ?? 0);
     this.#several.delete(key);
   }
 }

@@ -134,7 +134,7 @@ function updatePath<T>(path: readonly QueueNode<T>[], names: readonly string[]):
   }
 }
 
-/** The largest child; of equally large ones the last, whose turn is furthest away. */
+/** The largest child; of equally large ones the last, because its turn is the latest. */
 function largest<T>(children: ReadonlyMap<string, QueueNode<T>>): [string, QueueNode<T>] {
   return [...children].reduce((found, one) => (one[1].length >= found[1].length ? one : found));
 }

@@ -18,8 +18,8 @@ beforeEach(() => {
   bed = new RateLimitTestBed();
 });
 
-/** What a front door tells of guesses that it refused. */
-function refusedBefore(more: Partial<RefusalsCounted>): RefusalsCounted {
+/** A count of attempts that an adapter refused from its cache. */
+function cachedRefusals(more: Partial<RefusalsCounted>): RefusalsCounted {
   const { sealed: _sealed, repeatSeconds: _seconds, ...described } = requestOf();
   const counted = { countId: randomUUID(), dimension: 'caller', count: 1 } as const;
   return message(RefusalsCounted, { ...described, ...counted, ...more });
@@ -30,12 +30,12 @@ const counts = (): unknown[] =>
 const callers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n).padStart(64, '0'));
 
 describe('the rate limiter', () => {
-  it('lets ten requests of a caller pass untouched and refuses the eleventh, whoever is asked about', async () => {
+  it('admits ten attempts of a caller unchanged and refuses the eleventh, whatever the subject', async () => {
     for (let n = 0; n < 10; n++) {
-      const asked = requestOf({ subjectRef: `subject-${n}` });
-      const passed = await bed.admit.admitAttempt(asked);
-      expect(passed).toBeInstanceOf(VerificationAdmitted);
-      expect(passed).toEqual(Object.assign(new VerificationAdmitted(), asked));
+      const attempt = requestOf({ subjectRef: `subject-${n}` });
+      const admitted = await bed.admit.admitAttempt(attempt);
+      expect(admitted).toBeInstanceOf(VerificationAdmitted);
+      expect(admitted).toEqual(Object.assign(new VerificationAdmitted(), attempt));
     }
     bed.clock.advance(20_000);
     const attestation = 'No-TN-Validation';
@@ -43,16 +43,16 @@ describe('the rate limiter', () => {
     expect(refused).toMatchObject({ outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 });
     const about = { outcome: 'rate_limited', callerTail: '23', attestation };
     expect(bed.log.facts).toMatchObject([{ kind: 'limit.refused', ...about }]);
-    expect(JSON.stringify(bed.log.facts)).not.toContain('sealed-for-somebody-else');
+    expect(JSON.stringify(bed.log.facts)).not.toContain('sealed-for-verification');
   });
 
-  it('lets nothing pass without a policy', async () => {
-    for (const more of [{ tenant: 'other' }, { agent: 'gone' }]) {
+  it('admits nothing without a policy', async () => {
+    for (const more of [{ tenant: 'other' }, { agent: 'removed' }]) {
       expect(await bed.admit.admitAttempt(requestOf(more))).toMatchObject({ outcome: 'unavailable' });
     }
   });
 
-  it('lets nothing pass when its store is down', async () => {
+  it('admits nothing when its store is down', async () => {
     class DownStore extends FakeLimitStore {
       override admit(): Promise<LimitDecision> {
         return Promise.reject(new ServiceError('DATABASE_UNAVAILABLE', 'down', true));
@@ -63,7 +63,7 @@ describe('the rate limiter', () => {
     expect(answer).toMatchObject({ outcome: 'unavailable' });
   });
 
-  it('refuses a flood from memory until the caller may return, and never admits from there', async () => {
+  it('refuses a flood from the cache until the caller may return, and never admits from the cache', async () => {
     for (let n = 0; n < 1000; n++) await bed.admit.admitAttempt(requestOf());
     expect(bed.store.decided).toBe(11);
     expect(bed.observed.filter((what) => what === 'refused caller memory')).toHaveLength(989);
@@ -74,7 +74,7 @@ describe('the rate limiter', () => {
     expect(bed.store.decided).toBe(13);
   });
 
-  it('asks the store about a flood once in five seconds, so that what another copy gave back comes to hold', async () => {
+  it('requests one decision of the store in five seconds of a flood, so a refund by another replica takes effect', async () => {
     bed.policies.limits = { ...bed.policies.limits, caller: { limit: 2, periodSeconds: 600 } };
     const first = requestOf();
     await bed.admit.admitAttempt(first);
@@ -85,45 +85,45 @@ describe('the rate limiter', () => {
     expect(bed.store.decided).toBe(2 + 1 + 3);
     const withSignals = bed.limitRequests.of(first);
     if (withSignals) await bed.store.refund(withSignals.limitRequests[0]);
-    const passed: unknown[] = [];
+    const admitted: unknown[] = [];
     for (let n = 0; n < 6; n++) {
-      passed.push((await bed.admit.admitAttempt(requestOf())) instanceof VerificationAdmitted);
+      admitted.push((await bed.admit.admitAttempt(requestOf())) instanceof VerificationAdmitted);
       bed.clock.advance(1_000);
     }
-    expect(passed.filter(Boolean)).toHaveLength(1);
+    expect(admitted.filter(Boolean)).toHaveLength(1);
   });
 
-  it('lets a command that has passed pass again while its caller is over the limit', async () => {
+  it('lets a command that has admitted pass again while its caller is over the limit', async () => {
     const first = requestOf();
     await bed.admit.admitAttempt(first);
     for (let n = 0; n < 20; n++) await bed.admit.admitAttempt(requestOf());
     expect(await bed.admit.admitAttempt(first)).toBeInstanceOf(VerificationAdmitted);
   });
 
-  it('lets what another copy has let through pass again, and tells the front doors what it is', async () => {
+  it('admits repetitions of what another replica admitted, and reports those commands to the adapters', async () => {
     bed.policies.limits = { ...bed.policies.limits, call: { limit: 3, periodSeconds: 600 } };
     for (const over of [{ callerKey: 'a'.repeat(64) }, { callerKey: 'b'.repeat(64), callId: 'call-1' }]) {
       const copy = new RateLimitTestBed();
       copy.policies.limits = bed.policies.limits;
-      const passed = Array.from({ length: over.callId ? 3 : 10 }, () => requestOf(over));
-      for (const request of passed) await bed.admit.admitAttempt(request);
+      const admitted = Array.from({ length: over.callId ? 3 : 10 }, () => requestOf(over));
+      for (const request of admitted) await bed.admit.admitAttempt(request);
       const admit = copy.with(bed.store);
       const dimension = over.callId ? 'call' : 'caller';
-      const told = passed.map(({ commandId }) => bed.keys.command('acme', commandId));
+      const admittedCommands = admitted.map(({ commandId }) => bed.keys.command('acme', commandId));
       for (let n = 0; n < 3; n++) {
         expect(await admit.admitAttempt(requestOf(over))).toMatchObject({
-          limitedBy: { dimension, admittedCommands: told },
+          limitedBy: { dimension, admittedCommands },
         });
       }
       expect(copy.observed.filter((what) => what.startsWith('refused')).at(-1)).toBe(`refused ${dimension} memory`);
-      for (const request of passed) expect(await admit.admitAttempt(request)).toBeInstanceOf(VerificationAdmitted);
+      for (const request of admitted) expect(await admit.admitAttempt(request)).toBeInstanceOf(VerificationAdmitted);
       const { decided } = bed.store;
       expect(await admit.admitAttempt(requestOf(over))).toMatchObject({ outcome: 'rate_limited' });
       expect(bed.store.decided).toBe(decided);
     }
   });
 
-  it('lets a command whose answer is kept for a day pass again later, and asks the store no more when that is over', async () => {
+  it('admits a repetition as long as its reply is stored, and refuses it from the cache afterwards', async () => {
     bed.policies.limits = { ...bed.policies.limits, call: { limit: 10, periodSeconds: 86_400 } };
     const kept = requestOf({ callId: 'call-1', repeatSeconds: 86_400 });
     const once = requestOf({ callId: 'call-1', repeatSeconds: 60 });
@@ -142,7 +142,7 @@ describe('the rate limiter', () => {
     ['limit', { limit: 200, periodSeconds: 3600, burst: 1 }],
     ['period', { limit: 100, periodSeconds: 60, burst: 1 }],
     ['burst', { limit: 100, periodSeconds: 3600, burst: 100 }],
-  ])('decides anew by a changed %s', async (_, changed) => {
+  ])('does not use a cached refusal after a change of the %s', async (_, changed) => {
     bed.policies.limits = { ...bed.policies.limits, caller: { limit: 100, periodSeconds: 3600, burst: 1 } };
     await bed.admit.admitAttempt(requestOf());
     expect(await bed.admit.admitAttempt(requestOf())).toMatchObject({ outcome: 'rate_limited' });
@@ -152,13 +152,13 @@ describe('the rate limiter', () => {
     expect(bed.store.decided).toBe(decided + 1);
   });
 
-  it('remembers no refusal that was decided before a reset', async () => {
+  it('caches no refusal that was decided before a reset', async () => {
     bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
-    const asked = requestOf();
-    await bed.admit.admitAttempt(asked);
+    const attempt = requestOf();
+    await bed.admit.admitAttempt(attempt);
     class SlowStore extends FakeLimitStore {
-      override async admit(question: LimitRequest): Promise<LimitDecision> {
-        const decision = await bed.store.admit(question);
+      override async admit(request: LimitRequest): Promise<LimitDecision> {
+        const decision = await bed.store.admit(request);
         const of: LimitTarget = { dimension: 'caller', target: 'c'.repeat(64), names: [] };
         const command = { commandId: 'command-1', tenant: 'acme' };
         await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: 'e'.repeat(64) }));
@@ -171,23 +171,23 @@ describe('the rate limiter', () => {
     expect(await bed.admit.admitAttempt(requestOf())).toBeInstanceOf(VerificationAdmitted);
   });
 
-  it('refuses from memory whomever a caller names that may meet no others, and lets it go on with those it has met', async () => {
+  it('refuses new subjects of a caller at its limit from the cache, and admits its earlier subjects', async () => {
     bed.policies.limits = {
       ...bed.policies.limits,
       caller: { limit: 60, periodSeconds: 60 },
       subjectsPerCaller: { limit: 5, periodSeconds: 3600 },
     };
-    const ask = (n: number) => bed.admit.admitAttempt(requestOf({ subjectRef: `s-${n}` }));
-    for (let n = 0; n < 1000; n++) await ask(n);
+    const admit = (n: number) => bed.admit.admitAttempt(requestOf({ subjectRef: `s-${n}` }));
+    for (let n = 0; n < 1000; n++) await admit(n);
     expect(bed.store.decided).toBe(6);
-    for (let n = 0; n < 5; n++) expect(await ask(n)).toBeInstanceOf(VerificationAdmitted);
-    const { limitedBy } = (await ask(7)) as VerificationDecided;
+    for (let n = 0; n < 5; n++) expect(await admit(n)).toBeInstanceOf(VerificationAdmitted);
+    const { limitedBy } = (await admit(7)) as VerificationDecided;
     expect([limitedBy?.dimension, limitedBy?.admittedSubjects?.length]).toEqual(['subjectsPerCaller', 5]);
     bed.clock.advance(3_600_000);
-    expect(await ask(7)).toBeInstanceOf(VerificationAdmitted);
+    expect(await admit(7)).toBeInstanceOf(VerificationAdmitted);
   });
 
-  it('says which limit refused and for how long, so that a front door can refuse the next by itself', async () => {
+  it('reports which limit refused and for how long, so an adapter can refuse the next request itself', async () => {
     for (let n = 0; n < 10; n++) await bed.admit.admitAttempt(requestOf());
     for (const retryAfterMs of [60_000, 47_500]) {
       expect(await bed.admit.admitAttempt(requestOf())).toMatchObject({
@@ -197,20 +197,20 @@ describe('the rate limiter', () => {
     }
   });
 
-  it('puts on record what a front door has refused by itself, and sees attacks in it', async () => {
+  it('records what an adapter refused from its cache, and detects attacks in it', async () => {
     for (let n = 0; n < 11; n++) await bed.admit.admitAttempt(requestOf());
     for (let n = 0; n < 20; n++)
-      bed.admit.noteCachedRefusals(refusedBefore({ subjectRef: `customer-${n}`, count: 50 }));
-    bed.admit.noteCachedRefusals(refusedBefore({ agent: 'gone' }));
-    const told = refusedBefore({ countId: randomUUID(), count: 7 });
-    for (let n = 0; n < 3; n++) bed.admit.noteCachedRefusals(told);
+      bed.admit.noteCachedRefusals(cachedRefusals({ subjectRef: `customer-${n}`, count: 50 }));
+    bed.admit.noteCachedRefusals(cachedRefusals({ agent: 'removed' }));
+    const repeated = cachedRefusals({ countId: randomUUID(), count: 7 });
+    for (let n = 0; n < 3; n++) bed.admit.noteCachedRefusals(repeated);
     await bed.report.flush();
     expect(counts()).toEqual([1, 1007]);
     expect(bed.log.facts.filter(({ kind }) => kind === 'signal.spray')).toHaveLength(1);
     expect(bed.store.decided).toBe(11);
   });
 
-  it('puts the first refusal on record before it answers, and a flood in one fact for each flush', async () => {
+  it('records the first refusal before the reply, and a flood in one fact per flush', async () => {
     for (let n = 0; n < 500; n++) await bed.admit.admitAttempt(requestOf());
     expect(counts()).toEqual([1]);
     await bed.report.flush();
@@ -223,7 +223,7 @@ describe('the rate limiter', () => {
     expect(new Set(bed.log.facts.map(({ factId }) => factId)).size).toBe(bed.log.facts.length);
   });
 
-  it('loses no count when facts cannot be written', async () => {
+  it('loses no count while facts cannot be written', async () => {
     for (let n = 0; n < 15; n++) await bed.admit.admitAttempt(requestOf());
     bed.log.down = true;
     await expect(bed.report.flush()).rejects.toThrow();
@@ -233,7 +233,7 @@ describe('the rate limiter', () => {
     expect(counts()).toEqual([1, 4, 1]);
   });
 
-  it('writes under the same ids again what it has written without hearing so', async () => {
+  it('writes facts without an acknowledgement again under the same ids', async () => {
     const over = callers(100);
     for (const callerKey of over) for (let n = 0; n < 10; n++) await bed.admit.admitAttempt(requestOf({ callerKey }));
     bed.log.losesAnswers = true;
@@ -245,29 +245,29 @@ describe('the rate limiter', () => {
     bed.log.losesAnswers = false;
     await bed.report.flush();
     const refused = bed.log.facts.filter(({ kind }) => kind === 'limit.refused');
-    const told = new Map(refused.map(({ factId, detail }) => [factId, Number(detail?.['count'])]));
-    expect(refused.length).toBeGreaterThan(told.size);
-    expect([...told.values()].reduce((sum, count) => sum + count, 0)).toBe(200);
+    const counted = new Map(refused.map(({ factId, detail }) => [factId, Number(detail?.['count'])]));
+    expect(refused.length).toBeGreaterThan(counted.size);
+    expect([...counted.values()].reduce((sum, count) => sum + count, 0)).toBe(200);
   });
 
-  it('tells an agent its quotas over REST, and nothing about callers and subjects', async () => {
+  it('shows an agent its quotas over REST, and nothing about callers and subjects', async () => {
     bed.policies.limits = { ...bed.policies.limits, agent: { limit: 2, periodSeconds: 60 } };
-    const ask = (callerKey: string) => bed.admit.admitAttempt(requestOf({ channel: 'rest', callerKey }));
+    const admit = (callerKey: string) => bed.admit.admitAttempt(requestOf({ channel: 'rest', callerKey }));
     const [a = '', b = '', c = ''] = callers(3);
-    expect((await ask(a)).quotas).toMatchObject([{ name: 'agent', limit: 2, remaining: 1 }, { name: 'tenant' }]);
-    await ask(b);
-    const refused = await ask(c);
+    expect((await admit(a)).quotas).toMatchObject([{ name: 'agent', limit: 2, remaining: 1 }, { name: 'tenant' }]);
+    await admit(b);
+    const refused = await admit(c);
     expect(refused).toMatchObject({
       outcome: 'rate_limited',
       quotas: [{ name: 'agent', remaining: 0, resetSeconds: 60 }],
     });
     for (let n = 0; n < 11; n++) await bed.admit.admitAttempt(requestOf({ agent: 'desk', callerKey: a }));
     bed.policies.limits = { ...bed.policies.limits, agent: { limit: 200, periodSeconds: 60 } };
-    for (let n = 0; n < 11; n++) await ask(a);
-    expect((await ask(a)).quotas).toBeUndefined();
+    for (let n = 0; n < 11; n++) await admit(a);
+    expect((await admit(a)).quotas).toBeUndefined();
   });
 
-  it('reports what a limit in shadow mode would have refused, and that a limit comes near once a window', async () => {
+  it('reports refusals of a shadow limit, and a near limit once per window', async () => {
     bed.policies.limits = {
       ...bed.policies.limits,
       caller: { limit: 10, periodSeconds: 60 },

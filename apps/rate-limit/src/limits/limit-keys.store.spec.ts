@@ -41,7 +41,7 @@ const named = fc.record({
     value,
   }),
 });
-/** The one pair that shares a row by design. */
+/** Caller and subjectsPerCaller share a row by design. */
 const rowOf = ({ tenant, counter }: { tenant: string; counter: LimitCounter }): unknown[] => {
   const { dimension, channel, kind, value: its } = counter;
   return [tenant, dimension === 'subjectsPerCaller' ? 'caller' : dimension, channel, kind, its];
@@ -87,7 +87,7 @@ describe('the keys of counters', () => {
 });
 
 describe('the counters of a request', () => {
-  const guess = fc.record({
+  const attempt = fc.record({
     tenant: fc.constant('acme'),
     agent: fc.constant('desk'),
     callId: value.filter((text) => text !== ''),
@@ -96,7 +96,7 @@ describe('the counters of a request', () => {
     subjectRef: value.filter((text) => text !== ''),
   });
 
-  it('over one channel share only those of agent and tenant with the counters of any request over the other', () => {
+  it('over one channel share only agent and tenant with the counters of any request over the other channel', () => {
     const keysOver = (channel: 'swaig' | 'rest', request: object): Map<string, string> =>
       new Map(
         limitCountersOf({ ...(request as { tenant: string }), channel }).map((counter) => [
@@ -105,7 +105,7 @@ describe('the counters of a request', () => {
         ]),
       );
     fc.assert(
-      fc.property(guess, guess, (one, other) => {
+      fc.property(attempt, attempt, (one, other) => {
         const shared = [...keysOver('swaig', one)].filter(([key]) => keysOver('rest', other).has(key));
         expect(shared.map(([, dimension]) => dimension)).toEqual(['agent', 'tenant']);
       }),
@@ -113,9 +113,9 @@ describe('the counters of a request', () => {
     );
   });
 
-  it('are all found by the names that overrides and resets use', () => {
+  it('are all found by the targets that overrides and resets use', () => {
     fc.assert(
-      fc.property(guess, fc.constantFrom(...CHANNELS), (request, channel) => {
+      fc.property(attempt, fc.constantFrom(...CHANNELS), (request, channel) => {
         for (const counter of limitCountersOf({ ...request, channel, subjectIsCaller: false })) {
           const found = limitCountersOfTarget(counter.dimension, 'acme', limitTargetOf(counter));
           expect(found).toContainEqual(counter);
@@ -125,7 +125,7 @@ describe('the counters of a request', () => {
     );
   });
 
-  it('have no limit of subjects for a caller who asks about the owner of the own number', () => {
+  it('include no limit of subjects for a caller who verifies as the subject of the own number', () => {
     const own = { tenant: 'acme', agent: 'desk', channel: 'swaig', callerKey: 'c'.repeat(64) } as const;
     const about = { subjectKind: 'phone', subjectRef: 'r' } as const;
     const dimensions = (subjectIsCaller: boolean): string[] =>
@@ -134,7 +134,7 @@ describe('the counters of a request', () => {
     expect(dimensions(false)).toContain('subjectsPerCaller');
   });
 
-  it('have neither a caller nor its subjects without one', () => {
+  it('of a request without a caller include neither a caller nor its subjects', () => {
     const request = { tenant: 'acme', agent: 'desk', channel: 'rest', subjectKind: 'id', subjectRef: 'bob' } as const;
     expect(limitCountersOf(request).map(({ dimension }) => dimension)).toEqual(['subject', 'agent', 'tenant']);
   });
@@ -143,17 +143,17 @@ describe('the counters of a request', () => {
     ['function', ['call', 'agent', 'tenant']],
     ['call_state', ['agent', 'tenant']],
     ['introspection', ['agent', 'tenant']],
-  ] as const)('of a request for %s, which brings no guess, are %j', (action, expected) => {
+  ] as const)('of a request for %s, which has no submitted secret, are %j', (action, expected) => {
     const request = { tenant: 'acme', agent: 'desk', channel: 'swaig', callId: 'call-1', action } as const;
     expect(limitCountersOf(request).map(({ dimension }) => dimension)).toEqual(expected);
   });
 
-  it('of an enrolment are apart from those of guesses', () => {
+  it('of an enrolment are separate from those of attempts', () => {
     const enrolment = limitCountersOf({ tenant: 'acme', channel: 'rest', action: 'enrolment', subject: 'bob' });
     const about = { subjectKind: 'id', subjectRef: 'bob' } as const;
-    const ofGuess = limitCountersOf({ tenant: 'acme', agent: 'desk', channel: 'rest', ...about });
+    const ofAttempt = limitCountersOf({ tenant: 'acme', agent: 'desk', channel: 'rest', ...about });
     expect(enrolment.map(({ dimension }) => dimension)).toEqual(['subject', 'tenant']);
-    const shared = ofGuess.map((counter) => keys.key('acme', counter));
+    const shared = ofAttempt.map((counter) => keys.key('acme', counter));
     for (const counter of enrolment) expect(shared).not.toContain(keys.key('acme', counter));
   });
 });

@@ -62,7 +62,7 @@ export interface LimitDecisionAt {
   readonly refusedBy: LimitRefusal | undefined;
   /** Limits in shadow mode that would have refused. */
   readonly shadowRefusals: readonly LimitDimension[];
-  /** Limits whose use this request takes above 80 %. */
+  /** Limits of which this request takes the use to 80 % or more. */
   readonly nearLimit: readonly LimitDimension[];
 }
 
@@ -118,7 +118,7 @@ export function remainingOf(
   return { remaining: Math.max(0, rule.limit - live.length), resetMs };
 }
 
-/** Dimensions whose keys store commands. Keys of agents and tenants are shared by too many requests. */
+/** Dimensions with keys that store commands. Keys of agents and tenants are shared by too many requests. */
 const STORES_COMMANDS: readonly LimitDimension[] = ['caller', 'call', 'subject'];
 
 /** The key that stores a command: that of its caller, else its call, else its subject. Undefined: none does. */

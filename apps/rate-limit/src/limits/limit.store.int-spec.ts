@@ -10,11 +10,11 @@ import { EXACT_LIMIT, type LimitRule } from './rule.decision.js';
 import { type LimitOverride } from '../overrides/limit-rules.decision.js';
 import { OutboxFactLog } from '../refusals/fact-log.store.js';
 import { PostgresLimitStore } from './limit.store.js';
-import { number, questionOf } from '../../test/limit-store-bed.js';
+import { number, limitRequestOf } from '../../test/limit-store-bed.js';
 import { limitStoreContract } from '../../test/limit-store.contract.js';
 import { PostgresOverrideStore, RATE_LIMIT_ENTITIES } from '../overrides/overrides.store.js';
 
-// Thousands of statements, on machines that do other work beside them.
+// Thousands of statements, on machines that run other tests at the same time.
 jest.setTimeout(60_000);
 
 let databases: Database[];
@@ -47,7 +47,7 @@ const query = <T>(sql: string, params: unknown[] = []): Promise<T[]> =>
 
 const storeOf = (at: number): PostgresLimitStore => stores[at % 2] as PostgresLimitStore;
 
-/** @param keys all, where none are named */
+/** @param keys the counters to age; default: all */
 async function advance(seconds: number, keys?: readonly string[]): Promise<void> {
   await query(
     `UPDATE rate_limit.counters SET expires_ms = expires_ms - $1, tat = tat - $1, members_tat = members_tat - $1,
@@ -67,13 +67,13 @@ describe('the PostgreSQL limit store', () => {
     return Promise.resolve({ store: storeOf(0), reset, advance });
   });
 
-  it('admits exactly the limits of many callers and of their tenant, over two copies that decide in batches', async () => {
+  it('admits exactly the limits of many callers and of their tenant, over two replicas that decide in batches', async () => {
     const [tenant, callers] = [randomUUID(), Array.from({ length: 10 }, () => randomUUID())];
     const rules = { caller: { limit: 7, periodSeconds: 60 }, tenant: { limit: 50, periodSeconds: 60 } };
     const decisions = await Promise.all(
       Array.from({ length: 400 }, async (_, at) => {
         const caller = callers[(at * 3) % callers.length] ?? '';
-        return { caller, ...(await storeOf(at).admit(questionOf({ caller, tenant }, rules))) };
+        return { caller, ...(await storeOf(at).admit(limitRequestOf({ caller, tenant }, rules))) };
       }),
     );
     expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(50);
@@ -87,8 +87,8 @@ describe('the PostgreSQL limit store', () => {
     expect(row?.admitted_at).toHaveLength(50);
   });
 
-  it('decides like the pure function, step by step, for random requests, rules and times', async () => {
-    // Everything is a multiple of hundred seconds: what a step takes of the database's own time changes no decision.
+  it('decides like the pure function for random requests, rules and times', async () => {
+    // All times are multiples of 100 s, so the time that a statement takes changes no decision.
     const hundreds = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max }).map((n) => n * 100);
     const rule = fc.oneof(
       fc.record({ limit: fc.integer({ min: 1, max: 5 }), periodSeconds: hundreds(30) }),
@@ -103,7 +103,7 @@ describe('the PostgreSQL limit store', () => {
         fc.record({
           wait: fc.integer({ min: 0, max: 15 }).map((n) => n * 100),
           subject: fc.integer({ min: 0, max: 4 }),
-          again: fc.boolean(),
+          isRepeated: fc.boolean(),
           repeatSeconds: hundreds(15),
         }),
         { minLength: 1, maxLength: 15 },
@@ -120,55 +120,55 @@ describe('the PostgreSQL limit store', () => {
         const counters = new Map<string, LimitCounterState>();
         let now = 0;
         let command = number();
-        for (const { wait, subject, again, repeatSeconds } of steps) {
+        for (const { wait, subject, isRepeated, repeatSeconds } of steps) {
           now += wait * 1000;
           await advance(wait, [...counters.keys()]);
-          if (!again) command = number();
+          if (!isRepeated) command = number();
           const { key = '', member = '' } = subjects[subject] ?? {};
-          const asked = questionOf({ ...keys, subject: key }, of, { command, repeatSeconds, member, shadow });
-          const expected = decideLimits(counters, asked, now);
-          const decision = await storeOf(0).admit(asked);
+          const request = limitRequestOf({ ...keys, subject: key }, of, { command, repeatSeconds, member, shadow });
+          const expected = decideLimits(counters, request, now);
+          const decision = await storeOf(0).admit(request);
           expect(decision).toMatchObject({
             admitted: expected.admitted,
             shadowRefusals: expected.shadowRefusals,
           });
-          // Real time passes too: which of two limits that end within a moment is named here is chance. The contract
-          // suite holds the store to the name.
+          // Statements take time, so which of two limits with nearly the same wait is reported is chance. The contract
+          // suite checks the dimension.
           expect(decision.refusedBy === undefined).toBe(expected.refusedBy === undefined);
           const exact = (dimension: LimitDimension): boolean => of[dimension].limit <= EXACT_LIMIT;
           expect(decision.nearLimit.filter(exact)).toEqual(expected.nearLimit.filter(exact));
-          const told = expected.refusedBy ? expected.refusedBy.retryAt - now : 0;
-          expect(Math.abs((decision.refusedBy?.retryAfterMs ?? 0) - told)).toBeLessThan(50_000);
+          const expectedWait = expected.refusedBy ? expected.refusedBy.retryAt - now : 0;
+          expect(Math.abs((decision.refusedBy?.retryAfterMs ?? 0) - expectedWait)).toBeLessThan(50_000);
         }
       }),
       { numRuns: 40 },
     );
   });
 
-  it('forgets counters that can refuse nobody any more, in pieces, and only those', async () => {
-    const [old, young] = [randomUUID(), randomUUID()];
+  it('purges the counters that can refuse no request any more, in batches, and only those', async () => {
+    const [old, fresh] = [randomUUID(), randomUUID()];
     const short = { limit: 1, periodSeconds: 60 };
     const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, short]));
-    await storeOf(0).admit(questionOf({ caller: old }, all));
+    await storeOf(0).admit(limitRequestOf({ caller: old }, all));
     await query('INSERT INTO rate_limit.counters (key) SELECT gen_random_uuid() FROM generate_series(1, 5000)');
     await advance(120);
-    await storeOf(0).admit(questionOf({ caller: young }, all));
+    await storeOf(0).admit(limitRequestOf({ caller: fresh }, all));
     await storeOf(0).purge();
     const rows = await query<{ key: string }>('SELECT key FROM rate_limit.counters WHERE key = ANY ($1)', [
-      [old, young],
+      [old, fresh],
     ]);
-    expect(rows.map(({ key }) => key)).toEqual([young]);
-    const [left] = await query<{ n: number }>(
+    expect(rows.map(({ key }) => key)).toEqual([fresh]);
+    const [remaining] = await query<{ n: number }>(
       'SELECT count(*)::int AS n FROM rate_limit.counters WHERE expires_ms = 0',
     );
-    expect(left?.n).toBe(0);
+    expect(remaining?.n).toBe(0);
   });
 
-  it('keeps the counters of a caller for as long as its command may be repeated', async () => {
+  it('keeps the counter of a caller as long as its command may be repeated for free', async () => {
     const caller = randomUUID();
     const all = Object.fromEntries(LIMIT_DIMENSIONS.map((name) => [name, { limit: 1, periodSeconds: 60 }]));
-    const asked = questionOf({ caller }, all, { repeatSeconds: 3600 });
-    await storeOf(0).admit(asked);
+    const request = limitRequestOf({ caller }, all, { repeatSeconds: 3600 });
+    await storeOf(0).admit(request);
     const kept = async (): Promise<number> => {
       await storeOf(0).purge();
       return (await query('SELECT 1 FROM rate_limit.counters WHERE key = $1', [caller])).length;
@@ -179,7 +179,7 @@ describe('the PostgreSQL limit store', () => {
     expect(await kept()).toBe(0);
   });
 
-  it('writes the time of the database into facts', async () => {
+  it('records facts with the time of the database', async () => {
     const one = fact();
     await new OutboxFactLog(databases[0] as Database, () => undefined).record([one]);
     const [row] = await query<{ payload: string }>('SELECT payload FROM rate_limit.outbox WHERE id = $1', [one.factId]);
@@ -189,13 +189,13 @@ describe('the PostgreSQL limit store', () => {
   });
 });
 
-describe('the PostgreSQL settings store', () => {
+describe('the PostgreSQL override store', () => {
   const open = (): PostgresOverrideStore => new PostgresOverrideStore(databases[0] as Database, () => undefined);
   const override: LimitOverride = {
     ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reasonKey: 'e'.repeat(64) },
   };
 
-  it('keeps an override until it ends, and counts every change', async () => {
+  it('returns an override until it ends, and changes the version with every change', async () => {
     const store = open();
     const before = await store.version();
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
@@ -209,17 +209,17 @@ describe('the PostgreSQL settings store', () => {
     await store.purge();
   });
 
-  it('sets nothing that has ended already, and records no fact of it', async () => {
+  it('stores neither an override that has ended nor its fact', async () => {
     const none = fact();
     const expiresAt = new Date(Date.now() - 60_000).toISOString();
     expect(await open().override('acme', { ...override, expiresAt }, none)).toBe(false);
     expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
   });
 
-  it('resets a counter and records the fact of it, both or none', async () => {
+  it('resets a counter and records the fact, or does neither', async () => {
     const caller = randomUUID();
-    const asked = questionOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });
-    await storeOf(0).admit(asked);
+    const request = limitRequestOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });
+    await storeOf(0).admit(request);
     const used = (): Promise<{ n: number }[]> =>
       query('SELECT cardinality(admitted_at) AS n FROM rate_limit.counters WHERE key = $1', [caller]);
     const unwritable = Object.assign(fact(), { factId: 'no UUID' });
@@ -234,14 +234,14 @@ describe('the PostgreSQL settings store', () => {
     expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [once.factId])).toHaveLength(1);
   });
 
-  it('never shortens the time for which a tenant is tightened', async () => {
+  it('never shortens the time for which limits are tightened', async () => {
     const store = open();
     await store.tighten('umbrella', 600, fact());
     await store.tighten('umbrella', 10, fact());
     expect((await store.read()).get('umbrella')?.tightenedUntil).toBeGreaterThan(500_000);
   });
 
-  it('tightens a tenant once for many signals at once, and again when less than half of the time is left', async () => {
+  it('tightens the limits of a tenant once for simultaneous signals, and again when less than half of the time remains', async () => {
     const store = open();
     const facts = Array.from({ length: 20 }, fact);
     const done = await Promise.all(facts.map((one) => store.tighten('hooli', 600, one)));

@@ -7,22 +7,22 @@ import { checkLog, countedAt, keepNewest } from './sliding-log.decision.js';
 /** Random sequences for each algorithm. */
 const RUNS = 10_000;
 
-interface Try {
+interface TimedRequest {
   readonly now: number;
   readonly member: string;
 }
 
-/** An algorithm as a machine: what it says to one more, and what it remembers of those that it let through. */
+/** An algorithm as a state machine: its decision about one request, and its state after an admission. */
 interface Algorithm<State> {
   readonly start: State;
-  check(state: State, attempt: Try, rule: LimitRule): RuleResult;
-  spend(state: State, attempt: Try, rule: LimitRule): State;
-  /** Only of machines with a fault: what a refusal changes. */
-  refused?(state: State, attempt: Try): State;
+  check(state: State, request: TimedRequest, rule: LimitRule): RuleResult;
+  spend(state: State, request: TimedRequest, rule: LimitRule): State;
+  /** Only of faulty algorithms: the state after a refusal. */
+  refused?(state: State, request: TimedRequest): State;
 }
 
-/** Whether one more may pass, told from all that passed before and nothing else. Its times never go back. */
-type Oracle = (passed: readonly Try[], attempt: Try, rule: LimitRule) => boolean;
+/** Whether a request may be admitted, derived from all admitted requests. The times ascend. */
+type Oracle = (admitted: readonly TimedRequest[], request: TimedRequest, rule: LimitRule) => boolean;
 
 const LOG: Algorithm<readonly number[]> = {
   start: [],
@@ -40,16 +40,21 @@ const DISTINCT: Algorithm<DistinctMembers> = {
   spend: (state, { member, now }, rule) => spendDistinct(state, member, now, rule),
 };
 
-const within = (passed: readonly Try[], { now }: Try, { periodSeconds }: LimitRule): readonly Try[] =>
-  passed.filter((before) => before.now > now - periodSeconds * 1000);
-const atMostInWindow: Oracle = (passed, attempt, rule) => within(passed, attempt, rule).length < rule.limit;
-const atMostDifferent: Oracle = (passed, attempt, rule) => {
-  const met = new Set(within(passed, attempt, rule).map(({ member }) => member));
-  return met.has(attempt.member) || met.size < rule.limit;
+const within = (
+  admitted: readonly TimedRequest[],
+  { now }: TimedRequest,
+  { periodSeconds }: LimitRule,
+): readonly TimedRequest[] => admitted.filter((before) => before.now > now - periodSeconds * 1000);
+const atMostInWindow: Oracle = (admitted, request, rule) => within(admitted, request, rule).length < rule.limit;
+const atMostDifferent: Oracle = (admitted, request, rule) => {
+  const members = new Set(within(admitted, request, rule).map(({ member }) => member));
+  return members.has(request.member) || members.size < rule.limit;
 };
-/** In no span that ends with this one are there more than the burst and what the rate gives for the span. */
-const atMostInSpan: Oracle = (passed, { now }, rule) =>
-  passed.every((first, at) => passed.length - at + 1 <= burstOf(rule) + (now - first.now) / emissionIntervalMs(rule));
+/** No span that ends with this request holds more requests than the burst and the rate over the span. */
+const atMostInSpan: Oracle = (admitted, { now }, rule) =>
+  admitted.every(
+    (first, at) => admitted.length - at + 1 <= burstOf(rule) + (now - first.now) / emissionIntervalMs(rule),
+  );
 
 const steps = fc.array(
   fc.tuple(fc.integer({ min: -600, max: 2500 }), fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g')),
@@ -59,7 +64,7 @@ const steps = fc.array(
   },
 );
 const exactRules = fc.record({ limit: fc.integer({ min: 1, max: 6 }), periodSeconds: fc.integer({ min: 1, max: 8 }) });
-/** One takes a whole number of milliseconds, so that the oracle counts without rounding. */
+/** The emission interval is a whole number of milliseconds, so the oracle does not round. */
 const rates = fc
   .record({
     limit: fc.integer({ min: 65, max: 200 }),
@@ -68,7 +73,7 @@ const rates = fc
   })
   .map(({ limit, each, burst }): LimitRule => ({ limit, periodSeconds: limit * each, burst }));
 
-/** What is wrong with an algorithm, as the first sentence; undefined: nothing that these sequences find. */
+/** The first fault of an algorithm that the sequences find; undefined: none. */
 function faultOf<State>(
   algorithm: Algorithm<State>,
   oracle: Oracle,
@@ -78,25 +83,25 @@ function faultOf<State>(
     fc.property(rules, steps, (rule, sequence) => {
       let state = algorithm.start;
       let [now, latest] = [1_000_000, 1_000_000];
-      const passed: Try[] = [];
+      const admitted: TimedRequest[] = [];
       for (const [step, member] of sequence) {
         now += step;
-        latest = Math.max(now, passed.at(-1)?.now ?? now);
-        const attempt = { now, member };
-        const verdict = algorithm.check(state, attempt, rule);
-        // Where the clock goes back, a refusal more is allowed and an admission more is not.
-        const may = oracle(passed, { now: latest, member }, rule);
-        if (verdict.admitted && !may) throw new Error('one too many');
-        if (!verdict.admitted && may && now === latest) throw new Error('a refusal below the limit');
-        if (verdict.admitted) {
-          state = algorithm.spend(state, attempt, rule);
-          passed.push({ now: latest, member });
+        latest = Math.max(now, admitted.at(-1)?.now ?? now);
+        const request = { now, member };
+        const result = algorithm.check(state, request, rule);
+        // While the clock is behind, an extra refusal is allowed and an extra admission is not.
+        const isAllowed = oracle(admitted, { now: latest, member }, rule);
+        if (result.admitted && !isAllowed) throw new Error('one too many');
+        if (!result.admitted && isAllowed && now === latest) throw new Error('a refusal below the limit');
+        if (result.admitted) {
+          state = algorithm.spend(state, request, rule);
+          admitted.push({ now: latest, member });
           continue;
         }
-        const retryAt = verdict.retryAt ?? NaN;
-        if (!algorithm.check(state, { now: retryAt, member }, rule).admitted) throw new Error('told too early');
-        if (algorithm.check(state, { now: retryAt - 1, member }, rule).admitted) throw new Error('told too late');
-        state = algorithm.refused?.(state, attempt) ?? state;
+        const retryAt = result.retryAt ?? NaN;
+        if (!algorithm.check(state, { now: retryAt, member }, rule).admitted) throw new Error('retryAt is too early');
+        if (algorithm.check(state, { now: retryAt - 1, member }, rule).admitted) throw new Error('retryAt is too late');
+        state = algorithm.refused?.(state, request) ?? state;
       }
     }),
     { numRuns: RUNS, seed: 20261123 },
@@ -106,15 +111,15 @@ function faultOf<State>(
 }
 
 describe('every algorithm, over 10,000 random sequences', () => {
-  it('lets exactly the limit through in any window, and names the first moment that passes: sliding log', () => {
+  it('the sliding log admits exactly the limit in any window, and reports the first time that admits again', () => {
     expect(faultOf(LOG, atMostInWindow, exactRules)).toBeUndefined();
   });
 
-  it('lets no more through than burst and rate allow, and names the first moment that passes: GCRA', () => {
+  it('GCRA admits no more than burst and rate allow, and reports the first time that admits again', () => {
     expect(faultOf(GCRA, atMostInSpan, rates)).toBeUndefined();
   });
 
-  it('lets exactly the limit of different members through in any window: distinct count', () => {
+  it('the distinct count admits exactly the limit of different members in any window', () => {
     expect(faultOf(DISTINCT, atMostDifferent, exactRules)).toBeUndefined();
   });
 });
@@ -122,7 +127,7 @@ describe('every algorithm, over 10,000 random sequences', () => {
 const more = (rule: LimitRule): LimitRule => ({ ...rule, limit: rule.limit + 1, burst: burstOf(rule) + 1 });
 
 describe('the properties find', () => {
-  it('one more at the border', () => {
+  it('an algorithm that admits one request too many', () => {
     expect(faultOf({ ...LOG, check: (s, t, rule) => LOG.check(s, t, more(rule)) }, atMostInWindow, exactRules)).toBe(
       'one too many',
     );
@@ -131,7 +136,7 @@ describe('the properties find', () => {
     );
     const distinct = {
       ...DISTINCT,
-      check: (s: DistinctMembers, t: Try, rule: LimitRule) => DISTINCT.check(s, t, more(rule)),
+      check: (s: DistinctMembers, t: TimedRequest, rule: LimitRule) => DISTINCT.check(s, t, more(rule)),
     };
     expect(faultOf(distinct, atMostDifferent, exactRules)).toBe('one too many');
     const early: typeof LOG = {
@@ -141,13 +146,13 @@ describe('the properties find', () => {
     expect(faultOf(early, atMostInWindow, exactRules)).toBeDefined();
   });
 
-  it('a reset on refusal', () => {
+  it('an algorithm that a refusal resets', () => {
     expect(faultOf({ ...LOG, refused: () => [] }, atMostInWindow, exactRules)).toBe('one too many');
     expect(faultOf({ ...GCRA, refused: () => 0 }, atMostInSpan, rates)).toBe('one too many');
     expect(faultOf({ ...DISTINCT, refused: () => DISTINCT.start }, atMostDifferent, exactRules)).toBe('one too many');
   });
 
-  it('a refusal that spends', () => {
+  it('an algorithm that counts refusals', () => {
     expect(faultOf({ ...LOG, refused: (times, t) => [...times, t.now] }, atMostInWindow, exactRules)).toBe(
       'a refusal below the limit',
     );
@@ -163,7 +168,7 @@ describe('the properties find', () => {
     expect(faultOf(distinct, atMostDifferent, exactRules)).toBeDefined();
   });
 
-  it('a clock that goes back', () => {
+  it('an algorithm that is wrong when the clock goes back', () => {
     const naive: typeof LOG = {
       ...LOG,
       check: (times, { now }, { limit, periodSeconds }) => {

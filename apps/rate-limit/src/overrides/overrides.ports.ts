@@ -15,7 +15,7 @@ export abstract class OverrideStore {
   abstract version(): Promise<OverridesVersion>;
   /** Everything that has not ended; end times are milliseconds from now. */
   abstract read(): Promise<LimitSettings>;
-  /** Overrides a limit of a tenant until a time. False: that time has passed already. */
+  /** Overrides a limit of a tenant until a time. False: that time is in the past. */
   abstract override(
     tenant: string,
     override: LimitOverride & { readonly expiresAt: string },

@@ -5,7 +5,7 @@ import { burstOf } from '../limits/gcra.decision.js';
 import { MAX_REPEAT_SECONDS, type LimitCheck, type LimitRequest } from '../limits/limit.decision.js';
 import { type LimitRule } from '../limits/rule.decision.js';
 
-/** Interval in which one request per key asks the store again, in milliseconds: another replica may have made a refund. */
+/** Interval in which one request per key is decided by the store, in milliseconds: another replica may have made a refund. */
 const STORE_CHECK_MS = 5_000;
 
 /** Keys over their limit. In a flood of refused requests, one in {@link STORE_CHECK_MS} reaches the database. */
@@ -35,7 +35,7 @@ export class LimiterRefusalCache {
 
   /**
    * Caches a refusal of the store, in place of what the cache had for this request.
-   * @param generation the value of {@link generation} before the store was asked
+   * @param generation the value of {@link generation} before the request to the store
    */
   refused(request: LimitRequest, limit: RefusingLimit, now: number, generation: number): void {
     this.#cache.noteRefused(request.command);

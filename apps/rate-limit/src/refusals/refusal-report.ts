@@ -18,15 +18,15 @@ const MAX_KEYS = 10_000;
 
 /**
  * Records refusals as facts. The first refusal of a key is durable before its reply is sent. Later ones are counted and
- * written as one fact with `count` at the next `flush`, so a flood costs one write per key and flush. A fact whose write
- * failed is written again unchanged, under the same id, because the first write may have succeeded.
+ * written as one fact with `count` at the next `flush`, so a flood costs one write per key and flush. After a failed write
+ * the fact is written again unchanged, under the same id, because the first write may have succeeded.
  */
 @Injectable()
 export class RefusalReport {
   #tallies = new Map<string, Tally>();
   /** Facts that must still be written, by id. */
   readonly #pending = new Map<string, UntimedFact>();
-  /** Keys whose `limit.near` was reported, with the time until which it is not reported again. */
+  /** Keys with a reported near limit, and the time until which it is not reported again. */
   readonly #nearReportedUntil = new LRUCache<string, number>({ max: MAX_KEYS });
   #flushing: Promise<void> = Promise.resolve();
 
