@@ -4,10 +4,10 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 
 module.exports = {
   forbidden: [
-    rule('no-cycles', 'No import leads back to where it began.', {}, { circular: true }),
+    rule('no-cycles', 'Imports form no cycle.', {}, { circular: true }),
     rule(
       'no-orphans',
-      'Every module is used by somebody.',
+      'Every module is imported by another one.',
       {
         orphan: true,
         pathNot: [
@@ -42,7 +42,7 @@ module.exports = {
     ),
     rule(
       'use-cases-know-ports',
-      'A use case imports neither what stores things nor what carries messages.',
+      'A use case imports neither stores nor messaging.',
       { path: '\\.use-case\\.ts$' },
       {
         path: [
@@ -53,8 +53,8 @@ module.exports = {
       },
     ),
     rule(
-      'handlers-carry',
-      'A handler or controller reads a message, calls a use case and returns what follows.',
+      'handlers-call-use-cases',
+      'A handler or controller calls a use case and imports no store.',
       { path: '\\.(handler|controller)\\.ts$' },
       { path: ['\\.(store|sql|entity)\\.ts$', '^libs/persistence/'] },
     ),
@@ -69,13 +69,13 @@ module.exports = {
     ),
     rule(
       'stores-stay-below',
-      'A store knows ports and decisions, never use cases or the bus.',
+      'A store imports ports and decisions, never use cases or messaging.',
       { path: '\\.(store|sql|entity)\\.ts$', pathNot: spec },
       { path: ['^libs/messaging/', '\\.(use-case|handler|controller|module)\\.ts$'] },
     ),
     rule(
       'product-without-tests',
-      'What is shipped imports nothing of the tests.',
+      'The product imports no test support.',
       { path: '^(apps|libs)/[^/]+/src/', pathNot: [spec, '^libs/testing/'] },
       {
         path: [
@@ -94,26 +94,26 @@ module.exports = {
     ),
     rule(
       'all-in-one-only-starts',
-      'The product in one process calls the starters and nothing deeper.',
+      'The all-in-one process imports only the start function of each app.',
       { path: '^apps/all-in-one/' },
       { path: '^apps/', pathNot: ['^apps/all-in-one/', '^apps/[^/]+/src/start\\.ts$'] },
     ),
-    rule('libs-never-see-apps', 'Libraries do not know who uses them.', { path: '^libs/' }, { path: '^apps/' }),
+    rule('libs-never-see-apps', 'Libraries import no app.', { path: '^libs/' }, { path: '^apps/' }),
     rule(
       'libs-through-their-index',
-      'A library is its index.',
+      'A library is imported through its index only.',
       { path: '^(apps|libs)/([^/]+)/' },
       { path: '^libs/', pathNot: ['^libs/[^/]+/src/index\\.ts$', '^$1/$2/'] },
     ),
     rule(
       'kafkajs-in-one-folder',
-      'Another client can take its place.',
+      'Only one folder uses kafkajs, so that another client can replace it.',
       { pathNot: ['^libs/messaging/(src/kafka|test)/', '^(bench/kafka-round-trip|test/invariants/groups)\\.ts$'] },
       { path: 'node_modules/kafkajs' },
     ),
     rule(
       'typeorm-in-persistence',
-      'Connections, transactions and migrations have one home.',
+      'Connections, transactions and migrations belong to the persistence library.',
       {
         pathNot:
           '^(libs/persistence/|libs/embedded-postgres/|libs/testing/|test/|bench/|apps/.*\\.(entity|store)\\.ts$)',
@@ -128,31 +128,31 @@ module.exports = {
     ),
     rule(
       'opentelemetry-in-one-file',
-      'Who does not trace loads nothing of it.',
+      'OpenTelemetry is loaded only when traces are configured.',
       { pathNot: '^libs/observability/src/otlp-tracer\\.ts$' },
       { path: 'node_modules/@opentelemetry/' },
     ),
     rule(
-      'observability-knows-nobody',
-      'What everybody is watched with knows none of those that are watched.',
+      'observability-is-independent',
+      'Observability is used by every part and imports none.',
       { path: '^libs/observability/' },
       { path: '^(libs|apps)/', pathNot: '^libs/observability/' },
     ),
     rule(
       'argon2-in-one-store',
-      'There is one way to a comparison.',
+      'Only the PIN vault compares hashes.',
       { pathNot: ['^apps/verification/src/credentials/pin-vault\\.store', '^bench/'] },
       { path: 'node_modules/(@node-rs/argon2|argon2)/' },
     ),
     rule(
-      'spent-before-compared',
-      'Only the attempt stores make the proof that a try was counted, without which nothing is compared.',
+      'counted-before-compared',
+      'Only the attempt gates create the proof that an attempt was counted, which every comparison requires.',
       { pathNot: ['^apps/verification/src/attempts/attempt-gate\\.store\\.ts$', '^apps/verification/test/', spec] },
       { path: '^apps/verification/src/attempts/counted-attempt\\.decision\\.ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'jose-in-sealing',
-      'No other cryptography elsewhere.',
+      'Only the sealing library uses jose.',
       { pathNot: '^(libs/crypto|test|examples)/' },
       { path: 'node_modules/jose/' },
     ),

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -91,8 +92,8 @@ describe('npm run check finds an import', () => {
     ['decisions-take-types', `${APP}/b.decision.ts`, `../../../../libs/contracts/src/index.js`],
     ['ports-name-domain-types', `${APP}/c.ports.ts`, `./limits.store.js`],
     ['use-cases-know-ports', `${APP}/d.use-case.ts`, `./limits.store.js`],
-    ['handlers-carry', `${APP}/e.handler.ts`, `./limits.store.js`],
-    ['handlers-carry', `${APP}/f.controller.ts`, `./limits.store.js`],
+    ['handlers-call-use-cases', `${APP}/e.handler.ts`, `./limits.store.js`],
+    ['handlers-call-use-cases', `${APP}/f.controller.ts`, `./limits.store.js`],
     ['stores-are-wired', `${APP}/g.ts`, `./limits.store.js`],
     ['stores-stay-below', `${APP}/h.store.ts`, `./limits.use-case.js`],
     ['product-without-tests', `${APP}/i.ts`, `../../test/limits.fake.js`],
@@ -104,6 +105,12 @@ describe('npm run check finds an import', () => {
     ['typeorm-in-persistence', `${APP}/o.ts`, 'typeorm'],
     ['argon2-in-one-store', `${APP}/p.ts`, '@node-rs/argon2'],
     ['jose-in-sealing', `${APP}/q.ts`, 'jose'],
+    ['no-cycles', `${APP}/r.ts`, './s.js'],
+    ['opentelemetry-in-one-file', `${APP}/t.ts`, '@opentelemetry/api'],
+    ['observability-is-independent', 'libs/observability/src/u.ts', '../../contracts/src/index.js'],
+    ['counted-before-compared', 'apps/verification/src/v.ts', './attempts/counted-attempt.decision.js'],
+    ['entities-without-connections', `${APP}/w.entity.ts`, 'pg'],
+    ['no-orphans', `${APP}/x.ts`, ''],
   ];
   const PLAIN = `${APP}/plain.handler.ts`;
   let found: { rule: string; file: string }[];
@@ -111,15 +118,21 @@ describe('npm run check finds an import', () => {
   beforeAll(() => {
     rmSync(folder, { recursive: true, force: true });
     const targets = ['limits.ports', 'limits.store', 'limits.use-case'].map((name) => `${APP}/${name}.ts`);
-    const others = ['apps/limiter/test/limits.fake.ts', 'apps/other/src/start.ts'];
+    const others = [
+      ...['apps/limiter/test/limits.fake.ts', 'apps/other/src/start.ts'],
+      'apps/verification/src/attempts/counted-attempt.decision.ts',
+    ];
     const contracts = ['libs/contracts/src/index.ts', 'libs/contracts/src/topics.ts'];
     seed(Object.fromEntries([...targets, ...others, ...contracts].map((file) => [file, 'export const value = 1;'])));
     seed(
       Object.fromEntries(
-        VIOLATIONS.map(([, file, imported]) => [file, `import * as all from '${imported}';\nexport const b = all;`]),
+        VIOLATIONS.map(([, file, imported]) => [
+          file,
+          imported === '' ? 'export const all = 1;' : `import * as all from '${imported}';\nexport const b = all;`,
+        ]),
       ),
     );
-    seed({ [PLAIN]: `export * from './limits.use-case.js';` });
+    seed({ [PLAIN]: `export * from './limits.use-case.js';`, [`${APP}/s.ts`]: `export * from './r.js';` });
     seed({ 'tsconfig.json': readFileSync(join(root, 'tsconfig.json'), 'utf8') });
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     const program = join(root, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
@@ -135,6 +148,14 @@ describe('npm run check finds an import', () => {
 
   it.each(VIOLATIONS)('that breaks %s in %s', (rule, file) => {
     expect(found).toContainEqual({ rule, file });
+  });
+
+  it('and has a seeded violation for each of its rules', () => {
+    const { forbidden } = createRequire(join(root, 'package.json'))('./.dependency-cruiser.cjs') as {
+      forbidden: { name: string }[];
+    };
+    const seeded = new Set(VIOLATIONS.map(([rule]) => rule));
+    expect(forbidden.map(({ name }) => name).filter((name) => !seeded.has(name))).toEqual([]);
   });
 
   it('and has no objection to a handler that calls a use case', () => {
@@ -153,6 +174,8 @@ describe('npm run check finds a line', () => {
     ['that starts a timer in a decision', DECISION, 'setTimeout(() => undefined);', 'setTimeout'],
     ['that reads the environment in a store', STORE, 'export const x = process.env.X;', 'The environment is read'],
     ['that forges a counted attempt', STORE, 'export const x = {} as CountedAttempt;', 'Only an attempt gate'],
+    ['that makes a placeholder time', STORE, 'export const x = new Date(0);', 'No placeholder time'],
+    ['that makes a placeholder time in a test', 'test/seeded.spec.ts', 'new Date(0);', 'No placeholder time'],
     ['that skips a test', 'test/seeded.spec.ts', "it.skip('x', () => undefined);", 'No test is skipped'],
     ['that prints to the console', STORE, "console.log('x');", 'Unexpected console statement'],
     ['beyond the 500th of a file', STORE, 'export {};\n'.repeat(501), 'too many lines'],

@@ -16,7 +16,7 @@ export interface CountedAttemptFields extends Pick<
 
 /**
  * The proof that an attempt was counted and is durable. Nothing is compared without one. Its brand is a symbol that no other
- * file can name, and only attempt gates may import the function that makes one (import rule `spent-before-compared`).
+ * file can name, and only attempt gates may import the function that makes one (import rule `counted-before-compared`).
  */
 export interface CountedAttempt extends CountedAttemptFields {
   readonly [counted]: true;
