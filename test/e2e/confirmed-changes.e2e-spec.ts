@@ -12,7 +12,8 @@ describe('a confirmed change over two instances of each adapter and a real Apach
   const tenant = newName('tenant');
 
   beforeAll(async () => {
-    product = await startSeparate();
+    // Longer than a busy machine needs, so that only a service that does not know the agent makes an outcome `unavailable`.
+    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '9000' } });
     await Promise.all([product.add('swaig-adapter'), product.add('rest-adapter')]);
     client = new Client(product);
     await client.putTenant(tenant);
@@ -73,6 +74,17 @@ describe('a confirmed change over two instances of each adapter and a real Apach
         await client.manage('PATCH', `/v1/tenants/${tenant}`, { policy: { functions } });
       }
       expect(await offers()).toEqual([functions, functions]);
+    }
+  });
+
+  it('refuses a disabled agent, and accepts it again once it is enabled, at the very next request', async () => {
+    const agent = await createAgent();
+    const path = `/v1/tenants/${tenant}/agents/${agent.agent}`;
+    for (let count = 0; count < AGENTS; count++) {
+      expect((await client.manage('POST', `${path}/disable`)).json).toMatchObject({ state: 'disabled' });
+      expect(await swaigStatuses(agent)).toEqual([401, 401]);
+      expect((await client.manage('POST', `${path}/enable`)).json).toMatchObject({ state: 'enabled' });
+      expect(await swaigStatuses(agent)).toEqual([200, 200]);
     }
   });
 

@@ -4,7 +4,7 @@ import { type Logger } from '@countersign/observability';
 import { LiveCaches } from './live-caches.js';
 
 /** Longer than a rebalance of the broker's leaders usually takes, and well below REPLY_TIMEOUT_MS of the REST adapter. */
-const REPORT_LIMIT_MS = 2_000;
+const REPORT_LIMIT_MS = 3_000;
 /** A report that was older when the directory started may be from a process that has ended. */
 const MAX_REPORT_AGE_MS = 60_000;
 

@@ -26,6 +26,15 @@ export class Manage {
   }
 
   /**
+   * Executes a command and returns the resource.
+   * @throws as {@link execute}
+   */
+  async read<T extends object>(command: Message): Promise<T> {
+    // The service that owns the resource answers with it as it is shown.
+    return (await this.execute(command)).state as unknown as T;
+  }
+
+  /**
    * @throws Problem for every answer except success
    * @throws ServiceError when there is no answer
    */
@@ -51,4 +60,9 @@ export class Manage {
         throw new Problem('unavailable');
     }
   }
+}
+
+/** The fields that have a value. */
+export function defined<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

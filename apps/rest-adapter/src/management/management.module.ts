@@ -1,8 +1,12 @@
 import { Module } from '@nestjs/common';
+import { AgentsController } from './agents.controller.js';
 import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
 import { SubjectsController } from './subjects.controller.js';
 import { TenantsController } from './tenants.controller.js';
 
-@Module({ controllers: [TenantsController, LimitsController, SubjectsController], providers: [Manage] })
+@Module({
+  controllers: [TenantsController, AgentsController, LimitsController, SubjectsController],
+  providers: [Manage],
+})
 export class ManagementModule {}

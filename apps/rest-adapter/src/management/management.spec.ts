@@ -13,6 +13,14 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ['PATCH', TENANT, { name: 'Acme', policy: { greetByName: null } }, 200, 'tenant.change-requested.v1'],
   ['PATCH', `${TENANT}/agents/desk`, { name: 'Desk', policy: null }, 200, 'agent.change-requested.v1'],
   ['PATCH', `${TENANT}/agents/desk/policy`, { texts: { en: null } }, 200, 'agent.change-requested.v1'],
+  ['GET', TENANT, undefined, 200, 'tenant.requested.v1'],
+  ['POST', `${TENANT}/disable`, undefined, 200, 'tenant.state-change-requested.v1'],
+  ['POST', `${TENANT}/enable`, undefined, 200, 'tenant.state-change-requested.v1'],
+  ['GET', `${TENANT}/agents?limit=7&cursor=desk&state=disabled`, undefined, 200, 'agent-list.requested.v1'],
+  ['GET', `${TENANT}/agents/desk`, undefined, 200, 'agent.requested.v1'],
+  ['POST', `${TENANT}/agents/desk/disable`, undefined, 200, 'agent.state-change-requested.v1'],
+  ['POST', `${TENANT}/agents/desk/enable`, undefined, 200, 'agent.state-change-requested.v1'],
+  ['DELETE', `${TENANT}/agents/desk`, undefined, 204, 'agent.delete-requested.v1'],
   ['PATCH', SUBJECT, { displayName: null }, 200, 'subject.change-requested.v1'],
   ['POST', `${TENANT}/agents/desk/rotate`, { graceSeconds: 60 }, 200, 'agent.rotate-requested.v1'],
   [
@@ -100,6 +108,28 @@ describe('management', () => {
     bed.answer = () => ({ answer: 'found', body: { subject: 'c-1', failures: 2 } });
     expect((await call('GET', SUBJECT)).body).toEqual({ subject: 'c-1', failures: 2 });
   });
+
+  it('lists tenants and agents with a limit of 50, and passes the filters on', async () => {
+    bed.answer = () => ({ answer: 'found', body: { items: [], nextCursor: null } });
+    expect((await call('GET', '/v1/tenants')).body).toEqual({ items: [], nextCursor: null });
+    expect(fields()).toEqual({ commandId: expect.any(String), limit: 50 });
+    await call('GET', '/v1/tenants?limit=200&cursor=acme&state=enabled');
+    expect(fields()).toMatchObject({ limit: 200, cursor: 'acme', state: 'enabled' });
+    await call('GET', `${TENANT}/agents?cursor=desk`);
+    expect(fields()).toMatchObject({ tenant: 'acme', limit: 50, cursor: 'desk' });
+  });
+
+  it.each(['limit=0', 'limit=201', 'limit=1e2', 'limit=1&limit=2', 'cursor=A', 'cursor=', 'state=gone', 'page=2'])(
+    'refuses a list with the query %s, and names the field',
+    async (query) => {
+      for (const path of ['/v1/tenants', `${TENANT}/agents`]) {
+        const { status, body } = await call('GET', `${path}?${query}`);
+        expect(status).toBe(422);
+        expect(body['violations']).toMatchObject([{ field: query.split('=')[0] }]);
+      }
+      expect(bed.commands).toEqual([]);
+    },
+  );
 
   it('makes the secrets of an agent here and lets only their hashes out', async () => {
     bed.answer = () => ({ answer: 'created' });

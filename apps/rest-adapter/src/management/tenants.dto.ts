@@ -1,6 +1,6 @@
-import { type Violation } from '@countersign/contracts';
+import { DIRECTORY_STATES, MAX_PAGE_SIZE, type DirectoryState, type Violation } from '@countersign/contracts';
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, Max, Min } from 'class-validator';
+import { IsIn, IsInt, Matches, Max, Min } from 'class-validator';
 import { IsNameOf, IsText, Optional } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
 import { Described, Field } from '../openapi/described.js';
@@ -55,9 +55,69 @@ export class RotateBody extends RequestBody {
   graceSeconds: number = 86_400;
 }
 
-/** The state of a tenant or an agent after a change. */
+/** The state of a subject or a limit after a change. */
 export class ResourceState {
   [field: string]: unknown;
+}
+
+const DEFAULT_PAGE_SIZE = 50;
+
+/** The query of a list. Its values are texts. */
+@Described()
+export class ListQuery {
+  @Field('Most items of the page', {
+    ...{ type: 'integer', minimum: 1, maximum: MAX_PAGE_SIZE, default: DEFAULT_PAGE_SIZE, pattern: undefined },
+  })
+  @Optional()
+  @Matches(/^([1-9]\d?|1\d\d|200)$/, { message: `must be a whole number from 1 to ${MAX_PAGE_SIZE}` })
+  limit?: string;
+  @Optional()
+  @IsNameOf('`nextCursor` of the page before. Absent: the first page')
+  cursor?: string;
+  @Field('Only items in this state')
+  @Optional()
+  @IsIn(DIRECTORY_STATES, { message: `must be ${DIRECTORY_STATES.join(' or ')}` })
+  state?: DirectoryState;
+
+  /** The fields of the command. */
+  page(): { limit: number; cursor?: string; state?: DirectoryState } {
+    const { limit = DEFAULT_PAGE_SIZE, cursor, state } = this;
+    return { limit: Number(limit), ...(cursor !== undefined && { cursor }), ...(state !== undefined && { state }) };
+  }
+}
+
+/** What tenants and agents have in common. */
+class DirectoryResource {
+  @ApiProperty({ description: 'Name that operators read.' }) name!: string;
+  @ApiProperty({ allOf: [POLICY_CHANGE], description: 'The policy of this level, as written.' })
+  policy!: Record<string, unknown>;
+  @ApiProperty({ type: 'string', enum: DIRECTORY_STATES }) state!: DirectoryState;
+  @ApiProperty({ format: 'date-time' }) createdAt!: string;
+}
+
+export class TenantState extends DirectoryResource {
+  @ApiProperty() tenant!: string;
+}
+
+export class AgentState extends DirectoryResource {
+  @ApiProperty() tenant!: string;
+  @ApiProperty() agent!: string;
+}
+
+const NEXT_CURSOR = {
+  type: 'string',
+  nullable: true,
+  description: 'The cursor of the next page. Null: no further page.',
+} as const;
+
+export class TenantPage {
+  @ApiProperty({ type: [TenantState] }) items!: TenantState[];
+  @ApiProperty(NEXT_CURSOR) nextCursor!: string | null;
+}
+
+export class AgentPage {
+  @ApiProperty({ type: [AgentState] }) items!: AgentState[];
+  @ApiProperty(NEXT_CURSOR) nextCursor!: string | null;
 }
 
 export class NewSecrets {
