@@ -19,10 +19,10 @@ const UNANSWERED_PAUSE_MS = 2_000;
 const PAUSE_MS = 60_000;
 
 /** With a wrong key of these an adapter sends wrong names; with others it is only refused. The process must stop. */
-const HARMFUL = ['IDENTIFIER_KEY'];
+const FATAL_SETTINGS = ['IDENTIFIER_KEY'];
 
 /** The rule that a setting has to satisfy, and how to satisfy it. */
-const CURES: Readonly<Record<string, string>> = {
+const CORRECTIONS: Readonly<Record<string, string>> = {
   SEALING_PUBLIC_KEYS:
     'must begin with the public half of a key in the SEALING_PRIVATE_KEYS of verification: copy it from the same secrets folder',
   IDENTIFIER_KEY:
@@ -88,7 +88,7 @@ export class KeyComparison {
     if (this.#mismatched.size > 0 && before !== [...this.#mismatched].join()) {
       const fault = this.#fault();
       this.host.logger.error({ settings: [...this.#mismatched] }, fault.message);
-      if (HARMFUL.some((setting) => this.#mismatched.has(setting))) this.fatal(fault);
+      if (FATAL_SETTINGS.some((setting) => this.#mismatched.has(setting))) this.fatal(fault);
     }
     return answered;
   }
@@ -120,7 +120,7 @@ export class KeyComparison {
 
   #fault(): ServiceError {
     const lines = [...this.#mismatched].map(
-      (setting) => `${setting} ${CURES[setting] ?? 'must match the verification service'}`,
+      (setting) => `${setting} ${CORRECTIONS[setting] ?? 'must match the verification service'}`,
     );
     return settingsInvalid(lines);
   }

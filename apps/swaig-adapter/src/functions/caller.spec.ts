@@ -68,7 +68,7 @@ describe('callerOf', () => {
       const [caller, again] = [callerIn('caller_id_num', text), callerIn('caller_id_num', text)];
       // The caller key makes limits apply. The empty tail keeps the caller from becoming a recognized caller.
       expect(caller).toEqual({
-        subject: { kind: 'phone', digest: digestOf('nobody', 'acme', 'caller', text.trim()) },
+        subject: { kind: 'phone', digest: digestOf('unknown', 'acme', 'caller', text.trim()) },
         subjectIsCaller: false,
         caller: callerDigest('acme', 'text', text.trim()),
         callerTail: '',

@@ -46,11 +46,11 @@ function subjectOf(
 ): Pick<Caller, 'subject' | 'subjectIsCaller'> {
   const customerId = customerIdOf(call);
   if (customerId === '') {
-    const digest = e164 === undefined ? digestOf('nobody', tenant, 'caller', call.caller) : phoneDigest(tenant, e164);
+    const digest = e164 === undefined ? digestOf('unknown', tenant, 'caller', call.caller) : phoneDigest(tenant, e164);
     return { subject: { kind: 'phone', digest }, subjectIsCaller: e164 !== undefined };
   }
   if (SUBJECT_PATTERN.test(customerId)) return { subject: { kind: 'id', id: customerId }, subjectIsCaller: false };
-  const digest = digestOf('nobody', tenant, 'customer', customerId);
+  const digest = digestOf('unknown', tenant, 'customer', customerId);
   return { subject: { kind: 'phone', digest }, subjectIsCaller: false };
 }
 
