@@ -46,9 +46,6 @@ export type AttemptNames = Pick<
   'commandId' | 'subjectKind' | 'subjectRef' | 'callerKey' | 'keyId' | 'alsoNamed'
 >;
 
-/** Keys after the first for which names are sent; see `alsoNamed`. */
-const MAX_FURTHER_KEYS = 3;
-
 /** The names of an attempt: hashed with each key for the services, and as digests for verification alone. */
 export function namesOf(
   hash: KeyedHash,
@@ -62,7 +59,7 @@ export function namesOf(
     ...(caller === undefined ? {} : { callerKey: under.name(caller) }),
   }));
   return {
-    names: { ...(first as NamesUnderKey), subjectKind: subject.kind, alsoNamed: others.slice(0, MAX_FURTHER_KEYS) },
+    names: { ...(first as NamesUnderKey), subjectKind: subject.kind, alsoNamed: others },
     identity: {
       command: digest,
       ...(subject.kind === 'id' ? {} : { subject: subject.digest }),

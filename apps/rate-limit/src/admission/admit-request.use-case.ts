@@ -117,12 +117,13 @@ export class AdmitRequest {
    */
   noteCachedRefusals(counted: RefusalsCounted): void {
     const { countId, keyId: _id, callerKey: _caller, subjectKind: _kind, subjectRef: _ref, ...unnamed } = counted;
-    const withSignals = this.limitRequests.of(counted) ?? this.limitRequests.of(unnamed);
+    const named = this.limitRequests.of(counted);
+    const withSignals = named ?? this.limitRequests.of(unnamed);
     if (withSignals === undefined || this.#counted.has(countId)) return;
     this.#counted.add(countId, this.clock.now());
     const [limitRequest] = withSignals.limitRequests;
     this.abuseDetector.note(counted, limitRequest, withSignals.signals);
-    this.report.count('limit.refused', counted, limitRequest, counted.dimension, counted.count);
+    this.report.count('limit.refused', named ? counted : unnamed, limitRequest, counted.dimension, counted.count);
   }
 
   /**

@@ -11,6 +11,7 @@ import { ServiceError } from '@countersign/runtime';
 import { ManualClock } from '@countersign/testing';
 import { type AdmitRequest } from './admit-request.use-case.js';
 import { RequiredKeys } from '../limits/required-keys.js';
+import { type LimitRequest } from '../limits/limit.decision.js';
 import { type LimitRequests } from '../limits/limit-requests.js';
 import { type IdentifiedLimitKeys } from '../limits/limits.ports.js';
 import { HashedLimitKeys } from '../limits/limit-keys.store.js';
@@ -183,9 +184,27 @@ describe('refusals that an adapter counted', () => {
     bed.requiredKeys.known = [OLD.keyId, NEW.keyId];
     admit.noteCachedRefusals(counted(namedUnder([OLD])));
     admit.noteCachedRefusals(counted(namedUnder([OTHER]), { dimension: 'agent' }));
+    admit.noteCachedRefusals(counted(namedUnder([OTHER])));
     expect(await recorded()).toEqual([
       ['caller', 7],
       ['agent', 7],
+      ['caller', 7],
+    ]);
+    const callers = bed.log.facts.map(({ callerKey }) => callerKey);
+    expect(callers).toEqual([callerUnder(OLD.keyId), undefined, undefined]);
+  });
+
+  it('are recorded for each tenant alone, also if they are not about a key of the limiter', async () => {
+    const { limitRequests } = limiterWith(OLD);
+    const [first] = limitRequests.of(requestOf({ keyId: OLD.keyId }))?.limitRequests ?? [];
+    const withoutChecks = { ...(first as LimitRequest), checks: [] };
+    for (const tenant of ['acme', 'umbrella', 'acme']) {
+      bed.report.count('limit.refused', requestOf({ tenant }), withoutChecks, 'caller', 5);
+    }
+    await bed.report.flush();
+    expect(bed.log.facts.map(({ tenant, detail }) => [tenant, detail?.['count']])).toEqual([
+      ['acme', 10],
+      ['umbrella', 5],
     ]);
   });
 });

@@ -37,7 +37,7 @@ export class RefusalReport {
 
   /** @throws ServiceError DATABASE_UNAVAILABLE when it is the first one of its key and cannot be written */
   async refused(request: RequestToLimit, limitRequest: LimitRequest, dimension: LimitDimension): Promise<void> {
-    const name = nameOf('limit.refused', limitRequest, dimension);
+    const name = nameOf('limit.refused', request, limitRequest, dimension);
     if (this.#tallies.has(name)) return this.count('limit.refused', request, limitRequest, dimension);
     const fact = limitFact('limit.refused', request, limitRequest, dimension);
     this.#tallies.set(name, { fact, count: 0 });
@@ -58,7 +58,7 @@ export class RefusalReport {
     dimension: LimitDimension,
     times = 1,
   ): void {
-    const name = nameOf(kind, limitRequest, dimension);
+    const name = nameOf(kind, request, limitRequest, dimension);
     const tally = this.#tallies.get(name);
     if (tally) tally.count += times;
     else this.#tallies.set(name, { fact: limitFact(kind, request, limitRequest, dimension), count: times });
@@ -67,7 +67,7 @@ export class RefusalReport {
 
   /** Counts a near limit, at most once in the period of the limit. */
   nearLimit(request: RequestToLimit, limitRequest: LimitRequest, dimension: LimitDimension): void {
-    const name = nameOf('limit.near', limitRequest, dimension);
+    const name = nameOf('limit.near', request, limitRequest, dimension);
     const now = this.clock.now();
     if ((this.#nearReportedUntil.get(name) ?? 0) > now) return;
     const period = limitRequest.checks.find((check) => check.dimension === dimension)?.rule.periodSeconds ?? 0;
@@ -112,8 +112,15 @@ export class RefusalReport {
   }
 }
 
-function nameOf(kind: FactKind, { checks }: LimitRequest, dimension: LimitDimension): string {
-  return `${kind}:${dimension}:${checks.find((check) => check.dimension === dimension)?.key ?? ''}`;
+/** With the tenant: a request without names has no key for some dimensions. */
+function nameOf(
+  kind: FactKind,
+  { tenant }: RequestToLimit,
+  { checks }: LimitRequest,
+  dimension: LimitDimension,
+): string {
+  const key = checks.find((check) => check.dimension === dimension)?.key ?? '';
+  return JSON.stringify([kind, tenant, dimension, key]);
 }
 
 function withCount(fact: UntimedFact, count: number): UntimedFact {
