@@ -97,7 +97,7 @@ export async function openCallBed() {
     attempts,
   );
   const receipts = new MemoryReceiptStore();
-  const introspect = new IntrospectReceipt(keys, seals, receipts, records, policies, TERMS.issuer);
+  const introspect = new IntrospectReceipt(keys, seals, receipts, records, policies, TERMS);
   const calls = new ReadCallState(records, policies);
   const erasure = new EraseSubject(new MemoryErasures(subjects));
 
@@ -147,15 +147,15 @@ export async function openCallBed() {
   const ask = async (receipt: string, more: Partial<ReceiptIntrospectionRequested> = {}) => {
     const asked = { commandId: randomUUID(), tenant: 'acme', agent: 'desk', consume: false, ...more };
     const sealed = await sealer.seal({ receipt }, bindingOf(ReceiptIntrospectionRequested, asked));
-    return introspect.execute(message(ReceiptIntrospectionRequested, { sealed, ...asked }));
+    return introspect.introspect(message(ReceiptIntrospectionRequested, { sealed, ...asked }));
   };
   const state = (callId = 'call-1', tenant = 'acme', agent = 'desk') =>
     calls.read(message(CallStateRequested, { tenant, agent, callId }));
   const erase = (subject: string, commandId: string = randomUUID()) =>
-    erasure.execute(message(SubjectEraseRequested, { commandId, tenant: 'acme', subject }));
+    erasure.erase(message(SubjectEraseRequested, { commandId, tenant: 'acme', subject }));
   /** As an administrator does. */
   const setPin = (subject: string, pin: string, mustChange = false) =>
-    enrolPin.execute({ commandId: randomUUID(), tenant: 'acme', subject, pin, mustChange, by: 'administrator' });
+    enrolPin.enrol({ commandId: randomUUID(), tenant: 'acme', subject, pin, mustChange, by: 'administrator' });
   return {
     payloads: seals,
     play,

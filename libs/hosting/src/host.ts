@@ -23,6 +23,7 @@ import { databaseTls } from './connection-security.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { exposeOutboxStats } from './outbox-stats.js';
+import { runEvery } from './run-every.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
 
@@ -62,7 +63,7 @@ export class Host {
     readonly broker: Broker,
     /** Undefined: spans are not recorded. */
     readonly tracer: Tracer | undefined,
-    private readonly fatal: FatalHandler,
+    readonly fatal: FatalHandler,
     private readonly replace: StartReplacements,
   ) {}
 
@@ -82,13 +83,21 @@ export class Host {
     if (tracer) host.onClose(() => tracer.close());
     if (!replace.broker) host.onClose(() => broker.close());
     host.health.add('broker', () => broker.healthy());
-    await host.#orClose(broker.ensureTopics(topics));
+    await host.orClose(broker.ensureTopics(topics));
     return host;
   }
 
   /** Steps run in reverse order. All run, even when one fails. */
   onClose(step: () => Promise<void>): void {
     this.#closers.push(step);
+  }
+
+  /**
+   * Runs work at an interval until the host closes; the close waits for a run in progress.
+   * @param failure logged with the error of a failed run
+   */
+  every(intervalMs: number, failure: string, work: () => Promise<unknown>): void {
+    this.onClose(runEvery(intervalMs, work, (error) => this.logger.warn({ err: error }, `${failure}; will retry`)));
   }
 
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
@@ -108,7 +117,7 @@ export class Host {
         poolSize: settings.DATABASE_POOL_SIZE,
         applicationName: `countersign ${this.name}`,
       });
-    const database = await this.#orClose(open());
+    const database = await this.orClose(open());
     this.onClose(() => database.close());
     if (database.role === undefined) {
       this.logger.warn(
@@ -153,7 +162,7 @@ export class Host {
     METRICS.unprovenReplies.inc({ service }, 0);
     METRICS.replyTimeouts.inc({ service }, 0);
     METRICS.lateReplies.inc({ service }, 0);
-    const client = await this.#orClose(
+    const client = await this.orClose(
       BusClient.open({
         broker: this.broker,
         owner: this.name,
@@ -190,7 +199,7 @@ export class Host {
 
   /** A complete, live copy of the directory. @throws ServiceError BROKER_UNAVAILABLE */
   async directory(): Promise<DirectoryCache> {
-    const cache = await this.#orClose(DirectoryCache.follow(this.broker, this.name, this.fatal));
+    const cache = await this.orClose(DirectoryCache.follow(this.broker, this.name, this.fatal));
     this.onClose(() => cache.close());
     this.health.add('directory', () => cache.ready());
     return cache;
@@ -202,7 +211,7 @@ export class Host {
     if (this.replace.ops !== false) {
       const healths = new Map([[this.name, this.health]]);
       const { HOST, OPS_PORT, RECEIVE_TIMEOUT_MS } = this.settings;
-      const ops = await this.#orClose(OpsServer.start(HOST, OPS_PORT, RECEIVE_TIMEOUT_MS, healths));
+      const ops = await this.orClose(OpsServer.start(HOST, OPS_PORT, RECEIVE_TIMEOUT_MS, healths));
       this.onClose(() => ops.close());
       opsUrl = { ops: ops.url };
     }
@@ -233,7 +242,7 @@ export class Host {
   }
 
   /** Closes everything that was opened when a step of the start fails. */
-  async #orClose<T>(step: Promise<T>): Promise<T> {
+  async orClose<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;
     } catch (error) {

@@ -87,14 +87,11 @@ export function openRefusedCredentials(host: Host, bus: BusClient, channel: 'swa
     bus.publish(facts.map((fact) => ({ message: fact }))),
   );
   METRICS.credentialsRefused.inc({ channel }, 0);
-  const publish = (): Promise<void> =>
+  host.onClose(() =>
     refused
       .flush()
-      .catch((error: unknown) => host.logger.warn({ err: error }, 'publishing refused credentials failed; retrying'));
-  const timer = setInterval(() => void publish(), PUBLISH_MS);
-  host.onClose(async () => {
-    clearInterval(timer);
-    await publish();
-  });
+      .catch((error: unknown) => host.logger.warn({ err: error }, 'refused credentials were not published')),
+  );
+  host.every(PUBLISH_MS, 'refused credentials were not published', () => refused.flush());
   return refused;
 }

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { LimitRefundRequested, type VerificationAdmitted } from '@countersign/contracts';
 import { type BusContext } from '@countersign/messaging';
 import { OTHER, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
-import { UnlockSubject } from '../subjects/unlock-subject.use-case.js';
-import { VerificationHandler } from './attempts.handler.js';
+import { AttemptsHandler } from './attempts.handler.js';
 
 const NOW = 1000;
 
@@ -14,8 +13,8 @@ function contextOf(deadline: number): BusContext {
 }
 
 /** Returns whether the limits that a command used are refunded. */
-function refundsOf({ answerAttempt, manage, subjects, attempts, hash }: VerificationTestBed) {
-  const handler = new VerificationHandler(answerAttempt, manage, new UnlockSubject(subjects, attempts, hash));
+function refundsOf({ answerAttempt }: VerificationTestBed) {
+  const handler = new AttemptsHandler(answerAttempt);
   return async (command: VerificationAdmitted, deadline = NOW + 1): Promise<boolean> => {
     const sent = await handler.verify(command, contextOf(deadline));
     const refunds = sent.flatMap((one) =>

@@ -1,8 +1,10 @@
+import { Injectable } from '@nestjs/common';
 import { CallStateAnswered, message, type CallStateRequested } from '@countersign/contracts';
-import { type CallPolicies, type VerificationRecords } from './calls.ports.js';
+import { CallPolicies, VerificationRecords } from './calls.ports.js';
 import { currentState, stateFor } from './call-state.decision.js';
 
 /** Returns the verification of a call for an agent: none, unless a success that counts for this agent still holds. */
+@Injectable()
 export class ReadCallState {
   constructor(
     private readonly records: VerificationRecords,

@@ -58,7 +58,7 @@ export class ChangeOwnPin {
     try {
       // The rules were applied against this version, so no other version may be replaced.
       const change = { replaces: credential.version, checked: true, keeps: verificationId } as const;
-      const result = await this.enrolPin.execute({ ...requestOf(opened, newPin, id), ...change });
+      const result = await this.enrolPin.enrol({ ...requestOf(opened, newPin, id), ...change });
       return result === 'created' || result === 'updated';
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return false;

@@ -1,7 +1,8 @@
+import { Injectable } from '@nestjs/common';
 import { capOf } from '../attempts/attempt-counter.decision.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './pin-rules.decision.js';
-import { type EnrolledCredential, type PinVault } from './credentials.ports.js';
-import { type SubjectStore } from '../subjects/subjects.ports.js';
+import { type EnrolledCredential, PinVault } from './credentials.ports.js';
+import { SubjectStore } from '../subjects/subjects.ports.js';
 
 /** A PIN that somebody wants for a subject. */
 export interface PinRequest {
@@ -29,6 +30,7 @@ export type PinEnrolment = 'created' | 'updated' | 'not_found' | 'outdated' | { 
 const TRIES = 3;
 
 /** Enrols a PIN, if no rule speaks against it: the form, the subject's own numbers, its latest PINs. */
+@Injectable()
 export class EnrolPin {
   constructor(
     private readonly subjects: SubjectStore,
@@ -40,7 +42,7 @@ export class EnrolPin {
    * forgets no known caller, unless the PIN is disabled: then it is enrolled anew. A caller may not: it would be no change.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
-  async execute(request: PinRequest): Promise<PinEnrolment> {
+  async enrol(request: PinRequest): Promise<PinEnrolment> {
     const rule = weakness(request.pin);
     if (rule !== undefined) return { rule };
     for (let left = TRIES; ; left--) {

@@ -1,9 +1,10 @@
+import { Injectable } from '@nestjs/common';
 import { type Violation } from '@countersign/contracts';
 import { answerRule, isPlaceholder, normalizeAnswer } from '@countersign/normalization';
 import { LOWEST_CAP } from '../attempts/attempt-counter.decision.js';
-import { type KnowledgePolicies } from './knowledge.ports.js';
-import { type PinVault } from '../credentials/credentials.ports.js';
-import { type SubjectStore } from '../subjects/subjects.ports.js';
+import { KnowledgePolicies } from './knowledge.ports.js';
+import { PinVault } from '../credentials/credentials.ports.js';
+import { SubjectStore } from '../subjects/subjects.ports.js';
 
 /** Fewest and most answers of a subject. A policy has at most as many questions. */
 const MOST_ANSWERS = 10;
@@ -28,6 +29,7 @@ export interface KnowledgeRequest {
 export type KnowledgeEnrolment = 'created' | 'updated' | 'not_found' | readonly Violation[];
 
 /** Enrols the answers of a subject in place of all earlier ones. */
+@Injectable()
 export class EnrolKnowledge {
   constructor(
     private readonly subjects: SubjectStore,
@@ -36,7 +38,7 @@ export class EnrolKnowledge {
   ) {}
 
   /** @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable */
-  async execute({ commandId, tenant, subject, answers }: KnowledgeRequest): Promise<KnowledgeEnrolment> {
+  async enrol({ commandId, tenant, subject, answers }: KnowledgeRequest): Promise<KnowledgeEnrolment> {
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'knowledge');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';

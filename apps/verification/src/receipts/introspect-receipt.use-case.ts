@@ -1,3 +1,4 @@
+import { Inject, Injectable } from '@nestjs/common';
 import {
   bindingOf,
   type FactRecorded,
@@ -6,11 +7,12 @@ import {
   ReceiptIntrospectionRequested,
   factRecorded,
 } from '@countersign/contracts';
-import { type ReceiptClaims, type ReceiptKeys } from '@countersign/crypto';
+import { type ReceiptClaims, ReceiptKeys } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
-import { type CallPolicies, type VerificationRecords } from '../calls/calls.ports.js';
-import { type ReceiptStore } from './receipts.ports.js';
-import { type SealedPayloads } from '../attempts/attempts.ports.js';
+import { CallPolicies, VerificationRecords } from '../calls/calls.ports.js';
+import { RECEIPT_TERMS, type ReceiptTerms } from './issue-receipt.use-case.js';
+import { ReceiptStore } from './receipts.ports.js';
+import { SealedPayloads } from '../attempts/attempts.ports.js';
 import { stateFor } from '../calls/call-state.decision.js';
 
 /**
@@ -18,22 +20,23 @@ import { stateFor } from '../calls/call-state.decision.js';
  * still hold for that agent. The reply never gives a reason: expired, consumed, forged, of another tenant and of another
  * agent look the same.
  */
+@Injectable()
 export class IntrospectReceipt {
   constructor(
     private readonly keys: ReceiptKeys,
-    private readonly seals: SealedPayloads,
+    private readonly payloads: SealedPayloads,
     private readonly receipts: ReceiptStore,
     private readonly records: VerificationRecords,
     private readonly policies: CallPolicies,
-    private readonly issuer: string,
+    @Inject(RECEIPT_TERMS) private readonly terms: ReceiptTerms,
   ) {}
 
   /** @throws ServiceError retriable, when the database does not respond; the receipt may or may not be consumed then */
-  async execute(query: ReceiptIntrospectionRequested): Promise<ReceiptIntrospected> {
+  async introspect(query: ReceiptIntrospectionRequested): Promise<ReceiptIntrospected> {
     const { commandId, tenant, callId } = query;
     const claims = await this.#open(query);
     const refused = message(ReceiptIntrospected, { commandId, active: false });
-    if (claims === undefined || claims.iss !== this.issuer || claims.aud !== tenant) return refused;
+    if (claims === undefined || claims.iss !== this.terms.issuer || claims.aud !== tenant) return refused;
     if (callId !== undefined && claims.call_id !== callId) return refused;
     const verification = await this.#findVerification(query, claims);
     if (verification === undefined) return refused;
@@ -60,7 +63,7 @@ export class IntrospectReceipt {
 
   async #open(query: ReceiptIntrospectionRequested): Promise<ReceiptClaims | undefined> {
     try {
-      const { receipt } = await this.seals.open(query.sealed, bindingOf(ReceiptIntrospectionRequested, query));
+      const { receipt } = await this.payloads.open(query.sealed, bindingOf(ReceiptIntrospectionRequested, query));
       return typeof receipt === 'string' ? this.keys.verify(receipt) : undefined;
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;

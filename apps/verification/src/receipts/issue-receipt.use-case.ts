@@ -1,6 +1,10 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { message, VerificationDecided, type VerificationAdmitted } from '@countersign/contracts';
-import { sealReply, type ReceiptClaims, type ReceiptKeys } from '@countersign/crypto';
+import { sealReply, type ReceiptClaims, ReceiptKeys } from '@countersign/crypto';
 import { type OpenedCommand } from '../attempts/open-command.js';
+
+/** Injects the {@link ReceiptTerms}. */
+export const RECEIPT_TERMS = Symbol('terms of receipts');
 
 /** What all receipts of an installation share. */
 export interface ReceiptTerms {
@@ -14,10 +18,11 @@ export interface ReceiptTerms {
  * Adds the receipt to the reply of a success, encrypted for the requester. It is issued after the outcome is durable and from
  * the outcome alone, so a repeated command gets the same receipt and no receipt is stored.
  */
+@Injectable()
 export class IssueReceipt {
   constructor(
     private readonly keys: ReceiptKeys,
-    private readonly terms: ReceiptTerms,
+    @Inject(RECEIPT_TERMS) private readonly terms: ReceiptTerms,
   ) {}
 
   /** Returns the reply with a receipt after a success whose request had a reply key, else unchanged. */

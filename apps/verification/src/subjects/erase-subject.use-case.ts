@@ -1,11 +1,13 @@
+import { Injectable } from '@nestjs/common';
 import { CommandAnswered, message, type SubjectEraseRequested } from '@countersign/contracts';
-import { type SubjectErasure } from './subjects.ports.js';
+import { SubjectErasure } from './subjects.ports.js';
 
 /** Erases a subject. What stays: the counter of guesses, and the entries of ledger and log, which name it by its id. */
+@Injectable()
 export class EraseSubject {
   constructor(private readonly erasures: SubjectErasure) {}
 
-  async execute({ commandId, tenant, subject }: SubjectEraseRequested): Promise<CommandAnswered> {
+  async erase({ commandId, tenant, subject }: SubjectEraseRequested): Promise<CommandAnswered> {
     const erased = await this.erasures.erase(commandId, tenant, subject);
     return message(CommandAnswered, { commandId, answer: erased ? 'updated' : 'not_found' });
   }

@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import { ArrayMaxSize, IsArray, IsOptional, IsString, Length, Matches, MaxLength, validateSync } from 'class-validator';
 import {
   bindingOf,
@@ -12,11 +13,11 @@ import {
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { toE164 } from '@countersign/normalization';
-import { type EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';
-import { type EnrolPin } from '../credentials/enrol-pin.use-case.js';
+import { EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';
+import { EnrolPin } from '../credentials/enrol-pin.use-case.js';
 import { type ProfileChange } from './profile.decision.js';
-import { type AttemptPolicies, type SealedPayloads } from '../attempts/attempts.ports.js';
-import { type SubjectStore } from './subjects.ports.js';
+import { AttemptPolicies, SealedPayloads } from '../attempts/attempts.ports.js';
+import { SubjectStore } from './subjects.ports.js';
 
 /** What the sealed part of a subject command may hold: new values, and `null` for a field that is to be cleared. */
 class SubjectProfile {
@@ -35,10 +36,11 @@ class SubjectProfile {
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
 
 /** Creates and changes subjects, has their PINs and answers enrolled, and tells their state. */
+@Injectable()
 export class ManageSubject {
   constructor(
     private readonly subjects: SubjectStore,
-    private readonly seals: SealedPayloads,
+    private readonly payloads: SealedPayloads,
     private readonly enrolPin: EnrolPin,
     private readonly enrolKnowledge: EnrolKnowledge,
     private readonly policies: AttemptPolicies,
@@ -76,7 +78,7 @@ export class ManageSubject {
     const pin = typeof opened['pin'] === 'string' ? opened['pin'] : '';
     const { commandId, tenant, subject } = command;
     const mustChange = opened['forceChange'] === true;
-    const result = await this.enrolPin.execute({ commandId, tenant, subject, pin, mustChange, by: 'administrator' });
+    const result = await this.enrolPin.enrol({ commandId, tenant, subject, pin, mustChange, by: 'administrator' });
     if (typeof result === 'object') {
       return answered(commandId, { answer: 'invalid', violations: [{ field: 'pin', rule: result.rule }] });
     }
@@ -87,7 +89,7 @@ export class ManageSubject {
     const opened = await this.#open(KnowledgeChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const { commandId, tenant, subject } = command;
-    const result = await this.enrolKnowledge.execute({ commandId, tenant, subject, answers: opened['answers'] });
+    const result = await this.enrolKnowledge.enrol({ commandId, tenant, subject, answers: opened['answers'] });
     if (typeof result === 'object') return answered(commandId, { answer: 'invalid', violations: [...result] });
     return answered(commandId, { answer: result });
   }
@@ -102,7 +104,7 @@ export class ManageSubject {
   /** Undefined when the seal is broken: the adapter and this service do not share a key. */
   async #open(type: MessageClass, command: SealedCommand): Promise<Record<string, unknown> | undefined> {
     try {
-      return await this.seals.open(command.sealed, bindingOf(type, command));
+      return await this.payloads.open(command.sealed, bindingOf(type, command));
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;
