@@ -100,7 +100,7 @@ describe('a service with tables', () => {
       for (const keys of [anew, `${unknown},${anew}`]) {
         const message = await refusal(start, { IDENTIFIER_KEY: keys });
         expect(message).toMatch(
-          /IDENTIFIER_KEY must still hold the key [0-9a-f]{16}, beside the other: countersign keys rekey/,
+          /IDENTIFIER_KEY must still hold the key [0-9a-f]{16} in addition: countersign keys rekey/,
         );
       }
       await stop(await run(start));

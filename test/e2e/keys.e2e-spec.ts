@@ -102,10 +102,14 @@ async function startWith(ring: string): Promise<unknown> {
 }
 
 test('keys are rotated in the file, every row is encrypted again, and the old key can be removed', async () => {
-  expect(await countersign('keys', 'status')).toEqual([0, expect.stringMatching(/credentials +k1 +1200 +wraps/), '']);
+  expect(await countersign('keys', 'status')).toEqual([
+    0,
+    expect.stringMatching(/credentials +k1 +1200 +encrypts/),
+    '',
+  ]);
 
   const [code, made] = await countersign('keys', 'rotate', '--last');
-  expect([code, made]).toEqual([0, expect.stringContaining('made the key k2')]);
+  expect([code, made]).toEqual([0, expect.stringContaining('created the key k2')]);
   expect(ringOf().first).toBe('k1');
   expect((await countersign('keys', 'use', 'k2'))[0]).toBe(0);
   expect(ringOf().first).toBe('k2');
@@ -114,7 +118,7 @@ test('keys are rotated in the file, every row is encrypted again, and the old ke
 
   const [status, report] = await countersign('keys', 'rewrap');
   expect([status, report]).toEqual([0, expect.stringMatching(/credentials +1200 +0\n.*profiles +1200 +0/)]);
-  expect(report).toMatch(/2400 rows under the key k2, \d+ a second/);
+  expect(report).toMatch(/2400 rows under the key k2, \d+ per second/);
   const anew = readFileSync(file, 'utf8').split(',')[0] ?? '';
   expect(await startWith(anew)).toBe('started');
   expect(await startWith(old)).toMatchObject({ code: 'SETTINGS_INVALID', retriable: false });
@@ -165,7 +169,7 @@ test('start and commands refuse a keyring with other bytes under the right id, a
   await countersign('keys', 'rotate');
   const [code, out, err] = await countersign('keys', 'rewrap');
   expect([code, out]).toEqual([1, expect.stringMatching(/credentials +1199 +1/)]);
-  expect(err).toContain('1 rows do not open by any key');
+  expect(err).toContain('no key decrypts 1 rows');
 });
 
 test('counters that differ from their ledger are listed, and are restored to its state with an event', async () => {
@@ -189,7 +193,7 @@ test('counters that differ from their ledger are listed, and are restored to its
      WHERE g.counter_key = a.counter_key AND a.number = 2`,
   );
   expect((await countersign('attempts', 'check'))[1]).toMatch(
-    new RegExp(`${gone} +- +the counter is gone, the ledger has 2 tries`),
+    new RegExp(`${gone} +- +the counter is missing, the ledger has 2 attempts`),
   );
   await database.query(`DELETE FROM verification.attempts WHERE counter_key = '${gone}'`);
   expect(await countersign('attempts', 'check')).toEqual([0, 'every counter agrees with its ledger\n', '']);
@@ -202,12 +206,12 @@ test('counters that differ from their ledger are listed, and are restored to its
   await database.query(`UPDATE verification.attempts SET state_after = NULL WHERE counter_key = '${mute}'`);
   const [code, out] = await countersign('attempts', 'check');
   expect(code).toBe(1);
-  expect(out).toMatch(new RegExp(`acme +${back} +1 +set back: the ledger has 2 tries`));
+  expect(out).toMatch(new RegExp(`acme +${back} +1 +too low: the ledger has 2 attempts`));
   expect(out).toMatch(new RegExp(`acme +${gap} +2 +the ledger lacks 1 of 2 rows`));
   expect(out).toMatch(
-    new RegExp(`acme +${edited} +2 +not as the ledger says: failures, lock_level, recognized_callers`),
+    new RegExp(`acme +${edited} +2 +differs from the ledger: failures, lock_level, recognized_callers`),
   );
-  expect(out).toMatch(new RegExp(`acme +${mute} +2 +the ledger does not say what the counter was after the last try`));
+  expect(out).toMatch(new RegExp(`acme +${mute} +2 +the ledger lacks the state of the counter after the last attempt`));
   expect(out).not.toContain(right);
 
   await database.query(`DELETE FROM verification.attempts WHERE counter_key IN ('${gap}', '${mute}') AND number = 2`);
@@ -218,7 +222,7 @@ test('counters that differ from their ledger are listed, and are restored to its
   );
   await database.query(`DELETE FROM verification.attempts WHERE counter_key IN ('${gap}', '${mute}')`);
   for (const reference of [right, back, edited] as string[]) {
-    const restored = [0, 'the counter is as its ledger says, after 2 tries\n', ''];
+    const restored = [0, 'restored the counter from its ledger, after 2 attempts\n', ''];
     expect(await countersign('attempts', 'restore', 'acme', reference)).toEqual(restored);
   }
   expect(await countersign('attempts', 'check')).toEqual([0, 'every counter agrees with its ledger\n', '']);

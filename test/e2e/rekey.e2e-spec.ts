@@ -143,7 +143,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   await nobodyIsLocked();
   expect(await rest(counted.subject, WRONG)).toMatchObject({ outcome: 'rejected' });
   expect(await status(`${old},${anew}`)).toMatch(/in use: every service must hold it +held/);
-  expect(await status(`${old},${anew}`)).toMatch(/new: when every service holds it, run keys rekey +held/);
+  expect(await status(`${old},${anew}`)).toMatch(/new: run keys rekey when every service holds it +held/);
   for (const service of ['verification', 'rate-limit'] as const) {
     expect(await refusal(service, anew)).toContain('IDENTIFIER_KEY must still hold the key');
     expect(await refusal(service, unknown)).toContain('restore it from the backup');
@@ -156,13 +156,13 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
     for (let n = 0; n < 12; n++) outcomes.push((await rest(working.subject, PIN, {}, n))['outcome']);
     return outcomes;
   })();
-  expect(await run(old, 'keys', 'rekey')).toEqual([0, expect.stringContaining('no new one is held')]);
+  expect(await run(old, 'keys', 'rekey')).toEqual([0, expect.stringContaining('the setting has no new one')]);
   const missing = await run(anew, 'keys', 'rekey');
   expect(missing).toEqual([1, expect.stringContaining('IDENTIFIER_KEY must hold the key')]);
   const blocked = await run(`${old},${anew}`, 'keys', 'rekey');
   expect(blocked).toEqual([
     1,
-    expect.stringContaining('1 overrides of limits know their callers by the old key alone'),
+    expect.stringContaining('1 overrides of limits name their targets under the old key only'),
   ]);
   expect(await refusal('rate-limit', old)).toContain('IDENTIFIER_KEY must still hold the key');
   await setOverride();
@@ -172,15 +172,15 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   await eventually('it is known how long limits last under the old key alone', readyAt, 30_000);
   cutOff.kill();
   await cutOff.ended;
-  expect(await status(`${old},${anew}`)).toMatch(/in use beside the old one, until keys rekey has ended, not before/);
+  expect(await status(`${old},${anew}`)).toMatch(/in use together with the old one until keys rekey ends, not before/);
   expect(await refusal('rate-limit', anew)).toContain('IDENTIFIER_KEY must still hold the key');
   await stillHolds();
   // An hour passes.
   await database.query('UPDATE rate_limit.key_checks SET ready_at = clock_timestamp() WHERE ready_at IS NOT NULL');
   const done = await run(`${old},${anew}`, 'keys', 'rekey');
-  expect(done).toEqual([0, expect.stringMatching(/Next: take [0-9a-f]{16} out of IDENTIFIER_KEY/)]);
+  expect(done).toEqual([0, expect.stringMatching(/Next: remove [0-9a-f]{16} from IDENTIFIER_KEY/)]);
   expect(await going).toEqual(Array.from({ length: 12 }, () => 'verified'));
-  expect(await status(`${old},${anew}`)).toMatch(/not needed any more: take it out of every service +held/);
+  expect(await status(`${old},${anew}`)).toMatch(/not needed: remove it from every service +held/);
   expect(await run(`${old},${anew}`, 'keys', 'rekey')).toEqual([0, expect.stringContaining('nothing to do')]);
 
   // 3. The old key is removed, in another order.

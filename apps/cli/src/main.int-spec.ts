@@ -22,7 +22,7 @@ function countersign(
 }
 
 describe('countersign', () => {
-  it('reads the bus that the environment names, and ends with code 1 and one line when it cannot do what was asked', async () => {
+  it('uses the bus of the environment, and ends with code 1 and one line after a fault', async () => {
     const env = {
       KAFKA_BROKERS: process.env['TEST_KAFKA_BROKERS'] ?? '',
       TOPIC_PREFIX: `c${randomBytes(6).toString('hex')}.`,
@@ -39,7 +39,7 @@ describe('countersign', () => {
     ]);
   });
 
-  it('names the setting that is missing', async () => {
+  it('names a missing setting', async () => {
     const [code, , err] = await countersign(['dead-letters', 'list'], {});
     expect(code).toBe(1);
     expect(err).toContain('KAFKA_BROKERS must be set');

@@ -138,9 +138,9 @@ export function namesOfTest(hash: KeyedHash, said: Said) {
   const callerKey = 'callerKey' in said ? said.callerKey : ANY_CALLER;
   return {
     subjectKind,
-    subjectRef: subjectKind === 'id' ? subjectRef : hash.name(subjectRef),
-    ...(callerKey === undefined ? {} : { callerKey: hash.name(callerKey) }),
-    keyId: hash.each[0]?.keyId ?? '',
+    subjectRef: subjectKind === 'id' ? subjectRef : hash.hashDigest(subjectRef),
+    ...(callerKey === undefined ? {} : { callerKey: hash.hashDigest(callerKey) }),
+    keyId: hash.singleKeys[0]?.keyId ?? '',
     alsoNamed: [],
   };
 }
@@ -152,7 +152,7 @@ const words = new Map<string, string>();
 export function commandOfTest(hash: KeyedHash, word: string = randomUUID()): { commandId: string; digest: string } {
   const known = words.get(word) ?? word;
   const digest = digestOf('request', known);
-  const commandId = `test-${hash.name(digest)}`;
+  const commandId = `test-${hash.hashDigest(digest)}`;
   words.set(commandId, known);
   return { commandId, digest };
 }

@@ -1,11 +1,11 @@
 import { type MessageClass } from './message.js';
 
-/** Added on the path by services that are not the sender: the limiter writes `quotas`. `sealed` is what gets bound. */
+/** Fields that are not bound: the limiter adds `quotas`, and `sealed` is the payload itself. */
 const NOT_BOUND: ReadonlySet<string> = new Set(['sealed', 'quotas']);
 
 /**
- * The text that a sealed payload is bound to: the type of its message and every field beside it, sorted by name. Whoever
- * forwards the message can change none of them, and fields that are added to a class later are bound without further work.
+ * The text that a sealed payload is bound to: the type of its message and all other fields, sorted by name. A service that
+ * forwards the message cannot change them. Fields that are added to a class later are bound automatically.
  * @param type the class that the sender published; the limiter forwards a request under another type
  */
 export function bindingOf(type: MessageClass, fields: object): string {

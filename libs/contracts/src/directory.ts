@@ -34,7 +34,7 @@ export class TenantPublished extends Message {
   }
 }
 
-/** SHA-256 of a secret with 256 random bits (so no slow hash is needed), and until when it is accepted. */
+/** SHA-256 of a secret with 256 random bits, so no slow hash is needed, and the end of its validity. */
 export class SecretHash {
   @Matches(/^[0-9a-f]{64}$/) hash!: string;
   /** ISO 8601; absent: valid until the next rotation. */

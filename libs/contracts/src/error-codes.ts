@@ -61,8 +61,8 @@ export const ERROR_DESCRIPTIONS = {
     action: 'Send fewer at a time, or add cores or copies',
   },
   INTERNAL: {
-    symptom: 'HTTP 500, or a dead letter after five more tries',
-    action: 'Report the defect with the log line, which holds no input',
+    symptom: 'HTTP 500, or a dead letter after five more attempts',
+    action: 'Report the defect with the log line, which contains no input',
   },
 } as const satisfies Record<string, ErrorDescription>;
 

@@ -64,8 +64,8 @@ export const FACT_KINDS = Object.keys(FACT_DESCRIPTIONS) as FactKind[];
 export const INSTALLATION = '_installation';
 
 /**
- * Something that happened and must be in the audit log. Written to the outbox in the transaction that made it true, and
- * consumed by the audit service. Holds no secret and no telephone number: subjects by id, callers by keyed hash and last digits.
+ * An event for the audit log. Written to the outbox in the transaction that it describes, and consumed by the audit service.
+ * Contains no secret and no telephone number: subjects have ids, callers a keyed hash and the last digits.
  */
 export class FactRecorded extends Message {
   static readonly type = 'fact.recorded.v1';
@@ -81,12 +81,12 @@ export class FactRecorded extends Message {
   @IsOptional() @IsName() agent?: string;
   /** The subject's id, when the subject exists. */
   @IsOptional() @IsString() @Length(1, 128) subject?: string;
-  /** Keyed hash of the subject reference: the same for every attempt at one reference, known or unknown. */
+  /** Keyed hash of the subject reference, whether the subject exists or not. */
   @IsOptional() @Matches(/^[0-9a-f]{64}$/) subjectKey?: string;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
   @IsOptional() @Matches(/^[0-9a-f]{64}$/) callerKey?: string;
   @IsOptional() @Matches(/^\d{0,2}$/) callerTail?: string;
-  /** What the network said about the caller's number, where it said anything. */
+  /** The statement of the network about the caller's number, if there is one. */
   @IsOptional() @Matches(ATTESTATION_PATTERN) attestation?: string;
   @IsOptional() @IsUUID() verificationId?: string;
   @IsOptional() @IsString() @Length(8, 128) commandId?: string;
@@ -96,7 +96,7 @@ export class FactRecorded extends Message {
   @IsOptional() @IsIn(LEVELS) level?: Level;
   /** Gapless number of the attempt at this subject reference, from 1. */
   @IsOptional() @IsInt() @Min(1) attempt?: number;
-  /** Further facts by name; flat, and never input of a caller. */
+  /** More fields by name. Flat, and never input of a caller. */
   @IsOptional() @IsObject() detail?: Record<string, string | number | boolean>;
 
   get partitionKey(): string {

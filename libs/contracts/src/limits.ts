@@ -42,16 +42,16 @@ export class TargetUnderKey {
 export class LimitTarget {
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   /**
-   * Absent: everybody in the dimension. Of `caller` and `subjectsPerCaller` the caller's keyed hash, of `subject`
-   * `id:` or `phone:` and its reference, of `call` the call's id, of `agent` its name. Never a telephone number. It means
-   * the counters of this name over every channel.
+   * Absent: all keys of the dimension. For `caller` and `subjectsPerCaller` the caller's keyed hash, for `subject` `id:` or
+   * `phone:` with the reference, for `call` the id of the call, for `agent` its name. Never a telephone number. Selects the
+   * counters of this name over every channel.
    */
   @IsOptional() @IsString() @Length(1, 300) target?: string;
-  /** Of a target that is a keyed hash: the target under each key of the adapter, the first one the target itself. */
+  /** For a target that is a keyed hash: the target under each key of the adapter. The first one equals `target`. */
   @IsArray() @ArrayMaxSize(4) @ValidateNested({ each: true }) @Type(() => TargetUnderKey) names!: TargetUnderKey[];
 }
 
-/** Base of the commands to the rate limiter; each is about one tenant. */
+/** Base of the commands to the rate limiter about one tenant. */
 abstract class LimitCommand extends Message {
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
@@ -60,7 +60,7 @@ abstract class LimitCommand extends Message {
   }
 }
 
-/** Sets a limit apart from the policy, for a time and with a reason, of which only the keyed hash goes further. */
+/** Overrides a limit of the policy until a time, with a reason of which only the keyed hash is sent. */
 export class LimitOverrideRequested extends LimitCommand {
   static readonly type = 'limit.override-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
@@ -71,7 +71,7 @@ export class LimitOverrideRequested extends LimitCommand {
   @IsISO8601() expiresAt!: string;
 }
 
-/** Forgets what one key has used. */
+/** Sets the counters of a target to zero. */
 export class LimitResetRequested extends LimitCommand {
   static readonly type = 'limit.reset-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
@@ -86,7 +86,7 @@ export class LimitStateRequested extends LimitCommand {
   static readonly topic = TOPICS.limitCommands.name;
 }
 
-/** Takes back what an admitted attempt used, after a fault of the product; never after a wrong PIN. */
+/** Refunds what an admitted attempt used, after a fault of the product. Never after a wrong PIN. */
 export class LimitRefundRequested extends Message {
   static readonly type = 'limit.refund-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
@@ -111,20 +111,20 @@ export const LIMITED_ACTIONS = ['function', 'call_state', 'introspection', 'enro
 export type LimitedAction = (typeof LIMITED_ACTIONS)[number];
 
 /**
- * Asks the limiter whether a request without a submitted secret may be performed: a function, a query or an enrolment.
- * Each counts, also when the platform delivers it again.
+ * Requests a decision of the limiter about a request without a submitted secret: a function, a query or an enrolment. Each
+ * is counted, also when the platform delivers it again.
  */
 export class LimitRequested extends Message {
   static readonly type = 'limit.requested.v1';
   static readonly topic = TOPICS.requests.name;
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
-  /** Absent for an enrolment: that is the administrator's. */
+  /** Absent for an enrolment, which an administrator requests. */
   @IsOptional() @IsName() agent?: string;
   @IsIn(CHANNELS) channel!: Channel;
   @IsIn(LIMITED_ACTIONS) action!: LimitedAction;
   @IsOptional() @IsString() @Length(1, 256) callId?: string;
-  /** Only of an enrolment. */
+  /** Only for an enrolment. */
   @IsOptional() @IsSubjectId() subject?: string;
 
   get partitionKey(): string {
@@ -137,11 +137,11 @@ export class LimitDecided extends Message {
   static readonly type = 'limit.decided.v1';
   static readonly topic = REPLY;
   @Length(8, 128) commandId!: string;
-  /** `unavailable`: nothing was decided, so nothing may happen. */
+  /** `unavailable`: nothing was decided, so the request must not be performed. */
   @IsIn(['admitted', 'rate_limited', 'unavailable']) outcome!: 'admitted' | 'rate_limited' | 'unavailable';
-  /** Set for `rate_limited`: whole seconds until the next request can pass. */
+  /** Set for `rate_limited`: whole seconds until the next request can be admitted. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
-  /** Set for `rate_limited`, for the adapter's own memory. */
+  /** Set for `rate_limited`, for the adapter's refusal cache. */
   @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
   /** Only for REST, and only quotas of the requester. With `rate_limited`: the quota that refused. */
   @IsOptional() @IsArray() @ArrayMaxSize(2) @ValidateNested({ each: true }) @Type(() => Quota) quotas?: Quota[];
@@ -152,14 +152,13 @@ export class LimitDecided extends Message {
 }
 
 /**
- * Requests of one kind that an adapter refused by itself, because a limit that had refused before was still reached: for the
- * record and for the limiter's signals. Published on the topic of the guesses, so that it comes to the copy that sees the
- * others.
+ * Requests of one kind that an adapter refused because of a cached refusal: for the audit log and the limiter's signals.
+ * Published on the topic of the attempts, so that it reaches the replica that counts the others of this key.
  */
 export class RefusalsCounted extends Message {
   static readonly type = 'limit.refusals-counted.v1';
   static readonly topic = TOPICS.requests.name;
-  /** The same whenever the same refusals are published again. */
+  /** The same when the same refusals are published again. */
   @IsUUID() countId!: string;
   @IsIn(LIMIT_DIMENSIONS) dimension!: LimitDimension;
   @IsInt() @Min(1) count!: number;
@@ -194,7 +193,7 @@ export class RefusalsCounted extends Message {
   }
 }
 
-/** Tells the limiter of an attack that another service has seen. */
+/** Tightens the limits of a tenant after another service detected an attack. */
 export class LimitTightenRequested extends LimitCommand {
   static readonly type = 'limit.tighten-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;

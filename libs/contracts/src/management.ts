@@ -7,8 +7,8 @@ import { type Violation } from './verification.js';
 const HEX_64 = /^[0-9a-f]{64}$/;
 
 /**
- * How new values go with those that are there. `set`: each field that is sent takes the place of the one that was there, and
- * what is not sent stays. `merge`: a merge patch (RFC 7396) at every depth, in which null clears.
+ * How a change is applied. `set`: each given field replaces the old value; other fields stay. `merge`: a merge patch (RFC
+ * 7396) at every depth, in which null removes a field.
  */
 export const CHANGE_MODES = ['set', 'merge'] as const;
 export type ChangeMode = (typeof CHANGE_MODES)[number];
@@ -148,13 +148,13 @@ abstract class SubjectCommand extends Message {
 }
 
 /**
- * Creates a subject or changes it. `sealed` is a compact JWE of `{phones?, displayName?, locale?}`: an absent field stays as
- * it is, `null` clears one.
+ * Creates a subject or changes it. `sealed` is a compact JWE of `{phones?, displayName?, locale?}`: an absent field keeps its
+ * value, `null` removes it.
  */
 export class SubjectChangeRequested extends SubjectCommand {
   static readonly type = 'subject.change-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
-  /** True: a subject that does not exist is not found, and not created. */
+  /** True: a missing subject is an error and is not created. */
   @IsBoolean() mustExist!: boolean;
   @Length(1, 16_384) sealed!: string;
 }
@@ -166,7 +166,7 @@ export class PinChangeRequested extends SubjectCommand {
   @Length(1, 8192) sealed!: string;
 }
 
-/** Enrols the answers of a subject in place of all earlier ones. `sealed` is a compact JWE of `{answers: {question: text}}`. */
+/** Enrols the answers of a subject and removes all earlier ones. `sealed` is a compact JWE of `{answers: {question: text}}`. */
 export class KnowledgeChangeRequested extends SubjectCommand {
   static readonly type = 'knowledge.change-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;

@@ -1,18 +1,18 @@
 import 'reflect-metadata';
 /**
- * A message between processes. It is a class whose fields carry class-validator rules; it is
- * written as the JSON of its own fields. A new meaning is a new class with the next version in its `type`, never an
- * edit of an old one; new optional fields are allowed, and readers ignore fields that they do not know.
+ * A message between processes: a class with class-validator rules on its fields. It is sent as the JSON of its fields. A
+ * changed meaning needs a new class with the next version in its `type`. Optional fields may be added, because readers
+ * ignore unknown fields.
  */
 export abstract class Message {
   /**
-   * Records with the same key keep their order and are handled one after the other. Correctness never rests on it:
-   * the database row decides. A getter, so that it is not written into the value.
+   * Records with the same key keep their order and are handled one after the other. Correctness does not depend on it, but
+   * on database rows. A getter, so it is not part of the JSON.
    */
   abstract get partitionKey(): string;
 }
 
-/** The class of a message: what the bus needs to write one and to read one back. */
+/** The class of a message, with what the bus needs to write and to read it. */
 export interface MessageClass<T extends Message = Message> {
   new (): T;
   /** `<noun>.<past participle>.v<n>`; travels in the header `type`. */
@@ -21,7 +21,7 @@ export interface MessageClass<T extends Message = Message> {
   readonly topic: string;
 }
 
-/** Builds a message from its fields; the only way in which the services make one. */
+/** Builds a message from its fields. Services create messages only with it. */
 export function message<T extends Message>(type: MessageClass<T>, fields: FieldsOf<T>): T {
   return Object.assign(new type(), fields);
 }
@@ -29,7 +29,7 @@ export function message<T extends Message>(type: MessageClass<T>, fields: Fields
 /** The fields of a message without its computed key. */
 export type FieldsOf<T extends Message> = Omit<T, 'partitionKey'>;
 
-/** The written form of a message: what travels, and what an outbox keeps until it does. */
+/** The encoded form of a message, for the bus and for an outbox. */
 export interface EncodedMessage {
   readonly id: string;
   readonly topic: string;

@@ -3,8 +3,8 @@ import { Matches, type ValidationOptions } from 'class-validator';
 /** Ids of tenants and agents: lower case, safe in URLs, in user names of Basic authentication and in topic keys. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 /**
- * Ids of subjects are the tenant's own (customer numbers and the like): printable, no space, no slash. No full stop at the
- * end: speech recognition and models put one there, and "80412." must not be another subject than "80412".
+ * Ids of subjects, such as customer numbers, are chosen by the tenant: printable, without spaces and slashes. They do not end
+ * with a full stop, because speech recognition and models append one: "80412." must mean the subject "80412".
  */
 export const SUBJECT_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9._:@+-]{0,126}[A-Za-z0-9_:@+-])?$/;
 

@@ -21,7 +21,7 @@ import {
 import { Meaning } from './meaning.js';
 import { IsName } from './names.js';
 
-/** Deepest nesting of a policy as it is sent. The deepest part that means something is four levels down. */
+/** The maximum nesting of a policy in a request. The deepest valid field is at level four. */
 export const POLICY_DEPTH = 8;
 
 /** Functions that an agent may use; the names are those of the SWAIG contract. */
@@ -166,8 +166,8 @@ export class UnlockedFunctions {
 }
 
 /**
- * Names that no question may have: arguments of our own functions and fields of a platform's envelope, which are read from
- * the same object as the answers, and members that every object of the language has.
+ * Names that no question may have. Arguments of our functions and fields of a platform's envelope are read from the same
+ * object as the answers; the others are members of every JavaScript object.
  */
 export const RESERVED_QUESTION_NAMES = [
   ...['customer_id', 'pin', 'department'],
@@ -175,12 +175,12 @@ export const RESERVED_QUESTION_NAMES = [
   ...['constructor', 'prototype'],
 ] as const;
 
-/** One question of knowledge-based verification. The answers are the subject's; the question is the policy's. */
+/** One question of knowledge-based verification. The policy has the question, each subject its answer. */
 export class KnowledgeQuestion {
   @Meaning('Name of the question; answers are given under it')
   @Matches(/^[a-z][a-z0-9_]{0,62}$/, { message: '$property must be a lower-case name' })
   @IsNotIn(RESERVED_QUESTION_NAMES, {
-    message: `$property must not be one of ${RESERVED_QUESTION_NAMES.join(', ')}, which are taken`,
+    message: `$property must not be one of ${RESERVED_QUESTION_NAMES.join(', ')}, which are reserved`,
   })
   name!: string;
   @Meaning('What the voice agent asks the caller for')
@@ -240,7 +240,7 @@ export class KnowledgePolicy {
   waiver?: KnowledgeWaiver | null;
 }
 
-/** Texts by language tag, then by name; see the defaults in the SWAIG adapter. */
+/** Texts by language tag, then by name. The SWAIG adapter has the defaults. */
 export type Texts = Record<string, Record<string, string>>;
 
 /** The effective policy of an agent: installation, tenant and agent combined. Every field is present. */

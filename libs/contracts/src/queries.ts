@@ -31,11 +31,11 @@ export class CallStateRequested extends Message {
   }
 }
 
-/** The state of a call. An unknown call, a call of another tenant and an expired verification are all: not verified. */
+/** The state of a call. Not verified are also an unknown call, a call of another tenant and an expired verification. */
 export class CallStateAnswered extends Message {
   static readonly type = 'call-state.answered.v1';
   static readonly topic = REPLY;
-  /** True for any success, as in the SWAIG answers; `level` says which. */
+  /** True after any success, as in SWAIG responses; `level` has the level. */
   @IsBoolean() verified!: boolean;
   @IsIn(LEVELS) level!: Level;
   @IsOptional() @IsSubjectId() subject?: string;
@@ -66,26 +66,26 @@ export class ReceiptIntrospectionRequested extends Message {
   }
 }
 
-/** The result in the manner of RFC 7662: an inactive receipt has no further fields. */
+/** The result as in RFC 7662: for an inactive receipt there are no other fields. */
 export class ReceiptIntrospected extends Message {
   static readonly type = 'receipt.introspected.v1';
   static readonly topic = REPLY;
   @Length(8, 128) commandId!: string;
   @IsBoolean() active!: boolean;
-  /** The claims of the receipt, only when it is active. */
+  /** The claims of the receipt, only if it is active. */
   @IsOptional() @IsObject() claims?: Record<string, string | number>;
   get partitionKey(): string {
     return this.commandId;
   }
 }
 
-/** A key that a process holds, as its check value: the same for both halves of a pair, and nothing of the key itself. */
+/** The check value of a key: the same for both halves of a pair. It reveals nothing of the key. */
 export class KeyCheckValue {
   @IsString() @Length(1, 64) keyId!: string;
   @Matches(/^[0-9a-f]{64}$/) value!: string;
 }
 
-/** What an adapter holds for one setting, the key in use first. */
+/** The keys of an adapter for one setting; the key in use is first. */
 export class SettingKeys {
   @IsString() @Length(1, 64) setting!: string;
   @IsArray()

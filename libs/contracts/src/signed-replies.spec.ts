@@ -19,8 +19,8 @@ const REQUEST = message(VerificationRequested, {
   ...{ sealed: 'e30.', keyId: 'k', alsoNamed: [] },
 } as const);
 
-describe('an answer to a request for verification', () => {
-  it.each(OUTCOMES)('of the outcome %s needs a signature unless the limiter may say it', (outcome) => {
+describe('a reply to an attempt', () => {
+  it.each(OUTCOMES)('with the outcome %s needs a signature unless the limiter may send it', (outcome) => {
     const plain = message(VerificationDecided, { commandId, outcome, level: 'none' });
     expect(requiresSignature(REQUEST, plain)).toBe(outcome !== 'rate_limited' && outcome !== 'unavailable');
   });
@@ -34,40 +34,40 @@ describe('an answer to a request for verification', () => {
     { conflict: 'mismatch' },
     { unknownSubject: true },
     { violations: [{ field: 'newPin', rule: 'must differ' }] },
-  ] as Partial<VerificationDecided>[])('needs a signature when it says %j, whatever the outcome', (more) => {
+  ] as Partial<VerificationDecided>[])('needs a signature with %j, for every outcome', (more) => {
     for (const outcome of ['rate_limited', 'unavailable'] as const) {
       const answer = message(VerificationDecided, { commandId, outcome, level: 'none', ...more });
       expect(requiresSignature(REQUEST, answer)).toBe(true);
     }
   });
 
-  it('needs none for what the limiter says of its limits', () => {
+  it('needs no signature with the fields of the limiter', () => {
     const limitedBy = { dimension: 'caller', retryAfterMs: 900 } as const;
     const refused = { commandId, outcome: 'rate_limited', level: 'none', retryAfterSeconds: 1, limitedBy, quotas: [] };
     expect(requiresSignature(REQUEST, message(VerificationDecided, refused as never))).toBe(false);
   });
 });
 
-describe('an answer to a request that brings no guess', () => {
-  const asked = message(LimitRequested, {
+describe('a reply to a request without a submitted secret', () => {
+  const request = message(LimitRequested, {
     ...{ commandId, tenant: 'acme', agent: 'desk', channel: 'swaig', action: 'function' },
   } as const);
 
   it.each(['admitted', 'rate_limited', 'unavailable'] as const)(
-    'needs no signature when the limiter says %s',
+    'needs no signature when the limiter replies %s',
     (outcome) => {
-      expect(requiresSignature(asked, message(LimitDecided, { commandId, outcome }))).toBe(false);
+      expect(requiresSignature(request, message(LimitDecided, { commandId, outcome }))).toBe(false);
     },
   );
 
-  it('needs one when it is of any other kind', () => {
+  it('needs a signature when it is of another type', () => {
     const other = message(VerificationDecided, { commandId, outcome: 'verified', level: 'verified' });
-    expect(requiresSignature(asked, other)).toBe(true);
+    expect(requiresSignature(request, other)).toBe(true);
     expect(requiresSignature(REQUEST, message(LimitDecided, { commandId, outcome: 'admitted' }))).toBe(true);
   });
 });
 
-const ASKED: [Message, Message][] = [
+const REPLIES: [Message, Message][] = [
   [
     message(CallStateRequested, { tenant: 'acme', agent: 'desk', callId: 'call-1' }),
     message(CallStateAnswered, { verified: false, level: 'none' }),
@@ -86,11 +86,11 @@ const ASKED: [Message, Message][] = [
   ],
 ];
 
-it.each(ASKED)('every answer to %p needs a signature', (question, answer) => {
-  expect(requiresSignature(question, answer)).toBe(true);
+it.each(REPLIES)('every reply to %p needs a signature', (request, reply) => {
+  expect(requiresSignature(request, reply)).toBe(true);
 });
 
-it('an answer of the directory needs none', () => {
+it('a reply of the directory needs no signature', () => {
   const rotate = message(AgentRotateRequested, {
     ...{ commandId, tenant: 'acme', agent: 'desk', graceSeconds: 0 },
     ...{ passwordHash: 'a'.repeat(64), apiKeyHash: 'b'.repeat(64) },
@@ -98,21 +98,21 @@ it('an answer of the directory needs none', () => {
   expect(requiresSignature(rotate, message(CommandAnswered, { commandId, answer: 'updated' }))).toBe(false);
 });
 
-it('an answer about keys needs a signature, unless it is that the keys of signatures do not fit', () => {
-  const asked = message(KeyComparisonRequested, { commandId, service: 'rest-adapter', settings: [] });
+it('a reply about keys needs a signature unless it reports wrong public keys of signatures', () => {
+  const request = message(KeyComparisonRequested, { commandId, service: 'rest-adapter', settings: [] });
   const answer = (mismatches: string[]): Message => message(KeysCompared, { commandId, mismatches });
-  expect([[], ['IDENTIFIER_KEY']].map((one) => requiresSignature(asked, answer(one)))).toEqual([true, true]);
-  expect(requiresSignature(asked, answer(['RECEIPT_PUBLIC_KEYS']))).toBe(false);
+  expect([[], ['IDENTIFIER_KEY']].map((one) => requiresSignature(request, answer(one)))).toEqual([true, true]);
+  expect(requiresSignature(request, answer(['RECEIPT_PUBLIC_KEYS']))).toBe(false);
 });
 
-describe('the text of a question', () => {
-  it('is the same before and after the limiter forwarded it', () => {
+describe('the text of a request', () => {
+  it('does not change when the limiter forwards the request', () => {
     const admitted = message(VerificationAdmitted, { ...REQUEST, quotas: [] });
     expect(requestText(admitted)).toBe(requestText(REQUEST));
   });
 
-  it('is another for another field, another seal and another type', () => {
-    const [introspection] = ASKED[1] as [Message, Message];
+  it('changes with a field, with the sealed payload and with the type', () => {
+    const [introspection] = REPLIES[1] as [Message, Message];
     const others: Message[] = [
       message(VerificationRequested, { ...REQUEST, agent: 'help' }),
       message(VerificationRequested, { ...REQUEST, sealed: 'e31.' }),

@@ -8,24 +8,25 @@ import { VerificationAdmitted, VerificationDecided, VerificationRequested } from
 /** The setting of the adapters with the public keys of signatures. */
 export const RECEIPT_PUBLIC_KEYS = 'RECEIPT_PUBLIC_KEYS';
 
-/** All that an answer of the limiter may say: none of it makes anybody believe in a caller. */
-const OF_THE_LIMITER: ReadonlySet<string> = new Set([
+/** The fields that a reply of the limiter may have. None of them lets anyone trust a caller. */
+const LIMITER_FIELDS: ReadonlySet<string> = new Set([
   ...['commandId', 'outcome', 'level', 'retryAfterSeconds', 'limitedBy', 'quotas'],
 ]);
 
 /**
- * Whether an adapter may believe this answer only with the signature of the verification service. The limiter signs nothing,
- * and can only refuse; the directory and the limiter answer the commands of their own topics. That the keys of signatures
- * do not fit cannot be signed for the adapter whose keys do not fit.
+ * Whether an adapter accepts this reply only with a signature of the verification service.
+ * - The limiter has no key for signatures, so unsigned replies to attempts can only refuse.
+ * - The directory and the limiter answer the commands of their own topics without signatures.
+ * - An adapter with the wrong public keys cannot verify a signature, so the reply about these keys needs none.
  */
-export function requiresSignature(question: Message, answer: Message): boolean {
-  switch ((question.constructor as MessageClass).topic) {
+export function requiresSignature(request: Message, reply: Message): boolean {
+  switch ((request.constructor as MessageClass).topic) {
     case TOPICS.requests.name:
-      // What the limiter admits besides guesses shows nothing of a caller: what it leads to is signed, or the adapter's own.
-      if (question instanceof LimitRequested) return !(answer instanceof LimitDecided);
-      return !(answer instanceof VerificationDecided && isRefusal(answer));
+      // Admitting a request without a submitted secret reveals nothing about a caller.
+      if (request instanceof LimitRequested) return !(reply instanceof LimitDecided);
+      return !(reply instanceof VerificationDecided && isRefusal(reply));
     case TOPICS.queries.name:
-      return !(answer instanceof KeysCompared && answer.mismatches?.includes(RECEIPT_PUBLIC_KEYS) === true);
+      return !(reply instanceof KeysCompared && reply.mismatches?.includes(RECEIPT_PUBLIC_KEYS) === true);
     case TOPICS.subjectCommands.name:
       return true;
     default:
@@ -33,17 +34,17 @@ export function requiresSignature(question: Message, answer: Message): boolean {
   }
 }
 
-/** The question that an answer is signed with, as its asker wrote it: whoever forwarded it has changed its type. */
-export function requestText(question: Message): string {
-  const own = question.constructor as MessageClass;
+/** The text of a request that is signed with its reply, as its sender wrote it: the limiter forwards it as another type. */
+export function requestText(request: Message): string {
+  const own = request.constructor as MessageClass;
   const type = own === VerificationAdmitted ? VerificationRequested : own;
-  const { sealed } = question as { readonly sealed?: unknown };
-  return JSON.stringify([bindingOf(type, question), sealed]);
+  const { sealed } = request as { readonly sealed?: unknown };
+  return JSON.stringify([bindingOf(type, request), sealed]);
 }
 
-function isRefusal(answer: VerificationDecided): boolean {
-  const said = Object.entries(answer).filter(([, value]) => value !== undefined);
-  const { outcome, level } = answer;
+function isRefusal(reply: VerificationDecided): boolean {
+  const fields = Object.entries(reply).filter(([, value]) => value !== undefined);
+  const { outcome, level } = reply;
   const refuses = (outcome === 'rate_limited' || outcome === 'unavailable') && level === 'none';
-  return refuses && said.every(([name]) => OF_THE_LIMITER.has(name));
+  return refuses && fields.every(([name]) => LIMITER_FIELDS.has(name));
 }

@@ -1,26 +1,26 @@
 /**
- * Everything that a SWAIG answer can say, and the placeholders that each text may hold. A policy replaces a text under
- * its name: `texts[language][name]`. Nothing that is secret has a placeholder, so no template can print it.
+ * Every text of a SWAIG response with its placeholders. A policy replaces a text by its name: `texts[language][name]`. No
+ * secret has a placeholder, so no template can print one.
  */
 export const TEXT_PLACEHOLDERS = {
   verified: ['name'],
-  /** Where `verified` asks for a name and there is none to say. */
+  /** Used if `verified` has a placeholder for a name and the subject has none. */
   verified_without_name: [],
   rejected: ['attempts'],
-  /** Follows `rejected` where the policy tells the number and `rejected` itself does not hold it. */
+  /** Follows `rejected` if the policy sets `tellAttemptsLeft` and `rejected` has no placeholder for the number. */
   attempts_left: ['attempts'],
-  /** Instead of `rejected`, where the policy says `discloseUnknownCaller` and there is no such subject. */
+  /** Replaces `rejected` if the policy sets `discloseUnknownCaller` and the subject does not exist. */
   unknown_caller: [],
   /** Also for a disabled credential. */
   locked: [],
   rate_limited: ['seconds'],
   unavailable: [],
   bad_pin: [],
-  /** The customer id is no id and could be more than one number. */
+  /** The customer id is not an id and can be read as several numbers. */
   bad_customer_id: [],
-  /** `{questions}`: of those whose answers are missing or have the wrong form, what is asked and one of the forms below. */
+  /** `{questions}`: each question with a missing or malformed answer, with one of the forms below. */
   bad_answer: ['questions'],
-  /** The forms of answers by the kind of their question: `digits` with a length and without, `zip`, `date`, `text`. */
+  /** The forms of answers by kind of question: `digits` with and without a length, `zip`, `date`, `text`. */
   form_digits: ['length'],
   form_any_digits: [],
   form_zip: [],
@@ -32,11 +32,11 @@ export const TEXT_PLACEHOLDERS = {
   transferring: ['department'],
   /** `{departments}`: the departments of the policy. */
   transfer_refused: ['departments'],
-  /** What the language model reads when it may let the caller key the PIN in. */
+  /** For the language model: the caller can enter the PIN on the keypad. */
   keypad: [],
-  /** What the caller hears then. */
+  /** Played to the caller before the keypad entry. */
   keypad_prompt: [],
-  /** What the language model reads when the keys were pressed. */
+  /** For the language model: the keypad entry is complete. */
   keypad_done: [],
   /** The entry came too late, a second time, or for another call. */
   keypad_refused: [],

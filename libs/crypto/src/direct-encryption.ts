@@ -1,14 +1,14 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
 import { DecryptionError } from './keyring.js';
 
-/** NIST SP 800-38D: 96 bits of nonce, and the whole tag. */
+/** NIST SP 800-38D: a nonce of 96 bits, and the whole tag. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * JWE compact serialisation with direct encryption (RFC 7516 section 7.1, RFC 7518 sections 4.5 and 5.3). Not by jose,
- * whose Web Crypto hands each few bytes to another thread: 0.12 ms of processor time for each seal instead of 0.01.
- * @param header holds `alg: 'dir'` and `enc: 'A256GCM'`; it is authenticated and travels in clear
+ * JWE compact serialization with direct encryption (RFC 7516 section 7.1, RFC 7518 sections 4.5 and 5.3). Hand-written,
+ * because the Web Crypto API that jose uses changes threads for every call: 0.12 ms of processor time instead of 0.01.
+ * @param header with `alg: 'dir'` and `enc: 'A256GCM'`; authenticated, but not encrypted
  */
 export function encryptDirect(key: KeyObject, header: object, plaintext: string): string {
   const protectedHeader = Buffer.from(JSON.stringify(header)).toString('base64url');
@@ -20,12 +20,12 @@ export function encryptDirect(key: KeyObject, header: object, plaintext: string)
   return `${protectedHeader}..${parts.join('.')}`;
 }
 
-/** @throws Error when it has another form, or was made under another key, or was changed */
+/** @throws Error when it has another form, was encrypted under another key, or was changed */
 export function decryptDirect(key: KeyObject, sealed: string): string {
   const [protectedHeader = '', wrappedKey, ...rest] = sealed.split('.');
   const [nonce, ciphertext, tag] = rest.map((part) => Buffer.from(part, 'base64url'));
   if (wrappedKey !== '' || rest.length !== 3 || nonce?.length !== NONCE_BYTES || tag?.length !== TAG_BYTES) {
-    throw new DecryptionError('sealed in another way');
+    throw new DecryptionError('the text is no compact JWE with direct encryption');
   }
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(protectedHeader, 'ascii'));

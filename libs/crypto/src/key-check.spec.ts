@@ -10,7 +10,7 @@ import { Secret } from './secret.js';
 const newKey = (): string => randomBytes(32).toString('base64url');
 
 describe('the check value of a key', () => {
-  it('is the same for both halves of a sealing pair, and the thumbprint of RFC 7638', async () => {
+  it('is the same for both halves of a sealing pair: the thumbprint of RFC 7638', async () => {
     const { privateKeys, publicKeys } = await createSealingKeys('s1');
     const { check } = await PayloadSealer.fromKeySet(publicKeys);
     const { checks } = await PayloadOpener.fromKeySet(new Secret(privateKeys));
@@ -20,7 +20,7 @@ describe('the check value of a key', () => {
     expect(check).toEqual({ keyId: 's1', value: Buffer.from(thumbprint, 'base64url').toString('hex') });
   });
 
-  it('differs for every other key, and holds nothing of the key', () => {
+  it('differs between keys and contains nothing of the key', () => {
     const [a, b] = [newKey(), newKey()];
     const values = [a, b].map((key) => new KeyedHash(new Secret(key)).checks[0]?.value ?? '');
     expect(values[0]).not.toBe(values[1]);
@@ -33,10 +33,10 @@ describe('the check value of a key', () => {
 });
 
 describe('a keyed hash with several keys', () => {
-  it('hashes under the first one and gives the hashes of all in order', () => {
-    const [anew, old] = [newKey(), newKey()];
-    const hash = new KeyedHash(new Secret(`${anew},${old}`));
-    const alone = [anew, old].map((key) => new KeyedHash(new Secret(key)).hash('phone', 'acme', '+12025550123'));
+  it('hashes under the first key and gives the hashes under all keys in their order', () => {
+    const [current, old] = [newKey(), newKey()];
+    const hash = new KeyedHash(new Secret(`${current},${old}`));
+    const alone = [current, old].map((key) => new KeyedHash(new Secret(key)).hash('phone', 'acme', '+12025550123'));
     expect(hash.hash('phone', 'acme', '+12025550123')).toBe(alone[0]);
     expect(hash.hashes('phone', 'acme', '+12025550123')).toEqual(alone);
   });
@@ -45,10 +45,10 @@ describe('a keyed hash with several keys', () => {
     expect(() => new KeyedHash(new Secret(keys))).toThrow('at least 32 random bytes');
   });
 
-  it('refuses more than four keys, because messages hold names under four', () => {
+  it('refuses more than four keys, because messages hold names under at most four', () => {
     const keys = Array.from({ length: 5 }, newKey);
     expect(() => new KeyedHash(new Secret(keys.join(',')))).toThrow('must hold at most 4 keys');
-    expect(new KeyedHash(new Secret(keys.slice(1).join(','))).each).toHaveLength(4);
+    expect(new KeyedHash(new Secret(keys.slice(1).join(','))).singleKeys).toHaveLength(4);
   });
 
   it('refuses the same key twice', () => {

@@ -1,9 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** Shortest key, in bytes, that is accepted anywhere: 256 bits. */
+/** The shortest accepted key, in bytes: 256 bits. */
 export const KEY_BYTES = 32;
 
-/** Shows that two processes hold the same key, and nothing else about it. May be stored and published. */
+/** Proves that two processes hold the same key, and reveals nothing else about it. May be stored and published. */
 export interface KeyCheck {
   /** The id under which a keyring or key set holds the key; of a key without an id, the first 16 digits of `value`. */
   readonly keyId: string;

@@ -3,7 +3,7 @@ import { checkSecretKey, KEY_BYTES, type KeyCheck } from './key-check.js';
 import { Keyring } from './keyring.js';
 import { Secret } from './secret.js';
 
-/** Most keys at a time; messages hold names under so many. A rotation needs two. */
+/** Keys at a time, at most; messages hold names under that many. A rotation needs two. */
 const MAX_KEYS = 4;
 
 /** One of several keys. */
@@ -13,11 +13,11 @@ export interface SingleKey {
 }
 
 /**
- * HMAC-SHA256 over a list of parts. Telephone numbers are few (10^10), so a bare hash of one is the number itself for
- * anyone with an afternoon; under a key that is not in the database it is not.
+ * HMAC-SHA256 over a list of parts. There are only 10^10 telephone numbers, so the number behind a plain hash is found in
+ * hours. A key that is not in the database prevents that.
  *
- * There may be several keys while one takes the place of another: the first one hashes, and {@link hashes} and {@link each}
- * give what the others make of the same parts.
+ * While a key is rotated there are several. The first one hashes; {@link hashes} and {@link singleKeys} give the hashes
+ * under the others too.
  */
 export class KeyedHash {
   readonly #keys: readonly Buffer[];
@@ -26,7 +26,7 @@ export class KeyedHash {
 
   /**
    * @param keys `key[,key…]`, each base64url of at least 32 random bytes; the first one hashes
-   * @throws Error that says what is wrong with the form, without any of the text
+   * @throws Error that names the rule and contains nothing of the text
    */
   constructor(keys: Secret) {
     this.#keys = keys
@@ -51,25 +51,25 @@ export class KeyedHash {
   }
 
   /**
-   * @param purpose keeps hashes of different things apart, whatever their parts
+   * @param purpose separates hashes of different things, even when their parts are equal
    * @returns 64 hexadecimal digits
    */
   hash(purpose: string, ...parts: string[]): string {
     return nameUnder(this.#key, digestOf(purpose, ...parts));
   }
 
-  /** As {@link hash}, under each key in turn: one hash, unless the key is being rotated. */
+  /** As {@link hash}, under every key: one hash, except while the key is rotated. */
   hashes(purpose: string, ...parts: string[]): string[] {
     return this.#keys.map((key) => nameUnder(key, digestOf(purpose, ...parts)));
   }
 
-  /** The keyed hash of parts of which only the {@link digestOf} is at hand. */
-  name(digest: string): string {
+  /** The keyed hash of parts when only their {@link digestOf} is known. */
+  hashDigest(digest: string): string {
     return nameUnder(this.#key, digest);
   }
 
-  /** Each key alone, the first one first. */
-  get each(): readonly SingleKey[] {
+  /** A hash with each key alone, in the order of the setting. */
+  get singleKeys(): readonly SingleKey[] {
     this.#each ??= this.#keys.map((key) => ({
       keyId: checkSecretKey(key).keyId,
       hash: this.#keys.length === 1 ? this : new KeyedHash(new Secret(key.toString('base64url'))),
@@ -77,7 +77,7 @@ export class KeyedHash {
     return this.#each;
   }
 
-  /** A keyring of keys that are derived from these for one purpose: the first wraps, each unwraps. */
+  /** A keyring of keys that are derived from these for one purpose: the first encrypts, all decrypt. */
   keyring(purpose: string): Keyring {
     const derived = this.#keys.map((key) => {
       const { keyId } = checkSecretKey(key);
@@ -87,60 +87,60 @@ export class KeyedHash {
   }
 
   /**
-   * The name of a reference to a subject, known or not: of its counter, and in events, so that those of different services
-   * about one reference can be joined.
-   * @param kind `id`, or `phone`: then `ref` is itself the keyed hash of the number
+   * The name of a reference to a subject, whether the subject exists or not. It names the attempt counter, and it appears in
+   * events, so events of different services about one reference can be joined.
+   * @param kind `id`, or `phone`: then `ref` is the keyed hash of the number
    */
   subjectKey(tenant: string, kind: 'id' | 'phone', ref: string): string {
     return this.hash('guard', tenant, kind, ref);
   }
 
   /**
-   * The name of who calls, in messages and events.
-   * @param kind `phone`: `value` is the number in E.164. `text`: it is what the platform said instead of a number; empty for
-   * callers who show nothing, who therefore share one name
+   * The name of a caller in messages and events.
+   * @param kind `phone`: `value` is the number in E.164. `text`: `value` is what the platform sent instead of a number. It is
+   * empty for anonymous callers, so they share one name
    */
   callerKey(tenant: string, kind: 'phone' | 'text', value: string): string {
-    return this.name(callerDigest(tenant, kind, value));
+    return this.hashDigest(callerDigest(tenant, kind, value));
   }
 
-  /** A command as limiter and adapters name it to each other. */
+  /** The name of a command between limiter and adapters. */
   limitCommand(tenant: string, commandId: string): string {
-    return this.short('limit command', tenant, commandId);
+    return this.shortHash('limit command', tenant, commandId);
   }
 
-  /** A subject that a caller asks about, as limiter and adapters name it to each other. */
+  /** The name of a subject of a caller between limiter and adapters. */
   limitMember(tenant: string, kind: 'id' | 'phone', ref: string): string {
-    return this.short('limit member', tenant, kind, ref);
+    return this.shortHash('limit member', tenant, kind, ref);
   }
 
   /**
-   * What is kept of the reason that an operator gives. People write names and telephone numbers into reasons, so the words
-   * stay where they were written: whoever has them can show that they were these.
+   * Stored instead of the reason that an operator gives, because people write names and telephone numbers into reasons.
+   * Whoever has the text can prove that it was the reason.
    */
   reasonKey(tenant: string, reason: string): string {
     return this.hash('reason', tenant, reason);
   }
 
-  /** The first 64 bits of the hash as a signed number, in decimal digits: for sets of a few that a row has to hold. */
-  short(purpose: string, ...parts: string[]): string {
+  /** The first 64 bits of the hash as a signed number in decimal digits, for small sets that a row holds. */
+  shortHash(purpose: string, ...parts: string[]): string {
     return BigInt.asIntN(64, BigInt(`0x${this.hash(purpose, ...parts).slice(0, 16)}`)).toString();
   }
 }
 
 /**
- * SHA-256 over a list of parts: what a key is applied to. It is the same whatever the key is, and anyone with an afternoon
- * finds the telephone number in it: it leaves a process only under a seal.
+ * SHA-256 over a list of parts, to which a key is applied. It does not depend on the key, so the telephone number behind it
+ * is found in hours. It leaves a process only encrypted.
  * @returns 64 hexadecimal digits
  */
 export function digestOf(purpose: string, ...parts: string[]): string {
   const digest = createHash('sha256');
-  // Lengths first, so that ("ab", "c") and ("a", "bc") differ.
+  // With lengths, so that ("ab", "c") and ("a", "bc") differ.
   for (const part of [purpose, ...parts]) digest.update(`${Buffer.byteLength(part)}:`).update(part);
   return digest.digest('hex');
 }
 
-/** What is named by keyed hashes, as digests. */
+/** The digests behind the names of callers and telephone numbers. */
 export const callerDigest = (tenant: string, kind: 'phone' | 'text', value: string): string =>
   digestOf('caller', tenant, kind, value);
 export const phoneDigest = (tenant: string, e164: string): string => digestOf('phone', tenant, e164);
@@ -149,12 +149,12 @@ function nameUnder(key: Buffer, digest: string): string {
   return createHmac('sha256', key).update(digest).digest('hex');
 }
 
-/** SHA-256 as 64 hexadecimal digits; only for secrets that are themselves 256 random bits. */
+/** SHA-256 as 64 hexadecimal digits; only for secrets of 256 random bits. */
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Compares in a time that depends on the lengths alone. */
+/** Compares in a time that depends only on the lengths. */
 export function constantTimeEquals(a: string, b: string): boolean {
   const left = Buffer.from(a);
   const right = Buffer.from(b);

@@ -5,12 +5,12 @@ import { Secret } from './secret.js';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Something sealed at rest cannot be opened: wrong key, changed bytes, or bytes that belong to another row. */
+/** A ciphertext cannot be decrypted: another key, changed bytes, or bytes that belong to another row or message. */
 export class DecryptionError extends Error {
-  override readonly name = 'SealBrokenError';
+  override readonly name = 'DecryptionError';
 }
 
-/** Ciphertext and the id of the key that opens it. */
+/** A ciphertext and the id of its key. */
 export interface WrappedValue {
   readonly keyId: string;
   /** Nonce (12 bytes), AES-256-GCM ciphertext, tag (16 bytes). */
@@ -18,7 +18,7 @@ export interface WrappedValue {
 }
 
 /**
- * Keys for what is stored: the first one wraps, every one unwraps, so that a key can be changed without a caller.
+ * Keys for stored values: the first one encrypts (wraps), all decrypt (unwrap), so a key can be changed without a caller.
  * AES-256-GCM with a random 96-bit nonce: NIST SP 800-38D section 8.3 allows 2^32 wraps per key.
  */
 export class Keyring {
@@ -27,7 +27,7 @@ export class Keyring {
 
   /**
    * @param text `id:key[,id:key…]`, each key base64url of 32 bytes
-   * @throws Error that says what is wrong with the form, without any of the text
+   * @throws Error that names the rule and contains nothing of the text
    */
   constructor(text: Secret) {
     for (const entry of text.reveal().split(',')) {
@@ -43,7 +43,7 @@ export class Keyring {
     this.#first = [...this.#keys.keys()][0] as string;
   }
 
-  /** @param context what the ciphertext belongs to; the same context is needed to open it, so rows cannot be swapped */
+  /** @param context what the ciphertext belongs to; it must be the same to decrypt, so rows cannot be swapped */
   wrap(plain: string, context: readonly string[]): WrappedValue {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#key(this.#first), nonce);
@@ -52,7 +52,7 @@ export class Keyring {
     return { keyId: this.#first, bytes: Buffer.concat([nonce, body, cipher.getAuthTag()]) };
   }
 
-  /** @throws SealBrokenError when the key is unknown or the bytes do not belong to the context */
+  /** @throws DecryptionError when the key is unknown or the bytes do not belong to the context */
   unwrap(wrapped: WrappedValue, context: readonly string[]): string {
     const { bytes } = wrapped;
     if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new DecryptionError('too short');
@@ -67,17 +67,17 @@ export class Keyring {
     }
   }
 
-  /** Id of the key that wraps. */
+  /** Id of the key that encrypts. */
   get first(): string {
     return this.#first;
   }
 
-  /** Check values of all keys, the one that wraps first. */
+  /** Check values of all keys; the one that encrypts is first. */
   get checks(): KeyCheck[] {
     return [...this.#keys].map(([id, key]) => checkSecretKey(key, id));
   }
 
-  /** Whether this keyring can open what that key wrapped. */
+  /** Whether the keyring has a key of this id. */
   has(keyId: string): boolean {
     return this.#keys.has(keyId);
   }
@@ -90,19 +90,19 @@ export class Keyring {
 }
 
 /**
- * Adds a key of 32 random bytes under the next number (`k1`, `k2`, …) that no key of the ring has reached.
- * @param place `first`: it wraps from now on; `last`: it only unwraps, until {@link withFirstKey} takes it to the front
+ * Adds a key of 32 random bytes. Its id (`k1`, `k2`, …) is one above the highest number in the ring.
+ * @param place `first`: it encrypts from now on; `last`: it only decrypts, until {@link withFirstKey} moves it to the front
  * @throws Error as {@link Keyring}
  */
 export function withNewKey(ring: Secret, place: 'first' | 'last'): { readonly ring: Secret; readonly id: string } {
   const entries = entriesOf(ring);
   const numbers = entries.map(({ id }) => Number(/^k(\d{1,9})$/.exec(id)?.[1] ?? 0));
   const id = `k${Math.max(0, ...numbers) + 1}`;
-  const anew = { id, text: `${id}:${randomBytes(KEY_BYTES).toString('base64url')}` };
-  return { ring: ringOf(place === 'first' ? [anew, ...entries] : [...entries, anew]), id };
+  const created = { id, text: `${id}:${randomBytes(KEY_BYTES).toString('base64url')}` };
+  return { ring: ringOf(place === 'first' ? [created, ...entries] : [...entries, created]), id };
 }
 
-/** Takes a key of the ring to the front, where it wraps. @throws Error when the ring has no such key */
+/** Moves a key of the ring to the front, where it encrypts. @throws Error when the ring has no such key */
 export function withFirstKey(ring: Secret, id: string): Secret {
   const entries = entriesOf(ring);
   const first = entries.find((entry) => entry.id === id);
@@ -120,7 +120,7 @@ function entriesOf(ring: Secret): { id: string; text: string }[] {
 
 const ringOf = (entries: readonly { text: string }[]): Secret => new Secret(entries.map(({ text }) => text).join(','));
 
-/** Lengths first: no two contexts give the same bytes. */
+/** With lengths, so no two contexts give the same bytes. */
 function associatedData(context: readonly string[]): Buffer {
   return Buffer.from(context.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''));
 }

@@ -33,7 +33,7 @@ describe('a receipt', () => {
   const text = createReceiptKeys('r1');
   const keys = open(text);
 
-  it('is a JWT that jose verifies with the published keys, for its tenant and its time only', async () => {
+  it('is a JWT that jose verifies with the published keys, only for its tenant and until it expires', async () => {
     const set = createLocalJWKSet(published(keys));
     const receipt = keys.sign(CLAIMS);
     const { payload, protectedHeader } = await jwtVerify(receipt, set, { ...joseOptions, audience: 'acme' });
@@ -44,11 +44,11 @@ describe('a receipt', () => {
     await expect(jwtVerify(receipt, set, late)).rejects.toThrow('"exp"');
   });
 
-  it('is the same text each time it is made of the same claims', () => {
+  it('is the same text for the same claims', () => {
     expect(keys.sign(CLAIMS)).toBe(keys.sign({ ...CLAIMS }));
   });
 
-  it('is read back, and one that jose signed with the key too', async () => {
+  it('is verified, whether this library or jose signed it', async () => {
     expect(keys.verify(keys.sign(CLAIMS))).toEqual(CLAIMS);
     const foreign = await new SignJWT({ ...CLAIMS })
       .setProtectedHeader({ alg: 'EdDSA', kid: 'r1' })
@@ -56,7 +56,7 @@ describe('a receipt', () => {
     expect(keys.verify(foreign)).toEqual(CLAIMS);
   });
 
-  it('is refused when any one character of it is another', () => {
+  it('is refused when any one of its characters is changed', () => {
     const receipt = keys.sign(CLAIMS);
     for (let at = 0; at < receipt.length; at++) {
       const other = BASE64URL[BASE64URL.indexOf(receipt[at] ?? '') ^ 1] ?? 'A';
@@ -64,7 +64,7 @@ describe('a receipt', () => {
     }
   });
 
-  it('is refused under another algorithm, of an unknown key, signed by a stranger, or when it is none', () => {
+  it('is refused with another algorithm, an unknown key, a foreign signature or another form', () => {
     const [, claims = '', signature = ''] = keys.sign(CLAIMS).split('.');
     const header = (fields: object): string => Buffer.from(JSON.stringify(fields)).toString('base64url');
     const texts = [
@@ -83,7 +83,7 @@ describe('a receipt', () => {
 });
 
 describe('the keys of receipts', () => {
-  it('are all published, and only their public halves; the first one signs', () => {
+  it('are all published as public halves, and the first one signs', () => {
     const [before, after] = [createReceiptKeys('r1'), createReceiptKeys('r2')];
     const rotated = open(JSON.stringify({ keys: [keyIn(after), keyIn(before)] }));
     expect(rotated.published.map(({ kid }) => kid)).toEqual(['r2', 'r1']);
@@ -92,14 +92,14 @@ describe('the keys of receipts', () => {
     expect(open(before).verify(rotated.sign(CLAIMS))).toBeUndefined();
   });
 
-  it('may be public where they only verify', () => {
+  it('may be public keys, except for the first', () => {
     const [before, after] = [createReceiptKeys('r1'), createReceiptKeys('r2')];
     const { d: _private, ...old } = keyIn(before);
     const rotated = open(JSON.stringify({ keys: [keyIn(after), old] }));
     expect(rotated.verify(open(before).sign(CLAIMS))).toEqual(CLAIMS);
   });
 
-  it('are refused in another form, and never shown', () => {
+  it('are refused in another form, with an error that does not contain them', () => {
     const key = keyIn(createReceiptKeys('r1'));
     const { d, ...publicKey } = key;
     const other = keyIn(createReceiptKeys('r1'));
@@ -118,7 +118,7 @@ describe('a signed answer', () => {
   const keys = open(text);
   const adapter = ReceiptPublicKeys.fromPublicKeySet(receiptPublicKeysOf(new Secret(text)));
 
-  it('is recognised by the public keys, and no other text, key or signature is', () => {
+  it('is accepted by the public keys, but not with another text, key or signature', () => {
     const proof = keys.signAnswer('answer');
     expect(adapter.isAnswer('answer', proof)).toBe(true);
     expect(adapter.isAnswer('answer ', proof)).toBe(false);
@@ -133,7 +133,7 @@ describe('a signed answer', () => {
       expect(adapter.isAnswer('answer', none)).toBe(false);
   });
 
-  it('never passes for a receipt, nor a receipt for an answer', () => {
+  it('is never accepted as a receipt, nor a receipt as an answer', () => {
     const receipt = keys.sign(CLAIMS);
     const [header = '', claims = '', signature = ''] = receipt.split('.');
     expect(adapter.verify(receipt)).toEqual(CLAIMS);
@@ -142,7 +142,7 @@ describe('a signed answer', () => {
     expect(adapter.verify(`${header}.${claims}.${answered}`)).toBeUndefined();
   });
 
-  it('of the old key is good while its public half is there, and the new one is known before it signs', () => {
+  it('is accepted under the old and the new key while both public halves are published', () => {
     const [before, after] = [createReceiptKeys('r1'), createReceiptKeys('r2')];
     const both = JSON.stringify({ keys: [keyIn(after), keyIn(before)] });
     const rotating = ReceiptPublicKeys.fromPublicKeySet(receiptPublicKeysOf(new Secret(both)));
@@ -153,7 +153,7 @@ describe('a signed answer', () => {
     expect(old.isAnswer('answer', open(both).signAnswer('answer'))).toBe(false);
   });
 
-  it('is believed by no set of private keys, none at all, or one in another form', () => {
+  it('needs a set of public keys: private, missing and malformed keys are refused', () => {
     const bad = [
       text,
       '{"keys":[]}',
@@ -167,8 +167,8 @@ describe('a signed answer', () => {
   });
 });
 
-describe('a sealed answer', () => {
-  it('is opened by the key of its question and by no other', () => {
+describe('an encrypted reply', () => {
+  it('is decrypted with the key of its request and with no other', () => {
     const [key, other] = [createReplyKey(), createReplyKey()];
     const sealed = sealReply('83729164', key) ?? '';
     expect(sealed).not.toContain('83729164');
@@ -178,11 +178,11 @@ describe('a sealed answer', () => {
     expect(() => openReply('83729164', key)).toThrow(DecryptionError);
   });
 
-  it('is not made when the question brought no key', () => {
+  it('is not created when the request has no valid key', () => {
     for (const none of [undefined, null, 7, '', 'short']) expect(sealReply('text', none)).toBeUndefined();
   });
 
-  it('holds the receipt of this answer, or none is believed', () => {
+  it('is accepted only with a receipt of the same reply', () => {
     const key = createReplyKey();
     const sealed = sealReply(open(createReceiptKeys('r1')).sign(CLAIMS), key);
     const { aud, sub, agent, call_id, level, method, jti } = CLAIMS;

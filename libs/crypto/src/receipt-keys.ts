@@ -3,7 +3,7 @@ import { type JWK } from 'jose';
 import { checkKeyPair, type KeyCheck } from './key-check.js';
 import { type Secret } from './secret.js';
 
-/** What a receipt states (product contract, section 4). Times in whole seconds since 1970, on the database's clock. */
+/** The claims of a receipt (product contract, section 4). Times are whole seconds since 1970, on the database's clock. */
 export interface ReceiptClaims {
   readonly iss: string;
   /** The tenant. */
@@ -14,36 +14,36 @@ export interface ReceiptClaims {
   readonly agent: string;
   readonly level: string;
   readonly method: string;
-  /** Id of the verification: one receipt for each, however often it is made. */
+  /** Id of the verification; there is one receipt per verification. */
   readonly jti: string;
   readonly iat: number;
   readonly exp: number;
 }
 
-/** A public key as a JSON Web Key Set publishes it (RFC 7517, RFC 8037). */
+/** A public key in a published JSON Web Key Set (RFC 7517, RFC 8037). */
 export type PublicKey = Readonly<Record<'kty' | 'crv' | 'x' | 'kid' | 'alg' | 'use', string>>;
 
 const ALGORITHM = 'EdDSA';
-/** What a JWT signs has no line break in it: no receipt passes for an answer, nor an answer for a receipt. */
+/** The signed text of a JWT has no line break, so a receipt is never accepted as an answer, nor an answer as a receipt. */
 const ANSWER_DOMAIN = 'countersign answer\n';
-/** A receipt is about 600 characters; what is longer is none, and is not parsed. */
-const LONGEST_RECEIPT = 4096;
+/** In characters. A receipt has about 600; a longer text is not parsed. */
+const MAX_RECEIPT_LENGTH = 4096;
 
 /**
- * The public keys of receipts and of the answers of verification, for those who believe nobody else: every key verifies, so
- * that a key can be changed while what the old one signed is still good. EdDSA over Ed25519 (RFC 8037), by node:crypto and
- * not by jose, for the reason of {@link encryptDirect}.
+ * The public keys that verify receipts and the answers of verification. All keys verify, so a key can be changed while
+ * receipts of the old one are valid. EdDSA over Ed25519 (RFC 8037) with node:crypto instead of jose; the reason is at
+ * {@link encryptDirect}.
  */
 export class ReceiptPublicKeys {
   protected constructor(
     private readonly verifiers: ReadonlyMap<string, KeyObject>,
-    /** What everybody may know, in the order of the setting. */
+    /** The public keys in the order of the setting. */
     readonly published: readonly PublicKey[],
   ) {}
 
   /**
    * @param jwks JSON Web Key Set with public Ed25519 keys, each with its `kid`
-   * @throws Error that says what is wrong with the form, without any of the text
+   * @throws Error that names the rule and contains nothing of the text
    */
   static fromPublicKeySet(jwks: string): ReceiptPublicKeys {
     const keys = parse(jwks);
@@ -52,19 +52,19 @@ export class ReceiptPublicKeys {
     return new ReceiptPublicKeys(...publicHalves(keys));
   }
 
-  /** Check values of all keys, the one that signs first. */
+  /** Check values of all keys; the one that signs is first. */
   get checks(): KeyCheck[] {
     return this.published.map(checkKeyPair);
   }
 
   /**
-   * The claims of a receipt that one of these keys signed; undefined for every other text. Whether it is still good, and
-   * for whom, is for the reader to judge.
+   * The claims of a receipt that one of these keys signed; undefined for every other text. The caller must check audience and
+   * expiry.
    */
   verify(receipt: string): ReceiptClaims | undefined {
     const parts = receipt.split('.');
     const [header = '', claims = '', signature = ''] = parts;
-    if (parts.length !== 3 || receipt.length > LONGEST_RECEIPT) return undefined;
+    if (parts.length !== 3 || receipt.length > MAX_RECEIPT_LENGTH) return undefined;
     try {
       const { alg, kid, crit } = read(header);
       if (alg !== ALGORITHM || typeof kid !== 'string' || crit !== undefined) return undefined;
@@ -85,13 +85,13 @@ export class ReceiptPublicKeys {
   #check(input: string, signature: string, kid: string): boolean {
     const key = this.verifiers.get(kid);
     const bytes = Buffer.from(signature, 'base64url');
-    // One spelling only: another text with the same bytes would pass where receipts are compared as text.
+    // Only the canonical spelling: a consumed receipt must not be accepted again as another text with the same bytes.
     if (key === undefined || bytes.toString('base64url') !== signature) return false;
     return verify(null, Buffer.from(input), key, bytes);
   }
 }
 
-/** The private keys, of the verification service alone: the first signs, all verify and all are published. */
+/** The private keys. Only the verification service has them. The first signs; all verify and are published. */
 export class ReceiptKeys extends ReceiptPublicKeys {
   private constructor(
     private readonly signer: KeyObject,
@@ -103,7 +103,7 @@ export class ReceiptKeys extends ReceiptPublicKeys {
 
   /**
    * @param jwks JSON Web Key Set with Ed25519 keys, each with its `kid`; the first one private, the others either
-   * @throws Error that says what is wrong with the form, without any of the text
+   * @throws Error that names the rule and contains nothing of the text
    */
   static fromKeySet(jwks: Secret): ReceiptKeys {
     const keys = parse(jwks.reveal());
@@ -118,14 +118,14 @@ export class ReceiptKeys extends ReceiptPublicKeys {
     throw new Error('must hold whole keys: "d" and "x" of the first do not belong together');
   }
 
-  /** A JWT (RFC 7519), compact; the same text for the same claims each time. */
+  /** A compact JWT (RFC 7519). The same claims always give the same text. */
   sign(claims: ReceiptClaims): string {
     const header = { alg: ALGORITHM, kid: this.signerId, typ: 'JWT' };
     const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
     return `${input}.${this.#sign(input)}`;
   }
 
-  /** `<kid>.<signature>`: proves to who has the public key that this service wrote the text. */
+  /** `<kid>.<signature>`: proves to a holder of the public key that this service wrote the text. */
   signAnswer(text: string): string {
     return `${this.signerId}.${this.#sign(ANSWER_DOMAIN + text)}`;
   }
@@ -141,7 +141,7 @@ function publicHalves(keys: readonly JWK[]): PublicHalves {
   const verifiers = new Map<string, KeyObject>();
   const published: PublicKey[] = [];
   for (const { kid = '', x = '' } of keys) {
-    // A key id is written before a dot.
+    // signAnswer writes the key id before a dot.
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(kid) || verifiers.has(kid)) {
       throw new Error('must name each key by a "kid" of its own: at most 64 letters, digits, _ or -');
     }
@@ -184,7 +184,7 @@ function parse(text: string): JWK[] {
   return keys as JWK[];
 }
 
-/** The library's own message could quote the key. */
+/** Replaces the error of the library, which can quote the key. */
 function keyOf(make: () => KeyObject): KeyObject {
   try {
     return make();

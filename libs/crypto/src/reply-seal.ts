@@ -4,34 +4,34 @@ import { KEY_BYTES } from './key-check.js';
 import { DecryptionError } from './keyring.js';
 
 /**
- * A key for the secret part of one answer: 32 random bytes as base64url. The asker makes it, seals it into its question,
- * and forgets it with the answer, so nobody who reads the bus or a table can open what came back.
+ * A key for the secret part of one reply: 32 random bytes as base64url. The adapter makes it for one request, sends it in
+ * the sealed payload and drops it after the reply. Whoever reads the bus or a table cannot decrypt the reply.
  */
 export function createReplyKey(): string {
   return randomBytes(KEY_BYTES).toString('base64url');
 }
 
 /**
- * Seals a text for the one who made the key: compact JWE, `dir`, A256GCM.
- * @returns undefined when the key is none: nobody could open it
+ * Encrypts a text for the sender of the key: compact JWE, `dir`, A256GCM.
+ * @returns undefined when the key is not valid
  */
 export function sealReply(text: string, replyKey: unknown): string | undefined {
   const key = keyOf(replyKey);
   return key && encryptDirect(key, { alg: 'dir', enc: 'A256GCM' }, text);
 }
 
-/** @throws SealBrokenError when it was not sealed under this key, or was changed */
+/** @throws DecryptionError when it was encrypted under another key, or was changed */
 export function openReply(sealed: string, replyKey: string): string {
   const key = keyOf(replyKey);
   try {
     if (key) return decryptDirect(key, sealed);
   } catch {
-    // The reason would tell a forger what to mend.
+    // The reason would help a forger.
   }
-  throw new DecryptionError('the answer was not sealed for this question');
+  throw new DecryptionError('the reply was not encrypted for this request');
 }
 
-/** What a receipt must say to belong to a request and its answer. */
+/** The claims that a receipt must have to belong to a request and its reply. */
 export interface ReceiptOf {
   readonly aud: string;
   readonly sub: string | undefined;
@@ -42,16 +42,16 @@ export interface ReceiptOf {
   readonly jti: string | undefined;
 }
 
-/** A receipt in clear. */
+/** A decrypted receipt. */
 export interface OpenedReceipt {
   readonly receipt: string;
-  /** When it ends, in seconds since 1970. */
+  /** Its expiry in seconds since 1970. */
   readonly exp: number;
 }
 
 /**
- * The receipt of an answer, in clear. Only who could open the question knows the key.
- * @throws SealBrokenError when there is none, when it was not sealed under this key, or when it is of another answer
+ * Decrypts the receipt of a reply. Only a service that could open the request knows the key.
+ * @throws DecryptionError when there is no receipt, or it was encrypted under another key or belongs to another reply
  */
 export function openReceipt(sealed: string | undefined, replyKey: string, expected: ReceiptOf): OpenedReceipt {
   const receipt = openReply(sealed ?? '', replyKey);
@@ -60,10 +60,10 @@ export function openReceipt(sealed: string | undefined, replyKey: string, expect
   if (typeof exp === 'number' && Object.entries(expected).every(([name, value]) => claims[name] === value)) {
     return { receipt, exp };
   }
-  throw new DecryptionError('the receipt is that of another answer');
+  throw new DecryptionError('the receipt belongs to another reply');
 }
 
-/** Empty for what is no receipt. */
+/** Empty for a text that is not a JWT. */
 function claimsIn(receipt: string): Readonly<Record<string, unknown>> {
   try {
     return JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;

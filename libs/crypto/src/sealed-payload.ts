@@ -8,7 +8,7 @@ import { type Secret } from './secret.js';
 
 const ALGORITHM = 'ECDH-ES';
 const ENCRYPTION = 'A256GCM';
-/** One content key seals for this long, in milliseconds, and this often; then its successor takes over. */
+/** A content key is used for this long, in milliseconds, and at most {@link CONTENT_KEY_USES} times. */
 const CONTENT_KEY_MS = 60_000;
 /** Far below the 2^32 random nonces that NIST SP 800-38D section 8.3 allows under one key. */
 const CONTENT_KEY_USES = 1_000_000;
@@ -19,7 +19,7 @@ interface KeySet {
   keys?: JWK[];
 }
 
-/** A content key, and its ticket: the key itself, sealed for the verification service. */
+/** A content key and its ticket: the key itself, encrypted for the verification service. */
 interface ContentKey {
   readonly key: KeyObject;
   readonly ticket: string;
@@ -28,12 +28,13 @@ interface ContentKey {
 }
 
 /**
- * Seals payloads for the verification service (JWE, RFC 7516). Holds public keys only.
+ * Encrypts payloads for the verification service (JWE, RFC 7516). Holds public keys only.
  *
- * Two layers, because a key agreement for each payload would cost more than everything else an adapter does: a random
- * content key is sealed with ECDH-ES over X25519 (RFC 8037) once a minute, which gives the ticket; payloads are sealed
- * under the content key (`dir`, A256GCM) and carry the ticket in their protected header. Only the private key opens the
- * ticket, and only what is in the ticket opens the payload.
+ * A key agreement for each payload would cost more than all other work of an adapter, so there are two layers:
+ * - Once a minute a random content key is encrypted with ECDH-ES over X25519 (RFC 8037). The result is the ticket.
+ * - Each payload is encrypted under the content key (`dir`, A256GCM), with the ticket in its protected header.
+ *
+ * Only the private key decrypts the ticket, and only the key in the ticket decrypts the payload.
  */
 export class PayloadSealer {
   #content: Promise<ContentKey> | undefined;
@@ -41,13 +42,13 @@ export class PayloadSealer {
   private constructor(
     private readonly key: CryptoKey,
     private readonly keyId: string,
-    /** Check value of the key that seals. */
+    /** Check value of the key in use. */
     readonly check: KeyCheck,
   ) {}
 
   /**
-   * @param jwks JSON Web Key Set with public X25519 keys; the first one seals
-   * @throws Error that says what is wrong with the form
+   * @param jwks JSON Web Key Set with public X25519 keys; the first one is used
+   * @throws Error that names the rule
    */
   static async fromKeySet(jwks: string): Promise<PayloadSealer> {
     const [first] = parseKeySet(jwks);
@@ -58,7 +59,7 @@ export class PayloadSealer {
 
   /**
    * @param binding what the payload belongs to, as `bindingOf` of contracts writes it. Its hash is authenticated, so the
-   * sealed payload opens beside these fields and beside no others
+   * payload cannot be opened together with other fields
    */
   async seal(payload: Record<string, unknown>, binding: string): Promise<string> {
     const content = await this.#contentKey();
@@ -83,7 +84,7 @@ export class PayloadSealer {
   }
 }
 
-/** Opens what a {@link PayloadSealer} sealed. Lives in the verification service alone. */
+/** Decrypts the payloads of a {@link PayloadSealer}. Only the verification service has one. */
 export class PayloadOpener {
   readonly #contentKeys = new LRUCache<string, Promise<KeyObject>>({ max: MAX_CACHED_KEYS });
 
@@ -94,8 +95,8 @@ export class PayloadOpener {
   ) {}
 
   /**
-   * @param jwks JSON Web Key Set with private X25519 keys; all of them open, so that keys can be changed under traffic
-   * @throws Error that says what is wrong with the form, without any of the text
+   * @param jwks JSON Web Key Set with private X25519 keys; all of them decrypt, so keys can be changed under load
+   * @throws Error that names the rule and contains nothing of the text
    */
   static async fromKeySet(jwks: Secret): Promise<PayloadOpener> {
     const keys = new Map<string, CryptoKey>();
@@ -108,17 +109,17 @@ export class PayloadOpener {
     return new PayloadOpener(keys, parsed.map(checkKeyPair));
   }
 
-  /** @throws SealBrokenError when the seal is damaged, of an unknown key, or bound to something else */
+  /** @throws DecryptionError when the payload was changed, has an unknown key, or is bound to other fields */
   async unseal(sealed: string, binding: string): Promise<Record<string, unknown>> {
     try {
       const header = JSON.parse(
         Buffer.from(sealed.slice(0, sealed.indexOf('.')), 'base64url').toString(),
       ) as DirectHeader;
       if (header.alg !== 'dir' || header.enc !== ENCRYPTION || 'crit' in header || 'zip' in header) {
-        throw new DecryptionError('sealed in another way');
+        throw new DecryptionError('the payload has another algorithm');
       }
       const plaintext = decryptDirect(await this.#contentKey(header.tkt), sealed);
-      if (header.bnd !== hashOf(binding)) throw new DecryptionError('bound to something else');
+      if (header.bnd !== hashOf(binding)) throw new DecryptionError('the payload is bound to other fields');
       return JSON.parse(plaintext) as Record<string, unknown>;
     } catch {
       throw new DecryptionError('the sealed payload cannot be opened');
@@ -126,7 +127,7 @@ export class PayloadOpener {
   }
 
   #contentKey(ticket: unknown): Promise<KeyObject> {
-    if (typeof ticket !== 'string') return Promise.reject(new DecryptionError('no ticket'));
+    if (typeof ticket !== 'string') return Promise.reject(new DecryptionError('the payload has no ticket'));
     const cached = this.#contentKeys.get(ticket);
     if (cached) return cached;
     const opened = this.#openTicket(ticket);
@@ -141,12 +142,12 @@ export class PayloadOpener {
       ticket,
       ({ kid }) => {
         const key = this.keys.get(kid ?? '');
-        if (!key) throw new DecryptionError('unknown sealing key');
+        if (!key) throw new DecryptionError('the sealing key is unknown');
         return key;
       },
       { keyManagementAlgorithms: [ALGORITHM], contentEncryptionAlgorithms: [ENCRYPTION] },
     );
-    if (plaintext.length !== KEY_BYTES) throw new DecryptionError('not a content key');
+    if (plaintext.length !== KEY_BYTES) throw new DecryptionError('the ticket holds no content key');
     return createSecretKey(plaintext);
   }
 }
@@ -160,7 +161,7 @@ interface DirectHeader {
 
 const hashOf = (binding: string): string => createHash('sha256').update(binding).digest('base64url');
 
-/** A new pair of key sets: the private one for the verification service, the public one for the adapters. */
+/** Creates a pair of key sets: the private one for the verification service, the public one for the adapters. */
 export async function createSealingKeys(keyId: string): Promise<{ privateKeys: string; publicKeys: string }> {
   const pair = await generateKeyPair(ALGORITHM, { crv: 'X25519', extractable: true });
   const privateJwk = { ...(await exportJWK(pair.privateKey)), kid: keyId, use: 'enc' };

@@ -14,7 +14,7 @@ describe('Keyring', () => {
   const ring = new Keyring(new Secret(`a:${key}`));
   const context = ['acme', 'alice', 'pin', '1'];
 
-  it('opens what it wrapped, in the same row only', () => {
+  it('decrypts its own ciphertext in the same row only', () => {
     const wrapped = ring.wrap(CANARY, context);
     expect(ring.unwrap(wrapped, context)).toBe(CANARY);
     expect(wrapped.bytes.includes(CANARY)).toBe(false);
@@ -73,7 +73,7 @@ describe('a sealed message', () => {
     await expect(other.unseal(await sealer.seal({ pin: CANARY }, binding), binding)).rejects.toThrow(DecryptionError);
   });
 
-  it('is different every time, under one ticket for many', async () => {
+  it('has other bytes each time and shares one ticket with others', async () => {
     const sealer = await PayloadSealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
     const [first = '', second = ''] = await Promise.all([
       sealer.seal({ pin: CANARY }, binding),
@@ -85,7 +85,7 @@ describe('a sealed message', () => {
     expect(ticketOf(first)).toBe(ticketOf(second));
   });
 
-  it('is not opened with the ticket of another sealer, or without one', async () => {
+  it('is not decrypted with the ticket of another sealer, or without a ticket', async () => {
     const keys = await createSealingKeys('s1');
     const unsealer = await PayloadOpener.fromKeySet(new Secret(keys.privateKeys));
     const [one = '', other = ''] = await Promise.all(
@@ -98,7 +98,7 @@ describe('a sealed message', () => {
     expect(await unsealer.unseal(one, binding)).toEqual({ pin: CANARY });
   });
 
-  it('is a JWE that jose opens, and a JWE of jose is opened', async () => {
+  it('is a JWE that jose decrypts, and a JWE of jose is decrypted', async () => {
     const { privateKeys, publicKeys } = await createSealingKeys('k1');
     const sealed = await (await PayloadSealer.fromKeySet(publicKeys)).seal({ pin: '83729164' }, binding);
     const { tkt } = decodeProtectedHeader(sealed) as { tkt: string };
@@ -120,19 +120,19 @@ describe('a sealed message', () => {
     expect(await unsealer.unseal(foreign, binding)).toEqual({ pin: '19283746' });
   });
 
-  it('is refused when any one character of it is another', async () => {
+  it('is refused when any one of its characters is changed', async () => {
     const { privateKeys, publicKeys } = await createSealingKeys('k1');
     const sealed = await (await PayloadSealer.fromKeySet(publicKeys)).seal({ pin: '83729164' }, binding);
     const unsealer = await PayloadOpener.fromKeySet(new Secret(privateKeys));
     for (let at = 0; at < sealed.length; at++) {
-      // The low bits of a part's last character stand for nothing; the highest one always counts.
+      // The lowest bits of a part's last character are padding; the highest bit is always used.
       const other = BASE64URL[BASE64URL.indexOf(sealed[at] ?? '') ^ 32] ?? 'A';
       const changed = sealed.slice(0, at) + other + sealed.slice(at + 1);
       await expect(unsealer.unseal(changed, binding)).rejects.toThrow(DecryptionError);
     }
   });
 
-  it('cannot be made with a private key in the hands of an adapter', async () => {
+  it('refuses to seal with a key set that holds private keys', async () => {
     const { privateKeys } = await createSealingKeys('s1');
     await expect(PayloadSealer.fromKeySet(privateKeys)).rejects.toThrow('public keys only');
   });
@@ -141,19 +141,19 @@ describe('a sealed message', () => {
 describe('KeyedHash', () => {
   const hash = new KeyedHash(new Secret(newKey()));
 
-  it('keeps purposes and parts apart', () => {
+  it('gives other hashes for other purposes and for other parts', () => {
     const hashes = [hash.hash('phone', 'ab', 'c'), hash.hash('phone', 'a', 'bc'), hash.hash('caller', 'ab', 'c')];
     expect(new Set(hashes).size).toBe(3);
     expect(hash.hash('phone', 'ab', 'c')).toBe(hashes[0]);
   });
 
-  it('depends on its key and refuses a short one', () => {
+  it('depends on its key and refuses a short key', () => {
     expect(new KeyedHash(new Secret(newKey())).hash('a', 'b')).not.toBe(hash.hash('a', 'b'));
     expect(() => new KeyedHash(new Secret('short'))).toThrow('at least 32');
   });
 });
 
-test('sameText compares content and length', () => {
+test('constantTimeEquals compares content and length', () => {
   expect(constantTimeEquals('abc', 'abc')).toBe(true);
   expect(constantTimeEquals('abc', 'abd')).toBe(false);
   expect(constantTimeEquals('abc', 'abcd')).toBe(false);

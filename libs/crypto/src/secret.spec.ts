@@ -4,7 +4,7 @@ import { Secret } from './secret.js';
 describe('Secret', () => {
   const secret = new Secret('90817263');
 
-  it('shows its value to nobody who prints it', () => {
+  it('does not show its value when it is printed', () => {
     const shown = [
       String(secret),
       [secret].join(),
@@ -16,7 +16,7 @@ describe('Secret', () => {
     expect(Object.keys(secret)).toEqual([]);
   });
 
-  it('gives its value to who asks for it by name', () => {
+  it('returns its value from reveal', () => {
     expect(secret.reveal()).toBe('90817263');
   });
 });

@@ -3,8 +3,8 @@ import { inspect } from 'node:util';
 const REDACTED = '[secret]';
 
 /**
- * A secret that cannot be printed: strings, templates, JSON and the inspector all show `[secret]`. `reveal` is the only
- * way to the value, so that a search for it finds every place that can leak.
+ * A secret that cannot be printed: strings, templates, JSON and the inspector show `[secret]`. Only `reveal` returns the
+ * value, so a search for it finds every place that can leak.
  */
 export class Secret {
   readonly #value: string;

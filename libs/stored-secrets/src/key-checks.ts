@@ -7,17 +7,17 @@ export const NAMES_KEY_SETTING = 'verification.names_key';
 /** The keys that a process has for one setting. */
 export interface ConfiguredKeys {
   readonly setting: string;
-  /** The one in use first. */
+  /** The key in use is first. */
   readonly keys: readonly KeyCheck[];
   /**
-   * Whether something that is kept or counted is named by hashes under these keys, so that the recorded key must be held. A
-   * further key is recorded beside it, and `countersign keys rekey` makes it the one that must be held. The order decides nothing.
-   * Otherwise a recorded key may be dropped, and only another key under its id is a fault.
+   * Whether stored rows or counters have names that are hashes under these keys. If so, the process must hold the recorded
+   * key; a new key is recorded in addition, and `countersign keys rekey` makes it required. The order of the keys has no
+   * meaning. Otherwise a recorded key may be removed, and only another key under its id is a fault.
    */
   readonly names: boolean;
 }
 
-/** A setting that does not hold the keys that the tables were written with, and the rule as a sentence about it. */
+/** A setting without the keys that the tables were written with, and the rule that it violates. */
 export interface KeyFault {
   readonly setting: string;
   readonly rule: string;
@@ -27,15 +27,15 @@ interface RecordedKey {
   readonly setting: string;
   readonly key_id: string;
   readonly check_value: string;
-  /** Of a setting whose keys name something: whether every process must hold this one. */
+  /** Whether every process must hold this key; only for settings with `names`. */
   readonly required: boolean;
 }
 
 /**
- * Compares the keys of a process with those that the tables were written with, and records the keys that are new. A lost key
- * that was silently replaced would otherwise void every lock, recognized caller and telephone look-up. Copies that start at once
- * take turns, so that two different keys cannot both be the first.
- * @returns the first fault; undefined when every key is the recorded one, and all of them are recorded now
+ * Compares the keys of a process with those that the tables were written with, and records new keys. Otherwise a lost key that
+ * was silently replaced would void every lock, recognized caller and telephone look-up. Copies that start at the same time wait
+ * for each other, so two different keys cannot both be recorded as the first.
+ * @returns the first fault; undefined if there is none, and all keys are recorded
  * @throws ServiceError DATABASE_UNAVAILABLE
  */
 export async function recordKeys(database: Database, held: readonly ConfiguredKeys[]): Promise<KeyFault | undefined> {
@@ -47,7 +47,7 @@ export async function recordKeys(database: Database, held: readonly ConfiguredKe
     for (const one of held) {
       const { setting, names, keys } = one;
       const isFirst = !recorded.some((key) => key.setting === setting);
-      // One of the keys of the very first start must be held, the same whatever their order in the settings of each service.
+      // Sorted, so that services with the same keys in another order require the same key.
       const required = names ? (isFirst ? keys.map(({ keyId }) => keyId).sort()[0] : undefined) : undefined;
       await insertKeys(tx, database.schema, setting, keys, names ? (keyId) => keyId === required : () => true);
     }
@@ -56,9 +56,9 @@ export async function recordKeys(database: Database, held: readonly ConfiguredKe
 }
 
 /**
- * Compares the keys of another process, such as an adapter, which has no tables. The key that it uses takes the place of the
- * recorded one, if it still holds that one too: so the key can be rotated, and a copy that was left out is found.
- * @returns whether the recorded key is among those that the process holds, or there was none
+ * Compares the keys of a process without tables, such as an adapter. The key that it uses replaces the recorded one if the
+ * process holds both. So the key can be rotated, and a copy without the new key is detected.
+ * @returns whether the process holds the recorded key, or no key was recorded
  * @throws ServiceError DATABASE_UNAVAILABLE
  */
 export async function recordForeignKey(
@@ -70,7 +70,7 @@ export async function recordForeignKey(
   if (first === undefined) return false;
   const isRecorded = ({ setting: name, check_value: value }: RecordedKey): boolean =>
     name === setting && value === first.value;
-  // A question each minute: nothing is locked while nothing changes.
+  // Asked every minute by each adapter: locks only when something changes.
   if ((await readKeys(database, database.schema)).some(isRecorded)) return true;
   return database.transaction(async (tx) => {
     await lockKeyRecords(tx, database.schema);
@@ -128,7 +128,7 @@ function ruleBroken({ setting, keys, names }: ConfiguredKeys, recorded: readonly
     const held = keys.find(({ keyId }) => keyId === id);
     if (held === undefined ? !names || !required : held.value === value) continue;
     if (names && held === undefined && known.some(holds)) {
-      return `must still hold the key ${id}, beside the other: countersign keys rekey says when it can be taken out`;
+      return `must still hold the key ${id} in addition: countersign keys rekey shows when it can be removed`;
     }
     return (
       `must hold the key ${id} as it was when the tables were written: restore it from the backup of your secrets, ` +

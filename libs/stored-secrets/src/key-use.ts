@@ -2,17 +2,17 @@ import { type Sql } from '@countersign/persistence';
 import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
-/** Rows looked at before a key is said to be the wrong one: single rows can be broken for reasons of their own. */
-const PROBES = 20;
+/** Rows that are decrypted before a key counts as wrong; single rows can have been altered. */
+const MAX_PROBES = 20;
 
-/** How many rows of a column a key has wrapped. */
+/** The number of rows of a column that a key encrypts. */
 export interface KeyUse {
   readonly column: string;
   readonly keyId: string;
   readonly rows: number;
 }
 
-/** Counts every row; for people, not for the start. @throws ServiceError DATABASE_UNAVAILABLE */
+/** Counts every row, which is too slow for a start. @throws ServiceError DATABASE_UNAVAILABLE */
 export async function countKeyUse(sql: Sql, columns: readonly WrappedColumn[] = WRAPPED_COLUMNS): Promise<KeyUse[]> {
   const counts = columns.map(
     ({ name, table, keyIdColumn }) =>
@@ -25,9 +25,9 @@ export async function countKeyUse(sql: Sql, columns: readonly WrappedColumn[] = 
 }
 
 /**
- * Says why a keyring does not open what is stored: it lacks a key that is in use, or holds other bytes under its id, which
- * some of the rows prove. Costs an index look-up for each key in use, however many rows there are.
- * @returns a sentence about the setting that names the key id; undefined when all is well
+ * Why a keyring cannot decrypt the stored rows: it lacks a key that is in use, or holds other bytes under the id of one. Costs
+ * one index look-up per key in use, independent of the number of rows.
+ * @returns a rule about the setting that names the key id; undefined if there is no fault
  * @throws ServiceError DATABASE_UNAVAILABLE
  */
 export async function keyFault(
@@ -35,22 +35,22 @@ export async function keyFault(
   keyring: Keyring,
   columns: readonly WrappedColumn[] = WRAPPED_COLUMNS,
 ): Promise<string | undefined> {
-  const opened = new Set<string>();
-  const unopened = new Set<string>();
+  const working = new Set<string>();
+  const failing = new Set<string>();
   for (const column of columns) {
     for (const keyId of await idsInUse(sql, column)) {
       if (!keyring.has(keyId)) {
-        return `must hold the key ${keyId}, which rows of ${column.table} need: put it back, behind the first one`;
+        return `must hold the key ${keyId}, which rows of ${column.table} need: restore it after the first one`;
       }
-      ((await opensSome(sql, keyring, column, keyId)) ? opened : unopened).add(keyId);
+      ((await decryptsSome(sql, keyring, column, keyId)) ? working : failing).add(keyId);
     }
   }
-  const wrong = [...unopened].find((keyId) => !opened.has(keyId));
+  const wrong = [...failing].find((keyId) => !working.has(keyId));
   if (wrong === undefined) return undefined;
-  return `must hold the key ${wrong} as it was: what it holds under this id opens none of the rows that name it; restore it from the backup of your secrets`;
+  return `must hold the key ${wrong} as it was: the key of this id decrypts none of its rows; restore it from the backup of your secrets`;
 }
 
-/** From one id to the next greater one in the index: the number of rows does not matter. */
+/** Jumps from one id to the next in the index, so the cost does not depend on the number of rows. */
 async function idsInUse(sql: Sql, { table, keyIdColumn }: WrappedColumn): Promise<string[]> {
   const rows = await sql.query<{ id: string }>(
     `WITH RECURSIVE used AS (
@@ -63,18 +63,18 @@ async function idsInUse(sql: Sql, { table, keyIdColumn }: WrappedColumn): Promis
   return rows.map(({ id }) => id).filter((id) => id !== OWN_KEY_ID);
 }
 
-async function opensSome(sql: Sql, keyring: Keyring, column: WrappedColumn, keyId: string): Promise<boolean> {
+async function decryptsSome(sql: Sql, keyring: Keyring, column: WrappedColumn, keyId: string): Promise<boolean> {
   const { table, primaryKey, keyIdColumn, bytesColumn, alsoBoundTo, context } = column;
   const bound = Object.entries(alsoBoundTo).map(([name, expression]) => `${expression} AS ${name}`);
   const names = [...Object.keys(primaryKey), ...bound].join(', ');
   const rows = await sql.query<Record<string, unknown> & { bytes: Buffer }>(
-    `SELECT ${names}, ${bytesColumn} AS bytes FROM ${table} WHERE ${keyIdColumn} = $1 LIMIT ${PROBES}`,
+    `SELECT ${names}, ${bytesColumn} AS bytes FROM ${table} WHERE ${keyIdColumn} = $1 LIMIT ${MAX_PROBES}`,
     [keyId],
   );
-  return rows.some((row) => opens(keyring, { keyId, bytes: row.bytes }, context(row)));
+  return rows.some((row) => decrypts(keyring, { keyId, bytes: row.bytes }, context(row)));
 }
 
-function opens(keyring: Keyring, wrapped: { keyId: string; bytes: Buffer }, context: string[]): boolean {
+function decrypts(keyring: Keyring, wrapped: { keyId: string; bytes: Buffer }, context: string[]): boolean {
   try {
     keyring.unwrap(wrapped, context);
     return true;

@@ -5,20 +5,22 @@ import { schemasWithKeys } from './key-checks.js';
 import { recordKeyEvent } from './key-event.js';
 
 const SETTING = 'IDENTIFIER_KEY';
-/** By then every copy of the limiter has read that it must count under the new key: it reads so each second. */
-const SETTLE_SECONDS = 5;
+/** After this time every copy of the limiter counts under the new key: each reads the required keys every second. */
+const PROPAGATION_SECONDS = 5;
 
 /**
- * `added`: a service has started with it. `required`: every service must hold it. `taking_over`: every service must hold it, and
- * the key before it as well. `retired`: it may leave the settings, and is not taken into use again.
+ * - `added`: a service has started with it.
+ * - `required`: every service must hold it.
+ * - `taking_over`: every service must hold it and the previous key.
+ * - `retired`: it can be removed from the settings and is never used again.
  */
 export type IdentifierKeyState = 'added' | 'required' | 'taking_over' | 'retired';
 
-/** A key of `IDENTIFIER_KEY` that services have started with. */
+/** A recorded key of `IDENTIFIER_KEY`. */
 export interface IdentifierKey {
   readonly keyId: string;
   readonly state: IdentifierKeyState;
-  /** With `taking_over`: until when counters last that were counted by the names of the key before it alone. */
+  /** With `taking_over`: the end of the last counter that has a name under the previous key only. */
   readonly readyAt: Date | undefined;
 }
 
@@ -26,7 +28,7 @@ export interface IdentifierKey {
 export interface RekeyWait {
   readonly until: Date;
   readonly secondsLeft: number;
-  /** Overrides that only know the names of the key before; they hold until then, or until they are set again. */
+  /** Overrides with names under the previous key only. They end at `until`, or when they are set again. */
   readonly overrides: number;
 }
 
@@ -53,11 +55,11 @@ export async function identifierKeys(database: Database): Promise<IdentifierKey[
 }
 
 /**
- * One step of the change to a new key: makes every service hold both keys, and says when the old one may leave. No row is
- * rewritten. Verification names its rows under a key of its own. The limiter counts every request under both keys; the old one
- * may leave when nothing lasts any more that was counted by its names alone. May be run again at any time.
+ * One step of the change to a new key: requires both keys of every service, and computes when the old one can be removed. No
+ * row is rewritten, because verification names its rows under the names key. The limiter counts every request under both keys.
+ * The old key can be removed when no counter has a name under it only. Can be run again at any time.
  * @param held the keys of the setting, in any order
- * @throws ServiceError SETTINGS_INVALID that says what is wrong with the setting, DATABASE_UNAVAILABLE
+ * @throws ServiceError SETTINGS_INVALID that names the rule, DATABASE_UNAVAILABLE
  */
 export async function rekey(database: Database, held: readonly KeyCheck[]): Promise<RekeyResult> {
   const schemas = await schemasWithKeys(database);
@@ -84,7 +86,7 @@ function stateOf(rows: readonly Row[]): IdentifierKeyState {
   return rows.some((row) => row.ready_at !== null) ? 'retired' : 'added';
 }
 
-/** The key that is to be taken into use, or the one that is. */
+/** The new key, or the key in use if there is no new one. */
 function targetOf(
   rows: readonly Row[],
   held: readonly KeyCheck[],
@@ -95,27 +97,27 @@ function targetOf(
   const missing = rows.find((row) => row.required && !isHeld(row));
   if (missing) throw refused(`must hold the key ${missing.key_id}, which every service holds`);
   const under = (keyId: string): Row[] => rows.filter((row) => row.key_id === keyId);
-  const begun = held.find(({ keyId }) => stateOf(under(keyId)) === 'taking_over');
-  if (begun) return { key: begun.keyId, unchanged: false };
+  const started = held.find(({ keyId }) => stateOf(under(keyId)) === 'taking_over');
+  if (started) return { key: started.keyId, unchanged: false };
   const added = held.filter(({ keyId }) => under(keyId).length > 0 && stateOf(under(keyId)) === 'added');
   const unseen = held.find(({ keyId }) => under(keyId).length < schemas.length && stateOf(under(keyId)) !== 'retired');
-  if (unseen) throw refused(`holds the key ${unseen.keyId}, which not every service has: restart them with it first`);
+  if (unseen) throw refused(`holds the key ${unseen.keyId}, which not every service holds: restart them with it first`);
   const [first, second] = added;
   if (second) throw refused(`holds several new keys: ${added.map(({ keyId }) => keyId).join(', ')}`);
   const inUse = rows.find((row) => row.required)?.key_id ?? '';
   return first ? { key: first.keyId, unchanged: false } : { key: inUse, unchanged: true };
 }
 
-/** Undefined: there is nothing to wait for. */
+/** Undefined if the old key can be removed now. */
 async function waitOf(database: Database, schemas: readonly string[], key: string): Promise<RekeyWait | undefined> {
   const limits = schemas.includes('rate_limit');
   if (limits) {
-    // Once, when every copy of the limiter counts under both keys: what is counted from then on has both names.
+    // Set once, when every copy of the limiter counts under both keys. Later counters have both names.
     await database.query(
       `UPDATE rate_limit.key_checks
        SET ready_at = GREATEST(clock_timestamp(), (SELECT to_timestamp(max(expires_ms) / 1000) FROM rate_limit.counters))
        WHERE setting = $1 AND key_id = $2 AND ready_at IS NULL
-         AND required_at < clock_timestamp() - make_interval(secs => ${SETTLE_SECONDS})`,
+         AND required_at < clock_timestamp() - make_interval(secs => ${PROPAGATION_SECONDS})`,
       [SETTING, key],
     );
   }
@@ -125,7 +127,7 @@ async function waitOf(database: Database, schemas: readonly string[], key: strin
     : '(SELECT 0 AS overrides, NULL::timestamptz AS overridden)';
   const [row] = await database.query<{ until: Date; seconds: number; overrides: number }>(
     `SELECT w.until, o.overrides, extract(epoch FROM w.until - clock_timestamp())::float8 AS seconds
-     FROM (SELECT COALESCE(ready_at, required_at + make_interval(secs => ${SETTLE_SECONDS})) AS ready, ready_at
+     FROM (SELECT COALESCE(ready_at, required_at + make_interval(secs => ${PROPAGATION_SECONDS})) AS ready, ready_at
            FROM ${limits ? 'rate_limit' : 'verification'}.key_checks WHERE setting = $1 AND key_id = $2) k,
        ${overrides} o,
        LATERAL (SELECT GREATEST(k.ready, o.overridden) AS until) w

@@ -5,20 +5,20 @@ import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-colum
 
 export interface RewrapOptions {
   readonly database: Database;
-  /** Its first key wraps, the others open what is there. */
+  /** Its first key encrypts; all decrypt. */
   readonly keyring: Keyring;
   readonly columns?: readonly WrappedColumn[];
-  /** Rows of one statement, 1 to 5,000. Default 500: its locks last some milliseconds. */
+  /** Rows per statement, 1 to 5,000. Default 500, which locks rows for some milliseconds. */
   readonly batch?: number;
-  /** Told after every statement: how many rows are done, or found broken, since the last time. */
+  /** Called after every statement with the number of rows that it handled, broken ones included. */
   readonly onProgress?: (rows: number) => void;
 }
 
-/** What a run did to one column. */
+/** The result of a run for one column. */
 export interface RewrapResult {
   readonly column: string;
   readonly rewrapped: number;
-  /** Rows that no key of the ring opens: they were tampered with, or their key is gone. They stay as they are. */
+  /** Rows that no key of the keyring decrypts, because they were altered or their key is missing. They are not changed. */
   readonly broken: number;
 }
 
@@ -28,9 +28,9 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * Wraps every row anew that another key than the first has wrapped. Needs no caller and no PIN. Verifications go on:
- * a row is replaced only if it still holds the very bytes that were opened (no two wraps have the same bytes, for each has
- * a random nonce), so an enrolment of the meantime wins. Stopped at any point, the next run goes on with what is left.
+ * Encrypts every row under the first key that another key encrypts. Needs no caller and no PIN. Verifications continue: a row
+ * is replaced only if it still has the bytes that were decrypted, so a concurrent enrolment takes precedence. (No two
+ * ciphertexts are equal, because each has a random nonce.) After an interruption the next run continues.
  * @returns one result for each column
  * @throws ServiceError DATABASE_UNAVAILABLE: run it again
  */
@@ -41,7 +41,7 @@ export async function rewrap(options: RewrapOptions): Promise<RewrapResult[]> {
   return results;
 }
 
-/** Rows that wait for {@link rewrap}. */
+/** The number of rows that {@link rewrap} would handle. */
 export async function countToRewrap({ database, keyring, columns = WRAPPED_COLUMNS }: RewrapOptions): Promise<number> {
   const counts = columns.map((column) => `(SELECT count(*) FROM ${column.table} WHERE ${isOutdated(column)})`);
   const [row] = await database.query<{ rows: string }>(`SELECT ${counts.join(' + ')} AS rows`, [keyring.first]);
@@ -52,8 +52,7 @@ async function rewrapColumn(column: WrappedColumn, options: RewrapOptions): Prom
   let rewrapped = 0;
   let broken: number;
   let overtaken: number;
-  // A service that runs with an older keyring may have written behind the cursor: a pass that moved something is not
-  // the last one.
+  // Rows that changed during a pass may have been written under an old key, also behind the cursor. So another pass follows.
   do {
     const pass = await onePass(column, options);
     rewrapped += pass.rewrapped;
@@ -62,7 +61,7 @@ async function rewrapColumn(column: WrappedColumn, options: RewrapOptions): Prom
   return { column: column.name, rewrapped, broken };
 }
 
-/** Through the table in the order of its primary key. */
+/** Handles the table once, in the order of its primary key. */
 async function onePass(
   column: WrappedColumn,
   { database, keyring, batch = 500, onProgress }: RewrapOptions,
@@ -71,31 +70,31 @@ async function onePass(
   const keys = Object.keys(column.primaryKey);
   let last: unknown[] | undefined;
   for (;;) {
-    const rows: Row[] = await database.query<Row>(selectNext(column, batch, last !== undefined), [
+    const rows: Row[] = await database.query<Row>(selectNext(column, batch, last === undefined), [
       keyring.first,
       ...(last ?? []),
     ]);
     if (rows.length === 0) return total;
     last = keys.map((key) => rows.at(-1)?.[key]);
-    const anew = rows.flatMap((row) => {
-      const bytes = wrapAnew(keyring, column, row);
+    const replacements = rows.flatMap((row) => {
+      const bytes = encryptAgain(keyring, column, row);
       return bytes === undefined ? [] : [{ row, bytes }];
     });
     const changed = await database.query(updateAll(column), [
       keyring.first,
-      anew.map(({ row }) => row.bytes),
-      anew.map(({ bytes }) => bytes),
-      ...keys.map((key) => anew.map(({ row }) => row[key])),
+      replacements.map(({ row }) => row.bytes),
+      replacements.map(({ bytes }) => bytes),
+      ...keys.map((key) => replacements.map(({ row }) => row[key])),
     ]);
     total.rewrapped += changed.length;
-    total.broken += rows.length - anew.length;
-    total.overtaken += anew.length - changed.length;
+    total.broken += rows.length - replacements.length;
+    total.overtaken += replacements.length - changed.length;
     onProgress?.(rows.length);
   }
 }
 
-/** Undefined for a row that does not open. */
-function wrapAnew(keyring: Keyring, column: WrappedColumn, row: Row): Buffer | undefined {
+/** Undefined for a row that cannot be decrypted. */
+function encryptAgain(keyring: Keyring, column: WrappedColumn, row: Row): Buffer | undefined {
   const context = column.context(row);
   try {
     return keyring.wrap(keyring.unwrap({ keyId: row.key_id, bytes: row.bytes }, context), context).bytes;
@@ -110,8 +109,8 @@ function isOutdated({ keyIdColumn }: WrappedColumn): string {
   return `${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}')`;
 }
 
-/** $1 the first key's id, then the primary key of the row before */
-function selectNext(column: WrappedColumn, batch: number, further: boolean): string {
+/** $1 the first key's id, then the primary key of the previous row unless `isFirst` */
+function selectNext(column: WrappedColumn, batch: number, isFirst: boolean): string {
   const keys = Object.entries(column.primaryKey);
   const names = keys.map(([name]) => name).join(', ');
   const before = keys.map(([, type], at) => `$${at + 2}::${type}`).join(', ');
@@ -121,11 +120,11 @@ function selectNext(column: WrappedColumn, batch: number, further: boolean): str
   return `
     SELECT ${names}${bound}, ${column.keyIdColumn} AS key_id, ${column.bytesColumn} AS bytes
     FROM ${column.table}
-    WHERE ${isOutdated(column)} ${further ? `AND (${names}) > (${before})` : ''}
+    WHERE ${isOutdated(column)} ${isFirst ? '' : `AND (${names}) > (${before})`}
     ORDER BY ${names} LIMIT ${batch}`;
 }
 
-/** $1 the first key's id, $2 the bytes that were opened, $3 those to put in their place, then the primary keys */
+/** $1 the first key's id, $2 the old bytes, $3 the new bytes, then the primary keys */
 function updateAll(column: WrappedColumn): string {
   const keys = Object.entries(column.primaryKey);
   const names = ['old', 'new', ...keys.map(([name]) => name)].map((name) => `"${name}"`);

@@ -6,7 +6,7 @@ import { countKeyUse, keyFault } from './key-use.js';
 import { countToRewrap, rewrap } from './rewrap.js';
 import { type WrappedColumn } from './wrapped-columns.js';
 
-/** A table like those of the product, so that this library is held to what it promises for any of them. */
+/** A table like those of the product. */
 class Notes1764000400000 extends Migration {
   override readonly statements = [
     `CREATE TABLE notes.entries (owner text, n integer, version integer NOT NULL, key_id text NOT NULL,
@@ -67,16 +67,22 @@ async function readAll(keyring: Keyring): Promise<string[]> {
   return rows.map((row) => keyring.unwrap({ keyId: row.key_id, bytes: row.wrapped }, COLUMN.context({ ...row })));
 }
 
-describe('wrapping anew', () => {
-  it('brings every row under the first key, so that the old key is needed no more, and puts it on record', async () => {
+describe('rewrap', () => {
+  it('encrypts every row under the first key, so the old key can be removed, and records an event', async () => {
     for (let n = 0; n < 23; n++) await write(ring(k1), n % 2 === 0 ? 'ann' : 'bob', n);
     const before = await readAll(ring(k1));
     const both = ring(k2, k1);
     expect(await countToRewrap({ database, keyring: both, columns })).toBe(23);
-    let told = 0;
-    const options = { database, keyring: both, columns, batch: 5, onProgress: (rows: number) => void (told += rows) };
+    let handled = 0;
+    const options = {
+      database,
+      keyring: both,
+      columns,
+      batch: 5,
+      onProgress: (rows: number) => void (handled += rows),
+    };
     expect(await rewrap(options)).toEqual([{ column: 'entries', rewrapped: 23, broken: 0 }]);
-    expect(told).toBe(23);
+    expect(handled).toBe(23);
     expect(await readAll(ring(k2))).toEqual(before);
     expect(await countKeyUse(database, columns)).toEqual([{ column: 'entries', keyId: 'k2', rows: 23 }]);
     const [fact] = await database.query<{ payload: string }>('SELECT payload FROM notes.outbox');
@@ -88,19 +94,19 @@ describe('wrapping anew', () => {
     expect(await rewrap(options)).toEqual([{ column: 'entries', rewrapped: 0, broken: 0 }]);
   });
 
-  it('goes on with what is left after a run that was cut off', async () => {
+  it('continues after a run that was interrupted', async () => {
     for (let n = 0; n < 20; n++) await write(ring(k1), 'ann', n);
-    const cutOff = new Error('cut off');
+    const interrupted = new Error('interrupted');
     const onProgress = (): never => {
-      throw cutOff;
+      throw interrupted;
     };
     const keyring = ring(k2, k1);
-    await expect(rewrap({ database, keyring, columns, batch: 6, onProgress })).rejects.toBe(cutOff);
+    await expect(rewrap({ database, keyring, columns, batch: 6, onProgress })).rejects.toBe(interrupted);
     expect(await readAll(keyring)).toHaveLength(20);
     expect(await rewrap({ database, keyring, columns })).toEqual([{ column: 'entries', rewrapped: 14, broken: 0 }]);
   });
 
-  it('lets an enrolment of the meantime win, under whichever key it was made', async () => {
+  it('keeps concurrent enrolments, under whichever key they were made', async () => {
     for (let n = 0; n < 40; n++) await write(ring(k1), 'ann', n);
     const keyring = ring(k2, k1);
     const writing = (async () => {
@@ -115,7 +121,7 @@ describe('wrapping anew', () => {
     expect(await readAll(ring(k2))).toHaveLength(40);
   });
 
-  it('leaves rows that do not open as they are, and counts them', async () => {
+  it('does not change rows that cannot be decrypted, and counts them', async () => {
     for (let n = 0; n < 4; n++) await write(ring(k1), 'ann', n);
     await database.query('UPDATE notes.entries SET version = 9 WHERE n = 2');
     expect(await rewrap({ database, keyring: ring(k2, k1), columns })).toEqual([
@@ -129,20 +135,20 @@ describe('wrapping anew', () => {
 });
 
 describe('a keyring at the start', () => {
-  it('passes when it opens what is stored, and when nothing is', async () => {
+  it('is accepted if it decrypts the stored rows, or if there are none', async () => {
     expect(await keyFault(database, ring(k2), columns)).toBeUndefined();
     await write(ring(k1), 'ann', 1);
     await write(ring(k2), 'ann', 2);
     expect(await keyFault(database, ring(k2, k1), columns)).toBeUndefined();
   });
 
-  it('is refused without a key that is in use, by the id of that key', async () => {
+  it('is refused without a key that is in use, and the fault names the id of that key', async () => {
     await write(ring(k1), 'ann', 1);
     await write(ring(k2), randomUUID(), 2);
     expect(await keyFault(database, ring(k2), columns)).toMatch(/the key k1, which rows of notes\.entries need/);
   });
 
-  it('is refused when it has other bytes under an id that is in use, and says none of them', async () => {
+  it('is refused with other bytes under an id that is in use, and the fault does not contain them', async () => {
     await write(ring(k1), 'ann', 1);
     const other = key();
     const fault = await keyFault(database, ring(`k1:${other}`), columns);
@@ -150,7 +156,7 @@ describe('a keyring at the start', () => {
     expect(fault).not.toContain(other);
   });
 
-  it('is not refused for single rows that were tampered with', async () => {
+  it('is not refused because of single altered rows', async () => {
     for (let n = 0; n < 3; n++) await write(ring(k1), 'ann', n);
     await database.query('UPDATE notes.entries SET version = 9 WHERE n = 1');
     expect(await keyFault(database, ring(k1), columns)).toBeUndefined();

@@ -1,25 +1,25 @@
-/** Types of PostgreSQL that the columns of a primary key may have. */
+/** PostgreSQL types of primary key columns. */
 export type KeyType = 'text' | 'integer' | 'bigint' | 'uuid' | 'boolean';
 
-/** A column whose values are wrapped by a key of the keyring, and what its values are bound to. */
+/** A column with values that a key of the keyring encrypts, and what each value is bound to. */
 export interface WrappedColumn {
-  /** For people. */
+  /** The name in the output of commands. */
   readonly name: string;
   readonly table: string;
-  /** Columns of the primary key, in its order. */
+  /** Columns of the primary key in its order. */
   readonly primaryKey: Readonly<Record<string, KeyType>>;
   readonly keyIdColumn: string;
   readonly bytesColumn: string;
-  /** What the context reads besides the primary key: name in {@link context}'s row, and the SQL expression that gives it. */
+  /** Fields of {@link context}'s row that are not in the primary key: name and SQL expression. */
   readonly alsoBoundTo: Readonly<Record<string, string>>;
-  /** The associated data of a row: what makes a value that was moved to another row refuse to open. */
+  /** The associated data of a row. A value that was moved to another row cannot be decrypted. */
   readonly context: (row: Readonly<Record<string, unknown>>) => string[];
 }
 
-/** A time of the database as whole microseconds since 1970, in decimal digits: exact, and the same in every session. */
+/** A time as whole microseconds since 1970 in decimal digits: exact, and independent of session settings. */
 export const microseconds = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`;
 
-/** All columns of a credential's row that decide something: changed in the row, the credential does not open. */
+/** All columns of a credential that affect a decision. If one was changed, the credential cannot be decrypted. */
 export interface BoundCredential {
   readonly kind: string;
   readonly tenant: string;
@@ -32,16 +32,16 @@ export interface BoundCredential {
   readonly enrolledAt: string;
 }
 
-/** What a credential is bound to: swapped, copied or edited rows do not open. */
+/** What a credential is bound to: swapped, copied or edited rows cannot be decrypted. */
 export function credentialContext(row: BoundCredential): string[] {
   const { kind, tenant, subject, version, cap, mustChange, enrolledAt } = row;
   return [kind, tenant, subject, String(version), String(cap), String(mustChange), enrolledAt];
 }
 
-/** Stands where the id of a key stands when a subject's own key has wrapped the row. A keyring cannot have a key of this id. */
+/** The key id of rows that a subject's own key encrypts. A keyring cannot have a key of this id. */
 export const OWN_KEY_ID = '@own';
 
-/** What the key of a subject's own is bound to. */
+/** What a subject's own key is bound to. */
 export function subjectKeyContext(tenant: string, subject: string): string[] {
   return ['subject-key', tenant, subject];
 }
@@ -51,12 +51,12 @@ export function profileContext(tenant: string, subject: string, incarnation: str
   return ['profile', tenant, subject, incarnation, String(version)];
 }
 
-/** What the key of the names in the tables is bound to. */
+/** What the names key is bound to. */
 export const NAMES_KEY_CONTEXT = ['names-key'];
 
 const text = (value: unknown): string => String(value);
 
-/** Every wrapped column that there is; a test compares the list with the tables. */
+/** All encrypted columns; a test compares the list with the tables. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
   {
     name: 'credentials',

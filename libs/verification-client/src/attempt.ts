@@ -52,11 +52,11 @@ export function namesOf(
   { command, subject, caller }: Pick<ReceivedAttempt, 'command' | 'subject' | 'caller'>,
 ): { readonly names: AttemptNames; readonly identity: SealedIdentity } {
   const digest = command.digest ?? digestOf('request', randomUUID());
-  const [first, ...others] = hash.each.map(({ keyId, hash: under }): NamesUnderKey => ({
+  const [first, ...others] = hash.singleKeys.map(({ keyId, hash: under }): NamesUnderKey => ({
     keyId,
-    commandId: `${command.prefix}-${under.name(digest)}`,
-    subjectRef: subject.kind === 'id' ? subject.id : under.name(subject.digest),
-    ...(caller === undefined ? {} : { callerKey: under.name(caller) }),
+    commandId: `${command.prefix}-${under.hashDigest(digest)}`,
+    subjectRef: subject.kind === 'id' ? subject.id : under.hashDigest(subject.digest),
+    ...(caller === undefined ? {} : { callerKey: under.hashDigest(caller) }),
   }));
   return {
     names: { ...(first as NamesUnderKey), subjectKind: subject.kind, alsoNamed: others },

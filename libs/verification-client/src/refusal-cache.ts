@@ -189,7 +189,7 @@ export class AdapterRefusalCache {
 
   /** The names under each key, because the limiter may have refused under another key than the first. */
   #namings({ commandId, subjectRef, alsoNamed = [] }: RefusableRequest): readonly NamesOfKey[] {
-    const [first, ...others] = this.hash.each;
+    const [first, ...others] = this.hash.singleKeys;
     return [
       { hash: first?.hash ?? this.hash, commandId, subjectRef },
       ...others.map((one) => ({

@@ -10,7 +10,7 @@ interface Difference {
   readonly highest: string | null;
   readonly same_decision: boolean | null;
   readonly same_time: boolean | null;
-  /** Columns that are not what the record says; null where there is no record. */
+  /** Columns that differ from the ledger; null if the ledger lacks the state. */
   readonly altered: string[] | null;
 }
 
@@ -73,26 +73,26 @@ LIMIT ${SHOWN + 1}`;
  */
 export async function checkAttempts(store: Store, write: Write): Promise<void> {
   const { database } = store;
-  // Under another key none of the counters would ever be read again.
+  // Under another key, none of the counters would be found again.
   await requireRecordedKeys(store);
   const found = await database.query<Difference>(DIFFERENCES);
   if (found.length === 0) return write('every counter agrees with its ledger');
   const rows = found
     .slice(0, SHOWN)
     .map((one) => [one.tenant, one.counter_key, one.attempt_count ?? '-', whatIsWrong(one)]);
-  write(table(['tenant', 'reference', 'tries', 'difference'], rows));
+  write(table(['tenant', 'reference', 'attempts', 'difference'], rows));
   if (found.length > SHOWN) write(`and more than these ${SHOWN}`);
-  throw new ServiceError('COUNTER_BROKEN', 'counters and ledger differ: somebody wrote to the database by hand', false);
+  throw new ServiceError('COUNTER_BROKEN', 'counters and ledger differ: the database was changed by hand', false);
 }
 
 function whatIsWrong({ attempt_count, rows, highest, same_decision, same_time, altered }: Difference): string {
   const [counted, written, last] = [Number(attempt_count ?? 0), Number(rows), Number(highest ?? 0)];
-  if (attempt_count === null) return `the counter is gone, the ledger has ${last} tries`;
-  if (counted < last) return `set back: the ledger has ${last} tries`;
-  if (counted > last) return `ahead: the ledger ends at ${last}`;
+  if (attempt_count === null) return `the counter is missing, the ledger has ${last} attempts`;
+  if (counted < last) return `too low: the ledger has ${last} attempts`;
+  if (counted > last) return `too high: the ledger ends at ${last}`;
   if (written < last) return `the ledger lacks ${last - written} of ${last} rows`;
-  if (altered === null) return 'the ledger does not say what the counter was after the last try';
-  if (altered.length > 0) return `not as the ledger says: ${altered.join(', ')}`;
-  if (same_decision === false) return 'the last try was written otherwise';
-  return same_time === false ? 'the time of the last try was written otherwise' : 'written otherwise';
+  if (altered === null) return 'the ledger lacks the state of the counter after the last attempt';
+  if (altered.length > 0) return `differs from the ledger: ${altered.join(', ')}`;
+  if (same_decision === false) return 'the decision of the last attempt differs';
+  return same_time === false ? 'the time of the last attempt differs' : 'differs from the ledger';
 }

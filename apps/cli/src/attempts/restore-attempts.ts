@@ -69,10 +69,10 @@ interface Restored {
 }
 
 /**
- * Gives a counter the state that its ledger has, after somebody has altered or removed it. Leaves the event
- * `credential.restored`: a hand that may write counters is on record like any other.
- * @param reference as `attempts check` names it
- * @throws ServiceError COUNTER_BROKEN when the ledger does not say what the counter was
+ * Restores a counter that was altered or removed from its ledger. Records the event `credential.restored`, so that this
+ * change is in the audit log too.
+ * @param reference as `attempts check` shows it
+ * @throws ServiceError COUNTER_BROKEN if the ledger lacks the state of the counter
  */
 export async function restoreAttempts(
   { database }: Store,
@@ -81,26 +81,26 @@ export async function restoreAttempts(
   write: Write,
 ): Promise<void> {
   const [restored] = await database.transaction(async (tx) => {
-    // Before the ledger is read: no try may be written in between.
+    // Locks the counter before the ledger is read, so that no attempt is counted in between.
     await tx.query('SELECT FROM verification.attempt_counters WHERE tenant = $1 AND counter_key = $2 FOR UPDATE', [
       tenant,
       reference,
     ]);
     const rows = await tx.query<Restored>(RESTORE, [tenant, reference]);
-    if (rows[0]) await record(tx, database, { tenant, subjectKey: reference }, rows[0]);
+    if (rows[0]) await recordRestore(tx, database, { tenant, subjectKey: reference }, rows[0]);
     return rows;
   });
   if (!restored)
     throw new ServiceError(
       'COUNTER_BROKEN',
-      'The ledger does not say what this counter was; see attempts check for tenant and reference',
+      'The ledger lacks the state of this counter; see attempts check for tenant and reference',
       false,
     );
-  write(`the counter is as its ledger says, after ${restored.attempt_count} tries`);
+  write(`restored the counter from its ledger, after ${restored.attempt_count} attempts`);
 }
 
-/** The relay of verification publishes it. */
-async function record(
+/** Records the event; verification publishes it. */
+async function recordRestore(
   tx: Sql,
   database: Store['database'],
   counter: Pick<FactRecorded, 'tenant' | 'subjectKey'>,

@@ -4,7 +4,7 @@ import { type Broker, createBroker, toRecord } from '@countersign/messaging';
 import { acceptLoss } from '../groups/accept-loss.js';
 import { listDeadLetters, replayDeadLetters, showDeadLetter } from './dead-letters.js';
 
-/** One partition, so that places are known. */
+/** One partition, so the offsets are known. */
 const TOPIC: TopicSpec = { name: 'cli.work', kind: 'state' };
 const CANARY = '8472910365';
 const ID = '01926f6e-0b0a-8c3e-9b52-8e0d3a2f6f10';
@@ -56,12 +56,12 @@ const replayed = async (): Promise<number> => {
 };
 
 describe('dead-letters list', () => {
-  it('names every letter with its group, place, type and code', async () => {
+  it('shows every dead letter with its group, offset, type and code', async () => {
     await listDeadLetters(broker, {}, write);
     expect(output).toContain(`${ID}  2026-11-22T10:00:00.000Z  verification  cli.work/0@0  work.requested.v1  POISON`);
   });
 
-  it('gives the same as JSON, from a time on', async () => {
+  it('prints JSON, and only dead letters from a given time on', async () => {
     await listDeadLetters(broker, { json: true, since: '2026-11-22T09:00:00Z' }, write);
     expect(JSON.parse(output)).toMatchObject([{ letterId: ID }, { letterId: OTHER_ID }]);
     output = '';
@@ -72,20 +72,20 @@ describe('dead-letters list', () => {
 });
 
 describe('dead-letters show', () => {
-  it('tells everything but the value and the values of headers that it does not know', async () => {
+  it('shows neither the value of a record nor the values of unknown headers', async () => {
     await showDeadLetter(broker, ID, write);
-    expect(output).toMatch(/record +there\nreplay +possible\n/);
+    expect(output).toMatch(/record +exists\nreplay +possible\n/);
     expect(output).toContain('x-odd');
     expect(output).toContain('type: work.requested.v1');
     expect(output).not.toContain(CANARY);
   });
 
-  it('says that a record is there although its deadline has passed', async () => {
+  it('shows that a record exists although its deadline has passed', async () => {
     await showDeadLetter(broker, OTHER_ID, write);
-    expect(output).toMatch(/record +there\nreplay +not possible: its deadline has passed/);
+    expect(output).toMatch(/record +exists\nreplay +not possible: its deadline has passed/);
   });
 
-  it('says what to do when there is no such letter', async () => {
+  it('refers to the list if there is no dead letter of this id', async () => {
     await expect(showDeadLetter(broker, 'none', write)).rejects.toThrow('dead-letters list');
   });
 });
@@ -97,12 +97,12 @@ describe('dead-letters replay', () => {
     expect(output).toContain('1 of 1 replayed');
   });
 
-  it('refuses one whose deadline has passed, and says why', async () => {
+  it('refuses a record with a deadline that has passed, and names the reason', async () => {
     await expect(replayDeadLetters(broker, OTHER_ID, {}, write)).rejects.toThrow('its deadline has passed');
     expect(await replayed()).toBe(0);
   });
 
-  it('lists with --all what it skips, and sends nothing in a dry run', async () => {
+  it('lists the records that --all skips, and sends nothing in a dry run', async () => {
     await replayDeadLetters(broker, undefined, { all: true, dryRun: true }, write);
     expect(await replayed()).toBe(0);
     await replayDeadLetters(broker, undefined, { all: true, code: 'POISON' }, write);
@@ -111,13 +111,13 @@ describe('dead-letters replay', () => {
     expect(output).toContain('1 of 2 replayed');
   });
 
-  it('wants either an id or --all', async () => {
+  it('requires either an id or --all', async () => {
     await expect(replayDeadLetters(broker, undefined, {}, write)).rejects.toThrow('--all');
     await expect(replayDeadLetters(broker, ID, { all: true }, write)).rejects.toThrow('--all');
   });
 });
 
-test('groups accept-loss says when nothing was lost', async () => {
+test('groups accept-loss reports that nothing was lost', async () => {
   await acceptLoss(broker, 'verification', {}, write);
   expect(output).toBe('group verification has lost nothing\n');
 });

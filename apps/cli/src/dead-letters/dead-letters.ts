@@ -17,14 +17,15 @@ export interface ReplayOptions {
   readonly dryRun?: true;
 }
 
-/** Why a record is not sent again, and what to do instead. */
+/** Why a record cannot be sent again. */
 const REFUSALS: Readonly<Record<Exclude<Replayability, 'replayable'>, string>> = {
-  gone: 'its record is gone: retention has removed it, so nothing can be sent again',
-  changed: 'another record lies in its place: the topic was made anew since',
-  expired: 'its deadline has passed, so it would be dropped: its asker was told "unavailable" and may ask again',
+  gone: 'its record is gone: retention removed it',
+  changed: 'another record has its offset: the topic was created again',
+  expired:
+    'its deadline has passed, so it would be dropped; the requester got "unavailable" and can repeat the request',
 };
 
-/** Headers whose values the product makes itself, from no input of a caller. */
+/** Headers with values that the product sets, without input of a caller. */
 const SHOWN: readonly string[] = [HEADERS.type, HEADERS.id, HEADERS.deadline];
 
 export async function listDeadLetters(broker: Broker, options: ListOptions, write: Write): Promise<void> {
@@ -37,38 +38,38 @@ export async function listDeadLetters(broker: Broker, options: ListOptions, writ
   write(table(['id', 'time', 'group', 'record', 'type', 'code'], rows));
 }
 
-/** Everything about one letter, and whether its record is still there; never the record's value. */
+/** Prints one dead letter and whether its record still exists. Never prints the record's value. */
 export async function showDeadLetter(broker: Broker, id: string, write: Write): Promise<void> {
   const box = new DeadLetters(broker);
   const letter = await find(box, id);
   const record = await box.record(letter);
-  const verdict = box.replayability(letter, record);
+  const replayability = box.replayability(letter, record);
   const fields = Object.entries(letter).map(([name, value]) => [name, String(value)]);
   const headers = Object.entries(record?.headers ?? {}).map(([name, value]) => [
     ...['header', SHOWN.includes(name) ? `${name}: ${value}` : name],
   ]);
-  const replay = verdict === 'replayable' ? 'possible' : `not possible: ${REFUSALS[verdict]}`;
-  const state = record === undefined ? 'gone' : verdict === 'changed' ? 'replaced by another' : 'there';
-  write(table([], [...fields, ['record', state], ['replay', replay], ...(verdict === 'changed' ? [] : headers)]));
+  const replay = replayability === 'replayable' ? 'possible' : `not possible: ${REFUSALS[replayability]}`;
+  const state = record === undefined ? 'gone' : replayability === 'changed' ? 'replaced by another' : 'exists';
+  write(table([], [...fields, ['record', state], ['replay', replay], ...(replayability === 'changed' ? [] : headers)]));
 }
 
-/** @throws ServiceError when the one letter asked for cannot be replayed */
+/** @throws ServiceError if the dead letter with the given id cannot be replayed */
 export async function replayDeadLetters(
   broker: Broker,
   id: string | undefined,
   options: ReplayOptions,
   write: Write,
 ): Promise<void> {
-  if ((id === undefined) === (options.all === undefined)) throw refused('name one dead letter by its id, or say --all');
+  if ((id === undefined) === (options.all === undefined)) throw refused('name one dead letter by its id, or use --all');
   const box = new DeadLetters(broker);
   const letters = id === undefined ? await box.list(filterOf(options)) : [await find(box, id)];
   let replayed = 0;
   for (const letter of letters) {
     const record = await box.record(letter);
-    const verdict = box.replayability(letter, record);
+    const replayability = box.replayability(letter, record);
     const place = `${letter.letterId} (${placeOf(letter)})`;
-    if (verdict !== 'replayable' || record === undefined) {
-      const why = REFUSALS[verdict === 'replayable' ? 'gone' : verdict];
+    if (replayability !== 'replayable' || record === undefined) {
+      const why = REFUSALS[replayability === 'replayable' ? 'gone' : replayability];
       if (id !== undefined) throw refused(`${place} is not replayed: ${why}`);
       write(`skipped ${place}: ${why}`);
       continue;
@@ -83,7 +84,7 @@ export async function replayDeadLetters(
 async function find(box: DeadLetters, id: string): Promise<DeadLettered> {
   const letter = (await box.list()).find(({ letterId }) => letterId === id);
   if (letter !== undefined) return letter;
-  throw refused('there is no dead letter with this id: "dead-letters list" shows those that there are');
+  throw refused('there is no dead letter with this id: see "dead-letters list"');
 }
 
 function filterOf({ group, code, since }: Pick<ReplayOptions, 'group' | 'code' | 'since'>): DeadLetterFilter {

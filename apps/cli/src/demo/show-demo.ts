@@ -3,8 +3,8 @@ import { demoCommand, readDemo } from '@countersign/installation';
 import { refusedSetting, type Write } from '../terminal/terminal.js';
 
 /**
- * Shows how to try the demo of a data folder, and its keys as the settings of the examples.
- * @throws ServiceError SETTINGS_INVALID when the folder has no demo
+ * Shows how to try the demo of a data folder, and its credentials as settings of the examples.
+ * @throws ServiceError SETTINGS_INVALID if the folder has no demo
  */
 export function showDemo(dataDir: string, write: Write): void {
   const demo = readDemo(dataDir);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Write } from '../terminal/terminal.js';
 
-/** What a simulated call needs; the rest is made up. */
+/** The input of a simulated call; all other fields are generated. */
 export interface SimulatedCall {
   /** Address of the adapter, without `/swaig`. */
   readonly url: string;
@@ -11,7 +11,7 @@ export interface SimulatedCall {
   readonly caller: string;
   readonly pin: string;
   readonly customer?: string;
-  /** Department to ask for at the end; none: the first of the policy. */
+  /** Department to transfer to. Default: the first of the policy. */
   readonly department?: string;
 }
 
@@ -25,41 +25,41 @@ interface Definition {
   readonly parameters?: { readonly properties?: { readonly department?: { readonly enum?: readonly string[] } } };
 }
 
-/** Longest wait for one answer, in milliseconds: the platform gives up after about as long. */
-const PATIENCE_MS = 30_000;
-/** What the platform puts before an answer when it shows it to the language model. */
-const BEFORE_ANSWER = 'Tool result below. Remain in the same language.';
+/** Time limit for one response in milliseconds, about that of the platform. */
+const RESPONSE_TIMEOUT_MS = 30_000;
+/** The platform's prefix of a response for the language model. */
+const RESPONSE_PREFIX = 'Tool result below. Remain in the same language.';
 
 /**
- * Plays a whole call against a running adapter in the way the platform does: signature request, start hook, a wrong PIN,
- * the right one, status, transfer, hang-up. Shows each request, each answer and what the language model would read. PINs
- * are shown as dots and the password not at all.
- * @returns whether the call went as a call with these credentials should: refused, then verified, then connected
+ * Runs a whole call against a running adapter as the platform does: signature request, start hook, a wrong PIN, the right PIN,
+ * status, transfer, hang-up. Shows each request, each response and the text for the language model. Shows PINs as dots, and
+ * never the password.
+ * @returns whether the wrong PIN was refused, the right PIN verified and the transfer connected
  */
 export async function simulateCall(call: SimulatedCall, write: Write): Promise<boolean> {
   const session = { call_id: randomUUID(), ai_session_id: randomUUID() };
   const offered = await post<readonly Definition[]>(call, { action: 'get_signature', functions: [] });
   write(`call ${session.call_id} from ${call.caller}\nfunctions: ${offered.map((one) => one.function).join(', ')}\n`);
 
-  const ask = async (name: string, args: Record<string, string>, after = false): Promise<Reply> => {
+  const callFunction = async (name: string, args: Record<string, string>, after = false): Promise<Reply> => {
     const raw = JSON.stringify(args);
     const body = { ...platformFields(call, session, after), function: name, argument: { parsed: [args], raw } };
     const reply = await post<Reply>(call, body);
     write(shown(name, args, reply));
     return reply;
   };
-  const guess = (pin: string): Promise<Reply> =>
-    ask('verify_pin', call.customer === undefined ? { pin } : { pin, customer_id: call.customer });
+  const submitPin = (pin: string): Promise<Reply> =>
+    callFunction('verify_pin', call.customer === undefined ? { pin } : { pin, customer_id: call.customer });
 
-  await ask('startup_hook', {});
-  const wrong = await guess(otherPin(call.pin));
-  const right = await guess(call.pin);
-  const status = await ask('verification_status', {});
+  await callFunction('startup_hook', {});
+  const wrong = await submitPin(otherPin(call.pin));
+  const right = await submitPin(call.pin);
+  const status = await callFunction('verification_status', {});
   const departments = offered.find((one) => one.function === 'request_transfer')?.parameters?.properties?.department
     ?.enum;
   const department = call.department ?? departments?.[0];
-  const transfer = department === undefined ? undefined : await ask('request_transfer', { department });
-  await ask('hangup_hook', {}, true);
+  const transfer = department === undefined ? undefined : await callFunction('request_transfer', { department });
+  await callFunction('hangup_hook', {}, true);
 
   const checks: readonly [string, boolean][] = [
     ['the wrong PIN is refused', isRefused(wrong)],
@@ -68,11 +68,11 @@ export async function simulateCall(call: SimulatedCall, write: Write): Promise<b
     ...(transfer === undefined ? [] : [['the transfer connects', connects(transfer)] as [string, boolean]]),
   ];
   for (const [promise, kept] of checks) write(`${kept ? 'yes' : 'NO '}  ${promise}`);
-  if (transfer === undefined) write('not tried: a transfer, for which the policy names no destination');
+  if (transfer === undefined) write('not tested: a transfer, because the policy has no destination');
   return checks.every(([, kept]) => kept);
 }
 
-/** {@link simulateCall} on the terminal. A failure is one line on standard error, and exit code 1. */
+/** Runs {@link simulateCall} on the terminal. A fault is one line on standard error and exit code 1. */
 export async function simulate(call: SimulatedCall): Promise<void> {
   try {
     if (call.password === '') throw new Error('SIMULATE_PASSWORD must be the password of the agent');
@@ -93,7 +93,7 @@ async function post<T>({ url, agent, password }: SimulatedCall, body: unknown): 
       'content-type': 'application/json',
     },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
   });
   if (response.status === 401) {
     throw new Error('The adapter refused the credentials: check --agent and the password in SIMULATE_PASSWORD');
@@ -122,10 +122,10 @@ function shown(name: string, args: Readonly<Record<string, string>>, reply: Repl
     Object.entries(args).map(([key, value]) => [key, key === 'pin' ? '•'.repeat(value.length) : value]),
   );
   const lines = [`→ ${name} ${JSON.stringify(hidden)}`, `← ${JSON.stringify(withoutReceipt(reply))}`];
-  return [...lines, `   the model reads: ${BEFORE_ANSWER} ${reply.response ?? ''}`, ''].join('\n');
+  return [...lines, `   the model reads: ${RESPONSE_PREFIX} ${reply.response ?? ''}`, ''].join('\n');
 }
 
-/** A receipt is a secret: it says that it is there, and no more. */
+/** Shows that there is a receipt, but not the receipt, which is a secret. */
 function withoutReceipt(reply: Reply): Reply {
   if (reply.action === undefined) return reply;
   const action = reply.action.map((one) => ('set_meta_data' in one ? { set_meta_data: { receipt: '…' } } : one));
@@ -137,7 +137,7 @@ function otherPin(pin: string): string {
   return `${pin.slice(0, -1)}${(Number(pin.slice(-1)) + 1) % 10}`;
 }
 
-/** Not merely unanswered: a refusal for another reason, such as a limit, has no action. */
+/** True only for a wrong PIN: a refusal by a limit has no action. */
 function isRefused(reply: Reply): boolean {
   return (reply.action ?? []).some(
     (one) => (one['set_global_data'] as { verified?: unknown } | undefined)?.verified === false,

@@ -1,7 +1,7 @@
 import { type Broker } from '@countersign/messaging';
 import { table, type Write } from '../terminal/terminal.js';
 
-/** Lets a group go on that has refused to because records were lost (RECORDS_LOST). */
+/** Lets a group continue that stopped because records were lost (RECORDS_LOST). */
 export async function acceptLoss(
   broker: Broker,
   group: string,
@@ -11,5 +11,5 @@ export async function acceptLoss(
   const partitions = await broker.acceptLoss(group, options.dryRun === true);
   if (partitions.length === 0) return write(`group ${group} has lost nothing`);
   const rows = partitions.map(({ topic, partition, from, to }) => [`${topic}/${partition}`, String(from), String(to)]);
-  write(table(['partition', 'from', options.dryRun ? 'would go on at' : 'goes on at'], rows));
+  write(table(['partition', 'from', options.dryRun ? 'would continue at' : 'continues at'], rows));
 }

@@ -5,25 +5,28 @@ import { refusedSetting } from '../terminal/terminal.js';
 const DATABASE_HOST = 'postgres:5432';
 
 /**
- * Makes what `docker-compose.yml` mounts: the product's own secrets, the password of the database, and the URL that
- * holds it. Says what it made, never a value. Only their owner can read them, so containers run as their owner.
- * @throws ServiceError SETTINGS_INVALID that names the folder, when it or a file in it belongs to another user
+ * Creates the files that `docker-compose.yml` mounts: the secrets of the product, the password of the database, and its URL.
+ * Prints their names and never a value. Only the owner can read them, so the containers run as their owner.
+ * @throws ServiceError SETTINGS_INVALID that names the folder, if it or a file in it belongs to another user
  */
 export async function createSecrets(folder: string): Promise<void> {
-  const names = await complete(folder).catch((error: unknown) => {
+  const names = await createMissing(folder).catch((error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw refusedSetting(code === undefined ? message : `the secrets in ${folder} cannot be made or closed (${code})`);
+    throw refusedSetting(
+      code === undefined ? message : `the secrets in ${folder} cannot be created or protected (${code})`,
+    );
   });
-  const text = names.length > 0 ? `made ${names.join(', ')} in ${folder}` : `nothing to make: ${folder} is complete`;
+  const text =
+    names.length > 0 ? `created ${names.join(', ')} in ${folder}` : `nothing to create: ${folder} is complete`;
   process.stdout.write(`${text}\n`);
 }
 
-/** @returns the names of what was made */
-async function complete(folder: string): Promise<readonly string[]> {
+/** @returns the names of the new files */
+async function createMissing(folder: string): Promise<readonly string[]> {
   const { made } = await ensureSecretFiles(folder);
   const names: string[] = [...made];
-  const keep = (name: string, make: () => string): string => {
-    const { value, isNew } = keepSecretFile(folder, name, make);
+  const keep = (name: string, create: () => string): string => {
+    const { value, isNew } = keepSecretFile(folder, name, create);
     if (isNew) names.push(name);
     return value;
   };

@@ -5,8 +5,8 @@ export type Write = (text: string) => void;
 
 export const toTerminal: Write = (text) => void process.stdout.write(`${text}\n`);
 
-/** Runs a command. A failure is one line on standard error, and exit code 1. */
-export async function orComplain(command: () => void | Promise<void>): Promise<void> {
+/** Runs a command. A fault is one line on standard error and exit code 1. */
+export async function reportFault(command: () => void | Promise<void>): Promise<void> {
   try {
     await command();
   } catch (error) {
@@ -16,12 +16,12 @@ export async function orComplain(command: () => void | Promise<void>): Promise<v
   }
 }
 
-/** The fault of a command that was called with an argument or a setting that it cannot use. */
+/** The fault of an argument or a setting that a command cannot use. */
 export function refusedSetting(what: string): ServiceError {
   return new ServiceError('SETTINGS_INVALID', what, false);
 }
 
-/** Columns as wide as their widest cell. @param head empty: none */
+/** Text with aligned columns. @param head empty: no head */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = head.length === 0 ? rows : [head, ...rows];
   const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

@@ -7,34 +7,34 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { NAMES_KEY_SETTING, readNamesKey, recordedKeyFault } from '@countersign/stored-secrets';
-import { parseSetting, loadSettings, ServiceError, type Environment } from '@countersign/runtime';
-import { orComplain, toTerminal, type Write } from './terminal.js';
+import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
+import { refusedSetting, reportFault, toTerminal, type Write } from './terminal.js';
 
 export interface StoreOptions {
-  /** The folder of the product in one process, with its database and its secrets. */
+  /** The data folder of the all-in-one product, with its database and its secrets. */
   readonly dataDir?: string;
 }
 
-/** What the commands about stored secrets work on. */
+/** The database and the keys that commands about stored data need. */
 export interface Store {
   readonly database: Database;
   readonly keyring: Keyring;
-  /** Undefined where IDENTIFIER_KEY is not given: only some commands need it. */
+  /** Undefined if IDENTIFIER_KEY is not set; only some commands need it. */
   readonly hash: KeyedHash | undefined;
 }
 
 class VerificationStoreSettings extends StoreSettings {
   @IsSecret()
-  @Meaning('as the verification service has it, id:key[,id:key…]')
+  @Meaning('the value of the verification service, id:key[,id:key…]')
   CREDENTIAL_KEYS!: Secret;
 
   @IsOptional()
   @IsSecret()
-  @Meaning('as the verification service has it')
+  @Meaning('the value of the verification service')
   IDENTIFIER_KEY?: Secret;
 }
 
-/** @throws ServiceError SETTINGS_INVALID for keys that are not those that the tables were written with */
+/** @throws ServiceError SETTINGS_INVALID if a key is not the one that the tables were written with */
 export async function requireRecordedKeys({ database, keyring, hash }: Store): Promise<void> {
   const names = await readNamesKey(database, keyring);
   const fault = await recordedKeyFault(database, database.schema, [
@@ -42,30 +42,26 @@ export async function requireRecordedKeys({ database, keyring, hash }: Store): P
     { setting: 'CREDENTIAL_KEYS', keys: keyring.checks, names: false },
     ...(hash ? [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true }] : []),
   ]);
-  if (fault !== undefined) throw new ServiceError('SETTINGS_INVALID', `${fault.setting} ${fault.rule}`, false);
+  if (fault !== undefined) throw refusedSetting(`${fault.setting} ${fault.rule}`);
 }
 
-/** @throws ServiceError SETTINGS_INVALID when IDENTIFIER_KEY is not given */
+/** @throws ServiceError SETTINGS_INVALID if IDENTIFIER_KEY is not set */
 export function requireHash({ hash }: Store): KeyedHash {
   if (hash) return hash;
-  throw new ServiceError(
-    'SETTINGS_INVALID',
-    'IDENTIFIER_KEY is missing: set it, or IDENTIFIER_KEY_FILE, as the verification service has it',
-    false,
-  );
+  throw refusedSetting('IDENTIFIER_KEY is missing: set it or IDENTIFIER_KEY_FILE as for the verification service');
 }
 
-/** Runs a command on the database of the verification service, as its schema is. */
+/** Runs a command on the database of the verification service, without migrations. */
 export async function withStore(
   env: Environment,
   options: StoreOptions,
   command: (store: Store, write: Write) => Promise<void>,
 ): Promise<void> {
-  await orComplain(async () => {
+  await reportFault(async () => {
     const { dataDir } = options;
     if (dataDir === undefined) return runOn(env, command);
     if (!existsSync(join(dataDir, 'postgres'))) {
-      throw new ServiceError('SETTINGS_INVALID', `${dataDir} holds no database: name the DATA_DIR of npm start`, false);
+      throw refusedSetting(`${dataDir} contains no database: name the DATA_DIR of npm start`);
     }
     const embedded = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres') });
     const CREDENTIAL_KEYS_FILE = join(dataDir, 'secrets', 'CREDENTIAL_KEYS');
@@ -89,7 +85,7 @@ async function runOn(env: Environment, command: (store: Store, write: Write) => 
     as: 'administrator',
     poolSize: 2,
     applicationName: 'countersign cli',
-    // Counting millions of rows takes longer than any statement of a service may.
+    // Counting millions of rows takes longer than the limit for a statement of a service.
     statementTimeoutMs: 600_000,
   });
   await command({ database, keyring, hash }, toTerminal).finally(() => database.close());

@@ -54,7 +54,7 @@ export class HashedLimitKeyring extends LimitKeyring {
 
   constructor(hash: KeyedHash) {
     super();
-    const [first, ...others] = hash.each.map((one): IdentifiedLimitKeys => ({
+    const [first, ...others] = hash.singleKeys.map((one): IdentifiedLimitKeys => ({
       keyId: one.keyId,
       keys: new HashedLimitKeys(one.hash),
     }));

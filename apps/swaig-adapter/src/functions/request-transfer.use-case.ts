@@ -43,7 +43,7 @@ export class RequestTransfer {
         agent: agent.agent,
         channel: 'swaig',
         ...(callId === undefined ? {} : { callId }),
-        callerKey: this.hash.name(caller),
+        callerKey: this.hash.hashDigest(caller),
         callerTail,
         ...(attestation === undefined ? {} : { attestation }),
         detail: transfer === undefined ? { code: 'NOT_LISTED' } : { department: transfer.department },

@@ -56,14 +56,14 @@ describe('a sealed command', () => {
     const { hash, names, openCommand, sealer, command } = await VerificationTestBed.open();
     const digest = digestOf('success', 'acme', 'any part of a tag');
     const sent = await command(PIN, { subjectKind: 'phone', subjectRef: digest, callerKey: digest });
-    const named = altered(sent, { commandId: `test-${hash.name(digest)}` });
+    const named = altered(sent, { commandId: `test-${hash.hashDigest(digest)}` });
     const identity = { command: digest, subject: digest, caller: digest };
     const sealed = await sealer.seal({ pin: PIN, identity }, bindingOf(VerificationRequested, named));
     const stored = (await openCommand.open(altered(named, { sealed })))?.stored;
     expect(stored).toBeDefined();
     const exposed = [stored?.commandId, stored?.subjectRef, stored?.callerKey];
     expect(new Set(exposed).size).toBe(3);
-    expect(exposed).not.toContain(names.name(digest));
+    expect(exposed).not.toContain(names.hashDigest(digest));
   });
 
   it('opens with the quotas that the limiter adds', async () => {

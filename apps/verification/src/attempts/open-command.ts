@@ -67,15 +67,15 @@ export class CommandOpener {
     caller: string | undefined,
   ): boolean {
     const named = [command, ...command.alsoNamed].flatMap((names) => {
-      const hash = this.hash.each.find(({ keyId }) => keyId === names.keyId)?.hash;
+      const hash = this.hash.singleKeys.find(({ keyId }) => keyId === names.keyId)?.hash;
       return hash === undefined ? [] : [{ names, hash }];
     });
     const matches = named.map(({ names: { commandId, subjectRef, callerKey }, hash }) => {
-      const nameOfCommand = `-${hash.name(id)}`;
+      const nameOfCommand = `-${hash.hashDigest(id)}`;
       return (
         constantTimeEquals(nameOfCommand, commandId.slice(-nameOfCommand.length)) &&
-        (subject === undefined || constantTimeEquals(hash.name(subject), subjectRef)) &&
-        (caller === undefined || constantTimeEquals(hash.name(caller), callerKey ?? ''))
+        (subject === undefined || constantTimeEquals(hash.hashDigest(subject), subjectRef)) &&
+        (caller === undefined || constantTimeEquals(hash.hashDigest(caller), callerKey ?? ''))
       );
     });
     return matches.length > 0 && matches.every(Boolean);

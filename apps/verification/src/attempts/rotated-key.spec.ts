@@ -8,7 +8,7 @@ type Said = Partial<VerificationAdmitted>;
 /** A guess as an adapter makes it that names with one of the two keys of the bed, or with a key of its own. */
 async function openWithKeys() {
   const bed = await VerificationTestBed.open();
-  const [old, anew] = bed.hash.each.map(({ hash }) => hash) as [KeyedHash, KeyedHash];
+  const [old, anew] = bed.hash.singleKeys.map(({ hash }) => hash) as [KeyedHash, KeyedHash];
   const guess = async (under: KeyedHash, pin: string, more: Said = {}): Promise<VerificationDecided> =>
     bed.decide(await bed.command(pin, more, undefined, under));
   await bed.change('alice', { phones: [PHONE] });
@@ -54,7 +54,7 @@ describe('while IDENTIFIER_KEY is replaced', () => {
     const { bed, anew, guess } = await openWithKeys();
     await guess(anew, OTHER);
     expect(bed.attempts.facts).toMatchObject([
-      { callerKey: anew.name('c'.repeat(64)), subjectKey: bed.hash.subjectKey('acme', 'id', 'alice') },
+      { callerKey: anew.hashDigest('c'.repeat(64)), subjectKey: bed.hash.subjectKey('acme', 'id', 'alice') },
     ]);
   });
 

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { DeadLettered, message } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
+import { v5 as nameUuid } from 'uuid';
 import { type BusRecord, type ConsumedRecord } from '../broker.js';
 import { HEADERS, toRecord } from '../envelope/envelope.js';
 
 const TYPE_PATTERN = /^[a-z0-9.-]{1,80}$/;
+/** Namespace of the ids of dead letters (RFC 9562, section 6.6). */
+const LETTER_IDS = '2b1f3c64-8a0e-4c57-9d0b-6f1f7a7c5e21';
 
 /**
  * The dead letter that a group writes instead of handling a record.
@@ -14,7 +17,8 @@ export function createDeadLetter(record: ConsumedRecord, group: string, error: u
   const code = error instanceof ServiceError ? error.code : 'INTERNAL';
   const type = record.headers[HEADERS.type] ?? '';
   const sha256 = createHash('sha256').update(record.value).digest('hex');
-  const letterId = uuidFromHash(`${group}\n${record.topic}\n${record.partition}\n${record.offset}\n${sha256}`);
+  // The same record of the same group always has the same id, so a repeated dead letter is recognized.
+  const letterId = nameUuid(JSON.stringify([group, record.topic, record.partition, record.offset, sha256]), LETTER_IDS);
   const deadLetter = message(DeadLettered, {
     letterId,
     time: new Date(now).toISOString(),
@@ -36,12 +40,4 @@ export function createDeadLetter(record: ConsumedRecord, group: string, error: u
     [HEADERS.id]: letterId,
   };
   return toRecord({ message: deadLetter, headers });
-}
-
-/** A UUID of version 8 (RFC 9562, section 5.8) derived from a hash: the same text gives the same UUID. */
-function uuidFromHash(text: string): string {
-  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
