@@ -40,13 +40,12 @@ export const ERROR_DESCRIPTIONS = {
   },
   RECORDS_LOST: {
     symptom:
-      'A service ends and does not start again: retention removed records that its group had not handled, or the topic was created anew. The line names group, topic, partition and offsets',
+      'A service ends and does not start again: retention removed records that its group had not handled, or the topic was created again. The line names group, topic, partition and offsets',
     action: 'Find out what was lost, then accept the loss with `countersign groups accept-loss`',
   },
   SEAL_BROKEN: {
     symptom: '`unavailable` for every attempt, without counting it; enrolments fail',
-    action:
-      'Compare `SEALING_PUBLIC_KEYS` with `SEALING_PRIVATE_KEYS`. If they match, somebody alters or forges commands',
+    action: 'Compare `SEALING_PUBLIC_KEYS` with `SEALING_PRIVATE_KEYS`. If they match, commands are altered or forged',
   },
   CREDENTIAL_BROKEN: {
     symptom: '`unavailable` for one subject',

@@ -44,6 +44,6 @@ export const TOPIC_DESCRIPTIONS = {
   'countersign.facts': { from: 'adapters, outboxes', to: 'audit', key: 'tenant and subject or agent' },
   'countersign.audit.events': { from: 'audit', to: 'consumers of events', key: 'tenant and subject or agent' },
   'countersign.dead-letters': { from: 'every consumer', to: 'audit, operators', key: 'topic and partition' },
-  'countersign.clock': { from: 'every consumer', to: 'nobody: only the timestamp counts', key: 'none' },
+  'countersign.clock': { from: 'every consumer', to: 'none: only the timestamp is used', key: 'none' },
   'replies.<adapter>.<id>': { from: 'the service that answers', to: 'one adapter process', key: 'command' },
 } as const satisfies Record<string, { from: string; to: string; key: string }>;

@@ -113,8 +113,8 @@ export class ReceiptKeys extends ReceiptPublicKeys {
     const { d, x = '', kid = '' } = first;
     const halves = publicHalves(keys);
     const signer = keyOf(() => createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x, d }, format: 'jwk' }));
-    const made = new ReceiptKeys(signer, kid, halves);
-    if (made.isAnswer('probe', made.signAnswer('probe'))) return made;
+    const created = new ReceiptKeys(signer, kid, halves);
+    if (created.isAnswer('probe', created.signAnswer('probe'))) return created;
     throw new Error('must hold whole keys: "d" and "x" of the first do not belong together');
   }
 

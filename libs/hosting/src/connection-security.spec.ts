@@ -49,13 +49,13 @@ describe('the settings of a secured bus and database', () => {
       env[`${name}_FILE`] = join(folder, name);
       await writeFile(join(folder, name), `${text}\n`);
     }
-    const made = security(env);
+    const secured = security(env);
     await rm(folder, { recursive: true });
-    expect(made.tls).toMatchObject({ ca: authority.pem.trimEnd(), client: { cert: client.cert.trimEnd() } });
-    expect(made.tls?.client?.key.reveal()).toBe(client.key.trimEnd());
-    expect(made.login).toMatchObject({ mechanism: 'SCRAM-SHA-512', username: 'adapter' });
-    expect(made.login?.password.reveal()).toBe(CANARY);
-    expect(JSON.stringify(made)).not.toContain(CANARY);
+    expect(secured.tls).toMatchObject({ ca: authority.pem.trimEnd(), client: { cert: client.cert.trimEnd() } });
+    expect(secured.tls?.client?.key.reveal()).toBe(client.key.trimEnd());
+    expect(secured.login).toMatchObject({ mechanism: 'SCRAM-SHA-512', username: 'adapter' });
+    expect(secured.login?.password.reveal()).toBe(CANARY);
+    expect(JSON.stringify(secured)).not.toContain(CANARY);
   });
 
   it.each(Object.keys(login))('require %s when the other two settings of the login are present', (name) => {

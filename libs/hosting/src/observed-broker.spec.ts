@@ -68,7 +68,7 @@ describe('the bus of a service', () => {
   });
 
   it('counts failed sends by error code', async () => {
-    const lost = { ...record('a'), topic: 'nobody.made.it' };
+    const lost = { ...record('a'), topic: 'missing.topic' };
     await expect(broker.send([lost])).rejects.toBeInstanceOf(ServiceError);
     expect(await shown('countersign_send_failures_total')).toEqual([
       'countersign_send_failures_total{service="spec",code="INTERNAL"} 1',
@@ -76,10 +76,12 @@ describe('the bus of a service', () => {
   });
 
   it('rethrows the error of a handler and measures its time', async () => {
-    let tries = 0;
-    const subscription = await consume(() => (++tries < 2 ? Promise.reject(new Error('not yet')) : Promise.resolve()));
+    let attempts = 0;
+    const subscription = await consume(() =>
+      ++attempts < 2 ? Promise.reject(new Error('not yet')) : Promise.resolve(),
+    );
     await broker.send([record('a')]);
-    await eventually('it is handled at the second try', () => tries === 2);
+    await eventually('it is handled at the second attempt', () => attempts === 2);
     const count = (await shown('countersign_handling_seconds')).find((line) => line.includes('_count'));
     expect(Number(count?.split(' ').at(-1))).toBeGreaterThanOrEqual(2);
     await subscription.close();

@@ -41,10 +41,10 @@ export function makeFolder(folder: string, mode = 0o755): void {
 
 const REASONS: Readonly<Record<string, string>> = {
   EEXIST: 'is a file',
-  ENOTDIR: 'is a file, or lies in one',
+  ENOTDIR: 'is a file, or is below a file',
   EACCES: 'belongs to another user',
-  EPERM: 'may not be changed',
+  EPERM: 'cannot be changed',
   EROFS: 'is on a file system that is read only',
-  ENOENT: 'lies where no folder can be made',
+  ENOENT: 'is in a place where no folder can be created',
   ENOSPC: 'is on a disk that is full',
 };

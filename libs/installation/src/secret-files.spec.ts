@@ -15,8 +15,8 @@ describe('a folder of secrets', () => {
   it('is created with every secret, readable only by its owner, whatever the umask is', async () => {
     const umask = process.umask(0);
     try {
-      const { made } = await ensureSecretFiles(join(parent, 'new'));
-      expect(made).toEqual(SECRET_NAMES);
+      const { created } = await ensureSecretFiles(join(parent, 'new'));
+      expect(created).toEqual(SECRET_NAMES);
       expect(modesOf(join(parent, 'new'))).toEqual(privateModes);
     } finally {
       process.umask(umask);
@@ -27,15 +27,15 @@ describe('a folder of secrets', () => {
     const { values } = await ensureSecretFiles(parent);
     chmodSync(parent, 0o755);
     for (const name of SECRET_NAMES) chmodSync(join(parent, name), 0o644);
-    expect(await ensureSecretFiles(parent)).toEqual({ values, made: [] });
+    expect(await ensureSecretFiles(parent)).toEqual({ values, created: [] });
     expect(modesOf(parent)).toEqual(privateModes);
   });
 
   it('keeps a secret that an operator wrote by hand, and corrects its mode', async () => {
     writeFileSync(join(parent, 'ADMIN_API_KEY'), 'csadmin_by-hand-0123456789abcdef\n', { mode: 0o664 });
-    const { values, made } = await ensureSecretFiles(parent);
+    const { values, created } = await ensureSecretFiles(parent);
     expect(values.ADMIN_API_KEY).toBe('csadmin_by-hand-0123456789abcdef');
-    expect(made).not.toContain('ADMIN_API_KEY');
+    expect(created).not.toContain('ADMIN_API_KEY');
     expect(modesOf(parent)).toEqual(privateModes);
   });
 });

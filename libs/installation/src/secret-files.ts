@@ -21,7 +21,7 @@ export type SecretName = (typeof SECRET_NAMES)[number];
 /** The secrets of a folder, and the names of those that were just created. */
 export interface SecretFiles {
   readonly values: Readonly<Record<SecretName, string>>;
-  readonly made: readonly SecretName[];
+  readonly created: readonly SecretName[];
 }
 
 /**
@@ -33,11 +33,11 @@ export interface SecretFiles {
 export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   makeFolder(folder, 0o700);
   denyOthers(folder, 0o700);
-  const made: SecretName[] = [];
+  const created: SecretName[] = [];
   const values = {} as Record<SecretName, string>;
   const keep = (name: SecretName, make: () => string): void => {
     const file = keepSecretFile(folder, name, make);
-    if (file.isNew) made.push(name);
+    if (file.isNew) created.push(name);
     values[name] = file.value;
   };
   const [hasPrivate, hasPublic] = ['SEALING_PRIVATE_KEYS', 'SEALING_PUBLIC_KEYS'].map((name) =>
@@ -59,7 +59,7 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   keep('RECEIPT_PUBLIC_KEYS', () => receiptPublicKeysOf(new Secret(values.RECEIPT_KEYS)));
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
-  return { values, made };
+  return { values, created };
 }
 
 /**

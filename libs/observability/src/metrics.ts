@@ -91,13 +91,13 @@ export const METRICS = {
   ),
   hashQueue: new ReadGauge(
     'countersign_hash_queue',
-    'Hashes that wait for a place, including rehashes that no caller waits for',
+    'Hashes that wait for a slot, including rehashes that no caller waits for',
     ['service'],
     sum,
   ),
   hashWait: new Histogram({
     name: 'countersign_hash_wait_seconds',
-    help: 'Seconds that a hash waited for a place. Close to REPLY_TIMEOUT_MS: callers get unavailable',
+    help: 'Seconds that a hash waited for a slot. Close to REPLY_TIMEOUT_MS: callers get unavailable',
     buckets: WAITING_SECONDS,
   }),
   hashTime: new Histogram({
@@ -116,7 +116,7 @@ export const METRICS = {
   }),
   credentialsRefused: new Counter({
     name: 'countersign_credentials_refused_total',
-    help: 'Requests with a wrong password, API key or keypad token, by channel: swaig, rest. Many: somebody tries them. The event access.refused names source address and agent',
+    help: 'Requests with a wrong password, API key or keypad token, by channel: swaig, rest. Many: an attack. The event access.refused names source address and agent',
     labelNames: ['channel'],
   }),
   events: new Counter({
@@ -156,29 +156,29 @@ export const METRICS = {
   ),
   waiting: new ReadGauge(
     'countersign_records_waiting',
-    'Records that were fetched and wait for a place, or for an earlier record of their key',
+    'Fetched records that wait for a slot or for an earlier record of their key',
     ['service', 'group'],
     sum,
   ),
   retrying: new ReadGauge(
     'countersign_records_retrying',
-    'Records that failed for a temporary reason and wait for the next try',
+    'Records that failed for a temporary reason and wait for a retry',
     ['service', 'group'],
     sum,
   ),
   records: new Counter({
     name: 'countersign_records_total',
-    help: 'Tries at records by outcome: handled, expired (the caller no longer waits), retried, dead_lettered (needs an operator)',
+    help: 'Attempts to handle a record by outcome: handled, expired (the caller no longer waits), retried, dead_lettered (needs an operator)',
     labelNames: ['service', 'group', 'topic', 'outcome'],
   }),
   failures: new Counter({
     name: 'countersign_record_failures_total',
-    help: 'Failed tries by error code and outcome: retried, dead_lettered',
+    help: 'Failed attempts to handle a record by error code and outcome: retried, dead_lettered',
     labelNames: ['service', 'group', 'topic', 'outcome', 'code'],
   }),
   handling: new Histogram({
     name: 'countersign_handling_seconds',
-    help: 'Seconds of one try at a record, including the publishing of its results',
+    help: 'Seconds of one attempt to handle a record, including the publishing of its results',
     labelNames: ['service', 'group', 'topic'],
     buckets: HANDLING_SECONDS,
   }),
@@ -190,13 +190,13 @@ export const METRICS = {
   }),
   sending: new Histogram({
     name: 'countersign_send_seconds',
-    help: 'Seconds until all in-sync replicas acknowledged a send, or it was given up. Whole seconds: the broker has a problem',
+    help: 'Seconds until all in-sync replicas acknowledged a send, or it failed. Whole seconds: the broker has a problem',
     labelNames: ['service'],
     buckets: HANDLING_SECONDS,
   }),
   sendFailures: new Counter({
     name: 'countersign_send_failures_total',
-    help: 'Sends that were given up, by error code; an outbox tries again',
+    help: 'Failed sends by error code; an outbox retries',
     labelNames: ['service', 'code'],
   }),
 
@@ -219,7 +219,7 @@ export const METRICS = {
   }),
   unprovenReplies: new Counter({
     name: 'countersign_unproven_replies_total',
-    help: 'Replies that were dropped because the signature of the verification service was missing or wrong: RECEIPT_PUBLIC_KEYS does not match RECEIPT_KEYS, or somebody forges replies',
+    help: 'Replies that were dropped because the signature of the verification service was missing or wrong: RECEIPT_PUBLIC_KEYS does not match RECEIPT_KEYS, or replies are forged',
     labelNames: ['service'],
   }),
   lateReplies: new Counter({
@@ -236,7 +236,7 @@ export const METRICS = {
   ),
   outboxAge: new ReadGauge(
     'countersign_outbox_oldest_age_seconds',
-    'Age of the oldest record in the outbox, 0 without one; NaN while the database does not answer. More than a few seconds: the broker is away',
+    'Age of the oldest record in the outbox, 0 without one; NaN while the database does not answer. More than a few seconds: the broker is not available',
     ['service'],
     Math.max,
   ),

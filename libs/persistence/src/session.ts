@@ -115,7 +115,8 @@ export class Session implements Transaction {
   }
 
   async #execute(query: QueryConfig): Promise<QueryResult> {
-    if (!this.#isOpen) throw new Error('A statement was begun after its transaction had ended; await every statement');
+    if (!this.#isOpen)
+      throw new Error('A statement was started after the end of its transaction; await every statement');
     try {
       return await this.#client.query(query);
     } catch (error) {

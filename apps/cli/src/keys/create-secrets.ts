@@ -23,8 +23,8 @@ export async function createSecrets(folder: string): Promise<void> {
 
 /** @returns the names of the new files */
 async function createMissing(folder: string): Promise<readonly string[]> {
-  const { made } = await ensureSecretFiles(folder);
-  const names: string[] = [...made];
+  const { created } = await ensureSecretFiles(folder);
+  const names: string[] = [...created];
   const keep = (name: string, create: () => string): string => {
     const { value, isNew } = keepSecretFile(folder, name, create);
     if (isNew) names.push(name);

@@ -27,7 +27,7 @@ const checksByClass = new Map<MessageClass, Checks>();
 export function hasNested(type: MessageClass, plain: object): boolean {
   return checksOf(type).nested.some((name) => {
     const value = (plain as Record<string, unknown>)[name];
-    // An empty list holds none: every guess has one, unless a key is being replaced.
+    // Every attempt has an empty list, except while a key is rotated, so this case must be fast.
     return value !== undefined && !(Array.isArray(value) && value.length === 0);
   });
 }

@@ -39,10 +39,10 @@ export class RequestGates {
     timeoutMs: number,
     request: (restMs: number) => Promise<T>,
   ): Promise<T> {
-    const begun = performance.now();
+    const startedAt = performance.now();
     const leave = await this.#gateOf(topic).enter(requester, timeoutMs);
     try {
-      return await request(Math.max(1, timeoutMs - (performance.now() - begun)));
+      return await request(Math.max(1, timeoutMs - (performance.now() - startedAt)));
     } finally {
       leave();
     }

@@ -50,8 +50,8 @@ export async function removeAbandonedReplyTopics(client: KafkaClient, names: Top
   await client.withAdmin(async (admin) => {
     const old = (await admin.listTopics()).filter((name) => {
       if (!names.owns(name)) return false;
-      const made = /^replies\.[A-Za-z0-9_-]*\.([0-9a-z]+)-[0-9a-f]+$/.exec(names.onBus(name))?.[1];
-      return made !== undefined && now - Number.parseInt(made, 36) > ABANDONED_MS;
+      const createdAt = /^replies\.[A-Za-z0-9_-]*\.([0-9a-z]+)-[0-9a-f]+$/.exec(names.onBus(name))?.[1];
+      return createdAt !== undefined && now - Number.parseInt(createdAt, 36) > ABANDONED_MS;
     });
     if (old.length === 0) return;
     const { groups } = await admin.describeGroups(old);
