@@ -74,7 +74,10 @@ export class LimitsController {
     const names =
       phone === undefined
         ? []
-        : this.hash.singleKeys.map(({ keyId, hash }) => ({ keyId, target: nameOfPhone(hash, tenant, dimension, phone) }));
+        : this.hash.singleKeys.map(({ keyId, hash }) => ({
+            keyId,
+            target: nameOfPhone(hash, tenant, dimension, phone),
+          }));
     const target = names[0]?.target ?? clearTarget(body);
     return { dimension, ...(target === undefined ? {} : { target }), names };
   }
