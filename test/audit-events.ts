@@ -9,11 +9,11 @@ export interface AuditEvent {
   readonly type: string;
   readonly tenant: string;
   readonly value: Json;
-  /** Header `ce_traceparent`: what it belongs to in the words of W3C Trace Context. */
+  /** Header `ce_traceparent`: the W3C Trace Context. */
   readonly trace: string | undefined;
 }
 
-/** Reads the public topic of audit events from its beginning; every record is kept, repeated ones too. */
+/** Reads the public topic of audit events from its beginning, and keeps every record, including repeated ones. */
 export class AuditEvents {
   readonly #records: AuditEvent[] = [];
   readonly #broker: Broker;
@@ -62,7 +62,7 @@ export class AuditEvents {
   }
 }
 
-/** The attempts that were published: their outcomes by id, and the events that speak of each. */
+/** The published attempts by id, with their outcomes and the ids of their events. */
 export function attemptsIn(events: readonly AuditEvent[]): Map<string, { eventIds: Set<string>; codes: Set<string> }> {
   const attempts = new Map<string, { eventIds: Set<string>; codes: Set<string> }>();
   for (const { id, value } of events) {

@@ -6,7 +6,7 @@ const PROBE_LIMIT_MS = 1_000;
 export type Adapter = Extract<ServiceName, 'swaig-adapter' | 'rest-adapter'>;
 const ADAPTERS: readonly Adapter[] = ['swaig-adapter', 'rest-adapter'];
 
-/** Chooses among the copies of an adapter as a load balancer does: by turns, and only those that say that they are ready. */
+/** Chooses among the copies of an adapter as a load balancer does: in turn, and only among ready ones. */
 export class Balancer {
   readonly #product: SeparateProduct;
   readonly #unready = new Set<Copy>();
@@ -19,7 +19,7 @@ export class Balancer {
     void this.#probe();
   }
 
-  /** @returns undefined when no copy has opened its port; one that is not ready when there is no better one */
+  /** @returns undefined when no copy has opened its port; a copy that is not ready when none is */
   next(adapter: Adapter): { copy: Copy; url: string } | undefined {
     const listening = this.#listening(adapter);
     const ready = listening.filter((copy) => !this.#unready.has(copy));

@@ -6,30 +6,30 @@ import { join } from 'node:path';
 const CONTEXT_BYTES = 24;
 const CHUNK_BYTES = 1 << 20;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
-/** Of a text up to here a plain hash can be undone by trying; keys of 256 random bits are kept as one. */
+/** A plain hash of a text up to this length can be reversed by brute force. Keys of 256 random bits are stored as hashes. */
 const LONGEST_GUESSABLE = 16;
 
-/** Bytes that stand for a text, and in which form. */
+/** The bytes of a text in one form. */
 interface Needle {
   readonly name: string;
   readonly bytes: Buffer;
 }
 
 /**
- * Looks for texts in every form in which they could lie somewhere: as they are, in UTF-16, hexadecimal, base64 at any
- * alignment, and short ones as their plain SHA-256, which eight digits do not withstand.
+ * Searches for texts in every form in which they could be stored: plain, in UTF-16, hexadecimal, base64 at any
+ * alignment, and short ones as their plain SHA-256, from which eight digits can be recovered.
  */
 export class ByteSearch {
   readonly #needles: readonly Needle[];
   readonly #longest: number;
 
-  /** @param texts by the name under which a hit is told: the texts themselves are not repeated */
+  /** @param texts by the names that hits use, because hits must not repeat the texts themselves */
   constructor(texts: Readonly<Record<string, string>>) {
     this.#needles = Object.entries(texts).flatMap(([name, text]) => forms(name, text));
     this.#longest = Math.max(...this.#needles.map(({ bytes }) => bytes.length));
   }
 
-  /** @returns a line for each hit: where it is and what stands around it */
+  /** @returns a line for each hit, with its place and the bytes around it */
   in(where: string, haystack: Buffer): string[] {
     return this.#needles.flatMap(({ name, bytes }) => {
       const at = haystack.indexOf(bytes);
@@ -39,7 +39,7 @@ export class ByteSearch {
     });
   }
 
-  /** Every file below a folder; a file that vanishes meanwhile is passed over. */
+  /** Searches every file below a folder, and skips files that are removed during the search. */
   async inFolder(folder: string): Promise<string[]> {
     const hits: string[] = [];
     for (const path of await filesBelow(folder)) hits.push(...(await this.#inFile(path)));
@@ -51,11 +51,11 @@ export class ByteSearch {
     let rest = Buffer.alloc(0);
     try {
       for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
-        // Kafka makes its indexes large and leaves them empty: of nothing but zeros only the border is looked at.
+        // Kafka creates large indexes that are mostly empty. Of a chunk of zeros, only the border is searched.
         const empty = chunk.equals(ZEROS.subarray(0, chunk.length));
         const window = Buffer.concat([rest, empty ? chunk.subarray(0, this.#longest) : chunk]);
         for (const hit of this.in(path, window)) hits.add(hit);
-        // Copied: what lies over a border of two chunks is found in the next window.
+        // Copied, so that a text across the border of two chunks is found in the next window.
         rest = Buffer.from(window.subarray(Math.max(0, window.length - this.#longest + 1)));
       }
     } catch (error) {
@@ -106,7 +106,7 @@ function forms(name: string, text: string): Needle[] {
   return [...new Map(all.map((needle) => [needle.bytes.toString('latin1'), needle])).values()];
 }
 
-/** The characters of base64 that depend on the text alone, when `shift` bytes stand before it. */
+/** The characters of base64 that depend on the text alone, when `shift` bytes precede it. */
 function inBase64(plain: Buffer, shift: number, encoding: 'base64' | 'base64url'): string {
   const first = Math.ceil((8 * shift) / 6);
   const end = Math.floor((8 * (shift + plain.length)) / 6);

@@ -7,7 +7,7 @@ const ANSWER_LIMIT_MS = 60_000;
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** An answer over HTTP: its bytes, and what they mean when they are JSON. */
+/** An HTTP answer, with its text and its JSON value. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;
@@ -22,7 +22,7 @@ export interface Agent {
   readonly apiKey: string;
 }
 
-/** A function call as the platform makes it; what is not given is new for every call. */
+/** A function call as the platform makes it. Missing fields get new values. */
 export interface HttpCall {
   readonly pin?: unknown;
   readonly customerId?: string;
@@ -48,7 +48,7 @@ export function newPhone(): string {
   return `+1202${text}`;
 }
 
-/** A PIN of eight digits, which chance puts nowhere else, that the rules for PINs let pass. */
+/** An acceptable PIN of eight digits, so long that it appears nowhere else by chance. */
 export function newPin(): string {
   for (;;) {
     const pin = String(randomInt(10_000_000, 100_000_000));
@@ -58,7 +58,7 @@ export function newPin(): string {
 
 export const newName = (kind: string): string => `${kind}-${randomBytes(5).toString('hex')}`;
 
-/** Speaks to the product the way its clients do. `copy` chooses among the copies of an adapter. */
+/** Sends the requests of clients to the product. `copy` selects a copy of an adapter. */
 export class Client {
   constructor(readonly product: Product) {}
 
@@ -68,7 +68,7 @@ export class Client {
     return { status: response.status, headers: response.headers, text, json: parsed(text) };
   }
 
-  /** @throws Error when the status is none of `expected`; the setting up of a test must not fail silently */
+  /** @throws Error when the status is none of `expected`, so that the set-up of a test does not fail silently */
   async manage(method: string, path: string, body?: unknown, expected = [200, 201, 204]): Promise<HttpAnswer> {
     const answer = await this.request(`${of(this.product.restUrls(), 0)}${path}`, {
       method,
@@ -83,7 +83,7 @@ export class Client {
     await this.manage('PUT', `/v1/tenants/${tenant}`, { name: tenant, policy });
   }
 
-  /** Makes an agent and returns when every adapter, and the services behind one of them, know it. */
+  /** Creates an agent and returns when every adapter, and the services behind them, accept it. */
   async createAgent(tenant: string, policy?: Json): Promise<Agent> {
     const name = newName('agent');
     const body = { agent: name, ...(policy === undefined ? {} : { policy }) };
@@ -110,7 +110,7 @@ export class Client {
     await this.manage('PUT', `/v1/tenants/${tenant}/subjects/${subject}`, profile);
   }
 
-  /** Once more where no answer came in time, as the answer advises: many enrolments at once wait for their hashes. */
+  /** Retries once after 503, as the answer advises, because many enrolments at once wait for their hashes. */
   async putPin(tenant: string, subject: string, pin: string): Promise<void> {
     const path = `/v1/tenants/${tenant}/subjects/${subject}/pin`;
     const { status } = await this.manage('PUT', path, { pin }, [204, 503]);
@@ -135,7 +135,7 @@ export class Client {
   }
 
   /** A request of an agent, with its API key. */
-  ask(agent: Agent, method: string, path: string, body?: unknown, copy = 0): Promise<HttpAnswer> {
+  agentRequest(agent: Agent, method: string, path: string, body?: unknown, copy = 0): Promise<HttpAnswer> {
     return this.request(`${of(this.product.restUrls(), copy)}${path}`, {
       method,
       headers: { authorization: `Bearer ${agent.apiKey}`, 'content-type': 'application/json' },

@@ -35,10 +35,10 @@ interface OtlpRequest {
   }[];
 }
 
-/** Takes traces as OTLP over HTTP, in JSON, as OpenTelemetry's collector does. */
+/** Receives traces as OTLP over HTTP in JSON, as OpenTelemetry's collector does. */
 export class Collector {
   readonly spans: CollectedSpan[] = [];
-  /** Every byte that came, headers and all. */
+  /** Every received byte, including headers. */
   received = '';
   /** Answered instead of 200. */
   status = 200;

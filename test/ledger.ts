@@ -36,13 +36,13 @@ const CODES: Readonly<Record<string, string>> = {
   unavailable: 'UNAVAILABLE',
 };
 
-/** Looks into the product's database, past the product. */
+/** Reads the product's database directly. */
 export class Ledger {
   readonly #client: Pool;
 
   private constructor(url: string) {
     this.#client = new Pool({ connectionString: url, max: 2 });
-    // Servers are killed under it: the next question opens another connection.
+    // Tests kill the server. The next query opens a new connection.
     this.#client.on('error', () => undefined);
   }
 
@@ -61,7 +61,7 @@ export class Ledger {
     return rows;
   }
 
-  /** Callers whom the rate limiter has let through as often as `limit`, and more often. */
+  /** How many callers the rate limiter has admitted exactly `limit` times, and more often. */
   async callersByAdmitted(limit: number): Promise<{ full: number; over: number }> {
     const { rows } = await this.#client.query<{ full: number; over: number }>(
       `SELECT count(*) FILTER (WHERE cardinality(commands) = $1)::int AS "full",
@@ -81,7 +81,7 @@ export class Ledger {
     return new Map(rows.map((row) => [row.counter_key, Number(row.attempt_count)]));
   }
 
-  /** What the audit service has put on record of some tenants. */
+  /** The entries of the audit service about some tenants. */
   async entries(tenants: readonly string[]): Promise<AuditEntry[]> {
     const { rows } = await this.#client.query<AuditEntry>(
       `SELECT event_id, kind, subject, call_id, convert_from(value, 'UTF8')::jsonb->'unmapped'->>'verification_id' AS attempt_id
@@ -91,7 +91,7 @@ export class Ledger {
     return rows;
   }
 
-  /** Facts that are not published yet, over all outboxes. */
+  /** How many facts are not published yet, over all outboxes. */
   async unpublished(): Promise<number> {
     const counts = ['verification', 'rate_limit', 'directory'].map(
       (schema) => `SELECT count(*)::int AS n FROM ${schema}.outbox`,
@@ -112,14 +112,14 @@ export class Ledger {
     }
   }
 
-  /** Writes everything that PostgreSQL still holds in memory to its files, and tells where they are. */
+  /** Writes everything that PostgreSQL holds in memory to its files. @returns their folder */
   async flushedFolder(): Promise<string> {
     await this.#client.query('CHECKPOINT');
     const { rows } = await this.#client.query<{ data_directory: string }>('SHOW data_directory');
     return rows[0]?.data_directory ?? '';
   }
 
-  /** Does something to the database that the product does not do. */
+  /** Runs a statement that the product itself never runs. */
   async administer(statement: string): Promise<void> {
     await this.#client.query(statement);
   }
@@ -130,9 +130,9 @@ export class Ledger {
 }
 
 /**
- * Waits until nothing is under way any more.
- * @returns what is wrong in the end, one line each: an attempt without a verdict, without an event, with two events, or
- * an event that no attempt stands behind; empty when ledger and topic tell the same
+ * Waits until ledger and topic agree.
+ * @returns the remaining differences, one line each: an attempt without an outcome, without an event, with two events, or
+ * an event without an attempt; empty when ledger and topic agree
  */
 export async function differences(ledger: Ledger, events: AuditEvents): Promise<string[]> {
   let found: string[] = [];
@@ -146,13 +146,13 @@ export async function differences(ledger: Ledger, events: AuditEvents): Promise<
   return found;
 }
 
-/** What ledger and topic tell differently, one line each. */
+/** The differences between ledger and topic, one line each. */
 export function compare(rows: readonly LedgerRow[], published: ReturnType<typeof attemptsIn>): string[] {
   const counted = new Set(rows.map(({ attempt_id }) => attempt_id));
   const found = [...published.keys()].filter((id) => !counted.has(id)).map((id) => `event without an attempt: ${id}`);
   for (const { attempt_id: id, outcome } of rows) {
     const event = published.get(id);
-    if (outcome === null) found.push(`attempt without a verdict: ${id}`);
+    if (outcome === null) found.push(`attempt without an outcome: ${id}`);
     else if (event === undefined) found.push(`attempt without an event: ${id} (${outcome})`);
     else if (event.eventIds.size > 1) found.push(`attempt under ${event.eventIds.size} event ids: ${id}`);
     else if ([...event.codes].join() !== CODES[outcome])

@@ -46,13 +46,13 @@ export interface SeparateProduct extends Product {
   /** The copies that run, including those that are not ready yet. */
   running(service: ServiceName): readonly Copy[];
   /** Starts one more copy without waiting until it is ready. Its own settings may make it die early. */
-  begin(service: ServiceName, env?: Readonly<Record<string, string>>): Copy;
+  startCopy(service: ServiceName, env?: Readonly<Record<string, string>>): Copy;
   /** Starts one more copy and returns when it is ready. */
-  add(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
+  addCopy(service: ServiceName, env?: Readonly<Record<string, string>>): Promise<Copy>;
   /** Removes and returns the copies that have ended on their own since the last call, neither stopped nor killed. */
   takeEndedCopies(): readonly Copy[];
   /** Stops one copy with SIGTERM; `startAgain` does not start it again. @returns how it ended */
-  retire(copy: Copy): Promise<Ended>;
+  stopCopy(copy: Copy): Promise<Ended>;
   /** Kills a copy of a service, which runs no handler of its own then. */
   kill(service: ServiceName, copy?: number): Promise<void>;
   /** Starts a copy again that has ended. */
@@ -61,7 +61,7 @@ export interface SeparateProduct extends Product {
 
 /** After this time a group takes the partitions of a silent member away, in milliseconds. */
 export const SHORT_SESSION_MS = 3_000;
-/** For products whose processes are killed: their groups would wait 10 s for each dead member. */
+/** For products with killed processes: with the default, their groups would wait 10 s for each dead member. */
 export const SHORT_SESSIONS = { GROUP_SESSION_TIMEOUT_MS: String(SHORT_SESSION_MS) };
 
 const EVERY_SERVICE = { HOST: '127.0.0.1', LOG_LEVEL: 'info', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' };
@@ -198,13 +198,13 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
     logs: () => [...past, ...copies.map(({ program }) => program)].map(({ output }) => output).join('\n'),
     running: (service) => copies.filter((one) => one.service === service && one.program.running),
-    begin,
-    add: async (service, more) => {
+    startCopy: begin,
+    addCopy: async (service, more) => {
       const copy = begin(service, more);
       copy.urls = await copy.program.ready();
       return copy;
     },
-    retire: async (copy) => {
+    stopCopy: async (copy) => {
       leave(copy);
       return copy.program.stop();
     },

@@ -8,7 +8,7 @@ const VENV = join(process.cwd(), '.cache', 'voice-agent-python');
 const INSTALL_LIMIT_MS = 300_000;
 const RUN_LIMIT_MS = 60_000;
 
-/** What a program printed, and how it ended. */
+/** The output and the exit code of a program. */
 interface Ran {
   readonly code: number;
   readonly output: string;
@@ -23,8 +23,8 @@ function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv, limi
 }
 
 /**
- * The test program of SignalWire's Python SDK, with the example's pinned requirements in an environment of its own.
- * @returns why it cannot run, in words, where Python or the registry of its packages is not there
+ * The test program of SignalWire's Python SDK, in a virtual environment with the pinned requirements of the example.
+ * @returns the reason why it cannot run, when Python or the registry of its packages is missing
  */
 export async function openSwaigTest(): Promise<
   ((env: Record<string, string>, ...args: string[]) => Promise<Ran>) | string
@@ -32,7 +32,7 @@ export async function openSwaigTest(): Promise<
   const program = join(VENV, 'bin', 'swaig-test');
   if (!existsSync(program)) {
     const made = await run('python3', ['-m', 'venv', VENV], process.env, INSTALL_LIMIT_MS);
-    if (made.code !== 0) return 'python3 with venv is not here';
+    if (made.code !== 0) return 'python3 with venv is missing';
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', 'requirements.txt'];
     const installed = await run(join(VENV, 'bin', 'python'), pip, process.env, INSTALL_LIMIT_MS);
     if (installed.code !== 0) {

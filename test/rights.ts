@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Right } from '../libs/messaging/test/kafka-rights.js';
 
-/** The rights of each service, as the table of docs/security.md has them. */
+/** The rights of each service in the table of docs/security.md. */
 export function documentedRights(topicPrefix: string): readonly Right[] {
   const [, after = ''] = readFileSync('docs/security.md', 'utf8').split('\n### Rights on Kafka\n');
   const rows = (after.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));

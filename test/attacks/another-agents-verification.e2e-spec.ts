@@ -5,7 +5,7 @@ import { startEmbedded, type EmbeddedProduct } from '../product.js';
 
 const START_MS = 120_000;
 const TEST_MS = 60_000;
-const NOBODY = { verified: false, level: 'none' };
+const NOT_VERIFIED = { verified: false, level: 'none' };
 const INACTIVE = { active: false };
 const QUESTIONS = [{ name: 'pet', description: 'Name of the first pet', kind: 'text' }];
 const WAIVED = {
@@ -28,9 +28,9 @@ describe('an attacker who is verified at one agent and speaks with another agent
   afterAll(() => product.remove(), START_MS);
 
   const stateAt = async (agent: Agent, callId: string): Promise<Json> =>
-    (await world.client.ask(agent, 'GET', `/v1/calls/${callId}/verification`)).json;
+    (await world.client.agentRequest(agent, 'GET', `/v1/calls/${callId}/verification`)).json;
   const introspectAt = async (agent: Agent, receipt: unknown, more: Json = {}): Promise<Json> =>
-    (await world.client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more })).json;
+    (await world.client.agentRequest(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more })).json;
   /** The answer to the model of an agent in this call. */
   const statusAt = async ({ agent, password }: Agent, callId: string): Promise<unknown> => {
     const body = { function: 'verification_status', argument: { parsed: [{}], raw: '{}' }, call_id: callId };
@@ -44,7 +44,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
   };
   const answerAt = async (agent: Agent, subject: string, callId: string): Promise<Json> => {
     const guess = { method: 'knowledge', subject, callId, answers: { pet: 'Rumpelstilz' } };
-    const { json } = await world.client.ask(agent, 'POST', '/v1/verifications', guess);
+    const { json } = await world.client.agentRequest(agent, 'POST', '/v1/verifications', guess);
     expect(json).toMatchObject({ outcome: 'verified' });
     return json;
   };
@@ -61,7 +61,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
       const { receipt, level } = await answerAt(waived, subject, callId);
       expect(level).toBe('verified');
       expect(await stateAt(waived, callId)).toMatchObject({ verified: true, level: 'verified', subject });
-      expect(await stateAt(strict, callId)).toEqual(NOBODY);
+      expect(await stateAt(strict, callId)).toEqual(NOT_VERIFIED);
       expect(await statusAt(strict, callId)).toBe('The caller is not verified.');
       for (const more of [{}, { callId }, { callId, consume: true }]) {
         expect(await introspectAt(strict, receipt, more)).toEqual(INACTIVE);
@@ -101,10 +101,10 @@ describe('an attacker who is verified at one agent and speaks with another agent
       const [subject, callId] = [await enrol(), newName('call')];
       await pinAt(waived, subject, callId);
       expect(await stateAt(middle, callId)).toMatchObject({ level: 'verified', subject });
-      expect(await stateAt(last, callId)).toEqual(NOBODY);
+      expect(await stateAt(last, callId)).toEqual(NOT_VERIFIED);
       const otherCall = newName('call');
       await pinAt(middle, subject, otherCall);
-      expect(await stateAt(waived, otherCall)).toEqual(NOBODY);
+      expect(await stateAt(waived, otherCall)).toEqual(NOT_VERIFIED);
     },
     TEST_MS,
   );
@@ -139,7 +139,7 @@ describe('an attacker who is verified at one agent and speaks with another agent
       const stranger = await world.client.createAgent(tenant, { ...STRICT, trustsCallsOf: [waived.agent] });
       const [subject, callId] = [await enrol(), newName('call')];
       const { receipt } = await pinAt(waived, subject, callId);
-      expect(await stateAt(stranger, callId)).toEqual(NOBODY);
+      expect(await stateAt(stranger, callId)).toEqual(NOT_VERIFIED);
       expect(await introspectAt(stranger, receipt)).toEqual(INACTIVE);
     },
     TEST_MS,

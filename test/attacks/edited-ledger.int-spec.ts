@@ -83,7 +83,7 @@ it.each([
   `UPDATE verification.consumed_receipts SET jti = gen_random_uuid()`,
   `UPDATE verification.consumed_receipts SET expires_at = 'epoch'`,
   `UPDATE verification.consumed_receipts SET command_id = 'mine'`,
-])('a spent receipt stays spent when somebody tries %s', async (statement) => {
+])('a consumed receipt stays consumed after the statement %s', async (statement) => {
   await alter(
     `INSERT INTO verification.consumed_receipts (tenant, jti, command_id, expires_at)
      VALUES ('acme', $1, 'c', clock_timestamp() + interval '5 minutes')`,

@@ -105,7 +105,7 @@ describe('a write to a credential', () => {
     ['raises its cap', 'cap = 100'],
     ['says that the PIN need not be changed', 'must_change = false'],
     ['gives it another time', "enrolled_at = enrolled_at - interval '1 microsecond'"],
-  ])('that %s verifies nobody, and is reported', async (_, set) => {
+  ])('that %s verifies no PIN, and is reported', async (_, set) => {
     await change('alice', {});
     await enrol('alice', PIN, true);
     expect(await verify('id', 'alice', PIN)).toBe(true);

@@ -62,7 +62,7 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
   {
     table: 'attempts',
     columns: 'charged_lock charged_disable disabled unrecognized remaining',
-    boundBy: 'words the answer to a repeated command without a verdict; comparing depends on granted alone',
+    boundBy: 'decides the answer to a repeated command without an outcome; comparing depends on granted alone',
   },
   {
     table: 'attempts',

@@ -274,8 +274,8 @@ describe('an attacker who forges messages on the bus', () => {
         const callId = randomUUID();
         const before = types.length;
         const [call, receipt, erased] = await Promise.all([
-          client.ask(agent, 'GET', `/v1/calls/${callId}/verification`),
-          client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt: 'eyJhbGciOiJFZERTQSJ9.e30.c2ln' }),
+          client.agentRequest(agent, 'GET', `/v1/calls/${callId}/verification`),
+          client.agentRequest(agent, 'POST', '/v1/receipts/introspect', { receipt: 'eyJhbGciOiJFZERTQSJ9.e30.c2ln' }),
           client.manage('DELETE', `/v1/tenants/${tenant}/subjects/alice`, undefined, [204, 503]),
         ]);
         expect([call.status, receipt.status, erased.status]).toEqual([503, 503, 503]);

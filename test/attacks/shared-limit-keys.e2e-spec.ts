@@ -7,7 +7,7 @@ const START_MS = 120_000;
 const TEST_MS = 60_000;
 const REFUSED = 'There have been too many requests';
 
-describe("an attacker who uses somebody else's identity as the key of a limit", () => {
+describe("an attacker who uses another caller's identity as the key of a limit", () => {
   let product: EmbeddedProduct;
   let world: World;
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe("an attacker who uses somebody else's identity as the key of a limit", 
   }
   const overRest = async (guess: Json): Promise<unknown> => {
     const { client, agent } = world;
-    const answer = await client.ask(agent, 'POST', '/v1/verifications', { method: 'pin', pin: PIN, ...guess });
+    const answer = await client.agentRequest(agent, 'POST', '/v1/verifications', { method: 'pin', pin: PIN, ...guess });
     return answer.json['outcome'];
   };
 
@@ -67,9 +67,9 @@ describe("an attacker who uses somebody else's identity as the key of a limit", 
     'cannot get the owner of a number refused for an hour by attempts at five other subjects under that number',
     async () => {
       const { phone } = await world.enrol();
-      const heard: string[] = [];
-      for (let n = 0; n < 6; n++) heard.push(await call(phone, newName('nobody')));
-      expect(heard.map((text) => text.startsWith(REFUSED))).toEqual([false, false, false, false, false, true]);
+      const answers: string[] = [];
+      for (let n = 0; n < 6; n++) answers.push(await call(phone, newName('nobody')));
+      expect(answers.map((text) => text.startsWith(REFUSED))).toEqual([false, false, false, false, false, true]);
       expect(await call(phone)).toMatch(/^Thank you/);
     },
     TEST_MS,

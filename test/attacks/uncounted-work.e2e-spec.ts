@@ -90,9 +90,9 @@ describe('an attacker who looks for work that no limit counts', () => {
     'is refused at the eleventh use of %s in one call, also when the same arguments are repeated: %j',
     async (name, args) => {
       const callId = newName('call');
-      const heard: boolean[] = [];
-      for (let n = 0; n < 14; n++) heard.push((await call(name, args, callId)).startsWith(REFUSED));
-      expect(heard).toEqual([...Array<boolean>(10).fill(false), ...Array<boolean>(4).fill(true)]);
+      const refused: boolean[] = [];
+      for (let n = 0; n < 14; n++) refused.push((await call(name, args, callId)).startsWith(REFUSED));
+      expect(refused).toEqual([...Array<boolean>(10).fill(false), ...Array<boolean>(4).fill(true)]);
     },
     TEST_MS,
   );
@@ -122,8 +122,8 @@ describe('an attacker who looks for work that no limit counts', () => {
       for (let n = 0; n < 40; n++) {
         const answer =
           n % 2 === 0
-            ? await client.ask(agent, 'GET', `/v1/calls/${newName('call')}/verification`)
-            : await client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt: 'e30.e30.c2ln' });
+            ? await client.agentRequest(agent, 'GET', `/v1/calls/${newName('call')}/verification`)
+            : await client.agentRequest(agent, 'POST', '/v1/receipts/introspect', { receipt: 'e30.e30.c2ln' });
         statuses.push(answer.status);
         if (answer.status === 429) expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       }

@@ -14,7 +14,7 @@ describe('a confirmed change over two instances of each adapter and a real Apach
   beforeAll(async () => {
     // Longer than a busy machine needs, so that only a service that does not know the agent makes an outcome `unavailable`.
     product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '9000' } });
-    await Promise.all([product.add('swaig-adapter'), product.add('rest-adapter')]);
+    await Promise.all([product.addCopy('swaig-adapter'), product.addCopy('rest-adapter')]);
     client = new Client(product);
     await client.putTenant(tenant);
   });

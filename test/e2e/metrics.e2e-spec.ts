@@ -105,7 +105,7 @@ describe('the metrics of six processes', () => {
       RISES_WITHIN_MS,
     );
     await eventually(
-      'the lag is gone',
+      'the lag is 0 again',
       async () => (await sum('countersign_consumer_lag_records', admissions)) === 0,
       RISES_WITHIN_MS,
     );

@@ -20,12 +20,12 @@ export function receipts(world: () => World): void {
     return { subject, phone, callId, receipt: receipt ?? '', verificationId: verificationId ?? '' };
   };
   const introspect = async (body: Record<string, unknown>, agent = world().agent): Promise<unknown> => {
-    const { status, json } = await world().client.ask(agent, 'POST', INTROSPECT, body);
+    const { status, json } = await world().client.agentRequest(agent, 'POST', INTROSPECT, body);
     expect(status).toBe(200);
     return json;
   };
   const stateOf = async (callId: string, agent = world().agent): Promise<unknown> => {
-    const { status, json } = await world().client.ask(agent, 'GET', `/v1/calls/${callId}/verification`);
+    const { status, json } = await world().client.agentRequest(agent, 'GET', `/v1/calls/${callId}/verification`);
     expect(status).toBe(200);
     return json;
   };

@@ -57,14 +57,14 @@ const run = (keys: string, ...args: string[]): Command['ended'] => countersign(k
 /** Replaces the running copy of a service by another one. Both serve during `duringOverlap`. */
 async function replace(service: ServiceName, keys: string, duringOverlap: () => Promise<void>): Promise<void> {
   const [before] = product.running(service) as [Copy];
-  await product.add(service, { IDENTIFIER_KEY: keys });
+  await product.addCopy(service, { IDENTIFIER_KEY: keys });
   await duringOverlap();
-  await product.retire(before);
+  await product.stopCopy(before);
 }
 
 /** @returns the output of a service that refuses to start */
 async function refusal(service: ServiceName, keys: string): Promise<string> {
-  const { program } = product.begin(service, { IDENTIFIER_KEY: keys });
+  const { program } = product.startCopy(service, { IDENTIFIER_KEY: keys });
   expect((await program.ended).code).toBe(1);
   product.takeEndedCopies();
   return program.output;

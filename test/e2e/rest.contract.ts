@@ -69,7 +69,7 @@ export function restApi(world: () => World): void {
     await client.manage('PUT', `${path}/knowledge`, { answers: { zip_code: '90210' } }, [204]);
     await client.verify(asking, { subject, pin: WRONG });
     const wrong = { method: 'knowledge', phone, answers: { zip_code: '10001' } };
-    for (let n = 0; n < 3; n++) await client.ask(asking, 'POST', '/v1/verifications', wrong);
+    for (let n = 0; n < 3; n++) await client.agentRequest(asking, 'POST', '/v1/verifications', wrong);
     const state = await client.state(tenant, subject);
     expect(state).toMatchObject({
       ...{ pinEnrolled: true, knowledgeEnrolled: true, attemptsInWindow: 1, consecutiveFailures: 1, disabled: false },
@@ -193,7 +193,7 @@ export function restApi(world: () => World): void {
     for (const fault of faults) isProblem(await post(fault), 422, 'invalid-request');
   });
 
-  it('refuses a weak PIN and a telephone number that belongs to somebody else, and repeats neither', async () => {
+  it('refuses a weak PIN and a telephone number of another subject, and repeats neither', async () => {
     const { client, tenant, enrol } = world();
     const { subject, phone } = await enrol();
     const weak = await client.manage(
@@ -248,7 +248,7 @@ export function restApi(world: () => World): void {
       const path = `/v1/tenants/${tenant}/subjects/${subject}/knowledge`;
       await client.manage('PUT', path, { answers: { pet: stored } }, [204]);
       const guess = { method: 'knowledge', subject, answers: { pet: said } };
-      return (await client.ask(asking, 'POST', '/v1/verifications', guess)).json['outcome'];
+      return (await client.agentRequest(asking, 'POST', '/v1/verifications', guess)).json['outcome'];
     };
     for (const [stored, said] of [
       ['กิน', 'กัน'],

@@ -127,7 +127,7 @@ export function spoken(world: () => World): void {
     for (const subject of [id, rounded]) {
       expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 0 });
     }
-    const { status, json } = await client.ask(agent, 'POST', '/v1/verifications', {
+    const { status, json } = await client.agentRequest(agent, 'POST', '/v1/verifications', {
       method: 'pin',
       subject: Number(id),
       pin: PIN,

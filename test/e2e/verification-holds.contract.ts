@@ -6,7 +6,7 @@ import { newName, newPhone, newPin, type Agent, type Json } from '../client.js';
 import { LOCKED, PIN, POLICY, REJECTED, WRONG, type EnrolledSubject, type World } from './world.js';
 
 const NOT_NOW = { response: 'I am sorry, I cannot verify your identity right now. Please try again later.' };
-const NOBODY = { verified: false, level: 'none' };
+const NOT_VERIFIED = { verified: false, level: 'none' };
 const INACTIVE = { active: false };
 const TEST_MS = 60_000;
 
@@ -48,9 +48,12 @@ export function verificationHolds(world: () => World): void {
   };
   const pathOf = (subject: string): string => `/v1/tenants/${world().tenant}/subjects/${subject}`;
   const stateOf = async ({ agent, callId }: Pick<VerifiedCall, 'agent' | 'callId'>): Promise<Json> =>
-    (await world().client.ask(agent, 'GET', `/v1/calls/${callId}/verification`)).json;
+    (await world().client.agentRequest(agent, 'GET', `/v1/calls/${callId}/verification`)).json;
   const introspect = async ({ agent, receipt }: VerifiedCall, more: Json = {}): Promise<Json> => {
-    const { status, json } = await world().client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more });
+    const { status, json } = await world().client.agentRequest(agent, 'POST', '/v1/receipts/introspect', {
+      receipt,
+      ...more,
+    });
     expect(status).toBe(200);
     return json;
   };
@@ -63,7 +66,7 @@ export function verificationHolds(world: () => World): void {
   };
   const expectEnded = async (call: VerifiedCall): Promise<void> => {
     expect(await statusText(call)).toBe('The caller is not verified.');
-    expect(await stateOf(call)).toEqual(NOBODY);
+    expect(await stateOf(call)).toEqual(NOT_VERIFIED);
     expect(await introspect(call)).toEqual(INACTIVE);
     expect(await introspect(call, { callId: call.callId, consume: true })).toEqual(INACTIVE);
   };
@@ -109,7 +112,7 @@ export function verificationHolds(world: () => World): void {
   it.each<[string, (subject: string) => Promise<unknown>]>([
     ['the PIN was replaced', (subject) => world().client.putPin(world().tenant, subject, newPin())],
     ['the subject was erased', (subject) => world().client.manage('DELETE', pathOf(subject))],
-  ])('is not repeated from a stored answer after %s, and nothing is counted for asking again', async (_, end) => {
+  ])('is not repeated from a stored answer after %s, and the repeated request counts no attempt', async (_, end) => {
     const { client, agent, tenant, enrol } = world();
     const { subject } = await enrol();
     const key = { 'idempotency-key': randomUUID() };
@@ -123,7 +126,7 @@ export function verificationHolds(world: () => World): void {
       expect([status, json['type']]).toEqual([409, 'urn:countersign:problem:verification-ended']);
       expect(Object.keys(json)).not.toContain('receipt');
     }
-    expect(await stateOf({ agent, callId: guess.callId })).toEqual(NOBODY);
+    expect(await stateOf({ agent, callId: guess.callId })).toEqual(NOT_VERIFIED);
     await client.putSubject(tenant, subject);
     expect(await client.state(tenant, subject)).toMatchObject({ attemptsInWindow: 0 });
   });

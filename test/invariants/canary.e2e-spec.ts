@@ -32,11 +32,13 @@ async function live(product: Product): Promise<Canaries> {
   const receipts = [/"receipt":"([^"]+)"/.exec(spoken)?.[1] ?? '', String(typed['receipt'])];
   for (const receipt of receipts) {
     for (const more of [{}, { callId: 'another' }, { consume: true }, { consume: true }, { callId, extra: receipt }]) {
-      await client.ask(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more });
+      await client.agentRequest(agent, 'POST', '/v1/receipts/introspect', { receipt, ...more });
     }
-    await client.ask(agent, 'GET', `/v1/calls/${receipt}/verification`);
+    await client.agentRequest(agent, 'GET', `/v1/calls/${receipt}/verification`);
   }
-  expect((await client.ask(agent, 'GET', `/v1/calls/${callId}/verification`)).json).toMatchObject({ verified: true });
+  expect((await client.agentRequest(agent, 'GET', `/v1/calls/${callId}/verification`)).json).toMatchObject({
+    verified: true,
+  });
   expect((await client.swaig(agent, { pin: guess, caller: phone })).text).toContain('"verified":false');
   expect((await client.verify(agent, { subject, pin: guess })).json).toMatchObject({ outcome: 'rejected' });
   // REST recognizes no caller, so the last attempt of the window is reserved. The recognized telephone uses it.

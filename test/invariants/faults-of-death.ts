@@ -4,10 +4,10 @@ import { dieAt, findKills, type Kill } from './kills.js';
 import { type Cell } from './measure.js';
 
 const NOTED_EVERY = 10;
-/** A copy that dies spends most of its time on starting and on joining: so many go side by side. */
+/** How many copies die at a time. Each spends most of its time on its start and on joining its group. */
 const AT_A_TIME = 2;
 
-/** Where a record and its effect can come apart. */
+/** Points at which a record and its effect could become inconsistent. */
 const CHOSEN: readonly Kill[] = [
   { service: 'verification', point: 'sql verification.decide', when: 'after', hit: 1 },
   { service: 'rate-limit', point: 'publish verification.admissions', when: 'after', hit: 2 },
@@ -36,13 +36,13 @@ export const KILLED_AT_EVERY_POINT: readonly Fault[] = SERVICES.map((service: Se
 
 async function dieOneAfterTheOther(cell: Cell, kills: readonly Kill[]): Promise<void> {
   const waiting = [...kills];
-  const lane = async (): Promise<void> => {
+  const killInTurn = async (): Promise<void> => {
     for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
       const { service, point, when, hit } = kill;
       const done = kills.length - waiting.length;
       if (done % NOTED_EVERY === 0) cell.note(`death ${done} of ${kills.length}`);
-      if (!(await dieAt(cell.stand, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
+      if (!(await dieAt(cell.rig, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
     }
   };
-  await Promise.all(Array.from({ length: AT_A_TIME }, lane));
+  await Promise.all(Array.from({ length: AT_A_TIME }, killInTurn));
 }

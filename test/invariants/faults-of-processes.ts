@@ -5,7 +5,7 @@ import { measure, verifiedSince, type Cell } from './measure.js';
 
 const IN_GROUPS: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
 const DAY_MS = 86_400_000;
-/** A copy that is worked with must have come to do something. */
+/** How many callers must be verified while a fault lasts, so that the changed copy has handled some. */
 const VERIFIED_DURING_FAULT = 30;
 const VERIFIED_LIMIT_MS = 60_000;
 const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
@@ -22,16 +22,16 @@ export const STOPPED: Fault = {
   },
 };
 
-/** The zombie believes for a while that it still has what another copy has been given. */
+/** For some time the continued process still assumes that it owns partitions that another copy has been assigned. */
 async function stopAndGoOn(cell: Cell, service: ServiceName): Promise<void> {
-  const { product } = cell.stand;
-  const zombie = theCopy(cell, service);
-  const other = await product.add(service);
+  const { product } = cell.rig;
+  const stopped = theCopy(cell, service);
+  const other = await product.addCopy(service);
   const from = Date.now();
-  process.kill(zombie.program.pid, 'SIGSTOP');
+  process.kill(stopped.program.pid, 'SIGSTOP');
   await lasting(SHORT_SESSION_MS + 3_000);
-  process.kill(zombie.program.pid, 'SIGCONT');
-  cell.stopped(zombie, from, Date.now());
+  process.kill(stopped.program.pid, 'SIGCONT');
+  cell.stopped(stopped, from, Date.now());
   await untilVerified(cell);
   await stopCleanly(cell, other);
 }
@@ -52,7 +52,7 @@ export const CLOCK_OFF: Fault = {
 async function shifted(cell: Cell, service: ServiceName, shift: number): Promise<void> {
   const before = cell.load.requests.length;
   const env = { NODE_OPTIONS: `--import ${SHIFTED_CLOCK}`, CLOCK_SHIFT_MS: String(shift) };
-  const copy = await cell.stand.product.add(service, env);
+  const copy = await cell.rig.product.addCopy(service, env);
   await untilVerified(cell).catch((error: unknown) => cell.note((error as Error).message));
   const requests = cell.load.requests.slice(before);
   const unavailable = requests.filter(({ outcome }) => outcome === 'unavailable').length;
@@ -63,9 +63,9 @@ async function shifted(cell: Cell, service: ServiceName, shift: number): Promise
 export const STARTED_TOGETHER: Fault = {
   name: 'two copies started at the same moment',
   short: false,
-  run: ({ stand, ...cell }, { runs }) =>
+  run: ({ rig, ...cell }, { runs }) =>
     times(runs, async () => {
-      const cold = await stand.beside({ copies: 2 });
+      const cold = await rig.beside({ copies: 2 });
       try {
         const { violations, attempts, unavailable } = await measure(cold, 'cold start', () => Promise.resolve(1));
         cell.note(`${attempts} attempts right after the start, ${unavailable} unavailable`);
@@ -82,7 +82,7 @@ export const SCALED: Fault = {
   run: async (cell, { runs }) => {
     const done = await times(runs, async () => {
       for (const service of SERVICES) {
-        const more = [cell.stand.product.add(service), cell.stand.product.add(service)];
+        const more = [cell.rig.product.addCopy(service), cell.rig.product.addCopy(service)];
         const copies = await Promise.all(more);
         await untilVerified(cell);
         for (const copy of copies) await stopCleanly(cell, copy);
@@ -100,23 +100,23 @@ export const ROLLED: Fault = {
       for (const service of SERVICES) {
         const before = cell.load.requests.length;
         const old = theCopy(cell, service);
-        await cell.stand.product.add(service);
+        await cell.rig.product.addCopy(service);
         await stopCleanly(cell, old);
         await untilVerified(cell);
         const requests = cell.load.requests.slice(before);
         const longest = Math.max(...requests.map(({ begunAt, answeredAt }) => answeredAt - begunAt));
         const unavailable = requests.filter(({ outcome }) => outcome === 'unavailable').length;
         cell.note(`${service}: ${unavailable} of ${requests.length} unavailable, longest answer ${longest} ms`);
-        if (unavailable > 0) throw new Error(`${unavailable} callers heard unavailable while ${service} was replaced`);
+        if (unavailable > 0) throw new Error(`${unavailable} callers got unavailable while ${service} was replaced`);
       }
     });
     return done * SERVICES.length;
   },
 };
 
-/** SIGTERM, and the end that is promised for it. */
+/** Stops a copy with SIGTERM. @throws Error when it does not end with code 0 */
 async function stopCleanly(cell: Cell, copy: Copy): Promise<void> {
-  const { program, code, signal } = await cell.stand.product.retire(copy);
+  const { program, code, signal } = await cell.rig.product.stopCopy(copy);
   if (code !== 0)
     throw new Error(`${program} ended with ${signal ?? code} after SIGTERM:\n${copy.program.output.slice(-2000)}`);
 }
@@ -127,8 +127,8 @@ async function untilVerified({ load }: Cell): Promise<void> {
   await eventually(`${VERIFIED_DURING_FAULT} callers are verified`, enough, VERIFIED_LIMIT_MS);
 }
 
-function theCopy({ stand }: Cell, service: ServiceName): Copy {
-  const [copy] = stand.product.running(service);
+function theCopy({ rig }: Cell, service: ServiceName): Copy {
+  const [copy] = rig.product.running(service);
   if (copy === undefined) throw new Error(`No copy of ${service} runs`);
   return copy;
 }

@@ -61,7 +61,7 @@ function deadLettered(cell: Cell, make: (topic: string) => BusRecord): Promise<v
 
 /** Writes to the bus as an unknown client, and counts the dead letters by the topic of the original record. */
 async function withDeadLetters(
-  { stand: { product } }: Cell,
+  { rig: { product } }: Cell,
   work: (broker: Broker, lettersOf: (topic: string) => number) => Promise<void>,
 ): Promise<void> {
   const broker = createBroker({
@@ -111,12 +111,12 @@ export const DEADLY: Fault = {
 
 /** A supervisor restarts the service after each death. After three deaths the record must become a dead letter. */
 function diesOf(cell: Cell, { service, topic, type }: (typeof HANDLED_BY)[number]): Promise<void> {
-  const { product } = cell.stand;
+  const { product } = cell.rig;
   const marker = `poison-${randomUUID()}`;
-  const start = (): Copy => product.begin(service, { NODE_OPTIONS: `--import ${POISONED}`, POISON: marker });
+  const start = (): Copy => product.startCopy(service, { NODE_OPTIONS: `--import ${POISONED}`, POISON: marker });
   return withDeadLetters(cell, async (broker, lettersOf) => {
     const before = lettersOf(topic);
-    for (const copy of product.running(service)) await product.retire(copy);
+    for (const copy of product.running(service)) await product.stopCopy(copy);
     let copy = start();
     let deaths = 0;
     const value = Buffer.from(JSON.stringify({ marker }));
@@ -134,8 +134,8 @@ function diesOf(cell: Cell, { service, topic, type }: (typeof HANDLED_BY)[number
       DEATHS_LIMIT_MS,
     );
     cell.note(`${service} died ${deaths} times of one record`);
-    await product.add(service);
-    await product.retire(copy);
+    await product.addCopy(service);
+    await product.stopCopy(copy);
   });
 }
 
@@ -151,17 +151,17 @@ export const REDELIVERED: Fault = {
   },
 };
 
-async function redeliver({ stand, load }: Cell, group: GroupName): Promise<void> {
-  const { product, groups } = stand;
+async function redeliver({ rig, load }: Cell, group: GroupName): Promise<void> {
+  const { product, groups } = rig;
   const since = Date.now();
   const enough = (): boolean => verifiedSince(load.requests, since) >= BEFORE_REWIND;
   await eventually('there is something to deliver again', enough, MINUTE_MS);
-  const others = await stand.ledger.attempts();
-  for (const copy of product.running(group)) await product.retire(copy);
+  const others = await rig.ledger.attempts();
+  for (const copy of product.running(group)) await product.stopCopy(copy);
   await groups.rewind(group, Date.now() - MINUTE_MS);
-  await product.add(group);
+  await product.addCopy(group);
   await eventually('the group has caught up', async () => (await groups.lag()) < BEFORE_REWIND, MINUTE_MS);
-  const now = new Map((await stand.ledger.attempts()).map((row) => [row.attempt_id, row.outcome]));
+  const now = new Map((await rig.ledger.attempts()).map((row) => [row.attempt_id, row.outcome]));
   for (const { attempt_id: id, outcome } of others) {
     if (outcome !== null && now.get(id) !== outcome) throw new Error(`attempt ${id} was ${outcome}, is ${now.get(id)}`);
   }

@@ -22,9 +22,9 @@ export const BROKER_KILLED: Fault = {
   short: true,
   run: (cell, { runs }) =>
     times(runs, async () => {
-      await cell.stand.servers.kafka.kill(0);
+      await cell.rig.servers.kafka.kill(0);
       const killed = Date.now();
-      await cell.stand.servers.kafka.restart(0);
+      await cell.rig.servers.kafka.restart(0);
       cell.note(`the broker was away for ${Date.now() - killed} ms`);
     }),
 };
@@ -34,7 +34,7 @@ export const BROKER_PAUSED: Fault = {
   short: false,
   run: (cell, { runs }) =>
     times(runs, async () => {
-      const pid = cell.stand.servers.kafka.processes[0]?.pid ?? 0;
+      const pid = cell.rig.servers.kafka.processes[0]?.pid ?? 0;
       process.kill(pid, 'SIGSTOP');
       try {
         await lasting(PAUSE_MS);
@@ -50,9 +50,9 @@ export const ONE_OF_THREE_KILLED: Fault = {
   brokers: 3,
   run: (cell, { runs }) =>
     times(runs, async (run) => {
-      await cell.stand.servers.kafka.kill(run % 3);
+      await cell.rig.servers.kafka.kill(run % 3);
       await lasting(2 * AWAY_MS);
-      await cell.stand.servers.kafka.restart(run % 3);
+      await cell.rig.servers.kafka.restart(run % 3);
       await lasting(AWAY_MS);
     }),
 };
@@ -63,7 +63,7 @@ export const BROKER_CUT: Fault = {
   run: (cell, { runs }) =>
     times(runs, async () => {
       for (let cut = 0; cut < CUTS; cut++) {
-        for (const proxy of cell.stand.servers.toKafka) proxy.cut();
+        for (const proxy of cell.rig.servers.toKafka) proxy.cut();
         await lasting(BETWEEN_CUTS_MS);
       }
     }),
@@ -74,10 +74,10 @@ export const BROKER_UNREACHABLE: Fault = {
   short: false,
   run: (cell, { runs }) =>
     times(runs, async () => {
-      for (const proxy of cell.stand.servers.toKafka) proxy.refuse(true);
-      for (const proxy of cell.stand.servers.toKafka) proxy.cut();
+      for (const proxy of cell.rig.servers.toKafka) proxy.refuse(true);
+      for (const proxy of cell.rig.servers.toKafka) proxy.cut();
       await lasting(AWAY_MS);
-      for (const proxy of cell.stand.servers.toKafka) proxy.refuse(false);
+      for (const proxy of cell.rig.servers.toKafka) proxy.refuse(false);
     }),
 };
 
@@ -86,15 +86,15 @@ export const POSTGRES_KILLED: Fault = {
   short: true,
   run: (cell, { runs }) =>
     times(runs, async () => {
-      await cell.stand.servers.postgres.kill();
-      await cell.stand.servers.postgres.restart();
+      await cell.rig.servers.postgres.kill();
+      await cell.rig.servers.postgres.restart();
     }),
 };
 
 export const POSTGRES_TERMINATED: Fault = {
   name: 'sessions of PostgreSQL terminated',
   short: false,
-  run: ({ stand: { ledger } }, { runs }) =>
+  run: ({ rig: { ledger } }, { runs }) =>
     times(runs, async () => {
       for (let cut = 0; cut < CUTS; cut++) {
         await ledger.administer(
@@ -111,7 +111,7 @@ export const POSTGRES_CUT: Fault = {
   run: (cell, { runs }) =>
     times(runs, async () => {
       for (let cut = 0; cut < CUTS; cut++) {
-        cell.stand.servers.toPostgres.cut();
+        cell.rig.servers.toPostgres.cut();
         await lasting(BETWEEN_CUTS_MS);
       }
     }),
@@ -122,17 +122,17 @@ export const POSTGRES_UNREACHABLE: Fault = {
   short: false,
   run: (cell, { runs }) =>
     times(runs, async () => {
-      cell.stand.servers.toPostgres.refuse(true);
-      cell.stand.servers.toPostgres.cut();
+      cell.rig.servers.toPostgres.refuse(true);
+      cell.rig.servers.toPostgres.cut();
       await lasting(AWAY_MS);
-      cell.stand.servers.toPostgres.refuse(false);
+      cell.rig.servers.toPostgres.refuse(false);
     }),
 };
 
 export const DISK_IS_FULL: Fault = {
   name: 'disk of PostgreSQL full',
   short: true,
-  run: async ({ stand: { ledger } }, { full, runs }) => {
+  run: async ({ rig: { ledger } }, { full, runs }) => {
     await ledger.administer(DISK_FULL);
     const tables = full ? TABLES : TABLES.slice(0, 3);
     const done = await times(runs, async () => {

@@ -6,9 +6,9 @@ import * as processes from './faults-of-processes.js';
 import * as records from './faults-of-records.js';
 import * as servers from './faults-of-servers.js';
 import { measure, type Row } from './measure.js';
-import { InvariantStand } from './stand.js';
+import { FaultRig } from './rig.js';
 
-/** What `npm run test:invariants` asks for. Without it: the short form. */
+/** Set by `npm run test:invariants`. Default: the short form. */
 const { INVARIANTS_FORM = 'short', INVARIANTS_REPORT, INVARIANTS_FAULT = '', INVARIANTS_RUNS = '1' } = process.env;
 const FULL = INVARIANTS_FORM === 'full';
 const RUNS = Number(INVARIANTS_RUNS);
@@ -21,32 +21,32 @@ const ALL: readonly Fault[] = [servers, records, processes, deaths].flatMap((kin
 const IN_FORM = ALL.filter(({ short, full = true }) => (FULL ? full : short));
 const CHOSEN = IN_FORM.filter(({ name }) => name.includes(INVARIANTS_FAULT));
 
-/** For whoever watches the run, see `tools/test-invariants.mjs`. */
+/** Reports progress to `tools/test-invariants.mjs`. */
 function report(line: { begin: string } | { note: string } | { row: Row }): void {
   if (INVARIANTS_REPORT !== undefined) appendFileSync(INVARIANTS_REPORT, `${JSON.stringify(line)}\n`);
 }
 
-describe.each([1, 3] as const)('on a cluster of %d, the product under load', (brokers) => {
+describe.each([1, 3] as const)('the product under load, on a cluster of %d', (brokers) => {
   const faults = CHOSEN.filter((fault) => (fault.brokers ?? 1) === brokers);
-  let stand: InvariantStand | undefined;
+  let rig: FaultRig | undefined;
 
-  afterAll(() => stand?.close(), START_AND_STOP_MS);
+  afterAll(() => rig?.close(), START_AND_STOP_MS);
 
   if (faults.length === 0) it('has no fault in this form of the matrix', () => expect(faults).toEqual([]));
   for (const fault of faults) {
     it(
-      `keeps its promises: ${fault.name}`,
+      `keeps its promises during the fault: ${fault.name}`,
       async () => {
         report({ begin: fault.name });
-        stand ??= await InvariantStand.start({ brokers });
+        rig ??= await FaultRig.start({ brokers });
         const extent = { full: FULL, runs: RUNS };
         const note = (line: string): void => report({ note: line });
-        const row = await measure(stand, fault.name, (cell) => fault.run(cell, extent), note);
+        const row = await measure(rig, fault.name, (cell) => fault.run(cell, extent), note);
         report({ row });
         if (row.violations.length > 0) {
-          // What is broken now must not be found again with the next fault.
-          await stand.close();
-          stand = undefined;
+          // A new rig, so that the next fault does not report the same violations.
+          await rig.close();
+          rig = undefined;
         }
         const found = row.violations.map(({ promise, evidence }) => `${promise}: ${evidence}`);
         expect(found.slice(0, SHOWN)).toEqual([]);

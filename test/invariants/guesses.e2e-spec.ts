@@ -83,13 +83,13 @@ describe('two copies of every service', () => {
       const last = Array.from({ length: RIGHT_ONES }, (_, guess) =>
         client.swaig(agent, { pin: PIN, customerId: subject, caller: newPhone() }, guess),
       );
-      const [spoken, told, tooLate] = await Promise.all([bySwaig, byPhone, last].map((all) => Promise.all(all)));
-      if (!spoken || !told || !tooLate) throw new Error('no answers');
+      const [spoken, overRest, tooLate] = await Promise.all([bySwaig, byPhone, last].map((all) => Promise.all(all)));
+      if (!spoken || !overRest || !tooLate) throw new Error('no answers');
       for (const answer of tooLate) expect(['locked', 'unavailable']).toContain(outcomeOf(answer));
 
       for (const { status, json } of spoken)
         expect([status, json['response']]).toEqual([200, expect.stringMatching(/\S/)]);
-      const outcomes = [...spoken.map(outcomeOf), ...told.map(({ json }) => String(json['outcome']))];
+      const outcomes = [...spoken.map(outcomeOf), ...overRest.map(({ json }) => String(json['outcome']))];
       for (const outcome of outcomes) expect(['rejected', 'locked', 'unavailable']).toContain(outcome);
       expect(outcomes.filter((outcome) => outcome === 'rejected')).toHaveLength(BUDGET - 1);
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
 import { type ServiceName } from '../product.js';
 import { type Cell } from './measure.js';
-import { type InvariantStand } from './stand.js';
+import { type FaultRig } from './rig.js';
 
 const MOST_HITS = 3;
 /** Time after its start in which a copy reaches every point of normal service, in milliseconds. */
@@ -27,11 +27,11 @@ export interface Kill {
 export async function findKills(cell: Cell, service: ServiceName): Promise<Kill[]> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-points-'));
   const file = join(folder, service);
-  const { product } = cell.stand;
-  const copy = await product.add(service, { ...WITH_PRELOAD, KILL_LIST: file });
+  const { product } = cell.rig;
+  const copy = await product.addCopy(service, { ...WITH_PRELOAD, KILL_LIST: file });
   await new Promise((resolve) => setTimeout(resolve, LISTING_MS));
   const inService = counts(await readFile(file, 'utf8'));
-  await product.retire(copy);
+  await product.stopCopy(copy);
   const passed = counts(await readFile(file, 'utf8').finally(() => rm(folder, { recursive: true, force: true })));
   const kills = [...passed].flatMap(([point, times]) =>
     Array.from({ length: Math.min(times, MOST_HITS) }, (_, at) => at + 1).flatMap((hit) =>
@@ -55,15 +55,15 @@ function counts(list: string): Map<string, number> {
 
 /** Starts an additional copy that dies at the given point. @returns whether it reached the point */
 export async function dieAt(
-  { product }: Pick<InvariantStand, 'product'>,
+  { product }: Pick<FaultRig, 'product'>,
   { service, point, when, hit, stopping }: Kill,
 ): Promise<boolean> {
-  const copy = product.begin(service, { ...WITH_PRELOAD, KILL_AT: `${when}:${hit}:${point}` });
+  const copy = product.startCopy(service, { ...WITH_PRELOAD, KILL_AT: `${when}:${hit}:${point}` });
   const { program } = copy;
   const ready = (): boolean => Object.keys(copy.urls).length > 0;
   const over = (): boolean => !program.running || (stopping === true && ready());
   await eventually('it dies', over, DEATH_LIMIT_MS).catch(() => undefined);
-  const { code, signal } = await product.retire(copy);
+  const { code, signal } = await product.stopCopy(copy);
   if (signal === 'SIGKILL') return true;
   if (code === 0) return false;
   throw new Error(`${service} ended with code ${code} and not ${when} ${point}:\n${program.output.slice(-2000)}`);

@@ -24,7 +24,7 @@ describe('four copies of the rate limiter', () => {
 
   beforeAll(async () => {
     product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '20000', ...SHORT_SESSIONS } });
-    for (let copy = 1; copy < COPIES; copy++) await product.add('rate-limit');
+    for (let copy = 1; copy < COPIES; copy++) await product.addCopy('rate-limit');
     client = new Client(product);
     ledger = await Ledger.open(product.databaseUrl);
     const tenant = newName('tenant');
@@ -84,7 +84,7 @@ describe('four copies of the rate limiter', () => {
   );
 
   it('repeat the answer of an admitted request at another adapter that already refuses the caller', async () => {
-    await product.add('swaig-adapter');
+    await product.addCopy('swaig-adapter');
     const [here, there] = [0, 1];
     const [caller, nobody] = [newPhone(), newName('nobody')];
     const callOf = (n: number) => ({

@@ -4,7 +4,7 @@ import { isDecision, Load, type LoadRequest, type Target } from '../load.js';
 import { type Copy, type SeparateProduct } from '../product.js';
 import { Enrolments } from './enrolments.js';
 import { violations, type Evidence, type BrokenPromise } from './promises.js';
-import { type InvariantStand } from './stand.js';
+import { type FaultRig } from './rig.js';
 
 const PIN = '48213';
 const WRONG = '99481';
@@ -30,7 +30,7 @@ const STRICT = { limits: LIMITS, attempts: { perWindow: BUDGET, windowSeconds: 3
 
 /** The product under load, for the duration of a fault. */
 export interface Cell {
-  readonly stand: InvariantStand;
+  readonly rig: FaultRig;
   readonly load: Load;
   /** Records that the fault stopped a copy, which could not answer then; times in milliseconds since 1970. */
   stopped(copy: Copy, from: number, to: number): void;
@@ -61,12 +61,12 @@ export interface Row {
  * @param note receives lines of progress
  */
 export async function measure(
-  stand: InvariantStand,
+  rig: FaultRig,
   name: string,
   fault: (cell: Cell) => Promise<number>,
   note: (line: string) => void = () => undefined,
 ): Promise<Row> {
-  const { product, balancer } = stand;
+  const { product, balancer } = rig;
   const client = new Client(product);
   const generous = await prepare(client, GENEROUS, SUBJECTS);
   const strict = { ...(await prepare(client, STRICT, BUDGET_SUBJECTS)), onlyWrong: true };
@@ -84,7 +84,7 @@ export async function measure(
     const decided = (): boolean => load.requests.filter(isDecision).length >= DECISIONS_BEFORE;
     await eventually('the first guesses are decided', decided, RECOVERY_LIMIT_MS);
     runs = await fault({
-      ...{ stand, load, note },
+      ...{ rig, load, note },
       stopped: (copy, from, to) => void stopped.push({ copy, from, to }),
     });
     const over = Date.now();
@@ -95,7 +95,7 @@ export async function measure(
   }
   const ended = Date.now();
   const requests = await load.stop();
-  const rests = [enrolments.stop(), stand.untilIdle(SETTLE_LIMIT_MS)];
+  const rests = [enrolments.stop(), rig.untilIdle(SETTLE_LIMIT_MS)];
   for (const rest of await Promise.allSettled(rests)) {
     if (rest.status === 'rejected')
       found.push({ promise: 'recovery', kind: 'broken', evidence: (rest.reason as Error).message });
@@ -105,10 +105,10 @@ export async function measure(
   const tenants = [generous.agent.tenant, strict.agent.tenant];
   const collect = async (): Promise<Evidence> => ({
     ...{ requests, enrolled: enrolments.done, stopped, budget: { tenant: strict.agent.tenant, guesses: BUDGET } },
-    rows: await stand.ledger.attempts(tenants),
-    entries: await stand.ledger.entries(tenants),
-    events: stand.events.ofTenants(tenants),
-    unpublished: await stand.ledger.unpublished(),
+    rows: await rig.ledger.attempts(tenants),
+    entries: await rig.ledger.entries(tenants),
+    events: rig.events.ofTenants(tenants),
+    unpublished: await rig.ledger.unpublished(),
   });
   let evidence = await collect();
   const complete = async (): Promise<boolean> =>
@@ -129,7 +129,7 @@ export async function measure(
 /** Does what a supervisor does with a process that ended, and says what a supervisor should never have had to do. */
 function replaceEndedCopies(product: SeparateProduct): BrokenPromise[] {
   return product.takeEndedCopies().map(({ service, program }) => {
-    product.begin(service);
+    product.startCopy(service);
     const evidence = `${service} ended with code ${program.end?.code}: ${finalOutput(program.output)}`;
     return { promise: 'no process ends by itself', kind: 'broken', evidence };
   });

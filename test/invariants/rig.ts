@@ -12,7 +12,7 @@ import { Ledger } from '../ledger.js';
 import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
 import { Groups } from './groups.js';
 
-export interface StandOptions {
+export interface FaultRigOptions {
   readonly brokers?: 1 | 3;
   /** Of every service; default 1. */
   readonly copies?: number;
@@ -20,8 +20,8 @@ export interface StandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What the product stands on, with a proxy before each. */
-export interface InvariantServers {
+/** The servers of the product, with a proxy in front of each. */
+export interface FaultRigServers {
   readonly kafka: KafkaCluster;
   readonly postgres: TestPostgres;
   /** In the order of the brokers. */
@@ -29,13 +29,13 @@ export interface InvariantServers {
   readonly toPostgres: TcpProxy;
 }
 
-/** The product on servers of its own that may be broken, with a proxy before each of them. */
-export class InvariantStand {
+/** The product on servers of its own that tests may break, with a proxy in front of each. */
+export class FaultRig {
   readonly balancer: Balancer;
   readonly groups: Groups;
 
   private constructor(
-    readonly servers: InvariantServers,
+    readonly servers: FaultRigServers,
     readonly product: SeparateProduct,
     readonly ledger: Ledger,
     readonly events: AuditEvents,
@@ -44,7 +44,7 @@ export class InvariantStand {
     this.groups = new Groups(product);
   }
 
-  static async start({ brokers = 1, ...options }: StandOptions = {}): Promise<InvariantStand> {
+  static async start({ brokers = 1, ...options }: FaultRigOptions = {}): Promise<FaultRig> {
     const closers: (() => Promise<unknown>)[] = [];
     try {
       const toKafka = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.listen()));
@@ -60,22 +60,22 @@ export class InvariantStand {
       );
       for (const [at, proxy] of toKafka.entries()) proxy.to(Number(kafka.brokers[at]?.split(':')[1]));
       toPostgres.to(Number(new URL(postgres.url).port));
-      return await InvariantStand.#on({ kafka, postgres, toKafka, toPostgres }, options);
+      return await FaultRig.#on({ kafka, postgres, toKafka, toPostgres }, options);
     } catch (error) {
       for (const close of closers.reverse()) await close().catch(() => undefined);
       throw error;
     }
   }
 
-  /** The product once more on the same servers, with topics and a database of its own. Close it with `closeProduct`. */
-  beside(options: Omit<StandOptions, 'brokers'>): Promise<InvariantStand> {
-    return InvariantStand.#on(this.servers, options);
+  /** A second product on the same servers, with topics and a database of its own. Close it with `closeProduct`. */
+  beside(options: Omit<FaultRigOptions, 'brokers'>): Promise<FaultRig> {
+    return FaultRig.#on(this.servers, options);
   }
 
   static async #on(
-    servers: InvariantServers,
-    { copies = 1, env = {} }: Omit<StandOptions, 'brokers'>,
-  ): Promise<InvariantStand> {
+    servers: FaultRigServers,
+    { copies = 1, env = {} }: Omit<FaultRigOptions, 'brokers'>,
+  ): Promise<FaultRig> {
     const { toKafka, toPostgres, postgres } = servers;
     const product = await startSeparate({
       copies,
@@ -87,14 +87,14 @@ export class InvariantStand {
     try {
       const ledger = await Ledger.open(product.databaseUrl);
       const events = await AuditEvents.follow(product);
-      return new InvariantStand(servers, product, ledger, events);
+      return new FaultRig(servers, product, ledger, events);
     } catch (error) {
       await product.remove();
       throw error;
     }
   }
 
-  /** Waits until nothing is under way any more. @throws Error that names what still is */
+  /** Waits until all outboxes are empty and no group lags. @throws Error with the remaining facts and lag */
   async untilIdle(limitMs: number): Promise<void> {
     let waiting = 'unknown';
     const settled = async (): Promise<boolean> => {
@@ -102,9 +102,11 @@ export class InvariantStand {
       waiting = `${facts} facts in outboxes, lag ${lag}`;
       return facts === 0 && lag === 0;
     };
-    await eventually('everything is worked off', settled, limitMs).catch((error: unknown) => {
-      throw new Error(`${(error as Error).message}: ${waiting}`);
-    });
+    await eventually('every fact is published and every record is handled', settled, limitMs).catch(
+      (error: unknown) => {
+        throw new Error(`${(error as Error).message}: ${waiting}`);
+      },
+    );
   }
 
   async closeProduct(): Promise<void> {
