@@ -52,11 +52,11 @@ describe('start', () => {
     await broker.close();
   });
 
-  it('says that a service on its own needs Kafka', async () => {
+  it('stops without KAFKA_BROKERS, because a single service needs Kafka', async () => {
     await expect(start(good, fatal)).rejects.toThrow(/KAFKA_BROKERS/);
   });
 
-  it('lets go of everything when its port is taken, and can be closed twice', async () => {
+  it('closes everything when its port is taken, and can be closed twice', async () => {
     const broker = new MemoryBroker();
     const first = await start(good, fatal, { broker });
     const { port } = new URL(first.urls['rest'] ?? '');
@@ -70,15 +70,15 @@ describe('start', () => {
 });
 
 describe('close', () => {
-  it('finishes what is in flight and does not wait for the keep-alive of its connection', async () => {
+  it('completes the requests in flight and does not wait for the keep-alive of their connections', async () => {
     const bed = await RestTestBed.open({ REPLY_TIMEOUT_MS: '1000' });
-    // Nobody answers: the request is in flight until its time is over.
+    // There is no reply, so the request is in flight until its deadline.
     bed.decide = () => undefined;
     const inFlight = bed.call('POST', '/v1/verifications', {
       key: AGENT_KEY,
       body: { method: 'pin', subject: 'c-1', pin: '4217' },
     });
-    await eventually('the guess is asked', () => bed.commands.length === 1);
+    await eventually('the command is published', () => bed.commands.length === 1);
     const closing = bed.adapter.close().then(() => Date.now());
     const answer = await inFlight;
     const answeredAt = Date.now();

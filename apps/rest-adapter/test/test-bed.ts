@@ -103,30 +103,30 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
-/** A command as the other services saw it. */
+/** A command as the other services received it. */
 export interface SeenCommand {
   readonly type: string;
   readonly key: string;
   readonly fields: Record<string, unknown>;
 }
 
-/** A listening REST adapter on a real in-process bus, with the other services played by one consumer. */
+/** A REST adapter with an open port, on a real in-process bus. One consumer replies for all other services. */
 export class RestTestBed {
-  /** What the verification service answers; undefined: nothing at all. */
+  /** The reply of the verification service to an attempt; undefined: no reply. */
   decide: (request: VerificationRequested) => Decision | undefined | Promise<Decision> = () => ({
     outcome: 'verified',
     level: 'verified',
   });
-  /** What the directory or the verification service answers to a management command. */
+  /** The reply of the service that carries out a management command; undefined: no reply. */
   answer: (type: string, fields: Record<string, unknown>) => Answer | undefined = () => ({ answer: 'updated' });
-  /** What the verification service answers to questions; undefined: nothing at all. */
+  /** The reply of the verification service to a query; undefined: no reply. */
   callState: () => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
   introspect: () => Partial<FieldsOf<ReceiptIntrospected>> | undefined = () => ({});
-  /** The keys of the service that answers; each answer is signed by {@link sign}. */
+  /** The receipt keys of the verification service. {@link sign} signs each reply. */
   readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   sign: SignReply | undefined = (text) => this.receiptKeys.signAnswer(text);
   readonly commands: SeenCommand[] = [];
-  /** Everything that crossed the bus, and everything that was logged. */
+  /** All bytes of the records on the bus, and of the log. */
   bytes = '';
   log = '';
 
@@ -136,9 +136,9 @@ export class RestTestBed {
   ) {}
 
   adapter!: RestAdapter;
-  /** What was asked of the limiter besides guesses. */
+  /** The requests of the limiter for anything but attempts. */
   readonly limitRequests: LimitRequested[] = [];
-  /** What the limiter says of them. */
+  /** The decision of the limiter about them. */
   decideLimit: () => Partial<FieldsOf<LimitDecided>> = () => ({});
 
   static async open(environment: Record<string, string> = {}): Promise<RestTestBed> {
@@ -152,7 +152,7 @@ export class RestTestBed {
       RECEIPT_PUBLIC_KEYS: JSON.stringify({ keys: bed.receiptKeys.published }),
       ...environment,
     };
-    await bed.#playOthers();
+    await bed.#startOthers();
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         bed.log += chunk.toString();
@@ -189,7 +189,7 @@ export class RestTestBed {
     return { status: response.status, headers: response.headers, body: parsed, text };
   }
 
-  /** What the last command held under its seal. */
+  /** The opened payload of the last command. */
   async unsealed(): Promise<Record<string, unknown>> {
     const { type = '', fields = {} } = this.commands.at(-1) ?? {};
     return this.unsealer.unseal(
@@ -198,13 +198,13 @@ export class RestTestBed {
     );
   }
 
-  /** All that the last request said, but for the key of its answer: the same text for a repetition. */
+  /** The content of the last request without the key of its reply: a repetition has the same text. */
   async content(): Promise<string> {
     const { replyKey: _, ...submitted } = await this.unsealed();
     return bindingOf(VerificationRequested, this.commands.at(-1)?.fields ?? {}) + JSON.stringify(submitted);
   }
 
-  async #playOthers(): Promise<void> {
+  async #startOthers(): Promise<void> {
     const { requests, queries, subjectCommands, directoryCommands, limitCommands } = TOPICS;
     const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
@@ -216,16 +216,18 @@ export class RestTestBed {
       ].map((published) => toRecord({ message: published })),
     );
     const topics = commands.map((topic) => topic.name);
-    const played = await this.broker.consume({ group: 'others', topics, onFatal: fail }, (taken) => this.#reply(taken));
-    await played.ready;
+    const consumer = await this.broker.consume({ group: 'others', topics, onFatal: fail }, (taken) =>
+      this.#reply(taken),
+    );
+    await consumer.ready;
   }
 
   async #reply(taken: ConsumedRecord): Promise<void> {
-    // As the real services read it: a command that breaks a rule of its class gets no answer.
-    const question = decode(taken, COMMANDS);
-    const fields: Record<string, unknown> = { ...question };
+    // Like the real services, it does not reply to a command that breaks a rule of its class.
+    const command = decode(taken, COMMANDS);
+    const fields: Record<string, unknown> = { ...command };
     const type = taken.headers[HEADERS.type] ?? '';
-    // Each start compares keys, and most requests ask the limiter; tests count what is carried out.
+    // Each start compares keys, and most requests pass the limiter first; tests count the other commands.
     const aside: readonly string[] = [KeyComparisonRequested.type, LimitRequested.type];
     if (!aside.includes(type)) this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
@@ -235,10 +237,10 @@ export class RestTestBed {
     if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
     const headers = { [HEADERS.correlationId]: taken.headers[HEADERS.correlationId] ?? '' };
     const answer = toRecord({ message: reply, topic: taken.headers[HEADERS.replyTo] ?? '', headers });
-    await this.broker.send([this.sign ? withSignature(question, answer, this.sign) : answer]);
+    await this.broker.send([this.sign ? withSignature(command, answer, this.sign) : answer]);
   }
 
-  /** A success is believed only with a receipt under the key of its request. */
+  /** The adapter accepts a success only with a receipt under the key of its request. */
   async #addReceipt(reply: VerificationDecided, fields: Record<string, unknown>): Promise<void> {
     const binding = bindingOf(VerificationRequested, fields);
     const { replyKey } = await this.unsealer.unseal(String(fields['sealed']), binding);
@@ -271,7 +273,7 @@ export class RestTestBed {
   }
 }
 
-/** A receipt as far as an adapter reads it: for whom, by whom, how far, which verification. */
+/** A receipt with the claims that an adapter reads: tenant, subject, agent, call, level, method and verification. */
 export function receiptOf(
   { subjectId, level, verificationId }: Partial<VerificationDecided>,
   { tenant, agent, callId, method }: Partial<VerificationRequested> = { tenant: 'acme', agent: 'desk', method: 'pin' },

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => bed.close());
 
-it('lets no PIN, telephone number or key into a log line, a record of the bus or a refusal', async () => {
+it('writes no PIN, telephone number or key into a log line, a record of the bus or a refusal', async () => {
   const verify = (body: unknown, headers: Record<string, string> = {}) =>
     bed.call('POST', '/v1/verifications', { key: AGENT_KEY, body, headers });
   const put = (path: string, body: unknown) => bed.call('PUT', `/v1/tenants/acme${path}`, { key: ADMIN_KEY, body });

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { BODY_LIMIT } from './rest-request-hooks.js';
 import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
 
-const guess = { method: 'pin', subject: 'c-1', pin: '4821' };
+const attempt = { method: 'pin', subject: 'c-1', pin: '4821' };
 
-describe('the edge', () => {
+describe('the HTTP server of the REST adapter', () => {
   let bed: RestTestBed;
   beforeAll(async () => {
     bed = await RestTestBed.open();
@@ -33,9 +33,9 @@ describe('the edge', () => {
     expect(answered.body['type']).toBe('urn:countersign:problem:unauthorized');
   });
 
-  it('takes the scheme in any case', async () => {
+  it('accepts the scheme of the key in upper and lower case', async () => {
     const headers = { authorization: `bEARER ${AGENT_KEY}` };
-    expect((await bed.call('POST', '/v1/verifications', { headers, body: guess })).status).toBe(200);
+    expect((await bed.call('POST', '/v1/verifications', { headers, body: attempt })).status).toBe(200);
   });
 
   it.each([
@@ -47,7 +47,7 @@ describe('the edge', () => {
     ['a list', '[]', 'application/json; charset=utf-8', 422, 'invalid-request'],
     ['an empty body', '', 'application/json', 422, 'invalid-request'],
     ['ten thousand brackets', '['.repeat(10_000) + ']'.repeat(10_000), 'application/json', 422, 'invalid-request'],
-  ])('answers %s with the problem that it is', async (_what, body, contentType, status, type) => {
+  ])('answers %s with its problem type', async (_what, body, contentType, status, type) => {
     const headers = { 'content-type': contentType };
     const answered = await bed.call('POST', '/v1/verifications', { key: AGENT_KEY, headers, body });
     expect(answered.status).toBe(status);
@@ -57,7 +57,7 @@ describe('the edge', () => {
   });
 
   it('names an unknown field only when it looks like a name', async () => {
-    const body = { ...guess, pinn: '4821', '48217390': true, [`x${'y'.repeat(50)}`]: 1 };
+    const body = { ...attempt, pinn: '4821', '48217390': true, [`x${'y'.repeat(50)}`]: 1 };
     const { text, body: problem } = await bed.call('POST', '/v1/verifications', { key: AGENT_KEY, body });
     const named = (problem['violations'] as { field: string }[]).map((violation) => violation.field);
     expect(named.sort()).toEqual(['(a field with an unusual name)', '(a field with an unusual name)', 'pinn']);
@@ -89,9 +89,9 @@ describe('the edge', () => {
     expect(answered.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  it('lets nobody store an answer or guess its type', async () => {
+  it('allows no cache to store an answer and no browser to attempt its type', async () => {
     const answers = [
-      await bed.call('POST', '/v1/verifications', { key: AGENT_KEY, body: guess }),
+      await bed.call('POST', '/v1/verifications', { key: AGENT_KEY, body: attempt }),
       await bed.call('POST', '/v1/verifications', { key: AGENT_KEY, body: 'not json' }),
       await bed.call('POST', '/v1/tenants/acme/agents', { key: ADMIN_KEY, body: { agent: 'new' } }),
       await bed.call('POST', '/v1/tenants/acme/agents/new/rotate', { key: ADMIN_KEY }),
@@ -140,7 +140,7 @@ describe('the edge', () => {
     });
   });
 
-  it('survives bytes that are not HTTP', async () => {
+  it('continues to serve after bytes that are not HTTP', async () => {
     const { port, hostname } = new URL(bed.adapter.urls['rest'] ?? '');
     const socket = connect(Number(port), hostname);
     socket.end('GARBAGE\r\n\r\n');
@@ -172,7 +172,7 @@ describe('the edge', () => {
     'callId',
   ];
 
-  it('answers whatever JSON comes without a fault of its own', async () => {
+  it('answers any JSON without an internal error', async () => {
     const field = fc.oneof(fc.constantFrom(...names), fc.string());
     const value = fc.oneof(fc.jsonValue(), fc.constantFrom('4821', 'pin', '+12025550147', 'c-1', null, -0, 1e308));
     const body = fc.oneof(fc.dictionary(field, value), fc.jsonValue());
@@ -186,7 +186,7 @@ describe('the edge', () => {
   });
 });
 
-/** The lines of the log that are about requests; a line is written just after its answer has left. */
+/** The log lines of requests. A line is written just after its answer was sent. */
 async function lines(bed: RestTestBed, count: number): Promise<Record<string, unknown>[]> {
   const limit = Date.now() + 2000;
   for (;;) {

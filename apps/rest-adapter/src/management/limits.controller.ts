@@ -13,8 +13,7 @@ import { Requires } from '../http/authenticate.js';
 import { TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { LimitOverrideState, LimitsState, OverrideBody, ResetBody } from './limits.dto.js';
-import { Manage } from './manage.js';
-import { type ResourceState } from './tenants.dto.js';
+import { Manage, type ManagementResult } from './manage.js';
 
 /** The limits of a tenant: those in force, and the overrides that an administrator sets. */
 @ApiTags('limits')
@@ -30,7 +29,7 @@ export class LimitsController {
   @ApiOperation({ summary: 'Read the limits in force, the overrides, and the remaining quota of the tenant' })
   @ApiOkResponse({ type: LimitsState, description: 'The limits of the tenant.' })
   @Problems('unavailable')
-  async getLimits(@Param() { tenant }: TenantPath): Promise<ResourceState> {
+  async getLimits(@Param() { tenant }: TenantPath): Promise<ManagementResult['state']> {
     const command = message(LimitStateRequested, { commandId: this.manage.commandId(), tenant });
     return (await this.manage.execute(command)).state;
   }
@@ -41,7 +40,7 @@ export class LimitsController {
   @ApiOperation({ summary: 'Override a limit of the policy until a given time, for one target or a whole dimension' })
   @ApiCreatedResponse({ type: LimitOverrideState, description: 'The override is in force.' })
   @Problems('unavailable')
-  async overrideLimit(@Param() { tenant }: TenantPath, @Body() body: OverrideBody): Promise<ResourceState> {
+  async overrideLimit(@Param() { tenant }: TenantPath, @Body() body: OverrideBody): Promise<ManagementResult['state']> {
     const { limit, periodSeconds, endsAt: expiresAt } = body;
     const command = message(LimitOverrideRequested, {
       commandId: this.manage.commandId(),

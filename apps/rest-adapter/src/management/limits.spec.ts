@@ -25,7 +25,7 @@ const override = {
 };
 
 describe('the limits of a tenant', () => {
-  it('names a caller by the same keyed hash as the adapters, and lets no number out', async () => {
+  it('names a caller by the same keyed hash as the adapters, and publishes no number', async () => {
     bed.answer = () => ({ answer: 'created', body: { dimension: 'caller' } });
     expect(await send('overrides', override)).toMatchObject({ status: 201, body: { dimension: 'caller' } });
     expect(bed.commands.at(-1)?.fields).toMatchObject({
@@ -45,9 +45,9 @@ describe('the limits of a tenant', () => {
     [{ dimension: 'call', callId: 'call-1' }, 'call-1'],
     [{ dimension: 'agent', agent: 'desk' }, 'desk'],
     [{ dimension: 'tenant' }, undefined],
-  ])('resets %j', async (of, target) => {
+  ])('resets the counters of %j', async (of, target) => {
     bed.answer = () => ({ answer: 'updated' });
-    const reason = 'asked for by Ada Lovelace at +12025550199';
+    const reason = 'requested by Ada Lovelace at +12025550199';
     expect((await send('reset', { ...of, reason })).status).toBe(204);
     expect(bed.commands.at(-1)?.fields['reasonKey']).toBe(hash.reasonKey('acme', reason));
     expect(bed.bytes).not.toContain('Lovelace');
@@ -69,7 +69,7 @@ describe('the limits of a tenant', () => {
     ['overrides', { ...override, reason: '' }, 'reason'],
     ['reset', { dimension: 'caller', reason: 'x' }, 'phone'],
     ['reset', { dimension: 'tenant' }, 'reason'],
-  ])('refuses a bad one with the field and the rule: %s %#', async (path, body, field) => {
+  ])('refuses a broken rule with the field and the rule: %s %#', async (path, body, field) => {
     const { status, body: problem } = await send(path, body);
     expect(status).toBe(422);
     expect((problem['violations'] as { field: string }[])[0]).toMatchObject({ field });
@@ -80,13 +80,13 @@ describe('the limits of a tenant', () => {
     ['2099-01-31T12:00Z', '2099-01-31T12:00:00.000Z'],
     ['2099-01-31T23:30:00.5-01:30', '2099-02-01T01:00:00.500Z'],
     ['2096-02-29T12:00:00+14:00', '2096-02-28T22:00:00.000Z'],
-  ])('hands the time %s on in one spelling', async (expiresAt, sent) => {
+  ])('publishes the time %s in one spelling', async (expiresAt, sent) => {
     bed.answer = () => ({ answer: 'created', body: {} });
     expect((await send('overrides', { ...override, expiresAt })).status).toBe(201);
     expect(bed.commands.at(-1)?.fields['expiresAt']).toBe(sent);
   });
 
-  it('shows the state to the administrator, and nothing to an agent', async () => {
+  it('returns the limits to the administrator, and 404 to an agent', async () => {
     bed.answer = () => ({ answer: 'found', body: { stricterSeconds: 0 } });
     const read = (key: string) => bed.call('GET', LIMITS, { key });
     expect(await read(ADMIN_KEY)).toMatchObject({ status: 200, body: { stricterSeconds: 0 } });
@@ -94,54 +94,54 @@ describe('the limits of a tenant', () => {
   });
 });
 
-describe('the quotas of the asker', () => {
-  const guess = (key = AGENT_KEY) =>
+describe('the quotas of the client', () => {
+  const attempt = (key = AGENT_KEY) =>
     bed.call('POST', '/v1/verifications', { key, body: { method: 'pin', subject: 'c-1', pin: '4821' } });
   const quota = (remaining: number) => [
     { name: 'agent' as const, limit: 600, periodSeconds: 60, remaining, resetSeconds: 7 },
     { name: 'tenant' as const, limit: 6000, periodSeconds: 60, remaining: 5000, resetSeconds: 9 },
   ];
 
-  it('stand in the RateLimit fields of an answer', async () => {
+  it('are shown in the RateLimit headers of an answer', async () => {
     bed.decide = () => ({ outcome: 'verified', level: 'verified', quotas: quota(599) });
-    const { status, headers, body } = await guess();
+    const { status, headers, body } = await attempt();
     expect(status).toBe(200);
     expect(headers.get('ratelimit-policy')).toBe('"agent";q=600;w=60, "tenant";q=6000;w=60');
     expect(headers.get('ratelimit')).toBe('"agent";r=599;t=7, "tenant";r=5000;t=9');
     expect(body).not.toHaveProperty('quotas');
   });
 
-  it('make a 429 with Retry-After when they are used up', async () => {
+  it('lead to 429 with Retry-After when they are exhausted', async () => {
     bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 7, quotas: quota(0).slice(0, 1) });
-    const { status, headers, body } = await guess();
+    const { status, headers, body } = await attempt();
     expect(status).toBe(429);
     expect(body['type']).toBe('urn:countersign:problem:quota-exceeded');
     expect(headers.get('retry-after')).toBe('7');
     expect(headers.get('ratelimit')).toBe('"agent";r=0;t=7');
   });
 
-  it('say nothing when the limit of a caller or a subject refuses: that is an outcome', async () => {
+  it('are absent when the limit of a caller or a subject refuses, which is an outcome', async () => {
     bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 40 });
-    const { status, headers, body } = await guess();
+    const { status, headers, body } = await attempt();
     expect({ status, body }).toEqual({
       status: 200,
       body: { outcome: 'rate_limited', level: 'none', retryAfterSeconds: 40 },
     });
     expect(headers.get('ratelimit')).toBeNull();
-    // The policy's limit may not be the one in force: nothing is said rather than that.
+    // The policy's limit may not be the one in force, so no limit is shown.
     expect(headers.get('ratelimit-policy')).toBeNull();
     expect(headers.get('retry-after')).toBeNull();
   });
 
-  it('refuse on by themselves for as long as they said, and without asking anybody', async () => {
+  it('keep refusing until their end without another command', async () => {
     const limitedBy = { dimension: 'agent', retryAfterMs: 7_000 } as const;
     bed.decide = () => ({ outcome: 'rate_limited', retryAfterSeconds: 7, quotas: quota(0).slice(0, 1), limitedBy });
-    await guess(OTHER_AGENT_KEY);
-    const asked = bed.commands.length;
-    const { status, headers } = await guess(OTHER_AGENT_KEY);
+    await attempt(OTHER_AGENT_KEY);
+    const published = bed.commands.length;
+    const { status, headers } = await attempt(OTHER_AGENT_KEY);
     expect(status).toBe(429);
     expect(headers.get('retry-after')).toMatch(/^[67]$/);
     expect(headers.get('ratelimit')).toMatch(/^"agent";r=0;t=[67]$/);
-    expect(bed.commands).toHaveLength(asked);
+    expect(bed.commands).toHaveLength(published);
   });
 });

@@ -51,13 +51,13 @@ describe('management', () => {
   const call = (method: string, path: string, body?: unknown, key = ADMIN_KEY) => bed.call(method, path, { key, body });
   const fields = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
 
-  it.each(ROUTES)('%s %s becomes its command', async (method, path, body, status, type) => {
+  it.each(ROUTES)('%s %s publishes its command', async (method, path, body, status, type) => {
     expect((await call(method, path, body)).status).toBe(status);
     expect(bed.commands.map((command) => command.type)).toEqual([type]);
     expect(fields()).toMatchObject({ tenant: 'acme', commandId: expect.stringMatching(/^rest-/) });
   });
 
-  it.each(ROUTES)("%s %s is not found with an agent's key, as if it did not exist", async (method, path, body) => {
+  it.each(ROUTES)("%s %s with an agent's key gets the bytes of an unknown path", async (method, path, body) => {
     const hidden = await call(method, path, body, AGENT_KEY);
     const missing = await call('GET', '/v1/nothing', undefined, AGENT_KEY);
     expect(hidden.status).toBe(404);
@@ -65,7 +65,7 @@ describe('management', () => {
     expect(bed.commands).toEqual([]);
   });
 
-  it.each(ROUTES)('%s %s is unauthorized without a key', async (method, path, body) => {
+  it.each(ROUTES)('%s %s answers 401 without a key', async (method, path, body) => {
     const answered = await bed.call(method, path, { body });
     expect(answered.status).toBe(401);
     expect(answered.headers.get('www-authenticate')).toBe('Bearer');
@@ -97,19 +97,19 @@ describe('management', () => {
   it.each([
     ['PUT', TENANT, { name: 'Acme' }],
     ['PUT', SUBJECT, {}],
-  ])('%s %s is 201 when it was created, with the state', async (method, path, body) => {
+  ])('%s %s answers 201 with the state when the resource was created', async (method, path, body) => {
     bed.answer = () => ({ answer: 'created', body: { state: 'new' } });
     const answered = await call(method, path, body);
     expect(answered.status).toBe(201);
     expect(answered.body).toEqual({ state: 'new' });
   });
 
-  it('shows the state of a subject as it was answered', async () => {
+  it('returns the state of a subject as verification replied', async () => {
     bed.answer = () => ({ answer: 'found', body: { subject: 'c-1', failures: 2 } });
     expect((await call('GET', SUBJECT)).body).toEqual({ subject: 'c-1', failures: 2 });
   });
 
-  it('lists tenants and agents with a limit of 50, and passes the filters on', async () => {
+  it('lists tenants and agents with a limit of 50, and publishes the filters', async () => {
     bed.answer = () => ({ answer: 'found', body: { items: [], nextCursor: null } });
     expect((await call('GET', '/v1/tenants')).body).toEqual({ items: [], nextCursor: null });
     expect(fields()).toEqual({ commandId: expect.any(String), limit: 50 });
@@ -120,7 +120,7 @@ describe('management', () => {
   });
 
   it.each(['limit=0', 'limit=201', 'limit=1e2', 'limit=1&limit=2', 'cursor=A', 'cursor=', 'state=gone', 'page=2'])(
-    'refuses a list with the query %s, and names the field',
+    'refuses a list with the query %s with the field and the rule',
     async (query) => {
       for (const path of ['/v1/tenants', `${TENANT}/agents`]) {
         const { status, body } = await call('GET', `${path}?${query}`);
@@ -131,7 +131,7 @@ describe('management', () => {
     },
   );
 
-  it('makes the secrets of an agent here and lets only their hashes out', async () => {
+  it('creates the secrets of an agent and publishes only their hashes', async () => {
     bed.answer = () => ({ answer: 'created' });
     const { body } = await call('POST', `${TENANT}/agents`, { agent: 'desk' });
     expect(body).toEqual({
@@ -148,7 +148,7 @@ describe('management', () => {
     expect(bed.bytes).not.toContain(String(body['apiKey']));
   });
 
-  it('rotates with a day of grace when nothing is said, also without a body', async () => {
+  it('rotates with one day of grace by default, also without a body', async () => {
     const first = await call('POST', `${TENANT}/agents/desk/rotate`);
     expect(first.status).toBe(200);
     expect(fields()).toMatchObject({ agent: 'desk', graceSeconds: 86_400 });
@@ -156,7 +156,7 @@ describe('management', () => {
     expect(second.body['apiKey']).not.toBe(first.body['apiKey']);
   });
 
-  it('seals what is said of a subject, in normal form, and only what was given', async () => {
+  it('encrypts the fields of a subject that were sent, in normal form', async () => {
     await call('PUT', SUBJECT, { phones: ['+1 202 555 0147', '+12025550147', '+4930123456'] });
     expect(await bed.unsealed()).toEqual({ phones: ['+12025550147', '+4930123456'] });
     await call('PUT', SUBJECT, { displayName: 'Ada', locale: 'en-US' });
@@ -167,21 +167,21 @@ describe('management', () => {
     expect(fields()['mustExist']).toBe(false);
   });
 
-  it('seals a PIN for its command and tenant', async () => {
+  it('encrypts a PIN for its command and tenant', async () => {
     expect((await call('PUT', `${SUBJECT}/pin`, { pin: '48217390' })).text).toBe('');
     expect(await bed.unsealed()).toEqual({ pin: '48217390' });
     await call('PUT', `${SUBJECT}/pin`, { pin: '48217390', forceChange: true });
     expect(await bed.unsealed()).toEqual({ pin: '48217390', forceChange: true });
   });
 
-  it('seals answers for their command and tenant, as they were given', async () => {
+  it('encrypts answers for their command and tenant, as they were sent', async () => {
     const answers = { last_four_ssn: '67 89', zip_code: '94103-1234' };
     expect((await call('PUT', `${SUBJECT}/knowledge`, { answers })).text).toBe('');
     expect(await bed.unsealed()).toEqual({ answers });
     expect(Object.keys(fields()).sort()).toEqual(['commandId', 'sealed', 'subject', 'tenant']);
   });
 
-  it('keeps the words of a reason to itself', async () => {
+  it('publishes and logs no word of a reason', async () => {
     await call('POST', `${SUBJECT}/unlock`, { reason: 'called back at +12025550147' });
     expect(fields()).toMatchObject({
       subject: SUBJECT.split('/').at(-1),
@@ -191,7 +191,7 @@ describe('management', () => {
     expect(bed.bytes + bed.log).not.toContain('2025550147');
   });
 
-  it('takes a subject id of 128 characters, percent-encoded', async () => {
+  it('accepts a subject id of 128 characters, percent-encoded', async () => {
     const id = `a${'@'.repeat(127)}`;
     expect((await call('GET', `${TENANT}/subjects/${encodeURIComponent(id)}`)).status).toBe(200);
     expect(fields()['subject']).toBe(id);
@@ -270,7 +270,7 @@ describe('management', () => {
     ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],
     ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: 94103 } }, 'answers.zip_code'],
     ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103\ud800' } }, 'answers.zip_code'],
-  ])('%s %s refuses a broken rule with the field and asks nobody (%#)', async (method, path, body, field) => {
+  ])('%s %s refuses a broken rule with the field and publishes no command (%#)', async (method, path, body, field) => {
     const answered = await call(method, path, body);
     expect(answered.status).toBe(422);
     const violations = answered.body['violations'] as { field: string; rule: string }[];

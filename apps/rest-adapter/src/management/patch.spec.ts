@@ -15,7 +15,7 @@ describe('a change of a resource', () => {
   const call = (method: string, path: string, body?: unknown) => bed.call(method, path, { key: ADMIN_KEY, body });
   const fields = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
 
-  it('seals null for each field that a patch of a subject clears, and creates nobody', async () => {
+  it('encrypts null for each field that a patch of a subject clears, and creates no subject', async () => {
     await call('PATCH', SUBJECT, { phones: null, displayName: null, locale: 'en-US' });
     expect(await bed.unsealed()).toEqual({ phones: null, displayName: null, locale: 'en-US' });
     expect(fields()['mustExist']).toBe(true);
@@ -23,7 +23,7 @@ describe('a change of a resource', () => {
     expect(await bed.unsealed()).toEqual({});
   });
 
-  it('takes a patch as application/merge-patch+json and as application/json', async () => {
+  it('accepts a patch as application/merge-patch+json and as application/json', async () => {
     for (const contentType of ['application/merge-patch+json', 'application/json']) {
       expect(
         (
@@ -36,13 +36,13 @@ describe('a change of a resource', () => {
     }
   });
 
-  it('takes a body that begins with a byte order mark', async () => {
+  it('accepts a body that begins with a byte order mark', async () => {
     expect((await call('PUT', SUBJECT, '\ufeff{"locale":"en-US"}')).status).toBe(200);
     expect(await bed.unsealed()).toEqual({ locale: 'en-US' });
     expect((await call('POST', `${TENANT}/agents/desk/rotate`, '\ufeff')).status).toBe(200);
   });
 
-  it('sends the parts of a change that were given, and how they go with what is there', async () => {
+  it('publishes the fields that were sent, and whether they set or merge', async () => {
     await call('PUT', TENANT, { name: 'Acme' });
     expect(fields()).toEqual({ tenant: 'acme', commandId: expect.any(String), mode: 'set', name: 'Acme' });
     await call('PATCH', TENANT, { policy: { greetByName: null } });

@@ -8,7 +8,7 @@ import { OverrideBody, ResetBody } from './limits.dto.js';
 import { SubjectBody } from './subjects.dto.js';
 
 const verification = (phone: string) => ({ method: 'pin', pin: '48213', phone });
-const reset = (phone: string) => ({ dimension: 'caller', phone, reason: 'asked to' });
+const reset = (phone: string) => ({ dimension: 'caller', phone, reason: 'requested' });
 const override = (phone: string) => ({
   ...reset(phone),
   limit: 1,

@@ -5,7 +5,7 @@ import { policyRules } from './policy-rules.js';
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { inner: nested(levels - 1) });
 
 describe('policyRules', () => {
-  it('lets the policy of the product page pass', () => {
+  it('accepts the policy of the product page', () => {
     const policy = {
       attempts: { perWindow: 3 },
       limits: { caller: { limit: 10, periodSeconds: 60 } },
@@ -15,13 +15,13 @@ describe('policyRules', () => {
     expect(policyRules(policy)).toEqual([]);
   });
 
-  it('refuses what is no object, with the name of the field', () => {
+  it('refuses a value that is not an object, with the name of the field', () => {
     for (const value of [undefined, null, [], 'x', 1, true]) {
       expect(policyRules(value, 'the.field')).toEqual([{ field: 'the.field', rule: 'must be a JSON object' }]);
     }
   });
 
-  it('refuses the ninth level and takes the eighth', () => {
+  it('refuses the ninth level of nesting and accepts the eighth', () => {
     expect(policyRules(nested(8))).toEqual([]);
     expect(policyRules(nested(9))).toHaveLength(1);
     expect(policyRules({ list: [[[[[[[[]]]]]]]] })).toHaveLength(1);

@@ -17,8 +17,15 @@ import { SubjectPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
 import { Manage, type ManagementResult } from './manage.js';
-import { KnowledgeBody, PinBody, SubjectBody, SubjectDetails, SubjectPatchBody, UnlockBody } from './subjects.dto.js';
-import { ResourceState } from './tenants.dto.js';
+import {
+  KnowledgeBody,
+  PinBody,
+  SubjectBody,
+  SubjectDetails,
+  SubjectName,
+  SubjectPatchBody,
+  UnlockBody,
+} from './subjects.dto.js';
 
 /** The subjects of a tenant. Their data travels encrypted for the verification service. */
 @ApiTags('subjects')
@@ -34,14 +41,14 @@ export class SubjectsController {
   @Put()
   @Requires('manage')
   @ApiOperation({ summary: 'Create a subject or set fields of it; fields that are not sent are kept' })
-  @ApiOkResponse({ type: ResourceState, description: 'The subject was changed.' })
-  @ApiCreatedResponse({ type: ResourceState, description: 'The subject was created.' })
+  @ApiOkResponse({ type: SubjectName, description: 'The subject was changed.' })
+  @ApiCreatedResponse({ type: SubjectName, description: 'The subject was created.' })
   @Problems('conflict', 'unavailable')
   async putSubject(
     @Param() path: SubjectPath,
     @Body() body: SubjectBody,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ResourceState> {
+  ): Promise<ManagementResult['state']> {
     const { created, state } = await this.#change(path, body, false);
     void reply.code(created ? 201 : 200);
     return state;
@@ -50,9 +57,9 @@ export class SubjectsController {
   @Patch()
   @Requires('manage')
   @ApiOperation({ summary: 'Change fields of a subject; null clears a field' })
-  @ApiOkResponse({ type: ResourceState, description: 'The subject was changed.' })
+  @ApiOkResponse({ type: SubjectName, description: 'The subject was changed.' })
   @Problems('conflict', 'unavailable')
-  async patchSubject(@Param() path: SubjectPath, @Body() body: SubjectPatchBody): Promise<ResourceState> {
+  async patchSubject(@Param() path: SubjectPath, @Body() body: SubjectPatchBody): Promise<ManagementResult['state']> {
     return (await this.#change(path, body, true)).state;
   }
 
@@ -61,7 +68,7 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Read the state of a subject, with counters and locks of every credential' })
   @ApiOkResponse({ type: SubjectDetails, description: 'The state of the subject.' })
   @Problems('unavailable')
-  async getSubject(@Param() path: SubjectPath): Promise<ResourceState> {
+  async getSubject(@Param() path: SubjectPath): Promise<ManagementResult['state']> {
     return (await this.manage.execute(message(SubjectStateRequested, this.#command(path)))).state;
   }
 

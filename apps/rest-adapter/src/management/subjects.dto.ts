@@ -29,7 +29,7 @@ export class SubjectBody extends RequestBody {
   @IsArray({ message: 'must be a list' })
   phones?: unknown[];
   @Optional() @IsText('Name that a verified caller is greeted with') displayName?: string;
-  @Field('Language tag of the texts that the caller hears, such as en-US')
+  @Field('Language tag of the texts that are spoken to the caller, such as en-US')
   @Optional()
   @Matches(LOCALE_PATTERN, { message: 'must be a language tag, such as en-US' })
   locale?: string;
@@ -80,6 +80,10 @@ export class KnowledgeBody extends RequestBody {
 @Described({ examples: [{ reason: 'called back at the number on file' }] })
 export class UnlockBody extends RequestBody {
   @IsReason() reason!: string;
+}
+
+export class SubjectName {
+  @ApiProperty() subject!: string;
 }
 
 class AttemptCounterState {

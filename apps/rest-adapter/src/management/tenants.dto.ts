@@ -55,11 +55,6 @@ export class RotateBody extends RequestBody {
   graceSeconds: number = 86_400;
 }
 
-/** The state of a subject or a limit after a change. */
-export class ResourceState {
-  [field: string]: unknown;
-}
-
 const DEFAULT_PAGE_SIZE = 50;
 
 /** The query of a list. Its values are texts. */

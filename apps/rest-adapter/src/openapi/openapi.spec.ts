@@ -53,7 +53,7 @@ describe('the description of the API', () => {
   });
   afterAll(() => bed.close());
 
-  it('is served as docs/openapi.json has it (npm run docs writes the file)', async () => {
+  it('is served exactly as in docs/openapi.json (npm run docs writes the file)', async () => {
     const served = await bed.call('GET', '/openapi.json');
     expect(served.status).toBe(200);
     expect(served.headers.get('content-type')).toMatch(/^application\/json/);

@@ -20,59 +20,59 @@ describe('receipts and calls over REST', () => {
     bed.sign = (text) => bed.receiptKeys.signAnswer(text);
   });
   const introspect = (body: unknown, key = AGENT_KEY) => bed.call('POST', INTROSPECT, { key, body });
-  const asked = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
+  const published = (): Record<string, unknown> => bed.commands.at(-1)?.fields ?? {};
 
-  it('asks whether a receipt is good for the tenant of the key, with the receipt under a seal', async () => {
+  it('requests the introspection for the tenant of the key, with the receipt encrypted', async () => {
     const { status, body } = await introspect({ receipt: RECEIPT, callId: 'call-1', consume: true });
     expect([status, body]).toEqual([200, { active: true, sub: 'alice', jti: 'v-1' }]);
-    expect(asked()).toMatchObject({ tenant: 'acme', agent: 'desk', callId: 'call-1', consume: true });
+    expect(published()).toMatchObject({ tenant: 'acme', agent: 'desk', callId: 'call-1', consume: true });
     expect(await bed.unsealed()).toEqual({ receipt: RECEIPT });
     await introspect({ receipt: RECEIPT }, OTHER_AGENT_KEY);
-    expect(asked()).toMatchObject({ tenant: 'umbrella', agent: 'help', consume: false });
+    expect(published()).toMatchObject({ tenant: 'umbrella', agent: 'help', consume: false });
     expect(`${bed.bytes}${bed.log}`).not.toContain('canary-of');
   });
 
-  it('tells nothing of a receipt that is not good, not even what came with the answer', async () => {
+  it('reveals nothing about an inactive receipt, not even what the reply contains', async () => {
     bed.introspect = () => ({ active: false, claims: { sub: 'alice' } });
     expect((await introspect({ receipt: RECEIPT })).body).toEqual({ active: false });
   });
 
-  it('never says that a receipt is good because of a claim', async () => {
+  it('never reports an inactive receipt as active because of a claim', async () => {
     bed.introspect = () => ({ active: false, claims: { active: 'true' } });
     expect((await introspect({ receipt: RECEIPT })).body).toEqual({ active: false });
   });
 
-  it('refuses what is no question about a receipt, without its value', async () => {
+  it('refuses a malformed introspection without its value', async () => {
     for (const body of [{}, { receipt: 7 }, { receipt: 'canary of text' }, { receipt: RECEIPT, consume: 'yes' }]) {
       const { status, text } = await introspect(body);
       expect([status, text.includes('canary')]).toEqual([422, false]);
     }
   });
 
-  it('tells the state of a call of the tenant of the key', async () => {
+  it("returns the state of a call of the key's tenant", async () => {
     const { status, body } = await bed.call('GET', CALL, { key: AGENT_KEY });
     expect([status, body]).toEqual([200, { verified: true, level: 'verified', subject: 'alice' }]);
-    expect(asked()).toEqual({ tenant: 'acme', agent: 'desk', callId: 'call-1' });
+    expect(published()).toEqual({ tenant: 'acme', agent: 'desk', callId: 'call-1' });
     bed.callState = () => ({});
     const unknown = await bed.call('GET', '/v1/calls/a%2Fb/verification', { key: AGENT_KEY });
     expect([unknown.status, unknown.body]).toEqual([200, { verified: false, level: 'none' }]);
-    expect(asked()).toMatchObject({ callId: 'a/b' });
+    expect(published()).toMatchObject({ callId: 'a/b' });
     expect((await bed.call('GET', '/v1/calls/a%20b/verification', { key: AGENT_KEY })).status).toBe(422);
   });
 
-  it('is for agents: the administrator has no tenant', async () => {
+  it('refuses the administrator, who has no tenant', async () => {
     expect((await introspect({ receipt: RECEIPT }, ADMIN_KEY)).status).toBe(403);
     expect((await bed.call('GET', CALL, { key: ADMIN_KEY })).status).toBe(403);
   });
 
-  it('is unavailable, and says neither yes nor no, when nobody answers', async () => {
+  it('is unavailable without a reply, for a receipt as for the state of a call', async () => {
     bed.introspect = () => undefined;
     bed.callState = () => undefined;
     expect((await introspect({ receipt: RECEIPT })).status).toBe(503);
     expect((await bed.call('GET', CALL, { key: AGENT_KEY })).status).toBe(503);
   });
 
-  it('publishes the public keys of its settings to everybody, asks nobody, and lets them be kept for a minute', async () => {
+  it('serves the public keys of its settings without a key and without a command, to be cached for a minute', async () => {
     const { status, body, headers } = await bed.call('GET', '/.well-known/jwks.json');
     expect([status, body]).toEqual([200, { keys: bed.receiptKeys.published }]);
     expect(headers.get('cache-control')).toBe('public, max-age=60');
@@ -83,7 +83,7 @@ describe('receipts and calls over REST', () => {
     ['has no signature', () => undefined],
     ['was signed by another key', () => (text: string) => STRANGER.signAnswer(text)],
     ['was signed for another question', () => (text: string) => bed.receiptKeys.signAnswer(text.replace('acme', 'x'))],
-  ])('believes no answer that %s: neither a receipt, nor the state of a call, nor an erasure', async (_, forger) => {
+  ])('does not accept a reply that %s, for a receipt, the state of a call or an erasure', async (_, forger) => {
     bed.sign = forger();
     expect((await introspect({ receipt: RECEIPT })).status).toBe(503);
     expect((await bed.call('GET', CALL, { key: AGENT_KEY })).status).toBe(503);

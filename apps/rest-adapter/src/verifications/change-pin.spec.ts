@@ -15,7 +15,7 @@ describe('POST …/pin/change', () => {
   });
   const change = (body: Record<string, unknown>, key = AGENT_KEY, to = path) => bed.call('POST', to, { key, body });
 
-  it('is a guess at the current PIN that bears the new one under a seal of its own', async () => {
+  it('is an attempt with the current PIN, and carries the new one encrypted', async () => {
     const { status, body } = await change({ ...pins, callId: 'call-1' });
     expect({ status, body }).toEqual({
       status: 200,
@@ -36,7 +36,7 @@ describe('POST …/pin/change', () => {
     expect(await bed.unsealed()).toMatchObject({ pin: '4821', newPin: '9163' });
   });
 
-  it('names the rule that the new PIN broke', async () => {
+  it('names the rule that the new PIN breaks', async () => {
     const violations = [{ field: 'newPin', rule: 'must not count up or down' }];
     bed.decide = () => ({ outcome: 'unavailable', violations });
     const { status, body } = await change({ ...pins, newPin: '1234' });
@@ -44,7 +44,7 @@ describe('POST …/pin/change', () => {
     expect(body['violations']).toEqual(violations);
   });
 
-  it('tells a wrong current PIN like any refused guess', async () => {
+  it('answers a wrong current PIN like any refused attempt', async () => {
     bed.decide = () => ({ outcome: 'rejected', attemptsLeft: 2, verificationId: 'v-2' });
     expect((await change(pins)).body).toEqual({ verificationId: 'v-2', outcome: 'rejected', level: 'none' });
   });
@@ -53,14 +53,14 @@ describe('POST …/pin/change', () => {
     [{ ...pins, newPin: '12' }, 'newPin'],
     [{ newPin: '9163' }, 'currentPin'],
     [{ ...pins, pin: '4821' }, 'pin'],
-  ])('refuses %j with the field %s and asks nobody', async (body, field) => {
+  ])('refuses %j with the field %s and publishes no command', async (body, field) => {
     const answered = await change(body);
     expect(answered.status).toBe(422);
     expect(answered.body['violations']).toEqual([{ field, rule: expect.any(String) }]);
     expect(bed.commands).toEqual([]);
   });
 
-  it('is not found in another tenant, and is no call of the administrator', async () => {
+  it('is not found in another tenant, and is forbidden to the administrator', async () => {
     expect((await change(pins, OTHER_AGENT_KEY)).status).toBe(404);
     expect((await change(pins, ADMIN_KEY)).status).toBe(403);
     expect(bed.commands).toEqual([]);
