@@ -1,4 +1,4 @@
-import { type FactKind, type SignalPolicy } from '@countersign/contracts';
+import { type SignalPolicy } from '@countersign/contracts';
 import { DistinctMemberCounter } from '@countersign/abuse-signals';
 import { type Clock } from '@countersign/runtime';
 import { type LimitRequest } from '../limits/limit.decision.js';
@@ -12,10 +12,10 @@ const SPAN_MS = 300_000;
 const MAX_PAIRS = 50_000;
 
 /** Tightens the limits of a tenant after a signal. */
-export type Tighten = (tenant: string, seconds: number, signal: FactKind) => void;
+export type Tighten = (tenant: string, seconds: number) => void;
 
 /** How long limits stay halved after a signal, in seconds. */
-export const TIGHTENED_SECONDS = 600;
+const TIGHTENED_SECONDS = 600;
 
 /**
  * Detects what no single limit detects: one caller with many subjects (a spray), and many callers for one subject
@@ -38,7 +38,7 @@ export class AbuseDetector {
     const keyOf = (dimension: string): string | undefined => checks.find((check) => check.dimension === dimension)?.key;
     const [caller, subject] = [keyOf('caller'), keyOf('subject')];
     if (caller === undefined || subject === undefined) return;
-    // A caller who verifies as the owner of the calling number is no spray.
+    // Verifying as the owner of the calling number is no spray.
     if (request.subjectIsCaller !== true) {
       this.#count('signal.spray', caller, member, policy.subjectsPerCaller, request, policy);
     }
@@ -48,20 +48,20 @@ export class AbuseDetector {
   #count(
     kind: 'signal.spray' | 'signal.distributed',
     key: string,
-    other: string,
-    most: number,
+    member: string,
+    threshold: number,
     request: RequestToLimit,
     policy: Required<SignalPolicy>,
   ): void {
-    const count = this.#counts.add(request.tenant, `${kind}:${key}`, other, most, this.clock.now());
+    const count = this.#counts.add(request.tenant, `${kind}:${key}`, member, threshold, this.clock.now());
     if (count === undefined) return;
-    const seen = kind === 'signal.spray' ? 'subjects' : 'callers';
+    const counted = kind === 'signal.spray' ? 'subjects' : 'callers';
     const fact = factOf(kind, request);
-    // The limiter does not know whether the subject exists, so the event names it by keyed hash and not as the caller said it.
+    // The subject may be text that a caller made up, so the event holds its keyed hash.
     const { tenant, subjectKind, subjectRef } = request;
     const named = kind === 'signal.distributed' && subjectKind !== undefined && subjectRef !== undefined;
     const about = named ? { subjectKey: this.keyring.first.subjectKey({ tenant, subjectKind, subjectRef }) } : {};
-    this.report.add({ ...fact, ...about, detail: { [seen]: count, withinSeconds: (2 * SPAN_MS) / 1000 } });
-    if (policy.stricter) this.tighten(request.tenant, TIGHTENED_SECONDS, kind);
+    this.report.add({ ...fact, ...about, detail: { [counted]: count, withinSeconds: (2 * SPAN_MS) / 1000 } });
+    if (policy.stricter) this.tighten(request.tenant, TIGHTENED_SECONDS);
   }
 }
