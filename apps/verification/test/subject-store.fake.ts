@@ -10,7 +10,7 @@ import {
 } from '../src/attempts/attempt-counter.decision.js';
 import { storedPhoneOf } from '../src/integrity/stored-names.js';
 import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profile.decision.js';
-import { shownFailures, type GuessCounter, type SubjectState } from '../src/subjects/subject-state.decision.js';
+import { shownFailures, type CounterState, type SubjectState } from '../src/subjects/subject-state.decision.js';
 import { SubjectStore, type FoundSubject, type SubjectChange } from '../src/subjects/subjects.ports.js';
 import { type EnrolledCredential, type NewCredential } from '../src/credentials/credentials.ports.js';
 import { type StoredCredential } from '../src/credentials/credential.decision.js';
@@ -147,7 +147,7 @@ export class FakeSubjectStore extends SubjectStore {
     return this.attempts.counter(tenant, this.hash.subjectKey(tenant, 'id', subject), method) ?? NEW_COUNTER;
   }
 
-  #counter(tenant: string, subject: string, method: Method, windowSeconds: number): GuessCounter {
+  #counter(tenant: string, subject: string, method: Method, windowSeconds: number): CounterState {
     const { recognized, unrecognized, disabled, failures } = this.#attemptCounter(tenant, subject, method);
     const windows = [recognized, unrecognized];
     const now = this.attempts.now();

@@ -1,6 +1,6 @@
 import { type Method } from '@countersign/contracts';
 
-/** All columns of a credential's row that decide something. It is bound to them: if one of them changes, it does not open. */
+/** The columns of a credential row that decide something. The ciphertext is bound to them: it does not decrypt if one changes. */
 export interface CredentialRow {
   readonly kind: Method;
   readonly tenant: string;
@@ -9,20 +9,20 @@ export interface CredentialRow {
   readonly version: number;
   /** Consecutive failures that disable it. */
   readonly cap: number;
-  /** The PIN was chosen by somebody else: it does not reach the highest level. */
+  /** An administrator chose the PIN, so it does not reach the highest level. */
   readonly mustChange: boolean;
   /** Database time of the enrolment, in whole microseconds since 1970. */
   readonly enrolledAt: string;
 }
 
-/** Ciphertext of a credential and the id of the key of the keyring that opens it. */
+/** Ciphertext of a credential and the id of its key in the keyring. */
 export interface WrappedCredential {
   readonly keyId: string;
   readonly wrapped: Buffer;
 }
 
-/** A credential as it is stored: argon2id PHC strings of a PIN and of those before it, or one for each answered question, wrapped. */
+/** A stored credential: encrypted argon2id PHC strings of a PIN and the PINs before it, or one for each answered question. */
 export interface StoredCredential extends CredentialRow, WrappedCredential {}
 
-/** Answers by the name of their question, normalised; '' where there is none. */
+/** Normalized answers by the name of their question; '' for a missing one. */
 export type KnowledgeAnswers = ReadonlyMap<string, string>;

@@ -4,7 +4,7 @@ import { ownDataWeakness, HISTORY_RULE, weakness } from './pin-rules.decision.js
 import { type EnrolledCredential, PinVault } from './credentials.ports.js';
 import { SubjectStore } from '../subjects/subjects.ports.js';
 
-/** A PIN that somebody wants for a subject. */
+/** A PIN to enrol for a subject. */
 export interface PinRequest {
   readonly commandId: string;
   /** Id of the command in events, if the id in the tables differs from it. */
@@ -12,24 +12,24 @@ export interface PinRequest {
   readonly tenant: string;
   readonly subject: string;
   readonly pin: string;
-  /** It is to be changed by the caller before it reaches the level `verified`. */
+  /** The caller must change it before it reaches the level `verified`. */
   readonly mustChange: boolean;
   readonly by: 'administrator' | 'caller';
-  /** The only version that it may take the place of: what the caller has shown to know. Absent: whatever is in force. */
+  /** The only version that it may replace: the one that the caller proved to know. Absent: the version in force. */
   readonly replaces?: number;
-  /** {@link EnrolPin.ruleAgainst} found nothing with the version in force that it replaces. */
+  /** {@link EnrolPin.ruleAgainst} found no broken rule, with the version that it replaces. */
   readonly checked?: true;
-  /** The verification in which the caller has shown to know it. */
+  /** The verification in which the caller proved to know the replaced PIN. It continues. */
   readonly keeps?: string | undefined;
 }
 
-/** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN came into force in between. */
+/** `rule`: the PIN breaks it, and nothing was changed. `outdated`: another PIN was enrolled in the meantime. */
 export type PinEnrolment = 'created' | 'updated' | 'not_found' | 'outdated' | { readonly rule: string };
 
-/** Enrolments of one subject rarely meet: one that was overtaken this often gives up. */
-const TRIES = 3;
+/** Concurrent enrolments of one subject are rare, so an enrolment is given up after this many runs. */
+const MAX_RUNS = 3;
 
-/** Enrols a PIN, if no rule speaks against it: the form, the subject's own numbers, its latest PINs. */
+/** Enrols a PIN if it breaks no rule about its form, the telephone numbers of the subject and its latest PINs. */
 @Injectable()
 export class EnrolPin {
   constructor(
@@ -38,21 +38,21 @@ export class EnrolPin {
   ) {}
 
   /**
-   * An administrator may enrol the PIN in force again, so that an import can be repeated. It forgives no failure and
-   * forgets no known caller, unless the PIN is disabled: then it is enrolled anew. A caller may not: it would be no change.
+   * An administrator may enrol the PIN in force again, so an import can be repeated. This keeps failures and recognized callers,
+   * unless the PIN is disabled: then it is enrolled like a new one. A caller may not, because nothing would change.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async enrol(request: PinRequest): Promise<PinEnrolment> {
     const rule = weakness(request.pin);
     if (rule !== undefined) return { rule };
-    for (let left = TRIES; ; left--) {
+    for (let run = 1; ; run++) {
       const result = await this.#enrol(request);
-      if (result !== 'outdated' || request.replaces !== undefined || left === 1) return result;
+      if (result !== 'outdated' || request.replaces !== undefined || run === MAX_RUNS) return result;
     }
   }
 
   /**
-   * The rule that speaks against a PIN now; undefined: none, or no such subject. Changes nothing.
+   * The rule that a PIN breaks; undefined: none, or no such subject. Changes nothing.
    * @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable
    */
   async ruleAgainst(request: PinRequest): Promise<string | undefined> {
@@ -60,7 +60,7 @@ export class EnrolPin {
     if (rule !== undefined) return rule;
     const { commandId, tenant, subject } = request;
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
-    return enrolled && (await this.#held(request, enrolled)).rule;
+    return enrolled && (await this.#checkAgainstSubject(request, enrolled)).rule;
   }
 
   async #enrol(request: PinRequest): Promise<PinEnrolment> {
@@ -68,7 +68,7 @@ export class EnrolPin {
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
-    const { rule, inForce: same } = await this.#held(request, enrolled);
+    const { rule, inForce: same } = await this.#checkAgainstSubject(request, enrolled);
     if (rule !== undefined) return { rule };
     return this.subjects.enrol(commandId, tenant, subject, {
       kind: 'pin',
@@ -83,8 +83,8 @@ export class EnrolPin {
     });
   }
 
-  /** Against what is known of the subject: its numbers and its latest PINs. `inForce`: it is the one in force, and may be. */
-  async #held(
+  /** Checks a PIN against the numbers and latest PINs of the subject. `inForce`: it equals the PIN in force, and may. */
+  async #checkAgainstSubject(
     request: PinRequest,
     enrolled: EnrolledCredential,
   ): Promise<{ rule: string | undefined; inForce: boolean }> {

@@ -6,18 +6,18 @@ export interface HashCost {
 }
 
 /**
- * What a stored hash may ask for. Above: memory and time that whoever writes to the database could make us spend. Below:
- * what argon2 itself allows (RFC 9106 section 3.1: 8 KiB for each lane); a weaker hash than the settings ask for is made
- * anew at the next success.
+ * The maximum cost of a stored hash: with a higher one, an attacker who can write to the database could exhaust memory and time.
+ * The minimum is that of argon2 (RFC 9106 section 3.1: 8 KiB per lane). A hash that is weaker than the settings is replaced at
+ * the next success.
  */
 const BOUNDS = { memoryKib: 1_048_576, passes: 10, lanes: 16 } as const;
-/** Salt of 8 to 64 bytes and hash of 16 to 64, as base64 without padding: a short hash would be right by chance. */
+/** Salt of 8 to 64 bytes and hash of 16 to 64, as base64 without padding: a shorter hash could match by chance. */
 const PHC =
   /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=([1-9]\d{0,2}),p=([1-9]\d{0,2})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 
 /**
  * Reads the cost from a stored hash, before anything is allocated for it.
- * @returns undefined when it is no argon2id hash, or one out of bounds
+ * @returns undefined if it is not an argon2id hash, or out of bounds
  */
 export function costOf(phc: string): HashCost | undefined {
   const found = PHC.exec(phc);

@@ -100,7 +100,7 @@ describe('the hash pool', () => {
     const guesses = ['a', 'b', 'c'].map((name) => task(name, log));
     const later = ['x', 'y'].map((name) => task(name, log));
     const runs = guesses.map(({ run }, n) => pool.run(callerOf(n), run));
-    for (const { run } of later) pool.later(run);
+    for (const { run } of later) pool.runInBackground(run);
     await turn();
     expect(log).toEqual(['a', 'b']);
     guesses[0]?.end();
@@ -129,11 +129,11 @@ describe('the hash pool', () => {
     const log: string[] = [];
     const [first, guess, second, other] = ['first', 'guess', 'second', 'other'].map((name) => task(name, log));
     if (!first || !guess || !second || !other) throw new Error('four tasks');
-    pool.later(async () => {
+    pool.runInBackground(async () => {
       await first.run();
       return second.run;
     });
-    for (let n = 0; n < 64; n++) pool.later(other.run);
+    for (let n = 0; n < 64; n++) pool.runInBackground(other.run);
     const run = pool.run(CALLER, guess.run);
     for (const { end } of [first, guess, second, other]) {
       end();
@@ -151,7 +151,7 @@ describe('the hash pool', () => {
     const run = pool.run(CALLER, holder.run);
     let ran = 0;
     for (let n = 0; n < 200; n++) {
-      pool.later(() => {
+      pool.runInBackground(() => {
         ran++;
         return Promise.reject(new Error('no'));
       });

@@ -2,43 +2,44 @@ import { type Requester } from '@countersign/contracts';
 import { METRICS } from '@countersign/observability';
 import { FairQueue, SharedSlots } from '@countersign/fairness';
 
-/** Work that nobody waits for, of one hash at most, and what is left of it. */
-export type Later = () => Promise<Later | undefined>;
+/** Background work of at most one hash. Returns the rest of the work, if any. */
+export type BackgroundHash = () => Promise<BackgroundHash | undefined>;
 
-/** Rehashes that may wait; more are dropped, because the next success of their caller asks for them again. */
-const LATER_LIMIT = 64;
+/** The maximum number of waiting rehashes. More are dropped, because the next success of their caller requests them again. */
+const BACKGROUND_LIMIT = 64;
 
-/** A hash that waits for its turn. */
+/** A waiting hash. */
 interface Waiting {
   readonly tenant: string;
   readonly begin: () => void;
-  readonly further: boolean;
+  /** The caller had another hash that waited or ran. */
+  readonly isFurther: boolean;
 }
 
 /**
- * At most `size` hashes at a time and at most `size + queueLimit` reserved hash slots, so that memory stays bounded. Tenants
- * share the slots, and take turns at hashing; within a tenant its agents do, and within an agent its callers. Hashes of
- * callers that have one under way already, the further ones, take a quarter of the places at most: places are twice the
- * processors, and one that a guesser cannot have stays for callers with a single attempt. Work that nobody waits for runs
- * when no hash waits, and one at a time.
+ * Runs at most `size` hashes at a time and hands out at most `size + queueLimit` hash slots, so memory stays bounded. Tenants
+ * share the slots and take turns at hashing; within a tenant its agents do, and within an agent its callers.
+ *
+ * Further hashes of a caller, while it has another one, run in at most a quarter of the places. So somebody who guesses cannot
+ * occupy all of them, and a caller with a single attempt finds one. Background work runs while no hash waits, one at a time.
  */
 export class HashPool {
   readonly #waiting = new FairQueue<Waiting>();
-  readonly #later: Later[] = [];
+  readonly #background: BackgroundHash[] = [];
   readonly #slots: SharedSlots;
-  /** Hashes of each caller that wait or run. */
-  readonly #underWay = new Map<string, number>();
+  /** The number of waiting and running hashes of each caller. */
+  readonly #inFlight = new Map<string, number>();
   readonly #furtherLimit: number;
   #running = 0;
-  /** Hashes of each tenant that run. */
+  /** The number of running hashes of each tenant. */
   readonly #runningOf = new Map<string, number>();
   #furtherRunning = 0;
-  #laterRuns = false;
+  #backgroundRuns = false;
 
   constructor(
     private readonly size: number,
     queueLimit: number,
-    /** Places that only tenants without a running hash may take, so that the hash of one waits for none to end. */
+    /** Places for tenants without a running hash only, so their first hash starts at once. */
     private readonly reserved = 0,
   ) {
     this.#slots = new SharedSlots(size + queueLimit);
@@ -50,88 +51,88 @@ export class HashPool {
     return this.#slots.taken;
   }
 
-  /** Hashes of a tenant that wait for their turn. */
+  /** Waiting hashes of a tenant. */
   queuedOf(tenant: string): number {
     return this.#waiting.lengthOf(tenant);
   }
 
-  /** Hashes that wait for their turn, those that nobody waits for included. */
+  /** Waiting hashes, including background work. */
   get waiting(): number {
-    return this.#waiting.length + this.#later.length;
+    return this.#waiting.length + this.#background.length;
   }
 
-  /** @returns what gives the hash slot back; undefined when the tenant has its share of them, or all are taken */
+  /** @returns a function that releases the slot; undefined if the tenant has its share of slots, or all are taken */
   reserve(tenant: string): (() => void) | undefined {
     if (!this.#slots.mayTake(tenant)) {
       METRICS.hashRefused.inc();
       return undefined;
     }
     this.#slots.take(tenant);
-    let held = true;
+    let isHeld = true;
     return () => {
-      if (held) this.#slots.release(tenant);
-      held = false;
+      if (isHeld) this.#slots.release(tenant);
+      isHeld = false;
     };
   }
 
-  /** The hashes of one tenant delay another tenant by one hash for each place at most; likewise of agents and callers. */
+  /** A tenant delays another one by at most one hash per place. The same holds for agents of a tenant and callers of an agent. */
   async run<T>(requester: Requester, task: () => Promise<T>): Promise<T> {
-    const asked = performance.now();
-    const further = this.#count(requester, 1) > 1;
+    const requestedAt = performance.now();
+    const isFurther = this.#count(requester, 1) > 1;
     await new Promise<void>((begin) => {
-      this.#waiting.push(requester, { tenant: requester.tenant, begin, further });
+      this.#waiting.push(requester, { tenant: requester.tenant, begin, isFurther });
       this.#beginNext();
     });
-    const begun = performance.now();
-    METRICS.hashWait.observe((begun - asked) / 1000);
+    const begunAt = performance.now();
+    METRICS.hashWait.observe((begunAt - requestedAt) / 1000);
     try {
       return await task();
     } finally {
-      METRICS.hashTime.observe((performance.now() - begun) / 1000);
+      METRICS.hashTime.observe((performance.now() - begunAt) / 1000);
       this.#count(requester, -1);
       this.#running -= 1;
       this.#countRunning(requester.tenant, -1);
-      if (further) this.#furtherRunning -= 1;
+      if (isFurther) this.#furtherRunning -= 1;
       this.#beginNext();
     }
   }
 
   /**
-   * Work that can wait for ever: begun when a hash has ended and none waits; what is left of it, likewise, before all
-   * other such work. Its errors are its own affair.
+   * Starts the work when no hash waits, and its rest likewise, before other background work. Its errors are ignored. Dropped if
+   * too much waits.
    */
-  later(task: Later): void {
-    if (this.#later.length >= LATER_LIMIT) return;
-    this.#later.push(task);
+  runInBackground(task: BackgroundHash): void {
+    if (this.#background.length >= BACKGROUND_LIMIT) return;
+    this.#background.push(task);
     this.#beginNext();
   }
 
-  /** Gives a free place to whoever is next, if anybody may have it. One becomes free at a time. */
+  /** Starts the next hash, if a place is free that it may have. Places become free one at a time. */
   #beginNext(): void {
     if (this.#running >= this.size) return;
     const isReserved = this.#running >= this.size - this.reserved;
     const next = this.#waiting.shift({
       tenant: (tenant) => !isReserved || !this.#runningOf.has(tenant),
-      item: ({ further }) => !further || this.#furtherRunning < this.#furtherLimit,
+      item: ({ isFurther }) => !isFurther || this.#furtherRunning < this.#furtherLimit,
     });
     if (next) {
       this.#running += 1;
       this.#countRunning(next.tenant, 1);
-      if (next.further) this.#furtherRunning += 1;
+      if (next.isFurther) this.#furtherRunning += 1;
       next.begin();
-    } else if (this.#waiting.length === 0 && !this.#laterRuns) this.#beginLater();
+    } else if (this.#waiting.length === 0 && !this.#backgroundRuns) this.#beginBackground();
   }
 
-  #beginLater(): void {
-    const task = this.#later.shift();
+  #beginBackground(): void {
+    const task = this.#background.shift();
     if (!task) return;
     this.#running += 1;
-    this.#laterRuns = true;
+    this.#backgroundRuns = true;
     void task()
-      .then((rest) => rest && this.#later.unshift(rest))
+      .then((rest) => rest && this.#background.unshift(rest))
       .catch(() => undefined)
       .finally(() => {
-        this.#laterRuns = false;
+        this.#backgroundRuns = false;
         this.#running -= 1;
         this.#beginNext();
       });
@@ -145,9 +146,9 @@ export class HashPool {
 
   #count({ tenant, agent, caller }: Requester, change: 1 | -1): number {
     const key = `${tenant} ${agent} ${caller}`;
-    const count = (this.#underWay.get(key) ?? 0) + change;
-    if (count === 0) this.#underWay.delete(key);
-    else this.#underWay.set(key, count);
+    const count = (this.#inFlight.get(key) ?? 0) + change;
+    if (count === 0) this.#inFlight.delete(key);
+    else this.#inFlight.set(key, count);
     return count;
   }
 }

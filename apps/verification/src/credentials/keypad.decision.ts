@@ -4,30 +4,30 @@ interface Key {
   readonly row: number;
 }
 
-/** Lines of keys that are gone along in parts: 147258 is two of them. */
-const LINE = 3;
+/** Length of the lines that a PIN may consist of: 147258 is two of them. */
+const LINE_LENGTH = 3;
 /** Shorter PINs have a list of their own. */
-const SHORTEST_PATH = 5;
+const MIN_PATH_LENGTH = 5;
 
 /**
- * Whether the digits draw something on the keypad of a telephone: a line that is gone along key by key (2580, 1599), lines
- * one after the other (159753, 147258), or a square, upright or on its tip (1397, 1254, 2684).
+ * Whether the digits draw a pattern on a telephone keypad: a line, key by key (2580, 1599), several lines (159753, 147258), or a
+ * square, upright or on a corner (1397, 1254, 2684).
  * @param digits decimal digits, at least four
  */
 export function isKeypadPattern(digits: string): boolean {
   const keys = [...digits].map(keyOf);
   if (isLine(keys) || isSquare(keys)) return true;
-  if (keys.length % LINE !== 0) return false;
-  return keys.every((_, at) => at % LINE > 0 || isLine(keys.slice(at, at + LINE)));
+  if (keys.length % LINE_LENGTH !== 0) return false;
+  return keys.every((_, at) => at % LINE_LENGTH > 0 || isLine(keys.slice(at, at + LINE_LENGTH)));
 }
 
 /**
- * Whether every digit lies beside, above or below the one before: a way along the edge (147896), a snake (12365478). Keys
- * at a corner are no neighbours: a fortieth more of all PINs of six digits would be refused.
- * @param digits decimal digits; of fewer than five none is a way, only {@link isKeypadPattern} may be
+ * Whether every key is next to, above or below the key before it: a path along the edge (147896), a snake (12365478). Diagonal
+ * keys are not neighbors here: counting them would refuse 2.5 % more of all PINs of six digits.
+ * @param digits decimal digits; false for fewer than five, see {@link isKeypadPattern}
  */
 export function isKeypadPath(digits: string): boolean {
-  if (digits.length < SHORTEST_PATH) return false;
+  if (digits.length < MIN_PATH_LENGTH) return false;
   return movesOf([...digits].map(keyOf)).every(({ column, row }) => Math.abs(column) + Math.abs(row) === 1);
 }
 
@@ -36,7 +36,7 @@ function keyOf(digit: string): Key {
   return { column: place % 3, row: Math.floor(place / 3) };
 }
 
-/** Neighbour after neighbour in one direction or back; a key may be pressed again. */
+/** Neighboring keys in one direction or back; a key may be repeated. */
 function isLine(keys: readonly Key[]): boolean {
   const moves = movesOf(keys).filter(({ column, row }) => column !== 0 || row !== 0);
   const [first] = moves;
@@ -44,7 +44,7 @@ function isLine(keys: readonly Key[]): boolean {
   return moves.every((move) => isSame(move, first) || isSame(move, { column: -first.column, row: -first.row }));
 }
 
-/** Every move is the one before, turned by a right angle to the same side. */
+/** Every move is the previous one, turned by a right angle to the same side. */
 function isSquare(keys: readonly Key[]): boolean {
   const moves = movesOf(keys);
   return [1, -1].some((side) =>

@@ -4,28 +4,28 @@ import { isStepPattern } from './step-patterns.decision.js';
 /** The form of a PIN: 4 to 8 decimal digits. */
 export const PIN_PATTERN = /^[0-9]{4,8}$/;
 
-/** How many of a subject's latest PINs may not return; the one in force is one of them. */
+/** The number of latest PINs that may not be enrolled again, including the one in force. */
 export const PIN_HISTORY = 5;
-/** The rule of {@link PIN_HISTORY} in words: it needs hashes, so it is not decided here. */
+/** Message of the rule {@link PIN_HISTORY}, which needs hashes and is not decided here. */
 export const HISTORY_RULE = `must not be one of the last ${PIN_HISTORY} PINs`;
 
-const FEWEST_DIFFERENT_DIGITS = 3;
-/** Digits that count up or down by one, anywhere in a PIN: shorter runs occur by chance. */
+const MIN_DIFFERENT_DIGITS = 3;
+/** The maximum number of digits in a row that count up or down by one. Longer runs rarely occur by chance. */
 const LONGEST_RUN = 3;
-/** Days that many people think of, as month and day: holidays, the first and the last day of a year. */
+/** Popular days as month and day: holidays, the first and the last day of a year. */
 const WELL_KNOWN_DAYS = ['0101', '0214', '0501', '0704', '0911', '1031', '1224', '1225', '1226', '1231'];
 
 /**
- * Why a PIN may not be enrolled, whoever it is for, in words that name the rule and not the PIN; undefined when it may.
- * Guesses are never judged by this: a weak PIN that is wrong is just wrong.
+ * The rule that a PIN breaks for every subject, in words that do not contain the PIN; undefined if it breaks none. Applied to
+ * enrolments only, never to submitted PINs.
  *
- * The rules refuse a tenth of all PINs of 4 digits, which is where a longer list gains little more against a guesser
- * who is locked out after a few tries (Markert et al., "This PIN Can Be Easily Guessed", IEEE S&P 2020, section 6).
+ * The rules refuse 10 % of all PINs of 4 digits. A longer list gains little against guesses that are locked out after a few
+ * attempts (Markert et al., "This PIN Can Be Easily Guessed", IEEE S&P 2020, section 6).
  */
 export function weakness(pin: string): string | undefined {
   if (!PIN_PATTERN.test(pin)) return 'must be 4 to 8 digits';
-  if (new Set(pin).size < FEWEST_DIFFERENT_DIGITS) {
-    return `must have at least ${FEWEST_DIFFERENT_DIGITS} different digits`;
+  if (new Set(pin).size < MIN_DIFFERENT_DIGITS) {
+    return `must have at least ${MIN_DIFFERENT_DIGITS} different digits`;
   }
   if (/(\d)\1\1/.test(pin)) return 'must not have the same digit three times in a row';
   if (isRepeatedGroup(pin)) return 'must not repeat a group of digits';
@@ -37,8 +37,8 @@ export function weakness(pin: string): string | undefined {
 }
 
 /**
- * Why a PIN may not be enrolled for the owner of these telephone numbers; undefined when it may. Only for people who may
- * know the numbers: the answer tells digits of them.
+ * The rule that a PIN breaks for a subject with these telephone numbers; undefined if it breaks none. The result reveals digits
+ * of the numbers, so return it only to someone who may know them.
  * @param phones in E.164
  */
 export function ownDataWeakness(pin: string, phones: readonly string[]): string | undefined {
@@ -50,12 +50,12 @@ export function ownDataWeakness(pin: string, phones: readonly string[]): string 
   return found ? 'must not be a part of a telephone number of the subject, forwards or backwards' : undefined;
 }
 
-/** 408408, 12381238: nothing but one group, again and again. */
+/** 408408, 12381238: one group of digits, repeated. */
 function isRepeatedGroup(pin: string): boolean {
   return [2, 3, 4].some((length) => pin.length > length && pin === pin.slice(0, length).repeat(pin.length / length));
 }
 
-/** 1234, 7890, 9753, 0369: the same step of one, two or three from each digit to the next; by one also past the 9. */
+/** 1234, 7890, 9753, 0369: the same step of one, two or three between all digits. A step of one may go from 9 to 0. */
 function isRun(pin: string): boolean {
   const steps = stepsOf(pin);
   const [first] = steps;
@@ -66,18 +66,18 @@ function isRun(pin: string): boolean {
 
 /** More than {@link LONGEST_RUN} digits in a row that count up or down by one. */
 function hasLongRun(pin: string): boolean {
-  return [1, -1].some((way) => {
+  return [1, -1].some((direction) => {
     let length = 1;
-    return stepsOf(pin).some((step) => (length = isOne(step, way) ? length + 1 : 1) > LONGEST_RUN);
+    return stepsOf(pin).some((step) => (length = isOne(step, direction) ? length + 1 : 1) > LONGEST_RUN);
   });
 }
 
-/** A step of one up or down, the 0 standing after the 9. */
-function isOne(step: number, way: number): boolean {
-  return step === way || step === way * -9;
+/** A step of one up or down; 0 follows 9. */
+function isOne(step: number, direction: number): boolean {
+  return step === direction || step === direction * -9;
 }
 
-/** Years from 1900 to 2099, well-known days, and whole dates of 6 and 8 digits in the usual orders. */
+/** Years from 1900 to 2099, well-known days, and dates of 6 and 8 digits in the usual orders. */
 function isDate(pin: string): boolean {
   const [a, b, c, d] = [pin.slice(0, 2), pin.slice(2, 4), pin.slice(4, 6), pin.slice(6)];
   switch (pin.length) {

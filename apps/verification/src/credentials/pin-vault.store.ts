@@ -13,35 +13,32 @@ import {
   type WrappedCredential,
 } from './credential.decision.js';
 import { costOf, sameCost, type HashCost } from './hash-bounds.js';
-import { HashPool, type Later } from './hash-pool.js';
+import { HashPool, type BackgroundHash } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from '../integrity/tamper-reports.store.js';
 
 export interface PinVaultOptions {
   readonly keyring: Keyring;
   readonly cost: HashCost;
-  /** Hashes that are handed to the thread pool at a time. */
+  /** The maximum number of hashes in the thread pool at a time. */
   readonly concurrency: number;
-  /** As many of them as only tenants without a running hash may have. Default 0. */
+  /** How many of them only tenants without a running hash may have. Default 0. */
   readonly reserved?: number;
-  /** Guesses that may wait for a hash; beyond it the answer is `unavailable`. */
+  /** The maximum number of attempts that wait for a hash; beyond it the outcome is `unavailable`. */
   readonly queueLimit: number;
-  /** Told of every stored value that does not open. */
+  /** Called for every stored value that does not decrypt. */
   readonly report?: ReportTampering;
-  /**
-   * Takes a hash that was made anew with the cost of today, in the place of the old one and of no other. Without it old
-   * hashes stay.
-   */
+  /** Replaces a stored hash by one of the configured cost, unless the row changed since. Without it, old hashes stay. */
   readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
 }
 
-/** A tenant that enrols many takes one turn among its own agents. */
+/** All enrolments of a tenant together take one turn among its agents. */
 const enrolmentsOf = (tenant: string): Requester => ({ tenant, agent: '', caller: 'enrolments' });
 
-/** Hashes PINs and answers with argon2id and keeps the hashes wrapped, so that a stolen table verifies nothing. */
+/** Hashes PINs and answers with argon2id and encrypts the hashes, so a stolen table cannot verify a PIN. */
 export class ArgonPinVault extends PinVault {
   readonly #options: PinVaultOptions;
   readonly #pool: HashPool;
-  /** What a guess is compared with when there is nothing to compare it with: equal cost, and never right. */
+  /** Compared with a submitted secret if there is no stored one: equal cost, and never a match. */
   readonly #dummy: string;
 
   private constructor(options: PinVaultOptions, dummy: string) {
@@ -55,17 +52,17 @@ export class ArgonPinVault extends PinVault {
     return new ArgonPinVault(options, await hashSecret(randomBytes(32).toString('base64url'), options.cost));
   }
 
-  /** Guesses that wait or are being hashed. */
+  /** Attempts that wait or are being hashed. */
   get load(): number {
     return this.#pool.load;
   }
 
-  /** Hashes that wait for their turn. */
+  /** Hashes that wait. */
   get waiting(): number {
     return this.#pool.waiting;
   }
 
-  /** Hashes of a tenant that wait for their turn: as many outcomes of it are certain within the time of a few hashes. */
+  /** Waiting hashes of a tenant: as many outcomes of it follow within the time of a few hashes. */
   queuedOf(tenant: string): number {
     return this.#pool.queuedOf(tenant);
   }
@@ -73,31 +70,33 @@ export class ArgonPinVault extends PinVault {
   override reserve(requester: Requester): HashSlot | undefined {
     const release = this.#pool.reserve(requester.tenant);
     if (!release) return undefined;
-    let outdated: Later | undefined;
+    let outdated: BackgroundHash | undefined;
     return {
-      // A place is given back when the verdict is durable: no caller waits for what happens from here on.
+      // The slot is released when the outcome is durable. No caller waits for the rehash.
       release: () => {
         release();
-        if (outdated) this.#pool.later(outdated);
+        if (outdated) this.#pool.runInBackground(outdated);
         outdated = undefined;
       },
-      compare: (attempt, guess, credential) =>
+      compare: (attempt, submittedPin, credential) =>
         this.#pool.run(requester, async () => {
-          // A try that was not granted is hashed all the same, but never against the real credential.
+          // An attempt that was not granted is hashed too, but never against the real credential.
           const [stored, ...earlier] = attempt.granted && credential ? await this.#unwrapPins(credential) : [];
-          if (!(await this.#isRight(guess, stored)) || stored === undefined || credential === undefined) return false;
-          if (this.#isOutdated(stored)) outdated = () => this.#rehash(guess, earlier, credential);
+          if (!(await this.#matches(submittedPin, stored)) || stored === undefined || credential === undefined)
+            return false;
+          if (this.#isOutdated(stored)) outdated = () => this.#rehash(submittedPin, earlier, credential);
           return true;
         }),
-      compareAnswers: async (attempt, guess, credential) => {
+      compareAnswers: async (attempt, submittedAnswers, credential) => {
         const stored = attempt.granted && credential ? await this.#unwrapHashes(credential) : undefined;
-        let right = guess.size > 0;
-        // No early end: the time must not tell which answer was wrong, nor whether there is one.
-        for (const [question, answer] of guess) {
-          right = (await this.#pool.run(requester, () => this.#isRight(answer, stored?.get(question)))) && right;
+        let allMatch = submittedAnswers.size > 0;
+        // Compares every answer, so the time does not reveal which one was wrong, or whether one is enrolled.
+        for (const [question, answer] of submittedAnswers) {
+          const matches = await this.#pool.run(requester, () => this.#matches(answer, stored?.get(question)));
+          allMatch &&= matches;
         }
-        if (!right || stored === undefined || credential === undefined) return false;
-        const old = [...guess].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
+        if (!allMatch || stored === undefined || credential === undefined) return false;
+        const old = [...submittedAnswers].filter(([question]) => this.#isOutdated(stored.get(question) ?? ''));
         if (old.length > 0) outdated = () => this.#rehashAnswers(old, stored, credential);
         return true;
       },
@@ -132,16 +131,16 @@ export class ArgonPinVault extends PinVault {
     if (inForce === undefined || last.length === 0) return -1;
     const { tenant } = inForce;
     return this.#reserved(tenant, async () => {
-      for (const [place, phc] of last.entries()) {
-        if (await this.#pool.run(enrolmentsOf(tenant), () => this.#isRight(pin, phc))) return place;
+      for (const [position, phc] of last.entries()) {
+        if (await this.#pool.run(enrolmentsOf(tenant), () => this.#matches(pin, phc))) return position;
       }
       return -1;
     });
   }
 
-  /** With nothing stored: a hash of the same cost, and wrong. */
-  async #isRight(guess: string, stored: string | undefined): Promise<boolean> {
-    return (await verify(stored ?? this.#dummy, guess)) && stored !== undefined;
+  /** Without a stored hash: false, at the same cost. */
+  async #matches(submitted: string, stored: string | undefined): Promise<boolean> {
+    return (await verify(stored ?? this.#dummy, submitted)) && stored !== undefined;
   }
 
   #hash(secret: string, tenant: string): Promise<string> {
@@ -163,26 +162,26 @@ export class ArgonPinVault extends PinVault {
     return cost !== undefined && !sameCost(cost, this.#options.cost);
   }
 
-  /** The version stays: it is the same PIN in the same row. */
+  /** The version stays, because the PIN is the same. */
   async #rehash(pin: string, earlier: readonly string[], old: StoredCredential): Promise<undefined> {
     const phc = await hashSecret(pin, this.#options.cost);
     await this.#options.replace?.(old, this.#wrap(JSON.stringify([phc, ...earlier]), old));
   }
 
   /**
-   * One answer at a time, each behind the guesses that wait by then; written when all are done, in the version that they
-   * have. Answers that nobody asked for in this guess keep their hashes.
+   * Rehashes one answer at a time, after the attempts that wait by then, and writes all of them at the end. The version stays.
+   * Answers to questions that this attempt did not include keep their hashes.
    */
   async #rehashAnswers(
     [first, ...rest]: readonly (readonly [question: string, answer: string])[],
     hashes: ReadonlyMap<string, string>,
     old: StoredCredential,
-  ): Promise<Later | undefined> {
+  ): Promise<BackgroundHash | undefined> {
     if (first === undefined) return undefined;
     const [question, answer] = first;
-    const anew = new Map(hashes).set(question, await hashSecret(answer, this.#options.cost));
-    if (rest.length > 0) return () => this.#rehashAnswers(rest, anew, old);
-    await this.#options.replace?.(old, this.#wrap(JSON.stringify([...anew]), old));
+    const rehashed = new Map(hashes).set(question, await hashSecret(answer, this.#options.cost));
+    if (rest.length > 0) return () => this.#rehashAnswers(rest, rehashed, old);
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([...rehashed]), old));
     return undefined;
   }
 
@@ -191,7 +190,7 @@ export class ArgonPinVault extends PinVault {
     return { keyId, wrapped: bytes };
   }
 
-  /** @throws ServiceError CREDENTIAL_BROKEN, after it was reported */
+  /** @throws ServiceError CREDENTIAL_BROKEN, after a report */
   async #unwrap(credential: StoredCredential): Promise<string> {
     const { keyring } = this.#options;
     try {
@@ -203,21 +202,21 @@ export class ArgonPinVault extends PinVault {
     }
   }
 
-  /** The PIN in force and those before it, the newest first. They are one wrapped text: none can be put back in force. */
+  /** The hashes of the PIN in force and of those before it, newest first. One ciphertext, so no earlier PIN can be put back in force. */
   async #unwrapPins(credential: StoredCredential): Promise<readonly string[]> {
     const hashes = JSON.parse(await this.#unwrap(credential)) as string[];
     for (const phc of hashes) await this.#checked(phc, credential);
     return hashes;
   }
 
-  /** The answers of a subject are one wrapped text: none can be moved to another question. */
+  /** The hashes of the answers. One ciphertext, so no answer can be moved to another question. */
   async #unwrapHashes(credential: StoredCredential): Promise<ReadonlyMap<string, string>> {
     const hashes = new Map(JSON.parse(await this.#unwrap(credential)) as [question: string, phc: string][]);
     for (const phc of hashes.values()) await this.#checked(phc, credential);
     return hashes;
   }
 
-  /** Empty for a PIN that does not open: its owner must be able to get a new one. */
+  /** Empty if the stored PIN does not decrypt, because the subject must be able to get a new one. */
   async #lastPins(inForce: StoredCredential | undefined): Promise<readonly string[]> {
     try {
       return inForce ? await this.#unwrapPins(inForce) : [];

@@ -1,21 +1,25 @@
-/** PINs of fewer digits have a list of their own: these rules would refuse more of them than of longer ones. */
-const SHORTEST = 5;
-/** Pairs that count on by more than this, and not by tens, are nothing that people count. */
-const LARGEST_PAIR_STEP = 5;
+/** Shorter PINs have a list of their own, because these rules would refuse a larger share of them. */
+const MIN_LENGTH = 5;
+/** People count in pairs of digits by at most this step, or by tens. */
+const MAX_PAIR_STEP = 5;
 
-/** Rows of numbers by each step, from each digit on, written out: 246810 begins one. */
+/** Sequences of eight numbers for each first digit and each step, as digits: 246810 begins one. */
 const COUNTED_OUT = Array.from({ length: 90 }, (_, n) =>
   Array.from({ length: 8 }, (_number, at) => Math.floor(n / 9) + at * ((n % 9) + 1)).join(''),
 );
 
 /**
- * Whether the digits of a longer PIN count in one of the ways that people count in: by one step past the 9 (147036), by two
- * steps in turn (142536, 134679), in parts (135246, 13572468), in pairs (131415, 102030), in numbers of more and more
- * digits (246810), or with the 0 behind the rest, as it stands on a keypad (135790). A step is also one down.
- * @param digits decimal digits; of fewer than five none is a pattern
+ * Whether the digits of a longer PIN count as people do, up or down:
+ * - by one step, which may go from 9 to 0 (147036)
+ * - by two alternating steps (142536, 134679)
+ * - in parts (135246, 13572468)
+ * - in pairs (131415, 102030)
+ * - in numbers of one and two digits (246810)
+ * - with the 0 at the end, as on a keypad (135790)
+ * @param digits decimal digits; false for fewer than five
  */
 export function isStepPattern(digits: string): boolean {
-  if (digits.length < SHORTEST) return false;
+  if (digits.length < MIN_LENGTH) return false;
   const mirrored = [...digits].reverse().join('');
   return (
     hasEqualSteps(digits, 1) ||
@@ -27,13 +31,13 @@ export function isStepPattern(digits: string): boolean {
   );
 }
 
-/** The steps from digit to digit, modulo 10, are the same again after `period` of them. */
+/** The steps between digits, modulo 10, repeat after `period` steps. */
 function hasEqualSteps(digits: string, period: number): boolean {
   const steps = stepsOf(digits);
   return steps.every((step, at) => at < period || step === steps[at - period]);
 }
 
-/** Parts of three or four digits with the same step in all of them, up or down: 135246, 13578642. */
+/** Parts of three or four digits, all with the same step, up or down: 135246, 13578642. */
 function countsInParts(digits: string): boolean {
   return [3, 4].some((length) => {
     if (digits.length % length !== 0) return false;
@@ -52,7 +56,7 @@ function countsInPairs(digits: string): boolean {
   const pairs = (digits.match(/../g) ?? []).map(Number);
   const steps = pairs.slice(1).map((pair, at) => pair - (pairs[at] ?? 0));
   const [first = 0] = steps;
-  if (Math.abs(first) > LARGEST_PAIR_STEP && first % 10 !== 0) return false;
+  if (Math.abs(first) > MAX_PAIR_STEP && first % 10 !== 0) return false;
   return steps.every((step) => step === first);
 }
 

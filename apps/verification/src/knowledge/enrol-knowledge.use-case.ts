@@ -6,19 +6,19 @@ import { KnowledgePolicies } from './knowledge.ports.js';
 import { PinVault } from '../credentials/credentials.ports.js';
 import { SubjectStore } from '../subjects/subjects.ports.js';
 
-/** Fewest and most answers of a subject. A policy has at most as many questions. */
-const MOST_ANSWERS = 10;
-/** Names that may be repeated in an answer; anything else may be a secret in the wrong place. */
+/** The maximum number of answers of a subject, and of questions of a policy. */
+const MAX_ANSWERS = 10;
+/** Question names that a reply may repeat. Any other text may be a secret in the wrong place. */
 const QUESTION_NAME = /^[a-z][a-z0-9_]{0,62}$/;
 
-/** Every attempt at them would be rejected: all that an agent asks must match. */
+/** Incomplete answers are useless: an attempt must match every question of its agent. */
 const INCOMPLETE = [
   { field: 'answers', rule: "must answer every question of the tenant's policy or of one of its agents" },
 ];
 
 const NO_PLACEHOLDER = 'must not be what language models write for nothing, such as none, null or unknown';
 
-/** Answers that somebody wants enrolled for a subject, as they came. */
+/** Answers to enrol for a subject, unchecked. */
 export interface KnowledgeRequest {
   readonly commandId: string;
   readonly tenant: string;
@@ -45,7 +45,7 @@ export class EnrolKnowledge {
     const normal = this.#normalized(tenant, answers);
     if (!(normal instanceof Map)) return normal;
     const wrap = await this.vault.prepareAnswers(normal, tenant);
-    // Whoever enrols answers replaces all of them: what came in between is replaced too.
+    // An enrolment replaces all answers, also those of an enrolment that was committed in the meantime.
     for (let replaces = enrolled.version; ;) {
       const credential = {
         kind: 'knowledge',
@@ -63,8 +63,8 @@ export class EnrolKnowledge {
 
   #normalized(tenant: string, answers: unknown): Map<string, string> | readonly Violation[] {
     const given = typeof answers === 'object' && answers !== null ? Object.entries(answers) : [];
-    if (given.length < 1 || given.length > MOST_ANSWERS) {
-      return [{ field: 'answers', rule: `must have 1 to ${MOST_ANSWERS} answers` }];
+    if (given.length < 1 || given.length > MAX_ANSWERS) {
+      return [{ field: 'answers', rule: `must have 1 to ${MAX_ANSWERS} answers` }];
     }
     const questions = this.policies.questions(tenant);
     const normal = new Map<string, string>();
@@ -75,12 +75,12 @@ export class EnrolKnowledge {
       const answer = question && (typeof text === 'string' ? normalizeAnswer(question, text) : undefined);
       if (!question) violations.push({ field, rule: "must be a question of the tenant's policy" });
       else if (answer === undefined) violations.push({ field, rule: answerRule(question) });
-      // Said on the telephone it would be asked for again, for ever: models write it for an answer that nobody gave.
+      // Language models write a placeholder if the caller gave no answer, so the adapters never accept one.
       else if (isPlaceholder(String(text))) violations.push({ field, rule: NO_PLACEHOLDER });
       else normal.set(name, answer);
     }
     if (violations.length > 0) return violations;
-    const asked = this.policies.questionSets(tenant).filter((questions) => questions.length > 0);
-    return asked.some((questions) => questions.every(({ name }) => normal.has(name))) ? normal : INCOMPLETE;
+    const questionSets = this.policies.questionSets(tenant).filter((questions) => questions.length > 0);
+    return questionSets.some((questions) => questions.every(({ name }) => normal.has(name))) ? normal : INCOMPLETE;
   }
 }

@@ -68,9 +68,9 @@ describe('spent receipts in PostgreSQL', () => {
   it('are removed when their time is long over', async () => {
     const receipt = receiptOf();
     await receipts.consume(randomUUID(), receipt, fact);
-    expect(await receipts.forget()).toBe(0);
+    expect(await receipts.purge()).toBe(0);
     await database.query(`UPDATE verification.consumed_receipts SET expires_at = expires_at - interval '1 hour'`);
-    expect(await receipts.forget()).toBeGreaterThanOrEqual(1);
+    expect(await receipts.purge()).toBeGreaterThanOrEqual(1);
   });
 });
 

@@ -20,7 +20,7 @@ const PURGE_MS = 60_000;
       inject: [Host, Database, OutboxRelay],
       useFactory: (host: Host, database: Database, relay: OutboxRelay) => {
         const receipts = new PostgresReceiptStore(database, () => relay.wake());
-        host.every(PURGE_MS, 'expired receipts were not removed', () => receipts.forget());
+        host.every(PURGE_MS, 'expired receipts were not removed', () => receipts.purge());
         return receipts;
       },
     },

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CommandAnswered, message, type SubjectEraseRequested } from '@countersign/contracts';
 import { SubjectErasure } from './subjects.ports.js';
 
-/** Erases a subject. What stays: the counter of guesses, and the entries of ledger and log, which name it by its id. */
+/** Erases a subject. The attempt counter stays, and so do the entries of the ledger and the audit log, which have its id. */
 @Injectable()
 export class EraseSubject {
   constructor(private readonly erasures: SubjectErasure) {}

@@ -19,7 +19,7 @@ import { type ProfileChange } from './profile.decision.js';
 import { AttemptPolicies, SealedPayloads } from '../attempts/attempts.ports.js';
 import { SubjectStore } from './subjects.ports.js';
 
-/** What the sealed part of a subject command may hold: new values, and `null` for a field that is to be cleared. */
+/** The sealed payload of a subject command: new values, and `null` for fields to clear. */
 class SubjectProfile {
   @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?:
     string[] | null;
@@ -35,7 +35,7 @@ class SubjectProfile {
 
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
 
-/** Creates and changes subjects, has their PINs and answers enrolled, and tells their state. */
+/** Creates and changes subjects, enrols their PINs and answers, and reads their state. */
 @Injectable()
 export class ManageSubject {
   constructor(
@@ -101,7 +101,7 @@ export class ManageSubject {
     return answered(command.commandId, { answer: 'found', body: { ...state } });
   }
 
-  /** Undefined when the seal is broken: the adapter and this service do not share a key. */
+  /** Undefined if the payload does not decrypt, because the adapter and this service do not share a key. */
   async #open(type: MessageClass, command: SealedCommand): Promise<Record<string, unknown> | undefined> {
     try {
       return await this.payloads.open(command.sealed, bindingOf(type, command));
@@ -112,7 +112,7 @@ export class ManageSubject {
   }
 }
 
-/** A subject command with a sealed part. */
+/** A subject command with a sealed payload. */
 type SealedCommand = Pick<SubjectChangeRequested, 'commandId' | 'tenant' | 'sealed'>;
 
 function answered(commandId: string, answer: Answer): CommandAnswered {

@@ -5,7 +5,7 @@ import { ServiceError } from '@countersign/runtime';
 import { OWN_KEY_ID, profileContext, subjectKeyContext } from '@countersign/stored-secrets';
 import { type Profile } from './profile.decision.js';
 
-/** A profile as its rows hold it; without a key of its own it was written by a release that had none. */
+/** A profile as stored: encrypted under the key of the subject, which is null if it is missing. */
 export interface StoredProfile {
   readonly subject_id: string;
   readonly incarnation: string;
@@ -16,13 +16,13 @@ export interface StoredProfile {
   readonly own_key: Buffer | null;
 }
 
-/** Its id in the keyring that is made of it. */
+/** Id of the subject's key in a keyring that has no other. */
 const OWN = 'own';
 const KEY_BYTES = 32;
 
 /**
- * What is personal of a subject, under a key that is this subject's alone. The key is wrapped by the keyring and kept in a
- * row of its own: with that row gone, no copy of the profile can be opened, in no backup that was made without the keys.
+ * Encrypts the personal data of each subject under a key of its own, which is wrapped by the keyring and stored in a row of its
+ * own. Without that row, no copy of the profile decrypts, in no backup that was made without the keys.
  */
 export class ProfileVault {
   constructor(private readonly keyring: Keyring) {}
@@ -30,7 +30,7 @@ export class ProfileVault {
   /**
    * Undefined if the key of the subject is missing, because a backup was restored without the keys of subjects. Its credentials
    * stay valid, and the next change writes a new profile.
-   * @throws ServiceError CREDENTIAL_BROKEN when profile or key do not belong to their rows
+   * @throws ServiceError CREDENTIAL_BROKEN if profile or key do not belong to their rows
    */
   open(tenant: string, row: StoredProfile): Profile | undefined {
     const own = this.keyOf(tenant, row);

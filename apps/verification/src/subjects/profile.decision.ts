@@ -1,4 +1,4 @@
-/** What is known of a subject besides its credentials. */
+/** Personal data of a subject. */
 export interface Profile {
   /** In E.164. */
   readonly phones?: readonly string[] | undefined;
@@ -7,7 +7,7 @@ export interface Profile {
   readonly locale?: string | undefined;
 }
 
-/** New values of a profile, by field: an absent field stays as it is, `null` clears one. */
+/** New values of a profile by field: an absent field stays unchanged, `null` clears it. */
 export interface ProfileChange {
   readonly phones?: readonly string[] | undefined;
   readonly displayName?: string | null | undefined;
@@ -17,7 +17,7 @@ export interface ProfileChange {
 /** A profile after a change, and the names of the fields that differ from before. */
 export interface ChangedProfile {
   readonly profile: Profile;
-  /** In the order of {@link Profile}; the order of telephone numbers is no difference. */
+  /** In the order of {@link Profile}; the order of telephone numbers does not matter. */
   readonly changed: readonly (keyof Profile)[];
 }
 

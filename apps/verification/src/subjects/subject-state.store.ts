@@ -1,9 +1,9 @@
 import { METHODS, type Method } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
-import { shownFailures, type GuessCounter, type SubjectState } from './subject-state.decision.js';
+import { shownFailures, type CounterState, type SubjectState } from './subject-state.decision.js';
 
-/** What is shown of a subject at one of the methods; null where nothing is enrolled, or nobody ever guessed. */
+/** The state of a subject for one method; null where nothing is enrolled, or there was no attempt. */
 interface StateRow {
   method: Method;
   enrolled_at: Date | null;
@@ -17,32 +17,50 @@ interface StateRow {
 }
 
 /**
- * One row for each method, and none where there is no such subject. Neither wrapped bytes nor a cap, which tells how long
- * a PIN is, are read. $1 tenant, $2 subject, $3 methods, $4 the key of each one's counter,
- * $5 seconds
+ * One row for each method; none if the subject does not exist. Reads neither ciphertext nor caps, because a cap reveals the
+ * length of a PIN. $1 tenant, $2 subject, $3 methods, $4 their counter keys, $5 seconds of the window
  */
 const STATE = `
-SELECT m.method, c.enrolled_at, c.must_change, g.failures, g.disabled, s.updated_at,
-  (SELECT count(*)::int FROM (
-     SELECT unnest(g.recognized_attempts) AS at, g.locked_until AS until
-     UNION ALL SELECT unnest(g.unrecognized_attempts), g.unrecognized_locked_until) a
-   WHERE a.at > clock_timestamp() - make_interval(secs => $5)
-     AND NOT COALESCE(a.until <= clock_timestamp(), false)) AS attempts_in_window,
-  (SELECT max(u) FROM unnest(ARRAY[g.locked_until, g.unrecognized_locked_until]) AS u
-   WHERE u > clock_timestamp()) AS locked_until,
-  (SELECT count(*)::int FROM verification.subject_phones n
-   WHERE n.tenant = s.tenant AND n.subject_id = s.subject_id) AS phones
+SELECT
+  requested.method,
+  credential.enrolled_at,
+  credential.must_change,
+  counter.failures,
+  counter.disabled,
+  s.updated_at,
+  (
+    SELECT count(*)::int
+    FROM (
+      SELECT unnest(counter.recognized_attempts) AS at, counter.locked_until
+      UNION ALL
+      SELECT unnest(counter.unrecognized_attempts), counter.unrecognized_locked_until
+    ) attempt
+    WHERE attempt.at > clock_timestamp() - make_interval(secs => $5)
+      AND NOT COALESCE(attempt.locked_until <= clock_timestamp(), false)
+  ) AS attempts_in_window,
+  (
+    SELECT max(locked_until)
+    FROM unnest(ARRAY[counter.locked_until, counter.unrecognized_locked_until]) AS locked_until
+    WHERE locked_until > clock_timestamp()
+  ) AS locked_until,
+  (
+    SELECT count(*)::int
+    FROM verification.subject_phones phone
+    WHERE phone.tenant = s.tenant AND phone.subject_id = s.subject_id
+  ) AS phones
 FROM verification.subjects s
-CROSS JOIN unnest($3::text[], $4::text[]) WITH ORDINALITY AS m(method, counter_key, place)
-LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = m.method
-LEFT JOIN verification.attempt_counters g ON g.tenant = s.tenant AND g.counter_key = m.counter_key
+CROSS JOIN unnest($3::text[], $4::text[]) WITH ORDINALITY AS requested(method, counter_key, place)
+LEFT JOIN verification.credentials credential
+  ON credential.tenant = s.tenant AND credential.subject_id = s.subject_id AND credential.kind = requested.method
+LEFT JOIN verification.attempt_counters counter
+  ON counter.tenant = s.tenant AND counter.counter_key = requested.counter_key
 WHERE s.tenant = $1 AND s.subject_id = $2
-ORDER BY m.place`;
+ORDER BY requested.place`;
 
 /**
  * @param referenceKey keyed hash of the subject's id
- * @param windowSeconds guesses that are older are not shown: no window holds them any more
- * @returns undefined: no such subject
+ * @param windowSeconds older attempts are not shown, because no window includes them
+ * @returns undefined if the subject does not exist
  */
 export async function readState(
   database: Database,
@@ -86,7 +104,7 @@ export async function readState(
   };
 }
 
-function counterOf(row: StateRow): GuessCounter {
+function counterOf(row: StateRow): CounterState {
   const disabled = row.disabled ?? false;
   return {
     attemptsInWindow: row.attempts_in_window,

@@ -1,78 +1,151 @@
 import { microseconds } from '@countersign/stored-secrets';
 
-/** The highest version that a part of the subject `s` ever had. */
-export const latestVersion = (part: string): string => `
-    (SELECT max(v.version) FROM verification.versions v
-     WHERE v.tenant = s.tenant AND v.subject_id = s.subject_id AND v.part = ${part})`;
+/** The highest version that a part of the subject `s` ever had; null: none. */
+export const latestVersion = (part: string): string => `(
+    SELECT max(version.version)
+    FROM verification.versions version
+    WHERE version.tenant = s.tenant AND version.subject_id = s.subject_id AND version.part = ${part}
+  )`;
+
+const PROFILE_COLUMNS = `
+  s.subject_id,
+  s.incarnation,
+  s.version,
+  s.profile_key_id,
+  s.profile,
+  subject_key.key_id AS own_key_id,
+  subject_key.wrapped AS own_key`;
+
+const CREDENTIAL_COLUMNS = `
+  credential.version AS credential_version,
+  credential.key_id AS credential_key_id,
+  credential.wrapped,
+  credential.must_change,
+  credential.cap,
+  ${microseconds('credential.enrolled_at')} AS enrolled_us`;
+
+const JOIN_SUBJECT_KEY = `LEFT JOIN verification.subject_keys subject_key
+  ON subject_key.tenant = s.tenant AND subject_key.subject_id = s.subject_id`;
+
+const joinCredential = (kind: string): string => `LEFT JOIN verification.credentials credential
+  ON credential.tenant = s.tenant AND credential.subject_id = s.subject_id AND credential.kind = ${kind}`;
 
 /**
- * Subjects by their references, each with its credential of the method, and with the versions that should be in force. One
- * statement for both kinds of reference. $1 tenants, $2 kinds, $3 references, $4 methods
+ * Finds subjects by their references, each with its credential of the method, and with the versions that should be in force.
+ * One statement for both kinds of reference. $1 tenants, $2 kinds, $3 references, $4 methods
  */
-export const FIND = `
-SELECT r.place::int, f.*
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS r(tenant, kind, ref, method, place),
+export const FIND_SUBJECTS = `
+SELECT
+  reference.place::int,
+  found.*
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+  AS reference(tenant, kind, ref, method, place),
 LATERAL (
-  SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
-    c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap,
-    ${microseconds('c.enrolled_at')} AS enrolled_us,
-    ${latestVersion(`'profile'`)} AS latest_version, ${latestVersion('r.method')} AS latest_credential,
-    (SELECT p.tag FROM verification.subject_phones p
-     WHERE r.kind = 'phone' AND p.tenant = r.tenant AND p.phone_key = r.ref) AS phone_tag
-  FROM verification.subjects s
-  LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
-  LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = r.method
-  WHERE s.tenant = r.tenant AND s.subject_id = CASE r.kind WHEN 'id' THEN r.ref ELSE
-    (SELECT p.subject_id FROM verification.subject_phones p WHERE p.tenant = r.tenant AND p.phone_key = r.ref) END
-  LIMIT 1) f`;
-
-/** A subject with its credential of a kind. $1 tenant, $2 subject, $3 kind, $4 command, $5 the key of the counter */
-export const ENROLLED = `
-SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key,
-  EXISTS (SELECT FROM verification.inbox i WHERE i.consumer = 'subject-commands' AND i.message_id = $4) AS repeated,
-  EXISTS (SELECT FROM verification.attempt_counters g WHERE g.tenant = $1 AND g.counter_key = $5 AND g.disabled) AS disabled,
-  c.version AS credential_version, c.key_id AS credential_key_id, c.wrapped, c.must_change, c.cap,
-  ${microseconds('c.enrolled_at')} AS enrolled_us,
-  ${latestVersion(`'profile'`)} AS latest_version, ${latestVersion('$3')} AS latest_credential
+SELECT${PROFILE_COLUMNS},${CREDENTIAL_COLUMNS},
+  ${latestVersion(`'profile'`)} AS latest_version,
+  ${latestVersion('reference.method')} AS latest_credential,
+  (
+    SELECT phone.tag
+    FROM verification.subject_phones phone
+    WHERE reference.kind = 'phone' AND phone.tenant = reference.tenant AND phone.phone_key = reference.ref
+  ) AS phone_tag
 FROM verification.subjects s
-LEFT JOIN verification.subject_keys k ON k.tenant = s.tenant AND k.subject_id = s.subject_id
-LEFT JOIN verification.credentials c ON c.tenant = s.tenant AND c.subject_id = s.subject_id AND c.kind = $3
+${JOIN_SUBJECT_KEY}
+${joinCredential('reference.method')}
+WHERE s.tenant = reference.tenant
+  AND s.subject_id = CASE reference.kind WHEN 'id' THEN reference.ref ELSE (
+    SELECT phone.subject_id
+    FROM verification.subject_phones phone
+    WHERE phone.tenant = reference.tenant AND phone.phone_key = reference.ref
+  ) END
+LIMIT 1
+) found`;
+
+/** Reads a subject with its credential of a kind. $1 tenant, $2 subject, $3 kind, $4 command, $5 counter key */
+export const FIND_ENROLLED = `
+SELECT${PROFILE_COLUMNS},${CREDENTIAL_COLUMNS},
+  ${latestVersion(`'profile'`)} AS latest_version,
+  ${latestVersion('$3')} AS latest_credential,
+  EXISTS (
+    SELECT
+    FROM verification.inbox
+    WHERE consumer = 'subject-commands' AND message_id = $4
+  ) AS repeated,
+  EXISTS (
+    SELECT
+    FROM verification.attempt_counters counter
+    WHERE counter.tenant = $1 AND counter.counter_key = $5 AND counter.disabled
+  ) AS disabled
+FROM verification.subjects s
+${JOIN_SUBJECT_KEY}
+${joinCredential('$3')}
 WHERE s.tenant = $1 AND s.subject_id = $2`;
 
-/** A subject, locked. $1 tenant, $2 subject */
+/** Locks a subject and reads it. $1 tenant, $2 subject */
 export const LOCK_SUBJECT = `
-SELECT s.subject_id, s.incarnation, s.version, s.profile_key_id, s.profile, k.key_id AS own_key_id, k.wrapped AS own_key
-FROM verification.subjects s LEFT JOIN verification.subject_keys k USING (tenant, subject_id)
-WHERE s.tenant = $1 AND s.subject_id = $2 FOR UPDATE OF s`;
+SELECT${PROFILE_COLUMNS}
+FROM verification.subjects s
+${JOIN_SUBJECT_KEY}
+WHERE s.tenant = $1 AND s.subject_id = $2
+FOR UPDATE OF s`;
 
 /** The highest version that a part of a subject ever had; null: none. $1 tenant, $2 subject, $3 part */
 export const LATEST_VERSION = `
-SELECT max(version) AS version FROM verification.versions WHERE tenant = $1 AND subject_id = $2 AND part = $3`;
+SELECT max(version) AS version
+FROM verification.versions
+WHERE tenant = $1 AND subject_id = $2 AND part = $3`;
 
 /**
- * Takes the next version of a part of a subject, which no row had before. The subject's row must be locked, or nobody else
- * may be making it. $1 tenant, $2 subject, $3 part
+ * Takes the next version of a part of a subject, which no row ever had. The row of the subject must be locked, or no other
+ * transaction may create it. $1 tenant, $2 subject, $3 part
  */
 export const NEXT_VERSION = `
 INSERT INTO verification.versions (tenant, subject_id, part, version)
-SELECT $1, $2, $3, COALESCE(max(version), 0) + 1 FROM verification.versions
+SELECT $1, $2, $3, COALESCE(max(version), 0) + 1
+FROM verification.versions
 WHERE tenant = $1 AND subject_id = $2 AND part = $3
 RETURNING version, ${microseconds('written_at')} AS written_us`;
 
-/** Takes the next version of each part that a subject has: no row that it ever had is in force again. $1 tenant, $2 subject */
+/** Takes the next version of each part of a subject, so none of its rows can be in force again. $1 tenant, $2 subject */
 export const END_VERSIONS = `
 INSERT INTO verification.versions (tenant, subject_id, part, version)
-SELECT tenant, subject_id, part, max(version) + 1 FROM verification.versions
-WHERE tenant = $1 AND subject_id = $2 GROUP BY tenant, subject_id, part`;
+SELECT tenant, subject_id, part, max(version) + 1
+FROM verification.versions
+WHERE tenant = $1 AND subject_id = $2
+GROUP BY tenant, subject_id, part`;
 
-/**
- * $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must be changed, $8 cap, $9 time of the enrolment in
- * microseconds
- */
+/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must change, $8 cap, $9 time in microseconds since 1970 */
 export const STORE_CREDENTIAL = `
-INSERT INTO verification.credentials
-  (tenant, subject_id, kind, version, key_id, wrapped, must_change, cap, enrolled_at)
+INSERT INTO verification.credentials (
+  tenant,
+  subject_id,
+  kind,
+  version,
+  key_id,
+  wrapped,
+  must_change,
+  cap,
+  enrolled_at
+)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'epoch'::timestamptz + $9::bigint * interval '1 microsecond')
 ON CONFLICT (tenant, subject_id, kind) DO UPDATE
-  SET version = EXCLUDED.version, key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped,
-      must_change = EXCLUDED.must_change, cap = EXCLUDED.cap, enrolled_at = EXCLUDED.enrolled_at`;
+  SET
+    version = EXCLUDED.version,
+    key_id = EXCLUDED.key_id,
+    wrapped = EXCLUDED.wrapped,
+    must_change = EXCLUDED.must_change,
+    cap = EXCLUDED.cap,
+    enrolled_at = EXCLUDED.enrolled_at`;
+
+/** Removes the numbers of a subject and returns them. $1 tenant, $2 subject */
+export const REMOVE_PHONES = `
+DELETE FROM verification.subject_phones
+WHERE tenant = $1 AND subject_id = $2
+RETURNING phone_key, tag`;
+
+/** $1 tenant, $2 subject, $3 phone keys, $4 their tags. Sorted, so two transactions cannot deadlock. */
+export const ADD_PHONES = `
+INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
+SELECT $1, phone_key, $2, tag
+FROM unnest($3::text[], $4::text[]) AS phone(phone_key, tag)
+ORDER BY phone_key`;

@@ -25,7 +25,16 @@ import {
   type VersionedCredential,
   type VersionedProfile,
 } from '../integrity/subject-bindings.store.js';
-import { ENROLLED, FIND, LATEST_VERSION, LOCK_SUBJECT, NEXT_VERSION, STORE_CREDENTIAL } from './subject.sql.js';
+import {
+  ADD_PHONES,
+  FIND_ENROLLED,
+  FIND_SUBJECTS,
+  LATEST_VERSION,
+  LOCK_SUBJECT,
+  NEXT_VERSION,
+  REMOVE_PHONES,
+  STORE_CREDENTIAL,
+} from './subject.sql.js';
 import { readState } from './subject-state.store.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
@@ -48,7 +57,7 @@ interface LockedSubject {
   readonly ownKey: Keyring | undefined;
 }
 
-/** A reference as a verification names it. */
+/** A subject reference of a verification, with the requested method. */
 interface Reference {
   readonly tenant: string;
   readonly kind: 'id' | 'phone';
@@ -56,10 +65,10 @@ interface Reference {
   readonly method: Method;
 }
 
-/** Consumer of the inbox: commands about subjects. */
+/** The consumer in the inbox. */
 const INBOX = 'subject-commands';
 
-/** Subjects in PostgreSQL. Names and numbers are wrapped; numbers are found by their keyed hash. */
+/** Subjects in PostgreSQL. Profiles are encrypted; telephone numbers are found by their keyed hash. */
 export class PostgresSubjectStore extends SubjectStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
@@ -71,7 +80,7 @@ export class PostgresSubjectStore extends SubjectStore {
   constructor(
     private readonly database: Database,
     keyring: Keyring,
-    /** Under the key of the tables. */
+    /** Under the names key: names in the tables. */
     private readonly names: KeyedHash,
     /** Of IDENTIFIER_KEY: names in events. */
     private readonly hash: KeyedHash,
@@ -92,20 +101,20 @@ export class PostgresSubjectStore extends SubjectStore {
 
   override async find(tenant: string, kind: 'id' | 'phone', ref: string, method: Method): Promise<FoundSubject> {
     const row = await this.#find.call({ tenant, kind, ref, method });
-    // A known subject has one counter, whether it was named by id or by number.
+    // A known subject has one counter, whether the request names it by id or by number.
     const referenceKey = row
       ? this.names.subjectKey(tenant, 'id', row.subject_id)
       : this.names.subjectKey(tenant, kind, ref);
     const decoyCap = await this.#decoyCaps.of(tenant, method, referenceKey);
     if (!row) {
-      const nobody = {
+      const unknown = {
         id: undefined,
         incarnation: undefined,
         displayName: undefined,
         locale: undefined,
         credential: undefined,
       };
-      return { ...nobody, mustChange: false, cap: decoyCap, referenceKey };
+      return { ...unknown, mustChange: false, cap: decoyCap, referenceKey };
     }
     await this.#bindings.requireLatest(tenant, row);
     if (kind === 'phone') await this.#bindings.requirePhone(tenant, ref, row, row.phone_tag);
@@ -125,7 +134,7 @@ export class PostgresSubjectStore extends SubjectStore {
 
   async #findAll(references: readonly Reference[]): Promise<(FoundRow | undefined)[]> {
     const database = this.database.forTenants(references.map(({ tenant }) => tenant));
-    const rows = await database.prepared<FoundRow & { place: number }>('verification.find', FIND, [
+    const rows = await database.prepared<FoundRow & { place: number }>('verification.find', FIND_SUBJECTS, [
       references.map(({ tenant }) => tenant),
       references.map(({ kind }) => kind),
       references.map(({ ref }) => ref),
@@ -150,7 +159,7 @@ export class PostgresSubjectStore extends SubjectStore {
         if (!before && mustExist) return 'not_found';
         if (!(await this.#inbox.claim(tx, INBOX, commandId))) return 'updated';
         const { profile, changed } = changeProfile(before?.profile ?? {}, change);
-        // Numbers that are sent are written even if they are the same: their rows may be those of somebody who altered them.
+        // Given numbers are written even if they are equal, because their rows may have been altered.
         if (before && changed.length === 0 && change.phones === undefined) return 'updated';
         const { version } = await this.#nextVersion(tx, tenant, subject, 'profile');
         await this.#profiles.write(tx, tenant, subject, version, profile, before);
@@ -176,10 +185,10 @@ export class PostgresSubjectStore extends SubjectStore {
     const counter = counterKeyOf(this.names.subjectKey(tenant, 'id', subject), kind);
     const [row] = await this.database
       .forTenants([tenant])
-      .query<EnrolledRow>(ENROLLED, [tenant, subject, kind, commandId, counter]);
+      .query<EnrolledRow>(FIND_ENROLLED, [tenant, subject, kind, commandId, counter]);
     if (!row) return undefined;
     await this.#bindings.requireLatest(tenant, row);
-    // A credential from an older state does not count, and must not keep its owner from getting a new one.
+    // A credential from an older state does not count, and must not keep the subject from getting a new one.
     const credential = this.#bindings.credential(tenant, subject, kind, row);
     return {
       repeated: row.repeated,
@@ -245,7 +254,7 @@ export class PostgresSubjectStore extends SubjectStore {
   async #lock(tx: Sql, tenant: string, subject: string): Promise<LockedSubject | undefined> {
     const [row] = await tx.query<StoredProfile>(LOCK_SUBJECT, [tenant, subject]);
     if (!row) return undefined;
-    // Once the row is locked: a statement that waits for the lock sees the versions of when it began.
+    // Read after the row is locked: a statement that waits for the lock sees the versions of the time when it began.
     const [latest] = await tx.query<{ version: number | null }>(LATEST_VERSION, [tenant, subject, 'profile']);
     await this.#bindings.requireLatest(tenant, { ...row, latest_version: latest?.version ?? null });
     const profile = await this.#openProfile(tenant, row);
@@ -264,8 +273,8 @@ export class PostgresSubjectStore extends SubjectStore {
   }
 
   /**
-   * Binds the numbers of a subject to its new version: those given, or else those that it has.
-   * @param before the version that they are bound to until now
+   * Binds the numbers of a subject to its new version: the given ones, or else the stored ones.
+   * @param before the version that the stored ones are bound to
    */
   async #writePhones(
     tx: Sql,
@@ -275,10 +284,7 @@ export class PostgresSubjectStore extends SubjectStore {
     before: number | undefined,
     phones: readonly string[] | undefined,
   ): Promise<void> {
-    const removed = await tx.query<{ phone_key: string; tag: string }>(
-      'DELETE FROM verification.subject_phones WHERE tenant = $1 AND subject_id = $2 RETURNING phone_key, tag',
-      [tenant, subject],
-    );
+    const removed = await tx.query<{ phone_key: string; tag: string }>(REMOVE_PHONES, [tenant, subject]);
     const tagOf = (key: string, at: number): string => phoneTag(this.names, tenant, key, subject, at);
     const bound = removed.filter(
       ({ phone_key: key, tag }) => before !== undefined && constantTimeEquals(tag, tagOf(key, before)),
@@ -287,11 +293,7 @@ export class PostgresSubjectStore extends SubjectStore {
       await this.#bindings.refuse('phone', 'altered', tenant, subject);
     const keys = phones?.map((phone) => storedPhoneOf(this.names, tenant, phone)) ?? bound.map((row) => row.phone_key);
     const distinct = [...new Set(keys)].sort();
-    await tx.query(
-      `INSERT INTO verification.subject_phones (tenant, phone_key, subject_id, tag)
-       SELECT $1, key, $2, tag FROM unnest($3::text[], $4::text[]) AS p(key, tag) ORDER BY key`,
-      [tenant, subject, distinct, distinct.map((key) => tagOf(key, version))],
-    );
+    await tx.query(ADD_PHONES, [tenant, subject, distinct, distinct.map((key) => tagOf(key, version))]);
   }
 
   async #record(

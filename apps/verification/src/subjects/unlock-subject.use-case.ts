@@ -5,7 +5,7 @@ import { AttemptGate } from '../attempts/attempts.ports.js';
 import { EVENT_NAMES } from '../integrity/stored-names.js';
 import { SubjectStore } from './subjects.ports.js';
 
-/** Opens a subject that guesses have locked. What a cap has disabled stays so until it is enrolled anew. */
+/** Clears the locks of a subject. A credential that reached its cap stays disabled until it is enrolled again. */
 @Injectable()
 export class UnlockSubject {
   constructor(
