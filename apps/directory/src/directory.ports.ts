@@ -95,7 +95,7 @@ export abstract class DirectoryStore {
   abstract publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void>;
 }
 
-/** A change whose reports are collected. */
+/** A change, while the reports of it are collected. */
 export interface AwaitedChange {
   /** Resolves when every live cache has reported the change, and at the latest after a limit of seconds. */
   reported(): Promise<void>;

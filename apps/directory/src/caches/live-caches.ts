@@ -12,7 +12,7 @@ interface UnconfirmedChange {
 export interface LiveCachesOptions {
   /** The longest wait for the reports of one change, in milliseconds. */
   readonly limitMs: number;
-  /** Called with the services whose caches did not report a change in time; must not throw. */
+  /** Called with the services of the caches that did not report a change in time; must not throw. */
   readonly onLate: (services: readonly string[]) => void;
 }
 
@@ -63,7 +63,7 @@ export class LiveCaches extends DirectoryCaches {
         for (const [cacheId] of late) this.#live.delete(cacheId);
         finish();
       }, this.options.limitMs);
-      // Compared with the caches that are live now, so one that started meanwhile is awaited too.
+      // Compared with the caches that are live now, so one that started during the wait is awaited too.
       change.onReport = () => {
         if (this.#missing(change).length === 0) finish();
       };

@@ -37,7 +37,7 @@ describe('a change of a policy', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it('reports exactly the fields whose values differ, regardless of the order of keys', () => {
+  it('reports exactly the fields that differ in value, regardless of the order of keys', () => {
     expect(changedFields({ a: { x: 1, y: 2 }, b: 1 }, { b: 1, a: { y: 2, x: 1 } })).toEqual([]);
     expect(changedFields({ a: [1, 2], b: 1 }, { a: [2, 1], c: null })).toEqual(['a', 'b', 'c']);
     fc.assert(
