@@ -233,4 +233,18 @@ describe('the list of required keys', () => {
     clock.advance(1);
     expect(required.ids()).toBeUndefined();
   });
+
+  it('is that of the read that began last, in whatever order reads end', async () => {
+    const clock = new ManualClock();
+    const ends: ((ids: string[]) => void)[] = [];
+    const required = new RequiredKeys(() => new Promise((resolve) => ends.push(resolve)), clock);
+    const slow = required.refresh();
+    clock.advance(1_000);
+    const quick = required.refresh();
+    ends[1]?.([NEW.keyId]);
+    await quick;
+    ends[0]?.([]);
+    await slow;
+    expect(required.ids()).toEqual([NEW.keyId]);
+  });
 });

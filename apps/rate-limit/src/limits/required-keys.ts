@@ -24,7 +24,8 @@ export class RequiredKeys {
   async refresh(): Promise<readonly string[]> {
     const at = this.clock.now();
     const ids = await this.read();
-    this.#read = { ids, at };
+    // A slow read may end after a later one.
+    if (this.#read === undefined || this.#read.at <= at) this.#read = { ids, at };
     return ids;
   }
 
