@@ -3,7 +3,7 @@ import { hashConcurrency, reservedHashes, VerificationSettings } from './verific
 const settings = (threads: number, concurrency = 0): VerificationSettings =>
   Object.assign(new VerificationSettings(), { UV_THREADPOOL_SIZE: threads, HASH_CONCURRENCY: concurrency });
 
-describe('the hashes at a time', () => {
+describe('the number of concurrent hashes', () => {
   it.each([
     { threads: 2, cores: 2, set: 0, expected: [4, 1] },
     { threads: 8, cores: 8, set: 0, expected: [16, 4] },
@@ -12,7 +12,7 @@ describe('the hashes at a time', () => {
     { threads: 4, cores: 4, set: 4, expected: [4, 0] },
     { threads: 4, cores: 4, set: 5, expected: [5, 1] },
   ])(
-    'with $threads threads on $cores cores, set to $set, leave every thread busy by one tenant and places for newcomers',
+    'with $threads threads on $cores cores, set to $set, keeps every thread busy for one tenant and reserves slots for others',
     ({ threads, cores, set, expected }) => {
       const given = settings(threads, set);
       const concurrency = hashConcurrency(given, cores);

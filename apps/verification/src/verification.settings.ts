@@ -113,22 +113,22 @@ export class VerificationSettings extends StoreSettings {
   MAX_IN_FLIGHT: number = 256;
 }
 
-/** Hashes at a time, for the machine that this is. */
+/** How many hashes run at the same time. @param cores of this machine */
 export function hashConcurrency(settings: VerificationSettings, cores: number): number {
   if (settings.HASH_CONCURRENCY > 0) return settings.HASH_CONCURRENCY;
   return settings.UV_THREADPOOL_SIZE <= cores ? settings.UV_THREADPOOL_SIZE * 2 : cores;
 }
 
 /**
- * How many of the hashes at a time only tenants without a running hash may have. Those beyond the number of threads wait for
- * a thread, so half as many as there are threads keep every thread busy: the rest is for newcomers.
+ * How many of the concurrent hashes are reserved for tenants without a running hash. Hashes beyond the number of threads wait
+ * for a thread. Half as many as there are threads are enough to keep every thread busy, so the others can be reserved.
  */
 export function reservedHashes(settings: VerificationSettings, concurrency: number): number {
   const threads = settings.UV_THREADPOOL_SIZE;
   return Math.max(0, Math.min(Math.ceil(threads / 2), concurrency - threads));
 }
 
-/** What to change when the threads do not suit the hashes; undefined: they do. */
+/** A warning if the number of threads does not fit the number of hashes. */
 export function poolAdvice(settings: VerificationSettings, concurrency: number, cores: number): string | undefined {
   const threads = settings.UV_THREADPOOL_SIZE;
   if (concurrency > threads * 2) {
@@ -138,7 +138,7 @@ export function poolAdvice(settings: VerificationSettings, concurrency: number, 
   return `UV_THREADPOOL_SIZE is ${threads} on ${cores} cores, which hash no faster than ${threads}: set it before the start`;
 }
 
-/** The `iss` of receipts: what is set for them, else the address of the installation, else a name that is nobody's. */
+/** The `iss` of receipts: `RECEIPT_ISSUER`, else the address of the installation, else a fixed name. */
 export function receiptIssuer({ RECEIPT_ISSUER, PUBLIC_URL }: VerificationSettings): string {
   return RECEIPT_ISSUER ?? PUBLIC_URL?.replace(/\/+$/, '') ?? 'urn:countersign';
 }

@@ -33,15 +33,15 @@ class Counted {
   }
 
   fail(by: AttemptInput, minute: number, policy = POLICY): CountDecision {
-    const spent = countAttempt(this.counter, by, minute * MINUTE, policy);
-    this.counter = spent.counter;
-    return spent;
+    const decision = countAttempt(this.counter, by, minute * MINUTE, policy);
+    this.counter = decision.counter;
+    return decision;
   }
 
   succeed(by: AttemptInput, minute: number): void {
-    const spent = this.fail(by, minute);
-    if (!spent.granted) throw new Error('not compared');
-    this.counter = applyOutcome(this.counter, spent, by.caller, true);
+    const decision = this.fail(by, minute);
+    if (!decision.granted) throw new Error('not compared');
+    this.counter = applyOutcome(this.counter, decision, by.caller, true);
   }
 
   /** Whether each attempt was compared, one for each minute. */
@@ -89,29 +89,29 @@ describe('the attempt window', () => {
     expect(counted.counter).toEqual({ ...NEW_COUNTER, attempts: 3 });
   });
 
-  it('grants nothing when a tightened policy leaves no budget', () => {
+  it('grants nothing if a tightened policy leaves no attempts', () => {
     const counted = new Counted();
     counted.granted(ANONYMOUS, [0, 0], { ...POLICY, perWindow: 5 });
-    const spent = counted.fail(ANONYMOUS, 1, { ...POLICY, perWindow: 2 });
-    expect(spent).toMatchObject({ granted: false, chargedLock: true, remaining: 0 });
+    const decision = counted.fail(ANONYMOUS, 1, { ...POLICY, perWindow: 2 });
+    expect(decision).toMatchObject({ granted: false, chargedLock: true, remaining: 0 });
   });
 });
 
-describe('the budget of recognized and unrecognized callers together', () => {
+describe('the attempt window of recognized and unrecognized callers together', () => {
   it('grants two attempts to unrecognized callers and one to the recognized caller, of the six of the attack', () => {
     const counted = Counted.owned();
     expect(counted.granted(OTHER, [0, 0, 0])).toEqual([true, true, false]);
     expect(counted.granted(OWNER, [0, 0, 0])).toEqual([true, false, false]);
   });
 
-  it('grants nothing to unrecognized callers after a recognized caller has spent all but one', () => {
+  it('grants nothing to unrecognized callers after a recognized caller has used all attempts but one', () => {
     const counted = Counted.owned();
     expect(counted.granted(OWNER, [0, 0])).toEqual([true, true]);
     expect(counted.fail(OTHER, 1)).toMatchObject({ granted: false, remaining: 0 });
     expect(counted.fail(OWNER, 1)).toMatchObject({ granted: true, remaining: 0 });
   });
 
-  it('locks unrecognized callers alone at the reserved attempt, and everybody when that one fails', () => {
+  it('locks only unrecognized callers at the reserved attempt, and all callers if that attempt fails', () => {
     const counted = Counted.owned();
     counted.granted(OTHER, [0, 0]);
     expect(counted.fail(OTHER, 0)).toMatchObject({ granted: false, chargedLock: true, remaining: 0 });
@@ -134,7 +134,7 @@ describe('the budget of recognized and unrecognized callers together', () => {
     expect(counted.granted(OWNER, [2, 2])).toEqual([true, false]);
   });
 
-  it('keeps the attempts of unrecognized callers over a success of a recognized one', () => {
+  it('keeps the attempts of unrecognized callers after a success of a recognized one', () => {
     const counted = Counted.owned();
     expect(counted.granted(OTHER, [0, 0])).toEqual([true, true]);
     counted.succeed(OWNER, 1);
@@ -168,7 +168,7 @@ describe('the budget of recognized and unrecognized callers together', () => {
     right: fc.integer({ min: 0, max: 9 }).map((chance) => chance === 0),
   });
 
-  it('never lets more failures than perWindow be compared in any window, whoever makes them', () => {
+  it('compares at most perWindow failures in any window, for every mix of callers', () => {
     fc.assert(
       fc.property(policies, fc.array(step, { maxLength: 80 }), fc.boolean(), (policy, steps, owned) => {
         const counted = owned ? Counted.owned() : new Counted();
@@ -176,10 +176,10 @@ describe('the budget of recognized and unrecognized callers together', () => {
         let failures: number[] = [];
         for (const { seconds: passed, by, right } of steps) {
           seconds += passed;
-          const spent = counted.fail(by, seconds / 60, policy);
-          if (!spent.granted) continue;
+          const decision = counted.fail(by, seconds / 60, policy);
+          if (!decision.granted) continue;
           if (right) {
-            counted.counter = applyOutcome(counted.counter, spent, by.caller, true);
+            counted.counter = applyOutcome(counted.counter, decision, by.caller, true);
             failures = [];
             continue;
           }
@@ -192,7 +192,7 @@ describe('the budget of recognized and unrecognized callers together', () => {
     );
   });
 
-  it('always leaves an attempt for the recognized caller, whatever others do and through whichever agent', () => {
+  it('always reserves an attempt for the recognized caller, for every sequence of other attempts through any agent', () => {
     fc.assert(
       fc.property(policies, policies, fc.array(step, { maxLength: 80 }), (policy, other, steps) => {
         const counted = Counted.owned();
@@ -208,7 +208,7 @@ describe('the budget of recognized and unrecognized callers together', () => {
     );
   });
 
-  it('shows unrecognized callers the same with and without a recognized one, at every attempt up to the cap and beyond', () => {
+  it('gives unrecognized callers the same replies with and without a recognized caller, up to the cap and beyond', () => {
     fc.assert(
       fc.property(
         policies,
@@ -247,20 +247,20 @@ describe('the cap of consecutive failures', () => {
     expect(failing(new Counted(), 100, { caller: undefined, cap: 1000 }).counter.disabled).toBe(true);
   });
 
-  it('disables with its last attempt, and not even the right secret is compared after it', () => {
+  it('disables the credential with its last attempt, after which not even the correct secret is compared', () => {
     expect(failing(new Counted(), 9, CAPPED_OTHER).counter.disabled).toBe(false);
     const counted = failing(new Counted(), 10, CAPPED_OTHER);
     expect(counted.counter.disabled).toBe(true);
     expect(counted.fail(CAPPED_OTHER, 1000 * DAY)).toMatchObject({ granted: false, disabled: true, remaining: 0 });
   });
 
-  it('begins again with a success', () => {
+  it('starts from zero after a success', () => {
     const counted = failing(new Counted(), 8, CAPPED_OTHER);
     counted.succeed(CAPPED_OTHER, 100 * DAY);
     expect(counted.counter).toMatchObject({ failures: 0, disabled: false });
   });
 
-  it('is taken back by a success of the attempt that reached it, and of no other', () => {
+  it('enables the credential again by a success of the attempt that disabled it, and of no other', () => {
     const counted = failing(new Counted(), 8, CAPPED_OTHER);
     const ninth = counted.fail(CAPPED_OTHER, 100 * DAY);
     const tenth = counted.fail(CAPPED_OTHER, 101 * DAY);
@@ -268,7 +268,7 @@ describe('the cap of consecutive failures', () => {
     expect(applyOutcome(tenth.counter, ninth, undefined, true).disabled).toBe(true);
   });
 
-  it('survives an unlock, and ends with a new credential, which keeps the windows', () => {
+  it('keeps a credential disabled after an unlock, until a new credential is enrolled, which keeps the windows', () => {
     const { counter } = failing(new Counted(), 10, CAPPED_OTHER);
     expect(unlock(counter)).toMatchObject({ disabled: true, failures: 10 });
     expect(resetForNewCredential(counter)).toEqual({
@@ -289,7 +289,7 @@ describe('the cap of consecutive failures', () => {
     expect(counted.fail(CAPPED_OWNER, 5000 * DAY)).toMatchObject({ granted: true, unrecognized: false });
   });
 
-  it('gives unrecognized callers no more than its half while there is a recognized one', () => {
+  it('gives unrecognized callers at most its half while there is a recognized caller', () => {
     const minutes = Array.from({ length: 40 }, (_, at) => 1000 + at * 20);
     const compared = (counted: Counted): number => counted.granted(CAPPED_OTHER, minutes).filter(Boolean).length;
     expect([compared(Counted.owned()), compared(new Counted())]).toEqual([5, 10]);

@@ -2,7 +2,7 @@ import { type AttemptPolicy } from '@countersign/contracts';
 
 /** The counted attempts and the lock of one group of callers. Times in milliseconds since 1970. */
 export interface AttemptWindow {
-  /** Attempts that used up a part of the budget, oldest first. Cleared by a success and once its lock has ended. */
+  /** Counted attempts, oldest first. Cleared by a success, and when the lock has ended. */
   readonly attempts: readonly number[];
   /** How many locks were charged since the last success. */
   readonly lockLevel: number;
@@ -10,31 +10,31 @@ export interface AttemptWindow {
 }
 
 /**
- * The attempt counter of one credential of a subject reference, known or unknown. The budget of the policy is the sum
- * over both windows; they are kept apart so that each group has its own lock.
+ * The attempt counter of one credential of a subject reference, known or unknown. The attempt limit of the policy applies to
+ * the sum of both windows. There are two, so each group of callers has a lock of its own.
  */
 export interface AttemptCounter {
   /** All attempts so far, refused ones included: the gapless number of the latest. */
   readonly attempts: number;
-  /** Of callers who have succeeded for this subject. Its lock holds for everybody. */
+  /** Of callers who have succeeded for this subject. Its lock applies to all callers. */
   readonly recognized: AttemptWindow;
-  /** Of everybody else. Its lock holds for them only. */
+  /** Of all other callers. Its lock applies to them only. */
   readonly unrecognized: AttemptWindow;
   /** Compared attempts since the last success or enrolment. */
   readonly failures: number;
   /** Attempts of unrecognized callers that a credential without recognized callers would have compared, see {@link countAttempt}. */
   readonly unrecognizedFailures: number;
-  /** The cap is reached: nothing is compared until the credential is enrolled anew. */
+  /** The cap is reached: nothing is compared until a new credential is enrolled. */
   readonly disabled: boolean;
   /** Keyed hashes of the callers who have succeeded, the latest last. */
   readonly callers: readonly string[];
-  /** Time of the latest attempt: time never runs backwards on a counter. */
+  /** Time of the latest attempt. A later attempt never has an earlier time. */
   readonly touchedAt: number;
 }
 
-/** What the gate needs to know about an attempt. */
+/** An attempt, as far as counting depends on it. */
 export interface AttemptInput {
-  /** Undefined: this caller cannot be told from others, so it is never recognized. */
+  /** Undefined: this caller cannot be distinguished from others, so it is never recognized. */
   readonly caller: string | undefined;
   /** Consecutive failures after which the credential is disabled, see {@link capOf}; values above 100 count as 100. */
   readonly cap: number;
@@ -44,13 +44,13 @@ export interface AttemptInput {
 export interface CountDecision {
   /** The submitted secret may be compared. */
   readonly granted: boolean;
-  /** This attempt used up the budget: unless it succeeds, its group of callers is locked from now on. */
+  /** The last attempt of the window: unless it succeeds, its group of callers is locked. */
   readonly chargedLock: boolean;
-  /** This attempt was the last that the cap allows: unless it succeeds, the credential is disabled from now on. */
+  /** The last attempt that the cap allows: unless it succeeds, the credential is disabled. */
   readonly chargedDisable: boolean;
   /** The credential is disabled, by this attempt or by an earlier one. */
   readonly disabled: boolean;
-  /** Attempts that seem to remain after this one. 0: the outcome of a failure is `locked`. */
+  /** Remaining attempts as the caller sees them. 0: the outcome of a failure is `locked`. */
   readonly remaining: number;
   /** Made by an unrecognized caller. */
   readonly unrecognized: boolean;
@@ -74,29 +74,28 @@ export const NEW_COUNTER: AttemptCounter = {
 /** Doubling stops here, far above any `maxLockSeconds`; keeps 2^n a finite number. */
 export const MAX_DOUBLINGS = 20;
 
-/** NIST SP 800-63B-4, 3.2.2: no more consecutive failures than this, whatever a row says. */
+/** NIST SP 800-63B-4, 3.2.2: no more consecutive failures than this, also if a row has a higher cap. */
 export const HIGHEST_CAP = 100;
 
 /** Recognized callers of one counter, the latest ones: a row has a bounded size. */
 export const MAX_RECOGNIZED_CALLERS = 8;
 
-/** The cap of a PIN of 4 digits, of knowledge, and of what a tenant without credentials is asked about. */
+/** The cap of a PIN of 4 digits, of knowledge answers, and of references in a tenant without credentials. */
 export const LOWEST_CAP = 10;
 
-/** What a guess is a guess at. */
 export const CREDENTIAL_KINDS = ['pin', 'knowledge'] as const;
 export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
 
 /**
- * The counter of one credential of a reference. Each has its own: whoever knows the answers must not be able to forgive,
- * by a success at them, what was guessed at the PIN.
+ * The key of the counter of one credential. PIN and answers have separate counters: otherwise a caller who knows the answers
+ * could clear the failures at the PIN by a success with the answers.
  * @param referenceKey keyed hash of the reference
  */
 export function counterKeyOf(referenceKey: string, kind: CredentialKind): string {
   return kind === 'pin' ? referenceKey : `${referenceKey}:${kind}`;
 }
 
-/** The reference that a {@link counterKeyOf} is of. */
+/** The inverse of {@link counterKeyOf}. */
 export function referenceKeyOf(row: string): string {
   return row.split(':', 1)[0] ?? row;
 }
@@ -108,18 +107,17 @@ export function capOf(digits: number): number {
 }
 
 /**
- * Counts one attempt before the submitted secret is compared. Lock and disabling are charged together with the attempt
- * that reaches them, so a crash can only leave a credential more locked than it should be. Attempts during a lock
- * neither count nor extend it.
+ * Counts one attempt before the submitted secret is compared. Lock and disabling are charged with the attempt that reaches
+ * them, and a success takes them back. So a crash in between can only leave a credential more locked than it should be.
+ * Attempts during a lock neither count nor extend it.
  *
- * `perWindow` is the budget of all callers together. While a credential has recognized callers, its last attempt is
- * reserved for them: an unrecognized caller who reaches it is not compared. The answer is the one that an unknown
- * reference gives to the same attempt, where it is compared and spends the budget. Refusing one attempt earlier, visibly,
- * would reveal that a recognized caller exists.
+ * `perWindow` limits all callers together. While a credential has recognized callers, its last attempt is reserved for them.
+ * If an unrecognized caller makes it, the secret is not compared, and the reply is that of an unknown reference at its last
+ * attempt. A visible refusal one attempt earlier would reveal that a recognized caller exists.
  *
- * For the same reason the share of the cap that unrecognized callers get is not visible either. While there are
- * recognized callers, others get at most half of the cap compared and never its last attempt; beyond that, they get the
- * answers of an unknown reference. A model test holds the store's SQL statement to this function.
+ * The share of the cap is hidden for the same reason. While there are recognized callers, at most half of the cap of other
+ * callers is compared, and never its last attempt. Beyond that, they get the replies of an unknown reference. A model test
+ * compares the SQL statement of the store with this function.
  */
 export function countAttempt(
   counter: AttemptCounter,
@@ -201,13 +199,13 @@ function takenAt(counter: AttemptCounter, unrecognized: boolean, now: number, po
 }
 
 /**
- * A failure leaves what was spent. A success clears the failures and the window of recognized callers, to whom its caller
- * belongs from now on. It clears the window of unrecognized callers only if one of them made it: otherwise each call of the
- * owner would give guessers a new budget. It enables what its own attempt disabled and nothing else.
+ * A failure changes nothing: its attempt was counted before. A success clears the failures and the window of recognized
+ * callers, and its caller becomes one of them. It clears the window of unrecognized callers only if one of them made it.
+ * Otherwise each call of the subject would give attackers new attempts. It enables only what its own attempt disabled.
  */
 export function applyOutcome(
   counter: AttemptCounter,
-  spent: Pick<CountDecision, 'unrecognized' | 'chargedDisable'>,
+  decision: Pick<CountDecision, 'unrecognized' | 'chargedDisable'>,
   caller: string | undefined,
   verified: boolean,
 ): AttemptCounter {
@@ -216,10 +214,10 @@ export function applyOutcome(
   return {
     ...counter,
     recognized: EMPTY,
-    unrecognized: spent.unrecognized ? EMPTY : counter.unrecognized,
+    unrecognized: decision.unrecognized ? EMPTY : counter.unrecognized,
     failures: 0,
     unrecognizedFailures: 0,
-    disabled: counter.disabled && !spent.chargedDisable,
+    disabled: counter.disabled && !decision.chargedDisable,
     callers: caller === undefined ? counter.callers : [...others, caller].slice(-MAX_RECOGNIZED_CALLERS),
   };
 }
@@ -235,7 +233,7 @@ export function unlock(counter: AttemptCounter): AttemptCounter {
   };
 }
 
-/** Nobody has failed or succeeded at a new credential yet. Windows and locks stay: enrolling does not refill a budget. */
+/** A new credential has no failures and no recognized callers. Windows and locks stay, so enrolling gives no new attempts. */
 export function resetForNewCredential(counter: AttemptCounter): AttemptCounter {
   return { ...counter, failures: 0, unrecognizedFailures: 0, disabled: false, callers: [] };
 }

@@ -4,13 +4,13 @@ import { phoneDigest } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { OTHER, PHONE, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
 
-/** Of the lowest cap. */
+/** A PIN with the lowest cap. */
 const FOUR = '8305';
 
 const open = (queueLimit?: number): Promise<VerificationTestBed> => VerificationTestBed.open(queueLimit);
 
-describe('a guess at a PIN', () => {
-  it('is verified when it is right, by id and by telephone number', async () => {
+describe('an attempt at a PIN', () => {
+  it('is verified if the PIN matches, by id and by telephone number of the subject', async () => {
     const { change, enrol, guess } = await open();
     await change('alice', { phones: ['+1 (202) 555-0123'], displayName: 'Alice' });
     expect(await enrol('alice', PIN)).toMatchObject({ answer: 'created' });
@@ -24,7 +24,7 @@ describe('a guess at a PIN', () => {
     expect(await guess(PIN, byPhone)).toMatchObject({ outcome: 'verified', subjectId: 'alice' });
   });
 
-  it('is rejected twice and locks the third time; then the right one is refused as well', async () => {
+  it('is rejected twice and locks the third time, and then a correct PIN is refused as well', async () => {
     const { change, enrol, guess, clock } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -38,7 +38,7 @@ describe('a guess at a PIN', () => {
   it.each([
     ['an unknown subject', 'nobody'],
     ['a subject without a PIN', 'bob'],
-  ])('at %s is answered, counted and locked like a wrong one', async (_, ref) => {
+  ])('at %s is answered, counted and locked like a wrong PIN', async (_, ref) => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -58,7 +58,7 @@ describe('a guess at a PIN', () => {
     expect(attempts.facts.length).toBe(facts * 2);
   });
 
-  it('at nobody says so only to an agent whose policy discloses it, and not of a subject without a PIN', async () => {
+  it('reports an unknown subject only if the policy of the agent discloses it, and never a subject without a PIN', async () => {
     const { change, guess, policies } = await open();
     await change('bob', {});
     expect((await guess(OTHER, { subjectRef: 'nobody' })).unknownSubject).toBeUndefined();
@@ -68,7 +68,7 @@ describe('a guess at a PIN', () => {
   });
 
   it.each([[''], ['123'], ['1234567890123'], [12345678], [null], ['８３７２９１６４']])(
-    'that is no PIN at all (%j) is wrong, and counted',
+    'with %j instead of a PIN is counted and rejected',
     async (pin) => {
       const { change, enrol, guess } = await open();
       await change('alice', {});
@@ -77,7 +77,7 @@ describe('a guess at a PIN', () => {
     },
   );
 
-  it('is compared at most three times when fifty arrive at once', async () => {
+  it('is compared at most three times if fifty arrive at once', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -87,7 +87,7 @@ describe('a guess at a PIN', () => {
     expect((await guess(PIN)).outcome).toBe('locked');
   });
 
-  it('that is repeated gets the stored answer and costs nothing', async () => {
+  it('returns the stored reply to a repeated command and counts it once', async () => {
     const { change, enrol, command, decide, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -99,7 +99,7 @@ describe('a guess at a PIN', () => {
     expect(await decide(other)).toMatchObject({ outcome: 'unavailable', conflict: 'mismatch' });
   });
 
-  it('whose seal belongs to another command is unavailable, never a success, and spends nothing', async () => {
+  it('is unavailable and not counted if the payload was sealed for another command', async () => {
     const { change, enrol, command, decide, guess } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -111,7 +111,7 @@ describe('a guess at a PIN', () => {
     expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
   });
 
-  it('beyond the queue is unavailable and spends nothing', async () => {
+  it('is unavailable and not counted if no hash slot is free', async () => {
     const { change, enrol, guess, vault } = await open(0);
     await change('alice', {});
     await enrol('alice', PIN);
@@ -125,31 +125,34 @@ describe('a guess at a PIN', () => {
     expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 2 });
   });
 
-  it('of an agent that is not of this tenant is unavailable and spends nothing', async () => {
+  it('is unavailable and not counted if the tenant has no such agent', async () => {
     const { guess, attempts } = await open();
     expect(await guess(PIN, { tenant: 'other' })).toMatchObject({ outcome: 'unavailable' });
     expect(attempts.facts).toHaveLength(0);
   });
 
-  it('whose asker is gone gets a verdict all the same, once it was counted', async () => {
+  it('gets an outcome after its deadline only if it was counted before', async () => {
     const { command, answerAttempt, attempts, countedAs } = await open();
-    const gone = await command(OTHER);
-    expect(await answerAttempt.abandon(gone)).toBeInstanceOf(LimitRefundRequested);
+    const expired = await command(OTHER);
+    expect(await answerAttempt.abandon(expired)).toBeInstanceOf(LimitRefundRequested);
     expect(attempts.facts).toHaveLength(0);
-    const lost = {
-      ...gone,
-      ...(await countedAs(gone)),
+    const counted = {
+      ...expired,
+      ...(await countedAs(expired)),
       attemptId: randomUUID(),
       referenceKey: 'a'.repeat(64),
       subject: undefined,
       callId: undefined,
     };
-    await attempts.count({ ...lost, caller: undefined, cap: 10 }, POLICY);
-    expect([await answerAttempt.abandon(gone), await answerAttempt.abandon(gone)]).toEqual([undefined, undefined]);
+    await attempts.count({ ...counted, caller: undefined, cap: 10 }, POLICY);
+    expect([await answerAttempt.abandon(expired), await answerAttempt.abandon(expired)]).toEqual([
+      undefined,
+      undefined,
+    ]);
     expect(attempts.facts).toMatchObject([{ kind: 'attempt.decided', outcome: 'unavailable', attempt: 1 }]);
   });
 
-  it('that is the last of the cap disables the credential, for the right PIN too, until it is enrolled anew', async () => {
+  it('disables the credential at the last attempt of its cap, for a correct PIN too', async () => {
     const { change, enrol, guess, attempts, clock } = await open();
     await change('alice', {});
     await enrol('alice', FOUR);
@@ -162,7 +165,7 @@ describe('a guess at a PIN', () => {
     expect(attempts.facts.filter(({ kind }) => kind === 'credential.disabled')).toHaveLength(1);
   });
 
-  it('of an unrecognized caller is not compared at the reserved attempt, and answered as at an unknown reference', async () => {
+  it('is not compared if it is the reserved one and its caller is unrecognized, and is answered as at an unknown reference', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -181,7 +184,7 @@ describe('a guess at a PIN', () => {
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
-  it('of an unrecognized caller is not compared beyond half of the cap, and answered as at an unknown reference', async () => {
+  it('is not compared beyond half of the cap if its caller is unrecognized, and is answered as at an unknown reference', async () => {
     const { change, enrol, guess, attempts, clock } = await open();
     await change('alice', {});
     await enrol('alice', FOUR);
@@ -200,7 +203,7 @@ describe('a guess at a PIN', () => {
     expect((await guess(FOUR)).outcome).toBe('verified');
   });
 
-  it('over REST leaves the last attempt to the recognized caller, and recognizes nobody, whatever number it names', async () => {
+  it('over REST never uses the reserved attempt and recognizes no caller, whatever number the request states', async () => {
     const { change, enrol, guess } = await open();
     await change('alice', { phones: [PHONE] });
     await enrol('alice', PIN);
@@ -219,15 +222,15 @@ describe('a guess at a PIN', () => {
     expect(await outcomes(PIN, 'swaig')).toEqual(['locked']);
   });
 
-  it('with the PIN of before is unavailable and makes nobody known, when another came into force while it was compared', async () => {
+  it('is unavailable and recognizes no caller if another PIN came into force during the comparison', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
-    const close = attempts.decide.bind(attempts);
-    attempts.decide = async (verdict) => {
-      attempts.decide = close;
+    const store = attempts.decide.bind(attempts);
+    attempts.decide = async (outcome) => {
+      attempts.decide = store;
       await enrol('alice', OTHER);
-      return close(verdict);
+      return store(outcome);
     };
     const overtaken = await guess(PIN, { callId: 'c1' });
     expect(overtaken).toMatchObject({ outcome: 'unavailable', level: 'none' });
@@ -238,7 +241,7 @@ describe('a guess at a PIN', () => {
     expect((await guess(OTHER)).outcome).toBe('verified');
   });
 
-  it('leaves facts that say what the network said about the number of the caller', async () => {
+  it('records the attestation of the caller number in its facts', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -248,7 +251,7 @@ describe('a guess at a PIN', () => {
     expect(decided.map(({ attestation }) => attestation)).toEqual(['TN-Validation-Passed-A', undefined]);
   });
 
-  it('leaves facts that hold neither the PIN nor the number', async () => {
+  it('puts neither the PIN nor the telephone number into its facts', async () => {
     const { change, enrol, guess, attempts } = await open();
     await change('alice', { phones: [PHONE] });
     await enrol('alice', PIN);
@@ -310,8 +313,8 @@ describe('the signals of a wrong PIN', () => {
   });
 });
 
-describe('enrolment', () => {
-  it('names the rule that a PIN breaks, and not the PIN', async () => {
+describe('an enrolment', () => {
+  it('returns the rule that a PIN breaks, and not the PIN', async () => {
     const { change, enrol } = await open();
     await change('alice', {});
     expect(await enrol('alice', '11111111')).toMatchObject({ answer: 'invalid', violations: [{ field: 'pin' }] });
@@ -319,7 +322,7 @@ describe('enrolment', () => {
     expect(await enrol('nobody', PIN)).toMatchObject({ answer: 'not_found' });
   });
 
-  it('does not refill the window', async () => {
+  it('gives no new attempts', async () => {
     const { change, enrol, guess } = await open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -328,7 +331,7 @@ describe('enrolment', () => {
     expect((await guess(OTHER)).outcome).toBe('locked');
   });
 
-  it('gives a number to one subject only, whatever its spelling', async () => {
+  it('gives a telephone number to one subject only, however it is written', async () => {
     const { change } = await open();
     expect(await change('alice', { phones: [PHONE] })).toMatchObject({ answer: 'created' });
     expect(await change('bob', { phones: ['+1 202-555-0123'] })).toMatchObject({ answer: 'taken' });
@@ -336,7 +339,7 @@ describe('enrolment', () => {
     expect(await change('bob', { phones: [PHONE] })).toMatchObject({ answer: 'created' });
   });
 
-  it('refuses what is no telephone number, by its place', async () => {
+  it('refuses an invalid telephone number and returns its position', async () => {
     const { change } = await open();
     expect(await change('alice', { phones: [PHONE, '5550123'] })).toMatchObject({
       answer: 'invalid',

@@ -27,7 +27,7 @@ const fingerprintIn =
     (await countedAs(command)).fingerprint;
 
 describe('a sealed command', () => {
-  it.each(ALTERED)('does not open with %j beside it', async (change) => {
+  it.each(ALTERED)('does not decrypt with %j in its fields', async (change) => {
     const { command, openCommand } = await VerificationTestBed.open();
     const sent = await command(PIN, { callId: 'call-1' });
     expect(await openCommand.open(sent)).toMatchObject({ pin: PIN });
@@ -35,7 +35,7 @@ describe('a sealed command', () => {
     expect(await openCommand.open(altered(sent, { callId: undefined }))).toBeUndefined();
   });
 
-  it('does not open when its id names another command than its sealed identity, so it cannot pass the limiter as a repetition', async () => {
+  it('is refused if its id is not that of its sealed identity, so the limiter cannot take it for a repetition', async () => {
     const { command, openCommand, sealer } = await VerificationTestBed.open();
     const sent = await command(PIN);
     const sealAs = (digest: string): Promise<string> =>
@@ -52,7 +52,7 @@ describe('a sealed command', () => {
     expect(await openCommand.open(altered(sent, { sealed: await sealAs(other) }))).toBeUndefined();
   });
 
-  it('gets names that no choice of digests turns into another hash under the names key', async () => {
+  it('has stored names that no choice of digests turns into another hash under the key of the tables', async () => {
     const { hash, names, openCommand, sealer, command } = await VerificationTestBed.open();
     const digest = digestOf('success', 'acme', 'any part of a tag');
     const sent = await command(PIN, { subjectKind: 'phone', subjectRef: digest, callerKey: digest });
@@ -66,13 +66,13 @@ describe('a sealed command', () => {
     expect(exposed).not.toContain(names.hashDigest(digest));
   });
 
-  it('opens with the quotas that the limiter adds', async () => {
+  it('decrypts with the quotas that the limiter adds', async () => {
     const { command, openCommand } = await VerificationTestBed.open();
     const quotas = [{ name: 'agent', limit: 600, periodSeconds: 60, remaining: 599, resetSeconds: 1 }];
     expect(await openCommand.open(altered(await command(PIN), { quotas }))).toMatchObject({ pin: PIN });
   });
 
-  it('has the same fingerprint under another seal with the same content, and another with any other content', async () => {
+  it('has the same fingerprint if the same content is sealed again, and another for any other content', async () => {
     const bed = await VerificationTestBed.open();
     const { command } = bed;
     const fingerprintOf = fingerprintIn(bed);
@@ -90,7 +90,7 @@ describe('a sealed command', () => {
     expect(new Set([first, ...fingerprints]).size).toBe(5);
   });
 
-  it('has the same fingerprint in whatever order its answers were written', async () => {
+  it('has the same fingerprint for any order of its answers', async () => {
     const bed = await VerificationTestBed.open();
     const { command } = bed;
     const fingerprintOf = fingerprintIn(bed);
@@ -103,8 +103,8 @@ describe('a sealed command', () => {
   });
 });
 
-describe('somebody who can repeat a command with a seal of their own', () => {
-  it('gets neither its stored answer, nor a receipt, nor another attempt', async () => {
+describe('a sender that repeats a command id with a payload of its own', () => {
+  it('gets neither the stored reply, nor a receipt, nor another attempt', async () => {
     const { change, enrol, command, decide, attempts } = await VerificationTestBed.open();
     await change('alice', {});
     await enrol('alice', PIN);
@@ -116,7 +116,7 @@ describe('somebody who can repeat a command with a seal of their own', () => {
     expect(attempts.facts).toHaveLength(counted);
   });
 
-  it('cannot have a PIN changed by the right PIN of somebody else', async () => {
+  it('cannot change a PIN by the correct PIN of another command', async () => {
     const { change, enrol, command, decide, guess } = await VerificationTestBed.open();
     await change('alice', {});
     await enrol('alice', PIN);

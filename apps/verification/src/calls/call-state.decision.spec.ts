@@ -38,8 +38,8 @@ const read = (
   owner: CallPolicy | undefined = policy(),
 ): CallState | undefined => stateFor({ agent, policy: policy(reader) }, record(it), owner);
 
-describe('what a success means to the agent that verified', () => {
-  it('is the subject and the level until the verification ends', () => {
+describe('a success, for the agent that verified', () => {
+  it('gives the subject and the level until the verification ends', () => {
     expect(read({})).toEqual({
       agent: 'desk',
       level: 'verified',
@@ -52,11 +52,11 @@ describe('what a success means to the agent that verified', () => {
     expect(read({ readAt: Date.parse(at(15)) })).toBeUndefined();
   });
 
-  it('is nothing after a later attempt of the call at another subject', () => {
+  it('does not count after a later attempt of the call at another subject', () => {
     expect(read({ endedByAttempt: true })).toBeUndefined();
   });
 
-  it('is nothing after a change of the credential, unless its policy lets the verification go on', () => {
+  it('does not count after a change of the credential, unless the policy lets the verification go on', () => {
     const changed = { credentialInForce: false };
     expect(read(changed)).toBeUndefined();
     expect(read(changed, 'desk', { endVerificationOnChange: false })).toBeUndefined();
@@ -65,10 +65,10 @@ describe('what a success means to the agent that verified', () => {
   });
 });
 
-describe('what a success means to another agent', () => {
+describe('a success, for another agent', () => {
   const trusting = { trustsCallsOf: ['desk'] };
 
-  it('is nothing unless the policy of that agent names the agent that verified', () => {
+  it('does not count unless the policy of that agent names the agent that verified', () => {
     expect(read({}, 'bank')).toBeUndefined();
     expect(read({}, 'bank', { trustsCallsOf: ['kiosk'] })).toBeUndefined();
     expect(read({}, 'bank', trusting)).toMatchObject({ subject: 'alice', level: 'verified' });
@@ -81,7 +81,7 @@ describe('what a success means to another agent', () => {
     expect(read(late, 'bank', { ...trusting, verifiedSeconds: 300 })).toBeUndefined();
   });
 
-  it('reaches the level verified by knowledge only where both agents have a waiver', () => {
+  it('reaches the level verified by knowledge only if both agents have a waiver', () => {
     const waiver = { owner: 'Ada', reason: 'a pilot', expires: '2027-01-01' };
     const knowledge = { method: 'knowledge' } as const;
     expect(read({ ...knowledge, level: 'verified' }, 'bank', trusting)).toMatchObject({ level: 'identified' });
@@ -97,7 +97,7 @@ describe('what a success means to another agent', () => {
     });
   });
 
-  it('is nothing after a change of the credential where the policy of either agent ends it', () => {
+  it('does not count after a change of the credential if the policy of either agent ends it', () => {
     const changed = { credentialInForce: false };
     const lenient = { endVerificationOnChange: false };
     expect(read(changed, 'bank', { ...trusting, ...lenient }, policy())).toBeUndefined();
@@ -105,7 +105,7 @@ describe('what a success means to another agent', () => {
     expect(read(changed, 'bank', { ...trusting, ...lenient }, policy(lenient))).toBeDefined();
   });
 
-  it('ends with a change of the credential when the agent that verified does not exist any more', () => {
+  it('ends with a change of the credential if the agent that verified was deleted', () => {
     const reader = { agent: 'bank', policy: policy({ ...trusting, endVerificationOnChange: false }) };
     expect(stateFor(reader, record({ credentialInForce: false }), undefined)).toBeUndefined();
   });
@@ -114,13 +114,13 @@ describe('what a success means to another agent', () => {
 describe('a stored success', () => {
   const reader = (more: Partial<CallPolicy> = {}) => ({ agent: 'desk', policy: policy(more) });
 
-  it('is given again while it holds', () => {
+  it('is repeated while it holds', () => {
     expect(canRepeatSuccess(reader(), record())).toBe(true);
     expect(canRepeatSuccess(reader(), record({ readAt: Date.parse(at(15)) }))).toBe(false);
     expect(canRepeatSuccess(reader(), record({ endedByAttempt: true }))).toBe(false);
   });
 
-  it('is not given again when the submitted secret is not in force, whatever the policy says of calls', () => {
+  it('is not repeated after the submitted secret was replaced, also if the policy lets calls go on', () => {
     const lenient = reader({ endVerificationOnChange: false });
     expect(canRepeatSuccess(lenient, record({ credentialInForce: false }))).toBe(false);
   });
@@ -130,16 +130,16 @@ describe('the state of a call with several successes', () => {
   const state = (more: Partial<CallState>): CallState => ({ ...record(), ...more });
   const bank = { agent: 'bank' };
 
-  it('is none when there is no success', () => {
+  it('is unverified without a success', () => {
     expect(currentState([], bank)).toBeUndefined();
   });
 
-  it('is the own success before that of a trusted agent', () => {
+  it('is the success of the reader rather than that of a trusted agent', () => {
     const own = state({ agent: 'bank', level: 'identified' });
     expect(currentState([state({ verifiedAt: at(9) }), own], bank)).toBe(own);
   });
 
-  it('is the higher level before the later success, and the later one at the same level', () => {
+  it('is the higher level rather than the later success, and the later success at the same level', () => {
     const [low, high, later] = [
       state({ level: 'identified', verifiedAt: at(9) }),
       state({ verifiedAt: at(3) }),

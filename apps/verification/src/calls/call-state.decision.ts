@@ -1,7 +1,7 @@
 import { type KnowledgePolicy, type Level, type Method } from '@countersign/contracts';
 import { knowledgeLevel } from '../knowledge/knowledge-level.decision.js';
 
-/** Who is known to be on a call. Times as ISO 8601, on the database's clock. */
+/** The verified caller of a call. Times in ISO 8601, on the clock of the database. */
 export interface CallState {
   /** The agent that verified the caller. */
   readonly agent: string;
@@ -9,22 +9,22 @@ export interface CallState {
   readonly subject: string;
   readonly verificationId: string;
   readonly verifiedAt: string;
-  /** From then on the call counts as not verified. */
+  /** At this time, the call ceases to be verified. */
   readonly expiresAt: string;
 }
 
-/** A success as the ledger keeps it. */
+/** A success as the ledger stores it. */
 export interface RecordedSuccess extends CallState {
   /** Undefined: the request named no call. */
   readonly callId: string | undefined;
   readonly method: Method;
-  /** Tells a subject from one that was created later under the same id. */
+  /** Distinguishes a subject from one that was created later under the same id. */
   readonly incarnation: string;
   /** Version of the credential that was compared. */
   readonly credentialVersion: number;
 }
 
-/** A success with what has happened since. Its time is not over, and its subject exists and is the one of then. */
+/** An unexpired success of an existing subject, with the changes since then. */
 export interface VerificationRecord extends RecordedSuccess {
   /** The credential that was compared is still the one in force. */
   readonly credentialInForce: boolean;
@@ -34,7 +34,7 @@ export interface VerificationRecord extends RecordedSuccess {
   readonly readAt: number;
 }
 
-/** What an agent's policy says of verified calls. */
+/** The part of an agent's policy that is about verified calls. */
 export interface CallPolicy {
   readonly verifiedSeconds: number;
   readonly endVerificationOnChange: boolean;
@@ -42,16 +42,16 @@ export interface CallPolicy {
   readonly waiver: KnowledgePolicy['waiver'];
 }
 
-/** An agent that reads what is known of a call. */
+/** An agent that reads the state of a call. */
 export interface Reader {
   readonly agent: string;
   readonly policy: CallPolicy;
 }
 
 /**
- * What a success still means to an agent; undefined: nothing. Another agent's success counts only where the reader trusts
- * that agent, and then for no longer and at no higher level than the reader's own policy and the other agent's give.
- * @param ownerPolicy of the agent that verified; undefined: there is no such agent (any more), and the strictest holds
+ * The state that a success gives a call, for the agent that reads it; undefined: none. Another agent's success counts only if
+ * the reader trusts that agent, and then for no longer and at no higher level than the policies of both agents allow.
+ * @param ownerPolicy of the agent that verified; undefined: the agent was deleted, and the strictest rules apply
  */
 export function stateFor(
   reader: Reader,
@@ -71,16 +71,16 @@ export function stateFor(
 }
 
 /**
- * Whether the stored answer to a request may be a success again. It says that the submitted secret is right, so the
- * credential must be in force whatever `endVerificationOnChange` says.
+ * Whether a repeated command may get its stored success. That reply confirms the submitted secret, so the credential must be
+ * in force even if `endVerificationOnChange` is false.
  */
 export function canRepeatSuccess(reader: Reader, record: VerificationRecord): boolean {
   return record.credentialInForce && stateFor(reader, record, reader.policy) !== undefined;
 }
 
 /**
- * The state of a call among all that its agents recorded: the reader's own success before that of a trusted agent, a
- * higher level before a lower one, so that an identified caller who was verified stays verified, then the latest.
+ * Chooses the state of a call: a success of the reader before that of a trusted agent, then the higher level, then the latest
+ * success. The level comes before the time, so a later knowledge success does not lower a verified caller.
  */
 export function currentState(states: readonly CallState[], reader: Pick<Reader, 'agent'>): CallState | undefined {
   const rank = ({ agent, level, verifiedAt }: CallState): readonly number[] => [

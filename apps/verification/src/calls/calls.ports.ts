@@ -13,7 +13,7 @@ export abstract class CallPolicies {
 export abstract class VerificationRecords {
   /**
    * All of one call by these agents.
-   * @param reader the agent whose own attempts end what it would read
+   * @param reader the agent that reads; its own attempts at other subjects end a verification for it
    */
   abstract ofCall(
     tenant: string,

@@ -5,7 +5,7 @@ type Bed = Awaited<ReturnType<typeof openCallBed>>;
 
 const NEW_PIN = '60617283';
 
-/** Everything that says who is on the call: its state, the receipt, and the stored answer to the first request. */
+/** Everything that states who is on the call: its state, the receipt, and the stored reply to the first request. */
 async function verifiedCall(bed: Bed, more: Parameters<Bed['play']>[1] = {}) {
   const commandId = randomUUID();
   const { receipt = '', decided } = await bed.play(PIN, { ...more, commandId });
@@ -33,7 +33,7 @@ const HELD = {
 };
 
 describe('the receipt of a verification', () => {
-  it('ends with the verification when that is shorter than the time of a receipt', async () => {
+  it('expires with the verification if that ends before the lifetime of the receipt', async () => {
     const bed = await openCallBed();
     bed.policies.changed.set('desk', { verifiedSeconds: 60 });
     bed.clock.advance(700);
@@ -46,7 +46,7 @@ describe('the receipt of a verification', () => {
     expect(await bed.ask(receipt)).toMatchObject({ active: false });
   });
 
-  it('has the same end when the stored answer is given again near the end', async () => {
+  it('expires at the same time if the stored reply is repeated just before', async () => {
     const bed = await openCallBed();
     bed.policies.changed.set('desk', { verifiedSeconds: 60 });
     const commandId = randomUUID();
@@ -58,8 +58,8 @@ describe('the receipt of a verification', () => {
   });
 });
 
-describe('the stored answer of a success', () => {
-  it('says when it was given again, so that its receipt can be left out when that has ended', async () => {
+describe('the stored reply of a success', () => {
+  it('states the time of its repetition, so an adapter can drop an expired receipt', async () => {
     const bed = await openCallBed();
     const commandId = randomUUID();
     expect((await bed.play(PIN, { commandId })).decided.repeatedAt).toBeUndefined();
@@ -69,15 +69,15 @@ describe('the stored answer of a success', () => {
   });
 });
 
-describe('a verification holds for the call, its receipt and its stored answer alike', () => {
-  it('while nothing has happened since, and after a failure at the same subject', async () => {
+describe('a verification, the same for its call, its receipt and its stored reply', () => {
+  it('holds until it expires, also after a failure at the same subject', async () => {
     const bed = await openCallBed();
     const { holds } = await verifiedCall(bed);
     await bed.play(OTHER);
     expect(await holds()).toEqual(HELD);
   });
 
-  it('and spends no attempt when it is asked for again', async () => {
+  it('uses up no attempt if its command is repeated', async () => {
     const bed = await openCallBed();
     const { holds } = await verifiedCall(bed);
     const before = bed.attempts.facts.length;
@@ -100,19 +100,19 @@ describe('a verification holds for the call, its receipt and its stored answer a
       },
     ],
     ['when the caller fails at another subject', (bed: Bed) => bed.play(OTHER, { subjectRef: 'bob' })],
-    ['when the caller fails at somebody unknown', (bed: Bed) => bed.play(OTHER, { subjectRef: 'nobody' })],
+    ['when the caller fails at an unknown subject', (bed: Bed) => bed.play(OTHER, { subjectRef: 'nobody' })],
     [
       'when the caller fails at the answers of another subject',
       (bed: Bed) => bed.play(OTHER, { subjectRef: 'bob', method: 'knowledge' }),
     ],
-  ])('and ends %s', async (_, end) => {
+  ])('ends %s', async (_, end) => {
     const bed = await openCallBed();
     const { holds } = await verifiedCall(bed);
     await end(bed);
     expect(await holds()).toEqual(ENDED);
   });
 
-  it('and ends when another subject is locked in the same call', async () => {
+  it('ends when another subject is locked in the same call', async () => {
     const bed = await openCallBed();
     for (let n = 0; n < 3; n++) await bed.play(OTHER, { subjectRef: 'bob', callId: 'call-2' });
     const { holds } = await verifiedCall(bed);
@@ -120,7 +120,7 @@ describe('a verification holds for the call, its receipt and its stored answer a
     expect(await holds()).toEqual(ENDED);
   });
 
-  it('and ends for the first subject when the caller is verified as another', async () => {
+  it('ends for the first subject when the caller is verified as another', async () => {
     const bed = await openCallBed();
     const { receipt } = await verifiedCall(bed);
     const bob = await bed.play(PIN, { subjectRef: 'bob' });
@@ -129,7 +129,7 @@ describe('a verification holds for the call, its receipt and its stored answer a
     expect(await bed.ask(bob.receipt ?? '')).toMatchObject({ active: true });
   });
 
-  it('and stays ended when the caller is verified as the first subject again, but for the new verification', async () => {
+  it('stays ended when the caller is verified as the first subject again, which is a new verification', async () => {
     const bed = await openCallBed();
     const { receipt } = await verifiedCall(bed);
     await bed.play(OTHER, { subjectRef: 'bob' });
@@ -142,21 +142,21 @@ describe('a verification holds for the call, its receipt and its stored answer a
   it.each([
     ['a failure at another subject in another call', { subjectRef: 'bob', callId: 'call-2' }],
     ['a failure at another subject at another agent', { subjectRef: 'bob', agent: 'kiosk' }],
-  ])('and is not ended by %s', async (_, more) => {
+  ])('is not ended by %s', async (_, more) => {
     const bed = await openCallBed();
     const { holds } = await verifiedCall(bed);
     await bed.play(OTHER, more);
     expect(await holds()).toEqual(HELD);
   });
 
-  it('and a request without a call is ended by no other attempt', async () => {
+  it('without a call is ended by no other attempt', async () => {
     const bed = await openCallBed();
     const { receipt = '' } = await bed.play(PIN, { callId: null });
     await bed.play(OTHER, { callId: null, subjectRef: 'bob' });
     expect(await bed.ask(receipt)).toMatchObject({ active: true });
   });
 
-  it('and goes on after a change of the credential where the policy says so, but for the stored answer', async () => {
+  it('outlasts a change of the credential if the policy allows it, except for the stored reply', async () => {
     const bed = await openCallBed();
     bed.policies.changed.set('desk', { endVerificationOnChange: false });
     const { holds } = await verifiedCall(bed);
@@ -165,8 +165,8 @@ describe('a verification holds for the call, its receipt and its stored answer a
   });
 });
 
-describe('a caller who changes the own PIN', () => {
-  it('stays verified in that call, while every other verification by the old PIN ends', async () => {
+describe('a caller who changes their PIN', () => {
+  it('stays verified in that call, and every other verification by the old PIN ends', async () => {
     const bed = await openCallBed();
     const other = await bed.play(PIN, { callId: 'call-2' });
     const commandId = randomUUID();
@@ -180,10 +180,10 @@ describe('a caller who changes the own PIN', () => {
   });
 });
 
-describe('the state of a call belongs to the agent that asked', () => {
+describe('the state of a call that an agent verified', () => {
   const at = (bed: Bed, agent: string) => bed.state('call-1', 'acme', agent);
 
-  it('and is nothing to another agent of the tenant, whose attempts do not replace it', async () => {
+  it('does not count for another agent of the tenant, and attempts of that agent do not replace it', async () => {
     const bed = await openCallBed();
     const { receipt } = await verifiedCall(bed);
     expect(await at(bed, 'kiosk')).toMatchObject({ verified: false, level: 'none' });
@@ -194,7 +194,7 @@ describe('the state of a call belongs to the agent that asked', () => {
     expect(await at(bed, 'kiosk')).toMatchObject({ verified: true, subject: 'bob' });
   });
 
-  it('and is read by an agent whose policy trusts the other, under its own levels and times', async () => {
+  it('counts for an agent whose policy trusts the first one, with the levels and times of its own policy', async () => {
     const bed = await openCallBed();
     bed.knowledge.policy = { ...bed.knowledge.policy, waiver: { owner: 'Ada', reason: 'x', expires: '2999-01-01' } };
     bed.policies.changed.set('bank', { trustsCallsOf: ['desk'], verifiedSeconds: 120 });
@@ -212,7 +212,7 @@ describe('the state of a call belongs to the agent that asked', () => {
     expect(await at(bed, 'desk')).toMatchObject({ verified: true });
   });
 
-  it('and ends for the trusting agent with a failure at another subject at either agent', async () => {
+  it('ends for the trusting agent with a failure at another subject, at either agent', async () => {
     const bed = await openCallBed();
     bed.policies.changed.set('bank', { trustsCallsOf: ['desk'] });
     const { receipt } = await verifiedCall(bed);

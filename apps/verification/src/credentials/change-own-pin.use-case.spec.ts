@@ -8,7 +8,7 @@ async function open(forceChange = false): Promise<VerificationTestBed> {
 }
 
 describe('a caller who changes the PIN', () => {
-  it('has the new one in force when the current one was right', async () => {
+  it('gets the new PIN in force if the current one matches', async () => {
     const { changePin, guess } = await open();
     expect(await changePin(PIN, OTHER)).toMatchObject({ outcome: 'verified', level: 'verified', pinChanged: true });
     expect((await guess(PIN)).outcome).toBe('rejected');
@@ -22,7 +22,7 @@ describe('a caller who changes the PIN', () => {
     expect(subjects.enrolments.at(-1)).toBe(decided?.commandId);
   });
 
-  it('reaches the level verified with the new one where the old one had to be changed', async () => {
+  it('reaches the level verified with the new PIN if the old one had to be changed', async () => {
     const { changePin, guess } = await open(true);
     const reply = await changePin(PIN, OTHER);
     expect(reply).toMatchObject({ outcome: 'verified', level: 'identified', pinChanged: true });
@@ -30,7 +30,7 @@ describe('a caller who changes the PIN', () => {
     expect(await guess(OTHER)).toMatchObject({ level: 'verified' });
   });
 
-  it('spends a try with a wrong one like any guess, and changes nothing', async () => {
+  it('uses up an attempt with a wrong current PIN, which changes nothing', async () => {
     const { changePin, guess, attempts } = await open();
     for (const left of [2, 1]) {
       const reply = await changePin('42718305', OTHER);
@@ -44,7 +44,7 @@ describe('a caller who changes the PIN', () => {
   });
 
   it.each([['1234'], ['12'], ['abcd'], [12345678], [null]])(
-    'spends nothing when the new one is %j, whoever it is for',
+    'uses up no attempt if the new PIN is %j, at a known and at an unknown subject',
     async (weak) => {
       const { changePin, attempts, guess } = await open();
       for (const subjectRef of ['alice', 'nobody']) {
@@ -57,7 +57,7 @@ describe('a caller who changes the PIN', () => {
     },
   );
 
-  it('learns what speaks against the new one for this subject only with the right current one', async () => {
+  it('gets the rule that the new PIN breaks for this subject only with the correct current PIN', async () => {
     const { changePin, guess } = await open();
     for (const newPin of ['5501', PIN]) {
       expect((await changePin(OTHER, newPin)).violations).toBeUndefined();
@@ -69,7 +69,7 @@ describe('a caller who changes the PIN', () => {
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
-  it('gets the same answer again for a repeated command, and the PIN is changed once', async () => {
+  it('gets the same reply to a repeated command, and the PIN is changed once', async () => {
     const { command, decide, subjects } = await open();
     const first = await command(PIN, {}, OTHER);
     const reply = await decide(first);
@@ -77,49 +77,49 @@ describe('a caller who changes the PIN', () => {
     expect((await subjects.enrolled('another', 'acme', 'alice', 'pin'))?.version).toBe(2);
   });
 
-  it.each([['5501'], [PIN]])('gets the rule that speaks against %s again for a repeated command', async (newPin) => {
-    const { command, decide, guess } = await open();
-    const first = await command(PIN, {}, newPin);
-    const reply = await decide(first);
-    expect(reply).toMatchObject({ outcome: 'verified', violations: [{ field: 'newPin' }] });
-    expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
-    expect((await guess(PIN)).outcome).toBe('verified');
-  });
-
-  it.each([['5501'], [PIN], [OTHER]])(
-    'has nothing hashed for a repeated command, the new PIN being %s',
+  it.each([['5501'], [PIN]])(
+    'gets the broken rule again for a repeated command with the new PIN %s',
     async (newPin) => {
-      const { command, decide, vault } = await open();
+      const { command, decide, guess } = await open();
       const first = await command(PIN, {}, newPin);
       const reply = await decide(first);
-      let asked = 0;
-      const counted = (work: 'positionInHistory' | 'prepare'): void => {
-        const real = vault[work].bind(vault) as (...parts: unknown[]) => Promise<never>;
-        vault[work] = (...parts: unknown[]) => {
-          asked++;
-          return real(...parts);
-        };
-      };
-      counted('positionInHistory');
-      counted('prepare');
-      for (let n = 0; n < 100; n++)
-        expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
-      expect(asked).toBe(0);
+      expect(reply).toMatchObject({ outcome: 'verified', violations: [{ field: 'newPin' }] });
+      expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+      expect((await guess(PIN)).outcome).toBe('verified');
     },
   );
 
-  it('is not told of a change that was cut off between verdict and enrolment', async () => {
+  it.each([['5501'], [PIN], [OTHER]])('causes no hash with a repeated command and the new PIN %s', async (newPin) => {
+    const { command, decide, vault } = await open();
+    const first = await command(PIN, {}, newPin);
+    const reply = await decide(first);
+    let asked = 0;
+    const counted = (work: 'positionInHistory' | 'prepare'): void => {
+      const real = vault[work].bind(vault) as (...parts: unknown[]) => Promise<never>;
+      vault[work] = (...parts: unknown[]) => {
+        asked++;
+        return real(...parts);
+      };
+    };
+    counted('positionInHistory');
+    counted('prepare');
+    for (let n = 0; n < 100; n++)
+      expect(await decide(first)).toEqual({ ...reply, repeatedAt: expect.any(String) as string });
+    expect(asked).toBe(0);
+  });
+
+  it('gets no confirmation of a change if the process stopped between outcome and enrolment', async () => {
     const { command, decide, subjects, guess } = await open();
-    const cut = await command(PIN, {}, OTHER);
+    const interrupted = await command(PIN, {}, OTHER);
     const enrol = subjects.enrol.bind(subjects);
     subjects.enrol = () => Promise.reject(new Error('the process ends here'));
-    await expect(decide(cut)).rejects.toThrow();
+    await expect(decide(interrupted)).rejects.toThrow();
     subjects.enrol = enrol;
-    expect(await decide(cut)).toMatchObject({ outcome: 'unavailable', level: 'none' });
+    expect(await decide(interrupted)).toMatchObject({ outcome: 'unavailable', level: 'none' });
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
-  it('does not undo what an administrator enrolled after the comparison', async () => {
+  it('does not replace a PIN that an administrator enrolled after the comparison', async () => {
     const { command, decide, subjects, enrol, guess } = await open();
     const overtaken = await command(PIN, {}, OTHER);
     const find = subjects.find.bind(subjects);

@@ -14,7 +14,7 @@ describe('a receipt', () => {
     expect(decrypted).toBe(1);
   });
 
-  it('states who was verified, by whom, how and when, for at most its time', async () => {
+  it('states subject, agent, method and time of the verification, and expires after its lifetime at most', async () => {
     const { play, keys, clock } = await open();
     const { decided, receipt } = await play(PIN);
     const iat = Math.floor(clock.now() / 1000);
@@ -32,14 +32,14 @@ describe('a receipt', () => {
     });
   });
 
-  it('is not made for a failure, nor for a request that brought no key', async () => {
+  it('is issued neither for a failure nor for a request without a reply key', async () => {
     const { play } = await open();
     expect((await play(OTHER)).receipt).toBeUndefined();
     expect((await play(PIN, { replyKey: 'short' })).decided).toMatchObject({ outcome: 'verified' });
     expect((await play(PIN, { replyKey: 'short' })).receipt).toBeUndefined();
   });
 
-  it('is the same when the request is repeated, under the key of the repetition, and is kept nowhere', async () => {
+  it('is the same for a repeated command, encrypted with the key of the repetition, and is stored nowhere', async () => {
     const { play, attempts, clock } = await open();
     const commandId = randomUUID();
     const first = await play(PIN, { commandId });
@@ -56,14 +56,14 @@ describe('a receipt', () => {
     expect(attempts.facts[1]).toMatchObject({ verificationId: first.decided.verificationId });
   });
 
-  it('is active for its tenant and call, and tells its claims', async () => {
+  it('is active for its tenant and call, and introspection returns its claims', async () => {
     const { play, ask, keys } = await open();
     const { receipt = '' } = await play(PIN);
     expect(await ask(receipt, { callId: 'call-1' })).toMatchObject({ active: true, claims: keys.verify(receipt) });
     expect(await ask(receipt)).toMatchObject({ active: true });
   });
 
-  it('is not active, and nothing more is told, when anything about it is wrong', async () => {
+  it('is inactive without a reason if anything about it is wrong', async () => {
     const { play, ask, clock, erase } = await open();
     const { receipt = '' } = await play(PIN);
     const refused = async (answer: ReturnType<typeof ask>): Promise<void> => {
@@ -85,7 +85,7 @@ describe('a receipt', () => {
     await refused(ask(later));
   });
 
-  it('is spent by one of many who try at once, and for that one however often it is delivered', async () => {
+  it('is consumed by one of many simultaneous commands, and by that one again if it is delivered again', async () => {
     const { play, ask, receipts } = await open();
     const { receipt = '', decided } = await play(PIN);
     const ids = Array.from({ length: 20 }, () => randomUUID());
@@ -99,7 +99,7 @@ describe('a receipt', () => {
     ]);
   });
 
-  it('is not spent by who may not use it', async () => {
+  it('is not consumed by a requester that may not use it', async () => {
     const { play, ask } = await open();
     const { receipt = '' } = await play(PIN);
     expect(await ask(receipt, { tenant: 'umbrella', consume: true })).toMatchObject({ active: false });
@@ -109,7 +109,7 @@ describe('a receipt', () => {
 });
 
 describe('the state of a call', () => {
-  it('is not verified before a success, in another call, or for another tenant', async () => {
+  it('is unverified before a success, in another call, and for another tenant', async () => {
     const { play, state } = await open();
     const unknown = { verified: false, level: 'none' };
     await play(OTHER);
@@ -120,7 +120,7 @@ describe('the state of a call', () => {
     expect({ ...(await state('call-1', 'umbrella')) }).toEqual(unknown);
   });
 
-  it('is verified after a success, for the time of the policy', async () => {
+  it('is verified after a success for the time that the policy sets', async () => {
     const { play, state, clock } = await open();
     const { decided } = await play(PIN);
     expect({ ...(await state()) }).toEqual({
@@ -136,7 +136,7 @@ describe('the state of a call', () => {
     expect(await state()).toMatchObject({ verified: false });
   });
 
-  it('stays after a failure, and is for another subject after a success of theirs', async () => {
+  it('stays after a failure, and changes with a success of another subject', async () => {
     const { play, state } = await open();
     await play(PIN);
     await play(OTHER);
@@ -147,7 +147,7 @@ describe('the state of a call', () => {
 });
 
 describe('erasing a subject', () => {
-  it('forgets subject, PIN and calls, and leaves the counter of guesses', async () => {
+  it('removes subject, PIN and calls, and leaves the attempt counter', async () => {
     const { play, state, erase } = await open();
     await play(PIN);
     await play(OTHER);
@@ -157,7 +157,7 @@ describe('erasing a subject', () => {
     expect((await play(PIN)).decided).toMatchObject({ outcome: 'locked' });
   });
 
-  it('is answered alike when the command comes twice, and finds nobody after that', async () => {
+  it('gets the same answer for a repeated command, and not_found for a later one', async () => {
     const { erase } = await open();
     const commandId = randomUUID();
     expect(await erase('alice', commandId)).toMatchObject({ answer: 'updated' });
@@ -165,7 +165,7 @@ describe('erasing a subject', () => {
     expect(await erase('alice')).toMatchObject({ answer: 'not_found' });
   });
 
-  it('leaves a stored answer without a name', async () => {
+  it('leaves no name in a stored reply', async () => {
     const { play, erase } = await open();
     const commandId = randomUUID();
     expect((await play(PIN, { commandId })).decided).toMatchObject({ displayName: 'ALICE' });
