@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
@@ -39,6 +39,8 @@ export interface KafkaCluster {
 
 const START_LIMIT_MS = 90_000;
 const STOP_LIMIT_MS = 10_000;
+/** Below the ports of outgoing connections, one of which could else take a port before the broker opens it. */
+const [LOWEST_PORT, HIGHEST_PORT] = [10_000, 32_000];
 
 /**
  * The shell becomes the broker (`exec`), so the process id is that of the broker. A second process reads the parent's
@@ -160,22 +162,25 @@ async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise
 
 /** Ports that are free now. All are held until the last is known, so that none is returned twice. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers: Server[] = [];
+  const servers = new Map<number, Server>();
   try {
-    const ports: number[] = [];
-    for (let index = 0; index < count; index++) {
+    while (servers.size < count) {
+      const port = randomInt(LOWEST_PORT, HIGHEST_PORT + 1);
       const server = createServer();
-      servers.push(server);
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', resolve);
-      });
-      const address = server.address();
-      if (address === null || typeof address === 'string') throw new Error('no port on 127.0.0.1');
-      ports.push(address.port);
+      if (await canListen(server, port)) servers.set(port, server);
     }
-    return ports;
+    return [...servers.keys()];
   } finally {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all([...servers.values()].map((server) => new Promise((resolve) => server.close(resolve))));
   }
+}
+
+function canListen(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
+    });
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
 }
