@@ -216,7 +216,7 @@ CREATE INDEX consumed_receipts_expires_at ON verification.consumed_receipts (exp
 
 -- Whether a counter agrees with its ledger: it is as its latest attempt, or a later adjustment, left it.
 -- PL/pgSQL and VOLATILE, so that its query gets a new snapshot. The surrounding statement may have waited for the lock of
--- the counter, and would miss a row of the ledger that was committed meanwhile.
+-- the counter, and would miss a row of the ledger that was committed since.
 CREATE FUNCTION verification.agrees_with_ledger(counter verification.attempt_counters) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

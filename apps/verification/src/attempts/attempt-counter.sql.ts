@@ -8,7 +8,7 @@ export const ADJUSTMENT = `
 
 /**
  * Stores counter adjustments: the states of counters after a change outside an attempt, for those that agreed with their ledger
- * before. Otherwise a success or an unlock would legitimize what somebody wrote to the row.
+ * before. Otherwise a success or an unlock would legitimize an altered row.
  * @param from rows with the columns of {@link ADJUSTMENT}, read while their locks are held. `number` is the latest attempt,
  * however many followed the decided one.
  */

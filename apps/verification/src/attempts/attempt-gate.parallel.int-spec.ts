@@ -11,7 +11,7 @@ import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tabl
 jest.setTimeout(120_000);
 
 const TENANT = 'acme';
-const GUARDS = 8;
+const COUNTERS = 8;
 const WORKERS = 48;
 /** Guesses of each worker. */
 const GUESSES = 60;
@@ -29,26 +29,26 @@ beforeAll(async () => {
 
 afterAll(() => tables.close());
 
-describe('two copies that count, close, unlock, enrol and erase at the same few references at once', () => {
-  it('never take what the other has written for an alteration, and leave every counter on record', async () => {
+describe('two copies that count, decide, unlock, enrol and erase at the same few references at once', () => {
+  it('never report the writes of the other as altered, and every counter agrees with its ledger at the end', async () => {
     const reported: unknown[] = [];
     const report = (found: unknown): Promise<void> => Promise.resolve(void reported.push(found));
     const copies = [0, 1].map(() => new PostgresAttemptGate(service, TEST_HASH, () => undefined, undefined, report));
-    const guards = Array.from({ length: GUARDS }, () => randomUUID());
+    const references = Array.from({ length: COUNTERS }, () => randomUUID());
     const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
     const altered: unknown[] = [];
     const change = async (statement: string): Promise<void> => {
-      altered.push(...(await service.forTenants([TENANT]).query(statement, [TENANT, [any(guards)]])));
+      altered.push(...(await service.forTenants([TENANT]).query(statement, [TENANT, [any(references)]])));
     };
     const unlock = (): Promise<void> =>
-      any(copies).unlock(randomUUID(), TENANT, any(guards), (time) =>
+      any(copies).unlock(randomUUID(), TENANT, any(references), (time) =>
         factRecorded('credential.unlocked', time, { tenant: TENANT }),
       );
-    /** A verdict is written by any copy, when others have been counted and closed meanwhile. */
+    /** Any copy stores an outcome, after others were counted and decided. */
     const work = async (): Promise<void> => {
       const open: (() => Promise<unknown>)[] = [];
       for (let n = 0; n < GUESSES; n++) {
-        const [referenceKey, caller] = [any(guards), any([undefined, 'a', 'b', 'c'])];
+        const [referenceKey, caller] = [any(references), any([undefined, 'a', 'b', 'c'])];
         const attempt = attemptOf({
           tenant: TENANT,
           referenceKey,

@@ -31,7 +31,7 @@ async function advance(seconds: number): Promise<void> {
   ]);
 }
 
-describe('the PostgreSQL attempt store', () => {
+describe('the attempt gate in PostgreSQL', () => {
   attemptStoreContract(() =>
     Promise.resolve({
       store,
@@ -43,9 +43,9 @@ describe('the PostgreSQL attempt store', () => {
 
   it('counts without a gap and without a deadlock when two copies work on the same references in batches', async () => {
     const copy = new PostgresAttemptGate(service, TEST_HASH, () => undefined);
-    const guards = Array.from({ length: 12 }, () => randomUUID());
+    const references = Array.from({ length: 12 }, () => randomUUID());
     const tries = Array.from({ length: 600 }, (_, at) => ({
-      attempt: attemptOf({ referenceKey: guards[(at * 7) % guards.length] ?? '' }),
+      attempt: attemptOf({ referenceKey: references[(at * 7) % references.length] ?? '' }),
       by: at % 2 === 0 ? store : copy,
     }));
     const numbers = new Map<string, number[]>();
@@ -62,17 +62,17 @@ describe('the PostgreSQL attempt store', () => {
         numbers.set(attempt.referenceKey, [...(numbers.get(attempt.referenceKey) ?? []), spent.number]);
       }),
     );
-    for (const guard of guards) {
-      expect(numbers.get(guard)?.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+    for (const reference of references) {
+      expect(numbers.get(reference)?.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
     }
     const [granted] = await database.query<{ n: number }>(
       'SELECT count(*)::int AS n FROM verification.attempts WHERE counter_key = ANY ($1) AND granted',
-      [guards],
+      [references],
     );
-    expect(granted?.n).toBe(3 * guards.length);
+    expect(granted?.n).toBe(3 * references.length);
   });
 
-  it('hands over facts in the order in which the tries of one reference were decided', async () => {
+  it('publishes the facts of one reference in the order of its outcomes', async () => {
     const referenceKey = randomUUID();
     const decided: string[] = [];
     for (let n = 0; n < 5; n++) {
@@ -111,7 +111,7 @@ describe('the PostgreSQL attempt store', () => {
     expect(row).toEqual({ call_id: 'call \ufffd', level: 'verified' });
   });
 
-  it('leaves nothing behind when the database refuses a statement', async () => {
+  it('writes nothing when the database refuses the statement', async () => {
     const attempt = attemptOf();
     await expect(store.count({ ...attempt, attemptId: 'not-a-uuid' }, limits())).rejects.toThrow();
     expect(spentOf(await store.count(attempt, limits())).number).toBe(1);

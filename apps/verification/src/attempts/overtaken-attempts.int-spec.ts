@@ -79,12 +79,12 @@ async function rowsOf(subject: string): Promise<object | undefined> {
   return row as object | undefined;
 }
 
-describe('a right guess whose credential is not in force any more', () => {
+describe('a right PIN that was replaced or erased after its comparison', () => {
   it.each([
     ['another one was enrolled', enrol],
     ['the subject was erased', erase],
     ['the subject was erased and made anew', async (subject: string) => (await erase(subject), enrol(subject))],
-  ])('is no success and settles nothing, when %s', async (_, overtake) => {
+  ])('is no success and changes no counter, when %s', async (_, overtake) => {
     const subject = `customer-${randomUUID()}`;
     await enrol(subject);
     const verdict = await compared(subject, 'owner');
@@ -100,7 +100,7 @@ describe('a right guess whose credential is not in force any more', () => {
     expect(await rowsOf(subject)).toEqual(left);
   });
 
-  it('waits for an enrolment that is not committed yet, and is then no success', async () => {
+  it('is no success after an enrolment that was not committed yet, for which its outcome waits', async () => {
     const subject = `customer-${randomUUID()}`;
     await enrol(subject);
     const verdict = await compared(subject, 'owner');
@@ -124,7 +124,7 @@ describe('a right guess whose credential is not in force any more', () => {
     expect(await rowsOf(subject)).toMatchObject({ callers: [], same: true, successes: 0 });
   });
 
-  it('is never settled for the new one, with enrolments, erasures and guesses at once in two copies, and no deadlock', async () => {
+  it('never counts for the new PIN, and no deadlock occurs, with enrolments, erasures and attempts at once in two copies', async () => {
     const all = Array.from({ length: 4 }, () => `customer-${randomUUID()}`);
     for (const subject of all) await enrol(subject);
     const counts = { verified: 0, outdated: 0 };

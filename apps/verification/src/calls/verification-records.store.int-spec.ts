@@ -46,12 +46,12 @@ describe('verification records in PostgreSQL', () => {
   it.each([
     ['gives it to another subject', 'OTHER', 'altered'],
     ['raises its level', `level = 'verified'`, 'altered'],
-    ['makes a PIN of answers', `method = 'knowledge'`, 'altered'],
-    ['lengthens its time', `expires_at = expires_at + interval '1 hour'`, 'altered'],
+    ['turns answers into a PIN', `method = 'knowledge'`, 'altered'],
+    ['extends its time', `expires_at = expires_at + interval '1 hour'`, 'altered'],
     ['binds it to a later credential', 'credential_version = credential_version + 1', 'altered'],
     ['moves it to another call', `call_id = call_id || '-other'`, 'altered'],
-    ['takes its proof away', 'success_tag = NULL', 'untagged'],
-  ])('are given to nobody when somebody %s, and are reported', async (_, set, reason) => {
+    ['removes its tag', 'success_tag = NULL', 'untagged'],
+  ])('are not returned and are reported when a write to the ledger %s', async (_, set, reason) => {
     const [subject, other] = [await world.create(), await world.create()];
     const success = await world.decide({ subject, level: 'identified' });
     const { incarnation } = await bed.subjects.find('acme', 'id', other, 'pin');
@@ -64,7 +64,7 @@ describe('verification records in PostgreSQL', () => {
     expect(reported).toMatchObject([{ what: 'verification', reason, tenant: 'acme' }]);
   });
 
-  it('stay as somebody altered them when the caller changes the PIN, and are given to nobody', async () => {
+  it('that were altered are not returned after the caller changes the PIN either', async () => {
     const subject = await world.create();
     const success = await world.decide({ subject, level: 'identified' });
     await alter(success.verificationId, `level = 'verified'`);
@@ -72,7 +72,7 @@ describe('verification records in PostgreSQL', () => {
     expect(await world.find(success)).toBeUndefined();
   });
 
-  it('stay ended when somebody puts the credential row back that was in force at the time', async () => {
+  it('stay ended when the credential row that was in force is put back', async () => {
     const subject = await world.create();
     const success = await world.decide({ subject });
     const [row] = await database.query<{ row: string }>(
@@ -92,7 +92,7 @@ describe('verification records in PostgreSQL', () => {
     expect((await world.find(success))?.credentialInForce).toBe(false);
   });
 
-  it('of an erased subject are given to nobody though their verdict is written after the erasure', async () => {
+  it('of an erased subject are not returned, even if their outcome is stored after the erasure', async () => {
     const subject = await world.create();
     const { success, verdict } = await world.attempt({ subject });
     await world.erase(subject);
@@ -139,7 +139,7 @@ describe('verification records in PostgreSQL', () => {
     });
   });
 
-  it('agree with the order of the verdicts when two attempts of one call are decided at once', async () => {
+  it('follow the order of the outcomes when two attempts of one call are decided at once', async () => {
     const [alice, bob] = [await world.create(), await world.create()];
     const seen = { held: 0, ended: 0 };
     for (let round = 0; round < 60; round++) {
@@ -160,7 +160,7 @@ describe('verification records in PostgreSQL', () => {
     expect(seen.held + seen.ended).toBe(60);
   }, 60_000);
 
-  it('end for every verdict that a change of the PIN at the same moment comes after', async () => {
+  it('end with a change of the PIN that commits after their outcome at the same moment', async () => {
     const subject = await world.create();
     for (let round = 0; round < 30; round++) {
       const { success, verdict } = await world.attempt({ subject });

@@ -5,7 +5,7 @@ const CALLER = { tenant: 'acme', agent: 'desk', caller: 'c' };
 /** A caller of its own for each hash. */
 const callerOf = (n: number) => ({ tenant: 'acme', agent: 'desk', caller: `caller ${n}` });
 
-/** A task that ends when it is told to. */
+/** A task that ends on demand. */
 function task(name: string, log: string[]) {
   let end = (): void => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
@@ -124,7 +124,7 @@ describe('the hash pool', () => {
     expect(pool.waiting).toBe(0);
   });
 
-  it('takes what is left of such work behind the guesses that came meanwhile, and before other such work', async () => {
+  it('runs the rest of background work after the waiting hashes and before other background work', async () => {
     const pool = new HashPool(1, 10);
     const log: string[] = [];
     const [first, guess, second, other] = ['first', 'guess', 'second', 'other'].map((name) => task(name, log));

@@ -28,7 +28,7 @@ export interface PinVaultOptions {
   /** Called for every stored value that does not decrypt. */
   readonly report?: ReportTampering;
   /** Replaces a stored hash by one of the configured cost, unless the row changed since. Without it, old hashes stay. */
-  readonly replace?: (old: StoredCredential, anew: WrappedCredential) => Promise<void>;
+  readonly replace?: (old: StoredCredential, rehashed: WrappedCredential) => Promise<void>;
 }
 
 /** All enrolments of a tenant together take one turn among its agents. */

@@ -9,7 +9,7 @@ import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { TamperReports } from './tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 
-/** What somebody gets who writes to the stored answers, and lacks the key of their tags. */
+/** Attacks by someone who can write to the stored replies and lacks the key of their tags. */
 let tables: TestTables;
 let database: Database;
 let attempts: PostgresAttemptGate;
@@ -56,10 +56,10 @@ async function findings(): Promise<unknown[]> {
 
 describe('a write to a stored reply', () => {
   it.each([
-    ['makes a success of a refusal', `reply = replace(reply, '"outcome":"rejected",', ${VICTIM})`],
+    ['turns a rejection into a success', `reply = replace(reply, '"outcome":"rejected",', ${VICTIM})`],
     ['writes another one without a tag', `reply = '{}', reply_tag = NULL`],
-    ['removes it, so that the guess is compared again uncounted', 'reply = NULL, reply_tag = NULL'],
-    ['gives it a tag of no length', `reply_tag = ''`],
+    ['removes it, so that the PIN would be compared again without an attempt', 'reply = NULL, reply_tag = NULL'],
+    ['gives it an empty tag', `reply_tag = ''`],
   ])('that %s is answered unavailable, and reported', async (_, set) => {
     const attempt = await decided('rejected');
     await alter(attempt, set);
@@ -88,7 +88,7 @@ describe('a write to a stored reply', () => {
     expect(await again({ ...attempt, fingerprint: '0'.repeat(64) })).toMatchObject(unavailable(attempt));
   });
 
-  it('that an older release made is not given again, and the next guess under that command is', async () => {
+  it('that removes its tag is answered unavailable, until another attempt may claim the command', async () => {
     const attempt = await decided('verified');
     await alter(attempt, 'reply_tag = NULL');
     expect(await again(attempt)).toMatchObject(unavailable(attempt));

@@ -14,7 +14,7 @@ import { PostgresSubjectStore } from '../subjects/subject.store.js';
 import { TamperReports } from './tamper-reports.store.js';
 import { openTestTables, type TestTables } from '../../test/test-tables.js';
 
-/** What somebody gets who writes to counters or to their ledger. */
+/** Attacks by someone who can write to counters or to their ledger. */
 const REFUSED = { code: 'COUNTER_BROKEN', retriable: false };
 const random = (): string => randomBytes(32).toString('base64url');
 const keyring = new Keyring(new Secret(`k1:${random()}`));
@@ -56,7 +56,7 @@ const finding = (subjectKey: string, reason = 'differs_from_ledger'): object => 
   return { subjectKey, what: 'counter', reason };
 };
 
-/** One counter, guessed at with and without success. */
+/** A counter with successes and failures. */
 class Target {
   readonly referenceKey = randomUUID();
 
@@ -153,7 +153,7 @@ const EDITS: readonly (readonly ['counting' | 'locked' | 'disabled', string])[] 
 ];
 
 describe('a write to a counter', () => {
-  it.each(EDITS)('that is %s and sets %s is worth no guess, and is reported', async (state, set) => {
+  it.each(EDITS)('in the state %s that sets %s gains no attempt, and is reported', async (state, set) => {
     for (const target of everyTarget()) {
       await target[state]();
       const before = await target.row();
@@ -176,7 +176,7 @@ describe('a write to a counter', () => {
     'UPDATE verification.attempts SET state_after = NULL',
     'UPDATE verification.attempts SET state_after.failures = 0',
     "UPDATE verification.attempts SET counted_at = counted_at + interval '1 second'",
-  ])('of which the latest record is altered by %s is worth no guess either', async (statement) => {
+  ])('gains no attempt when its latest ledger row is altered by %s', async (statement) => {
     for (const target of everyTarget()) {
       await target.locked();
       await target.alterRecord(statement);
@@ -188,7 +188,7 @@ describe('a write to a counter', () => {
   it.each([
     'DELETE FROM verification.counter_adjustments',
     `UPDATE verification.counter_adjustments SET recognized_callers = '{mallory}'`,
-  ])('of which somebody takes back what has changed it, by %s, is worth no guess either', async (statement) => {
+  ])('gains no attempt when its adjustment is altered by %s', async (statement) => {
     for (const target of everyTarget()) {
       await target.locked();
       await target.unlock();
@@ -198,7 +198,7 @@ describe('a write to a counter', () => {
     }
   });
 
-  it('is not made good by an unlocking, which reports it', async () => {
+  it('is not legitimized by an unlock, which reports it', async () => {
     for (const target of everyTarget()) {
       await target.locked();
       await target.alter('failures = 0');
@@ -208,7 +208,7 @@ describe('a write to a counter', () => {
     }
   });
 
-  it('is not made good by a success whose try was counted before', async () => {
+  it('is not legitimized by a success that was counted before the write', async () => {
     const target = new Target('pin', 'alice');
     await target.counting();
     const attempt = target.attempt('owner');
@@ -218,7 +218,7 @@ describe('a write to a counter', () => {
     await expect(target.guess('mallory')).rejects.toMatchObject(REFUSED);
   });
 
-  it('is not made good by a new credential, which reports it, nor by erasing the subject', async () => {
+  it('is not legitimized by a new credential, which reports it, nor by the erasure of the subject', async () => {
     await subjects.change(randomUUID(), 'acme', 'alice', {});
     const enrol = async (replaces: number): Promise<void> => {
       const credential = credentialOf({ replaces, cap: 50 });
@@ -244,7 +244,7 @@ describe('a write to a counter', () => {
     ]);
   });
 
-  it('costs the others nothing whose guesses come at the same moment', async () => {
+  it('does not affect the other attempts of the same statement', async () => {
     const altered = new Target('pin', 'alice');
     await altered.locked();
     await altered.alter('unrecognized_locked_until = NULL');

@@ -12,7 +12,7 @@ import { credentialOf } from '../../test/subject-store.contract.js';
 import { TamperReports } from './tamper-reports.store.js';
 import { openTestTables, type TestTables } from '../../test/test-tables.js';
 
-/** What somebody gets who reads or writes the tables, and has no key. */
+/** Attacks by someone who can read or write the tables and has no key. */
 const PIN = '83729164';
 const POLICY = { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };
 const COST = { memoryKib: 64, passes: 1, lanes: 1 };
@@ -85,7 +85,7 @@ async function findings(): Promise<unknown[]> {
 }
 
 describe('the tables without the keyring', () => {
-  it('show no hash, and open with no other key under the same id', async () => {
+  it('contain no readable hash, and decrypt with no other key under the same id', async () => {
     await enrol('acme', 'alice', PIN);
     const tables = await database.query<{ table_name: string }>(
       `SELECT table_name FROM information_schema.tables WHERE table_schema = 'verification'`,
@@ -106,7 +106,7 @@ describe('the tables without the keyring', () => {
     expect(await keyFault(database, thief)).toMatch(/the key k1 as it was/);
   });
 
-  it('have no wrapped column that a change of keys does not know of', async () => {
+  it('have no encrypted column that a change of keys would miss', async () => {
     const columns = await database.query<{ name: string }>(
       `SELECT 'verification.' || table_name || '.' || column_name AS name FROM information_schema.columns
        WHERE table_schema = 'verification' AND data_type = 'bytea' ORDER BY 1`,
@@ -136,7 +136,7 @@ describe('a write to the tables', () => {
     ]);
   });
 
-  it('that copies a hash to another subject or another tenant verifies nobody, and is reported once', async () => {
+  it('that copies a hash to another subject or tenant verifies nobody, and is reported once', async () => {
     await enrol('acme', 'alice', PIN);
     await enrol('acme', 'mallory', '19283746');
     await enrol('other', 'alice', '19283746');
@@ -155,7 +155,7 @@ describe('a write to the tables', () => {
     expect(await findings()).toHaveLength(2);
   });
 
-  it('that raises a cap is found after a change of keys too, and untouched credentials open', async () => {
+  it('that raises a cap is detected after a change of keys too, and other credentials still decrypt', async () => {
     await enrol('acme', 'alice', PIN);
     await enrol('acme', 'bob', PIN);
     const k2 = random();
@@ -186,7 +186,7 @@ describe('a write to the tables', () => {
       "UPDATE verification.attempt_counters SET attempt_count = 0, unrecognized_attempts = '{}', unrecognized_locked_until = NULL",
     ],
     ['removes a counter', 'DELETE FROM verification.attempt_counters'],
-  ])('that %s is worth no guess, and is reported', async (_, statement) => {
+  ])('that %s gains no attempt, and is reported', async (_, statement) => {
     const referenceKey = randomUUID().replaceAll('-', '').repeat(2);
     const attempt = () => attemptOf({ tenant: 'acme', referenceKey, subject: 'alice' });
     for (let n = 0; n < 4; n++) spentOf(await attempts.count(attempt(), POLICY));

@@ -27,13 +27,13 @@ export interface Tampering {
 export type ReportTampering = (tampering: Tampering) => Promise<void>;
 
 /** Each row is reported once per interval, in milliseconds, so repeated attempts cannot flood the audit log. */
-const QUIET_MS = 60_000;
-const REMEMBERED = 10_000;
+const REPORT_INTERVAL_MS = 60_000;
+const MAX_REMEMBERED = 10_000;
 
 /** Reports altered stored data to the log, the metrics and the audit log. */
 export class TamperReports {
   readonly #outbox: Outbox;
-  readonly #told = new Map<string, number>();
+  readonly #reportedAt = new Map<string, number>();
 
   constructor(
     private readonly database: Database,
@@ -46,24 +46,24 @@ export class TamperReports {
   readonly report: ReportTampering = async (tampering) => {
     const { what, reason, tenant } = tampering;
     METRICS.tampered.inc({ what, reason });
-    if (!this.#isNews(`${what} ${tenant} ${tampering.subject ?? tampering.subjectKey ?? ''}`)) return;
+    if (!this.#isDue(`${what} ${tenant} ${tampering.subject ?? tampering.subjectKey ?? ''}`)) return;
     this.logger.error(
       { what, reason, tenant },
-      'stored data was found altered and is refused; the trail names the subject',
+      'stored data was altered and is refused; the audit log names the subject',
     );
     try {
       await this.#record(tampering);
     } catch (error) {
-      this.logger.error({ err: error }, 'altered data could not be put on record');
+      this.logger.error({ err: error }, 'a report of altered data could not be stored');
     }
   };
 
-  #isNews(row: string): boolean {
+  #isDue(row: string): boolean {
     const now = performance.now();
-    const last = this.#told.get(row);
-    if (last !== undefined && now - last < QUIET_MS) return false;
-    if (this.#told.size >= REMEMBERED) this.#told.clear();
-    this.#told.set(row, now);
+    const last = this.#reportedAt.get(row);
+    if (last !== undefined && now - last < REPORT_INTERVAL_MS) return false;
+    if (this.#reportedAt.size >= MAX_REMEMBERED) this.#reportedAt.clear();
+    this.#reportedAt.set(row, now);
     return true;
   }
 

@@ -47,12 +47,12 @@ const withoutPhone = async (): Promise<string> => {
   return subject;
 };
 
-describe('spent receipts in PostgreSQL', () => {
+describe('consumed receipts in PostgreSQL', () => {
   const now = (): number => Math.floor(Date.now() / 1000);
   const fact = (time: Date): FactRecorded => factRecorded('receipt.consumed', time, { tenant: 'acme' });
   const receiptOf = () => ({ tenant: 'acme', jti: randomUUID(), expiresAt: now() + 300 });
 
-  it('pass once of fifty at once, in one tenant, with one fact', async () => {
+  it('are accepted once of fifty times at once, in one tenant, with one fact', async () => {
     const receipt = receiptOf();
     const before = await facts('receipt.consumed');
     expect(await receipts.isSpent(receipt)).toBe(false);
@@ -65,7 +65,7 @@ describe('spent receipts in PostgreSQL', () => {
     expect((await facts('receipt.consumed')) - before).toBe(1);
   });
 
-  it('are removed when their time is long over', async () => {
+  it('are purged long after their end', async () => {
     const receipt = receiptOf();
     await receipts.consume(randomUUID(), receipt, fact);
     expect(await receipts.purge()).toBe(0);
@@ -75,7 +75,7 @@ describe('spent receipts in PostgreSQL', () => {
 });
 
 describe('a subject in PostgreSQL', () => {
-  it('has a key of its own, which opens its profile and no other, and which is changed by no change', async () => {
+  it('has a key of its own, which decrypts only its profile and stays with every change', async () => {
     const [alice, bob] = [await withoutPhone(), await withoutPhone()];
     expect(await subjects.find('acme', 'id', alice, 'pin')).toMatchObject({ displayName: 'Bob' });
     await subjects.change(randomUUID(), 'acme', alice, { displayName: 'Alice' });
@@ -88,7 +88,7 @@ describe('a subject in PostgreSQL', () => {
     await expect(subjects.find('acme', 'id', alice, 'pin')).rejects.toMatchObject({ code: 'CREDENTIAL_BROKEN' });
   });
 
-  it('whose key a restored dump does not have is nameless, keeps its credentials, and can be changed', async () => {
+  it('has no name after a backup is restored without its key, keeps its credentials, and can be changed', async () => {
     const subject = await withoutPhone();
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());
     await database.query('DELETE FROM verification.subject_keys WHERE subject_id = $1', [subject]);
@@ -115,7 +115,7 @@ describe('a subject in PostgreSQL', () => {
     expect(await rowsOf(subject, 'subject_keys')).toBe(1);
   });
 
-  it('is gone with all its rows when it is erased, and its counter of guesses is not', async () => {
+  it('loses all its rows when it is erased, except its attempt counter', async () => {
     const subject = await newSubject();
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf({ replaces: 1 }));

@@ -8,18 +8,18 @@ import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tabl
 
 const DAY = 86_400;
 
-describe('what is left behind', () => {
+describe('retention in PostgreSQL', () => {
   let tables: TestTables;
   let service: Database;
   let database: Database;
   let store: PostgresAttemptGate;
-  let leftovers: Retention;
+  let retention: Retention;
 
   beforeAll(async () => {
     tables = await openTestTables();
     ({ service, database } = tables);
     store = new PostgresAttemptGate(service, TEST_HASH, () => undefined);
-    leftovers = new Retention(service, { decoyDays: 37, inboxDays: 8 });
+    retention = new Retention(service, { decoyDays: 37, inboxDays: 8 });
   });
   afterAll(() => tables.close());
   beforeEach(() =>
@@ -37,39 +37,39 @@ describe('what is left behind', () => {
       seconds,
     ]);
   };
-  const left = async (table: string): Promise<number> =>
+  const rowsOf = async (table: string): Promise<number> =>
     (await database.query(`SELECT 1 FROM verification.${table}`)).length;
 
-  it('is removed when it is a decoy that nobody guessed at for long, with its ledger, and counts from 1 again', async () => {
+  it('purges a decoy without an attempt for long, with its ledger, and its next attempt has the number 1', async () => {
     const referenceKey = randomUUID();
     const long = { ...POLICY, lockSeconds: 39 * DAY, maxLockSeconds: 39 * DAY };
     for (let n = 0; n < 4; n++) await store.count(attemptOf({ referenceKey }), long);
     await guess({ referenceKey: randomUUID(), subject: 'alice' });
     await age(36 * DAY);
-    expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
+    expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await age(2 * DAY);
-    expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
+    expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await age(2 * DAY);
-    expect(await leftovers.purge()).toMatchObject({ decoys: 1 });
-    expect([await left('attempt_counters'), await left('attempts')]).toEqual([1, 1]);
+    expect(await retention.purge()).toMatchObject({ decoys: 1 });
+    expect([await rowsOf('attempt_counters'), await rowsOf('attempts')]).toEqual([1, 1]);
     const again = await store.count(attemptOf({ referenceKey }), POLICY);
     expect(spentOf(again)).toMatchObject({ number: 1, granted: true });
   });
 
-  it('stays when it is the counter of a subject, however old', async () => {
+  it('keeps the counter of a subject, however old it is', async () => {
     await guess({ subject: 'alice' });
     await age(4000 * DAY);
-    expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
-    expect([await left('attempt_counters'), await left('attempts')]).toEqual([1, 1]);
+    expect(await retention.purge()).toMatchObject({ decoys: 0 });
+    expect([await rowsOf('attempt_counters'), await rowsOf('attempts')]).toEqual([1, 1]);
   });
 
-  it('stays when somebody has made a counter look like a decoy that nobody guessed at for long', async () => {
+  it('keeps a counter that was altered to look like an old decoy', async () => {
     for (let n = 0; n < 3; n++) await guess({ subject: 'alice' });
     await database.query(
       `UPDATE verification.attempt_counters SET subject_id = NULL, last_attempt_at = last_attempt_at - interval '60 days',
          locked_until = NULL, unrecognized_locked_until = NULL`,
     );
-    expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
+    expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await database.query('TRUNCATE verification.attempt_counters, verification.attempts CASCADE');
     await guess({ subject: 'alice' });
     await age(60 * DAY);
@@ -78,12 +78,12 @@ describe('what is left behind', () => {
       `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
        VALUES ('acme', 'alice', gen_random_uuid(), 1, 'k1', '')`,
     );
-    expect(await leftovers.purge()).toMatchObject({ decoys: 0 });
+    expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await database.query('DELETE FROM verification.subjects');
-    expect(await leftovers.purge()).toMatchObject({ decoys: 1 });
+    expect(await retention.purge()).toMatchObject({ decoys: 1 });
   });
 
-  it('is removed in pieces when it is a command whose answer is not given again, unless it has none yet', async () => {
+  it('purges commands in batches after their replies are no longer repeated, and keeps those without a reply', async () => {
     await guess({ subject: 'alice' });
     await guess({ subject: 'alice' }, false);
     await database.query(
@@ -91,9 +91,9 @@ describe('what is left behind', () => {
        SELECT 'old ' || n, 'f', gen_random_uuid(), clock_timestamp(), clock_timestamp() - interval '1 day', '{}'
        FROM generate_series(1, 2500) n`,
     );
-    expect(await leftovers.purge()).toMatchObject({ commands: 2500 });
+    expect(await retention.purge()).toMatchObject({ commands: 2500 });
     await age(2 * 3600);
-    expect(await leftovers.purge()).toMatchObject({ commands: 1 });
-    expect(await left('commands')).toBe(1);
+    expect(await retention.purge()).toMatchObject({ commands: 1 });
+    expect(await rowsOf('commands')).toBe(1);
   });
 });
