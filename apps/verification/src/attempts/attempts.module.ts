@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { type KeyedHash, PayloadOpener } from '@countersign/crypto';
+import { type KeyedHash } from '@countersign/crypto';
 import { DirectoryCache } from '@countersign/directory-cache';
 import { Database, OutboxRelay } from '@countersign/persistence';
 import { SystemClock } from '@countersign/runtime';
@@ -34,16 +34,8 @@ import { JweSealedPayloads } from './sealed-payload.store.js';
         return new PostgresAttemptGate(database, names, () => relay.wake(), moreToCome, report);
       },
     },
-    {
-      provide: AttemptPolicies,
-      inject: [DirectoryCache],
-      useFactory: (directory: DirectoryCache) => new DirectoryPolicies(directory),
-    },
-    {
-      provide: SealedPayloads,
-      inject: [PayloadOpener],
-      useFactory: (opener: PayloadOpener) => new JweSealedPayloads(opener),
-    },
+    { provide: AttemptPolicies, useClass: DirectoryPolicies },
+    { provide: SealedPayloads, useClass: JweSealedPayloads },
     {
       provide: SprayDetector,
       inject: [DirectoryCache],

@@ -1,16 +1,18 @@
+import { Injectable } from '@nestjs/common';
 import {
   type AttemptPolicy,
   type KnowledgePolicy,
   type KnowledgeQuestion,
   type TenantPublished,
 } from '@countersign/contracts';
-import { type DirectoryCache } from '@countersign/directory-cache';
+import { DirectoryCache } from '@countersign/directory-cache';
 import { CallPolicies } from '../calls/calls.ports.js';
 import { type CallPolicy } from '../calls/call-state.decision.js';
 import { AttemptPolicies } from './attempts.ports.js';
 import { KnowledgePolicies } from '../knowledge/knowledge.ports.js';
 
 /** Policies from this service's copy of the directory. */
+@Injectable()
 export class DirectoryPolicies extends AttemptPolicies {
   constructor(private readonly directory: DirectoryCache) {
     super();
@@ -33,6 +35,7 @@ export class DirectoryPolicies extends AttemptPolicies {
 }
 
 /** Questions and waivers from the same copy. */
+@Injectable()
 export class DirectoryKnowledge extends KnowledgePolicies {
   constructor(private readonly directory: DirectoryCache) {
     super();
@@ -62,6 +65,7 @@ function tenantOf(directory: DirectoryCache, tenant: string): readonly TenantPub
 }
 
 /** What agents say of verified calls, from the same copy. */
+@Injectable()
 export class DirectoryCallPolicies extends CallPolicies {
   constructor(private readonly directory: DirectoryCache) {
     super();

@@ -1,8 +1,10 @@
-import { DecryptionError, type PayloadOpener } from '@countersign/crypto';
+import { Injectable } from '@nestjs/common';
+import { DecryptionError, PayloadOpener } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { SealedPayloads } from './attempts.ports.js';
 
 /** Opens JWEs with the private keys, which no other service has. */
+@Injectable()
 export class JweSealedPayloads extends SealedPayloads {
   constructor(private readonly unsealer: PayloadOpener) {
     super();

@@ -1,6 +1,5 @@
 import { Global, Module } from '@nestjs/common';
 import { type KeyedHash, Keyring } from '@countersign/crypto';
-import { DirectoryCache } from '@countersign/directory-cache';
 import { Database } from '@countersign/persistence';
 import { DirectoryCallPolicies } from '../attempts/directory-policies.store.js';
 import { TABLE_NAMES } from '../integrity/stored-names.js';
@@ -21,11 +20,7 @@ import { PostgresVerificationRecords } from './verification-records.store.js';
       useFactory: (database: Database, names: KeyedHash, keyring: Keyring, { report }: TamperReports) =>
         new PostgresVerificationRecords(database, names, keyring, report),
     },
-    {
-      provide: CallPolicies,
-      inject: [DirectoryCache],
-      useFactory: (directory: DirectoryCache) => new DirectoryCallPolicies(directory),
-    },
+    { provide: CallPolicies, useClass: DirectoryCallPolicies },
     ReadCallState,
     Successes,
   ],

@@ -24,11 +24,7 @@ const CHECK_KEYS_MS = 5_000;
       useFactory: (database: Database, host: Host, relay: OutboxRelay) =>
         new TamperReports(database, host.logger, () => relay.wake()),
     },
-    {
-      provide: KeyRecords,
-      inject: [Database],
-      useFactory: (database: Database) => new PostgresKeyRecords(database),
-    },
+    { provide: KeyRecords, useClass: PostgresKeyRecords },
     {
       provide: CompareKeys,
       inject: [PayloadOpener, ReceiptKeys, KeyRecords],

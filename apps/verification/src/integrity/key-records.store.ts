@@ -1,9 +1,11 @@
+import { Injectable } from '@nestjs/common';
 import { type KeyCheckValue } from '@countersign/contracts';
-import { type Database } from '@countersign/persistence';
+import { Database } from '@countersign/persistence';
 import { recordForeignKey, requiredKeys } from '@countersign/stored-secrets';
 import { KeyRecords } from './integrity.ports.js';
 
 /** {@link KeyRecords} in `verification.key_checks`. */
+@Injectable()
 export class PostgresKeyRecords extends KeyRecords {
   constructor(private readonly database: Database) {
     super();
