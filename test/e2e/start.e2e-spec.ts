@@ -132,7 +132,7 @@ describe('a start that cannot succeed', () => {
   };
 
   it.each([
-    ['/proc/countersign', 'lies where no folder can be made'],
+    ['/proc/countersign', 'is in a place where no folder can be created'],
     ['/proc', 'DATA_DIR must be a folder that can be written to'],
     [fileURLToPath(import.meta.url), 'is a file'],
     [join(fileURLToPath(import.meta.url), 'data'), 'is a file'],
