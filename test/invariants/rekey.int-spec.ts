@@ -133,9 +133,9 @@ describe('taking a new IDENTIFIER_KEY into use', () => {
   it('is refused without the key in use, with several new keys, and with a new key that not every service holds', async () => {
     await startAll(old);
     await expect(rekey(verification, checksOf(anew))).rejects.toThrow(`must hold the key ${idOf(old)}`);
-    await expect(rekey(verification, checksOf(old, anew))).rejects.toThrow('which not every service has');
+    await expect(rekey(verification, checksOf(old, anew))).rejects.toThrow('which not every service holds');
     expect(await startIn(verification, old, anew)).toBeUndefined();
-    await expect(rekey(verification, checksOf(old, anew))).rejects.toThrow('which not every service has');
+    await expect(rekey(verification, checksOf(old, anew))).rejects.toThrow('which not every service holds');
     const third = newKey();
     await startAll(old, anew, third);
     await expect(rekey(verification, checksOf(old, anew, third))).rejects.toThrow('holds several new keys');

@@ -113,7 +113,7 @@ describe('Database', () => {
 
   it('rejects a statement after the end of its transaction', async () => {
     const leaked = await database.transaction((tx) => Promise.resolve({ late: () => tx.query('SELECT 1') }));
-    await expect(leaked.late()).rejects.toThrow(/after its transaction had ended/);
+    await expect(leaked.late()).rejects.toThrow(/after the end of its transaction/);
   });
 
   it('loses none of two hundred increments that arrive at once', async () => {
