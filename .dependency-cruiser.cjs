@@ -42,7 +42,7 @@ module.exports = {
     ),
     rule(
       'use-cases-know-ports',
-      'A use case imports neither stores nor messaging.',
+      'A use case imports neither stores, messaging nor persistence.',
       { path: '\\.use-case\\.ts$' },
       {
         path: [
@@ -113,7 +113,7 @@ module.exports = {
     ),
     rule(
       'typeorm-in-persistence',
-      'Connections, transactions and migrations belong to the persistence library.',
+      'Only persistence opens connections and runs migrations; entities and stores use TypeORM for plain rows.',
       {
         pathNot:
           '^(libs/persistence/|libs/embedded-postgres/|libs/testing/|test/|bench/|apps/.*\\.(entity|store)\\.ts$)',
@@ -152,7 +152,7 @@ module.exports = {
     ),
     rule(
       'jose-in-sealing',
-      'Only the sealing library uses jose.',
+      'Only the crypto library uses jose.',
       { pathNot: '^(libs/crypto|test|examples)/' },
       { path: 'node_modules/jose/' },
     ),
