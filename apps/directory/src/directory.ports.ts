@@ -103,7 +103,7 @@ export interface AwaitedChange {
   end(): void;
 }
 
-/** The copies of the directory in other processes. */
+/** The caches of the directory in other processes. */
 export abstract class DirectoryCaches {
   /** Collects the reports of a change from now on. Call it before the change is committed, so that none is missed. */
   abstract expect(changeId: string): AwaitedChange;

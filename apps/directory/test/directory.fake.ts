@@ -89,7 +89,7 @@ function page<T extends Pick<TenantRecord, 'disabledAt'>>(
     .slice(0, limit);
 }
 
-/** The fake of {@link DirectoryCaches}: no other process has a copy of the directory. */
+/** The fake of {@link DirectoryCaches}: no other process has a cache of the directory. */
 export class FakeDirectoryCaches extends DirectoryCaches {
   override expect(): AwaitedChange {
     return { reported: () => Promise.resolve(), end: () => undefined };

@@ -5,7 +5,7 @@ import {
   type FactRecorded,
 } from '@countersign/contracts';
 
-/** The agents that may send requests: the in-memory copy of the directory, which needs no I/O. */
+/** The agents that may send requests: the directory cache, which needs no I/O. */
 export abstract class Agents {
   /** Finds an agent by id and password. An unknown agent and a wrong password both return undefined, at the same cost. */
   abstract agentByPassword(agent: string, password: string, now: number): AgentPublished | undefined;

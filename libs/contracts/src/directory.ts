@@ -77,7 +77,7 @@ export class AgentRemoved extends Message {
   }
 }
 
-/** Reports what one copy of the directory has applied. The directory confirms a change after every copy has reported it. */
+/** Reports what one directory cache has applied. The directory confirms a change after every live cache has reported it. */
 export class DirectoryCacheReported extends Message {
   static readonly type = 'directory-cache.reported.v1';
   static readonly topic = TOPICS.directoryCaches.name;

@@ -26,7 +26,7 @@ const ENTRIES = new Map<string, MessageClass>([
 const NO_SECRETS: readonly SecretHash[] = [{ hash: '0'.repeat(64) }];
 
 /**
- * A read-only copy of the directory (tenants, agents, policies) in memory, kept up to date from its compacted topic. It is
+ * A read-only cache of the directory (tenants, agents, policies) in memory, kept up to date from its compacted topic. It is
  * complete when `follow` returns. It reports every change that it has applied, and the directory confirms a change only
  * after these reports.
  */

@@ -197,7 +197,7 @@ export class Host {
     failCurrentSpan(code);
   };
 
-  /** A complete, live copy of the directory. @throws ServiceError BROKER_UNAVAILABLE */
+  /** A complete, live cache of the directory. @throws ServiceError BROKER_UNAVAILABLE */
   async directory(): Promise<DirectoryCache> {
     const cache = await this.orClose(DirectoryCache.follow(this.broker, this.name, this.fatal));
     this.onClose(() => cache.close());

@@ -11,7 +11,7 @@ import { type CallPolicy } from '../calls/call-state.decision.js';
 import { AttemptPolicies } from './attempts.ports.js';
 import { KnowledgePolicies } from '../knowledge/knowledge.ports.js';
 
-/** Policies from this service's copy of the directory. */
+/** Policies from this service's directory cache. */
 @Injectable()
 export class DirectoryPolicies extends AttemptPolicies {
   constructor(private readonly directory: DirectoryCache) {
