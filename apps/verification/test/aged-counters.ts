@@ -7,8 +7,8 @@ const stateMoved = `state_after = ROW(${allMoved('(state_after).recognized_attem
     ${moved('(state_after).unrecognized_locked_until')}, (state_after).failures, (state_after).unrecognized_failures, (state_after).disabled)::verification.counter_state`;
 
 /**
- * For tests: the past of every guard moves away instead of the clock moving on, on record too, so that nothing was altered.
- * To the statements of the gate it is the same.
+ * For tests: moves all times of counters, ledger and adjustments into the past, instead of the clock forward. The statements
+ * of the attempt gate see the same distances, and counter and ledger still agree.
  */
 export async function ageCounters(database: Database, seconds: number): Promise<void> {
   for (const change of [

@@ -53,7 +53,7 @@ export function verdictOf(
   return { tenant, fingerprint, referenceKey, attempt: spent, caller, reply, facts: [fact] };
 }
 
-/** What every attempt store promises; run on the twin and on PostgreSQL. */
+/** What every attempt gate promises; run on the fake and on PostgreSQL. */
 export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   let bed: AttemptBed;
   beforeAll(async () => {

@@ -34,7 +34,7 @@ interface Command {
   reply?: VerificationDecided;
 }
 
-/** An attempt with its verdict. */
+/** An attempt with its outcome. */
 export interface ClosedAttempt {
   readonly attempt: AttemptToCount;
   readonly outcome: Outcome;
@@ -42,11 +42,11 @@ export interface ClosedAttempt {
   success: RecordedSuccess | undefined;
 }
 
-/** The twin of the PostgreSQL store for tests of use cases. JavaScript runs one step at a time, so it is atomic too. */
+/** The fake of the PostgreSQL store for tests of use cases. JavaScript runs one step at a time, so it is atomic too. */
 export class FakeAttemptGate extends AttemptGate {
   readonly facts: FactRecorded[] = [];
   readonly tightened: LimitTightenRequested[] = [];
-  /** Attempts in the order of their verdicts. */
+  /** Attempts in the order of their outcomes. */
   readonly ledger: ClosedAttempt[] = [];
   readonly #counters = new Map<string, AttemptCounter>();
   readonly #commands = new Map<string, Command>();
@@ -54,7 +54,7 @@ export class FakeAttemptGate extends AttemptGate {
 
   constructor(
     private readonly clock: Clock,
-    /** Whether a credential is the one in force; the memory of subjects knows. */
+    /** Whether a credential is the one in force, by the fake of the subject store. */
     private readonly inForce: (compared: CredentialRow) => Promise<boolean> = () => Promise.resolve(true),
   ) {
     super();

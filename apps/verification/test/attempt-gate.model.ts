@@ -40,7 +40,7 @@ interface Open {
   readonly attempt: ReturnType<typeof attemptOf>;
   readonly spent: ReturnType<typeof spentAttempt>;
   readonly model: CountDecision;
-  /** Of the credential that was in force when it was spent. */
+  /** Of the credential that was in force when the attempt was counted. */
   readonly version: number;
 }
 

@@ -26,7 +26,7 @@ export function credentialOf(more: Partial<NewCredential> = {}): NewCredential {
   return { kind: 'pin', replaces: 0, again: false, mustChange: false, cap: 10, by: 'administrator', wrap, ...more };
 }
 
-/** What every subject store promises; run on the twin and on PostgreSQL. */
+/** What every subject store promises; run on the fake and on PostgreSQL. */
 export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
   let bed: SubjectBed;
   beforeAll(async () => {

@@ -23,7 +23,7 @@ interface Subject {
   credentials: Partial<Record<Method, StoredCredential>>;
 }
 
-/** The twin of the PostgreSQL store for tests of use cases. */
+/** The fake of the PostgreSQL store for tests of use cases. */
 export class FakeSubjectStore extends SubjectStore {
   readonly #subjects = new Map<string, Subject>();
   readonly #phones = new Map<string, string>();

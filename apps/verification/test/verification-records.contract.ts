@@ -45,7 +45,7 @@ export class RecordsWorld {
 
   readonly erase = (subject: string): Promise<boolean> => this.bed.erasures.erase(randomUUID(), this.tenant, subject);
 
-  /** Counts an attempt and makes its verdict ready to be written. */
+  /** Counts an attempt and prepares its outcome, which is not stored yet. */
   readonly attempt = async ({ agent = 'desk', method = 'pin', outcome = 'verified', ...more }: Attempted) => {
     const { tenant } = this;
     const found = await this.bed.subjects.find(tenant, 'id', more.subject, method);
@@ -69,7 +69,7 @@ export class RecordsWorld {
     return { success, verdict: outcome === 'verified' ? { ...verdict, compared: credential, success } : verdict };
   };
 
-  /** The same with its verdict written. */
+  /** The same, with its outcome stored. */
   readonly decide = async (attempted: Attempted): Promise<RecordedSuccess> => {
     const { success, verdict } = await this.attempt(attempted);
     await this.bed.attempts.decide(verdict);

@@ -142,7 +142,7 @@ export function countAttempt(
   }
   const own = unrecognized ? counter.unrecognized : counter.recognized;
   const taken = takenAt(counter, unrecognized, now, policy);
-  // More than the budget can be taken when a policy was tightened: then this attempt is not compared.
+  // After a policy was tightened, more attempts than it allows can be in the window: then this one is not compared.
   const withinBudget = taken < policy.perWindow;
   const counted = lastIsReserved ? taken < policy.perWindow - 1 : withinBudget;
   const beyondShare = lastIsReserved && (unrecognizedFailures >= Math.floor(cap / 2) || failures + 1 >= cap);
@@ -189,8 +189,8 @@ export function attemptsAt(
 }
 
 /**
- * How much of the budget is used up for this group of callers: the sum over both. To a recognized caller the others count
- * for all but one attempt at most, even if they made more of them through an agent with a wider policy.
+ * How many attempts of the window are used up for this group of callers: the sum over both groups. For a recognized caller,
+ * attempts of unrecognized ones count for at most all but one, even if an agent with a wider policy allowed more.
  */
 function takenAt(counter: AttemptCounter, unrecognized: boolean, now: number, policy: AttemptPolicy): number {
   const others = attemptsAt(counter.unrecognized, now, policy).length;

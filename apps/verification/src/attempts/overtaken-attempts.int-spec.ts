@@ -50,7 +50,7 @@ async function enrol(subject: string): Promise<void> {
 
 const erase = (subject: string): Promise<boolean> => erasures.erase(randomUUID(), TENANT, subject);
 
-/** A guess that was right, counted and compared, with the verdict that is ready to be written. */
+/** A counted attempt with the right PIN, and its outcome, which is not stored yet. */
 async function compared(
   subject: string,
   caller: string,

@@ -1,4 +1,4 @@
-/** A receipt whose signature is right, as far as spending it goes. */
+/** What consuming a receipt needs of it. Its signature was verified before. */
 export interface PresentedReceipt {
   readonly tenant: string;
   /** Id of the verification that it states. */
