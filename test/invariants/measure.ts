@@ -153,7 +153,7 @@ async function prepare(client: Client, policy: Json, count: number): Promise<Tar
   return { agent, subjects, pin: PIN, wrong: WRONG };
 }
 
-/** Guesses that were made after a time and verified. */
+/** The number of attempts that began after a time and were verified. */
 export function verifiedSince(requests: readonly LoadRequest[], time: number): number {
   return requests.filter(({ outcome, begunAt }) => outcome === 'verified' && begunAt >= time).length;
 }

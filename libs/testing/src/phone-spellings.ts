@@ -83,7 +83,7 @@ export const NO_NUMBERS: readonly string[] = [
   ...['', ' ', 'anonymous', 'Restricted', '+', '+1', '+12', '1234'],
   // Without a country code a number is ambiguous; 00 and 011 are dialling prefixes of some countries only.
   ...['2025550123', '(202) 555-0123', '12025550123', '0012025550123', '01112025550123', '07400 123456'],
-  // The domain of a SIP address decides whom it reaches.
+  // The domain of a SIP address decides which person it reaches.
   ...['sip:+12025550123@example.com', 'sips:+12025550123@example.com;user=phone', '+12025550123@example.com'],
   ...['sip:+12025550123', 'tel:2025550123;phone-context=+1', 'tel:tel:+12025550123'],
   // An extension belongs to another person than the number.
