@@ -63,7 +63,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   const guess = async (referenceKey: string, policy = POLICY): Promise<CountedAttempt> =>
     spentOf(await bed.store.count(attemptOf({ referenceKey }), policy));
 
-  it('grants three guesses, numbers every try, and refuses from the fourth on', async () => {
+  it('grants the first three attempts in the window, and numbers the refused ones too', async () => {
     const referenceKey = randomUUID();
     const tries: CountedAttempt[] = [];
     for (let n = 0; n < 5; n++) tries.push(await guess(referenceKey));
@@ -73,7 +73,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(tries.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('grants exactly three of fifty guesses that arrive at once', async () => {
+  it('grants exactly three of fifty attempts that arrive at once', async () => {
     const referenceKey = randomUUID();
     const tries = await Promise.all(Array.from({ length: 50 }, () => guess(referenceKey)));
     expect(tries.filter(({ granted }) => granted)).toHaveLength(3);
@@ -82,14 +82,14 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     );
   });
 
-  it('keeps references and tenants apart', async () => {
+  it('counts references and tenants separately', async () => {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const elsewhere = await bed.store.count(attemptOf({ referenceKey, tenant: 'other' }), POLICY);
     expect(spentOf(elsewhere)).toMatchObject({ granted: true, number: 1 });
   });
 
-  it('opens after the lock with a whole budget, and doubles the next lock', async () => {
+  it('starts a new attempt window when a lock ends, and doubles the next lock', async () => {
     const referenceKey = randomUUID();
     const granted = async (): Promise<boolean> => (await guess(referenceKey)).granted;
     for (let n = 0; n < 3; n++) await granted();
@@ -103,7 +103,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(await granted()).toBe(true);
   });
 
-  it('gives the budget back after a success', async () => {
+  it('clears the attempt window after a success', async () => {
     const referenceKey = randomUUID();
     await guess(referenceKey);
     await guess(referenceKey);
@@ -114,14 +114,14 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect((await guess(referenceKey)).remaining).toBe(2);
   });
 
-  it('locks with the first guess when the budget is one', async () => {
+  it('locks with the first attempt when the window has only one', async () => {
     const referenceKey = randomUUID();
     const one = { ...POLICY, perWindow: 1 };
     expect(await guess(referenceKey, one)).toMatchObject({ granted: true, chargedLock: true, remaining: 0 });
     expect(await guess(referenceKey, one)).toMatchObject({ granted: false });
   });
 
-  it('compares nothing when a tightened policy leaves no budget', async () => {
+  it('grants no attempt when a tightened policy allows fewer than the window holds', async () => {
     const referenceKey = randomUUID();
     await guess(referenceKey, { ...POLICY, perWindow: 5 });
     await guess(referenceKey, { ...POLICY, perWindow: 5 });
@@ -132,7 +132,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     });
   });
 
-  it('shares one budget between recognized and unrecognized callers, of which the last attempt is reserved', async () => {
+  it('shares one attempt window between all callers, and reserves its last attempt for recognized callers', async () => {
     const referenceKey = randomUUID();
     const by = async (caller: string): Promise<CountedAttempt> =>
       spentOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
@@ -160,7 +160,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(granted.filter(({ unrecognized }) => unrecognized).length).toBeLessThan(3);
   });
 
-  it('disables a credential with the last guess of the cap, unless it is right', async () => {
+  it('disables a credential with the last attempt of the cap, unless its secret is right', async () => {
     const referenceKey = randomUUID();
     const policy = { ...POLICY, perWindow: 9 };
     const last = async (): Promise<[AttemptToCount, CountedAttempt]> => {
@@ -175,7 +175,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect((await last())[1]).toMatchObject({ granted: true, disabled: false });
   });
 
-  it('is opened by an unlock, once for a command, and forgives no failure by it', async () => {
+  it('an unlock clears the lock once per command and keeps the failure count', async () => {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const commandId = randomUUID();
@@ -197,14 +197,14 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(await guess(referenceKey)).toMatchObject({ granted: false, disabled: true });
   });
 
-  it('counts the credentials of a reference apart', async () => {
+  it('counts the credentials of a reference separately', async () => {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const knowledge = await bed.store.count(attemptOf({ referenceKey, method: 'knowledge' }), POLICY);
     expect(spentOf(knowledge)).toMatchObject({ granted: true, number: 1 });
   });
 
-  it('answers a repeated command from the store and spends nothing', async () => {
+  it('answers a repeated command with the stored reply and counts no attempt', async () => {
     const attempt = attemptOf();
     const spent = spentOf(await bed.store.count(attempt, POLICY));
     const { reply } = verdictOf(attempt, spent, 'rejected');
@@ -214,7 +214,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect((await guess(attempt.referenceKey)).number).toBe(2);
   });
 
-  it('counts the same command again after its time, and refuses another guess under its id', async () => {
+  it('counts a command again when its repeat time is over, and refuses other content under its id', async () => {
     const attempt = attemptOf();
     await bed.store.decide(verdictOf(attempt, spentOf(await bed.store.count(attempt, POLICY)), 'rejected'));
     const other = { ...attempt, attemptId: randomUUID(), fingerprint: '0'.repeat(64) };
@@ -227,7 +227,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(spentOf(later).number).toBe(2);
   });
 
-  it('hands over the request to tighten limits with the facts of the first outcome, once', async () => {
+  it('stores the request to tighten limits once, with the facts of the first outcome', async () => {
     const attempt = attemptOf();
     const counted = spentOf(await bed.store.count(attempt, POLICY));
     const tighten = (): LimitTightenRequested =>
@@ -242,7 +242,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(await bed.facts()).not.toContain(second);
   });
 
-  it('finds a try that was cut off before its verdict, and closes it once', async () => {
+  it('finds an attempt without an outcome, and stores only its first outcome', async () => {
     const attempt = attemptOf();
     const spent = spentOf(await bed.store.count(attempt, POLICY));
     const again = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
@@ -265,7 +265,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(await bed.store.undecided(randomUUID(), attempt.tenant)).toBeUndefined();
   });
 
-  it('spends once for a command that arrives ten times at once', async () => {
+  it('counts one attempt for a command that arrives ten times at once', async () => {
     const attempt = attemptOf();
     const results = await Promise.all(
       Array.from({ length: 10 }, () => bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY)),

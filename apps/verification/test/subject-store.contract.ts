@@ -60,7 +60,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(byId.referenceKey).toBe(byPhone.referenceKey);
   });
 
-  it('finds nobody in another tenant', async () => {
+  it('finds no subject of another tenant', async () => {
     const tenant = await create(['+12025550123']);
     await enrol(tenant);
     const other = await create();
@@ -71,7 +71,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.state(other, 'bob', POLICY.windowSeconds)).toBeUndefined();
   });
 
-  it('gives a number to one subject of a tenant, and changes nothing when it is taken', async () => {
+  it('assigns a number to one subject of a tenant, and changes nothing when the number is taken', async () => {
     const tenant = await create(['+12025550123', '+12025550124']);
     const change = (subject: string, phones: string[]) => bed.store.change(randomUUID(), tenant, subject, { phones });
     expect(await change('bob', ['+12025550125', '+12025550124'])).toBe('taken');
@@ -142,7 +142,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       return { tenant, attempt };
     };
 
-    it('forgives nothing and forgets nobody when the secret in force is enrolled again', async () => {
+    it('keeps failures, lock and recognized callers when the secret in force is enrolled again', async () => {
       const { tenant, attempt } = await disabled();
       const before = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
       expect(await enrol(tenant, { replaces: 1, again: true })).toBe('updated');
@@ -159,7 +159,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       expect(spent).toMatchObject({ granted: false, unrecognized: false });
     });
 
-    it('starts anew with another secret, at which nobody has failed or succeeded', async () => {
+    it('starts without failures and recognized callers when another secret is enrolled', async () => {
       const { tenant, attempt } = await disabled();
       await enrol(tenant, { replaces: 1 });
       expect((await enrolled(tenant))?.disabled).toBe(false);
@@ -172,7 +172,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     });
   });
 
-  it('enrols in the place of the version that was named, or not at all', async () => {
+  it('replaces only the version that the enrolment names', async () => {
     const tenant = await create();
     expect(await enrol(tenant, { replaces: 1 })).toBe('outdated');
     const results = await Promise.all(Array.from({ length: 5 }, () => enrol(tenant)));
@@ -181,7 +181,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.enrol(randomUUID(), tenant, 'bob', credentialOf())).toBe('not_found');
   });
 
-  it('knows a command that it carried out, and one that it refused not', async () => {
+  it('recognizes a repeated command that took effect, and not one that was refused', async () => {
     const tenant = await create();
     const done = randomUUID();
     const refused = randomUUID();
@@ -193,7 +193,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect((await enrolled(tenant))?.version).toBe(1);
   });
 
-  it('says that a PIN must be changed, to a verification by PIN and to people who manage it', async () => {
+  it('shows that a PIN must be changed in the state, and to a verification by PIN only', async () => {
     const tenant = await create();
     await enrol(tenant, { mustChange: true });
     await enrol(tenant, { kind: 'knowledge' });
@@ -209,7 +209,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ pinMustChange: false });
   });
 
-  it('shows the guesses that are in a window, and none whose window is over', async () => {
+  it('shows the number of attempts that are still in the window', async () => {
     const tenant = await create();
     const { referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
     const attempt = () => attemptOf({ tenant, referenceKey, subject: 'alice' });
@@ -225,7 +225,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({ consecutiveFailures: 2 });
   });
 
-  it('shows everything that is enrolled and nothing of what is stored, to people who manage it', async () => {
+  it('shows what is enrolled, and no stored value', async () => {
     const tenant = await create(['+12025550123']);
     const counter = { attemptsInWindow: 0, lockedUntil: undefined, consecutiveFailures: 0, disabled: false };
     const nothing = {

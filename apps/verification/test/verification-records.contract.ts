@@ -87,20 +87,20 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     world = new RecordsWorld(await open());
   });
 
-  it('gives a success as it was written, by its id and by its call', async () => {
+  it('finds a success by its id and by its call, as it was stored', async () => {
     const success = await world.decide({ subject: await world.create(), level: 'identified' });
     const record = { ...success, credentialInForce: true, endedByAttempt: false, readAt: expect.any(Number) as number };
     expect(await world.find(success)).toEqual(record);
     expect(await world.bed.records.ofCall('acme', success.callId ?? '', ['desk'], 'desk')).toEqual([record]);
   });
 
-  it('gives a success without a call by its id, whatever is decided without a call later', async () => {
+  it('finds a success without a call by its id, whatever is decided without a call later', async () => {
     const success = await world.decide({ subject: await world.create(), callId: undefined });
     await world.decide({ subject: await world.create(), callId: undefined, outcome: 'rejected' });
     expect(await world.find(success)).toMatchObject({ callId: undefined, endedByAttempt: false });
   });
 
-  it('gives nothing to another tenant, of another agent or of another call', async () => {
+  it('finds no success of another tenant, another agent or another call', async () => {
     const success = await world.decide({ subject: await world.create() });
     const { records } = world.bed;
     const { verificationId, callId = '' } = success;
@@ -110,7 +110,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     expect(await records.ofCall('acme', `${callId}-other`, ['desk'], 'desk')).toEqual([]);
   });
 
-  it('gives no refusal, and no success whose time is over', async () => {
+  it('finds no refused attempt and no expired success', async () => {
     const subject = await world.create();
     const refusal = await world.decide({ subject, outcome: 'rejected' });
     const over = await world.decide({ subject, minutes: -1 });
@@ -121,7 +121,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
   });
 
   it.each(['verified', 'rejected', 'locked', 'disabled'] as const)(
-    'says that a later %s attempt of the call at another subject ends a success',
+    'a later attempt of the call at another subject with the outcome %s ends a success',
     async (outcome) => {
       const callId = randomUUID();
       const success = await world.decide({ subject: await world.create(), callId });
@@ -130,7 +130,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     },
   );
 
-  it('says that an attempt at an unknown subject and one by another method end a success', async () => {
+  it('an attempt at an unknown subject, or at another subject by another method, ends a success', async () => {
     for (const more of [{ subject: 'nobody' }, { subject: await world.create(), method: 'knowledge' as const }]) {
       const callId = randomUUID();
       const success = await world.decide({ subject: await world.create(), callId });
@@ -139,7 +139,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     }
   });
 
-  it('says that attempts which came to no answer, at the same subject or before the success, end nothing', async () => {
+  it('attempts that are unavailable, at the same subject, or before the success do not end it', async () => {
     const callId = randomUUID();
     const [subject, other] = [await world.create(), await world.create()];
     await world.decide({ subject: other, callId, outcome: 'rejected' });
@@ -150,7 +150,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     expect(await world.find(success)).toMatchObject({ endedByAttempt: false });
   });
 
-  it('says that attempts of another agent end a success for that agent alone', async () => {
+  it('attempts of another agent end a success for that agent only', async () => {
     const callId = randomUUID();
     const success = await world.decide({ subject: await world.create(), callId });
     await world.decide({ subject: await world.create(), callId, agent: 'kiosk', outcome: 'rejected' });
@@ -159,7 +159,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     expect(await world.find(success, 'bank')).toMatchObject({ endedByAttempt: false });
   });
 
-  it('says whether the credential is still in force, and carries the success over where its caller changed it', async () => {
+  it('a success needs its credential in force, and moves to the new one when its caller changed it', async () => {
     const subject = await world.create();
     const [kept, other] = [await world.decide({ subject }), await world.decide({ subject })];
     await world.enrol(subject, kept.verificationId);
@@ -169,7 +169,7 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     expect(await world.find(kept)).toMatchObject({ credentialInForce: false });
   });
 
-  it('gives nothing of an erased subject, nor when the same id and PIN exist again at once', async () => {
+  it('finds no success of an erased subject, even if the same id and PIN are created again at once', async () => {
     const subject = await world.create();
     const success = await world.decide({ subject });
     await world.erase(subject);

@@ -41,7 +41,7 @@ describe('a new PIN', () => {
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
-  it('that is enrolled again forgives no failure as long as it is not disabled: the cap is reached all the same', async () => {
+  it('that is enrolled again while it is in force keeps the failures, so the cap is still reached', async () => {
     const { enrol, guess, clock } = await open();
     await enrol('alice', '4271');
     for (let night = 0; night < 3; night++) {
@@ -53,7 +53,7 @@ describe('a new PIN', () => {
     expect((await guess('4271')).outcome).toBe('disabled');
   });
 
-  it('may be the disabled one, which that enrols anew', async () => {
+  it('may be the disabled one, which is then in force again', async () => {
     const { enrol, guess, clock } = await open();
     await enrol('alice', '4271');
     for (let night = 0; night < 4; night++) {
@@ -66,7 +66,7 @@ describe('a new PIN', () => {
     expect((await guess('4271')).outcome).toBe('verified');
   });
 
-  it('that is enrolled again leaves its owner a recognized caller, whom others do not lock out', async () => {
+  it('that is enrolled again keeps recognized callers, so unrecognized callers cannot lock them out', async () => {
     const { enrol, guess } = await open();
     await enrol('alice', PIN);
     await guess(PIN);
@@ -76,7 +76,7 @@ describe('a new PIN', () => {
     expect((await guess(PIN)).outcome).toBe('verified');
   });
 
-  it('is enrolled once when two of them arrive at the same time, after the other', async () => {
+  it('replaces the other one when two arrive at the same time: both are enrolled, one after the other', async () => {
     const { enrol, subjects } = await open();
     const answers = await Promise.all([enrol('alice', PIN), enrol('alice', OTHER)]);
     expect(answers.map(({ answer }) => answer).sort()).toEqual(['created', 'updated']);
@@ -98,7 +98,7 @@ describe('a new PIN', () => {
     expect((await state('alice')).body).toMatchObject({ pinMustChange: false });
   });
 
-  it('that must be changed says so to nobody who does not know it', async () => {
+  it('that must be changed shows this only to a caller who submits it', async () => {
     const { enrol, guess } = await open();
     await enrol('alice', PIN, true);
     expect((await guess(OTHER)).mustChangePin).toBeUndefined();

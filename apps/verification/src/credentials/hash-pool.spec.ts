@@ -34,13 +34,13 @@ describe('the hash pool', () => {
     expect([log, pool.waiting]).toEqual([['a', 'b', 'c', 'd'], 0]);
   });
 
-  it('goes on after a hash that failed', async () => {
+  it('continues after a hash that failed', async () => {
     const pool = new HashPool(1, 10);
     await expect(pool.run(CALLER, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await pool.run(CALLER, () => Promise.resolve(7))).toBe(7);
   });
 
-  it('reserves no more hash slots than it has places and queue, and takes each back once', () => {
+  it('reserves no more hash slots than it has places and queue, and releases each once', () => {
     const pool = new HashPool(1, 3);
     const slots = ['a', 'a', 'b', 'c'].map((tenant) => pool.reserve(tenant));
     expect([slots.every((slot) => slot !== undefined), pool.reserve('d'), pool.load]).toEqual([true, undefined, 4]);
@@ -94,7 +94,7 @@ describe('the hash pool', () => {
     expect([log.length, pool.waiting]).toEqual([12, 0]);
   });
 
-  it('lets work that nobody waits for run when no guess waits, and one at a time', async () => {
+  it('runs background work only when no attempt waits, one task at a time', async () => {
     const pool = new HashPool(2, 10);
     const log: string[] = [];
     const guesses = ['a', 'b', 'c'].map((name) => task(name, log));
@@ -145,7 +145,7 @@ describe('the hash pool', () => {
     expect(log.filter((name) => name === 'other')).toHaveLength(64);
   });
 
-  it('drops such work beyond a bound, and outlives its failures', async () => {
+  it('drops background work beyond a bound, and continues after its failures', async () => {
     const pool = new HashPool(1, 1);
     const holder = task('a', []);
     const run = pool.run(CALLER, holder.run);
@@ -164,7 +164,7 @@ describe('the hash pool', () => {
     expect(await pool.run(CALLER, () => Promise.resolve(7))).toBe(7);
   });
 
-  it('takes the one guess of a caller before the second of another, however many those are', async () => {
+  it('hashes the only attempt of a caller before the third of another one', async () => {
     const pool = new HashPool(1, 10);
     const log: string[] = [];
     const loud = { tenant: 'acme', agent: 'desk', caller: 'loud' };
@@ -179,7 +179,7 @@ describe('the hash pool', () => {
     expect(log).toEqual(['first', 'second', 'quiet', 'third']);
   });
 
-  it('keeps places for those who ask once from those who ask for more than one at a time', async () => {
+  it('reserves hash slots for callers with a single attempt in flight', async () => {
     const pool = new HashPool(8, 100);
     const log: string[] = [];
     const guessers = ['a', 'b', 'c'].map((caller) => ({ tenant: 'acme', agent: 'desk', caller }));
@@ -199,7 +199,7 @@ describe('the hash pool', () => {
     expect([log.length, pool.waiting]).toEqual([34, 0]);
   });
 
-  it('leaves nothing undone and no place behind, whoever asks for how much', async () => {
+  it('runs every hash and releases every slot, for any mix of callers', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 9 }),

@@ -66,7 +66,7 @@ const stored = (phc: string): StoredCredential => {
 };
 
 describe('the PIN vault', () => {
-  it('knows a PIN again, and no other', async () => {
+  it('accepts the stored PIN and no other', async () => {
     const credential = { ...ROW, ...(await vault.prepare(PIN, 'acme'))(ROW) };
     expect(await compare(PIN, credential)).toBe(true);
     expect(await compare('19283746', credential)).toBe(false);
@@ -74,14 +74,14 @@ describe('the PIN vault', () => {
     expect(await compare(PIN, undefined)).toBe(false);
   });
 
-  it('never compares a try that was not granted, however right it is', async () => {
+  it('never accepts an attempt that was not granted, even with the right PIN', async () => {
     const credential = { ...ROW, ...(await vault.prepare(PIN, 'acme'))(ROW) };
     const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
     expect(await slot?.compare(asCountedAttempt({ ...TRY, granted: false }), PIN, credential)).toBe(false);
     slot?.release();
   });
 
-  it('stores what another argon2 implementation verifies, and verifies what that one makes', async () => {
+  it('is compatible with another argon2 implementation in both directions', async () => {
     const credential = (await vault.prepare(PIN, 'acme'))(ROW);
     const plain = keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, CONTEXT);
     const [phc = ''] = JSON.parse(plain) as string[];
@@ -91,7 +91,7 @@ describe('the PIN vault', () => {
     expect(await compare(PIN, stored(foreign))).toBe(true);
   });
 
-  it('knows answers again when all are right, and no others', async () => {
+  it('accepts answers only when all of them are right', async () => {
     const row = { ...ROW, kind: 'knowledge' } as const;
     const answers = new Map([...'abc'].map((name) => [name, `answer ${name}`]));
     const credential = { ...row, ...(await cheap.prepareAnswers(answers, 'acme'))(row) };
@@ -142,7 +142,7 @@ describe('the PIN vault', () => {
       return { right, written, old };
     }
 
-    it('makes the hashes of right answers anew in one write, once the place is given back, and keeps all others', async () => {
+    it('hashes right answers again in one write after the slot is released, and keeps all other hashes', async () => {
       const { right, written, old } = await rehashed(some);
       expect(right).toBe(true);
       await eventually('the hashes were made anew', () => written.length === 1);
@@ -159,14 +159,14 @@ describe('the PIN vault', () => {
       ['one answer is wrong', new Map([...some, ['c', 'wrong']]), GRANTED],
       ['one answer was never enrolled', new Map([...some, ['d', 'answer d']]), GRANTED],
       ['nothing is answered', new Map<string, string>(), GRANTED],
-      ['the try was not granted', answers, asCountedAttempt({ ...TRY, granted: false })],
-    ])('makes none anew when %s', async (_, guess, attempt) => {
+      ['the attempt was not granted', answers, asCountedAttempt({ ...TRY, granted: false })],
+    ])('hashes no answer again when %s', async (_, guess, attempt) => {
       const { right, written } = await rehashed(guess, attempt);
       expect([right, written]).toEqual([false, []]);
     });
   });
 
-  it('finds the place of a PIN among the last five, and of none when they do not open', async () => {
+  it('finds the position of a PIN among the last five, and none when the credential does not decrypt', async () => {
     const pins = ['19283746', PIN, '55667', '482139', '90817', '8305'];
     let inForce: StoredCredential | undefined;
     for (const [at, pin] of pins.entries()) {
@@ -182,7 +182,7 @@ describe('the PIN vault', () => {
     expect(await cheap.positionInHistory(PIN, { ...same, version: 8 })).toBe(-1);
   });
 
-  it('opens a credential in its own row and in no row of which a column was changed', async () => {
+  it('decrypts a credential in its own row, and in no row with a changed column', async () => {
     const credential = { ...ROW, ...(await vault.prepare(PIN, 'acme'))(ROW) };
     expect(await compare(PIN, credential)).toBe(true);
     const changes: Partial<StoredCredential>[] = [
@@ -201,7 +201,7 @@ describe('the PIN vault', () => {
     }
   });
 
-  it('reserves no more hash slots than the pool and its queue have, and takes them back', async () => {
+  it('reserves no more hash slots than the pool and its queue have, and releases them', async () => {
     const small = await ArgonPinVault.open({ keyring, cost: { ...COST, memoryKib: 8 }, concurrency: 1, queueLimit: 2 });
     const slots = ['acme', 'acme', 'other'].map((tenant) => small.reserve({ tenant, agent: 'desk', caller: 'c' }));
     expect(small.load).toBe(3);

@@ -31,7 +31,7 @@ describe('answers', () => {
     ['one is of another form', { ...ANSWERS, zip_code: 94103 }],
     ['there are none', {}],
     ['they are no object', '6789'],
-  ])('are refused alike when %s', async (_what, answers) => {
+  ])('get the same refusal when %s', async (_what, answers) => {
     const { answer, attempts } = await open();
     const { commandId: _, verificationId: __, ...reply } = await answer(answers);
     expect(reply).toEqual({ outcome: 'rejected', level: 'none', attemptsLeft: 2 });
@@ -42,7 +42,7 @@ describe('answers', () => {
     expect(words).not.toMatch(/last_four|zip_code|6789|94103|9876|10001/);
   });
 
-  it('have a budget beside that of the PIN, and cost one try for the whole set', async () => {
+  it('have an attempt window of their own, and all of them together are one attempt', async () => {
     const { answer, guess } = await open();
     await guess(OTHER);
     expect(await answer({ ...ANSWERS, zip_code: '10001' })).toMatchObject({ attemptsLeft: 2 });
@@ -52,7 +52,7 @@ describe('answers', () => {
     expect(await guess(OTHER)).toMatchObject({ outcome: 'rejected', attemptsLeft: 1 });
   });
 
-  it('forgive nothing that was guessed at the PIN', async () => {
+  it('do not clear the attempt window of the PIN when they are right', async () => {
     const { answer, guess } = await open();
     await guess(OTHER);
     await guess(OTHER);
@@ -75,7 +75,7 @@ describe('answers', () => {
     expect(await play(subjectRef)).toEqual(await play('alice'));
   });
 
-  it('cost a comparison for each question of the policy, whatever was given and whatever is enrolled', async () => {
+  it('cost one comparison per question of the policy, whatever was submitted or enrolled', async () => {
     const { answer, vault, change } = await open();
     await change('bob', {});
     const counts: number[] = [];
@@ -107,21 +107,21 @@ describe('answers', () => {
     expect(await answer(ANSWERS)).toMatchObject({ outcome: 'verified', level: 'identified' });
   });
 
-  it('never verify under a policy without questions, and spend nothing', async () => {
+  it('are unavailable under a policy without questions, and no attempt is counted', async () => {
     const { answer, knowledge, attempts } = await open();
     knowledge.policy = { questions: [] };
     expect(await answer({})).toMatchObject({ outcome: 'unavailable' });
     expect(attempts.facts).toEqual([]);
   });
 
-  it('are no way to change a PIN', async () => {
+  it('cannot change a PIN', async () => {
     const { command, decide, attempts } = await open();
     const mixed = await command(ANSWERS, { method: 'knowledge' }, OTHER);
     expect(await decide(mixed)).toMatchObject({ outcome: 'unavailable' });
     expect(attempts.facts).toEqual([]);
   });
 
-  it('are wrong where the policy asks more than was enrolled', async () => {
+  it('are rejected when the policy has a question that was not enrolled', async () => {
     const { answer, knowledge } = await open();
     knowledge.policy = { questions: [...QUESTIONS, { name: 'pet', description: 'Pet', kind: 'text' }] };
     expect((await answer({ ...ANSWERS, pet: 'Rex' })).outcome).toBe('rejected');
@@ -129,7 +129,7 @@ describe('answers', () => {
 });
 
 describe('enrolment of answers', () => {
-  it('replaces all earlier ones and leaves the PIN and the budget as they are', async () => {
+  it('replaces all earlier answers and keeps the PIN', async () => {
     const { enrolAnswers, answer, guess, state } = await open();
     await guess(OTHER);
     expect(await enrolAnswers('alice', { ...ANSWERS, zip_code: '10001' })).toMatchObject({ answer: 'updated' });
@@ -173,7 +173,7 @@ describe('enrolment of answers', () => {
     },
   );
 
-  it('of what one agent asks is taken, though others ask more', async () => {
+  it('of all questions of one agent is accepted, even if another agent has more', async () => {
     const { enrolAnswers, answer, knowledge } = await open();
     const pet = { name: 'pet', description: 'Pet', kind: 'text' } as const;
     knowledge.ofOthers = [[], [pet]];
@@ -183,7 +183,7 @@ describe('enrolment of answers', () => {
     expect(await answer({ pet: 'rex' })).toMatchObject({ outcome: 'verified', level: 'identified' });
   });
 
-  it('is not found for a subject that is not there', async () => {
+  it('of an unknown subject is answered not_found', async () => {
     const { enrolAnswers } = await open();
     expect((await enrolAnswers('nobody', ANSWERS)).answer).toBe('not_found');
   });

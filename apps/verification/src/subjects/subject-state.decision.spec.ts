@@ -13,11 +13,11 @@ function shownAfter(guesses: number, digits: number): { shown: number; disabled:
 }
 
 describe('the failures that are shown', () => {
-  it('are all of them where the cap is the lowest', () => {
+  it('are all failures when the cap is the lowest', () => {
     for (let n = 0; n <= LOWEST_CAP; n++) expect(shownAfter(n, 4)).toEqual({ shown: n, disabled: n === LOWEST_CAP });
   });
 
-  it('do not tell how long a PIN is: not what is disabled, and not what is not', () => {
+  it('do not reveal the length of a PIN, whether it is disabled or not', () => {
     const guesses = fc.integer({ min: 0, max: 60 });
     const digits = fc.integer({ min: 4, max: 8 });
     fc.assert(
