@@ -7,8 +7,8 @@ export interface LentConnection {
 }
 
 /**
- * An entity manager on a connection that is lent already and is in a transaction. Its query runner has a connection, so it
- * takes none from the pool, and begins no transaction of its own.
+ * An entity manager on a connection that is checked out already and is in a transaction. Its query runner has a connection,
+ * so it takes none from the pool, and begins no transaction of its own.
  */
 export function entityManagerOn(dataSource: DataSource, connection: LentConnection): EntityManager {
   const runner = dataSource.createQueryRunner();

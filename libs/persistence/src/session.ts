@@ -34,14 +34,12 @@ export interface Transaction extends Sql {
   readonly entities: EntityManager;
 }
 
-/** One connection, lent for the duration of `Database.session`. */
+/** One connection, checked out for the duration of `Database.session`. */
 export class Session implements Transaction {
   readonly #client: PoolClient;
   readonly #translate: (error: unknown) => Error;
   readonly #tenants: WeakMap<PoolClient, string>;
-  /**
-   * While a connection is lent, the pool does not listen to it, and an unhandled 'error' event would end the process.
-   */
+  /** While a connection is checked out, the pool does not listen to it. An unhandled 'error' event would end the process. */
   readonly #onError = (error: Error): void => this.#markBroken(error);
   #entities: EntityManager | undefined;
   #isOpen = true;

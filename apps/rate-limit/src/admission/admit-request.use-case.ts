@@ -80,7 +80,7 @@ export class AdmitRequest {
     if (decided.outcome !== 'admitted') return decided;
     for (const limitRequest of others) {
       const further = await this.#decideOne(request, limitRequest, false);
-      // It stays counted under the earlier keys. A refund would also take back what its first delivery used.
+      // It stays counted under the earlier keys. A refund would also cover what its first delivery used.
       if (further.outcome !== 'admitted') return further;
     }
     return decided;

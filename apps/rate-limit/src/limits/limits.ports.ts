@@ -34,7 +34,7 @@ export abstract class LimitStore {
   abstract admittedMembers(key: string, rule: LimitRule): Promise<readonly string[]>;
   /** The newest commands admitted under a key within so many seconds, at most 64, as {@link LimitKeys.command} names them. */
   abstract admittedCommands(key: string, withinSeconds: number): Promise<readonly string[]>;
-  /** Takes back what an admitted command used. False: there was nothing to take back. */
+  /** Refunds what an admitted command used. False: there was nothing to refund. */
   abstract refund(request: LimitRequest): Promise<boolean>;
   /** What remains of each of these limits, in the same order. */
   abstract remaining(limits: readonly { readonly key: string; readonly rule: LimitRule }[]): Promise<RemainingQuota[]>;

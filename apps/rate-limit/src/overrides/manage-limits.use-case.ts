@@ -126,7 +126,7 @@ export class ManageLimits {
     });
   }
 
-  /** Takes back what an attempt used up that was never compared because of a fault of the product. */
+  /** Refunds what an attempt used that was never compared because of a fault of the product. */
   async refund(request: LimitRefundRequested): Promise<void> {
     for (const limitRequest of this.limitRequests.of(request)?.limitRequests ?? []) {
       if (await this.store.refund(limitRequest)) this.refusalCache.refunded(limitRequest);
