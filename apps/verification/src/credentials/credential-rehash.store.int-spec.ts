@@ -98,7 +98,7 @@ const settled = (kind: Method, wanted: string[]): Promise<StoredCredential> =>
   });
 
 describe('a success with hashes of another cost', () => {
-  it('makes that of a PIN anew, once the place is given back, in the same version', async () => {
+  it('hashes the PIN again after the slot is released, in the same version', async () => {
     const old = await enrol(PIN);
     expect(await compare(PIN, old)).toBe(true);
     const anew = await settled('pin', [NEW]);
@@ -107,7 +107,7 @@ describe('a success with hashes of another cost', () => {
     expect(await compare('19283746', anew)).toBe(false);
   });
 
-  it('makes those of all answers anew, once the place is given back, in the same version', async () => {
+  it('hashes all answers again after the slot is released, in the same version', async () => {
     const old = await enrol(ANSWERS);
     expect(await compare(ANSWERS, old)).toBe(true);
     const anew = await settled('knowledge', [NEW, NEW, NEW]);
@@ -128,7 +128,7 @@ describe('a success with hashes of another cost', () => {
     const old = await enrol(ANSWERS);
     const parts = [...ANSWERS].map((answer) => new Map([answer]));
     expect(await Promise.all(parts.map((part) => compare(part, old)))).toEqual([true, true, true]);
-    // What another one has overtaken is made anew with the next success.
+    // A hash that was not replaced because of a concurrent write is replaced at the next success.
     await eventually('all hashes were made anew', async () => {
       const credential = await stored('knowledge');
       for (const part of parts) expect(await compare(part, credential)).toBe(true);

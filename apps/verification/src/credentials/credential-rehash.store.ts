@@ -2,8 +2,8 @@ import { type Database } from '@countersign/persistence';
 import { type StoredCredential } from './credential.decision.js';
 
 /**
- * Replaces a hash by one of the current cost. Compares and swaps: an enrolment or a rewrap in the meantime wins, and the row
- * keeps its version.
+ * Replaces a hash by one of the current cost. Compares and swaps: a concurrent enrolment or rewrap takes precedence. The
+ * row keeps its version.
  */
 export function replaceCredential(
   database: Database,

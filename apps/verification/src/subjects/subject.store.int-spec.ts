@@ -103,7 +103,7 @@ describe('the PostgreSQL subject store', () => {
     expect(row?.version).toBe(4);
   });
 
-  it('shows the counters and locks of each credential apart, and only those of locks that hold', async () => {
+  it('shows the counter of each credential separately, and only locks that have not ended', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
     await store.change(randomUUID(), tenant, 'alice', {});
     for (const kind of ['pin', 'knowledge'] as const)
@@ -137,7 +137,7 @@ describe('the PostgreSQL subject store', () => {
     });
   });
 
-  it('gives references that nobody answers to the caps of those that somebody does, in the same shares', async () => {
+  it('gives unknown references the caps of the credentials of the tenant, in the same shares', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
     const capOf = async (ref: string, within = tenant) => (await store.find(within, 'id', ref, 'pin')).cap;
     expect(await capOf('nobody', `${tenant}-empty`)).toBe(10);
