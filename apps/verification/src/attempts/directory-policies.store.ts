@@ -34,7 +34,7 @@ export class DirectoryPolicies extends AttemptPolicies {
   }
 }
 
-/** Questions and waivers from the same copy. */
+/** Questions and waivers from the same cache. */
 @Injectable()
 export class DirectoryKnowledge extends KnowledgePolicies {
   constructor(private readonly directory: DirectoryCache) {
