@@ -3,7 +3,7 @@ import { Keyring, DecryptionError, Secret } from '@countersign/crypto';
 import { openNamesKey, recordKeys } from '@countersign/stored-secrets';
 import { createLogger } from '@countersign/observability';
 import { type AttemptToCount, type CountResult } from '../../apps/verification/src/attempts/attempts.ports.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../apps/verification/test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
 import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../apps/verification/test/test-tables.js';
@@ -28,7 +28,7 @@ const again = (attempt: AttemptToCount, fingerprint = attempt.fingerprint): Prom
 
 async function rejected(more: Partial<AttemptToCount> = {}): Promise<AttemptToCount> {
   const attempt = attemptOf(more);
-  await attempts.decide(verdictOf(attempt, spentOf(await attempts.count(attempt, POLICY)), 'rejected'));
+  await attempts.decide(outcomeOf(attempt, countedOf(await attempts.count(attempt, POLICY)), 'rejected'));
   return attempt;
 }
 
@@ -52,7 +52,7 @@ it.each([
   ['clears the counter as the ledger has it', 'state_after = NULL'],
 ])('a write to the ledger that %s is refused by the database', async (_, set) => {
   const attempt = attemptOf({ subject: 'alice' });
-  spentOf(await attempts.count(attempt, POLICY));
+  countedOf(await attempts.count(attempt, POLICY));
   const where = 'WHERE attempt_id = $1';
   await expect(alter(`UPDATE verification.attempts SET ${set} ${where}`, [attempt.attemptId])).rejects.toThrow();
   expect(await again(attempt)).toMatchObject({ kind: 'unanswered', attempt: { granted: true, number: 1 } });
@@ -66,7 +66,7 @@ it('the last attempts cannot be removed from the ledger to set a counter back to
 
 it('an attempt without an outcome accepts no other submitted secret under its command', async () => {
   const attempt = attemptOf();
-  spentOf(await attempts.count(attempt, POLICY));
+  countedOf(await attempts.count(attempt, POLICY));
   const other = 'e'.repeat(64);
   for (const statement of [
     `UPDATE verification.commands SET fingerprint = '${other}' WHERE command_id = $1`,

@@ -4,7 +4,7 @@ import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { storedPhoneOf } from '../../apps/verification/src/integrity/stored-names.js';
 import { type FoundSubject } from '../../apps/verification/src/subjects/subjects.ports.js';
-import { attemptOf, POLICY, spentOf } from '../../apps/verification/test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
 import { PostgresSubjectErasure } from '../../apps/verification/src/subjects/erasure.store.js';
 import { ArgonPinVault } from '../../apps/verification/src/credentials/pin-vault.store.js';
@@ -66,7 +66,7 @@ async function verify(kind: 'id' | 'phone', ref: string, guess: string): Promise
   const { credential } = await find(kind, ref);
   const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   try {
-    return (await slot?.compare(spentOf(await attempts.count(attemptOf(), POLICY)), guess, credential)) ?? false;
+    return (await slot?.compare(countedOf(await attempts.count(attemptOf(), POLICY)), guess, credential)) ?? false;
   } finally {
     slot?.release();
   }

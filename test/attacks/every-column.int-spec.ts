@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
-import { attemptOf, POLICY, spentOf } from '../../apps/verification/test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { storedPhoneOf } from '../../apps/verification/src/integrity/stored-names.js';
 import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
 import { ArgonPinVault } from '../../apps/verification/src/credentials/pin-vault.store.js';
@@ -194,7 +194,7 @@ async function outcomeOf(column: Column): Promise<'refused by the database' | 'r
   const slot = vault.reserve({ tenant, agent: 'desk', caller: 'c' });
   try {
     const { credential } = await subjects.find(tenant, 'phone', storedPhoneOf(hash, tenant, PHONE), 'pin');
-    const counted = spentOf(await attempts.count(attemptOf(), POLICY));
+    const counted = countedOf(await attempts.count(attemptOf(), POLICY));
     return (await slot?.compare(counted, PIN, credential)) === true ? 'verified' : 'nobody';
   } catch (error) {
     expect(error).toMatchObject({ code: 'CREDENTIAL_BROKEN' });

@@ -37,20 +37,20 @@ export function attemptOf(more: Partial<AttemptToCount> = {}): AttemptToCount {
   };
 }
 
-export function verdictOf(
+export function outcomeOf(
   attempt: AttemptToCount,
-  spent: CountedAttempt,
+  counted: CountedAttempt,
   outcome: Outcome,
 ): Parameters<AttemptGate['decide']>[0] {
   const reply = message(VerificationDecided, {
     commandId: attempt.commandId,
     outcome,
     level: outcome === 'verified' ? 'verified' : 'none',
-    verificationId: spent.attemptId,
+    verificationId: counted.attemptId,
   });
-  const fact = factRecorded('attempt.decided', new Date(spent.countedAt), { tenant: attempt.tenant, outcome });
+  const fact = factRecorded('attempt.decided', new Date(counted.countedAt), { tenant: attempt.tenant, outcome });
   const { tenant, fingerprint, referenceKey, caller } = attempt;
-  return { tenant, fingerprint, referenceKey, attempt: spent, caller, reply, facts: [fact] };
+  return { tenant, fingerprint, referenceKey, attempt: counted, caller, reply, facts: [fact] };
 }
 
 /** What every attempt gate promises; run on the fake and on PostgreSQL. */
@@ -61,7 +61,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   });
 
   const guess = async (referenceKey: string, policy = POLICY): Promise<CountedAttempt> =>
-    spentOf(await bed.store.count(attemptOf({ referenceKey }), policy));
+    countedOf(await bed.store.count(attemptOf({ referenceKey }), policy));
 
   it('grants the first three attempts in the window, and numbers the refused ones too', async () => {
     const referenceKey = randomUUID();
@@ -86,7 +86,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const elsewhere = await bed.store.count(attemptOf({ referenceKey, tenant: 'other' }), POLICY);
-    expect(spentOf(elsewhere)).toMatchObject({ granted: true, number: 1 });
+    expect(countedOf(elsewhere)).toMatchObject({ granted: true, number: 1 });
   });
 
   it('starts a new attempt window when a lock ends, and doubles the next lock', async () => {
@@ -108,9 +108,9 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     await guess(referenceKey);
     await guess(referenceKey);
     const attempt = attemptOf({ referenceKey });
-    const spent = spentOf(await bed.store.count(attempt, POLICY));
-    expect(spent.chargedLock).toBe(true);
-    await bed.store.decide(verdictOf(attempt, spent, 'verified'));
+    const counted = countedOf(await bed.store.count(attempt, POLICY));
+    expect(counted.chargedLock).toBe(true);
+    await bed.store.decide(outcomeOf(attempt, counted, 'verified'));
     expect((await guess(referenceKey)).remaining).toBe(2);
   });
 
@@ -135,10 +135,10 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   it('shares one attempt window between all callers, and reserves its last attempt for recognized callers', async () => {
     const referenceKey = randomUUID();
     const by = async (caller: string): Promise<CountedAttempt> =>
-      spentOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
+      countedOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
     const first = attemptOf({ referenceKey, caller: 'owner' });
-    const spent = spentOf(await bed.store.count(first, POLICY));
-    await bed.store.decide(verdictOf(first, spent, 'verified'));
+    const counted = countedOf(await bed.store.count(first, POLICY));
+    await bed.store.decide(outcomeOf(first, counted, 'verified'));
     const unrecognized = true;
     expect(await by('other 1')).toMatchObject({ granted: true, unrecognized, remaining: 2 });
     expect(await by('other 2')).toMatchObject({ granted: true, unrecognized, remaining: 1 });
@@ -151,9 +151,9 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
   it('grants exactly three of fifty attempts that arrive at once from recognized and unrecognized callers', async () => {
     const referenceKey = randomUUID();
     const by = async (caller: string): Promise<CountedAttempt> =>
-      spentOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
+      countedOf(await bed.store.count(attemptOf({ referenceKey, caller }), POLICY));
     const first = attemptOf({ referenceKey, caller: 'owner' });
-    await bed.store.decide(verdictOf(first, spentOf(await bed.store.count(first, POLICY)), 'verified'));
+    await bed.store.decide(outcomeOf(first, countedOf(await bed.store.count(first, POLICY)), 'verified'));
     const tries = await Promise.all(Array.from({ length: 50 }, (_, n) => by(n % 2 === 0 ? 'owner' : `other ${n}`)));
     const granted = tries.filter((one) => one.granted);
     expect(granted).toHaveLength(3);
@@ -165,13 +165,13 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const policy = { ...POLICY, perWindow: 9 };
     const last = async (): Promise<[AttemptToCount, CountedAttempt]> => {
       const attempt = attemptOf({ referenceKey, cap: 2 });
-      return [attempt, spentOf(await bed.store.count(attempt, policy))];
+      return [attempt, countedOf(await bed.store.count(attempt, policy))];
     };
     expect((await last())[1]).toMatchObject({ granted: true, chargedDisable: false, disabled: false, remaining: 1 });
-    const [attempt, spent] = await last();
-    expect(spent).toMatchObject({ granted: true, chargedDisable: true, disabled: true, remaining: 0 });
+    const [attempt, counted] = await last();
+    expect(counted).toMatchObject({ granted: true, chargedDisable: true, disabled: true, remaining: 0 });
     expect((await last())[1]).toMatchObject({ granted: false, chargedDisable: false, disabled: true });
-    await bed.store.decide(verdictOf(attempt, spent, 'verified'));
+    await bed.store.decide(outcomeOf(attempt, counted, 'verified'));
     expect((await last())[1]).toMatchObject({ granted: true, disabled: false });
   });
 
@@ -179,7 +179,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const commandId = randomUUID();
-    const fact = verdictOf(attemptOf({ referenceKey }), await guess(referenceKey), 'locked').facts[0];
+    const fact = outcomeOf(attemptOf({ referenceKey }), await guess(referenceKey), 'locked').facts[0];
     if (!fact) throw new Error('no fact');
     await bed.store.unlock(commandId, 'acme', referenceKey, () => fact);
     expect(await bed.facts()).toContain(fact.factId);
@@ -189,7 +189,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     await bed.store.unlock(randomUUID(), 'acme', referenceKey, (time) =>
       factRecorded('credential.unlocked', time, { tenant: 'acme' }),
     );
-    const disabling = spentOf(await bed.store.count(attemptOf({ referenceKey, cap: 7 }), POLICY));
+    const disabling = countedOf(await bed.store.count(attemptOf({ referenceKey, cap: 7 }), POLICY));
     expect(disabling).toMatchObject({ granted: true, chargedDisable: true });
     await bed.store.unlock(randomUUID(), 'acme', referenceKey, (time) =>
       factRecorded('credential.unlocked', time, { tenant: 'acme' }),
@@ -201,14 +201,14 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const referenceKey = randomUUID();
     for (let n = 0; n < 4; n++) await guess(referenceKey);
     const knowledge = await bed.store.count(attemptOf({ referenceKey, method: 'knowledge' }), POLICY);
-    expect(spentOf(knowledge)).toMatchObject({ granted: true, number: 1 });
+    expect(countedOf(knowledge)).toMatchObject({ granted: true, number: 1 });
   });
 
   it('answers a repeated command with the stored reply and counts no attempt', async () => {
     const attempt = attemptOf();
-    const spent = spentOf(await bed.store.count(attempt, POLICY));
-    const { reply } = verdictOf(attempt, spent, 'rejected');
-    await bed.store.decide(verdictOf(attempt, spent, 'rejected'));
+    const counted = countedOf(await bed.store.count(attempt, POLICY));
+    const { reply } = outcomeOf(attempt, counted, 'rejected');
+    await bed.store.decide(outcomeOf(attempt, counted, 'rejected'));
     const again = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
     expect(again).toMatchObject({ kind: 'answered', reply: { ...reply } });
     expect((await guess(attempt.referenceKey)).number).toBe(2);
@@ -216,7 +216,7 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
 
   it('counts a command again when its repeat time is over, and refuses other content under its id', async () => {
     const attempt = attemptOf();
-    await bed.store.decide(verdictOf(attempt, spentOf(await bed.store.count(attempt, POLICY)), 'rejected'));
+    await bed.store.decide(outcomeOf(attempt, countedOf(await bed.store.count(attempt, POLICY)), 'rejected'));
     const other = { ...attempt, attemptId: randomUUID(), fingerprint: '0'.repeat(64) };
     expect(await bed.store.count(other, POLICY)).toEqual({ kind: 'mismatch' });
     await bed.advance(31);
@@ -224,16 +224,16 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     expect(await bed.store.count({ ...other, repeatSeconds: 1 }, POLICY)).toEqual({ kind: 'mismatch' });
     await bed.advance(30);
     const later = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
-    expect(spentOf(later).number).toBe(2);
+    expect(countedOf(later).number).toBe(2);
   });
 
   it('stores the request to tighten limits once, with the facts of the first outcome', async () => {
     const attempt = attemptOf();
-    const counted = spentOf(await bed.store.count(attempt, POLICY));
+    const counted = countedOf(await bed.store.count(attempt, POLICY));
     const tighten = (): LimitTightenRequested =>
       message(LimitTightenRequested, { commandId: randomUUID(), tenant: attempt.tenant, seconds: 600 });
     const outcomes = [tighten(), tighten()].map((one) => ({
-      ...verdictOf(attempt, counted, 'rejected'),
+      ...outcomeOf(attempt, counted, 'rejected'),
       tighten: one,
     }));
     for (const outcome of outcomes) await bed.store.decide(outcome);
@@ -244,19 +244,19 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
 
   it('finds an attempt without an outcome, and stores only its first outcome', async () => {
     const attempt = attemptOf();
-    const spent = spentOf(await bed.store.count(attempt, POLICY));
+    const counted = countedOf(await bed.store.count(attempt, POLICY));
     const again = await bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY);
-    expect(again).toEqual({ kind: 'unanswered', attempt: spent });
+    expect(again).toEqual({ kind: 'unanswered', attempt: counted });
     expect(await bed.store.undecided(attempt.commandId, attempt.tenant)).toEqual({
-      attempt: spent,
+      attempt: counted,
       fingerprint: attempt.fingerprint,
       referenceKey: attempt.referenceKey,
       subject: undefined,
     });
     const before = (await bed.facts()).length;
     const replies = [
-      await bed.store.decide(verdictOf(attempt, spent, 'rejected')),
-      await bed.store.decide(verdictOf(attempt, spent, 'verified')),
+      await bed.store.decide(outcomeOf(attempt, counted, 'rejected')),
+      await bed.store.decide(outcomeOf(attempt, counted, 'verified')),
     ];
     expect(replies).toMatchObject([{ outcome: 'rejected' }, { outcome: 'rejected' }]);
     expect((await bed.facts()).length).toBe(before + 1);
@@ -270,12 +270,12 @@ export function attemptStoreContract(open: () => Promise<AttemptBed>): void {
     const results = await Promise.all(
       Array.from({ length: 10 }, () => bed.store.count({ ...attempt, attemptId: randomUUID() }, POLICY)),
     );
-    expect(results.filter(({ kind }) => kind === 'spent')).toHaveLength(1);
+    expect(results.filter(({ kind }) => kind === 'counted')).toHaveLength(1);
     expect((await guess(attempt.referenceKey)).number).toBe(2);
   });
 }
 
-export function spentOf(result: CountResult): CountedAttempt {
-  if (result.kind !== 'spent') throw new Error(`not spent but ${result.kind}`);
+export function countedOf(result: CountResult): CountedAttempt {
+  if (result.kind !== 'counted') throw new Error(`not counted but ${result.kind}`);
   return result.attempt;
 }

@@ -29,7 +29,7 @@ import { type CredentialRow } from '../src/credentials/credential.decision.js';
 
 interface Command {
   attempt: AttemptToCount;
-  spent: CountedAttempt;
+  counted: CountedAttempt;
   receivedAt: number;
   reply?: VerificationDecided;
 }
@@ -68,23 +68,23 @@ export class FakeAttemptGate extends AttemptGate {
     const key = keyOf(attempt.tenant, attempt.referenceKey, attempt.method);
     const { counter, ...result } = countAttempt(this.#counters.get(key) ?? NEW_COUNTER, attempt, now, policy);
     this.#counters.set(key, counter);
-    const spent = asCountedAttempt({
+    const counted = asCountedAttempt({
       ...result,
       attemptId: attempt.attemptId,
       number: counter.attempts,
       countedAt: new Date(now).toISOString(),
     });
-    this.#commands.set(attempt.commandId, { attempt, spent, receivedAt: now });
-    return Promise.resolve({ kind: 'spent', attempt: spent });
+    this.#commands.set(attempt.commandId, { attempt, counted, receivedAt: now });
+    return Promise.resolve({ kind: 'counted', attempt: counted });
   }
 
-  override async decide(verdict: AttemptOutcome): Promise<VerificationDecided | 'outdated'> {
-    if (verdict.compared && !(await this.inForce(verdict.compared))) return 'outdated';
-    return this.#write(verdict);
+  override async decide(attemptOutcome: AttemptOutcome): Promise<VerificationDecided | 'outdated'> {
+    if (attemptOutcome.compared && !(await this.inForce(attemptOutcome.compared))) return 'outdated';
+    return this.#write(attemptOutcome);
   }
 
   #write({ attempt, caller, reply, facts, tighten, success }: AttemptOutcome): VerificationDecided {
-    const command = [...this.#commands.values()].find((known) => known.spent.attemptId === attempt.attemptId);
+    const command = [...this.#commands.values()].find((known) => known.counted.attemptId === attempt.attemptId);
     if (!command) return reply;
     if (command.reply) return command.reply;
     command.reply = reply;
@@ -102,7 +102,7 @@ export class FakeAttemptGate extends AttemptGate {
     if (!known) return Promise.resolve(undefined);
     if (known.attempt.tenant !== tenant || known.reply) return Promise.resolve('answered');
     const { fingerprint, referenceKey, subject } = known.attempt;
-    return Promise.resolve({ attempt: known.spent, fingerprint, referenceKey, subject });
+    return Promise.resolve({ attempt: known.counted, fingerprint, referenceKey, subject });
   }
 
   override unlock(
@@ -152,5 +152,5 @@ const keyOf = (tenant: string, referenceKey: string, kind: CredentialKind): stri
 function recalled(known: Command, attempt: AttemptToCount): CountResult {
   if (known.attempt.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
   if (known.reply) return { kind: 'answered', reply: known.reply };
-  return { kind: 'unanswered', attempt: known.spent };
+  return { kind: 'unanswered', attempt: known.counted };
 }

@@ -13,9 +13,9 @@ import {
 } from '../src/attempts/attempt-counter.decision.js';
 import { countStatement } from '../src/attempts/attempt-gate.sql.js';
 import { DECIDE_ATTEMPTS } from '../src/attempts/attempt-outcomes.sql.js';
-import { attemptOf, verdictOf } from './attempt-gate.contract.js';
+import { attemptOf, outcomeOf } from './attempt-gate.contract.js';
 import { decideParameters, countParameters } from '../src/attempts/attempt-gate.parameters.js';
-import { spentAttempt, type CountedRow } from '../src/attempts/attempt-gate.store.js';
+import { countedAttempt, type CountedRow } from '../src/attempts/attempt-gate.store.js';
 import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/attempt-counter.sql.js';
 
 /** The SQL statements of the attempt gate. A fault replaces one of them. */
@@ -38,7 +38,7 @@ export const REAL: Statements = {
 
 interface Open {
   readonly attempt: ReturnType<typeof attemptOf>;
-  readonly spent: ReturnType<typeof spentAttempt>;
+  readonly counted: ReturnType<typeof countedAttempt>;
   readonly model: CountDecision;
   /** Of the credential that was in force when the attempt was counted. */
   readonly version: number;
@@ -186,12 +186,12 @@ export class GateModel {
       const row = byId.get(attempt.attemptId);
       if (!row) return 'the row of an attempt is missing and should be returned';
       const { counter, ...model } = countAttempt(subject.counter, attempt, this.#now, policy);
-      const spent = spentAttempt(attempt.attemptId, row);
+      const counted = countedAttempt(attempt.attemptId, row);
       const expected = { ...model, number: counter.attempts, countedAt: new Date(counter.touchedAt).toISOString() };
-      const difference = compare(expected, { ...spent, attemptId: undefined });
+      const difference = compare(expected, { ...counted, attemptId: undefined });
       if (difference) return difference;
       subject.counter = counter;
-      subject.open.push({ attempt, spent, model: { ...model, counter }, version: subject.version });
+      subject.open.push({ attempt, counted, model: { ...model, counter }, version: subject.version });
     }
     return undefined;
   }
@@ -202,10 +202,10 @@ export class GateModel {
       if (subject.open.length === 0 || this.chance() < 0.15) return [];
       const [one] = subject.open.splice(this.#whole(subject.open.length), 1);
       if (!one || this.chance() < 0.05) return [];
-      const verified = one.spent.granted && this.chance() < 0.12;
+      const verified = one.counted.granted && this.chance() < 0.12;
       const stands = !verified || one.version === subject.version;
       if (stands) subject.counter = applyOutcome(subject.counter, one.model, one.attempt.caller, verified);
-      const outcome = verdictOf(one.attempt, one.spent, verified ? 'verified' : 'rejected');
+      const outcome = outcomeOf(one.attempt, one.counted, verified ? 'verified' : 'rejected');
       const row = {
         ...({ kind: 'pin', tenant: this.#tenant, subject: subject.key, version: one.version } as const),
         ...{ cap: 10, mustChange: false, enrolledAt: '0' },

@@ -4,7 +4,7 @@ import { type AttemptToCount, type AttemptGate } from '../src/attempts/attempts.
 import { type CredentialRow, type WrappedCredential } from '../src/credentials/credential.decision.js';
 import { type NewCredential } from '../src/credentials/credentials.ports.js';
 import { type SubjectStore } from '../src/subjects/subjects.ports.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from './attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from './attempt-gate.contract.js';
 
 export interface SubjectBed {
   readonly store: SubjectStore;
@@ -136,7 +136,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       const { referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
       const attempt = (by?: string) => attemptOf({ tenant, referenceKey, subject: 'alice', cap: 4, caller: by });
       const first = attempt(caller);
-      await bed.attempts.decide(verdictOf(first, spentOf(await bed.attempts.count(first, wide)), 'verified'));
+      await bed.attempts.decide(outcomeOf(first, countedOf(await bed.attempts.count(first, wide)), 'verified'));
       for (const by of [undefined, undefined, caller, caller]) await bed.attempts.count(attempt(by), wide);
       expect((await enrolled(tenant))?.disabled).toBe(true);
       return { tenant, attempt };
@@ -155,8 +155,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       });
       expect(credentials[0]).toMatchObject({ disabled: true });
       expect((await enrolled(tenant))?.disabled).toBe(true);
-      const spent = spentOf(await bed.attempts.count(attempt(caller), wide));
-      expect(spent).toMatchObject({ granted: false, unrecognized: false });
+      const counted = countedOf(await bed.attempts.count(attempt(caller), wide));
+      expect(counted).toMatchObject({ granted: false, unrecognized: false });
     });
 
     it('starts without failures and recognized callers when another secret is enrolled', async () => {
@@ -167,8 +167,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
         disabled: false,
         consecutiveFailures: 0,
       });
-      const spent = spentOf(await bed.attempts.count(attempt(caller), wide));
-      expect(spent).toMatchObject({ granted: true, unrecognized: true });
+      const counted = countedOf(await bed.attempts.count(attempt(caller), wide));
+      expect(counted).toMatchObject({ granted: true, unrecognized: true });
     });
   });
 

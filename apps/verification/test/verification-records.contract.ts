@@ -4,7 +4,7 @@ import { type VerificationRecords } from '../src/calls/calls.ports.js';
 import { type AttemptGate } from '../src/attempts/attempts.ports.js';
 import { type SubjectErasure, type SubjectStore } from '../src/subjects/subjects.ports.js';
 import { type RecordedSuccess } from '../src/calls/call-state.decision.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from './attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from './attempt-gate.contract.js';
 import { credentialOf } from './subject-store.contract.js';
 
 export interface RecordsBed {
@@ -52,7 +52,7 @@ export class RecordsWorld {
     const { referenceKey, id, credential, incarnation = randomUUID() } = found;
     const callId = 'callId' in more ? more.callId : `call-${randomUUID()}`;
     const attempt = attemptOf({ tenant, agent, referenceKey, subject: id, callId, method });
-    const spent = spentOf(await this.bed.attempts.count(attempt, POLICY));
+    const counted = countedOf(await this.bed.attempts.count(attempt, POLICY));
     const success: RecordedSuccess = {
       agent,
       callId,
@@ -62,17 +62,20 @@ export class RecordsWorld {
       incarnation,
       credentialVersion: credential?.version ?? 0,
       verificationId: attempt.attemptId,
-      verifiedAt: spent.countedAt,
-      expiresAt: new Date(Date.parse(spent.countedAt) + (more.minutes ?? 15) * 60_000).toISOString(),
+      verifiedAt: counted.countedAt,
+      expiresAt: new Date(Date.parse(counted.countedAt) + (more.minutes ?? 15) * 60_000).toISOString(),
     };
-    const verdict = verdictOf(attempt, spent, outcome);
-    return { success, verdict: outcome === 'verified' ? { ...verdict, compared: credential, success } : verdict };
+    const attemptOutcome = outcomeOf(attempt, counted, outcome);
+    return {
+      success,
+      attemptOutcome: outcome === 'verified' ? { ...attemptOutcome, compared: credential, success } : attemptOutcome,
+    };
   };
 
   /** The same, with its outcome stored. */
   readonly decide = async (attempted: Attempted): Promise<RecordedSuccess> => {
-    const { success, verdict } = await this.attempt(attempted);
-    await this.bed.attempts.decide(verdict);
+    const { success, attemptOutcome } = await this.attempt(attempted);
+    await this.bed.attempts.decide(attemptOutcome);
     return success;
   };
 

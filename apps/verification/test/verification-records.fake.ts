@@ -60,10 +60,10 @@ export class FakeVerificationRecords extends VerificationRecords {
 /** The same for receipts. */
 export class MemoryReceiptStore extends ReceiptStore {
   readonly facts: FactRecorded[] = [];
-  readonly #spent = new Map<string, string>();
+  readonly #consumed = new Map<string, string>();
 
   override isSpent({ tenant, jti }: PresentedReceipt): Promise<boolean> {
-    return Promise.resolve(this.#spent.has(`${tenant}/${jti}`));
+    return Promise.resolve(this.#consumed.has(`${tenant}/${jti}`));
   }
 
   override consume(
@@ -72,9 +72,9 @@ export class MemoryReceiptStore extends ReceiptStore {
     factAt: (time: Date) => FactRecorded,
   ): Promise<boolean> {
     const key = `${receipt.tenant}/${receipt.jti}`;
-    const by = this.#spent.get(key);
+    const by = this.#consumed.get(key);
     if (by !== undefined) return Promise.resolve(by === commandId);
-    this.#spent.set(key, commandId);
+    this.#consumed.set(key, commandId);
     this.facts.push(factAt(new Date()));
     return Promise.resolve(true);
   }

@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { factRecorded } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from './attempt-gate.store.js';
 import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL } from './attempt-counter.sql.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
@@ -55,9 +55,9 @@ describe('two copies that count, decide, unlock, enrol and erase at the same few
           caller,
           subject: any([undefined, 'alice']),
         });
-        const spent = spentOf(await any(copies).count(attempt, OPEN));
-        const outcome = spent.granted && Math.random() < 0.6 ? 'verified' : 'rejected';
-        open.push(() => any(copies).decide(verdictOf(attempt, spent, outcome)));
+        const counted = countedOf(await any(copies).count(attempt, OPEN));
+        const outcome = counted.granted && Math.random() < 0.6 ? 'verified' : 'rejected';
+        open.push(() => any(copies).decide(outcomeOf(attempt, counted, outcome)));
         const chance = Math.random();
         if (chance < 0.05) await unlock();
         else if (chance < 0.1) await change(RESET_FOR_NEW_CREDENTIAL);

@@ -4,7 +4,7 @@ import { type AttemptPolicy } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 import { PostgresAttemptGate } from './attempt-gate.store.js';
-import { attemptOf, attemptStoreContract, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, attemptStoreContract, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { ageCounters } from '../../test/aged-counters.js';
 
 // Thousands of statements, on machines that do other work beside them.
@@ -51,15 +51,15 @@ describe('the attempt gate in PostgreSQL', () => {
     const numbers = new Map<string, number[]>();
     await Promise.all(
       tries.map(async ({ attempt, by }) => {
-        const spent = spentOf(await by.count(attempt, limits()));
+        const counted = countedOf(await by.count(attempt, limits()));
         // A zombie's delivery of the same command, to the other copy, while the first is on its way.
         const other = by === store ? copy : store;
         const [reply, again] = await Promise.all([
-          by.decide(verdictOf(attempt, spent, 'rejected')),
+          by.decide(outcomeOf(attempt, counted, 'rejected')),
           other.count({ ...attempt, attemptId: randomUUID() }, limits()),
         ]);
-        expect([reply, again.kind === 'spent']).toMatchObject([{ outcome: 'rejected' }, false]);
-        numbers.set(attempt.referenceKey, [...(numbers.get(attempt.referenceKey) ?? []), spent.number]);
+        expect([reply, again.kind === 'counted']).toMatchObject([{ outcome: 'rejected' }, false]);
+        numbers.set(attempt.referenceKey, [...(numbers.get(attempt.referenceKey) ?? []), counted.number]);
       }),
     );
     for (const reference of references) {
@@ -77,13 +77,13 @@ describe('the attempt gate in PostgreSQL', () => {
     const decided: string[] = [];
     for (let n = 0; n < 5; n++) {
       const attempt = attemptOf({ referenceKey });
-      const verdict = verdictOf(
+      const attemptOutcome = outcomeOf(
         attempt,
-        spentOf(await store.count(attempt, { ...limits(), perWindow: 9 })),
+        countedOf(await store.count(attempt, { ...limits(), perWindow: 9 })),
         'rejected',
       );
-      await store.decide(verdict);
-      decided.push(verdict.facts[0]?.factId ?? '');
+      await store.decide(attemptOutcome);
+      decided.push(attemptOutcome.facts[0]?.factId ?? '');
     }
     const rows = await database.query<{ id: string }>('SELECT id FROM verification.outbox ORDER BY seq');
     expect(rows.map(({ id }) => id).filter((id) => decided.includes(id))).toEqual(decided);
@@ -91,7 +91,7 @@ describe('the attempt gate in PostgreSQL', () => {
 
   it('counts and decides an attempt of a call with an id that is not well-formed Unicode', async () => {
     const attempt = attemptOf({ subject: 'alice', callId: 'call \ud800' });
-    const counted = spentOf(await store.count(attempt, limits()));
+    const counted = countedOf(await store.count(attempt, limits()));
     const { attemptId: verificationId, countedAt: verifiedAt } = counted;
     const success = {
       ...({
@@ -103,7 +103,7 @@ describe('the attempt gate in PostgreSQL', () => {
       } as const),
       ...{ incarnation: randomUUID(), credentialVersion: 1, verificationId, verifiedAt, expiresAt: verifiedAt },
     };
-    const outcome = { ...verdictOf(attempt, counted, 'verified'), success };
+    const outcome = { ...outcomeOf(attempt, counted, 'verified'), success };
     expect(await store.decide(outcome)).toMatchObject({ outcome: 'verified' });
     const [row] = await database.query('SELECT call_id, level FROM verification.attempts WHERE attempt_id = $1', [
       attempt.attemptId,
@@ -114,7 +114,7 @@ describe('the attempt gate in PostgreSQL', () => {
   it('writes nothing when the database refuses the statement', async () => {
     const attempt = attemptOf();
     await expect(store.count({ ...attempt, attemptId: 'not-a-uuid' }, limits())).rejects.toThrow();
-    expect(spentOf(await store.count(attempt, limits())).number).toBe(1);
+    expect(countedOf(await store.count(attempt, limits())).number).toBe(1);
   });
 });
 

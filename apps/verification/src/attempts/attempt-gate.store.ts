@@ -116,15 +116,15 @@ export class PostgresAttemptGate extends AttemptGate {
   override async count(attempt: AttemptToCount, policy: AttemptPolicy): Promise<CountResult> {
     const row = await this.#count.call({ attempt, policy }).catch((error: unknown) => this.#explain(attempt, error));
     if (row) {
-      const spent = spentAttempt(attempt.attemptId, row);
-      this.#countedAt.set(spent, performance.now());
-      return { kind: 'spent', attempt: spent };
+      const counted = countedAttempt(attempt.attemptId, row);
+      this.#countedAt.set(counted, performance.now());
+      return { kind: 'counted', attempt: counted };
     }
     const known = await this.#findCommand(attempt.commandId, attempt.tenant);
     if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
     // Outcome and reply are written together. An outcome without a reply was altered, and must not be compared again.
     if (known.reply === null && known.outcome === null)
-      return { kind: 'unanswered', attempt: spentAttempt(known.attempt_id, known) };
+      return { kind: 'unanswered', attempt: countedAttempt(known.attempt_id, known) };
     return { kind: 'answered', reply: await this.#stored(attempt.tenant, attempt.commandId, known) };
   }
 
@@ -168,8 +168,8 @@ export class PostgresAttemptGate extends AttemptGate {
     type Row = CountedRow & { attempt_id: string };
     const database = this.database.forTenants(attempts.map(({ attempt }) => attempt.tenant));
     const rows = await database.prepared<Row>('verification.count', COUNT_ATTEMPTS, countParameters(attempts));
-    const spent = new Map(rows.map((row) => [row.attempt_id, row]));
-    return attempts.map(({ attempt }) => spent.get(attempt.attemptId));
+    const counted = new Map(rows.map((row) => [row.attempt_id, row]));
+    return attempts.map(({ attempt }) => counted.get(attempt.attemptId));
   }
 
   /** True: stored. False: the compared credential is not in force. Undefined: the attempt has an outcome already. */
@@ -190,7 +190,7 @@ export class PostgresAttemptGate extends AttemptGate {
     const [row] = await this.database.forTenants([tenant]).query<FoundCommand>(FIND_COMMAND, [commandId]);
     if (!row) return undefined;
     if (isOther(row) || row.outcome !== null) return 'answered';
-    const attempt = spentAttempt(row.attempt_id, row);
+    const attempt = countedAttempt(row.attempt_id, row);
     const { fingerprint, counter_key: referenceKey, subject_id: subject } = row;
     return { attempt, fingerprint, referenceKey: referenceKeyOf(referenceKey), subject: subject ?? undefined };
   }
@@ -248,7 +248,7 @@ export class PostgresAttemptGate extends AttemptGate {
 const counterRowOf = (tenant: string, referenceKey: string): string => `counter ${tenant} ${referenceKey}`;
 
 /** Makes the proof of a counted attempt from a row of {@link COUNT_ATTEMPTS}. */
-export function spentAttempt(attemptId: string, row: CountedRow): CountedAttempt {
+export function countedAttempt(attemptId: string, row: CountedRow): CountedAttempt {
   return asCountedAttempt({
     attemptId,
     number: Number(row.number),

@@ -29,7 +29,7 @@ export interface AttemptToCount {
 }
 
 export type CountResult =
-  | { readonly kind: 'spent'; readonly attempt: CountedAttempt }
+  | { readonly kind: 'counted'; readonly attempt: CountedAttempt }
   /** A repeated command whose attempt has no outcome: the process stopped between counting and deciding. */
   | { readonly kind: 'unanswered'; readonly attempt: CountedAttempt }
   /** The stored reply; `unavailable` if this service did not write it. */

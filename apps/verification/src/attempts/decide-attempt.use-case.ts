@@ -96,7 +96,7 @@ export class DecideAttempt {
           if (repeated === undefined) return { reply: unavailableReply(command, { conflict: 'ended' }) };
           return { reply: withProfile(repeated, subject) };
         }
-        case 'spent':
+        case 'counted':
         case 'unanswered': {
           const { attempt } = counted;
           const { matches, signals } = await this.#compare(opened, subject, slot, counted.attempt, policies.knowledge);

@@ -6,7 +6,7 @@ import { Keyring, Secret } from '@countersign/crypto';
 import { eventually } from '@countersign/testing';
 import { type CredentialRow } from '../credentials/credential.decision.js';
 import { type AttemptOutcome } from './attempts.ports.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from './attempt-gate.store.js';
 import { PostgresSubjectErasure } from '../subjects/erasure.store.js';
 import { RESET_FOR_NEW_CREDENTIAL } from './attempt-counter.sql.js';
@@ -58,14 +58,14 @@ async function compared(
   const { credential, referenceKey, incarnation } = await subjects.find(TENANT, 'id', subject, 'pin');
   if (!credential || incarnation === undefined) return undefined;
   const attempt = attemptOf({ referenceKey, subject, caller });
-  const verdict = verdictOf(attempt, spentOf(await any(copies).count(attempt, OPEN)), 'verified');
-  const { countedAt: verifiedAt, attemptId: verificationId } = verdict.attempt;
+  const attemptOutcome = outcomeOf(attempt, countedOf(await any(copies).count(attempt, OPEN)), 'verified');
+  const { countedAt: verifiedAt, attemptId: verificationId } = attemptOutcome.attempt;
   const expiresAt = new Date(Date.now() + 900_000).toISOString();
   const { version: credentialVersion } = credential;
   const who = { agent: 'desk', callId: undefined, method: 'pin', level: 'verified', subject } as const;
   const success = { ...who, incarnation, credentialVersion, verificationId, verifiedAt, expiresAt };
   const bytes = credential.wrapped.toString('hex');
-  return { ...verdict, compared: credential, bytes, success };
+  return { ...attemptOutcome, compared: credential, bytes, success };
 }
 
 async function rowsOf(subject: string): Promise<object | undefined> {
@@ -87,33 +87,33 @@ describe('a right PIN that was replaced or erased after its comparison', () => {
   ])('is no success and changes no counter, when %s', async (_, overtake) => {
     const subject = `customer-${randomUUID()}`;
     await enrol(subject);
-    const verdict = await compared(subject, 'owner');
-    if (!verdict) throw new Error('nothing is enrolled');
+    const attemptOutcome = await compared(subject, 'owner');
+    if (!attemptOutcome) throw new Error('nothing is enrolled');
     await overtake(subject);
-    expect(await any(copies).decide(verdict)).toBe('outdated');
+    expect(await any(copies).decide(attemptOutcome)).toBe('outdated');
     const left = await rowsOf(subject);
     expect(left).toMatchObject({ callers: [], same: true, successes: 0 });
-    const { success: _success, compared: _compared, ...rest } = verdict;
-    const reply = message(VerificationDecided, { ...verdict.reply, outcome: 'unavailable', level: 'none' });
+    const { success: _success, compared: _compared, ...rest } = attemptOutcome;
+    const reply = message(VerificationDecided, { ...attemptOutcome.reply, outcome: 'unavailable', level: 'none' });
     expect(await any(copies).decide({ ...rest, reply })).toMatchObject({ outcome: 'unavailable' });
-    expect(await any(copies).decide(verdict)).toBe('outdated');
+    expect(await any(copies).decide(attemptOutcome)).toBe('outdated');
     expect(await rowsOf(subject)).toEqual(left);
   });
 
   it('is no success after an enrolment that was not committed yet, for which its outcome waits', async () => {
     const subject = `customer-${randomUUID()}`;
     await enrol(subject);
-    const verdict = await compared(subject, 'owner');
-    if (!verdict) throw new Error('nothing is enrolled');
+    const attemptOutcome = await compared(subject, 'owner');
+    if (!attemptOutcome) throw new Error('nothing is enrolled');
     let closed: ReturnType<PostgresAttemptGate['decide']> | undefined;
     await tables.service.forTenants([TENANT]).transaction(async (tx) => {
       await tx.query('UPDATE verification.credentials SET version = 2 WHERE tenant = $1 AND subject_id = $2', [
         TENANT,
         subject,
       ]);
-      await tx.query(RESET_FOR_NEW_CREDENTIAL, [TENANT, [verdict.referenceKey]]);
-      closed = copies[0]?.decide(verdict);
-      await eventually('the verdict waits for the enrolment', async () => {
+      await tx.query(RESET_FOR_NEW_CREDENTIAL, [TENANT, [attemptOutcome.referenceKey]]);
+      closed = copies[0]?.decide(attemptOutcome);
+      await eventually('the outcome waits for the enrolment', async () => {
         const waiting = await database.query(
           `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
         );
@@ -141,14 +141,14 @@ describe('a right PIN that was replaced or erased after its comparison', () => {
       for (let n = 0; n < 40; n++) {
         const subject = any(all);
         const caller = `caller-${worker}-${n}`;
-        const verdict = await compared(subject, caller);
+        const attemptOutcome = await compared(subject, caller);
         const chance = Math.random();
         const change = chance < 0.1 ? inTurn(any(all), enrol) : chance < 0.13 ? inTurn(any(all), erase) : undefined;
-        if (!verdict) await inTurn(subject, enrol);
-        else if ((await any(copies).decide(verdict)) === 'outdated') counts.outdated++;
+        if (!attemptOutcome) await inTurn(subject, enrol);
+        else if ((await any(copies).decide(attemptOutcome)) === 'outdated') counts.outdated++;
         else {
           counts.verified++;
-          verified.set(verdict.bytes, (verified.get(verdict.bytes) ?? new Set()).add(caller));
+          verified.set(attemptOutcome.bytes, (verified.get(attemptOutcome.bytes) ?? new Set()).add(caller));
         }
         await change;
       }

@@ -94,11 +94,11 @@ describe('verification records in PostgreSQL', () => {
 
   it('of an erased subject are not returned, even if their outcome is stored after the erasure', async () => {
     const subject = await world.create();
-    const { success, verdict } = await world.attempt({ subject });
+    const { success, attemptOutcome } = await world.attempt({ subject });
     await world.erase(subject);
     await world.create(subject);
     // As if the credential had been looked at before: what is kept must not hold for the subject of now.
-    const { compared: _compared, ...unchecked } = { compared: undefined, ...verdict };
+    const { compared: _compared, ...unchecked } = { compared: undefined, ...attemptOutcome };
     await bed.attempts.decide(unchecked);
     expect(await world.find(success)).toBeUndefined();
   });
@@ -146,8 +146,9 @@ describe('verification records in PostgreSQL', () => {
       const callId = randomUUID();
       const right = await world.attempt({ subject: alice, callId });
       const wrong = await world.attempt({ subject: bob, callId, outcome: 'rejected' });
-      const verdicts = round % 2 ? [right.verdict, wrong.verdict] : [wrong.verdict, right.verdict];
-      await Promise.all(verdicts.map((verdict) => bed.attempts.decide(verdict)));
+      const attemptOutcomes =
+        round % 2 ? [right.attemptOutcome, wrong.attemptOutcome] : [wrong.attemptOutcome, right.attemptOutcome];
+      await Promise.all(attemptOutcomes.map((attemptOutcome) => bed.attempts.decide(attemptOutcome)));
       const record = await world.find(right.success);
       const [order] = await database.query<{ ended: boolean }>(
         `SELECT w.decided_at >= r.decided_at AS ended FROM verification.attempts r, verification.attempts w
@@ -163,8 +164,8 @@ describe('verification records in PostgreSQL', () => {
   it('end with a change of the PIN that commits after their outcome at the same moment', async () => {
     const subject = await world.create();
     for (let round = 0; round < 30; round++) {
-      const { success, verdict } = await world.attempt({ subject });
-      const [closed] = await Promise.all([bed.attempts.decide(verdict), world.enrol(subject)]);
+      const { success, attemptOutcome } = await world.attempt({ subject });
+      const [closed] = await Promise.all([bed.attempts.decide(attemptOutcome), world.enrol(subject)]);
       const record = await world.find(success);
       // Written before the change, it has ended by it; decided after the change, it is no success.
       expect(closed === 'outdated' ? record : record?.credentialInForce).toBe(

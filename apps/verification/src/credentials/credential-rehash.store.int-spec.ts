@@ -5,7 +5,7 @@ import { Keyring, Secret } from '@countersign/crypto';
 import { credentialContext } from '@countersign/stored-secrets';
 import { eventually } from '@countersign/testing';
 import { type KnowledgeAnswers, type StoredCredential } from './credential.decision.js';
-import { attemptOf, POLICY, spentOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { replaceCredential } from './credential-rehash.store.js';
 import { ArgonPinVault } from './pin-vault.store.js';
@@ -75,7 +75,7 @@ async function compare(guess: string | KnowledgeAnswers, credential: StoredCrede
   const slot = now.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   if (!slot) throw new Error('the queue is full');
   try {
-    const counted = spentOf(await attempts.count(attemptOf(), POLICY));
+    const counted = countedOf(await attempts.count(attemptOf(), POLICY));
     if (typeof guess === 'string') return await slot.compare(counted, guess, credential);
     return await slot.compareAnswers(counted, guess, credential);
   } finally {

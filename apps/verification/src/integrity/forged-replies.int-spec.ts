@@ -4,7 +4,7 @@ import { createLogger } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { type AttemptToCount, type CountResult } from '../attempts/attempts.ports.js';
 import { type CountedAttempt } from '../attempts/counted-attempt.decision.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { TamperReports } from './tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
@@ -29,11 +29,11 @@ beforeEach(async () => {
 
 const VICTIM = `'"subjectId":"victim","outcome":"verified","level":"verified",'`;
 
-async function decided(outcome: Outcome): Promise<AttemptToCount & { spent: CountedAttempt }> {
+async function decided(outcome: Outcome): Promise<AttemptToCount & { counted: CountedAttempt }> {
   const attempt = attemptOf({ subject: 'mallory' });
-  const spent = spentOf(await attempts.count(attempt, POLICY));
-  await attempts.decide(verdictOf(attempt, spent, outcome));
-  return { ...attempt, spent };
+  const counted = countedOf(await attempts.count(attempt, POLICY));
+  await attempts.decide(outcomeOf(attempt, counted, outcome));
+  return { ...attempt, counted };
 }
 
 const again = (attempt: AttemptToCount): Promise<CountResult> =>
@@ -64,7 +64,7 @@ describe('a write to a stored reply', () => {
     const attempt = await decided('rejected');
     await alter(attempt, set);
     expect(await again(attempt)).toMatchObject(unavailable(attempt));
-    const late = verdictOf(attempt, attempt.spent, 'verified');
+    const late = outcomeOf(attempt, attempt.counted, 'verified');
     expect(await attempts.decide(late)).toMatchObject({ outcome: 'unavailable' });
     const reason = set.includes('reply_tag = NULL') && !set.includes('reply = NULL') ? 'untagged' : 'altered';
     expect(await findings()).toEqual([{ subject: 'mallory', what: 'reply', reason }]);
@@ -94,7 +94,7 @@ describe('a write to a stored reply', () => {
     expect(await again(attempt)).toMatchObject(unavailable(attempt));
     await alter(attempt, `repeat_until = repeat_until - interval '61 seconds'`);
     const anew = { ...attempt, attemptId: randomUUID() };
-    await attempts.decide(verdictOf(anew, spentOf(await attempts.count(anew, POLICY)), 'rejected'));
+    await attempts.decide(outcomeOf(anew, countedOf(await attempts.count(anew, POLICY)), 'rejected'));
     expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'rejected' } });
   });
 });

@@ -6,7 +6,7 @@ import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { CREDENTIAL_KINDS, counterKeyOf } from '../attempts/attempt-counter.decision.js';
 import { type AttemptToCount } from '../attempts/attempts.ports.js';
 import { type CountedAttempt } from '../attempts/counted-attempt.decision.js';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { PostgresSubjectErasure } from '../subjects/erasure.store.js';
 import { credentialOf } from '../../test/subject-store.contract.js';
@@ -72,9 +72,9 @@ class Target {
 
   async guess(caller: string, outcome?: 'verified' | 'rejected', cap?: number): Promise<CountedAttempt> {
     const attempt = this.attempt(caller, cap);
-    const spent = spentOf(await attempts.count(attempt, POLICY));
-    if (outcome) await attempts.decide(verdictOf(attempt, spent, outcome));
-    return spent;
+    const counted = countedOf(await attempts.count(attempt, POLICY));
+    if (outcome) await attempts.decide(outcomeOf(attempt, counted, outcome));
+    return counted;
   }
 
   unlock(): Promise<void> {
@@ -212,9 +212,9 @@ describe('a write to a counter', () => {
     const target = new Target('pin', 'alice');
     await target.counting();
     const attempt = target.attempt('owner');
-    const spent = spentOf(await attempts.count(attempt, POLICY));
+    const counted = countedOf(await attempts.count(attempt, POLICY));
     await target.alter(`recognized_callers = recognized_callers || 'mallory'::text`);
-    await attempts.decide(verdictOf(attempt, spent, 'verified'));
+    await attempts.decide(outcomeOf(attempt, counted, 'verified'));
     await expect(target.guess('mallory')).rejects.toMatchObject(REFUSED);
   });
 
@@ -226,12 +226,12 @@ describe('a write to a counter', () => {
     };
     const { referenceKey } = await subjects.find('acme', 'id', 'alice', 'pin');
     const guess = async (): Promise<CountedAttempt> =>
-      spentOf(await attempts.count(attemptOf({ referenceKey, subject: 'alice' }), POLICY));
+      countedOf(await attempts.count(attemptOf({ referenceKey, subject: 'alice' }), POLICY));
     await enrol(0);
     await guess();
     await enrol(1);
     const right = attemptOf({ referenceKey, subject: 'alice', caller: 'owner' });
-    await attempts.decide(verdictOf(right, spentOf(await attempts.count(right, POLICY)), 'verified'));
+    await attempts.decide(outcomeOf(right, countedOf(await attempts.count(right, POLICY)), 'verified'));
     expect(await guess()).toMatchObject({ granted: true, number: 3 });
     await database.query(`UPDATE verification.attempt_counters SET unrecognized_attempts = '{}'`);
     await enrol(2);

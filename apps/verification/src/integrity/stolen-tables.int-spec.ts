@@ -4,7 +4,7 @@ import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { countToRewrap, keyFault, rewrap, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
 import { type StoredCredential } from '../credentials/credential.decision.js';
-import { attemptOf, spentOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, countedOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { ArgonPinVault } from '../credentials/pin-vault.store.js';
 import { PostgresSubjectStore } from '../subjects/subject.store.js';
@@ -69,7 +69,7 @@ async function stored(tenant: string, subject: string): Promise<StoredCredential
 async function compare(guess: string, credential: StoredCredential, by = vault): Promise<boolean> {
   const slot = by.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
   try {
-    const counted = spentOf(await attempts.count(attemptOf(), POLICY));
+    const counted = countedOf(await attempts.count(attemptOf(), POLICY));
     return (await slot?.compare(counted, guess, credential)) ?? false;
   } finally {
     slot?.release();
@@ -189,7 +189,7 @@ describe('a write to the tables', () => {
   ])('that %s gains no attempt, and is reported', async (_, statement) => {
     const referenceKey = randomUUID().replaceAll('-', '').repeat(2);
     const attempt = () => attemptOf({ tenant: 'acme', referenceKey, subject: 'alice' });
-    for (let n = 0; n < 4; n++) spentOf(await attempts.count(attempt(), POLICY));
+    for (let n = 0; n < 4; n++) countedOf(await attempts.count(attempt(), POLICY));
     await database.query(statement);
     const refused = attempt();
     await expect(attempts.count(refused, POLICY)).rejects.toMatchObject({ code: 'COUNTER_BROKEN', retriable: false });

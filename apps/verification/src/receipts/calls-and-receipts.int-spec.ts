@@ -3,7 +3,7 @@ import { jest } from '@jest/globals';
 import { type FactRecorded, factRecorded } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
-import { attemptOf, POLICY, spentOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { PostgresSubjectErasure } from '../subjects/erasure.store.js';
 import { PostgresReceiptStore } from './receipt.store.js';
@@ -120,7 +120,7 @@ describe('a subject in PostgreSQL', () => {
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf({ replaces: 1 }));
     const { referenceKey } = await subjects.find('acme', 'id', subject, 'pin');
-    const guess = async () => spentOf(await attempts.count(attemptOf({ referenceKey, subject }), POLICY));
+    const guess = async () => countedOf(await attempts.count(attemptOf({ referenceKey, subject }), POLICY));
     for (let n = 0; n < 3; n++) await guess();
     const commandId = randomUUID();
     expect(await erasures.erase(commandId, 'acme', subject)).toBe(true);

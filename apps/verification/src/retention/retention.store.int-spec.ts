@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Database } from '@countersign/persistence';
-import { attemptOf, POLICY, spentOf, verdictOf } from '../../test/attempt-gate.contract.js';
+import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
 import { ageCounters } from '../../test/aged-counters.js';
 import { Retention } from './retention.store.js';
@@ -26,10 +26,10 @@ describe('retention in PostgreSQL', () => {
     database.query('TRUNCATE verification.attempt_counters, verification.commands, verification.attempts CASCADE'),
   );
 
-  const guess = async (more: Parameters<typeof attemptOf>[0], verdict = true): Promise<void> => {
+  const attempted = async (more: Parameters<typeof attemptOf>[0], isDecided = true): Promise<void> => {
     const attempt = attemptOf(more);
-    const spent = spentOf(await store.count(attempt, POLICY));
-    if (verdict) await store.decide(verdictOf(attempt, spent, 'rejected'));
+    const counted = countedOf(await store.count(attempt, POLICY));
+    if (isDecided) await store.decide(outcomeOf(attempt, counted, 'rejected'));
   };
   const age = async (seconds: number): Promise<void> => {
     await ageCounters(database, seconds);
@@ -44,7 +44,7 @@ describe('retention in PostgreSQL', () => {
     const referenceKey = randomUUID();
     const long = { ...POLICY, lockSeconds: 39 * DAY, maxLockSeconds: 39 * DAY };
     for (let n = 0; n < 4; n++) await store.count(attemptOf({ referenceKey }), long);
-    await guess({ referenceKey: randomUUID(), subject: 'alice' });
+    await attempted({ referenceKey: randomUUID(), subject: 'alice' });
     await age(36 * DAY);
     expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await age(2 * DAY);
@@ -53,25 +53,25 @@ describe('retention in PostgreSQL', () => {
     expect(await retention.purge()).toMatchObject({ decoys: 1 });
     expect([await rowsOf('attempt_counters'), await rowsOf('attempts')]).toEqual([1, 1]);
     const again = await store.count(attemptOf({ referenceKey }), POLICY);
-    expect(spentOf(again)).toMatchObject({ number: 1, granted: true });
+    expect(countedOf(again)).toMatchObject({ number: 1, granted: true });
   });
 
   it('keeps the counter of a subject, however old it is', async () => {
-    await guess({ subject: 'alice' });
+    await attempted({ subject: 'alice' });
     await age(4000 * DAY);
     expect(await retention.purge()).toMatchObject({ decoys: 0 });
     expect([await rowsOf('attempt_counters'), await rowsOf('attempts')]).toEqual([1, 1]);
   });
 
   it('keeps a counter that was altered to look like an old decoy', async () => {
-    for (let n = 0; n < 3; n++) await guess({ subject: 'alice' });
+    for (let n = 0; n < 3; n++) await attempted({ subject: 'alice' });
     await database.query(
       `UPDATE verification.attempt_counters SET subject_id = NULL, last_attempt_at = last_attempt_at - interval '60 days',
          locked_until = NULL, unrecognized_locked_until = NULL`,
     );
     expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await database.query('TRUNCATE verification.attempt_counters, verification.attempts CASCADE');
-    await guess({ subject: 'alice' });
+    await attempted({ subject: 'alice' });
     await age(60 * DAY);
     await database.query('UPDATE verification.attempt_counters SET subject_id = NULL');
     await database.query(
@@ -84,8 +84,8 @@ describe('retention in PostgreSQL', () => {
   });
 
   it('purges commands in batches after their replies are no longer repeated, and keeps those without a reply', async () => {
-    await guess({ subject: 'alice' });
-    await guess({ subject: 'alice' }, false);
+    await attempted({ subject: 'alice' });
+    await attempted({ subject: 'alice' }, false);
     await database.query(
       `INSERT INTO verification.commands (command_id, fingerprint, attempt_id, received_at, repeat_until, reply)
        SELECT 'old ' || n, 'f', gen_random_uuid(), clock_timestamp(), clock_timestamp() - interval '1 day', '{}'
