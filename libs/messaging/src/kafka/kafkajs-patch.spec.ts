@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { applyPatch, parsePatch, reversePatch } from 'diff';
 import fc from 'fast-check';
 
@@ -105,6 +106,16 @@ describe('records in the patched kafkajs', () => {
     const { headers } = decode(new Decoder(body), batch);
     expect(Object.getPrototypeOf(headers)).toBe(Object.prototype);
     expect([headers['constructor'], headers['type']]).toEqual([Buffer.from('c'), Buffer.from('t')]);
+  });
+
+  it('are decoded in linear time, so that 200,000 headers of one name cannot stop the consumer', () => {
+    const values = Array.from({ length: 200_000 }, (_, n) => String(n));
+    const body = bodyOf(encode({ key: 'k', value: 'v', headers: { name: values } }).buffer);
+    let headers: Record<string, unknown> = {};
+    const decodeBody = (): void => void ({ headers } = decode(new Decoder(body), batch));
+    // Only ends a decoder that would run for minutes.
+    runInNewContext('decodeBody()', { decodeBody }, { timeout: 20_000 });
+    expect(String(headers['name'])).toBe(String(values));
   });
 
   it('are not decoded when they are truncated', () => {
