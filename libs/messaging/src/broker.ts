@@ -108,8 +108,8 @@ export abstract class Broker {
    * The records of one call and of earlier calls keep their order per key. Concurrent calls share a batch. A reply to
    * an address that no longer exists is dropped, because nothing waits for it.
    * @throws ServiceError BROKER_UNAVAILABLE (retriable) after about ten seconds of retries; the records may or may not
-   * have been written. INTERNAL when a topic does not exist; in process nothing of the call is written then, on Kafka
-   * its other topics may have been.
+   * have been written. INTERNAL when a topic does not exist, or a record is larger than the broker accepts; in process
+   * nothing of the call is written then, on Kafka other records of it may have been.
    */
   abstract send(records: readonly BusRecord[]): Promise<void>;
 

@@ -132,3 +132,9 @@ export function kafkaErrorType(error: unknown): string | undefined {
 }
 
 export const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';
+
+/** Whether the broker refused records for their size: of one record, or of all records for a partition together. */
+export function isTooLarge(error: unknown): boolean {
+  const type = kafkaErrorType(error);
+  return type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE';
+}

@@ -19,3 +19,13 @@ export function brokerRefusedError(advice: string, cause: unknown): ServiceError
 export function unknownTopic(topic: string, cause?: unknown): ServiceError {
   return new ServiceError('INTERNAL', `topic ${topic} does not exist: call ensureTopics before using it`, false, cause);
 }
+
+export function recordTooLarge(topic: string, cause: unknown): ServiceError {
+  const advice = 'send a smaller one, or raise message.max.bytes of the brokers or max.message.bytes of the topic';
+  return new ServiceError(
+    'INTERNAL',
+    `a record for topic ${topic} is too large for the broker: ${advice}`,
+    false,
+    cause,
+  );
+}

@@ -26,6 +26,13 @@ const recordOf = (tenant: string, value = 'v'): BusRecord[] => [
   },
 ];
 
+/** The number of records in the topic. */
+async function endOfTopic(): Promise<number> {
+  const client = new KafkaClient({ brokers, clientId: 'batch-sender' });
+  const offsets = await client.withAdmin((admin) => admin.fetchTopicOffsets(TOPIC));
+  return offsets.reduce((sum, { high }) => sum + Number(high), 0);
+}
+
 /** A sender on a real producer that writes batches with a record of the tenant `held` only after `release`. */
 function open(lingerMs: number) {
   const client = new KafkaClient({ brokers, clientId: 'batch-sender' });
@@ -40,9 +47,10 @@ function open(lingerMs: number) {
       return producer.sendBatch(batch);
     },
   });
+  const health = new BrokerHealth();
   const sender = new BatchSender({
     producer: () => gated(client.producer()),
-    health: new BrokerHealth(),
+    health,
     clock: new BrokerClock(),
     lingerMs,
     clusterName: (topic) => topic,
@@ -53,13 +61,15 @@ function open(lingerMs: number) {
     while (gates.length === 0) await turn();
     gates.shift()?.();
   };
-  return { sender, batches, release };
+  return { sender, batches, release, health };
 }
 
 describe('BatchSender', () => {
   beforeAll(async () => {
     const client = new KafkaClient({ brokers, clientId: 'batch-sender' });
-    await client.withAdmin((admin) => admin.createTopics({ topics: [{ topic: TOPIC }], waitForLeaders: true }));
+    await client.withAdmin((admin) =>
+      admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }], waitForLeaders: true }),
+    );
   });
 
   it('writes the records of a tenant while a batch of another tenant is in flight', async () => {
@@ -99,6 +109,42 @@ describe('BatchSender', () => {
     await Promise.all([...sent, closed]);
     await expect(sender.send(recordOf('late'))).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
     expect(batches).toEqual([['held 1'], ['held 2']]);
+  });
+
+  it('rejects a record above the limit of the broker at once, writes the others, and stays healthy', async () => {
+    const { sender, batches, health } = open(0);
+    const failed = jest.spyOn(health, 'failed');
+    const above = 'x'.repeat(2 * 1024 * 1024);
+    const before = await endOfTopic();
+    const results = await Promise.allSettled([
+      sender.send(recordOf('large', '1')),
+      sender.send([...recordOf('large', '2'), ...recordOf('large', above), ...recordOf('large', 'never sent')]),
+      sender.send(recordOf('large', '3')),
+      sender.send(recordOf('quiet', '4')),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(results[1]).toMatchObject({
+      reason: { code: 'INTERNAL', retriable: false, message: expect.stringContaining('too large') as string },
+    });
+    expect(failed).not.toHaveBeenCalled();
+    expect(health.healthy()).toBe(true);
+    expect((await endOfTopic()) - before).toBe(4);
+    // The whole batch once, then each record once: nothing is retried.
+    const alone = batches.slice(1).map((batch) => batch.map((text) => text.slice(0, 10)));
+    expect(alone).toEqual([['large 1'], ['large 2'], ['large xxxx'], ['large 3'], ['quiet 4']]);
+    await sender.close();
+  });
+
+  it('writes records that are too large only together', async () => {
+    const { sender, health } = open(0);
+    const failed = jest.spyOn(health, 'failed');
+    const half = 'x'.repeat(600 * 1024);
+    const before = await endOfTopic();
+    await sender.send([...recordOf('large', half), ...recordOf('large', half)]);
+    await Promise.all([sender.send(recordOf('large', half)), sender.send(recordOf('large', half))]);
+    expect((await endOfTopic()) - before).toBe(4);
+    expect(failed).not.toHaveBeenCalled();
+    await sender.close();
   });
 
   it('ends the linger at the first record of another tenant', async () => {

@@ -4,11 +4,11 @@ import { type Message, type Producer } from 'kafkajs';
 import { LRUCache } from 'lru-cache';
 import { backoffMs } from '../../consumption/backoff.js';
 import { type BusRecord } from '../../broker.js';
-import { brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
+import { brokerUnavailable, recordTooLarge, unknownTopic } from '../../request-reply/bus-errors.js';
 import { requesterOf } from '../../envelope/envelope.js';
 import { type BrokerClock } from '../broker-clock.js';
 import { type BrokerHealth } from '../health.js';
-import { kafkaErrorType, UNKNOWN_TOPIC } from '../kafka-client.js';
+import { isTooLarge, kafkaErrorType, UNKNOWN_TOPIC } from '../kafka-client.js';
 
 /** A call is rejected when it is this old and has just failed again, in milliseconds. */
 const SEND_LIMIT_MS = 8_000;
@@ -153,21 +153,49 @@ export class BatchSender {
     );
   }
 
-  /** Writes a batch, or puts it back in front of all others after a pause. Never rejects. */
+  /** Writes a batch, or puts back what is not written in front of all others and pauses. Never rejects. */
   async #deliver(calls: readonly Call[]): Promise<void> {
+    const unfinished = [...calls];
     try {
-      await this.#write(calls);
+      try {
+        await this.#write(calls.flatMap(({ records }) => records));
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        await this.#writeOneByOne(unfinished);
+      }
       this.#failures = 0;
       this.#options.health.succeeded();
-      for (const call of calls) call.resolve();
+      for (const call of unfinished) call.resolve();
     } catch (error) {
       this.#failures++;
-      this.#waiting.unshift(...calls);
+      this.#waiting.unshift(...unfinished);
       if (kafkaErrorType(error) === UNKNOWN_TOPIC && (await this.#handleMissingTopics(error))) return;
       this.#options.health.failed();
       this.#rejectExpired(error);
       // A failover takes a second or two; short pauses avoid adding to it.
       await new Promise((resolve) => setTimeout(resolve, Math.min(500, backoffMs(this.#failures))));
+    }
+  }
+
+  /**
+   * Writes each record of a batch alone after the broker refused the batch as too large. Rejects a call with a record that is
+   * too large by itself: no retry helps, and the calls behind it must not wait.
+   * @param unfinished a call is removed when it is resolved or rejected
+   */
+  async #writeOneByOne(unfinished: Call[]): Promise<void> {
+    for (let call = unfinished[0]; call !== undefined; call = unfinished[0]) {
+      for (const record of call.records) {
+        try {
+          await this.#write([record]);
+        } catch (error) {
+          if (!isTooLarge(error)) throw error;
+          call.reject(recordTooLarge(record.topic, error));
+          break;
+        }
+      }
+      // Has no effect on a call that was rejected.
+      call.resolve();
+      unfinished.shift();
     }
   }
 
@@ -231,15 +259,13 @@ export class BatchSender {
     return [...batch];
   }
 
-  async #write(calls: readonly Call[]): Promise<void> {
+  async #write(records: readonly BusRecord[]): Promise<void> {
     const byTopic = new Map<string, Message[]>();
-    for (const call of calls) {
-      for (const { topic, key, value, headers } of call.records) {
-        if (this.#missingTopics.has(topic)) continue;
-        const messages = byTopic.get(topic);
-        if (messages === undefined) byTopic.set(topic, [{ key, value, headers }]);
-        else messages.push({ key, value, headers });
-      }
+    for (const { topic, key, value, headers } of records) {
+      if (this.#missingTopics.has(topic)) continue;
+      const messages = byTopic.get(topic);
+      if (messages === undefined) byTopic.set(topic, [{ key, value, headers }]);
+      else messages.push({ key, value, headers });
     }
     if (byTopic.size === 0) return;
     const topicMessages = Array.from(byTopic, ([topic, messages]) => ({
