@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type AgentPublished,
   type FieldsOf,
   type NamesUnderKey,
   type SealedIdentity,
@@ -69,13 +70,20 @@ export function namesOf(
 }
 
 /**
- * Distinguishes attempts with the same command id, by everything that a client chooses. The same answers in another order are
- * the same attempt. Keyed, because it is kept while the attempt is in flight.
+ * Distinguishes attempts with the same command id, by the agent and everything that it chooses. The same answers in another
+ * order are the same attempt. Keyed, because it is kept while the attempt is in flight.
  */
-export function fingerprintOf(hash: KeyedHash, { subject, caller, callId, secret }: ReceivedAttempt): string {
+export function fingerprintOf(
+  hash: KeyedHash,
+  { tenant, agent }: Pick<AgentPublished, 'tenant' | 'agent'>,
+  { subject, caller, callId, secret }: ReceivedAttempt,
+): string {
   const parts =
     secret.method === 'pin'
       ? [secret.pin, secret.newPin ?? '']
       : Object.entries(secret.answers).sort(([a], [b]) => (a < b ? -1 : 1));
-  return hash.hash('content', JSON.stringify([subject, caller ?? '', callId ?? '', secret.method, parts]));
+  return hash.hash(
+    'content',
+    JSON.stringify([tenant, agent, subject, caller ?? '', callId ?? '', secret.method, parts]),
+  );
 }

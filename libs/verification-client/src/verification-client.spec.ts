@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { type AgentPublished, message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
+import { AgentPublished, message, VerificationDecided, type VerificationRequested } from '@countersign/contracts';
 import { createSealingKeys, digestOf, KeyedHash, PayloadSealer, Secret } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { eventually, ManualClock } from '@countersign/testing';
@@ -90,6 +90,18 @@ describe('VerificationClient.decide', () => {
     await first;
     expect(requests).toHaveLength(1);
   });
+
+  it.each([{ tenant: 'umbrella' }, { agent: 'help' }])(
+    'never joins an attempt with the same command id but %j',
+    async (other) => {
+      const first = decide();
+      const decided = client.decide(Object.assign(new AgentPublished(), agent, other), attempt, 'join');
+      expect(await decided).toMatchObject({ outcome: 'unavailable', conflict: 'mismatch' });
+      answer();
+      await first;
+      expect(requests).toHaveLength(1);
+    },
+  );
 
   it('joins the same answers in another order', async () => {
     const answers = (given: Record<string, string>): Partial<ReceivedAttempt> => ({

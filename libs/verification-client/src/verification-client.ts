@@ -69,7 +69,7 @@ export class VerificationClient {
     const { method, ...submitted } = secret;
     const request = { ...fields, ...names, method, tenant: agent.tenant, agent: agent.agent };
     const { commandId } = names;
-    const fingerprint = fingerprintOf(this.hash, attempt);
+    const fingerprint = fingerprintOf(this.hash, agent, attempt);
     const first = this.#inFlight.get(commandId);
     if (first && first.fingerprint !== fingerprint) return unavailable(commandId, { conflict: 'mismatch' });
     if (first) return ifInFlight === 'join' ? first.decision : unavailable(commandId, { conflict: 'in_flight' });

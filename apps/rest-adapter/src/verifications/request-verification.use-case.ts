@@ -36,8 +36,10 @@ export class RequestVerification {
     const attempt = {
       command: {
         prefix: 'rest',
-        // The digest covers the agent, so agents that choose the same key do not share answers.
-        digest: idempotencyKey === undefined ? undefined : digestOf('idempotency-key', agent.agent, idempotencyKey),
+        // Agents that choose the same key do not share answers. The tenant is covered too, because another tenant can create an
+        // agent under the id of a deleted one.
+        digest:
+          idempotencyKey === undefined ? undefined : digestOf('idempotency-key', tenant, agent.agent, idempotencyKey),
       },
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       channel: 'rest' as const,

@@ -84,10 +84,12 @@ describe('a sealed command', () => {
       await command(OTHER, more),
       await command(PIN, more, OTHER),
       await command(PIN, { ...more, callId: 'call-2' }),
+      await command(PIN, { ...more, tenant: 'umbrella' }),
+      await command(PIN, { ...more, agent: 'help' }),
       await command({ zip: PIN }, { ...more, method: 'knowledge' }),
     ];
     const fingerprints = await Promise.all(others.map(fingerprintOf));
-    expect(new Set([first, ...fingerprints]).size).toBe(5);
+    expect(new Set([first, ...fingerprints]).size).toBe(7);
   });
 
   it('has the same fingerprint for any order of its answers', async () => {
