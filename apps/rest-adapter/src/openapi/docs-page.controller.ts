@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Controller, Get, Header, Param, StreamableFile } from '@nestjs/common';
+import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { Requires } from '../http/authenticate.js';
-import { Problem } from '../http/problems.js';
 
 /** The page loads nothing from another origin and runs no inline script. Swagger UI has its icons in `data:` addresses. */
 const CONTENT_SECURITY_POLICY =
@@ -32,17 +31,20 @@ const PAGE = `<!doctype html>
 const PAGE_SCRIPT = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#page', deepLinking: true, validatorUrl: null });
 `;
 
-/** The files of the npm package that the page loads, with their types. */
-const PACKAGE_FILES: ReadonlyMap<string, string> = new Map([
-  ['swagger-ui.css', 'text/css; charset=utf-8'],
-  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
-]);
-const { resolve } = createRequire(import.meta.url);
+/** One day, in place of the server's `no-store`: the files that the page loads hold nothing secret. */
+const CACHE_CONTROL = 'public, max-age=86400';
 
-/** A page for browsers that shows the description of the API, with files from disk. */
+const { resolve } = createRequire(import.meta.url);
+const readPackageFile = (name: string): Buffer => readFileSync(resolve(`swagger-ui-dist/${name}`));
+
+/** A page for browsers that shows the description of the API. */
 @ApiExcludeController()
 @Controller('docs')
 export class DocsPageController {
+  // Read once: anyone may request these files, and the script has 1.5 MB.
+  readonly #style = readPackageFile('swagger-ui.css');
+  readonly #bundle = readPackageFile('swagger-ui-bundle.js');
+
   @Get()
   @Header('content-type', 'text/html; charset=utf-8')
   @Header('content-security-policy', CONTENT_SECURITY_POLICY)
@@ -54,16 +56,25 @@ export class DocsPageController {
 
   @Get('page.js')
   @Header('content-type', 'text/javascript; charset=utf-8')
+  @Header('cache-control', CACHE_CONTROL)
   @Requires('public')
   script(): string {
     return PAGE_SCRIPT;
   }
 
-  @Get(':file')
+  @Get('swagger-ui.css')
+  @Header('content-type', 'text/css; charset=utf-8')
+  @Header('cache-control', CACHE_CONTROL)
   @Requires('public')
-  file(@Param('file') name: string): StreamableFile {
-    const type = PACKAGE_FILES.get(name);
-    if (type === undefined) throw new Problem('not-found');
-    return new StreamableFile(createReadStream(resolve(`swagger-ui-dist/${name}`)), { type });
+  style(): Buffer {
+    return this.#style;
+  }
+
+  @Get('swagger-ui-bundle.js')
+  @Header('content-type', 'text/javascript; charset=utf-8')
+  @Header('cache-control', CACHE_CONTROL)
+  @Requires('public')
+  bundle(): Buffer {
+    return this.#bundle;
   }
 }

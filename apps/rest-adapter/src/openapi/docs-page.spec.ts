@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { RestTestBed } from '../../test/test-bed.js';
+import { DocsPageController } from './docs-page.controller.js';
 
 describe('the page /docs', () => {
   let bed: RestTestBed;
@@ -32,6 +33,7 @@ describe('the page /docs', () => {
       const served = await fetch(url);
       expect(served.status).toBe(200);
       expect(served.headers.get('content-type')).toMatch(file.endsWith('.css') ? /^text\/css/ : /^text\/javascript/);
+      expect(served.headers.get('cache-control')).toBe('public, max-age=86400');
       expect((await served.arrayBuffer()).byteLength).toBeGreaterThan(50);
     }
     const script = await (await fetch(new URL('docs/page.js', address))).text();
@@ -40,7 +42,14 @@ describe('the page /docs', () => {
   });
 
   it.each(['package.json', '..%2fpackage.json', 'swagger-ui.js', '%2e%2e'])('does not serve %s', async (name) => {
-    const { status, body } = await bed.call('GET', `/docs/${name}`);
+    const { status, body, headers } = await bed.call('GET', `/docs/${name}`);
     expect([status, body['type']]).toEqual([404, 'urn:countersign:problem:not-found']);
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('reads the files of the package once, not for each request', () => {
+    const controller = new DocsPageController();
+    expect(controller.style()).toBe(controller.style());
+    expect(controller.bundle()).toBe(controller.bundle());
   });
 });
