@@ -84,7 +84,7 @@ export class VerificationSettings extends StoreSettings {
   @Max(10_000)
   HASH_QUEUE: number = 256;
 
-  @Meaning('Interval at which expired rows are removed')
+  @Meaning('Interval at which expired rows are removed, and subjects without a key get one')
   @IsInt()
   @Min(1)
   @Max(86_400)

@@ -53,7 +53,12 @@ export class AnswerAttempt {
     return message(VerificationDecided, { ...decided, commandId, ...(quotas === undefined ? {} : { quotas }) });
   }
 
-  /** A reply with a conflict, or with a rule that the new PIN breaks, is not due to a fault of the product. */
+  /**
+   * A reply with a conflict, or with a rule that the new PIN breaks, is not due to a fault of the product.
+   *
+   * The query is one read by primary key, also for each command that finds no free hash slot. Nothing else distinguishes a first
+   * delivery from a repetition: another process may have counted the first one, and a mark in the message could be forged.
+   */
   async #isUncounted({ stored }: OpenedCommand, decided: VerificationDecided): Promise<boolean> {
     const { outcome, verificationId, conflict, violations } = decided;
     if (outcome !== 'unavailable' || verificationId !== undefined || conflict || violations) return false;

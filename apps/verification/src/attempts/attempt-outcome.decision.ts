@@ -2,7 +2,7 @@ import { type KnowledgePolicy, type Level, type Method, type Outcome } from '@co
 import { knowledgeLevel } from '../knowledge/knowledge-level.decision.js';
 import { type CountedAttempt } from './counted-attempt.decision.js';
 
-/** @param matches undefined: the stored credential failed to decrypt, so nothing was compared */
+/** @param matches undefined: the stored credential failed to decrypt, or a success would not hold */
 export function outcomeOf(
   { granted, disabled, remaining }: Pick<CountedAttempt, 'granted' | 'disabled' | 'remaining'>,
   matches: boolean | undefined,

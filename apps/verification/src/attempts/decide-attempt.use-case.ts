@@ -100,7 +100,9 @@ export class DecideAttempt {
         case 'unanswered': {
           const { attempt } = counted;
           const { matches, signals } = await this.#compare(opened, subject, slot, counted.attempt, policies.knowledge);
-          const outcome = outcomeOf(attempt, matches);
+          // Without a proven incarnation the success would not hold. Only the sender of the right secret sees `unavailable`.
+          const isProven = matches !== true || subject.incarnation !== undefined;
+          const outcome = outcomeOf(attempt, isProven ? matches : undefined);
           const verified = outcome === 'verified';
           const level = verified ? levelOf(method, subject, attempt, policies.knowledge) : 'none';
           const violations = verified ? await checkAfterMatch?.(subject) : undefined;

@@ -29,7 +29,7 @@ export class ProfileVault {
 
   /**
    * Undefined if the key of the subject is missing, because a backup was restored without the keys of subjects. Its credentials
-   * stay valid, and the next change writes a new profile.
+   * stay, and `MissingKeys` writes a new profile.
    * @throws ServiceError CREDENTIAL_BROKEN if profile or key do not belong to their rows
    */
   open(tenant: string, row: StoredProfile): Profile | undefined {

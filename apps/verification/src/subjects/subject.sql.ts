@@ -89,6 +89,21 @@ ${JOIN_SUBJECT_KEY}
 WHERE s.tenant = $1 AND s.subject_id = $2
 FOR UPDATE OF s`;
 
+/** Subjects without a key, in order, after a given one. $1 its tenant, $2 its id, $3 rows */
+export const FIND_WITHOUT_KEY = `
+SELECT
+  s.tenant,
+  s.subject_id
+FROM verification.subjects s
+WHERE (s.tenant, s.subject_id) > ($1, $2)
+  AND NOT EXISTS (
+    SELECT
+    FROM verification.subject_keys subject_key
+    WHERE subject_key.tenant = s.tenant AND subject_key.subject_id = s.subject_id
+  )
+ORDER BY s.tenant, s.subject_id
+LIMIT $3`;
+
 /** The highest version that a part of a subject ever had; null: none. $1 tenant, $2 subject, $3 part */
 export const LATEST_VERSION = `
 SELECT max(version) AS version

@@ -29,6 +29,7 @@ import {
   ADD_PHONES,
   FIND_ENROLLED,
   FIND_SUBJECTS,
+  FIND_WITHOUT_KEY,
   LATEST_VERSION,
   LOCK_SUBJECT,
   NEXT_VERSION,
@@ -63,6 +64,18 @@ interface Reference {
   readonly kind: 'id' | 'phone';
   readonly ref: string;
   readonly method: Method;
+}
+
+/** A place in the order in which subjects without a key are found. */
+export interface SubjectPosition {
+  readonly tenant: string;
+  readonly subject_id: string;
+}
+
+export interface ReplacedKeys {
+  readonly replaced: number;
+  /** Where the next call continues; undefined: no subject follows. */
+  readonly next: SubjectPosition | undefined;
 }
 
 /** The consumer in the inbox. */
@@ -118,14 +131,14 @@ export class PostgresSubjectStore extends SubjectStore {
     }
     await this.#bindings.requireLatest(tenant, row);
     if (kind === 'phone') await this.#bindings.requirePhone(tenant, ref, row, row.phone_tag);
-    const profile = await this.#openProfile(tenant, row);
+    const profile = await this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
     const credential = await this.#bindings.credential(tenant, row.subject_id, method, row);
     return {
       id: row.subject_id,
-      incarnation: row.incarnation,
+      incarnation: profile && row.incarnation,
       referenceKey,
-      displayName: profile.displayName,
-      locale: profile.locale,
+      displayName: profile?.displayName,
+      locale: profile?.locale,
       credential,
       mustChange: credential?.mustChange === true,
       cap: credential?.cap ?? decoyCap,
@@ -153,8 +166,7 @@ export class PostgresSubjectStore extends SubjectStore {
   ): Promise<SubjectChange> {
     try {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
-        // A subject that does not exist yet has no row to lock.
-        await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`subject:${tenant}:${subject}`]);
+        await lockId(tx, tenant, subject);
         const before = await this.#lock(tx, tenant, subject);
         if (!before && mustExist) return 'not_found';
         if (!(await this.#inbox.claim(tx, INBOX, commandId))) return 'updated';
@@ -174,6 +186,34 @@ export class PostgresSubjectStore extends SubjectStore {
       if (error instanceof UniqueViolation && error.constraint === 'subject_phones_pkey') return 'taken';
       throw error;
     }
+  }
+
+  /**
+   * Gives each subject without a key a new key and incarnation. Its name, its language and the readable copy of its numbers are
+   * lost with the old key. A subject with rows that were altered is skipped.
+   * @param after where the previous call ended
+   * @param limit how many subjects this call may change
+   */
+  async replaceMissingKeys(after: SubjectPosition | undefined, limit: number): Promise<ReplacedKeys> {
+    const found = await this.database
+      .forAllTenants()
+      .query<SubjectPosition>(FIND_WITHOUT_KEY, [after?.tenant ?? '', after?.subject_id ?? '', limit]);
+    let replaced = 0;
+    for (const { tenant, subject_id: subject } of found)
+      if (await this.#replaceMissingKey(tenant, subject).catch(ifBroken)) replaced += 1;
+    return { replaced, next: found.length < limit ? undefined : found.at(-1) };
+  }
+
+  #replaceMissingKey(tenant: string, subject: string): Promise<boolean> {
+    return this.database.forTenants([tenant]).transaction(async (tx) => {
+      await lockId(tx, tenant, subject);
+      const before = await this.#lock(tx, tenant, subject);
+      if (before === undefined || before.ownKey !== undefined) return false;
+      const { version } = await this.#nextVersion(tx, tenant, subject, 'profile');
+      await this.#profiles.write(tx, tenant, subject, version, before.profile, before);
+      await this.#writePhones(tx, tenant, subject, version, before.version, undefined);
+      return true;
+    });
   }
 
   override async enrolled(
@@ -317,6 +357,14 @@ export class PostgresSubjectStore extends SubjectStore {
   #openProfile(tenant: string, row: StoredProfile): Promise<Profile> {
     return this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row) ?? {});
   }
+}
+
+/**
+ * Lets one transaction at a time write the profile of a subject, also of one without a row to lock. The statements after it see
+ * the key that the previous transaction wrote; one that waits for the row of the subject would not.
+ */
+async function lockId(tx: Sql, tenant: string, subject: string): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`subject:${tenant}:${subject}`]);
 }
 
 function ifBroken(error: unknown): undefined {

@@ -1,15 +1,22 @@
 import { Global, Module } from '@nestjs/common';
 import { type KeyedHash, Keyring } from '@countersign/crypto';
+import { Host } from '@countersign/hosting';
 import { Database, OutboxRelay } from '@countersign/persistence';
+import { SteadyClock } from '@countersign/runtime';
 import { EVENT_NAMES, TABLE_NAMES } from '../integrity/stored-names.js';
 import { TamperReports } from '../integrity/tamper-reports.store.js';
+import { VerificationSettings } from '../verification.settings.js';
 import { EraseSubject } from './erase-subject.use-case.js';
 import { PostgresSubjectErasure } from './erasure.store.js';
 import { ManageSubject } from './manage-subject.use-case.js';
+import { MissingKeys } from './missing-keys.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { SubjectsHandler } from './subjects.handler.js';
 import { SubjectErasure, SubjectStore } from './subjects.ports.js';
 import { UnlockSubject } from './unlock-subject.use-case.js';
+
+/** Milliseconds from one batch of subjects without a key to the next. */
+const MISSING_KEYS_MS = 5_000;
 
 @Global()
 @Module({
@@ -17,7 +24,7 @@ import { UnlockSubject } from './unlock-subject.use-case.js';
   providers: [
     {
       provide: SubjectStore,
-      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports],
+      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports, Host, VerificationSettings],
       useFactory: (
         database: Database,
         keyring: Keyring,
@@ -25,7 +32,14 @@ import { UnlockSubject } from './unlock-subject.use-case.js';
         hash: KeyedHash,
         relay: OutboxRelay,
         { report }: TamperReports,
-      ) => new PostgresSubjectStore(database, keyring, names, hash, () => relay.wake(), report),
+        host: Host,
+        { PRUNE_SECONDS }: VerificationSettings,
+      ) => {
+        const store = new PostgresSubjectStore(database, keyring, names, hash, () => relay.wake(), report);
+        const missingKeys = new MissingKeys(store, host.logger, new SteadyClock(), PRUNE_SECONDS * 1000);
+        host.every(MISSING_KEYS_MS, 'subjects without a key got no new one', () => missingKeys.run());
+        return store;
+      },
     },
     {
       provide: SubjectErasure,

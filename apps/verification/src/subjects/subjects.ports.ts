@@ -7,7 +7,10 @@ import { type SubjectState } from './subject-state.decision.js';
 /** What a verification needs of a subject. `id` is undefined for a reference without a subject. */
 export interface FoundSubject {
   readonly id: string | undefined;
-  /** Unique for ever: a subject that is created later under the same id has another one. */
+  /**
+   * Unique for ever: a subject that is created later under the same id has another one. Undefined, too, while the subject has no
+   * key: then nothing proves its incarnation, and no verification of it would hold.
+   */
   readonly incarnation: string | undefined;
   /**
    * Keyed hash of the reference under the names key, and key of the attempt counter. It is the same however a known subject is
