@@ -24,13 +24,15 @@ import { ManualClock } from '@countersign/testing';
 import { FakeDirectoryCaches, FakeDirectoryStore } from '../test/directory.fake.js';
 import { ManageAgents } from './agents/manage-agents.use-case.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
-import { BasePolicies, PublishedEntries } from './policies/published-entries.js';
+import { PublishedEntries, type InvalidPolicy } from './policies/published-entries.js';
 import { ManageTenants } from './tenants/manage-tenants.use-case.js';
 
 function open() {
   const clock = new ManualClock();
   const store = new FakeDirectoryStore(clock);
-  const entries = new PublishedEntries(new BasePolicies([DEFAULT_POLICY, {}]));
+  const installation: { transfers: Record<string, string> } = { transfers: {} };
+  const invalid: InvalidPolicy[] = [];
+  const entries = new PublishedEntries([DEFAULT_POLICY, installation], (policy) => invalid.push(policy));
   const directory = new ChangeDirectory(store, entries, new FakeDirectoryCaches());
   const tenants = new ManageTenants(directory, entries, store);
   const agents = new ManageAgents(directory, entries, store);
@@ -81,7 +83,22 @@ function open() {
     return [...live].sort();
   };
   const details = () => store.facts.map(({ kind, detail }) => [kind, detail['fields']]);
-  const states = { setTenantState, setAgentState, deleteTenant, deleteAgent, readTenant, readAgent, liveAgents };
+  const rotate = (of: string, id: string, digit = '3', graceSeconds = 0) => {
+    const hashes = { passwordHash: digit.repeat(64), apiKeyHash: digit.repeat(64) };
+    const ids = { commandId: randomUUID(), tenant: of, agent: id };
+    return agents.rotate(message(AgentRotateRequested, { ...ids, ...hashes, graceSeconds }));
+  };
+  const invalidPolicies = { installation, invalid, rotate };
+  const states = {
+    ...invalidPolicies,
+    setTenantState,
+    setAgentState,
+    deleteTenant,
+    deleteAgent,
+    readTenant,
+    readAgent,
+    liveAgents,
+  };
   return { clock, store, directory, tenants, agents, tenant, agent, latest, change, patchTenant, details, ...states };
 }
 
@@ -155,30 +172,19 @@ describe('the directory', () => {
   });
 
   it('keeps rotated secrets valid for their grace period, which a later rotation does not extend', async () => {
-    const { clock, agents, tenant, agent, latest } = open();
+    const { clock, rotate, tenant, agent, latest } = open();
     await tenant('acme');
     await agent('acme', 'desk');
-    const rotate = (digit: string, graceSeconds: number) =>
-      agents.rotate(
-        message(AgentRotateRequested, {
-          commandId: randomUUID(),
-          tenant: 'acme',
-          agent: 'desk',
-          passwordHash: digit.repeat(64),
-          apiKeyHash: digit.repeat(64),
-          graceSeconds,
-        }),
-      );
-    await rotate('3', 60);
+    await rotate('acme', 'desk', '3', 60);
     expect(latest('desk')?.passwords).toEqual([
       { hash: '3'.repeat(64) },
       { hash: '1'.repeat(64), validUntil: '2026-01-01T00:01:00.000Z' },
     ]);
     clock.advance(30_000);
-    await rotate('4', 3600);
+    await rotate('acme', 'desk', '4', 3600);
     expect(latest('desk')?.passwords[2]?.validUntil).toBe('2026-01-01T00:01:00.000Z');
     clock.advance(31_000);
-    await rotate('5', 0);
+    await rotate('acme', 'desk', '5', 0);
     expect(latest('desk')?.passwords).toEqual([{ hash: '5'.repeat(64) }]);
   });
 
@@ -311,6 +317,83 @@ describe('the directory', () => {
     await setTenantState('acme', 'enabled');
     expect(liveAgents()).toEqual(['desk', 'late', 'other-desk']);
     expect((await setTenantState('missing', 'disabled')).answer).toBe('not_found');
+  });
+
+  describe('with an agent whose escalation the installation no longer has', () => {
+    const VIOLATIONS = [{ field: 'policy.escalation', rule: 'must name one of the transfers' }];
+
+    async function openInvalid() {
+      const bed = open();
+      bed.installation.transfers = { support: 'sip:support@example.com' };
+      await bed.tenant('acme');
+      await bed.agent('acme', 'desk', { escalation: 'support' });
+      await bed.agent('acme', 'help');
+      bed.installation.transfers = {};
+      return bed;
+    }
+
+    it('removes the agent from all caches at the next start, and reports the agent and the rule', async () => {
+      const { directory, liveAgents, invalid } = await openInvalid();
+      await directory.publishAll();
+      expect(liveAgents()).toEqual(['help']);
+      expect(invalid).toEqual([{ tenant: 'acme', agent: 'desk', violations: VIOLATIONS }]);
+    });
+
+    it('disables the agent and removes it from all caches', async () => {
+      const { setAgentState, readAgent, liveAgents } = await openInvalid();
+      expect((await setAgentState('acme', 'desk', 'disabled')).answer).toBe('updated');
+      expect((await readAgent('acme', 'desk')).body).toMatchObject({ state: 'disabled' });
+      expect(liveAgents()).toEqual(['help']);
+      expect(await setAgentState('acme', 'desk', 'enabled')).toMatchObject({
+        answer: 'invalid',
+        violations: VIOLATIONS,
+      });
+    });
+
+    it('disables the tenant, and enables it with its other agents', async () => {
+      const { setTenantState, liveAgents, invalid } = await openInvalid();
+      expect((await setTenantState('acme', 'disabled')).answer).toBe('updated');
+      expect(liveAgents()).toEqual([]);
+      expect((await setTenantState('acme', 'enabled')).answer).toBe('updated');
+      expect(liveAgents()).toEqual(['help']);
+      expect(invalid).toEqual([{ tenant: 'acme', agent: 'desk', violations: VIOLATIONS }]);
+    });
+
+    it('refuses to rotate its secrets with the cause until it is disabled, and then rotates them', async () => {
+      const { rotate, setAgentState, liveAgents } = await openInvalid();
+      expect(await rotate('acme', 'desk')).toMatchObject({ answer: 'invalid', violations: VIOLATIONS });
+      await setAgentState('acme', 'desk', 'disabled');
+      expect((await rotate('acme', 'desk')).answer).toBe('updated');
+      expect(liveAgents()).toEqual(['help']);
+    });
+
+    it('changes its tenant only after the agent is disabled, and checks each change of the disabled agent', async () => {
+      const { tenant, change, setAgentState } = await openInvalid();
+      expect(await tenant('acme', { greetByName: false })).toMatchObject({ answer: 'invalid', violations: VIOLATIONS });
+      await setAgentState('acme', 'desk', 'disabled');
+      expect((await tenant('acme', { greetByName: false })).answer).toBe('updated');
+      expect(await change('acme', 'desk', { mode: 'merge', name: 'Desk' })).toMatchObject({
+        ...{ answer: 'invalid', violations: VIOLATIONS },
+      });
+      expect((await change('acme', 'desk', { mode: 'merge', policy: { escalation: null } })).answer).toBe('updated');
+    });
+  });
+
+  it('removes every agent of a tenant whose own policy has become invalid, and publishes none of them', async () => {
+    const { tenant, agent, directory, installation, liveAgents, invalid, rotate, setTenantState } = open();
+    const transfers = { support: 'sip:support@example.com' };
+    installation.transfers = transfers;
+    await tenant('acme', { escalation: 'support' });
+    await agent('acme', 'desk', { transfers });
+    installation.transfers = {};
+    await directory.publishAll();
+    expect(liveAgents()).toEqual([]);
+    const violations = [{ field: 'policy.escalation', rule: 'must name one of the transfers' }];
+    expect(invalid).toEqual([{ tenant: 'acme', violations }]);
+    expect(await rotate('acme', 'desk')).toMatchObject({ answer: 'invalid', violations });
+    expect((await setTenantState('acme', 'disabled')).answer).toBe('updated');
+    expect(await setTenantState('acme', 'enabled')).toMatchObject({ answer: 'invalid', violations });
+    expect(liveAgents()).toEqual([]);
   });
 
   it('deletes an agent, and lets its id be used again', async () => {

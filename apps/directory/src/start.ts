@@ -11,7 +11,7 @@ import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
 import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
 import { DIRECTORY_ENTITIES } from './directory.store.js';
-import { BasePolicies } from './policies/published-entries.js';
+import { PublishedEntries } from './policies/published-entries.js';
 import { TENANT_MESSAGES } from './tenants/tenants.handler.js';
 
 /** How often the start checks that the outbox is empty, in milliseconds. */
@@ -33,8 +33,10 @@ export async function start(
   const relay = host.relay(database, 0);
   const { caches, follower } = await followCaches(host.broker, host.logger, fatal);
   host.onClose(() => follower.close());
-  const basePolicies = new BasePolicies([DEFAULT_POLICY, installationPolicy]);
-  const app = await createBusApp(DirectoryModule.with({ database, relay, basePolicies, caches }), {
+  const entries = new PublishedEntries([DEFAULT_POLICY, installationPolicy], (invalid) =>
+    host.logger.error(invalid, 'agents are removed from all caches: a stored policy has become invalid'),
+  );
+  const app = await createBusApp(DirectoryModule.with({ database, relay, entries, caches }), {
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),

@@ -41,7 +41,11 @@ export class ManageAgents {
         createdAt: now,
         disabledAt: null,
       };
-      return this.#write('created', 'agent.created', tenant, created, changedNames({ name: '', policy: {} }, created));
+      const detail = changeDetail(
+        changedNames({ name: '', policy: {} }, created),
+        this.entries.policyOf(tenant, created),
+      );
+      return this.#write('created', 'agent.created', tenant, created, detail);
     });
   }
 
@@ -53,7 +57,11 @@ export class ManageAgents {
         passwords: [{ hash: command.passwordHash }, ...withinGrace(before.passwords, now, graceEnds)],
         apiKeys: [{ hash: command.apiKeyHash }, ...withinGrace(before.apiKeys, now, graceEnds)],
       };
-      return this.#write('updated', 'agent.rotated', tenant, rotated, ['passwords', 'apiKeys']);
+      const changed = ['passwords', 'apiKeys'];
+      // A disabled agent must get new secrets also while its policy is invalid, so its policy is not computed.
+      const isPublished = tenant.disabledAt === null && before.disabledAt === null;
+      const detail = changeDetail(changed, isPublished ? this.entries.policyOf(tenant, rotated) : undefined);
+      return this.#write('updated', 'agent.rotated', tenant, rotated, detail);
     });
   }
 
@@ -63,7 +71,9 @@ export class ManageAgents {
       const agent = { ...before, name: command.name ?? before.name, policy };
       const changed = changedNames(before, agent);
       if (changed.length === 0) return { answer: 'updated', body: agentResource(agent) };
-      return this.#write('updated', 'policy.changed', tenant, agent, changed);
+      // Also while the agent is disabled, so that it can be enabled again.
+      const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
+      return this.#write('updated', 'policy.changed', tenant, agent, detail);
     });
   }
 
@@ -72,7 +82,9 @@ export class ManageAgents {
       const isDisabled = command.state === 'disabled';
       if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: agentResource(before) };
       const agent = { ...before, disabledAt: isDisabled ? now : null };
-      return this.#write('updated', `agent.${command.state}`, tenant, agent, []);
+      // An invalid policy must not keep an agent enabled.
+      const detail = changeDetail([], isDisabled ? undefined : this.entries.policyOf(tenant, agent));
+      return this.#write('updated', `agent.${command.state}`, tenant, agent, detail);
     });
   }
 
@@ -112,14 +124,10 @@ export class ManageAgents {
     kind: DirectoryChange['fact']['kind'],
     tenant: TenantRecord,
     agent: AgentRecord,
-    changed: readonly string[],
+    detail: DirectoryChange['fact']['detail'],
   ): CommandDecision {
-    const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
-    const change = {
-      agents: [agent],
-      publish: [this.entries.ofAgent(tenant, agent)],
-      fact: { kind, agent: agent.agent, detail },
-    };
+    const publish = [this.entries.ofAgent(tenant, agent)];
+    const change = { agents: [agent], publish, fact: { kind, agent: agent.agent, detail } };
     return { answer, change, body: agentResource(agent) };
   }
 }

@@ -50,11 +50,12 @@ export function changedNames(before: NameAndPolicy, after: NameAndPolicy): strin
 /**
  * The detail of the fact about a change: the fields that changed. While a waiver allows knowledge alone to verify a caller,
  * every change also records its owner and its expiry.
+ * @param policy undefined: no policy is in effect, because the agent is disabled
  */
-export function changeDetail(changed: readonly string[], { knowledge }: Policy): Readonly<Record<string, string>> {
+export function changeDetail(changed: readonly string[], policy?: Policy): Readonly<Record<string, string>> {
   const fields = changed.join(' ');
-  if (!knowledge.waiver) return { fields };
-  const { owner, expires } = knowledge.waiver;
+  if (!policy?.knowledge.waiver) return { fields };
+  const { owner, expires } = policy.knowledge.waiver;
   return { fields, knowledgeWaiverOwner: owner, knowledgeWaiverExpires: expires };
 }
 

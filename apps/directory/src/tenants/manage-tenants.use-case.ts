@@ -34,7 +34,7 @@ export class ManageTenants {
       const body = tenantResource(tenant);
       if (existing && changed.length === 0) return { answer: 'updated', body };
       // The agents inherit the tenant's policy, so each of them changes too.
-      const publish = [this.entries.ofTenant(tenant), ...agents.map((agent) => this.entries.ofAgent(tenant, agent))];
+      const publish = this.entries.ofTenant(tenant, agents);
       const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
       return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact }, body };
     });
@@ -47,7 +47,11 @@ export class ManageTenants {
       const isDisabled = state === 'disabled';
       if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: tenantResource(before) };
       const tenant = { ...before, disabledAt: isDisabled ? now : null };
-      const publish = agents.map((agent) => this.entries.ofAgent(tenant, agent));
+      // Enabling fails if no agent could authenticate. One agent with an invalid policy does not keep the others disabled.
+      if (!isDisabled) this.entries.policyOf(tenant);
+      const publish = isDisabled
+        ? agents.map((agent) => this.entries.ofAgent(tenant, agent))
+        : this.entries.validEntriesOf({ tenant, agents, now });
       const fact = { kind: `tenant.${state}`, detail: {} } as const;
       return { answer: 'updated', change: { tenant, publish, fact }, body: tenantResource(tenant) };
     });
