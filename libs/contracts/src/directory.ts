@@ -3,6 +3,7 @@ import {
   ArrayMaxSize,
   IsArray,
   IsBoolean,
+  IsIn,
   IsISO8601,
   IsOptional,
   IsString,
@@ -21,6 +22,9 @@ export const CHANGE_HEADER = 'change';
 
 /** Most changes in one report. */
 export const MAX_REPORTED_CHANGES = 256;
+
+/** The services that have a cache of the directory. Reports of others are ignored. */
+export const DIRECTORY_CACHE_SERVICES = ['swaig-adapter', 'rest-adapter', 'verification', 'rate-limit'] as const;
 
 /** A tenant with its effective policy, for every service. */
 export class TenantPublished extends Message {
@@ -84,7 +88,7 @@ export class DirectoryCacheReported extends Message {
   /** New with every start of a process. */
   @IsUUID() cacheId!: string;
   /** Name of the service that uses the copy. */
-  @IsString() @Length(1, 64) service!: string;
+  @IsIn(DIRECTORY_CACHE_SERVICES) service!: string;
   /** False: the process stops and applies no further change. */
   @IsBoolean() isOpen!: boolean;
   /** Ids of the changes that were applied since the last report. */

@@ -5,6 +5,11 @@ import { LiveCaches } from './live-caches.js';
 
 /** Longer than a rebalance of the broker's leaders usually takes, and well below REPLY_TIMEOUT_MS of the REST adapter. */
 const REPORT_LIMIT_MS = 3_000;
+/** Most reports arrive within some tens of milliseconds. */
+const SHORT_REPORT_LIMIT_MS = 300;
+const SHORT_REPORT_LIMIT_FOR_MS = 60_000;
+/** Far more copies of one service than an installation has. */
+const MAX_CACHES_PER_SERVICE = 64;
 /** A report that was older when the directory started may be from a process that has ended. */
 const MAX_REPORT_AGE_MS = 60_000;
 
@@ -21,7 +26,12 @@ export async function followCaches(
 ): Promise<{ readonly caches: LiveCaches; readonly follower: Follower }> {
   const caches = new LiveCaches({
     limitMs: REPORT_LIMIT_MS,
+    shortLimitMs: SHORT_REPORT_LIMIT_MS,
+    shortForMs: SHORT_REPORT_LIMIT_FOR_MS,
+    maxPerService: MAX_CACHES_PER_SERVICE,
     onLate: (services) => logger.warn({ services }, 'a change was confirmed before these services had reported it'),
+    onTooMany: (service) =>
+      logger.warn({ service }, 'a service reports too many directory caches: the oldest ones are not awaited'),
   });
   const oldest = broker.now() - MAX_REPORT_AGE_MS;
   const follower = await broker.follow(

@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { DirectoryCacheReported, message } from '@countersign/contracts';
+import { DIRECTORY_CACHE_SERVICES, DirectoryCacheReported, message } from '@countersign/contracts';
+import { validateSync } from 'class-validator';
 import { LiveCaches } from './live-caches.js';
 
 const LIMIT_MS = 30;
+/** Longer than a test, so that it is distinguished from the short limit. */
+const LONG_MS = 60_000;
+const MAX_PER_SERVICE = 3;
 
-function open() {
+function open(limits: { readonly shortForMs?: number } = {}) {
   const late: (readonly string[])[] = [];
-  const caches = new LiveCaches({ limitMs: LIMIT_MS, onLate: (services) => late.push(services) });
+  const tooMany: string[] = [];
+  const options = {
+    ...{ limitMs: LIMIT_MS, shortLimitMs: LIMIT_MS, shortForMs: 0, maxPerService: MAX_PER_SERVICE, ...limits },
+    onLate: (services: readonly string[]) => late.push(services),
+    onTooMany: (service: string) => tooMany.push(service),
+  };
+  const caches = new LiveCaches(options);
   const cache = (service: string) => {
     const cacheId = randomUUID();
     const report = (changes: string[], isOpen = true): void =>
@@ -14,7 +24,7 @@ function open() {
     report([]);
     return report;
   };
-  return { caches, cache, late };
+  return { caches, cache, late, tooMany, options };
 }
 
 /** Whether the promise has resolved by now. */
@@ -72,6 +82,56 @@ describe('the live caches of the directory', () => {
     expect(await isDone(third)).toBe(false);
     swaig(['change-3']);
     await third;
+  });
+
+  it('are of the services with a cache only: a report of any other is invalid', () => {
+    const violationsOf = (service: string): string[] =>
+      validateSync(message(DirectoryCacheReported, { cacheId: randomUUID(), service, isOpen: true, changes: [] })).map(
+        ({ property }) => property,
+      );
+    for (const service of DIRECTORY_CACHE_SERVICES) expect(violationsOf(service)).toEqual([]);
+    expect(violationsOf('audit')).toEqual(['service']);
+  });
+
+  it('are at most so many of one service, and the one with the oldest report is no longer awaited', async () => {
+    const { caches, cache, tooMany } = open();
+    const rest = cache('rest-adapter');
+    const [first, oldest] = [cache('swaig-adapter'), cache('swaig-adapter')];
+    first([]);
+    const reported = caches.expect('change-1').reported();
+    const others = Array.from({ length: MAX_PER_SERVICE - 1 }, () => cache('swaig-adapter'));
+    expect(caches.size).toBe(MAX_PER_SERVICE + 1);
+    expect(tooMany).toEqual(['swaig-adapter']);
+    for (const report of [rest, first, ...others]) report(['change-1']);
+    await reported;
+    oldest([]);
+    expect(caches.size).toBe(MAX_PER_SERVICE + 1);
+    expect(tooMany).toHaveLength(1);
+  });
+
+  it('delay each change by a short limit only, while those that were late never report a change', async () => {
+    const { caches, cache, late, options } = open({ shortForMs: LONG_MS });
+    for (let change = 0; change < 3; change++) {
+      // A forged cache each time, which nobody reports for.
+      cache('swaig-adapter');
+      await caches.expect(`change-${change}`).reported();
+      // From the second change on only the short limit can end the wait.
+      options.limitMs = LONG_MS;
+    }
+    expect(late).toHaveLength(3);
+  });
+
+  it('are awaited for the whole limit again after a late one has reported the change', async () => {
+    const { caches, cache, options } = open({ shortForMs: LONG_MS });
+    const slow = cache('swaig-adapter');
+    await caches.expect('change-1').reported();
+    options.limitMs = 4 * LIMIT_MS;
+    slow(['change-1']);
+    const reported = caches.expect('change-2').reported();
+    await new Promise((resolve) => setTimeout(resolve, 2 * LIMIT_MS));
+    expect(await isDone(reported)).toBe(false);
+    slow(['change-2']);
+    await reported;
   });
 
   it('ignore reports of a change after its end', async () => {
