@@ -27,6 +27,11 @@ import { ChangeDirectory } from './change-directory.use-case.js';
 import { PublishedEntries, type InvalidPolicy } from './policies/published-entries.js';
 import { ManageTenants } from './tenants/manage-tenants.use-case.js';
 
+/** Some 10 KB, each text with the longest allowed length. */
+const LONG_TEXTS = ['verified', 'rejected', 'locked', 'bad_pin', 'rate_limited', 'keypad_prompt', 'keypad_done'].map(
+  (name) => [name, 'x'.repeat(1000)] as const,
+);
+
 function open() {
   const clock = new ManualClock();
   const store = new FakeDirectoryStore(clock);
@@ -394,6 +399,21 @@ describe('the directory', () => {
     expect((await setTenantState('acme', 'disabled')).answer).toBe('updated');
     expect(await setTenantState('acme', 'enabled')).toMatchObject({ answer: 'invalid', violations });
     expect(liveAgents()).toEqual([]);
+  });
+
+  it('refuses merge patches that together make a policy too long', async () => {
+    const { tenant, agent, change, setAgentState } = open();
+    await tenant('acme');
+    await agent('acme', 'desk');
+    const text = (name: string) => ({ texts: { [name]: Object.fromEntries(LONG_TEXTS) } });
+    const patch = (language: string) => change('acme', 'desk', { mode: 'merge', policy: text(language) });
+    const answers: string[] = [];
+    for (let index = 0; index < 40; index++) answers.push((await patch(`en-x${index}`)).answer);
+    const firstRefused = answers.indexOf('invalid');
+    expect(firstRefused).toBeGreaterThan(0);
+    expect(new Set(answers.slice(firstRefused))).toEqual(new Set(['invalid']));
+    await setAgentState('acme', 'desk', 'disabled');
+    expect(await patch('en-last')).toMatchObject({ answer: 'invalid', violations: [{ field: 'policy' }] });
   });
 
   it('deletes an agent, and lets its id be used again', async () => {

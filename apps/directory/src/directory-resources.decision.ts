@@ -1,6 +1,9 @@
 import { type DirectoryState } from '@countersign/contracts';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
 
+/** Most bytes of the items of one page as JSON, unless it has one item only. Kafka accepts 1 MiB as one message. */
+export const MAX_PAGE_BYTES = 524_288;
+
 /** What tenants and agents have in common as resources. */
 interface DirectoryRecord {
   readonly name: string;
@@ -22,13 +25,20 @@ export function agentResource(record: DirectoryRecord & { readonly tenant: strin
 }
 
 /**
- * One page of a list.
+ * One page of a list. It ends before the limit when its items would have more than {@link MAX_PAGE_BYTES}, but has at least
+ * one item.
  * @param found one more record than the page has, if there are further pages
  * @param id the field by which the list is ordered
  */
 export function pageOf(found: readonly Resource[], limit: number, id: string): Resource {
-  const items = found.slice(0, limit);
-  return { items, nextCursor: found.length > limit ? items.at(-1)?.[id] : null };
+  const items: Resource[] = [];
+  let bytes = 0;
+  for (const item of found.slice(0, limit)) {
+    bytes += Buffer.byteLength(JSON.stringify(item));
+    if (bytes > MAX_PAGE_BYTES && items.length > 0) break;
+    items.push(item);
+  }
+  return { items, nextCursor: found.length > items.length ? items.at(-1)?.[id] : null };
 }
 
 function common({ name, policy, createdAt, disabledAt }: DirectoryRecord): Resource {

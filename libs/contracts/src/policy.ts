@@ -24,6 +24,12 @@ import { IsName } from './names.js';
 /** The maximum nesting of a policy in a request. The deepest valid field is at level four. */
 export const POLICY_DEPTH = 8;
 
+/**
+ * The maximum length of an effective policy as JSON. It keeps the entry of an agent, and an answer with the policy, far below
+ * the 1 MiB that Kafka accepts as one message.
+ */
+export const MAX_POLICY_BYTES = 262_144;
+
 /** Functions that an agent may use; the names are those of the SWAIG contract. */
 export const FUNCTIONS = [
   'verify_pin',

@@ -1,6 +1,8 @@
 import { checkPolicy } from './policy-rules.js';
 import { DEFAULT_POLICY } from '@countersign/contracts';
 
+const MAX_TEXT_LENGTH = 1000;
+
 const check = (raw: Record<string, unknown>): string[] => {
   const result = checkPolicy(DEFAULT_POLICY, raw);
   return 'violations' in result ? result.violations.map(({ field }) => field) : [];
@@ -126,6 +128,20 @@ describe('a policy', () => {
       expect(check({ transfers })).toEqual(['policy']);
     },
   );
+
+  it('is refused when it has more than 256 KiB of JSON together with what it inherits', () => {
+    const texts = (count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, index) => [`en-x${index}`, { verified: 'é'.repeat(MAX_TEXT_LENGTH) }]),
+      );
+    const [below, above] = [{ texts: texts(100) }, { texts: texts(140) }];
+    expect(check(below)).toEqual([]);
+    expect(check(above)).toEqual(['policy']);
+    const questions = { texts: { es: { verified: 'é'.repeat(MAX_TEXT_LENGTH) } } };
+    const inherited = checkPolicy(DEFAULT_POLICY, { texts: texts(128) }, questions);
+    const rule = 'must have at most 262144 bytes of JSON, together with what it inherits';
+    expect(inherited).toEqual({ violations: [{ field: 'policy', rule }] });
+  });
 
   it('never quotes a value in a violation', () => {
     const result = checkPolicy(DEFAULT_POLICY, { transfers: { support: 'value-83729164' } });

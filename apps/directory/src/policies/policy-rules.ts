@@ -1,6 +1,13 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
-import { Policy, POLICY_DEPTH, TEXT_PLACEHOLDERS, type TextName, type Violation } from '@countersign/contracts';
+import {
+  MAX_POLICY_BYTES,
+  Policy,
+  POLICY_DEPTH,
+  TEXT_PLACEHOLDERS,
+  type TextName,
+  type Violation,
+} from '@countersign/contracts';
 import { isPhoneCountry, toE164, unstorableJson } from '@countersign/normalization';
 import { mergePolicies, type RawPolicy } from './effective-policy.decision.js';
 
@@ -21,6 +28,11 @@ export function checkPolicy(...layers: readonly RawPolicy[]): CheckedPolicy {
   const unstorable = layers.flatMap((layer) => unstorableJson(layer, 'policy', POLICY_DEPTH) ?? []);
   if (unstorable.length > 0) return { violations: unstorable };
   const merged = mergePolicies(...layers);
+  // Several merge patches can make a policy longer than the longest request.
+  if (Buffer.byteLength(JSON.stringify(merged)) > MAX_POLICY_BYTES) {
+    const rule = `must have at most ${MAX_POLICY_BYTES} bytes of JSON, together with what it inherits`;
+    return { violations: [{ field: 'policy', rule }] };
+  }
   if (hasReservedKey(merged)) {
     return {
       violations: [
