@@ -10,6 +10,7 @@ import {
   AgentRequested,
   AgentRotateRequested,
   AgentStateChangeRequested,
+  CommandAnswered,
   message,
   TenantChangeRequested,
   TenantDeleteRequested,
@@ -38,7 +39,9 @@ function open() {
   const installation: { transfers: Record<string, string> } = { transfers: {} };
   const invalid: InvalidPolicy[] = [];
   const entries = new PublishedEntries([DEFAULT_POLICY, installation], (policy) => invalid.push(policy));
-  const directory = new ChangeDirectory(store, entries, new FakeDirectoryCaches());
+  const caches = new FakeDirectoryCaches();
+  const { awaitedChanges } = caches;
+  const directory = new ChangeDirectory(store, entries, caches);
   const tenants = new ManageTenants(directory, entries, store);
   const agents = new ManageAgents(directory, entries, store);
   const tenant = (id: string, policy?: Record<string, unknown>) =>
@@ -48,10 +51,10 @@ function open() {
         ...(policy ? { policy } : {}),
       }),
     );
-  const agent = (of: string, id: string, policy?: Record<string, unknown>) =>
+  const agent = (of: string, id: string, policy?: Record<string, unknown>, commandId: string = randomUUID()) =>
     agents.create(
       message(AgentCreateRequested, {
-        commandId: randomUUID(),
+        commandId,
         tenant: of,
         agent: id,
         passwordHash: '1'.repeat(64),
@@ -93,7 +96,7 @@ function open() {
     const ids = { commandId: randomUUID(), tenant: of, agent: id };
     return agents.rotate(message(AgentRotateRequested, { ...ids, ...hashes, graceSeconds }));
   };
-  const invalidPolicies = { installation, invalid, rotate };
+  const invalidPolicies = { awaitedChanges, installation, invalid, rotate };
   const states = {
     ...invalidPolicies,
     setTenantState,
@@ -399,6 +402,31 @@ describe('the directory', () => {
     expect((await setTenantState('acme', 'disabled')).answer).toBe('updated');
     expect(await setTenantState('acme', 'enabled')).toMatchObject({ answer: 'invalid', violations });
     expect(liveAgents()).toEqual([]);
+  });
+
+  it('answers a redelivered command with the resource', async () => {
+    const { tenants, agents, agent } = open();
+    const ids = { commandId: randomUUID(), tenant: 'acme' };
+    const command = message(TenantChangeRequested, { ...ids, mode: 'set', name: 'Acme' });
+    const { body } = await tenants.change(command);
+    expect(await tenants.change(command)).toMatchObject({ answer: 'updated', body });
+    const commandId = randomUUID();
+    const created = await agent('acme', 'desk', {}, commandId);
+    expect(created.body).toMatchObject({ agent: 'desk' });
+    expect(await agent('acme', 'desk', {}, commandId)).toMatchObject({ answer: 'updated', body: created.body });
+    const removal = message(AgentDeleteRequested, { commandId: randomUUID(), tenant: 'acme', agent: 'desk' });
+    await agents.delete(removal);
+    expect(await agents.delete(removal)).toEqual(
+      message(CommandAnswered, { commandId: removal.commandId, answer: 'updated' }),
+    );
+  });
+
+  it('does not wait for the caches when a change publishes nothing', async () => {
+    const { tenant, setTenantState, awaitedChanges } = open();
+    await tenant('acme');
+    const before = awaitedChanges.length;
+    await setTenantState('acme', 'disabled');
+    expect(awaitedChanges).toHaveLength(before);
   });
 
   it('refuses merge patches that together make a policy too long', async () => {

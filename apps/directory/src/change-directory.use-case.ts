@@ -1,9 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { CommandAnswered, message } from '@countersign/contracts';
+import { agentResource, tenantResource } from './directory-resources.decision.js';
 import { DirectoryCaches, DirectoryStore, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
 import { InvalidChange, PublishedEntries } from './policies/published-entries.js';
 
 type Answer = CommandAnswered['answer'];
+
+/** What every command that changes the directory has in common. */
+interface DirectoryCommand {
+  readonly commandId: string;
+  readonly tenant: string;
+  /** Undefined: the command is about the tenant itself. */
+  readonly agent?: string;
+}
 
 /** What a command decides: a change and its answer, or an answer alone. */
 export interface CommandDecision {
@@ -26,13 +35,14 @@ export class ChangeDirectory {
   /**
    * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. Returns when the
    * caches of all services have applied the change, so that the next request finds it. A repeated command changes nothing
-   * and gets the answer `updated`.
+   * and gets the answer `updated` with the resource as it is now, if it exists.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async change(
-    { commandId, tenant }: { readonly commandId: string; readonly tenant: string },
+    command: DirectoryCommand,
     decide: (snapshot: TenantSnapshot) => CommandDecision,
   ): Promise<CommandAnswered> {
+    const { commandId, tenant } = command;
     let decided: CommandDecision = { answer: 'updated' };
     const awaited = this.caches.expect(commandId);
     try {
@@ -40,9 +50,11 @@ export class ChangeDirectory {
         decided = decide(snapshot);
         return decided.change;
       });
-      if (result === 'changed') await awaited.reported();
+      // Caches report a change with its last entry, so a change without entries is never reported.
+      if (result === 'changed' && decided.change?.publish.length !== 0) await awaited.reported();
       if (result === 'taken') return message(CommandAnswered, { commandId, answer: 'taken' });
-      const { answer, body } = decided;
+      const { answer } = decided;
+      const body = result === 'repeated' ? await this.#resource(command) : decided.body;
       return message(CommandAnswered, { commandId, answer, ...(body && { body }) });
     } catch (error) {
       if (!(error instanceof InvalidChange)) throw error;
@@ -50,6 +62,15 @@ export class ChangeDirectory {
     } finally {
       awaited.end();
     }
+  }
+
+  async #resource({ tenant, agent }: DirectoryCommand): Promise<CommandDecision['body']> {
+    if (agent === undefined) {
+      const record = await this.store.tenant(tenant);
+      return record && tenantResource(record);
+    }
+    const record = await this.store.agent(tenant, agent);
+    return record && agentResource(record);
   }
 
   /** Publishes all tenants and agents again. @throws ServiceError DATABASE_UNAVAILABLE, retriable */

@@ -91,7 +91,12 @@ function page<T extends Pick<TenantRecord, 'disabledAt'>>(
 
 /** The fake of {@link DirectoryCaches}: no other process has a cache of the directory. */
 export class FakeDirectoryCaches extends DirectoryCaches {
-  override expect(): AwaitedChange {
-    return { reported: () => Promise.resolve(), end: () => undefined };
+  /** Ids of the changes whose reports were awaited. */
+  readonly awaitedChanges: string[] = [];
+
+  override expect(changeId: string): AwaitedChange {
+    // eslint-disable-next-line @typescript-eslint/require-await -- as the port
+    const reported = async (): Promise<void> => void this.awaitedChanges.push(changeId);
+    return { reported, end: () => undefined };
   }
 }
