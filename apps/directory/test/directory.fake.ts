@@ -91,7 +91,7 @@ function page<T extends Pick<TenantRecord, 'disabledAt'>>(
 
 /** The fake of {@link DirectoryCaches}: no other process has a cache of the directory. */
 export class FakeDirectoryCaches extends DirectoryCaches {
-  /** Ids of the changes whose reports were awaited. */
+  /** Ids of the changes for which a command waited. */
   readonly awaitedChanges: string[] = [];
 
   override expect(changeId: string): AwaitedChange {

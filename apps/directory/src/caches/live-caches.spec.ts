@@ -112,7 +112,7 @@ describe('the live caches of the directory', () => {
   it('delay each change by a short limit only, while those that were late never report a change', async () => {
     const { caches, cache, late, options } = open({ shortForMs: LONG_MS });
     for (let change = 0; change < 3; change++) {
-      // A forged cache each time, which nobody reports for.
+      // A forged cache each time, for which no report arrives.
       cache('swaig-adapter');
       await caches.expect(`change-${change}`).reported();
       // From the second change on only the short limit can end the wait.

@@ -72,7 +72,7 @@ export class PublishedEntries {
   /**
    * The tenant and its agents. Policies that were valid when they were stored can be invalid now. An agent whose policy is
    * invalid is removed from all caches, and so is every agent of a tenant whose policy is invalid. The last entry of such a
-   * tenant stays: nobody authenticates with it, and rules about its subjects depend on it.
+   * tenant stays: no agent authenticates with it, and rules about its subjects depend on it.
    */
   validEntriesOf({ tenant, agents }: TenantSnapshot): Message[] {
     if (!tenant) return [];

@@ -6,7 +6,7 @@ import { AttemptsHandler } from './attempts.handler.js';
 
 const NOW = 1000;
 
-/** Of a record whose requester waits until `deadline`. */
+/** The context of a record with this deadline. */
 function contextOf(deadline: number): BusContext {
   const where = { topic: 'verification.admissions', partition: 0, offset: '0' };
   return { ...where, headers: {}, deadline, now: NOW, replyTo: undefined };
