@@ -60,7 +60,7 @@ const count = (expiresInMs: number): Promise<unknown> =>
 
 const override = (keyIds: string[], endsInSeconds = 600): Promise<unknown> =>
   rateLimit.query(
-    `INSERT INTO rate_limit.overrides (tenant, dimension, target, max_requests, period_seconds, reason_key, expires_at, key_ids, targets)
+    `INSERT INTO rate_limit.overrides (tenant, dimension, target, max_requests, period_seconds, reason, expires_at, key_ids, targets)
      VALUES ('acme', 'caller', 't', 5, 60, 'r', clock_timestamp() + make_interval(secs => $2), $1, $1)
      ON CONFLICT (tenant, dimension, target) DO UPDATE SET key_ids = EXCLUDED.key_ids, targets = EXCLUDED.targets`,
     [keyIds, endsInSeconds],

@@ -21,12 +21,15 @@ import {
   TenantStateChangeRequested,
   type DirectoryState,
 } from '@countersign/contracts';
-import { ManualClock } from '@countersign/testing';
+import { ManualClock, TEST_ACTOR } from '@countersign/testing';
 import { FakeDirectoryCaches, FakeDirectoryStore } from '../test/directory.fake.js';
 import { ManageAgents } from './agents/manage-agents.use-case.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { PublishedEntries, type InvalidPolicy } from './policies/published-entries.js';
 import { ManageTenants } from './tenants/manage-tenants.use-case.js';
+
+/** The fields that every command has. */
+const origin = (commandId: string = randomUUID()) => ({ commandId, actor: TEST_ACTOR });
 
 /** Some 10 KB, each text with the longest allowed length. */
 const LONG_TEXTS = ['verified', 'rejected', 'locked', 'bad_pin', 'rate_limited', 'keypad_prompt', 'keypad_done'].map(
@@ -47,14 +50,14 @@ function open() {
   const tenant = (id: string, policy?: Record<string, unknown>) =>
     tenants.change(
       message(TenantChangeRequested, {
-        ...{ commandId: randomUUID(), tenant: id, mode: 'set', name: id },
+        ...{ ...origin(), tenant: id, mode: 'set', name: id },
         ...(policy ? { policy } : {}),
       }),
     );
   const agent = (of: string, id: string, policy?: Record<string, unknown>, commandId: string = randomUUID()) =>
     agents.create(
       message(AgentCreateRequested, {
-        commandId,
+        ...origin(commandId),
         tenant: of,
         agent: id,
         passwordHash: '1'.repeat(64),
@@ -67,20 +70,19 @@ function open() {
       .filter((entry): entry is AgentPublished => entry instanceof AgentPublished && entry.agent === id)
       .at(-1);
   const change = (of: string, id: string, fields: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>) =>
-    agents.change(message(AgentChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, ...fields }));
+    agents.change(message(AgentChangeRequested, { ...origin(), tenant: of, agent: id, ...fields }));
   const patchTenant = (id: string, fields: Pick<TenantChangeRequested, 'name' | 'policy'>) =>
-    tenants.change(message(TenantChangeRequested, { commandId: randomUUID(), tenant: id, mode: 'merge', ...fields }));
+    tenants.change(message(TenantChangeRequested, { ...origin(), tenant: id, mode: 'merge', ...fields }));
   const setTenantState = (id: string, state: DirectoryState) =>
-    tenants.changeState(message(TenantStateChangeRequested, { commandId: randomUUID(), tenant: id, state }));
+    tenants.changeState(message(TenantStateChangeRequested, { ...origin(), tenant: id, state }));
   const setAgentState = (of: string, id: string, state: DirectoryState) =>
-    agents.changeState(message(AgentStateChangeRequested, { commandId: randomUUID(), tenant: of, agent: id, state }));
-  const deleteTenant = (id: string) =>
-    tenants.delete(message(TenantDeleteRequested, { commandId: randomUUID(), tenant: id }));
+    agents.changeState(message(AgentStateChangeRequested, { ...origin(), tenant: of, agent: id, state }));
+  const deleteTenant = (id: string) => tenants.delete(message(TenantDeleteRequested, { ...origin(), tenant: id }));
   const deleteAgent = (of: string, id: string) =>
-    agents.delete(message(AgentDeleteRequested, { commandId: randomUUID(), tenant: of, agent: id }));
-  const readTenant = (id: string) => tenants.read(message(TenantRequested, { commandId: randomUUID(), tenant: id }));
+    agents.delete(message(AgentDeleteRequested, { ...origin(), tenant: of, agent: id }));
+  const readTenant = (id: string) => tenants.read(message(TenantRequested, { ...origin(), tenant: id }));
   const readAgent = (of: string, id: string) =>
-    agents.read(message(AgentRequested, { commandId: randomUUID(), tenant: of, agent: id }));
+    agents.read(message(AgentRequested, { ...origin(), tenant: of, agent: id }));
   /** The ids of the agents that the caches have at the end. */
   const liveAgents = (): string[] => {
     const live = new Set<string>();
@@ -93,7 +95,7 @@ function open() {
   const details = () => store.facts.map(({ kind, detail }) => [kind, detail['fields']]);
   const rotate = (of: string, id: string, digit = '3', graceSeconds = 0) => {
     const hashes = { passwordHash: digit.repeat(64), apiKeyHash: digit.repeat(64) };
-    const ids = { commandId: randomUUID(), tenant: of, agent: id };
+    const ids = { ...origin(), tenant: of, agent: id };
     return agents.rotate(message(AgentRotateRequested, { ...ids, ...hashes, graceSeconds }));
   };
   const invalidPolicies = { awaitedChanges, installation, invalid, rotate };
@@ -125,6 +127,7 @@ describe('the directory', () => {
     expect(latest('desk')?.policy.attempts.perWindow).toBe(2);
     expect(store.published.some((entry) => entry instanceof TenantPublished)).toBe(true);
     expect(store.facts.map(({ kind }) => kind)).toEqual(['tenant.changed', 'agent.created', 'tenant.changed']);
+    expect(store.facts.map(({ actor }) => actor)).toEqual([TEST_ACTOR, TEST_ACTOR, TEST_ACTOR]);
   });
 
   it('records the owner and expiry of a knowledge waiver with every change while the waiver is in effect', async () => {
@@ -199,7 +202,7 @@ describe('the directory', () => {
   it('gives a redelivered command no further effect', async () => {
     const { tenants, store } = open();
     const command = message(TenantChangeRequested, {
-      commandId: randomUUID(),
+      ...origin(),
       tenant: 'acme',
       mode: 'set',
       name: 'Acme',
@@ -406,7 +409,7 @@ describe('the directory', () => {
 
   it('answers a redelivered command with the resource', async () => {
     const { tenants, agents, agent } = open();
-    const ids = { commandId: randomUUID(), tenant: 'acme' };
+    const ids = { ...origin(), tenant: 'acme' };
     const command = message(TenantChangeRequested, { ...ids, mode: 'set', name: 'Acme' });
     const { body } = await tenants.change(command);
     expect(await tenants.change(command)).toMatchObject({ answer: 'updated', body });
@@ -414,7 +417,7 @@ describe('the directory', () => {
     const created = await agent('acme', 'desk', {}, commandId);
     expect(created.body).toMatchObject({ agent: 'desk' });
     expect(await agent('acme', 'desk', {}, commandId)).toMatchObject({ answer: 'updated', body: created.body });
-    const removal = message(AgentDeleteRequested, { commandId: randomUUID(), tenant: 'acme', agent: 'desk' });
+    const removal = message(AgentDeleteRequested, { ...origin(), tenant: 'acme', agent: 'desk' });
     await agents.delete(removal);
     expect(await agents.delete(removal)).toEqual(
       message(CommandAnswered, { commandId: removal.commandId, answer: 'updated' }),
@@ -476,7 +479,7 @@ describe('the directory', () => {
     for (const id of ['c', 'a', 'b']) await tenant(id);
     for (const id of ['z', 'x', 'y']) await agent('a', id);
     await setAgentState('a', 'y', 'disabled');
-    const list = { commandId: randomUUID(), limit: 2 };
+    const list = { ...origin(), limit: 2 };
     const first = await tenants.list(message(TenantListRequested, list));
     expect(first).toMatchObject({
       answer: 'found',

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CommandAnswered, message } from '@countersign/contracts';
+import { CommandAnswered, message, type Actor } from '@countersign/contracts';
 import { agentResource, tenantResource } from './directory-resources.decision.js';
 import { DirectoryCaches, DirectoryStore, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
 import { InvalidChange, PublishedEntries } from './policies/published-entries.js';
@@ -9,6 +9,7 @@ type Answer = CommandAnswered['answer'];
 /** What every command that changes the directory has in common. */
 interface DirectoryCommand {
   readonly commandId: string;
+  readonly actor: Actor;
   readonly tenant: string;
   /** Undefined: the command is about the tenant itself. */
   readonly agent?: string;
@@ -33,7 +34,8 @@ export class ChangeDirectory {
   ) {}
 
   /**
-   * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. Returns when the
+   * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. The fact names the
+   * actor of the command. Returns when the
    * caches of all services have applied the change, so that the next request finds it. A repeated command changes nothing
    * and gets the answer `updated` with the resource as it is now, if it exists.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
@@ -42,13 +44,13 @@ export class ChangeDirectory {
     command: DirectoryCommand,
     decide: (snapshot: TenantSnapshot) => CommandDecision,
   ): Promise<CommandAnswered> {
-    const { commandId, tenant } = command;
+    const { commandId, tenant, actor } = command;
     let decided: CommandDecision = { answer: 'updated' };
     const awaited = this.caches.expect(commandId);
     try {
       const result = await this.store.change(commandId, tenant, (snapshot) => {
         decided = decide(snapshot);
-        return decided.change;
+        return decided.change && { ...decided.change, fact: { ...decided.change.fact, actor } };
       });
       // Caches report a change with its last entry, so a change without entries is never reported.
       if (result === 'changed' && decided.change?.publish.length !== 0) await awaited.reported();

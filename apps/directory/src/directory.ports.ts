@@ -1,4 +1,4 @@
-import { type DirectoryState, type FactKind, type Message, type SecretHash } from '@countersign/contracts';
+import { type Actor, type DirectoryState, type FactKind, type Message, type SecretHash } from '@countersign/contracts';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
 
 /** A tenant as stored. */
@@ -47,6 +47,7 @@ export interface DirectoryChange {
   readonly fact: {
     readonly kind: FactKind;
     readonly agent?: string;
+    readonly actor?: Actor;
     readonly detail: Readonly<Record<string, string>>;
   };
 }

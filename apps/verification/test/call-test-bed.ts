@@ -21,7 +21,7 @@ import {
   Secret,
   PayloadOpener,
 } from '@countersign/crypto';
-import { ManualClock } from '@countersign/testing';
+import { ManualClock, TEST_ACTOR } from '@countersign/testing';
 import { ChangeOwnPin } from '../src/credentials/change-own-pin.use-case.js';
 import { SprayDetector } from '../src/abuse/spray-detector.js';
 import { AnswerAttempt } from '../src/attempts/answer-attempt.use-case.js';
@@ -152,7 +152,7 @@ export async function openCallBed() {
   const state = (callId = 'call-1', tenant = 'acme', agent = 'desk') =>
     calls.read(message(CallStateRequested, { tenant, agent, callId }));
   const erase = (subject: string, commandId: string = randomUUID()) =>
-    erasure.erase(message(SubjectEraseRequested, { commandId, tenant: 'acme', subject }));
+    erasure.erase(message(SubjectEraseRequested, { commandId, actor: TEST_ACTOR, tenant: 'acme', subject }));
   /** As an administrator does. */
   const setPin = (subject: string, pin: string, mustChange = false) =>
     enrolPin.enrol({ commandId: randomUUID(), tenant: 'acme', subject, pin, mustChange, by: 'administrator' });

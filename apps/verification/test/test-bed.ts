@@ -28,7 +28,7 @@ import {
   PayloadOpener,
   ReceiptKeys,
 } from '@countersign/crypto';
-import { ManualClock } from '@countersign/testing';
+import { ManualClock, TEST_ACTOR } from '@countersign/testing';
 import { CallPolicies } from '../src/calls/calls.ports.js';
 import { type CallPolicy } from '../src/calls/call-state.decision.js';
 import { AttemptPolicies } from '../src/attempts/attempts.ports.js';
@@ -286,7 +286,7 @@ export class VerificationTestBed {
     profile: Record<string, unknown>,
     mustExist = false,
   ): Promise<CommandAnswered> => {
-    const command = { commandId: randomUUID(), tenant: 'acme', subject, mustExist };
+    const command = { commandId: randomUUID(), actor: TEST_ACTOR, tenant: 'acme', subject, mustExist };
     const sealed = await this.sealer.seal(profile, bindingOf(SubjectChangeRequested, command));
     return this.manage.change(message(SubjectChangeRequested, { ...command, sealed }));
   };
@@ -302,10 +302,12 @@ export class VerificationTestBed {
     );
 
   readonly state = (subject: string): Promise<CommandAnswered> =>
-    this.manage.state(message(SubjectStateRequested, { commandId: randomUUID(), tenant: 'acme', subject }));
+    this.manage.state(
+      message(SubjectStateRequested, { commandId: randomUUID(), actor: TEST_ACTOR, tenant: 'acme', subject }),
+    );
 
   async #sealed(type: MessageClass, subject: string, payload: Record<string, unknown>) {
-    const target = { commandId: randomUUID(), tenant: 'acme', subject };
+    const target = { commandId: randomUUID(), actor: TEST_ACTOR, tenant: 'acme', subject };
     return { ...target, sealed: await this.sealer.seal(payload, bindingOf(type, target)) };
   }
 }

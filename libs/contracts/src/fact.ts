@@ -1,5 +1,19 @@
 import { v7 as uuid } from 'uuid';
-import { IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID, Length, Matches, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import {
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsObject,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Length,
+  Matches,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+import { Actor } from './actor.js';
 import { message, Message, type FieldsOf } from './message.js';
 import { IsName } from './names.js';
 import { TOPICS } from './topics.js';
@@ -19,7 +33,7 @@ export const FACT_DESCRIPTIONS = {
     'An attempt was decided, with its outcome. `compared: false`: the submitted secret was not compared',
   'credential.locked': 'An attempt locked a credential',
   'credential.disabled': 'The consecutive failures of a credential reached its cap',
-  'credential.unlocked': 'An administrator unlocked a credential; holds the keyed hash of the reason',
+  'credential.unlocked': 'A credential was unlocked, with the `reason`',
   'credential.enrolled': 'A subject got its first PIN, or its first answers',
   'credential.changed': 'A PIN, or the answers, of a subject were replaced',
   'credential.broken': 'Stored data was found altered; at most one event per row and minute',
@@ -32,8 +46,8 @@ export const FACT_DESCRIPTIONS = {
     'A limit refused requests, with their `count`. The first refusal of a key is recorded before its answer',
   'limit.would_refuse': 'A limit in shadow mode would have refused requests, with their `count`',
   'limit.near': 'A key used 80 % of a limit of 5 or more; at most one event per key, period and copy',
-  'limit.overridden': 'An administrator set an override; holds the keyed hash of the reason',
-  'limit.reset': 'An administrator reset a limit; holds the keyed hash of the reason',
+  'limit.overridden': 'A limit was overridden, with the `reason`',
+  'limit.reset': 'The counters of a limit were reset, with the `reason`',
   'limit.tightened': 'The limits of a tenant were tightened after a signal',
   'signal.spray': 'One caller asked about many subjects, or one agent submitted wrong PINs for many',
   'signal.pin_spray': 'One wrong PIN was submitted for many subjects',
@@ -79,6 +93,8 @@ export class FactRecorded extends Message {
   /** The tenant, or {@link INSTALLATION}. */
   @Matches(/^(_installation|[a-z0-9][a-z0-9_-]{0,62})$/) tenant!: string;
   @IsOptional() @IsName() agent?: string;
+  /** Who requested a change. Absent for what callers and the product itself do. */
+  @IsOptional() @ValidateNested() @Type(() => Actor) actor?: Actor;
   /** The subject's id, when the subject exists. */
   @IsOptional() @IsString() @Length(1, 128) subject?: string;
   /** Keyed hash of the subject reference, whether the subject exists or not. */
@@ -96,7 +112,7 @@ export class FactRecorded extends Message {
   @IsOptional() @IsIn(LEVELS) level?: Level;
   /** Gapless number of the attempt at this subject reference, from 1. */
   @IsOptional() @IsInt() @Min(1) attempt?: number;
-  /** More fields by name. Flat, and never input of a caller. */
+  /** More fields by name. Flat, and never input of a caller. `reason` is what a person gave. */
   @IsOptional() @IsObject() detail?: Record<string, string | number | boolean>;
 
   get partitionKey(): string {

@@ -4,6 +4,7 @@ export * from './signed-replies.js';
 export * from './binding.js';
 export * from './topics.js';
 export * from './names.js';
+export * from './actor.js';
 export * from './policy.js';
 export * from './texts.js';
 export * from './verification.js';

@@ -15,6 +15,8 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { REASON_PATTERN } from './actor.js';
+import { ManagementCommand } from './management.js';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { Limit, LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
@@ -51,23 +53,21 @@ export class LimitTarget {
   @IsArray() @ArrayMaxSize(4) @ValidateNested({ each: true }) @Type(() => TargetUnderKey) names!: TargetUnderKey[];
 }
 
-/** Base of the commands to the rate limiter about one tenant. */
-abstract class LimitCommand extends Message {
-  @Length(8, 128) commandId!: string;
+/** Base of the management commands to the rate limiter about one tenant. */
+abstract class LimitCommand extends ManagementCommand {
   @IsName() tenant!: string;
   get partitionKey(): string {
     return this.tenant;
   }
 }
 
-/** Overrides a limit of the policy until a time, with a reason of which only the keyed hash is sent. */
+/** Overrides a limit of the policy until a time. */
 export class LimitOverrideRequested extends LimitCommand {
   static readonly type = 'limit.override-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
   @ValidateNested() @Type(() => LimitTarget) of!: LimitTarget;
   @ValidateNested() @Type(() => Limit) limit!: Limit;
-  /** As in {@link SubjectUnlockRequested}: people write names and numbers into reasons. */
-  @Matches(HEX_64) reasonKey!: string;
+  @Matches(REASON_PATTERN) reason!: string;
   @IsISO8601() expiresAt!: string;
 }
 
@@ -76,8 +76,7 @@ export class LimitResetRequested extends LimitCommand {
   static readonly type = 'limit.reset-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
   @ValidateNested() @Type(() => LimitTarget) of!: LimitTarget;
-  /** As in {@link LimitOverrideRequested}. */
-  @Matches(HEX_64) reasonKey!: string;
+  @Matches(REASON_PATTERN) reason!: string;
 }
 
 /** Requests the limits, overrides and quota of a tenant. */
@@ -194,8 +193,13 @@ export class RefusalsCounted extends Message {
 }
 
 /** Tightens the limits of a tenant after another service detected an attack. */
-export class LimitTightenRequested extends LimitCommand {
+export class LimitTightenRequested extends Message {
   static readonly type = 'limit.tighten-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
+  @Length(8, 128) commandId!: string;
+  @IsName() tenant!: string;
   @IsInt() @Min(1) @Max(86_400) seconds!: number;
+  get partitionKey(): string {
+    return this.tenant;
+  }
 }

@@ -1,4 +1,18 @@
-import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+import { Actor, REASON_PATTERN } from './actor.js';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { REPLY, TOPICS } from './topics.js';
@@ -13,9 +27,15 @@ const HEX_64 = /^[0-9a-f]{64}$/;
 export const CHANGE_MODES = ['set', 'merge'] as const;
 export type ChangeMode = (typeof CHANGE_MODES)[number];
 
-/** Base of the commands about one tenant, or about what belongs to it in the directory. */
-abstract class DirectoryCommand extends Message {
+/** Base of the commands that the REST adapter sends for an authenticated request. */
+export abstract class ManagementCommand extends Message {
   @Length(8, 128) commandId!: string;
+  /** Recorded in the event of the change. */
+  @ValidateNested() @Type(() => Actor) actor!: Actor;
+}
+
+/** Base of the commands about one tenant, or about what belongs to it in the directory. */
+abstract class DirectoryCommand extends ManagementCommand {
   @IsName() tenant!: string;
   get partitionKey(): string {
     return this.tenant;
@@ -49,6 +69,7 @@ export class TenantStateChangeRequested extends DirectoryCommand {
   static readonly type = 'tenant.state-change-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
   @IsIn(DIRECTORY_STATES) state!: DirectoryState;
+  @IsOptional() @Matches(REASON_PATTERN) reason?: string;
 }
 
 /** Deletes a disabled tenant with its agents. */
@@ -67,10 +88,9 @@ export class TenantRequested extends DirectoryCommand {
 export const MAX_PAGE_SIZE = 200;
 
 /** Requests one page of all tenants, in the order of their ids. */
-export class TenantListRequested extends Message {
+export class TenantListRequested extends ManagementCommand {
   static readonly type = 'tenant-list.requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
-  @Length(8, 128) commandId!: string;
   @IsInt() @Min(1) @Max(MAX_PAGE_SIZE) limit!: number;
   /** The page begins after this id. */
   @IsOptional() @IsName() cursor?: string;
@@ -114,6 +134,7 @@ export class AgentStateChangeRequested extends AgentCommand {
   static readonly type = 'agent.state-change-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
   @IsIn(DIRECTORY_STATES) state!: DirectoryState;
+  @IsOptional() @Matches(REASON_PATTERN) reason?: string;
 }
 
 /** Deletes an agent. */
@@ -138,8 +159,7 @@ export class AgentListRequested extends DirectoryCommand {
 }
 
 /** Base of the commands about one subject; personal data and secrets travel sealed for the verification service. */
-abstract class SubjectCommand extends Message {
-  @Length(8, 128) commandId!: string;
+abstract class SubjectCommand extends ManagementCommand {
   @IsName() tenant!: string;
   @IsSubjectId() subject!: string;
   get partitionKey(): string {
@@ -185,14 +205,11 @@ export class SubjectEraseRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
-/**
- * Unlocks a subject. `reasonKey` is the keyed hash of the reason, so a person who has the text can prove it, and no log
- * contains a name or a number from it.
- */
+/** Unlocks a subject. */
 export class SubjectUnlockRequested extends SubjectCommand {
   static readonly type = 'subject.unlock-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
-  @Matches(HEX_64) reasonKey!: string;
+  @Matches(REASON_PATTERN) reason!: string;
 }
 
 /** `not_disabled`: a tenant must be disabled before it is deleted. */

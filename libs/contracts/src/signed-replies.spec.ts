@@ -67,6 +67,7 @@ describe('a reply to a request without a submitted secret', () => {
   });
 });
 
+const origin = { commandId, actor: { kind: 'administrator', sourceAddress: '192.0.2.7' } } as const;
 const REPLIES: [Message, Message][] = [
   [
     message(CallStateRequested, { tenant: 'acme', agent: 'desk', callId: 'call-1' }),
@@ -77,11 +78,11 @@ const REPLIES: [Message, Message][] = [
     message(ReceiptIntrospected, { commandId, active: false }),
   ],
   [
-    message(PinChangeRequested, { commandId, tenant: 'acme', subject: 'alice', sealed: 'e30.' }),
+    message(PinChangeRequested, { ...origin, tenant: 'acme', subject: 'alice', sealed: 'e30.' }),
     message(CommandAnswered, { commandId, answer: 'unavailable' }),
   ],
   [
-    message(SubjectEraseRequested, { commandId, tenant: 'acme', subject: 'alice' }),
+    message(SubjectEraseRequested, { ...origin, tenant: 'acme', subject: 'alice' }),
     message(CommandAnswered, { commandId, answer: 'updated' }),
   ],
 ];
@@ -92,7 +93,7 @@ it.each(REPLIES)('every reply to %p needs a signature', (request, reply) => {
 
 it('a reply of the directory needs no signature', () => {
   const rotate = message(AgentRotateRequested, {
-    ...{ commandId, tenant: 'acme', agent: 'desk', graceSeconds: 0 },
+    ...{ ...origin, tenant: 'acme', agent: 'desk', graceSeconds: 0 },
     ...{ passwordHash: 'a'.repeat(64), apiKeyHash: 'b'.repeat(64) },
   });
   expect(requiresSignature(rotate, message(CommandAnswered, { commandId, answer: 'updated' }))).toBe(false);

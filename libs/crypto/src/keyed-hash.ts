@@ -114,14 +114,6 @@ export class KeyedHash {
     return this.shortHash('limit member', tenant, kind, ref);
   }
 
-  /**
-   * Stored instead of the reason that an operator gives, because people write names and telephone numbers into reasons.
-   * Whoever has the text can prove that it was the reason.
-   */
-  reasonKey(tenant: string, reason: string): string {
-    return this.hash('reason', tenant, reason);
-  }
-
   /** The first 64 bits of the hash as a signed number in decimal digits, for small sets that a row holds. */
   shortHash(purpose: string, ...parts: string[]): string {
     return BigInt.asIntN(64, BigInt(`0x${this.hash(purpose, ...parts).slice(0, 16)}`)).toString();

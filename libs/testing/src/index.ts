@@ -8,3 +8,4 @@ export * from './manual-clock.js';
 export * from './phone-spellings.js';
 export * from './pipelined-requests.js';
 export * from './tcp-proxy.js';
+export * from './test-actor.js';

@@ -88,6 +88,22 @@ describe('the public event of a fact', () => {
     expect(toOcsf(fact({ kind: 'credential.changed', subject: 'alice' }))).toMatchObject({ status: 'Success' });
   });
 
+  it.each(['tenant.changed', 'subject.erased', 'limit.overridden'] as const)(
+    'names who requested the change %s, and the address of the client',
+    (kind) => {
+      const sourceAddress = '2001:db8::7';
+      expect(
+        toOcsf(fact({ kind, subject: 'alice', actor: { kind: 'key', id: 'key-1', sourceAddress } })),
+      ).toMatchObject({
+        actor: { user: { uid: 'key-1', type_id: 99, type: 'API Key' } },
+        src_endpoint: { ip: sourceAddress },
+      });
+      expect(toOcsf(fact({ kind, subject: 'alice', actor: { kind: 'administrator', sourceAddress } }))).toMatchObject({
+        actor: { user: { uid: 'administrator', type_id: 2, type: 'Admin' } },
+      });
+    },
+  );
+
   it('has its CloudEvents attributes in headers', () => {
     expect(cloudEventHeaders(fact({ subject: 'alice' }))).toEqual({
       'content-type': 'application/json',

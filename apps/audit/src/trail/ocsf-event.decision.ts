@@ -1,4 +1,4 @@
-import { type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
+import { type ActorKind, type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
 
 /** An event in the Open Cybersecurity Schema Framework, version 1.8.0: the public form of a fact. */
 export type OcsfEvent = Readonly<Record<string, unknown>>;
@@ -138,20 +138,37 @@ function fieldsOf(family: Classification['family'], fact: FactRecorded): OcsfEve
     case 'authentication':
       return authentication(fact);
     case 'accountChange':
-      return { user: user(fact), ...changeStatus(fact) };
+      return {
+        user: user(fact),
+        ...(fact.actor && { actor: actor(fact), src_endpoint: sourceOf(fact) }),
+        ...changeStatus(fact),
+      };
     case 'apiActivity':
       return {
         api: { operation: fact.kind, service: { name: 'countersign' } },
-        actor: { app_name: 'countersign' },
+        actor: actor(fact),
         src_endpoint: sourceOf(fact),
         ...apiStatus(fact),
       };
   }
 }
 
-/** The client's address for a refused request; otherwise this installation. */
-function sourceOf({ detail }: FactRecorded): OcsfEvent {
-  const source = detail?.['source'];
+/** OCSF has no type of user for a key; type id 99 (other) carries these names. */
+const ACTORS: Readonly<Record<ActorKind, OcsfEvent>> = {
+  administrator: { type_id: 2, type: 'Admin' },
+  key: { type_id: 99, type: 'API Key' },
+  agent: { type_id: 99, type: 'Agent' },
+};
+
+/** Who requested a change; otherwise this product. */
+function actor({ actor: requester }: FactRecorded): OcsfEvent {
+  if (requester === undefined) return { app_name: 'countersign' };
+  return { user: { uid: requester.id ?? requester.kind, ...ACTORS[requester.kind] } };
+}
+
+/** The client's address for a change and for a refused request; otherwise this installation. */
+function sourceOf({ actor: requester, detail }: FactRecorded): OcsfEvent {
+  const source = requester?.sourceAddress ?? detail?.['source'];
   return typeof source === 'string' && /[.:]/.test(source) ? { ip: source } : { name: 'countersign' };
 }
 

@@ -18,6 +18,9 @@ import { changeDetail, changedNames, changePolicy } from '../policies/change-pol
 import { PublishedEntries } from '../policies/published-entries.js';
 import { withinGrace } from './grace-period.decision.js';
 
+/** A command about an agent that exists. */
+type AgentCommand = Pick<AgentDeleteRequested, 'commandId' | 'actor' | 'tenant' | 'agent'>;
+
 /** Carries out the commands about agents. */
 @Injectable()
 export class ManageAgents {
@@ -83,7 +86,10 @@ export class ManageAgents {
       if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: agentResource(before) };
       const agent = { ...before, disabledAt: isDisabled ? now : null };
       // An invalid policy must not keep an agent enabled.
-      const detail = changeDetail([], isDisabled ? undefined : this.entries.policyOf(tenant, agent));
+      const detail = {
+        ...changeDetail([], isDisabled ? undefined : this.entries.policyOf(tenant, agent)),
+        ...(command.reason !== undefined && { reason: command.reason }),
+      };
       return this.#write('updated', `agent.${command.state}`, tenant, agent, detail);
     });
   }
@@ -110,7 +116,7 @@ export class ManageAgents {
   }
 
   #change(
-    command: { readonly commandId: string; readonly tenant: string; readonly agent: string },
+    command: AgentCommand,
     decide: (tenant: TenantRecord, agent: AgentRecord, now: Date) => CommandDecision,
   ): Promise<CommandAnswered> {
     return this.directory.change(command, ({ tenant, agents, now }) => {

@@ -41,7 +41,7 @@ export class ManageTenants {
   }
 
   /** Disabling a tenant ends the authentication of all its agents. Each agent keeps a state of its own. */
-  changeState({ state, ...command }: TenantStateChangeRequested): Promise<CommandAnswered> {
+  changeState({ state, reason, ...command }: TenantStateChangeRequested): Promise<CommandAnswered> {
     return this.directory.change(command, ({ tenant: before, agents, now }) => {
       if (!before) return { answer: 'not_found' };
       const isDisabled = state === 'disabled';
@@ -52,7 +52,7 @@ export class ManageTenants {
       const publish = isDisabled
         ? agents.map((agent) => this.entries.ofAgent(tenant, agent))
         : this.entries.validEntriesOf({ tenant, agents, now });
-      const fact = { kind: `tenant.${state}`, detail: {} } as const;
+      const fact = { kind: `tenant.${state}`, detail: { ...(reason !== undefined && { reason }) } } as const;
       return { answer: 'updated', change: { tenant, publish, fact }, body: tenantResource(tenant) };
     });
   }

@@ -8,6 +8,7 @@ import {
   type LimitTarget,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
+import { TEST_ACTOR } from '@countersign/testing';
 import { type LimitRequest } from '../limits/limit.decision.js';
 import { type LimitDecision } from '../limits/limits.ports.js';
 import { FakeLimitStore } from '../../test/limit-store.fake.js';
@@ -160,8 +161,8 @@ describe('the rate limiter', () => {
       override async admit(request: LimitRequest): Promise<LimitDecision> {
         const decision = await bed.store.admit(request);
         const of: LimitTarget = { dimension: 'caller', target: 'c'.repeat(64), names: [] };
-        const command = { commandId: 'command-1', tenant: 'acme' };
-        await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: 'e'.repeat(64) }));
+        const command = { commandId: 'command-1', actor: TEST_ACTOR, tenant: 'acme' };
+        await bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: 'a test' }));
         return decision;
       }
     }

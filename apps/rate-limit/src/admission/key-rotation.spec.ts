@@ -17,7 +17,6 @@ import { type IdentifiedLimitKeys } from '../limits/limits.ports.js';
 import { HashedLimitKeys } from '../limits/limit-keys.store.js';
 import { keyringOf, requestOf, RateLimitTestBed } from '../../test/test-bed.js';
 
-const REASON = 'e'.repeat(64);
 const keyOf = (n: number): IdentifiedLimitKeys => {
   const hash = new KeyedHash(new Secret(Buffer.alloc(32, n).toString('base64url')));
   return { keyId: `k${n}`, keys: new HashedLimitKeys(hash) };
@@ -131,7 +130,7 @@ describe('an override for one caller', () => {
     const targets = names.map(({ keyId }) => ({ keyId, target: callerUnder(keyId) }));
     const [first] = targets;
     const rule = { dimension: 'caller', target: first?.target ?? '', limit, periodSeconds: 60 } as const;
-    const overrides = [{ ...rule, reasonKey: REASON, names: targets, endsAt: bed.clock.now() + 600_000 }];
+    const overrides = [{ ...rule, reason: 'a test', names: targets, endsAt: bed.clock.now() + 600_000 }];
     limitRequests.settings = new Map([['acme', { overrides, tightenedUntil: 0 }]]);
   };
 

@@ -192,7 +192,7 @@ describe('the PostgreSQL limit store', () => {
 describe('the PostgreSQL override store', () => {
   const open = (): PostgresOverrideStore => new PostgresOverrideStore(databases[0] as Database, () => undefined);
   const override: LimitOverride = {
-    ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reasonKey: 'e'.repeat(64) },
+    ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reason: "it's “one number”" },
   };
 
   it('returns an override until it ends, and changes the version with every change', async () => {

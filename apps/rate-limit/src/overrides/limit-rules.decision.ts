@@ -10,8 +10,8 @@ export interface LimitOverride {
   readonly names: readonly { readonly keyId: string; readonly target: string }[];
   readonly limit: number;
   readonly periodSeconds: number;
-  /** Keyed hash of the reason that was given. */
-  readonly reasonKey: string;
+  /** As it was given. */
+  readonly reason: string;
 }
 
 /** What overrides the policies of one tenant. */

@@ -8,12 +8,13 @@ import {
   type LimitTarget,
   type VerificationRequested,
 } from '@countersign/contracts';
+import { TEST_ACTOR } from '@countersign/testing';
 import { KEY_ID, requestOf, RateLimitTestBed } from '../../test/test-bed.js';
 
 const callerKey = 'c'.repeat(64);
-const command = { commandId: 'command-1', tenant: 'acme' };
+const command = { commandId: 'command-1', actor: TEST_ACTOR, tenant: 'acme' };
 let bed: RateLimitTestBed;
-const REASON = 'e'.repeat(64);
+const REASON = 'a call centre behind one number';
 
 beforeEach(() => {
   bed = new RateLimitTestBed();
@@ -32,12 +33,12 @@ const override = (target: string | undefined, limit: number, seconds: number): L
     ...command,
     of: { dimension: 'caller', ...(target === undefined ? {} : { target }), names: [] },
     limit: { limit, periodSeconds: 60 },
-    reasonKey: REASON,
+    reason: REASON,
     expiresAt: new Date(bed.clock.now() + seconds * 1000).toISOString(),
   });
 
 describe('managing limits', () => {
-  it('sets a limit for one caller until it ends, and records the hash of the reason', async () => {
+  it('sets a limit for one caller until it ends, and records the reason and the actor', async () => {
     expect(await admitted(12)).toBe(10);
     expect((await bed.manage.override(override(callerKey, 30, 90))).answer).toBe('created');
     expect(await admitted(30)).toBe(20);
@@ -45,7 +46,8 @@ describe('managing limits', () => {
     bed.clock.advance(91_000);
     expect(await admitted(12)).toBe(10);
     const fact = bed.log.facts.find(({ kind }) => kind === 'limit.overridden');
-    expect(fact?.detail).toMatchObject({ dimension: 'caller', limit: 30, reasonKey: REASON });
+    expect(fact?.detail).toMatchObject({ dimension: 'caller', limit: 30, reason: REASON });
+    expect(fact?.actor).toEqual(TEST_ACTOR);
   });
 
   it('prefers an override for one caller to an override for all callers', async () => {
@@ -65,16 +67,17 @@ describe('managing limits', () => {
   it('resets the use of a caller in the store and in the refusal cache', async () => {
     expect(await admitted(20)).toBe(10);
     const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
-    await bed.manage.reset(message(LimitResetRequested, { ...command, of, reasonKey: REASON }));
+    await bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: REASON }));
     expect(await admitted(20)).toBe(10);
-    expect(bed.log.facts.map(({ kind }) => kind)).toContain('limit.reset');
+    const fact = bed.log.facts.find(({ kind }) => kind === 'limit.reset');
+    expect(fact).toMatchObject({ actor: TEST_ACTOR, detail: { reason: REASON } });
   });
 
   it('resets nothing if the fact cannot be recorded', async () => {
     expect(await admitted(20)).toBe(10);
     bed.log.down = true;
     const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
-    const reset = message(LimitResetRequested, { ...command, of, reasonKey: REASON });
+    const reset = message(LimitResetRequested, { ...command, of, reason: REASON });
     expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
     bed.refusalCache.clear();
     bed.log.down = false;
@@ -140,7 +143,7 @@ describe('managing limits', () => {
       answer: 'found',
       body: {
         limits: { caller: { limit: 2, periodSeconds: 60 }, tenant: { limit: 100_000 } },
-        overrides: [{ dimension: 'caller', limit: 2, reasonKey: REASON, endsInSeconds: 600 }],
+        overrides: [{ dimension: 'caller', limit: 2, reason: REASON, endsInSeconds: 600 }],
         tenant: { left: 100_000 },
         stricterSeconds: 0,
       },

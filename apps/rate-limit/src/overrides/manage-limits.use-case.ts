@@ -59,31 +59,35 @@ export class ManageLimits {
   }
 
   override(command: LimitOverrideRequested): Promise<CommandAnswered> {
-    const { of, limit, reasonKey, expiresAt, tenant } = command;
+    const { of, limit, reason, expiresAt, tenant, actor } = command;
     return this.#answer(command, async () => {
       const { dimension, target = '', names } = of;
       const { limit: most, periodSeconds } = limit;
-      const override = { dimension, target, names, limit: most, periodSeconds, reasonKey, expiresAt };
+      const override = { dimension, target, names, limit: most, periodSeconds, reason, expiresAt };
       const detail = {
         dimension,
         ...(target === '' ? {} : { target }),
         limit: most,
         periodSeconds,
-        reasonKey,
+        reason,
         expiresAt,
       };
-      const set = await this.settings.override(tenant, override, untimedFact('limit.overridden', { tenant, detail }));
+      const set = await this.settings.override(
+        tenant,
+        override,
+        untimedFact('limit.overridden', { tenant, actor, detail }),
+      );
       if (!set) {
         const violations = [{ field: 'expiresAt', rule: 'must be a time to come' }];
         return message(CommandAnswered, { commandId: command.commandId, answer: 'invalid', violations });
       }
       await this.refresh();
-      return found(command, 'created', { dimension, limit: most, periodSeconds, reasonKey, expiresAt });
+      return found(command, 'created', { dimension, limit: most, periodSeconds, reason, expiresAt });
     });
   }
 
   reset(command: LimitResetRequested): Promise<CommandAnswered> {
-    const { of, reasonKey, tenant } = command;
+    const { of, reason, tenant, actor } = command;
     return this.#answer(command, async () => {
       const { dimension, target, names } = of;
       const targets = names.length === 0 ? [target] : names.map((name) => name.target);
@@ -91,8 +95,8 @@ export class ManageLimits {
       const keys = counters.flatMap((counter) =>
         this.keyring.each.map(({ keys: under }) => under.key(tenant, counter)),
       );
-      const detail = { dimension, target: target ?? tenant, reasonKey };
-      await this.settings.reset(dimension, keys, untimedFact('limit.reset', { tenant, detail }));
+      const detail = { dimension, target: target ?? tenant, reason };
+      await this.settings.reset(dimension, keys, untimedFact('limit.reset', { tenant, actor, detail }));
       await this.refresh();
       return found(command, 'updated', {});
     });

@@ -9,7 +9,7 @@ export class OverrideEntity {
   @PrimaryColumn('text') target!: string;
   @Column('integer', { name: 'max_requests' }) limit!: number;
   @Column('integer', { name: 'period_seconds' }) periodSeconds!: number;
-  @Column('text', { name: 'reason_key' }) reasonKey!: string;
+  @Column('text') reason!: string;
   @Column('timestamptz', { name: 'expires_at' }) expiresAt!: Date;
   /** For a target that is a keyed hash: the ids of the keys, and its name under each of them. */
   @Column('text', { name: 'key_ids', array: true }) keyIds!: string[];

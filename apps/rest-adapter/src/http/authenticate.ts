@@ -1,5 +1,5 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { type AgentPublished } from '@countersign/contracts';
+import { type Actor, type AgentPublished } from '@countersign/contracts';
 import { constantTimeEquals, sha256, type Secret } from '@countersign/crypto';
 import { RouteAccess } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
@@ -28,6 +28,15 @@ export const CallingAgent = createParamDecorator((_data: unknown, context: Execu
   if (client?.scope !== 'verify') throw new Problem('unauthorized');
   return client.agent;
 });
+
+/** Who sent an authenticated request. */
+export function actorOf({ client, ip }: ClientRequest): Actor {
+  // A connection that was closed in the meantime has no address.
+  const sourceAddress = ip || 'unknown';
+  if (client?.scope === 'manage') return { kind: 'administrator', sourceAddress };
+  if (client?.scope === 'verify') return { kind: 'agent', id: client.agent.agent, sourceAddress };
+  throw new Problem('unauthorized');
+}
 
 /** Authenticates clients by their key. */
 export class Authenticator {

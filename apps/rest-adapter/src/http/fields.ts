@@ -1,4 +1,4 @@
-import { NAME_PATTERN, SUBJECT_PATTERN } from '@countersign/contracts';
+import { NAME_PATTERN, REASON_PATTERN, SUBJECT_PATTERN } from '@countersign/contracts';
 import { toE164 } from '@countersign/normalization';
 import { applyDecorators } from '@nestjs/common';
 import { Matches, ValidateIf } from 'class-validator';
@@ -12,7 +12,6 @@ export const PIN_RULE = 'must be a string of 4 to 8 digits';
 
 /** Texts that people read. A control character or half of a surrogate pair reaches no database, terminal or voice. */
 const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
-const REASON_PATTERN = /^(?=.*\S)[^\p{Cc}\p{Cs}]{1,500}$/u;
 /** Ids of calls come from telephone platforms: printable ASCII. */
 const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
 const CALL_RULE = 'must be 1 to 256 printable ASCII characters without spaces';
@@ -40,11 +39,13 @@ export const IsText = (meaning: string): PropertyDecorator =>
   );
 export const IsPin = (meaning: string): PropertyDecorator =>
   applyDecorators(Field(meaning, { writeOnly: true }), Matches(PIN_PATTERN, { message: PIN_RULE }));
-/** The reason that an operator states. Only its keyed hash leaves the adapter. */
+/** The reason for a change, which is stored as it is given. */
 export const IsReason = (): PropertyDecorator =>
   applyDecorators(
-    Field('Reason of the change. Only its keyed hash is stored, so keep the words in your ticket', { writeOnly: true }),
-    Matches(REASON_PATTERN, { message: 'must be a text of 1 to 500 characters without control characters' }),
+    Field(
+      'Reason for the change. It is stored as given and is part of the event: do not write names or numbers into it',
+    ),
+    Matches(REASON_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' }),
   );
 
 /** A telephone number. Its rule is checked with the rules of the whole body, by {@link e164}. */

@@ -8,7 +8,6 @@ import {
   AgentRotateRequested,
   AgentStateChangeRequested,
   message,
-  type DirectoryState,
 } from '@countersign/contracts';
 import {
   ApiBody,
@@ -22,13 +21,14 @@ import { Requires } from '../http/authenticate.js';
 import { AgentPath, TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { createAgentSecrets } from './agent-secrets.js';
-import { defined, Manage } from './manage.js';
+import { defined, Manage, Origin, type CommandOrigin } from './manage.js';
 import { PolicyPipe } from './policy-rules.js';
 import { POLICY_CHANGE, POLICY_PATCH } from './policy.schemas.js';
 import {
   AgentBody,
   AgentPage,
   AgentState,
+  DisableBody,
   ListQuery,
   NameAndPolicyPatchBody,
   NewAgent,
@@ -47,9 +47,12 @@ export class AgentsController {
   @ApiOperation({ summary: 'List the agents of a tenant, in the order of their names' })
   @ApiOkResponse({ type: AgentPage, description: 'One page of the list.' })
   @Problems('unavailable')
-  listAgents(@Param() { tenant }: TenantPath, @Query() query: ListQuery): Promise<AgentPage> {
-    const commandId = this.manage.commandId();
-    return this.manage.read<AgentPage>(message(AgentListRequested, { commandId, tenant, ...query.page() }));
+  listAgents(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Query() query: ListQuery,
+  ): Promise<AgentPage> {
+    return this.manage.read<AgentPage>(message(AgentListRequested, { ...origin, tenant, ...query.page() }));
   }
 
   @Get(':agent')
@@ -57,18 +60,23 @@ export class AgentsController {
   @ApiOperation({ summary: 'Read an agent, without its secrets' })
   @ApiOkResponse({ type: AgentState, description: 'The agent.' })
   @Problems('unavailable')
-  readAgent(@Param() { tenant, agent }: AgentPath): Promise<AgentState> {
-    return this.manage.read<AgentState>(message(AgentRequested, { commandId: this.manage.commandId(), tenant, agent }));
+  readAgent(@Origin() origin: CommandOrigin, @Param() { tenant, agent }: AgentPath): Promise<AgentState> {
+    return this.manage.read<AgentState>(message(AgentRequested, { ...origin, tenant, agent }));
   }
 
   @Post(':agent/disable')
   @HttpCode(200)
   @Requires('manage')
   @ApiOperation({ summary: 'Disable an agent: its password and API key are refused until it is enabled' })
+  @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: AgentState, description: 'The agent is disabled.' })
   @Problems('unavailable')
-  disableAgent(@Param() path: AgentPath): Promise<AgentState> {
-    return this.#setState(path, 'disabled');
+  disableAgent(
+    @Origin() origin: CommandOrigin,
+    @Param() path: AgentPath,
+    @Body() { reason }: DisableBody,
+  ): Promise<AgentState> {
+    return this.#setState(origin, path, { state: 'disabled', ...defined({ reason }) });
   }
 
   @Post(':agent/enable')
@@ -77,8 +85,8 @@ export class AgentsController {
   @ApiOperation({ summary: 'Enable an agent' })
   @ApiOkResponse({ type: AgentState, description: 'The agent is enabled.' })
   @Problems('unavailable')
-  enableAgent(@Param() path: AgentPath): Promise<AgentState> {
-    return this.#setState(path, 'enabled');
+  enableAgent(@Origin() origin: CommandOrigin, @Param() path: AgentPath): Promise<AgentState> {
+    return this.#setState(origin, path, { state: 'enabled' });
   }
 
   @Delete(':agent')
@@ -87,9 +95,8 @@ export class AgentsController {
   @ApiOperation({ summary: 'Delete an agent' })
   @ApiNoContentResponse({ description: 'The agent was deleted.' })
   @Problems('unavailable')
-  async deleteAgent(@Param() { tenant, agent }: AgentPath): Promise<void> {
-    const commandId = this.manage.commandId();
-    await this.manage.execute(message(AgentDeleteRequested, { commandId, tenant, agent }));
+  async deleteAgent(@Origin() origin: CommandOrigin, @Param() { tenant, agent }: AgentPath): Promise<void> {
+    await this.manage.execute(message(AgentDeleteRequested, { ...origin, tenant, agent }));
   }
 
   @Post()
@@ -98,10 +105,13 @@ export class AgentsController {
   @ApiOperation({ summary: 'Create an agent; its secrets are shown once' })
   @ApiCreatedResponse({ type: NewAgent, description: 'The agent was created.' })
   @Problems('conflict', 'unavailable')
-  async createAgent(@Param() { tenant }: TenantPath, @Body() { agent, name, policy }: AgentBody): Promise<NewAgent> {
+  async createAgent(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Body() { agent, name, policy }: AgentBody,
+  ): Promise<NewAgent> {
     const { password, apiKey, passwordHash, apiKeyHash } = createAgentSecrets();
-    const commandId = this.manage.commandId();
-    const fields = { commandId, tenant, agent, ...defined({ name, policy }), passwordHash, apiKeyHash };
+    const fields = { ...origin, tenant, agent, ...defined({ name, policy }), passwordHash, apiKeyHash };
     await this.manage.execute(message(AgentCreateRequested, fields));
     return { agent, username: agent, password, apiKey };
   }
@@ -111,8 +121,12 @@ export class AgentsController {
   @ApiOperation({ summary: 'Change the name or fields of the policy of an agent; null clears a field' })
   @ApiOkResponse({ type: AgentState, description: 'The agent was changed.' })
   @Problems('unavailable')
-  patchAgent(@Param() path: AgentPath, @Body() { name, policy }: NameAndPolicyPatchBody): Promise<AgentState> {
-    return this.#changeAgent(path, { mode: 'merge', ...defined({ name, policy }) });
+  patchAgent(
+    @Origin() origin: CommandOrigin,
+    @Param() path: AgentPath,
+    @Body() { name, policy }: NameAndPolicyPatchBody,
+  ): Promise<AgentState> {
+    return this.#changeAgent(origin, path, { mode: 'merge', ...defined({ name, policy }) });
   }
 
   @Put(':agent/policy')
@@ -121,8 +135,12 @@ export class AgentsController {
   @ApiBody({ schema: POLICY_CHANGE })
   @ApiOkResponse({ type: AgentState, description: 'The policy was changed.' })
   @Problems('unavailable')
-  putAgentPolicy(@Param() path: AgentPath, @Body(PolicyPipe) policy: Record<string, unknown>): Promise<AgentState> {
-    return this.#changeAgent(path, { mode: 'set', policy });
+  putAgentPolicy(
+    @Origin() origin: CommandOrigin,
+    @Param() path: AgentPath,
+    @Body(PolicyPipe) policy: Record<string, unknown>,
+  ): Promise<AgentState> {
+    return this.#changeAgent(origin, path, { mode: 'set', policy });
   }
 
   @Patch(':agent/policy')
@@ -133,8 +151,12 @@ export class AgentsController {
   @ApiBody({ schema: POLICY_PATCH })
   @ApiOkResponse({ type: AgentState, description: 'The policy was changed.' })
   @Problems('unavailable')
-  patchAgentPolicy(@Param() path: AgentPath, @Body(PolicyPipe) policy: Record<string, unknown>): Promise<AgentState> {
-    return this.#changeAgent(path, { mode: 'merge', policy });
+  patchAgentPolicy(
+    @Origin() origin: CommandOrigin,
+    @Param() path: AgentPath,
+    @Body(PolicyPipe) policy: Record<string, unknown>,
+  ): Promise<AgentState> {
+    return this.#changeAgent(origin, path, { mode: 'merge', policy });
   }
 
   @Post(':agent/rotate')
@@ -144,25 +166,31 @@ export class AgentsController {
   @ApiBody({ type: RotateBody, required: false })
   @ApiOkResponse({ type: NewSecrets, description: 'The new secrets.' })
   @Problems('unavailable')
-  async rotateAgent(@Param() { tenant, agent }: AgentPath, @Body() { graceSeconds }: RotateBody): Promise<NewSecrets> {
+  async rotateAgent(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant, agent }: AgentPath,
+    @Body() { graceSeconds }: RotateBody,
+  ): Promise<NewSecrets> {
     const { password, apiKey, passwordHash, apiKeyHash } = createAgentSecrets();
-    const commandId = this.manage.commandId();
     await this.manage.execute(
-      message(AgentRotateRequested, { commandId, tenant, agent, passwordHash, apiKeyHash, graceSeconds }),
+      message(AgentRotateRequested, { ...origin, tenant, agent, passwordHash, apiKeyHash, graceSeconds }),
     );
     return { password, apiKey };
   }
 
   #changeAgent(
+    origin: CommandOrigin,
     { tenant, agent }: AgentPath,
     change: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>,
   ): Promise<AgentState> {
-    const commandId = this.manage.commandId();
-    return this.manage.read<AgentState>(message(AgentChangeRequested, { commandId, tenant, agent, ...change }));
+    return this.manage.read<AgentState>(message(AgentChangeRequested, { ...origin, tenant, agent, ...change }));
   }
 
-  #setState({ tenant, agent }: AgentPath, state: DirectoryState): Promise<AgentState> {
-    const commandId = this.manage.commandId();
-    return this.manage.read<AgentState>(message(AgentStateChangeRequested, { commandId, tenant, agent, state }));
+  #setState(
+    origin: CommandOrigin,
+    { tenant, agent }: AgentPath,
+    change: Pick<AgentStateChangeRequested, 'state' | 'reason'>,
+  ): Promise<AgentState> {
+    return this.manage.read<AgentState>(message(AgentStateChangeRequested, { ...origin, tenant, agent, ...change }));
   }
 }

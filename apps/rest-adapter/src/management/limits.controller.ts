@@ -13,7 +13,7 @@ import { Requires } from '../http/authenticate.js';
 import { TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { LimitOverrideState, LimitsState, OverrideBody, ResetBody } from './limits.dto.js';
-import { Manage, type ManagementResult } from './manage.js';
+import { Manage, Origin, type CommandOrigin, type ManagementResult } from './manage.js';
 
 /** The limits of a tenant: those in force, and the overrides that an administrator sets. */
 @ApiTags('limits')
@@ -29,9 +29,11 @@ export class LimitsController {
   @ApiOperation({ summary: 'Read the limits in force, the overrides, and the remaining quota of the tenant' })
   @ApiOkResponse({ type: LimitsState, description: 'The limits of the tenant.' })
   @Problems('unavailable')
-  async getLimits(@Param() { tenant }: TenantPath): Promise<ManagementResult['state']> {
-    const command = message(LimitStateRequested, { commandId: this.manage.commandId(), tenant });
-    return (await this.manage.execute(command)).state;
+  async getLimits(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+  ): Promise<ManagementResult['state']> {
+    return (await this.manage.execute(message(LimitStateRequested, { ...origin, tenant }))).state;
   }
 
   @Post('overrides')
@@ -40,14 +42,18 @@ export class LimitsController {
   @ApiOperation({ summary: 'Override a limit of the policy until a given time, for one target or a whole dimension' })
   @ApiCreatedResponse({ type: LimitOverrideState, description: 'The override is in force.' })
   @Problems('unavailable')
-  async overrideLimit(@Param() { tenant }: TenantPath, @Body() body: OverrideBody): Promise<ManagementResult['state']> {
-    const { limit, periodSeconds, endsAt: expiresAt } = body;
+  async overrideLimit(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Body() body: OverrideBody,
+  ): Promise<ManagementResult['state']> {
+    const { limit, periodSeconds, reason, endsAt: expiresAt } = body;
     const command = message(LimitOverrideRequested, {
-      commandId: this.manage.commandId(),
+      ...origin,
       tenant,
       of: this.#target(tenant, body),
       limit: { limit, periodSeconds },
-      reasonKey: this.hash.reasonKey(tenant, body.reason),
+      reason,
       expiresAt,
     });
     return (await this.manage.execute(command)).state;
@@ -59,11 +65,14 @@ export class LimitsController {
   @ApiOperation({ summary: 'Reset the counters of one caller, call, subject, agent or tenant' })
   @ApiNoContentResponse({ description: 'The counters are empty.' })
   @Problems('unavailable')
-  async resetLimit(@Param() { tenant }: TenantPath, @Body() body: ResetBody): Promise<void> {
+  async resetLimit(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Body() body: ResetBody,
+  ): Promise<void> {
     const of = this.#target(tenant, body);
-    const reasonKey = this.hash.reasonKey(tenant, body.reason);
-    const commandId = this.manage.commandId();
-    await this.manage.execute(message(LimitResetRequested, { commandId, tenant, of, reasonKey }));
+    const { reason } = body;
+    await this.manage.execute(message(LimitResetRequested, { ...origin, tenant, of, reason }));
   }
 
   /** The target as the adapters name it. A telephone number leaves this process only as a keyed hash. */

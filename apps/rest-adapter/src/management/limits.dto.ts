@@ -114,7 +114,7 @@ export class LimitOverrideState {
   target?: string;
   @ApiProperty({ type: 'integer' }) limit!: number;
   @ApiProperty({ type: 'integer' }) periodSeconds!: number;
-  @ApiProperty({ description: 'Keyed hash of the reason.' }) reasonKey!: string;
+  @ApiProperty({ description: 'The reason that was given.' }) reason!: string;
   @ApiPropertyOptional({ format: 'date-time', description: 'In the answer to a new override.' }) expiresAt?: string;
   @ApiPropertyOptional({ type: 'integer', description: 'In the list of overrides: seconds that remain.' })
   endsInSeconds?: number;

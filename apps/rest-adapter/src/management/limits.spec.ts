@@ -32,10 +32,9 @@ describe('the limits of a tenant', () => {
       tenant: 'acme',
       of: { dimension: 'caller', target: hash.callerKey('acme', 'phone', '+12025550147') },
       limit: { limit: 50, periodSeconds: 60 },
-      reasonKey: hash.reasonKey('acme', override.reason),
+      reason: override.reason,
     });
     expect(bed.bytes).not.toContain('2025550147');
-    expect(bed.bytes).not.toContain(override.reason);
   });
 
   it.each([
@@ -47,10 +46,9 @@ describe('the limits of a tenant', () => {
     [{ dimension: 'tenant' }, undefined],
   ])('resets the counters of %j', async (of, target) => {
     bed.answer = () => ({ answer: 'updated' });
-    const reason = 'requested by Ada Lovelace at +12025550199';
+    const reason = '  ticket 4711: requested by the owner ';
     expect((await send('reset', { ...of, reason })).status).toBe(204);
-    expect(bed.commands.at(-1)?.fields['reasonKey']).toBe(hash.reasonKey('acme', reason));
-    expect(bed.bytes).not.toContain('Lovelace');
+    expect(bed.commands.at(-1)?.fields['reason']).toBe(reason);
     expect(bed.commands.at(-1)?.fields['of']).toMatchObject({ dimension: of.dimension, ...(target ? { target } : {}) });
   });
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
-import { CommandAnswered, type Message } from '@countersign/contracts';
+import { createParamDecorator, Injectable, type ExecutionContext } from '@nestjs/common';
+import { CommandAnswered, type ManagementCommand, type Message } from '@countersign/contracts';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
+import { actorOf, type ClientRequest } from '../http/authenticate.js';
 import { Problem } from '../http/problems.js';
 import { invalid } from '../http/request.pipe.js';
 
@@ -12,6 +13,15 @@ export interface ManagementResult {
   readonly state: Record<string, unknown>;
 }
 
+/** The fields that every management command has. */
+export type CommandOrigin = Pick<ManagementCommand, 'commandId' | 'actor'>;
+
+/** A new command id, and who sent the request. A repeated management call is harmless or gets a conflict. */
+export const Origin = createParamDecorator((_data: unknown, context: ExecutionContext): CommandOrigin => {
+  const request = context.switchToHttp().getRequest<ClientRequest>();
+  return { commandId: `rest-${randomUUID()}`, actor: actorOf(request) };
+});
+
 /** Sends management commands to the service that owns the resource. */
 @Injectable()
 export class Manage {
@@ -19,11 +29,6 @@ export class Manage {
     private readonly bus: CommandBus,
     private readonly timeout: ReplyTimeout,
   ) {}
-
-  /** A new command id. A repeated management call is harmless or gets a conflict. */
-  commandId(): string {
-    return `rest-${randomUUID()}`;
-  }
 
   /**
    * Executes a command and returns the resource.

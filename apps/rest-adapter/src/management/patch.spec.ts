@@ -44,7 +44,8 @@ describe('a change of a resource', () => {
 
   it('publishes the fields that were sent, and whether they set or merge', async () => {
     await call('PUT', TENANT, { name: 'Acme' });
-    expect(fields()).toEqual({ tenant: 'acme', commandId: expect.any(String), mode: 'set', name: 'Acme' });
+    const sent = { tenant: 'acme', mode: 'set', name: 'Acme' };
+    expect(fields()).toEqual({ ...sent, commandId: expect.any(String), actor: expect.anything() });
     await call('PATCH', TENANT, { policy: { greetByName: null } });
     expect(fields()).toMatchObject({ mode: 'merge', policy: { greetByName: null } });
     expect(fields()['name']).toBeUndefined();

@@ -9,14 +9,14 @@ import {
   SubjectStateRequested,
   SubjectUnlockRequested,
 } from '@countersign/contracts';
-import { KeyedHash, PayloadSealer } from '@countersign/crypto';
+import { PayloadSealer } from '@countersign/crypto';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../http/authenticate.js';
 import { SubjectPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
-import { Manage, type ManagementResult } from './manage.js';
+import { Manage, Origin, type CommandOrigin, type ManagementResult } from './manage.js';
 import {
   KnowledgeBody,
   PinBody,
@@ -35,7 +35,6 @@ export class SubjectsController {
     private readonly manage: Manage,
     private readonly sealer: PayloadSealer,
     private readonly limits: RestRequestLimits,
-    private readonly hash: KeyedHash,
   ) {}
 
   @Put()
@@ -45,11 +44,12 @@ export class SubjectsController {
   @ApiCreatedResponse({ type: SubjectName, description: 'The subject was created.' })
   @Problems('conflict', 'unavailable')
   async putSubject(
+    @Origin() origin: CommandOrigin,
     @Param() path: SubjectPath,
     @Body() body: SubjectBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ManagementResult['state']> {
-    const { created, state } = await this.#change(path, body, false);
+    const { created, state } = await this.#change(origin, path, body, false);
     void reply.code(created ? 201 : 200);
     return state;
   }
@@ -59,8 +59,12 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Change fields of a subject; null clears a field' })
   @ApiOkResponse({ type: SubjectName, description: 'The subject was changed.' })
   @Problems('conflict', 'unavailable')
-  async patchSubject(@Param() path: SubjectPath, @Body() body: SubjectPatchBody): Promise<ManagementResult['state']> {
-    return (await this.#change(path, body, true)).state;
+  async patchSubject(
+    @Origin() origin: CommandOrigin,
+    @Param() path: SubjectPath,
+    @Body() body: SubjectPatchBody,
+  ): Promise<ManagementResult['state']> {
+    return (await this.#change(origin, path, body, true)).state;
   }
 
   @Get()
@@ -68,8 +72,8 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Read the state of a subject, with counters and locks of every credential' })
   @ApiOkResponse({ type: SubjectDetails, description: 'The state of the subject.' })
   @Problems('unavailable')
-  async getSubject(@Param() path: SubjectPath): Promise<ManagementResult['state']> {
-    return (await this.manage.execute(message(SubjectStateRequested, this.#command(path)))).state;
+  async getSubject(@Origin() origin: CommandOrigin, @Param() path: SubjectPath): Promise<ManagementResult['state']> {
+    return (await this.manage.execute(message(SubjectStateRequested, { ...origin, ...path }))).state;
   }
 
   @Delete()
@@ -80,8 +84,8 @@ export class SubjectsController {
   })
   @ApiNoContentResponse({ description: 'The subject was erased.' })
   @Problems('unavailable')
-  async eraseSubject(@Param() path: SubjectPath): Promise<void> {
-    await this.manage.execute(message(SubjectEraseRequested, this.#command(path)));
+  async eraseSubject(@Origin() origin: CommandOrigin, @Param() path: SubjectPath): Promise<void> {
+    await this.manage.execute(message(SubjectEraseRequested, { ...origin, ...path }));
   }
 
   @Put('pin')
@@ -90,8 +94,12 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Enrol or change the PIN of a subject' })
   @ApiNoContentResponse({ description: 'The PIN is in force.' })
   @Problems('quota-exceeded', 'unavailable')
-  async putPin(@Param() path: SubjectPath, @Body() { pin, forceChange }: PinBody): Promise<void> {
-    const command = this.#command(path);
+  async putPin(
+    @Origin() origin: CommandOrigin,
+    @Param() path: SubjectPath,
+    @Body() { pin, forceChange }: PinBody,
+  ): Promise<void> {
+    const command = { ...origin, ...path };
     await this.limits.admitEnrolment(path.tenant, path.subject);
     const sealed = await this.sealer.seal({ pin, forceChange }, bindingOf(PinChangeRequested, command));
     await this.manage.execute(message(PinChangeRequested, { ...command, sealed }));
@@ -103,8 +111,12 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Enrol the answers of a subject; they replace all earlier ones' })
   @ApiNoContentResponse({ description: 'The answers are in force.' })
   @Problems('quota-exceeded', 'unavailable')
-  async putKnowledge(@Param() path: SubjectPath, @Body() { answers }: KnowledgeBody): Promise<void> {
-    const command = this.#command(path);
+  async putKnowledge(
+    @Origin() origin: CommandOrigin,
+    @Param() path: SubjectPath,
+    @Body() { answers }: KnowledgeBody,
+  ): Promise<void> {
+    const command = { ...origin, ...path };
     await this.limits.admitEnrolment(path.tenant, path.subject);
     const sealed = await this.sealer.seal({ answers }, bindingOf(KnowledgeChangeRequested, command));
     await this.manage.execute(message(KnowledgeChangeRequested, { ...command, sealed }));
@@ -116,18 +128,22 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Unlock a subject; a disabled PIN stays disabled until it is enrolled again' })
   @ApiNoContentResponse({ description: 'The subject has no lock.' })
   @Problems('unavailable')
-  async unlockSubject(@Param() path: SubjectPath, @Body() { reason }: UnlockBody): Promise<void> {
-    const reasonKey = this.hash.reasonKey(path.tenant, reason);
-    await this.manage.execute(message(SubjectUnlockRequested, { ...this.#command(path), reasonKey }));
+  async unlockSubject(
+    @Origin() origin: CommandOrigin,
+    @Param() path: SubjectPath,
+    @Body() { reason }: UnlockBody,
+  ): Promise<void> {
+    await this.manage.execute(message(SubjectUnlockRequested, { ...origin, ...path, reason }));
   }
 
-  async #change(path: SubjectPath, body: SubjectBody, mustExist: boolean): Promise<ManagementResult> {
-    const command = { ...this.#command(path), mustExist };
+  async #change(
+    origin: CommandOrigin,
+    path: SubjectPath,
+    body: SubjectBody,
+    mustExist: boolean,
+  ): Promise<ManagementResult> {
+    const command = { ...origin, ...path, mustExist };
     const sealed = await this.sealer.seal(body.changes(), bindingOf(SubjectChangeRequested, command));
     return this.manage.execute(message(SubjectChangeRequested, { ...command, sealed }));
-  }
-
-  #command({ tenant, subject }: SubjectPath): { commandId: string; tenant: string; subject: string } {
-    return { commandId: this.manage.commandId(), tenant, subject };
   }
 }

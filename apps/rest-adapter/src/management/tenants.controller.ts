@@ -5,15 +5,14 @@ import {
   TenantListRequested,
   TenantRequested,
   TenantStateChangeRequested,
-  type DirectoryState,
 } from '@countersign/contracts';
-import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../http/authenticate.js';
 import { TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
-import { defined, Manage } from './manage.js';
-import { ListQuery, NameAndPolicyPatchBody, TenantBody, TenantPage, TenantState } from './tenants.dto.js';
+import { defined, Manage, Origin, type CommandOrigin } from './manage.js';
+import { DisableBody, ListQuery, NameAndPolicyPatchBody, TenantBody, TenantPage, TenantState } from './tenants.dto.js';
 
 /** Tenants. */
 @Controller('v1/tenants')
@@ -26,9 +25,8 @@ export class TenantsController {
   @ApiOperation({ summary: 'List the tenants, in the order of their names' })
   @ApiOkResponse({ type: TenantPage, description: 'One page of the list.' })
   @Problems('unavailable')
-  listTenants(@Query() query: ListQuery): Promise<TenantPage> {
-    const commandId = this.manage.commandId();
-    return this.manage.read<TenantPage>(message(TenantListRequested, { commandId, ...query.page() }));
+  listTenants(@Origin() origin: CommandOrigin, @Query() query: ListQuery): Promise<TenantPage> {
+    return this.manage.read<TenantPage>(message(TenantListRequested, { ...origin, ...query.page() }));
   }
 
   @Get(':tenant')
@@ -36,8 +34,8 @@ export class TenantsController {
   @ApiOperation({ summary: 'Read a tenant' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant.' })
   @Problems('unavailable')
-  readTenant(@Param() { tenant }: TenantPath): Promise<TenantState> {
-    return this.manage.read<TenantState>(message(TenantRequested, { commandId: this.manage.commandId(), tenant }));
+  readTenant(@Origin() origin: CommandOrigin, @Param() { tenant }: TenantPath): Promise<TenantState> {
+    return this.manage.read<TenantState>(message(TenantRequested, { ...origin, tenant }));
   }
 
   @Post(':tenant/disable')
@@ -46,10 +44,15 @@ export class TenantsController {
   @ApiOperation({
     summary: 'Disable a tenant: the keys and passwords of all its agents are refused until it is enabled',
   })
+  @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: TenantState, description: 'The tenant is disabled.' })
   @Problems('unavailable')
-  disableTenant(@Param() path: TenantPath): Promise<TenantState> {
-    return this.#setState(path, 'disabled');
+  disableTenant(
+    @Origin() origin: CommandOrigin,
+    @Param() path: TenantPath,
+    @Body() { reason }: DisableBody,
+  ): Promise<TenantState> {
+    return this.#setState(origin, path, { state: 'disabled', ...defined({ reason }) });
   }
 
   @Post(':tenant/enable')
@@ -58,8 +61,8 @@ export class TenantsController {
   @ApiOperation({ summary: 'Enable a tenant; agents that are disabled themselves stay disabled' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant is enabled.' })
   @Problems('unavailable')
-  enableTenant(@Param() path: TenantPath): Promise<TenantState> {
-    return this.#setState(path, 'enabled');
+  enableTenant(@Origin() origin: CommandOrigin, @Param() path: TenantPath): Promise<TenantState> {
+    return this.#setState(origin, path, { state: 'enabled' });
   }
 
   @Put(':tenant')
@@ -71,13 +74,13 @@ export class TenantsController {
   @ApiCreatedResponse({ type: TenantState, description: 'The tenant was created.' })
   @Problems('unavailable')
   async putTenant(
+    @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
     @Body() { name, policy }: TenantBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TenantState> {
-    const commandId = this.manage.commandId();
     const { created, state } = await this.manage.execute(
-      message(TenantChangeRequested, { commandId, tenant, mode: 'set', name, ...defined({ policy }) }),
+      message(TenantChangeRequested, { ...origin, tenant, mode: 'set', name, ...defined({ policy }) }),
     );
     void reply.code(created ? 201 : 200);
     return state as TenantState & typeof state;
@@ -88,14 +91,20 @@ export class TenantsController {
   @ApiOperation({ summary: 'Change the name or fields of the policy of a tenant; null clears a field' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
   @Problems('unavailable')
-  patchTenant(@Param() { tenant }: TenantPath, @Body() { name, policy }: NameAndPolicyPatchBody): Promise<TenantState> {
-    const commandId = this.manage.commandId();
-    const command = { commandId, tenant, mode: 'merge', ...defined({ name, policy }) } as const;
+  patchTenant(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Body() { name, policy }: NameAndPolicyPatchBody,
+  ): Promise<TenantState> {
+    const command = { ...origin, tenant, mode: 'merge', ...defined({ name, policy }) } as const;
     return this.manage.read<TenantState>(message(TenantChangeRequested, command));
   }
 
-  #setState({ tenant }: TenantPath, state: DirectoryState): Promise<TenantState> {
-    const commandId = this.manage.commandId();
-    return this.manage.read<TenantState>(message(TenantStateChangeRequested, { commandId, tenant, state }));
+  #setState(
+    origin: CommandOrigin,
+    { tenant }: TenantPath,
+    change: Pick<TenantStateChangeRequested, 'state' | 'reason'>,
+  ): Promise<TenantState> {
+    return this.manage.read<TenantState>(message(TenantStateChangeRequested, { ...origin, tenant, ...change }));
   }
 }

@@ -1,7 +1,7 @@
 import { DIRECTORY_STATES, MAX_PAGE_SIZE, type DirectoryState, type Violation } from '@countersign/contracts';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsInt, Matches, Max, Min } from 'class-validator';
-import { IsNameOf, IsText, Optional } from '../http/fields.js';
+import { IsNameOf, IsReason, IsText, Optional } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
 import { Described, Field } from '../openapi/described.js';
 import { policyRules } from './policy-rules.js';
@@ -53,6 +53,13 @@ export class RotateBody extends RequestBody {
   @Min(0, { message: 'must be at least 0' })
   @Max(604_800, { message: 'must be at most 604800' })
   graceSeconds: number = 86_400;
+}
+
+@Described({ examples: [{ reason: 'The contract has ended' }] })
+export class DisableBody extends RequestBody {
+  static override readonly isOptional = true;
+
+  @Optional() @IsReason() reason?: string;
 }
 
 const DEFAULT_PAGE_SIZE = 50;

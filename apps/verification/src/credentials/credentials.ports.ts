@@ -1,4 +1,4 @@
-import { type Method, type Requester } from '@countersign/contracts';
+import { type Actor, type Method, type Requester } from '@countersign/contracts';
 import {
   type KnowledgeAnswers,
   type CredentialRow,
@@ -33,6 +33,8 @@ export interface NewCredential {
   readonly cap: number;
   /** Who enrols it. */
   readonly by: 'administrator' | 'caller';
+  /** Who requested it; undefined: the caller. */
+  readonly actor?: Actor | undefined;
   /** The verification of the caller who changes it. It continues; all other verifications by this credential end. */
   readonly keeps?: string | undefined;
   /** Id of the command in events, if the id in the tables differs from it. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type Actor } from '@countersign/contracts';
 import { capOf } from '../attempts/attempt-counter.decision.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './pin-rules.decision.js';
 import { type EnrolledCredential, PinVault } from './credentials.ports.js';
@@ -15,6 +16,8 @@ export interface PinRequest {
   /** The caller must change it before it reaches the level `verified`. */
   readonly mustChange: boolean;
   readonly by: 'administrator' | 'caller';
+  /** Who requested it; undefined: the caller. */
+  readonly actor?: Actor;
   /** The only version that it may replace: the one that the caller proved to know. Absent: the version in force. */
   readonly replaces?: number;
   /** {@link EnrolPin.ruleAgainst} found no broken rule, with the version that it replaces. */
@@ -64,7 +67,7 @@ export class EnrolPin {
   }
 
   async #enrol(request: PinRequest): Promise<PinEnrolment> {
-    const { commandId, receivedCommandId, tenant, subject, pin, mustChange, by, replaces, keeps } = request;
+    const { commandId, receivedCommandId, tenant, subject, pin, mustChange, by, actor, replaces, keeps } = request;
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'pin');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
@@ -77,6 +80,7 @@ export class EnrolPin {
       mustChange,
       cap: capOf(pin.length),
       by,
+      actor,
       keeps,
       receivedCommandId,
       wrap: await this.vault.prepare(pin, tenant, enrolled.inForce, same),

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Violation } from '@countersign/contracts';
+import { type Actor, type Violation } from '@countersign/contracts';
 import { answerRule, isPlaceholder, normalizeAnswer } from '@countersign/normalization';
 import { LOWEST_CAP } from '../attempts/attempt-counter.decision.js';
 import { KnowledgePolicies } from './knowledge.ports.js';
@@ -24,6 +24,7 @@ export interface KnowledgeRequest {
   readonly tenant: string;
   readonly subject: string;
   readonly answers: unknown;
+  readonly actor?: Actor;
 }
 
 export type KnowledgeEnrolment = 'created' | 'updated' | 'not_found' | readonly Violation[];
@@ -38,7 +39,7 @@ export class EnrolKnowledge {
   ) {}
 
   /** @throws ServiceError HASH_QUEUE_FULL, DATABASE_UNAVAILABLE, both retriable */
-  async enrol({ commandId, tenant, subject, answers }: KnowledgeRequest): Promise<KnowledgeEnrolment> {
+  async enrol({ commandId, tenant, subject, answers, actor }: KnowledgeRequest): Promise<KnowledgeEnrolment> {
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'knowledge');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
@@ -53,6 +54,7 @@ export class EnrolKnowledge {
         again: false,
         mustChange: false,
         cap: LOWEST_CAP,
+        actor,
         wrap,
       } as const;
       const result = await this.subjects.enrol(commandId, tenant, subject, { ...credential, by: 'administrator' });

@@ -7,8 +7,8 @@ import { SubjectErasure } from './subjects.ports.js';
 export class EraseSubject {
   constructor(private readonly erasures: SubjectErasure) {}
 
-  async erase({ commandId, tenant, subject }: SubjectEraseRequested): Promise<CommandAnswered> {
-    const erased = await this.erasures.erase(commandId, tenant, subject);
+  async erase({ commandId, tenant, subject, actor }: SubjectEraseRequested): Promise<CommandAnswered> {
+    const erased = await this.erasures.erase(commandId, tenant, subject, actor);
     return message(CommandAnswered, { commandId, answer: erased ? 'updated' : 'not_found' });
   }
 }

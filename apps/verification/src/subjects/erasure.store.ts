@@ -1,4 +1,4 @@
-import { encodeMessage, factRecorded } from '@countersign/contracts';
+import { encodeMessage, factRecorded, type Actor } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Inbox, Outbox, type Database } from '@countersign/persistence';
 import { type KeyedHash } from '@countersign/crypto';
@@ -24,7 +24,7 @@ export class PostgresSubjectErasure extends SubjectErasure {
     this.#outbox = new Outbox(database);
   }
 
-  override async erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
+  override async erase(commandId: string, tenant: string, subject: string, actor?: Actor): Promise<boolean> {
     const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     const referenceKey = this.names.subjectKey(tenant, 'id', subject);
     const erased = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -45,6 +45,7 @@ export class PostgresSubjectErasure extends SubjectErasure {
         subject,
         subjectKey,
         commandId,
+        ...(actor && { actor }),
       });
       await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
       return true;

@@ -61,13 +61,13 @@ export class ManageSubject {
       return number ?? '';
     });
     if (violations.length > 0) return answered(command.commandId, { answer: 'invalid', violations });
-    const { commandId, tenant, subject, mustExist } = command;
+    const { commandId, tenant, subject, mustExist, actor } = command;
     const change: ProfileChange = {
       displayName: profile.displayName,
       locale: profile.locale,
       ...(profile.phones === undefined ? {} : { phones: [...new Set(phones)] }),
     };
-    const result = await this.subjects.change(commandId, tenant, subject, change, mustExist);
+    const result = await this.subjects.change(commandId, tenant, subject, change, mustExist, actor);
     const carriedOut = result === 'created' || result === 'updated';
     return answered(commandId, { answer: result, ...(carriedOut ? { body: { subject } } : {}) });
   }
@@ -76,9 +76,17 @@ export class ManageSubject {
     const opened = await this.#open(PinChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const pin = typeof opened['pin'] === 'string' ? opened['pin'] : '';
-    const { commandId, tenant, subject } = command;
+    const { commandId, tenant, subject, actor } = command;
     const mustChange = opened['forceChange'] === true;
-    const result = await this.enrolPin.enrol({ commandId, tenant, subject, pin, mustChange, by: 'administrator' });
+    const result = await this.enrolPin.enrol({
+      commandId,
+      tenant,
+      subject,
+      pin,
+      mustChange,
+      by: 'administrator',
+      actor,
+    });
     if (typeof result === 'object') {
       return answered(commandId, { answer: 'invalid', violations: [{ field: 'pin', rule: result.rule }] });
     }
@@ -88,8 +96,9 @@ export class ManageSubject {
   async enrolAnswers(command: KnowledgeChangeRequested): Promise<CommandAnswered> {
     const opened = await this.#open(KnowledgeChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
-    const { commandId, tenant, subject } = command;
-    const result = await this.enrolKnowledge.enrol({ commandId, tenant, subject, answers: opened['answers'] });
+    const { commandId, tenant, subject, actor } = command;
+    const answers = opened['answers'];
+    const result = await this.enrolKnowledge.enrol({ commandId, tenant, subject, answers, actor });
     if (typeof result === 'object') return answered(commandId, { answer: 'invalid', violations: [...result] });
     return answered(commandId, { answer: result });
   }

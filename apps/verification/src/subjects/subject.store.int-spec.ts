@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Method } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
+import { TEST_ACTOR } from '@countersign/testing';
 import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
 import { attemptOf, POLICY } from '../../test/attempt-gate.contract.js';
 import { ageCounters } from '../../test/aged-counters.js';
@@ -58,8 +59,8 @@ describe('the PostgreSQL subject store', () => {
 
   it('records what was enrolled, by whom and in which version, in the transaction of the enrolment', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
-    await store.change(randomUUID(), tenant, 'alice', {});
-    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ mustChange: true }));
+    await store.change(randomUUID(), tenant, 'alice', {}, false, TEST_ACTOR);
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ mustChange: true, actor: TEST_ACTOR }));
     await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ replaces: 1, by: 'caller' }));
     await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ kind: 'knowledge' }));
     await store.enrol(randomUUID(), tenant, 'alice', credentialOf({ replaces: 7 }));
@@ -67,7 +68,8 @@ describe('the PostgreSQL subject store', () => {
       'SELECT payload FROM verification.outbox WHERE key LIKE $1 ORDER BY seq',
       [`${tenant}:%`],
     );
-    const facts = rows.map(({ payload }) => JSON.parse(payload) as { kind: string; detail: object });
+    const facts = rows.map(({ payload }) => JSON.parse(payload) as { kind: string; detail: object; actor?: object });
+    expect(facts.map(({ actor }) => actor)).toEqual([TEST_ACTOR, TEST_ACTOR, undefined, undefined]);
     expect(facts.map(({ kind, detail }) => [kind, detail])).toEqual([
       ['subject.changed', expect.anything()],
       ['credential.enrolled', { credential: 'pin', version: 1, by: 'administrator', mustChange: true }],

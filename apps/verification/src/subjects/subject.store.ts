@@ -1,4 +1,4 @@
-import { encodeMessage, type FactRecorded, type Method, factRecorded } from '@countersign/contracts';
+import { encodeMessage, type Actor, type FactRecorded, type Method, factRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import {
   Batched,
@@ -163,6 +163,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     change: ProfileChange,
     mustExist = false,
+    actor?: Actor,
   ): Promise<SubjectChange> {
     try {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -177,7 +178,8 @@ export class PostgresSubjectStore extends SubjectStore {
         await this.#profiles.write(tx, tenant, subject, version, profile, before);
         await this.#writePhones(tx, tenant, subject, version, before?.version, change.phones);
         if (before && changed.length === 0) return 'updated';
-        await this.#record(tx, tenant, subject, 'subject.changed', commandId, { fields: changed.join(' ') });
+        const detail = { fields: changed.join(' ') };
+        await this.#record(tx, tenant, subject, 'subject.changed', { commandId, actor, detail });
         return before ? 'updated' : 'created';
       });
       this.wakeRelay();
@@ -245,7 +247,7 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, again, mustChange, cap, by, keeps, receivedCommandId = commandId } = credential;
+    const { kind, replaces, again, mustChange, cap, by, keeps, receivedCommandId = commandId, actor } = credential;
     const subjectKey = this.names.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -267,19 +269,9 @@ export class PostgresSubjectStore extends SubjectStore {
       if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
       if (!again)
         altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [counterKeyOf(subjectKey, kind)]])).length > 0;
-      await this.#record(
-        tx,
-        tenant,
-        subject,
-        before ? 'credential.changed' : 'credential.enrolled',
-        receivedCommandId,
-        {
-          credential: kind,
-          version,
-          by,
-          ...(mustChange ? { mustChange } : {}),
-        },
-      );
+      const detail = { credential: kind, version, by, ...(mustChange ? { mustChange } : {}) };
+      const changed = before ? 'credential.changed' : 'credential.enrolled';
+      await this.#record(tx, tenant, subject, changed, { commandId: receivedCommandId, actor, detail });
       return before ? 'updated' : 'created';
     });
     this.wakeRelay();
@@ -341,15 +333,14 @@ export class PostgresSubjectStore extends SubjectStore {
     tenant: string,
     subject: string,
     kind: FactRecorded['kind'],
-    commandId: string,
-    detail: Record<string, string | number | boolean>,
+    { actor, ...fields }: Pick<FactRecorded, 'commandId' | 'detail'> & { readonly actor: Actor | undefined },
   ): Promise<void> {
     const fact = factRecorded(kind, await databaseTime(tx), {
       tenant,
       subject,
       subjectKey: this.hash.subjectKey(tenant, 'id', subject),
-      commandId,
-      detail,
+      ...fields,
+      ...(actor && { actor }),
     });
     await this.#outbox.add(tx, [encodeMessage(fact.factId, fact, traceHeaders())]);
   }

@@ -1,4 +1,4 @@
-import { type Method } from '@countersign/contracts';
+import { type Actor, type Method } from '@countersign/contracts';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { type StoredCredential } from '../credentials/credential.decision.js';
 import { type ProfileChange } from './profile.decision.js';
@@ -45,6 +45,7 @@ export abstract class SubjectStore {
     subject: string,
     change: ProfileChange,
     mustExist?: boolean,
+    actor?: Actor,
   ): Promise<SubjectChange>;
   /** What is enrolled of this kind; undefined: no such subject. */
   abstract enrolled(
@@ -76,5 +77,5 @@ export abstract class SubjectErasure {
    * receipts end for ever, even if the id is created again. The attempt counter stays, so an erasure gives no new attempts.
    * False: there is no such subject. The same command, delivered again, returns true again and adds no fact.
    */
-  abstract erase(commandId: string, tenant: string, subject: string): Promise<boolean>;
+  abstract erase(commandId: string, tenant: string, subject: string, actor?: Actor): Promise<boolean>;
 }

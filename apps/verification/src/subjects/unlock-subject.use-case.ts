@@ -14,7 +14,7 @@ export class UnlockSubject {
     @Inject(EVENT_NAMES) private readonly hash: KeyedHash,
   ) {}
 
-  async unlock({ commandId, tenant, subject, reasonKey }: SubjectUnlockRequested): Promise<CommandAnswered> {
+  async unlock({ commandId, actor, tenant, subject, reason }: SubjectUnlockRequested): Promise<CommandAnswered> {
     const { id, referenceKey } = await this.subjects.find(tenant, 'id', subject, 'pin');
     if (id === undefined) return message(CommandAnswered, { commandId, answer: 'not_found' });
     await this.attempts.unlock(commandId, tenant, referenceKey, (time) =>
@@ -23,7 +23,8 @@ export class UnlockSubject {
         subject,
         subjectKey: this.hash.subjectKey(tenant, 'id', subject),
         commandId,
-        detail: { reasonKey },
+        actor,
+        detail: { reason },
       }),
     );
     return message(CommandAnswered, { commandId, answer: 'updated' });
