@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { CommandAnswered, message, type Actor } from '@countersign/contracts';
-import { agentResource, tenantResource } from './directory-resources.decision.js';
-import { DirectoryCaches, DirectoryStore, type DirectoryChange, type TenantSnapshot } from './directory.ports.js';
+import { arePreconditionsMet, CommandAnswered, message, type Actor, type Preconditions } from '@countersign/contracts';
+import { agentResource, tenantResource, type Resource } from './directory-resources.decision.js';
+import {
+  DirectoryCaches,
+  DirectoryStore,
+  type AgentRecord,
+  type DirectoryChange,
+  type TenantRecord,
+  type TenantSnapshot,
+} from './directory.ports.js';
 import { InvalidChange, PublishedEntries } from './policies/published-entries.js';
 
 type Answer = CommandAnswered['answer'];
@@ -13,6 +20,7 @@ interface DirectoryCommand {
   readonly tenant: string;
   /** Undefined: the command is about the tenant itself. */
   readonly agent?: string;
+  readonly preconditions?: Preconditions;
 }
 
 /** What a command decides: a change and its answer, or an answer alone. */
@@ -20,9 +28,13 @@ export interface CommandDecision {
   readonly answer: Answer;
   /** Undefined: nothing changes. */
   readonly change?: DirectoryChange;
-  /** The resource afterwards. Undefined: there is none. */
-  readonly body?: Readonly<Record<string, unknown>>;
 }
+
+/** How a tenant, or an agent of it, is shown. */
+export type View = (tenant: TenantRecord, agent?: AgentRecord) => Resource;
+
+/** Thrown inside the store's transaction, which rolls back: a redelivered command compares again. */
+class PreconditionFailed extends Error {}
 
 /** Carries out one management command. */
 @Injectable()
@@ -35,30 +47,42 @@ export class ChangeDirectory {
 
   /**
    * Calls `decide` with the tenant locked, and publishes the change in the transaction that writes it. The fact names the
-   * actor of the command. Returns when the
-   * caches of all services have applied the change, so that the next request finds it. A repeated command changes nothing
-   * and gets the answer `updated` with the resource as it is now, if it exists.
+   * actor of the command. Returns when the caches of all services have applied the change, so that the next request finds
+   * it. The answer has the resource as it is afterwards, if it exists. A repeated command changes nothing and gets the answer
+   * `updated`.
+   * @param view how the resource is shown; the preconditions of the command are about the same view
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async change(
     command: DirectoryCommand,
     decide: (snapshot: TenantSnapshot) => CommandDecision,
+    view: View = viewOf,
   ): Promise<CommandAnswered> {
-    const { commandId, tenant, actor } = command;
+    const { commandId, tenant, agent, actor } = command;
     let decided: CommandDecision = { answer: 'updated' };
+    let body: Resource | undefined;
     const awaited = this.caches.expect(commandId);
     try {
       const result = await this.store.change(commandId, tenant, (snapshot) => {
+        const before = shown(view, snapshot, agent);
+        const isMet = arePreconditionsMet(command.preconditions ?? {}, before);
+        if (!isMet && before) throw new PreconditionFailed();
         decided = decide(snapshot);
-        return decided.change && { ...decided.change, fact: { ...decided.change.fact, actor } };
+        const { answer, change } = decided;
+        // A missing resource is reported as missing, whatever the preconditions are (RFC 9110, section 13.2.1).
+        if (!isMet && answer === 'created') throw new PreconditionFailed();
+        if (answer === 'created' || answer === 'updated') body = shown(view, after(snapshot, change), agent);
+        return change && { ...change, fact: { ...change.fact, actor } };
       });
       // Caches report a change with its last entry, so a change without entries is never reported.
       if (result === 'changed' && decided.change?.publish.length !== 0) await awaited.reported();
       if (result === 'taken') return message(CommandAnswered, { commandId, answer: 'taken' });
-      const { answer } = decided;
-      const body = result === 'repeated' ? await this.#resource(command) : decided.body;
-      return message(CommandAnswered, { commandId, answer, ...(body && { body }) });
+      if (result === 'repeated') body = await this.read(command, view);
+      return message(CommandAnswered, { commandId, answer: decided.answer, ...(body && { body }) });
     } catch (error) {
+      if (error instanceof PreconditionFailed) {
+        return message(CommandAnswered, { commandId, answer: 'precondition_failed' });
+      }
       if (!(error instanceof InvalidChange)) throw error;
       return message(CommandAnswered, { commandId, answer: 'invalid', violations: [...error.violations] });
     } finally {
@@ -66,17 +90,37 @@ export class ChangeDirectory {
     }
   }
 
-  async #resource({ tenant, agent }: DirectoryCommand): Promise<CommandDecision['body']> {
-    if (agent === undefined) {
-      const record = await this.store.tenant(tenant);
-      return record && tenantResource(record);
-    }
-    const record = await this.store.agent(tenant, agent);
-    return record && agentResource(record);
+  /**
+   * The resource of a command. Undefined: there is none.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  async read(
+    { tenant, agent }: Pick<DirectoryCommand, 'tenant' | 'agent'>,
+    view: View = viewOf,
+  ): Promise<Resource | undefined> {
+    const record = await this.store.tenant(tenant);
+    if (!record || agent === undefined) return record && view(record);
+    const agentRecord = await this.store.agent(tenant, agent);
+    return agentRecord && view(record, agentRecord);
   }
 
   /** Publishes all tenants and agents again. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   publishAll(): Promise<void> {
     return this.store.publishAll((snapshot) => this.entries.validEntriesOf(snapshot));
   }
+}
+
+const viewOf: View = (tenant, agent) => (agent ? agentResource(agent) : tenantResource(tenant));
+
+function shown(view: View, { tenant, agents }: TenantSnapshot, agent: string | undefined): Resource | undefined {
+  if (!tenant || agent === undefined) return tenant && view(tenant);
+  const record = agents.find((one) => one.agent === agent);
+  return record && view(tenant, record);
+}
+
+function after(snapshot: TenantSnapshot, change: DirectoryChange | undefined): TenantSnapshot {
+  const { agents: changed = [], deletedAgents = [], deletesTenant = false, tenant = snapshot.tenant } = change ?? {};
+  const replaced = new Set([...deletedAgents, ...changed.map(({ agent }) => agent)]);
+  const agents = [...snapshot.agents.filter(({ agent }) => !replaced.has(agent)), ...changed];
+  return { ...snapshot, tenant: deletesTenant ? undefined : tenant, agents };
 }

@@ -12,7 +12,7 @@ interface DirectoryRecord {
   readonly disabledAt: Date | null;
 }
 
-type Resource = Readonly<Record<string, unknown>>;
+export type Resource = Readonly<Record<string, unknown>>;
 
 /** A tenant as the API shows it. The policy is the one of this level, as written. */
 export function tenantResource(record: DirectoryRecord & { readonly tenant: string }): Resource {

@@ -9,6 +9,7 @@ export * from './policy.js';
 export * from './texts.js';
 export * from './verification.js';
 export * from './fact.js';
+export * from './preconditions.js';
 export * from './management.js';
 export * from './directory.js';
 export * from './error-codes.js';

@@ -15,6 +15,7 @@ import {
 import { Actor, REASON_PATTERN } from './actor.js';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
+import { Preconditions } from './preconditions.js';
 import { REPLY, TOPICS } from './topics.js';
 import { type Violation } from './verification.js';
 
@@ -37,6 +38,8 @@ export abstract class ManagementCommand extends Message {
 /** Base of the commands about one tenant, or about what belongs to it in the directory. */
 abstract class DirectoryCommand extends ManagementCommand {
   @IsName() tenant!: string;
+  /** Only in a command that changes something: conditions on the resource as it is before the change. */
+  @IsOptional() @ValidateNested() @Type(() => Preconditions) preconditions?: Preconditions;
   get partitionKey(): string {
     return this.tenant;
   }
@@ -212,7 +215,10 @@ export class SubjectUnlockRequested extends SubjectCommand {
   @Matches(REASON_PATTERN) reason!: string;
 }
 
-/** `not_disabled`: a tenant must be disabled before it is deleted. */
+/**
+ * `not_disabled`: a tenant must be disabled before it is deleted. `precondition_failed`: {@link Preconditions} are not met, and
+ * nothing was changed.
+ */
 export const COMMAND_RESULTS = [
   'created',
   'updated',
@@ -220,6 +226,7 @@ export const COMMAND_RESULTS = [
   'not_found',
   'taken',
   'not_disabled',
+  'precondition_failed',
   'invalid',
   'unavailable',
 ] as const;

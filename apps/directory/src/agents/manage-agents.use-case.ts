@@ -73,7 +73,7 @@ export class ManageAgents {
       const policy = changePolicy(before.policy, command.policy, command.mode);
       const agent = { ...before, name: command.name ?? before.name, policy };
       const changed = changedNames(before, agent);
-      if (changed.length === 0) return { answer: 'updated', body: agentResource(agent) };
+      if (changed.length === 0) return { answer: 'updated' };
       // Also while the agent is disabled, so that it can be enabled again.
       const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
       return this.#write('updated', 'policy.changed', tenant, agent, detail);
@@ -83,7 +83,7 @@ export class ManageAgents {
   changeState(command: AgentStateChangeRequested): Promise<CommandAnswered> {
     return this.#change(command, (tenant, before, now) => {
       const isDisabled = command.state === 'disabled';
-      if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: agentResource(before) };
+      if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated' };
       const agent = { ...before, disabledAt: isDisabled ? now : null };
       // An invalid policy must not keep an agent enabled.
       const detail = {
@@ -102,10 +102,10 @@ export class ManageAgents {
     });
   }
 
-  async read({ commandId, tenant, agent }: AgentRequested): Promise<CommandAnswered> {
-    const record = await this.store.agent(tenant, agent);
-    if (!record) return message(CommandAnswered, { commandId, answer: 'not_found' });
-    return message(CommandAnswered, { commandId, answer: 'found', body: agentResource(record) });
+  async read(command: AgentRequested): Promise<CommandAnswered> {
+    const { commandId } = command;
+    const body = await this.directory.read(command);
+    return message(CommandAnswered, { commandId, ...(body ? { answer: 'found', body } : { answer: 'not_found' }) });
   }
 
   async list({ commandId, tenant, limit, cursor, state }: AgentListRequested): Promise<CommandAnswered> {
@@ -133,7 +133,6 @@ export class ManageAgents {
     detail: DirectoryChange['fact']['detail'],
   ): CommandDecision {
     const publish = [this.entries.ofAgent(tenant, agent)];
-    const change = { agents: [agent], publish, fact: { kind, agent: agent.agent, detail } };
-    return { answer, change, body: agentResource(agent) };
+    return { answer, change: { agents: [agent], publish, fact: { kind, agent: agent.agent, detail } } };
   }
 }

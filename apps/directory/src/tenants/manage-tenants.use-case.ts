@@ -31,12 +31,11 @@ export class ManageTenants {
       const policy = changePolicy(before.policy, command.policy, command.mode);
       const tenant: TenantRecord = { ...before, tenant: command.tenant, name: command.name ?? before.name, policy };
       const changed = changedNames(before, tenant);
-      const body = tenantResource(tenant);
-      if (existing && changed.length === 0) return { answer: 'updated', body };
+      if (existing && changed.length === 0) return { answer: 'updated' };
       // The agents inherit the tenant's policy, so each of them changes too.
       const publish = this.entries.ofTenant(tenant, agents);
       const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
-      return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact }, body };
+      return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact } };
     });
   }
 
@@ -45,7 +44,7 @@ export class ManageTenants {
     return this.directory.change(command, ({ tenant: before, agents, now }) => {
       if (!before) return { answer: 'not_found' };
       const isDisabled = state === 'disabled';
-      if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated', body: tenantResource(before) };
+      if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated' };
       const tenant = { ...before, disabledAt: isDisabled ? now : null };
       // Enabling fails if no agent could authenticate. One agent with an invalid policy does not keep the others disabled.
       if (!isDisabled) this.entries.policyOf(tenant);
@@ -53,7 +52,7 @@ export class ManageTenants {
         ? agents.map((agent) => this.entries.ofAgent(tenant, agent))
         : this.entries.validEntriesOf({ tenant, agents, now });
       const fact = { kind: `tenant.${state}`, detail: { ...(reason !== undefined && { reason }) } } as const;
-      return { answer: 'updated', change: { tenant, publish, fact }, body: tenantResource(tenant) };
+      return { answer: 'updated', change: { tenant, publish, fact } };
     });
   }
 
@@ -69,10 +68,10 @@ export class ManageTenants {
     });
   }
 
-  async read({ commandId, tenant }: TenantRequested): Promise<CommandAnswered> {
-    const record = await this.store.tenant(tenant);
-    if (!record) return message(CommandAnswered, { commandId, answer: 'not_found' });
-    return message(CommandAnswered, { commandId, answer: 'found', body: tenantResource(record) });
+  async read(command: TenantRequested): Promise<CommandAnswered> {
+    const { commandId } = command;
+    const body = await this.directory.read(command);
+    return message(CommandAnswered, { commandId, ...(body ? { answer: 'found', body } : { answer: 'not_found' }) });
   }
 
   async list({ commandId, limit, cursor, state }: TenantListRequested): Promise<CommandAnswered> {

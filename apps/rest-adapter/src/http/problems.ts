@@ -84,6 +84,16 @@ export const PROBLEMS = {
       'its call has changed. Verify the caller again with a new key.',
     causes: ['A success is returned again only while it holds.'],
   },
+  'precondition-failed': {
+    status: 412,
+    title: 'Precondition failed',
+    detail:
+      'The resource is not as If-Match or If-None-Match requires. Read it again and repeat the change with its new ETag.',
+    causes: [
+      '`If-Match` has no ETag that the resource has now: somebody changed it since it was read. A weak tag (`W/"…"`) never matches.',
+      '`If-None-Match: *` in a `PUT`, and the resource exists.',
+    ],
+  },
   'too-large': {
     status: 413,
     title: 'Body too large',

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import {
   AgentChangeRequested,
   AgentCreateRequested,
@@ -17,7 +17,9 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
+import { type FastifyReply } from 'fastify';
 import { Requires } from '../http/authenticate.js';
+import { Conditions, etagOf, HasEntityTag, type Conditional } from '../http/entity-tags.js';
 import { AgentPath, TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { createAgentSecrets } from './agent-secrets.js';
@@ -60,6 +62,7 @@ export class AgentsController {
   @ApiOperation({ summary: 'Read an agent, without its secrets' })
   @ApiOkResponse({ type: AgentState, description: 'The agent.' })
   @Problems('unavailable')
+  @HasEntityTag()
   readAgent(@Origin() origin: CommandOrigin, @Param() { tenant, agent }: AgentPath): Promise<AgentState> {
     return this.manage.read<AgentState>(message(AgentRequested, { ...origin, tenant, agent }));
   }
@@ -71,6 +74,7 @@ export class AgentsController {
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: AgentState, description: 'The agent is disabled.' })
   @Problems('unavailable')
+  @HasEntityTag()
   disableAgent(
     @Origin() origin: CommandOrigin,
     @Param() path: AgentPath,
@@ -85,6 +89,7 @@ export class AgentsController {
   @ApiOperation({ summary: 'Enable an agent' })
   @ApiOkResponse({ type: AgentState, description: 'The agent is enabled.' })
   @Problems('unavailable')
+  @HasEntityTag()
   enableAgent(@Origin() origin: CommandOrigin, @Param() path: AgentPath): Promise<AgentState> {
     return this.#setState(origin, path, { state: 'enabled' });
   }
@@ -95,8 +100,13 @@ export class AgentsController {
   @ApiOperation({ summary: 'Delete an agent' })
   @ApiNoContentResponse({ description: 'The agent was deleted.' })
   @Problems('unavailable')
-  async deleteAgent(@Origin() origin: CommandOrigin, @Param() { tenant, agent }: AgentPath): Promise<void> {
-    await this.manage.execute(message(AgentDeleteRequested, { ...origin, tenant, agent }));
+  @HasEntityTag()
+  async deleteAgent(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant, agent }: AgentPath,
+    @Conditions() conditions: Conditional,
+  ): Promise<void> {
+    await this.manage.execute(message(AgentDeleteRequested, { ...origin, tenant, agent, ...conditions }));
   }
 
   @Post()
@@ -109,10 +119,12 @@ export class AgentsController {
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
     @Body() { agent, name, policy }: AgentBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<NewAgent> {
     const { password, apiKey, passwordHash, apiKeyHash } = createAgentSecrets();
     const fields = { ...origin, tenant, agent, ...defined({ name, policy }), passwordHash, apiKeyHash };
-    await this.manage.execute(message(AgentCreateRequested, fields));
+    const { state } = await this.manage.execute(message(AgentCreateRequested, fields));
+    void reply.header('etag', etagOf(state));
     return { agent, username: agent, password, apiKey };
   }
 
@@ -121,12 +133,14 @@ export class AgentsController {
   @ApiOperation({ summary: 'Change the name or fields of the policy of an agent; null clears a field' })
   @ApiOkResponse({ type: AgentState, description: 'The agent was changed.' })
   @Problems('unavailable')
+  @HasEntityTag()
   patchAgent(
     @Origin() origin: CommandOrigin,
     @Param() path: AgentPath,
     @Body() { name, policy }: NameAndPolicyPatchBody,
+    @Conditions() conditions: Conditional,
   ): Promise<AgentState> {
-    return this.#changeAgent(origin, path, { mode: 'merge', ...defined({ name, policy }) });
+    return this.#changeAgent(origin, path, { mode: 'merge', ...defined({ name, policy }), ...conditions });
   }
 
   @Put(':agent/policy')
@@ -135,12 +149,14 @@ export class AgentsController {
   @ApiBody({ schema: POLICY_CHANGE })
   @ApiOkResponse({ type: AgentState, description: 'The policy was changed.' })
   @Problems('unavailable')
+  @HasEntityTag()
   putAgentPolicy(
     @Origin() origin: CommandOrigin,
     @Param() path: AgentPath,
     @Body(PolicyPipe) policy: Record<string, unknown>,
+    @Conditions() conditions: Conditional,
   ): Promise<AgentState> {
-    return this.#changeAgent(origin, path, { mode: 'set', policy });
+    return this.#changeAgent(origin, path, { mode: 'set', policy, ...conditions });
   }
 
   @Patch(':agent/policy')
@@ -151,12 +167,14 @@ export class AgentsController {
   @ApiBody({ schema: POLICY_PATCH })
   @ApiOkResponse({ type: AgentState, description: 'The policy was changed.' })
   @Problems('unavailable')
+  @HasEntityTag()
   patchAgentPolicy(
     @Origin() origin: CommandOrigin,
     @Param() path: AgentPath,
     @Body(PolicyPipe) policy: Record<string, unknown>,
+    @Conditions() conditions: Conditional,
   ): Promise<AgentState> {
-    return this.#changeAgent(origin, path, { mode: 'merge', policy });
+    return this.#changeAgent(origin, path, { mode: 'merge', policy, ...conditions });
   }
 
   @Post(':agent/rotate')
@@ -181,7 +199,7 @@ export class AgentsController {
   #changeAgent(
     origin: CommandOrigin,
     { tenant, agent }: AgentPath,
-    change: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy'>,
+    change: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy' | 'preconditions'>,
   ): Promise<AgentState> {
     return this.manage.read<AgentState>(message(AgentChangeRequested, { ...origin, tenant, agent, ...change }));
   }

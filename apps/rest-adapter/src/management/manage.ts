@@ -57,6 +57,8 @@ export class Manage {
       case 'taken':
       case 'not_disabled':
         throw new Problem('conflict');
+      case 'precondition_failed':
+        throw new Problem('precondition-failed');
       case 'invalid':
         throw invalid(
           (answered.violations ?? []).map(({ field, rule }) => ({ field: String(field), rule: String(rule) })),

@@ -9,6 +9,7 @@ import {
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../http/authenticate.js';
+import { Conditions, HasEntityTag, type Conditional } from '../http/entity-tags.js';
 import { TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { defined, Manage, Origin, type CommandOrigin } from './manage.js';
@@ -34,6 +35,7 @@ export class TenantsController {
   @ApiOperation({ summary: 'Read a tenant' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant.' })
   @Problems('unavailable')
+  @HasEntityTag()
   readTenant(@Origin() origin: CommandOrigin, @Param() { tenant }: TenantPath): Promise<TenantState> {
     return this.manage.read<TenantState>(message(TenantRequested, { ...origin, tenant }));
   }
@@ -47,6 +49,7 @@ export class TenantsController {
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: TenantState, description: 'The tenant is disabled.' })
   @Problems('unavailable')
+  @HasEntityTag()
   disableTenant(
     @Origin() origin: CommandOrigin,
     @Param() path: TenantPath,
@@ -61,6 +64,7 @@ export class TenantsController {
   @ApiOperation({ summary: 'Enable a tenant; agents that are disabled themselves stay disabled' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant is enabled.' })
   @Problems('unavailable')
+  @HasEntityTag()
   enableTenant(@Origin() origin: CommandOrigin, @Param() path: TenantPath): Promise<TenantState> {
     return this.#setState(origin, path, { state: 'enabled' });
   }
@@ -73,14 +77,16 @@ export class TenantsController {
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
   @ApiCreatedResponse({ type: TenantState, description: 'The tenant was created.' })
   @Problems('unavailable')
+  @HasEntityTag()
   async putTenant(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
     @Body() { name, policy }: TenantBody,
+    @Conditions() conditions: Conditional,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TenantState> {
     const { created, state } = await this.manage.execute(
-      message(TenantChangeRequested, { ...origin, tenant, mode: 'set', name, ...defined({ policy }) }),
+      message(TenantChangeRequested, { ...origin, tenant, mode: 'set', name, ...defined({ policy }), ...conditions }),
     );
     void reply.code(created ? 201 : 200);
     return state as TenantState & typeof state;
@@ -91,12 +97,14 @@ export class TenantsController {
   @ApiOperation({ summary: 'Change the name or fields of the policy of a tenant; null clears a field' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
   @Problems('unavailable')
+  @HasEntityTag()
   patchTenant(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
     @Body() { name, policy }: NameAndPolicyPatchBody,
+    @Conditions() conditions: Conditional,
   ): Promise<TenantState> {
-    const command = { ...origin, tenant, mode: 'merge', ...defined({ name, policy }) } as const;
+    const command = { ...origin, tenant, mode: 'merge', ...defined({ name, policy }), ...conditions } as const;
     return this.manage.read<TenantState>(message(TenantChangeRequested, command));
   }
 

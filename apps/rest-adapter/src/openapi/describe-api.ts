@@ -2,6 +2,7 @@ import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { ENTITY_TAG_EXTENSION, ENTITY_TAGS } from '../http/entity-tags.js';
 import { PROBLEM_NAMES, PROBLEMS, PROBLEMS_EXTENSION, typeOf, type ProblemName } from '../http/problems.js';
 
 type Json = Record<string, unknown>;
@@ -15,12 +16,16 @@ interface Operation extends Json {
   responses: Record<string, Json>;
   security?: Record<string, string[]>[];
   [PROBLEMS_EXTENSION]?: readonly ProblemName[];
+  [ENTITY_TAG_EXTENSION]?: true;
 }
 
 /** Problems of every operation that needs a key. */
 const WITH_KEY: readonly ProblemName[] = ['unauthorized', 'not-found', 'invalid-request', 'internal'];
 /** Problems of every operation with a body. */
 const WITH_BODY: readonly ProblemName[] = ['malformed-json', 'too-large', 'unsupported-media-type'];
+
+/** Methods that change a resource, and that compare its entity tag before. */
+const CONDITIONAL_METHODS: readonly string[] = ['put', 'patch', 'delete'];
 
 /** Operations of the health controller, which the library of HTTP servers does not describe. */
 const HEALTH: Readonly<
@@ -85,7 +90,20 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
   }
   document.components = {
     ...document.components,
-    headers: { 'Request-Id': { description: 'Id of the request in the log.', schema: { type: 'string' } } },
+    headers: {
+      'Request-Id': { description: 'Id of the request in the log.', schema: { type: 'string' } },
+      ETag: {
+        description: 'Entity tag of the resource, for `If-Match` and `If-None-Match`.',
+        schema: { type: 'string' },
+      },
+    },
+    parameters: {
+      'If-Match': conditionHeader('If-Match', 'Change the resource only while it has one of these ETags; `*`: any'),
+      'If-None-Match': conditionHeader(
+        'If-None-Match',
+        'Only if the resource has none of these ETags; `*`: does not exist',
+      ),
+    },
     responses,
   } as Components;
   return document;
@@ -93,8 +111,10 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
 
 /** Adds to an operation what follows from its access and its method. */
 function complete(method: string, operation: Operation, responses: Json): void {
-  const { [PROBLEMS_EXTENSION]: own = [], requestBody } = operation;
+  const { [PROBLEMS_EXTENSION]: own = [], [ENTITY_TAG_EXTENSION]: hasEntityTag = false, requestBody } = operation;
   Reflect.deleteProperty(operation, PROBLEMS_EXTENSION);
+  Reflect.deleteProperty(operation, ENTITY_TAG_EXTENSION);
+  const isConditional = hasEntityTag && CONDITIONAL_METHODS.includes(method);
   const health = HEALTH[operation.operationId];
   if (health !== undefined) describeHealth(operation, health);
   operation.security ??= [];
@@ -103,11 +123,23 @@ function complete(method: string, operation: Operation, responses: Json): void {
     ...(required === undefined ? [] : WITH_KEY),
     ...(required?.['key']?.includes('verify') === true ? (['forbidden'] as const) : []),
     ...(requestBody === undefined ? [] : WITH_BODY),
+    ...(isConditional ? (['precondition-failed'] as const) : []),
     ...own,
   ];
-  for (const answer of Object.values(operation.responses)) {
-    answer['headers'] = { 'Request-Id': { $ref: '#/components/headers/Request-Id' } };
+  if (hasEntityTag && method === 'get')
+    operation.responses[304] = { description: 'The client has this state already.' };
+  for (const [status, answer] of Object.entries(operation.responses)) {
+    answer['headers'] = {
+      'Request-Id': { $ref: '#/components/headers/Request-Id' },
+      ...(hasEntityTag && status !== '204' && { ETag: { $ref: '#/components/headers/ETag' } }),
+    };
   }
+  const conditions = [
+    ...(isConditional ? ['If-Match'] : []),
+    ...(isConditional || (hasEntityTag && method === 'get') ? ['If-None-Match'] : []),
+  ];
+  const parameters = conditions.map((name) => ({ $ref: `#/components/parameters/${name}` }));
+  if (parameters.length > 0) operation.parameters = [...(operation.parameters ?? []), ...parameters];
   for (const status of new Set(names.map((name) => PROBLEMS[name].status))) {
     const problems = PROBLEM_NAMES.filter((name) => names.includes(name) && PROBLEMS[name].status === status);
     const key = problems.map(pascalCase).join('Or');
@@ -120,6 +152,11 @@ function complete(method: string, operation: Operation, responses: Json): void {
       ...requestBody.content,
     };
   }
+}
+
+function conditionHeader(name: string, meaning: string): object {
+  const schema = { type: 'string', pattern: ENTITY_TAGS.source, examples: ['"uU0nuZNNPgilLlLX2n2r-s"'] };
+  return { name, in: 'header', required: false, description: `${meaning} (RFC 9110, section 13.1).`, schema };
 }
 
 function describeHealth(operation: Operation, { summary, answers }: NonNullable<(typeof HEALTH)[string]>): void {
