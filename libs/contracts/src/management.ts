@@ -1,6 +1,7 @@
 import { Type } from 'class-transformer';
 import {
   IsBoolean,
+  IsDefined,
   IsIn,
   IsInt,
   IsObject,
@@ -32,11 +33,11 @@ export type ChangeMode = (typeof CHANGE_MODES)[number];
 export abstract class ManagementCommand extends Message {
   @Length(8, 128) commandId!: string;
   /** Recorded in the event of the change. */
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @IsDefined() @ValidateNested() @Type(() => Actor) actor!: Actor;
 }
 
 /** Base of the commands about one tenant, or about what belongs to it in the directory. */
-abstract class DirectoryCommand extends ManagementCommand {
+export abstract class DirectoryCommand extends ManagementCommand {
   @IsName() tenant!: string;
   /** Only in a command that changes something: conditions on the resource as it is before the change. */
   @IsOptional() @ValidateNested() @Type(() => Preconditions) preconditions?: Preconditions;

@@ -57,6 +57,28 @@ describe('managing limits', () => {
     expect(await admitted(12, { callerKey: 'd'.repeat(64) })).toBe(2);
   });
 
+  it.each([
+    [{ limit: 11, periodSeconds: 60 }, 'invalid'],
+    [{ limit: 10, periodSeconds: 59 }, 'invalid'],
+    [{ limit: 9, periodSeconds: 60 }, 'created'],
+    [{ limit: 10, periodSeconds: 600 }, 'created'],
+  ] as const)('answers an override of 10 per minute with %j by a key of the tenant: %s', async (limit, answer) => {
+    const actor = { kind: 'key', id: 'key-1', sourceAddress: '192.0.2.7' } as const;
+    const command = message(LimitOverrideRequested, { ...override(callerKey, 5, 90), limit, actor });
+    expect((await bed.manage.override(command)).answer).toBe(answer);
+    expect((await bed.manage.override({ ...command, actor: TEST_ACTOR } as LimitOverrideRequested)).answer).toBe(
+      'created',
+    );
+  });
+
+  it('lets only the administrator reset the quota of a tenant', async () => {
+    const of: LimitTarget = { dimension: 'tenant', names: [] };
+    const reset = message(LimitResetRequested, { ...command, of, reason: REASON });
+    const byKey = message(LimitResetRequested, { ...reset, actor: { ...TEST_ACTOR, kind: 'key', id: 'key-1' } });
+    expect(await bed.manage.reset(byKey)).toMatchObject({ answer: 'invalid', violations: [{ field: 'dimension' }] });
+    expect((await bed.manage.reset(reset)).answer).toBe('updated');
+  });
+
   it('rejects an override that has already ended', async () => {
     expect(await bed.manage.override(override(undefined, 2, -1))).toMatchObject({
       answer: 'invalid',

@@ -4,6 +4,7 @@ import {
   LIMIT_DIMENSIONS,
   limitCountersOfTarget,
   message,
+  type Limit,
   type LimitDimension,
   type LimitOverrideRequested,
   type LimitRefundRequested,
@@ -60,9 +61,16 @@ export class ManageLimits {
 
   override(command: LimitOverrideRequested): Promise<CommandAnswered> {
     const { of, limit, reason, expiresAt, tenant, actor } = command;
-    return this.#answer(command, async () => {
+    return this.#answer(command, async (policy) => {
       const { dimension, target = '', names } = of;
       const { limit: most, periodSeconds } = limit;
+      if (actor.kind !== 'administrator' && isLooser(limit, policy[dimension])) {
+        return invalid(
+          command,
+          'limit',
+          'must not be looser than the policy: only the administrator may loosen a limit',
+        );
+      }
       const override = { dimension, target, names, limit: most, periodSeconds, reason, expiresAt };
       const detail = {
         dimension,
@@ -77,10 +85,7 @@ export class ManageLimits {
         override,
         untimedFact('limit.overridden', { tenant, actor, detail }),
       );
-      if (!set) {
-        const violations = [{ field: 'expiresAt', rule: 'must be a time to come' }];
-        return message(CommandAnswered, { commandId: command.commandId, answer: 'invalid', violations });
-      }
+      if (!set) return invalid(command, 'expiresAt', 'must be a time to come');
       await this.refresh();
       return found(command, 'created', { dimension, limit: most, periodSeconds, reason, expiresAt });
     });
@@ -90,6 +95,14 @@ export class ManageLimits {
     const { of, reason, tenant, actor } = command;
     return this.#answer(command, async () => {
       const { dimension, target, names } = of;
+      // Otherwise the keys of a tenant could use more than the quota that protects the other tenants.
+      if (actor.kind !== 'administrator' && dimension === 'tenant') {
+        return invalid(
+          command,
+          'dimension',
+          'must not be tenant: only the administrator may reset the quota of a tenant',
+        );
+      }
       const targets = names.length === 0 ? [target] : names.map((name) => name.target);
       const counters = targets.flatMap((name) => limitCountersOfTarget(dimension, tenant, name));
       const keys = counters.flatMap((counter) =>
@@ -172,4 +185,14 @@ export class ManageLimits {
 
 function found(command: Command, answer: CommandAnswered['answer'], body: Record<string, unknown>): CommandAnswered {
   return message(CommandAnswered, { commandId: command.commandId, answer, body });
+}
+
+function invalid({ commandId }: Command, field: string, rule: string): CommandAnswered {
+  return message(CommandAnswered, { commandId, answer: 'invalid', violations: [{ field, rule }] });
+}
+
+/** Whether an override admits more than the policy in some period. A limit in shadow mode refuses nothing. */
+function isLooser(override: Limit, policy: Limit): boolean {
+  if (policy.shadow === true) return false;
+  return override.limit > policy.limit || override.periodSeconds < policy.periodSeconds;
 }
