@@ -1,4 +1,7 @@
 import { sqlMigrations } from '@countersign/persistence';
 
 /** Every migration of the schema `directory`, in order. */
-export const DIRECTORY_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), ['1764000000003-baseline.sql']);
+export const DIRECTORY_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
+  '1764000000003-baseline.sql',
+  '1764000000006-api-keys.sql',
+]);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { arePreconditionsMet, CommandAnswered, message, type Actor, type Preconditions } from '@countersign/contracts';
-import { agentResource, tenantResource, type Resource } from './directory-resources.decision.js';
+import { agentResource, apiKeyResource, tenantResource, type Resource } from './directory-resources.decision.js';
 import {
   DirectoryCaches,
   DirectoryStore,
@@ -18,10 +18,15 @@ interface DirectoryCommand {
   readonly commandId: string;
   readonly actor: Actor;
   readonly tenant: string;
-  /** Undefined: the command is about the tenant itself. */
+  /** Undefined, like {@link keyId}: the command is about the tenant itself. */
   readonly agent?: string;
   readonly preconditions?: Preconditions;
+  /** Set: the command is about this API key. */
+  readonly keyId?: string;
 }
+
+/** What a command is about: the API key `keyId`, else the agent, else the tenant. */
+type Target = Pick<DirectoryCommand, 'agent' | 'keyId'>;
 
 /** What a command decides: a change and its answer, or an answer alone. */
 export interface CommandDecision {
@@ -58,20 +63,20 @@ export class ChangeDirectory {
     decide: (snapshot: TenantSnapshot) => CommandDecision,
     view: View = viewOf,
   ): Promise<CommandAnswered> {
-    const { commandId, tenant, agent, actor } = command;
+    const { commandId, tenant, actor } = command;
     let decided: CommandDecision = { answer: 'updated' };
     let body: Resource | undefined;
     const awaited = this.caches.expect(commandId);
     try {
       const result = await this.store.change(commandId, tenant, (snapshot) => {
-        const before = shown(view, snapshot, agent);
+        const before = shown(view, snapshot, command);
         const isMet = arePreconditionsMet(command.preconditions ?? {}, before);
         if (!isMet && before) throw new PreconditionFailed();
         decided = decide(snapshot);
         const { answer, change } = decided;
         // A missing resource is reported as missing, whatever the preconditions are (RFC 9110, section 13.2.1).
         if (!isMet && answer === 'created') throw new PreconditionFailed();
-        if (answer === 'created' || answer === 'updated') body = shown(view, after(snapshot, change), agent);
+        if (answer === 'created' || answer === 'updated') body = shown(view, after(snapshot, change), command);
         return change && { ...change, fact: { ...change.fact, actor } };
       });
       // Caches report a change with its last entry, so a change without entries is never reported.
@@ -95,16 +100,20 @@ export class ChangeDirectory {
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async read(
-    { tenant, agent }: Pick<DirectoryCommand, 'tenant' | 'agent'>,
+    { tenant, agent, keyId }: Target & Pick<DirectoryCommand, 'tenant'>,
     view: View = viewOf,
   ): Promise<Resource | undefined> {
+    if (keyId !== undefined) {
+      const key = await this.store.apiKey(tenant, keyId);
+      return key && apiKeyResource(key);
+    }
     const record = await this.store.tenant(tenant);
     if (!record || agent === undefined) return record && view(record);
     const agentRecord = await this.store.agent(tenant, agent);
     return agentRecord && view(record, agentRecord);
   }
 
-  /** Publishes all tenants and agents again. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  /** Publishes all tenants, agents and API keys again. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   publishAll(): Promise<void> {
     return this.store.publishAll((snapshot) => this.entries.validEntriesOf(snapshot));
   }
@@ -112,15 +121,32 @@ export class ChangeDirectory {
 
 const viewOf: View = (tenant, agent) => (agent ? agentResource(agent) : tenantResource(tenant));
 
-function shown(view: View, { tenant, agents }: TenantSnapshot, agent: string | undefined): Resource | undefined {
+function shown(view: View, { tenant, agents, keys }: TenantSnapshot, { agent, keyId }: Target): Resource | undefined {
+  if (keyId !== undefined) {
+    const key = keys.find((one) => one.keyId === keyId);
+    return key && apiKeyResource(key);
+  }
   if (!tenant || agent === undefined) return tenant && view(tenant);
   const record = agents.find((one) => one.agent === agent);
   return record && view(tenant, record);
 }
 
 function after(snapshot: TenantSnapshot, change: DirectoryChange | undefined): TenantSnapshot {
-  const { agents: changed = [], deletedAgents = [], deletesTenant = false, tenant = snapshot.tenant } = change ?? {};
-  const replaced = new Set([...deletedAgents, ...changed.map(({ agent }) => agent)]);
-  const agents = [...snapshot.agents.filter(({ agent }) => !replaced.has(agent)), ...changed];
-  return { ...snapshot, tenant: deletesTenant ? undefined : tenant, agents };
+  const { deletesTenant = false, tenant = snapshot.tenant } = change ?? {};
+  return {
+    ...snapshot,
+    tenant: deletesTenant ? undefined : tenant,
+    agents: replaced(snapshot.agents, change?.agents, change?.deletedAgents, ({ agent }) => agent),
+    keys: replaced(snapshot.keys, change?.keys, change?.deletedKeys, ({ keyId }) => keyId),
+  };
+}
+
+function replaced<T>(
+  before: readonly T[],
+  changed: readonly T[] = [],
+  deleted: readonly string[] = [],
+  idOf: (record: T) => string,
+): T[] {
+  const outdated = new Set([...deleted, ...changed.map(idOf)]);
+  return [...before.filter((record) => !outdated.has(idOf(record))), ...changed];
 }

@@ -12,6 +12,19 @@ interface DirectoryRecord {
   readonly disabledAt: Date | null;
 }
 
+/** What an API key shows as a resource. */
+interface ShownApiKey {
+  readonly keyId: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly agent: string | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly disabledAt: Date | null;
+  readonly lastUsedAt: Date | null;
+}
+
 export type Resource = Readonly<Record<string, unknown>>;
 
 /** A tenant as the API shows it. The policy is the one of this level, as written. */
@@ -22,6 +35,17 @@ export function tenantResource(record: DirectoryRecord & { readonly tenant: stri
 /** An agent as the API shows it, without its secrets. */
 export function agentResource(record: DirectoryRecord & { readonly tenant: string; readonly agent: string }): Resource {
   return { agent: record.agent, tenant: record.tenant, ...common(record) };
+}
+
+/** An API key as the API shows it, without its text. */
+export function apiKeyResource(key: ShownApiKey): Resource {
+  const { keyId, tenant, name, scopes, agent, createdAt, expiresAt, disabledAt, lastUsedAt } = key;
+  return {
+    ...{ id: keyId, tenant, name, scopes, ...(agent !== null && { agent }), state: stateOf(disabledAt) },
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt?.toISOString() ?? null,
+    lastUsedAt: lastUsedAt?.toISOString() ?? null,
+  };
 }
 
 /**
@@ -42,6 +66,9 @@ export function pageOf(found: readonly Resource[], limit: number, id: string): R
 }
 
 function common({ name, policy, createdAt, disabledAt }: DirectoryRecord): Resource {
-  const state: DirectoryState = disabledAt === null ? 'enabled' : 'disabled';
-  return { name, policy, state, createdAt: createdAt.toISOString() };
+  return { name, policy, state: stateOf(disabledAt), createdAt: createdAt.toISOString() };
+}
+
+function stateOf(disabledAt: Date | null): DirectoryState {
+  return disabledAt === null ? 'enabled' : 'disabled';
 }

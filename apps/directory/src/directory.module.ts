@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Database, OutboxRelay } from '@countersign/persistence';
 import { AgentsModule } from './agents/agents.module.js';
+import { ApiKeysModule } from './api-keys/api-keys.module.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryCaches, DirectoryStore } from './directory.ports.js';
 import { PostgresDirectoryStore } from './directory.store.js';
@@ -16,7 +17,7 @@ export interface DirectoryResources {
 }
 
 /** Composes the features. What they share is global. */
-@Module({ imports: [TenantsModule, AgentsModule] })
+@Module({ imports: [TenantsModule, AgentsModule, ApiKeysModule] })
 export class DirectoryModule {
   static with({ database, relay, entries, caches }: DirectoryResources): DynamicModule {
     return {

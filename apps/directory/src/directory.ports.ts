@@ -1,4 +1,11 @@
-import { type Actor, type DirectoryState, type FactKind, type Message, type SecretHash } from '@countersign/contracts';
+import {
+  type Actor,
+  type ApiKeyScope,
+  type DirectoryState,
+  type FactKind,
+  type Message,
+  type SecretHash,
+} from '@countersign/contracts';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
 
 /** A tenant as stored. */
@@ -25,12 +32,34 @@ export interface AgentRecord {
   readonly disabledAt: Date | null;
 }
 
-/** A tenant with its agents; the tenant is locked until the transaction ends. */
+/** An API key as stored. */
+export interface ApiKeyRecord {
+  readonly tenant: string;
+  /** Unique in the installation. */
+  readonly keyId: string;
+  readonly name: string;
+  readonly scopes: readonly ApiKeyScope[];
+  /** Null without the scope `verify`. */
+  readonly agent: string | null;
+  /** Of the current text, then those in their grace period. */
+  readonly hashes: readonly SecretHash[];
+  readonly createdAt: Date;
+  /** Null: it does not expire. */
+  readonly expiresAt: Date | null;
+  /** Null: the key is enabled. */
+  readonly disabledAt: Date | null;
+  /** To a minute. Null: it was never used. A change does not write it. */
+  readonly lastUsedAt: Date | null;
+}
+
+/** A tenant with its agents and API keys; the tenant is locked until the transaction ends. */
 export interface TenantSnapshot {
   /** Undefined when there is no such tenant. */
   readonly tenant: TenantRecord | undefined;
   /** In the order of their ids. */
   readonly agents: readonly AgentRecord[];
+  /** In the order of their ids. */
+  readonly keys: readonly ApiKeyRecord[];
   /** Database time. */
   readonly now: Date;
 }
@@ -39,9 +68,12 @@ export interface TenantSnapshot {
 export interface DirectoryChange {
   readonly tenant?: TenantRecord;
   readonly agents?: readonly AgentRecord[];
-  /** Ids. */
+  /** Ids. The keys of an agent must be deleted too. */
   readonly deletedAgents?: readonly string[];
-  /** All agents of the tenant must be deleted too. */
+  readonly keys?: readonly ApiKeyRecord[];
+  /** Ids. */
+  readonly deletedKeys?: readonly string[];
+  /** All agents and keys of the tenant must be deleted too. */
   readonly deletesTenant?: boolean;
   readonly publish: readonly Message[];
   readonly fact: {
@@ -65,7 +97,7 @@ export interface PageQuery {
   readonly state?: DirectoryState | undefined;
 }
 
-/** Stores tenants and agents with their policies. */
+/** Stores tenants and agents with their policies, and API keys. */
 export abstract class DirectoryStore {
   /**
    * Locks the tenant, calls `decide`, and writes the change that it returns with its entries and its fact, all in one
@@ -91,6 +123,22 @@ export abstract class DirectoryStore {
 
   /** @returns an empty list also when there is no such tenant */
   abstract agents(tenant: string, query: PageQuery): Promise<AgentRecord[]>;
+
+  /** @returns undefined when the tenant has no such key */
+  abstract apiKey(tenant: string, keyId: string): Promise<ApiKeyRecord | undefined>;
+
+  /**
+   * @param query with `agent`: only keys of this agent
+   * @returns an empty list also when there is no such tenant
+   */
+  abstract apiKeys(tenant: string, query: PageQuery & { readonly agent?: string | undefined }): Promise<ApiKeyRecord[]>;
+
+  /**
+   * Records the time when a key was used: the latest that was reported, and never a time to come. Does nothing when the
+   * tenant has no such key.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract recordUse(tenant: string, keyId: string, usedAt: Date): Promise<void>;
 
   /** Publishes the entries of every tenant, one transaction per tenant. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void>;

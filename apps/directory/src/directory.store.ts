@@ -13,9 +13,11 @@ import {
 import { IsNull, MoreThan, Not, type EntityManager, type FindOperator } from 'typeorm';
 import { v7 as uuid } from 'uuid';
 import { AgentEntity } from './agents/agent.entity.js';
+import { ApiKeyEntity } from './api-keys/api-key.entity.js';
 import {
   DirectoryStore,
   type AgentRecord,
+  type ApiKeyRecord,
   type ChangeResult,
   type DirectoryChange,
   type PageQuery,
@@ -25,7 +27,14 @@ import {
 import { TenantEntity } from './tenants/tenant.entity.js';
 
 /** The tables that the store reads and writes by TypeORM. */
-export const DIRECTORY_ENTITIES = [TenantEntity, AgentEntity];
+export const DIRECTORY_ENTITIES = [TenantEntity, AgentEntity, ApiKeyEntity];
+
+/** Constraints that a new id violates when another tenant has it. */
+const TAKEN_IDS: ReadonlySet<string> = new Set(['agents_pkey', 'api_keys_pkey']);
+
+const RECORD_USE = `UPDATE directory.api_keys
+  SET last_used_at = GREATEST(last_used_at, LEAST($3, clock_timestamp()))
+  WHERE tenant = $1 AND key_id = $2`;
 
 /** The directory in PostgreSQL. */
 @Injectable()
@@ -55,8 +64,10 @@ export class PostgresDirectoryStore extends DirectoryStore {
         const change = decide(snapshot);
         if (!change) return 'unchanged';
         if (change.tenant) await tx.entities.save(TenantEntity, change.tenant);
-        // An agent of another tenant is invisible here. Its id is inserted, which violates the primary key.
+        // An agent or a key of another tenant is invisible here. Its id is inserted, which violates the primary key.
         await tx.entities.save(AgentEntity, [...(change.agents ?? [])]);
+        await tx.entities.save(ApiKeyEntity, [...(change.keys ?? [])] as ApiKeyEntity[]);
+        for (const keyId of change.deletedKeys ?? []) await tx.entities.delete(ApiKeyEntity, { tenant, keyId });
         for (const agent of change.deletedAgents ?? []) await tx.entities.delete(AgentEntity, { tenant, agent });
         if (change.deletesTenant) await tx.entities.delete(TenantEntity, { tenant });
         await this.#publish(tx, commandId, change.publish);
@@ -66,7 +77,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
       this.relay.wake();
       return result;
     } catch (error) {
-      if (error instanceof UniqueViolation && error.constraint === 'agents_pkey') return 'taken';
+      if (error instanceof UniqueViolation && TAKEN_IDS.has(error.constraint)) return 'taken';
       throw error;
     }
   }
@@ -94,6 +105,27 @@ export class PostgresDirectoryStore extends DirectoryStore {
     return this.#read(tenant, (entities) =>
       entities.find(AgentEntity, { where, order: { agent: 'ASC' }, take: query.limit }),
     );
+  }
+
+  override apiKey(tenant: string, keyId: string): Promise<ApiKeyRecord | undefined> {
+    return this.#read(
+      tenant,
+      async (entities) => (await entities.findOneBy(ApiKeyEntity, { tenant, keyId })) ?? undefined,
+    );
+  }
+
+  override apiKeys(tenant: string, query: PageQuery & { readonly agent?: string }): Promise<ApiKeyRecord[]> {
+    const where = {
+      ...{ tenant, ...stateOf(query), ...(query.after !== undefined && { keyId: MoreThan(query.after) }) },
+      ...(query.agent !== undefined && { agent: query.agent }),
+    };
+    return this.#read(tenant, (entities) =>
+      entities.find(ApiKeyEntity, { where, order: { keyId: 'ASC' }, take: query.limit }),
+    );
+  }
+
+  override async recordUse(tenant: string, keyId: string, usedAt: Date): Promise<void> {
+    await this.database.forTenants([tenant]).query(RECORD_USE, [tenant, keyId, usedAt]);
   }
 
   override async publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
@@ -146,7 +178,8 @@ async function lockTenant(tx: Transaction, tenant: string): Promise<void> {
 async function readSnapshot(tx: Transaction, tenant: string): Promise<TenantSnapshot> {
   const record = await tx.entities.findOneBy(TenantEntity, { tenant });
   const agents = await tx.entities.find(AgentEntity, { where: { tenant }, order: { agent: 'ASC' } });
-  return { tenant: record ?? undefined, agents, now: await databaseTime(tx) };
+  const keys = await tx.entities.find(ApiKeyEntity, { where: { tenant }, order: { keyId: 'ASC' } });
+  return { tenant: record ?? undefined, agents, keys, now: await databaseTime(tx) };
 }
 
 function stateOf({ state }: PageQuery): { disabledAt?: FindOperator<Date> } {

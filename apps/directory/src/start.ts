@@ -6,6 +6,7 @@ import { PostgresDeliveries } from '@countersign/persistence';
 import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
 import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
 import { AGENT_MESSAGES } from './agents/agents.handler.js';
+import { API_KEY_MESSAGES } from './api-keys/api-keys.handler.js';
 import { followCaches } from './caches/follow-caches.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
@@ -40,7 +41,7 @@ export async function start(
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),
-    messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES],
+    messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES],
     logger: new NestLogger(host.logger),
     onFatal: fatal,
     observe: host.observe,

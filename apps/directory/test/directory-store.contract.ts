@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { message, TenantPublished, type FactKind } from '@countersign/contracts';
 import {
   type AgentRecord,
+  type ApiKeyRecord,
   type DirectoryChange,
   type DirectoryStore,
   type TenantRecord,
@@ -29,6 +30,13 @@ const agentOf = (tenant: string, agent: string, more: Partial<AgentRecord> = {})
   apiKeys: [{ hash: '3'.repeat(64) }],
   createdAt: new Date('2026-02-01T00:00:00.456Z'),
   disabledAt: null,
+  ...more,
+});
+
+const keyOf = (tenant: string, keyId: string, more: Partial<ApiKeyRecord> = {}): ApiKeyRecord => ({
+  ...{ tenant, keyId, name: "it's “one” key", scopes: ['manage', 'audit'], agent: null, disabledAt: null },
+  hashes: [{ hash: '4'.repeat(64) }, { hash: '5'.repeat(64), validUntil: '2026-01-01T00:00:00.000Z' }],
+  ...{ createdAt: new Date('2026-03-01T00:00:00.123Z'), expiresAt: new Date('2027-03-01T00:00:00Z'), lastUsedAt: null },
   ...more,
 });
 
@@ -213,6 +221,71 @@ export function directoryStoreContract(open: () => Promise<DirectoryStoreBed> | 
     expect([...first, ...second].map(({ tenant }) => tenant)).toEqual(ids);
     const disabled = await bed.store.tenants({ limit: 1, after: `${id}x`, state: 'disabled' });
     expect(disabled.map(({ tenant }) => tenant)).toEqual([ids[1]]);
+  });
+
+  it('returns the API keys of a tenant as they were written, and to no other tenant', async () => {
+    const [id, other] = [newId(), newId()];
+    const keys = [keyOf(id, `${id}-b`, { scopes: ['verify'], agent: id }), keyOf(id, `${id}-a`, { expiresAt: null })];
+    await change(id, writes({ tenant: tenantOf(id), agents: [agentOf(id, id)], keys }));
+    await change(other, writes({ tenant: tenantOf(other) }));
+    expect(plain((await read(id)).keys)).toEqual(plain([keys[1], keys[0]]));
+    expect(plain(await bed.store.apiKey(id, `${id}-a`))).toEqual(plain(keys[1]));
+    expect([await bed.store.apiKey(other, `${id}-a`), (await read(other)).keys]).toEqual([undefined, []]);
+    expect(await bed.store.apiKeys(other, { limit: 10 })).toEqual([]);
+    expect(await change(other, writes({ keys: [keyOf(other, `${id}-a`)] }))).toBe('taken');
+    await change(
+      id,
+      writes({
+        keys: [keyOf(id, `${id}-a`, { name: 'New', disabledAt: new Date('2026-03-02T00:00:00Z'), hashes: [] })],
+      }),
+    );
+    expect(await bed.store.apiKey(id, `${id}-a`)).toMatchObject({
+      name: 'New',
+      disabledAt: new Date('2026-03-02T00:00:00Z'),
+      hashes: [],
+    });
+  });
+
+  it('lists API keys in the order of their ids, page by page, by state and by agent', async () => {
+    const id = newId();
+    const ids = ['0', '1', '2', '3', '4'].map((end) => `${id}-${end}`);
+    const keys = ids.map((keyId, index) => ({
+      ...keyOf(id, keyId, index < 2 ? { scopes: ['verify'], agent: id } : {}),
+      disabledAt: index % 2 === 1 ? new Date('2026-03-01T00:00:00Z') : null,
+    }));
+    await change(id, writes({ tenant: tenantOf(id), agents: [agentOf(id, id)], keys: [...keys].reverse() }));
+    const listed = async (query: object): Promise<string[]> =>
+      (await bed.store.apiKeys(id, { limit: 10, ...query })).map(({ keyId }) => keyId.slice(-1));
+    expect(await listed({ limit: 2 })).toEqual(['0', '1']);
+    expect(await listed({ limit: 2, after: ids[1] })).toEqual(['2', '3']);
+    expect(await listed({ state: 'disabled' })).toEqual(['1', '3']);
+    expect(await listed({ agent: id })).toEqual(['0', '1']);
+    expect(await listed({ agent: id, state: 'enabled' })).toEqual(['0']);
+  });
+
+  it('deletes API keys, also with their agent and with their tenant', async () => {
+    const id = newId();
+    const keys = [keyOf(id, `${id}-a`), keyOf(id, `${id}-b`, { scopes: ['verify'], agent: id })];
+    await change(id, writes({ tenant: tenantOf(id), agents: [agentOf(id, id)], keys }));
+    await change(id, writes({ deletedAgents: [id], deletedKeys: [`${id}-b`] }));
+    expect((await read(id)).keys.map(({ keyId }) => keyId)).toEqual([`${id}-a`]);
+    await change(id, writes({ deletedKeys: [`${id}-a`], deletesTenant: true }));
+    expect(await read(id)).toMatchObject({ tenant: undefined, keys: [] });
+  });
+
+  it('records the latest use of a key, never a time to come, and keeps it when the key changes', async () => {
+    const [id, other] = [newId(), newId()];
+    await change(id, writes({ tenant: tenantOf(id), keys: [keyOf(id, id)] }));
+    const lastUse = async (): Promise<Date | null | undefined> => (await bed.store.apiKey(id, id))?.lastUsedAt;
+    expect(await lastUse()).toBeNull();
+    const [early, late] = [new Date('2025-01-01T00:00:00Z'), new Date('2025-01-01T00:01:00Z')];
+    for (const time of [early, late, early]) await bed.store.recordUse(id, id, time);
+    await bed.store.recordUse(other, id, new Date('2025-01-02T00:00:00Z'));
+    await change(id, writes({ keys: [keyOf(id, id, { name: 'New', lastUsedAt: early })] }));
+    expect(await lastUse()).toEqual(late);
+    await bed.store.recordUse(id, id, new Date('2999-01-01T00:00:00Z'));
+    expect(Number(await lastUse())).toBeLessThan(Date.parse('2998-01-01T00:00:00Z'));
+    await bed.store.recordUse(id, 'no-such-key', early);
   });
 
   it('publishes the entries of every tenant again, each from the stored tenant and agents', async () => {

@@ -4,6 +4,7 @@ import {
   DirectoryCaches,
   DirectoryStore,
   type AgentRecord,
+  type ApiKeyRecord,
   type AwaitedChange,
   type ChangeResult,
   type DirectoryChange,
@@ -18,6 +19,7 @@ export class FakeDirectoryStore extends DirectoryStore {
   readonly facts: (DirectoryChange['fact'] & { tenant: string })[] = [];
   readonly #tenants = new Map<string, TenantRecord>();
   readonly #agents = new Map<string, AgentRecord>();
+  readonly #keys = new Map<string, ApiKeyRecord>();
   readonly #handledCommands = new Set<string>();
 
   constructor(private readonly clock: Clock) {
@@ -32,13 +34,19 @@ export class FakeDirectoryStore extends DirectoryStore {
   ): Promise<ChangeResult> {
     if (this.#handledCommands.has(commandId)) return 'repeated';
     const change = decide(this.#snapshot(tenant));
-    if ((change?.agents ?? []).some(({ agent }) => (this.#agents.get(agent)?.tenant ?? tenant) !== tenant)) {
-      return 'taken';
-    }
+    const isOfOther = (record: AgentRecord | ApiKeyRecord | undefined): boolean =>
+      (record?.tenant ?? tenant) !== tenant;
+    if ((change?.agents ?? []).some(({ agent }) => isOfOther(this.#agents.get(agent)))) return 'taken';
+    if ((change?.keys ?? []).some(({ keyId }) => isOfOther(this.#keys.get(keyId)))) return 'taken';
     this.#handledCommands.add(commandId);
     if (!change) return 'unchanged';
     if (change.tenant) this.#tenants.set(tenant, change.tenant);
     for (const agent of change.agents ?? []) this.#agents.set(agent.agent, agent);
+    for (const key of change.keys ?? []) {
+      const lastUsedAt = this.#keys.get(key.keyId)?.lastUsedAt ?? null;
+      this.#keys.set(key.keyId, { ...key, lastUsedAt });
+    }
+    for (const keyId of change.deletedKeys ?? []) this.#keys.delete(keyId);
     for (const agent of change.deletedAgents ?? []) this.#agents.delete(agent);
     if (change.deletesTenant) this.#tenants.delete(tenant);
     this.published.push(...change.publish);
@@ -62,6 +70,23 @@ export class FakeDirectoryStore extends DirectoryStore {
     return Promise.resolve(page(this.#snapshot(tenant).agents, ({ agent }) => agent, query));
   }
 
+  override apiKey(tenant: string, keyId: string): Promise<ApiKeyRecord | undefined> {
+    return Promise.resolve(this.#snapshot(tenant).keys.find((one) => one.keyId === keyId));
+  }
+
+  override apiKeys(tenant: string, query: PageQuery & { readonly agent?: string }): Promise<ApiKeyRecord[]> {
+    const keys = this.#snapshot(tenant).keys.filter(({ agent }) => query.agent === undefined || agent === query.agent);
+    return Promise.resolve(page(keys, ({ keyId }) => keyId, query));
+  }
+
+  override recordUse(tenant: string, keyId: string, usedAt: Date): Promise<void> {
+    const key = this.#keys.get(keyId);
+    if (key?.tenant !== tenant) return Promise.resolve();
+    const latest = Math.max(Number(key.lastUsedAt), Math.min(Number(usedAt), this.clock.now()));
+    this.#keys.set(keyId, { ...key, lastUsedAt: new Date(latest) });
+    return Promise.resolve();
+  }
+
   override publishAll(entries: (snapshot: TenantSnapshot) => readonly Message[]): Promise<void> {
     for (const tenant of [...this.#tenants.keys()].sort()) this.published.push(...entries(this.#snapshot(tenant)));
     return Promise.resolve();
@@ -69,9 +94,11 @@ export class FakeDirectoryStore extends DirectoryStore {
 
   #snapshot(tenant: string): TenantSnapshot {
     const agents = [...this.#agents.values()].filter((agent) => agent.tenant === tenant);
+    const keys = [...this.#keys.values()].filter((key) => key.tenant === tenant);
     return {
       tenant: this.#tenants.get(tenant),
       agents: agents.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
+      keys: keys.sort((a, b) => (a.keyId < b.keyId ? -1 : 1)),
       now: new Date(this.clock.now()),
     };
   }

@@ -18,7 +18,8 @@ import { describeApi } from './openapi/describe-api.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
-import { CommandBus, ReplyTimeout, type AgentKeys } from './rest-adapter.ports.js';
+import { ApiKeyUseReports } from './http/api-key-uses.js';
+import { CommandBus, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
 
@@ -29,7 +30,7 @@ export interface RestResources {
   readonly keys: AdapterKeys;
   readonly host: Host;
   readonly bus: BusClient;
-  readonly agentKeys: AgentKeys;
+  readonly clientKeys: ClientKeys;
 }
 
 const FEATURES = [VerificationsModule, ReceiptsModule, ManagementModule];
@@ -66,13 +67,17 @@ class ResourcesModule {
 @Module({})
 export class RestAdapterModule {
   static with(resources: RestResources): DynamicModule {
-    const { adminKey, host, bus, agentKeys } = resources;
+    const { adminKey, host, bus, clientKeys } = resources;
     return {
       module: RestAdapterModule,
       imports: [ResourcesModule.with(resources), ...FEATURES, OpenApiModule.serving(apiDocument)],
       controllers: [HealthController],
       providers: [
-        { provide: Authenticator, useFactory: () => new Authenticator(adminKey, agentKeys, new SystemClock()) },
+        {
+          provide: Authenticator,
+          useFactory: () =>
+            new Authenticator(adminKey, clientKeys, ApiKeyUseReports.open(host, bus), new SystemClock()),
+        },
         { provide: RefusedCredentials, useFactory: () => openRefusedCredentials(host, bus, 'rest') },
         { provide: RequestHooks, useClass: RestRequestHooks },
         { provide: APP_FILTER, useFactory: () => new ProblemFilter(host.logger) },

@@ -32,8 +32,8 @@ export async function start(
   try {
     const bus = await host.client(keys.receiptKeys);
     await KeyComparison.begin(host, bus, keys.checks, fatal);
-    const agentKeys = await host.directory();
-    const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, agentKeys });
+    const clientKeys = await host.directory();
+    const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, clientKeys });
     const server = await HttpServer.start(module, httpOptions(settings, host));
     host.onClose(() => server.close());
     return { ...(await host.started({ rest: server.url })), routes: server.routes };

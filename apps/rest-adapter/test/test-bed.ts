@@ -10,6 +10,15 @@ import {
   AgentRequested,
   AgentRotateRequested,
   AgentStateChangeRequested,
+  ApiKeyChangeRequested,
+  ApiKeyCreateRequested,
+  ApiKeyDeleteRequested,
+  ApiKeyListRequested,
+  ApiKeyPublished,
+  ApiKeyRequested,
+  ApiKeyRotateRequested,
+  ApiKeyStateChangeRequested,
+  ApiKeyUseReported,
   bindingOf,
   CallStateAnswered,
   CallStateRequested,
@@ -52,6 +61,7 @@ import {
   type SignReply,
 } from '@countersign/messaging';
 import {
+  createApiKey,
   createReceiptKeys,
   createSealingKeys,
   ReceiptKeys,
@@ -69,6 +79,23 @@ export const AGENT_KEY = 'cs_key-of-the-agent-desk-of-acme';
 /** The same for `help` of `umbrella`. */
 export const OTHER_AGENT_KEY = 'cs_key-of-the-agent-help-of-umbrella';
 
+/**
+ * API keys by what they may do, and why they are refused. All are of the tenant `acme`, but for `other`, which manages
+ * `umbrella`.
+ */
+export const API_KEYS = {
+  verify: createApiKey(),
+  manage: createApiKey(),
+  'manage:read': createApiKey(),
+  audit: createApiKey(),
+  'verify manage': createApiKey(),
+  other: createApiKey(),
+  expired: createApiKey(),
+  rotated: createApiKey(),
+  /** Its agent does not exist. */
+  agentless: createApiKey(),
+};
+
 type Decision = Partial<FieldsOf<VerificationDecided>>;
 type Answer = Partial<FieldsOf<CommandAnswered>>;
 
@@ -85,6 +112,14 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     AgentDeleteRequested,
     AgentRequested,
     AgentListRequested,
+    ApiKeyCreateRequested,
+    ApiKeyChangeRequested,
+    ApiKeyStateChangeRequested,
+    ApiKeyRotateRequested,
+    ApiKeyDeleteRequested,
+    ApiKeyRequested,
+    ApiKeyListRequested,
+    ApiKeyUseReported,
     TenantStateChangeRequested,
     TenantRequested,
     TenantListRequested,
@@ -126,6 +161,8 @@ export class RestTestBed {
   readonly receiptKeys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
   sign: SignReply | undefined = (text) => this.receiptKeys.signAnswer(text);
   readonly commands: SeenCommand[] = [];
+  /** Ids of the API keys whose use was reported. */
+  readonly uses: string[] = [];
   /** All bytes of the records on the bus, and of the log. */
   bytes = '';
   log = '';
@@ -213,6 +250,18 @@ export class RestTestBed {
         message(TenantPublished, { tenant: 'acme', name: 'Acme', policy }),
         agent('acme', 'desk', AGENT_KEY, policy),
         agent('umbrella', 'help', OTHER_AGENT_KEY, { ...policy, tellAttemptsLeft: true }),
+        apiKey('verify', { scopes: ['verify'], agent: 'desk' }),
+        apiKey('manage', { scopes: ['manage'] }),
+        apiKey('manage:read', { scopes: ['manage:read'] }),
+        apiKey('audit', { scopes: ['audit'] }),
+        apiKey('verify manage', { scopes: ['verify', 'manage'], agent: 'desk' }),
+        apiKey('other', { tenant: 'umbrella', scopes: ['manage'] }),
+        apiKey('expired', { scopes: ['manage'], expiresAt: '2020-01-01T00:00:00Z' }),
+        apiKey('rotated', {
+          scopes: ['manage'],
+          hashes: [{ hash: sha256(API_KEYS.rotated), validUntil: '2020-01-01T00:00:00Z' }],
+        }),
+        apiKey('agentless', { scopes: ['verify'], agent: 'nobody' }),
       ].map((published) => toRecord({ message: published })),
     );
     const topics = commands.map((topic) => topic.name);
@@ -228,10 +277,11 @@ export class RestTestBed {
     const fields: Record<string, unknown> = { ...command };
     const type = taken.headers[HEADERS.type] ?? '';
     // Each start compares keys, and most requests pass the limiter first; tests count the other commands.
-    const aside: readonly string[] = [KeyComparisonRequested.type, LimitRequested.type];
+    const aside: readonly string[] = [KeyComparisonRequested.type, LimitRequested.type, ApiKeyUseReported.type];
     if (!aside.includes(type)) this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
-    if (type === RefusalsCounted.type) return;
+    if (type === ApiKeyUseReported.type) this.uses.push(String(fields['keyId']));
+    if (type === RefusalsCounted.type || type === ApiKeyUseReported.type) return;
     const reply = await this.#answerTo(type, String(fields['commandId']), fields);
     if (reply === undefined) return;
     if (reply instanceof VerificationDecided && reply.outcome === 'verified') await this.#addReceipt(reply, fields);
@@ -281,6 +331,15 @@ export function receiptOf(
   const names = { aud: tenant, sub: subjectId, agent, call_id: callId, level, method, jti: verificationId };
   const claims = { ...names, exp: 1_795_341_900 };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
+}
+
+function apiKey(
+  name: keyof typeof API_KEYS,
+  fields: Partial<ApiKeyPublished> & Pick<ApiKeyPublished, 'scopes'>,
+): ApiKeyPublished {
+  const hashes = [{ hash: sha256(API_KEYS[name]) }];
+  const keyId = `key_${name.replace(/\W/g, '_')}`;
+  return message(ApiKeyPublished, { tenant: 'acme', keyId, hashes, ...fields });
 }
 
 function agent(tenant: string, name: string, apiKey: string, its: Policy): AgentPublished {

@@ -12,6 +12,7 @@ export * from './fact.js';
 export * from './preconditions.js';
 export * from './management.js';
 export * from './directory.js';
+export * from './api-keys.js';
 export * from './error-codes.js';
 export * from './dead-letter.js';
 export * from './queries.js';

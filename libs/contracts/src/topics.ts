@@ -39,7 +39,7 @@ export const TOPIC_DESCRIPTIONS = {
   'countersign.directory': {
     from: 'directory',
     to: 'adapters, rate-limit, verification',
-    key: '`tenant/…` or `agent/…`',
+    key: '`tenant/…`, `agent/…` or `key/…`',
   },
   'countersign.facts': { from: 'adapters, outboxes', to: 'audit', key: 'tenant and subject or agent' },
   'countersign.audit.events': { from: 'audit', to: 'consumers of events', key: 'tenant and subject or agent' },

@@ -1,4 +1,5 @@
 export * from './secret.js';
+export * from './api-key.js';
 export * from './keyed-hash.js';
 export * from './key-check.js';
 export * from './keyring.js';

@@ -1,11 +1,17 @@
 import {
+  AgentPublished,
+  AgentRemoved,
+  ApiKeyPublished,
+  ApiKeyRemoved,
   CHANGE_HEADER,
   DirectoryCacheReported,
   message,
   TenantPublished,
   TOPICS,
+  type Message,
   type Policy,
 } from '@countersign/contracts';
+import { sha256 } from '@countersign/crypto';
 import { decode, MemoryBroker, toRecord } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
 import { DirectoryCache } from './directory-cache.js';
@@ -81,5 +87,61 @@ describe('a cache of the directory', () => {
     await follow();
     await eventually('a report', () => reports.length === 2);
     expect(reports.map(({ changes }) => changes)).toEqual([[], ['change-1', 'change-2']]);
+  });
+});
+
+describe('the API keys in a cache', () => {
+  const keyOf = (keyId: string, more: Partial<ApiKeyPublished> = {}): ApiKeyPublished =>
+    message(ApiKeyPublished, {
+      ...{ tenant: 'acme', keyId, scopes: ['manage'], hashes: [{ hash: sha256(`text of ${keyId}`) }] },
+      ...more,
+    });
+  const opened = async (...entries: Message[]) => {
+    const { broker, follow } = await open();
+    const publish = (...more: Message[]): Promise<void> =>
+      broker.send(more.map((entry) => toRecord({ message: entry })));
+    await publish(...entries);
+    return { cache: await follow(), publish };
+  };
+
+  it('are found by each text until its end', async () => {
+    const hashes = [{ hash: sha256('new') }, { hash: sha256('old'), validUntil: '2026-01-01T00:00:00.000Z' }];
+    const { cache } = await opened(keyOf('key-1', { hashes, expiresAt: '2026-02-01T00:00:00.000Z' }));
+    const found = (text: string, time: string): boolean => cache.clientByKey(text, Date.parse(time)) !== undefined;
+    expect([found('new', '2025-12-31T23:59:59.999Z'), found('old', '2025-12-31T23:59:59.999Z')]).toEqual([true, true]);
+    expect([found('new', '2026-01-31T23:59:59.999Z'), found('old', '2026-01-01T00:00:00.000Z')]).toEqual([true, false]);
+    expect([found('new', '2026-02-01T00:00:00.000Z'), found('other', '2025-12-31T00:00:00.000Z')]).toEqual([
+      false,
+      false,
+    ]);
+  });
+
+  it('are unknown once they were removed, and their old texts once they were rotated', async () => {
+    const { cache, publish } = await opened(keyOf('key-1'), keyOf('key-2'));
+    const found = (): (string | undefined)[] =>
+      ['text of key-1', 'text of key-2', 'rotated'].map((text) => {
+        const client = cache.clientByKey(text, 0);
+        return client instanceof ApiKeyPublished ? client.keyId : undefined;
+      });
+    expect(found()).toEqual(['key-1', 'key-2', undefined]);
+    await publish(
+      keyOf('key-1', { hashes: [{ hash: sha256('rotated') }] }),
+      message(ApiKeyRemoved, { keyId: 'key-2' }),
+    );
+    await eventually('the change', () => found()[1] === undefined);
+    expect(found()).toEqual([undefined, undefined, 'key-1']);
+  });
+
+  it('exist beside the API keys of agents', async () => {
+    const agent = message(AgentPublished, {
+      ...{ tenant: 'acme', agent: 'desk', name: 'Desk', passwords: [], apiKeys: [{ hash: sha256('of the agent') }] },
+      policy: POLICY,
+    });
+    const { cache, publish } = await opened(agent, keyOf('key-1'));
+    expect(cache.clientByKey('of the agent', 0)).toBeInstanceOf(AgentPublished);
+    await publish(message(AgentRemoved, { agent: 'desk' }));
+    await eventually('the removal', () => cache.agent('desk') === undefined);
+    expect(cache.clientByKey('of the agent', 0)).toBeUndefined();
+    expect(cache.clientByKey('text of key-1', 0)).toBeInstanceOf(ApiKeyPublished);
   });
 });

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import {
   AgentPublished,
   AgentRemoved,
+  ApiKeyPublished,
+  ApiKeyRemoved,
   CHANGE_HEADER,
   DirectoryCacheReported,
   MAX_REPORTED_CHANGES,
@@ -20,13 +22,15 @@ const ENTRIES = new Map<string, MessageClass>([
   [AgentPublished.type, AgentPublished],
   [TenantRemoved.type, TenantRemoved],
   [AgentRemoved.type, AgentRemoved],
+  [ApiKeyPublished.type, ApiKeyPublished],
+  [ApiKeyRemoved.type, ApiKeyRemoved],
 ]);
 
-/** Compared with when the agent is unknown, so that an unknown agent and a wrong password cost the same. */
+/** Compared with when the agent or key is unknown, so that an unknown one and a wrong secret cost the same. */
 const NO_SECRETS: readonly SecretHash[] = [{ hash: '0'.repeat(64) }];
 
 /**
- * A read-only cache of the directory (tenants, agents, policies) in memory, kept up to date from its compacted topic. It is
+ * A read-only cache of the directory (tenants, agents, policies, API keys) in memory, kept up to date from its compacted topic. It is
  * complete when `follow` returns. It reports every change that it has applied, and the directory confirms a change only
  * after these reports.
  */
@@ -35,6 +39,8 @@ export class DirectoryCache {
   readonly #tenants = new Map<string, TenantPublished>();
   readonly #agents = new Map<string, AgentPublished>();
   readonly #agentOfApiKey = new Map<string, string>();
+  readonly #apiKeys = new Map<string, ApiKeyPublished>();
+  readonly #apiKeyOfHash = new Map<string, string>();
   /** Ids of applied changes that are not reported yet. */
   readonly #unreported: string[] = [];
   #follower: Follower | undefined;
@@ -93,11 +99,18 @@ export class DirectoryCache {
     return accepts(known?.passwords ?? NO_SECRETS, sha256(password), now) ? known : undefined;
   }
 
-  /** The agent with this API key. */
-  agentByApiKey(apiKey: string, now: number): AgentPublished | undefined {
-    const hash = sha256(apiKey);
-    const known = this.#agents.get(this.#agentOfApiKey.get(hash) ?? '');
-    return accepts(known?.apiKeys ?? NO_SECRETS, hash, now) ? known : undefined;
+  /**
+   * The API key of a tenant, or the agent, that this text authenticates. Undefined for an unknown text and for one that has
+   * expired, at the same cost.
+   */
+  clientByKey(text: string, now: number): ApiKeyPublished | AgentPublished | undefined {
+    const hash = sha256(text);
+    const key = this.#apiKeys.get(this.#apiKeyOfHash.get(hash) ?? '');
+    const agent = this.#agents.get(this.#agentOfApiKey.get(hash) ?? '');
+    const isKey = accepts(key?.hashes ?? NO_SECRETS, hash, now) && isBefore(now, key?.expiresAt);
+    const isAgent = accepts(agent?.apiKeys ?? NO_SECRETS, hash, now);
+    if (isKey) return key;
+    return isAgent ? agent : undefined;
   }
 
   async close(): Promise<void> {
@@ -123,6 +136,12 @@ export class DirectoryCache {
     if (entry instanceof TenantPublished) this.#tenants.set(entry.tenant, entry);
     if (entry instanceof TenantRemoved) this.#tenants.delete(entry.tenant);
     if (entry instanceof AgentRemoved) this.#removeAgent(entry.agent);
+    if (entry instanceof ApiKeyRemoved) this.#removeApiKey(entry.keyId);
+    if (entry instanceof ApiKeyPublished) {
+      this.#removeApiKey(entry.keyId);
+      this.#apiKeys.set(entry.keyId, entry);
+      for (const { hash } of entry.hashes) this.#apiKeyOfHash.set(hash, entry.keyId);
+    }
     if (entry instanceof AgentPublished) {
       this.#removeAgent(entry.agent);
       this.#agents.set(entry.agent, entry);
@@ -133,6 +152,11 @@ export class DirectoryCache {
   #removeAgent(agent: string): void {
     for (const key of this.#agents.get(agent)?.apiKeys ?? []) this.#agentOfApiKey.delete(key.hash);
     this.#agents.delete(agent);
+  }
+
+  #removeApiKey(keyId: string): void {
+    for (const { hash } of this.#apiKeys.get(keyId)?.hashes ?? []) this.#apiKeyOfHash.delete(hash);
+    this.#apiKeys.delete(keyId);
   }
 
   /** Changes that are applied while a report is sent share the next one. */
@@ -158,9 +182,13 @@ export class DirectoryCache {
 function accepts(hashes: readonly SecretHash[], hash: string, now: number): boolean {
   let accepted = false;
   for (const known of hashes) {
-    const valid = known.validUntil === undefined || Date.parse(known.validUntil) > now;
     // No early return, so the time does not reveal which hash matched.
-    if (constantTimeEquals(known.hash, hash) && valid) accepted = true;
+    if (constantTimeEquals(known.hash, hash) && isBefore(now, known.validUntil)) accepted = true;
   }
   return accepted;
+}
+
+/** @param end ISO 8601; undefined: there is no end */
+function isBefore(now: number, end: string | undefined): boolean {
+  return end === undefined || Date.parse(end) > now;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   AgentRemoved,
+  ApiKeyRemoved,
   CommandAnswered,
   message,
   type AgentChangeRequested,
@@ -95,10 +96,16 @@ export class ManageAgents {
   }
 
   delete(command: AgentDeleteRequested): Promise<CommandAnswered> {
-    return this.#change(command, (_tenant, { agent }) => {
+    return this.directory.change(command, ({ agents, keys }) => {
+      const { agent } = command;
+      if (!agents.some((one) => one.agent === agent)) return { answer: 'not_found' };
       const fact = { kind: 'agent.deleted', agent, detail: {} } as const;
-      const publish = [message(AgentRemoved, { agent })];
-      return { answer: 'updated', change: { deletedAgents: [agent], publish, fact } };
+      const deletedKeys = keys.filter((key) => key.agent === agent).map(({ keyId }) => keyId);
+      const publish = [
+        message(AgentRemoved, { agent }),
+        ...deletedKeys.map((keyId) => message(ApiKeyRemoved, { keyId })),
+      ];
+      return { answer: 'updated', change: { deletedAgents: [agent], deletedKeys, publish, fact } };
     });
   }
 

@@ -1,13 +1,15 @@
 import {
   AgentPublished,
   AgentRemoved,
+  ApiKeyPublished,
+  ApiKeyRemoved,
   message,
   TenantPublished,
   type Message,
   type Policy,
   type Violation,
 } from '@countersign/contracts';
-import { type AgentRecord, type TenantRecord, type TenantSnapshot } from '../directory.ports.js';
+import { type AgentRecord, type ApiKeyRecord, type TenantRecord, type TenantSnapshot } from '../directory.ports.js';
 import { type RawPolicy } from './effective-policy.decision.js';
 import { checkPolicy } from './policy-rules.js';
 
@@ -69,20 +71,31 @@ export class PublishedEntries {
     return this.#agentEntry(tenant, agent);
   }
 
+  /** A changed API key. It does not depend on a policy, so a key can mend an invalid one. */
+  ofApiKey(tenant: TenantRecord, key: ApiKeyRecord): ApiKeyPublished | ApiKeyRemoved {
+    const { keyId, scopes, agent, hashes, expiresAt } = key;
+    if (isDisabled(tenant) || isDisabled(key)) return message(ApiKeyRemoved, { keyId });
+    return message(ApiKeyPublished, {
+      ...{ tenant: tenant.tenant, keyId, scopes: [...scopes], ...(agent !== null && { agent }), hashes: [...hashes] },
+      ...(expiresAt && { expiresAt: expiresAt.toISOString() }),
+    });
+  }
+
   /**
-   * The tenant and its agents. Policies that were valid when they were stored can be invalid now. An agent whose policy is
+   * The tenant with its agents and API keys. Policies that were valid when they were stored can be invalid now. An agent whose policy is
    * invalid is removed from all caches, and so is every agent of a tenant whose policy is invalid. The last entry of such a
    * tenant stays: no agent authenticates with it, and rules about its subjects depend on it.
    */
-  validEntriesOf({ tenant, agents }: TenantSnapshot): Message[] {
+  validEntriesOf({ tenant, agents, keys }: TenantSnapshot): Message[] {
     if (!tenant) return [];
+    const ofKeys = keys.map((key) => this.ofApiKey(tenant, key));
     const entry = this.#ifValid({ tenant: tenant.tenant }, () => this.#tenantEntry(tenant));
-    if (!entry) return agents.map(removed);
+    if (!entry) return [...agents.map(removed), ...ofKeys];
     const ofAgent = (agent: AgentRecord): Message => {
       if (isDisabled(tenant) || isDisabled(agent)) return removed(agent);
       return this.#ifValid(agent, () => this.#agentEntry(tenant, agent)) ?? removed(agent);
     };
-    return [entry, ...agents.map(ofAgent)];
+    return [entry, ...agents.map(ofAgent), ...ofKeys];
   }
 
   #tenantEntry(tenant: TenantRecord): TenantPublished {
@@ -111,7 +124,7 @@ export class PublishedEntries {
   }
 }
 
-function isDisabled({ disabledAt }: TenantRecord | AgentRecord): boolean {
+function isDisabled({ disabledAt }: Pick<TenantRecord, 'disabledAt'>): boolean {
   return disabledAt !== null;
 }
 

@@ -39,9 +39,9 @@ export class ManageTenants {
     });
   }
 
-  /** Disabling a tenant ends the authentication of all its agents. Each agent keeps a state of its own. */
+  /** Disabling a tenant ends the authentication of all its agents and keys. Each agent and key keeps a state of its own. */
   changeState({ state, reason, ...command }: TenantStateChangeRequested): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant: before, agents, now }) => {
+    return this.directory.change(command, ({ tenant: before, agents, keys, now }) => {
       if (!before) return { answer: 'not_found' };
       const isDisabled = state === 'disabled';
       if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated' };
@@ -49,8 +49,11 @@ export class ManageTenants {
       // Enabling fails if no agent could authenticate. One agent with an invalid policy does not keep the others disabled.
       if (!isDisabled) this.entries.policyOf(tenant);
       const publish = isDisabled
-        ? agents.map((agent) => this.entries.ofAgent(tenant, agent))
-        : this.entries.validEntriesOf({ tenant, agents, now });
+        ? [
+            ...agents.map((agent) => this.entries.ofAgent(tenant, agent)),
+            ...keys.map((key) => this.entries.ofApiKey(tenant, key)),
+          ]
+        : this.entries.validEntriesOf({ tenant, agents, keys, now });
       const fact = { kind: `tenant.${state}`, detail: { ...(reason !== undefined && { reason }) } } as const;
       return { answer: 'updated', change: { tenant, publish, fact } };
     });
@@ -58,13 +61,14 @@ export class ManageTenants {
 
   /** A tenant must be disabled first, so that one mistaken call cannot delete a tenant in use. */
   delete(command: TenantDeleteRequested): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant, agents }) => {
+    return this.directory.change(command, ({ tenant, agents, keys }) => {
       if (!tenant) return { answer: 'not_found' };
       if (tenant.disabledAt === null) return { answer: 'not_disabled' };
       const publish = [message(TenantRemoved, { tenant: tenant.tenant })];
       const fact = { kind: 'tenant.deleted', detail: {} } as const;
       const deletedAgents = agents.map(({ agent }) => agent);
-      return { answer: 'updated', change: { deletedAgents, deletesTenant: true, publish, fact } };
+      const deletedKeys = keys.map(({ keyId }) => keyId);
+      return { answer: 'updated', change: { deletedAgents, deletedKeys, deletesTenant: true, publish, fact } };
     });
   }
 

@@ -1,18 +1,25 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { type Actor, type AgentPublished } from '@countersign/contracts';
-import { constantTimeEquals, sha256, type Secret } from '@countersign/crypto';
+import { ApiKeyPublished, type Actor, type AgentPublished, type ApiKeyScope } from '@countersign/contracts';
+import { constantTimeEquals, isMistypedApiKey, sha256, type Secret } from '@countersign/crypto';
 import { RouteAccess } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
 import { ApiSecurity } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
-import { type AgentKeys } from '../rest-adapter.ports.js';
+import { type ApiKeyUses, type ClientKeys } from '../rest-adapter.ports.js';
 import { Problem } from './problems.js';
 
-/** The sender of a request: the administrator or an agent. The tenant comes from the agent's key and from nothing else. */
-export type ApiClient = { readonly scope: 'manage' } | { readonly scope: 'verify'; readonly agent: AgentPublished };
+/** The sender of a request, as its key proves it. Nothing else in the request decides about tenant, agent and scopes. */
+export interface ApiClient {
+  readonly actor: Pick<Actor, 'kind' | 'id'>;
+  readonly scopes: readonly ApiKeyScope[];
+  /** Undefined: the administrator, who belongs to no tenant. */
+  readonly tenant?: string;
+  /** Present exactly with the scope `verify`. */
+  readonly agent?: AgentPublished;
+}
 
-/** What a route requires of its client. */
-export type Access = ApiClient['scope'] | 'public';
+/** What a route requires of its client. A key with `manage` may also do what requires `manage:read`. */
+export type Access = Exclude<ApiKeyScope, 'audit'> | 'public';
 
 /** Declares who may call a route, to the HTTP server and in the description of the API. */
 export const Requires = (access: Access): MethodDecorator =>
@@ -25,18 +32,18 @@ export interface ClientRequest extends FastifyRequest {
 /** The agent that sent the request; only for routes that require `verify`. */
 export const CallingAgent = createParamDecorator((_data: unknown, context: ExecutionContext): AgentPublished => {
   const { client } = context.switchToHttp().getRequest<ClientRequest>();
-  if (client?.scope !== 'verify') throw new Problem('unauthorized');
+  if (client?.agent === undefined) throw new Problem('unauthorized');
   return client.agent;
 });
 
 /** Who sent an authenticated request. */
 export function actorOf({ client, ip }: ClientRequest): Actor {
+  if (client === undefined) throw new Problem('unauthorized');
   // A connection that was closed in the meantime has no address.
-  const sourceAddress = ip || 'unknown';
-  if (client?.scope === 'manage') return { kind: 'administrator', sourceAddress };
-  if (client?.scope === 'verify') return { kind: 'agent', id: client.agent.agent, sourceAddress };
-  throw new Problem('unauthorized');
+  return { ...client.actor, sourceAddress: ip || 'unknown' };
 }
+
+const ADMINISTRATOR: ApiClient = { actor: { kind: 'administrator' }, scopes: ['manage', 'audit'] };
 
 /** Authenticates clients by their key. */
 export class Authenticator {
@@ -44,41 +51,66 @@ export class Authenticator {
 
   constructor(
     adminKey: Secret,
-    private readonly keys: AgentKeys,
+    private readonly keys: ClientKeys,
+    private readonly uses: ApiKeyUses,
     private readonly clock: Clock,
   ) {
     this.#adminKeyHash = sha256(adminKey.reveal());
   }
 
-  /** @throws Problem unauthorized: no key, another scheme, an unknown key, one that has ended */
+  /**
+   * @throws Problem unauthorized: no key, another scheme, a mistyped or unknown key, one that is disabled or has ended. All of
+   * these get the same answer
+   */
   authenticate(authorization: string | undefined): ApiClient {
     const key = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization ?? '')?.[1];
     if (key === undefined) throw new Problem('unauthorized');
     // Digests have one length, so the time of the comparison does not depend on the key.
-    if (constantTimeEquals(sha256(key), this.#adminKeyHash)) return { scope: 'manage' };
-    const agent = this.keys.agentByApiKey(key, this.clock.now());
-    if (agent === undefined) throw new Problem('unauthorized');
-    return { scope: 'verify', agent };
+    if (constantTimeEquals(sha256(key), this.#adminKeyHash)) return ADMINISTRATOR;
+    if (isMistypedApiKey(key)) throw new Problem('unauthorized');
+    const now = this.clock.now();
+    const found = this.keys.clientByKey(key, now);
+    if (found === undefined) throw new Problem('unauthorized');
+    if (!(found instanceof ApiKeyPublished)) return clientOfAgent(found);
+    const client = this.#clientOfKey(found);
+    this.uses.used(found, now);
+    return client;
   }
+
+  /** Without its agent, which may be disabled, a key has no scope `verify`. */
+  #clientOfKey({ tenant, keyId, scopes: given, agent: name }: ApiKeyPublished): ApiClient {
+    const named = name === undefined ? undefined : this.keys.agent(name);
+    const agent = named?.tenant === tenant ? named : undefined;
+    const scopes = given.filter((scope) => scope !== 'verify' || agent !== undefined);
+    if (scopes.length === 0) throw new Problem('unauthorized');
+    return { actor: { kind: 'key', id: keyId }, scopes, tenant, ...(agent && { agent }) };
+  }
+}
+
+/** An agent with the API key that was created with it. */
+function clientOfAgent(agent: AgentPublished): ApiClient {
+  return { actor: { kind: 'agent', id: agent.agent }, scopes: ['verify'], tenant: agent.tenant, agent };
 }
 
 /**
  * @param tenant of the path; undefined for a route without one
- * @throws Problem not-found when an agent requests a management route or another tenant, so it cannot learn which tenants
- * exist; forbidden when the administrator wants to verify, because an attempt is counted for an agent
+ * @throws Problem not-found for another tenant, and for a management call without a management scope, so a key cannot learn
+ * which tenants exist; forbidden when a key lacks a scope for what it may know about
  */
 export function checkAccess(client: ApiClient, access: Access | undefined, tenant: string | undefined): void {
+  const { scopes, tenant: own } = client;
+  if (access === 'public') return;
+  // A key manages nothing outside of its tenant, and what belongs to no tenant, such as their list, neither.
+  const isOutside = tenant === undefined ? access !== 'verify' : tenant !== own;
+  if (access === undefined || (own !== undefined && isOutside)) throw new Problem('not-found');
   switch (access) {
-    case 'public':
+    case 'verify':
+      if (!scopes.includes('verify')) throw new Problem('forbidden');
       return;
     case 'manage':
-      if (client.scope !== 'manage') throw new Problem('not-found');
-      return;
-    case 'verify':
-      if (client.scope !== 'verify') throw new Problem('forbidden');
-      if (tenant !== undefined && tenant !== client.agent.tenant) throw new Problem('not-found');
-      return;
-    case undefined:
-      throw new Problem('not-found');
+    case 'manage:read':
+      if (scopes.includes('manage')) return;
+      if (!scopes.includes('manage:read')) throw new Problem('not-found');
+      if (access === 'manage') throw new Problem('forbidden');
   }
 }

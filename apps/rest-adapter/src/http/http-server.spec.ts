@@ -111,7 +111,7 @@ describe('the HTTP server of the REST adapter', () => {
       service: 'rest-adapter',
       requestId: expect.any(String),
       source: '127.0.0.1',
-      scope: 'manage',
+      actor: 'administrator',
       method: 'PUT',
       route: '/v1/tenants/:tenant/subjects/:subject/pin',
       status: 204,

@@ -35,15 +35,18 @@ export const PROBLEMS = {
     detail: 'Send a valid key in the header Authorization: Bearer <key>.',
     causes: [
       'No `Authorization` header, another scheme, or more than one key.',
-      'An unknown key, or a key whose grace period after a rotation has ended.',
+      'An unknown or mistyped key, or a key that is disabled, has expired, or has been replaced by a rotation.',
     ],
     headers: { 'www-authenticate': 'Bearer' },
   },
   forbidden: {
     status: 403,
     title: 'Forbidden',
-    detail: "This call needs an agent's API key. The administrator's key belongs to no agent.",
-    causes: ['A verification, a call state or an introspection was requested with `ADMIN_API_KEY`.'],
+    detail: 'This key does not have the scope that this call needs. Use a key that has it.',
+    causes: [
+      'A verification, a call state or an introspection with a key without the scope `verify`, such as `ADMIN_API_KEY`.',
+      'A change with a key that has `manage:read` and not `manage`.',
+    ],
   },
   'not-found': {
     status: 404,
@@ -51,7 +54,7 @@ export const PROBLEMS = {
     detail: 'There is no such resource, or this key has no access to it.',
     causes: [
       'An unknown path, or a tenant, agent or subject that does not exist.',
-      'A resource of another tenant, or a management call with the key of an agent. Both get the same bytes as an unknown path.',
+      'A resource of another tenant, or a management call with a key without a management scope. Both get the same bytes as an unknown path.',
       'A path that cannot be decoded.',
     ],
   },

@@ -69,19 +69,13 @@ export class RestRequestHooks extends RequestHooks {
 
   /** What the key of the request has proved about its sender. */
   override answered({ client }: ClientRequest, _reply: FastifyReply): Record<string, unknown> {
-    switch (client?.scope) {
-      case undefined:
-        return {};
-      case 'manage':
-        return { scope: 'manage' };
-      case 'verify':
-        return { tenant: client.agent.tenant, agent: client.agent.agent };
-    }
+    if (client === undefined) return {};
+    const { actor, tenant, agent } = client;
+    return { actor: actor.id ?? actor.kind, tenant, agent: agent?.agent };
   }
 }
 
-/** Administrators and requests without a key share the turns of no tenant. Callers are unknown before the body is read. */
+/** The administrator and requests without a key share the turns of no tenant. Callers are unknown before the body is read. */
 function requesterOf({ client }: ClientRequest): Requester {
-  if (client?.scope !== 'verify') return { tenant: '', agent: '', caller: '' };
-  return { tenant: client.agent.tenant, agent: client.agent.agent, caller: '' };
+  return { tenant: client?.tenant ?? '', agent: client?.agent?.agent ?? '', caller: '' };
 }

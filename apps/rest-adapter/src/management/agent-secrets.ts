@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { sha256 } from '@countersign/crypto';
+import { createApiKey, sha256 } from '@countersign/crypto';
 
 /** Shown to the administrator once. Otherwise only the hashes leave this process. */
 export interface AgentSecrets {
@@ -9,9 +9,9 @@ export interface AgentSecrets {
   readonly apiKeyHash: string;
 }
 
-/** New secrets of 256 random bits each. The prefix lets scanners of source code find a key that was checked in. */
+/** New secrets of 256 random bits each. */
 export function createAgentSecrets(): AgentSecrets {
   const password = randomBytes(32).toString('base64url');
-  const apiKey = `cs_${randomBytes(32).toString('base64url')}`;
+  const apiKey = createApiKey();
   return { password, apiKey, passwordHash: sha256(password), apiKeyHash: sha256(apiKey) };
 }

@@ -45,7 +45,7 @@ export class AgentsController {
   constructor(private readonly manage: Manage) {}
 
   @Get()
-  @Requires('manage')
+  @Requires('manage:read')
   @ApiOperation({ summary: 'List the agents of a tenant, in the order of their names' })
   @ApiOkResponse({ type: AgentPage, description: 'One page of the list.' })
   @Problems('unavailable')
@@ -58,7 +58,7 @@ export class AgentsController {
   }
 
   @Get(':agent')
-  @Requires('manage')
+  @Requires('manage:read')
   @ApiOperation({ summary: 'Read an agent, without its secrets' })
   @ApiOkResponse({ type: AgentState, description: 'The agent.' })
   @Problems('unavailable')

@@ -25,7 +25,7 @@ export class LimitsController {
   ) {}
 
   @Get()
-  @Requires('manage')
+  @Requires('manage:read')
   @ApiOperation({ summary: 'Read the limits in force, the overrides, and the remaining quota of the tenant' })
   @ApiOkResponse({ type: LimitsState, description: 'The limits of the tenant.' })
   @Problems('unavailable')

@@ -1,22 +1,19 @@
 import { LIMIT_DIMENSIONS, type LimitDimension, type Violation } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsISO8601, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, Max, Min } from 'class-validator';
 import {
   e164,
   IsCallId,
   IsNameOf,
   IsReason,
   IsSubjectIdField,
+  IsTime,
   Optional,
   PHONE_KEYWORDS,
   PHONE_RULE,
 } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
 import { Described, Field } from '../openapi/described.js';
-
-/** The part of ISO 8601 that RFC 3339 accepts too, in the years that every reader knows: no weeks, no months alone. */
-const TIME_PATTERN = /^2\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
-const TIME_RULE = 'must be a time with its time zone, such as 2027-01-31T12:00:00Z';
 
 const TARGET_FIELDS = ['phone', 'subject', 'callId', 'agent'] as const;
 type TargetField = (typeof TARGET_FIELDS)[number];
@@ -87,9 +84,7 @@ export class OverrideBody extends LimitTargetBody {
   @Min(1, { message: 'must be at least 1' })
   @Max(604_800, { message: 'must be at most 604800' })
   periodSeconds!: number;
-  @Field('End of the override, a time to come', { format: 'date-time' })
-  @Matches(TIME_PATTERN, { message: TIME_RULE })
-  @IsISO8601({ strict: true, strictSeparator: true }, { message: TIME_RULE })
+  @IsTime('End of the override, a time to come')
   expiresAt!: string;
 
   /** {@link expiresAt} in the one spelling that is published. */

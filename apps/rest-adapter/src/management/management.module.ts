@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { AgentsController } from './agents.controller.js';
+import { ApiKeysController } from './api-keys.controller.js';
 import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
 import { SubjectsController } from './subjects.controller.js';
 import { TenantsController } from './tenants.controller.js';
 
 @Module({
-  controllers: [TenantsController, AgentsController, LimitsController, SubjectsController],
+  controllers: [TenantsController, AgentsController, ApiKeysController, LimitsController, SubjectsController],
   providers: [Manage],
 })
 export class ManagementModule {}

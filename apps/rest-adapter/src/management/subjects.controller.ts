@@ -68,7 +68,7 @@ export class SubjectsController {
   }
 
   @Get()
-  @Requires('manage')
+  @Requires('manage:read')
   @ApiOperation({ summary: 'Read the state of a subject, with counters and locks of every credential' })
   @ApiOkResponse({ type: SubjectDetails, description: 'The state of the subject.' })
   @Problems('unavailable')

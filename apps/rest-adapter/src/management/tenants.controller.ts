@@ -22,7 +22,7 @@ export class TenantsController {
   constructor(private readonly manage: Manage) {}
 
   @Get()
-  @Requires('manage')
+  @Requires('manage:read')
   @ApiOperation({ summary: 'List the tenants, in the order of their names' })
   @ApiOkResponse({ type: TenantPage, description: 'One page of the list.' })
   @Problems('unavailable')
@@ -31,7 +31,7 @@ export class TenantsController {
   }
 
   @Get(':tenant')
-  @Requires('manage')
+  @Requires('manage:read')
   @ApiOperation({ summary: 'Read a tenant' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant.' })
   @Problems('unavailable')

@@ -106,7 +106,7 @@ export class AgentState extends DirectoryResource {
   @ApiProperty() agent!: string;
 }
 
-const NEXT_CURSOR = {
+export const NEXT_CURSOR = {
   type: 'string',
   nullable: true,
   description: 'The cursor of the next page. Null: no further page.',

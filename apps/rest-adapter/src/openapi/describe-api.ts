@@ -59,8 +59,8 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
     .setTitle('Countersign REST API')
     .setVersion('1')
     .setDescription(
-      'Verifies who is calling. Management calls need the key of the administrator, verifications the API key of an ' +
-        'agent. Errors are problem details (RFC 9457) of a closed list of types.',
+      'Verifies who is calling. The scopes of an API key say which calls it may make: each call names the scope that it ' +
+        'needs. Errors are problem details (RFC 9457) of a closed list of types.',
     )
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('/', 'This installation')
@@ -68,11 +68,16 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
     .addTag('receipts', 'Receipts of verifications')
     .addTag('tenants', 'Tenants and their policies')
     .addTag('agents', 'Agents of a tenant, their secrets and their policies')
+    .addTag('keys', 'API keys of a tenant, with names and scopes')
     .addTag('subjects', 'The people who call, their telephone numbers and credentials')
     .addTag('limits', 'Limits in force, and overrides')
     .addTag('service', 'Health and this description')
     .addBearerAuth(
-      { type: 'http', scheme: 'bearer', description: "The administrator's key, or the API key of an agent." },
+      {
+        type: 'http',
+        scheme: 'bearer',
+        description: 'An API key, or the key of the administrator, who has every scope but `verify`.',
+      },
       'key',
     )
     .build();
@@ -121,7 +126,7 @@ function complete(method: string, operation: Operation, responses: Json): void {
   const [required] = operation.security;
   const names = [
     ...(required === undefined ? [] : WITH_KEY),
-    ...(required?.['key']?.includes('verify') === true ? (['forbidden'] as const) : []),
+    ...(required?.['key']?.includes('manage:read') === false ? (['forbidden'] as const) : []),
     ...(requestBody === undefined ? [] : WITH_BODY),
     ...(isConditional ? (['precondition-failed'] as const) : []),
     ...own,

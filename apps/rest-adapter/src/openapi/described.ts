@@ -98,6 +98,8 @@ function keywordsOf({ type, name, constraints }: Rule): Keywords {
       return { type: 'string', enum: [...(first as readonly string[])] };
     case 'isNotIn':
       return { not: { enum: [...(first as readonly string[])] } };
+    case 'arrayMinSize':
+      return { minItems: first };
     case 'arrayMaxSize':
       return { maxItems: first };
     case 'arrayUnique':
