@@ -1,11 +1,10 @@
-import { DEAD_LETTERS, DeadLettered, FACT_KINDS, FactRecorded, TOPICS } from '@countersign/contracts';
-import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { DeadLettered, FACT_KINDS, FactRecorded } from '@countersign/contracts';
+import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { METRICS, NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/runtime';
-import { AUDIT_MIGRATIONS } from '../migrations/index.js';
-import { AuditSettings } from './audit.settings.js';
+import { NEEDS } from './needs.js';
 import { DeadLettersModule, FactsModule } from './trail/trail.module.js';
 
 /** Starts the audit service. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
@@ -14,9 +13,9 @@ export async function start(
   fatal: FatalHandler,
   replace: StartReplacements = {},
 ): Promise<HostedService> {
-  const settings = loadSettings(AuditSettings, env);
-  const host = await Host.open('audit', settings, [TOPICS.facts, TOPICS.auditEvents, DEAD_LETTERS], fatal, replace);
-  const database = await host.database('audit', AUDIT_MIGRATIONS, settings);
+  const settings = loadSettings(NEEDS.settings, env);
+  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
+  const database = await host.database(NEEDS.store, settings);
   // Prometheus sees the first event as an increase only if the counter was 0 before it.
   for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
   const shared = {

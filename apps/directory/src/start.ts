@@ -1,17 +1,16 @@
-import { DEAD_LETTERS, DEFAULT_POLICY, TOPICS } from '@countersign/contracts';
-import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { DEFAULT_POLICY } from '@countersign/contracts';
+import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
-import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
-import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { loadSettings, type Environment } from '@countersign/runtime';
 import { AGENT_MESSAGES } from './agents/agents.handler.js';
 import { API_KEY_MESSAGES } from './api-keys/api-keys.handler.js';
 import { followCaches } from './caches/follow-caches.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
-import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
 import { DIRECTORY_ENTITIES } from './directory.store.js';
+import { NEEDS, readPolicyFile } from './needs.js';
 import { PublishedEntries } from './policies/published-entries.js';
 import { TENANT_MESSAGES } from './tenants/tenants.handler.js';
 
@@ -24,12 +23,10 @@ export async function start(
   fatal: FatalHandler,
   replace: StartReplacements = {},
 ): Promise<HostedService> {
-  const settings = loadSettings(DirectorySettings, env);
-  const installationPolicy = await parseSetting('POLICY_FILE', () => readInstallationPolicy(settings.POLICY_FILE));
-  const { directoryCommands, directoryCaches, directory, facts } = TOPICS;
-  const topics = [directoryCommands, directoryCaches, directory, facts, DEAD_LETTERS];
-  const host = await Host.open('directory', settings, topics, fatal, replace);
-  const database = await host.database('directory', DIRECTORY_MIGRATIONS, settings, DIRECTORY_ENTITIES);
+  const settings = loadSettings(NEEDS.settings, env);
+  const installationPolicy = await readPolicyFile(settings);
+  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
+  const database = await host.database(NEEDS.store, settings, DIRECTORY_ENTITIES);
   // Without linger: the answer to a command waits until its change is published.
   const relay = host.relay(database, 0);
   const { caches, follower } = await followCaches(host.broker, host.logger, fatal);

@@ -1,15 +1,12 @@
-import { DEAD_LETTERS, TOPICS } from '@countersign/contracts';
-import { KeyedHash } from '@countersign/crypto';
-import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
-import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
+import { loadSettings, settingsInvalid, type Environment } from '@countersign/runtime';
 import { recordKeys } from '@countersign/stored-secrets';
-import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
+import { configuredKeys, NEEDS, readIdentifierKey } from './needs.js';
 import { RATE_LIMIT_ENTITIES } from './overrides/overrides.store.js';
 import { RATE_LIMIT_MESSAGES, RateLimitModule } from './rate-limit.module.js';
-import { RateLimitSettings } from './rate-limit.settings.js';
 
 /** Starts the rate limiter. @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, DATABASE_UNAVAILABLE */
 export async function start(
@@ -17,16 +14,14 @@ export async function start(
   fatal: FatalHandler,
   replace: StartReplacements = {},
 ): Promise<HostedService> {
-  const settings = loadSettings(RateLimitSettings, env);
-  const hash = await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY));
-  const { requests, limitCommands, admissions, directory: directoryTopic, facts } = TOPICS;
-  const topics = [requests, limitCommands, admissions, directoryTopic, facts, DEAD_LETTERS];
-  const host = await Host.open('rate-limit', settings, topics, fatal, replace);
-  const database = await host.database('rate_limit', RATE_LIMIT_MIGRATIONS, settings, RATE_LIMIT_ENTITIES);
-  const fault = await recordKeys(database, [{ setting: 'IDENTIFIER_KEY', keys: hash.checks, names: true }]);
+  const settings = loadSettings(NEEDS.settings, env);
+  const hash = await readIdentifierKey(settings);
+  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
+  const database = await host.database(NEEDS.store, settings, RATE_LIMIT_ENTITIES);
+  const fault = await recordKeys(database, configuredKeys(hash));
   if (fault !== undefined) {
     await host.close().catch(() => undefined);
-    await parseSetting(fault.setting, () => Promise.reject(new Error(fault.rule)));
+    throw settingsInvalid([`${fault.setting} ${fault.rule}`]);
   }
   const [relay, directory, { logger }] = [host.relay(database), await host.directory(), host];
   const module = RateLimitModule.with({ settings, database, relay, directory, hash, logger, fatal });

@@ -1,14 +1,10 @@
-import { TOPICS } from '@countersign/contracts';
-import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer, type ServedRoute } from '@countersign/http';
 import { loadSettings, type Environment } from '@countersign/runtime';
-import { AdapterKeys, KeyComparison } from '@countersign/verification-client';
-import { readAdminKey, RestSettings } from './rest-adapter.settings.js';
+import { KeyComparison } from '@countersign/verification-client';
+import { NEEDS, readRestKeys } from './needs.js';
 import { httpOptions } from './http/rest-request-hooks.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
-
-const { requests, queries, subjectCommands, directoryCommands, limitCommands, directory, facts } = TOPICS;
-const USED_TOPICS = [requests, queries, subjectCommands, directoryCommands, limitCommands, directory, facts];
 
 export interface RestAdapter extends HostedService {
   /** Every route that is served. */
@@ -25,10 +21,9 @@ export async function start(
   fatal: FatalHandler,
   replace: StartReplacements = {},
 ): Promise<RestAdapter> {
-  const settings = loadSettings(RestSettings, env);
-  const adminKey = await readAdminKey(settings);
-  const keys = await AdapterKeys.read(settings);
-  const host = await Host.open('rest-adapter', settings, USED_TOPICS, fatal, replace);
+  const settings = loadSettings(NEEDS.settings, env);
+  const { keys, adminKey } = await readRestKeys(settings);
+  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
   try {
     const bus = await host.client(keys.receiptKeys);
     await KeyComparison.begin(host, bus, keys.checks, fatal);

@@ -1,15 +1,10 @@
-import { TOPICS } from '@countersign/contracts';
-import { KeyedHash } from '@countersign/crypto';
-import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer } from '@countersign/http';
-import { parseSetting, loadSettings, type Environment } from '@countersign/runtime';
-import { AdapterKeys, KeyComparison } from '@countersign/verification-client';
+import { loadSettings, type Environment } from '@countersign/runtime';
+import { KeyComparison } from '@countersign/verification-client';
 import { SWAIG_HTTP } from './http/swaig-request-hooks.js';
+import { NEEDS, readSwaigKeys } from './needs.js';
 import { SwaigAdapterModule } from './swaig-adapter.module.js';
-import { SwaigSettings } from './swaig-adapter.settings.js';
-
-const NAME = 'swaig-adapter';
-const USED_TOPICS = [TOPICS.requests, TOPICS.queries, TOPICS.facts, TOPICS.directory];
 
 /**
  * Starts the SWAIG adapter. It opens its port once it can answer requests.
@@ -21,10 +16,9 @@ export async function start(
   fatal: FatalHandler,
   replace: StartReplacements = {},
 ): Promise<HostedService> {
-  const settings = loadSettings(SwaigSettings, env);
-  const keys = await AdapterKeys.read(settings);
-  const captureKey = await parseSetting('CAPTURE_TOKEN_KEY', () => new KeyedHash(settings.CAPTURE_TOKEN_KEY));
-  const host = await Host.open(NAME, settings, USED_TOPICS, fatal, replace);
+  const settings = loadSettings(NEEDS.settings, env);
+  const { keys, captureKey } = await readSwaigKeys(settings);
+  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
   try {
     const bus = await host.client(keys.receiptKeys);
     const checks = [...keys.checks, { setting: 'CAPTURE_TOKEN_KEY', keys: captureKey.checks }];

@@ -1,17 +1,12 @@
-import { DEAD_LETTERS, TOPICS } from '@countersign/contracts';
-import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
 import { PostgresDeliveries } from '@countersign/persistence';
 import { loadSettings, type Environment } from '@countersign/runtime';
-import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { type PinVault } from './credentials/credentials.ports.js';
 import { openTableNames, readKeys } from './integrity/open-keys.js';
+import { NEEDS } from './needs.js';
 import { FAST_MESSAGES, SLOW_MESSAGES, VerificationModule } from './verification.module.js';
-import { VerificationSettings } from './verification.settings.js';
-
-const { admissions, subjectCommands, queries, limitCommands, directory, facts } = TOPICS;
-const USED_TOPICS = [admissions, subjectCommands, queries, limitCommands, directory, facts, DEAD_LETTERS];
 
 /** `vault`: another way to hash, for measurements of everything but the hash. No setting reaches it. */
 export interface VerificationReplacements extends StartReplacements {
@@ -24,10 +19,10 @@ export async function start(
   fatal: FatalHandler,
   replace: VerificationReplacements = {},
 ): Promise<HostedService> {
-  const settings = loadSettings(VerificationSettings, env);
+  const settings = loadSettings(NEEDS.settings, env);
   const keys = await readKeys(settings);
-  const host = await Host.open('verification', settings, USED_TOPICS, fatal, replace);
-  const database = await host.database('verification', VERIFICATION_MIGRATIONS, settings);
+  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
+  const database = await host.database(NEEDS.store, settings);
   const tableNames = await host.orClose(openTableNames(database, keys));
   const [relay, cache] = [host.relay(database), await host.directory()];
   const resources = { settings, host, database, relay, directory: cache, keys, tableNames, replace };

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { ServiceError } from '@countersign/runtime';
 import { findInaccessibleFolder, findPostgresBinaries, type ServerAccount } from './binaries.js';
 import { createCluster } from './cluster.js';
-import { lockFolder, stopOrphanedServer } from './folder-lock.js';
+import { lockFolder, ownerOf, stopOrphanedServer } from './folder-lock.js';
 import { startPostgresServer } from './server.js';
 import { installTls, type ServerTls } from './tls.js';
 
@@ -30,6 +30,32 @@ export interface EmbeddedPostgres {
   /** Closes all connections, shuts the server down and releases the folder. */
   close(): Promise<void>;
 }
+
+/**
+ * The server that another process runs in a folder.
+ * @returns its URL as superuser; undefined if no process uses the folder
+ * @throws ServiceError SETTINGS_INVALID when the folder is not accessible; DATABASE_UNAVAILABLE (retriable) while it starts
+ */
+export async function findRunningPostgres(dataDir: string): Promise<string | undefined> {
+  const pid = await ownerOf(dataDir);
+  if (pid === undefined) return undefined;
+  const cluster = join(dataDir, 'cluster');
+  try {
+    const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8')).split('\n');
+    if (lines[7]?.trim() === 'ready') {
+      return urlOf(await readFile(join(dataDir, 'password'), 'utf8'), Number(lines[3]));
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw toFault(error);
+  }
+  throw new ServiceError(
+    'DATABASE_UNAVAILABLE',
+    `The process ${pid} uses this data folder, and its database is not ready: try again once it is`,
+    true,
+  );
+}
+
+const urlOf = (password: string, port: number): string => `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
 
 /**
  * Starts PostgreSQL 18 from the packages that npm installed; as root, under the account `nobody`. The server ends with
@@ -66,7 +92,7 @@ async function startLocked(
   const { port, pid, exited, stop } = await startPostgresServer(dataDir, cluster, binaries, account, options, tls);
   let closing: Promise<void> | undefined;
   return {
-    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    url: urlOf(password, port),
     pid,
     exited,
     close: () => (closing ??= stop().finally(release)),

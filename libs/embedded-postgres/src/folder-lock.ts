@@ -26,6 +26,12 @@ export async function lockFolder(folder: string): Promise<{ readonly release: ()
   return { release: () => rm(file, { force: true }) };
 }
 
+/** The process that uses a folder now; undefined if none does. */
+export async function ownerOf(folder: string): Promise<number | undefined> {
+  const [pid, start] = (await readFile(join(folder, 'owner'), 'utf8').catch(() => '')).split(' ');
+  return (await isRunning(Number(pid), start)) ? Number(pid) : undefined;
+}
+
 /** Renames the lock before it is deleted, because another process may have replaced it by its own since it was read. */
 async function removeLockOfDeadProcess(file: string): Promise<void> {
   const owner = await readFile(file, 'utf8').catch(() => '');

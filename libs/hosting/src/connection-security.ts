@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { type Secret } from '@countersign/crypto';
 import { type KafkaSecurity } from '@countersign/messaging';
-import { type DatabaseTls } from '@countersign/persistence';
-import { settingsInvalid } from '@countersign/runtime';
+import { connectionOf, type DatabaseTls, withSearchPath } from '@countersign/persistence';
+import { settingFaultsOf, settingsInvalid } from '@countersign/runtime';
 import { type BusSettings, type StoreSettings } from './settings.js';
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
@@ -67,6 +67,55 @@ export function databaseTls(settings: StoreSettings, now: number = Date.now()): 
     ...(cert !== undefined && key !== undefined ? { client: { cert, key } } : {}),
   };
 }
+
+/**
+ * The faults of all settings about the connections to the brokers and the database, for a report of every fault at once.
+ * @returns each begins with the name of its setting
+ */
+export function connectionFaults(settings: BusSettings | StoreSettings, now: number = Date.now()): readonly string[] {
+  const checks = [(): unknown => kafkaSecurity(settings, now)];
+  const store = settings as StoreSettings;
+  // Absent in services without a database, and where it is missing.
+  const url = (settings as Partial<StoreSettings>).DATABASE_URL;
+  if (url !== undefined) {
+    checks.push(() => connectionOf(withSearchPath(url.reveal(), 'public'), databaseTls(store, now)));
+  }
+  const faults = checks.flatMap((check) => {
+    try {
+      check();
+      return [];
+    } catch (error) {
+      return settingFaultsOf(error) ?? [(error as Error).message];
+    }
+  });
+  return [...new Set(faults)];
+}
+
+/** A certificate in a setting. */
+export interface ConfiguredCertificate {
+  readonly setting: string;
+  readonly expiresAt: Date;
+}
+
+/** The certificates of all settings that hold valid PEM: of several authorities the one that is valid longest. */
+export function configuredCertificates(settings: BusSettings | StoreSettings): ConfiguredCertificate[] {
+  const own = settings as unknown as Readonly<Record<string, unknown>>;
+  return CERTIFICATE_SETTINGS.flatMap(({ setting, isChain }) => {
+    const pem = own[setting];
+    const certificates = typeof pem === 'string' ? (parsed(pem) ?? []) : [];
+    const ends = certificates.map(({ validTo }) => Date.parse(validTo));
+    if (ends.length === 0) return [];
+    return [{ setting, expiresAt: new Date(isChain ? Math.min(...ends) : Math.max(...ends)) }];
+  });
+}
+
+/** A chain ends with its first certificate that expires; of several authorities one is enough. */
+const CERTIFICATE_SETTINGS = [
+  { setting: 'KAFKA_TLS_CA', isChain: false },
+  { setting: 'KAFKA_TLS_CERT', isChain: true },
+  { setting: 'DATABASE_CA', isChain: false },
+  { setting: 'DATABASE_CERT', isChain: true },
+];
 
 /**
  * The rule that a list of certificate authorities violates. Accepts an expired one together with its successor.

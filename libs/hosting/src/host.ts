@@ -10,20 +10,15 @@ import {
   type Logger,
   type Tracer,
 } from '@countersign/observability';
-import {
-  openDatabase,
-  OutboxRelay,
-  type Database,
-  type DatabaseOptions,
-  type MigrationClass,
-} from '@countersign/persistence';
+import { openDatabase, OutboxRelay, schemaFaults, type Database, type DatabaseOptions } from '@countersign/persistence';
 import { type ReceiptPublicKeys } from '@countersign/crypto';
-import { type RunningService } from '@countersign/runtime';
+import { ServiceError, type RunningService } from '@countersign/runtime';
 import { databaseTls } from './connection-security.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { exposeOutboxStats } from './outbox-stats.js';
 import { runEvery } from './run-every.js';
+import { type ServiceNeeds } from './service-needs.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
 
@@ -102,8 +97,7 @@ export class Host {
 
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(
-    schema: string,
-    migrations: readonly MigrationClass[],
+    { schema, migrations }: NonNullable<ServiceNeeds['store']>,
     settings: StoreSettings,
     entities: DatabaseOptions['entities'] = [],
   ): Promise<Database> {
@@ -119,6 +113,12 @@ export class Host {
       });
     const database = await this.orClose(open());
     this.onClose(() => database.close());
+    const [fault] = await this.orClose(schemaFaults(database, schema));
+    // A service whose role lacks a right fails later; one without row-level security could show rows of other tenants.
+    if (fault !== undefined) {
+      await this.close().catch(() => undefined);
+      throw new ServiceError('DATABASE_UNAVAILABLE', `${fault.problem}: ${fault.cure}`, false);
+    }
     if (database.role === undefined) {
       this.logger.warn(
         { schema },

@@ -1,6 +1,13 @@
-export { databaseTls } from './connection-security.js';
+export {
+  configuredCertificates,
+  connectionFaults,
+  databaseTls,
+  kafkaSecurity,
+  type ConfiguredCertificate,
+} from './connection-security.js';
 export * from './host.js';
 export * from './open-broker.js';
 export * from './settings.js';
 export * from './setting-rules.js';
+export * from './service-needs.js';
 export * from './refused-credentials.js';

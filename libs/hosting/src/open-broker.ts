@@ -1,4 +1,4 @@
-import { createBroker, type Broker } from '@countersign/messaging';
+import { createBroker, type Broker, type KafkaOptions } from '@countersign/messaging';
 import { type Logger } from '@countersign/observability';
 import { ServiceError, SteadyClock, type Clock } from '@countersign/runtime';
 import { kafkaSecurity } from './connection-security.js';
@@ -22,7 +22,19 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
     );
   }
   return createBroker({
-    brokers: settings.KAFKA_BROKERS.split(','),
+    ...kafkaOptions(name, settings),
+    log: throttledLines((text) => logger.warn({}, text), new SteadyClock()),
+  });
+}
+
+/**
+ * The client of Kafka that the settings describe.
+ * @param name of the process, for the logs of the brokers
+ * @throws ServiceError SETTINGS_INVALID
+ */
+export function kafkaOptions(name: string, settings: BusSettings): KafkaOptions {
+  return {
+    brokers: settings.KAFKA_BROKERS?.split(',') ?? [],
     clientId: `countersign-${name}`,
     topicPrefix: settings.TOPIC_PREFIX,
     partitions: settings.TOPIC_PARTITIONS,
@@ -33,8 +45,7 @@ export function openBroker(name: string, settings: BusSettings, logger: Logger):
     lingerMs: settings.SEND_LINGER_MS,
     sessionTimeoutMs: settings.GROUP_SESSION_TIMEOUT_MS,
     silenceMs: settings.CONSUMER_SILENCE_SECONDS * 1000,
-    log: throttledLines((text) => logger.warn({}, text), new SteadyClock()),
-  });
+  };
 }
 
 /**

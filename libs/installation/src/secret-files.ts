@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/crypto';
-import { withoutByteOrderMark } from '@countersign/runtime';
+import { withoutByteOrderMark, type Environment } from '@countersign/runtime';
 import { makeFolder } from './data-folder.js';
 
 /** Every secret of an installation, by the name of its setting. */
@@ -17,6 +17,9 @@ export const SECRET_NAMES = [
   'SEALING_PUBLIC_KEYS',
 ] as const;
 export type SecretName = (typeof SECRET_NAMES)[number];
+
+/** Suffix of a variable that names a file with the value. */
+const FILE_SUFFIX = '_FILE';
 
 /** The secrets of a folder, and the names of those that were just created. */
 export interface SecretFiles {
@@ -62,6 +65,31 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   return { values, created };
 }
 
+/** The secrets of a folder that can be read. Creates and changes nothing. */
+export function readSecretFiles(folder: string): Partial<Record<SecretName, string>> {
+  const values: Partial<Record<SecretName, string>> = {};
+  for (const name of SECRET_NAMES) {
+    try {
+      values[name] = valueIn(join(folder, name));
+    } catch {
+      // The setting is missing then.
+    }
+  }
+  return values;
+}
+
+/**
+ * The environment of the services of `npm start`: the secrets of the data folder, and the variables of the process, which
+ * take precedence. Removes empty variables, and hides a secret of the folder if the environment names a file for it.
+ */
+export function overSecretFiles(secrets: Partial<Record<SecretName, string>>, env: Environment): Environment {
+  const given = Object.entries(env).filter(([, value]) => value !== undefined && value !== '');
+  const files = given
+    .filter(([name]) => name.endsWith(FILE_SUFFIX))
+    .map(([name]) => [name.slice(0, -FILE_SUFFIX.length), undefined] as const);
+  return { ...secrets, ...Object.fromEntries([...files, ...given]) };
+}
+
 /**
  * Reads one secret of a folder; creates it if it is missing. Sets its mode to 0600.
  * @throws Error of the system, for example when the file belongs to another user
@@ -72,8 +100,10 @@ export function keepSecretFile(folder: string, name: string, make: () => string)
   // `wx` never overwrites a file that another process has just created: data encrypted with the lost key would be lost too.
   if (isNew) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' });
   denyOthers(path, 0o600);
-  return { value: withoutByteOrderMark(readFileSync(path, 'utf8')).trim(), isNew };
+  return { value: valueIn(path), isNew };
 }
+
+const valueIn = (path: string): string => withoutByteOrderMark(readFileSync(path, 'utf8')).trim();
 
 /** Changes the mode only if necessary, because files can be mounted read-only. */
 function denyOthers(path: string, mode: number): void {

@@ -27,4 +27,7 @@ export { type BusAppOptions, createBusApp, type RootModule } from './request-rep
 export { BusClient, type BusClientOptions, type RequestEvent } from './request-reply/bus-client.js';
 export { type BrokerSettings, createBroker } from './create-broker.js';
 export { type KafkaSecurity, SASL_MECHANISMS, type SaslMechanism } from './kafka/kafka-login.js';
+export { type KafkaRight } from './kafka/admin/authorized-operations.js';
+export { ClusterInspector, type GroupInspection } from './kafka/admin/cluster-inspector.js';
+export { type KafkaOptions } from './kafka/kafka-client.js';
 export { MemoryBroker } from './memory/memory-broker.js';

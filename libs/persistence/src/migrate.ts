@@ -2,6 +2,7 @@ import { ServiceError } from '@countersign/runtime';
 import { DataSource, MigrationExecutor, type Logger, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { type Connection } from './connection.js';
 import { translateError } from './database-errors.js';
+import { type Sql } from './session.js';
 import { prepareServiceRole } from './service-role.js';
 
 /** TypeORM prints failed migrations to the console regardless of `logging`; our faults contain what is safe to log. */
@@ -93,13 +94,43 @@ async function rejectNewerSchema(executor: MigrationExecutor, options: MigrateOp
   const known = new Set(options.migrations.map((migration) => migration.name));
   const unknown = (await executor.getExecutedMigrations()).filter((executed) => !known.has(executed.name));
   if (unknown.length === 0) return;
-  const names = unknown.map((migration) => migration.name).join(', ');
+  const names = unknown.map((migration) => migration.name);
   throw new ServiceError(
     'DATABASE_UNAVAILABLE',
-    `The schema ${options.schema} has migrations that this build does not know (${names}): ` +
-      'start a build that is at least as new, or restore a backup from before them',
+    `The schema ${options.schema} ${unknownMigrations(names)}: ${NEWER_SCHEMA_CURE}`,
     false,
   );
+}
+
+export const unknownMigrations = (names: readonly string[]): string =>
+  `has migrations that this build does not know (${names.join(', ')})`;
+export const NEWER_SCHEMA_CURE = 'start a build that is at least as new, or restore a backup from before them';
+
+/** Which migrations of a schema were applied. */
+export interface MigrationState {
+  /** In the build and not in the schema; all of them when the schema does not exist. */
+  readonly pending: readonly string[];
+  /** In the schema and not in the build. */
+  readonly unknown: readonly string[];
+  readonly schemaExists: boolean;
+}
+
+/** Changes nothing. @throws ServiceError as `Sql.query` */
+export async function migrationState(
+  sql: Pick<Sql, 'query'>,
+  schema: string,
+  migrations: readonly MigrationClass[],
+): Promise<MigrationState> {
+  const known = migrations.map(({ name }) => name);
+  const [table] = await sql.query<{ found: string | null }>(`SELECT to_regclass('${schema}.migrations') AS found`);
+  if (!table?.found) return { pending: known, unknown: [], schemaExists: false };
+  const rows = await sql.query<{ name: string }>(`SELECT name FROM ${schema}.migrations`);
+  const applied = rows.map(({ name }) => name);
+  return {
+    pending: known.filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => !known.includes(name)),
+    schemaExists: true,
+  };
 }
 
 function toFault(error: unknown, schema: string): Error {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IsInt, IsString } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
-import { loadSettings } from './settings.js';
+import { allSettings, loadSettings, parseSetting, settingFaultsOf } from './settings.js';
 
 class Settings {
   @Meaning('name of the person in the greeting')
@@ -54,5 +54,14 @@ describe('a setting', () => {
     expect(() => loadSettings(Settings, { NAME_FILE: join(folder, 'nothing') })).toThrow(
       /NAME: the file named by NAME_FILE cannot be read \(ENOENT\) \(name of the person in the greeting\)/,
     );
+  });
+
+  it('is reported together with every other wrong setting', async () => {
+    const fault = (name: string): Promise<never> =>
+      parseSetting(name, () => Promise.reject(new Error('must be another')));
+    const read = allSettings([fault('A'), parseSetting('B', () => 1), fault('C')]);
+    const error: unknown = await read.catch((thrown: unknown) => thrown);
+    expect(settingFaultsOf(error)).toEqual(['A must be another', 'C must be another']);
+    expect(await allSettings([parseSetting('A', () => 'a'), parseSetting('B', () => 1)])).toEqual(['a', 1]);
   });
 });

@@ -15,6 +15,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @throws ServiceError SETTINGS_INVALID that names every invalid variable, its rule and its meaning, and never a value
  */
 export function loadSettings<T extends object>(settings: new () => T, env: Environment): T {
+  const { values, faults } = readSettings(settings, env);
+  if (faults.length === 0) return values;
+  throw settingsInvalid(faults);
+}
+
+/** As {@link loadSettings}, but returns the faults. Settings with a fault are missing in `values` or invalid. */
+export function readSettings<T extends object>(
+  settings: new () => T,
+  env: Environment,
+): { readonly values: T; readonly faults: readonly string[] } {
   const result = new settings();
   const faults: string[] = [];
   const meaning = (name: string): string => {
@@ -36,14 +46,39 @@ export function loadSettings<T extends object>(settings: new () => T, env: Envir
   for (const fault of validateSync(result, { validationError: { target: false, value: false } })) {
     faults.push(`${Object.values(fault.constraints ?? {}).join(', ')}${meaning(fault.property)}`);
   }
-  if (faults.length === 0) return result;
-  throw settingsInvalid(faults);
+  return { values: result, faults };
+}
+
+/** The files that the environment names for the secret settings of a class. */
+export function secretFilesOf(
+  settings: new () => object,
+  env: Environment,
+): { readonly setting: string; readonly file: string }[] {
+  return Object.keys(env).flatMap((variable) => {
+    const [setting, file] = [variable.replace(/_FILE$/, ''), env[variable]];
+    if (setting === variable || !file || env[setting]) return [];
+    const type: unknown = Reflect.getMetadata('design:type', settings.prototype as object, setting);
+    return type === Secret ? [{ setting, file }] : [];
+  });
+}
+
+/** Settings that are missing or wrong. */
+class SettingsFault extends ServiceError {
+  constructor(readonly faults: readonly string[]) {
+    const lines = faults.map((fault) => `  ${fault}`).join('\n');
+    super('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines}`, false);
+  }
 }
 
 /** The error about one or more settings. @param faults each begins with a setting's name and contains no value */
 export function settingsInvalid(faults: readonly string[]): ServiceError {
-  const lines = faults.map((fault) => `  ${fault}`).join('\n');
-  return new ServiceError('SETTINGS_INVALID', `These settings are missing or wrong:\n${lines}`, false);
+  return new SettingsFault(faults);
+}
+
+/** The faults of an error SETTINGS_INVALID; undefined for any other error. */
+export function settingFaultsOf(error: unknown): readonly string[] | undefined {
+  if (error instanceof SettingsFault) return error.faults;
+  return error instanceof ServiceError && error.code === 'SETTINGS_INVALID' ? [error.message] : undefined;
 }
 
 function readVariable(env: Environment, name: string): string | undefined {
@@ -81,6 +116,24 @@ export async function parseSetting<T>(name: string, build: () => T | Promise<T>)
   } catch (error) {
     throw settingsInvalid([`${name} ${(error as Error).message}`]);
   }
+}
+
+/**
+ * Waits for several calls of {@link parseSetting}.
+ * @throws ServiceError SETTINGS_INVALID that names every setting with a fault; any other error as it is
+ */
+export async function allSettings<T extends readonly Promise<unknown>[]>(
+  parts: readonly [...T],
+): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+  const faults: string[] = [];
+  for (const result of await Promise.allSettled(parts)) {
+    if (result.status === 'fulfilled') continue;
+    const found = settingFaultsOf(result.reason);
+    if (found === undefined) throw result.reason;
+    faults.push(...found);
+  }
+  if (faults.length > 0) throw settingsInvalid(faults);
+  return Promise.all(parts);
 }
 
 /**

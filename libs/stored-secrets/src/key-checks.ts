@@ -74,21 +74,49 @@ export async function recordForeignKey(
   if ((await readKeys(database, database.schema)).some(isRecorded)) return true;
   return database.transaction(async (tx) => {
     await lockKeyRecords(tx, database.schema);
-    const recorded = (await readKeys(tx, database.schema)).filter((key) => key.setting === setting);
-    if (!recorded.every((known) => keys.some(({ value }) => value === known.check_value))) return false;
+    if (!holdsAll(await readKeys(tx, database.schema), setting, keys)) return false;
     await tx.query(`DELETE FROM ${database.schema}.key_checks WHERE setting = $1`, [setting]);
     await insertKeys(tx, database.schema, setting, [first], () => true);
     return true;
   });
 }
 
-/** As {@link recordKeys}, but records nothing. @throws ServiceError DATABASE_UNAVAILABLE */
+/** As {@link recordKeys}, but records nothing and returns every fault. @throws ServiceError DATABASE_UNAVAILABLE */
+export async function recordedKeyFaults(
+  sql: Sql,
+  schema: string,
+  held: readonly ConfiguredKeys[],
+): Promise<KeyFault[]> {
+  const recorded = await readKeys(sql, schema);
+  return held.flatMap((one) => faultOf([one], recorded) ?? []);
+}
+
+/** The first of {@link recordedKeyFaults}. @throws ServiceError DATABASE_UNAVAILABLE */
 export async function recordedKeyFault(
   sql: Sql,
   schema: string,
   held: readonly ConfiguredKeys[],
 ): Promise<KeyFault | undefined> {
-  return faultOf(held, await readKeys(sql, schema));
+  const [first] = await recordedKeyFaults(sql, schema, held);
+  return first;
+}
+
+/**
+ * As {@link recordForeignKey}, but records nothing: whether the process could record its key, or holds the recorded one.
+ * @throws ServiceError DATABASE_UNAVAILABLE
+ */
+export async function holdsForeignKey(
+  database: Database,
+  setting: string,
+  keys: readonly KeyCheck[],
+): Promise<boolean> {
+  return holdsAll(await readKeys(database, database.schema), setting, keys);
+}
+
+function holdsAll(recorded: readonly RecordedKey[], setting: string, keys: readonly KeyCheck[]): boolean {
+  return recorded
+    .filter((known) => known.setting === setting)
+    .every((known) => keys.some(({ value }) => value === known.check_value));
 }
 
 /** Schemas of this database whose services record keys; each service may have a database of its own. */

@@ -1,6 +1,6 @@
 import { type SettingKeys } from '@countersign/contracts';
 import { KeyedHash, PayloadSealer, ReceiptPublicKeys, type Secret } from '@countersign/crypto';
-import { parseSetting } from '@countersign/runtime';
+import { allSettings, parseSetting } from '@countersign/runtime';
 
 /** The settings that hold the keys of every adapter. */
 export interface AdapterKeySettings {
@@ -20,11 +20,13 @@ export class AdapterKeys {
 
   /** @throws ServiceError SETTINGS_INVALID that names the setting and not its value */
   static async read(settings: AdapterKeySettings): Promise<AdapterKeys> {
-    return new AdapterKeys(
-      await parseSetting('IDENTIFIER_KEY', () => new KeyedHash(settings.IDENTIFIER_KEY)),
-      await parseSetting('SEALING_PUBLIC_KEYS', () => PayloadSealer.fromKeySet(settings.SEALING_PUBLIC_KEYS)),
-      await parseSetting('RECEIPT_PUBLIC_KEYS', () => ReceiptPublicKeys.fromPublicKeySet(settings.RECEIPT_PUBLIC_KEYS)),
-    );
+    const { IDENTIFIER_KEY, SEALING_PUBLIC_KEYS, RECEIPT_PUBLIC_KEYS } = settings;
+    const keys = await allSettings([
+      parseSetting('IDENTIFIER_KEY', () => new KeyedHash(IDENTIFIER_KEY)),
+      parseSetting('SEALING_PUBLIC_KEYS', () => PayloadSealer.fromKeySet(SEALING_PUBLIC_KEYS)),
+      parseSetting('RECEIPT_PUBLIC_KEYS', () => ReceiptPublicKeys.fromPublicKeySet(RECEIPT_PUBLIC_KEYS)),
+    ]);
+    return new AdapterKeys(...keys);
   }
 
   /** What `KeyComparison` compares with verification. */

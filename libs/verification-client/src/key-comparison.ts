@@ -33,6 +33,9 @@ const CORRECTIONS: Readonly<Record<string, string>> = {
     'must hold the key that the other copies of this service use: to change it, add the new key last everywhere, then move it to the front',
 };
 
+/** What a setting of an adapter must hold when verification finds that its keys do not match, to follow on its name. */
+export const keyCorrection = (setting: string): string => CORRECTIONS[setting] ?? 'must match the verification service';
+
 /**
  * Compares the keys of an adapter with those of the verification service: once during the start, then every minute. A process
  * with mismatched keys is not ready, logs the settings and reports them as `countersign_keys_mismatched`.
@@ -119,9 +122,6 @@ export class KeyComparison {
   }
 
   #fault(): ServiceError {
-    const lines = [...this.#mismatched].map(
-      (setting) => `${setting} ${CORRECTIONS[setting] ?? 'must match the verification service'}`,
-    );
-    return settingsInvalid(lines);
+    return settingsInvalid([...this.#mismatched].map((setting) => `${setting} ${keyCorrection(setting)}`));
   }
 }

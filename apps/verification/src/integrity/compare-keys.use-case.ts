@@ -1,4 +1,10 @@
-import { KeysCompared, message, type KeyCheckValue, type KeyComparisonRequested } from '@countersign/contracts';
+import {
+  KeysCompared,
+  message,
+  type KeyCheckValue,
+  type KeyComparisonRequested,
+  type SettingKeys,
+} from '@countersign/contracts';
 import { type KeyRecords } from './integrity.ports.js';
 
 /** The keys that a setting of an adapter is compared with. */
@@ -30,11 +36,16 @@ export class CompareKeys {
 
   /** @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   async compare({ commandId, settings }: KeyComparisonRequested): Promise<KeysCompared> {
+    return message(KeysCompared, { commandId, mismatches: await this.mismatches(settings) });
+  }
+
+  /** The settings with keys that do not match. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  async mismatches(settings: readonly SettingKeys[]): Promise<string[]> {
     const mismatches: string[] = [];
     for (const { setting, keys } of settings) {
       if (!(await this.#fits(setting, keys))) mismatches.push(setting);
     }
-    return message(KeysCompared, { commandId, mismatches });
+    return mismatches;
   }
 
   async #fits(setting: string, keys: readonly KeyCheckValue[]): Promise<boolean> {

@@ -7,6 +7,7 @@ import { CompareKeys } from './compare-keys.use-case.js';
 import { KeyRecords } from './integrity.ports.js';
 import { KeysHandler } from './keys.handler.js';
 import { PostgresKeyRecords } from './key-records.store.js';
+import { comparedKeys, FOREIGN_KEYS, SHARED_KEYS } from './open-keys.js';
 import { EVENT_NAMES } from './stored-names.js';
 import { TamperReports } from './tamper-reports.store.js';
 
@@ -29,15 +30,7 @@ const CHECK_KEYS_MS = 5_000;
       provide: CompareKeys,
       inject: [PayloadOpener, ReceiptKeys, KeyRecords],
       useFactory: (opener: PayloadOpener, receiptKeys: ReceiptKeys, records: KeyRecords) =>
-        new CompareKeys(
-          {
-            SEALING_PUBLIC_KEYS: { keys: opener.checks, direction: 'sends' },
-            RECEIPT_PUBLIC_KEYS: { keys: receiptKeys.checks, direction: 'receives' },
-          },
-          ['IDENTIFIER_KEY'],
-          ['CAPTURE_TOKEN_KEY'],
-          records,
-        ),
+        new CompareKeys(comparedKeys({ opener, receiptKeys }), SHARED_KEYS, FOREIGN_KEYS, records),
     },
     {
       provide: CheckRequiredKeys,

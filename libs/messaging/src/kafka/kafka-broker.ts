@@ -19,7 +19,7 @@ import { BrokerHealth } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
 import { readRecordAt } from './consumer/read-record.js';
 import { createReplyTopic, isReplyTopic, removeAbandonedReplyTopics, replyTopicName } from './admin/reply-topics.js';
-import { endOffsets, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
+import { defaultsOf, endOffsets, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
 import { TopicNames } from './admin/topic-names.js';
 import { TopicReader } from './consumer/topic-reader.js';
 import { Mutex } from '../consumption/poison-quarantine.js';
@@ -29,8 +29,6 @@ const LOOP_BACK_LIMIT_MS = 20_000;
 
 /** Too short for a caller to notice, and only used under load; see BatchSender. */
 const DEFAULT_LINGER_MS = 50;
-/** Longer than any request waits for its reply. */
-const DEFAULT_COMMAND_RETENTION_MS = 600_000;
 
 /** The broker on Apache Kafka. Connects on first use. */
 export class KafkaBroker extends Broker {
@@ -51,10 +49,7 @@ export class KafkaBroker extends Broker {
     this.#client = new KafkaClient(options);
     this.#names = new TopicNames(options.topicPrefix ?? '');
     this.#topicDefaults = {
-      partitions: options.partitions ?? 6,
-      replication: options.replication ?? 1,
-      commandRetentionMs: options.commandRetentionMs ?? DEFAULT_COMMAND_RETENTION_MS,
-      factRetentionMs: options.factRetentionMs,
+      ...defaultsOf(options),
       warn: (line) => {
         // Services in one process ensure the same topics; log each line once.
         if (!this.#warned.has(line)) options.log?.(line);

@@ -102,6 +102,25 @@ export class KafkaClient {
     }
   }
 
+  /** Runs work with requests that kafkajs does not know, on a connection of its own. */
+  async withRawCluster<T>(work: (cluster: RawCluster) => Promise<T>): Promise<T> {
+    // kafkajs hides the connections of its clients; all of them come from this function. The version is pinned.
+    const [create] = Object.getOwnPropertySymbols(this.#kafka).filter(
+      ({ description }) => description === 'private:Kafka:createCluster',
+    );
+    if (create === undefined) throw new Error('kafkajs has another shape than version 2.2.4');
+    const hidden = this.#kafka as unknown as Record<symbol, (options: object) => RawCluster & RawConnection>;
+    const cluster = hidden[create]?.({ allowAutoTopicCreation: false }) as RawCluster & RawConnection;
+    await cluster.connect();
+    try {
+      // Fills the list of brokers.
+      await cluster.refreshMetadata();
+      return await work(cluster);
+    } finally {
+      await cluster.disconnect();
+    }
+  }
+
   /** Runs rare administrative work on a connection of its own. */
   async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.#kafka.admin({ retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 5 } });
@@ -112,6 +131,33 @@ export class KafkaClient {
       await admin.disconnect();
     }
   }
+}
+
+/** A request in the form of kafkajs. `buf` and `buffer` are its bytes after the header. */
+export interface ProtocolRequest<T> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+  };
+  readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> };
+}
+
+interface RawBroker {
+  readonly connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> };
+}
+
+interface RawConnection {
+  connect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/** The part of kafkajs's cluster that sends requests. */
+export interface RawCluster {
+  readonly brokerPool: { withBroker<T>(work: (found: { broker: RawBroker }) => Promise<T>): Promise<T> };
+  findGroupCoordinator(group: { groupId: string }): Promise<RawBroker>;
 }
 
 /**

@@ -2,9 +2,9 @@ import { type TopicSpec } from '@countersign/contracts';
 import { type ITopicConfig } from 'kafkajs';
 import { backoffMs } from '../../consumption/backoff.js';
 import { brokerRefusedError, brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
-import { kafkaErrorType, type KafkaClient, UNKNOWN_TOPIC } from '../kafka-client.js';
+import { kafkaErrorType, type KafkaClient, type KafkaOptions, UNKNOWN_TOPIC } from '../kafka-client.js';
 import { brokerRefusalOf } from '../refusals.js';
-import { settingDrifts } from './topic-drift.js';
+import { topicDrifts } from './topic-drift.js';
 import { type TopicNames } from './topic-names.js';
 
 const ENSURE_LIMIT_MS = 30_000;
@@ -22,6 +22,19 @@ export interface TopicDefaults {
   readonly factRetentionMs: number | undefined;
   /** Called with a line for each existing topic that differs. */
   readonly warn: (line: string) => void;
+}
+
+/** Longer than any request waits for its reply. */
+const DEFAULT_COMMAND_RETENTION_MS = 600_000;
+
+/** How topics are created with these options. */
+export function defaultsOf(options: KafkaOptions): Omit<TopicDefaults, 'warn'> {
+  return {
+    partitions: options.partitions ?? 6,
+    replication: options.replication ?? 1,
+    commandRetentionMs: options.commandRetentionMs ?? DEFAULT_COMMAND_RETENTION_MS,
+    factRetentionMs: options.factRetentionMs,
+  };
 }
 
 /**
@@ -73,19 +86,16 @@ async function createMissing(
   // A new leader may not know yet that it leads. It would reject some partitions of a first batch, and the retry would
   // write the batch twice to the others. So each leader gets a request that only a leader answers.
   await Promise.all(topics.map(({ name }) => admin.fetchTopicOffsets(name)));
-  for (const line of await settingDrifts(
-    admin,
-    configs.filter(({ topic }) => existing.has(topic)),
-    topics,
-  ))
-    warn(line);
+  const known = configs.filter(({ topic }) => existing.has(topic));
+  for (const { problem } of (await topicDrifts(admin, known, topics)).drifts) warn(`${problem}; it is left as it is`);
   return true;
 }
 
 /** The broker sets the time of a record: deadlines are compared with it, see BrokerClock. */
 export const LOG_APPEND_TIME_CONFIG = { 'message.timestamp.type': 'LogAppendTime' };
 
-function configOf(topic: TopicSpec, names: TopicNames, defaults: TopicDefaults): ITopicConfig {
+/** The topic as it is created. */
+export function configOf(topic: TopicSpec, names: TopicNames, defaults: Omit<TopicDefaults, 'warn'>): ITopicConfig {
   const entries: Record<string, string> = {};
   switch (topic.kind) {
     case 'command':

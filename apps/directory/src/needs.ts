@@ -1,0 +1,27 @@
+import { CLOCK, DEAD_LETTERS, TOPICS } from '@countersign/contracts';
+import { type ServiceNeeds } from '@countersign/hosting';
+import { parseSetting } from '@countersign/runtime';
+import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
+import { type RawPolicy } from './policies/effective-policy.decision.js';
+
+/** @throws ServiceError SETTINGS_INVALID */
+export const readPolicyFile = ({ POLICY_FILE }: DirectorySettings): Promise<RawPolicy> =>
+  parseSetting('POLICY_FILE', () => readInstallationPolicy(POLICY_FILE));
+
+/** What the directory needs before it can work. */
+export const NEEDS = {
+  name: 'directory',
+  settings: DirectorySettings,
+  bus: {
+    consumes: { directory: [TOPICS.directoryCommands] },
+    follows: [TOPICS.directoryCaches],
+    writes: [TOPICS.directory, TOPICS.facts, DEAD_LETTERS, CLOCK],
+    replies: 'sends',
+  },
+  store: { schema: 'directory', migrations: DIRECTORY_MIGRATIONS },
+  readKeys: async (settings) => {
+    await readPolicyFile(settings);
+    return {};
+  },
+} as const satisfies ServiceNeeds<DirectorySettings>;

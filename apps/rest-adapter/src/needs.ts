@@ -1,0 +1,28 @@
+import { TOPICS } from '@countersign/contracts';
+import { type Secret } from '@countersign/crypto';
+import { type ServiceNeeds } from '@countersign/hosting';
+import { allSettings } from '@countersign/runtime';
+import { AdapterKeys } from '@countersign/verification-client';
+import { readAdminKey, RestSettings } from './rest-adapter.settings.js';
+
+const { requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, directory, facts } =
+  TOPICS;
+
+/** @throws ServiceError SETTINGS_INVALID */
+export async function readRestKeys(settings: RestSettings): Promise<{ keys: AdapterKeys; adminKey: Secret }> {
+  const [keys, adminKey] = await allSettings([AdapterKeys.read(settings), readAdminKey(settings)]);
+  return { keys, adminKey };
+}
+
+/** What the REST adapter needs before it can work. */
+export const NEEDS = {
+  name: 'rest-adapter',
+  settings: RestSettings,
+  bus: {
+    consumes: {},
+    follows: [directory],
+    writes: [requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, facts],
+    replies: 'receives',
+  },
+  readKeys: async (settings) => ({ sent: (await readRestKeys(settings)).keys.checks }),
+} as const satisfies ServiceNeeds<RestSettings>;
