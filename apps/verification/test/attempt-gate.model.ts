@@ -20,7 +20,7 @@ import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/at
 
 /** The SQL statements of the attempt gate. A fault replaces one of them. */
 export interface Statements {
-  /** Its clock is the parameter $2. */
+  /** Its clock is the parameter $3. */
   readonly count: string;
   readonly decide: string;
   readonly unlock: string;
@@ -29,7 +29,7 @@ export interface Statements {
 }
 
 export const REAL: Statements = {
-  count: countStatement('$2::timestamptz'),
+  count: countStatement('$3::timestamptz'),
   decide: DECIDE_ATTEMPTS,
   unlock: UNLOCK,
   resetForNewCredential: RESET_FOR_NEW_CREDENTIAL,

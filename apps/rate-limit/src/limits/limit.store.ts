@@ -42,13 +42,13 @@ const FIND_COMMANDS = `SELECT ARRAY(
   WHERE key = $1`;
 
 const PURGE = `DELETE FROM rate_limit.counters
-  WHERE key IN (
-    SELECT key
+  WHERE ctid = ANY (ARRAY(
+    SELECT ctid
     FROM rate_limit.counters
     WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
     LIMIT ${PURGE_BATCH}
     FOR UPDATE SKIP LOCKED
-  )
+  ))
   RETURNING 1`;
 
 interface DecisionRow {

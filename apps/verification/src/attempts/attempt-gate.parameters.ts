@@ -20,10 +20,13 @@ export interface OutcomeToStore {
 }
 
 /**
- * Parameters of `COUNT_ATTEMPTS`: one JSON array with an object for each attempt. JSON is as fast here as one array for each
- * column (median of 600 runs for 24 attempts: 10.5 and 10.6 ms).
+ * The rows as JSON, and their number for LIMIT. PostgreSQL expects 100 rows of any JSON; with the limit it plans for the few
+ * that there are, reads them by index, and does not scan whole tables for them (8.0 instead of 5.4 ms for each decision).
  */
-export function countParameters(attempts: readonly AttemptWithPolicy[]): [string] {
+const asJson = (rows: readonly object[]): [string, number] => [JSON.stringify(rows), rows.length];
+
+/** Parameters of `COUNT_ATTEMPTS`. */
+export function countParameters(attempts: readonly AttemptWithPolicy[]): [string, number] {
   const rows = attempts.map(({ attempt, policy }) => ({
     command_id: attempt.commandId,
     fingerprint: attempt.fingerprint,
@@ -41,11 +44,11 @@ export function countParameters(attempts: readonly AttemptWithPolicy[]): [string
     lock_seconds: policy.lockSeconds,
     max_lock_seconds: policy.maxLockSeconds,
   }));
-  return [JSON.stringify(rows)];
+  return asJson(rows);
 }
 
-/** Parameters of `DECIDE_ATTEMPTS`: one JSON array with an object for each outcome. */
-export function decideParameters(outcomes: readonly OutcomeToStore[]): [string] {
+/** Parameters of `DECIDE_ATTEMPTS`. */
+export function decideParameters(outcomes: readonly OutcomeToStore[]): [string, number] {
   const rows = outcomes.map(({ outcome, messages, reply, replyTag, successTag }) => ({
     attempt_id: outcome.attempt.attemptId,
     command_id: outcome.reply.commandId,
@@ -70,7 +73,7 @@ export function decideParameters(outcomes: readonly OutcomeToStore[]): [string] 
       enrolled_us: outcome.compared.enrolledAt,
     },
   }));
-  return [JSON.stringify(rows)];
+  return asJson(rows);
 }
 
 /** JSON of PostgreSQL has no lone surrogates, which a call id may contain. A text parameter replaces them too. */

@@ -183,7 +183,7 @@ const countedColumns = (counter: CounterColumns, from: string): string => `
  * Each command and each counter occurs at most once in a statement, because a statement can update a row only once. All
  * statements lock rows in one order, commands before counters and each sorted, so two statements cannot deadlock.
  *
- * $1 attempts as JSON, see `countParameters`
+ * $1 attempts as JSON, $2 their number, see `countParameters`
  * @param clock an expression; only a test of the statement has a time of its own
  */
 export const countStatement = (clock = 'clock_timestamp()'): string => `
@@ -221,6 +221,7 @@ WITH attempt AS MATERIALIZED (
     lock_seconds integer,
     max_lock_seconds integer
   )
+  LIMIT $2
 ), claimed AS (
   INSERT INTO verification.commands AS command (
     command_id,

@@ -18,7 +18,7 @@ const MICROSECONDS_PER_SECOND = 1_000_000;
  * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
  * No version is used twice, even after an erasure; the attempt must be younger than the credential.
  *
- * $1 outcomes as JSON, see `decideParameters`; no counter twice, `success` and `compared` may be null
+ * $1 outcomes as JSON, $2 their number, see `decideParameters`; no counter twice, `success` and `compared` may be null
  */
 export const DECIDE_ATTEMPTS = `
 WITH outcome AS MATERIALIZED (
@@ -34,6 +34,7 @@ WITH outcome AS MATERIALIZED (
     success jsonb,
     compared jsonb
   )
+  LIMIT $2
 ), locked_command AS MATERIALIZED (
   SELECT command.command_id
   FROM verification.commands command
