@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import {
-  DEFAULT_POLICY,
   AgentChangeRequested,
   AgentCreateRequested,
   AgentDeleteRequested,
@@ -41,7 +40,7 @@ function open() {
   const store = new FakeDirectoryStore(clock);
   const installation: { transfers: Record<string, string> } = { transfers: {} };
   const invalid: InvalidPolicy[] = [];
-  const entries = new PublishedEntries([DEFAULT_POLICY, installation], (policy) => invalid.push(policy));
+  const entries = new PublishedEntries({ policy: installation, mayLoosen: [] }, (policy) => invalid.push(policy));
   const caches = new FakeDirectoryCaches();
   const { awaitedChanges } = caches;
   const directory = new ChangeDirectory(store, entries, caches);

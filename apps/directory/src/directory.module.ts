@@ -5,6 +5,7 @@ import { ApiKeysModule } from './api-keys/api-keys.module.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryCaches, DirectoryStore } from './directory.ports.js';
 import { PostgresDirectoryStore } from './directory.store.js';
+import { PoliciesModule } from './policies/policies.module.js';
 import { PublishedEntries } from './policies/published-entries.js';
 import { TenantsModule } from './tenants/tenants.module.js';
 
@@ -17,7 +18,7 @@ export interface DirectoryResources {
 }
 
 /** Composes the features. What they share is global. */
-@Module({ imports: [TenantsModule, AgentsModule, ApiKeysModule] })
+@Module({ imports: [TenantsModule, AgentsModule, ApiKeysModule, PoliciesModule] })
 export class DirectoryModule {
   static with({ database, relay, entries, caches }: DirectoryResources): DynamicModule {
     return {

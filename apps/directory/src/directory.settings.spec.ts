@@ -16,7 +16,15 @@ describe("the installation's policy file", () => {
   };
 
   it('may begin with a byte order mark', () => {
-    expect(read('\ufeff{"greetByName":false}')()).toEqual({ greetByName: false });
+    expect(read('\ufeff{"greetByName":false}')()).toEqual({
+      ...{ policy: { greetByName: false }, mayLoosen: [] },
+    });
+  });
+
+  it('may name what tenants may loosen, which is no part of the policy', () => {
+    expect(read('{"verifiedSeconds":60,"mayLoosen":["limits","attempts"]}')()).toEqual({
+      ...{ policy: { verifiedSeconds: 60 }, mayLoosen: ['limits', 'attempts'] },
+    });
   });
 
   it.each([
@@ -31,6 +39,8 @@ describe("the installation's policy file", () => {
     ['invalid JSON', '{', /must name a readable JSON file/],
     ['a list in place of an object', '[]', /policy must be a JSON object/],
     ['null', 'null', /policy must be a JSON object/],
+    ['a field that nobody may loosen', '{"mayLoosen":["transfers"]}', /mayLoosen must be a list/],
+    ['one field in place of a list', '{"mayLoosen":"limits"}', /mayLoosen must be a list/],
   ])('is refused when it holds %s', (_what, content, message) => {
     expect(read(content)).toThrow(message);
   });

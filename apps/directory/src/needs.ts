@@ -3,10 +3,10 @@ import { type ServiceNeeds } from '@countersign/hosting';
 import { parseSetting } from '@countersign/runtime';
 import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
 import { DirectorySettings, readInstallationPolicy } from './directory.settings.js';
-import { type RawPolicy } from './policies/effective-policy.decision.js';
+import { type InstallationPolicy } from './policies/published-entries.js';
 
 /** @throws ServiceError SETTINGS_INVALID */
-export const readPolicyFile = ({ POLICY_FILE }: DirectorySettings): Promise<RawPolicy> =>
+export const readPolicyFile = ({ POLICY_FILE }: DirectorySettings): Promise<InstallationPolicy> =>
   parseSetting('POLICY_FILE', () => readInstallationPolicy(POLICY_FILE));
 
 /** What the directory needs before it can work. */

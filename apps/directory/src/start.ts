@@ -1,4 +1,3 @@
-import { DEFAULT_POLICY } from '@countersign/contracts';
 import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { createBusApp } from '@countersign/messaging';
 import { NestLogger } from '@countersign/observability';
@@ -11,6 +10,7 @@ import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
 import { DIRECTORY_ENTITIES } from './directory.store.js';
 import { NEEDS, readPolicyFile } from './needs.js';
+import { POLICY_MESSAGES } from './policies/policies.handler.js';
 import { PublishedEntries } from './policies/published-entries.js';
 import { TENANT_MESSAGES } from './tenants/tenants.handler.js';
 
@@ -31,14 +31,14 @@ export async function start(
   const relay = host.relay(database, 0);
   const { caches, follower } = await followCaches(host.broker, host.logger, fatal);
   host.onClose(() => follower.close());
-  const entries = new PublishedEntries([DEFAULT_POLICY, installationPolicy], (invalid) =>
+  const entries = new PublishedEntries(installationPolicy, (invalid) =>
     host.logger.error(invalid, 'agents are removed from all caches: a stored policy has become invalid'),
   );
   const app = await createBusApp(DirectoryModule.with({ database, relay, entries, caches }), {
     broker: host.broker,
     group: 'directory',
     deliveries: new PostgresDeliveries(database),
-    messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES],
+    messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES, ...POLICY_MESSAGES],
     logger: new NestLogger(host.logger),
     onFatal: fatal,
     observe: host.observe,

@@ -14,7 +14,7 @@ import {
 } from 'class-validator';
 import { Message } from './message.js';
 import { IsName } from './names.js';
-import { Policy } from './policy.js';
+import { LOOSENABLE_FIELDS, Policy, type LoosenableField } from './policy.js';
 import { TOPICS } from './topics.js';
 
 /** Header of the last entry of a change, with the id of the change. A cache reports it, see {@link DirectoryCacheReported}. */
@@ -33,6 +33,8 @@ export class TenantPublished extends Message {
   @IsName() tenant!: string;
   @IsString() @Length(1, 200) name!: string;
   @ValidateNested() @Type(() => Policy) policy!: Policy;
+  /** What the installation lets its tenants loosen. Absent: nothing. */
+  @IsOptional() @IsArray() @IsIn(LOOSENABLE_FIELDS, { each: true }) mayLoosen?: LoosenableField[];
   get partitionKey(): string {
     return `tenant/${this.tenant}`;
   }

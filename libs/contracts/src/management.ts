@@ -162,6 +162,23 @@ export class AgentListRequested extends DirectoryCommand {
   @IsOptional() @IsIn(DIRECTORY_STATES) state?: DirectoryState;
 }
 
+/** Requests the effective policy of a tenant, or of an agent of it, with the level that each value comes from. */
+export class PolicyRequested extends DirectoryCommand {
+  static readonly type = 'policy.requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+  /** Absent: the policy of the tenant itself. */
+  @IsOptional() @IsName() agent?: string;
+}
+
+/** Changes the policy of an existing tenant or agent; answered as {@link PolicyRequested}. */
+export class PolicyChangeRequested extends DirectoryCommand {
+  static readonly type = 'policy.change-requested.v1';
+  static readonly topic = TOPICS.directoryCommands.name;
+  @IsOptional() @IsName() agent?: string;
+  @IsIn(CHANGE_MODES) mode!: ChangeMode;
+  @IsObject() policy!: Record<string, unknown>;
+}
+
 /** Base of the commands about one subject; personal data and secrets travel sealed for the verification service. */
 abstract class SubjectCommand extends ManagementCommand {
   @IsName() tenant!: string;

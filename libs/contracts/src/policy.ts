@@ -305,6 +305,14 @@ export class Policy {
   defaultCountry!: string | null;
 }
 
+/** Where a value of an effective policy comes from, the lowest level first. A higher level replaces the values below it. */
+export const POLICY_LEVELS = ['default', 'instance', 'tenant', 'agent'] as const;
+export type PolicyLevel = (typeof POLICY_LEVELS)[number];
+
+/** Fields of a policy that tenants may loosen where `mayLoosen` of the policy of the installation names them. */
+export const LOOSENABLE_FIELDS = ['attempts', 'limits'] as const;
+export type LoosenableField = (typeof LOOSENABLE_FIELDS)[number];
+
 /** The policy of an installation without a `POLICY_FILE`. Its values are part of the public contract. */
 export const DEFAULT_POLICY: Readonly<Record<string, unknown>> = {
   attempts: { perWindow: 3, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 },

@@ -11,8 +11,9 @@ import {
   type AgentRequested,
   type AgentRotateRequested,
   type AgentStateChangeRequested,
+  type FieldsOf,
 } from '@countersign/contracts';
-import { ChangeDirectory, type CommandDecision } from '../change-directory.use-case.js';
+import { ChangeDirectory, type CommandDecision, type View } from '../change-directory.use-case.js';
 import { agentResource, pageOf } from '../directory-resources.decision.js';
 import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
@@ -49,6 +50,7 @@ export class ManageAgents {
         changedNames({ name: '', policy: {} }, created),
         this.entries.policyOf(tenant, created),
       );
+      this.entries.refuseLoosening(command.actor, { tenant, agent: created }, undefined);
       return this.#write('created', 'agent.created', tenant, created, detail);
     });
   }
@@ -69,16 +71,22 @@ export class ManageAgents {
     });
   }
 
-  change(command: AgentChangeRequested): Promise<CommandAnswered> {
-    return this.#change(command, (tenant, before) => {
-      const policy = changePolicy(before.policy, command.policy, command.mode);
-      const agent = { ...before, name: command.name ?? before.name, policy };
-      const changed = changedNames(before, agent);
-      if (changed.length === 0) return { answer: 'updated' };
-      // Also while the agent is disabled, so that it can be enabled again.
-      const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
-      return this.#write('updated', 'policy.changed', tenant, agent, detail);
-    });
+  /** @param view how the agent is shown, and to which state its preconditions apply */
+  change(command: FieldsOf<AgentChangeRequested>, view?: View): Promise<CommandAnswered> {
+    return this.#change(
+      command,
+      (tenant, before) => {
+        const policy = changePolicy(before.policy, command.policy, command.mode);
+        const agent = { ...before, name: command.name ?? before.name, policy };
+        const changed = changedNames(before, agent);
+        if (changed.length === 0) return { answer: 'updated' };
+        // Also while the agent is disabled, so that it can be enabled again.
+        const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
+        this.entries.refuseLoosening(command.actor, { tenant, agent }, { tenant, agent: before });
+        return this.#write('updated', 'policy.changed', tenant, agent, detail);
+      },
+      view,
+    );
   }
 
   changeState(command: AgentStateChangeRequested): Promise<CommandAnswered> {
@@ -125,11 +133,16 @@ export class ManageAgents {
   #change(
     command: AgentCommand,
     decide: (tenant: TenantRecord, agent: AgentRecord, now: Date) => CommandDecision,
+    view?: View,
   ): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant, agents, now }) => {
-      const agent = agents.find((one) => one.agent === command.agent);
-      return tenant && agent ? decide(tenant, agent, now) : { answer: 'not_found' };
-    });
+    return this.directory.change(
+      command,
+      ({ tenant, agents, now }) => {
+        const agent = agents.find((one) => one.agent === command.agent);
+        return tenant && agent ? decide(tenant, agent, now) : { answer: 'not_found' };
+      },
+      view,
+    );
   }
 
   #write(

@@ -12,7 +12,6 @@ import {
   ApiKeyRotateRequested,
   ApiKeyStateChangeRequested,
   ApiKeyUseReported,
-  DEFAULT_POLICY,
   message,
   TenantChangeRequested,
   TenantDeleteRequested,
@@ -33,7 +32,7 @@ const HASH = 'a'.repeat(64);
 async function open() {
   const clock = new ManualClock();
   const store = new FakeDirectoryStore(clock);
-  const entries = new PublishedEntries([DEFAULT_POLICY], () => undefined);
+  const entries = new PublishedEntries({ policy: {}, mayLoosen: [] }, () => undefined);
   const directory = new ChangeDirectory(store, entries, new FakeDirectoryCaches());
   const tenants = new ManageTenants(directory, entries, store);
   const agents = new ManageAgents(directory, entries, store);
@@ -218,7 +217,8 @@ describe('an API key', () => {
     const { create, store, live } = await open();
     await create('key-1');
     const published = store.published.splice(0);
-    const entries = new PublishedEntries([{ ...DEFAULT_POLICY, escalation: 'nobody' }], () => undefined);
+    const installation = { policy: { escalation: 'nobody' }, mayLoosen: [] };
+    const entries = new PublishedEntries(installation, () => undefined);
     await new ChangeDirectory(store, entries, new FakeDirectoryCaches()).publishAll();
     expect(published.length).toBeGreaterThan(0);
     expect([...live().keys()]).toEqual(['key-1']);

@@ -1,3 +1,5 @@
+import { type PolicyLevel } from '@countersign/contracts';
+
 /** A policy as written: any field may be missing. */
 export type RawPolicy = Readonly<Record<string, unknown>>;
 
@@ -7,6 +9,20 @@ export type RawPolicy = Readonly<Record<string, unknown>>;
  */
 export function mergePolicies(...layers: readonly RawPolicy[]): RawPolicy {
   return layers.map(expandUnlocks).reduce((below, above) => merge(below, above) as RawPolicy, {});
+}
+
+/**
+ * The merged policies with the level of each value in place of the value. Lists and `null` are values; an empty object has
+ * none.
+ */
+export function sourcesOf(layers: readonly { readonly level: PolicyLevel; readonly policy: RawPolicy }[]): RawPolicy {
+  const labelled = layers.map(({ level, policy }) => labelledWith(level, expandUnlocks(policy)));
+  return labelled.reduce<RawPolicy>((below, above) => merge(below, above) as RawPolicy, {});
+}
+
+function labelledWith(level: PolicyLevel, value: unknown): unknown {
+  if (!isObject(value)) return level;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, labelledWith(level, inner)]));
 }
 
 function merge(below: unknown, above: unknown): unknown {

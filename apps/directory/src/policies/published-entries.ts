@@ -3,15 +3,29 @@ import {
   AgentRemoved,
   ApiKeyPublished,
   ApiKeyRemoved,
+  DEFAULT_POLICY,
   message,
+  SIGNAL_DEFAULTS,
   TenantPublished,
+  type Actor,
+  type LoosenableField,
   type Message,
   type Policy,
+  type PolicyLevel,
   type Violation,
 } from '@countersign/contracts';
 import { type AgentRecord, type ApiKeyRecord, type TenantRecord, type TenantSnapshot } from '../directory.ports.js';
-import { type RawPolicy } from './effective-policy.decision.js';
+import { mergePolicies, sourcesOf, type RawPolicy } from './effective-policy.decision.js';
+import { loosenedValues, type PolicyWithSignals } from './loosened-values.decision.js';
 import { checkPolicy } from './policy-rules.js';
+
+/** What the file named by `POLICY_FILE` holds. */
+export interface InstallationPolicy {
+  /** What differs from the defaults of the product. */
+  readonly policy: RawPolicy;
+  /** Fields that tenants may loosen. */
+  readonly mayLoosen: readonly LoosenableField[];
+}
 
 /** A change that violates rules. Thrown inside the store's transaction, which rolls back. */
 export class InvalidChange extends Error {
@@ -29,15 +43,17 @@ export interface InvalidPolicy {
   readonly violations: readonly Violation[];
 }
 
+/** A tenant, or an agent of it, with its policy. */
+interface ChangedPolicy {
+  readonly tenant: TenantRecord;
+  readonly agent?: AgentRecord;
+}
+
 /** Builds the entries that the directory publishes: tenants and agents with their effective policies. */
 export class PublishedEntries {
-  /**
-   * @param base the policies that every tenant inherits, the lowest first: the product's defaults, then the installation's
-   * policy
-   * @param onInvalid called for each policy because of which agents are removed; must not throw
-   */
+  /** @param onInvalid called for each policy because of which agents are removed; must not throw */
   constructor(
-    private readonly base: readonly RawPolicy[],
+    private readonly installation: InstallationPolicy,
     private readonly onInvalid: (invalid: InvalidPolicy) => void,
   ) {}
 
@@ -46,9 +62,46 @@ export class PublishedEntries {
    * @throws InvalidChange if it is invalid
    */
   policyOf(tenant: TenantRecord, agent?: AgentRecord): Policy {
-    const checked = checkPolicy(...this.base, tenant.policy, ...(agent ? [agent.policy] : []));
+    const checked = checkPolicy(...this.#layersOf(tenant, agent).map(({ policy }) => policy));
     if ('policy' in checked) return checked.policy;
     throw new InvalidChange(checked.violations);
+  }
+
+  /**
+   * The policy of an agent, or of a tenant without `agent`, as the API shows it: the value of every field, and the level that
+   * it comes from. A stored policy that has become invalid has `violations` too.
+   */
+  policyResource(tenant: TenantRecord, agent?: AgentRecord): Readonly<Record<string, unknown>> {
+    const layers = this.#layersOf(tenant, agent);
+    const policies = layers.map(({ policy }) => policy);
+    const checked = checkPolicy(...policies);
+    return {
+      tenant: tenant.tenant,
+      ...(agent && { agent: agent.agent }),
+      policy: mergePolicies(...policies),
+      sources: sourcesOf(layers),
+      ...('violations' in checked && { violations: checked.violations }),
+    };
+  }
+
+  /**
+   * Refuses a change by which a tenant loosens what it inherits. The administrator of the installation may loosen anything.
+   * @param before undefined: the tenant or the agent is new
+   * @throws InvalidChange naming each value that is looser than the inherited one and than the one before
+   */
+  refuseLoosening({ kind }: Actor, { tenant, agent }: ChangedPolicy, before: ChangedPolicy | undefined): void {
+    if (kind === 'administrator') return;
+    const inherited = this.policyOf(agent ? tenant : { ...tenant, policy: {} });
+    // A policy that is invalid is in force nowhere, so it allows nothing.
+    const checked = before && checkPolicy(...this.#layersOf(before.tenant, before.agent).map(({ policy }) => policy));
+    const policyBefore = checked && 'policy' in checked ? checked.policy : inherited;
+    const violations = loosenedValues(
+      withSignals(this.policyOf(tenant, agent)),
+      withSignals(inherited),
+      withSignals(policyBefore),
+      this.installation.mayLoosen,
+    );
+    if (violations.length > 0) throw new InvalidChange(violations);
   }
 
   /**
@@ -99,7 +152,19 @@ export class PublishedEntries {
   }
 
   #tenantEntry(tenant: TenantRecord): TenantPublished {
-    return message(TenantPublished, { tenant: tenant.tenant, name: tenant.name, policy: this.policyOf(tenant) });
+    const mayLoosen = [...this.installation.mayLoosen];
+    const entry = { tenant: tenant.tenant, name: tenant.name, policy: this.policyOf(tenant) };
+    return message(TenantPublished, { ...entry, ...(mayLoosen.length > 0 && { mayLoosen }) });
+  }
+
+  /** The lowest level first. */
+  #layersOf(tenant: TenantRecord, agent?: AgentRecord): { readonly level: PolicyLevel; readonly policy: RawPolicy }[] {
+    return [
+      { level: 'default', policy: DEFAULT_POLICY },
+      { level: 'instance', policy: this.installation.policy },
+      { level: 'tenant', policy: tenant.policy },
+      ...(agent ? [{ level: 'agent', policy: agent.policy } as const] : []),
+    ];
   }
 
   /** Checks the policy also while the tenant is disabled, so that enabling the tenant does not remove the agent. */
@@ -122,6 +187,10 @@ export class PublishedEntries {
       return undefined;
     }
   }
+}
+
+function withSignals(policy: Policy): PolicyWithSignals {
+  return { ...policy, signals: { ...SIGNAL_DEFAULTS, ...policy.signals } };
 }
 
 function isDisabled({ disabledAt }: Pick<TenantRecord, 'disabledAt'>): boolean {

@@ -3,13 +3,14 @@ import {
   CommandAnswered,
   message,
   TenantRemoved,
+  type FieldsOf,
   type TenantChangeRequested,
   type TenantDeleteRequested,
   type TenantListRequested,
   type TenantRequested,
   type TenantStateChangeRequested,
 } from '@countersign/contracts';
-import { ChangeDirectory } from '../change-directory.use-case.js';
+import { ChangeDirectory, type View } from '../change-directory.use-case.js';
 import { pageOf, tenantResource } from '../directory-resources.decision.js';
 import { DirectoryStore, type TenantRecord } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
@@ -24,19 +25,25 @@ export class ManageTenants {
     private readonly store: DirectoryStore,
   ) {}
 
-  change(command: TenantChangeRequested): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant: existing, agents, now }) => {
-      if (!existing && command.mode === 'merge') return { answer: 'not_found' };
-      const before = existing ?? { name: '', policy: {}, createdAt: now, disabledAt: null };
-      const policy = changePolicy(before.policy, command.policy, command.mode);
-      const tenant: TenantRecord = { ...before, tenant: command.tenant, name: command.name ?? before.name, policy };
-      const changed = changedNames(before, tenant);
-      if (existing && changed.length === 0) return { answer: 'updated' };
-      // The agents inherit the tenant's policy, so each of them changes too.
-      const publish = this.entries.ofTenant(tenant, agents);
-      const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
-      return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact } };
-    });
+  /** @param view how the tenant is shown, and to which state its preconditions apply */
+  change(command: FieldsOf<TenantChangeRequested>, view?: View): Promise<CommandAnswered> {
+    return this.directory.change(
+      command,
+      ({ tenant: existing, agents, now }) => {
+        if (!existing && (command.mode === 'merge' || command.name === undefined)) return { answer: 'not_found' };
+        const before = existing ?? { name: '', policy: {}, createdAt: now, disabledAt: null };
+        const policy = changePolicy(before.policy, command.policy, command.mode);
+        const tenant: TenantRecord = { ...before, tenant: command.tenant, name: command.name ?? before.name, policy };
+        const changed = changedNames(before, tenant);
+        if (existing && changed.length === 0) return { answer: 'updated' };
+        // The agents inherit the tenant's policy, so each of them changes too.
+        const publish = this.entries.ofTenant(tenant, agents);
+        this.entries.refuseLoosening(command.actor, { tenant }, existing && { tenant: existing });
+        const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
+        return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact } };
+      },
+      view,
+    );
   }
 
   /** Disabling a tenant ends the authentication of all its agents and keys. Each agent and key keeps a state of its own. */

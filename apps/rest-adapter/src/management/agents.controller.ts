@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import {
   AgentChangeRequested,
   AgentCreateRequested,
@@ -24,8 +24,6 @@ import { AgentPath, TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { createAgentSecrets } from './agent-secrets.js';
 import { defined, Manage, Origin, type CommandOrigin } from './manage.js';
-import { PolicyPipe } from './policy-rules.js';
-import { POLICY_CHANGE, POLICY_PATCH } from './policy.schemas.js';
 import {
   AgentBody,
   AgentPage,
@@ -136,45 +134,12 @@ export class AgentsController {
   @HasEntityTag()
   patchAgent(
     @Origin() origin: CommandOrigin,
-    @Param() path: AgentPath,
+    @Param() { tenant, agent }: AgentPath,
     @Body() { name, policy }: NameAndPolicyPatchBody,
     @Conditions() conditions: Conditional,
   ): Promise<AgentState> {
-    return this.#changeAgent(origin, path, { mode: 'merge', ...defined({ name, policy }), ...conditions });
-  }
-
-  @Put(':agent/policy')
-  @Requires('manage')
-  @ApiOperation({ summary: 'Set fields of the policy of an agent; fields that are not sent are kept' })
-  @ApiBody({ schema: POLICY_CHANGE })
-  @ApiOkResponse({ type: AgentState, description: 'The policy was changed.' })
-  @Problems('unavailable')
-  @HasEntityTag()
-  putAgentPolicy(
-    @Origin() origin: CommandOrigin,
-    @Param() path: AgentPath,
-    @Body(PolicyPipe) policy: Record<string, unknown>,
-    @Conditions() conditions: Conditional,
-  ): Promise<AgentState> {
-    return this.#changeAgent(origin, path, { mode: 'set', policy, ...conditions });
-  }
-
-  @Patch(':agent/policy')
-  @Requires('manage')
-  @ApiOperation({
-    summary: 'Change fields of the policy of an agent, at any depth; null clears a field, which is inherited again',
-  })
-  @ApiBody({ schema: POLICY_PATCH })
-  @ApiOkResponse({ type: AgentState, description: 'The policy was changed.' })
-  @Problems('unavailable')
-  @HasEntityTag()
-  patchAgentPolicy(
-    @Origin() origin: CommandOrigin,
-    @Param() path: AgentPath,
-    @Body(PolicyPipe) policy: Record<string, unknown>,
-    @Conditions() conditions: Conditional,
-  ): Promise<AgentState> {
-    return this.#changeAgent(origin, path, { mode: 'merge', policy, ...conditions });
+    const change = { mode: 'merge', ...defined({ name, policy }), ...conditions } as const;
+    return this.manage.read<AgentState>(message(AgentChangeRequested, { ...origin, tenant, agent, ...change }));
   }
 
   @Post(':agent/rotate')
@@ -194,14 +159,6 @@ export class AgentsController {
       message(AgentRotateRequested, { ...origin, tenant, agent, passwordHash, apiKeyHash, graceSeconds }),
     );
     return { password, apiKey };
-  }
-
-  #changeAgent(
-    origin: CommandOrigin,
-    { tenant, agent }: AgentPath,
-    change: Pick<AgentChangeRequested, 'mode' | 'name' | 'policy' | 'preconditions'>,
-  ): Promise<AgentState> {
-    return this.manage.read<AgentState>(message(AgentChangeRequested, { ...origin, tenant, agent, ...change }));
   }
 
   #setState(

@@ -1,4 +1,4 @@
-import { DEFAULT_POLICY, KnowledgeQuestion, Policy, SIGNAL_DEFAULTS } from '@countersign/contracts';
+import { DEFAULT_POLICY, KnowledgeQuestion, Policy, POLICY_LEVELS, SIGNAL_DEFAULTS } from '@countersign/contracts';
 import { getSchemaPath } from '@nestjs/swagger';
 import { plainToInstance } from 'class-transformer';
 import { fieldSchemas, type DescribedClass, type Keywords } from '../openapi/described.js';
@@ -7,40 +7,48 @@ import { fieldSchemas, type DescribedClass, type Keywords } from '../openapi/des
 export const POLICY_CHANGE = { $ref: getSchemaPath('PolicyChange') };
 /** A merge patch: null clears any field, which is then inherited again. */
 export const POLICY_PATCH = { $ref: getSchemaPath('PolicyPatch') };
+/** An effective policy: every mandatory field is present. */
+export const EFFECTIVE_POLICY = { $ref: getSchemaPath('Policy') };
+/** The level that each value of an effective policy comes from. */
+export const POLICY_SOURCES = { $ref: getSchemaPath('PolicySources') };
+
+/** The forms of a policy, by the end of the names of their schemas. */
+const FORMS = ['Change', 'Patch', 'Sources', ''] as const;
+type Form = (typeof FORMS)[number];
+
+const LEVEL: Keywords = { type: 'string', enum: [...POLICY_LEVELS] };
 
 /** Keywords that do not follow from the rules of a field. */
 const EXTRA_KEYWORDS: Readonly<Record<string, (value: Keywords) => Keywords>> = {
-  transfers: (text) => ({
-    type: 'object',
-    additionalProperties: text,
-    examples: [{ support: 'sip:support@example.com' }],
-  }),
-  texts: (text) => ({
-    type: 'object',
-    additionalProperties: { type: 'object', additionalProperties: text },
-    examples: [{ 'en-US': { verified: 'Thank you, {name}.' } }],
-  }),
+  transfers: (text) => ({ type: 'object', additionalProperties: text }),
+  texts: (text) => ({ type: 'object', additionalProperties: { type: 'object', additionalProperties: text } }),
+};
+const EXAMPLES: Readonly<Record<string, Keywords>> = {
+  transfers: { support: 'sip:support@example.com' },
+  texts: { 'en-US': { verified: 'Thank you, {name}.' } },
 };
 
-/** The schemas of a policy as it is sent, from the rules, meanings and defaults of its class. */
+/** The schemas of a policy in each form, from the rules, meanings and defaults of its class. */
 export function policySchemas(): Readonly<Record<string, Keywords>> {
   const schemas: Record<string, Keywords> = {};
   const defaults = { ...DEFAULT_POLICY, signals: SIGNAL_DEFAULTS };
-  for (const isPatch of [false, true]) describe(Policy, isPatch, defaults, schemas);
+  for (const form of FORMS) describe(Policy, form, defaults, schemas);
   schemas['KnowledgeQuestion'] = questionSchema();
   return schemas;
 }
 
-function describe(type: DescribedClass, isPatch: boolean, defaults: unknown, into: Record<string, Keywords>): Keywords {
-  const name = `${type.name}${isPatch ? 'Patch' : 'Change'}`;
+function describe(type: DescribedClass, form: Form, defaults: unknown, into: Record<string, Keywords>): Keywords {
+  const name = `${type.name}${form}`;
+  const fields = [...fieldSchemas(type)];
   const properties = Object.fromEntries(
-    [...fieldSchemas(type)].map(([field, { schema }]) => {
+    fields.map(([field, { schema }]) => {
       const value = isRecord(defaults) ? defaults[field] : undefined;
-      const nullable = isPatch || schema['nullable'] === true;
-      return [field, fieldOf(type, field, { ...schema, nullable }, isPatch, value, into)];
+      const nullable = form === 'Patch' || (form !== 'Sources' && schema['nullable'] === true);
+      return [field, fieldOf(type, field, { ...schema, nullable }, form, value, into)];
     }),
   );
-  into[name] = { type: 'object', properties, additionalProperties: false };
+  const required = form === '' ? fields.filter(([, { isRequired }]) => isRequired).map(([field]) => field) : [];
+  into[name] = { type: 'object', properties, ...(required.length > 0 && { required }), additionalProperties: false };
   return { $ref: getSchemaPath(name) };
 }
 
@@ -48,28 +56,35 @@ function fieldOf(
   type: DescribedClass,
   field: string,
   { description, nullable, ...schema }: Keywords,
-  isPatch: boolean,
+  form: Form,
   value: unknown,
   into: Record<string, Keywords>,
 ): Keywords {
-  const described = describedWith(description, value);
+  const isSent = form === 'Change' || form === 'Patch';
+  const described = isSent ? describedWith(description, value) : { ...(description !== undefined && { description }) };
   const nested = nestedClass(type, field);
   if (nested === KnowledgeQuestion) {
     const items = { $ref: getSchemaPath(nested.name) };
-    return { ...described, ...schema, type: 'array', items, nullable };
+    return form === 'Sources'
+      ? { ...described, ...LEVEL }
+      : { ...described, ...schema, type: 'array', items, nullable };
   }
   if (nested !== undefined) {
-    const reference = describe(nested, isPatch, value, into);
+    const reference = describe(nested, form, value, into);
     const list = { type: 'array', items: { type: 'string' }, description: 'Short for the level `verified`.' };
     const choices = [
       reference,
-      ...(field === 'unlocksFunctions' ? [list] : []),
+      ...(isSent && field === 'unlocksFunctions' ? [list] : []),
+      // Null is a value of this field, and has a level too.
+      ...(form === 'Sources' && field === 'waiver' ? [LEVEL] : []),
       ...(nullable ? [{ type: 'null' }] : []),
     ];
     return { ...described, ...(choices.length === 1 ? reference : { anyOf: choices }) };
   }
-  const extra = EXTRA_KEYWORDS[field]?.({ type: 'string', nullable: isPatch });
-  return { ...described, ...schema, ...extra, nullable };
+  if (form === 'Sources') return { ...described, ...(EXTRA_KEYWORDS[field]?.(LEVEL) ?? LEVEL) };
+  const extra = EXTRA_KEYWORDS[field]?.({ type: 'string', nullable: form === 'Patch' });
+  const examples = extra && { examples: [EXAMPLES[field]] };
+  return { ...described, ...schema, ...extra, ...examples, nullable };
 }
 
 function questionSchema(): Keywords {
