@@ -20,7 +20,7 @@ COPY --from=build /app/tools/process.cjs ./tools/
 # Files belong to root and the process does not, so it cannot change its own code.
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.OPS_PORT || 9464) + '/health/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "require(process.env.OPS_TLS === 'true' ? 'https' : 'http').get({ port: process.env.OPS_PORT || 9464, path: '/health/ready', rejectUnauthorized: false }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # As many threads as the container has cores, before Node has started any.
 ENTRYPOINT ["node", "--require", "./tools/process.cjs"]
 CMD ["dist/apps/cli/src/main.js", "--help"]

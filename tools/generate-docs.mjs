@@ -20,6 +20,7 @@ import { markdownPages } from './markdown-pages.mjs';
 /** Module and class of each settings table. A table lists what the class itself declares. */
 const SETTINGS = {
   'every service': ['libs/hosting/src/index.js', 'BusSettings', (name) => !name.startsWith('OTEL_')],
+  'HTTP ports': ['libs/http-listener/src/index.js', 'HttpSettings'],
   traces: ['libs/hosting/src/index.js', 'BusSettings', (name) => name.startsWith('OTEL_')],
   database: ['libs/hosting/src/index.js', 'StoreSettings'],
   'swaig-adapter': ['apps/swaig-adapter/src/swaig-adapter.settings.js', 'SwaigSettings'],

@@ -1,10 +1,11 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBroker, type FatalHandler } from '@countersign/hosting';
+import { HttpListener, OpsServer } from '@countersign/http-listener';
 import { openDataFolder } from '@countersign/installation';
 import { MemoryBroker } from '@countersign/messaging';
-import { createProcessLogger, OpsServer } from '@countersign/observability';
-import { loadSettings, type Environment } from '@countersign/runtime';
+import { createProcessLogger } from '@countersign/observability';
+import { loadSettings, settingsInvalid, type Environment } from '@countersign/runtime';
 import { AllInOneSettings } from './all-in-one.settings.js';
 import { ensureDemo } from './demo.js';
 import { productEnvironment } from './product-environment.js';
@@ -22,7 +23,11 @@ const SHOWN_FILE = 'secrets-shown';
  */
 export async function start(env: Environment, fatal: FatalHandler): Promise<RunningProduct> {
   const settings = loadSettings(AllInOneSettings, env);
-  const { DATA_DIR, DATABASE_URL, DEMO, HOST, KAFKA_BROKERS, LOG_LEVEL, OPS_PORT, RECEIVE_TIMEOUT_MS } = settings;
+  const { DATA_DIR, DATABASE_URL, DEMO, KAFKA_BROKERS, LOG_LEVEL } = settings;
+  const usesTls = settings.TLS_CERT_FILE !== undefined;
+  if (usesTls && DEMO === true) {
+    throw settingsInvalid(['DEMO must not be true with TLS_CERT_FILE: create the demo before you turn TLS on']);
+  }
   const closers: (() => Promise<void>)[] = [];
   const onClose = (step: () => Promise<void>): void => void closers.push(step);
   const close = async (): Promise<void> => {
@@ -30,6 +35,7 @@ export async function start(env: Environment, fatal: FatalHandler): Promise<Runn
   };
   try {
     const logger = createProcessLogger(LOG_LEVEL);
+    const listener = await HttpListener.open('all-in-one', settings, logger);
     const dataDir = openDataFolder(DATA_DIR);
     // Not derived from the database: a first start that failed has created one without showing the secrets.
     const isFirst = !existsSync(join(dataDir, SHOWN_FILE));
@@ -38,7 +44,8 @@ export async function start(env: Environment, fatal: FatalHandler): Promise<Runn
     onClose(() => broker.close());
     const services = await startServices(environment, fatal, { broker, logger, ops: false }, onClose);
     const healths = new Map(services.map(({ name, health }) => [name, health]));
-    const ops = await OpsServer.start(HOST, OPS_PORT, RECEIVE_TIMEOUT_MS, healths);
+    const ops = await OpsServer.start(listener, healths);
+    onClose(listener.watch());
     onClose(() => ops.close());
     const urls = Object.fromEntries([
       ...services.flatMap((one) => Object.entries(one.urls)),
@@ -46,7 +53,8 @@ export async function start(env: Environment, fatal: FatalHandler): Promise<Runn
     ]) as Record<string, string>;
     const demoUrls = { restUrl: urls['rest'] ?? '', swaigUrl: urls['swaig'] ?? '' };
     const createsDemo = DEMO ?? (isFirst && DATABASE_URL === undefined ? 'if-absent' : false);
-    const demo = await ensureDemo(dataDir, demoUrls, createsDemo, environment);
+    // The demo is created over HTTP, and the certificate is for another host name than the address of the port.
+    const demo = usesTls ? undefined : await ensureDemo(dataDir, demoUrls, createsDemo, environment);
     const isOwnKey = environment['ADMIN_API_KEY'] === createdAdminKey;
     const content = { urls, dataDir: DATA_DIR, isFirst, createdAdminKey: isOwnKey ? createdAdminKey : undefined, demo };
     const markSecretsShown = (): void => writeFileSync(join(dataDir, SHOWN_FILE), '');

@@ -1,4 +1,4 @@
-import { IsInt, IsString, Max, Min } from 'class-validator';
+import { IsInt, IsString, Max, Min, ValidateBy } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
 import { BusSettings, IsSecret } from '@countersign/hosting';
 import { Secret } from '@countersign/crypto';
@@ -14,6 +14,12 @@ export class RestSettings extends BusSettings {
   @Min(0)
   @Max(65_535)
   REST_PORT: number = 3001;
+
+  @Meaning(
+    'Origins whose pages may call the API from a browser, for example `https://console.example.com,https://app.example.com`; empty: none',
+  )
+  @IsOriginList()
+  CORS_ORIGINS: string = '';
 
   @Meaning('Longest wait for the answer of another service')
   @IsInt()
@@ -38,6 +44,31 @@ export class RestSettings extends BusSettings {
   @Meaning('Key of the bootstrap administrator: at least 24 printable ASCII characters without spaces')
   @IsSecret(ADMIN_KEY_LENGTH)
   ADMIN_API_KEY!: Secret;
+}
+
+/** The origins as browsers send them: in lower case and without a default port. */
+export function originsOf({ CORS_ORIGINS }: RestSettings): readonly string[] {
+  return CORS_ORIGINS.split(',').flatMap((text) => originOf(text) ?? []);
+}
+
+/** @returns undefined for anything but an origin; a pattern is none, because each origin is a decision */
+function originOf(text: string): string | undefined {
+  if (!URL.canParse(text) || text.includes('*')) return undefined;
+  const { origin, href, protocol } = new URL(text);
+  return /^https?:$/.test(protocol) && href === `${origin}/` ? origin : undefined;
+}
+
+function IsOriginList(): PropertyDecorator {
+  const isOriginList = (value: unknown): boolean =>
+    value === '' || (typeof value === 'string' && value.split(',').every((text) => originOf(text) !== undefined));
+  return ValidateBy({
+    name: 'isOriginList',
+    validator: {
+      validate: isOriginList,
+      defaultMessage: () =>
+        '$property must be origins like https://console.example.com, separated by commas, without a path and without *',
+    },
+  });
 }
 
 /** @throws ServiceError SETTINGS_INVALID with the name of the setting and the rule, never the value */

@@ -27,9 +27,8 @@ export async function start(
     const server = await HttpServer.start(
       SwaigAdapterModule.with({ settings, host, bus, directory, keys, captureKey }),
       {
-        host: settings.HOST,
+        listener: host.listener,
         port: settings.SWAIG_PORT,
-        receiveMs: settings.RECEIVE_TIMEOUT_MS,
         logger: host.logger,
         tracer: host.tracer,
         ...SWAIG_HTTP,

@@ -12,7 +12,7 @@ export class SwaigSettings extends BusSettings {
   SWAIG_PORT: number = 3000;
 
   @Meaning(
-    'Address under which the platform reaches this service, without `/swaig` and without credentials, for example `https://verify.example.com`; default: `http://localhost:<port>`',
+    'Address under which the platform reaches this service, without `/swaig` and without credentials, for example `https://verify.example.com`; default: `http://localhost:<port>`, with TLS `https://…`',
   )
   @IsOptional()
   @IsPublicUrl()

@@ -1,11 +1,13 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { type Secret } from '@countersign/crypto';
 import { type KafkaSecurity } from '@countersign/messaging';
 import { connectionOf, type DatabaseTls, withSearchPath } from '@countersign/persistence';
-import { settingFaultsOf, settingsInvalid } from '@countersign/runtime';
+import {
+  authoritiesFault,
+  identityFault,
+  parseCertificates,
+  settingFaultsOf,
+  settingsInvalid,
+} from '@countersign/runtime';
 import { type BusSettings, type StoreSettings } from './settings.js';
-
-const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
  * TLS and login for the brokers. Refuses an incomplete set of settings, because its author believes the connection is secure.
@@ -102,7 +104,7 @@ export function configuredCertificates(settings: BusSettings | StoreSettings): C
   const own = settings as unknown as Readonly<Record<string, unknown>>;
   return CERTIFICATE_SETTINGS.flatMap(({ setting, isChain }) => {
     const pem = own[setting];
-    const certificates = typeof pem === 'string' ? (parsed(pem) ?? []) : [];
+    const certificates = typeof pem === 'string' ? (parseCertificates(pem) ?? []) : [];
     const ends = certificates.map(({ validTo }) => Date.parse(validTo));
     if (ends.length === 0) return [];
     return [{ setting, expiresAt: new Date(isChain ? Math.min(...ends) : Math.max(...ends)) }];
@@ -116,51 +118,3 @@ const CERTIFICATE_SETTINGS = [
   { setting: 'DATABASE_CA', isChain: false },
   { setting: 'DATABASE_CERT', isChain: true },
 ];
-
-/**
- * The rule that a list of certificate authorities violates. Accepts an expired one together with its successor.
- * @returns a rule to append to the setting's name, without any of the text; undefined when the list is valid
- */
-function authoritiesFault(pem: string, now: number): string | undefined {
-  const certificates = parsed(pem);
-  if (certificates === undefined) return 'must be certificates in PEM';
-  return certificates.some((one) => isValid(one, now)) ? undefined : 'has no certificate that is valid today';
-}
-
-/**
- * The rule that a client certificate (the first of its chain) or its key violates.
- * @returns the name of the setting with its rule; undefined when both are valid or both are missing
- */
-function identityFault(
-  names: { readonly cert: string; readonly key: string },
-  cert: string | undefined,
-  key: Secret | undefined,
-  now: number,
-): string | undefined {
-  if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined) return `${names.cert} must be set when ${names.key} is`;
-  if (key === undefined) return `${names.key} must be set when ${names.cert} is`;
-  const [first] = parsed(cert) ?? [];
-  if (first === undefined) return `${names.cert} must be a certificate in PEM`;
-  if (!isValid(first, now)) return `${names.cert} must be valid today: it has expired, or is not valid yet`;
-  let privateKey: KeyObject;
-  try {
-    privateKey = createPrivateKey(key.reveal());
-  } catch {
-    return `${names.key} must be a private key in PEM, without a passphrase`;
-  }
-  return first.checkPrivateKey(privateKey) ? undefined : `${names.key} must be the key of ${names.cert}`;
-}
-
-function parsed(pem: string): readonly X509Certificate[] | undefined {
-  const blocks = pem.match(BLOCK);
-  if (blocks === null) return undefined;
-  try {
-    return blocks.map((block) => new X509Certificate(block));
-  } catch {
-    return undefined;
-  }
-}
-
-const isValid = (certificate: X509Certificate, now: number): boolean =>
-  Date.parse(certificate.validFrom) <= now && now <= Date.parse(certificate.validTo);

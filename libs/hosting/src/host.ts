@@ -1,23 +1,15 @@
 import { requiresSignature, type TopicSpec } from '@countersign/contracts';
 import { DirectoryCache } from '@countersign/directory-cache';
+import { HttpListener, OpsServer } from '@countersign/http-listener';
 import { BusClient, type Broker, type RecordOutcome } from '@countersign/messaging';
-import {
-  createLogger,
-  failCurrentSpan,
-  Health,
-  METRICS,
-  OpsServer,
-  type Logger,
-  type Tracer,
-} from '@countersign/observability';
+import { createLogger, failCurrentSpan, Health, METRICS, type Logger, type Tracer } from '@countersign/observability';
 import { openDatabase, OutboxRelay, schemaFaults, type Database, type DatabaseOptions } from '@countersign/persistence';
 import { type ReceiptPublicKeys } from '@countersign/crypto';
-import { ServiceError, type RunningService } from '@countersign/runtime';
+import { runEvery, ServiceError, type RunningService } from '@countersign/runtime';
 import { databaseTls } from './connection-security.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { exposeOutboxStats } from './outbox-stats.js';
-import { runEvery } from './run-every.js';
 import { type ServiceNeeds } from './service-needs.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
@@ -56,6 +48,8 @@ export class Host {
     private readonly settings: BusSettings,
     readonly logger: Logger,
     readonly broker: Broker,
+    /** Opens ports with the limits and certificates of the settings. */
+    readonly listener: HttpListener,
     /** Undefined: spans are not recorded. */
     readonly tracer: Tracer | undefined,
     readonly fatal: FatalHandler,
@@ -71,10 +65,12 @@ export class Host {
     replace: StartReplacements,
   ): Promise<Host> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
+    const listener = await HttpListener.open(name, settings, logger);
     const opened = replace.broker ?? openBroker(name, settings, logger);
     const tracer = await tracerOf(name, settings);
     const broker = new ObservedBroker(opened, name, tracer);
-    const host = new Host(name, settings, logger, broker, tracer, fatal, replace);
+    const host = new Host(name, settings, logger, broker, listener, tracer, fatal, replace);
+    host.onClose(listener.watch());
     if (tracer) host.onClose(() => tracer.close());
     if (!replace.broker) host.onClose(() => broker.close());
     host.health.add('broker', () => broker.healthy());
@@ -210,8 +206,7 @@ export class Host {
     let opsUrl: Record<string, string> = {};
     if (this.replace.ops !== false) {
       const healths = new Map([[this.name, this.health]]);
-      const { HOST, OPS_PORT, RECEIVE_TIMEOUT_MS } = this.settings;
-      const ops = await this.orClose(OpsServer.start(HOST, OPS_PORT, RECEIVE_TIMEOUT_MS, healths));
+      const ops = await this.orClose(OpsServer.start(this.listener, healths));
       this.onClose(() => ops.close());
       opsUrl = { ops: ops.url };
     }

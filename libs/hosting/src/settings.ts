@@ -12,34 +12,17 @@ import {
   Min,
 } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
+import { HttpSettings } from '@countersign/http-listener';
 import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
 import { SAMPLERS, type SamplerName } from '@countersign/observability';
 import { Secret } from '@countersign/crypto';
 import { IsBrokerList, IsSecret } from './setting-rules.js';
 
 /** Settings of every service. */
-export class BusSettings {
-  @Meaning('Address to listen on; `0.0.0.0` in a container')
-  @IsString()
-  HOST: string = '127.0.0.1';
-
+export class BusSettings extends HttpSettings {
   @Meaning('Least severe level that is logged')
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   LOG_LEVEL: string = 'info';
-
-  @Meaning('Port of health and metrics; 0 picks a free port')
-  @IsInt()
-  @Min(0)
-  @Max(65_535)
-  OPS_PORT: number = 9464;
-
-  @Meaning(
-    'Longest time in which an HTTP request must have arrived whole, headers included; its connection ends at most 1 s later. On every port',
-  )
-  @IsInt()
-  @Min(500)
-  @Max(120_000)
-  RECEIVE_TIMEOUT_MS: number = 15_000;
 
   @Meaning(
     '`host:port[,host:port…]`, for example `localhost:9092`. Required for a service that runs alone; the all-in-one product uses an in-process bus without it',

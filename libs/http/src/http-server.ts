@@ -1,21 +1,44 @@
 import { randomUUID } from 'node:crypto';
-import { type AddressInfo } from 'node:net';
+import { type RequestListener } from 'node:http';
 import { MethodNotAllowedException, NotFoundException, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Requester } from '@countersign/contracts';
 import { FairTurns } from '@countersign/fairness';
-import { NestLogger, receiveLimits, type Logger, type Tracer } from '@countersign/observability';
+import { clientCertificateOf, schemeOf, type HttpListener } from '@countersign/http-listener';
+import { NestLogger, type Logger, type Tracer } from '@countersign/observability';
 import { followRequests, inTraceOf, isHealthRoute } from './follow-requests.js';
 
-/** Answers contain secrets and states of calls: no proxy may store them, and no browser may guess their type. */
-const SECURITY_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+/**
+ * Answers contain secrets and states of calls: no proxy may store them. No browser may guess their type, show them in a page
+ * of another site, run anything of them, or name their address to another site.
+ */
+const SECURITY_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+};
+/** Browsers use TLS only, for a year. Browsers ignore it without TLS. */
+const TLS_ONLY = { 'strict-transport-security': 'max-age=31536000' };
+
+/** The headers that a page of another origin may send, and those that it may read. A page cannot send cookies. */
+const CORS = {
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match'],
+  exposedHeaders: ['request-id', 'etag', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy'],
+  maxAge: 600,
+};
 
 /** Carries the id of a request in its answer, so that a client can name the line of the log. */
 const REQUEST_ID = 'request-id';
 
-const answerHeaders = ({ id }: FastifyRequest): Record<string, string> => ({ ...SECURITY_HEADERS, [REQUEST_ID]: id });
+const answerHeaders = ({ id, server }: FastifyRequest): Record<string, string> => ({
+  ...SECURITY_HEADERS,
+  ...(schemeOf(server.server) === 'https' ? TLS_ONLY : {}),
+  [REQUEST_ID]: id,
+});
 
 /** A route of the server, as Fastify reports it. */
 export interface ServedRoute {
@@ -40,16 +63,17 @@ export abstract class RequestHooks {
 
 /** How an adapter's server reads requests. */
 export interface HttpServerOptions {
-  readonly host: string;
+  /** Its settings give the address, TLS, limits and trusted proxies. */
+  readonly listener: HttpListener;
   /** 0 picks a free port. */
   readonly port: number;
-  /** Longest time for a request to arrive completely, in milliseconds. */
-  readonly receiveMs: number;
   /** Largest body, in bytes. */
   readonly maxBodyBytes: number;
   /** Longest path parameter, in characters as sent. */
   readonly maxParamLength: number;
   readonly ignoreTrailingSlash?: boolean;
+  /** Origins whose pages may call this server from a browser; none by default. */
+  readonly corsOrigins?: readonly string[];
   readonly logger: Logger;
   /** Undefined: spans are not recorded. */
   readonly tracer: Tracer | undefined;
@@ -73,21 +97,21 @@ export class HttpServer {
    * @throws Error of the system when the port is taken; nothing stays open then
    */
   static async start(module: Type | object, options: HttpServerOptions): Promise<HttpServer> {
-    const { host, port, logger } = options;
+    const { listener, port, logger, corsOrigins = [] } = options;
     const app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(options), {
       bodyParser: false,
       abortOnError: false,
       logger: new NestLogger(logger),
     });
+    if (corsOrigins.length > 0) app.enableCors({ ...CORS, origin: [...corsOrigins] });
     const routes = addHooks(app.getHttpAdapter().getInstance(), app.get(RequestHooks), options);
     try {
-      await app.listen(port, host);
+      await app.listen(port, listener.settings.HOST);
     } catch (error) {
       await app.close().catch(() => undefined);
       throw error;
     }
-    const { port: bound } = app.getHttpServer().address() as AddressInfo;
-    return new HttpServer(app, `http://${host}:${bound}`, routes);
+    return new HttpServer(app, listener.urlOf(app.getHttpServer()), routes);
   }
 
   /** Completes the requests in flight and accepts no more. */
@@ -97,7 +121,7 @@ export class HttpServer {
 }
 
 function createFastifyAdapter(options: HttpServerOptions): FastifyAdapter {
-  const { receiveMs, maxBodyBytes, maxParamLength, ignoreTrailingSlash = false, sendNotFound } = options;
+  const { listener, maxBodyBytes, maxParamLength, ignoreTrailingSlash = false, sendNotFound } = options;
   const adapter = new FastifyAdapter({
     logger: false,
     // An id that the client sends is ignored: it could name the request of another client.
@@ -106,9 +130,10 @@ function createFastifyAdapter(options: HttpServerOptions): FastifyAdapter {
     skipMiddie: true,
     multipart: false,
     bodyLimit: maxBodyBytes,
-    http: receiveLimits(receiveMs),
-    // Fastify overwrites the request timeout of the server, so it is repeated here.
-    requestTimeout: receiveMs,
+    serverFactory: (handler: RequestListener) => listener.createServer(handler),
+    // The listener answers invalid requests.
+    clientErrorHandler: () => undefined,
+    trustProxy: listener.isTrusted,
     // Requests that arrive while the service stops are still answered.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash, maxParamLength },
@@ -156,6 +181,7 @@ function addHooks(
       const fields = {
         requestId: request.id,
         source: request.ip,
+        clientCertificate: clientCertificateOf(request.raw.socket),
         ...hooks.answered(request, reply),
         method: request.method,
         route,

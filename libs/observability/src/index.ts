@@ -1,7 +1,5 @@
 export * from './logger.js';
 export * from './health.js';
-export * from './ops-server.js';
-export * from './receive-limits.js';
 export * from './metrics.js';
 export * from './trace-context.js';
 export * from './tracer.js';

@@ -241,6 +241,24 @@ export const METRICS = {
     Math.max,
   ),
 
+  connectionsCut: new Counter({
+    name: 'countersign_http_connections_cut_total',
+    help: 'Connections that an HTTP port refused or ended by reason: connections, address (too many of one address), handshake (of TLS), headers, slow_sender, slow_reader. Many: an attack, or a limit that is too low',
+    labelNames: ['service', 'reason'],
+  }),
+  tlsExpiry: new ReadGauge(
+    'countersign_tls_certificate_expiry_timestamp_seconds',
+    'End of the validity of the server certificate in use, in seconds since 1970',
+    ['service'],
+    Math.min,
+  ),
+  tlsFilesRefused: new ReadGauge(
+    'countersign_tls_files_refused',
+    '1 while the TLS files on disk break a rule and older ones are in use; the log names the rule',
+    ['service'],
+    Math.max,
+  ),
+
   spansLost: new Counter({
     name: 'countersign_spans_lost_total',
     help: 'Spans that the collector did not accept',

@@ -6,7 +6,7 @@ import { accessOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@counter
 import { withoutRounding } from '@countersign/normalization';
 import { withoutByteOrderMark } from '@countersign/runtime';
 import { Authenticator, checkAccess, type Access, type ClientRequest } from './authenticate.js';
-import { type RestSettings } from '../rest-adapter.settings.js';
+import { originsOf, type RestSettings } from '../rest-adapter.settings.js';
 import { Problem, sendProblem } from './problems.js';
 
 /** Largest body, in bytes. */
@@ -19,11 +19,11 @@ const PARAMETER_LIMIT = 384;
 const BODY_TYPES = ['application/json', 'application/merge-patch+json'];
 
 /** How the HTTP server of the REST adapter reads requests. */
-export function httpOptions(settings: RestSettings, { logger, tracer }: Host): HttpServerOptions {
+export function httpOptions(settings: RestSettings, { listener, logger, tracer }: Host): HttpServerOptions {
   return {
-    host: settings.HOST,
+    listener,
     port: settings.REST_PORT,
-    receiveMs: settings.RECEIVE_TIMEOUT_MS,
+    corsOrigins: originsOf(settings),
     maxBodyBytes: BODY_LIMIT,
     maxParamLength: PARAMETER_LIMIT,
     logger,

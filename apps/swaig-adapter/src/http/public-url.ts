@@ -1,4 +1,5 @@
 import { type AddressInfo, type Server } from 'node:net';
+import { schemeOf } from '@countersign/http-listener';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { SwaigSettings } from '../swaig-adapter.settings.js';
@@ -14,7 +15,7 @@ export class PublicUrl {
   get(): string {
     const address = this.settings.PUBLIC_URL?.replace(/\/+$/, '');
     if (address !== undefined) return address;
-    const { port } = (this.server.httpAdapter.getHttpServer() as Server).address() as AddressInfo;
-    return `http://localhost:${port}`;
+    const server = this.server.httpAdapter.getHttpServer() as Server;
+    return `${schemeOf(server)}://localhost:${(server.address() as AddressInfo).port}`;
   }
 }

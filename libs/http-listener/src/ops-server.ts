@@ -1,8 +1,9 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { type Server, type ServerResponse } from 'node:http';
 import { collectDefaultMetrics, register } from 'prom-client';
-import { type Health } from './health.js';
-import { receiveLimits } from './receive-limits.js';
+import { type Health } from '@countersign/observability';
+import { type HttpListener } from './http-listener.js';
+
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
 let hasDefaultMetrics = false;
 
@@ -13,28 +14,19 @@ export class OpsServer {
     readonly url: string,
   ) {}
 
-  /**
-   * @param port 0 picks a free one
-   * @param receiveMs longest time for a request to arrive
-   * @throws Error of the system when the port is taken
-   */
-  static async start(
-    host: string,
-    port: number,
-    receiveMs: number,
-    healths: ReadonlyMap<string, Health>,
-  ): Promise<OpsServer> {
+  /** @throws Error of the system when the port is taken */
+  static async start(listener: HttpListener, healths: ReadonlyMap<string, Health>): Promise<OpsServer> {
     if (!hasDefaultMetrics) collectDefaultMetrics({ eventLoopMonitoringPrecision: 50 });
     hasDefaultMetrics = true;
-    const server = createServer(receiveLimits(receiveMs), (request, response) => {
+    const { HOST, OPS_PORT } = listener.settings;
+    const server = listener.createServer((request, response) => {
       void answer(request.url ?? '', response, healths);
-    });
+    }, 'operators');
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(port, host, resolve);
+      server.listen(OPS_PORT, HOST, resolve);
     });
-    const { port: bound } = server.address() as AddressInfo;
-    return new OpsServer(server, `http://${host}:${bound}`);
+    return new OpsServer(server, listener.urlOf(server));
   }
 
   async close(): Promise<void> {
@@ -52,7 +44,7 @@ async function answer(url: string, response: ServerResponse, healths: ReadonlyMa
     return json(response, ok ? 200 : 503, { status: ok ? 'ok' : 'unavailable', services });
   }
   if (path === '/metrics') {
-    response.setHeader('content-type', register.contentType);
+    response.writeHead(200, { ...HEADERS, 'content-type': register.contentType });
     response.end(await register.metrics());
     return;
   }
@@ -60,6 +52,6 @@ async function answer(url: string, response: ServerResponse, healths: ReadonlyMa
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
+  response.writeHead(status, { ...HEADERS, 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }
