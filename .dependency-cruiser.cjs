@@ -142,7 +142,7 @@ module.exports = {
       'argon2-in-one-store',
       'Only the PIN vault compares hashes.',
       { pathNot: ['^apps/verification/src/credentials/pin-vault\\.store', '^bench/'] },
-      { path: 'node_modules/(@node-rs/argon2|argon2)/' },
+      { path: 'node_modules/(@node-rs/(argon2|bcrypt)|argon2)/' },
     ),
     rule(
       'counted-before-compared',

@@ -37,6 +37,14 @@ class InstantVault extends PinVault {
     return Promise.resolve(() => ({ keyId: 'bench', wrapped: digestOf(answers) }));
   }
 
+  override prepareImported(): Promise<() => WrappedCredential> {
+    return Promise.reject(new Error('nothing is imported here'));
+  }
+
+  override isInForce(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   override positionInHistory(pin: string, inForce: StoredCredential | undefined): Promise<number> {
     return Promise.resolve(inForce && timingSafeEqual(digest(pin), inForce.wrapped) ? 0 : -1);
   }

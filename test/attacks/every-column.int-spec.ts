@@ -155,7 +155,7 @@ function edit({ table_name: table, column_name: column, data_type: type }: Colum
     case 'text':
       if (column === 'subject_id') return `'bob'`;
       if (column === 'kind') return `'knowledge'`;
-      return `${column} || '0'`;
+      return `COALESCE(${column}, '') || '0'`;
     default:
       throw new Error(`${table}.${column} has the type ${type}: say how to edit it`);
   }

@@ -15,6 +15,7 @@ import { checkAttempts } from './attempts/check-attempts.js';
 import { rekeyAll } from './keys/rekey.js';
 import { restoreAttempts } from './attempts/restore-attempts.js';
 import { type StoreOptions, withStore } from './terminal/with-store.js';
+import { importFile, type ImportFileOptions } from './subjects/import-file.js';
 import { showDemo } from './demo/show-demo.js';
 import { simulate, type SimulatedCall } from './demo/simulate-call.js';
 import { withBroker } from './terminal/with-broker.js';
@@ -157,6 +158,30 @@ program
     const { SIMULATE_PASSWORD: password = '', SIMULATE_PIN: pin = '' } = process.env;
     await simulate({ ...options, password, pin });
   });
+
+const subjects = program
+  .command('subjects')
+  .description(
+    'subjects of a tenant, through the REST API; the key is read from COUNTERSIGN_API_KEY or from the file of --key-file',
+  );
+const api = {
+  tenant: ['--tenant <tenant>', 'name of the tenant'],
+  url: ['--url <url>', 'address of the REST API; default: COUNTERSIGN_REST_URL, else http://localhost:3001'],
+  keyFile: ['--key-file <file>', 'file of the key; default: COUNTERSIGN_API_KEY_FILE'],
+} as const;
+subjects
+  .command('import <file>')
+  .description('import a CSV file, or NDJSON (.ndjson, .jsonl); an interrupted import continues when it is run again')
+  .requiredOption(...api.tenant)
+  .option(...api.url)
+  .option(...api.keyFile)
+  .option('--dry-run', 'check every row and change nothing')
+  .option('--restart', 'begin again instead of continuing an interrupted import')
+  .action((file: string, options: ImportFileOptions) =>
+    reportFault(async () => {
+      if (!(await importFile(process.env, file, options, toTerminal))) process.exitCode = 1;
+    }),
+  );
 
 await program.parseAsync();
 

@@ -12,6 +12,7 @@ import { ProblemFilter } from './http/problems.js';
 import { RequestPipe } from './http/request.pipe.js';
 import { RestRequestHooks } from './http/rest-request-hooks.js';
 import { RestRequestLimits } from './http/request-limits.js';
+import { ImportStreamsModule } from './imports/imports.module.js';
 import { ManagementModule } from './management/management.module.js';
 import { policySchemas } from './management/policy.schemas.js';
 import { describeApi } from './openapi/describe-api.js';
@@ -19,7 +20,7 @@ import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { ApiKeyUseReports } from './http/api-key-uses.js';
-import { CommandBus, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
+import { CommandBus, FactBus, ImportLimits, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
 
@@ -33,7 +34,7 @@ export interface RestResources {
   readonly clientKeys: ClientKeys;
 }
 
-const FEATURES = [VerificationsModule, ReceiptsModule, ManagementModule];
+const FEATURES = [VerificationsModule, ReceiptsModule, ManagementModule, ImportStreamsModule];
 
 /** The OpenAPI document of all routes. It needs no resources. */
 export function apiDocument(): Promise<object> {
@@ -47,8 +48,11 @@ class ResourcesModule {
   static with({ settings, keys, host, bus }: RestResources): DynamicModule {
     const { hash, sealer, receiptKeys } = keys;
     const milliseconds = settings.REPLY_TIMEOUT_MS;
+    const logFault = (error: unknown, what: string): void => host.logger.warn({ err: error }, what);
     const providers: Provider[] = [
       { provide: CommandBus, useValue: bus },
+      { provide: FactBus, useValue: bus },
+      { provide: ImportLimits, useValue: { idleMs: settings.RECEIVE_TIMEOUT_MS, logFault } },
       { provide: ReplyTimeout, useValue: { milliseconds } },
       { provide: KeyedHash, useValue: hash },
       { provide: PayloadSealer, useValue: sealer },

@@ -1,4 +1,10 @@
-import { type AgentPublished, type ApiKeyPublished, type Message, type MessageClass } from '@countersign/contracts';
+import {
+  type AgentPublished,
+  type ApiKeyPublished,
+  type FactRecorded,
+  type Message,
+  type MessageClass,
+} from '@countersign/contracts';
 
 /** The other services, which are reached over the bus. */
 export abstract class CommandBus {
@@ -25,6 +31,20 @@ export abstract class ClientKeys {
 export abstract class ApiKeyUses {
   /** @param now milliseconds since 1970 */
   abstract used(key: ApiKeyPublished, now: number): void;
+}
+
+/** The bus, for facts of this service. */
+export abstract class FactBus {
+  /** Resolves when the facts are durable. @throws ServiceError BROKER_UNAVAILABLE, retriable */
+  abstract publish(facts: readonly { readonly message: FactRecorded }[]): Promise<void>;
+}
+
+/** How streams of lines are read. */
+export abstract class ImportLimits {
+  /** The longest wait for the next line, in milliseconds. */
+  abstract readonly idleMs: number;
+  /** Logs a fault that the client cannot be told about by a status. */
+  abstract readonly logFault: (error: unknown, what: string) => void;
 }
 
 /** Longest wait for the answer of another service. */

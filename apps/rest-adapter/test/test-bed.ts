@@ -38,6 +38,7 @@ import {
   RefusalsCounted,
   SubjectChangeRequested,
   SubjectEraseRequested,
+  SubjectImportRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   TenantChangeRequested,
@@ -132,6 +133,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     KnowledgeChangeRequested,
     SubjectStateRequested,
     SubjectEraseRequested,
+    SubjectImportRequested,
     CallStateRequested,
     ReceiptIntrospectionRequested,
     KeyComparisonRequested,
@@ -157,7 +159,9 @@ export class RestTestBed {
     level: 'verified',
   });
   /** The reply of the service that carries out a management command; undefined: no reply. */
-  answer: (type: string, fields: Record<string, unknown>) => Answer | undefined = () => ({ answer: 'updated' });
+  answer: (type: string, fields: Record<string, unknown>) => Answer | undefined | Promise<Answer | undefined> = () => ({
+    answer: 'updated',
+  });
   /** The reply of the verification service to a query; undefined: no reply. */
   callState: () => Partial<FieldsOf<CallStateAnswered>> | undefined = () => ({});
   introspect: () => Partial<FieldsOf<ReceiptIntrospected>> | undefined = () => ({});
@@ -322,7 +326,7 @@ export class RestTestBed {
         return found && message(ReceiptIntrospected, { commandId, active: false, ...found });
       }
     }
-    const answer = this.answer(type, fields);
+    const answer = await this.answer(type, fields);
     return answer && message(CommandAnswered, { commandId, answer: 'updated', ...answer });
   }
 }

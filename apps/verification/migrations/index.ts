@@ -1,4 +1,7 @@
 import { sqlMigrations } from '@countersign/persistence';
 
 /** Every migration of the schema `verification`, in order. */
-export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), ['1764000000001-baseline.sql']);
+export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
+  '1764000000001-baseline.sql',
+  '1764000000002-imported-hashes.sql',
+]);

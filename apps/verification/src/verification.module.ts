@@ -7,6 +7,7 @@ import {
   ReceiptIntrospectionRequested,
   SubjectChangeRequested,
   SubjectEraseRequested,
+  SubjectImportRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   VerificationAdmitted,
@@ -22,6 +23,7 @@ import { type PinVault } from './credentials/credentials.ports.js';
 import { IntegrityModule } from './integrity/integrity.module.js';
 import { type VerificationKeys } from './integrity/open-keys.js';
 import { EVENT_NAMES, TABLE_NAMES } from './integrity/stored-names.js';
+import { ImportsModule } from './imports/imports.module.js';
 import { KnowledgeModule } from './knowledge/knowledge.module.js';
 import { VerificationReceiptsModule } from './receipts/receipts.module.js';
 import { RetentionModule } from './retention/retention.module.js';
@@ -29,7 +31,12 @@ import { SubjectsModule } from './subjects/subjects.module.js';
 import { VerificationSettings } from './verification.settings.js';
 
 /** Messages that need a hash. */
-export const SLOW_MESSAGES = [VerificationAdmitted, PinChangeRequested, KnowledgeChangeRequested];
+export const SLOW_MESSAGES = [
+  VerificationAdmitted,
+  PinChangeRequested,
+  KnowledgeChangeRequested,
+  SubjectImportRequested,
+];
 export const FAST_MESSAGES = [
   ...[SubjectChangeRequested, SubjectStateRequested, SubjectEraseRequested, SubjectUnlockRequested],
   ...[CallStateRequested, ReceiptIntrospectionRequested, KeyComparisonRequested],
@@ -54,6 +61,7 @@ export interface VerificationResources {
     AttemptsModule,
     CallsModule,
     CredentialsModule,
+    ImportsModule,
     IntegrityModule,
     KnowledgeModule,
     VerificationReceiptsModule,

@@ -54,6 +54,7 @@ export class FakeSubjectStore extends SubjectStore {
       credential: subject?.credentials[method],
       mustChange: subject?.credentials[method]?.mustChange === true,
       cap: subject?.credentials[method]?.cap ?? LOWEST_CAP,
+      hashForm: subject?.credentials[method]?.hashForm,
     });
   }
 
@@ -103,7 +104,7 @@ export class FakeSubjectStore extends SubjectStore {
     commandId: string,
     tenant: string,
     subject: string,
-    { kind, replaces, again, mustChange, cap, keeps, receivedCommandId = commandId, wrap }: NewCredential,
+    { kind, replaces, again, mustChange, cap, keeps, hashForm, receivedCommandId = commandId, wrap }: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve('not_found');
@@ -116,7 +117,7 @@ export class FakeSubjectStore extends SubjectStore {
     const version = (this.#versions.get(name) ?? 0) + 1;
     this.#versions.set(name, version);
     const enrolledAt = String(this.attempts.now() * 1000);
-    const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt };
+    const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt, hashForm };
     known.credentials[kind] = { ...row, ...wrap(row) };
     if (keeps !== undefined) this.attempts.carryOver(keeps, version);
     if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, resetForNewCredential);

@@ -10,6 +10,7 @@ export * from './texts.js';
 export * from './verification.js';
 export * from './fact.js';
 export * from './preconditions.js';
+export * from './imports.js';
 export * from './management.js';
 export * from './directory.js';
 export * from './api-keys.js';

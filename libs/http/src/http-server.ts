@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type RequestListener } from 'node:http';
+import { type RequestListener, type Server } from 'node:http';
+import { type Socket } from 'node:net';
 import { MethodNotAllowedException, NotFoundException, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -9,6 +10,7 @@ import { FairTurns } from '@countersign/fairness';
 import { clientCertificateOf, schemeOf, type HttpListener } from '@countersign/http-listener';
 import { NestLogger, type Logger, type Tracer } from '@countersign/observability';
 import { followRequests, inTraceOf, isHealthRoute } from './follow-requests.js';
+import { isLongBody } from './long-bodies.js';
 
 /**
  * Answers contain secrets and states of calls: no proxy may store them. No browser may guess their type, show them in a page
@@ -43,7 +45,7 @@ const answerHeaders = ({ id, server }: FastifyRequest): Record<string, string> =
 /** A route of the server, as Fastify reports it. */
 export interface ServedRoute {
   readonly method: string;
-  /** With `:name` for parameters. */
+  /** With `/:name` for parameters. */
   readonly url: string;
 }
 
@@ -105,6 +107,7 @@ export class HttpServer {
     });
     if (corsOrigins.length > 0) app.enableCors({ ...CORS, origin: [...corsOrigins] });
     const routes = addHooks(app.getHttpAdapter().getInstance(), app.get(RequestHooks), options);
+    keepLongBodies(app.getHttpServer());
     try {
       await app.listen(port, listener.settings.HOST);
     } catch (error) {
@@ -146,6 +149,16 @@ function createFastifyAdapter(options: HttpServerOptions): FastifyAdapter {
   return adapter;
 }
 
+/** Keeps connections with a body that may take longer than the limit of a request; the route limits the pauses in it. */
+function keepLongBodies(server: Server): void {
+  const listeners = server.listeners('clientError') as ((error: Error, socket: Socket) => void)[];
+  server.removeAllListeners('clientError');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongBody(socket)) return;
+    for (const refuse of listeners) refuse(error, socket);
+  });
+}
+
 /** @returns the routes, filled when the application adds them */
 function addHooks(
   server: FastifyInstance,
@@ -156,7 +169,8 @@ function addHooks(
   const fairTurns = new FairTurns();
   let isStopping = false;
   server.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) routes.push({ method: one, url });
+    // Two colons stand for one that begins no parameter.
+    for (const one of [method].flat()) routes.push({ method: one, url: url.replaceAll('::', ':') });
   });
   followRequests(server, tracer);
   server.addHook('onRequest', (request, reply, done) => {

@@ -30,12 +30,15 @@ export interface BoundCredential {
   readonly mustChange: boolean;
   /** As {@link microseconds}. */
   readonly enrolledAt: string;
+  /** Null or absent: the hash was made here. */
+  readonly hashForm?: string | null | undefined;
 }
 
 /** What a credential is bound to: swapped, copied or edited rows cannot be decrypted. */
 export function credentialContext(row: BoundCredential): string[] {
-  const { kind, tenant, subject, version, cap, mustChange, enrolledAt } = row;
-  return [kind, tenant, subject, String(version), String(cap), String(mustChange), enrolledAt];
+  const { kind, tenant, subject, version, cap, mustChange, enrolledAt, hashForm } = row;
+  const context = [kind, tenant, subject, String(version), String(cap), String(mustChange), enrolledAt];
+  return typeof hashForm === 'string' ? [...context, hashForm] : context;
 }
 
 /** The key id of rows that a subject's own key encrypts. A keyring cannot have a key of this id. */
@@ -68,6 +71,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
       version: 'version',
       cap: 'cap',
       must_change: 'must_change',
+      hash_form: 'hash_form',
       enrolled_us: microseconds('enrolled_at'),
     },
     context: (row) =>
@@ -79,6 +83,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
         cap: Number(row['cap']),
         mustChange: row['must_change'] === true,
         enrolledAt: text(row['enrolled_us']),
+        hashForm: row['hash_form'] as string | null,
       }),
   },
   {

@@ -31,6 +31,8 @@ const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
   'credential.enrolled': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
   'credential.changed': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
   'subject.changed': { family: 'accountChange', activityId: 99, activityName: 'Subject Change' },
+  'subjects.imported': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'subjects.exported': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
   'tenant.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'tenant.disabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'tenant.enabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },

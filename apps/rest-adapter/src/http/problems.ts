@@ -131,6 +131,7 @@ export const PROBLEMS = {
     detail: "The agent's or the tenant's quota of requests is exhausted. Send it again after Retry-After seconds.",
     causes: [
       'A limit `agent` or `tenant` of the policy, or an override of it. `RateLimit` and `RateLimit-Policy` show the quota.',
+      'An import of the tenant runs already, or four imports run in this adapter.',
       'Limits of callers, calls and subjects are not problems: they are the outcome `rate_limited`.',
     ],
   },
@@ -208,20 +209,19 @@ function statusOf(error: unknown): number {
   return typeof found === 'number' ? found : 500;
 }
 
+/** A problem as JSON. */
+export function problemBody({ problem, violations }: Problem): Readonly<Record<string, unknown>> {
+  const { title, status, detail } = PROBLEMS[problem];
+  return { type: typeOf(problem), title, status, detail, ...(violations === undefined ? {} : { violations }) };
+}
+
 /** Writes a problem as `application/problem+json`. */
 export function sendProblem(reply: FastifyReply, problem: Problem): void {
   const kind: ProblemKind = PROBLEMS[problem.problem];
-  const body = {
-    type: typeOf(problem.problem),
-    title: kind.title,
-    status: kind.status,
-    detail: kind.detail,
-    ...(problem.violations === undefined ? {} : { violations: problem.violations }),
-  };
   void reply
     .code(kind.status)
     .headers({ ...kind.headers, ...problem.headers, 'content-type': 'application/problem+json' })
-    .send(JSON.stringify(body));
+    .send(JSON.stringify(problemBody(problem)));
 }
 
 /** Turns every exception into an answer. */

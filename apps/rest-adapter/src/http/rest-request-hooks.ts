@@ -5,6 +5,7 @@ import { RefusedCredentials, type Host } from '@countersign/hosting';
 import { accessOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@countersign/http';
 import { withoutRounding } from '@countersign/normalization';
 import { withoutByteOrderMark } from '@countersign/runtime';
+import { addNdjsonParser } from './ndjson.js';
 import { Authenticator, checkAccess, type Access, type ClientRequest } from './authenticate.js';
 import { originsOf, type RestSettings } from '../rest-adapter.settings.js';
 import { Problem, sendProblem } from './problems.js';
@@ -28,7 +29,10 @@ export function httpOptions(settings: RestSettings, { listener, logger, tracer }
     maxParamLength: PARAMETER_LIMIT,
     logger,
     tracer,
-    addBodyParsers: addJsonParser,
+    addBodyParsers: (server) => {
+      addJsonParser(server);
+      addNdjsonParser(server);
+    },
     sendNotFound: (reply) => sendProblem(reply, new Problem('not-found')),
   };
 }

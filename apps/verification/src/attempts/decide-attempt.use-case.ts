@@ -146,7 +146,7 @@ export class DecideAttempt {
 
   async #compare(
     { stored, pin, answers }: OpenedCommand,
-    { credential, referenceKey }: FoundSubject,
+    { credential, referenceKey, hashForm }: FoundSubject,
     slot: HashSlot,
     attempt: CountedCommand['attempt'],
     knowledge: KnowledgePolicy,
@@ -155,7 +155,7 @@ export class DecideAttempt {
       switch (stored.method) {
         case 'pin': {
           const submittedPin = typeof pin === 'string' && PIN_PATTERN.test(pin) ? pin : '';
-          const matches = await slot.compare(attempt, submittedPin, credential);
+          const matches = await slot.compare(attempt, submittedPin, credential, hashForm);
           if (matches || submittedPin === '') return { matches };
           const signals = this.sprays.addWrongPin(stored, referenceKey, submittedPin, new Date(attempt.countedAt));
           return { matches, signals };

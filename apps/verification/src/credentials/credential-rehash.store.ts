@@ -13,7 +13,8 @@ export function replaceCredential(
       `UPDATE verification.credentials
        SET
          key_id = $1,
-         wrapped = $2
+         wrapped = $2,
+         hash_form = NULL
        WHERE tenant = $3
          AND subject_id = $4
          AND kind = $5

@@ -13,6 +13,8 @@ export interface CredentialRow {
   readonly mustChange: boolean;
   /** Database time of the enrolment, in whole microseconds since 1970. */
   readonly enrolledAt: string;
+  /** The form of a hash of another system, see `formOfImport`; absent: the hash was made here. */
+  readonly hashForm?: string | undefined;
 }
 
 /** Ciphertext of a credential and the id of its key in the keyring. */
@@ -21,7 +23,7 @@ export interface WrappedCredential {
   readonly wrapped: Buffer;
 }
 
-/** A stored credential: encrypted argon2id PHC strings of a PIN and the PINs before it, or one for each answered question. */
+/** A stored credential: encrypted hashes of a PIN and the PINs before it, or one for each answered question. */
 export interface StoredCredential extends CredentialRow, WrappedCredential {}
 
 /** Normalized answers by the name of their question; '' for a missing one. */

@@ -39,6 +39,8 @@ export interface NewCredential {
   readonly keeps?: string | undefined;
   /** Id of the command in events, if the id in the tables differs from it. */
   readonly receivedCommandId?: string | undefined;
+  /** The form of a hash of another system; absent: the hash was made here. */
+  readonly hashForm?: string | undefined;
   readonly wrap: (row: CredentialRow) => WrappedCredential;
 }
 
@@ -48,9 +50,15 @@ export interface HashSlot {
    * Compares a submitted PIN with the stored credential, or with a dummy of equal cost if there is none or the attempt was not
    * granted.
    * @param attempt the proof that the attempt was counted before the comparison
+   * @param hashForm the form of the dummy, as of the stored hash; undefined: the form of hashes that are made here
    * @throws ServiceError CREDENTIAL_BROKEN when the stored value does not belong to its row
    */
-  compare(attempt: CountedAttempt, submittedPin: string, credential: StoredCredential | undefined): Promise<boolean>;
+  compare(
+    attempt: CountedAttempt,
+    submittedPin: string,
+    credential: StoredCredential | undefined,
+    hashForm?: string,
+  ): Promise<boolean>;
   /**
    * Compares every answer by a hash of its own, whatever the other results and whatever is enrolled. True if there is at least
    * one answer and all match. Never reveals which answer did not match.
@@ -64,6 +72,9 @@ export interface HashSlot {
   /** Returns the slot unused; has no effect after `compare`. */
   release(): void;
 }
+
+/** `background`: begun while no attempt waits for a hash, and never refused. For imports. */
+export type HashPrecedence = 'live' | 'background';
 
 /** Hashes PINs and answers in a bounded pool, which bounds memory and waiting time. */
 export abstract class PinVault {
@@ -83,16 +94,29 @@ export abstract class PinVault {
     tenant: string,
     before?: StoredCredential,
     again?: boolean,
+    precedence?: HashPrecedence,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
+  /**
+   * The same for the hash of a PIN that another system made. It is replaced after the first success.
+   * @param hash of a form that may be imported
+   */
+  abstract prepareImported(hash: string, before?: StoredCredential): Promise<(row: CredentialRow) => WrappedCredential>;
+  /** Whether this is the stored hash of the PIN in force. */
+  abstract isInForce(hash: string, inForce: StoredCredential | undefined): Promise<boolean>;
   /** The same for the answers of a subject; each answer gets a hash of its own. @throws ServiceError HASH_QUEUE_FULL, retriable */
   abstract prepareAnswers(
     answers: KnowledgeAnswers,
     tenant: string,
+    precedence?: HashPrecedence,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
   /**
    * The position of a new PIN in the history, 0 for the one in force, at the cost of a hash each. -1 if it is not in the history,
    * and if the history does not decrypt, which must not keep the subject from getting a new PIN.
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
-  abstract positionInHistory(pin: string, inForce: StoredCredential | undefined): Promise<number>;
+  abstract positionInHistory(
+    pin: string,
+    inForce: StoredCredential | undefined,
+    precedence?: HashPrecedence,
+  ): Promise<number>;
 }

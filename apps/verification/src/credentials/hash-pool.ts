@@ -34,7 +34,9 @@ export class HashPool {
   /** The number of running hashes of each tenant. */
   readonly #runningOf = new Map<string, number>();
   #furtherRunning = 0;
-  #backgroundRuns = false;
+  #backgroundRunning = 0;
+  /** Imported secrets that wait for their hash. */
+  readonly #imports: (() => void)[] = [];
 
   constructor(
     private readonly size: number,
@@ -58,7 +60,7 @@ export class HashPool {
 
   /** Waiting hashes, including background work. */
   get waiting(): number {
-    return this.#waiting.length + this.#background.length;
+    return this.#waiting.length + this.#background.length + this.#imports.length;
   }
 
   /** @returns a function that releases the slot; undefined if the tenant has its share of slots, or all are taken */
@@ -107,6 +109,17 @@ export class HashPool {
     this.#beginNext();
   }
 
+  /**
+   * Runs a hash of an import while no other hash waits, after other background work. It takes no slot, so the caller bounds how
+   * many wait.
+   */
+  async runImport<T>(task: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#imports.push(() => this.#runBackground(() => task().then(resolve, reject)));
+      this.#beginNext();
+    });
+  }
+
   /** Starts the next hash, if a place is free that it may have. Places become free one at a time. */
   #beginNext(): void {
     if (this.#running >= this.size) return;
@@ -120,22 +133,32 @@ export class HashPool {
       this.#countRunning(next.tenant, 1);
       if (next.isFurther) this.#furtherRunning += 1;
       next.begin();
-    } else if (this.#waiting.length === 0 && !this.#backgroundRuns) this.#beginBackground();
+    } else if (this.#waiting.length === 0 && this.#mayBeginBackground()) this.#beginBackground();
+  }
+
+  /** One at a time beside other hashes. Alone it may have half of the places, which keeps every thread busy. */
+  #mayBeginBackground(): boolean {
+    if (this.#backgroundRunning === 0) return true;
+    return this.#running === this.#backgroundRunning && this.#running < Math.floor(this.size / 2);
   }
 
   #beginBackground(): void {
     const task = this.#background.shift();
-    if (!task) return;
+    if (task) this.#runBackground(() => task().then((rest) => rest && this.#background.unshift(rest)));
+    else this.#imports.shift()?.();
+  }
+
+  #runBackground(task: () => Promise<unknown>): void {
     this.#running += 1;
-    this.#backgroundRuns = true;
+    this.#backgroundRunning += 1;
     void task()
-      .then((rest) => rest && this.#background.unshift(rest))
       .catch(() => undefined)
       .finally(() => {
-        this.#backgroundRuns = false;
+        this.#backgroundRunning -= 1;
         this.#running -= 1;
         this.#beginNext();
       });
+    this.#beginNext();
   }
 
   #countRunning(tenant: string, change: 1 | -1): void {

@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
+import { verify as verifyBcrypt } from '@node-rs/bcrypt';
 import { type Requester } from '@countersign/contracts';
-import { DecryptionError, type Keyring } from '@countersign/crypto';
+import { constantTimeEquals, DecryptionError, type Keyring } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { credentialContext } from '@countersign/stored-secrets';
 import { PIN_HISTORY } from './pin-rules.decision.js';
-import { PinVault, type HashSlot } from './credentials.ports.js';
+import { PinVault, type HashPrecedence, type HashSlot } from './credentials.ports.js';
 import {
   type KnowledgeAnswers,
   type CredentialRow,
   type StoredCredential,
   type WrappedCredential,
 } from './credential.decision.js';
-import { costOf, sameCost, type HashCost } from './hash-bounds.js';
+import { costOf, dummyOf, isBcrypt, sameCost, type HashCost } from './hash-bounds.js';
 import { HashPool, type BackgroundHash } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from '../integrity/tamper-reports.store.js';
 
@@ -78,11 +79,15 @@ export class ArgonPinVault extends PinVault {
         if (outdated) this.#pool.runInBackground(outdated);
         outdated = undefined;
       },
-      compare: (attempt, submittedPin, credential) =>
+      compare: (attempt, submittedPin, credential, hashForm) =>
         this.#pool.run(requester, async () => {
           // An attempt that was not granted is hashed too, but never against the real credential.
           const [stored, ...earlier] = attempt.granted && credential ? await this.#unwrapPins(credential) : [];
-          if (!(await this.#matches(submittedPin, stored)) || stored === undefined || credential === undefined)
+          if (
+            !(await this.#matches(submittedPin, stored, hashForm)) ||
+            stored === undefined ||
+            credential === undefined
+          )
             return false;
           if (this.#isOutdated(stored)) outdated = () => this.#rehash(submittedPin, earlier, credential);
           return true;
@@ -108,46 +113,72 @@ export class ArgonPinVault extends PinVault {
     tenant: string,
     before?: StoredCredential,
     again = false,
+    precedence: HashPrecedence = 'live',
   ): Promise<(row: CredentialRow) => WrappedCredential> {
-    const phc = await this.#reserved(tenant, () => this.#hash(pin, tenant));
+    const phc = await this.#reserved(tenant, precedence, () => this.#hash(pin, tenant, precedence));
     const earlier = (await this.#lastPins(before)).slice(again ? 1 : 0, PIN_HISTORY - (again ? 0 : 1));
     return (row) => this.#wrap(JSON.stringify([phc, ...earlier]), row);
+  }
+
+  override async prepareImported(
+    imported: string,
+    before?: StoredCredential,
+  ): Promise<(row: CredentialRow) => WrappedCredential> {
+    const earlier = (await this.#lastPins(before)).slice(0, PIN_HISTORY - 1);
+    return (row) => this.#wrap(JSON.stringify([imported, ...earlier]), row);
+  }
+
+  override async isInForce(imported: string, inForce: StoredCredential | undefined): Promise<boolean> {
+    const [stored] = await this.#lastPins(inForce);
+    return stored !== undefined && constantTimeEquals(stored, imported);
   }
 
   override async prepareAnswers(
     answers: KnowledgeAnswers,
     tenant: string,
+    precedence: HashPrecedence = 'live',
   ): Promise<(row: CredentialRow) => WrappedCredential> {
-    const hashes = await this.#reserved(tenant, async () => {
+    const hashes = await this.#reserved(tenant, precedence, async () => {
       const hashed: [question: string, phc: string][] = [];
-      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer, tenant)]);
+      for (const [question, answer] of answers) hashed.push([question, await this.#hash(answer, tenant, precedence)]);
       return hashed;
     });
     return (row) => this.#wrap(JSON.stringify(hashes), row);
   }
 
-  override async positionInHistory(pin: string, inForce: StoredCredential | undefined): Promise<number> {
+  override async positionInHistory(
+    pin: string,
+    inForce: StoredCredential | undefined,
+    precedence: HashPrecedence = 'live',
+  ): Promise<number> {
     const last = await this.#lastPins(inForce);
     if (inForce === undefined || last.length === 0) return -1;
     const { tenant } = inForce;
-    return this.#reserved(tenant, async () => {
+    return this.#reserved(tenant, precedence, async () => {
       for (const [position, phc] of last.entries()) {
-        if (await this.#pool.run(enrolmentsOf(tenant), () => this.#matches(pin, phc))) return position;
+        if (await this.#run(tenant, precedence, () => this.#matches(pin, phc))) return position;
       }
       return -1;
     });
   }
 
-  /** Without a stored hash: false, at the same cost. */
-  async #matches(submitted: string, stored: string | undefined): Promise<boolean> {
-    return (await verify(stored ?? this.#dummy, submitted)) && stored !== undefined;
+  /** Without a stored hash: false, at the cost of the form. */
+  async #matches(submitted: string, stored: string | undefined, hashForm?: string): Promise<boolean> {
+    const compared = stored ?? (hashForm === undefined ? undefined : dummyOf(hashForm)) ?? this.#dummy;
+    const matches = await (isBcrypt(compared) ? verifyBcrypt(submitted, compared) : verify(compared, submitted));
+    return matches && stored !== undefined;
   }
 
-  #hash(secret: string, tenant: string): Promise<string> {
-    return this.#pool.run(enrolmentsOf(tenant), () => hashSecret(secret, this.#options.cost));
+  #hash(secret: string, tenant: string, precedence: HashPrecedence): Promise<string> {
+    return this.#run(tenant, precedence, () => hashSecret(secret, this.#options.cost));
   }
 
-  async #reserved<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+  #run<T>(tenant: string, precedence: HashPrecedence, task: () => Promise<T>): Promise<T> {
+    return precedence === 'live' ? this.#pool.run(enrolmentsOf(tenant), task) : this.#pool.runImport(task);
+  }
+
+  async #reserved<T>(tenant: string, precedence: HashPrecedence, work: () => Promise<T>): Promise<T> {
+    if (precedence === 'background') return work();
     const release = this.#pool.reserve(tenant);
     if (!release) throw new ServiceError('HASH_QUEUE_FULL', 'Too many secrets wait for their hash', true);
     try {
@@ -159,13 +190,13 @@ export class ArgonPinVault extends PinVault {
 
   #isOutdated(phc: string): boolean {
     const cost = costOf(phc);
-    return cost !== undefined && !sameCost(cost, this.#options.cost);
+    return isBcrypt(phc) || (cost !== undefined && !sameCost(cost, this.#options.cost));
   }
 
   /** The version stays, because the PIN is the same. */
   async #rehash(pin: string, earlier: readonly string[], old: StoredCredential): Promise<undefined> {
     const phc = await hashSecret(pin, this.#options.cost);
-    await this.#options.replace?.(old, this.#wrap(JSON.stringify([phc, ...earlier]), old));
+    await this.#options.replace?.(old, this.#wrap(JSON.stringify([phc, ...earlier]), { ...old, hashForm: undefined }));
   }
 
   /**
@@ -227,8 +258,8 @@ export class ArgonPinVault extends PinVault {
   }
 
   #checked(phc: string, credential: StoredCredential): string | Promise<never> {
-    if (costOf(phc) !== undefined) return phc;
-    return this.#broken(credential, 'parameters', 'A stored credential has argon2 parameters out of bounds');
+    if (costOf(phc) !== undefined || isBcrypt(phc)) return phc;
+    return this.#broken(credential, 'parameters', 'A stored credential has a hash with parameters out of bounds');
   }
 
   async #broken(row: StoredCredential, reason: Tampering['reason'], message: string): Promise<never> {
@@ -238,7 +269,7 @@ export class ArgonPinVault extends PinVault {
   }
 }
 
-/** argon2id is the library's default algorithm; {@link costOf} refuses any other. */
+/** argon2id is the library's default algorithm. */
 function hashSecret(secret: string, cost: HashCost): Promise<string> {
   return hash(secret, {
     memoryCost: cost.memoryKib,

@@ -18,6 +18,7 @@ export interface VersionedCredential {
   readonly wrapped: Buffer | null;
   readonly must_change: boolean | null;
   readonly cap: number | null;
+  readonly hash_form: string | null;
   readonly enrolled_us: string | null;
   readonly latest_credential: number | null;
 }
@@ -67,7 +68,9 @@ export class SubjectBindings {
     const { credential_version: version, credential_key_id: keyId, wrapped, cap, enrolled_us: enrolledAt } = row;
     if (version === null || keyId === null || wrapped === null || cap === null || enrolledAt === null) return undefined;
     if (version !== row.latest_credential) await this.refuse('credential', 'rolled_back', tenant, subject);
-    return { kind, tenant, subject, version, cap, mustChange: row.must_change === true, enrolledAt, keyId, wrapped };
+    const hashForm = row.hash_form ?? undefined;
+    const mustChange = row.must_change === true;
+    return { kind, tenant, subject, version, cap, mustChange, enrolledAt, hashForm, keyId, wrapped };
   }
 
   async refuse(what: Tampering['what'], reason: Tampering['reason'], tenant: string, subject: string): Promise<never> {

@@ -43,7 +43,7 @@ export class EnrolKnowledge {
     const enrolled = await this.subjects.enrolled(commandId, tenant, subject, 'knowledge');
     if (!enrolled) return 'not_found';
     if (enrolled.repeated) return 'updated';
-    const normal = this.#normalized(tenant, answers);
+    const normal = this.normalized(tenant, answers);
     if (!(normal instanceof Map)) return normal;
     const wrap = await this.vault.prepareAnswers(normal, tenant);
     // An enrolment replaces all answers, also those of an enrolment that was committed in the meantime.
@@ -63,7 +63,8 @@ export class EnrolKnowledge {
     }
   }
 
-  #normalized(tenant: string, answers: unknown): Map<string, string> | readonly Violation[] {
+  /** The answers in normal form, by question; or the rules that they break. */
+  normalized(tenant: string, answers: unknown): Map<string, string> | readonly Violation[] {
     const given = typeof answers === 'object' && answers !== null ? Object.entries(answers) : [];
     if (given.length < 1 || given.length > MAX_ANSWERS) {
       return [{ field: 'answers', rule: `must have 1 to ${MAX_ANSWERS} answers` }];

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { ArrayMaxSize, IsArray, IsOptional, IsString, Length, Matches, MaxLength, validateSync } from 'class-validator';
 import {
   bindingOf,
   CommandAnswered,
@@ -9,29 +8,13 @@ import {
   SubjectChangeRequested,
   type MessageClass,
   type SubjectStateRequested,
-  type Violation,
 } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
-import { toE164 } from '@countersign/normalization';
 import { EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';
 import { EnrolPin } from '../credentials/enrol-pin.use-case.js';
-import { type ProfileChange } from './profile.decision.js';
 import { AttemptPolicies, SealedPayloads } from '../attempts/attempts.ports.js';
+import { isViolations, readProfile } from './read-profile.js';
 import { SubjectStore } from './subjects.ports.js';
-
-/** The sealed payload of a subject command: new values, and `null` for fields to clear. */
-class SubjectProfile {
-  @IsOptional() @IsArray() @ArrayMaxSize(20) @IsString({ each: true }) @MaxLength(32, { each: true }) phones?:
-    string[] | null;
-  @IsOptional()
-  @IsString()
-  @Length(1, 200)
-  @Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: '$property must not hold control characters' })
-  displayName?: string | null;
-  @IsOptional()
-  @Matches(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { message: '$property must be a language tag' })
-  locale?: string | null;
-}
 
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;
 
@@ -49,24 +32,9 @@ export class ManageSubject {
   async change(command: SubjectChangeRequested): Promise<CommandAnswered> {
     const opened = await this.#open(SubjectChangeRequested, command);
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
-    const profile = Object.assign(new SubjectProfile(), pick(opened, ['phones', 'displayName', 'locale']));
-    const faults = validateSync(profile, { validationError: { target: false, value: false } });
-    const violations: Violation[] = faults.flatMap((fault) =>
-      Object.values(fault.constraints ?? {}).map((rule) => ({ field: fault.property, rule })),
-    );
-    const phones = (profile.phones ?? []).map((phone, at) => {
-      const number = toE164(phone);
-      if (number === undefined)
-        violations.push({ field: `phones[${at}]`, rule: 'must be a telephone number in E.164 form' });
-      return number ?? '';
-    });
-    if (violations.length > 0) return answered(command.commandId, { answer: 'invalid', violations });
+    const change = readProfile(opened);
+    if (isViolations(change)) return answered(command.commandId, { answer: 'invalid', violations: [...change] });
     const { commandId, tenant, subject, mustExist, actor } = command;
-    const change: ProfileChange = {
-      displayName: profile.displayName,
-      locale: profile.locale,
-      ...(profile.phones === undefined ? {} : { phones: [...new Set(phones)] }),
-    };
     const result = await this.subjects.change(commandId, tenant, subject, change, mustExist, actor);
     const carriedOut = result === 'created' || result === 'updated';
     return answered(commandId, { answer: result, ...(carriedOut ? { body: { subject } } : {}) });
@@ -126,8 +94,4 @@ type SealedCommand = Pick<SubjectChangeRequested, 'commandId' | 'tenant' | 'seal
 
 function answered(commandId: string, answer: Answer): CommandAnswered {
   return message(CommandAnswered, { commandId, ...answer });
-}
-
-function pick(from: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Sql } from '@countersign/persistence';
-import { Keyring, Secret } from '@countersign/crypto';
+import { Keyring, Secret, type WrappedValue } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { OWN_KEY_ID, profileContext, subjectKeyContext } from '@countersign/stored-secrets';
 import { type Profile } from './profile.decision.js';
@@ -61,10 +61,7 @@ export class ProfileVault {
     profile: Profile,
     before: { readonly incarnation: string; readonly ownKey: Keyring | undefined } | undefined,
   ): Promise<void> {
-    const key = randomBytes(KEY_BYTES).toString('base64url');
-    const own = before?.ownKey ?? keyringOf(key);
-    const incarnation = before?.ownKey ? before.incarnation : randomUUID();
-    const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, incarnation, version));
+    const { incarnation, bytes, ownKey } = this.wrapped(tenant, subject, version, profile, before);
     await tx.query(
       `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
        VALUES ($1, $2, $3, $4, $5, $6)
@@ -77,13 +74,28 @@ export class ProfileVault {
            updated_at = clock_timestamp()`,
       [tenant, subject, incarnation, version, OWN_KEY_ID, bytes],
     );
-    if (before?.ownKey) return;
-    const wrapped = this.keyring.wrap(key, subjectKeyContext(tenant, subject));
+    if (!ownKey) return;
     await tx.query(
       `INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped) VALUES ($1, $2, $3, $4)
        ON CONFLICT (tenant, subject_id) DO UPDATE SET key_id = EXCLUDED.key_id, wrapped = EXCLUDED.wrapped`,
-      [tenant, subject, wrapped.keyId, wrapped.bytes],
+      [tenant, subject, ownKey.keyId, ownKey.bytes],
     );
+  }
+
+  /** Encrypts a profile for its row. `ownKey`: the wrapped key of a subject that had none. */
+  wrapped(
+    tenant: string,
+    subject: string,
+    version: number,
+    profile: Profile,
+    before?: { readonly incarnation: string; readonly ownKey: Keyring | undefined },
+  ): { readonly incarnation: string; readonly bytes: Buffer; readonly ownKey: WrappedValue | undefined } {
+    const key = randomBytes(KEY_BYTES).toString('base64url');
+    const own = before?.ownKey ?? keyringOf(key);
+    const incarnation = before?.ownKey ? before.incarnation : randomUUID();
+    const { bytes } = own.wrap(JSON.stringify(profile), profileContext(tenant, subject, incarnation, version));
+    const ownKey = before?.ownKey ? undefined : this.keyring.wrap(key, subjectKeyContext(tenant, subject));
+    return { incarnation, bytes, ownKey };
   }
 }
 

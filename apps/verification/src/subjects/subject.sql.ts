@@ -7,7 +7,7 @@ export const latestVersion = (part: string): string => `(
     WHERE version.tenant = s.tenant AND version.subject_id = s.subject_id AND version.part = ${part}
   )`;
 
-const PROFILE_COLUMNS = `
+export const PROFILE_COLUMNS = `
   s.subject_id,
   s.incarnation,
   s.version,
@@ -16,18 +16,19 @@ const PROFILE_COLUMNS = `
   subject_key.key_id AS own_key_id,
   subject_key.wrapped AS own_key`;
 
-const CREDENTIAL_COLUMNS = `
+export const CREDENTIAL_COLUMNS = `
   credential.version AS credential_version,
   credential.key_id AS credential_key_id,
   credential.wrapped,
   credential.must_change,
   credential.cap,
+  credential.hash_form,
   ${microseconds('credential.enrolled_at')} AS enrolled_us`;
 
-const JOIN_SUBJECT_KEY = `LEFT JOIN verification.subject_keys subject_key
+export const JOIN_SUBJECT_KEY = `LEFT JOIN verification.subject_keys subject_key
   ON subject_key.tenant = s.tenant AND subject_key.subject_id = s.subject_id`;
 
-const joinCredential = (kind: string): string => `LEFT JOIN verification.credentials credential
+export const joinCredential = (kind: string): string => `LEFT JOIN verification.credentials credential
   ON credential.tenant = s.tenant AND credential.subject_id = s.subject_id AND credential.kind = ${kind}`;
 
 /**
@@ -129,7 +130,7 @@ FROM verification.versions
 WHERE tenant = $1 AND subject_id = $2
 GROUP BY tenant, subject_id, part`;
 
-/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must change, $8 cap, $9 time in microseconds since 1970 */
+/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must change, $8 cap, $9 time in microseconds since 1970, $10 hash form */
 export const STORE_CREDENTIAL = `
 INSERT INTO verification.credentials (
   tenant,
@@ -140,9 +141,10 @@ INSERT INTO verification.credentials (
   wrapped,
   must_change,
   cap,
-  enrolled_at
+  enrolled_at,
+  hash_form
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'epoch'::timestamptz + $9::bigint * interval '1 microsecond')
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'epoch'::timestamptz + $9::bigint * interval '1 microsecond', $10)
 ON CONFLICT (tenant, subject_id, kind) DO UPDATE
   SET
     version = EXCLUDED.version,
@@ -150,7 +152,8 @@ ON CONFLICT (tenant, subject_id, kind) DO UPDATE
     wrapped = EXCLUDED.wrapped,
     must_change = EXCLUDED.must_change,
     cap = EXCLUDED.cap,
-    enrolled_at = EXCLUDED.enrolled_at`;
+    enrolled_at = EXCLUDED.enrolled_at,
+    hash_form = EXCLUDED.hash_form`;
 
 /** Removes the numbers of a subject and returns them. $1 tenant, $2 subject */
 export const REMOVE_PHONES = `

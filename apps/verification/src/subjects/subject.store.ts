@@ -79,7 +79,7 @@ export interface ReplacedKeys {
 }
 
 /** The consumer in the inbox. */
-const INBOX = 'subject-commands';
+export const INBOX = 'subject-commands';
 
 /** Subjects in PostgreSQL. Profiles are encrypted; telephone numbers are found by their keyed hash. */
 export class PostgresSubjectStore extends SubjectStore {
@@ -118,7 +118,7 @@ export class PostgresSubjectStore extends SubjectStore {
     const referenceKey = row
       ? this.names.subjectKey(tenant, 'id', row.subject_id)
       : this.names.subjectKey(tenant, kind, ref);
-    const decoyCap = await this.#decoyCaps.of(tenant, method, referenceKey);
+    const decoy = await this.#decoyCaps.of(tenant, method, referenceKey);
     if (!row) {
       const unknown = {
         id: undefined,
@@ -127,7 +127,7 @@ export class PostgresSubjectStore extends SubjectStore {
         locale: undefined,
         credential: undefined,
       };
-      return { ...unknown, mustChange: false, cap: decoyCap, referenceKey };
+      return { ...unknown, mustChange: false, ...decoy, referenceKey };
     }
     await this.#bindings.requireLatest(tenant, row);
     if (kind === 'phone') await this.#bindings.requirePhone(tenant, ref, row, row.phone_tag);
@@ -141,7 +141,8 @@ export class PostgresSubjectStore extends SubjectStore {
       locale: profile?.locale,
       credential,
       mustChange: credential?.mustChange === true,
-      cap: credential?.cap ?? decoyCap,
+      cap: credential?.cap ?? decoy.cap,
+      hashForm: credential ? credential.hashForm : decoy.hashForm,
     };
   }
 
@@ -247,7 +248,8 @@ export class PostgresSubjectStore extends SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'> {
-    const { kind, replaces, again, mustChange, cap, by, keeps, receivedCommandId = commandId, actor } = credential;
+    const { kind, replaces, again, mustChange, cap, by, keeps, hashForm, actor } = credential;
+    const { receivedCommandId = commandId } = credential;
     const subjectKey = this.names.subjectKey(tenant, 'id', subject);
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -263,8 +265,9 @@ export class PostgresSubjectStore extends SubjectStore {
       if ((before?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.claim(tx, INBOX, commandId);
       const { version, writtenAt: enrolledAt } = await this.#nextVersion(tx, tenant, subject, kind);
-      const { keyId, wrapped } = credential.wrap({ kind, tenant, subject, version, cap, mustChange, enrolledAt });
-      const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt];
+      const bound = { kind, tenant, subject, version, cap, mustChange, enrolledAt, hashForm };
+      const { keyId, wrapped } = credential.wrap(bound);
+      const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt, hashForm ?? null];
       await tx.query(STORE_CREDENTIAL, row);
       if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
       if (!again)
@@ -355,8 +358,11 @@ export class PostgresSubjectStore extends SubjectStore {
  * the key that the previous transaction wrote; one that waits for the row of the subject would not.
  */
 async function lockId(tx: Sql, tenant: string, subject: string): Promise<void> {
-  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`subject:${tenant}:${subject}`]);
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [subjectLock(tenant, subject)]);
 }
+
+/** The name of the lock of a subject. */
+export const subjectLock = (tenant: string, subject: string): string => `subject:${tenant}:${subject}`;
 
 function ifBroken(error: unknown): undefined {
   if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;

@@ -25,6 +25,8 @@ export interface FoundSubject {
   readonly mustChange: boolean;
   /** Consecutive failures that disable the credential; the lowest cap if none is enrolled. */
   readonly cap: number;
+  /** The form of the stored hash, or of the dummy in its place; undefined: as hashes that are made here. */
+  readonly hashForm: string | undefined;
 }
 
 export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found';

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { type Readable } from 'node:stream';
+import { Controller, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
+import { allowLongBody } from '@countersign/http';
+import { type FastifyReply } from 'fastify';
+import { actorOf, Requires, type ClientRequest } from '../http/authenticate.js';
+import { TenantPath } from '../http/fields.js';
+import { Problem, Problems } from '../http/problems.js';
+import { StreamImport } from './stream-import.use-case.js';
+import { ImportedSubject, ImportQuery, SubjectRowBody } from './imports.dto.js';
+import { NDJSON } from '../http/ndjson.js';
+
+const lines = (type: new () => object): object => ({ [NDJSON]: { schema: { $ref: getSchemaPath(type) } } });
+
+/** Many subjects in one request. */
+@ApiTags('subjects')
+@Controller('v1/tenants/:tenant')
+export class ImportsController {
+  constructor(private readonly streamImport: StreamImport) {}
+
+  @Post('subjects::import')
+  @HttpCode(200)
+  @Requires('manage')
+  @ApiOperation({
+    summary: 'Import subjects, one JSON object per line; the answer has one line per line',
+    description:
+      'Request and answer are streams: send lines while you read results. A line has at most 16384 bytes. If the answer ends with a problem, send the lines without a result again, with the same importId and their firstLine.',
+  })
+  @ApiExtraModels(SubjectRowBody, ImportedSubject)
+  @ApiConsumes(NDJSON)
+  @ApiBody({ required: true, type: SubjectRowBody, description: 'One object per line.' })
+  @ApiOkResponse({
+    description: 'One line per line of the request, in its order.',
+    content: lines(ImportedSubject) as never,
+  })
+  @Problems('quota-exceeded')
+  importSubjects(
+    @Param() { tenant }: TenantPath,
+    @Query() query: ImportQuery,
+    @Req() request: ClientRequest,
+    @Res() reply: FastifyReply,
+  ): void {
+    const body = request.body as Readable | undefined;
+    if (body === undefined) throw new Problem('unsupported-media-type');
+    const { importId = `import-${randomUUID()}`, firstLine = '1', dryRun } = query;
+    const options = {
+      tenant,
+      importId,
+      actor: actorOf(request),
+      firstLine: Number(firstLine),
+      dryRun: dryRun === 'true',
+    };
+    const results = this.streamImport.import(options, body, allowLongBody(request));
+    // Nobody reads the rest of a body when its import ends early, so its sender must not wait.
+    reply.raw.once('finish', () => request.raw.complete || request.raw.socket.destroySoon());
+    void reply.headers({ 'content-type': NDJSON, 'import-id': importId }).send(results);
+  }
+}

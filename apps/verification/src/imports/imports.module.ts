@@ -1,0 +1,29 @@
+import { Module } from '@nestjs/common';
+import { type KeyedHash, Keyring } from '@countersign/crypto';
+import { Database, OutboxRelay } from '@countersign/persistence';
+import { EVENT_NAMES, TABLE_NAMES } from '../integrity/stored-names.js';
+import { TamperReports } from '../integrity/tamper-reports.store.js';
+import { ImportSubjects } from './import-subjects.use-case.js';
+import { ImportsHandler } from './imports.handler.js';
+import { SubjectBatches } from './imports.ports.js';
+import { PostgresSubjectBatches } from './subject-batches.store.js';
+
+@Module({
+  controllers: [ImportsHandler],
+  providers: [
+    {
+      provide: SubjectBatches,
+      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports],
+      useFactory: (
+        database: Database,
+        keyring: Keyring,
+        names: KeyedHash,
+        hash: KeyedHash,
+        relay: OutboxRelay,
+        { report }: TamperReports,
+      ) => new PostgresSubjectBatches(database, keyring, names, hash, () => relay.wake(), report),
+    },
+    ImportSubjects,
+  ],
+})
+export class ImportsModule {}
