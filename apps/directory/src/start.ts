@@ -1,7 +1,4 @@
-import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
-import { createBusApp } from '@countersign/messaging';
-import { NestLogger } from '@countersign/observability';
-import { PostgresDeliveries } from '@countersign/persistence';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { AGENT_MESSAGES } from './agents/agents.handler.js';
 import { API_KEY_MESSAGES } from './api-keys/api-keys.handler.js';
@@ -25,28 +22,23 @@ export async function start(
 ): Promise<HostedService> {
   const settings = loadSettings(NEEDS.settings, env);
   const installationPolicy = await readPolicyFile(settings);
-  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
-  const database = await host.database(NEEDS.store, settings, DIRECTORY_ENTITIES);
-  // Without linger: the answer to a command waits until its change is published.
-  const relay = host.relay(database, 0);
-  const { caches, follower } = await followCaches(host.broker, host.logger, fatal);
-  host.onClose(() => follower.close());
-  const entries = new PublishedEntries(installationPolicy, (invalid) =>
-    host.logger.error(invalid, 'agents are removed from all caches: a stored policy has become invalid'),
-  );
-  const app = await createBusApp(DirectoryModule.with({ database, relay, entries, caches }), {
-    broker: host.broker,
-    group: 'directory',
-    deliveries: new PostgresDeliveries(database),
-    messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES, ...POLICY_MESSAGES],
-    logger: new NestLogger(host.logger),
-    onFatal: fatal,
-    observe: host.observe,
+  return Host.start(NEEDS, settings, fatal, replace, async (host) => {
+    const database = await host.database(NEEDS.store, settings, DIRECTORY_ENTITIES);
+    // Without linger: the answer to a command waits until its change is published.
+    const relay = host.relay(database, 0);
+    const { caches, follower } = await followCaches(host.broker, host.logger, fatal);
+    host.onClose(() => follower.close());
+    const entries = new PublishedEntries(installationPolicy, (invalid) =>
+      host.logger.error(invalid, 'agents are removed from all caches: a stored policy has become invalid'),
+    );
+    const app = await host.busApp(DirectoryModule.with({ database, relay, entries, caches }), database, {
+      group: 'directory',
+      messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES, ...POLICY_MESSAGES],
+    });
+    // The in-process bus starts empty, so a service that starts after this one must find the whole directory published.
+    await app.get(ChangeDirectory).publishAll();
+    while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, OUTBOX_POLL_MS));
+    await app.listen();
+    return host.started();
   });
-  host.onClose(() => app.close());
-  // The in-process bus starts empty, so a service that starts after this one must find the whole directory published.
-  await app.get(ChangeDirectory).publishAll();
-  while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, OUTBOX_POLL_MS));
-  await app.listen();
-  return host.started();
 }

@@ -1,4 +1,4 @@
-import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer, type ServedRoute } from '@countersign/http';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { KeyComparison } from '@countersign/verification-client';
@@ -23,8 +23,7 @@ export async function start(
 ): Promise<RestAdapter> {
   const settings = loadSettings(NEEDS.settings, env);
   const { keys, adminKey } = await readRestKeys(settings);
-  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
-  try {
+  return Host.start(NEEDS, settings, fatal, replace, async (host) => {
     const bus = await host.client(keys.receiptKeys);
     await KeyComparison.begin(host, bus, keys.checks, fatal);
     const clientKeys = await host.directory();
@@ -32,8 +31,5 @@ export async function start(
     const server = await HttpServer.start(module, httpOptions(settings, host));
     host.onClose(() => server.close());
     return { ...(await host.started({ rest: server.url })), routes: server.routes };
-  } catch (error) {
-    await host.close().catch(() => undefined);
-    throw error;
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import { Host, topicsOf, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
+import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer } from '@countersign/http';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { KeyComparison } from '@countersign/verification-client';
@@ -18,8 +18,7 @@ export async function start(
 ): Promise<HostedService> {
   const settings = loadSettings(NEEDS.settings, env);
   const { keys, captureKey } = await readSwaigKeys(settings);
-  const host = await Host.open(NEEDS.name, settings, topicsOf(NEEDS.bus), fatal, replace);
-  try {
+  return Host.start(NEEDS, settings, fatal, replace, async (host) => {
     const bus = await host.client(keys.receiptKeys);
     const checks = [...keys.checks, { setting: 'CAPTURE_TOKEN_KEY', keys: captureKey.checks }];
     await KeyComparison.begin(host, bus, checks, fatal);
@@ -36,8 +35,5 @@ export async function start(
     );
     host.onClose(() => server.close());
     return await host.started({ swaig: server.url });
-  } catch (error) {
-    await host.close().catch(() => undefined);
-    throw error;
-  }
+  });
 }

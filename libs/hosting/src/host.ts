@@ -1,16 +1,39 @@
-import { requiresSignature, type TopicSpec } from '@countersign/contracts';
+import { type INestMicroservice } from '@nestjs/common';
+import { requiresSignature } from '@countersign/contracts';
 import { DirectoryCache } from '@countersign/directory-cache';
 import { HttpListener, OpsServer } from '@countersign/http-listener';
-import { BusClient, type Broker, type RecordOutcome } from '@countersign/messaging';
-import { createLogger, failCurrentSpan, Health, METRICS, type Logger, type Tracer } from '@countersign/observability';
-import { openDatabase, OutboxRelay, schemaFaults, type Database, type DatabaseOptions } from '@countersign/persistence';
+import {
+  BusClient,
+  createBusApp,
+  type Broker,
+  type BusAppOptions,
+  type RecordOutcome,
+  type RootModule,
+} from '@countersign/messaging';
+import {
+  createLogger,
+  failCurrentSpan,
+  Health,
+  METRICS,
+  NestLogger,
+  type Logger,
+  type Tracer,
+} from '@countersign/observability';
+import {
+  openDatabase,
+  OutboxRelay,
+  PostgresDeliveries,
+  schemaFaults,
+  type Database,
+  type DatabaseOptions,
+} from '@countersign/persistence';
 import { type ReceiptPublicKeys } from '@countersign/crypto';
 import { runEvery, ServiceError, type RunningService } from '@countersign/runtime';
 import { databaseTls } from './connection-security.js';
 import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { exposeOutboxStats } from './outbox-stats.js';
-import { type ServiceNeeds } from './service-needs.js';
+import { topicsOf, type ServiceNeeds } from './service-needs.js';
 import { type BusSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
 
@@ -56,14 +79,17 @@ export class Host {
     private readonly replace: StartReplacements,
   ) {}
 
-  /** @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE */
-  static async open(
-    name: string,
+  /**
+   * Opens what every service has and then what this one adds. When a step fails, everything that was opened is closed.
+   * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE, and what `run` throws
+   */
+  static async start<T extends HostedService>(
+    { name, bus }: Pick<ServiceNeeds, 'name' | 'bus'>,
     settings: BusSettings,
-    topics: readonly TopicSpec[],
     fatal: FatalHandler,
     replace: StartReplacements,
-  ): Promise<Host> {
+    run: (host: Host) => Promise<T>,
+  ): Promise<T> {
     const logger = replace.logger?.child({ service: name }) ?? createLogger(name, settings.LOG_LEVEL);
     const listener = await HttpListener.open(name, settings, logger);
     const opened = replace.broker ?? openBroker(name, settings, logger);
@@ -74,8 +100,13 @@ export class Host {
     if (tracer) host.onClose(() => tracer.close());
     if (!replace.broker) host.onClose(() => broker.close());
     host.health.add('broker', () => broker.healthy());
-    await host.orClose(broker.ensureTopics(topics));
-    return host;
+    try {
+      await broker.ensureTopics(topicsOf(bus));
+      return await run(host);
+    } catch (error) {
+      await host.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Steps run in reverse order. All run, even when one fails. */
@@ -97,24 +128,19 @@ export class Host {
     settings: StoreSettings,
     entities: DatabaseOptions['entities'] = [],
   ): Promise<Database> {
-    const open = async (): Promise<Database> =>
-      openDatabase({
-        url: settings.DATABASE_URL.reveal(),
-        tls: databaseTls(settings),
-        schema,
-        migrations,
-        entities,
-        poolSize: settings.DATABASE_POOL_SIZE,
-        applicationName: `countersign ${this.name}`,
-      });
-    const database = await this.orClose(open());
+    const database = await openDatabase({
+      url: settings.DATABASE_URL.reveal(),
+      tls: databaseTls(settings),
+      schema,
+      migrations,
+      entities,
+      poolSize: settings.DATABASE_POOL_SIZE,
+      applicationName: `countersign ${this.name}`,
+    });
     this.onClose(() => database.close());
-    const [fault] = await this.orClose(schemaFaults(database, schema));
+    const [fault] = await schemaFaults(database, schema);
     // A service whose role lacks a right fails later; one without row-level security could show rows of other tenants.
-    if (fault !== undefined) {
-      await this.close().catch(() => undefined);
-      throw new ServiceError('DATABASE_UNAVAILABLE', `${fault.problem}: ${fault.cure}`, false);
-    }
+    if (fault) throw new ServiceError('DATABASE_UNAVAILABLE', `${fault.problem}: ${fault.cure}`, false);
     if (database.role === undefined) {
       this.logger.warn(
         { schema },
@@ -158,34 +184,32 @@ export class Host {
     METRICS.unprovenReplies.inc({ service }, 0);
     METRICS.replyTimeouts.inc({ service }, 0);
     METRICS.lateReplies.inc({ service }, 0);
-    const client = await this.orClose(
-      BusClient.open({
-        broker: this.broker,
-        owner: this.name,
-        proof: { isRequired: requiresSignature, isValid: (text, signature) => keys.isAnswer(text, signature) },
-        onFatal: this.fatal,
-        observe: (event) => {
-          switch (event.kind) {
-            case 'answered':
-              return METRICS.replies.observe({ service }, event.seconds);
-            case 'timed_out':
-              return METRICS.replyTimeouts.inc({ service });
-            case 'late_reply':
-              return METRICS.lateReplies.inc({ service });
-            case 'unproven_reply':
-              warn();
-              return METRICS.unprovenReplies.inc({ service });
-          }
-        },
-      }),
-    );
+    const client = await BusClient.open({
+      broker: this.broker,
+      owner: this.name,
+      proof: { isRequired: requiresSignature, isValid: (text, signature) => keys.isAnswer(text, signature) },
+      onFatal: this.fatal,
+      observe: (event) => {
+        switch (event.kind) {
+          case 'answered':
+            return METRICS.replies.observe({ service }, event.seconds);
+          case 'timed_out':
+            return METRICS.replyTimeouts.inc({ service });
+          case 'late_reply':
+            return METRICS.lateReplies.inc({ service });
+          case 'unproven_reply':
+            warn();
+            return METRICS.unprovenReplies.inc({ service });
+        }
+      },
+    });
     const hide = METRICS.pendingRequests.read(() => [{ labels: { service }, value: client.waiting }]);
     this.onClose(() => client.close().finally(hide));
     return client;
   }
 
-  /** Counts the results of records and marks their spans. Pass it to every `createBusApp`. */
-  readonly observe = ({ group, topic, outcome, code }: RecordOutcome): void => {
+  /** Counts the results of records and marks their spans. */
+  readonly #observe = ({ group, topic, outcome, code }: RecordOutcome): void => {
     const labels = { service: this.name, group, topic, outcome };
     METRICS.records.inc(labels);
     if (code === undefined) return;
@@ -193,9 +217,24 @@ export class Host {
     failCurrentSpan(code);
   };
 
+  /** A Nest application with handlers of messages, until the host closes. It consumes nothing until its `listen`. */
+  async busApp(
+    module: RootModule,
+    database: Database,
+    options: Pick<BusAppOptions, 'group' | 'messages' | 'slow' | 'maxInFlight' | 'sign'>,
+  ): Promise<INestMicroservice> {
+    const app = await createBusApp(module, {
+      ...{ broker: this.broker, deliveries: new PostgresDeliveries(database), logger: new NestLogger(this.logger) },
+      ...{ onFatal: this.fatal, observe: this.#observe },
+      ...options,
+    });
+    this.onClose(() => app.close());
+    return app;
+  }
+
   /** A complete, live cache of the directory. @throws ServiceError BROKER_UNAVAILABLE */
   async directory(): Promise<DirectoryCache> {
-    const cache = await this.orClose(DirectoryCache.follow(this.broker, this.name, this.fatal));
+    const cache = await DirectoryCache.follow(this.broker, this.name, this.fatal);
     this.onClose(() => cache.close());
     this.health.add('directory', () => cache.ready());
     return cache;
@@ -206,7 +245,7 @@ export class Host {
     let opsUrl: Record<string, string> = {};
     if (this.replace.ops !== false) {
       const healths = new Map([[this.name, this.health]]);
-      const ops = await this.orClose(OpsServer.start(this.listener, healths));
+      const ops = await OpsServer.start(this.listener, healths);
       this.onClose(() => ops.close());
       opsUrl = { ops: ops.url };
     }
@@ -234,15 +273,5 @@ export class Host {
       }
     }
     if (failure) throw failure;
-  }
-
-  /** Closes everything that was opened when a step of the start fails. */
-  async orClose<T>(step: Promise<T>): Promise<T> {
-    try {
-      return await step;
-    } catch (error) {
-      await this.close().catch(() => undefined);
-      throw error;
-    }
   }
 }
