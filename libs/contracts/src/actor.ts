@@ -7,13 +7,16 @@ export const ACTOR_KINDS = ['administrator', 'key', 'agent'] as const;
  */
 export type ActorKind = (typeof ACTOR_KINDS)[number];
 
+/** An address with or without a port, or a name. */
+export const SOURCE_ADDRESS_PATTERN = /^[\w.:%[\]-]{1,64}$/;
+
 /** Who requested a change, as the adapter authenticated the request. */
 export class Actor {
   @IsIn(ACTOR_KINDS) kind!: ActorKind;
   /** Id of the key or name of the agent. The administrator has none. */
   @IsOptional() @IsString() @Length(1, 63) id?: string;
-  /** Network address of the client. */
-  @Matches(/^[\w.:%-]{1,64}$/) sourceAddress!: string;
+  /** Network address of the client; `unknown` if the connection was closed. */
+  @Matches(SOURCE_ADDRESS_PATTERN) sourceAddress!: string;
 }
 
 /** A reason that a person gives for a change, stored as it was given: one line of 1 to 200 characters, not only spaces. */

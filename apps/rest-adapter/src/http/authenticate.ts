@@ -1,5 +1,11 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { ApiKeyPublished, type Actor, type AgentPublished, type ApiKeyScope } from '@countersign/contracts';
+import {
+  ApiKeyPublished,
+  SOURCE_ADDRESS_PATTERN,
+  type Actor,
+  type AgentPublished,
+  type ApiKeyScope,
+} from '@countersign/contracts';
 import { constantTimeEquals, isMistypedApiKey, sha256, type Secret } from '@countersign/crypto';
 import { RouteAccess } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
@@ -40,7 +46,7 @@ export const CallingAgent = createParamDecorator((_data: unknown, context: Execu
 export function actorOf({ client, ip }: ClientRequest): Actor {
   if (client === undefined) throw new Problem('unauthorized');
   // A connection that was closed in the meantime has no address.
-  return { ...client.actor, sourceAddress: ip || 'unknown' };
+  return { ...client.actor, sourceAddress: SOURCE_ADDRESS_PATTERN.test(ip) ? ip : 'unknown' };
 }
 
 const ADMINISTRATOR: ApiClient = { actor: { kind: 'administrator' }, scopes: ['manage', 'audit'] };

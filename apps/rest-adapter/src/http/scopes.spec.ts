@@ -98,6 +98,26 @@ describe('the scopes of keys', () => {
     });
   });
 
+  it('let the event name the address that a trusted proxy states, and no other one', async () => {
+    const body = { name: 'Umbrella' };
+    const send = (from: RestTestBed, address: string) =>
+      from.call('PUT', '/v1/tenants/umbrella', {
+        ...{ key: API_KEYS.other, body, headers: { 'x-forwarded-for': address } },
+      });
+    const proxied = await RestTestBed.open({ TRUSTED_PROXIES: '127.0.0.1' });
+    try {
+      const seen = async (from: RestTestBed, address: string): Promise<unknown> => {
+        await send(from, address);
+        return (from.commands.at(-1)?.fields['actor'] as Record<string, unknown>)['sourceAddress'];
+      };
+      expect(await seen(proxied, '198.51.100.1, 203.0.113.7')).toBe('203.0.113.7');
+      expect(await seen(proxied, 'no/address')).toBe('127.0.0.1');
+      expect(await seen(bed, '203.0.113.7')).toBe('127.0.0.1');
+    } finally {
+      await proxied.close();
+    }
+  });
+
   it('are refused with the same bytes whatever is wrong with the key', async () => {
     const mistyped = `${API_KEYS.manage.slice(0, -1)}${API_KEYS.manage.endsWith('0') ? '1' : '0'}`;
     const { expired, rotated, agentless } = API_KEYS;

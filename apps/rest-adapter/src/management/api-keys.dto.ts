@@ -14,7 +14,7 @@ import { ListQuery, NEXT_CURSOR } from './tenants.dto.js';
 
 const SCOPES_MEANING =
   'What the key may do. `verify`: verify callers, as its agent. `manage`: read and change everything inside its tenant. ' +
-  '`manage:read`: read what `manage` may change. `audit`: read the events of its tenant';
+  '`manage:read`: read what `manage` may change. `audit`: read the events of its tenant; no call needs it yet';
 const SCOPES_RULE = `must be a list of different scopes of ${API_KEY_SCOPES.join(', ')}`;
 
 @Described({
