@@ -20,7 +20,7 @@ export function limits(world: () => World): void {
   }
 
   it.each([
-    ['reset', {}],
+    ['limits/reset', {}],
     ['overrides', { limit: 15, periodSeconds: 60, expiresAt: new Date(Date.now() + 3_600_000).toISOString() }],
   ])(
     'admits a caller that was over its limit within seconds after %s',
@@ -28,7 +28,7 @@ export function limits(world: () => World): void {
       const { client, tenant } = world();
       const { outcome, phone } = await callerOverItsLimit();
       const reason = 'a person has checked who it is';
-      await client.manage('POST', `/v1/tenants/${tenant}/limits/${path}`, {
+      await client.manage('POST', `/v1/tenants/${tenant}/${path}`, {
         dimension: 'caller',
         phone,
         reason,

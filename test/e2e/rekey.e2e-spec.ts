@@ -103,7 +103,7 @@ test('IDENTIFIER_KEY is replaced while the product runs, and no attempt, lock, c
   expect(first).toMatchObject({ outcome: 'rejected' });
   const limited = newPhone();
   const setOverride = (): Promise<HttpAnswer> =>
-    client.manage('POST', `/v1/tenants/${tenant}/limits/overrides`, {
+    client.manage('POST', `/v1/tenants/${tenant}/overrides`, {
       ...{ dimension: 'caller', phone: limited, limit: 2, periodSeconds: 3600, reason: 'a test' },
       expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
     });

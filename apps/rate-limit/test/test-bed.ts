@@ -22,13 +22,19 @@ import {
   type PolicyLimits,
 } from '../src/limits/limits.ports.js';
 import { ForeignKeys, RequiredKeys } from '../src/limits/required-keys.js';
-import { OverrideStore, type OverridesVersion } from '../src/overrides/overrides.ports.js';
+import {
+  OverrideStore,
+  type NewOverride,
+  type OverrideSelection,
+  type OverridesVersion,
+} from '../src/overrides/overrides.ports.js';
 import { FactLog } from '../src/refusals/refusals.ports.js';
 import { LimitRequests } from '../src/limits/limit-requests.js';
 import { RefusalReport } from '../src/refusals/refusal-report.js';
 import {
   type LimitOverride,
   type LimitSettings,
+  type StoredOverride,
   type TenantLimitSettings,
 } from '../src/overrides/limit-rules.decision.js';
 import { HashedLimitKeys } from '../src/limits/limit-keys.store.js';
@@ -56,6 +62,11 @@ export class OneAgent extends LimitPolicies {
   override ofTenant(tenant: string): LimitPolicy | undefined {
     return tenant === 'acme' ? this.limits : undefined;
   }
+
+  mayLoosenLimits = false;
+  override mayLoosen(): boolean {
+    return this.mayLoosenLimits;
+  }
 }
 
 /** The outbox, in memory. */
@@ -80,7 +91,8 @@ export class FakeFactLog extends FactLog {
 class FakeOverrideStore extends OverrideStore {
   #changes = 1;
   #resets = 0;
-  readonly #tenants = new Map<string, TenantLimitSettings>();
+  readonly #overrides = new Map<string, StoredOverride[]>();
+  readonly #tightenedUntil = new Map<string, number>();
 
   constructor(
     private readonly log: FactLog,
@@ -96,30 +108,71 @@ class FakeOverrideStore extends OverrideStore {
 
   override read(): Promise<LimitSettings> {
     const now = this.clock.now();
-    const fromNow = ({ overrides, tightenedUntil }: TenantLimitSettings): TenantLimitSettings => ({
-      overrides: overrides.map((one) => ({ ...one, endsAt: one.endsAt - now })),
-      tightenedUntil: tightenedUntil - now,
+    const tenants = [...this.#overrides.keys(), ...this.#tightenedUntil.keys()];
+    const fromNow = (tenant: string): TenantLimitSettings => ({
+      overrides: (this.#overrides.get(tenant) ?? []).map((one) => ({ ...one, endsAt: Number(one.expiresAt) - now })),
+      tightenedUntil: (this.#tightenedUntil.get(tenant) ?? 0) - now,
     });
-    return Promise.resolve(new Map([...this.#tenants].map(([tenant, settings]) => [tenant, fromNow(settings)])));
+    return Promise.resolve(new Map(tenants.map((tenant) => [tenant, fromNow(tenant)])));
   }
 
   override async override(
     tenant: string,
-    { expiresAt, ...override }: LimitOverride & { readonly expiresAt: string },
+    { expiresAt, shadow = false, ...override }: NewOverride,
     fact: UntimedFact,
-  ): Promise<boolean> {
-    const endsAt = Date.parse(expiresAt);
-    if (endsAt <= this.clock.now()) return false;
-    const { overrides, tightenedUntil } = this.#of(tenant);
-    this.#tenants.set(tenant, { overrides: [...overrides, { ...override, endsAt }], tightenedUntil });
+    mayReplace: (existing: StoredOverride) => boolean,
+  ): Promise<StoredOverride | 'ended' | 'kept'> {
+    const now = this.clock.now();
+    const stored = { ...override, shadow, createdAt: new Date(now), expiresAt: new Date(expiresAt) };
+    if (Number(stored.expiresAt) <= now) return 'ended';
+    const named = (one: LimitOverride): string[] => [one.target, ...one.names.map(({ target }) => target)];
+    const isSame = (one: StoredOverride): boolean =>
+      one.dimension === stored.dimension && named(one).some((name) => named(stored).includes(name));
+    const existing = await this.list(tenant, { limit: Infinity });
+    if (!existing.filter(isSame).every(mayReplace)) return 'kept';
+    this.#overrides.set(tenant, [...existing.filter((one) => !isSame(one)), stored]);
     await this.#changed(fact);
-    return true;
+    return stored;
+  }
+
+  override list(
+    tenant: string,
+    { limit, after = '', dimensions, targets }: OverrideSelection,
+  ): Promise<StoredOverride[]> {
+    const found = (this.#overrides.get(tenant) ?? [])
+      .filter(({ expiresAt }) => Number(expiresAt) > this.clock.now())
+      .filter(({ id, dimension }) => id > after && (dimensions?.includes(dimension) ?? true))
+      .filter(
+        (one) =>
+          !targets || [one.target, ...one.names.map((name) => name.target)].some((name) => targets.includes(name)),
+      );
+    return Promise.resolve(found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit));
+  }
+
+  override async find(tenant: string, id: string): Promise<StoredOverride | undefined> {
+    return (await this.list(tenant, { limit: Infinity })).find((one) => one.id === id);
+  }
+
+  override async delete(
+    tenant: string,
+    id: string,
+    fact: UntimedFact,
+    mayDelete: (existing: StoredOverride) => boolean,
+  ): Promise<'deleted' | 'kept' | 'missing'> {
+    const existing = await this.find(tenant, id);
+    if (!existing) return 'missing';
+    if (!mayDelete(existing)) return 'kept';
+    this.#overrides.set(
+      tenant,
+      (this.#overrides.get(tenant) ?? []).filter((one) => one !== existing),
+    );
+    await this.#changed(fact);
+    return 'deleted';
   }
 
   override async tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean> {
-    const before = this.#of(tenant);
-    if (before.tightenedUntil >= this.clock.now() + seconds * 500) return false;
-    this.#tenants.set(tenant, { ...before, tightenedUntil: this.clock.now() + seconds * 1000 });
+    if ((this.#tightenedUntil.get(tenant) ?? 0) >= this.clock.now() + seconds * 500) return false;
+    this.#tightenedUntil.set(tenant, this.clock.now() + seconds * 1000);
     await this.#changed(fact);
     return true;
   }
@@ -137,10 +190,6 @@ class FakeOverrideStore extends OverrideStore {
   async #changed(fact: UntimedFact): Promise<void> {
     await this.log.record([fact]);
     this.#changes++;
-  }
-
-  #of(tenant: string): TenantLimitSettings {
-    return this.#tenants.get(tenant) ?? { overrides: [], tightenedUntil: 0 };
   }
 }
 

@@ -49,6 +49,7 @@ export const FACT_DESCRIPTIONS = {
   'limit.would_refuse': 'A limit in shadow mode would have refused requests, with their `count`',
   'limit.near': 'A key used 80 % of a limit of 5 or more; at most one event per key, period and copy',
   'limit.overridden': 'A limit was overridden, with the `reason`',
+  'limit.override_deleted': 'An override of a limit was deleted; the limit of the policy applies again',
   'limit.reset': 'The counters of a limit were reset, with the `reason`',
   'limit.tightened': 'The limits of a tenant were tightened after a signal',
   'signal.spray': 'One caller asked about many subjects, or one agent submitted wrong PINs for many',

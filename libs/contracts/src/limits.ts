@@ -16,7 +16,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { REASON_PATTERN } from './actor.js';
-import { ManagementCommand } from './management.js';
+import { MAX_PAGE_SIZE, ManagementCommand } from './management.js';
 import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { Limit, LIMIT_DIMENSIONS, type LimitDimension } from './policy.js';
@@ -61,14 +61,43 @@ abstract class LimitCommand extends ManagementCommand {
   }
 }
 
-/** Overrides a limit of the policy until a time. */
+/** Overrides a limit of the policy until a time. An override of the same target is replaced. */
 export class LimitOverrideRequested extends LimitCommand {
   static readonly type = 'limit.override-requested.v1';
   static readonly topic = TOPICS.limitCommands.name;
+  /** Id of the new override, so that a command that is delivered twice makes one override. */
+  @IsUUID() overrideId!: string;
   @ValidateNested() @Type(() => LimitTarget) of!: LimitTarget;
   @ValidateNested() @Type(() => Limit) limit!: Limit;
   @Matches(REASON_PATTERN) reason!: string;
   @IsISO8601() expiresAt!: string;
+}
+
+/** Requests an override. */
+export class LimitOverrideReadRequested extends LimitCommand {
+  static readonly type = 'limit-override.requested.v1';
+  static readonly topic = TOPICS.limitCommands.name;
+  @IsUUID() overrideId!: string;
+}
+
+/** Requests one page of the overrides of a tenant that have not ended, in the order of their ids. */
+export class LimitOverrideListRequested extends LimitCommand {
+  static readonly type = 'limit-override-list.requested.v1';
+  static readonly topic = TOPICS.limitCommands.name;
+  @IsInt() @Min(1) @Max(MAX_PAGE_SIZE) limit!: number;
+  /** The page begins after this id. */
+  @IsOptional() @IsUUID() cursor?: string;
+  /** Only overrides of these dimensions. Absent: of any. */
+  @IsOptional() @IsArray() @IsIn(LIMIT_DIMENSIONS, { each: true }) dimensions?: LimitDimension[];
+  /** Only overrides with a target of one of these names, see {@link LimitTarget}. Absent: with any. */
+  @IsOptional() @IsArray() @ArrayMaxSize(8) @Length(1, 300, { each: true }) targets?: string[];
+}
+
+/** Deletes an override: the limit of the policy applies again. */
+export class LimitOverrideDeleteRequested extends LimitCommand {
+  static readonly type = 'limit-override.delete-requested.v1';
+  static readonly topic = TOPICS.limitCommands.name;
+  @IsUUID() overrideId!: string;
 }
 
 /** Sets the counters of a target to zero. */

@@ -22,6 +22,7 @@ const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
   'limit.would_refuse': { family: 'apiActivity', activityId: 99, activityName: 'Would Refuse' },
   'limit.near': { family: 'apiActivity', activityId: 99, activityName: 'Limit Near' },
   'limit.overridden': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
+  'limit.override_deleted': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
   'limit.reset': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'limit.tightened': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'signal.spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },

@@ -23,4 +23,8 @@ export class DirectoryLimits extends LimitPolicies {
   override ofTenant(tenant: string): LimitPolicy | undefined {
     return this.directory.tenant(tenant)?.policy.limits;
   }
+
+  override mayLoosen(tenant: string): boolean {
+    return this.directory.tenant(tenant)?.mayLoosen?.includes('limits') ?? false;
+  }
 }

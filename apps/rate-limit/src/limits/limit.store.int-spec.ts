@@ -3,11 +3,12 @@ import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { LIMIT_DIMENSIONS, type LimitDimension, untimedFact, type UntimedFact } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
+import { createTestDatabase, TEST_ACTOR } from '@countersign/testing';
 import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
 import { decideLimits, type LimitCounterState } from './limit.decision.js';
 import { EXACT_LIMIT, type LimitRule } from './rule.decision.js';
-import { type LimitOverride } from '../overrides/limit-rules.decision.js';
+import { overrideResource, type StoredOverride } from '../overrides/limit-rules.decision.js';
+import { type NewOverride } from '../overrides/overrides.ports.js';
 import { OutboxFactLog } from '../refusals/fact-log.store.js';
 import { PostgresLimitStore } from './limit.store.js';
 import { number, limitRequestOf } from '../../test/limit-store-bed.js';
@@ -191,15 +192,19 @@ describe('the PostgreSQL limit store', () => {
 
 describe('the PostgreSQL override store', () => {
   const open = (): PostgresOverrideStore => new PostgresOverrideStore(databases[0] as Database, () => undefined);
-  const override: LimitOverride = {
+  const override: Omit<NewOverride, 'id' | 'actor' | 'expiresAt'> = {
     ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reason: "it's “one number”" },
+  };
+  const always = (): boolean => true;
+  const added = (more: Partial<NewOverride> = {}): NewOverride => {
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
+    return { ...override, id: randomUUID(), actor: TEST_ACTOR, expiresAt, ...more };
   };
 
   it('returns an override until it ends, and changes the version with every change', async () => {
     const store = open();
     const before = await store.version();
-    const expiresAt = new Date(Date.now() + 60_000).toISOString();
-    expect(await store.override('acme', { ...override, expiresAt }, fact())).toBe(true);
+    expect(await store.override('acme', added(), fact(), always)).toMatchObject(override);
     const { changes, resets } = await store.version();
     expect([changes === before.changes, resets]).toEqual([false, before.resets]);
     const settings = (await store.read()).get('acme');
@@ -212,8 +217,73 @@ describe('the PostgreSQL override store', () => {
   it('stores neither an override that has ended nor its fact', async () => {
     const none = fact();
     const expiresAt = new Date(Date.now() - 60_000).toISOString();
-    expect(await open().override('acme', { ...override, expiresAt }, none)).toBe(false);
+    expect(await open().override('acme', added({ expiresAt }), none, always)).toBe('ended');
     expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
+  });
+
+  it('lists, finds and deletes the overrides of one tenant, and none that has ended', async () => {
+    const store = open();
+    const names = ['k1', 'k2'].map((keyId) => ({ keyId, target: `caller under ${keyId}` }));
+    const sent = [
+      added({ dimension: 'subject', target: 'id:c-1', shadow: true }),
+      added({ target: 'caller under k1', names }),
+      added({ dimension: 'agent', target: 'desk' }),
+    ].sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const one of sent) await store.override('globex', one, fact(), always);
+    const idsOf = (overrides: readonly StoredOverride[]): string[] => overrides.map(({ id }) => id);
+    const listed = await store.list('globex', { limit: 10 });
+    expect(listed).toMatchObject(sent.map((one) => ({ ...one, expiresAt: new Date(one.expiresAt) })));
+    expect(listed.map(overrideResource)).toContainEqual({
+      ...{ id: sent.find(({ dimension }) => dimension === 'subject')?.id, dimension: 'subject', subject: 'c-1' },
+      ...{ limit: 3, periodSeconds: 60, shadow: true, reason: override.reason, actor: TEST_ACTOR },
+      ...{ createdAt: expect.any(String), expiresAt: expect.any(String) },
+    });
+    const [first, second, third] = idsOf(listed);
+    expect(idsOf(await store.list('globex', { limit: 2 }))).toEqual([first, second]);
+    expect(idsOf(await store.list('globex', { limit: 2, after: second }))).toEqual([third]);
+    const agents = await store.list('globex', { limit: 9, dimensions: ['agent', 'call'] });
+    expect(agents.map(({ target }) => target)).toEqual(['desk']);
+    const named = await store.list('globex', { limit: 9, targets: ['caller under k2', 'id:c-2'] });
+    expect(named.map(({ target }) => target)).toEqual(['caller under k1']);
+    expect(await store.list('other', { limit: 9 })).toEqual([]);
+    const id = String(first);
+    expect((await store.find('globex', id))?.id).toBe(id);
+    expect(await store.find('other', id)).toBeUndefined();
+    expect(await store.delete('other', id, fact(), always)).toBe('missing');
+    const kept = fact();
+    expect(await store.delete('globex', id, kept, ({ actor }) => actor?.kind !== 'administrator')).toBe('kept');
+    const { changes } = await store.version();
+    const facts = Array.from({ length: 20 }, fact);
+    const deleted = await Promise.all(facts.map((one) => store.delete('globex', id, one, always)));
+    expect(deleted.filter((result) => result === 'deleted')).toHaveLength(1);
+    expect((await store.version()).changes).not.toBe(changes);
+    const recorded = await query('SELECT 1 FROM rate_limit.outbox WHERE id = ANY ($1::uuid[])', [
+      [kept, ...facts].map(({ factId }) => factId),
+    ]);
+    expect(recorded).toHaveLength(1);
+    expect(idsOf((await store.read()).get('globex')?.overrides as unknown as StoredOverride[]).sort()).toEqual([
+      ...[second, third],
+    ]);
+    await query(`UPDATE rate_limit.overrides SET expires_at = clock_timestamp() - interval '1 s'`);
+    expect(await store.list('globex', { limit: 9 })).toEqual([]);
+    expect(await store.find('globex', String(second))).toBeUndefined();
+    await store.purge();
+    expect(await query('SELECT 1 FROM rate_limit.overrides')).toEqual([]);
+  });
+
+  it('replaces an override of the same target under any of its names, unless it must be kept', async () => {
+    const store = open();
+    const names = (...keyIds: string[]) => keyIds.map((keyId) => ({ keyId, target: `caller under ${keyId}` }));
+    const first = added({ target: 'caller under k1', names: names('k1', 'k2') });
+    const second = added({ target: 'caller under k2', names: names('k2', 'k3'), limit: 7 });
+    await store.override('initech', first, fact(), always);
+    expect(await store.override('initech', second, fact(), ({ limit }) => limit !== 3)).toBe('kept');
+    expect(await store.list('initech', { limit: 9 })).toMatchObject([{ id: first.id }]);
+    expect(await store.override('initech', second, fact(), always)).toMatchObject({ id: second.id, limit: 7 });
+    expect(await store.list('initech', { limit: 9 })).toMatchObject([{ id: second.id }]);
+    // A command that is delivered twice makes one override.
+    expect(await store.override('initech', second, fact(), always)).toMatchObject({ id: second.id });
+    expect(await store.list('initech', { limit: 9 })).toHaveLength(1);
   });
 
   it('resets a counter and records the fact, or does neither', async () => {

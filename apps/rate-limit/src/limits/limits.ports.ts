@@ -58,6 +58,8 @@ export abstract class LimitPolicies {
   abstract ofAgent(tenant: string, agent: string): PolicyLimits | undefined;
   /** Undefined: there is no such tenant. */
   abstract ofTenant(tenant: string): LimitPolicy | undefined;
+  /** Whether the installation lets the tenant loosen its limits. */
+  abstract mayLoosen(tenant: string): boolean;
 }
 
 /** Names of counters in the store and in events: keyed hashes, so neither holds what a caller said. */

@@ -1,4 +1,4 @@
-import { type Limit, type LimitDimension } from '@countersign/contracts';
+import { type Actor, type Limit, type LimitDimension } from '@countersign/contracts';
 import { EXACT_LIMIT, type LimitRule } from '../limits/rule.decision.js';
 
 /** A limit that an administrator set in place of the policy's. */
@@ -10,8 +10,56 @@ export interface LimitOverride {
   readonly names: readonly { readonly keyId: string; readonly target: string }[];
   readonly limit: number;
   readonly periodSeconds: number;
+  /** Decides and reports, and refuses nothing. Absent: false. */
+  readonly shadow?: boolean;
   /** As it was given. */
   readonly reason: string;
+}
+
+/** An override as stored. */
+export interface StoredOverride extends LimitOverride {
+  readonly id: string;
+  readonly shadow: boolean;
+  /** Null: set by a version that did not record it. */
+  readonly actor: Actor | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** An override as the API shows it. A telephone number is shown as its keyed hash. */
+export function overrideResource(override: StoredOverride): Readonly<Record<string, unknown>> {
+  const { id, dimension, limit, periodSeconds, shadow, reason, actor, createdAt, expiresAt } = override;
+  return {
+    ...{ id, dimension, ...targetFields(override), limit, periodSeconds, shadow, reason },
+    ...(actor && { actor }),
+    ...{ createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString() },
+  };
+}
+
+function targetFields({ dimension, target }: LimitOverride): Readonly<Record<string, string>> {
+  if (target === '') return {};
+  switch (dimension) {
+    case 'caller':
+    case 'subjectsPerCaller':
+      return { phoneKey: target };
+    case 'subject': {
+      const value = target.slice(target.indexOf(':') + 1);
+      return target.startsWith('phone:') ? { phoneKey: value } : { subject: value };
+    }
+    case 'call':
+      return { callId: target };
+    case 'agent':
+      return { agent: target };
+    case 'tenant':
+      return {};
+  }
+}
+
+/** Whether an override admits more than the policy in some period. A limit in shadow mode refuses nothing. */
+export function isLooser(override: Pick<LimitOverride, 'limit' | 'periodSeconds' | 'shadow'>, policy: Limit): boolean {
+  if (policy.shadow === true) return false;
+  const { limit, periodSeconds, shadow = false } = override;
+  return shadow || limit > policy.limit || periodSeconds < policy.periodSeconds;
 }
 
 /** What overrides the policies of one tenant. */
@@ -40,7 +88,10 @@ export function ruleFor(
       dimension === of.dimension && endsAt > now && (target === '' || isNamed(of.targets, target, names)),
   );
   const override = applicable.find(({ target }) => target !== '') ?? applicable[0];
-  if (override) return { rule: { limit: override.limit, periodSeconds: override.periodSeconds }, shadow: false };
+  if (override) {
+    const { limit, periodSeconds, shadow = false } = override;
+    return { rule: { limit, periodSeconds }, shadow };
+  }
   const isTightened = (settings?.tightenedUntil ?? 0) > now;
   return { rule: isTightened ? halved(policy) : policy, shadow: policy.shadow ?? false };
 }

@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import {
+  LimitOverrideDeleteRequested,
+  LimitOverrideListRequested,
+  LimitOverrideReadRequested,
   LimitOverrideRequested,
   LimitRefundRequested,
   LimitResetRequested,
@@ -31,6 +35,7 @@ async function admitted(times: number, more: Partial<VerificationRequested> = {}
 const override = (target: string | undefined, limit: number, seconds: number): LimitOverrideRequested =>
   message(LimitOverrideRequested, {
     ...command,
+    overrideId: randomUUID(),
     of: { dimension: 'caller', ...(target === undefined ? {} : { target }), names: [] },
     limit: { limit, periodSeconds: 60 },
     reason: REASON,
@@ -69,6 +74,67 @@ describe('managing limits', () => {
     expect((await bed.manage.override({ ...command, actor: TEST_ACTOR } as LimitOverrideRequested)).answer).toBe(
       'created',
     );
+  });
+
+  const byKey = { ...command, actor: { kind: 'key', id: 'key-1', sourceAddress: '192.0.2.7' } } as const;
+  const deletion = (overrideId: string, origin: Pick<LimitOverrideDeleteRequested, 'actor'> = command) =>
+    bed.manage.deleteOverride(message(LimitOverrideDeleteRequested, { ...command, ...origin, overrideId }));
+
+  it('lets a key of the tenant loosen limits where the installation allows it', async () => {
+    const looser = message(LimitOverrideRequested, { ...override(callerKey, 11, 90), ...byKey });
+    expect((await bed.manage.override(looser)).answer).toBe('invalid');
+    bed.policies.mayLoosenLimits = true;
+    expect((await bed.manage.override(looser)).answer).toBe('created');
+  });
+
+  it('applies the limit of the policy to the next request after an override was deleted', async () => {
+    const { body = {} } = await bed.manage.override(override(callerKey, 2, 600));
+    expect(await admitted(12)).toBe(2);
+    expect((await deletion(String(body['id']))).answer).toBe('updated');
+    expect(await admitted(12)).toBe(8);
+    expect((await deletion(String(body['id']))).answer).toBe('not_found');
+    const facts = bed.log.facts.filter(({ kind }) => kind === 'limit.override_deleted');
+    expect(facts).toMatchObject([{ actor: TEST_ACTOR, detail: { overrideId: body['id'] } }]);
+  });
+
+  it('refuses nothing by an override in shadow mode', async () => {
+    const shadow = override(callerKey, 2, 600);
+    await bed.manage.override(message(LimitOverrideRequested, { ...shadow, limit: { ...shadow.limit, shadow: true } }));
+    expect(await admitted(20)).toBe(20);
+  });
+
+  it('shows overrides page by page, by dimension and by target, until they end', async () => {
+    const created = [];
+    for (const target of ['a'.repeat(64), 'b'.repeat(64), undefined]) {
+      created.push((await bed.manage.override(override(target, 5, 600))).body ?? {});
+    }
+    const inOrder = created.sort((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1));
+    const list = async (more: Partial<LimitOverrideListRequested>) =>
+      (await bed.manage.listOverrides(message(LimitOverrideListRequested, { ...command, limit: 2, ...more }))).body;
+    expect(await list({})).toEqual({ items: inOrder.slice(0, 2), nextCursor: inOrder[1]?.['id'] });
+    expect(await list({ cursor: String(inOrder[1]?.['id']) })).toEqual({ items: inOrder.slice(2), nextCursor: null });
+    expect(await list({ dimensions: ['agent'] })).toEqual({ items: [], nextCursor: null });
+    expect(await list({ dimensions: ['caller'], targets: ['b'.repeat(64)] })).toMatchObject({
+      items: [{ dimension: 'caller', phoneKey: 'b'.repeat(64), limit: 5, reason: REASON, actor: TEST_ACTOR }],
+    });
+    const read = message(LimitOverrideReadRequested, { ...command, overrideId: String(inOrder[0]?.['id']) });
+    expect(await bed.manage.readOverride(read)).toMatchObject({ answer: 'found', body: inOrder[0] });
+    bed.clock.advance(601_000);
+    expect(await list({})).toEqual({ items: [], nextCursor: null });
+    expect((await bed.manage.readOverride(read)).answer).toBe('not_found');
+  });
+
+  it('lets a key of the tenant end overrides of keys, and none of the administrator', async () => {
+    const { body = {} } = await bed.manage.override(override(callerKey, 2, 600));
+    const id = String(body['id']);
+    expect(await deletion(id, byKey)).toMatchObject({ answer: 'invalid', violations: [{ field: 'override' }] });
+    const replacement = message(LimitOverrideRequested, { ...override(callerKey, 9, 600), ...byKey });
+    expect(await bed.manage.override(replacement)).toMatchObject({
+      ...{ answer: 'invalid', violations: [{ field: 'dimension' }] },
+    });
+    await deletion(id);
+    expect((await bed.manage.override(replacement)).answer).toBe('created');
+    expect((await deletion(replacement.overrideId, byKey)).answer).toBe('updated');
   });
 
   it('lets only the administrator reset the quota of a tenant', async () => {

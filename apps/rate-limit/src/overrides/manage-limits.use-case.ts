@@ -4,23 +4,38 @@ import {
   LIMIT_DIMENSIONS,
   limitCountersOfTarget,
   message,
-  type Limit,
   type LimitDimension,
+  type LimitOverrideDeleteRequested,
+  type LimitOverrideListRequested,
+  type LimitOverrideReadRequested,
   type LimitOverrideRequested,
   type LimitRefundRequested,
   type LimitResetRequested,
   type LimitStateRequested,
   type LimitTightenRequested,
   untimedFact,
+  type Violation,
 } from '@countersign/contracts';
 import { Clock, ServiceError } from '@countersign/runtime';
-import { ruleFor } from './limit-rules.decision.js';
+import { isLooser, overrideResource, ruleFor, type StoredOverride } from './limit-rules.decision.js';
 import { LimiterRefusalCache } from '../refusals/refusal-cache.js';
 import { LimitKeyring, LimitPolicies, LimitStore } from '../limits/limits.ports.js';
 import { LimitRequests } from '../limits/limit-requests.js';
 import { OverrideStore, type OverridesVersion } from './overrides.ports.js';
 
-type Command = LimitOverrideRequested | LimitResetRequested | LimitStateRequested;
+type Command =
+  | LimitOverrideRequested
+  | LimitOverrideReadRequested
+  | LimitOverrideListRequested
+  | LimitOverrideDeleteRequested
+  | LimitResetRequested
+  | LimitStateRequested;
+
+const LOOSER = {
+  field: 'limit',
+  rule: 'must not admit more than the policy, which only the administrator may loosen',
+};
+const KEPT_RULE = 'has an override of the administrator, which only the administrator may end';
 
 /** Overrides, resets, refunds and tightened limits; also reads the changes that other replicas made. */
 @Injectable()
@@ -60,34 +75,52 @@ export class ManageLimits {
   }
 
   override(command: LimitOverrideRequested): Promise<CommandAnswered> {
-    const { of, limit, reason, expiresAt, tenant, actor } = command;
+    const { overrideId, of, limit, reason, expiresAt, tenant, actor } = command;
     return this.#answer(command, async (policy) => {
       const { dimension, target = '', names } = of;
-      const { limit: most, periodSeconds } = limit;
-      if (actor.kind !== 'administrator' && isLooser(limit, policy[dimension])) {
-        return invalid(
-          command,
-          'limit',
-          'must not be looser than the policy: only the administrator may loosen a limit',
-        );
-      }
-      const override = { dimension, target, names, limit: most, periodSeconds, reason, expiresAt };
-      const detail = {
-        dimension,
-        ...(target === '' ? {} : { target }),
-        limit: most,
-        periodSeconds,
-        reason,
-        expiresAt,
-      };
-      const set = await this.settings.override(
-        tenant,
-        override,
-        untimedFact('limit.overridden', { tenant, actor, detail }),
-      );
-      if (!set) return invalid(command, 'expiresAt', 'must be a time to come');
+      const { limit: most, periodSeconds, shadow = false } = limit;
+      const override = { dimension, target, names, limit: most, periodSeconds, shadow, reason };
+      if (!this.#mayLoosen(command) && isLooser(override, policy[dimension])) return invalid(command, LOOSER);
+      const { names: _, ...detail } = { ...override, overrideId, expiresAt };
+      const fact = untimedFact('limit.overridden', { tenant, actor, detail });
+      const added = { ...override, id: overrideId, actor, expiresAt };
+      const result = await this.settings.override(tenant, added, fact, (existing) => this.#mayEnd(command, existing));
+      if (result === 'ended') return invalid(command, { field: 'expiresAt', rule: 'must be a time to come' });
+      if (result === 'kept') return invalid(command, { field: 'dimension', rule: KEPT_RULE });
       await this.refresh();
-      return found(command, 'created', { dimension, limit: most, periodSeconds, reason, expiresAt });
+      return found(command, 'created', overrideResource(result));
+    });
+  }
+
+  readOverride(command: LimitOverrideReadRequested): Promise<CommandAnswered> {
+    return this.#answer(command, async () => {
+      const override = await this.settings.find(command.tenant, command.overrideId);
+      return override ? found(command, 'found', overrideResource(override)) : found(command, 'not_found', {});
+    });
+  }
+
+  listOverrides(command: LimitOverrideListRequested): Promise<CommandAnswered> {
+    const { tenant, limit, cursor, dimensions, targets } = command;
+    return this.#answer(command, async () => {
+      const page = { limit: limit + 1, after: cursor, dimensions, targets };
+      const overrides = await this.settings.list(tenant, page);
+      const items = overrides.slice(0, limit).map(overrideResource);
+      return found(command, 'found', { items, nextCursor: overrides.length > limit ? items.at(-1)?.['id'] : null });
+    });
+  }
+
+  /** The limit of the policy applies to the next request that this replica decides, and soon to those of the others. */
+  deleteOverride(command: LimitOverrideDeleteRequested): Promise<CommandAnswered> {
+    const { tenant, actor, overrideId } = command;
+    return this.#answer(command, async () => {
+      const fact = untimedFact('limit.override_deleted', { tenant, actor, detail: { overrideId } });
+      const result = await this.settings.delete(tenant, overrideId, fact, (existing) =>
+        this.#mayEnd(command, existing),
+      );
+      if (result === 'kept') return invalid(command, { field: 'override', rule: KEPT_RULE });
+      if (result === 'missing') return found(command, 'not_found', {});
+      await this.refresh();
+      return found(command, 'updated', {});
     });
   }
 
@@ -97,11 +130,8 @@ export class ManageLimits {
       const { dimension, target, names } = of;
       // Otherwise the keys of a tenant could use more than the quota that protects the other tenants.
       if (actor.kind !== 'administrator' && dimension === 'tenant') {
-        return invalid(
-          command,
-          'dimension',
-          'must not be tenant: only the administrator may reset the quota of a tenant',
-        );
+        const rule = 'must not be tenant: only the administrator may reset the quota of a tenant';
+        return invalid(command, { field: 'dimension', rule });
       }
       const targets = names.length === 0 ? [target] : names.map((name) => name.target);
       const counters = targets.flatMap((name) => limitCountersOfTarget(dimension, tenant, name));
@@ -138,7 +168,9 @@ export class ManageLimits {
         stricterSeconds: seconds(settings?.tightenedUntil ?? 0),
         overrides: (settings?.overrides ?? [])
           .filter(({ endsAt }) => endsAt > now)
-          .map(({ endsAt, names: _, ...override }) => ({ ...override, endsInSeconds: seconds(endsAt) })),
+          .map(({ dimension, target, limit, periodSeconds, reason, endsAt }) => {
+            return { dimension, target, limit, periodSeconds, reason, endsInSeconds: seconds(endsAt) };
+          }),
       });
     });
   }
@@ -163,6 +195,15 @@ export class ManageLimits {
     await inProgress.finally(() => this.#tightening.delete(name));
   }
 
+  #mayLoosen({ actor, tenant }: Command): boolean {
+    return actor.kind === 'administrator' || this.policies.mayLoosen(tenant);
+  }
+
+  /** The administrator can protect a tenant with an override, which a key of the tenant must not end. */
+  #mayEnd(command: Command, existing: StoredOverride): boolean {
+    return this.#mayLoosen(command) || existing.actor?.kind === 'key';
+  }
+
   async #tighten(tenant: string, seconds: number): Promise<void> {
     await this.settings.tighten(tenant, seconds, untimedFact('limit.tightened', { tenant, detail: { seconds } }));
     await this.refresh();
@@ -183,16 +224,14 @@ export class ManageLimits {
   }
 }
 
-function found(command: Command, answer: CommandAnswered['answer'], body: Record<string, unknown>): CommandAnswered {
+function invalid({ commandId }: Command, violation: Violation): CommandAnswered {
+  return message(CommandAnswered, { commandId, answer: 'invalid', violations: [violation] });
+}
+
+function found(
+  command: Command,
+  answer: CommandAnswered['answer'],
+  body: Readonly<Record<string, unknown>>,
+): CommandAnswered {
   return message(CommandAnswered, { commandId: command.commandId, answer, body });
-}
-
-function invalid({ commandId }: Command, field: string, rule: string): CommandAnswered {
-  return message(CommandAnswered, { commandId, answer: 'invalid', violations: [{ field, rule }] });
-}
-
-/** Whether an override admits more than the policy in some period. A limit in shadow mode refuses nothing. */
-function isLooser(override: Limit, policy: Limit): boolean {
-  if (policy.shadow === true) return false;
-  return override.limit > policy.limit || override.periodSeconds < policy.periodSeconds;
 }

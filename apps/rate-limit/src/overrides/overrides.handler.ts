@@ -1,6 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
+  LimitOverrideDeleteRequested,
+  LimitOverrideListRequested,
+  LimitOverrideReadRequested,
   LimitOverrideRequested,
   LimitRefundRequested,
   LimitResetRequested,
@@ -21,6 +24,30 @@ export class OverridesHandler {
     @Ctx() context: BusContext,
   ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manage.override(command));
+  }
+
+  @MessagePattern(LimitOverrideReadRequested.type)
+  async readOverride(
+    @Payload() command: LimitOverrideReadRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manage.readOverride(command));
+  }
+
+  @MessagePattern(LimitOverrideListRequested.type)
+  async listOverrides(
+    @Payload() command: LimitOverrideListRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manage.listOverrides(command));
+  }
+
+  @MessagePattern(LimitOverrideDeleteRequested.type)
+  async deleteOverride(
+    @Payload() command: LimitOverrideDeleteRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manage.deleteOverride(command));
   }
 
   @MessagePattern(LimitResetRequested.type)

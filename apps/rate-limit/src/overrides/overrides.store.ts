@@ -1,10 +1,10 @@
 import { type LimitDimension, type UntimedFact } from '@countersign/contracts';
 import { databaseTime, type Database, type Transaction } from '@countersign/persistence';
-import { ArrayOverlap, LessThanOrEqual, MoreThan } from 'typeorm';
+import { ArrayOverlap, In, LessThanOrEqual, MoreThan } from 'typeorm';
 import { ADD_FACTS, rowOf } from '../refusals/fact-log.store.js';
-import { type LimitOverride, type LimitSettings, type TenantLimitSettings } from './limit-rules.decision.js';
+import { type LimitSettings, type StoredOverride, type TenantLimitSettings } from './limit-rules.decision.js';
 import { OverrideEntity, TightenedLimitsEntity } from './override.entity.js';
-import { OverrideStore, type OverridesVersion } from './overrides.ports.js';
+import { OverrideStore, type NewOverride, type OverrideSelection, type OverridesVersion } from './overrides.ports.js';
 
 /** The tables that the store reads and writes by TypeORM. */
 export const RATE_LIMIT_ENTITIES = [OverrideEntity, TightenedLimitsEntity];
@@ -60,9 +60,11 @@ export class PostgresOverrideStore extends OverrideStore {
         settings.set(tenant, { ...of(tenant), tightenedUntil: Number(endsAt) - Number(now) });
       }
       for (const row of await tx.entities.findBy(OverrideEntity, { expiresAt: MoreThan(now) })) {
-        const { tenant, keyIds, targets, expiresAt, ...override } = row;
-        const names = keyIds.map((keyId, at) => ({ keyId, target: targets[at] ?? '' }));
-        const overrides = [...of(tenant).overrides, { ...override, names, endsAt: Number(expiresAt) - Number(now) }];
+        const { tenant, expiresAt } = row;
+        const overrides = [
+          ...of(tenant).overrides,
+          { ...storedOverride(row), endsAt: Number(expiresAt) - Number(now) },
+        ];
         settings.set(tenant, { ...of(tenant), overrides });
       }
       return settings;
@@ -71,25 +73,69 @@ export class PostgresOverrideStore extends OverrideStore {
 
   override async override(
     tenant: string,
-    { names, expiresAt, ...override }: LimitOverride & { readonly expiresAt: string },
+    { names, expiresAt, shadow = false, ...override }: NewOverride,
     fact: UntimedFact,
-  ): Promise<boolean> {
+    mayReplace: (existing: StoredOverride) => boolean,
+  ): Promise<StoredOverride | 'ended' | 'kept'> {
     const { dimension, target } = override;
     const targets = names.length === 0 ? [target] : names.map((name) => name.target);
-    const row = {
-      ...override,
-      tenant,
-      targets,
-      keyIds: names.map(({ keyId }) => keyId),
-      expiresAt: new Date(expiresAt),
-    };
-    return this.#change(tenant, fact, async (tx) => {
-      if (row.expiresAt <= (await databaseTime(tx))) return false;
-      // Also removes an override that was set under another name of the same target.
-      await tx.entities.delete(OverrideEntity, { tenant, dimension, targets: ArrayOverlap(targets) });
+    const keyIds = names.map(({ keyId }) => keyId);
+    let result: StoredOverride | 'ended' | 'kept' = 'ended';
+    await this.#change(tenant, fact, async (tx) => {
+      const createdAt = await databaseTime(tx);
+      const row = { ...override, shadow, tenant, targets, keyIds, createdAt, expiresAt: new Date(expiresAt) };
+      if (row.expiresAt <= createdAt) return false;
+      // Also an override that was set under another name of the same target.
+      const sameTarget = { tenant, dimension, targets: ArrayOverlap(targets) };
+      const existing = await tx.entities.findBy(OverrideEntity, { ...sameTarget, expiresAt: MoreThan(createdAt) });
+      if (!existing.map(storedOverride).every(mayReplace)) {
+        result = 'kept';
+        return false;
+      }
+      await tx.entities.delete(OverrideEntity, sameTarget);
       await tx.entities.upsert(OverrideEntity, row, ['tenant', 'dimension', 'target']);
+      result = storedOverride(row);
       return true;
     });
+    return result;
+  }
+
+  override list(tenant: string, { limit, after, dimensions, targets }: OverrideSelection): Promise<StoredOverride[]> {
+    return this.database.forTenants([tenant]).transaction(async (tx) => {
+      const where = {
+        tenant,
+        expiresAt: MoreThan(await databaseTime(tx)),
+        ...(after !== undefined && { id: MoreThan(after) }),
+        ...(dimensions && { dimension: In(dimensions) }),
+        ...(targets && { targets: ArrayOverlap(targets) }),
+      };
+      const rows = await tx.entities.find(OverrideEntity, { where, order: { id: 'ASC' }, take: limit });
+      return rows.map(storedOverride);
+    });
+  }
+
+  override find(tenant: string, id: string): Promise<StoredOverride | undefined> {
+    return this.database.forTenants([tenant]).transaction((tx) => findOverride(tx, tenant, id));
+  }
+
+  override async delete(
+    tenant: string,
+    id: string,
+    fact: UntimedFact,
+    mayDelete: (existing: StoredOverride) => boolean,
+  ): Promise<'deleted' | 'kept' | 'missing'> {
+    let result: 'deleted' | 'kept' | 'missing' = 'missing';
+    await this.#change(tenant, fact, async (tx) => {
+      const existing = await findOverride(tx, tenant, id);
+      if (!existing) return false;
+      result = mayDelete(existing) ? 'deleted' : 'kept';
+      if (result === 'kept') return false;
+      // A simultaneous deletion has removed the row and recorded the fact.
+      const { affected } = await tx.entities.delete(OverrideEntity, { tenant, id });
+      if (affected === 0) result = 'missing';
+      return affected !== 0;
+    });
+    return result;
   }
 
   override async tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean> {
@@ -122,4 +168,13 @@ export class PostgresOverrideStore extends OverrideStore {
     if (changed) this.wakeRelay();
     return changed;
   }
+}
+
+async function findOverride(tx: Transaction, tenant: string, id: string): Promise<StoredOverride | undefined> {
+  const row = await tx.entities.findOneBy(OverrideEntity, { tenant, id, expiresAt: MoreThan(await databaseTime(tx)) });
+  return row ? storedOverride(row) : undefined;
+}
+
+function storedOverride({ tenant: _, keyIds, targets, ...override }: OverrideEntity): StoredOverride {
+  return { ...override, names: keyIds.map((keyId, at) => ({ keyId, target: targets[at] ?? '' })) };
 }

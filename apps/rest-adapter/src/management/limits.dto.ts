@@ -1,13 +1,12 @@
 import { LIMIT_DIMENSIONS, type LimitDimension, type Violation } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, Max, Min } from 'class-validator';
+import { IsIn } from 'class-validator';
 import {
   e164,
   IsCallId,
   IsNameOf,
   IsReason,
   IsSubjectIdField,
-  IsTime,
   Optional,
   PHONE_KEYWORDS,
   PHONE_RULE,
@@ -29,7 +28,7 @@ const NAMED_BY: Readonly<Record<LimitDimension, readonly TargetField[]>> = {
 };
 
 /** A limit: its dimension, and the one target in it that is meant. */
-abstract class LimitTargetBody extends RequestBody {
+export abstract class LimitTargetBody extends RequestBody {
   @Field('What the limit counts by')
   @IsIn(LIMIT_DIMENSIONS, { message: `must be one of ${LIMIT_DIMENSIONS.join(', ')}` })
   dimension!: LimitDimension;
@@ -58,41 +57,6 @@ abstract class LimitTargetBody extends RequestBody {
 
   e164(): string | undefined {
     return e164(this.phone);
-  }
-}
-
-@Described({
-  examples: [
-    {
-      dimension: 'caller',
-      phone: '+12025550147',
-      limit: 50,
-      periodSeconds: 60,
-      reason: 'a call centre behind one number',
-      expiresAt: '2099-01-31T12:00:00Z',
-    },
-  ],
-})
-export class OverrideBody extends LimitTargetBody {
-  @Field('Most requests in a period')
-  @IsInt({ message: 'must be a whole number' })
-  @Min(1, { message: 'must be at least 1' })
-  @Max(1_000_000, { message: 'must be at most 1000000' })
-  limit!: number;
-  @Field('Length of the period')
-  @IsInt({ message: 'must be a whole number' })
-  @Min(1, { message: 'must be at least 1' })
-  @Max(604_800, { message: 'must be at most 604800' })
-  periodSeconds!: number;
-  @IsTime('End of the override, a time to come')
-  expiresAt!: string;
-
-  /** {@link expiresAt} in the one spelling that is published. */
-  get endsAt(): string {
-    return new Date(this.expiresAt).toISOString();
-  }
-  protected override get needsTarget(): boolean {
-    return false;
   }
 }
 

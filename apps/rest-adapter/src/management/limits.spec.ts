@@ -4,6 +4,13 @@ import { ADMIN_KEY, AGENT_KEY, OTHER_AGENT_KEY, RestTestBed } from '../../test/t
 
 const hash = new KeyedHash(new Secret(Buffer.alloc(32, 7).toString('base64url')));
 const LIMITS = '/v1/tenants/acme/limits';
+const OVERRIDES = '/v1/tenants/acme/overrides';
+const UUID = /^[0-9a-f-]{36}$/;
+/** The names of one number as a caller and as a subject. */
+const PHONE_TARGETS = [
+  hash.callerKey('acme', 'phone', '+12025550147'),
+  `phone:${hash.hash('phone', 'acme', '+12025550147')}`,
+];
 
 let bed: RestTestBed;
 beforeAll(async () => {
@@ -14,7 +21,8 @@ beforeEach(() => {
   bed.commands.length = 0;
 });
 
-const send = (path: string, body: unknown, key = ADMIN_KEY) => bed.call('POST', `${LIMITS}/${path}`, { key, body });
+const send = (path: string, body: unknown, key = ADMIN_KEY) =>
+  bed.call('POST', `/v1/tenants/acme/${path}`, { key, body });
 const override = {
   dimension: 'caller',
   phone: '+1 (202) 555-0147',
@@ -47,7 +55,7 @@ describe('the limits of a tenant', () => {
   ])('resets the counters of %j', async (of, target) => {
     bed.answer = () => ({ answer: 'updated' });
     const reason = '  ticket 4711: requested by the owner ';
-    expect((await send('reset', { ...of, reason })).status).toBe(204);
+    expect((await send('limits/reset', { ...of, reason })).status).toBe(204);
     expect(bed.commands.at(-1)?.fields['reason']).toBe(reason);
     expect(bed.commands.at(-1)?.fields['of']).toMatchObject({ dimension: of.dimension, ...(target ? { target } : {}) });
   });
@@ -65,8 +73,8 @@ describe('the limits of a tenant', () => {
     ].map((expiresAt): [string, object, string] => ['overrides', { ...override, expiresAt }, 'expiresAt']),
     ['overrides', { ...override, limit: 0 }, 'limit'],
     ['overrides', { ...override, reason: '' }, 'reason'],
-    ['reset', { dimension: 'caller', reason: 'x' }, 'phone'],
-    ['reset', { dimension: 'tenant' }, 'reason'],
+    ['limits/reset', { dimension: 'caller', reason: 'x' }, 'phone'],
+    ['limits/reset', { dimension: 'tenant' }, 'reason'],
   ])('refuses a broken rule with the field and the rule: %s %#', async (path, body, field) => {
     const { status, body: problem } = await send(path, body);
     expect(status).toBe(422);
@@ -82,6 +90,78 @@ describe('the limits of a tenant', () => {
     bed.answer = () => ({ answer: 'created', body: {} });
     expect((await send('overrides', { ...override, expiresAt })).status).toBe(201);
     expect(bed.commands.at(-1)?.fields['expiresAt']).toBe(sent);
+  });
+
+  it('creates an override with an id of its own, in shadow mode if it is sent', async () => {
+    bed.answer = () => ({ answer: 'created', body: {} });
+    await send('overrides', override);
+    const first = bed.commands.at(-1)?.fields;
+    expect(first).toMatchObject({ overrideId: expect.stringMatching(UUID), limit: { limit: 50, periodSeconds: 60 } });
+    await send('overrides', { ...override, shadow: true });
+    const second = bed.commands.at(-1)?.fields;
+    expect(second?.['limit']).toEqual({ limit: 50, periodSeconds: 60, shadow: true });
+    expect(second?.['overrideId']).not.toBe(first?.['overrideId']);
+    expect((await send('overrides', { ...override, shadow: 'yes' })).status).toBe(422);
+  });
+
+  it('reads and deletes an override by its id', async () => {
+    const id = '0190f3a0-7d5c-7e54-9f3a-0a1b2c3d4e5f';
+    bed.answer = () => ({ answer: 'found', body: { id } });
+    expect(await bed.call('GET', `${OVERRIDES}/${id}`, { key: ADMIN_KEY })).toMatchObject({
+      status: 200,
+      body: { id },
+    });
+    expect(bed.commands.at(-1)).toMatchObject({ type: 'limit-override.requested.v1', fields: { overrideId: id } });
+    bed.answer = () => ({ answer: 'updated' });
+    expect((await bed.call('DELETE', `${OVERRIDES}/${id}`, { key: ADMIN_KEY })).status).toBe(204);
+    expect(bed.commands.at(-1)).toMatchObject({
+      type: 'limit-override.delete-requested.v1',
+      fields: { overrideId: id },
+    });
+    bed.answer = () => ({ answer: 'not_found' });
+    expect((await bed.call('DELETE', `${OVERRIDES}/${id}`, { key: ADMIN_KEY })).status).toBe(404);
+    const { status, body } = await bed.call('GET', `${OVERRIDES}/one`, { key: ADMIN_KEY });
+    expect([status, body['violations']]).toMatchObject([422, [{ field: 'override' }]]);
+  });
+
+  const phone = encodeURIComponent('+1 202 555 0147');
+  it.each([
+    ['', { limit: 50 }],
+    [
+      '?limit=7&cursor=0190f3a0-7d5c-7e54-9f3a-0a1b2c3d4e5f',
+      { limit: 7, cursor: '0190f3a0-7d5c-7e54-9f3a-0a1b2c3d4e5f' },
+    ],
+    ['?dimension=tenant', { limit: 50, dimensions: ['tenant'] }],
+    ['?agent=desk', { limit: 50, dimensions: ['agent'], targets: ['desk'] }],
+    ['?callId=call-1', { limit: 50, dimensions: ['call'], targets: ['call-1'] }],
+    ['?subject=c-1', { limit: 50, dimensions: ['subject'], targets: ['id:c-1'] }],
+    [`?phone=${phone}`, { limit: 50, dimensions: ['caller', 'subject', 'subjectsPerCaller'], targets: PHONE_TARGETS }],
+    [`?phone=${phone}&dimension=caller`, { limit: 50, dimensions: ['caller'], targets: PHONE_TARGETS }],
+  ])('lists overrides with the query %j, and publishes no number', async (query, expected) => {
+    bed.answer = () => ({ answer: 'found', body: { items: [], nextCursor: null } });
+    const { status, body } = await bed.call('GET', `${OVERRIDES}${query}`, { key: ADMIN_KEY });
+    expect([status, body]).toEqual([200, { items: [], nextCursor: null }]);
+    const { commandId: _, actor: __, ...fields } = bed.commands.at(-1)?.fields ?? {};
+    expect(fields).toEqual({ tenant: 'acme', ...expected });
+    expect(bed.bytes + bed.log).not.toContain('5550147');
+    expect(bed.bytes + bed.log).not.toContain('555 0147');
+  });
+
+  it.each([
+    ...[
+      ['limit=0', 'limit'],
+      ['cursor=a', 'cursor'],
+      ['dimension=line', 'dimension'],
+      ['phone=12', 'phone'],
+    ],
+    ...[
+      ['agent=desk&callId=call-1', 'agent'],
+      ['caller=1', 'caller'],
+    ],
+  ])('refuses the list with the query %s with the field %s', async (query, field) => {
+    const { status, body } = await bed.call('GET', `${OVERRIDES}?${query}`, { key: ADMIN_KEY });
+    expect([status, body['violations']]).toMatchObject([422, [{ field }]]);
+    expect(bed.commands).toEqual([]);
   });
 
   it('returns the limits to the administrator, and 404 to an agent', async () => {

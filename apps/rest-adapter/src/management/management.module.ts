@@ -3,6 +3,7 @@ import { AgentsController } from './agents.controller.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { LimitsController } from './limits.controller.js';
 import { Manage } from './manage.js';
+import { OverridesController } from './overrides.controller.js';
 import { PoliciesController } from './policies.controller.js';
 import { SubjectsController } from './subjects.controller.js';
 import { TenantsController } from './tenants.controller.js';
@@ -14,6 +15,7 @@ import { TenantsController } from './tenants.controller.js';
     ApiKeysController,
     PoliciesController,
     LimitsController,
+    OverridesController,
     SubjectsController,
   ],
   providers: [Manage],

@@ -25,6 +25,7 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ['POST', `${TENANT}/agents/desk/disable`, undefined, 200, 'agent.state-change-requested.v1'],
   ['POST', `${TENANT}/agents/desk/enable`, undefined, 200, 'agent.state-change-requested.v1'],
   ['DELETE', `${TENANT}/agents/desk`, undefined, 204, 'agent.delete-requested.v1'],
+  ['GET', `${TENANT}/overrides?limit=7&dimension=call`, undefined, 200, 'limit-override-list.requested.v1'],
   ['PATCH', SUBJECT, { displayName: null }, 200, 'subject.change-requested.v1'],
   ['POST', `${TENANT}/agents/desk/rotate`, { graceSeconds: 60 }, 200, 'agent.rotate-requested.v1'],
   [
