@@ -55,6 +55,13 @@ async function live(product: Product): Promise<Canaries> {
   await client.verify(agent, { subject, pin: `${malformed}9` });
   await client.manage('PUT', `/v1/tenants/${control}/subjects/${subject}/pin`, { pin: `${malformed}9` }, [422]);
   await client.manage('PUT', `/v1/tenants/${control}/subjects/${newName('twin')}`, { phones: [phone] }, [409]);
+  const keys = `/v1/tenants/${agent.tenant}/keys`;
+  const { json: created } = await client.manage('POST', keys, { name: 'Canary', scopes: ['manage'] });
+  const { json: rotated } = await client.manage('POST', `${keys}/${String(created['id'])}/rotate`);
+  const rest = `${product.restUrls()[0] ?? ''}/v1/tenants/${agent.tenant}`;
+  for (const { key } of [created, rotated]) {
+    expect((await client.request(rest, { headers: { authorization: `Bearer ${String(key)}` } })).status).toBe(200);
+  }
   return {
     control,
     secrets: {
@@ -65,6 +72,8 @@ async function live(product: Product): Promise<Canaries> {
       'the telephone number': phone.slice(2),
       "the agent's password": agent.password,
       "the agent's API key": agent.apiKey,
+      'an API key': String(created['key']),
+      'a rotated API key': String(rotated['key']),
       "the administrator's key": product.adminKey,
       'a receipt over SWAIG': receipts[0] ?? '',
       'a receipt over REST': receipts[1] ?? '',
