@@ -1,5 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import {
+  LimitOverrideDeleteRequested,
+  LimitOverrideListRequested,
+  LimitOverrideReadRequested,
   LimitOverrideRequested,
   LimitRefundRequested,
   LimitRequested,
@@ -38,7 +41,8 @@ export interface RateLimitResources {
 /** What the handlers of the features receive. */
 export const RATE_LIMIT_MESSAGES = [
   ...[VerificationRequested, LimitRequested, RefusalsCounted],
-  ...[LimitOverrideRequested, LimitResetRequested, LimitStateRequested, LimitRefundRequested, LimitTightenRequested],
+  ...[LimitOverrideRequested, LimitOverrideReadRequested, LimitOverrideListRequested, LimitOverrideDeleteRequested],
+  ...[LimitResetRequested, LimitStateRequested, LimitRefundRequested, LimitTightenRequested],
 ];
 
 const FEATURES = [LimitsModule, RefusalsModule, OverridesModule, AbuseSignalsModule, AdmissionModule];
