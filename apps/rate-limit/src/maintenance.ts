@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { type FatalHandler } from '@countersign/hosting';
 import { METRICS, type Logger } from '@countersign/observability';
-import { ServiceError } from '@countersign/runtime';
+import { runEvery, ServiceError } from '@countersign/runtime';
 import { LimitKeyring, LimitStore } from './limits/limits.ports.js';
 import { ForeignKeys, RequiredKeys } from './limits/required-keys.js';
 import { ManageLimits } from './overrides/manage-limits.use-case.js';
@@ -20,7 +20,7 @@ const SERVICE = 'rate-limit';
 /** What runs beside the requests: reading the changes of other replicas, purging, writing counted refusals, gauges. */
 @Injectable()
 export class Maintenance implements OnModuleInit, OnModuleDestroy {
-  readonly #stops: (() => void)[] = [];
+  readonly #stops: (() => unknown)[] = [];
 
   constructor(
     private readonly settings: RateLimitSettings,
@@ -55,14 +55,12 @@ export class Maintenance implements OnModuleInit, OnModuleDestroy {
 
   /** Writes the refusals that were counted since the last flush. @throws ServiceError DATABASE_UNAVAILABLE */
   async onModuleDestroy(): Promise<void> {
-    for (const stop of this.#stops) stop();
+    for (const stop of this.#stops) await stop();
     await this.report.flush();
   }
 
   #every(ms: number, fault: string, work: () => Promise<unknown>): void {
-    const warn = (error: unknown): void => this.logger.warn({ err: error }, `${fault}; will retry`);
-    const timer = setInterval(() => void work().catch(warn), ms);
-    this.#stops.push(() => clearInterval(timer));
+    this.#stops.push(runEvery(ms, work, (error) => this.logger.warn({ err: error }, `${fault}; will retry`)));
   }
 
   async #purge(): Promise<void> {

@@ -122,6 +122,12 @@ export class Host {
     this.onClose(runEvery(intervalMs, work, (error) => this.logger.warn({ err: error }, `${failure}; will retry`)));
   }
 
+  /** Publishes counts at an interval, and what remains when the host closes. Work opened later closes before. */
+  flushEvery(intervalMs: number, failure: string, flush: () => Promise<void>): void {
+    this.onClose(() => flush().catch((error: unknown) => this.logger.warn({ err: error }, failure)));
+    this.every(intervalMs, failure, flush);
+  }
+
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(
     { schema, migrations }: NonNullable<ServiceNeeds['store']>,

@@ -1,7 +1,7 @@
 import { type FactRecorded, INSTALLATION, type AgentPublished, factRecorded } from '@countersign/contracts';
 import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
-import { SystemClock, type Clock } from '@countersign/runtime';
+import { CountPublisher, SystemClock, type Clock } from '@countersign/runtime';
 import { type Host } from './host.js';
 
 /** How often counted refusals are published, in milliseconds. */
@@ -22,16 +22,16 @@ interface Tally {
  */
 export class RefusedCredentials {
   #tallies = new Map<string, Tally>();
-  /** Kept until the bus acknowledges them, so a repeated publication has the same ids. */
-  #pending: readonly FactRecorded[] = [];
-  #flushing: Promise<void> = Promise.resolve();
+  readonly #publisher: CountPublisher<FactRecorded>;
 
   /** @param publish resolves when the bus has acknowledged the facts */
   constructor(
     private readonly channel: 'swaig' | 'rest',
     private readonly clock: Clock,
-    private readonly publish: (facts: readonly FactRecorded[]) => Promise<void>,
-  ) {}
+    publish: (facts: readonly FactRecorded[]) => Promise<void>,
+  ) {
+    this.#publisher = new CountPublisher(() => this.#takeTallies(), publish);
+  }
 
   /**
    * @param source network address of the client
@@ -48,8 +48,7 @@ export class RefusedCredentials {
 
   /** Publishes the counts; keeps them when that fails. @throws ServiceError BROKER_UNAVAILABLE, retriable */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#publishAll());
-    return this.#flushing;
+    return this.#publisher.flush();
   }
 
   #countOther(): void {
@@ -58,17 +57,10 @@ export class RefusedCredentials {
     else this.#tallies.set(OTHER_SOURCES, { source: OTHER_SOURCES, agent: undefined, count: 1 });
   }
 
-  async #publishAll(): Promise<void> {
-    await this.#publishPending();
-    this.#pending = [...this.#tallies.values()].map((tally) => this.#factOf(tally));
+  #takeTallies(): FactRecorded[] {
+    const facts = [...this.#tallies.values()].map((tally) => this.#factOf(tally));
     this.#tallies = new Map();
-    await this.#publishPending();
-  }
-
-  async #publishPending(): Promise<void> {
-    if (this.#pending.length === 0) return;
-    await this.publish(this.#pending);
-    this.#pending = [];
+    return facts;
   }
 
   #factOf({ source, agent, count }: Tally): FactRecorded {
@@ -87,11 +79,6 @@ export function openRefusedCredentials(host: Host, bus: BusClient, channel: 'swa
     bus.publish(facts.map((fact) => ({ message: fact }))),
   );
   METRICS.credentialsRefused.inc({ channel }, 0);
-  host.onClose(() =>
-    refused
-      .flush()
-      .catch((error: unknown) => host.logger.warn({ err: error }, 'refused credentials were not published')),
-  );
-  host.every(PUBLISH_MS, 'refused credentials were not published', () => refused.flush());
+  host.flushEvery(PUBLISH_MS, 'refused credentials were not published', () => refused.flush());
   return refused;
 }

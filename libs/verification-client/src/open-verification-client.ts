@@ -28,16 +28,8 @@ export function openVerificationClient(
     (dimension) => METRICS.limitDecisions.inc({ outcome: 'refused', dimension, source: 'adapter' }),
   );
   const hide = METRICS.refusalCacheSize.read(() => [{ labels: { service: host.name }, value: refusals.size }]);
-  const publish = (): Promise<void> =>
-    refusals
-      .flush()
-      .catch((error: unknown) => host.logger.warn({ err: error }, 'publishing counted refusals failed; retrying'));
-  const timer = setInterval(() => void publish(), PUBLISH_MS);
-  host.onClose(async () => {
-    clearInterval(timer);
-    hide();
-    await publish();
-  });
+  host.onClose(() => Promise.resolve(hide()));
+  host.flushEvery(PUBLISH_MS, 'counted refusals were not published', () => refusals.flush());
   return new VerificationClient(
     (request) => bus.request(request, VerificationDecided, timeoutMs),
     (request) => bus.request(request, LimitDecided, timeoutMs),

@@ -16,7 +16,7 @@ import {
 } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
 import { RefusalCache, type CacheableRequest } from '@countersign/refusal-cache';
-import { type Clock } from '@countersign/runtime';
+import { CountPublisher, type Clock } from '@countersign/runtime';
 
 /** A request before it is sent: an attempt, or a request without a submitted secret. */
 export interface RefusableRequest extends LimitedRequest {
@@ -80,9 +80,7 @@ export class AdapterRefusalCache {
     maxAgeMs: MAX_ENTRY_AGE_MS,
   });
   #tallies = new Map<string, Tally>();
-  /** Counts being published. They may have reached the limiter although no acknowledgement came. */
-  #pending: readonly RefusalsCounted[] = [];
-  #flushing: Promise<void> = Promise.resolve();
+  readonly #publisher: CountPublisher<RefusalsCounted>;
 
   /**
    * @param clock must not go backwards
@@ -91,9 +89,11 @@ export class AdapterRefusalCache {
   constructor(
     private readonly hash: KeyedHash,
     private readonly clock: Clock,
-    private readonly publish: (counted: readonly RefusalsCounted[]) => Promise<void>,
+    publish: (counted: readonly RefusalsCounted[]) => Promise<void>,
     private readonly observe: (dimension: LimitDimension) => void,
-  ) {}
+  ) {
+    this.#publisher = new CountPublisher(() => this.#takeTallies(), publish);
+  }
 
   /** Number of entries. */
   get size(): number {
@@ -138,8 +138,7 @@ export class AdapterRefusalCache {
    * the same ids. @throws ServiceError
    */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#publishTallies());
-    return this.#flushing;
+    return this.#publisher.flush();
   }
 
   #count({ name, limit: { dimension }, details }: Entry, request: RefusableRequest): void {
@@ -157,17 +156,10 @@ export class AdapterRefusalCache {
     }
   }
 
-  async #publishTallies(): Promise<void> {
-    await this.#publishPending();
-    this.#pending = [...this.#tallies.values()].map(countedOf);
+  #takeTallies(): RefusalsCounted[] {
+    const counted = [...this.#tallies.values()].map(countedOf);
     this.#tallies = new Map();
-    await this.#publishPending();
-  }
-
-  async #publishPending(): Promise<void> {
-    if (this.#pending.length === 0) return;
-    await this.publish(this.#pending);
-    this.#pending = [];
+    return counted;
   }
 
   #cacheable(policy: Policy | undefined, request: RefusableRequest): CacheableRequest<Policy | undefined> {
