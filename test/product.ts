@@ -7,7 +7,15 @@ import { type DatabaseTls } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { Program, type Ended } from './program.js';
 
-export const SERVICES = ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'] as const;
+export const SERVICES = [
+  'directory',
+  'verification',
+  'rate-limit',
+  'audit',
+  'webhooks',
+  'rest-adapter',
+  'swaig-adapter',
+] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 /** The product under test: its addresses, and how to stop it. The addresses change when it is started again. */

@@ -29,6 +29,7 @@ const SETTINGS = {
   verification: ['apps/verification/src/verification.settings.js', 'VerificationSettings'],
   directory: ['apps/directory/src/directory.settings.js', 'DirectorySettings'],
   audit: ['apps/audit/src/audit.settings.js', 'AuditSettings'],
+  webhooks: ['apps/webhooks/src/webhooks.settings.js', 'WebhooksSettings'],
   'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };
 const OCSF = 'apps/audit/src/trail/ocsf-event.decision.js';

@@ -10,13 +10,14 @@ const ENDS_WITHIN_MS = 20_000;
 /** A part of every wrong value: it must not be repeated. */
 const CANARY = 'canary-73918264';
 
-const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
+const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit', 'webhooks'];
 /** The required settings of a service in addition to Kafka and, where it has one, its database. */
 const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
   verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
   'rate-limit': ['IDENTIFIER_KEY'],
   audit: [],
+  webhooks: ['WEBHOOK_KEYS'],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
   'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'CAPTURE_TOKEN_KEY'],
 };
@@ -30,6 +31,7 @@ const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
   verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT', 'RECEIPT_SECONDS'],
   'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS', 'REPORT_SECONDS'],
   audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT'],
+  webhooks: ['DATABASE_POOL_SIZE', 'WEBHOOK_TIMEOUT_MS', 'WEBHOOK_ALLOWED_NETWORKS', 'WEBHOOK_DNS_SERVERS'],
   'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],
   'swaig-adapter': ['SWAIG_PORT', 'REPLY_TIMEOUT_MS', 'PUBLIC_URL'],
 };

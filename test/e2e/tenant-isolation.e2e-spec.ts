@@ -11,10 +11,11 @@ import { start as startAudit } from '../../apps/audit/src/start.js';
 import { start as startDirectory } from '../../apps/directory/src/start.js';
 import { start as startRateLimit } from '../../apps/rate-limit/src/start.js';
 import { start as startVerification } from '../../apps/verification/src/start.js';
+import { start as startWebhooks } from '../../apps/webhooks/src/start.js';
 
 jest.setTimeout(180_000);
 
-const SCHEMAS = ['audit', 'directory', 'rate_limit', 'verification'];
+const SCHEMAS = ['audit', 'directory', 'rate_limit', 'verification', 'webhooks'];
 const PRIVILEGES = 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER';
 
 describe('the database of a running product', () => {
@@ -32,7 +33,7 @@ describe('the database of a running product', () => {
     const fatal = (error: Error): never => {
       throw error;
     };
-    const starts = [startAudit, startDirectory, startRateLimit, startVerification];
+    const starts = [startAudit, startDirectory, startRateLimit, startVerification, startWebhooks];
     services = await Promise.all(starts.map((start) => start(env, fatal, { broker, ops: false })));
     admin = new Client({ connectionString: database.url });
     await admin.connect();
@@ -55,7 +56,9 @@ describe('the database of a running product', () => {
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
       WHERE n.nspname = ANY ($1) AND c.relkind = 'r' AND a.attname = 'tenant'`;
     const all = await list(`${tables} ORDER BY 1`, SCHEMAS);
-    expect(all).toEqual(expect.arrayContaining(['audit.entries', 'directory.agents', 'verification.credentials']));
+    expect(all).toEqual(
+      expect.arrayContaining(['audit.entries', 'directory.agents', 'verification.credentials', 'webhooks.webhooks']),
+    );
     const forced = `${tables} AND c.relrowsecurity AND c.relforcerowsecurity
       AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) = 1 ORDER BY 1`;
     expect(await list(forced, SCHEMAS)).toEqual(all);
@@ -87,6 +90,8 @@ describe('the database of a running product', () => {
     ['countersign_directory', 'DELETE FROM verification.attempts'],
     ['countersign_audit', 'UPDATE verification.attempt_counters SET attempt_count = 0'],
     ['countersign_verification', 'ALTER TABLE verification.attempt_counters DISABLE ROW LEVEL SECURITY'],
+    ['countersign_audit', 'SELECT * FROM webhooks.webhooks'],
+    ['countersign_webhooks', 'SELECT * FROM audit.entries'],
     ['countersign_audit', 'DROP TRIGGER entries_append_only ON audit.entries'],
   ])('refuses %s, where it tries: %s', async (role, statement) => {
     await admin.query(`SET ROLE ${role}`);

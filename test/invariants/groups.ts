@@ -8,6 +8,7 @@ const GROUPS = {
   verification: [TOPICS.admissions.name, TOPICS.subjectCommands.name],
   'rate-limit': [TOPICS.requests.name],
   audit: [TOPICS.facts.name],
+  webhooks: [TOPICS.webhookCommands.name],
 } as const satisfies Partial<Record<ServiceName, readonly string[]>>;
 
 export type GroupName = keyof typeof GROUPS;

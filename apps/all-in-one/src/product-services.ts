@@ -6,16 +6,26 @@ import { start as startRateLimit } from '../../rate-limit/src/start.js';
 import { start as startRestAdapter } from '../../rest-adapter/src/start.js';
 import { start as startSwaigAdapter } from '../../swaig-adapter/src/start.js';
 import { start as startVerification } from '../../verification/src/start.js';
+import { start as startWebhooks, startEventIntake } from '../../webhooks/src/start.js';
 
 /**
  * The services in the order of their starts; those of one group start in parallel. They close in reverse order. The audit
- * service must close last, because the others would otherwise wait forever for it to take their last facts from the
- * in-process bus. The adapters open their HTTP servers last and close them first.
+ * service must close after those that record facts, because they would otherwise wait forever for it to take their last facts
+ * from the in-process bus, and the intake of webhooks after audit for the same reason. The adapters open their HTTP servers last and close them first.
  */
 const START_GROUPS = [
-  [startAudit, startDirectory, startVerification, startRateLimit],
+  [startEventIntake, startAudit, startDirectory, startVerification, startRateLimit, startDeliveringWebhooks],
   [startRestAdapter, startSwaigAdapter],
 ];
+
+/** The webhooks without the intake. */
+function startDeliveringWebhooks(
+  env: Environment,
+  fatal: FatalHandler,
+  replace: StartReplacements,
+): Promise<HostedService> {
+  return startWebhooks(env, fatal, { ...replace, eventIntake: false });
+}
 
 /**
  * Starts all services, each with its own Nest container.

@@ -16,7 +16,7 @@ import { welcomeLines, type RunningProduct } from './welcome.js';
 const SHOWN_FILE = 'secrets-shown';
 
 /**
- * Starts all six services in this process, each with its own Nest container, on one bus. Without KAFKA_BROKERS the bus
+ * Starts all services in this process, each with its own Nest container, on one bus. Without KAFKA_BROKERS the bus
  * is in process; without DATABASE_URL the database is an embedded PostgreSQL in DATA_DIR. Keys that the environment does
  * not set are created once and kept in DATA_DIR/secrets.
  * @throws ServiceError SETTINGS_INVALID and what the services throw

@@ -5,7 +5,7 @@ import { allSettings } from '@countersign/runtime';
 import { AdapterKeys } from '@countersign/verification-client';
 import { readAdminKey, RestSettings } from './rest-adapter.settings.js';
 
-const { requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, directory, facts } =
+const { requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, webhookCommands } =
   TOPICS;
 
 /** @throws ServiceError SETTINGS_INVALID */
@@ -20,8 +20,11 @@ export const NEEDS = {
   settings: RestSettings,
   bus: {
     consumes: {},
-    follows: [directory],
-    writes: [requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, facts],
+    follows: [TOPICS.directory],
+    writes: [
+      ...[requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, webhookCommands],
+      TOPICS.facts,
+    ],
     replies: 'receives',
   },
   readKeys: async (settings) => ({ sent: (await readRestKeys(settings)).keys.checks }),

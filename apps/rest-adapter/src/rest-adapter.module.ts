@@ -22,6 +22,7 @@ import { ReceiptsModule } from './receipts/receipts.module.js';
 import { ApiKeyUseReports } from './http/api-key-uses.js';
 import { CommandBus, FactBus, ImportLimits, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
+import { WebhookManagementModule } from './webhooks/webhooks.module.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
 
 /** What `start` opens. */
@@ -34,7 +35,9 @@ export interface RestResources {
   readonly clientKeys: ClientKeys;
 }
 
-const FEATURES = [VerificationsModule, ReceiptsModule, ManagementModule, ImportStreamsModule];
+const FEATURES = [
+  ...[VerificationsModule, ReceiptsModule, ManagementModule, ImportStreamsModule, WebhookManagementModule],
+];
 
 /** The OpenAPI document of all routes. It needs no resources. */
 export function apiDocument(): Promise<object> {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import {
   LimitRequested,
@@ -52,6 +53,16 @@ import {
   TOPICS,
   VerificationDecided,
   VerificationRequested,
+  DeliveryListRequested,
+  DeliveryReplayRequested,
+  WebhookChangeRequested,
+  WebhookCreateRequested,
+  WebhookDeleteRequested,
+  WebhookListRequested,
+  WebhookRequested,
+  WebhookSecretRotateRequested,
+  WebhookStateChangeRequested,
+  WebhookTestRequested,
   type FieldsOf,
   type Message,
   type MessageClass,
@@ -75,6 +86,7 @@ import {
   Secret,
   sha256,
   PayloadOpener,
+  PayloadSealer,
 } from '@countersign/crypto';
 import { pino } from 'pino';
 import { start, type RestAdapter } from '../src/start.js';
@@ -147,6 +159,16 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     LimitResetRequested,
     LimitStateRequested,
     SubjectUnlockRequested,
+    DeliveryListRequested,
+    DeliveryReplayRequested,
+    WebhookChangeRequested,
+    WebhookCreateRequested,
+    WebhookDeleteRequested,
+    WebhookListRequested,
+    WebhookRequested,
+    WebhookSecretRotateRequested,
+    WebhookStateChangeRequested,
+    WebhookTestRequested,
   ].map((type): [string, MessageClass] => [type.type, type]),
 );
 
@@ -188,6 +210,8 @@ export class RestTestBed {
 
   adapter!: RestAdapter;
   /** The requests of the limiter for anything but attempts. */
+  /** What a created webhook signs with. */
+  readonly webhookSecret = `whsec_${randomBytes(32).toString('base64')}`;
   readonly limitRequests: LimitRequested[] = [];
   /** The decision of the limiter about them. */
   decideLimit: () => Partial<FieldsOf<LimitDecided>> = () => ({});
@@ -256,8 +280,8 @@ export class RestTestBed {
   }
 
   async #startOthers(): Promise<void> {
-    const { requests, queries, subjectCommands, directoryCommands, limitCommands } = TOPICS;
-    const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands];
+    const { requests, queries, subjectCommands, directoryCommands, limitCommands, webhookCommands } = TOPICS;
+    const commands = [requests, queries, subjectCommands, directoryCommands, limitCommands, webhookCommands];
     await this.broker.ensureTopics([...commands, TOPICS.directory]);
     await this.broker.send(
       [
@@ -333,6 +357,11 @@ export class RestTestBed {
       }
     }
     const answer = await this.answer(type, fields);
+    // The webhooks service encrypts a new secret for the request.
+    if (answer && typeof fields['replyKeys'] === 'string') {
+      const sealer = await PayloadSealer.fromKeySet(fields['replyKeys']);
+      answer.body = { ...answer.body, sealedSecret: await sealer.seal({ secret: this.webhookSecret }, commandId) };
+    }
     return answer && message(CommandAnswered, { commandId, answer: 'updated', ...answer });
   }
 }

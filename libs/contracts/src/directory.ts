@@ -24,7 +24,13 @@ export const CHANGE_HEADER = 'change';
 export const MAX_REPORTED_CHANGES = 256;
 
 /** The services that have a cache of the directory. Reports of others are ignored. */
-export const DIRECTORY_CACHE_SERVICES = ['swaig-adapter', 'rest-adapter', 'verification', 'rate-limit'] as const;
+export const DIRECTORY_CACHE_SERVICES = [
+  'swaig-adapter',
+  'rest-adapter',
+  'verification',
+  'rate-limit',
+  'webhooks',
+] as const;
 
 /** A tenant with its effective policy, for every service. */
 export class TenantPublished extends Message {

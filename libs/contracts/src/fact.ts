@@ -75,6 +75,14 @@ export const FACT_DESCRIPTIONS = {
   'api_key.enabled': 'An API key was enabled',
   'api_key.deleted': 'An API key was deleted',
   'policy.changed': 'An agent or its policy was changed; names the fields that differ',
+  'webhook.created': 'A webhook was created',
+  'webhook.changed': 'A webhook was changed; names the fields that differ',
+  'webhook.rotated': 'A webhook got a new signing secret',
+  'webhook.disabled':
+    'A webhook was disabled: by an operator, because all its attempts had failed for too long, or because its receiver answered 410',
+  'webhook.enabled': 'A webhook was enabled',
+  'webhook.deleted': 'A webhook was deleted with its deliveries',
+  'webhook.replayed': 'A delivery of a webhook was sent again on request',
   'key.rotated':
     'Stored credentials were encrypted under another key, or the loss of a key was accepted (`lost: true`)',
   'message.dead_lettered': 'A record could not be handled and became a dead letter',

@@ -20,3 +20,4 @@ export * from './queries.js';
 export * from './limits.js';
 export * from './limit-counters.js';
 export type { Requester } from './requester.js';
+export * from './webhooks.js';

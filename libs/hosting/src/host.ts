@@ -214,8 +214,8 @@ export class Host {
     return client;
   }
 
-  /** Counts the results of records and marks their spans. */
-  readonly #observe = ({ group, topic, outcome, code }: RecordOutcome): void => {
+  /** Counts the results of records and marks their spans. `busApp` calls it; other consumers call it themselves. */
+  readonly observe = ({ group, topic, outcome, code }: RecordOutcome): void => {
     const labels = { service: this.name, group, topic, outcome };
     METRICS.records.inc(labels);
     if (code === undefined) return;
@@ -231,7 +231,7 @@ export class Host {
   ): Promise<INestMicroservice> {
     const app = await createBusApp(module, {
       ...{ broker: this.broker, deliveries: new PostgresDeliveries(database), logger: new NestLogger(this.logger) },
-      ...{ onFatal: this.fatal, observe: this.#observe },
+      ...{ onFatal: this.fatal, observe: this.observe },
       ...options,
     });
     this.onClose(() => app.close());

@@ -15,6 +15,7 @@ export const SECRET_NAMES = [
   'RECEIPT_PUBLIC_KEYS',
   'SEALING_PRIVATE_KEYS',
   'SEALING_PUBLIC_KEYS',
+  'WEBHOOK_KEYS',
 ] as const;
 export type SecretName = (typeof SECRET_NAMES)[number];
 
@@ -62,6 +63,7 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
   keep('RECEIPT_PUBLIC_KEYS', () => receiptPublicKeysOf(new Secret(values.RECEIPT_KEYS)));
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');
+  keep('WEBHOOK_KEYS', () => `k1:${random()}`);
   return { values, created };
 }
 

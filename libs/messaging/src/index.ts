@@ -16,6 +16,7 @@ export { type ReplyVerification, type SignReply, withSignature } from './request
 export { decode } from './envelope/decode.js';
 export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './consumption/deliveries.js';
 export { backoffMs } from './consumption/backoff.js';
+export { createDeadLetter } from './dead-letters/create-dead-letter.js';
 export { DeadLetters, type DeadLetterFilter, type Replayability } from './dead-letters/dead-letters.js';
 export {
   BusServer,

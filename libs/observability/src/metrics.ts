@@ -142,6 +142,29 @@ export const METRICS = {
     labelNames: ['outcome', 'dimension', 'source'],
   }),
 
+  webhookAttempts: new Counter({
+    name: 'countersign_webhook_attempts_total',
+    help: 'Attempts to deliver an event to a webhook: delivered, retried, failed (given up), lease_lost (another copy sends it again)',
+    labelNames: ['outcome'],
+  }),
+  webhookSeconds: new Histogram({
+    name: 'countersign_webhook_seconds',
+    help: 'Seconds of one attempt to deliver an event. Close to WEBHOOK_TIMEOUT_MS: receivers are slow',
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30],
+  }),
+  webhooksPending: new ReadGauge(
+    'countersign_webhook_pending_deliveries',
+    'Deliveries of enabled webhooks that wait, counted up to 100000',
+    [],
+    Math.max,
+  ),
+  webhooksOldest: new ReadGauge(
+    'countersign_webhook_oldest_seconds',
+    'Age of the oldest of these deliveries, 0 without one. Hours: a receiver is down; see the delivery logs',
+    [],
+    Math.max,
+  ),
+
   lag: new ReadGauge(
     'countersign_consumer_lag_records',
     'Records of a partition that the group has not finished. Growing: too slow. Constant while nothing is handled: stuck',

@@ -19,12 +19,17 @@ const LOSSES: Readonly<Record<string, string>> = {
   CREDENTIAL_KEYS: 'the credentials and profiles that it encrypted: their subjects must be enrolled again',
   SEALING_PRIVATE_KEYS: 'requests that were encrypted for it: they are answered with unavailable',
   RECEIPT_KEYS: 'receipts that it signed: they are inactive',
+  WEBHOOK_KEYS: 'the signing secret of every webhook: remove the webhooks and create them again',
   CAPTURE_TOKEN_KEY: 'keypad entries of the last 5 minutes: they are refused',
 };
 const NAMES_KEY_LOSS = 'every attempt counter, lock, recognized caller and stored telephone number';
 
 /** The services that record keys, by schema. */
-const SERVICES: Readonly<Record<string, string>> = { verification: 'verification', rate_limit: 'rate-limit' };
+const SERVICES: Readonly<Record<string, string>> = {
+  verification: 'verification',
+  rate_limit: 'rate-limit',
+  webhooks: 'webhooks',
+};
 
 /**
  * Lets services start with another key than the one that the tables were written with. For a key that is lost for good.

@@ -102,6 +102,8 @@ function keywordsOf({ type, name, constraints }: Rule): Keywords {
       return { minItems: first };
     case 'arrayMaxSize':
       return { maxItems: first };
+    case 'arrayMinSize':
+      return { minItems: first };
     case 'arrayUnique':
       return { uniqueItems: true };
     case 'isIso8601':

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PROBLEM_NAMES, typeOf } from '../http/problems.js';
@@ -36,11 +37,16 @@ const OPERATIONS = Object.entries(document.paths).flatMap(([path, calls]) =>
 );
 const resolved = (schema: Schema): Schema => schemas[schema.$ref?.split('/').at(-1) ?? ''] ?? schema;
 
+/** The path with names and ids that have the right form. */
+function filled(path: string): string {
+  return path.replace(/\{(webhook|delivery)\}/g, randomUUID()).replace(/\{\w+\}/g, 'acme');
+}
+
 /** Every example of a request body, with the operations that take it. */
 const EXAMPLES = OPERATIONS.flatMap(({ path, method, security, requestBody }) =>
   Object.entries(requestBody?.content ?? {}).flatMap(([contentType, { schema }]) =>
     (resolved(schema).examples ?? []).map((example) => ({
-      ...{ path: path.replace(/\{\w+\}/g, 'acme'), method, contentType, example },
+      ...{ path: filled(path), method, contentType, example },
       key: security[0]?.['key']?.includes('verify') === true ? AGENT_KEY : ADMIN_KEY,
     })),
   ),
@@ -69,7 +75,7 @@ describe('the description of the API', () => {
 
   it('requires a key exactly where the service does', async () => {
     for (const { path, method, security } of OPERATIONS) {
-      const { status } = await bed.call(method, path.replace(/\{\w+\}/g, 'acme'));
+      const { status } = await bed.call(method, filled(path));
       expect({ path, method, keyless: status !== 401 }).toEqual({ path, method, keyless: security.length === 0 });
     }
   });

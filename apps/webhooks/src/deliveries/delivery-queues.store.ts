@@ -1,0 +1,259 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { encodeMessage, factRecorded } from '@countersign/contracts';
+import { Database, databaseTime, Outbox, OutboxRelay, type Sql, type TenantDatabase } from '@countersign/persistence';
+import { ServiceError } from '@countersign/runtime';
+import { inForce } from '../subscriptions/signing-secrets.decision.js';
+import { SecretVault, type BoundWebhook } from '../subscriptions/secret-vault.js';
+import { DeliveryQueues, type DueQueue, type LeasedDelivery, type LoggedAttempt } from './deliveries.ports.js';
+import { type NextStep } from './retry.decision.js';
+
+/** Most due queues that are read at a time. */
+const MAX_DUE = 1000;
+/** Attempts that the log of one delivery keeps. */
+const MAX_LOGGED_ATTEMPTS = 50;
+/** Rows deleted by one statement of the purge. */
+const PURGE_BATCH = 5000;
+/**
+ * When a webhook succeeds after this many failures in a row, its receiver was down and is back: what waits is due at once. After
+ * fewer, single deliveries failed, and their pauses stay.
+ */
+const FAILURES_OF_OUTAGE = 5;
+
+const DUE = `
+SELECT w.tenant, w.webhook, q.queue, w.url, w.failures
+FROM webhooks.webhooks w CROSS JOIN LATERAL (
+  SELECT queue, due_at FROM webhooks.delivery_queues q
+  WHERE q.webhook = w.webhook AND q.due_at <= statement_timestamp()
+    AND (q.leased_until IS NULL OR q.leased_until < statement_timestamp())
+    AND (w.disabled_at IS NULL OR q.is_test)
+  ORDER BY q.due_at LIMIT $1
+) q
+WHERE w.held_until IS NULL OR w.held_until <= statement_timestamp()
+ORDER BY q.due_at LIMIT ${MAX_DUE}`;
+
+const LEASE = `
+WITH free AS (
+  SELECT q.webhook, q.queue FROM webhooks.delivery_queues q JOIN unnest($1::uuid[], $2::text[]) c(webhook, queue) USING (webhook, queue)
+  WHERE q.due_at <= statement_timestamp() AND (q.leased_until IS NULL OR q.leased_until < statement_timestamp())
+  FOR UPDATE OF q SKIP LOCKED
+)
+UPDATE webhooks.delivery_queues q
+SET lease = $3, leased_until = clock_timestamp() + make_interval(secs => $4)
+FROM free WHERE (q.webhook, q.queue) = (free.webhook, free.queue)
+RETURNING q.webhook, q.queue`;
+
+/** Separate from {@link LEASE}: its snapshot must be younger than the lease, or it could show a delivery as pending that another copy has just sent. */
+const FIRST_OF_LEASED = `
+SELECT q.tenant, q.webhook, q.queue, q.is_test AS "isTest", w.url, w.event_types AS "eventTypes", w.key_id AS "keyId",
+  w.secrets AS bytes, d.delivery, d.event_id AS "eventId", e.body, d.attempt_count AS attempts,
+  coalesce(extract(epoch FROM statement_timestamp() - d.first_attempt_at), 0)::float8 AS "secondsSinceFirst",
+  extract(epoch FROM statement_timestamp() - w.failing_since)::float8 AS "failingSeconds",
+  statement_timestamp() AS now
+FROM webhooks.delivery_queues q
+JOIN webhooks.webhooks w USING (webhook)
+LEFT JOIN LATERAL (
+  SELECT * FROM webhooks.webhook_deliveries d
+  WHERE d.webhook = q.webhook AND d.queue = q.queue AND d.state = 'pending' ORDER BY d.seq LIMIT 1
+) d ON true
+LEFT JOIN webhooks.webhook_events e ON e.event_id = d.event_id
+WHERE q.lease = $1 AND (q.webhook, q.queue) IN (SELECT * FROM unnest($2::uuid[], $3::text[]))`;
+
+const LOG_ATTEMPT = `
+UPDATE webhooks.webhook_deliveries SET
+  state = $2, attempt_count = attempt_count + 1, first_attempt_at = coalesce(first_attempt_at, $3::timestamptz),
+  finished_at = CASE WHEN $2 <> 'pending' THEN clock_timestamp() END,
+  attempts = (CASE WHEN jsonb_array_length(attempts) >= ${MAX_LOGGED_ATTEMPTS} THEN attempts - 0 ELSE attempts END) || $4::jsonb
+WHERE delivery = $1`;
+
+/** Locks the webhook, and so orders the counts of its attempts. A success of a webhook without failures writes nothing. */
+const COUNT_SUCCESS = `
+WITH before AS (SELECT failures FROM webhooks.webhooks WHERE webhook = $1 AND failures > 0 FOR UPDATE)
+UPDATE webhooks.webhooks SET failures = 0, failing_since = NULL, held_until = NULL
+FROM before WHERE webhook = $1 RETURNING before.failures`;
+
+const COUNT_FAILURE = `
+UPDATE webhooks.webhooks w SET
+  failures = w.failures + 1, failing_since = coalesce(w.failing_since, $2::timestamptz),
+  held_until = CASE WHEN $3 > 0 THEN greatest(w.held_until, clock_timestamp() + make_interval(secs => $3)) ELSE w.held_until END
+WHERE w.webhook = $1`;
+
+interface LeasedRow extends BoundWebhook {
+  readonly queue: string;
+  readonly isTest: boolean;
+  readonly keyId: string;
+  readonly bytes: Buffer;
+  /** Null when the queue is empty, with everything of the delivery. */
+  readonly delivery: string | null;
+  readonly eventId: string;
+  readonly body: Buffer;
+  readonly attempts: number;
+  readonly secondsSinceFirst: number;
+  readonly failingSeconds: number | null;
+  readonly now: Date;
+}
+
+/** The queues in PostgreSQL. */
+@Injectable()
+export class PostgresDeliveryQueues extends DeliveryQueues {
+  readonly #all: TenantDatabase;
+  readonly #outbox: Outbox;
+
+  constructor(
+    private readonly database: Database,
+    private readonly relay: OutboxRelay,
+    private readonly vault: SecretVault,
+  ) {
+    super();
+    this.#all = database.forAllTenants();
+    this.#outbox = new Outbox(database);
+  }
+
+  override due(perWebhook: number): Promise<DueQueue[]> {
+    return this.#all.prepared<DueQueue>('webhooks.due', DUE, [perWebhook]);
+  }
+
+  override async lease(queues: readonly DueQueue[], seconds: number): Promise<LeasedDelivery[]> {
+    const lease = randomUUID();
+    const names = [queues.map(({ webhook }) => webhook), queues.map(({ queue }) => queue)];
+    await this.#all.prepared('webhooks.lease', LEASE, [...names, lease, seconds]);
+    const rows = await this.#all.prepared<LeasedRow>('webhooks.first_of_leased', FIRST_OF_LEASED, [lease, ...names]);
+    const empty = rows.filter(({ delivery }) => delivery === null);
+    for (const { tenant, webhook, queue } of empty) {
+      await this.database.forTenants([tenant]).transaction(async (tx) => {
+        if (await lockLease(tx, { webhook, queue, lease })) await endLease(tx, { webhook, queue, lease }, 0);
+      });
+    }
+    return rows.flatMap((row) => (row.delivery === null ? [] : [this.#leased(row, row.delivery, lease)]));
+  }
+
+  override async complete(leased: LeasedDelivery, attempt: LoggedAttempt, next: NextStep): Promise<boolean> {
+    const { tenant, webhook, delivery, isTest } = leased;
+    const isKept = await this.database.forTenants([tenant]).transaction(async (tx) => {
+      // The webhook is locked before the queue, as by its deletion.
+      const ended = isTest ? 0 : await this.#count(tx, leased, attempt, next);
+      if (!(await lockLease(tx, leased))) return false;
+      await tx.prepared('webhooks.log_attempt', LOG_ATTEMPT, [
+        delivery,
+        next.state,
+        attempt.at,
+        JSON.stringify([attempt]),
+      ]);
+      await endLease(tx, leased, next.state === 'pending' ? next.pauseSeconds : 0);
+      if (next.disables !== undefined) await this.#disable(tx, leased, next.disables);
+      if (ended >= FAILURES_OF_OUTAGE) {
+        await tx.query(
+          'UPDATE webhooks.delivery_queues SET due_at = clock_timestamp() WHERE webhook = $1 AND due_at > clock_timestamp()',
+          [webhook],
+        );
+      }
+      return true;
+    });
+    if (next.disables !== undefined) this.relay.wake();
+    return isKept;
+  }
+
+  override async purge(retentionDays: number): Promise<void> {
+    const statements = [
+      `DELETE FROM webhooks.webhook_deliveries WHERE delivery IN (
+         SELECT d.delivery FROM webhooks.webhook_deliveries d JOIN webhooks.webhooks w USING (webhook)
+         WHERE d.created_at < clock_timestamp() - make_interval(days => $1) AND (d.state <> 'pending' OR w.disabled_at IS NOT NULL)
+         LIMIT ${PURGE_BATCH}) RETURNING 1`,
+      // Not the youngest: the statement that queues them may not have committed.
+      `DELETE FROM webhooks.webhook_events WHERE event_id IN (
+         SELECT e.event_id FROM webhooks.webhook_events e
+         WHERE e.recorded_at < clock_timestamp() - least(make_interval(days => $1), interval '1 hour')
+           AND NOT EXISTS (SELECT FROM webhooks.webhook_deliveries d WHERE d.event_id = e.event_id)
+         LIMIT ${PURGE_BATCH}) RETURNING 1`,
+    ];
+    for (const statement of statements) {
+      while ((await this.#all.query(statement, [retentionDays])).length === PURGE_BATCH);
+    }
+  }
+
+  override async backlog(): Promise<{ readonly pending: number; readonly oldestSeconds: number }> {
+    const [row] = await this.#all.query<{ pending: number; oldest: number }>(
+      `SELECT count(*)::int AS pending, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS oldest
+       FROM (SELECT d.created_at FROM webhooks.webhook_deliveries d JOIN webhooks.webhooks w USING (webhook)
+             WHERE d.state = 'pending' AND w.disabled_at IS NULL LIMIT 100000) d`,
+    );
+    return { pending: row?.pending ?? 0, oldestSeconds: row?.oldest ?? 0 };
+  }
+
+  /** @returns the number of consecutive failures that a success has ended */
+  async #count(tx: Sql, { webhook }: LeasedDelivery, { at }: LoggedAttempt, next: NextStep): Promise<number> {
+    if (next.state === 'delivered') {
+      const [ended] = await tx.prepared<{ failures: number }>('webhooks.count_success', COUNT_SUCCESS, [webhook]);
+      return ended?.failures ?? 0;
+    }
+    await tx.prepared('webhooks.count_failure', COUNT_FAILURE, [webhook, at, next.holdSeconds]);
+    return 0;
+  }
+
+  async #disable(tx: Sql, { webhook, tenant }: LeasedDelivery, reason: 'gone' | 'failing'): Promise<void> {
+    const disabled = await tx.query(
+      `UPDATE webhooks.webhooks SET disabled_at = clock_timestamp(), disabled_reason = $2
+       WHERE webhook = $1 AND disabled_at IS NULL RETURNING 1`,
+      [webhook, reason],
+    );
+    if (disabled.length === 0) return;
+    const fact = factRecorded('webhook.disabled', await databaseTime(tx), { tenant, detail: { webhook, reason } });
+    await this.#outbox.add(tx, [encodeMessage(fact.factId, fact)]);
+  }
+
+  #leased(row: LeasedRow, delivery: string, lease: string): LeasedDelivery {
+    const { tenant, webhook, queue, eventId, body, url, isTest, attempts, secondsSinceFirst, failingSeconds, now } =
+      row;
+    return {
+      ...{ lease, tenant, webhook, queue, delivery, eventId, body, url, isTest, attempts, secondsSinceFirst, now },
+      secrets: this.#secretsOf(row),
+      failingSeconds: failingSeconds ?? undefined,
+    };
+  }
+
+  #secretsOf(row: LeasedRow): string[] | undefined {
+    try {
+      return inForce(this.vault.unwrap(row, row), row.now).map(({ value }) => value);
+    } catch (error) {
+      if (error instanceof ServiceError) return undefined;
+      throw error;
+    }
+  }
+}
+
+interface LeasedQueue {
+  readonly webhook: string;
+  readonly queue: string;
+  readonly lease: string;
+}
+
+/** Locks a leased queue. @returns false when the lease was lost */
+async function lockLease(tx: Sql, { webhook, queue, lease }: LeasedQueue): Promise<boolean> {
+  const held = await tx.prepared(
+    'webhooks.lock_lease',
+    'SELECT 1 FROM webhooks.delivery_queues WHERE webhook = $1 AND queue = $2 AND lease = $3 FOR UPDATE',
+    [webhook, queue, lease],
+  );
+  return held.length > 0;
+}
+
+/**
+ * Ends the lease of a locked queue. Removes the queue when nothing is pending in it: a delivery that is queued meanwhile waits for
+ * the lock and makes the queue anew.
+ */
+async function endLease(tx: Sql, { webhook, queue }: LeasedQueue, pauseSeconds: number): Promise<void> {
+  const kept = await tx.prepared(
+    'webhooks.end_lease',
+    `UPDATE webhooks.delivery_queues
+     SET lease = NULL, leased_until = NULL, due_at = clock_timestamp() + make_interval(secs => $3::float8)
+     WHERE webhook = $1 AND queue = $2 AND EXISTS (
+       SELECT FROM webhooks.webhook_deliveries d WHERE d.webhook = $1 AND d.queue = $2 AND d.state = 'pending')
+     RETURNING 1`,
+    [webhook, queue, pauseSeconds],
+  );
+  if (kept.length > 0) return;
+  await tx.prepared('webhooks.remove_queue', 'DELETE FROM webhooks.delivery_queues WHERE webhook = $1 AND queue = $2', [
+    webhook,
+    queue,
+  ]);
+}

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { Batched, Database } from '@countersign/persistence';
+import { EventIntake, type WebhookEvent } from './deliveries.ports.js';
+
+/** Most events of one statement. */
+const MAX_BATCH_SIZE = 500;
+/** How long an event waits for others to share its statement, in milliseconds. Nobody waits for a webhook. */
+const BATCH_LINGER_MS = 20;
+
+/**
+ * Queues events. Locks the queues that exist, so that no copy removes one in between, in one order, so that two batches never
+ * wait for each other. Returns whether anything was queued.
+ */
+const RECORD = `
+WITH batch AS (
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+    WITH ORDINALITY AS b(event_id, tenant, kind, queue, body, position)
+), wanted AS (
+  SELECT b.*, w.webhook FROM batch b JOIN webhooks.webhooks w USING (tenant)
+  WHERE w.disabled_at IS NULL AND w.event_types && ARRAY['*', b.kind]
+), event AS (
+  INSERT INTO webhooks.webhook_events (event_id, tenant, type, body)
+  SELECT DISTINCT event_id, tenant, 'countersign.' || kind || '.v1', body FROM wanted
+  ON CONFLICT (event_id) DO NOTHING
+), delivery AS (
+  INSERT INTO webhooks.webhook_deliveries (tenant, webhook, queue, event_id)
+  SELECT tenant, webhook, queue, event_id FROM wanted ORDER BY position
+  ON CONFLICT (webhook, event_id) DO NOTHING
+  RETURNING tenant, webhook, queue
+)
+INSERT INTO webhooks.delivery_queues AS q (webhook, queue, tenant)
+SELECT DISTINCT webhook, queue, tenant FROM delivery ORDER BY webhook, queue
+ON CONFLICT (webhook, queue) DO UPDATE SET tenant = EXCLUDED.tenant
+RETURNING 1`;
+
+const SUBSCRIBED_TENANTS = `SELECT DISTINCT tenant FROM webhooks.webhooks WHERE tenant = ANY ($1) AND disabled_at IS NULL`;
+
+/** The webhooks that existed when the tenant was deleted; a tenant of the same name can have been created since. */
+const DELETE_TENANT = 'DELETE FROM webhooks.webhooks WHERE tenant = $1 AND created_at <= $2';
+
+/** Queues events in PostgreSQL, many with one statement. */
+@Injectable()
+export class PostgresEventIntake extends EventIntake {
+  readonly #record: Batched<WebhookEvent, void>;
+
+  constructor(
+    private readonly database: Database,
+    private readonly onDue: () => void,
+  ) {
+    super();
+    this.#record = new Batched({
+      size: MAX_BATCH_SIZE,
+      concurrency: 1,
+      rows: ({ eventId, queue }) => [eventId, queue],
+      run: (events) => this.#insert(events),
+      expectsMore: () => true,
+      lingerMs: () => BATCH_LINGER_MS,
+    });
+  }
+
+  override async record(event: WebhookEvent): Promise<void> {
+    if (event.kind === 'tenant.deleted') {
+      await this.database.forTenants([event.tenant]).query(DELETE_TENANT, [event.tenant, event.time]);
+      return;
+    }
+    await this.#record.call(event);
+  }
+
+  async #insert(events: readonly WebhookEvent[]): Promise<void[]> {
+    const wanted = await this.#withWebhook(events);
+    if (wanted.length > 0) {
+      const database = this.database.forTenants(wanted.map(({ tenant }) => tenant));
+      const queued = await database.prepared('webhooks.record', RECORD, [
+        ...[wanted.map(({ eventId }) => eventId), wanted.map(({ tenant }) => tenant), wanted.map(({ kind }) => kind)],
+        ...[wanted.map(({ queue }) => queue), wanted.map((event) => event.body())],
+      ]);
+      if (queued.length > 0) this.onDue();
+    }
+    return events.map(() => undefined);
+  }
+
+  /** The events of tenants with a webhook. Most installations have few, and every event passes here. */
+  async #withWebhook(events: readonly WebhookEvent[]): Promise<WebhookEvent[]> {
+    const rows = await this.database
+      .forAllTenants()
+      .prepared<{ tenant: string }>('webhooks.tenants', SUBSCRIBED_TENANTS, [events.map(({ tenant }) => tenant)]);
+    const tenants = new Set(rows.map(({ tenant }) => tenant));
+    return events.filter(({ tenant }) => tenants.has(tenant));
+  }
+}
