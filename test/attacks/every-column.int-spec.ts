@@ -81,6 +81,11 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
     boundBy: 'neither changed nor removed before its time, by trigger (edited-ledger.int-spec.ts)',
   },
   {
+    table: 'tenant_erasures',
+    columns: 'tenant tenant_created_at started_at completed_at',
+    boundBy: 'decides whether a subject can be created, never whether one verifies',
+  },
+  {
     table: 'key_checks',
     columns: 'setting key_id check_value required required_at ready_at recorded_at',
     boundBy: 'decides whether the service starts; the rows open under the right key only',

@@ -8,6 +8,7 @@ import { limits } from './limits.contract.js';
 import { httpRefusals } from './refusals.contract.js';
 import { receipts } from './receipts.contract.js';
 import { restApi } from './rest.contract.js';
+import { subjects } from './subjects.contract.js';
 import { spoken } from './spoken.contract.js';
 import { verificationHolds } from './verification-holds.contract.js';
 import { LOCKED, openWorld, PIN, REJECTED, WRONG, type World } from './world.js';
@@ -43,6 +44,9 @@ export function productContract(name: string, start: () => Promise<Product>): vo
     });
     describe('the REST interface', () => {
       restApi(() => world);
+    });
+    describe('subjects and tenants', () => {
+      subjects(() => world);
     });
     describe('a limit', () => {
       limits(() => world);

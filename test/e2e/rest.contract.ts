@@ -48,7 +48,7 @@ export function restApi(world: () => World): void {
     expect(await client.state(tenant, subject)).toMatchObject({
       subject,
       pinEnrolled: true,
-      phones: 1,
+      phones: [expect.stringMatching(/^\+1…\d\d$/)],
       attemptsInWindow: 2,
     });
     expect((await client.verify(agent, { phone, pin: WRONG })).json).toMatchObject({ outcome: 'locked' });

@@ -12,10 +12,8 @@ import {
   CommandAnswered,
   message,
   TenantChangeRequested,
-  TenantDeleteRequested,
   TenantListRequested,
   TenantPublished,
-  TenantRemoved,
   TenantRequested,
   TenantStateChangeRequested,
   type DirectoryState,
@@ -76,7 +74,6 @@ function open() {
     tenants.changeState(message(TenantStateChangeRequested, { ...origin(), tenant: id, state }));
   const setAgentState = (of: string, id: string, state: DirectoryState) =>
     agents.changeState(message(AgentStateChangeRequested, { ...origin(), tenant: of, agent: id, state }));
-  const deleteTenant = (id: string) => tenants.delete(message(TenantDeleteRequested, { ...origin(), tenant: id }));
   const deleteAgent = (of: string, id: string) =>
     agents.delete(message(AgentDeleteRequested, { ...origin(), tenant: of, agent: id }));
   const readTenant = (id: string) => tenants.read(message(TenantRequested, { ...origin(), tenant: id }));
@@ -102,7 +99,6 @@ function open() {
     ...invalidPolicies,
     setTenantState,
     setAgentState,
-    deleteTenant,
     deleteAgent,
     readTenant,
     readAgent,
@@ -457,20 +453,6 @@ describe('the directory', () => {
     expect(liveAgents()).toEqual([]);
     expect((await deleteAgent('acme', 'desk')).answer).toBe('not_found');
     expect((await agent('other', 'desk')).answer).toBe('created');
-  });
-
-  it('deletes a tenant with its agents only after it was disabled', async () => {
-    const { tenant, agent, store, setTenantState, deleteTenant, readTenant, readAgent } = open();
-    await tenant('acme');
-    await agent('acme', 'desk');
-    expect((await deleteTenant('acme')).answer).toBe('not_disabled');
-    expect((await readTenant('acme')).answer).toBe('found');
-    await setTenantState('acme', 'disabled');
-    expect((await deleteTenant('acme')).answer).toBe('updated');
-    expect((await readTenant('acme')).answer).toBe('not_found');
-    expect((await readAgent('acme', 'desk')).answer).toBe('not_found');
-    expect(store.published.at(-1)).toEqual(message(TenantRemoved, { tenant: 'acme' }));
-    expect((await deleteTenant('acme')).answer).toBe('not_found');
   });
 
   it('lists tenants and agents page by page, with the cursor of the next page, and by state', async () => {

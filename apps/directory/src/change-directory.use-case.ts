@@ -16,7 +16,8 @@ type Answer = CommandAnswered['answer'];
 /** What every command that changes the directory has in common. */
 interface DirectoryCommand {
   readonly commandId: string;
-  readonly actor: Actor;
+  /** Undefined: another service sent the command. */
+  readonly actor?: Actor;
   readonly tenant: string;
   /** Undefined, like {@link keyId}: the command is about the tenant itself. */
   readonly agent?: string;
@@ -55,13 +56,16 @@ export class ChangeDirectory {
    * actor of the command. Returns when the caches of all services have applied the change, so that the next request finds
    * it. The answer has the resource as it is afterwards, if it exists. A repeated command changes nothing and gets the answer
    * `updated`.
+   * While the tenant is being deleted, the answer is `deleting`, and `decide` is not called.
    * @param view how the resource is shown; the preconditions of the command are about the same view
+   * @param belongsToDeletion the command is carried out while the tenant is being deleted, too
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   async change(
     command: DirectoryCommand,
     decide: (snapshot: TenantSnapshot) => CommandDecision,
     view: View = viewOf,
+    belongsToDeletion = false,
   ): Promise<CommandAnswered> {
     const { commandId, tenant, actor } = command;
     let decided: CommandDecision = { answer: 'updated' };
@@ -72,12 +76,13 @@ export class ChangeDirectory {
         const before = shown(view, snapshot, command);
         const isMet = arePreconditionsMet(command.preconditions ?? {}, before);
         if (!isMet && before) throw new PreconditionFailed();
-        decided = decide(snapshot);
+        const isRefused = snapshot.tenant?.deletion && !belongsToDeletion;
+        decided = isRefused ? { answer: 'deleting' } : decide(snapshot);
         const { answer, change } = decided;
         // A missing resource is reported as missing, whatever the preconditions are (RFC 9110, section 13.2.1).
         if (!isMet && answer === 'created') throw new PreconditionFailed();
         if (answer === 'created' || answer === 'updated') body = shown(view, after(snapshot, change), command);
-        return change && { ...change, fact: { ...change.fact, actor } };
+        return change?.fact && actor ? { ...change, fact: { ...change.fact, actor } } : change;
       });
       // Caches report a change with its last entry, so a change without entries is never reported.
       if (result === 'changed' && decided.change?.publish.length !== 0) await awaited.reported();

@@ -1,4 +1,4 @@
-import { type DirectoryState } from '@countersign/contracts';
+import { type DirectoryState, type TenantLifeState } from '@countersign/contracts';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
 
 /** Most bytes of the items of one page as JSON, unless it has one item only. Kafka accepts 1 MiB as one message. */
@@ -28,8 +28,11 @@ interface ShownApiKey {
 export type Resource = Readonly<Record<string, unknown>>;
 
 /** A tenant as the API shows it. The policy is the one of this level, as written. */
-export function tenantResource(record: DirectoryRecord & { readonly tenant: string }): Resource {
-  return { tenant: record.tenant, ...common(record) };
+export function tenantResource(
+  record: DirectoryRecord & { readonly tenant: string; readonly deletion: object | null },
+): Resource {
+  const state: { state?: TenantLifeState } = record.deletion === null ? {} : { state: 'deleting' };
+  return { tenant: record.tenant, ...common(record), ...state };
 }
 
 /** An agent as the API shows it, without its secrets. */

@@ -2,9 +2,11 @@ import {
   type Actor,
   type ApiKeyScope,
   type DirectoryState,
+  type ErasingService,
   type FactKind,
   type Message,
   type SecretHash,
+  type TenantLifeState,
 } from '@countersign/contracts';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
 
@@ -17,6 +19,16 @@ export interface TenantRecord {
   readonly createdAt: Date;
   /** Null: the tenant is enabled. */
   readonly disabledAt: Date | null;
+  /** Null: the tenant is not being deleted. */
+  readonly deletion: TenantDeletion | null;
+}
+
+/** A deletion in progress. */
+export interface TenantDeletion {
+  /** The services that have erased the tenant. */
+  readonly erasedBy: readonly ErasingService[];
+  /** Who requested it. */
+  readonly actor: Actor;
 }
 
 /** An agent as stored. */
@@ -76,25 +88,29 @@ export interface DirectoryChange {
   /** All agents and keys of the tenant must be deleted too. */
   readonly deletesTenant?: boolean;
   readonly publish: readonly Message[];
-  readonly fact: {
-    readonly kind: FactKind;
-    readonly agent?: string;
-    readonly actor?: Actor;
-    readonly detail: Readonly<Record<string, string>>;
-  };
+  /** Undefined: the change is no event. */
+  readonly fact?: DirectoryFact;
+}
+
+/** The event of a change. */
+export interface DirectoryFact {
+  readonly kind: FactKind;
+  readonly agent?: string;
+  readonly actor?: Actor;
+  readonly detail: Readonly<Record<string, string>>;
 }
 
 /** Result of {@link DirectoryStore.change}. */
 export type ChangeResult = 'changed' | 'unchanged' | 'repeated' | 'taken';
 
 /** One page of a list in the order of the ids. */
-export interface PageQuery {
+export interface PageQuery<State = DirectoryState> {
   /** The largest number of records. */
   readonly limit: number;
   /** Records after this id. Undefined: from the first one. */
   readonly after?: string | undefined;
   /** Undefined: records in any state. */
-  readonly state?: DirectoryState | undefined;
+  readonly state?: State | undefined;
 }
 
 /** Stores tenants and agents with their policies, and API keys. */
@@ -116,7 +132,7 @@ export abstract class DirectoryStore {
   /** @returns undefined when there is no such tenant */
   abstract tenant(tenant: string): Promise<TenantRecord | undefined>;
 
-  abstract tenants(query: PageQuery): Promise<TenantRecord[]>;
+  abstract tenants(query: PageQuery<TenantLifeState>): Promise<TenantRecord[]>;
 
   /** @returns undefined when the tenant has no such agent */
   abstract agent(tenant: string, agent: string): Promise<AgentRecord | undefined>;

@@ -72,7 +72,7 @@ describe('the directory store in PostgreSQL', () => {
     const store = openStore();
     const fact = { kind: 'tenant.changed', detail: {} } as const;
     await store.change('command-1', 'hidden', () => ({
-      tenant: { tenant: 'hidden', name: 'Hidden', policy: {}, createdAt: new Date(), disabledAt: null },
+      tenant: { tenant: 'hidden', name: 'Hidden', policy: {}, createdAt: new Date(), disabledAt: null, deletion: null },
       publish: [],
       fact,
     }));

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CHANGE_HEADER, encodeMessage, factRecorded, type Message } from '@countersign/contracts';
+import { CHANGE_HEADER, encodeMessage, factRecorded, type Message, type TenantLifeState } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import {
   Database,
@@ -20,6 +20,7 @@ import {
   type ApiKeyRecord,
   type ChangeResult,
   type DirectoryChange,
+  type DirectoryFact,
   type PageQuery,
   type TenantRecord,
   type TenantSnapshot,
@@ -71,7 +72,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
         for (const agent of change.deletedAgents ?? []) await tx.entities.delete(AgentEntity, { tenant, agent });
         if (change.deletesTenant) await tx.entities.delete(TenantEntity, { tenant });
         await this.#publish(tx, commandId, change.publish);
-        await this.#record(tx, commandId, tenant, snapshot.now, change);
+        if (change.fact) await this.#record(tx, commandId, tenant, snapshot.now, change.fact);
         return 'changed';
       });
       this.relay.wake();
@@ -86,8 +87,8 @@ export class PostgresDirectoryStore extends DirectoryStore {
     return this.#read(tenant, async (entities) => (await entities.findOneBy(TenantEntity, { tenant })) ?? undefined);
   }
 
-  override tenants(query: PageQuery): Promise<TenantRecord[]> {
-    const where = { ...stateOf(query), ...(query.after !== undefined && { tenant: MoreThan(query.after) }) };
+  override tenants(query: PageQuery<TenantLifeState>): Promise<TenantRecord[]> {
+    const where = { ...tenantStateOf(query), ...(query.after !== undefined && { tenant: MoreThan(query.after) }) };
     return this.database
       .forAllTenants()
       .transaction((tx) => tx.entities.find(TenantEntity, { where, order: { tenant: 'ASC' }, take: query.limit }));
@@ -163,7 +164,7 @@ export class PostgresDirectoryStore extends DirectoryStore {
     commandId: string,
     tenant: string,
     time: Date,
-    { fact: { kind, ...fields } }: DirectoryChange,
+    { kind, ...fields }: DirectoryFact,
   ): Promise<void> {
     const recorded = factRecorded(kind, time, { ...fields, tenant, commandId });
     await this.#outbox.add(tx, [encodeMessage(recorded.factId, recorded, traceHeaders())]);
@@ -180,6 +181,11 @@ async function readSnapshot(tx: Transaction, tenant: string): Promise<TenantSnap
   const agents = await tx.entities.find(AgentEntity, { where: { tenant }, order: { agent: 'ASC' } });
   const keys = await tx.entities.find(ApiKeyEntity, { where: { tenant }, order: { keyId: 'ASC' } });
   return { tenant: record ?? undefined, agents, keys, now: await databaseTime(tx) };
+}
+
+function tenantStateOf({ state, ...query }: PageQuery<TenantLifeState>): object {
+  if (state === 'deleting') return { deletion: Not(IsNull()) };
+  return { ...stateOf({ ...query, state }), ...(state === 'disabled' && { deletion: IsNull() }) };
 }
 
 function stateOf({ state }: PageQuery): { disabledAt?: FindOperator<Date> } {

@@ -20,7 +20,7 @@ export interface DirectoryStoreBed {
 
 const tenantOf = (tenant: string, more: Partial<TenantRecord> = {}): TenantRecord => ({
   ...{ tenant, name: 'Acme', policy: { attempts: { perWindow: 5 }, texts: { 'en-US': { verified: "it's “you”" } } } },
-  ...{ createdAt: new Date('2026-01-01T00:00:00.123Z'), disabledAt: null },
+  ...{ createdAt: new Date('2026-01-01T00:00:00.123Z'), disabledAt: null, deletion: null },
   ...more,
 });
 

@@ -1,4 +1,4 @@
-import { type Message } from '@countersign/contracts';
+import { type Message, type TenantLifeState } from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
 import {
   DirectoryCaches,
@@ -8,6 +8,7 @@ import {
   type AwaitedChange,
   type ChangeResult,
   type DirectoryChange,
+  type DirectoryFact,
   type PageQuery,
   type TenantRecord,
   type TenantSnapshot,
@@ -16,7 +17,7 @@ import {
 /** The fake of {@link DirectoryStore} for tests of use cases. */
 export class FakeDirectoryStore extends DirectoryStore {
   readonly published: Message[] = [];
-  readonly facts: (DirectoryChange['fact'] & { tenant: string })[] = [];
+  readonly facts: (DirectoryFact & { tenant: string })[] = [];
   readonly #tenants = new Map<string, TenantRecord>();
   readonly #agents = new Map<string, AgentRecord>();
   readonly #keys = new Map<string, ApiKeyRecord>();
@@ -50,7 +51,7 @@ export class FakeDirectoryStore extends DirectoryStore {
     for (const agent of change.deletedAgents ?? []) this.#agents.delete(agent);
     if (change.deletesTenant) this.#tenants.delete(tenant);
     this.published.push(...change.publish);
-    this.facts.push({ ...change.fact, tenant });
+    if (change.fact) this.facts.push({ ...change.fact, tenant });
     return 'changed';
   }
 
@@ -58,8 +59,14 @@ export class FakeDirectoryStore extends DirectoryStore {
     return Promise.resolve(this.#tenants.get(tenant));
   }
 
-  override tenants(query: PageQuery): Promise<TenantRecord[]> {
-    return Promise.resolve(page([...this.#tenants.values()], ({ tenant }) => tenant, query));
+  override tenants({ state, ...query }: PageQuery<TenantLifeState>): Promise<TenantRecord[]> {
+    const tenants = [...this.#tenants.values()];
+    const [deleting, others] = [
+      tenants.filter(({ deletion }) => deletion),
+      tenants.filter(({ deletion }) => !deletion),
+    ];
+    if (state === 'deleting') return Promise.resolve(page(deleting, ({ tenant }) => tenant, query));
+    return Promise.resolve(page(state === undefined ? tenants : others, ({ tenant }) => tenant, { ...query, state }));
   }
 
   override agent(tenant: string, agent: string): Promise<AgentRecord | undefined> {

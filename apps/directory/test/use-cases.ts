@@ -39,6 +39,7 @@ export function useCasesOn(store: DirectoryStore, options: Options = {}) {
   const policies = new ManagePolicies(directory, tenants, agents, entries);
   const ids = (tenant: string) => ({ commandId: randomUUID(), actor, tenant });
   return {
+    directory,
     tenants,
     agents,
     setTenant: (tenant: string, fields: Partial<FieldsOf<TenantChangeRequested>> = {}): Promise<CommandAnswered> =>

@@ -6,7 +6,7 @@ import { recordedKeyFaults, type ConfiguredKeys } from '@countersign/stored-secr
 import { RATE_LIMIT_MIGRATIONS } from '../migrations/index.js';
 import { RateLimitSettings } from './rate-limit.settings.js';
 
-const { requests, limitCommands, admissions, directory, directoryCaches, facts } = TOPICS;
+const { requests, limitCommands, admissions, tenantErasures, directory, directoryCaches, facts } = TOPICS;
 
 /** @throws ServiceError SETTINGS_INVALID */
 export const readIdentifierKey = ({ IDENTIFIER_KEY }: RateLimitSettings): Promise<KeyedHash> =>
@@ -24,7 +24,7 @@ export const NEEDS = {
   bus: {
     consumes: { 'rate-limit': [requests, limitCommands] },
     follows: [directory],
-    writes: [admissions, directoryCaches, facts, DEAD_LETTERS, CLOCK],
+    writes: [admissions, tenantErasures, directoryCaches, facts, DEAD_LETTERS, CLOCK],
     replies: 'sends',
   },
   store: { schema: 'rate_limit', migrations: RATE_LIMIT_MIGRATIONS },

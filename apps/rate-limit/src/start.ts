@@ -2,6 +2,7 @@ import { Host, type FatalHandler, type HostedService, type StartReplacements } f
 import { loadSettings, settingsInvalid, type Environment } from '@countersign/runtime';
 import { recordKeys } from '@countersign/stored-secrets';
 import { configuredKeys, NEEDS, readIdentifierKey } from './needs.js';
+import { OverrideStore } from './overrides/overrides.ports.js';
 import { RATE_LIMIT_ENTITIES } from './overrides/overrides.store.js';
 import { RATE_LIMIT_MESSAGES, RateLimitModule } from './rate-limit.module.js';
 
@@ -24,6 +25,7 @@ export async function start(
       messages: RATE_LIMIT_MESSAGES,
       maxInFlight: settings.MAX_IN_FLIGHT,
     });
+    host.eraseTenants('rate-limit', directory, ({ tenant }) => app.get(OverrideStore).eraseTenant(tenant));
     await app.listen();
     return host.started();
   });

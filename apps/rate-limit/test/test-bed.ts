@@ -183,6 +183,12 @@ class FakeOverrideStore extends OverrideStore {
     this.counters.reset(dimension, keys);
   }
 
+  override eraseTenant(tenant: string): Promise<boolean> {
+    const had = [this.#overrides.delete(tenant), this.#tightenedUntil.delete(tenant)];
+    if (had.includes(true)) this.#changes++;
+    return Promise.resolve(true);
+  }
+
   override purge(): Promise<void> {
     return Promise.resolve();
   }

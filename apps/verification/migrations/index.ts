@@ -4,4 +4,6 @@ import { sqlMigrations } from '@countersign/persistence';
 export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
   '1764000000001-baseline.sql',
   '1764000000002-imported-hashes.sql',
+  '1764000000010-removed-pins.sql',
+  '1764000000011-tenant-erasures.sql',
 ]);

@@ -7,7 +7,8 @@ import { CompareKeys } from './integrity/compare-keys.use-case.js';
 import { comparedKeys, FOREIGN_KEYS, readKeys, SHARED_KEYS, storedKeyFaults } from './integrity/open-keys.js';
 import { hashConcurrency, VerificationSettings } from './verification.settings.js';
 
-const { admissions, subjectCommands, queries, limitCommands, directory, directoryCaches, facts } = TOPICS;
+const { admissions, subjectCommands, queries, limitCommands, tenantErasures, directory, directoryCaches, facts } =
+  TOPICS;
 
 /** What the verification service needs before it can work. */
 export const NEEDS = {
@@ -16,7 +17,7 @@ export const NEEDS = {
   bus: {
     consumes: { verification: [admissions, subjectCommands, queries] },
     follows: [directory],
-    writes: [limitCommands, directoryCaches, facts, DEAD_LETTERS, CLOCK],
+    writes: [limitCommands, tenantErasures, directoryCaches, facts, DEAD_LETTERS, CLOCK],
     replies: 'sends',
   },
   store: { schema: 'verification', migrations: VERIFICATION_MIGRATIONS },

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import {
   CallStateRequested,
+  CredentialRemoveRequested,
   KeyComparisonRequested,
   KnowledgeChangeRequested,
   PinChangeRequested,
@@ -8,6 +9,7 @@ import {
   SubjectChangeRequested,
   SubjectEraseRequested,
   SubjectImportRequested,
+  SubjectListRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
   VerificationAdmitted,
@@ -38,7 +40,8 @@ export const SLOW_MESSAGES = [
   SubjectImportRequested,
 ];
 export const FAST_MESSAGES = [
-  ...[SubjectChangeRequested, SubjectStateRequested, SubjectEraseRequested, SubjectUnlockRequested],
+  ...[SubjectChangeRequested, SubjectStateRequested, SubjectListRequested],
+  ...[SubjectEraseRequested, SubjectUnlockRequested, CredentialRemoveRequested],
   ...[CallStateRequested, ReceiptIntrospectionRequested, KeyComparisonRequested],
 ];
 

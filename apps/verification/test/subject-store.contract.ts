@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { type Method } from '@countersign/contracts';
 import { type ProfileChange } from '../src/subjects/profile.decision.js';
 import { type AttemptToCount, type AttemptGate } from '../src/attempts/attempts.ports.js';
 import { type CredentialRow, type WrappedCredential } from '../src/credentials/credential.decision.js';
 import { type NewCredential } from '../src/credentials/credentials.ports.js';
-import { type SubjectStore } from '../src/subjects/subjects.ports.js';
+import { type SubjectQuery, type SubjectStore } from '../src/subjects/subjects.ports.js';
 import { attemptOf, POLICY, countedOf, outcomeOf } from './attempt-gate.contract.js';
 
 export interface SubjectBed {
@@ -229,8 +230,10 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     const tenant = await create(['+12025550123']);
     const counter = { attemptsInWindow: 0, lockedUntil: undefined, consecutiveFailures: 0, disabled: false };
     const nothing = {
-      ...{ subject: 'alice', pinEnrolled: false, pinMustChange: false, knowledgeEnrolled: false, phones: 1 },
-      ...{ ...counter, credentials: [], updatedAt: expect.any(String) as unknown },
+      ...{ subject: 'alice', pinEnrolled: false, pinMustChange: false, knowledgeEnrolled: false },
+      ...{ displayName: 'Alice', locale: undefined, phones: ['+1…23'] },
+      ...{ ...counter, credentials: [] },
+      ...{ createdAt: expect.any(String) as unknown, updatedAt: expect.any(String) as unknown },
     };
     expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(nothing);
     await enrol(tenant, { kind: 'knowledge' });
@@ -245,5 +248,72 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       ...{ ...one, pinEnrolled: true, pinMustChange: true },
       credentials: [shown('pin', true), shown('knowledge')],
     });
+  });
+
+  it('removes a credential and no other, and gives the next one a version that none ever had', async () => {
+    const tenant = await create();
+    const remove = (kind: Method, commandId: string = randomUUID()) =>
+      bed.store.removeCredential(commandId, tenant, 'alice', kind);
+    expect(await remove('pin')).toBe('not_found');
+    await enrol(tenant);
+    await enrol(tenant, { kind: 'knowledge' });
+    const commandId = randomUUID();
+    expect(await remove('pin', commandId)).toBe('removed');
+    expect(await remove('pin', commandId)).toBe('removed');
+    expect(await remove('pin')).toBe('not_found');
+    expect(await bed.store.removeCredential(randomUUID(), tenant, 'bob', 'pin')).toBe('not_found');
+    expect((await bed.store.find(tenant, 'id', 'alice', 'pin')).credential).toBeUndefined();
+    expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toMatchObject({
+      ...{ pinEnrolled: false, knowledgeEnrolled: true },
+      credentials: [{ method: 'knowledge' }],
+    });
+    expect(await enrolled(tenant)).toMatchObject({ version: 0, inForce: undefined });
+    expect(await enrol(tenant)).toBe('created');
+    expect((await enrolled(tenant))?.version).toBe(3);
+  });
+
+  it('keeps the attempts and the lock of a removed credential', async () => {
+    const tenant = await create();
+    await enrol(tenant);
+    const { referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    for (let n = 0; n < 3; n++) await bed.attempts.count(attemptOf({ tenant, referenceKey, subject: 'alice' }), POLICY);
+    const counterOf = async () => {
+      const state = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
+      return [state?.attemptsInWindow, state?.lockedUntil, state?.consecutiveFailures];
+    };
+    const before = await counterOf();
+    expect(before).toEqual([3, expect.any(String), 3]);
+    await bed.store.removeCredential(randomUUID(), tenant, 'alice', 'pin');
+    expect(await counterOf()).toEqual(before);
+    await enrol(tenant);
+    expect((await counterOf()).slice(0, 2)).toEqual(before.slice(0, 2));
+    const counted = countedOf(await bed.attempts.count(attemptOf({ tenant, referenceKey, subject: 'alice' }), POLICY));
+    expect(counted.granted).toBe(false);
+  });
+
+  it('lists the subjects of a tenant in the order of their ids, page by page, and filters them', async () => {
+    const tenant = await create(['+12025550123']);
+    const other = await create();
+    for (const id of ['Zoe', 'a_1', 'a-1', 'bob']) await bed.store.change(randomUUID(), tenant, id, {});
+    await enrol(tenant);
+    const list = async (query: Partial<SubjectQuery>) => {
+      const page = await bed.store.list(tenant, { limit: 10, windowSeconds: POLICY.windowSeconds, ...query });
+      return [page.items.map(({ subject }) => subject).join(' '), page.next];
+    };
+    expect(await list({})).toEqual(['Zoe a-1 a_1 alice bob', undefined]);
+    expect(await list({ limit: 2 })).toEqual(['Zoe a-1', 'a-1']);
+    expect(await list({ limit: 3, after: 'a-1' })).toEqual(['a_1 alice bob', undefined]);
+    expect(await list({ phone: '+12025550123' })).toEqual(['alice', undefined]);
+    expect(await list({ phone: '+12025550123', after: 'alice' })).toEqual(['', undefined]);
+    expect(await list({ phone: '+12025550199' })).toEqual(['', undefined]);
+    expect(await list({ credential: 'none', limit: 3 })).toEqual(['Zoe a-1 a_1', 'a_1']);
+    expect(await list({ credential: 'locked' })).toEqual(['', undefined]);
+    const { referenceKey } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+    for (let n = 0; n < 3; n++) await bed.attempts.count(attemptOf({ tenant, referenceKey, subject: 'alice' }), POLICY);
+    expect(await list({ credential: 'locked' })).toEqual(['alice', undefined]);
+    expect(await list({ credential: 'disabled' })).toEqual(['', undefined]);
+    const one = (await bed.store.list(tenant, { limit: 4, windowSeconds: POLICY.windowSeconds })).items.at(-1);
+    expect(one).toEqual(await bed.store.state(tenant, 'alice', POLICY.windowSeconds));
+    expect((await bed.store.list(other, { limit: 9, windowSeconds: 900 })).items).toMatchObject([{ subject: 'alice' }]);
   });
 }

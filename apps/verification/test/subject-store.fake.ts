@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type KeyedHash } from '@countersign/crypto';
 import { METHODS, type Method } from '@countersign/contracts';
+import { maskedPhone } from '@countersign/normalization';
 import {
   attemptsAt,
   LOWEST_CAP,
@@ -10,10 +11,21 @@ import {
 } from '../src/attempts/attempt-counter.decision.js';
 import { storedPhoneOf } from '../src/integrity/stored-names.js';
 import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profile.decision.js';
-import { shownFailures, type CounterState, type SubjectState } from '../src/subjects/subject-state.decision.js';
-import { SubjectStore, type FoundSubject, type SubjectChange } from '../src/subjects/subjects.ports.js';
+import {
+  matchesFilter,
+  shownFailures,
+  type CounterState,
+  type SubjectState,
+} from '../src/subjects/subject-state.decision.js';
+import {
+  SubjectStore,
+  type FoundSubject,
+  type SubjectChange,
+  type SubjectList,
+  type SubjectQuery,
+} from '../src/subjects/subjects.ports.js';
 import { type EnrolledCredential, type NewCredential } from '../src/credentials/credentials.ports.js';
-import { type StoredCredential } from '../src/credentials/credential.decision.js';
+import { REMOVED_PIN, type RemovedPin, type StoredCredential } from '../src/credentials/credential.decision.js';
 import { type FakeAttemptGate } from './attempt-gate.fake.js';
 
 interface Subject {
@@ -21,6 +33,7 @@ interface Subject {
   profile: Profile;
   /** Those in force. */
   credentials: Partial<Record<Method, StoredCredential>>;
+  removed?: RemovedPin | undefined;
 }
 
 /** The fake of the PostgreSQL store for tests of use cases. */
@@ -71,11 +84,12 @@ export class FakeSubjectStore extends SubjectStore {
     const keys = (change.phones ?? []).map((phone) => `${tenant}/${storedPhoneOf(this.hash, tenant, phone)}`);
     if (keys.some((key) => (this.#phones.get(key) ?? subject) !== subject)) return Promise.resolve('taken');
     this.#seen.add(commandId);
-    if (change.phones) for (const [key, owner] of this.#phones) if (owner === subject) this.#phones.delete(key);
+    if (change.phones) this.#removePhones(tenant, subject);
     for (const key of keys) this.#phones.set(key, subject);
     this.#subjects.set(`${tenant}/${subject}`, {
       incarnation: before?.incarnation ?? randomUUID(),
       credentials: before?.credentials ?? {},
+      removed: before?.removed,
       profile: changeProfile(before?.profile ?? {}, change).profile,
     });
     return Promise.resolve(before ? 'updated' : 'created');
@@ -96,6 +110,7 @@ export class FakeSubjectStore extends SubjectStore {
         version: inForce?.version ?? 0,
         disabled: this.#attemptCounter(tenant, subject, kind).disabled,
         inForce,
+        removed: inForce === undefined ? known.removed : undefined,
       },
     );
   }
@@ -119,20 +134,56 @@ export class FakeSubjectStore extends SubjectStore {
     const enrolledAt = String(this.attempts.now() * 1000);
     const row = { kind, tenant, subject, version, cap, mustChange, enrolledAt, hashForm };
     known.credentials[kind] = { ...row, ...wrap(row) };
+    if (kind === 'pin') known.removed = undefined;
     if (keeps !== undefined) this.attempts.carryOver(keeps, version);
     if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, resetForNewCredential);
     return Promise.resolve(before ? 'updated' : 'created');
   }
 
+  override removeCredential(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+  ): Promise<'removed' | 'not_found'> {
+    const known = this.#subjects.get(`${tenant}/${subject}`);
+    if (known && this.#seen.has(commandId)) return Promise.resolve('removed');
+    const credential = known?.credentials[kind];
+    if (!known || !credential) return Promise.resolve('not_found');
+    this.#seen.add(commandId);
+    const name = `${tenant}/${subject}/${kind}`;
+    this.#versions.set(name, (this.#versions.get(name) ?? 0) + 1);
+    known.credentials = Object.fromEntries(Object.entries(known.credentials).filter(([method]) => method !== kind));
+    if (kind === 'pin') known.removed = { ...credential, kind: REMOVED_PIN };
+    return Promise.resolve('removed');
+  }
+
+  override async list(tenant: string, query: SubjectQuery): Promise<SubjectList> {
+    const { limit, after = '', phone, credential, windowSeconds } = query;
+    const owner =
+      phone === undefined ? undefined : this.#phones.get(`${tenant}/${storedPhoneOf(this.hash, tenant, phone)}`);
+    const ids = [...this.#subjects.keys()]
+      .filter((key) => key.startsWith(`${tenant}/`))
+      .map((key) => key.slice(tenant.length + 1))
+      .filter((id) => id > after && (phone === undefined || id === owner));
+    const states = await Promise.all(ids.sort().map((id) => this.state(tenant, id, windowSeconds)));
+    const found = states.flatMap((state) => (state && matchesFilter(state.credentials, credential) ? [state] : []));
+    const items = found.slice(0, limit);
+    return { items, next: found.length > limit ? items.at(-1)?.subject : undefined };
+  }
+
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
     const known = this.#subjects.get(`${tenant}/${subject}`);
     if (!known) return Promise.resolve(undefined);
+    const { displayName, locale, phones = [] } = known.profile;
     return Promise.resolve({
       subject,
+      displayName,
+      locale,
+      phones: phones.map(maskedPhone),
       pinEnrolled: known.credentials.pin !== undefined,
       pinMustChange: known.credentials.pin?.mustChange === true,
       knowledgeEnrolled: known.credentials.knowledge !== undefined,
-      phones: known.profile.phones?.length ?? 0,
       ...this.#counter(tenant, subject, 'pin', windowSeconds),
       credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
         method,
@@ -140,6 +191,7 @@ export class FakeSubjectStore extends SubjectStore {
         mustChange: known.credentials[method]?.mustChange === true,
         ...this.#counter(tenant, subject, method, windowSeconds),
       })),
+      createdAt: new Date().toISOString(),
       updatedAt: new Date().toISOString(),
     });
   }
@@ -164,9 +216,12 @@ export class FakeSubjectStore extends SubjectStore {
 
   /** False: there is no such subject. */
   remove(tenant: string, subject: string): boolean {
-    for (const [key, owner] of this.#phones) {
-      if (owner === subject && key.startsWith(`${tenant}/`)) this.#phones.delete(key);
-    }
+    this.#removePhones(tenant, subject);
     return this.#subjects.delete(`${tenant}/${subject}`);
+  }
+
+  #removePhones(tenant: string, subject: string): void {
+    for (const [key, owner] of this.#phones)
+      if (owner === subject && key.startsWith(`${tenant}/`)) this.#phones.delete(key);
   }
 }

@@ -65,6 +65,10 @@ class OneAgent extends AttemptPolicies {
   discloses = false;
   policy: AttemptPolicy = POLICY;
 
+  override hasTenant(tenant: string): boolean {
+    return tenant === 'acme';
+  }
+
   override of(tenant: string, agent: string): AttemptPolicy | undefined {
     return tenant === 'acme' && agent === 'desk' ? this.policy : undefined;
   }
@@ -80,6 +84,10 @@ class OneAgent extends AttemptPolicies {
 
 /** The same policy for every agent of every tenant. */
 export class EveryAgent extends AttemptPolicies {
+  override hasTenant(): boolean {
+    return true;
+  }
+
   override of(): AttemptPolicy {
     return POLICY;
   }

@@ -12,6 +12,7 @@ import {
   Matches,
   ValidateNested,
 } from 'class-validator';
+import { Actor } from './actor.js';
 import { Message } from './message.js';
 import { IsName } from './names.js';
 import { LOOSENABLE_FIELDS, Policy, type LoosenableField } from './policy.js';
@@ -41,8 +42,45 @@ export class TenantPublished extends Message {
   @ValidateNested() @Type(() => Policy) policy!: Policy;
   /** What the installation lets its tenants loosen. Absent: nothing. */
   @IsOptional() @IsArray() @IsIn(LOOSENABLE_FIELDS, { each: true }) mayLoosen?: LoosenableField[];
+  /** ISO 8601. A tenant that is created again under an id has another time. */
+  @IsOptional() @IsISO8601() createdAt?: string;
   get partitionKey(): string {
     return `tenant/${this.tenant}`;
+  }
+}
+
+/**
+ * A tenant that is being deleted. The services in {@link ERASING_SERVICES} erase its data and report it until
+ * {@link TenantRemoved} follows.
+ */
+export class TenantDeletionStarted extends Message {
+  static readonly type = 'tenant.deletion-started.v1';
+  static readonly topic = TOPICS.directory.name;
+  @IsName() tenant!: string;
+  /** As in {@link TenantPublished}: names the tenant among those that had its id. */
+  @IsISO8601() createdAt!: string;
+  /** Who requested the deletion, for the events of the erased data. */
+  @IsOptional() @ValidateNested() @Type(() => Actor) actor?: Actor;
+  get partitionKey(): string {
+    return `tenant/${this.tenant}`;
+  }
+}
+
+/** The services that store data of tenants beside the directory. A tenant is deleted after all of them have erased it. */
+export const ERASING_SERVICES = ['verification', 'rate-limit'] as const;
+export type ErasingService = (typeof ERASING_SERVICES)[number];
+
+/** Reports that a service has no data of a tenant any more. Repeated until the tenant is removed. */
+export class TenantErased extends Message {
+  static readonly type = 'tenant.erased.v1';
+  /** Not the topic of management commands: who may report an erasure must not be able to create an agent. */
+  static readonly topic = TOPICS.tenantErasures.name;
+  @Length(8, 128) commandId!: string;
+  @IsName() tenant!: string;
+  @IsISO8601() createdAt!: string;
+  @IsIn(ERASING_SERVICES) service!: ErasingService;
+  get partitionKey(): string {
+    return this.tenant;
   }
 }
 

@@ -36,6 +36,7 @@ export const FACT_DESCRIPTIONS = {
   'credential.unlocked': 'A credential was unlocked, with the `reason`',
   'credential.enrolled': 'A subject got its first PIN, or its first answers',
   'credential.changed': 'A PIN, or the answers, of a subject were replaced',
+  'credential.removed': 'The PIN, or the answers, of a subject were removed',
   'credential.broken': 'Stored data was found altered; at most one event per row and minute',
   'credential.restored': 'An attempt counter was restored from the ledger',
   'subject.changed': 'A subject was created or changed; names the fields that differ',
@@ -62,7 +63,9 @@ export const FACT_DESCRIPTIONS = {
   'tenant.changed': 'A tenant was created or changed; names the fields that differ',
   'tenant.disabled': 'A tenant was disabled: its agents and API keys cannot authenticate',
   'tenant.enabled': 'A tenant was enabled',
-  'tenant.deleted': 'A disabled tenant was deleted with its agents and API keys',
+  'tenant.deletion_started': 'The deletion of a disabled tenant has begun: its subjects and overrides are being erased',
+  'tenant.deleted':
+    'A disabled tenant was deleted with its agents and API keys, after its subjects and overrides were erased',
   'agent.created': 'An agent was created',
   'agent.rotated': 'The password and the API key of an agent were rotated',
   'agent.disabled': 'An agent was disabled: it cannot authenticate',

@@ -18,7 +18,7 @@ import { Message } from './message.js';
 import { IsName, IsSubjectId } from './names.js';
 import { Preconditions } from './preconditions.js';
 import { REPLY, TOPICS } from './topics.js';
-import { type Violation } from './verification.js';
+import { METHODS, type Method, type Violation } from './verification.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -68,6 +68,10 @@ export class TenantChangeRequested extends DirectoryCommand {
 export const DIRECTORY_STATES = ['enabled', 'disabled'] as const;
 export type DirectoryState = (typeof DIRECTORY_STATES)[number];
 
+/** `deleting`: its data is being erased, after which the tenant does not exist. */
+export const TENANT_STATES = [...DIRECTORY_STATES, 'deleting'] as const;
+export type TenantLifeState = (typeof TENANT_STATES)[number];
+
 /** Enables or disables a tenant. */
 export class TenantStateChangeRequested extends DirectoryCommand {
   static readonly type = 'tenant.state-change-requested.v1';
@@ -76,7 +80,7 @@ export class TenantStateChangeRequested extends DirectoryCommand {
   @IsOptional() @Matches(REASON_PATTERN) reason?: string;
 }
 
-/** Deletes a disabled tenant with its agents. */
+/** Begins to delete a disabled tenant with its agents and all of its data. */
 export class TenantDeleteRequested extends DirectoryCommand {
   static readonly type = 'tenant.delete-requested.v1';
   static readonly topic = TOPICS.directoryCommands.name;
@@ -99,7 +103,7 @@ export class TenantListRequested extends ManagementCommand {
   /** The page begins after this id. */
   @IsOptional() @IsName() cursor?: string;
   /** Absent: tenants in any state. */
-  @IsOptional() @IsIn(DIRECTORY_STATES) state?: DirectoryState;
+  @IsOptional() @IsIn(TENANT_STATES) state?: TenantLifeState;
   get partitionKey(): string {
     return this.commandId;
   }
@@ -226,6 +230,36 @@ export class SubjectEraseRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
 }
 
+/** Removes the PIN or the answers of a subject. The attempt counter and the earlier PINs stay. */
+export class CredentialRemoveRequested extends SubjectCommand {
+  static readonly type = 'credential.remove-requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+  @IsIn(METHODS) method!: Method;
+}
+
+/** `none`: nothing is enrolled; `locked`, `disabled`: at least one credential is. */
+export const CREDENTIAL_FILTERS = ['none', 'locked', 'disabled'] as const;
+export type CredentialFilter = (typeof CREDENTIAL_FILTERS)[number];
+
+/**
+ * Requests one page of a tenant's subjects, in the order of their ids. Only with `credential`, a page can have fewer subjects
+ * than its limit although further pages follow.
+ */
+export class SubjectListRequested extends ManagementCommand {
+  static readonly type = 'subject-list.requested.v1';
+  static readonly topic = TOPICS.subjectCommands.name;
+  @IsName() tenant!: string;
+  @IsInt() @Min(1) @Max(MAX_PAGE_SIZE) limit!: number;
+  /** The page begins after this id. */
+  @IsOptional() @IsSubjectId() cursor?: string;
+  @IsOptional() @IsIn(CREDENTIAL_FILTERS) credential?: CredentialFilter;
+  /** Only the subject with a telephone number: a compact JWE of `{phone}`, the number in E.164. */
+  @IsOptional() @Length(1, 4096) sealed?: string;
+  get partitionKey(): string {
+    return this.commandId;
+  }
+}
+
 /** Unlocks a subject. */
 export class SubjectUnlockRequested extends SubjectCommand {
   static readonly type = 'subject.unlock-requested.v1';
@@ -234,8 +268,8 @@ export class SubjectUnlockRequested extends SubjectCommand {
 }
 
 /**
- * `not_disabled`: a tenant must be disabled before it is deleted. `precondition_failed`: {@link Preconditions} are not met, and
- * nothing was changed.
+ * `not_disabled`: a tenant must be disabled before it is deleted. `deleting`: the tenant is being deleted, so nothing of it can
+ * change. `precondition_failed`: {@link Preconditions} are not met, and nothing was changed.
  */
 export const COMMAND_RESULTS = [
   'created',
@@ -244,6 +278,7 @@ export const COMMAND_RESULTS = [
   'not_found',
   'taken',
   'not_disabled',
+  'deleting',
   'precondition_failed',
   'invalid',
   'unavailable',

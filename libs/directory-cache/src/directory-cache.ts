@@ -8,6 +8,7 @@ import {
   DirectoryCacheReported,
   MAX_REPORTED_CHANGES,
   message,
+  TenantDeletionStarted,
   TenantPublished,
   TenantRemoved,
   TOPICS,
@@ -20,6 +21,7 @@ import { decode, toRecord, type Broker, type ConsumedRecord, type Follower } fro
 const ENTRIES = new Map<string, MessageClass>([
   [TenantPublished.type, TenantPublished],
   [AgentPublished.type, AgentPublished],
+  [TenantDeletionStarted.type, TenantDeletionStarted],
   [TenantRemoved.type, TenantRemoved],
   [AgentRemoved.type, AgentRemoved],
   [ApiKeyPublished.type, ApiKeyPublished],
@@ -37,6 +39,7 @@ const NO_SECRETS: readonly SecretHash[] = [{ hash: '0'.repeat(64) }];
 export class DirectoryCache {
   readonly #id = randomUUID();
   readonly #tenants = new Map<string, TenantPublished>();
+  readonly #deletions = new Map<string, TenantDeletionStarted>();
   readonly #agents = new Map<string, AgentPublished>();
   readonly #agentOfApiKey = new Map<string, string>();
   readonly #apiKeys = new Map<string, ApiKeyPublished>();
@@ -82,6 +85,11 @@ export class DirectoryCache {
 
   tenant(tenant: string): TenantPublished | undefined {
     return this.#tenants.get(tenant);
+  }
+
+  /** Tenants that are being deleted. {@link tenant} does not return them. */
+  deletions(): readonly TenantDeletionStarted[] {
+    return [...this.#deletions.values()];
   }
 
   agent(agent: string): AgentPublished | undefined {
@@ -133,8 +141,12 @@ export class DirectoryCache {
     // A newer directory may publish kinds of entries that this version does not know.
     if (!ENTRIES.has(record.headers['type'] ?? '')) return;
     const entry = decode(record, ENTRIES);
+    if (entry instanceof TenantPublished || entry instanceof TenantDeletionStarted || entry instanceof TenantRemoved) {
+      this.#tenants.delete(entry.tenant);
+      this.#deletions.delete(entry.tenant);
+    }
     if (entry instanceof TenantPublished) this.#tenants.set(entry.tenant, entry);
-    if (entry instanceof TenantRemoved) this.#tenants.delete(entry.tenant);
+    if (entry instanceof TenantDeletionStarted) this.#deletions.set(entry.tenant, entry);
     if (entry instanceof AgentRemoved) this.#removeAgent(entry.agent);
     if (entry instanceof ApiKeyRemoved) this.#removeApiKey(entry.keyId);
     if (entry instanceof ApiKeyPublished) {

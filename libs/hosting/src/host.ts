@@ -1,10 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { type INestMicroservice } from '@nestjs/common';
-import { requiresSignature } from '@countersign/contracts';
+import {
+  message,
+  requiresSignature,
+  TenantErased,
+  type ErasingService,
+  type TenantDeletionStarted,
+} from '@countersign/contracts';
 import { DirectoryCache } from '@countersign/directory-cache';
 import { HttpListener, OpsServer } from '@countersign/http-listener';
 import {
   BusClient,
   createBusApp,
+  toRecord,
   type Broker,
   type BusAppOptions,
   type RecordOutcome,
@@ -39,6 +47,9 @@ import { tracerOf } from './tracing.js';
 
 /** How long a record waits in the outbox for others, in milliseconds: audit then stores many facts in one statement. */
 const RELAY_LINGER_MS = 150;
+
+/** Pause between two runs of the erasure of tenants, in milliseconds. */
+const ERASURE_PAUSE_MS = 250;
 
 /** Shortest time between two log lines about forged replies, in milliseconds. The metric counts every one. */
 const UNPROVEN_REPLY_LOG_PAUSE_MS = 60_000;
@@ -126,6 +137,28 @@ export class Host {
   flushEvery(intervalMs: number, failure: string, flush: () => Promise<void>): void {
     this.onClose(() => flush().catch((error: unknown) => this.logger.warn({ err: error }, failure)));
     this.every(intervalMs, failure, flush);
+  }
+
+  /**
+   * Erases the data of tenants that are being deleted, and reports each to the directory until it removes the tenant.
+   * @param erase erases a part in a short time, and returns true when nothing remains; a tenant that failed is tried again
+   */
+  eraseTenants(
+    service: ErasingService,
+    directory: DirectoryCache,
+    erase: (deletion: TenantDeletionStarted) => Promise<boolean>,
+  ): void {
+    const eraseAndReport = async (deletion: TenantDeletionStarted): Promise<void> => {
+      if (!(await erase(deletion))) return;
+      const { tenant, createdAt } = deletion;
+      const report = message(TenantErased, { commandId: `erased-${randomUUID()}`, tenant, createdAt, service });
+      await this.broker.send([toRecord({ message: report })]);
+    };
+    this.every(ERASURE_PAUSE_MS, 'a deleted tenant was not erased', async () => {
+      // One tenant must not keep the others from being erased.
+      const results = await Promise.allSettled(directory.deletions().map(eraseAndReport));
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    });
   }
 
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */

@@ -22,6 +22,16 @@ export function toE164(text: string): string | undefined {
   return number === plain || (number !== undefined && parsed(number) === number) ? number : undefined;
 }
 
+/**
+ * The country code and the last two digits of a number, such as `+44…58`: enough for a person who knows the number to
+ * recognize it.
+ * @param e164 a number that {@link toE164} returned
+ */
+export function maskedPhone(e164: string): string {
+  const { countryCallingCode = '' } = parsePhoneNumberFromString(e164, { extract: false }) ?? {};
+  return `+${countryCallingCode}…${e164.slice(-2)}`;
+}
+
 /** Removes invisible characters and spaces from copying, the scheme `tel:`, and the brackets of "(+1) 202…". */
 function withoutDecoration(text: string): string {
   return text

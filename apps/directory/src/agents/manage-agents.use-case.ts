@@ -15,7 +15,7 @@ import {
 } from '@countersign/contracts';
 import { ChangeDirectory, type CommandDecision, type View } from '../change-directory.use-case.js';
 import { agentResource, pageOf } from '../directory-resources.decision.js';
-import { DirectoryStore, type AgentRecord, type DirectoryChange, type TenantRecord } from '../directory.ports.js';
+import { DirectoryStore, type AgentRecord, type DirectoryFact, type TenantRecord } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
 import { PublishedEntries } from '../policies/published-entries.js';
 import { withinGrace } from './grace-period.decision.js';
@@ -147,10 +147,10 @@ export class ManageAgents {
 
   #write(
     answer: 'created' | 'updated',
-    kind: DirectoryChange['fact']['kind'],
+    kind: DirectoryFact['kind'],
     tenant: TenantRecord,
     agent: AgentRecord,
-    detail: DirectoryChange['fact']['detail'],
+    detail: DirectoryFact['detail'],
   ): CommandDecision {
     const publish = [this.entries.ofAgent(tenant, agent)];
     return { answer, change: { agents: [agent], publish, fact: { kind, agent: agent.agent, detail } } };

@@ -12,9 +12,11 @@ import {
   ApiKeyRotateRequested,
   ApiKeyStateChangeRequested,
   ApiKeyUseReported,
+  ERASING_SERVICES,
   message,
   TenantChangeRequested,
   TenantDeleteRequested,
+  TenantErased,
   TenantStateChangeRequested,
   type DirectoryState,
 } from '@countersign/contracts';
@@ -172,7 +174,12 @@ describe('an API key', () => {
     const read = (keyId: string) => keys.read(message(ApiKeyRequested, { ...origin(), keyId }));
     expect([(await read('key-1')).answer, (await read('key-2')).answer]).toEqual(['not_found', 'found']);
     await setTenantState('disabled');
-    await tenants.delete(message(TenantDeleteRequested, origin()));
+    const { body } = await tenants.delete(message(TenantDeleteRequested, origin()));
+    for (const service of ERASING_SERVICES) {
+      const { commandId, tenant } = origin();
+      const createdAt = String(body?.['createdAt']);
+      await tenants.erased(message(TenantErased, { commandId, tenant, createdAt, service }));
+    }
     expect((await read('key-2')).answer).toBe('not_found');
   });
 

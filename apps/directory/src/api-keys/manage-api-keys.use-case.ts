@@ -20,7 +20,7 @@ import { apiKeyResource, pageOf } from '../directory-resources.decision.js';
 import {
   DirectoryStore,
   type ApiKeyRecord,
-  type DirectoryChange,
+  type DirectoryFact,
   type TenantRecord,
   type TenantSnapshot,
 } from '../directory.ports.js';
@@ -28,7 +28,7 @@ import { InvalidChange, PublishedEntries } from '../policies/published-entries.j
 
 /** A command about an API key that exists. */
 type ApiKeyCommand = Pick<ApiKeyDeleteRequested, 'commandId' | 'actor' | 'tenant' | 'keyId'>;
-type Detail = DirectoryChange['fact']['detail'];
+type Detail = DirectoryFact['detail'];
 
 /** Carries out the commands about API keys. */
 @Injectable()
@@ -121,7 +121,7 @@ export class ManageApiKeys {
 
   #write(
     answer: 'created' | 'updated',
-    kind: DirectoryChange['fact']['kind'],
+    kind: DirectoryFact['kind'],
     tenant: TenantRecord,
     key: ApiKeyRecord,
     detail: Detail,

@@ -6,6 +6,7 @@ import {
   DEFAULT_POLICY,
   message,
   SIGNAL_DEFAULTS,
+  TenantDeletionStarted,
   TenantPublished,
   type Actor,
   type LoosenableField,
@@ -142,6 +143,7 @@ export class PublishedEntries {
   validEntriesOf({ tenant, agents, keys }: TenantSnapshot): Message[] {
     if (!tenant) return [];
     const ofKeys = keys.map((key) => this.ofApiKey(tenant, key));
+    if (tenant.deletion) return [this.ofDeletion(tenant), ...agents.map(removed), ...ofKeys];
     const entry = this.#ifValid({ tenant: tenant.tenant }, () => this.#tenantEntry(tenant));
     if (!entry) return [...agents.map(removed), ...ofKeys];
     const ofAgent = (agent: AgentRecord): Message => {
@@ -151,9 +153,16 @@ export class PublishedEntries {
     return [entry, ...agents.map(ofAgent), ...ofKeys];
   }
 
-  #tenantEntry(tenant: TenantRecord): TenantPublished {
+  /** A tenant that is being deleted. */
+  ofDeletion({ tenant, createdAt, deletion }: TenantRecord): TenantDeletionStarted {
+    const actor = deletion && { actor: deletion.actor };
+    return message(TenantDeletionStarted, { tenant, createdAt: createdAt.toISOString(), ...actor });
+  }
+
+  #tenantEntry(record: TenantRecord): TenantPublished {
     const mayLoosen = [...this.installation.mayLoosen];
-    const entry = { tenant: tenant.tenant, name: tenant.name, policy: this.policyOf(tenant) };
+    const { tenant, name } = record;
+    const entry = { tenant, name, policy: this.policyOf(record), createdAt: record.createdAt.toISOString() };
     return message(TenantPublished, { ...entry, ...(mayLoosen.length > 0 && { mayLoosen }) });
   }
 

@@ -1,18 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import {
   CommandAnswered,
+  ERASING_SERVICES,
   message,
   TenantRemoved,
   type FieldsOf,
   type TenantChangeRequested,
   type TenantDeleteRequested,
+  type TenantErased,
   type TenantListRequested,
   type TenantRequested,
   type TenantStateChangeRequested,
 } from '@countersign/contracts';
-import { ChangeDirectory, type View } from '../change-directory.use-case.js';
+import { ChangeDirectory, type CommandDecision, type View } from '../change-directory.use-case.js';
 import { pageOf, tenantResource } from '../directory-resources.decision.js';
-import { DirectoryStore, type TenantRecord } from '../directory.ports.js';
+import { DirectoryStore, type TenantRecord, type TenantSnapshot } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
 import { PublishedEntries } from '../policies/published-entries.js';
 
@@ -31,7 +33,7 @@ export class ManageTenants {
       command,
       ({ tenant: existing, agents, now }) => {
         if (!existing && (command.mode === 'merge' || command.name === undefined)) return { answer: 'not_found' };
-        const before = existing ?? { name: '', policy: {}, createdAt: now, disabledAt: null };
+        const before = existing ?? { name: '', policy: {}, createdAt: now, disabledAt: null, deletion: null };
         const policy = changePolicy(before.policy, command.policy, command.mode);
         const tenant: TenantRecord = { ...before, tenant: command.tenant, name: command.name ?? before.name, policy };
         const changed = changedNames(before, tenant);
@@ -66,17 +68,42 @@ export class ManageTenants {
     });
   }
 
-  /** A tenant must be disabled first, so that one mistaken call cannot delete a tenant in use. */
+  /**
+   * A tenant must be disabled first, so that one mistaken call cannot delete a tenant in use. It exists until every service has
+   * erased its data, so that a tenant that is created again under the id inherits nothing.
+   */
   delete(command: TenantDeleteRequested): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant, agents, keys }) => {
-      if (!tenant) return { answer: 'not_found' };
-      if (tenant.disabledAt === null) return { answer: 'not_disabled' };
+    const decide = ({ tenant: before }: TenantSnapshot): CommandDecision => {
+      if (!before) return { answer: 'not_found' };
+      if (before.disabledAt === null) return { answer: 'not_disabled' };
+      if (before.deletion) return { answer: 'updated' };
+      const tenant: TenantRecord = { ...before, deletion: { erasedBy: [], actor: command.actor } };
+      const fact = { kind: 'tenant.deletion_started', detail: {} } as const;
+      return { answer: 'updated', change: { tenant, publish: [this.entries.ofDeletion(tenant)], fact } };
+    };
+    return this.directory.change(command, decide, undefined, true);
+  }
+
+  /** Deletes the tenant with its agents and API keys once the last service has erased its data. */
+  erased({ service, createdAt, ...command }: TenantErased): Promise<CommandAnswered> {
+    const decide = ({ tenant, agents, keys }: TenantSnapshot): CommandDecision => {
+      // A late report about an earlier tenant of this id.
+      if (!tenant?.deletion || tenant.createdAt.toISOString() !== createdAt) return { answer: 'not_found' };
+      const { deletion } = tenant;
+      const erasedBy = ERASING_SERVICES.filter((one) => one === service || deletion.erasedBy.includes(one));
+      if (erasedBy.length === deletion.erasedBy.length) return { answer: 'updated' };
+      if (erasedBy.length < ERASING_SERVICES.length)
+        return {
+          answer: 'updated',
+          change: { tenant: { ...tenant, deletion: { ...deletion, erasedBy } }, publish: [] },
+        };
       const publish = [message(TenantRemoved, { tenant: tenant.tenant })];
-      const fact = { kind: 'tenant.deleted', detail: {} } as const;
+      const fact = { kind: 'tenant.deleted', actor: deletion.actor, detail: {} } as const;
       const deletedAgents = agents.map(({ agent }) => agent);
       const deletedKeys = keys.map(({ keyId }) => keyId);
       return { answer: 'updated', change: { deletedAgents, deletedKeys, deletesTenant: true, publish, fact } };
-    });
+    };
+    return this.directory.change(command, decide, undefined, true);
   }
 
   async read(command: TenantRequested): Promise<CommandAnswered> {

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import { type TenantRecord } from '../directory.ports.js';
+import { type TenantDeletion, type TenantRecord } from '../directory.ports.js';
 import { type RawPolicy } from '../policies/effective-policy.decision.js';
 
 @Entity({ schema: 'directory', name: 'tenants' })
@@ -9,4 +9,5 @@ export class TenantEntity implements TenantRecord {
   @Column('jsonb') policy!: RawPolicy;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'disabled_at', nullable: true }) disabledAt!: Date | null;
+  @Column('jsonb', { nullable: true }) deletion!: TenantDeletion | null;
 }

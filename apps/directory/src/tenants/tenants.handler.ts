@@ -3,6 +3,7 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
   TenantChangeRequested,
   TenantDeleteRequested,
+  TenantErased,
   TenantListRequested,
   TenantRequested,
   TenantStateChangeRequested,
@@ -15,6 +16,7 @@ export const TENANT_MESSAGES = [
   TenantChangeRequested,
   TenantStateChangeRequested,
   TenantDeleteRequested,
+  TenantErased,
   TenantRequested,
   TenantListRequested,
 ];
@@ -40,6 +42,11 @@ export class TenantsHandler {
   @MessagePattern(TenantDeleteRequested.type)
   async delete(@Payload() command: TenantDeleteRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.tenants.delete(command));
+  }
+
+  @MessagePattern(TenantErased.type)
+  async erased(@Payload() report: TenantErased): Promise<void> {
+    await this.tenants.erased(report);
   }
 
   @MessagePattern(TenantRequested.type)

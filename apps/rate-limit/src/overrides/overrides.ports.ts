@@ -61,6 +61,8 @@ export abstract class OverrideStore {
   abstract tighten(tenant: string, seconds: number, fact: UntimedFact): Promise<boolean>;
   /** Clears the use of one limit under these keys, and makes every replica clear its refusal cache. */
   abstract reset(dimension: LimitDimension, keys: readonly string[], fact: UntimedFact): Promise<void>;
+  /** Removes all overrides and tightened limits of a deleted tenant. @returns true: nothing remains */
+  abstract eraseTenant(tenant: string): Promise<boolean>;
   /** Removes what has ended. */
   abstract purge(): Promise<void>;
 }

@@ -150,6 +150,18 @@ export class PostgresOverrideStore extends OverrideStore {
     });
   }
 
+  override async eraseTenant(tenant: string): Promise<boolean> {
+    await this.database.forTenants([tenant]).transaction(async (tx) => {
+      const removed = [
+        await tx.entities.delete(OverrideEntity, { tenant }),
+        await tx.entities.delete(TightenedLimitsEntity, { tenant }),
+      ];
+      if (removed.some(({ affected }) => affected !== 0))
+        await tx.query('UPDATE rate_limit.settings_version SET changes = changes + 1');
+    });
+    return true;
+  }
+
   override purge(): Promise<void> {
     return this.database.forAllTenants().transaction(async (tx) => {
       const now = await databaseTime(tx);

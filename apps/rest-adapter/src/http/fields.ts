@@ -5,7 +5,7 @@ import { IsISO8601, Matches, ValidateIf } from 'class-validator';
 import { Described, Field, type Keywords } from '../openapi/described.js';
 
 const NAME_RULE = 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit';
-const SUBJECT_RULE =
+export const SUBJECT_RULE =
   'must be 1 to 128 letters, digits or . _ : @ + -, begin with a letter or digit, and not end with a full stop';
 export const PHONE_RULE = 'must be a possible telephone number with its country code, such as +12025550100';
 export const PIN_RULE = 'must be a string of 4 to 8 digits';

@@ -73,6 +73,18 @@ export const PROBLEMS = {
       'Another subject of the tenant has one of the telephone numbers.',
     ],
   },
+  'not-disabled': {
+    status: 409,
+    title: 'Tenant is enabled',
+    detail: 'Disable the tenant first, with POST /v1/tenants/{tenant}/disable. Then delete it.',
+    causes: ['A tenant that is not disabled was to be deleted. The two steps keep one mistaken call from deleting it.'],
+  },
+  'tenant-deleting': {
+    status: 409,
+    title: 'Tenant is being deleted',
+    detail: 'The tenant is being deleted, so it cannot change. When reading it returns 404, its id can be used again.',
+    causes: ['A change of a tenant, or of one of its agents, after the deletion of the tenant has begun.'],
+  },
   'idempotency-in-flight': {
     status: 409,
     title: 'Request in flight',

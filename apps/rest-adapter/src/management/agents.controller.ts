@@ -71,7 +71,7 @@ export class AgentsController {
   @ApiOperation({ summary: 'Disable an agent: its password and API key are refused until it is enabled' })
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: AgentState, description: 'The agent is disabled.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   disableAgent(
     @Origin() origin: CommandOrigin,
@@ -86,7 +86,7 @@ export class AgentsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Enable an agent' })
   @ApiOkResponse({ type: AgentState, description: 'The agent is enabled.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   enableAgent(@Origin() origin: CommandOrigin, @Param() path: AgentPath): Promise<AgentState> {
     return this.#setState(origin, path, { state: 'enabled' });
@@ -97,7 +97,7 @@ export class AgentsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Delete an agent' })
   @ApiNoContentResponse({ description: 'The agent was deleted.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   async deleteAgent(
     @Origin() origin: CommandOrigin,
@@ -112,7 +112,7 @@ export class AgentsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Create an agent; its secrets are shown once' })
   @ApiCreatedResponse({ type: NewAgent, description: 'The agent was created.' })
-  @Problems('conflict', 'unavailable')
+  @Problems('conflict', 'tenant-deleting', 'unavailable')
   async createAgent(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
@@ -130,7 +130,7 @@ export class AgentsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Change the name or fields of the policy of an agent; null clears a field' })
   @ApiOkResponse({ type: AgentState, description: 'The agent was changed.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchAgent(
     @Origin() origin: CommandOrigin,
@@ -148,7 +148,7 @@ export class AgentsController {
   @ApiOperation({ summary: 'Rotate the secrets of an agent; the old ones stay valid for a grace period' })
   @ApiBody({ type: RotateBody, required: false })
   @ApiOkResponse({ type: NewSecrets, description: 'The new secrets.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   async rotateAgent(
     @Origin() origin: CommandOrigin,
     @Param() { tenant, agent }: AgentPath,

@@ -53,7 +53,7 @@ export class ApiKeysController {
   @Requires('manage')
   @ApiOperation({ summary: 'Create an API key; its text is shown once' })
   @ApiCreatedResponse({ type: NewApiKey, description: 'The key was created.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   async createApiKey(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
@@ -80,7 +80,7 @@ export class ApiKeysController {
   @Requires('manage')
   @ApiOperation({ summary: 'Change the name of an API key' })
   @ApiOkResponse({ type: ApiKeyState, description: 'The key was changed.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   patchApiKey(
     @Origin() origin: CommandOrigin,
     @Param() path: KeyPath,
@@ -95,7 +95,7 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'Disable an API key: it is refused until it is enabled' })
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: ApiKeyState, description: 'The key is disabled.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   disableApiKey(
     @Origin() origin: CommandOrigin,
     @Param() path: KeyPath,
@@ -110,7 +110,7 @@ export class ApiKeysController {
   @Requires('manage')
   @ApiOperation({ summary: 'Enable an API key' })
   @ApiOkResponse({ type: ApiKeyState, description: 'The key is enabled.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   enableApiKey(@Origin() origin: CommandOrigin, @Param() path: KeyPath): Promise<ApiKeyState> {
     const state = 'enabled';
     return this.manage.read<ApiKeyState>(message(ApiKeyStateChangeRequested, { ...origin, ...path, state }));
@@ -122,7 +122,7 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'Rotate an API key; the old text stays valid for a grace period' })
   @ApiBody({ type: RotateBody, required: false })
   @ApiOkResponse({ type: NewApiKey, description: 'The key with its new text.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   async rotateApiKey(
     @Origin() origin: CommandOrigin,
     @Param() path: KeyPath,
@@ -138,7 +138,7 @@ export class ApiKeysController {
   @Requires('manage')
   @ApiOperation({ summary: 'Delete an API key: it is refused for good' })
   @ApiNoContentResponse({ description: 'The key was deleted.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   async deleteApiKey(@Origin() origin: CommandOrigin, @Param() path: KeyPath): Promise<void> {
     await this.manage.execute(message(ApiKeyDeleteRequested, { ...origin, ...path }));
   }

@@ -55,8 +55,11 @@ export class Manage {
       case 'not_found':
         throw new Problem('not-found');
       case 'taken':
-      case 'not_disabled':
         throw new Problem('conflict');
+      case 'not_disabled':
+        throw new Problem('not-disabled');
+      case 'deleting':
+        throw new Problem('tenant-deleting');
       case 'precondition_failed':
         throw new Problem('precondition-failed');
       case 'invalid':

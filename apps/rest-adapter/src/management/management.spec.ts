@@ -19,6 +19,7 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ['PATCH', `${TENANT}/agents/desk/policy`, { texts: { en: null } }, 200, 'policy.change-requested.v1'],
   ['GET', TENANT, undefined, 200, 'tenant.requested.v1'],
   ['POST', `${TENANT}/disable`, undefined, 200, 'tenant.state-change-requested.v1'],
+  ['DELETE', TENANT, undefined, 202, 'tenant.delete-requested.v1'],
   ['POST', `${TENANT}/enable`, undefined, 200, 'tenant.state-change-requested.v1'],
   ['GET', `${TENANT}/agents?limit=7&cursor=desk&state=disabled`, undefined, 200, 'agent-list.requested.v1'],
   ['GET', `${TENANT}/agents/desk`, undefined, 200, 'agent.requested.v1'],
@@ -38,6 +39,9 @@ const ROUTES: [method: string, path: string, body: unknown, status: number, type
   ['GET', SUBJECT, undefined, 200, 'subject.state-requested.v1'],
   ['PUT', `${SUBJECT}/pin`, { pin: '4821' }, 204, 'pin.change-requested.v1'],
   ['PUT', `${SUBJECT}/knowledge`, { answers: { zip_code: '94103' } }, 204, 'knowledge.change-requested.v1'],
+  ['GET', `${TENANT}/subjects?limit=7&cursor=c-1&credential=locked`, undefined, 200, 'subject-list.requested.v1'],
+  ['DELETE', `${SUBJECT}/pin`, undefined, 204, 'credential.remove-requested.v1'],
+  ['DELETE', `${SUBJECT}/knowledge`, undefined, 204, 'credential.remove-requested.v1'],
   ['DELETE', SUBJECT, undefined, 204, 'subject.erase-requested.v1'],
   ['POST', `${SUBJECT}/unlock`, { reason: 'called back' }, 204, 'subject.unlock-requested.v1'],
 ];
@@ -86,6 +90,8 @@ describe('management', () => {
         [
           ['not_found', 404, 'not-found'],
           ['taken', 409, 'conflict'],
+          ['not_disabled', 409, 'not-disabled'],
+          ['deleting', 409, 'tenant-deleting'],
           ['invalid', 422, 'invalid-request'],
           ['unavailable', 503, 'unavailable'],
         ] as const

@@ -33,7 +33,7 @@ export class PoliciesController {
   @ApiOperation({ summary: 'Set fields of the policy of a tenant; fields that are not sent are kept' })
   @ApiBody({ schema: POLICY_CHANGE })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   putTenantPolicy(
     @Origin() origin: CommandOrigin,
@@ -51,7 +51,7 @@ export class PoliciesController {
   })
   @ApiBody({ schema: POLICY_PATCH })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchTenantPolicy(
     @Origin() origin: CommandOrigin,
@@ -77,7 +77,7 @@ export class PoliciesController {
   @ApiOperation({ summary: 'Set fields of the policy of an agent; fields that are not sent are kept' })
   @ApiBody({ schema: POLICY_CHANGE })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   putAgentPolicy(
     @Origin() origin: CommandOrigin,
@@ -95,7 +95,7 @@ export class PoliciesController {
   })
   @ApiBody({ schema: POLICY_PATCH })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchAgentPolicy(
     @Origin() origin: CommandOrigin,

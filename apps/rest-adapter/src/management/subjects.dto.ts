@@ -1,6 +1,13 @@
-import { METHODS, type Method, type Violation } from '@countersign/contracts';
+import {
+  CREDENTIAL_FILTERS,
+  METHODS,
+  SUBJECT_PATTERN,
+  type CredentialFilter,
+  type Method,
+  type Violation,
+} from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsObject, Matches } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
 import {
   ANSWER_KEYWORDS,
   Clearable,
@@ -11,10 +18,12 @@ import {
   Optional,
   PHONE_KEYWORDS,
   PHONE_RULE,
+  SUBJECT_RULE,
 } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
 import { Described, Field } from '../openapi/described.js';
 import { answerRules, ANSWERS_RULE } from '../verifications/answer-rules.js';
+import { NEXT_CURSOR, PagingQuery } from './tenants.dto.js';
 
 /** The shapes of RFC 5646 that occur: language, script, region, variants. */
 const LOCALE_PATTERN = /^(?=.{2,35}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$/;
@@ -77,13 +86,37 @@ export class KnowledgeBody extends RequestBody {
   }
 }
 
+/** The query of a list of subjects. Its values are texts. */
+@Described()
+export class SubjectListQuery extends PagingQuery {
+  @Field('`nextCursor` of the page before. Absent: the first page')
+  @Optional()
+  @Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE })
+  cursor?: string;
+  @Field('Only the subject with this telephone number, in E.164', PHONE_KEYWORDS)
+  @Optional()
+  phone?: string;
+  @Field(
+    'Only subjects without a credential (`none`), or with a credential that is locked or disabled. A page can then have ' +
+      'fewer items than its limit, also none, while `nextCursor` is set',
+  )
+  @Optional()
+  @IsIn(CREDENTIAL_FILTERS, { message: `must be ${CREDENTIAL_FILTERS.join(' or ')}` })
+  credential?: CredentialFilter;
+
+  override rules(): Violation[] {
+    return this.phone === undefined || this.number !== undefined ? [] : [{ field: 'phone', rule: PHONE_RULE }];
+  }
+
+  /** A plus that is not percent-encoded arrives as a space. */
+  get number(): string | undefined {
+    return e164(this.phone?.replace(/^ /, '+'));
+  }
+}
+
 @Described({ examples: [{ reason: 'called back at the number on file' }] })
 export class UnlockBody extends RequestBody {
   @IsReason() reason!: string;
-}
-
-export class SubjectName {
-  @ApiProperty() subject!: string;
 }
 
 class AttemptCounterState {
@@ -119,14 +152,28 @@ export class CredentialDetails extends AttemptCounterState {
 /** Nothing secret, and nothing derived from a secret. The counter beside the list is that of the PIN. */
 export class SubjectDetails extends AttemptCounterState {
   @ApiProperty() subject!: string;
+  @ApiPropertyOptional({ description: 'Name that a verified caller is greeted with.' }) displayName?: string;
+  @ApiPropertyOptional({ description: 'Language tag of the texts that are spoken to the caller.' }) locale?: string;
+  @ApiProperty({
+    type: [String],
+    example: ['+1…47'],
+    description: 'Country code and last two digits of each telephone number.',
+  })
+  phones!: string[];
   @ApiProperty() pinEnrolled!: boolean;
   @ApiProperty() pinMustChange!: boolean;
   @ApiProperty() knowledgeEnrolled!: boolean;
-  @ApiProperty({ type: 'integer', minimum: 0, description: 'Number of telephone numbers.' }) phones!: number;
   @ApiProperty({
     type: [CredentialDetails],
     description: 'The enrolled credentials, each with a counter of its own.',
   })
   credentials!: CredentialDetails[];
-  @ApiProperty({ format: 'date-time' }) updatedAt!: string;
+  @ApiProperty({ format: 'date-time' }) createdAt!: string;
+  @ApiProperty({ format: 'date-time', description: 'Time of the last change of name, language or numbers.' })
+  updatedAt!: string;
+}
+
+export class SubjectPage {
+  @ApiProperty({ type: [SubjectDetails] }) items!: SubjectDetails[];
+  @ApiProperty(NEXT_CURSOR) nextCursor!: string | null;
 }

@@ -1,19 +1,34 @@
-import { Body, Controller, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import {
   message,
   TenantChangeRequested,
+  TenantDeleteRequested,
   TenantListRequested,
   TenantRequested,
   TenantStateChangeRequested,
 } from '@countersign/contracts';
-import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiBody,
+  ApiCreatedResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../http/authenticate.js';
 import { Conditions, HasEntityTag, type Conditional } from '../http/entity-tags.js';
 import { TenantPath } from '../http/fields.js';
 import { Problems } from '../http/problems.js';
 import { defined, Manage, Origin, type CommandOrigin } from './manage.js';
-import { DisableBody, ListQuery, NameAndPolicyPatchBody, TenantBody, TenantPage, TenantState } from './tenants.dto.js';
+import {
+  DisableBody,
+  NameAndPolicyPatchBody,
+  TenantBody,
+  TenantListQuery,
+  TenantPage,
+  TenantState,
+} from './tenants.dto.js';
 
 /** Tenants. */
 @Controller('v1/tenants')
@@ -26,7 +41,7 @@ export class TenantsController {
   @ApiOperation({ summary: 'List the tenants, in the order of their names' })
   @ApiOkResponse({ type: TenantPage, description: 'One page of the list.' })
   @Problems('unavailable')
-  listTenants(@Origin() origin: CommandOrigin, @Query() query: ListQuery): Promise<TenantPage> {
+  listTenants(@Origin() origin: CommandOrigin, @Query() query: TenantListQuery): Promise<TenantPage> {
     return this.manage.read<TenantPage>(message(TenantListRequested, { ...origin, ...query.page() }));
   }
 
@@ -48,7 +63,7 @@ export class TenantsController {
   })
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: TenantState, description: 'The tenant is disabled.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   disableTenant(
     @Origin() origin: CommandOrigin,
@@ -63,7 +78,7 @@ export class TenantsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Enable a tenant; agents that are disabled themselves stay disabled' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant is enabled.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   enableTenant(@Origin() origin: CommandOrigin, @Param() path: TenantPath): Promise<TenantState> {
     return this.#setState(origin, path, { state: 'enabled' });
@@ -76,7 +91,7 @@ export class TenantsController {
   })
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
   @ApiCreatedResponse({ type: TenantState, description: 'The tenant was created.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   async putTenant(
     @Origin() origin: CommandOrigin,
@@ -96,7 +111,7 @@ export class TenantsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Change the name or fields of the policy of a tenant; null clears a field' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
-  @Problems('unavailable')
+  @Problems('tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchTenant(
     @Origin() origin: CommandOrigin,
@@ -106,6 +121,24 @@ export class TenantsController {
   ): Promise<TenantState> {
     const command = { ...origin, tenant, mode: 'merge', ...defined({ name, policy }), ...conditions } as const;
     return this.manage.read<TenantState>(message(TenantChangeRequested, command));
+  }
+
+  @Delete(':tenant')
+  @HttpCode(202)
+  @Requires('manage')
+  @ApiOperation({
+    summary: 'Delete a disabled tenant with its agents, subjects and overrides; audit events are kept',
+    description: 'Read the tenant until the answer is 404: then everything is erased, and the id can be used again.',
+  })
+  @ApiAcceptedResponse({ type: TenantState, description: 'The deletion has begun and ends by itself.' })
+  @Problems('not-disabled', 'unavailable')
+  @HasEntityTag()
+  deleteTenant(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Conditions() conditions: Conditional,
+  ): Promise<TenantState> {
+    return this.manage.read<TenantState>(message(TenantDeleteRequested, { ...origin, tenant, ...conditions }));
   }
 
   #setState(

@@ -1,4 +1,11 @@
-import { DIRECTORY_STATES, MAX_PAGE_SIZE, type DirectoryState, type Violation } from '@countersign/contracts';
+import {
+  DIRECTORY_STATES,
+  MAX_PAGE_SIZE,
+  TENANT_STATES,
+  type DirectoryState,
+  type TenantLifeState,
+  type Violation,
+} from '@countersign/contracts';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsInt, Matches, Max, Min } from 'class-validator';
 import { IsNameOf, IsReason, IsText, Optional } from '../http/fields.js';
@@ -64,28 +71,44 @@ export class DisableBody extends RequestBody {
 
 const DEFAULT_PAGE_SIZE = 50;
 
-/** The query of a list. Its values are texts. */
+/** The query of any list. Its values are texts. */
 @Described()
-export class ListQuery {
+export class PagingQuery extends RequestBody {
   @Field('Most items of the page', {
     ...{ type: 'integer', minimum: 1, maximum: MAX_PAGE_SIZE, default: DEFAULT_PAGE_SIZE, pattern: undefined },
   })
   @Optional()
   @Matches(/^([1-9]\d?|1\d\d|200)$/, { message: `must be a whole number from 1 to ${MAX_PAGE_SIZE}` })
   limit?: string;
+
+  get size(): number {
+    return Number(this.limit ?? DEFAULT_PAGE_SIZE);
+  }
+}
+
+@Described()
+export class ListQuery<State = DirectoryState> extends PagingQuery {
   @Optional()
   @IsNameOf('`nextCursor` of the page before. Absent: the first page')
   cursor?: string;
   @Field('Only items in this state')
   @Optional()
   @IsIn(DIRECTORY_STATES, { message: `must be ${DIRECTORY_STATES.join(' or ')}` })
-  state?: DirectoryState;
+  state?: State;
 
   /** The fields of the command. */
-  page(): { limit: number; cursor?: string; state?: DirectoryState } {
-    const { limit = DEFAULT_PAGE_SIZE, cursor, state } = this;
-    return { limit: Number(limit), ...(cursor !== undefined && { cursor }), ...(state !== undefined && { state }) };
+  page(): { limit: number; cursor?: string; state?: State } {
+    const { size, cursor, state } = this;
+    return { limit: size, ...(cursor !== undefined && { cursor }), ...(state !== undefined && { state }) };
   }
+}
+
+@Described()
+export class TenantListQuery extends ListQuery<TenantLifeState> {
+  @Field('Only tenants in this state')
+  @Optional()
+  @IsIn(TENANT_STATES, { message: `must be ${TENANT_STATES.join(' or ')}` })
+  declare state?: TenantLifeState;
 }
 
 /** What tenants and agents have in common. */
@@ -93,15 +116,21 @@ class DirectoryResource {
   @ApiProperty({ description: 'Name that operators read.' }) name!: string;
   @ApiProperty({ allOf: [POLICY_CHANGE], description: 'The policy of this level, as written.' })
   policy!: Record<string, unknown>;
-  @ApiProperty({ type: 'string', enum: DIRECTORY_STATES }) state!: DirectoryState;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
 }
 
 export class TenantState extends DirectoryResource {
+  @ApiProperty({
+    type: 'string',
+    enum: TENANT_STATES,
+    description: '`deleting`: its subjects and overrides are being erased; afterwards the tenant does not exist.',
+  })
+  state!: TenantLifeState;
   @ApiProperty() tenant!: string;
 }
 
 export class AgentState extends DirectoryResource {
+  @ApiProperty({ type: 'string', enum: DIRECTORY_STATES }) state!: DirectoryState;
   @ApiProperty() tenant!: string;
   @ApiProperty() agent!: string;
 }

@@ -80,6 +80,24 @@ export const RESET_FOR_NEW_CREDENTIAL = changeCounters(
     recognized_callers = '{}'`,
 );
 
+/**
+ * Makes counters equal to those without an attempt, apart from their number of attempts: a new tenant of the same id inherits no
+ * lock and no failure.
+ */
+export const RESET_FOR_NEW_TENANT = changeCounters(
+  `subject_id = NULL,
+    recognized_attempts = '{}',
+    lock_level = 0,
+    locked_until = NULL,
+    unrecognized_attempts = '{}',
+    unrecognized_lock_level = 0,
+    unrecognized_locked_until = NULL,
+    failures = 0,
+    unrecognized_failures = 0,
+    disabled = false,
+    recognized_callers = '{}'`,
+);
+
 /** Turns the counter of an erased subject into a decoy, as unknown references have one. */
 export const MAKE_DECOY = changeCounters(
   `subject_id = NULL,

@@ -97,6 +97,7 @@ export abstract class AttemptGate {
 
 /** The attempt limits of policies. */
 export abstract class AttemptPolicies {
+  abstract hasTenant(tenant: string): boolean;
   /** Undefined: the tenant has no such agent (any more). */
   abstract of(tenant: string, agent: string): AttemptPolicy | undefined;
   /** The longest window of a tenant and its agents, in seconds; 0: there is no such tenant (any more). */

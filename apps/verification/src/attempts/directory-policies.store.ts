@@ -18,6 +18,10 @@ export class DirectoryPolicies extends AttemptPolicies {
     super();
   }
 
+  override hasTenant(tenant: string): boolean {
+    return this.directory.tenant(tenant) !== undefined;
+  }
+
   override of(tenant: string, agent: string): AttemptPolicy | undefined {
     const known = this.directory.agent(agent);
     return known?.tenant === tenant ? known.policy.attempts : undefined;

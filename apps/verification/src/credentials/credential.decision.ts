@@ -26,5 +26,13 @@ export interface WrappedCredential {
 /** A stored credential: encrypted hashes of a PIN and the PINs before it, or one for each answered question. */
 export interface StoredCredential extends CredentialRow, WrappedCredential {}
 
+/** The kind of the row of a removed PIN. Nothing is compared with it: it is kept because its PINs may not return. */
+export const REMOVED_PIN = 'removed_pin';
+
+/** A removed PIN and the PINs before it, in the form of a {@link StoredCredential}. */
+export interface RemovedPin extends Omit<StoredCredential, 'kind'> {
+  readonly kind: typeof REMOVED_PIN;
+}
+
 /** Normalized answers by the name of their question; '' for a missing one. */
 export type KnowledgeAnswers = ReadonlyMap<string, string>;

@@ -2,6 +2,7 @@ import { type Actor, type Method, type Requester } from '@countersign/contracts'
 import {
   type KnowledgeAnswers,
   type CredentialRow,
+  type RemovedPin,
   type StoredCredential,
   type WrappedCredential,
 } from './credential.decision.js';
@@ -19,6 +20,8 @@ export interface EnrolledCredential {
   readonly disabled: boolean;
   /** Undefined: none, or its row is not the row that was enrolled last. */
   readonly inForce: StoredCredential | undefined;
+  /** The PIN that was removed last, while none is enrolled. */
+  readonly removed?: RemovedPin | undefined;
 }
 
 /** A credential to store. */
@@ -85,14 +88,14 @@ export abstract class PinVault {
   abstract reserve(requester: Requester): HashSlot | undefined;
   /**
    * Hashes a new PIN and returns a function that wraps it for a row, together with the history of earlier PINs.
-   * @param before the replaced PIN; left out of the history, with the PINs before it, if it does not decrypt
+   * @param before the replaced or removed PIN; left out of the history, with the PINs before it, if it does not decrypt
    * @param again the new PIN equals the replaced one, so it gets no second entry in the history
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract prepare(
     pin: string,
     tenant: string,
-    before?: StoredCredential,
+    before?: StoredCredential | RemovedPin,
     again?: boolean,
     precedence?: HashPrecedence,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
@@ -100,7 +103,10 @@ export abstract class PinVault {
    * The same for the hash of a PIN that another system made. It is replaced after the first success.
    * @param hash of a form that may be imported
    */
-  abstract prepareImported(hash: string, before?: StoredCredential): Promise<(row: CredentialRow) => WrappedCredential>;
+  abstract prepareImported(
+    hash: string,
+    before?: StoredCredential | RemovedPin,
+  ): Promise<(row: CredentialRow) => WrappedCredential>;
   /** Whether this is the stored hash of the PIN in force. */
   abstract isInForce(hash: string, inForce: StoredCredential | undefined): Promise<boolean>;
   /** The same for the answers of a subject; each answer gets a hash of its own. @throws ServiceError HASH_QUEUE_FULL, retriable */
@@ -110,13 +116,13 @@ export abstract class PinVault {
     precedence?: HashPrecedence,
   ): Promise<(row: CredentialRow) => WrappedCredential>;
   /**
-   * The position of a new PIN in the history, 0 for the one in force, at the cost of a hash each. -1 if it is not in the history,
+   * The position of a new PIN in the history, 0 for the one in force or removed last, at the cost of a hash each. -1 if it is not in the history,
    * and if the history does not decrypt, which must not keep the subject from getting a new PIN.
    * @throws ServiceError HASH_QUEUE_FULL, retriable
    */
   abstract positionInHistory(
     pin: string,
-    inForce: StoredCredential | undefined,
+    last: StoredCredential | RemovedPin | undefined,
     precedence?: HashPrecedence,
   ): Promise<number>;
 }

@@ -83,7 +83,7 @@ export class EnrolPin {
       actor,
       keeps,
       receivedCommandId,
-      wrap: await this.vault.prepare(pin, tenant, enrolled.inForce, same),
+      wrap: await this.vault.prepare(pin, tenant, enrolled.inForce ?? enrolled.removed, same),
     });
   }
 
@@ -96,8 +96,8 @@ export class EnrolPin {
     if (checked === true) return { rule: undefined, inForce: false };
     const rule = ownDataWeakness(pin, enrolled.phones);
     if (rule !== undefined) return { rule, inForce: false };
-    const place = await this.vault.positionInHistory(pin, enrolled.inForce);
-    const inForce = place === 0 && by === 'administrator';
+    const place = await this.vault.positionInHistory(pin, enrolled.inForce ?? enrolled.removed);
+    const inForce = place === 0 && enrolled.inForce !== undefined && by === 'administrator';
     return { rule: place >= 0 && !inForce ? HISTORY_RULE : undefined, inForce };
   }
 }

@@ -10,6 +10,7 @@ import { PinVault, type HashPrecedence, type HashSlot } from './credentials.port
 import {
   type KnowledgeAnswers,
   type CredentialRow,
+  type RemovedPin,
   type StoredCredential,
   type WrappedCredential,
 } from './credential.decision.js';
@@ -111,7 +112,7 @@ export class ArgonPinVault extends PinVault {
   override async prepare(
     pin: string,
     tenant: string,
-    before?: StoredCredential,
+    before?: StoredCredential | RemovedPin,
     again = false,
     precedence: HashPrecedence = 'live',
   ): Promise<(row: CredentialRow) => WrappedCredential> {
@@ -122,7 +123,7 @@ export class ArgonPinVault extends PinVault {
 
   override async prepareImported(
     imported: string,
-    before?: StoredCredential,
+    before?: StoredCredential | RemovedPin,
   ): Promise<(row: CredentialRow) => WrappedCredential> {
     const earlier = (await this.#lastPins(before)).slice(0, PIN_HISTORY - 1);
     return (row) => this.#wrap(JSON.stringify([imported, ...earlier]), row);
@@ -148,14 +149,14 @@ export class ArgonPinVault extends PinVault {
 
   override async positionInHistory(
     pin: string,
-    inForce: StoredCredential | undefined,
+    last: StoredCredential | RemovedPin | undefined,
     precedence: HashPrecedence = 'live',
   ): Promise<number> {
-    const last = await this.#lastPins(inForce);
-    if (inForce === undefined || last.length === 0) return -1;
-    const { tenant } = inForce;
+    const pins = await this.#lastPins(last);
+    if (last === undefined || pins.length === 0) return -1;
+    const { tenant } = last;
     return this.#reserved(tenant, precedence, async () => {
-      for (const [position, phc] of last.entries()) {
+      for (const [position, phc] of pins.entries()) {
         if (await this.#run(tenant, precedence, () => this.#matches(pin, phc))) return position;
       }
       return -1;
@@ -222,7 +223,7 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** @throws ServiceError CREDENTIAL_BROKEN, after a report */
-  async #unwrap(credential: StoredCredential): Promise<string> {
+  async #unwrap(credential: StoredCredential | RemovedPin): Promise<string> {
     const { keyring } = this.#options;
     try {
       return keyring.unwrap({ keyId: credential.keyId, bytes: credential.wrapped }, credentialContext(credential));
@@ -234,7 +235,7 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** The hashes of the PIN in force and of those before it, newest first. One ciphertext, so no earlier PIN can be put back in force. */
-  async #unwrapPins(credential: StoredCredential): Promise<readonly string[]> {
+  async #unwrapPins(credential: StoredCredential | RemovedPin): Promise<readonly string[]> {
     const hashes = JSON.parse(await this.#unwrap(credential)) as string[];
     for (const phc of hashes) await this.#checked(phc, credential);
     return hashes;
@@ -248,21 +249,21 @@ export class ArgonPinVault extends PinVault {
   }
 
   /** Empty if the stored PIN does not decrypt, because the subject must be able to get a new one. */
-  async #lastPins(inForce: StoredCredential | undefined): Promise<readonly string[]> {
+  async #lastPins(last: StoredCredential | RemovedPin | undefined): Promise<readonly string[]> {
     try {
-      return inForce ? await this.#unwrapPins(inForce) : [];
+      return last ? await this.#unwrapPins(last) : [];
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return [];
       throw error;
     }
   }
 
-  #checked(phc: string, credential: StoredCredential): string | Promise<never> {
+  #checked(phc: string, credential: StoredCredential | RemovedPin): string | Promise<never> {
     if (costOf(phc) !== undefined || isBcrypt(phc)) return phc;
     return this.#broken(credential, 'parameters', 'A stored credential has a hash with parameters out of bounds');
   }
 
-  async #broken(row: StoredCredential, reason: Tampering['reason'], message: string): Promise<never> {
+  async #broken(row: StoredCredential | RemovedPin, reason: Tampering['reason'], message: string): Promise<never> {
     const { tenant, subject } = row;
     await this.#options.report?.({ what: 'credential', reason, tenant, subject });
     throw new ServiceError('CREDENTIAL_BROKEN', message, false);

@@ -31,6 +31,7 @@ const CONCURRENCY = 8;
 const MAX_RUNS = 3;
 
 const TAKEN: Violation = { field: 'phones', rule: 'must not belong to another subject of the tenant' };
+const NO_TENANT: Violation = { field: 'subject', rule: 'must belong to a tenant that is not being deleted' };
 const ALTERED: Violation = { field: 'subject', rule: 'has stored data that was altered: erase the subject first' };
 
 /** A row that keeps every rule that does not depend on what is stored. */
@@ -183,6 +184,9 @@ export class ImportSubjects {
         case 'taken':
           results.set(row.id, [TAKEN]);
           break;
+        case 'no_tenant':
+          results.set(row.id, [NO_TENANT]);
+          break;
         case 'exists': {
           const known = (await this.batches.find(tenant, [row.subject])).get(row.subject);
           if (known) results.set(row.id, await this.#change(batch, row, known, new Set()));
@@ -207,7 +211,7 @@ export class ImportSubjects {
     enrolled?: EnrolledCredential,
     isSame = false,
   ): Promise<NewCredentialPart | undefined> {
-    const before = enrolled?.inForce;
+    const before = enrolled?.inForce ?? enrolled?.removed;
     if (pin !== undefined) {
       const wrap = await this.vault.prepare(pin, tenant, before, isSame, 'background');
       return { kind: 'pin', mustChange, cap: capOf(pin.length), wrap };
@@ -278,8 +282,10 @@ export class ImportSubjects {
     return isInForce && !enrolled.disabled && enrolled.inForce?.mustChange === mustChange ? 'same' : 'new';
   }
 
-  #position(pin: string, { inForce }: EnrolledCredential): Promise<number> {
-    return this.vault.positionInHistory(pin, inForce, 'background');
+  /** 0 for the PIN in force. A removed PIN is an earlier one. */
+  async #position(pin: string, { inForce, removed }: EnrolledCredential): Promise<number> {
+    const position = await this.vault.positionInHistory(pin, inForce ?? removed, 'background');
+    return position === 0 && !inForce ? 1 : position;
   }
 
   async #enrol(

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { type KeyedHash, Keyring } from '@countersign/crypto';
+import { DirectoryCache } from '@countersign/directory-cache';
 import { Database, OutboxRelay } from '@countersign/persistence';
 import { EVENT_NAMES, TABLE_NAMES } from '../integrity/stored-names.js';
 import { TamperReports } from '../integrity/tamper-reports.store.js';
@@ -13,7 +14,7 @@ import { PostgresSubjectBatches } from './subject-batches.store.js';
   providers: [
     {
       provide: SubjectBatches,
-      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports],
+      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports, DirectoryCache],
       useFactory: (
         database: Database,
         keyring: Keyring,
@@ -21,7 +22,11 @@ import { PostgresSubjectBatches } from './subject-batches.store.js';
         hash: KeyedHash,
         relay: OutboxRelay,
         { report }: TamperReports,
-      ) => new PostgresSubjectBatches(database, keyring, names, hash, () => relay.wake(), report),
+        directory: DirectoryCache,
+      ) => {
+        const createdAt = (tenant: string): string | undefined => directory.tenant(tenant)?.createdAt;
+        return new PostgresSubjectBatches(database, keyring, names, hash, () => relay.wake(), report, createdAt);
+      },
     },
     ImportSubjects,
   ],

@@ -14,8 +14,11 @@ export interface NewSubject {
 /** Who imports, under which id. */
 export type ImportOrigin = Pick<SubjectImportRequested, 'importId' | 'actor'>;
 
-/** `exists`: it was created in the meantime. `taken`: another subject has one of its numbers. Neither changes anything. */
-export type SubjectCreation = 'created' | 'repeated' | 'exists' | 'taken';
+/**
+ * `exists`: it was created in the meantime. `taken`: another subject has one of its numbers. `no_tenant`: the tenant is being
+ * deleted, or was deleted. None of them changes anything.
+ */
+export type SubjectCreation = 'created' | 'repeated' | 'exists' | 'taken' | 'no_tenant';
 
 /** A subject that exists already. */
 export interface ExistingSubject {

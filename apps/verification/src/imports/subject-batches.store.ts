@@ -12,6 +12,7 @@ import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 import { type Profile } from '../subjects/profile.decision.js';
 import { ProfileVault } from '../subjects/profile-vault.store.js';
 import { INBOX, subjectLock } from '../subjects/subject.store.js';
+import { lockTenant, mayCreateSubjects } from '../subjects/tenant-erasure.store.js';
 import {
   SubjectBatches,
   type ExistingSubject,
@@ -60,6 +61,8 @@ export class PostgresSubjectBatches extends SubjectBatches {
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
     private readonly report?: ReportTampering,
+    /** As in {@link PostgresSubjectStore}. */
+    private readonly tenantCreatedAt: (tenant: string) => string | undefined = () => undefined,
   ) {
     super();
     this.#outbox = new Outbox(database);
@@ -109,9 +112,11 @@ export class PostgresSubjectBatches extends SubjectBatches {
 
   async #create(tenant: string, origin: ImportOrigin, created: readonly NewSubject[]): Promise<SubjectCreation[]> {
     const altered: string[] = [];
-    const results = await this.database.forTenants([tenant]).transaction(async (tx) => {
+    const results = await this.database.forTenants([tenant]).transaction(async (tx): Promise<SubjectCreation[]> => {
       const subjects = created.map(({ subject }) => subject);
       await tx.query(LOCK_IDS, [subjects.map((subject) => subjectLock(tenant, subject))]);
+      await lockTenant(tx, tenant, 'shared');
+      if (!(await mayCreateSubjects(tx, tenant, this.tenantCreatedAt(tenant)))) return created.map(() => 'no_tenant');
       const { results, accepted } = await this.#choose(tx, tenant, created);
       if (accepted.length === 0) return results;
       const rowIds = accepted.map(({ rowId }) => rowId);

@@ -35,7 +35,7 @@ export class PostgresSubjectErasure extends SubjectErasure {
         [tenant, subject],
       );
       if (!row) return false;
-      await tx.query(END_VERSIONS, [tenant, subject]);
+      await tx.query(END_VERSIONS, [tenant, [subject]]);
       const keys = CREDENTIAL_KINDS.map((kind) => counterKeyOf(referenceKey, kind));
       await tx.query(MAKE_DECOY, [tenant, keys]);
       await tx.query(REMOVE_RECOGNIZED_CALLERS, [tenant, keys]);

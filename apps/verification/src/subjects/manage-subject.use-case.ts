@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common';
 import {
   bindingOf,
   CommandAnswered,
+  type CredentialRemoveRequested,
   KnowledgeChangeRequested,
   message,
   PinChangeRequested,
   SubjectChangeRequested,
+  SubjectListRequested,
   type MessageClass,
   type SubjectStateRequested,
 } from '@countersign/contracts';
@@ -35,9 +37,10 @@ export class ManageSubject {
     const change = readProfile(opened);
     if (isViolations(change)) return answered(command.commandId, { answer: 'invalid', violations: [...change] });
     const { commandId, tenant, subject, mustExist, actor } = command;
+    if (!this.policies.hasTenant(tenant)) return answered(commandId, { answer: 'not_found' });
     const result = await this.subjects.change(commandId, tenant, subject, change, mustExist, actor);
-    const carriedOut = result === 'created' || result === 'updated';
-    return answered(commandId, { answer: result, ...(carriedOut ? { body: { subject } } : {}) });
+    if (result !== 'created' && result !== 'updated') return answered(commandId, { answer: result });
+    return this.#withState(command, result);
   }
 
   async enrol(command: PinChangeRequested): Promise<CommandAnswered> {
@@ -71,11 +74,36 @@ export class ManageSubject {
     return answered(commandId, { answer: result });
   }
 
-  async state(command: SubjectStateRequested): Promise<CommandAnswered> {
-    const { tenant, subject } = command;
+  async removeCredential(command: CredentialRemoveRequested): Promise<CommandAnswered> {
+    const { commandId, tenant, subject, method, actor } = command;
+    const result = await this.subjects.removeCredential(commandId, tenant, subject, method, actor);
+    return answered(commandId, { answer: result === 'removed' ? 'updated' : 'not_found' });
+  }
+
+  state(command: SubjectStateRequested): Promise<CommandAnswered> {
+    return this.#withState(command, 'found');
+  }
+
+  /** A page has at most 200 subjects, which fit into one message. */
+  async list(command: SubjectListRequested): Promise<CommandAnswered> {
+    const { commandId, tenant, limit, cursor: after, credential, sealed } = command;
+    if (!this.policies.hasTenant(tenant)) return answered(commandId, { answer: 'not_found' });
+    const opened = sealed === undefined ? {} : await this.#open(SubjectListRequested, { ...command, sealed });
+    if (!opened) return answered(commandId, { answer: 'unavailable' });
+    const phone = sealed === undefined ? undefined : String(opened['phone']);
+    const windowSeconds = this.policies.longestWindow(tenant);
+    const { items, next = null } = await this.subjects.list(tenant, { limit, after, phone, credential, windowSeconds });
+    return answered(commandId, { answer: 'found', body: { items, nextCursor: next } });
+  }
+
+  /** The subject as it is now; `not_found` if it does not exist any more. */
+  async #withState(
+    { commandId, tenant, subject }: Pick<SubjectStateRequested, 'commandId' | 'tenant' | 'subject'>,
+    answer: CommandAnswered['answer'],
+  ): Promise<CommandAnswered> {
     const state = await this.subjects.state(tenant, subject, this.policies.longestWindow(tenant));
-    if (!state) return answered(command.commandId, { answer: 'not_found' });
-    return answered(command.commandId, { answer: 'found', body: { ...state } });
+    if (!state) return answered(commandId, { answer: 'not_found' });
+    return answered(commandId, { answer, body: { ...state } });
   }
 
   /** Undefined if the payload does not decrypt, because the adapter and this service do not share a key. */

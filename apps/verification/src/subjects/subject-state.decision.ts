@@ -1,4 +1,4 @@
-import { type Method } from '@countersign/contracts';
+import { type CredentialFilter, type Method } from '@countersign/contracts';
 import { LOWEST_CAP, type AttemptCounter } from '../attempts/attempt-counter.decision.js';
 
 /** The attempt counter of one credential, as administrators see it. Times as ISO 8601. */
@@ -22,16 +22,41 @@ export interface CredentialState extends CounterState {
   readonly mustChange: boolean;
 }
 
-/** Counters and locks of a subject, as administrators see them. The fields outside `credentials` describe its PIN. */
+/**
+ * A subject as administrators see it: nothing secret, and nothing derived from a secret. The counter beside `credentials` is
+ * that of its PIN.
+ */
 export interface SubjectState extends CounterState {
   readonly subject: string;
+  /** Undefined, as `locale`, if there is none or the profile does not decrypt. */
+  readonly displayName: string | undefined;
+  readonly locale: string | undefined;
+  /** Country code and last two digits of each number. */
+  readonly phones: readonly string[];
   readonly pinEnrolled: boolean;
   readonly pinMustChange: boolean;
   readonly knowledgeEnrolled: boolean;
-  readonly phones: number;
   /** Every enrolled credential with its own counter. */
   readonly credentials: readonly CredentialState[];
+  readonly createdAt: string;
   readonly updatedAt: string;
+}
+
+/** Whether a list with this filter shows a subject. */
+export function matchesFilter(
+  credentials: readonly Pick<CounterState, 'lockedUntil' | 'disabled'>[],
+  filter: CredentialFilter | undefined,
+): boolean {
+  switch (filter) {
+    case undefined:
+      return true;
+    case 'none':
+      return credentials.length === 0;
+    case 'locked':
+      return credentials.some(({ lockedUntil }) => lockedUntil !== undefined);
+    case 'disabled':
+      return credentials.some(({ disabled }) => disabled);
+  }
 }
 
 /**

@@ -1,10 +1,26 @@
 import { METHODS, type Method } from '@countersign/contracts';
+import { type KeyedHash, type Keyring } from '@countersign/crypto';
+import { maskedPhone } from '@countersign/normalization';
 import { type Database } from '@countersign/persistence';
+import { ServiceError } from '@countersign/runtime';
 import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
-import { shownFailures, type CounterState, type SubjectState } from './subject-state.decision.js';
+import { storedPhoneOf } from '../integrity/stored-names.js';
+import { SubjectBindings } from '../integrity/subject-bindings.store.js';
+import { type ReportTampering } from '../integrity/tamper-reports.store.js';
+import { type Profile } from './profile.decision.js';
+import { ProfileVault, type StoredProfile } from './profile-vault.store.js';
+import {
+  matchesFilter,
+  shownFailures,
+  type CounterState,
+  type CredentialState,
+  type SubjectState,
+} from './subject-state.decision.js';
+import { JOIN_SUBJECT_KEY, PROFILE_COLUMNS } from './subject.sql.js';
+import { type SubjectList, type SubjectQuery } from './subjects.ports.js';
 
-/** The state of a subject for one method; null where nothing is enrolled, or there was no attempt. */
-interface StateRow {
+/** A subject with one method; null where nothing is enrolled, or there was no attempt. */
+interface StateRow extends StoredProfile {
   method: Method;
   enrolled_at: Date | null;
   must_change: boolean | null;
@@ -12,13 +28,18 @@ interface StateRow {
   failures: number | null;
   disabled: boolean | null;
   locked_until: Date | null;
-  phones: number;
+  created_at: Date;
   updated_at: Date;
 }
 
+/** How many subjects a filtered page reads at once, and at most. */
+const SCAN_STEP = 500;
+const MAX_SCANNED = 5_000;
+
 /**
- * One row for each method; none if the subject does not exist. Reads neither ciphertext nor caps, because a cap reveals the
- * length of a PIN. $1 tenant, $2 subject, $3 methods, $4 their counter keys, $5 seconds of the window
+ * One row for each method of each subject, in the given order; none for a subject that does not exist. Reads neither ciphertext
+ * of credentials nor caps, because a cap reveals the length of a PIN.
+ * $1 tenant, $2 subjects, $3 methods, $4 their counter keys, $5 seconds of the window
  */
 const STATE = `
 SELECT
@@ -27,7 +48,8 @@ SELECT
   credential.must_change,
   counter.failures,
   counter.disabled,
-  s.updated_at,
+  s.created_at,
+  s.updated_at,${PROFILE_COLUMNS},
   (
     SELECT count(*)::int
     FROM (
@@ -42,66 +64,150 @@ SELECT
     SELECT max(locked_until)
     FROM unnest(ARRAY[counter.locked_until, counter.unrecognized_locked_until]) AS locked_until
     WHERE locked_until > clock_timestamp()
-  ) AS locked_until,
-  (
-    SELECT count(*)::int
-    FROM verification.subject_phones phone
-    WHERE phone.tenant = s.tenant AND phone.subject_id = s.subject_id
-  ) AS phones
-FROM verification.subjects s
-CROSS JOIN unnest($3::text[], $4::text[]) WITH ORDINALITY AS requested(method, counter_key, place)
+  ) AS locked_until
+FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS requested(subject_id, method, counter_key, place)
+JOIN verification.subjects s ON s.tenant = $1 AND s.subject_id = requested.subject_id
+${JOIN_SUBJECT_KEY}
 LEFT JOIN verification.credentials credential
-  ON credential.tenant = s.tenant AND credential.subject_id = s.subject_id AND credential.kind = requested.method
+  ON credential.tenant = $1 AND credential.subject_id = requested.subject_id AND credential.kind = requested.method
 LEFT JOIN verification.attempt_counters counter
-  ON counter.tenant = s.tenant AND counter.counter_key = requested.counter_key
-WHERE s.tenant = $1 AND s.subject_id = $2
+  ON counter.tenant = $1 AND counter.counter_key = requested.counter_key
 ORDER BY requested.place`;
 
-/**
- * @param referenceKey keyed hash of the subject's id
- * @param windowSeconds older attempts are not shown, because no window includes them
- * @returns undefined if the subject does not exist
- */
-export async function readState(
-  database: Database,
-  tenant: string,
-  subject: string,
-  referenceKey: string,
-  windowSeconds: number,
-): Promise<SubjectState | undefined> {
-  const rows = await database
-    .forTenants([tenant])
-    .query<StateRow>(STATE, [
-      tenant,
-      subject,
-      METHODS,
-      METHODS.map((method) => counterKeyOf(referenceKey, method)),
-      windowSeconds,
-    ]);
+/** $1 tenant, $2 id before the first one, $3 rows */
+const FIND_IN_ORDER = `
+SELECT subject_id
+FROM verification.subjects
+WHERE tenant = $1 AND subject_id COLLATE "C" > $2
+ORDER BY subject_id COLLATE "C"
+LIMIT $3`;
+
+/** $1 tenant, $2 phone key */
+const FIND_BY_PHONE = `
+SELECT${PROFILE_COLUMNS},
+  phone.tag
+FROM verification.subject_phones phone
+JOIN verification.subjects s ON s.tenant = phone.tenant AND s.subject_id = phone.subject_id
+${JOIN_SUBJECT_KEY}
+WHERE phone.tenant = $1 AND phone.phone_key = $2`;
+
+/** Reads the state of subjects from PostgreSQL. */
+export class SubjectStates {
+  readonly #bindings: SubjectBindings;
+  readonly #profiles: ProfileVault;
+
+  constructor(
+    private readonly database: Database,
+    keyring: Keyring,
+    /** Under the names key. */
+    private readonly names: KeyedHash,
+    report?: ReportTampering,
+  ) {
+    this.#bindings = new SubjectBindings(keyring, names, report);
+    this.#profiles = new ProfileVault(keyring);
+  }
+
+  /**
+   * @param windowSeconds older attempts are not shown, because no window includes them
+   * @returns undefined if the subject does not exist
+   */
+  async one(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
+    const [state] = await this.#read(tenant, [subject], windowSeconds);
+    return state && this.#withProfile(tenant, state);
+  }
+
+  /** One page of {@link SubjectStore.list}. */
+  async page(tenant: string, query: SubjectQuery): Promise<SubjectList> {
+    const { limit, credential, windowSeconds } = query;
+    // One more than the page has shows whether another page follows.
+    const step = credential === undefined ? limit + 1 : SCAN_STEP;
+    const items: SubjectState[] = [];
+    let scanned = 0;
+    for (let after = query.after ?? ''; ;) {
+      const ids = await this.#idsAfter(tenant, after, step, query.phone);
+      for (const state of await this.#read(tenant, ids, windowSeconds)) {
+        if (items.length === limit) return { items, next: items.at(-1)?.subject };
+        if (matchesFilter(state.credentials, credential)) items.push(await this.#withProfile(tenant, state));
+      }
+      scanned += ids.length;
+      const last = ids.at(-1);
+      if (last === undefined || ids.length < step) return { items, next: undefined };
+      if (scanned >= MAX_SCANNED) return { items, next: last };
+      after = last;
+    }
+  }
+
+  /** @param phone only the subject with this number */
+  async #idsAfter(tenant: string, after: string, limit: number, phone: string | undefined): Promise<string[]> {
+    const database = this.database.forTenants([tenant]);
+    if (phone === undefined) {
+      const rows = await database.query<{ subject_id: string }>(FIND_IN_ORDER, [tenant, after, limit]);
+      return rows.map((row) => row.subject_id);
+    }
+    const key = storedPhoneOf(this.names, tenant, phone);
+    const [row] = await database.query<StoredProfile & { tag: string }>(FIND_BY_PHONE, [tenant, key]);
+    if (!row || row.subject_id <= after) return [];
+    const isBound = this.#bindings.requirePhone(tenant, key, row, row.tag).then(() => true, ifBroken(false));
+    return (await isBound) ? [row.subject_id] : [];
+  }
+
+  /** The states with the profiles still encrypted. A subject that was erased in the meantime is left out. */
+  async #read(tenant: string, subjects: readonly string[], windowSeconds: number): Promise<ReadState[]> {
+    const requested = subjects.flatMap((subject) => {
+      const referenceKey = this.names.subjectKey(tenant, 'id', subject);
+      return METHODS.map((method) => ({ subject, method, counterKey: counterKeyOf(referenceKey, method) }));
+    });
+    if (requested.length === 0) return [];
+    const rows = await this.database
+      .forTenants([tenant])
+      .query<StateRow>(STATE, [
+        tenant,
+        requested.map(({ subject }) => subject),
+        requested.map(({ method }) => method),
+        requested.map(({ counterKey }) => counterKey),
+        windowSeconds,
+      ]);
+    const bySubject = new Map<string, StateRow[]>();
+    for (const row of rows) bySubject.set(row.subject_id, [...(bySubject.get(row.subject_id) ?? []), row]);
+    return [...bySubject.values()].flatMap(stateOf);
+  }
+
+  /** A profile that does not decrypt is left out and reported, because one altered row must not hide a page. */
+  async #withProfile(tenant: string, { profile: row, ...state }: ReadState): Promise<SubjectState> {
+    const opened = this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
+    const { displayName, locale, phones = [] }: Profile = (await opened.catch(ifBroken(undefined))) ?? {};
+    const { subject, ...others } = state;
+    return { subject, displayName, locale, phones: phones.map(maskedPhone), ...others };
+  }
+}
+
+/** A state whose profile is not decrypted yet. */
+type ReadState = Omit<SubjectState, 'displayName' | 'locale' | 'phones'> & { readonly profile: StoredProfile };
+
+/** @param rows of one subject, one for each method */
+function stateOf(rows: readonly StateRow[]): ReadState[] {
   const pin = rows.find(({ method }) => method === 'pin');
-  if (!pin) return undefined;
-  const credentials = rows.flatMap((row) =>
-    row.enrolled_at === null
-      ? []
-      : [
-          {
-            method: row.method,
-            enrolledAt: row.enrolled_at.toISOString(),
-            mustChange: row.must_change ?? false,
-            ...counterOf(row),
-          },
-        ],
-  );
-  return {
-    subject,
-    pinEnrolled: pin.enrolled_at !== null,
-    pinMustChange: pin.must_change ?? false,
-    knowledgeEnrolled: credentials.some(({ method }) => method === 'knowledge'),
-    phones: pin.phones,
-    ...counterOf(pin),
-    credentials,
-    updatedAt: pin.updated_at.toISOString(),
-  };
+  if (!pin) return [];
+  const credentials = rows.flatMap((row) => credentialOf(row) ?? []);
+  return [
+    {
+      subject: pin.subject_id,
+      pinEnrolled: pin.enrolled_at !== null,
+      pinMustChange: pin.must_change ?? false,
+      knowledgeEnrolled: credentials.some(({ method }) => method === 'knowledge'),
+      ...counterOf(pin),
+      credentials,
+      createdAt: pin.created_at.toISOString(),
+      updatedAt: pin.updated_at.toISOString(),
+      profile: pin,
+    },
+  ];
+}
+
+function credentialOf(row: StateRow): CredentialState | undefined {
+  if (row.enrolled_at === null) return undefined;
+  const { method, enrolled_at, must_change } = row;
+  return { method, enrolledAt: enrolled_at.toISOString(), mustChange: must_change ?? false, ...counterOf(row) };
 }
 
 function counterOf(row: StateRow): CounterState {
@@ -111,5 +217,12 @@ function counterOf(row: StateRow): CounterState {
     lockedUntil: row.locked_until?.toISOString(),
     consecutiveFailures: shownFailures({ failures: row.failures ?? 0, disabled }),
     disabled,
+  };
+}
+
+function ifBroken<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return value;
+    throw error;
   };
 }

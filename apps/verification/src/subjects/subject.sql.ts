@@ -1,4 +1,5 @@
 import { microseconds } from '@countersign/stored-secrets';
+import { REMOVED_PIN } from '../credentials/credential.decision.js';
 
 /** The highest version that a part of the subject `s` ever had; null: none. */
 export const latestVersion = (part: string): string => `(
@@ -82,6 +83,20 @@ ${JOIN_SUBJECT_KEY}
 ${joinCredential('$3')}
 WHERE s.tenant = $1 AND s.subject_id = $2`;
 
+/** Reads the PIN that was removed last, and the PINs before it. $1 tenant, $2 subject */
+export const FIND_REMOVED_PIN = `
+SELECT${CREDENTIAL_COLUMNS},
+  ${latestVersion(`'pin'`)} AS latest_credential
+FROM verification.subjects s
+${joinCredential(`'${REMOVED_PIN}'`)}
+WHERE s.tenant = $1 AND s.subject_id = $2`;
+
+/** Removes a credential and returns it. $1 tenant, $2 subject, $3 kind */
+export const REMOVE_CREDENTIAL = `
+DELETE FROM verification.credentials credential
+WHERE tenant = $1 AND subject_id = $2 AND kind = $3
+RETURNING${CREDENTIAL_COLUMNS}`;
+
 /** Locks a subject and reads it. $1 tenant, $2 subject */
 export const LOCK_SUBJECT = `
 SELECT${PROFILE_COLUMNS}
@@ -122,16 +137,24 @@ FROM verification.versions
 WHERE tenant = $1 AND subject_id = $2 AND part = $3
 RETURNING version, ${microseconds('written_at')} AS written_us`;
 
-/** Takes the next version of each part of a subject, so none of its rows can be in force again. $1 tenant, $2 subject */
+/** Takes the next version of each part of subjects, so none of their rows can be in force again. $1 tenant, $2 subjects */
 export const END_VERSIONS = `
 INSERT INTO verification.versions (tenant, subject_id, part, version)
 SELECT tenant, subject_id, part, max(version) + 1
 FROM verification.versions
-WHERE tenant = $1 AND subject_id = $2
+WHERE tenant = $1 AND subject_id = ANY ($2::text[])
 GROUP BY tenant, subject_id, part`;
 
-/** $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must change, $8 cap, $9 time in microseconds since 1970, $10 hash form */
+/**
+ * Stores a credential. A new PIN has the removed one in its history.
+ * $1 tenant, $2 subject, $3 kind, $4 version, $5 key, $6 wrapped, $7 must change, $8 cap, $9 time in microseconds since 1970,
+ * $10 hash form
+ */
 export const STORE_CREDENTIAL = `
+WITH removed AS (
+  DELETE FROM verification.credentials
+  WHERE tenant = $1 AND subject_id = $2 AND kind = '${REMOVED_PIN}' AND $3 = 'pin'
+)
 INSERT INTO verification.credentials (
   tenant,
   subject_id,

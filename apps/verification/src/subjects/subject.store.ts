@@ -9,13 +9,20 @@ import {
   type Sql,
   databaseTime,
 } from '@countersign/persistence';
-import { constantTimeEquals, type KeyedHash, type Keyring } from '@countersign/crypto';
+import { constantTimeEquals, DecryptionError, type KeyedHash, type Keyring } from '@countersign/crypto';
 import { ServiceError, SteadyClock } from '@countersign/runtime';
-import { phoneTag } from '@countersign/stored-secrets';
+import { credentialContext, phoneTag } from '@countersign/stored-secrets';
 import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
 import { changeProfile, type Profile, type ProfileChange } from './profile.decision.js';
 import { type SubjectState } from './subject-state.decision.js';
-import { SubjectStore, type FoundSubject, type SubjectChange } from './subjects.ports.js';
+import {
+  SubjectStore,
+  type FoundSubject,
+  type SubjectChange,
+  type SubjectList,
+  type SubjectQuery,
+} from './subjects.ports.js';
+import { REMOVED_PIN, type RemovedPin } from '../credentials/credential.decision.js';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profile-vault.store.js';
@@ -28,15 +35,18 @@ import {
 import {
   ADD_PHONES,
   FIND_ENROLLED,
+  FIND_REMOVED_PIN,
   FIND_SUBJECTS,
   FIND_WITHOUT_KEY,
   LATEST_VERSION,
   LOCK_SUBJECT,
   NEXT_VERSION,
+  REMOVE_CREDENTIAL,
   REMOVE_PHONES,
   STORE_CREDENTIAL,
 } from './subject.sql.js';
-import { readState } from './subject-state.store.js';
+import { SubjectStates } from './subject-state.store.js';
+import { lockTenant, mayCreateSubjects } from './tenant-erasure.store.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 import { carryOver } from '../calls/verification-records.store.js';
@@ -48,6 +58,17 @@ interface FoundRow extends VersionedProfile, VersionedCredential {
 interface EnrolledRow extends VersionedProfile, VersionedCredential {
   readonly repeated: boolean;
   readonly disabled: boolean;
+}
+
+/** A credential row that was deleted. */
+interface RemovedCredential {
+  readonly credential_version: number;
+  readonly credential_key_id: string;
+  readonly wrapped: Buffer;
+  readonly must_change: boolean;
+  readonly cap: number;
+  readonly enrolled_us: string;
+  readonly hash_form: string | null;
 }
 
 /** A subject whose row is locked. */
@@ -89,19 +110,23 @@ export class PostgresSubjectStore extends SubjectStore {
   readonly #bindings: SubjectBindings;
   readonly #find: Batched<Reference, FoundRow | undefined>;
   readonly #decoyCaps: DecoyCaps;
+  readonly #states: SubjectStates;
 
   constructor(
     private readonly database: Database,
-    keyring: Keyring,
+    private readonly keyring: Keyring,
     /** Under the names key: names in the tables. */
     private readonly names: KeyedHash,
     /** Of IDENTIFIER_KEY: names in events. */
     private readonly hash: KeyedHash,
     private readonly wakeRelay: () => void,
     private readonly report?: ReportTampering,
+    /** Time of the creation of a tenant, as the directory publishes it. */
+    private readonly tenantCreatedAt: (tenant: string) => string | undefined = () => undefined,
   ) {
     super();
     this.#bindings = new SubjectBindings(keyring, names, report);
+    this.#states = new SubjectStates(database, keyring, names, report);
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
@@ -170,7 +195,7 @@ export class PostgresSubjectStore extends SubjectStore {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
         await lockId(tx, tenant, subject);
         const before = await this.#lock(tx, tenant, subject);
-        if (!before && mustExist) return 'not_found';
+        if (!before && (mustExist || !(await this.#mayCreate(tx, tenant)))) return 'not_found';
         if (!(await this.#inbox.claim(tx, INBOX, commandId))) return 'updated';
         const { profile, changed } = changeProfile(before?.profile ?? {}, change);
         // Given numbers are written even if they are equal, because their rows may have been altered.
@@ -189,6 +214,11 @@ export class PostgresSubjectStore extends SubjectStore {
       if (error instanceof UniqueViolation && error.constraint === 'subject_phones_pkey') return 'taken';
       throw error;
     }
+  }
+
+  async #mayCreate(tx: Sql, tenant: string): Promise<boolean> {
+    await lockTenant(tx, tenant, 'shared');
+    return mayCreateSubjects(tx, tenant, this.tenantCreatedAt(tenant));
   }
 
   /**
@@ -233,13 +263,24 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#bindings.requireLatest(tenant, row);
     // A credential from an older state does not count, and must not keep the subject from getting a new one.
     const credential = this.#bindings.credential(tenant, subject, kind, row);
+    const version = row.credential_version ?? 0;
     return {
       repeated: row.repeated,
       phones: (await this.#openProfile(tenant, row)).phones ?? [],
-      version: row.credential_version ?? 0,
+      version,
       disabled: row.disabled,
       inForce: await credential.catch((error: unknown) => ifBroken(error)),
+      removed: kind === 'pin' && version === 0 ? await this.#removedPin(tenant, subject) : undefined,
     };
+  }
+
+  /** Undefined also for a row from an older state, which must not keep the subject from getting a new PIN. */
+  async #removedPin(tenant: string, subject: string): Promise<RemovedPin | undefined> {
+    const [row] = await this.database
+      .forTenants([tenant])
+      .query<VersionedCredential>(FIND_REMOVED_PIN, [tenant, subject]);
+    const removed = row && (await this.#bindings.credential(tenant, subject, 'pin', row).catch(ifBroken));
+    return removed && { ...removed, kind: REMOVED_PIN };
   }
 
   override async enrol(
@@ -258,10 +299,7 @@ export class PostgresSubjectStore extends SubjectStore {
         'SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = $3',
         [tenant, subject, kind],
       );
-      const [seen] = await tx.query(`SELECT FROM verification.inbox WHERE consumer = '${INBOX}' AND message_id = $1`, [
-        commandId,
-      ]);
-      if (seen) return 'updated';
+      if (await isSeen(tx, commandId)) return 'updated';
       if ((before?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.claim(tx, INBOX, commandId);
       const { version, writtenAt: enrolledAt } = await this.#nextVersion(tx, tenant, subject, kind);
@@ -282,8 +320,61 @@ export class PostgresSubjectStore extends SubjectStore {
     return result;
   }
 
+  override async removeCredential(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+    actor?: Actor,
+  ): Promise<'removed' | 'not_found'> {
+    const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
+      if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
+      if (await isSeen(tx, commandId)) return 'removed';
+      const [row] = await tx.query<RemovedCredential>(REMOVE_CREDENTIAL, [tenant, subject, kind]);
+      if (!row) return 'not_found';
+      await this.#inbox.claim(tx, INBOX, commandId);
+      // Taken for answers too: a row that is put back is not the latest version.
+      const { version, writtenAt } = await this.#nextVersion(tx, tenant, subject, kind);
+      if (kind === 'pin') await this.#keepRemovedPin(tx, tenant, subject, row, version, writtenAt);
+      const detail = { credential: kind, version: row.credential_version, by: 'administrator' };
+      await this.#record(tx, tenant, subject, 'credential.removed', { commandId, actor, detail });
+      return 'removed';
+    });
+    this.wakeRelay();
+    return result;
+  }
+
+  /** Keeps nothing of a PIN that does not decrypt. */
+  async #keepRemovedPin(
+    tx: Sql,
+    tenant: string,
+    subject: string,
+    removed: RemovedCredential,
+    version: number,
+    enrolledAt: string,
+  ): Promise<void> {
+    const { must_change: mustChange, cap, hash_form: hashForm } = removed;
+    const row = { kind: 'pin', tenant, subject, version: removed.credential_version, cap, mustChange, hashForm };
+    const stored = { keyId: removed.credential_key_id, bytes: removed.wrapped };
+    let pins: string;
+    try {
+      pins = this.keyring.unwrap(stored, credentialContext({ ...row, enrolledAt: removed.enrolled_us }));
+    } catch (error) {
+      if (error instanceof DecryptionError) return;
+      throw error;
+    }
+    const kept = this.keyring.wrap(pins, credentialContext({ ...row, kind: REMOVED_PIN, version, enrolledAt }));
+    const { keyId, bytes } = kept;
+    const values = [tenant, subject, REMOVED_PIN, version, keyId, bytes, mustChange, cap, enrolledAt, hashForm];
+    await tx.query(STORE_CREDENTIAL, values);
+  }
+
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
-    return readState(this.database, tenant, subject, this.names.subjectKey(tenant, 'id', subject), windowSeconds);
+    return this.#states.one(tenant, subject, windowSeconds);
+  }
+
+  override list(tenant: string, query: SubjectQuery): Promise<SubjectList> {
+    return this.#states.page(tenant, query);
   }
 
   async #lock(tx: Sql, tenant: string, subject: string): Promise<LockedSubject | undefined> {
@@ -363,6 +454,10 @@ async function lockId(tx: Sql, tenant: string, subject: string): Promise<void> {
 
 /** The name of the lock of a subject. */
 export const subjectLock = (tenant: string, subject: string): string => `subject:${tenant}:${subject}`;
+async function isSeen(tx: Sql, commandId: string): Promise<boolean> {
+  const sql = `SELECT FROM verification.inbox WHERE consumer = '${INBOX}' AND message_id = $1`;
+  return (await tx.query(sql, [commandId])).length > 0;
+}
 
 function ifBroken(error: unknown): undefined {
   if (error instanceof ServiceError && error.code === 'CREDENTIAL_BROKEN') return undefined;

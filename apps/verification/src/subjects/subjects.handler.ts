@@ -1,10 +1,12 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import {
+  CredentialRemoveRequested,
   KnowledgeChangeRequested,
   PinChangeRequested,
   SubjectChangeRequested,
   SubjectEraseRequested,
+  SubjectListRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
 } from '@countersign/contracts';
@@ -43,6 +45,19 @@ export class SubjectsHandler {
   @MessagePattern(SubjectStateRequested.type)
   async state(@Payload() command: SubjectStateRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
     return replyTo(context, await this.manageSubject.state(command));
+  }
+
+  @MessagePattern(SubjectListRequested.type)
+  async list(@Payload() command: SubjectListRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manageSubject.list(command));
+  }
+
+  @MessagePattern(CredentialRemoveRequested.type)
+  async removeCredential(
+    @Payload() command: CredentialRemoveRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
+    return replyTo(context, await this.manageSubject.removeCredential(command));
   }
 
   @MessagePattern(SubjectUnlockRequested.type)

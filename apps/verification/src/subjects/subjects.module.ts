@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { type KeyedHash, Keyring } from '@countersign/crypto';
+import { DirectoryCache } from '@countersign/directory-cache';
 import { Host } from '@countersign/hosting';
 import { Database, OutboxRelay } from '@countersign/persistence';
 import { SteadyClock } from '@countersign/runtime';
@@ -13,10 +14,14 @@ import { MissingKeys } from './missing-keys.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { SubjectsHandler } from './subjects.handler.js';
 import { SubjectErasure, SubjectStore } from './subjects.ports.js';
+import { PostgresTenantErasure } from './tenant-erasure.store.js';
 import { UnlockSubject } from './unlock-subject.use-case.js';
 
 /** Milliseconds from one batch of subjects without a key to the next. */
 const MISSING_KEYS_MS = 5_000;
+
+/** Milliseconds between two searches for erasures that were begun and are not complete. */
+const UNFINISHED_ERASURES_MS = 5_000;
 
 @Global()
 @Module({
@@ -24,7 +29,10 @@ const MISSING_KEYS_MS = 5_000;
   providers: [
     {
       provide: SubjectStore,
-      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports, Host, VerificationSettings],
+      inject: [
+        ...[Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay, TamperReports],
+        ...[DirectoryCache, Host, VerificationSettings],
+      ],
       useFactory: (
         database: Database,
         keyring: Keyring,
@@ -32,10 +40,17 @@ const MISSING_KEYS_MS = 5_000;
         hash: KeyedHash,
         relay: OutboxRelay,
         { report }: TamperReports,
+        directory: DirectoryCache,
         host: Host,
         { PRUNE_SECONDS }: VerificationSettings,
       ) => {
-        const store = new PostgresSubjectStore(database, keyring, names, hash, () => relay.wake(), report);
+        const wake = (): void => relay.wake();
+        const createdAt = (tenant: string): string | undefined => directory.tenant(tenant)?.createdAt;
+        const store = new PostgresSubjectStore(database, keyring, names, hash, wake, report, createdAt);
+        const erasure = new PostgresTenantErasure(database, hash, wake);
+        host.eraseTenants('verification', directory, (deletion) => erasure.erase(deletion));
+        const continueErasures = () => erasure.continueUnnamed(directory.deletions().map(({ tenant }) => tenant));
+        host.every(UNFINISHED_ERASURES_MS, 'the erasure of a tenant was not continued', continueErasures);
         const missingKeys = new MissingKeys(store, host.logger, new SteadyClock(), PRUNE_SECONDS * 1000);
         host.every(MISSING_KEYS_MS, 'subjects without a key got no new one', () => missingKeys.run());
         return store;

@@ -1,4 +1,4 @@
-import { type Actor, type Method } from '@countersign/contracts';
+import { type Actor, type CredentialFilter, type Method } from '@countersign/contracts';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { type StoredCredential } from '../credentials/credential.decision.js';
 import { type ProfileChange } from './profile.decision.js';
@@ -30,6 +30,25 @@ export interface FoundSubject {
 }
 
 export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found';
+
+/** What a page of a list of subjects shows. */
+export interface SubjectQuery {
+  /** The largest number of subjects. */
+  readonly limit: number;
+  /** Subjects after this id. Undefined: from the first one. */
+  readonly after?: string | undefined;
+  /** In E.164: only the subject with this number. */
+  readonly phone?: string | undefined;
+  readonly credential?: CredentialFilter | undefined;
+  /** Older attempts do not count any more. */
+  readonly windowSeconds: number;
+}
+
+export interface SubjectList {
+  readonly items: readonly SubjectState[];
+  /** The next page begins after this id. Undefined: there is no next page. */
+  readonly next: string | undefined;
+}
 
 /** Subjects and their credentials. */
 export abstract class SubjectStore {
@@ -68,6 +87,23 @@ export abstract class SubjectStore {
     subject: string,
     credential: NewCredential,
   ): Promise<'created' | 'updated' | 'not_found' | 'outdated'>;
+  /**
+   * Removes a credential, in one transaction with the fact. The attempt counter stays, and a removed PIN with the PINs before it,
+   * so a new PIN gets no new attempts and no earlier PIN may return. Verifications end as with every other change.
+   * `not_found`: no such subject, or nothing is enrolled. A repeated `commandId` changes nothing.
+   */
+  abstract removeCredential(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    kind: Method,
+    actor?: Actor,
+  ): Promise<'removed' | 'not_found'>;
+  /**
+   * Subjects in the order of their ids, by code point. A subject that exists while all pages are read is on exactly one of them.
+   * With `credential`, a page reads a bounded number of subjects, so it can have fewer than `limit` although more follow.
+   */
+  abstract list(tenant: string, query: SubjectQuery): Promise<SubjectList>;
   /** @param windowSeconds older attempts do not count any more */
   abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
 }

@@ -1,0 +1,15 @@
+-- Tenants that were deleted, or are being deleted. No subject can be created for a tenant with this time of creation; a tenant
+-- that is created again under the id has another one.
+CREATE TABLE verification.tenant_erasures (
+  tenant text PRIMARY KEY,
+  tenant_created_at timestamptz NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Null while subjects or counters remain.
+  completed_at timestamptz
+);
+
+ALTER TABLE verification.tenant_erasures ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON verification.tenant_erasures USING (
+  tenant = ANY (string_to_array(current_setting('countersign.tenants', true), U&'\001F'))
+  OR current_setting('countersign.tenants', true) = '*'
+);

@@ -1,0 +1,90 @@
+import { jest } from '@jest/globals';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { eventually } from '@countersign/testing';
+import { Client, newName } from '../client.js';
+import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
+
+jest.setTimeout(300_000);
+
+const MANY = 6_000;
+
+describe('the deletion of a tenant over a real Apache Kafka, with processes that are killed', () => {
+  let product: SeparateProduct;
+  let database: Database;
+  let client: Client;
+
+  beforeAll(async () => {
+    product = await startSeparate({ env: SHORT_SESSIONS });
+    const options = {
+      applicationName: 'test',
+      schema: 'verification',
+      migrations: 'none',
+      as: 'administrator',
+    } as const;
+    database = await openDatabase({ ...options, url: product.databaseUrl });
+    client = new Client(product);
+  });
+  afterAll(async () => {
+    await database.close();
+    await product.remove();
+  });
+
+  const count = async (sql: string, tenant: string): Promise<number> => {
+    const [row] = await database.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${sql} AND tenant = $1`, [
+      tenant,
+    ]);
+    return row?.n ?? -1;
+  };
+  const subjectsOf = (tenant: string) => count('verification.subjects WHERE true', tenant);
+
+  it('erases every subject with one event each, although verification and the directory are killed during it', async () => {
+    const tenant = newName('tenant');
+    const path = `/v1/tenants/${tenant}`;
+    await client.putTenant(tenant);
+    await client.createAgent(tenant);
+    await client.putSubject(tenant, 'alice', { displayName: 'Alice', phones: ['+12025550123'] });
+    await client.putPin(tenant, 'alice', '48213');
+    await database.query(
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
+       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '@own', '' FROM generate_series(1, $2) n`,
+      [tenant, MANY],
+    );
+    await database.query(
+      `INSERT INTO rate_limit.overrides
+       VALUES ($1, 'caller', '', 5, 60, 'test', now() + interval '1 hour', '{}', '{}')`,
+      [tenant],
+    );
+    await client.manage('POST', `${path}/disable`, {});
+    expect((await client.manage('DELETE', path, undefined, [202])).json).toMatchObject({ state: 'deleting' });
+
+    await eventually('some subjects are erased', async () => (await subjectsOf(tenant)) <= MANY - 1_000, 60_000);
+    await product.kill('verification');
+    const remaining = await subjectsOf(tenant);
+    expect(remaining).toBeGreaterThan(0);
+    await product.kill('directory');
+    await product.restart('directory');
+    expect((await client.manage('GET', path)).json).toMatchObject({ state: 'deleting' });
+    expect(await subjectsOf(tenant)).toBe(remaining);
+    await product.restart('verification');
+
+    const isGone = async (): Promise<boolean> =>
+      (await client.manage('GET', path, undefined, [200, 404])).status === 404;
+    await eventually('the tenant is deleted', isGone, 120_000);
+    expect(await subjectsOf(tenant)).toBe(0);
+    const empty = ['verification.subject_keys', 'verification.credentials', 'verification.subject_phones'];
+    for (const table of [...empty, 'directory.agents', 'directory.tenants', 'rate_limit.overrides'])
+      expect([table, await count(`${table} WHERE true`, tenant)]).toEqual([table, 0]);
+    const erased = `audit.entries WHERE kind = 'subject.erased'`;
+    await eventually('every event is in the log', async () => (await count(erased, tenant)) >= MANY + 1, 120_000);
+    await eventually(
+      'the last event',
+      async () => (await count(`audit.entries WHERE kind = 'tenant.deleted'`, tenant)) === 1,
+    );
+    expect(await count(erased, tenant)).toBe(MANY + 1);
+    const [distinct] = await database.query<{ n: number }>(
+      `SELECT count(DISTINCT subject)::int AS n FROM audit.entries WHERE tenant = $1 AND kind = 'subject.erased'`,
+      [tenant],
+    );
+    expect(distinct?.n).toBe(MANY + 1);
+  });
+});
