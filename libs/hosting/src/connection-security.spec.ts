@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { TestAuthority, type TestCertificate } from '@countersign/testing';
-import { databaseTls, kafkaSecurity } from './connection-security.js';
+import { configuredCertificates, databaseTls, kafkaSecurity } from './connection-security.js';
 import { BusSettings, StoreSettings } from './settings.js';
 
 const CANARY = `canary-${randomBytes(8).toString('hex')}`;
@@ -33,6 +33,23 @@ describe('the settings of a secured bus and database', () => {
     throw new Error('it was accepted');
   };
   const login = { KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512', KAFKA_USERNAME: 'adapter', KAFKA_PASSWORD: CANARY };
+
+  it('name the certificates that they hold or point to, with their ends', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'countersign-pem-'));
+    const [cert, missing] = [join(folder, 'cert'), join(folder, 'missing')];
+    await writeFile(cert, client.cert);
+    const env = {
+      DATABASE_URL: 'postgres://x',
+      DATABASE_CA: authority.pem,
+      TLS_CERT_FILE: cert,
+      TLS_CLIENT_CA_FILE: missing,
+    };
+    const found = configuredCertificates(loadSettings(StoreSettings, env));
+    await rm(folder, { recursive: true });
+    expect(found.map(({ setting }) => setting)).toEqual(['DATABASE_CA', 'TLS_CERT_FILE']);
+    for (const { expiresAt } of found)
+      expect(Math.abs(expiresAt.getTime() - Date.now() - 86_400_000)).toBeLessThan(60_000);
+  });
 
   it('are none by default', () => {
     expect(security({})).toEqual({});

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type KafkaSecurity } from '@countersign/messaging';
 import { connectionOf, type DatabaseTls, withSearchPath } from '@countersign/persistence';
 import {
@@ -103,12 +104,21 @@ export interface ConfiguredCertificate {
 export function configuredCertificates(settings: BusSettings | StoreSettings): ConfiguredCertificate[] {
   const own = settings as unknown as Readonly<Record<string, unknown>>;
   return CERTIFICATE_SETTINGS.flatMap(({ setting, isChain }) => {
-    const pem = own[setting];
-    const certificates = typeof pem === 'string' ? (parseCertificates(pem) ?? []) : [];
+    const value = own[setting];
+    const certificates = typeof value === 'string' ? (parseCertificates(pemOf(setting, value)) ?? []) : [];
     const ends = certificates.map(({ validTo }) => Date.parse(validTo));
     if (ends.length === 0) return [];
     return [{ setting, expiresAt: new Date(isChain ? Math.min(...ends) : Math.max(...ends)) }];
   });
+}
+
+/** The certificates of the HTTP ports are named by path, because they are read again while the service runs. */
+function pemOf(setting: string, value: string): string {
+  try {
+    return setting.endsWith('_FILE') ? readFileSync(value, 'utf8') : value;
+  } catch {
+    return '';
+  }
 }
 
 /** A chain ends with its first certificate that expires; of several authorities one is enough. */
@@ -117,4 +127,6 @@ const CERTIFICATE_SETTINGS = [
   { setting: 'KAFKA_TLS_CERT', isChain: true },
   { setting: 'DATABASE_CA', isChain: false },
   { setting: 'DATABASE_CERT', isChain: true },
+  { setting: 'TLS_CERT_FILE', isChain: true },
+  { setting: 'TLS_CLIENT_CA_FILE', isChain: false },
 ];
