@@ -252,6 +252,33 @@ describe('two copies of the service', () => {
   });
 });
 
+describe('a webhook that fails for too long', () => {
+  it('is disabled with an event, keeps what waits, and sends it when it is enabled', async () => {
+    const short = await WebhooksTestBed.open({ WEBHOOK_DISABLE_SECONDS: '2' });
+    try {
+      await short.startCopy();
+      let isDown = true;
+      const receiver = await receive(() => ({ status: isDown ? 500 : 200 }));
+      const tenant = await short.putTenant();
+      const { id: webhook } = await short.create(tenant, receiver.url);
+      const waiting = [await short.publish(tenant, 'alice'), await short.publish(tenant, 'alice')];
+      const fact = await eventually(
+        'the event',
+        () => short.facts.find(({ kind }) => kind === 'webhook.disabled'),
+        LIMIT_MS,
+      );
+      expect(fact).toMatchObject({ tenant, detail: { webhook, reason: 'failing' } });
+      isDown = false;
+      const before = receiver.received.length;
+      await short.command(message(WebhookStateChangeRequested, { ...short.origin(tenant), webhook, state: 'enabled' }));
+      await eventually('what waited arrives', () => receiver.received.length === before + 2, LIMIT_MS);
+      expect(idsOf(receiver).slice(before)).toEqual(waiting);
+    } finally {
+      await short.close();
+    }
+  });
+});
+
 describe('a webhook whose row was edited in the database', () => {
   it.each([
     ['url', `url = replace(url, 'http://', 'http://stolen.example@')`],
