@@ -265,4 +265,40 @@ export function restApi(world: () => World): void {
       expect([said, await outcome(stored, said)]).toEqual([said, 'verified']);
     }
   });
+
+  it('shows the effective policy with the level of each value, and answers a change with the policy and its ETag', async () => {
+    const { client, tenant } = world();
+    const { agent } = await client.createAgent(tenant, { attempts: { lockSeconds: 1800 } });
+    const path = `/v1/tenants/${tenant}/agents/${agent}/policy`;
+    const read = await client.manage('GET', path);
+    expect(read.json).toMatchObject({
+      ...{ tenant, agent, policy: { attempts: { lockSeconds: 1800 } } },
+      sources: { attempts: { lockSeconds: 'agent', maxLockSeconds: 'default' }, trustsCallsOf: 'default' },
+    });
+    const changed = await client.manage('PUT', path, { verifiedSeconds: 60 });
+    expect(changed.json).toMatchObject({ policy: { verifiedSeconds: 60 }, sources: { verifiedSeconds: 'agent' } });
+    const etag = String(changed.headers.get('etag'));
+    expect([read.headers.get('etag') === etag, (await client.manage('GET', path)).headers.get('etag')]).toEqual([
+      ...[false, etag],
+    ]);
+  });
+
+  it('lists an override that was set for a telephone number, and deletes it', async () => {
+    const { client, tenant } = world();
+    const path = `/v1/tenants/${tenant}/overrides`;
+    const phone = newPhone();
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const body = { dimension: 'caller', phone, limit: 3, periodSeconds: 60, reason: 'ticket 7', expiresAt };
+    const { json: created } = await client.manage('POST', path, body);
+    expect(created).toMatchObject({ dimension: 'caller', limit: 3, shadow: false, reason: 'ticket 7', expiresAt });
+    expect(JSON.stringify(created)).not.toContain(phone.slice(-7));
+    const list = async (): Promise<unknown> =>
+      (await client.manage('GET', `${path}?phone=${encodeURIComponent(phone)}`)).json['items'];
+    expect(await list()).toEqual([created]);
+    const one = `${path}/${String(created['id'])}`;
+    expect((await client.manage('GET', one)).json).toEqual(created);
+    await client.manage('DELETE', one, undefined, [204]);
+    expect(await list()).toEqual([]);
+    isProblem(await client.manage('DELETE', one, undefined, [404]), 404, 'not-found');
+  });
 }
