@@ -75,6 +75,8 @@ async function send(
   after: number,
 ): Promise<void> {
   let sentLine = after;
+  let wake: (() => void) | undefined;
+  for (const event of ['drain', 'close']) request.on(event, () => wake?.());
   for await (const row of rows) {
     if (row.line <= after) continue;
     await open.add(row);
@@ -82,7 +84,7 @@ async function send(
     // Empty lines stand for those of the file that have no row of their own, so that the API numbers lines like the file.
     const text = `${'\n'.repeat(row.line - sentLine - 1)}${row.json}\n`;
     sentLine = row.line;
-    if (!request.write(text)) await Promise.race([once(request, 'drain'), once(request, 'close')]);
+    if (!request.write(text) && !request.destroyed) await new Promise<void>((resolve) => (wake = resolve));
   }
   request.end();
 }

@@ -39,7 +39,7 @@ export class ImportQuery {
 /** One line of an import. */
 @Described({
   examples: [
-    { subject: 'c-1001', phones: ['+12025550147'], displayName: 'Ada', locale: 'en-US', pin: '482173' },
+    { subject: 'c-1001', phones: ['+12025550147'], displayName: 'Ada', locale: 'en-US', pin: '592817' },
     { subject: 'c-1002', answers: { last_four_ssn: '6789', zip_code: '94103' } },
   ],
 })

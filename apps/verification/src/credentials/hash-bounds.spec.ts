@@ -1,4 +1,4 @@
-import { costOf } from './hash-bounds.js';
+import { costOf, dummyOf, formOfImport } from './hash-bounds.js';
 
 const SALTED = '$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 
@@ -25,4 +25,40 @@ describe('the cost of a stored hash', () => {
   ])('is none for one with %s', (_, phc) => {
     expect(costOf(phc)).toBeUndefined();
   });
+});
+
+describe('the form of a hash of another system', () => {
+  const bcrypt = (cost: string, prefix = '2b') => `$${prefix}$${cost}$${'a'.repeat(21)}O${'b'.repeat(30)}u`;
+
+  it.each([
+    [`$argon2id$v=19$m=65536,t=3,p=4${SALTED}`, 'argon2id:65536:3:4'],
+    [bcrypt('04'), 'bcrypt:04'],
+    [bcrypt('12'), 'bcrypt:12'],
+    [bcrypt('10', '2y'), 'bcrypt:10'],
+  ])('of %s is %s, and has a dummy of the same form', (hash, form) => {
+    expect(formOfImport(hash)).toBe(form);
+    expect(formOfImport(dummyOf(form) ?? '')).toBe(form);
+  });
+
+  it.each([
+    ['more memory than an import may have', `$argon2id$v=19$m=65537,t=2,p=1${SALTED}`],
+    ['too many passes', `$argon2id$v=19$m=19456,t=11,p=1${SALTED}`],
+    ['another kind of argon2', `$argon2i$v=19$m=19456,t=2,p=1${SALTED}`],
+    ['too high a cost of bcrypt', bcrypt('13')],
+    ['the highest cost of bcrypt', bcrypt('31')],
+    ['too low a cost of bcrypt', bcrypt('03')],
+    ['the faulty bcrypt of PHP', bcrypt('10', '2x')],
+    ['a salt that ends in other bits', `$2b$10$${'a'.repeat(53)}`],
+    ['something behind it', `${bcrypt('10')}a`],
+    ['MD5', '$1$salt$hash'],
+  ])('is none with %s', (_what, hash) => {
+    expect(formOfImport(hash)).toBeUndefined();
+  });
+
+  it.each(['bcrypt:13', 'bcrypt:4', 'argon2id:1048576:2:1', 'argon2id:19456:2', 'md5:1', ''])(
+    'that is %j has no dummy',
+    (form) => {
+      expect(dummyOf(form)).toBeUndefined();
+    },
+  );
 });

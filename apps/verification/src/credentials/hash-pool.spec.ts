@@ -124,6 +124,40 @@ describe('the hash pool', () => {
     expect(pool.waiting).toBe(0);
   });
 
+  it('runs hashes of imports one at a time beside attempts, and on half of its places without any', async () => {
+    const pool = new HashPool(4, 10);
+    const log: string[] = [];
+    const attempt = task('attempt', log);
+    const imports = ['import 1', 'import 2', 'import 3', 'import 4'].map((name) => task(name, log));
+    const running = pool.run(CALLER, attempt.run);
+    await turn();
+    const imported = Promise.all(imports.map(({ run }) => pool.runImport(run)));
+    await turn();
+    expect(log).toEqual(['attempt', 'import 1']);
+    attempt.end();
+    await running;
+    await turn();
+    expect(log).toEqual(['attempt', 'import 1', 'import 2']);
+    const late = [5, 6, 7].map((n) => task(`attempt ${n}`, log));
+    const waiting = late.map(({ run }, n) => pool.run(callerOf(n), run));
+    await turn();
+    // Two places are free, and the third attempt precedes the imports that wait.
+    expect(log.slice(3)).toEqual(['attempt 5', 'attempt 6']);
+    imports[0]?.end();
+    await turn();
+    expect(log.slice(3)).toEqual(['attempt 5', 'attempt 6', 'attempt 7']);
+    for (const { end } of [...late, ...imports]) end();
+    await Promise.all(waiting);
+    await imported;
+    expect([log.length, pool.waiting]).toEqual([8, 0]);
+  });
+
+  it('continues with the next hash of an import after one that failed', async () => {
+    const pool = new HashPool(2, 10);
+    await expect(pool.runImport(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await pool.runImport(() => Promise.resolve(7))).toBe(7);
+  });
+
   it('runs the rest of background work after the waiting hashes and before other background work', async () => {
     const pool = new HashPool(1, 10);
     const log: string[] = [];
