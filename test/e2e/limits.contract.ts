@@ -1,11 +1,13 @@
 import { expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { newName, newPhone } from '../client.js';
-import { PIN, type World } from './world.js';
+import { PIN, WRONG, type World } from './world.js';
 
 /** As docs/limits.md promises for a caller that adapters refuse themselves, with a tolerance for a busy machine. */
 const HOLDS_WITHIN_MS = 15_000;
 const TEST_MS = 60_000;
+/** Headers that differ between any two answers, or whose presence depends on the connection. */
+const VARYING_HEADERS: readonly string[] = ['request-id', 'date', 'keep-alive', 'connection'];
 
 /** Callers over a limit, and what an administrator can do about it. */
 export function limits(world: () => World): void {
@@ -35,6 +37,52 @@ export function limits(world: () => World): void {
         ...body,
       });
       await eventually('the caller passes', async () => (await outcome()) === 'verified', HOLDS_WITHIN_MS);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'answers an attempt over the limit of a subject with the same bytes for an enrolled and an unknown subject',
+    async () => {
+      const { client, tenant, enrol } = world();
+      const subject = { limit: 2, periodSeconds: 3_600 };
+      const agent = await client.createAgent(tenant, { limits: { subject } });
+      const refused = async (name: string): Promise<string> => {
+        for (let guess = 0; guess < subject.limit; guess++) await client.verify(agent, { subject: name, pin: WRONG });
+        const { status, text, headers } = await client.verify(agent, { subject: name, pin: PIN });
+        expect(text).toContain('rate_limited');
+        // The seconds to wait become fewer from one request to the next.
+        const names = [...headers.keys()].filter((header) => !VARYING_HEADERS.includes(header)).sort();
+        return JSON.stringify([
+          status,
+          names,
+          text.replace(/"retryAfterSeconds":3[56]\d\d/, '"retryAfterSeconds":3600'),
+        ]);
+      };
+      const ofUnknown = await refused(newName('nobody'));
+      expect(await refused((await enrol()).subject)).toBe(ofUnknown);
+      expect(ofUnknown).toContain('3600');
+      expect(ofUnknown).not.toContain('limitedBy');
+    },
+    TEST_MS,
+  );
+
+  it(
+    'counts a caller over REST by callerPhone, names that limit, and admits the same number on the telephone',
+    async () => {
+      const { client, agent, enrol } = world();
+      const { phone } = await enrol();
+      for (let guess = 0; guess < 10; guess++) {
+        await client.verify(agent, { phone, callerPhone: phone, pin: PIN });
+      }
+      const { status, json } = await client.verify(agent, { phone, callerPhone: phone, pin: PIN });
+      expect([status, json]).toEqual([
+        200,
+        { outcome: 'rate_limited', level: 'none', retryAfterSeconds: expect.any(Number), limitedBy: 'caller' },
+      ]);
+      // Without callerPhone the request has no caller, and the telephone has a counter of its own.
+      expect((await client.verify(agent, { phone, pin: PIN })).json).toMatchObject({ outcome: 'verified' });
+      expect((await client.swaig(agent, { pin: PIN, caller: phone })).text).toContain('"verified":true');
     },
     TEST_MS,
   );

@@ -99,6 +99,11 @@ export class AgentPublished extends Message {
   /** Unique in the installation: it is the user name of Basic authentication. */
   @IsName() agent!: string;
   @IsString() @Length(1, 200) name!: string;
+  /**
+   * When the agent was created, ISO 8601: distinguishes it from a deleted agent with the same id. Absent in the entries of an
+   * older directory.
+   */
+  @IsOptional() @IsISO8601() createdAt?: string;
   @IsArray() @ValidateNested({ each: true }) @Type(() => SecretHash) passwords!: SecretHash[];
   @IsArray() @ValidateNested({ each: true }) @Type(() => SecretHash) apiKeys!: SecretHash[];
   @ValidateNested() @Type(() => Policy) policy!: Policy;

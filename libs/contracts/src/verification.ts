@@ -175,7 +175,7 @@ export class VerificationDecided extends Message {
   @IsOptional() @IsInt() @Min(0) attemptsLeft?: number;
   /** Set for `rate_limited`: whole seconds until the next request can be admitted. */
   @IsOptional() @IsInt() @Min(1) retryAfterSeconds?: number;
-  /** Set for `rate_limited`, for the adapter's refusal cache. Callers are never shown which limit refused. */
+  /** Set for `rate_limited`, for the adapter's refusal cache. Callers never learn which limit refused; API clients learn some (ADR 53). */
   @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
   /** Only after a success: the time of the attempt on the database's clock, ISO 8601. */
   @IsOptional() @IsISO8601() verifiedAt?: string;

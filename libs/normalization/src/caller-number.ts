@@ -1,5 +1,6 @@
 import {
   getCountryCallingCode,
+  getCountries,
   isSupportedCountry,
   parsePhoneNumberFromString,
   type CountryCode,
@@ -44,6 +45,9 @@ export function readCaller(text: string, defaultCountry: string | null): CallerN
   const attestation = attestationIn(address.parameters.get('verstat') ?? []);
   return { ...(e164 === undefined ? {} : { e164 }), ...(attestation === undefined ? {} : { attestation }) };
 }
+
+/** ISO 3166 codes of the countries that have telephone numbers of their own. */
+export const PHONE_COUNTRIES: readonly string[] = getCountries().toSorted();
 
 /** Whether a country (ISO 3166) has telephone numbers of its own. */
 export function isPhoneCountry(country: string): country is CountryCode {

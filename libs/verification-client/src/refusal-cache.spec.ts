@@ -82,7 +82,8 @@ describe('a cached refusal', () => {
     ['tenant', { subjectRef: 'bob', callerKey: 'd'.repeat(64) }, { tenant: 'other' }],
   ])('covers requests of the same %s, and no others', (dimension, same, other) => {
     refuse({ dimension, retryAfterMs: 3_000 });
-    expect(refusals.find(POLICY, attemptOf(same))).toMatchObject({ outcome: 'rate_limited', retryAfterSeconds: 3 });
+    const refused = { outcome: 'rate_limited', retryAfterSeconds: 3, limitedBy: { dimension, retryAfterMs: 3_000 } };
+    expect(refusals.find(POLICY, attemptOf(same))).toMatchObject(refused);
     expect(refusals.find(POLICY, attemptOf(other))).toBeUndefined();
   });
 

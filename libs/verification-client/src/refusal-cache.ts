@@ -37,7 +37,9 @@ interface NamesOfKey {
 }
 
 /** A refusal from the cache. */
-export type AdapterRefusal = Pick<LimitDecided, 'retryAfterSeconds' | 'quotas'> & { readonly outcome: 'rate_limited' };
+export type AdapterRefusal = Pick<LimitDecided, 'retryAfterSeconds' | 'limitedBy' | 'quotas'> & {
+  readonly outcome: 'rate_limited';
+};
 
 /** The part of a limiter's reply that the cache uses. */
 type LimiterOutcome = Pick<FieldsOf<VerificationDecided>, 'limitedBy' | 'quotas'> & { readonly outcome: string };
@@ -199,11 +201,13 @@ function nameOf({ tenant, agent }: RefusableRequest, { dimension, channel, kind,
   return JSON.stringify([tenant, agent, dimension, channel, kind, value]);
 }
 
-function refusal({ refusesUntil, details: { quota } }: Entry, now: number): AdapterRefusal {
+function refusal({ refusesUntil, limit: { dimension }, details: { quota } }: Entry, now: number): AdapterRefusal {
+  const retryAfterMs = Math.max(0, Math.floor(refusesUntil - now));
   const retryAfterSeconds = Math.max(1, Math.ceil((refusesUntil - now) / 1000));
   return {
     outcome: 'rate_limited',
     retryAfterSeconds,
+    limitedBy: { dimension, retryAfterMs },
     ...(quota === undefined ? {} : { quotas: [{ ...quota, resetSeconds: retryAfterSeconds }] }),
   };
 }

@@ -17,7 +17,7 @@ import { openSuccess } from './open-success.js';
 import { type AdapterRefusalCache } from './refusal-cache.js';
 
 /** The limiter's decision about a request without a submitted secret. */
-export type LimiterReply = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'quotas'>;
+export type LimiterReply = Pick<LimitDecided, 'outcome' | 'retryAfterSeconds' | 'limitedBy' | 'quotas'>;
 
 /** The decision about an attempt. */
 export interface AttemptDecision extends VerificationDecided {

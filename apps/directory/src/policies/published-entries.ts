@@ -182,7 +182,7 @@ export class PublishedEntries {
     if (isDisabled(tenant)) return removed(agent);
     const { name, passwords, apiKeys } = agent;
     return message(AgentPublished, {
-      ...{ tenant: agent.tenant, agent: agent.agent, name, policy },
+      ...{ tenant: agent.tenant, agent: agent.agent, name, policy, createdAt: agent.createdAt.toISOString() },
       ...{ passwords: [...passwords], apiKeys: [...apiKeys] },
     });
   }

@@ -4,6 +4,7 @@ import { type Logger } from '@countersign/observability';
 import { ServiceError } from '@countersign/runtime';
 import { ApiExtension } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
+import { type ShownLimit } from './shown-limits.js';
 
 /** After a fault of the broker or of another service: long enough for a failover, short for a caller on the line. */
 const RETRY_AFTER_SECONDS = 5;
@@ -142,7 +143,8 @@ export const PROBLEMS = {
     title: 'Quota exceeded',
     detail: "The agent's or the tenant's quota of requests is exhausted. Send it again after Retry-After seconds.",
     causes: [
-      'A limit `agent` or `tenant` of the policy, or an override of it. `RateLimit` and `RateLimit-Policy` show the quota.',
+      'A limit `agent` or `tenant` of the policy, or an override of it. `limitedBy` names it, and `RateLimit` and `RateLimit-Policy` show the quota.',
+      'Too many enrolments: of one subject, then without `limitedBy`, or of the tenant.',
       'An import of the tenant runs already, or four imports run in this adapter.',
       'Limits of callers, calls and subjects are not problems: they are the outcome `rate_limited`.',
     ],
@@ -181,6 +183,8 @@ export class Problem extends Error {
     /** Only with `invalid-request`. */
     readonly violations?: readonly Violation[],
     readonly headers: Readonly<Record<string, string>> = {},
+    /** Only with `quota-exceeded`. */
+    readonly limitedBy?: ShownLimit,
   ) {
     super(problem);
   }
@@ -222,9 +226,13 @@ function statusOf(error: unknown): number {
 }
 
 /** A problem as JSON. */
-export function problemBody({ problem, violations }: Problem): Readonly<Record<string, unknown>> {
+export function problemBody({ problem, violations, limitedBy }: Problem): Readonly<Record<string, unknown>> {
   const { title, status, detail } = PROBLEMS[problem];
-  return { type: typeOf(problem), title, status, detail, ...(violations === undefined ? {} : { violations }) };
+  return {
+    ...{ type: typeOf(problem), title, status, detail },
+    ...(violations === undefined ? {} : { violations }),
+    ...(limitedBy === undefined ? {} : { limitedBy }),
+  };
 }
 
 /** Writes a problem as `application/problem+json`. */

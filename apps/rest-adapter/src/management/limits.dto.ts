@@ -12,7 +12,7 @@ import {
   PHONE_RULE,
 } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
-import { Described, Field } from '../openapi/described.js';
+import { Described, Field, type Keywords } from '../openapi/described.js';
 
 const TARGET_FIELDS = ['phone', 'subject', 'callId', 'agent'] as const;
 type TargetField = (typeof TARGET_FIELDS)[number];
@@ -26,6 +26,23 @@ const NAMED_BY: Readonly<Record<LimitDimension, readonly TargetField[]>> = {
   agent: ['agent'],
   tenant: [],
 };
+
+/** Which fields go together: for each dimension, those that can name its target, of which one is given. */
+export function targetKeywords(needsTarget: boolean): Keywords {
+  const only = (dimension: LimitDimension, field?: TargetField): Keywords => ({
+    properties: {
+      dimension: { const: dimension },
+      ...Object.fromEntries(TARGET_FIELDS.filter((other) => other !== field).map((other) => [other, false])),
+    },
+    ...(field === undefined ? {} : { required: [field] }),
+  });
+  return {
+    oneOf: LIMIT_DIMENSIONS.flatMap((dimension) => {
+      const named = NAMED_BY[dimension].map((field) => only(dimension, field));
+      return needsTarget && named.length > 0 ? named : [...named, only(dimension)];
+    }),
+  };
+}
 
 /** A limit: its dimension, and the one target in it that is meant. */
 export abstract class LimitTargetBody extends RequestBody {
@@ -60,7 +77,13 @@ export abstract class LimitTargetBody extends RequestBody {
   }
 }
 
-@Described({ examples: [{ dimension: 'call', callId: 'call-1', reason: 'test call of our own' }] })
+@Described({
+  ...targetKeywords(true),
+  examples: [
+    { dimension: 'call', callId: 'call-1', reason: 'test call of our own' },
+    { dimension: 'caller', phone: '+12025550147', reason: 'a call centre behind one number' },
+  ],
+})
 export class ResetBody extends LimitTargetBody {
   protected override get needsTarget(): boolean {
     return true;

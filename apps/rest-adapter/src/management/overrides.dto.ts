@@ -21,7 +21,7 @@ import {
 } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
 import { Described, Field } from '../openapi/described.js';
-import { LimitTargetBody } from './limits.dto.js';
+import { LimitTargetBody, targetKeywords } from './limits.dto.js';
 import { NEXT_CURSOR } from './tenants.dto.js';
 
 const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -40,6 +40,7 @@ export class OverridePath extends TenantPath {
 }
 
 @Described({
+  ...targetKeywords(false),
   examples: [
     {
       dimension: 'caller',

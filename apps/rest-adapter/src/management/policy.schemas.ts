@@ -1,4 +1,12 @@
-import { DEFAULT_POLICY, KnowledgeQuestion, Policy, POLICY_LEVELS, SIGNAL_DEFAULTS } from '@countersign/contracts';
+import {
+  DEFAULT_POLICY,
+  KnowledgeQuestion,
+  Policy,
+  POLICY_LEVELS,
+  SIGNAL_DEFAULTS,
+  TEXT_PLACEHOLDERS,
+} from '@countersign/contracts';
+import { PHONE_COUNTRIES } from '@countersign/normalization';
 import { getSchemaPath } from '@nestjs/swagger';
 import { plainToInstance } from 'class-transformer';
 import { fieldSchemas, type DescribedClass, type Keywords } from '../openapi/described.js';
@@ -23,10 +31,45 @@ const EXTRA_KEYWORDS: Readonly<Record<string, (value: Keywords) => Keywords>> = 
   transfers: (text) => ({ type: 'object', additionalProperties: text }),
   texts: (text) => ({ type: 'object', additionalProperties: { type: 'object', additionalProperties: text } }),
 };
+/** The same for a policy that is sent: as far as a schema can state them, the rules that the directory checks. */
+const SENT_KEYWORDS: typeof EXTRA_KEYWORDS = {
+  transfers: (text) => ({
+    type: 'object',
+    propertyNames: {
+      ...{ minLength: 1, maxLength: 64 },
+      pattern: '^[^\\x00-/:-@[-`{-\\x7f][^\\x00-\\x1f!-,./:-@[-^`{-\\x7f]*$',
+    },
+    additionalProperties: {
+      ...{ ...text, minLength: 8, maxLength: 512 },
+      pattern: '^(\\+[1-9][0-9]+|sips?:[^\\s@]+@[^\\s@]+)$',
+    },
+  }),
+  texts: (text) => ({
+    type: 'object',
+    propertyNames: { pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$' },
+    additionalProperties: {
+      type: 'object',
+      properties: Object.fromEntries(
+        Object.entries(TEXT_PLACEHOLDERS).map(([name, placeholders]) => [
+          name,
+          { ...text, ...textRules(placeholders) },
+        ]),
+      ),
+      additionalProperties: false,
+    },
+  }),
+  defaultCountry: () => ({ type: 'string', pattern: `^(${PHONE_COUNTRIES.join('|')})$` }),
+};
 const EXAMPLES: Readonly<Record<string, Keywords>> = {
   transfers: { support: 'sip:support@example.com' },
   texts: { 'en-US': { verified: 'Thank you, {name}.' } },
 };
+
+/** A text that people hear. Braces stand around its placeholders only, and not after `$` or `%`. */
+function textRules(placeholders: readonly string[]): Keywords {
+  const parts = ['[^{}$%\\x00]', '[$%]+[^{}$%\\x00]', ...placeholders.map((name) => `\\{${name}\\}`)];
+  return { minLength: 1, maxLength: 1000, pattern: `^(${parts.join('|')})*[$%]*$`, allOf: [{ pattern: '\\S' }] };
+}
 
 /** The schemas of a policy in each form, from the rules, meanings and defaults of its class. */
 export function policySchemas(): Readonly<Record<string, Keywords>> {
@@ -82,8 +125,9 @@ function fieldOf(
     return { ...described, ...(choices.length === 1 ? reference : { anyOf: choices }) };
   }
   if (form === 'Sources') return { ...described, ...(EXTRA_KEYWORDS[field]?.(LEVEL) ?? LEVEL) };
-  const extra = EXTRA_KEYWORDS[field]?.({ type: 'string', nullable: form === 'Patch' });
-  const examples = extra && { examples: [EXAMPLES[field]] };
+  const keywords = isSent ? SENT_KEYWORDS : EXTRA_KEYWORDS;
+  const extra = keywords[field]?.({ type: 'string', nullable: form === 'Patch' });
+  const examples = EXAMPLES[field] && { examples: [EXAMPLES[field]] };
   return { ...described, ...schema, ...extra, ...examples, nullable };
 }
 

@@ -64,7 +64,7 @@ export class SubjectPatchBody extends SubjectBody {
   @Clearable() declare locale?: string;
 }
 
-@Described({ examples: [{ pin: '482173', forceChange: true }] })
+@Described({ examples: [{ pin: '739164', forceChange: true }] })
 export class PinBody extends RequestBody {
   @IsPin('The new PIN, 4 to 8 digits') pin!: string;
   @Field(

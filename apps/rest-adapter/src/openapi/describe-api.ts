@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { ENTITY_TAG_EXTENSION, ENTITY_TAGS } from '../http/entity-tags.js';
 import { PROBLEM_NAMES, PROBLEMS, PROBLEMS_EXTENSION, typeOf, type ProblemName } from '../http/problems.js';
+import { SHOWN_LIMITS } from '../http/shown-limits.js';
 
 type Json = Record<string, unknown>;
 type Components = NonNullable<OpenAPIObject['components']>;
@@ -21,6 +22,18 @@ interface Operation extends Json {
 
 /** Problems of every operation that needs a key. */
 const WITH_KEY: readonly ProblemName[] = ['unauthorized', 'not-found', 'invalid-request', 'internal'];
+/** Headers of answers, by the name of their description. */
+const HEADERS = {
+  'Request-Id': 'Id of the request in the log.',
+  ETag: 'Entity tag of the resource, for `If-Match` and `If-None-Match`.',
+  'RateLimit-Policy': 'The quotas of the agent and its tenant in force (draft-ietf-httpapi-ratelimit-headers).',
+  RateLimit:
+    'What remains of these quotas: `r` requests, and `t` seconds until the quota is unused or admits one more.',
+  'Retry-After': 'Seconds after which the request can be sent again.',
+} as const;
+type HeaderName = keyof typeof HEADERS;
+const QUOTA_HEADERS: readonly HeaderName[] = ['RateLimit-Policy', 'RateLimit'];
+
 /** Problems of every operation with a body. */
 const WITH_BODY: readonly ProblemName[] = ['malformed-json', 'too-large', 'unsupported-media-type'];
 
@@ -96,13 +109,9 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
   }
   document.components = {
     ...document.components,
-    headers: {
-      'Request-Id': { description: 'Id of the request in the log.', schema: { type: 'string' } },
-      ETag: {
-        description: 'Entity tag of the resource, for `If-Match` and `If-None-Match`.',
-        schema: { type: 'string' },
-      },
-    },
+    headers: Object.fromEntries(
+      Object.entries(HEADERS).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+    ),
     parameters: {
       'If-Match': conditionHeader('If-Match', 'Change the resource only while it has one of these ETags; `*`: any'),
       'If-None-Match': conditionHeader(
@@ -125,6 +134,7 @@ function complete(method: string, operation: Operation, responses: Json): void {
   if (health !== undefined) describeHealth(operation, health);
   operation.security ??= [];
   const [required] = operation.security;
+  const isOfAgent = required?.['key']?.includes('verify') === true;
   const names = [
     ...(required === undefined ? [] : WITH_KEY),
     ...(required?.['key']?.includes('manage:read') === false ? (['forbidden'] as const) : []),
@@ -135,10 +145,11 @@ function complete(method: string, operation: Operation, responses: Json): void {
   if (hasEntityTag && method === 'get')
     operation.responses[304] = { description: 'The client has this state already.' };
   for (const [status, answer] of Object.entries(operation.responses)) {
-    answer['headers'] = {
-      'Request-Id': { $ref: '#/components/headers/Request-Id' },
-      ...(hasEntityTag && status !== '204' && { ETag: { $ref: '#/components/headers/ETag' } }),
-    };
+    answer['headers'] = headersOf(
+      'Request-Id',
+      ...(hasEntityTag && status !== '204' ? (['ETag'] as const) : []),
+      ...(isOfAgent && own.includes('quota-exceeded') ? QUOTA_HEADERS : []),
+    );
   }
   const conditions = [
     ...(isConditional ? ['If-Match'] : []),
@@ -191,9 +202,17 @@ function problemResponse(names: readonly ProblemName[]): Json {
   );
   return {
     description: names.map((name) => PROBLEMS[name].title).join('; ') + '.',
-    headers: { 'Request-Id': { $ref: '#/components/headers/Request-Id' } },
+    headers: headersOf(
+      'Request-Id',
+      ...(names.includes('quota-exceeded') ? [...QUOTA_HEADERS, 'Retry-After' as const] : []),
+      ...(names.includes('unavailable') ? ['Retry-After' as const] : []),
+    ),
     content: { 'application/problem+json': { schema, examples } },
   };
+}
+
+function headersOf(...names: readonly HeaderName[]): Json {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
 function problemSchemas(): Schemas {
@@ -225,6 +244,11 @@ function problemSchemas(): Schemas {
           maxItems: 20,
           description: 'Only with invalid-request: fields and the rules that they break, never a value.',
           items: { $ref: '#/components/schemas/Violation' },
+        },
+        limitedBy: {
+          type: 'string',
+          enum: [...SHOWN_LIMITS],
+          description: 'Only with quota-exceeded: the limit that refused. Absent for a limit that counts by subject.',
         },
       },
     },

@@ -113,9 +113,12 @@ function keywordsOf({ type, name, constraints }: Rule): Keywords {
   }
 }
 
-/** Not every reader of JSON Schema knows classes of Unicode: controls and surrogates are written as ranges. */
+/**
+ * Not every reader of JSON Schema knows classes of Unicode: controls are written as ranges. Surrogates are left out, because many
+ * readers reject a pattern with them, and no text in UTF-8 holds one.
+ */
 function portablePattern(source: string): string {
-  return source.replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f').replaceAll('\\p{Cs}', '\\ud800-\\udfff');
+  return source.replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f').replaceAll('\\p{Cs}', '');
 }
 
 /** The meaning of a field, with the unit that its name ends in. */

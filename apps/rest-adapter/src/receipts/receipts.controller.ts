@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Body, Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Get, Header, HttpCode, Post, Res } from '@nestjs/common';
 import {
   bindingOf,
   message,
@@ -9,6 +9,7 @@ import {
 } from '@countersign/contracts';
 import { ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type FastifyReply } from 'fastify';
 import { CallingAgent, Requires } from '../http/authenticate.js';
 import { Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
@@ -40,8 +41,9 @@ export class ReceiptsController {
   async introspectReceipt(
     @CallingAgent() caller: AgentPublished,
     @Body() { receipt, callId, consume = false }: IntrospectionBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Introspection> {
-    await this.limits.admitQuery(caller, 'introspection');
+    await this.limits.admitQuery(caller, 'introspection', reply);
     const { tenant, agent } = caller;
     const commandId = `rest-${randomUUID()}`;
     const query = { commandId, tenant, agent, consume, ...(callId === undefined ? {} : { callId }) };

@@ -3,7 +3,7 @@ import { type AgentPublished } from '@countersign/contracts';
 import { type ReceivedAttempt, type VerificationClient } from '@countersign/verification-client';
 import { RequestVerification } from './request-verification.use-case.js';
 
-it('the same Idempotency-Key of agents with the same id in two tenants, one after the other, names two commands', async () => {
+it('names another command for the same Idempotency-Key of an agent with the same id in another tenant, or created at another time', async () => {
   const digests: (string | undefined)[] = [];
   const client: Pick<VerificationClient, 'decide'> = {
     decide: (_agent, { command }: ReceivedAttempt) => {
@@ -12,15 +12,15 @@ it('the same Idempotency-Key of agents with the same id in two tenants, one afte
     },
   };
   const verification = new RequestVerification(client as VerificationClient);
-  for (const tenant of ['acme', 'umbrella', 'acme']) {
-    const agent = { tenant, agent: 'desk' } as AgentPublished;
+  const first = { tenant: 'acme', agent: 'desk', createdAt: '2026-11-27T12:00:00.000Z' };
+  for (const more of [{}, { tenant: 'umbrella' }, { createdAt: '2026-11-27T12:00:00.001Z' }, {}]) {
     const attempt = {
       ...{ subject: { kind: 'id' as const, id: 'c-1' }, callId: undefined },
       submitted: { method: 'pin' as const, pin: '4821' },
     };
-    await expect(verification.execute(agent, attempt, 'order-7')).rejects.toThrow();
+    await expect(verification.execute({ ...first, ...more } as AgentPublished, attempt, 'order-7')).rejects.toThrow();
   }
   expect(digests[0]).toMatch(/^[0-9a-f]{64}$/);
-  expect(digests[1]).not.toBe(digests[0]);
-  expect(digests[2]).toBe(digests[0]);
+  expect(new Set(digests).size).toBe(3);
+  expect(digests[3]).toBe(digests[0]);
 });

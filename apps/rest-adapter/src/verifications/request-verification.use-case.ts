@@ -36,10 +36,12 @@ export class RequestVerification {
     const attempt = {
       command: {
         prefix: 'rest',
-        // Agents that choose the same key do not share answers. The tenant is covered too, because another tenant can create an
-        // agent under the id of a deleted one.
+        // Agents that choose the same key do not share answers. Tenant and time of creation are covered too, because an agent
+        // can be created under the id of a deleted one.
         digest:
-          idempotencyKey === undefined ? undefined : digestOf('idempotency-key', tenant, agent.agent, idempotencyKey),
+          idempotencyKey === undefined
+            ? undefined
+            : digestOf('idempotency-key', tenant, agent.agent, agent.createdAt ?? '', idempotencyKey),
       },
       repeatSeconds: idempotencyKey === undefined ? REDELIVERY_REPEAT_SECONDS : KEY_REPEAT_SECONDS,
       channel: 'rest' as const,

@@ -1,5 +1,6 @@
 import { type Conflict, type VerificationDecided } from '@countersign/contracts';
 import { Problem } from '../http/problems.js';
+import { shownLimit } from '../http/shown-limits.js';
 import { type Verification } from './verifications.dto.js';
 
 /**
@@ -9,12 +10,14 @@ import { type Verification } from './verifications.dto.js';
 export function verificationOf(decided: VerificationDecided, tellAttemptsLeft: boolean): Verification {
   const { verificationId, outcome, level, attemptsLeft, retryAfterSeconds, receipt } = decided;
   const { mustChangePin, pinChanged } = decided;
+  const limitedBy = shownLimit(decided.limitedBy);
   return {
     ...(verificationId === undefined ? {} : { verificationId }),
     outcome: shown(outcome),
     level,
     ...(attemptsLeft === undefined || !tellAttemptsLeft ? {} : { attemptsLeft }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(limitedBy === undefined ? {} : { limitedBy }),
     ...(receipt === undefined ? {} : { receipt }),
     ...(mustChangePin === true ? { mustChangePin } : {}),
     ...(pinChanged === true ? { pinChanged } : {}),

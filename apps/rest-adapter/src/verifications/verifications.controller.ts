@@ -14,9 +14,9 @@ import { CallingAgent, Requires } from '../http/authenticate.js';
 import { CallPath, SubjectPath } from '../http/fields.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../http/idempotency-key.js';
 import { Problem, Problems } from '../http/problems.js';
-import { quotaHeaders } from '../http/quota-headers.js';
 import { RestRequestLimits } from '../http/request-limits.js';
 import { invalid } from '../http/request.pipe.js';
+import { quotaHeaders, shownLimit } from '../http/shown-limits.js';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 import { questionRules } from './answer-rules.js';
 import { RequestVerification, type Attempt } from './request-verification.use-case.js';
@@ -98,8 +98,9 @@ export class VerificationsController {
   async getCallVerification(
     @CallingAgent() caller: AgentPublished,
     @Param() { callId }: CallPath,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CallVerification> {
-    await this.limits.admitQuery(caller, 'call_state');
+    await this.limits.admitQuery(caller, 'call_state', reply);
     const { tenant, agent } = caller;
     const query = message(CallStateRequested, { tenant, agent, callId });
     const answered = await this.bus.request(query, CallStateAnswered, this.timeout.milliseconds);
@@ -128,7 +129,8 @@ export class VerificationsController {
     this.#outcomes.inc({ adapter: 'rest', outcome: decided.outcome });
     const headers = quotaHeaders(decided.quotas);
     if (decided.outcome === 'rate_limited' && decided.quotas !== undefined) {
-      throw new Problem('quota-exceeded', undefined, { ...headers, 'retry-after': String(decided.retryAfterSeconds) });
+      const all = { ...headers, 'retry-after': String(decided.retryAfterSeconds) };
+      throw new Problem('quota-exceeded', undefined, all, shownLimit(decided.limitedBy));
     }
     void reply.headers(headers);
     return decided;

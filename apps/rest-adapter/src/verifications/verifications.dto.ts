@@ -21,12 +21,13 @@ import {
   PIN_RULE,
 } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
+import { SHOWN_LIMITS, type ShownLimit } from '../http/shown-limits.js';
 import { Described, Field } from '../openapi/described.js';
 import { answerRules, ANSWERS_RULE } from './answer-rules.js';
 
 @Described({
   examples: [
-    { method: 'pin', subject: 'customer-1', pin: '482173', callId: 'call-1' },
+    { method: 'pin', subject: 'customer-1', pin: '739164', callId: 'call-1' },
     {
       method: 'knowledge',
       phone: '+12025550147',
@@ -104,7 +105,7 @@ export class VerificationBody extends RequestBody {
   }
 }
 
-@Described({ examples: [{ currentPin: '482173', newPin: '916035', callId: 'call-1' }] })
+@Described({ examples: [{ currentPin: '739164', newPin: '916035', callId: 'call-1' }] })
 export class PinChangeBody extends RequestBody {
   @IsPin('The current PIN') currentPin!: string;
   @IsPin('The PIN that replaces it') newPin!: string;
@@ -124,6 +125,12 @@ export class Verification {
   attemptsLeft?: number;
   @ApiPropertyOptional({ type: 'integer', minimum: 1, description: 'Only with rate_limited.' })
   retryAfterSeconds?: number;
+  @ApiPropertyOptional({
+    type: 'string',
+    enum: SHOWN_LIMITS,
+    description: 'Only with rate_limited: the limit that refused. Absent for a limit that counts by subject.',
+  })
+  limitedBy?: ShownLimit;
   @ApiPropertyOptional({
     readOnly: true,
     description:

@@ -37,6 +37,6 @@ function commandDigestOf(agent: AgentPublished, call: FunctionCall, secret: Subm
 }
 
 /** What two deliveries of the same call have in common, apart from the words of the model. */
-export function deliveryOf(agent: AgentPublished, call: FunctionCall): string[] {
-  return [agent.tenant, agent.agent, call.callId, call.aiSessionId, call.functionName];
+export function deliveryOf({ tenant, agent, createdAt = '' }: AgentPublished, call: FunctionCall): string[] {
+  return [tenant, agent, createdAt, call.callId, call.aiSessionId, call.functionName];
 }
