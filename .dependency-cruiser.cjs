@@ -89,8 +89,17 @@ module.exports = {
     rule(
       'apps-meet-on-the-bus',
       'No app imports another.',
-      { path: '^apps/([^/]+)/', pathNot: '^apps/all-in-one/' },
+      { path: '^apps/([^/]+)/', pathNot: '^apps/(all-in-one|cli/src/doctor)/' },
       { path: '^apps/', pathNot: '^apps/$1/' },
+    ),
+    rule(
+      'doctor-knows-needs',
+      'The doctor imports only what each service needs, and the settings of the all-in-one process.',
+      { path: '^apps/cli/src/doctor/' },
+      {
+        path: '^apps/',
+        pathNot: ['^apps/cli/', '^apps/[^/]+/src/needs\\.ts$', '^apps/all-in-one/src/all-in-one\\.settings\\.ts$'],
+      },
     ),
     rule(
       'all-in-one-only-starts',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { acceptKeyLoss } from './keys/accept-key-loss.js';
 import { acceptLoss } from './groups/accept-loss.js';
+import { examineInstallation, type ReportOptions } from './doctor/doctor.js';
 import { createSecrets } from './keys/create-secrets.js';
 import {
   type ListOptions,
@@ -30,6 +31,22 @@ program
   .description('show how to try the demo that npm start created, with its password, API key and PIN')
   .option('--data-dir <folder>', 'the DATA_DIR of npm start', process.env['DATA_DIR'] || './data')
   .action((options: { dataDir: string }) => reportFault(() => showDemo(options.dataDir, toTerminal)));
+
+program
+  .command('doctor')
+  .description('find out what is wrong and how to mend it; exit code 0: nothing, 1: warnings, 2: failures')
+  .option('--data-dir <folder>', 'the DATA_DIR of npm start, which may run; default without KAFKA_BROKERS: ./data')
+  .option('--service <names...>', 'the services with these settings; default: all')
+  .option('--min-disk <MiB>', 'free space that the data folder must have', '1024')
+  .option('--min-days <days>', 'days that a certificate must still be valid', '30')
+  .option('--json', 'as JSON')
+  .action(async (options: ReportOptions) => {
+    await reportFault(async () => {
+      process.exitCode = await examineInstallation(process.env, options, toTerminal);
+    });
+    // A server that hangs must not keep the command alive. Standard output is written first.
+    process.stdout.write('', () => process.exit());
+  });
 
 program
   .command('secrets')
