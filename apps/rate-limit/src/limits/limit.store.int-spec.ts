@@ -236,7 +236,7 @@ describe('the PostgreSQL override store', () => {
     expect(listed.map(overrideResource)).toContainEqual({
       ...{ id: sent.find(({ dimension }) => dimension === 'subject')?.id, dimension: 'subject', subject: 'c-1' },
       ...{ limit: 3, periodSeconds: 60, shadow: true, reason: override.reason, actor: TEST_ACTOR },
-      ...{ createdAt: expect.any(String), expiresAt: expect.any(String) },
+      ...{ createdAt: expect.any(String) as string, expiresAt: expect.any(String) as string },
     });
     const [first, second, third] = idsOf(listed);
     expect(idsOf(await store.list('globex', { limit: 2 }))).toEqual([first, second]);
