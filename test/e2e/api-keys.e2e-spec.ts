@@ -137,7 +137,7 @@ describe('API keys over two instances of each adapter and a real Apache Kafka', 
     await manage('POST', '/limits/reset', { dimension: 'subject', subject, reason: 'ticket 4712' });
     const expiresAt = '2099-01-31T12:00:00Z';
     const override = { dimension: 'agent', agent, limit: 5, periodSeconds: 60, reason: 'ticket 4713', expiresAt };
-    await manage('POST', '/limits/overrides', override);
+    await manage('POST', '/overrides', override);
     await manage('DELETE', `/subjects/${subject}`);
     await manage('DELETE', `/agents/${agent}`);
     await manage('PATCH', `/keys/${id}`, { name: 'New name' });
