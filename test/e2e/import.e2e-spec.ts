@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { eventually } from '@countersign/testing';
@@ -83,6 +83,8 @@ async function newTenant(): Promise<string> {
   await client.putTenant(tenant);
   return tenant;
 }
+
+const exporting = (tenant: string, ...file: string[]): string[] => ['subjects', 'export', ...file, '--tenant', tenant];
 
 const count = async (sql: string, tenant: string): Promise<number> => {
   const [row] = await database.query<{ count: string }>(sql, [tenant]);
@@ -209,4 +211,52 @@ it('an import is recorded with its actor and the number of rows of each result',
     },
     20_000,
   );
+});
+
+it('an export has every subject as the list shows it, and no secret, and is recorded with actor and count', async () => {
+  const tenant = await newTenant();
+  const file = join(folder, 'many.ndjson');
+  const rows = Array.from({ length: 450 }, (_, n) => {
+    const phones = [`+1202${String(5_550_000 + n)}`];
+    return JSON.stringify({ subject: `c-${n}`, phones, displayName: `Customer ${n}`, pinHash: BCRYPT });
+  });
+  await writeFile(file, rows.join('\n'));
+  expect((await countersign(importing(tenant, file))).output).toContain('created 450');
+  await client.putPin(tenant, 'c-0', PIN);
+  const listed: unknown[] = [];
+  for (let cursor = ''; ;) {
+    const path = `/v1/tenants/${tenant}/subjects?limit=200${cursor}`;
+    const { items, nextCursor } = (await client.manage('GET', path)).json as { items: unknown[]; nextCursor: string };
+    listed.push(...items);
+    if (nextCursor === null) break;
+    cursor = `&cursor=${nextCursor}`;
+  }
+  const target = join(folder, 'export.ndjson');
+  // A file that others may read must not keep its mode.
+  await writeFile(target, '', { mode: 0o644 });
+  const { code, output } = await countersign(exporting(tenant, target));
+  expect([code, output]).toEqual([0, `exported 450 subjects to ${target}\n`]);
+  const text = await readFile(target, 'utf8');
+  const exported = text.trimEnd().split('\n');
+  expect(exported.map((line) => JSON.parse(line) as unknown)).toEqual(listed);
+  expect(listed).toHaveLength(450);
+  expect([(await stat(target)).mode & 0o777, existsSync(`${target}.new`)]).toEqual([0o600, false]);
+  for (const secret of [PIN, '$2b$', '$argon2id$', '+12025550000']) expect(text).not.toContain(secret);
+  expect((await countersign(exporting(tenant))).output).toBe(text);
+  await eventually(
+    'the events are in the log',
+    async () => {
+      const found = await database.query<{ value: string }>(
+        `SELECT convert_from(value, 'UTF8') AS value FROM audit.entries WHERE tenant = $1 AND kind = 'subjects.exported'`,
+        [tenant],
+      );
+      const isWhole = ({ value }: { value: string }): boolean =>
+        value.includes('"count":450') && value.includes('"isComplete":true') && value.includes('administrator');
+      return found.length === 2 && found.every(isWhole);
+    },
+    20_000,
+  );
+  const missing = await countersign(exporting('nowhere', target));
+  expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('there is no tenant nowhere')]);
+  expect(await readFile(target, 'utf8')).toBe(text);
 });

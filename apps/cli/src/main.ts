@@ -16,7 +16,9 @@ import { checkAttempts } from './attempts/check-attempts.js';
 import { rekeyAll } from './keys/rekey.js';
 import { restoreAttempts } from './attempts/restore-attempts.js';
 import { type StoreOptions, withStore } from './terminal/with-store.js';
+import { exportFile } from './subjects/export-file.js';
 import { importFile, type ImportFileOptions } from './subjects/import-file.js';
+import { type ApiOptions } from './subjects/rest-api.js';
 import { showDemo } from './demo/show-demo.js';
 import { simulate, type SimulatedCall } from './demo/simulate-call.js';
 import { withBroker } from './terminal/with-broker.js';
@@ -198,6 +200,15 @@ subjects
     reportFault(async () => {
       if (!(await importFile(process.env, file, options, toTerminal))) process.exitCode = 1;
     }),
+  );
+subjects
+  .command('export [file]')
+  .description('export all subjects as NDJSON, without secrets, to a file or to standard output')
+  .requiredOption(...api.tenant)
+  .option(...api.url)
+  .option(...api.keyFile)
+  .action((file: string | undefined, options: ApiOptions) =>
+    reportFault(() => exportFile(process.env, file, options, toTerminal)),
   );
 
 await program.parseAsync();

@@ -20,7 +20,7 @@ import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { ApiKeyUseReports } from './http/api-key-uses.js';
-import { CommandBus, FactBus, ImportLimits, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
+import { CommandBus, FactBus, StreamLimits, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
 import { WebhookManagementModule } from './webhooks/webhooks.module.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
@@ -55,7 +55,7 @@ class ResourcesModule {
     const providers: Provider[] = [
       { provide: CommandBus, useValue: bus },
       { provide: FactBus, useValue: bus },
-      { provide: ImportLimits, useValue: { idleMs: settings.RECEIVE_TIMEOUT_MS, logFault } },
+      { provide: StreamLimits, useValue: { idleMs: settings.RECEIVE_TIMEOUT_MS, logFault } },
       { provide: ReplyTimeout, useValue: { milliseconds } },
       { provide: KeyedHash, useValue: hash },
       { provide: PayloadSealer, useValue: sealer },

@@ -39,8 +39,8 @@ export abstract class FactBus {
   abstract publish(facts: readonly { readonly message: FactRecorded }[]): Promise<void>;
 }
 
-/** How streams of lines are read. */
-export abstract class ImportLimits {
+/** How requests and answers with many lines are handled. */
+export abstract class StreamLimits {
   /** The longest wait for the next line, in milliseconds. */
   abstract readonly idleMs: number;
   /** Logs a fault that the client cannot be told about by a status. */

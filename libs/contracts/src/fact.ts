@@ -42,7 +42,7 @@ export const FACT_DESCRIPTIONS = {
   'subject.changed': 'A subject was created or changed; names the fields that differ',
   'subject.erased': 'A subject was erased',
   'subjects.imported': 'Subjects were imported; holds the id of the import and the number of rows with each result',
-  'subjects.exported': 'Subjects were exported; holds their number',
+  'subjects.exported': 'Subjects were exported; holds their `count`, and whether these are all (`isComplete`)',
   'receipt.issued': 'A successful attempt got a receipt',
   'receipt.consumed': 'A receipt was consumed',
   'limit.refused':

@@ -145,7 +145,7 @@ export const PROBLEMS = {
     causes: [
       'A limit `agent` or `tenant` of the policy, or an override of it. `limitedBy` names it, and `RateLimit` and `RateLimit-Policy` show the quota.',
       'Too many enrolments: of one subject, then without `limitedBy`, or of the tenant.',
-      'An import of the tenant runs already, or four imports run in this adapter.',
+      'An import of the tenant runs already, or four imports run in this adapter. The same applies to exports.',
       'Limits of callers, calls and subjects are not problems: they are the outcome `rate_limited`.',
     ],
   },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Readable } from 'node:stream';
-import { Controller, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBody,
   ApiConsumes,
@@ -15,9 +15,12 @@ import { type FastifyReply } from 'fastify';
 import { actorOf, Requires, type ClientRequest } from '../http/authenticate.js';
 import { TenantPath } from '../http/fields.js';
 import { Problem, Problems } from '../http/problems.js';
-import { StreamImport } from './stream-import.use-case.js';
-import { ImportedSubject, ImportQuery, SubjectRowBody } from './imports.dto.js';
+import { Origin, type CommandOrigin } from '../management/manage.js';
+import { SubjectDetails } from '../management/subjects.dto.js';
 import { NDJSON } from '../http/ndjson.js';
+import { ExportSubjects } from './export-subjects.use-case.js';
+import { ImportedSubject, ImportQuery, SubjectRowBody } from './imports.dto.js';
+import { StreamImport } from './stream-import.use-case.js';
 
 const lines = (type: new () => object): object => ({ [NDJSON]: { schema: { $ref: getSchemaPath(type) } } });
 
@@ -25,7 +28,10 @@ const lines = (type: new () => object): object => ({ [NDJSON]: { schema: { $ref:
 @ApiTags('subjects')
 @Controller('v1/tenants/:tenant')
 export class ImportsController {
-  constructor(private readonly streamImport: StreamImport) {}
+  constructor(
+    private readonly streamImport: StreamImport,
+    private readonly exportSubjects: ExportSubjects,
+  ) {}
 
   @Post('subjects::import')
   @HttpCode(200)
@@ -63,5 +69,31 @@ export class ImportsController {
     // Nobody reads the rest of a body when its import ends early, so its sender must not wait.
     reply.raw.once('finish', () => request.raw.complete || request.raw.socket.destroySoon());
     void reply.headers({ 'content-type': NDJSON, 'import-id': importId }).send(results);
+  }
+
+  @Get('subjects::export')
+  @Requires('manage:read')
+  @ApiOperation({
+    summary: 'Export all subjects of a tenant, one JSON object per line, in the order of their ids',
+    description:
+      'The answer is a stream, read page by page: a subject that exists during the whole export is in it exactly once. If it ends with a problem, it is not complete: send the request again.',
+  })
+  @ApiExtraModels(SubjectDetails)
+  @ApiOkResponse({
+    description: 'One line per subject, as the list has it.',
+    content: lines(SubjectDetails) as never,
+  })
+  @Problems('quota-exceeded', 'unavailable')
+  async exportAllSubjects(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant }: TenantPath,
+    @Req() request: ClientRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const subjects = await this.exportSubjects.export(origin, tenant);
+    const isHead = request.method === 'HEAD';
+    // Fastify reads the whole stream, also for an answer without a body.
+    if (isHead) subjects.destroy();
+    void reply.header('content-type', NDJSON).send(isHead ? undefined : subjects);
   }
 }

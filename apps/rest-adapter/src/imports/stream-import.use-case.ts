@@ -20,10 +20,11 @@ import { withoutRounding } from '@countersign/normalization';
 import { ServiceError } from '@countersign/runtime';
 import { Problem, problemBody } from '../http/problems.js';
 import { RequestPipe } from '../http/request.pipe.js';
-import { CommandBus, FactBus, ImportLimits } from '../rest-adapter.ports.js';
+import { CommandBus, FactBus, StreamLimits } from '../rest-adapter.ports.js';
 import { gather } from './gather.js';
 import { SubjectRowBody } from './imports.dto.js';
 import { readLines, type Line } from './read-lines.js';
+import { StreamSlots } from './stream-slots.js';
 
 /** The maximum length of a line in bytes: ten answers of 200 characters of four bytes fit. */
 export const LINE_LIMIT = 16_384;
@@ -34,8 +35,6 @@ const HASH_WEIGHT = 10;
 const LINGER_MS = 200;
 /** Batches in flight: one is worked on, and one waits for it. */
 const IN_FLIGHT = 2;
-/** Imports of this process at a time: each holds two batches in memory. */
-const MAX_IMPORTS = 4;
 /** Hashes of imports wait for those of callers, so a batch may take long. */
 const BATCH_TIMEOUT_MS = 30_000;
 /** A batch is sent again after these pauses, in milliseconds, when nothing answered. */
@@ -58,13 +57,13 @@ type ReadLine = { readonly row: SubjectRow; readonly bytes: number } | { readonl
 export class StreamImport implements OnModuleDestroy {
   readonly #pipe = new RequestPipe();
   readonly #stopping = new AbortController();
-  #running = new Set<string>();
+  readonly #slots = new StreamSlots();
 
   constructor(
     private readonly bus: CommandBus,
     private readonly facts: FactBus,
     private readonly sealer: PayloadSealer,
-    private readonly limits: ImportLimits,
+    private readonly limits: StreamLimits,
   ) {}
 
   /** Imports in progress end after the batches in flight. */
@@ -77,13 +76,10 @@ export class StreamImport implements OnModuleDestroy {
    * @throws Problem quota-exceeded when too many imports run
    */
   import(options: ImportOptions, body: Readable, ended: () => void): Readable {
-    const { tenant } = options;
-    if (this.#running.has(tenant) || this.#running.size >= MAX_IMPORTS)
-      throw new Problem('quota-exceeded', undefined, { 'retry-after': '5' });
-    this.#running.add(tenant);
+    const release = this.#slots.take(options.tenant);
     return Readable.from(
       this.#results(options, body, () => {
-        this.#running.delete(tenant);
+        release();
         ended();
       }),
       { objectMode: false, highWaterMark: 16_384 },
