@@ -22,6 +22,7 @@ import { ManualClock, TEST_ACTOR } from '@countersign/testing';
 import { FakeDirectoryCaches, FakeDirectoryStore } from '../test/directory.fake.js';
 import { ManageAgents } from './agents/manage-agents.use-case.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
+import { type AgentRecord } from './directory.ports.js';
 import { PublishedEntries, type InvalidPolicy } from './policies/published-entries.js';
 import { ManageTenants } from './tenants/manage-tenants.use-case.js';
 
@@ -175,6 +176,19 @@ describe('the directory', () => {
     expect((await agent('acme', 'desk')).answer).toBe('taken');
     expect((await agent('other', 'desk')).answer).toBe('taken');
     expect((await agent('missing', 'desk2')).answer).toBe('not_found');
+  });
+
+  it('refuses to create more than 1,000 agents of a tenant, until one is deleted', async () => {
+    const { store, tenant, agent, agents } = open();
+    await tenant('acme');
+    await agent('acme', 'agent-0');
+    await store.change('more', 'acme', ({ agents: [first] }) => ({
+      agents: Array.from({ length: 999 }, (_, at) => ({ ...(first as AgentRecord), agent: `agent-${at + 1}` })),
+      publish: [],
+    }));
+    expect(await agent('acme', 'one-more')).toMatchObject({ answer: 'invalid', violations: [{ field: 'body' }] });
+    await agents.delete(message(AgentDeleteRequested, { ...origin(), tenant: 'acme', agent: 'agent-7' }));
+    expect((await agent('acme', 'one-more')).answer).toBe('created');
   });
 
   it('keeps rotated secrets valid for their grace period, which a later rotation does not extend', async () => {

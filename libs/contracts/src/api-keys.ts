@@ -16,7 +16,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { REASON_PATTERN } from './actor.js';
-import { SecretHash } from './directory.js';
+import { MAX_SECRET_HASHES, SecretHash } from './directory.js';
 import { DIRECTORY_STATES, DirectoryCommand, MAX_PAGE_SIZE, type DirectoryState } from './management.js';
 import { Message } from './message.js';
 import { IsName } from './names.js';
@@ -121,7 +121,11 @@ export class ApiKeyPublished extends Message {
   @IsName() keyId!: string;
   @IsArray() @ArrayMinSize(1) @IsIn(API_KEY_SCOPES, { each: true }) scopes!: ApiKeyScope[];
   @IsOptional() @IsName() agent?: string;
-  @IsArray() @ArrayMaxSize(32) @ValidateNested({ each: true }) @Type(() => SecretHash) hashes!: SecretHash[];
+  @IsArray()
+  @ArrayMaxSize(MAX_SECRET_HASHES)
+  @ValidateNested({ each: true })
+  @Type(() => SecretHash)
+  hashes!: SecretHash[];
   /** ISO 8601; absent: the key does not expire. */
   @IsOptional() @IsISO8601() expiresAt?: string;
   get partitionKey(): string {

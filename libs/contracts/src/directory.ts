@@ -84,6 +84,9 @@ export class TenantErased extends Message {
   }
 }
 
+/** Most values of one secret that are valid at a time: the current one, and earlier ones in their grace period. */
+export const MAX_SECRET_HASHES = 32;
+
 /** SHA-256 of a secret with 256 random bits, so no slow hash is needed, and the end of its validity. */
 export class SecretHash {
   @Matches(/^[0-9a-f]{64}$/) hash!: string;

@@ -46,6 +46,9 @@ export abstract class DirectoryCommand extends ManagementCommand {
   }
 }
 
+/** Most agents of one tenant. Every cache has all of them in memory, and a change of the tenant publishes each. */
+export const MAX_AGENTS = 1000;
+
 /** Base of the commands about one agent. */
 abstract class AgentCommand extends DirectoryCommand {
   @IsName() agent!: string;

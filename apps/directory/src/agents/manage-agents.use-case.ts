@@ -3,6 +3,8 @@ import {
   AgentRemoved,
   ApiKeyRemoved,
   CommandAnswered,
+  MAX_AGENTS,
+  MAX_SECRET_HASHES,
   message,
   type AgentChangeRequested,
   type AgentCreateRequested,
@@ -17,8 +19,11 @@ import { ChangeDirectory, type CommandDecision, type View } from '../change-dire
 import { agentResource, pageOf } from '../directory-resources.decision.js';
 import { DirectoryStore, type AgentRecord, type DirectoryFact, type TenantRecord } from '../directory.ports.js';
 import { changeDetail, changedNames, changePolicy } from '../policies/change-policy.decision.js';
-import { PublishedEntries } from '../policies/published-entries.js';
+import { InvalidChange, PublishedEntries } from '../policies/published-entries.js';
 import { withinGrace } from './grace-period.decision.js';
+
+/** Most earlier secrets beside the current one. */
+const MAX_EARLIER = MAX_SECRET_HASHES - 1;
 
 /** A command about an agent that exists. */
 type AgentCommand = Pick<AgentDeleteRequested, 'commandId' | 'actor' | 'tenant' | 'agent'>;
@@ -36,6 +41,10 @@ export class ManageAgents {
     return this.directory.change(command, ({ tenant, agents, now }) => {
       if (!tenant) return { answer: 'not_found' };
       if (agents.some(({ agent }) => agent === command.agent)) return { answer: 'taken' };
+      if (agents.length >= MAX_AGENTS) {
+        const rule = `a tenant has at most ${MAX_AGENTS} agents: delete one first`;
+        throw new InvalidChange([{ field: 'body', rule }]);
+      }
       const created = {
         tenant: command.tenant,
         agent: command.agent,
@@ -60,8 +69,8 @@ export class ManageAgents {
       const graceEnds = new Date(now.getTime() + command.graceSeconds * 1000);
       const rotated = {
         ...before,
-        passwords: [{ hash: command.passwordHash }, ...withinGrace(before.passwords, now, graceEnds)],
-        apiKeys: [{ hash: command.apiKeyHash }, ...withinGrace(before.apiKeys, now, graceEnds)],
+        passwords: [{ hash: command.passwordHash }, ...withinGrace(before.passwords, now, graceEnds, MAX_EARLIER)],
+        apiKeys: [{ hash: command.apiKeyHash }, ...withinGrace(before.apiKeys, now, graceEnds, MAX_EARLIER)],
       };
       const changed = ['passwords', 'apiKeys'];
       // A disabled agent must get new secrets also while its policy is invalid, so its policy is not computed.

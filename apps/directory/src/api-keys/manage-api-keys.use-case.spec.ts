@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   AgentCreateRequested,
   AgentDeleteRequested,
+  AgentRotateRequested,
   ApiKeyChangeRequested,
   ApiKeyCreateRequested,
   ApiKeyDeleteRequested,
@@ -18,9 +19,14 @@ import {
   TenantDeleteRequested,
   TenantErased,
   TenantStateChangeRequested,
+  type AgentPublished,
   type DirectoryState,
+  type MessageClass,
 } from '@countersign/contracts';
+import { sha256 } from '@countersign/crypto';
 import { ManualClock, TEST_ACTOR } from '@countersign/testing';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
 import { FakeDirectoryCaches, FakeDirectoryStore } from '../../test/directory.fake.js';
 import { ManageAgents } from '../agents/manage-agents.use-case.js';
 import { ChangeDirectory } from '../change-directory.use-case.js';
@@ -136,6 +142,28 @@ describe('an API key', () => {
     expect(live().get('key-1')?.hashes).toMatchObject([{ hash: 'c'.repeat(64) }, {}, { hash: HASH, validUntil }]);
     await rotate('key-1', 'd', 0);
     expect(live().get('key-1')?.hashes).toEqual([{ hash: 'd'.repeat(64) }]);
+  });
+
+  it('is published as caches accept it, and so is an agent, after any number of rotations within the grace period', async () => {
+    const { create, keys, agents, store } = await open();
+    await create('key-1');
+    for (let count = 0; count < 40; count++) {
+      const hash = sha256(String(count));
+      const graceSeconds = 604_800;
+      await keys.rotate(message(ApiKeyRotateRequested, { ...origin(), keyId: 'key-1', hash, graceSeconds }));
+      const hashes = { passwordHash: hash, apiKeyHash: hash };
+      await agents.rotate(message(AgentRotateRequested, { ...origin(), agent: 'desk', ...hashes, graceSeconds }));
+    }
+    for (const entry of store.published) {
+      const read = plainToInstance(entry.constructor as MessageClass, JSON.parse(JSON.stringify(entry)));
+      expect(validateSync(read)).toEqual([]);
+    }
+    const last = Array.from({ length: 32 }, (_, place) => ({ hash: sha256(String(39 - place)) }));
+    const [key, agent] = store.published.slice(-2) as [ApiKeyPublished, AgentPublished];
+    for (const shown of [key.hashes, agent.passwords, agent.apiKeys]) {
+      expect(shown).toHaveLength(32);
+      expect(shown).toMatchObject(last);
+    }
   });
 
   it('is removed from the caches while it is disabled, with the reason in the event', async () => {

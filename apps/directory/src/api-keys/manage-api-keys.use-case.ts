@@ -3,6 +3,7 @@ import {
   ApiKeyRemoved,
   CommandAnswered,
   MAX_API_KEYS,
+  MAX_SECRET_HASHES,
   message,
   type ApiKeyChangeRequested,
   type ApiKeyCreateRequested,
@@ -25,6 +26,9 @@ import {
   type TenantSnapshot,
 } from '../directory.ports.js';
 import { InvalidChange, PublishedEntries } from '../policies/published-entries.js';
+
+/** Most earlier texts beside the current one. */
+const MAX_EARLIER = MAX_SECRET_HASHES - 1;
 
 /** A command about an API key that exists. */
 type ApiKeyCommand = Pick<ApiKeyDeleteRequested, 'commandId' | 'actor' | 'tenant' | 'keyId'>;
@@ -76,7 +80,7 @@ export class ManageApiKeys {
   rotate(command: ApiKeyRotateRequested): Promise<CommandAnswered> {
     return this.#change(command, (tenant, before, now) => {
       const graceEnds = new Date(now.getTime() + command.graceSeconds * 1000);
-      const hashes = [{ hash: command.hash }, ...withinGrace(before.hashes, now, graceEnds)];
+      const hashes = [{ hash: command.hash }, ...withinGrace(before.hashes, now, graceEnds, MAX_EARLIER)];
       return this.#write('updated', 'api_key.rotated', tenant, { ...before, hashes }, {});
     });
   }

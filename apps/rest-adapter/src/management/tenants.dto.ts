@@ -54,7 +54,7 @@ export class AgentBody extends RequestBody {
 export class RotateBody extends RequestBody {
   static override readonly isOptional = true;
 
-  @Field('How long the old secrets stay valid. Default: 86400')
+  @Field('How long the old secrets stay valid, at most the last 31 of each. Default: 86400')
   @Optional()
   @IsInt({ message: 'must be a whole number' })
   @Min(0, { message: 'must be at least 0' })
