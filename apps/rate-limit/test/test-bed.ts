@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  MAX_OVERRIDES,
   message,
   SIGNAL_DEFAULTS,
   VerificationRequested,
@@ -120,8 +121,8 @@ class FakeOverrideStore extends OverrideStore {
     tenant: string,
     { expiresAt, shadow = false, ...override }: NewOverride,
     fact: UntimedFact,
-    mayReplace: (existing: StoredOverride) => boolean,
-  ): Promise<StoredOverride | 'ended' | 'kept'> {
+    isAllowed: (existing: StoredOverride) => boolean,
+  ): Promise<StoredOverride | 'ended' | 'kept' | 'full'> {
     const now = this.clock.now();
     const stored = { ...override, shadow, createdAt: new Date(now), expiresAt: new Date(expiresAt) };
     if (Number(stored.expiresAt) <= now) return 'ended';
@@ -129,8 +130,11 @@ class FakeOverrideStore extends OverrideStore {
     const isSame = (one: StoredOverride): boolean =>
       one.dimension === stored.dimension && named(one).some((name) => named(stored).includes(name));
     const existing = await this.list(tenant, { limit: Infinity });
-    if (!existing.filter(isSame).every(mayReplace)) return 'kept';
-    this.#overrides.set(tenant, [...existing.filter((one) => !isSame(one)), stored]);
+    const isOfDimension = (one: StoredOverride): boolean => one.dimension === stored.dimension && one.target === '';
+    if (!existing.filter((one) => isSame(one) || isOfDimension(one)).every(isAllowed)) return 'kept';
+    const others = existing.filter((one) => !isSame(one));
+    if (others.length >= MAX_OVERRIDES) return 'full';
+    this.#overrides.set(tenant, [...others, stored]);
     await this.#changed(fact);
     return stored;
   }

@@ -61,6 +61,9 @@ abstract class LimitCommand extends ManagementCommand {
   }
 }
 
+/** Most overrides of one tenant. Every limiter has all of them in memory, and looks through those of a tenant for each request. */
+export const MAX_OVERRIDES = 500;
+
 /** Overrides a limit of the policy until a time. An override of the same target is replaced. */
 export class LimitOverrideRequested extends LimitCommand {
   static readonly type = 'limit.override-requested.v1';

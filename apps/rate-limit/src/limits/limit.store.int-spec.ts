@@ -286,6 +286,39 @@ describe('the PostgreSQL override store', () => {
     expect(await store.list('initech', { limit: 9 })).toHaveLength(1);
   });
 
+  it('compares a new override with that of the whole dimension, which it does not replace', async () => {
+    const store = open();
+    await store.override('hooli', added({ limit: 2 }), fact(), always);
+    const one = added({ target: 'caller under k1', names: [{ keyId: 'k1', target: 'caller under k1' }] });
+    const compared: number[] = [];
+    const refuses = ({ limit }: StoredOverride): boolean => compared.push(limit) === 0;
+    expect(await store.override('hooli', one, fact(), refuses)).toBe('kept');
+    expect(compared).toEqual([2]);
+    expect(await store.override('hooli', one, fact(), always)).toMatchObject({ id: one.id });
+    expect((await store.list('hooli', { limit: 9 })).map(({ target }) => target).sort()).toEqual(['', one.target]);
+    expect(await store.override('hooli', added({ dimension: 'call' }), fact(), () => false)).toMatchObject({
+      limit: 3,
+    });
+  });
+
+  it('has at most 500 overrides of a tenant in force, and replaces one of them all the same', async () => {
+    const store = open();
+    await query(`INSERT INTO rate_limit.overrides
+        (tenant, dimension, target, targets, key_ids, max_requests, period_seconds, reason, expires_at)
+      SELECT 'massive', 'agent', 'agent-' || n, ARRAY['agent-' || n], '{}', 3, 60, '-', clock_timestamp() + interval '1 h'
+      FROM generate_series(1, 500) AS n`);
+    const none = fact();
+    expect(await store.override('massive', added(), none, always)).toBe('full');
+    expect(await query('SELECT 1 FROM rate_limit.outbox WHERE id = $1', [none.factId])).toEqual([]);
+    const same = added({ dimension: 'agent', target: 'agent-7' });
+    expect(await store.override('massive', same, fact(), always)).toMatchObject({ id: same.id });
+    await query(
+      `UPDATE rate_limit.overrides SET expires_at = clock_timestamp() - interval '1 s' WHERE target = 'agent-9'`,
+    );
+    expect(await store.override('massive', added(), fact(), always)).toMatchObject({ limit: 3 });
+    expect((await store.read()).get('massive')?.overrides).toHaveLength(500);
+  });
+
   it('resets a counter and records the fact, or does neither', async () => {
     const caller = randomUUID();
     const request = limitRequestOf({ caller }, { caller: { limit: 1, periodSeconds: 60 } });

@@ -55,16 +55,20 @@ function targetFields({ dimension, target }: LimitOverride): Readonly<Record<str
   }
 }
 
-/** Whether an override admits more than the policy in some period. A limit in shadow mode refuses nothing. */
-export function isLooser(override: Pick<LimitOverride, 'limit' | 'periodSeconds' | 'shadow'>, policy: Limit): boolean {
-  if (policy.shadow === true) return false;
+/**
+ * Whether an override admits more than another limit in some period, or more at once: an override has no burst of its own. A
+ * limit in shadow mode refuses nothing.
+ */
+export function isLooser(override: Pick<LimitOverride, 'limit' | 'periodSeconds' | 'shadow'>, than: Limit): boolean {
+  if (than.shadow === true) return false;
   const { limit, periodSeconds, shadow = false } = override;
-  return shadow || limit > policy.limit || periodSeconds < policy.periodSeconds;
+  const mostAtOnce = than.limit > EXACT_LIMIT ? Math.min(than.limit, than.burst ?? than.limit) : than.limit;
+  return shadow || limit > mostAtOnce || periodSeconds < than.periodSeconds;
 }
 
 /** What overrides the policies of one tenant. */
 export interface TenantLimitSettings {
-  readonly overrides: readonly (LimitOverride & { readonly endsAt: number })[];
+  readonly overrides: readonly (LimitOverride & Pick<StoredOverride, 'actor'> & { readonly endsAt: number })[];
   /** Time until which the limits are halved; 0: they are not. */
   readonly tightenedUntil: number;
 }
@@ -74,8 +78,8 @@ export type LimitSettings = ReadonlyMap<string, TenantLimitSettings>;
 
 /**
  * The rule for one target, looked up by all of its names: an override for the target, else an override for the dimension,
- * else the limit of the policy. The policy's limit is halved while the limits are tightened. An override is not, because an
- * administrator chose it deliberately.
+ * else the limit of the policy. While the limits are tightened, the policy's limit is halved, and an override by a key of the
+ * tenant. An override by the administrator is not, because it was chosen deliberately.
  */
 export function ruleFor(
   policy: Limit,
@@ -88,11 +92,12 @@ export function ruleFor(
       dimension === of.dimension && endsAt > now && (target === '' || isNamed(of.targets, target, names)),
   );
   const override = applicable.find(({ target }) => target !== '') ?? applicable[0];
-  if (override) {
-    const { limit, periodSeconds, shadow = false } = override;
-    return { rule: { limit, periodSeconds }, shadow };
-  }
   const isTightened = (settings?.tightenedUntil ?? 0) > now;
+  if (override) {
+    const { limit, periodSeconds, shadow = false, actor } = override;
+    const rule = { limit, periodSeconds };
+    return { rule: isTightened && actor?.kind === 'key' ? halved(rule) : rule, shadow };
+  }
   return { rule: isTightened ? halved(policy) : policy, shadow: policy.shadow ?? false };
 }
 

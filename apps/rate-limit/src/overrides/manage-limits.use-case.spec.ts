@@ -137,6 +137,40 @@ describe('managing limits', () => {
     expect((await deletion(replacement.overrideId, byKey)).answer).toBe('updated');
   });
 
+  it('keeps a key of the tenant from loosening for one caller what the administrator tightened for all', async () => {
+    await bed.manage.override(override(undefined, 2, 600));
+    const of = (limit: number) => message(LimitOverrideRequested, { ...override(callerKey, limit, 600), ...byKey });
+    expect(await bed.manage.override(of(9))).toMatchObject({ answer: 'invalid', violations: [{ field: 'dimension' }] });
+    expect((await bed.manage.override(of(1))).answer).toBe('created');
+    expect(await admitted(12)).toBe(1);
+    expect(await admitted(12, { callerKey: 'd'.repeat(64) })).toBe(2);
+  });
+
+  it('counts the burst of the policy when a key of the tenant overrides its limit', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 600, periodSeconds: 60, burst: 70 } };
+    const of = (limit: number) => message(LimitOverrideRequested, { ...override(callerKey, limit, 600), ...byKey });
+    expect((await bed.manage.override(of(71))).answer).toBe('invalid');
+    expect((await bed.manage.override(of(70))).answer).toBe('created');
+  });
+
+  it('halves the overrides of keys while the limits are tightened, and none of the administrator', async () => {
+    await bed.manage.override(message(LimitOverrideRequested, { ...override(callerKey, 8, 600), ...byKey }));
+    await bed.manage.override(override('d'.repeat(64), 8, 600));
+    await bed.manage.tighten({ tenant: 'acme', seconds: 600 });
+    expect(await admitted(12)).toBe(4);
+    expect(await admitted(12, { callerKey: 'd'.repeat(64) })).toBe(8);
+  });
+
+  it('refuses more than 500 overrides of a tenant until one is replaced, deleted or ended', async () => {
+    const targetOf = (count: number): string => String(count).padStart(64, '0');
+    for (let count = 0; count < 500; count++) await bed.manage.override(override(targetOf(count), 2, 600));
+    const oneMore = override(callerKey, 2, 600);
+    expect(await bed.manage.override(oneMore)).toMatchObject({ answer: 'invalid', violations: [{ field: 'body' }] });
+    const { body = {} } = await bed.manage.override(override(targetOf(7), 3, 600));
+    await deletion(String(body['id']));
+    expect((await bed.manage.override(oneMore)).answer).toBe('created');
+  });
+
   it('lets only the administrator reset the quota of a tenant', async () => {
     const of: LimitTarget = { dimension: 'tenant', names: [] };
     const reset = message(LimitResetRequested, { ...command, of, reason: REASON });

@@ -3,6 +3,7 @@ import {
   CommandAnswered,
   LIMIT_DIMENSIONS,
   limitCountersOfTarget,
+  MAX_OVERRIDES,
   message,
   type LimitDimension,
   type LimitOverrideDeleteRequested,
@@ -35,7 +36,7 @@ const LOOSER = {
   field: 'limit',
   rule: 'must not admit more than the policy, which only the administrator may loosen',
 };
-const KEPT_RULE = 'has an override of the administrator, which only the administrator may end';
+const KEPT_RULE = 'has an override of the administrator, which only the administrator may end or loosen for one target';
 
 /** Overrides, resets, refunds and tightened limits; also reads the changes that other replicas made. */
 @Injectable()
@@ -84,7 +85,17 @@ export class ManageLimits {
       const { names: _, ...detail } = { ...override, overrideId, expiresAt };
       const fact = untimedFact('limit.overridden', { tenant, actor, detail });
       const added = { ...override, id: overrideId, actor, expiresAt };
-      const result = await this.settings.override(tenant, added, fact, (existing) => this.#mayEnd(command, existing));
+      const isAllowed = (existing: StoredOverride): boolean => {
+        const isOfDimension = existing.target === '' && target !== '';
+        return this.#mayEnd(command, existing) || (isOfDimension && !isLooser(override, existing));
+      };
+      const result = await this.settings.override(tenant, added, fact, isAllowed);
+      if (result === 'full') {
+        return invalid(command, {
+          field: 'body',
+          rule: `a tenant has at most ${MAX_OVERRIDES} overrides: delete one first`,
+        });
+      }
       if (result === 'ended') return invalid(command, { field: 'expiresAt', rule: 'must be a time to come' });
       if (result === 'kept') return invalid(command, { field: 'dimension', rule: KEPT_RULE });
       await this.refresh();

@@ -37,15 +37,16 @@ export abstract class OverrideStore {
   abstract read(): Promise<LimitSettings>;
   /**
    * Overrides a limit of a tenant until a time, and replaces the override of the same target.
-   * @param mayReplace called with the overrides to replace, in the transaction
-   * @returns `ended`: that time is in the past; `kept`: one of them may not be replaced
+   * @param isAllowed called in the transaction with the overrides to replace, and with that of the whole dimension
+   * @returns `ended`: that time is in the past; `kept`: one of them does not allow it; `full`: the tenant has as many overrides
+   * as a tenant may have
    */
   abstract override(
     tenant: string,
     override: NewOverride,
     fact: UntimedFact,
-    mayReplace: (existing: StoredOverride) => boolean,
-  ): Promise<StoredOverride | 'ended' | 'kept'>;
+    isAllowed: (existing: StoredOverride) => boolean,
+  ): Promise<StoredOverride | 'ended' | 'kept' | 'full'>;
   /** Overrides of a tenant that have not ended. */
   abstract list(tenant: string, page: OverrideSelection): Promise<StoredOverride[]>;
   /** Undefined: the tenant has no such override, or it has ended. */

@@ -1,4 +1,4 @@
-import { type LimitDimension, type UntimedFact } from '@countersign/contracts';
+import { MAX_OVERRIDES, type LimitDimension, type UntimedFact } from '@countersign/contracts';
 import { databaseTime, type Database, type Transaction } from '@countersign/persistence';
 import { ArrayOverlap, In, LessThanOrEqual, MoreThan } from 'typeorm';
 import { ADD_FACTS, rowOf } from '../refusals/fact-log.store.js';
@@ -54,20 +54,21 @@ export class PostgresOverrideStore extends OverrideStore {
   override read(): Promise<LimitSettings> {
     return this.database.forAllTenants().transaction(async (tx) => {
       const now = await databaseTime(tx);
-      const settings = new Map<string, TenantLimitSettings>();
-      const of = (tenant: string): TenantLimitSettings => settings.get(tenant) ?? { overrides: [], tightenedUntil: 0 };
-      for (const { tenant, endsAt } of await tx.entities.findBy(TightenedLimitsEntity, { endsAt: MoreThan(now) })) {
-        settings.set(tenant, { ...of(tenant), tightenedUntil: Number(endsAt) - Number(now) });
-      }
+      const overrides = new Map<string, TenantLimitSettings['overrides'][number][]>();
       for (const row of await tx.entities.findBy(OverrideEntity, { expiresAt: MoreThan(now) })) {
         const { tenant, expiresAt } = row;
-        const overrides = [
-          ...of(tenant).overrides,
-          { ...storedOverride(row), endsAt: Number(expiresAt) - Number(now) },
-        ];
-        settings.set(tenant, { ...of(tenant), overrides });
+        const ofTenant = overrides.get(tenant) ?? [];
+        ofTenant.push({ ...storedOverride(row), endsAt: Number(expiresAt) - Number(now) });
+        overrides.set(tenant, ofTenant);
       }
-      return settings;
+      const tightened = await tx.entities.findBy(TightenedLimitsEntity, { endsAt: MoreThan(now) });
+      const tightenedUntil = new Map(tightened.map(({ tenant, endsAt }) => [tenant, Number(endsAt) - Number(now)]));
+      return new Map(
+        [...new Set([...overrides.keys(), ...tightenedUntil.keys()])].map((tenant) => [
+          tenant,
+          { overrides: overrides.get(tenant) ?? [], tightenedUntil: tightenedUntil.get(tenant) ?? 0 },
+        ]),
+      );
     });
   }
 
@@ -75,21 +76,28 @@ export class PostgresOverrideStore extends OverrideStore {
     tenant: string,
     { names, expiresAt, shadow = false, ...override }: NewOverride,
     fact: UntimedFact,
-    mayReplace: (existing: StoredOverride) => boolean,
-  ): Promise<StoredOverride | 'ended' | 'kept'> {
+    isAllowed: (existing: StoredOverride) => boolean,
+  ): Promise<StoredOverride | 'ended' | 'kept' | 'full'> {
     const { dimension, target } = override;
     const targets = names.length === 0 ? [target] : names.map((name) => name.target);
     const keyIds = names.map(({ keyId }) => keyId);
-    let result: StoredOverride | 'ended' | 'kept' = 'ended';
+    let result: StoredOverride | 'ended' | 'kept' | 'full' = 'ended';
     await this.#change(tenant, fact, async (tx) => {
       const createdAt = await databaseTime(tx);
       const row = { ...override, shadow, tenant, targets, keyIds, createdAt, expiresAt: new Date(expiresAt) };
       if (row.expiresAt <= createdAt) return false;
       // Also an override that was set under another name of the same target.
       const sameTarget = { tenant, dimension, targets: ArrayOverlap(targets) };
-      const existing = await tx.entities.findBy(OverrideEntity, { ...sameTarget, expiresAt: MoreThan(createdAt) });
-      if (!existing.map(storedOverride).every(mayReplace)) {
+      const inForce = { tenant, expiresAt: MoreThan(createdAt) };
+      const compared = { ...inForce, dimension, targets: ArrayOverlap([...targets, '']) };
+      const existing = await tx.entities.findBy(OverrideEntity, compared);
+      if (!existing.map(storedOverride).every(isAllowed)) {
         result = 'kept';
+        return false;
+      }
+      const replaced = existing.filter((one) => one.targets.some((name) => targets.includes(name)));
+      if ((await tx.entities.countBy(OverrideEntity, inForce)) - replaced.length >= MAX_OVERRIDES) {
+        result = 'full';
         return false;
       }
       await tx.entities.delete(OverrideEntity, sameTarget);
