@@ -91,14 +91,23 @@ export function ruleFor(
     ({ dimension, target, names, endsAt }) =>
       dimension === of.dimension && endsAt > now && (target === '' || isNamed(of.targets, target, names)),
   );
-  const override = applicable.find(({ target }) => target !== '') ?? applicable[0];
+  const ofDimension = applicable.find(({ target }) => target === '');
+  const ofTarget = applicable.find(({ target }) => target !== '');
+  // A key can have set an override for one target before the administrator tightened the whole dimension.
+  const isExceeded =
+    ofTarget && ofDimension && isOfKey(ofTarget) && !isOfKey(ofDimension) && isLooser(ofTarget, ofDimension);
+  const override = isExceeded === true ? ofDimension : (ofTarget ?? ofDimension);
   const isTightened = (settings?.tightenedUntil ?? 0) > now;
   if (override) {
-    const { limit, periodSeconds, shadow = false, actor } = override;
+    const { limit, periodSeconds, shadow = false } = override;
     const rule = { limit, periodSeconds };
-    return { rule: isTightened && actor?.kind === 'key' ? halved(rule) : rule, shadow };
+    return { rule: isTightened && isOfKey(override) ? halved(rule) : rule, shadow };
   }
   return { rule: isTightened ? halved(policy) : policy, shadow: policy.shadow ?? false };
+}
+
+function isOfKey({ actor }: Pick<StoredOverride, 'actor'>): boolean {
+  return actor?.kind === 'key';
 }
 
 /** Whether an override applies to a target, by any of their names. */

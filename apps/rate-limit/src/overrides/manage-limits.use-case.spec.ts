@@ -146,6 +146,14 @@ describe('managing limits', () => {
     expect(await admitted(12, { callerKey: 'd'.repeat(64) })).toBe(2);
   });
 
+  it('applies an override of the administrator for all callers also to one whose override by a key is older', async () => {
+    await bed.manage.override(message(LimitOverrideRequested, { ...override(callerKey, 9, 600), ...byKey }));
+    await bed.manage.override(override('d'.repeat(64), 9, 600));
+    await bed.manage.override(override(undefined, 2, 600));
+    expect(await admitted(12)).toBe(2);
+    expect(await admitted(12, { callerKey: 'd'.repeat(64) })).toBe(9);
+  });
+
   it('counts the burst of the policy when a key of the tenant overrides its limit', async () => {
     bed.policies.limits = { ...bed.policies.limits, caller: { limit: 600, periodSeconds: 60, burst: 70 } };
     const of = (limit: number) => message(LimitOverrideRequested, { ...override(callerKey, limit, 600), ...byKey });
