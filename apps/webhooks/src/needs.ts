@@ -2,7 +2,7 @@ import { CLOCK, DEAD_LETTERS, TOPICS } from '@countersign/contracts';
 import { Keyring } from '@countersign/crypto';
 import { type ServiceNeeds } from '@countersign/hosting';
 import { type Database } from '@countersign/persistence';
-import { allSettings, parseSetting } from '@countersign/runtime';
+import { parseSetting } from '@countersign/runtime';
 import { keyFault, recordedKeyFaults, type ConfiguredKeys, type KeyFault } from '@countersign/stored-secrets';
 import { WEBHOOKS_MIGRATIONS } from '../migrations/index.js';
 import { EVENTS_GROUP } from './deliveries/consume-events.js';
@@ -17,11 +17,8 @@ const { webhookCommands, auditEvents, directory, directoryCaches, facts } = TOPI
 export async function readSettings(
   settings: WebhooksSettings,
 ): Promise<{ keyring: Keyring; sender: HttpWebhookSender }> {
-  const [keyring, sender] = await allSettings([
-    parseSetting('WEBHOOK_KEYS', () => new Keyring(settings.WEBHOOK_KEYS)),
-    openSender(settings),
-  ]);
-  return { keyring, sender };
+  const keyring = await parseSetting('WEBHOOK_KEYS', () => new Keyring(settings.WEBHOOK_KEYS));
+  return { keyring, sender: openSender(settings) };
 }
 
 /** The keys that are compared with those of the tables. */

@@ -1,7 +1,24 @@
-import { IsBoolean, IsInt, IsString, Max, Min } from 'class-validator';
+import { IsBoolean, IsInt, Max, Min, ValidateBy } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
 import { IsSecret, StoreSettings } from '@countersign/hosting';
+import { parseNetworks } from './targets/addresses.js';
+import { dnsResolverOf } from './targets/resolve-host.js';
+
+/** A list that `parse` can read. */
+function IsListOf(what: string, parse: (text: string) => unknown): PropertyDecorator {
+  const canBeRead = (value: unknown): boolean => {
+    try {
+      return parse(String(value)) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  return ValidateBy({
+    name: 'isListOf',
+    validator: { validate: canBeRead, defaultMessage: () => `$property must be ${what}, separated by commas` },
+  });
+}
 
 export class WebhooksSettings extends StoreSettings {
   @Meaning(
@@ -17,13 +34,13 @@ export class WebhooksSettings extends StoreSettings {
   @Meaning(
     'Address blocks that are allowed although they are not public, such as `10.20.0.0/16,fd00:20::/32`. Every tenant can send requests to them',
   )
-  @IsString()
+  @IsListOf('address blocks such as 10.0.0.0/8', parseNetworks)
   WEBHOOK_ALLOWED_NETWORKS: string = '';
 
   @Meaning(
     'DNS servers that resolve the hosts of webhooks: `address[:port][,address[:port]…]`. Empty: those of the system',
   )
-  @IsString()
+  @IsListOf('addresses of DNS servers', (text) => dnsResolverOf(text, 1000))
   WEBHOOK_DNS_SERVERS: string = '';
 
   @Meaning('Longest time of one attempt, from the connection to the status of the answer')

@@ -47,7 +47,7 @@ interface Row {
 
 /** The keys of `IDENTIFIER_KEY`, over all services. @throws ServiceError DATABASE_UNAVAILABLE */
 export async function identifierKeys(database: Database): Promise<IdentifierKey[]> {
-  const rows = await readAll(database, await schemasWithKeys(database));
+  const rows = await readAll(database, await schemasWithNames(database));
   return [...new Set(rows.map(({ key_id: id }) => id))].sort().map((keyId) => {
     const ofKey = rows.filter((row) => row.key_id === keyId);
     return { keyId, state: stateOf(ofKey), readyAt: ofKey.map((row) => row.ready_at ?? undefined).find(Boolean) };
@@ -62,7 +62,7 @@ export async function identifierKeys(database: Database): Promise<IdentifierKey[
  * @throws ServiceError SETTINGS_INVALID that names the rule, DATABASE_UNAVAILABLE
  */
 export async function rekey(database: Database, held: readonly KeyCheck[]): Promise<RekeyResult> {
-  const schemas = await schemasWithKeys(database);
+  const schemas = await schemasWithNames(database);
   const target = targetOf(await readAll(database, schemas), held, schemas);
   if (target.unchanged) return { kind: 'unchanged', key: target.key };
   const { key } = target;
@@ -155,6 +155,11 @@ async function retireOthers(database: Database, schemas: readonly string[], key:
     await recordKeyEvent(tx, database, { setting: SETTING, key });
     return [...retired].sort();
   });
+}
+
+/** Schemas with rows that have names under `IDENTIFIER_KEY`. */
+async function schemasWithNames(sql: Sql): Promise<string[]> {
+  return (await schemasWithKeys(sql)).filter((schema) => schema !== 'webhooks');
 }
 
 async function readAll(sql: Sql, schemas: readonly string[]): Promise<Row[]> {

@@ -36,3 +36,15 @@ export class HostResolver {
     ];
   }
 }
+
+/**
+ * @param servers `address[:port]` of DNS servers, separated by commas; empty: those of the system
+ * @throws Error when one is not an address
+ */
+export function dnsResolverOf(servers: string, timeoutMs: number): HostResolver {
+  const list = servers.split(',').map((server) => server.trim());
+  return new HostResolver(
+    list.filter((server) => server !== ''),
+    timeoutMs,
+  );
+}
