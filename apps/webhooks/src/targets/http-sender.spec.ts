@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { createServer, type AddressInfo } from 'node:net';
 import { DnsServer } from '../../test/dns-server.js';
 import { Receiver, type ReceiverAnswer } from '../../test/receiver.js';
 import { parseNetworks } from './addresses.js';
@@ -95,6 +97,41 @@ describe('the sender', () => {
   it('ends an attempt whose receiver does not answer in time', async () => {
     const receiver = await receive(() => new Promise<ReceiverAnswer>(() => undefined));
     expect(await send(senderFor('127.0.0.1/32', 300), receiver.url)).toEqual({ fault: 'timeout' });
+  });
+
+  it('ends an attempt whose receiver switches to another protocol', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    try {
+      expect(await send(senderFor('127.0.0.1/32', 500), url)).toEqual({ fault: 'connection' });
+    } finally {
+      server.close();
+    }
+  });
+
+  it('ends an attempt whose DNS servers do not answer in time, however many there are', async () => {
+    const silent = Array.from({ length: 3 }, () => createSocket('udp4'));
+    const addresses = await Promise.all(
+      silent.map(async (socket) => {
+        await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+        return `127.0.0.1:${socket.address().port}`;
+      }),
+    );
+    const rules = { allowsHttp: true, allowedNetworks: [] };
+    const sender = new HttpWebhookSender(rules, new HostResolver(addresses, 500), 500);
+    const startedAt = performance.now();
+    try {
+      expect(await send(sender, 'http://silent.example/')).toEqual({ fault: 'dns' });
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+    } finally {
+      silent.forEach((socket) => socket.close());
+    }
   });
 
   it('says why there was no answer', async () => {

@@ -84,6 +84,8 @@ function post(
       resolve(answer);
     });
     sent.on('error', reject);
+    // An answer 101 with Upgrade ends the request without an error, and after that the signal has no effect.
+    sent.on('close', () => reject(new Error('the connection was closed without an answer')));
     sent.end(body);
   });
 }

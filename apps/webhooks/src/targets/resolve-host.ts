@@ -17,9 +17,14 @@ export class HostResolver {
 
   /**
    * @param servers `address[:port]` of the DNS servers; empty: those of the system
+   * @param timeoutMs of all questions about a host together. The resolver alone would wait longer: it doubles the time of a
+   * further try, and waits as long for each server
    * @throws Error when one is not an address
    */
-  constructor(servers: readonly string[], timeoutMs: number) {
+  constructor(
+    servers: readonly string[],
+    private readonly timeoutMs: number,
+  ) {
     this.#resolver = new Resolver({ timeout: Math.ceil(timeoutMs / TRIES), tries: TRIES });
     if (servers.length > 0) this.#resolver.setServers([...servers]);
   }
@@ -27,13 +32,22 @@ export class HostResolver {
   /** All addresses of a host, IPv4 first; empty when it has none, or there was no answer. */
   async addresses(host: string): Promise<HostAddress[]> {
     const [v4, v6] = await Promise.all([
-      this.#resolver.resolve4(host).catch(() => []),
-      this.#resolver.resolve6(host).catch(() => []),
+      this.#inTime(this.#resolver.resolve4(host)),
+      this.#inTime(this.#resolver.resolve6(host)),
     ]);
     return [
       ...v4.map((address) => ({ address, family: 4 as const })),
       ...v6.map((address) => ({ address, family: 6 as const })),
     ];
+  }
+
+  /** Empty when there is no answer in time. */
+  async #inTime(answer: Promise<string[]>): Promise<string[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const end = new Promise<string[]>((resolve) => {
+      timer = setTimeout(() => resolve([]), this.timeoutMs);
+    });
+    return Promise.race([answer.catch(() => []), end]).finally(() => clearTimeout(timer));
   }
 }
 
