@@ -1,8 +1,12 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { bindingOf, SubjectImportRequested, TOPICS, type FactRecorded, type SubjectRow } from '@countersign/contracts';
+import { createSealingKeys, PayloadSealer } from '@countersign/crypto';
+import { BusClient } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
+import { StreamImport } from './stream-import.use-case.js';
 
 const PATH = '/v1/tenants/acme/subjects:import';
 const NDJSON = { 'content-type': 'application/x-ndjson' };
@@ -240,6 +244,26 @@ describe('POST subjects:import', () => {
     request.end();
     await eventually('the first import ends', () => parse(text()).length === 1);
     await eventually('another import begins', async () => (await post(line(1))).status === 200);
+  });
+
+  it('lets the next import begin although nobody has read the answer of the one before', async () => {
+    const client = await BusClient.open({
+      ...{ broker: bed.broker, owner: 'test', onFatal: () => undefined },
+      proof: { isRequired: () => false, isValid: () => false },
+    });
+    const sealer = await PayloadSealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
+    const imports = new StreamImport(client, client, sealer, { idleMs: 1_000, logFault: () => undefined });
+    const options = {
+      ...{ tenant: 'acme', importId: 'import-1', firstLine: 1, dryRun: true },
+      actor: { kind: 'administrator', sourceAddress: '192.0.2.7' } as const,
+    };
+    let ended = 0;
+    for (const time of [1, 2]) {
+      // As Fastify does when the connection closes before the answer begins.
+      imports.import(options, new PassThrough(), () => ended++).destroy();
+      await eventually('the import has ended', () => ended === time);
+    }
+    await client.close();
   });
 
   it('ends with a problem when verification cannot open a batch', async () => {

@@ -77,16 +77,17 @@ export class StreamImport implements OnModuleDestroy {
    */
   import(options: ImportOptions, body: Readable, ended: () => void): Readable {
     const release = this.#slots.take(options.tenant);
-    return Readable.from(
-      this.#results(options, body, () => {
+    // The stream also closes when nobody reads it, because the client has gone. The generator does not even begin then.
+    return Readable.from(this.#results(options, body), { objectMode: false, highWaterMark: 16_384 }).once(
+      'close',
+      () => {
         release();
         ended();
-      }),
-      { objectMode: false, highWaterMark: 16_384 },
+      },
     );
   }
 
-  async *#results(options: ImportOptions, body: Readable, ended: () => void): AsyncGenerator<string> {
+  async *#results(options: ImportOptions, body: Readable): AsyncGenerator<string> {
     const counts: Record<ImportResult, number> = { created: 0, updated: 0, unchanged: 0, rejected: 0 };
     let isComplete = false;
     const batches = gather(this.#read(options, body), {
@@ -110,7 +111,6 @@ export class StreamImport implements OnModuleDestroy {
       this.limits.logFault(error, 'an import of subjects ended early');
       yield `${JSON.stringify(problemBody(new Problem('unavailable')))}\n`;
     } finally {
-      ended();
       if (!options.dryRun) await this.#record(options, { ...counts, isComplete });
     }
   }
