@@ -7,7 +7,7 @@ import { refusedSetting, type Write } from '../terminal/terminal.js';
 import { ImportInterrupted, ImportRefused, sendRows } from './import-request.js';
 import { ImportState } from './import-state.js';
 import { apiOf, checkApi, refused, type Api, type ApiOptions } from './rest-api.js';
-import { isNdjson, openSource } from './source-rows.js';
+import { openSource } from './source-rows.js';
 
 export interface ImportFileOptions extends ApiOptions {
   readonly dryRun?: true;
@@ -33,11 +33,8 @@ export async function importFile(
   const { size } = fileStats(file);
   const { rejectedHead } = await openSource(file);
   await checkApi(api);
-  const rejectedFile = `${file.replace(/\.(csv|ndjson|jsonl)$/i, '')}.rejected.${isNdjson(file) ? 'ndjson' : 'csv'}`;
-  // A dry run never continues, and must not touch the state of an import.
-  const stateFile = `${file}${dryRun ? '.dry-run' : ''}.import.json`;
   const target = { url: api.url, tenant: api.tenant };
-  const state = ImportState.open(file, target, { stateFile, rejectedFile, rejectedHead, restart: restart || dryRun });
+  const state = ImportState.open(file, target, { rejectedHead, restart, dryRun });
   if (state.isContinued) write(`continues after line ${state.line}, with ${state.total} rows done`);
   const startedAt = performance.now();
   const before = state.total;
@@ -70,7 +67,8 @@ export async function importFile(
   );
   const would = dryRun ? 'would be ' : '';
   write(`${would}created ${created}, updated ${updated}, unchanged ${unchanged}, rejected ${rejected}`);
-  if (rejected > 0) write(`rejected rows with their reasons: ${rejectedFile}. Correct them, and import that file.`);
+  if (rejected > 0)
+    write(`rejected rows with their reasons: ${state.rejectedFile}. Correct them, and import that file.`);
   return rejected === 0;
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
+  fchmodSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs';
 import { IMPORT_RESULTS, type ImportResult } from '@countersign/contracts';
 import { refusedSetting } from '../terminal/terminal.js';
+import { isNdjson } from './source-rows.js';
 
 /** What an import belongs to; a state of another one must not be continued. */
 interface ImportIdentity {
@@ -48,30 +50,36 @@ export class ImportState {
     rejectedHead: string,
   ) {
     this.#saved = saved;
-    // The rejected rows have the secrets of the input.
     this.#rejected = openSync(rejectedFile, isContinued ? 'r+' : 'w', 0o600);
+    // The rejected rows have the secrets of the input, and the file can be an old one that others may read.
+    fchmodSync(this.#rejected, 0o600);
     ftruncateSync(this.#rejected, saved.rejectedBytes);
     if (!isContinued && rejectedHead !== '') this.#append(`${rejectedHead}\n`);
   }
 
   /**
-   * @param options restart: an import that was interrupted begins again
+   * @param options restart: an import that was interrupted begins again. A dry run never continues, and has files of its own,
+   * because it must not touch those of an import that was interrupted
    * @throws ServiceError SETTINGS_INVALID when the file was changed since an import of it was interrupted
    */
   static open(
     file: string,
     target: { readonly url: string; readonly tenant: string },
     options: {
-      readonly stateFile: string;
-      readonly rejectedFile: string;
+      /** First line of the file of rejected rows, if it has one. */
       readonly rejectedHead: string;
       readonly restart: boolean;
+      readonly dryRun: boolean;
     },
   ): ImportState {
-    const { stateFile } = options;
+    const { dryRun } = options;
+    const suffix = dryRun ? '.dry-run' : '';
+    const stateFile = `${file}${suffix}.import.json`;
+    const base = file.replace(/\.(csv|ndjson|jsonl)$/i, '');
+    const rejectedFile = `${base}${suffix}.rejected.${isNdjson(file) ? 'ndjson' : 'csv'}`;
     const { size, mtimeMs: modifiedMs } = statSync(file);
     const identity = { ...target, size, modifiedMs };
-    const found = options.restart ? undefined : read(stateFile);
+    const found = options.restart || dryRun ? undefined : read(stateFile);
     if (found !== undefined) {
       const changed = (['url', 'tenant', 'size', 'modifiedMs'] as const).filter(
         (name) => found[name] !== identity[name],
@@ -88,13 +96,8 @@ export class ImportState {
     }
     const counts = Object.fromEntries(IMPORT_RESULTS.map((result) => [result, 0])) as Record<ImportResult, number>;
     const fresh = { ...identity, importId: `cli-${randomUUID()}`, line: 0, bytes: 0, counts, rejectedBytes: 0 };
-    const state = new ImportState(
-      stateFile,
-      options.rejectedFile,
-      found ?? fresh,
-      found !== undefined,
-      options.rejectedHead,
-    );
+    const isContinued = found !== undefined;
+    const state = new ImportState(stateFile, rejectedFile, found ?? fresh, isContinued, options.rejectedHead);
     state.save();
     return state;
   }
