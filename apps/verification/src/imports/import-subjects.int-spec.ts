@@ -172,23 +172,28 @@ describe('an import', () => {
       const results = await importRows(tenant, rows, { importId: 'a-bad-import', dryRun });
       const fields = results.map(({ result, violations }) => violations?.map(({ field }) => field).join() ?? result);
       expect(fields).toEqual([
-        ...[
-          'subject',
-          'pin',
-          'pin',
-          'phones',
-          'created',
-          'phones',
-          'answers.pet',
-          'pinHash',
-          'pin',
-          'phones',
-          'created',
-        ],
+        ...['subject', 'pin', 'pin', 'phones', 'created', 'phones', 'answers.pet', 'pinHash'],
+        // A dry run compares no PIN with an earlier one.
+        ...[dryRun ? 'updated' : 'pin', 'phones', 'created'],
       ]);
       expect(JSON.stringify(results)).not.toMatch(/1234|555013|5550199|Rex|\.\.\.\./);
     }
     expect(await subjects.find(tenant, 'id', 'bob', 'pin')).toMatchObject({ displayName: undefined });
+  });
+
+  it('does not reveal in a dry run whether a PIN is one of the subject', async () => {
+    const tenant = newTenant();
+    await importRows(tenant, [row(1, 'alice', { pin: '19283746' }), row(2, 'bob', { phones: ['+12025550123'] })]);
+    await importRows(tenant, [row(3, 'alice', { pin: PIN })]);
+    const guesses = [PIN, '19283746', '40718263'].map((pin, at) => row(at + 4, 'alice', { pin }));
+    const results = await importRows(tenant, guesses, { importId: 'guess-the-pin', dryRun: true });
+    expect(resultsOf(results)).toEqual(['updated', 'updated', 'updated']);
+    // A number of another subject keeps a row from taking effect.
+    const kept = guesses.map((guess) => ({ ...guess, phones: ['+12025550123'] }));
+    const rejected = await importRows(tenant, kept, { importId: 'guess-and-fail' });
+    const fields = rejected.map(({ violations = [] }) => violations.map(({ field }) => field).join());
+    expect(fields).toEqual(['phones', 'phones', 'phones']);
+    expect(await verifies(tenant, 'alice', PIN)).toBe(true);
   });
 
   it('writes nothing in a dry run', async () => {

@@ -239,12 +239,14 @@ export class ImportSubjects {
     const { tenant, dryRun, actor } = batch;
     const { id, subject, change } = row;
     const { changed, profile } = changeProfile(before, change);
+    // Before the PIN is compared: a row that is rejected for its number must not reveal whether it has an earlier PIN.
+    if (await this.#isTaken(tenant, subject, change)) return [TAKEN];
     const isPinDue = (row.pin ?? row.pinHash) !== undefined && !repeated.has(`${id}:pin`);
-    const pin = isPinDue ? await this.#comparePin(tenant, row, profile.phones ?? []) : 'same';
+    const pin = isPinDue ? await this.#comparePin(batch, row, profile.phones ?? []) : 'same';
     if (typeof pin !== 'string') return pin;
     const areAnswersDue = row.answers !== undefined && !repeated.has(`${id}:knowledge`);
     if (changed.length === 0 && pin === 'same' && !areAnswersDue) return 'unchanged';
-    if (dryRun) return (await this.#isTaken(tenant, subject, change)) ? [TAKEN] : 'updated';
+    if (dryRun) return 'updated';
     if (changed.length > 0) {
       const result = await this.subjects.change(`${id}:profile`, tenant, subject, change, true, actor);
       if (result === 'taken') return [TAKEN];
@@ -266,16 +268,20 @@ export class ImportSubjects {
     return 'updated';
   }
 
-  /** `same`: the PIN is in force already, so nothing is to be written. */
+  /**
+   * `same`: the PIN is in force already, so nothing is to be written. A dry run compares it with no stored PIN: it counts no
+   * attempt and leaves no trace, so an API key could guess the PIN of a subject.
+   */
   async #comparePin(
-    tenant: string,
+    { tenant, dryRun }: Import,
     { id, subject, pin, pinHash, mustChange }: CheckedRow,
     phones: readonly string[],
   ): Promise<'same' | 'new' | Violation[]> {
-    const enrolled = await this.subjects.enrolled(id, tenant, subject, 'pin');
-    if (!enrolled) throw erased();
     const rule = pin === undefined ? undefined : ownDataWeakness(pin, phones);
     if (rule !== undefined) return ruleOf('pin', rule);
+    if (dryRun) return 'new';
+    const enrolled = await this.subjects.enrolled(id, tenant, subject, 'pin');
+    if (!enrolled) throw erased();
     const position = pin === undefined ? -1 : await this.#position(pin, enrolled);
     if (position > 0) return ruleOf('pin', HISTORY_RULE);
     const isInForce = pinHash === undefined ? position === 0 : await this.vault.isInForce(pinHash, enrolled.inForce);
