@@ -252,6 +252,27 @@ describe('two copies of the service', () => {
   });
 });
 
+describe('a tenant with more due queues than one read returns', () => {
+  it('does not delay the webhook of another tenant while its receivers do not answer', async () => {
+    const busy = await WebhooksTestBed.open({ WEBHOOK_MAX_PER_URL: '64', WEBHOOK_TIMEOUT_MS: '20000' });
+    try {
+      await busy.startCopy();
+      const silent = await receive(() => new Promise<ReceiverAnswer>(() => undefined));
+      const receiver = await receive();
+      const [tenant, other] = [await busy.putTenant(), await busy.putTenant()];
+      for (let at = 0; at < 20; at++) await busy.create(tenant, `${silent.url}/${at}`);
+      await busy.create(other, receiver.url);
+      await Promise.all(Array.from({ length: 60 }, (_, at) => busy.publish(tenant, `s-${at}`)));
+      await eventually('the silent receiver has connections', () => silent.connections > 0);
+      const id = await busy.publish(other, 'alice');
+      await eventually('the event of the other tenant arrives', () => idsOf(receiver).includes(id), 5_000);
+    } finally {
+      await Promise.all(receivers.splice(0).map((one) => one.close()));
+      await busy.close();
+    }
+  });
+});
+
 describe('a webhook that fails for too long', () => {
   it('is disabled with an event, keeps what waits, and sends it when it is enabled', async () => {
     const short = await WebhooksTestBed.open({ WEBHOOK_DISABLE_SECONDS: '2' });

@@ -84,7 +84,7 @@ export abstract class EventIntake {
 
 /** The queues of all webhooks. All times are on the clock of the database. */
 export abstract class DeliveryQueues {
-  /** Due queues, at most `perWebhook` of one webhook. */
+  /** Due queues, at most `perWebhook` of one webhook, those of one webhook in the order in which they became due. */
   abstract due(perWebhook: number): Promise<DueQueue[]>;
 
   /**

@@ -20,17 +20,25 @@ const PURGE_BATCH = 5000;
  */
 const FAILURES_OF_OUTAGE = 5;
 
+/**
+ * The first queues of every tenant come first, and of those the first queue of each webhook. In the order of time alone, the
+ * queues of webhooks that fail would hide all others when there are more than {@link MAX_DUE} of them.
+ */
 const DUE = `
-SELECT w.tenant, w.webhook, q.queue, w.url, w.failures
-FROM webhooks.webhooks w CROSS JOIN LATERAL (
-  SELECT queue, due_at FROM webhooks.delivery_queues q
-  WHERE q.webhook = w.webhook AND q.due_at <= statement_timestamp()
-    AND (q.leased_until IS NULL OR q.leased_until < statement_timestamp())
-    AND (w.disabled_at IS NULL OR q.is_test)
-  ORDER BY q.due_at LIMIT $1
-) q
-WHERE w.held_until IS NULL OR w.held_until <= statement_timestamp()
-ORDER BY q.due_at LIMIT ${MAX_DUE}`;
+SELECT tenant, webhook, queue, url, failures
+FROM (
+  SELECT w.tenant, w.webhook, q.queue, w.url, w.failures, q.due_at,
+    row_number() OVER (PARTITION BY w.tenant ORDER BY q.place, q.due_at) AS turn
+  FROM webhooks.webhooks w CROSS JOIN LATERAL (
+    SELECT queue, due_at, row_number() OVER (ORDER BY due_at) AS place FROM webhooks.delivery_queues q
+    WHERE q.webhook = w.webhook AND q.due_at <= statement_timestamp()
+      AND (q.leased_until IS NULL OR q.leased_until < statement_timestamp())
+      AND (w.disabled_at IS NULL OR q.is_test)
+    ORDER BY q.due_at LIMIT $1
+  ) q
+  WHERE w.held_until IS NULL OR w.held_until <= statement_timestamp()
+) due
+ORDER BY turn, due_at LIMIT ${MAX_DUE}`;
 
 const LEASE = `
 WITH free AS (
