@@ -2,7 +2,7 @@ import { NAME_PATTERN, REASON_PATTERN, SUBJECT_PATTERN } from '@countersign/cont
 import { toE164 } from '@countersign/normalization';
 import { applyDecorators } from '@nestjs/common';
 import { IsISO8601, Matches, ValidateIf } from 'class-validator';
-import { Described, Field, type Keywords } from '../openapi/described.js';
+import { Described, Field, portablePattern, type Keywords } from '../openapi/described.js';
 
 const NAME_RULE = 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit';
 export const SUBJECT_RULE =
@@ -11,12 +11,16 @@ export const PHONE_RULE = 'must be a possible telephone number with its country 
 export const PIN_RULE = 'must be a string of 4 to 8 digits';
 
 /** Texts that people read. A control character or half of a surrogate pair reaches no database, terminal or voice. */
-const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+export const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+export const TEXT_RULE = 'must be a text of 1 to 200 characters without control characters';
 /** Ids of calls come from telephone platforms: printable ASCII. */
 const CALL_PATTERN = /^[\x21-\x7e]{1,256}$/;
 const CALL_RULE = 'must be 1 to 256 printable ASCII characters without spaces';
 /** ASCII digits only: a program does not send spoken numbers. */
 const PIN_PATTERN = /^[0-9]{4,8}$/;
+
+/** In the versions and the variant of RFC 9562, as the commands require it. */
+const ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** The part of ISO 8601 that RFC 3339 accepts too, in the years that every reader knows: no weeks, no months alone. */
 const TIME_PATTERN = /^2\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
@@ -36,11 +40,14 @@ export const IsSubjectIdField = (): PropertyDecorator =>
   );
 export const IsCallId = (meaning = 'Id of the telephone call'): PropertyDecorator =>
   applyDecorators(Field(meaning), Matches(CALL_PATTERN, { message: CALL_RULE }));
-export const IsText = (meaning: string): PropertyDecorator =>
+/** The id of a resource that the API named itself. */
+export const IsIdOf = (meaning: string): PropertyDecorator =>
   applyDecorators(
-    Field(meaning),
-    Matches(TEXT_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' }),
+    Field(meaning, { format: 'uuid' }),
+    Matches(ID_PATTERN, { message: 'must be an id that the API returned' }),
   );
+export const IsText = (meaning: string): PropertyDecorator =>
+  applyDecorators(Field(meaning), Matches(TEXT_PATTERN, { message: TEXT_RULE }));
 export const IsPin = (meaning: string): PropertyDecorator =>
   applyDecorators(Field(meaning, { writeOnly: true }), Matches(PIN_PATTERN, { message: PIN_RULE }));
 /** A time; {@link Date} reads it, and the services publish it in one spelling. */
@@ -56,16 +63,18 @@ export const IsReason = (): PropertyDecorator =>
     Field(
       'Reason for the change. It is stored as given and is part of the event: do not write names or numbers into it',
     ),
-    Matches(REASON_PATTERN, { message: 'must be a text of 1 to 200 characters without control characters' }),
+    Matches(REASON_PATTERN, { message: TEXT_RULE }),
   );
 
 /** A telephone number. Its rule is checked with the rules of the whole body, by {@link e164}. */
 export const PHONE_KEYWORDS: Keywords = { type: 'string', examples: ['+12025550100'] };
+/** The same in a query: the example belongs to the parameter, which has no list of examples. */
+export const PHONE_QUERY_KEYWORDS: Keywords = { type: 'string', example: '+12025550100' };
 export const ANSWER_KEYWORDS: Keywords = {
   minProperties: 1,
   maxProperties: 10,
   propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$' },
-  additionalProperties: { type: 'string', minLength: 1, maxLength: 200, writeOnly: true },
+  additionalProperties: { type: 'string', pattern: portablePattern(TEXT_PATTERN.source), writeOnly: true },
 };
 
 /** The number in E.164; undefined for everything that is not a possible number with its country code. */

@@ -18,6 +18,10 @@ const SCOPES_MEANING =
 const SCOPES_RULE = `must be a list of different scopes of ${API_KEY_SCOPES.join(', ')}`;
 
 @Described({
+  oneOf: [
+    { properties: { scopes: { contains: { const: 'verify' } } }, required: ['agent'] },
+    { properties: { scopes: { not: { contains: { const: 'verify' } } }, agent: false } },
+  ],
   examples: [
     { name: 'Nightly import', scopes: ['manage'], expiresAt: '2099-01-31T12:00:00Z' },
     { name: 'Dashboard', scopes: ['manage:read', 'audit'] },

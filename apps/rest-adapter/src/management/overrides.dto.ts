@@ -11,11 +11,12 @@ import { IsBoolean, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
 import {
   e164,
   IsCallId,
+  IsIdOf,
   IsNameOf,
   IsSubjectIdField,
   IsTime,
   Optional,
-  PHONE_KEYWORDS,
+  PHONE_QUERY_KEYWORDS,
   PHONE_RULE,
   TenantPath,
 } from '../http/fields.js';
@@ -24,19 +25,11 @@ import { Described, Field } from '../openapi/described.js';
 import { LimitTargetBody, targetKeywords } from './limits.dto.js';
 import { NEXT_CURSOR } from './tenants.dto.js';
 
-const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const DEFAULT_PAGE_SIZE = 50;
-
-const IsOverrideId =
-  (meaning: string): PropertyDecorator =>
-  (target, field) => {
-    Field(meaning)(target, field);
-    Matches(UUID_PATTERN, { message: 'must be a UUID in lower case' })(target, field);
-  };
 
 @Described()
 export class OverridePath extends TenantPath {
-  @IsOverrideId('Id of the override') override!: string;
+  @IsIdOf('Id of the override') override!: string;
 }
 
 @Described({
@@ -88,12 +81,12 @@ export class OverrideQuery extends RequestBody {
   @Optional()
   @Matches(/^([1-9]\d?|1\d\d|200)$/, { message: `must be a whole number from 1 to ${MAX_PAGE_SIZE}` })
   limit?: string;
-  @Optional() @IsOverrideId('`nextCursor` of the page before. Absent: the first page') cursor?: string;
+  @Optional() @IsIdOf('`nextCursor` of the page before. Absent: the first page') cursor?: string;
   @Field('Only overrides of this limit')
   @Optional()
   @IsIn(LIMIT_DIMENSIONS, { message: `must be one of ${LIMIT_DIMENSIONS.join(', ')}` })
   dimension?: LimitDimension;
-  @Field('Only overrides of this number, in E.164, as a caller or as a subject', PHONE_KEYWORDS)
+  @Field('Only overrides of this number, in E.164, as a caller or as a subject', PHONE_QUERY_KEYWORDS)
   @Optional()
   phone?: string;
   @Optional() @IsSubjectIdField() subject?: string;

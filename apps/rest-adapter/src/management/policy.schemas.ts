@@ -41,7 +41,7 @@ const SENT_KEYWORDS: typeof EXTRA_KEYWORDS = {
     },
     additionalProperties: {
       ...{ ...text, minLength: 8, maxLength: 512 },
-      pattern: '^(\\+[1-9][0-9]+|sips?:[^\\s@]+@[^\\s@]+)$',
+      pattern: '^(\\+[1-9][0-9]+|sips?:[^\\s@\\x00]+@[^\\s@\\x00]+)$',
     },
   }),
   texts: (text) => ({

@@ -17,6 +17,7 @@ import {
   IsText,
   Optional,
   PHONE_KEYWORDS,
+  PHONE_QUERY_KEYWORDS,
   PHONE_RULE,
   SUBJECT_RULE,
 } from '../http/fields.js';
@@ -93,7 +94,7 @@ export class SubjectListQuery extends PagingQuery {
   @Optional()
   @Matches(SUBJECT_PATTERN, { message: SUBJECT_RULE })
   cursor?: string;
-  @Field('Only the subject with this telephone number, in E.164', PHONE_KEYWORDS)
+  @Field('Only the subject with this telephone number, in E.164', PHONE_QUERY_KEYWORDS)
   @Optional()
   phone?: string;
   @Field(

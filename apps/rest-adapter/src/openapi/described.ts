@@ -102,8 +102,6 @@ function keywordsOf({ type, name, constraints }: Rule): Keywords {
       return { minItems: first };
     case 'arrayMaxSize':
       return { maxItems: first };
-    case 'arrayMinSize':
-      return { minItems: first };
     case 'arrayUnique':
       return { uniqueItems: true };
     case 'isIso8601':
@@ -117,7 +115,7 @@ function keywordsOf({ type, name, constraints }: Rule): Keywords {
  * Not every reader of JSON Schema knows classes of Unicode: controls are written as ranges. Surrogates are left out, because many
  * readers reject a pattern with them, and no text in UTF-8 holds one.
  */
-function portablePattern(source: string): string {
+export function portablePattern(source: string): string {
   return source.replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f').replaceAll('\\p{Cs}', '');
 }
 

@@ -1,13 +1,12 @@
 import { type KnowledgeQuestion, type Violation } from '@countersign/contracts';
 import { answerRule, normalizeAnswer } from '@countersign/normalization';
+import { TEXT_PATTERN, TEXT_RULE } from '../http/fields.js';
 
 export const ANSWERS_RULE = 'must be an object with the answers by the name of their question';
 
 /** As many as a policy can have questions. */
 const MAX_ANSWERS = 10;
 const QUESTION_PATTERN = /^[a-z][a-z0-9_]{0,62}$/;
-/** No answer has control characters or halves of surrogate pairs. */
-const ANSWER_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 
 /** The rules for answers whatever the questions are. Only names that look like one are shown in a violation. */
 export function answerRules(answers: Readonly<Record<string, unknown>>): Violation[] {
@@ -17,8 +16,8 @@ export function answerRules(answers: Readonly<Record<string, unknown>>): Violati
   }
   return given.flatMap(([name, answer]): Violation[] => {
     if (!QUESTION_PATTERN.test(name)) return [{ field: 'answers', rule: 'must have names of questions as its fields' }];
-    if (typeof answer === 'string' && ANSWER_PATTERN.test(answer)) return [];
-    return [{ field: `answers.${name}`, rule: 'must be a text of 1 to 200 characters without control characters' }];
+    if (typeof answer === 'string' && TEXT_PATTERN.test(answer)) return [];
+    return [{ field: `answers.${name}`, rule: TEXT_RULE }];
   });
 }
 

@@ -39,8 +39,8 @@ import { answerRules, ANSWERS_RULE } from './answer-rules.js';
     { oneOf: [{ required: ['subject'] }, { required: ['phone'] }] },
     {
       oneOf: [
-        { properties: { method: { const: 'pin' } }, required: ['pin'] },
-        { properties: { method: { const: 'knowledge' } }, required: ['answers'] },
+        { properties: { method: { const: 'pin' }, answers: false }, required: ['pin'] },
+        { properties: { method: { const: 'knowledge' }, pin: false }, required: ['answers'] },
       ],
     },
   ],

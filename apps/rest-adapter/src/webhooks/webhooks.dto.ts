@@ -11,20 +11,12 @@ import {
 } from '@countersign/contracts';
 import { ApiProperty } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
-import { Clearable, IsText, Optional, TenantPath } from '../http/fields.js';
+import { Clearable, IsIdOf, IsText, Optional, TenantPath } from '../http/fields.js';
 import { RequestBody } from '../http/request.pipe.js';
 import { Described, Field } from '../openapi/described.js';
 
 const DEFAULT_PAGE_SIZE = 50;
-const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const DESCRIPTION = 'Text that operators read';
-
-const IsId =
-  (meaning: string): PropertyDecorator =>
-  (target, field) => {
-    Field(meaning, { format: 'uuid' })(target, field);
-    Matches(UUID_PATTERN, { message: 'must be the id that the API returned' })(target, String(field));
-  };
 
 const IsTarget = (): PropertyDecorator => (target, field) => {
   Field(
@@ -51,15 +43,24 @@ const AreEventTypes = (): PropertyDecorator => (target, field) => {
 
 @Described()
 export class WebhookPath extends TenantPath {
-  @IsId('Id of the webhook') webhook!: string;
+  @IsIdOf('Id of the webhook') webhook!: string;
 }
 
 @Described()
 export class DeliveryPath extends WebhookPath {
-  @IsId('Id of the delivery') delivery!: string;
+  @IsIdOf('Id of the delivery') delivery!: string;
 }
 
+/** All kinds of events leave no room for others. */
+const ALL_ALONE = {
+  anyOf: [
+    { properties: { eventTypes: { maxItems: 1 } } },
+    { properties: { eventTypes: { items: { not: { const: ALL_EVENT_TYPES } } } } },
+  ],
+};
+
 @Described({
+  ...ALL_ALONE,
   examples: [
     {
       url: 'https://hooks.example.com/countersign',
@@ -75,7 +76,7 @@ export class WebhookBody extends RequestBody {
 }
 
 /** A merge patch (RFC 7396). */
-@Described({ examples: [{ eventTypes: ['*'], description: null }] })
+@Described({ ...ALL_ALONE, examples: [{ eventTypes: ['*'], description: null }] })
 export class WebhookPatchBody extends RequestBody {
   @Optional() @IsTarget() url?: string;
   @Optional() @AreEventTypes() eventTypes?: string[];
@@ -106,7 +107,7 @@ class PageQuery {
 
 @Described()
 export class WebhookListQuery extends PageQuery {
-  @Optional() @IsId('`nextCursor` of the page before. Absent: the first page') cursor?: string;
+  @Optional() @IsIdOf('`nextCursor` of the page before. Absent: the first page') cursor?: string;
   @Field('Only webhooks in this state')
   @Optional()
   @IsIn(DIRECTORY_STATES, { message: `must be ${DIRECTORY_STATES.join(' or ')}` })

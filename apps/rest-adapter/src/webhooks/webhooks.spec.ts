@@ -51,6 +51,12 @@ describe('the routes of webhooks', () => {
     expect(bed.commands).toEqual([]);
   });
 
+  it('refuse an id that no webhook can have with 422', async () => {
+    const call = await bed.call('GET', `${WEBHOOKS}/376acfe0-96ab-20b0-4a28-bc21f8abea50`, { key: ADMIN_KEY });
+    expect([call.status, call.body['violations']]).toMatchObject([422, [{ field: 'webhook' }]]);
+    expect(bed.commands).toEqual([]);
+  });
+
   it('pass on the rule that the service found broken', async () => {
     const violations = [{ field: 'url', rule: 'must lead to a public address' }];
     bed.answer = () => ({ answer: 'invalid', violations });
