@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ensureSecretFiles } from '@countersign/installation';
 import { startApp, type Running } from './children.js';
 
-/** `separate`: six processes. `one`: the same six services in one process, over the same broker and database. */
+/** `separate`: seven processes. `one`: the same seven services in one process, over the same broker and database. */
 export type Layout = 'separate' | 'one';
 
 export interface Installation {
@@ -56,7 +56,7 @@ export async function install(
   const apps =
     layout === 'one'
       ? ['all-in-one']
-      : ['directory', 'verification', 'rate-limit', 'audit', 'rest-adapter', 'swaig-adapter'];
+      : ['directory', 'verification', 'rate-limit', 'audit', 'webhooks', 'rest-adapter', 'swaig-adapter'];
   // A service logs its line `ready` at the level info.
   const started = await Promise.allSettled(
     apps.map((app) => startApp(app, { ...env, LOG_LEVEL: 'info' }, log, options.programs?.[app])),
