@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { eventually } from '@countersign/testing';
+import { Receiver } from '../../apps/webhooks/test/receiver.js';
 import { Client, newName } from '../client.js';
 import { SHORT_SESSIONS, startSeparate, type SeparateProduct } from '../product.js';
 
@@ -12,9 +13,12 @@ describe('the deletion of a tenant over a real Apache Kafka, with processes that
   let product: SeparateProduct;
   let database: Database;
   let client: Client;
+  let receiver: Receiver;
 
   beforeAll(async () => {
-    product = await startSeparate({ env: SHORT_SESSIONS });
+    receiver = await Receiver.start(() => ({ status: 500 }));
+    const env = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_NETWORKS: '127.0.0.1/32' };
+    product = await startSeparate({ env: { ...env, ...SHORT_SESSIONS } });
     const options = {
       applicationName: 'test',
       schema: 'verification',
@@ -25,6 +29,7 @@ describe('the deletion of a tenant over a real Apache Kafka, with processes that
     client = new Client(product);
   });
   afterAll(async () => {
+    await receiver.close();
     await database.close();
     await product.remove();
   });
@@ -37,11 +42,12 @@ describe('the deletion of a tenant over a real Apache Kafka, with processes that
   };
   const subjectsOf = (tenant: string) => count('verification.subjects WHERE true', tenant);
 
-  it('erases every subject with one event each, although verification and the directory are killed during it', async () => {
+  it('erases every webhook, and every subject with one event each, although services are killed during it', async () => {
     const tenant = newName('tenant');
     const path = `/v1/tenants/${tenant}`;
     await client.putTenant(tenant);
     await client.createAgent(tenant);
+    await client.manage('POST', `${path}/webhooks`, { url: receiver.url, eventTypes: ['*'] });
     await client.putSubject(tenant, 'alice', { displayName: 'Alice', phones: ['+12025550123'] });
     await client.putPin(tenant, 'alice', '48213');
     await database.query(
@@ -54,7 +60,13 @@ describe('the deletion of a tenant over a real Apache Kafka, with processes that
        VALUES ($1, 'caller', '', 5, 60, 'test', now() + interval '1 hour', '{}', '{}')`,
       [tenant],
     );
+    await eventually(
+      'events wait for their webhook',
+      async () => (await count(`webhooks.webhook_deliveries WHERE state = 'pending'`, tenant)) > 0,
+      60_000,
+    );
     await client.manage('POST', `${path}/disable`, {});
+    await product.kill('webhooks');
     expect((await client.manage('DELETE', path, undefined, [202])).json).toMatchObject({ state: 'deleting' });
 
     await eventually('some subjects are erased', async () => (await subjectsOf(tenant)) <= MANY - 1_000, 60_000);
@@ -66,12 +78,21 @@ describe('the deletion of a tenant over a real Apache Kafka, with processes that
     expect((await client.manage('GET', path)).json).toMatchObject({ state: 'deleting' });
     expect(await subjectsOf(tenant)).toBe(remaining);
     await product.restart('verification');
+    await eventually('every subject is erased', async () => (await subjectsOf(tenant)) === 0, 120_000);
+    expect((await client.manage('GET', path)).json).toMatchObject({ state: 'deleting' });
+    await product.restart('webhooks');
 
     const isGone = async (): Promise<boolean> =>
       (await client.manage('GET', path, undefined, [200, 404])).status === 404;
     await eventually('the tenant is deleted', isGone, 120_000);
     expect(await subjectsOf(tenant)).toBe(0);
     const empty = ['verification.subject_keys', 'verification.credentials', 'verification.subject_phones'];
+    empty.push(
+      'webhooks.webhooks',
+      'webhooks.webhook_deliveries',
+      'webhooks.delivery_queues',
+      'webhooks.webhook_events',
+    );
     for (const table of [...empty, 'directory.agents', 'directory.tenants', 'rate_limit.overrides'])
       expect([table, await count(`${table} WHERE true`, tenant)]).toEqual([table, 0]);
     const erased = `audit.entries WHERE kind = 'subject.erased'`;

@@ -11,7 +11,7 @@ import { openSender } from './targets/open-sender.js';
 import { type HttpWebhookSender } from './targets/http-sender.js';
 import { WebhooksSettings } from './webhooks.settings.js';
 
-const { webhookCommands, auditEvents, directory, directoryCaches, facts } = TOPICS;
+const { webhookCommands, auditEvents, tenantErasures, directory, directoryCaches, facts } = TOPICS;
 
 /** @throws ServiceError SETTINGS_INVALID */
 export async function readSettings(
@@ -39,7 +39,7 @@ export const NEEDS = {
   bus: {
     consumes: { webhooks: [webhookCommands], [EVENTS_GROUP]: [auditEvents] },
     follows: [directory],
-    writes: [directoryCaches, facts, DEAD_LETTERS, CLOCK],
+    writes: [tenantErasures, directoryCaches, facts, DEAD_LETTERS, CLOCK],
     replies: 'sends',
   },
   store: { schema: 'webhooks', migrations: WEBHOOKS_MIGRATIONS },

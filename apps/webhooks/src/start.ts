@@ -8,6 +8,7 @@ import { startDeliveries } from './deliveries/start-deliveries.js';
 import { configuredKeys, INTAKE_NEEDS, NEEDS, readSettings, secretsFault } from './needs.js';
 import { SecretVault } from './subscriptions/secret-vault.js';
 import { WebhookStore } from './subscriptions/subscriptions.ports.js';
+import { PostgresWebhooksErasure } from './subscriptions/tenant-erasure.store.js';
 import { WEBHOOK_MESSAGES } from './subscriptions/webhooks.handler.js';
 import { WebhooksModule } from './webhooks.module.js';
 
@@ -57,6 +58,8 @@ export async function start(
     const module = WebhooksModule.with({ database, relay, vault, sender, directory, onDue });
     const app = await host.busApp(module, database, { group: 'webhooks', messages: WEBHOOK_MESSAGES });
     const rewrap = (): Promise<unknown> => app.get(WebhookStore).rewrap();
+    const erasure = new PostgresWebhooksErasure(database);
+    host.eraseTenants('webhooks', directory, (deletion) => erasure.erase(deletion));
     host.every(REWRAP_MS, 'secrets could not be encrypted under the first key', rewrap);
     await app.listen();
     const intake = new PostgresEventIntake(database, onDue);

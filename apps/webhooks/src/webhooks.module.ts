@@ -31,7 +31,7 @@ export class WebhooksModule {
       providers: [
         { provide: WebhookStore, useFactory: () => new PostgresWebhookStore(database, relay, vault, onDue) },
         { provide: WebhookSender, useValue: sender },
-        { provide: KnownTenants, useValue: { has: (tenant: string) => directory.tenant(tenant) !== undefined } },
+        { provide: KnownTenants, useValue: { find: (tenant: string) => directory.tenant(tenant) } },
         { provide: SecretReplies, useValue: { seal: sealReply } },
         { provide: Clock, useClass: SystemClock },
       ],

@@ -4,6 +4,8 @@ import {
   DEFAULT_POLICY,
   type FactRecorded,
   message,
+  TenantDeletionStarted,
+  type TenantErased,
   TenantPublished,
   TOPICS,
   WebhookCreateRequested,
@@ -13,7 +15,7 @@ import {
 import { createSealingKeys, PayloadOpener, Secret } from '@countersign/crypto';
 import { type HostedService } from '@countersign/hosting';
 import { BusClient, MemoryBroker, toRecord } from '@countersign/messaging';
-import { createTestDatabase } from '@countersign/testing';
+import { createTestDatabase, eventually } from '@countersign/testing';
 import { start } from '../src/start.js';
 
 export const ACTOR = { kind: 'administrator', sourceAddress: '192.0.2.7' } as const;
@@ -34,6 +36,7 @@ export interface CreatedWebhook {
 /** The service on the in-process bus and a database of its own; several copies may run. */
 export class WebhooksTestBed {
   readonly facts: FactRecorded[] = [];
+  readonly erasures: TenantErased[] = [];
   readonly copies: HostedService[] = [];
   readonly errors: Error[] = [];
 
@@ -61,11 +64,10 @@ export class WebhooksTestBed {
       proof: { isRequired: () => false, isValid: () => false },
     });
     const bed = new WebhooksTestBed(database.url, broker, client, env, database.drop);
-    await broker.follow(
-      TOPICS.facts.name,
-      ({ value }) => bed.facts.push(JSON.parse(value.toString('utf8')) as FactRecorded),
-      fatal,
-    );
+    const follow = <T>(topic: string, seen: T[]) =>
+      broker.follow(topic, ({ value }) => seen.push(JSON.parse(value.toString('utf8')) as T), fatal);
+    await follow(TOPICS.facts.name, bed.facts);
+    await follow(TOPICS.tenantErasures.name, bed.erasures);
     return bed;
   }
 
@@ -77,10 +79,20 @@ export class WebhooksTestBed {
   }
 
   /** Publishes a tenant as the directory does. */
-  async putTenant(tenant = `t-${randomUUID().slice(0, 8)}`): Promise<string> {
-    const entry = message(TenantPublished, { tenant, name: tenant, policy: DEFAULT_POLICY as unknown as Policy });
+  async putTenant(tenant = `t-${randomUUID().slice(0, 8)}`, createdAt?: string): Promise<string> {
+    const fields = { tenant, name: tenant, policy: DEFAULT_POLICY as unknown as Policy };
+    const entry = message(TenantPublished, { ...fields, ...(createdAt !== undefined && { createdAt }) });
     await this.broker.send([toRecord({ message: entry })]);
     return tenant;
+  }
+
+  /** Publishes that a tenant is being deleted, and returns when the service reports its erasure. */
+  async eraseTenant(tenant: string, createdAt: string): Promise<void> {
+    const seen = this.erasures.length;
+    await this.broker.send([toRecord({ message: message(TenantDeletionStarted, { tenant, createdAt }) })]);
+    const isReport = (one: TenantErased): boolean =>
+      one.tenant === tenant && one.createdAt === createdAt && one.service === 'webhooks';
+    await eventually('the erasure is reported', () => this.erasures.slice(seen).some(isReport), 60_000);
   }
 
   async command<T extends Message>(command: T): Promise<BedAnswer> {
@@ -103,16 +115,17 @@ export class WebhooksTestBed {
   }
 
   /** Publishes an event as audit does. @returns its id */
-  async publish(tenant: string, subject: string, kind = 'attempt.decided', data: object = {}): Promise<string> {
+  async publish(
+    tenant: string,
+    subject: string,
+    kind = 'attempt.decided',
+    data: object = {},
+    time = new Date(),
+  ): Promise<string> {
     const id = randomUUID();
     const headers = {
       ...{ 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: '/countersign' },
-      ...{
-        ce_type: `countersign.${kind}.v1`,
-        ce_time: new Date().toISOString(),
-        ce_tenant: tenant,
-        ce_subject: subject,
-      },
+      ...{ ce_type: `countersign.${kind}.v1`, ce_time: time.toISOString(), ce_tenant: tenant, ce_subject: subject },
     };
     await this.send(`${tenant}:${subject}`, Buffer.from(JSON.stringify({ subject, ...data })), headers);
     return id;

@@ -67,7 +67,7 @@ export class TenantDeletionStarted extends Message {
 }
 
 /** The services that store data of tenants beside the directory. A tenant is deleted after all of them have erased it. */
-export const ERASING_SERVICES = ['verification', 'rate-limit'] as const;
+export const ERASING_SERVICES = ['verification', 'rate-limit', 'webhooks'] as const;
 export type ErasingService = (typeof ERASING_SERVICES)[number];
 
 /** Reports that a service has no data of a tenant any more. Repeated until the tenant is removed. */

@@ -63,9 +63,10 @@ export const FACT_DESCRIPTIONS = {
   'tenant.changed': 'A tenant was created or changed; names the fields that differ',
   'tenant.disabled': 'A tenant was disabled: its agents and API keys cannot authenticate',
   'tenant.enabled': 'A tenant was enabled',
-  'tenant.deletion_started': 'The deletion of a disabled tenant has begun: its subjects and overrides are being erased',
+  'tenant.deletion_started':
+    'The deletion of a disabled tenant has begun: its subjects, overrides and webhooks are being erased',
   'tenant.deleted':
-    'A disabled tenant was deleted with its agents and API keys, after its subjects and overrides were erased',
+    'A disabled tenant was deleted with its agents and API keys, after its subjects, overrides and webhooks were erased',
   'agent.created': 'An agent was created',
   'agent.rotated': 'The password and the API key of an agent were rotated',
   'agent.disabled': 'An agent was disabled: it cannot authenticate',

@@ -36,7 +36,7 @@ export const TOPIC_DESCRIPTIONS = {
   'verification.queries': { from: 'adapters', to: 'verification', key: 'tenant and call, or the query' },
   'subject.commands': { from: 'rest-adapter', to: 'verification', key: 'tenant and subject' },
   'directory.commands': { from: 'rest-adapter', to: 'directory', key: 'tenant' },
-  'tenant.erasures': { from: 'rate-limit, verification', to: 'directory', key: 'tenant' },
+  'tenant.erasures': { from: 'rate-limit, verification, webhooks', to: 'directory', key: 'tenant' },
   'directory.caches': { from: 'every copy of the directory', to: 'directory', key: 'copy of the directory' },
   'limit.commands': { from: 'rest-adapter, verification', to: 'rate-limit', key: 'tenant' },
   'webhook.commands': { from: 'rest-adapter', to: 'webhooks', key: 'tenant' },

@@ -58,6 +58,8 @@ describe('the deletion of a tenant', () => {
     await erased('acme', 'verification', createdAt);
     expect((await calls.readTenant('acme')).body).toMatchObject({ state: 'deleting' });
     await erased('acme', 'rate-limit', createdAt);
+    expect((await calls.readTenant('acme')).body).toMatchObject({ state: 'deleting' });
+    await erased('acme', 'webhooks', createdAt);
     expect((await calls.readTenant('acme')).answer).toBe('not_found');
     expect((await calls.readAgent('acme', 'desk-of-acme')).answer).toBe('not_found');
     expect(store.published.at(-1)).toEqual(message(TenantRemoved, { tenant: 'acme' }));

@@ -127,7 +127,7 @@ export class TenantsController {
   @HttpCode(202)
   @Requires('manage')
   @ApiOperation({
-    summary: 'Delete a disabled tenant with its agents, subjects and overrides; audit events are kept',
+    summary: 'Delete a disabled tenant with its agents, subjects, overrides and webhooks; audit events are kept',
     description: 'Read the tenant until the answer is 404: then everything is erased, and the id can be used again.',
   })
   @ApiAcceptedResponse({ type: TenantState, description: 'The deletion has begun and ends by itself.' })

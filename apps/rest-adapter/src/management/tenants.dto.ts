@@ -123,7 +123,8 @@ export class TenantState extends DirectoryResource {
   @ApiProperty({
     type: 'string',
     enum: TENANT_STATES,
-    description: '`deleting`: its subjects and overrides are being erased; afterwards the tenant does not exist.',
+    description:
+      '`deleting`: its subjects, overrides and webhooks are being erased; afterwards the tenant does not exist.',
   })
   state!: TenantLifeState;
   @ApiProperty() tenant!: string;

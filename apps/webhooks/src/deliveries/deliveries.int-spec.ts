@@ -80,6 +80,19 @@ describe('a webhook', () => {
     expect(got?.body.endsWith('"data":{"subject":"alice","big":"9007199254740993"}}')).toBe(true);
   });
 
+  it('gets no event from before its creation, and the events from the moment of its creation on', async () => {
+    const receiver = await receive();
+    const tenant = await bed.putTenant();
+    const { id: webhook } = await bed.create(tenant, receiver.url);
+    const { body } = await bed.command(message(WebhookRequested, { ...bed.origin(tenant), webhook }));
+    const createdAt = Date.parse(String(body['createdAt']));
+    await bed.publish(tenant, 'alice', 'attempt.decided', {}, new Date(createdAt - 1));
+    const later = [await bed.publish(tenant, 'alice', 'attempt.decided', {}, new Date(createdAt))];
+    later.push(await bed.publish(tenant, 'alice'));
+    await eventually('the last event arrives', () => idsOf(receiver).includes(later[1] ?? ''));
+    expect(idsOf(receiver)).toEqual(later);
+  });
+
   it('gets an event once although audit publishes it twice', async () => {
     const receiver = await receive();
     const tenant = await bed.putTenant();

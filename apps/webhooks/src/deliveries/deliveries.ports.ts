@@ -9,8 +9,7 @@ export interface WebhookEvent {
   readonly kind: string;
   /** Events of one queue are delivered in order. */
   readonly queue: string;
-  /** ISO 8601. */
-  readonly time: string;
+  readonly time: Date;
   /** What is sent. Made on request, because most events have no webhook. */
   body(): Buffer;
 }
@@ -75,8 +74,8 @@ export interface DeliveryRecord {
 /** Queues the events for the webhooks that subscribe to them. */
 export abstract class EventIntake {
   /**
-   * Queues an event for each enabled webhook of its tenant that subscribes to its kind. An event that was queued before is
-   * not queued again. `tenant.deleted` deletes the webhooks that its tenant had.
+   * Queues an event for each enabled webhook of its tenant that subscribes to its kind and was not created after the event. An
+   * event that was queued before is not queued again. `tenant.deleted` deletes the webhooks that its tenant had.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract record(event: WebhookEvent): Promise<void>;

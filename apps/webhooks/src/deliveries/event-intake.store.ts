@@ -9,15 +9,16 @@ const BATCH_LINGER_MS = 20;
 
 /**
  * Queues events. Locks the queues that exist, so that no copy removes one in between, in one order, so that two batches never
- * wait for each other. Returns whether anything was queued.
+ * wait for each other. An event before the creation of a webhook can be one of a deleted tenant that had the same id, so it is
+ * not queued. Returns whether anything was queued.
  */
 const RECORD = `
 WITH batch AS (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
-    WITH ORDINALITY AS b(event_id, tenant, kind, queue, body, position)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[])
+    WITH ORDINALITY AS b(event_id, tenant, kind, queue, body, time, position)
 ), wanted AS (
   SELECT b.*, w.webhook FROM batch b JOIN webhooks.webhooks w USING (tenant)
-  WHERE w.disabled_at IS NULL AND w.event_types && ARRAY['*', b.kind]
+  WHERE w.disabled_at IS NULL AND w.created_at <= b.time AND w.event_types && ARRAY['*', b.kind]
 ), event AS (
   INSERT INTO webhooks.webhook_events (event_id, tenant, type, body)
   SELECT DISTINCT event_id, tenant, 'countersign.' || kind || '.v1', body FROM wanted
@@ -35,7 +36,10 @@ RETURNING 1`;
 
 const SUBSCRIBED_TENANTS = `SELECT DISTINCT tenant FROM webhooks.webhooks WHERE tenant = ANY ($1) AND disabled_at IS NULL`;
 
-/** The webhooks that existed when the tenant was deleted; a tenant of the same name can have been created since. */
+/**
+ * The webhooks that existed when the tenant was deleted. They are erased before, except when a forged report removed the tenant
+ * early. A tenant of the same id can have been created since.
+ */
 const DELETE_TENANT = 'DELETE FROM webhooks.webhooks WHERE tenant = $1 AND created_at <= $2';
 
 /** Queues events in PostgreSQL, many with one statement. */
@@ -72,7 +76,7 @@ export class PostgresEventIntake extends EventIntake {
       const database = this.database.forTenants(wanted.map(({ tenant }) => tenant));
       const queued = await database.prepared('webhooks.record', RECORD, [
         ...[wanted.map(({ eventId }) => eventId), wanted.map(({ tenant }) => tenant), wanted.map(({ kind }) => kind)],
-        ...[wanted.map(({ queue }) => queue), wanted.map((event) => event.body())],
+        ...[wanted.map(({ queue }) => queue), wanted.map((event) => event.body()), wanted.map(({ time }) => time)],
       ]);
       if (queued.length > 0) this.onDue();
     }

@@ -28,7 +28,14 @@ export function readPublicEvent({ key, value, headers }: PublicEventRecord): Web
   }
   const subject = headers['ce_subject'];
   const attributes = { specversion: '1.0', id, source, type, time, tenant, ...(subject !== undefined && { subject }) };
-  return { eventId: id, tenant, kind, queue: key, time, body: () => structuredEvent(attributes, value) };
+  return {
+    eventId: id,
+    tenant,
+    kind,
+    queue: key,
+    time: new Date(time),
+    body: () => structuredEvent(attributes, value),
+  };
 }
 
 /** A CloudEvent in structured mode. @param data JSON */

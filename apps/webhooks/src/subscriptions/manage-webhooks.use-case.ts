@@ -51,12 +51,16 @@ export class ManageWebhooks {
 
   async create(command: WebhookCreateRequested): Promise<CommandAnswered> {
     const { tenant, webhook, url, eventTypes, description = null, replyKeys } = command;
-    if (!this.tenants.has(tenant)) return answered(command, 'not_found');
+    const known = this.tenants.find(tenant);
+    if (!known) return answered(command, 'not_found');
     const violations = await this.#violations(url, eventTypes);
     if (violations.length > 0) return answered(command, 'invalid', { violations });
     return this.#change(
       command,
-      ({ webhook: existing, count, now }) => {
+      ({ webhook: existing, count, erasedTenant, now }) => {
+        // Another process may have erased the tenant, and this one not know of its deletion yet.
+        if (erasedTenant !== undefined && erasedTenant === (known.createdAt ?? erasedTenant))
+          return { answer: 'not_found' };
         if (existing) return { answer: 'taken' };
         if (count >= MAX_WEBHOOKS_PER_TENANT) {
           const rule = `is refused: the tenant has ${MAX_WEBHOOKS_PER_TENANT} webhooks, which is the limit`;

@@ -4,6 +4,7 @@ import {
   type DirectoryState,
   type FactKind,
   type Preconditions,
+  type TenantPublished,
 } from '@countersign/contracts';
 import { type DeliveryRecord } from '../deliveries/deliveries.ports.js';
 import { type SigningSecret } from './signing-secrets.decision.js';
@@ -31,6 +32,8 @@ export interface WebhookSnapshot {
   readonly webhook: WebhookRecord | undefined;
   /** Number of webhooks of the tenant. */
   readonly count: number;
+  /** Time of creation of the tenant of this id that was erased last, ISO 8601. */
+  readonly erasedTenant: string | undefined;
   /** Database time. */
   readonly now: Date;
   /** The secrets of the webhook. @throws ServiceError CREDENTIAL_BROKEN when they cannot be decrypted for its row */
@@ -111,7 +114,8 @@ export abstract class WebhookStore {
 
 /** The tenants of the directory. */
 export abstract class KnownTenants {
-  abstract has(tenant: string): boolean;
+  /** @returns undefined for an unknown tenant, and for one that is being deleted */
+  abstract find(tenant: string): Pick<TenantPublished, 'createdAt'> | undefined;
 }
 
 /** Encrypts a secret for the one request that will show it. */

@@ -22,6 +22,7 @@ import {
   type WebhookRecord,
   type WebhookSnapshot,
 } from './subscriptions.ports.js';
+import { erasedTenantOf, lockWebhooksOf } from './tenant-erasure.store.js';
 
 /** A row of webhooks. */
 interface WebhookRow extends WebhookRecord {
@@ -84,8 +85,8 @@ export class PostgresWebhookStore extends WebhookStore {
   ): Promise<'changed' | 'unchanged' | 'repeated'> {
     const { commandId, tenant, webhook } = command;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
-      // For the number of webhooks, which no row holds.
-      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`webhooks:${tenant}`]);
+      // For the number of webhooks, which no row holds, and for the erasure of the tenant.
+      await lockWebhooksOf(tx, tenant);
       if (!(await this.#inbox.claim(tx, COMMANDS, commandId))) return 'repeated';
       const [row] = await tx.query<WebhookRow>(
         `SELECT ${COLUMNS} FROM webhooks.webhooks WHERE tenant = $1 AND webhook = $2 FOR UPDATE`,
@@ -97,7 +98,8 @@ export class PostgresWebhookStore extends WebhookStore {
       );
       const now = await databaseTime(tx);
       const secrets = (): SigningSecret[] => (row ? this.#secretsOf(row) : []);
-      const change = decide({ webhook: row && recordOf(row), count: counted?.count ?? 0, now, secrets });
+      const erasedTenant = await erasedTenantOf(tx, tenant);
+      const change = decide({ webhook: row && recordOf(row), count: counted?.count ?? 0, erasedTenant, now, secrets });
       if (!change) {
         // A redelivered command that changes nothing is decided again, and so gets the same answer.
         await tx.query('DELETE FROM webhooks.inbox WHERE consumer = $1 AND message_id = $2', [COMMANDS, commandId]);
