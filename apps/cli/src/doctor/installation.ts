@@ -13,12 +13,13 @@ import { NEEDS as RATE_LIMIT } from '../../../rate-limit/src/needs.js';
 import { NEEDS as REST_ADAPTER } from '../../../rest-adapter/src/needs.js';
 import { NEEDS as SWAIG_ADAPTER } from '../../../swaig-adapter/src/needs.js';
 import { NEEDS as VERIFICATION } from '../../../verification/src/needs.js';
+import { NEEDS as WEBHOOKS } from '../../../webhooks/src/needs.js';
 import { refusedSetting } from '../terminal/terminal.js';
 import { failureOf, type Finding } from './report.js';
 
 export const SERVICES: readonly ServiceNeeds[] = [
   ...[DIRECTORY, VERIFICATION, RATE_LIMIT, AUDIT],
-  ...[REST_ADAPTER, SWAIG_ADAPTER],
+  ...[REST_ADAPTER, SWAIG_ADAPTER, WEBHOOKS],
 ];
 
 /** A service whose settings were read. */

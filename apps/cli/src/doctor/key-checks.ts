@@ -16,6 +16,7 @@ const CHECKS: Readonly<Record<string, string>> = {
   RECEIPT_KEYS: 'receipt-keys',
   RECEIPT_PUBLIC_KEYS: 'receipt-keys',
   CAPTURE_TOKEN_KEY: 'capture-key',
+  WEBHOOK_KEYS: 'webhook-keys',
 };
 
 const OK: Readonly<Record<string, string>> = {
@@ -24,6 +25,7 @@ const OK: Readonly<Record<string, string>> = {
   'sealing-keys': 'the adapters encrypt for keys that verification holds',
   'receipt-keys': 'the adapters verify with the keys that verification signs with',
   'capture-key': 'is the key that the adapters use',
+  'webhook-keys': 'open the stored secrets of webhooks',
 };
 
 /** Compares the keys of the settings with each other and with what is stored, as every start does. */
@@ -56,8 +58,7 @@ export async function checkKeys(
           cure: cure.join(': ') || 'see docs/operations.md, "A key is lost"',
         });
       }
-      for (const setting of needs.name === 'verification' ? STORED : ['IDENTIFIER_KEY'])
-        compared.add(CHECKS[setting] ?? '');
+      for (const setting of STORED[needs.name] ?? []) compared.add(CHECKS[setting] ?? '');
       read.push(needs.name);
     }
     return {
@@ -87,7 +88,12 @@ export async function checkKeys(
   }
 }
 
-const STORED = ['CREDENTIAL_KEYS', 'IDENTIFIER_KEY'];
+/** The settings whose keys each service compares with its tables. */
+const STORED: Readonly<Record<string, readonly string[]>> = {
+  verification: ['CREDENTIAL_KEYS', 'IDENTIFIER_KEY'],
+  'rate-limit': ['IDENTIFIER_KEY'],
+  webhooks: ['WEBHOOK_KEYS'],
+};
 /** Compared without the database. */
 const PAIRS = ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS'];
 
