@@ -36,7 +36,7 @@ program
 
 program
   .command('doctor')
-  .description('find out what is wrong and how to mend it; exit code 0: nothing, 1: warnings, 2: failures')
+  .description('find out what is wrong and how to mend it; exit code 0: nothing, 1: warnings or skipped checks, 2: failures')
   .option('--data-dir <folder>', 'the DATA_DIR of npm start, which may run; default without KAFKA_BROKERS: ./data')
   .option('--service <names...>', 'the services with these settings; default: all')
   .option('--min-disk <MiB>', 'free space that the data folder must have', '1024')
@@ -142,7 +142,7 @@ keys
   .command('accept-loss <setting>')
   .description('show what is lost with a key; with --yes, let services start with another key')
   .option(...dataDir)
-  .option('--yes', 'accept the loss; verification and rate-limit must not run')
+  .option('--yes', 'accept the loss; verification, rate-limit and webhooks must not run')
   .action((setting: string, options: StoreOptions & { yes?: true }) =>
     withStore(process.env, options, (store, write) => acceptKeyLoss(store, setting, options, write)),
   );
