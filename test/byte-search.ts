@@ -22,15 +22,19 @@ interface Needle {
 export class ByteSearch {
   readonly #needles: readonly Needle[];
   readonly #longest: number;
+  /** Matches any needle. One search for all of them; most of what is searched holds none. */
+  readonly #any: RegExp;
 
   /** @param texts by the names that hits use, because hits must not repeat the texts themselves */
   constructor(texts: Readonly<Record<string, string>>) {
     this.#needles = Object.entries(texts).flatMap(([name, text]) => forms(name, text));
     this.#longest = Math.max(...this.#needles.map(({ bytes }) => bytes.length));
+    this.#any = new RegExp(this.#needles.map(({ bytes }) => asPattern(bytes)).join('|'));
   }
 
   /** @returns a line for each hit, with its place and the bytes around it */
   in(where: string, haystack: Buffer): string[] {
+    if (!this.#any.test(haystack.toString('latin1'))) return [];
     return this.#needles.flatMap(({ name, bytes }) => {
       const at = haystack.indexOf(bytes);
       if (at < 0) return [];
@@ -79,6 +83,9 @@ export async function filesBelow(folder: string): Promise<string[]> {
   }
   return files;
 }
+
+/** Each byte by its code, so none has a meaning of its own in the pattern. */
+const asPattern = (bytes: Buffer): string => bytes.toString('hex').replace(/../g, '\\x$&');
 
 function forms(name: string, text: string): Needle[] {
   const plain = Buffer.from(text, 'utf8');

@@ -99,9 +99,9 @@ describe('a PIN, a telephone number, a password and a receipt', () => {
     } finally {
       await product.remove();
     }
-  }, 300_000);
+  }, 600_000);
 
-  it('appear in no table, no file of PostgreSQL or Kafka, and no output of the six processes', async () => {
+  it('appear in no table, no file of PostgreSQL or Kafka, and no output of the seven processes', async () => {
     const product = await startSeparate();
     try {
       const ledger = await Ledger.open(product.databaseUrl);
@@ -135,5 +135,5 @@ describe('a PIN, a telephone number, a password and a receipt', () => {
     } finally {
       await product.remove();
     }
-  }, 300_000);
+  }, 600_000);
 });
