@@ -1,7 +1,6 @@
 import { Type } from 'class-transformer';
 import {
   IsBoolean,
-  IsDefined,
   IsIn,
   IsInt,
   IsObject,
@@ -33,7 +32,7 @@ export type ChangeMode = (typeof CHANGE_MODES)[number];
 export abstract class ManagementCommand extends Message {
   @Length(8, 128) commandId!: string;
   /** Recorded in the event of the change. */
-  @IsDefined() @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @IsObject() @ValidateNested() @Type(() => Actor) actor!: Actor;
 }
 
 /** Base of the commands about one tenant, or about what belongs to it in the directory. */
