@@ -36,7 +36,9 @@ program
 
 program
   .command('doctor')
-  .description('find out what is wrong and how to mend it; exit code 0: nothing, 1: warnings or skipped checks, 2: failures')
+  .description(
+    'find out what is wrong and how to mend it; exit code 0: nothing, 1: warnings or skipped checks, 2: failures',
+  )
   .option('--data-dir <folder>', 'the DATA_DIR of npm start, which may run; default without KAFKA_BROKERS: ./data')
   .option('--service <names...>', 'the services with these settings; default: all')
   .option('--min-disk <MiB>', 'free space that the data folder must have', '1024')
