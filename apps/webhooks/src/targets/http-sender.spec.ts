@@ -179,6 +179,7 @@ describe('a receiver inside of the network', () => {
     ['an IPv6 address inside', ['::1']],
     ['a mapped address', ['::ffff:7f00:1']],
     ['the address of a metadata service', ['169.254.169.254']],
+    ['the address of the host agent of Azure', ['168.63.129.16']],
     ['a public address and one inside', [PUBLIC, '127.0.0.1']],
     ['a public address and an IPv6 address inside', [PUBLIC, '::1']],
   ])('gets no connection through a host whose DNS answers with %s', async (_case, addresses) => {

@@ -11,7 +11,8 @@ const MAX_ANSWER_HEADER_BYTES = 16_384;
 
 /** Every attempt has a connection of its own: a kept one would lead to the address that was checked for an earlier attempt. */
 const HTTP_AGENT = new HttpAgent({ keepAlive: false });
-const HTTPS_AGENT = new HttpsAgent({ keepAlive: false, maxCachedSessions: 0 });
+// Verifies certificates whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+const HTTPS_AGENT = new HttpsAgent({ keepAlive: false, maxCachedSessions: 0, rejectUnauthorized: true });
 
 /**
  * Sends over HTTP/1.1 with the client of Node, which follows no redirect and takes no proxy from the environment. The host is

@@ -42,6 +42,8 @@ describe('the rules of a URL', () => {
     ...['https://10.0.0.1/', 'https://172.16.0.1/', 'https://192.168.1.1/', 'https://100.64.0.1/'],
     ...[
       'https://169.254.169.254/latest/meta-data/',
+      'https://168.63.129.16/machine',
+      'https://[::ffff:168.63.129.16]/machine',
       'https://0xa9fea9fe/',
       'https://224.0.0.1/',
       'https://255.255.255.255/',
