@@ -156,7 +156,9 @@ module.exports = {
     rule(
       'counted-before-compared',
       'Only the attempt gates create the proof that an attempt was counted, which every comparison requires.',
-      { pathNot: ['^apps/verification/src/attempts/attempt-gate\\.store\\.ts$', '^apps/verification/test/', spec] },
+      {
+        pathNot: ['^apps/verification/src/attempts/gate/attempt-gate\\.store\\.ts$', '^apps/verification/test/', spec],
+      },
       { path: '^apps/verification/src/attempts/counted-attempt\\.decision\\.ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(

@@ -21,4 +21,4 @@ if (!benches.includes(bench)) {
   process.stderr.write(`There is no bench ${bench}: name one of ${benches.join(', ')}\n`);
   process.exit(1);
 }
-await import(`./${bench}.js`);
+await import(`./benches/${bench}.js`);

@@ -4,7 +4,7 @@ import { openNamesKey, recordKeys } from '@countersign/stored-secrets';
 import { createLogger } from '@countersign/observability';
 import { type AttemptToCount, type CountResult } from '../../apps/verification/src/attempts/attempts.ports.js';
 import { attemptOf, POLICY, countedOf, outcomeOf } from '../../apps/verification/test/attempt-gate.contract.js';
-import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../../apps/verification/src/attempts/gate/attempt-gate.store.js';
 import { TamperReports } from '../../apps/verification/src/integrity/tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../apps/verification/test/test-tables.js';
 

@@ -3,7 +3,7 @@ import { createLogger } from '@countersign/observability';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { attemptOf, POLICY, countedOf } from '../../apps/verification/test/attempt-gate.contract.js';
 import { storedPhoneOf } from '../../apps/verification/src/integrity/stored-names.js';
-import { PostgresAttemptGate } from '../../apps/verification/src/attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../../apps/verification/src/attempts/gate/attempt-gate.store.js';
 import { ArgonPinVault } from '../../apps/verification/src/credentials/pin-vault.store.js';
 import { credentialOf } from '../../apps/verification/test/subject-store.contract.js';
 import { PostgresSubjectStore } from '../../apps/verification/src/subjects/subject.store.js';

@@ -14,7 +14,7 @@ import { RestRequestHooks } from './http/rest-request-hooks.js';
 import { RestRequestLimits } from './http/request-limits.js';
 import { ImportStreamsModule } from './imports/imports.module.js';
 import { ManagementModule } from './management/management.module.js';
-import { policySchemas } from './management/policy.schemas.js';
+import { policySchemas } from './management/policies/policy.schemas.js';
 import { describeApi } from './openapi/describe-api.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';

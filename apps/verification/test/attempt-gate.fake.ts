@@ -16,7 +16,7 @@ import {
   unlock,
   type CredentialKind,
   type AttemptCounter,
-} from '../src/attempts/attempt-counter.decision.js';
+} from '../src/attempts/gate/attempt-counter.decision.js';
 import { asCountedAttempt, type CountedAttempt } from '../src/attempts/counted-attempt.decision.js';
 import {
   AttemptGate,

@@ -10,13 +10,13 @@ import {
   type AttemptCounter,
   type AttemptWindow,
   type CountDecision,
-} from '../src/attempts/attempt-counter.decision.js';
-import { countStatement } from '../src/attempts/attempt-gate.sql.js';
+} from '../src/attempts/gate/attempt-counter.decision.js';
+import { countStatement } from '../src/attempts/gate/attempt-gate.sql.js';
 import { DECIDE_ATTEMPTS } from '../src/attempts/attempt-outcomes.sql.js';
 import { attemptOf, outcomeOf } from './attempt-gate.contract.js';
-import { decideParameters, countParameters } from '../src/attempts/attempt-gate.parameters.js';
-import { countedAttempt, type CountedRow } from '../src/attempts/attempt-gate.store.js';
-import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/attempt-counter.sql.js';
+import { decideParameters, countParameters } from '../src/attempts/gate/attempt-gate.parameters.js';
+import { countedAttempt, type CountedRow } from '../src/attempts/gate/attempt-gate.store.js';
+import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL, UNLOCK } from '../src/attempts/gate/attempt-counter.sql.js';
 
 /** The SQL statements of the attempt gate. A fault replaces one of them. */
 export interface Statements {

@@ -27,7 +27,7 @@ import { SprayDetector } from '../src/abuse/spray-detector.js';
 import { AnswerAttempt } from '../src/attempts/answer-attempt.use-case.js';
 import { DecideAttempt } from '../src/attempts/decide-attempt.use-case.js';
 import { EnrolPin } from '../src/credentials/enrol-pin.use-case.js';
-import { EraseSubject } from '../src/subjects/erase-subject.use-case.js';
+import { EraseSubject } from '../src/subjects/erasure/erase-subject.use-case.js';
 import { IntrospectReceipt } from '../src/receipts/introspect-receipt.use-case.js';
 import { IssueReceipt } from '../src/receipts/issue-receipt.use-case.js';
 import { CommandOpener } from '../src/attempts/open-command.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Method } from '@countersign/contracts';
-import { type ProfileChange } from '../src/subjects/profile.decision.js';
+import { type ProfileChange } from '../src/subjects/profiles/profile.decision.js';
 import { type AttemptToCount, type AttemptGate } from '../src/attempts/attempts.ports.js';
 import { type CredentialRow, type WrappedCredential } from '../src/credentials/credential.decision.js';
 import { type NewCredential } from '../src/credentials/credentials.ports.js';

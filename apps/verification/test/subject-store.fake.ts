@@ -8,9 +8,9 @@ import {
   NEW_COUNTER,
   resetForNewCredential,
   type AttemptCounter,
-} from '../src/attempts/attempt-counter.decision.js';
+} from '../src/attempts/gate/attempt-counter.decision.js';
 import { storedPhoneOf } from '../src/integrity/stored-names.js';
-import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profile.decision.js';
+import { changeProfile, type Profile, type ProfileChange } from '../src/subjects/profiles/profile.decision.js';
 import {
   matchesFilter,
   shownFailures,

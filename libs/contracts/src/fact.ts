@@ -13,8 +13,8 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { Actor } from './actor.js';
-import { message, Message, type FieldsOf } from './message.js';
+import { Actor } from './management/actor.js';
+import { message, Message, type FieldsOf } from './messages/message.js';
 import { IsName } from './names.js';
 import { TOPICS } from './topics.js';
 import {
@@ -25,7 +25,7 @@ import {
   type Level,
   type Method,
   type Outcome,
-} from './verification.js';
+} from './verification/verification.js';
 
 /** Every kind of event, and when it is recorded. docs/events.md shows it. */
 export const FACT_DESCRIPTIONS = {

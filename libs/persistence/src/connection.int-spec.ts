@@ -3,7 +3,7 @@ import { Secret } from '@countersign/crypto';
 import { startPostgres, TestAuthority, type TestPostgres } from '@countersign/testing';
 import { type DatabaseTls } from './connection.js';
 import { openDatabase } from './database.js';
-import { Migration } from './migrate.js';
+import { Migration } from './schema/migrate.js';
 
 class Empty1763800000000 extends Migration {
   readonly statements = ['CREATE TABLE one (id integer)'];

@@ -5,8 +5,8 @@ import { ConnectionQueue } from './connection-queue.js';
 import { connectionOf, type DatabaseTls } from './connection.js';
 import { isDatabaseDown, isServerRefusal, translateError } from './database-errors.js';
 import { entityManagerOn } from './entity-manager.js';
-import { migrate, SILENT_LOGGER, type MigrationClass } from './migrate.js';
-import { checkSchemaName, withSearchPath } from './schema.js';
+import { migrate, SILENT_LOGGER, type MigrationClass } from './schema/migrate.js';
+import { checkSchemaName, withSearchPath } from './schema/schema.js';
 import { Session, type Sql, type Transaction } from './session.js';
 import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant-rows.js';
 

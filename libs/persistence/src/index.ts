@@ -11,11 +11,11 @@ export {
   migrationState,
   NEWER_SCHEMA_CURE,
   unknownMigrations,
-} from './migrate.js';
-export { withSearchPath } from './schema.js';
-export { schemaFaults, type SchemaFault } from './schema-faults.js';
-export { sqlMigrations } from './sql-migrations.js';
-export * from './outbox.js';
-export * from './outbox-relay.js';
-export * from './inbox.js';
-export * from './deliveries.js';
+} from './schema/migrate.js';
+export { withSearchPath } from './schema/schema.js';
+export { schemaFaults, type SchemaFault } from './schema/schema-faults.js';
+export { sqlMigrations } from './schema/sql-migrations.js';
+export * from './outbox/outbox.js';
+export * from './outbox/outbox-relay.js';
+export * from './outbox/inbox.js';
+export * from './outbox/deliveries.js';

@@ -2,7 +2,7 @@ import { TLSSocket } from 'node:tls';
 import { Client } from 'pg';
 import { connectionOf, type DatabaseTls } from './connection.js';
 import { translateError } from './database-errors.js';
-import { withSearchPath } from './schema.js';
+import { withSearchPath } from './schema/schema.js';
 
 /** What a database server says about itself. */
 export interface ServerInspection {

@@ -6,7 +6,7 @@ import { factRecorded, MAX_PAGE_SIZE, message, SubjectListRequested } from '@cou
 import { ServiceError } from '@countersign/runtime';
 import { Problem, problemBody } from '../http/problems.js';
 import { Manage, type CommandOrigin } from '../management/manage.js';
-import { type SubjectPage } from '../management/subjects.dto.js';
+import { type SubjectPage } from '../management/subjects/subjects.dto.js';
 import { FactBus, StreamLimits } from '../rest-adapter.ports.js';
 import { StreamSlots } from './stream-slots.js';
 

@@ -16,7 +16,7 @@ import { actorOf, Requires, type ClientRequest } from '../http/authenticate.js';
 import { TenantPath } from '../http/fields.js';
 import { Problem, Problems } from '../http/problems.js';
 import { Origin, type CommandOrigin } from '../management/manage.js';
-import { SubjectDetails } from '../management/subjects.dto.js';
+import { SubjectDetails } from '../management/subjects/subjects.dto.js';
 import { NDJSON } from '../http/ndjson.js';
 import { ExportSubjects } from './export-subjects.use-case.js';
 import { ImportedSubject, ImportQuery, SubjectRowBody } from './imports.dto.js';

@@ -8,7 +8,7 @@ import {
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
 import { ANSWER_KEYWORDS, IsPin, IsSubjectIdField, Optional } from '../http/fields.js';
-import { SubjectBody } from '../management/subjects.dto.js';
+import { SubjectBody } from '../management/subjects/subjects.dto.js';
 import { Described, Field } from '../openapi/described.js';
 import { answerRules, ANSWERS_RULE } from '../verifications/answer-rules.js';
 

@@ -4,9 +4,9 @@ import { PHONE_RULE } from '../http/fields.js';
 import { type Problem } from '../http/problems.js';
 import { RequestPipe } from '../http/request.pipe.js';
 import { VerificationBody } from '../verifications/verifications.dto.js';
-import { ResetBody } from './limits.dto.js';
-import { OverrideBody } from './overrides.dto.js';
-import { SubjectBody } from './subjects.dto.js';
+import { ResetBody } from './limits/limits.dto.js';
+import { OverrideBody } from './limits/overrides.dto.js';
+import { SubjectBody } from './subjects/subjects.dto.js';
 
 const verification = (phone: string) => ({ method: 'pin', pin: '48213', phone });
 const reset = (phone: string) => ({ dimension: 'caller', phone, reason: 'requested' });

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { factRecorded } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
-import { PostgresAttemptGate } from './attempt-gate.store.js';
-import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL } from './attempt-counter.sql.js';
+import { PostgresAttemptGate } from './gate/attempt-gate.store.js';
+import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL } from './gate/attempt-counter.sql.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 
 // Thousands of statements, on machines that do other work beside them.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openTestTables, type TestTables } from '../../test/test-tables.js';
-import { COUNT_ATTEMPTS } from './attempt-gate.sql.js';
+import { COUNT_ATTEMPTS } from './gate/attempt-gate.sql.js';
 import { DECIDE_ATTEMPTS } from './attempt-outcomes.sql.js';
 
 /** As many attempts as one statement decides under load. */

@@ -1,5 +1,5 @@
-import { MAX_RECOGNIZED_CALLERS } from './attempt-counter.decision.js';
-import { ADJUSTMENT, storeAdjustments } from './attempt-counter.sql.js';
+import { MAX_RECOGNIZED_CALLERS } from './gate/attempt-counter.decision.js';
+import { ADJUSTMENT, storeAdjustments } from './gate/attempt-counter.sql.js';
 
 const MICROSECONDS_PER_SECOND = 1_000_000;
 

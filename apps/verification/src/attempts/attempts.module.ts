@@ -8,7 +8,7 @@ import { ArgonPinVault } from '../credentials/pin-vault.store.js';
 import { TABLE_NAMES } from '../integrity/stored-names.js';
 import { TamperReports } from '../integrity/tamper-reports.store.js';
 import { AnswerAttempt } from './answer-attempt.use-case.js';
-import { PostgresAttemptGate } from './attempt-gate.store.js';
+import { PostgresAttemptGate } from './gate/attempt-gate.store.js';
 import { AttemptsHandler } from './attempts.handler.js';
 import { AttemptGate, AttemptPolicies, SealedPayloads } from './attempts.ports.js';
 import { DecideAttempt } from './decide-attempt.use-case.js';

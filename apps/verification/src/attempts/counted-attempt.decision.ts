@@ -1,4 +1,4 @@
-import { type CountDecision } from './attempt-counter.decision.js';
+import { type CountDecision } from './gate/attempt-counter.decision.js';
 
 declare const counted: unique symbol;
 

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Database } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/crypto';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
-import { PostgresSubjectErasure } from '../subjects/erasure.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
+import { PostgresSubjectErasure } from '../subjects/erasure/erasure.store.js';
 import { PostgresSubjectStore } from '../subjects/subject.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 import {

@@ -7,7 +7,7 @@ import { type RecordedSuccess, type VerificationRecord } from './call-state.deci
 import { SubjectBindings, type VersionedProfile } from '../integrity/subject-bindings.store.js';
 import { successTag } from '../integrity/success-tag.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
-import { ProfileVault } from '../subjects/profile-vault.store.js';
+import { ProfileVault } from '../subjects/profiles/profile-vault.store.js';
 import { latestVersion } from '../subjects/subject.sql.js';
 
 interface SuccessRow {

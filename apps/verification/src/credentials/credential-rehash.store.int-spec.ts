@@ -6,7 +6,7 @@ import { credentialContext } from '@countersign/stored-secrets';
 import { eventually } from '@countersign/testing';
 import { type KnowledgeAnswers, type StoredCredential } from './credential.decision.js';
 import { attemptOf, POLICY, countedOf } from '../../test/attempt-gate.contract.js';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { replaceCredential } from './credential-rehash.store.js';
 import { ArgonPinVault } from './pin-vault.store.js';
 import { credentialOf } from '../../test/subject-store.contract.js';

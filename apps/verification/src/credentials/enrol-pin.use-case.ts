@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor } from '@countersign/contracts';
-import { capOf } from '../attempts/attempt-counter.decision.js';
+import { capOf } from '../attempts/gate/attempt-counter.decision.js';
 import { ownDataWeakness, HISTORY_RULE, weakness } from './pin-rules.decision.js';
 import { type EnrolledCredential, PinVault } from './credentials.ports.js';
 import { SubjectStore } from '../subjects/subjects.ports.js';

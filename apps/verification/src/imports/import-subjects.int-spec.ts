@@ -10,7 +10,7 @@ import {
 import { createSealingKeys, Keyring, PayloadOpener, PayloadSealer, Secret } from '@countersign/crypto';
 import { eventually, TEST_ACTOR } from '@countersign/testing';
 import { JweSealedPayloads } from '../attempts/sealed-payload.store.js';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { replaceCredential } from '../credentials/credential-rehash.store.js';
 import { ArgonPinVault } from '../credentials/pin-vault.store.js';
 import { EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';

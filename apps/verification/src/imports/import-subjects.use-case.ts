@@ -13,15 +13,15 @@ import {
 } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
-import { capOf, LOWEST_CAP } from '../attempts/attempt-counter.decision.js';
+import { capOf, LOWEST_CAP } from '../attempts/gate/attempt-counter.decision.js';
 import { SealedPayloads } from '../attempts/attempts.ports.js';
 import { PinVault, type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { formOfImport, HASH_FORM_RULE } from '../credentials/hash-bounds.js';
 import { HISTORY_RULE, ownDataWeakness, weakness } from '../credentials/pin-rules.decision.js';
 import { TABLE_NAMES } from '../integrity/stored-names.js';
 import { EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';
-import { changeProfile, type ProfileChange } from '../subjects/profile.decision.js';
-import { isViolations, readProfile } from '../subjects/read-profile.js';
+import { changeProfile, type ProfileChange } from '../subjects/profiles/profile.decision.js';
+import { isViolations, readProfile } from '../subjects/profiles/read-profile.js';
 import { SubjectStore } from '../subjects/subjects.ports.js';
 import { SubjectBatches, type ExistingSubject } from './imports.ports.js';
 

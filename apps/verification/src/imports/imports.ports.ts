@@ -1,6 +1,6 @@
 import { type SubjectImportRequested } from '@countersign/contracts';
 import { type NewCredential } from '../credentials/credentials.ports.js';
-import { type Profile } from '../subjects/profile.decision.js';
+import { type Profile } from '../subjects/profiles/profile.decision.js';
 
 /** A subject to create, with its first credentials. */
 export interface NewSubject {

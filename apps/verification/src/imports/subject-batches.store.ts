@@ -4,15 +4,15 @@ import { traceHeaders } from '@countersign/observability';
 import { databaseTime, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { OWN_KEY_ID, phoneTag } from '@countersign/stored-secrets';
-import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
-import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/attempt-counter.sql.js';
+import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
+import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { SubjectBindings, type VersionedProfile } from '../integrity/subject-bindings.store.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
-import { type Profile } from '../subjects/profile.decision.js';
-import { ProfileVault } from '../subjects/profile-vault.store.js';
+import { type Profile } from '../subjects/profiles/profile.decision.js';
+import { ProfileVault } from '../subjects/profiles/profile-vault.store.js';
 import { INBOX, subjectLock } from '../subjects/subject.store.js';
-import { lockTenant, mayCreateSubjects } from '../subjects/tenant-erasure.store.js';
+import { lockTenant, mayCreateSubjects } from '../subjects/erasure/tenant-erasure.store.js';
 import {
   SubjectBatches,
   type ExistingSubject,

@@ -5,7 +5,7 @@ import { type Database } from '@countersign/persistence';
 import { type AttemptToCount, type CountResult } from '../attempts/attempts.ports.js';
 import { type CountedAttempt } from '../attempts/counted-attempt.decision.js';
 import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { TamperReports } from './tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 

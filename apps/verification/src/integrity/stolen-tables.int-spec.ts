@@ -5,7 +5,7 @@ import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { countToRewrap, keyFault, rewrap, WRAPPED_COLUMNS } from '@countersign/stored-secrets';
 import { type StoredCredential } from '../credentials/credential.decision.js';
 import { attemptOf, countedOf } from '../../test/attempt-gate.contract.js';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { ArgonPinVault } from '../credentials/pin-vault.store.js';
 import { PostgresSubjectStore } from '../subjects/subject.store.js';
 import { credentialOf } from '../../test/subject-store.contract.js';

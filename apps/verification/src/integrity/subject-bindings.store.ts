@@ -3,7 +3,7 @@ import { constantTimeEquals, type KeyedHash, type Keyring } from '@countersign/c
 import { ServiceError } from '@countersign/runtime';
 import { phoneTag } from '@countersign/stored-secrets';
 import { type StoredCredential } from '../credentials/credential.decision.js';
-import { type StoredProfile } from '../subjects/profile-vault.store.js';
+import { type StoredProfile } from '../subjects/profiles/profile-vault.store.js';
 import { type ReportTampering, type Tampering } from './tamper-reports.store.js';
 
 /** A subject row, with the highest version that its profile ever had. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor, type Violation } from '@countersign/contracts';
 import { answerRule, isPlaceholder, normalizeAnswer } from '@countersign/normalization';
-import { LOWEST_CAP } from '../attempts/attempt-counter.decision.js';
+import { LOWEST_CAP } from '../attempts/gate/attempt-counter.decision.js';
 import { KnowledgePolicies } from './knowledge.ports.js';
 import { PinVault } from '../credentials/credentials.ports.js';
 import { SubjectStore } from '../subjects/subjects.ports.js';

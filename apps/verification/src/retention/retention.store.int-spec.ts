@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { ageCounters } from '../../test/aged-counters.js';
 import { Retention } from './retention.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';

@@ -1,7 +1,7 @@
 import { type Method } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
 import { type Clock } from '@countersign/runtime';
-import { LOWEST_CAP } from '../attempts/attempt-counter.decision.js';
+import { LOWEST_CAP } from '../attempts/gate/attempt-counter.decision.js';
 
 /** The maximum number of credentials of a tenant that are read, and of those with imported hashes. */
 const SAMPLE = 10_000;

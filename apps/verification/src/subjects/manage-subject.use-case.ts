@@ -15,7 +15,7 @@ import { ServiceError } from '@countersign/runtime';
 import { EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';
 import { EnrolPin } from '../credentials/enrol-pin.use-case.js';
 import { AttemptPolicies, SealedPayloads } from '../attempts/attempts.ports.js';
-import { isViolations, readProfile } from './read-profile.js';
+import { isViolations, readProfile } from './profiles/read-profile.js';
 import { SubjectStore } from './subjects.ports.js';
 
 type Answer = Partial<Pick<CommandAnswered, 'violations' | 'body'>> & Pick<CommandAnswered, 'answer'>;

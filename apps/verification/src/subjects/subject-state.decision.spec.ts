@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { capOf, NEW_COUNTER, LOWEST_CAP, countAttempt } from '../attempts/attempt-counter.decision.js';
+import { capOf, NEW_COUNTER, LOWEST_CAP, countAttempt } from '../attempts/gate/attempt-counter.decision.js';
 import { shownFailures } from './subject-state.decision.js';
 
 const POLICY = { perWindow: 100, windowSeconds: 900, lockSeconds: 900, maxLockSeconds: 86_400 };

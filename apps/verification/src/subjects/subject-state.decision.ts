@@ -1,5 +1,5 @@
 import { type CredentialFilter, type Method } from '@countersign/contracts';
-import { LOWEST_CAP, type AttemptCounter } from '../attempts/attempt-counter.decision.js';
+import { LOWEST_CAP, type AttemptCounter } from '../attempts/gate/attempt-counter.decision.js';
 
 /** The attempt counter of one credential, as administrators see it. Times as ISO 8601. */
 export interface CounterState {

@@ -3,12 +3,12 @@ import { type KeyedHash, type Keyring } from '@countersign/crypto';
 import { maskedPhone } from '@countersign/normalization';
 import { type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
-import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
+import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { SubjectBindings } from '../integrity/subject-bindings.store.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
-import { type Profile } from './profile.decision.js';
-import { ProfileVault, type StoredProfile } from './profile-vault.store.js';
+import { type Profile } from './profiles/profile.decision.js';
+import { ProfileVault, type StoredProfile } from './profiles/profile-vault.store.js';
 import {
   matchesFilter,
   shownFailures,

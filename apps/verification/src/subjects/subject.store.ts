@@ -12,8 +12,8 @@ import {
 import { constantTimeEquals, DecryptionError, type KeyedHash, type Keyring } from '@countersign/crypto';
 import { ServiceError, SteadyClock } from '@countersign/runtime';
 import { credentialContext, phoneTag } from '@countersign/stored-secrets';
-import { counterKeyOf } from '../attempts/attempt-counter.decision.js';
-import { changeProfile, type Profile, type ProfileChange } from './profile.decision.js';
+import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
+import { changeProfile, type Profile, type ProfileChange } from './profiles/profile.decision.js';
 import { type SubjectState } from './subject-state.decision.js';
 import {
   SubjectStore,
@@ -25,8 +25,8 @@ import {
 import { REMOVED_PIN, type RemovedPin } from '../credentials/credential.decision.js';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { DecoyCaps } from './decoy-caps.js';
-import { ProfileVault, type StoredProfile } from './profile-vault.store.js';
-import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/attempt-counter.sql.js';
+import { ProfileVault, type StoredProfile } from './profiles/profile-vault.store.js';
+import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
 import {
   SubjectBindings,
   type VersionedCredential,
@@ -46,7 +46,7 @@ import {
   STORE_CREDENTIAL,
 } from './subject.sql.js';
 import { SubjectStates } from './subject-state.store.js';
-import { lockTenant, mayCreateSubjects } from './tenant-erasure.store.js';
+import { lockTenant, mayCreateSubjects } from './erasure/tenant-erasure.store.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
 import { carryOver } from '../calls/verification-records.store.js';

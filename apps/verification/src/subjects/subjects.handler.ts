@@ -11,7 +11,7 @@ import {
   SubjectUnlockRequested,
 } from '@countersign/contracts';
 import { replyTo, type BusContext, type Outgoing } from '@countersign/messaging';
-import { EraseSubject } from './erase-subject.use-case.js';
+import { EraseSubject } from './erasure/erase-subject.use-case.js';
 import { ManageSubject } from './manage-subject.use-case.js';
 import { UnlockSubject } from './unlock-subject.use-case.js';
 

@@ -7,14 +7,14 @@ import { SteadyClock } from '@countersign/runtime';
 import { EVENT_NAMES, TABLE_NAMES } from '../integrity/stored-names.js';
 import { TamperReports } from '../integrity/tamper-reports.store.js';
 import { VerificationSettings } from '../verification.settings.js';
-import { EraseSubject } from './erase-subject.use-case.js';
-import { PostgresSubjectErasure } from './erasure.store.js';
+import { EraseSubject } from './erasure/erase-subject.use-case.js';
+import { PostgresSubjectErasure } from './erasure/erasure.store.js';
 import { ManageSubject } from './manage-subject.use-case.js';
-import { MissingKeys } from './missing-keys.store.js';
+import { MissingKeys } from './profiles/missing-keys.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { SubjectsHandler } from './subjects.handler.js';
 import { SubjectErasure, SubjectStore } from './subjects.ports.js';
-import { PostgresTenantErasure } from './tenant-erasure.store.js';
+import { PostgresTenantErasure } from './erasure/tenant-erasure.store.js';
 import { UnlockSubject } from './unlock-subject.use-case.js';
 
 /** Milliseconds from one batch of subjects without a key to the next. */

@@ -1,7 +1,7 @@
 import { type Actor, type CredentialFilter, type Method } from '@countersign/contracts';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { type StoredCredential } from '../credentials/credential.decision.js';
-import { type ProfileChange } from './profile.decision.js';
+import { type ProfileChange } from './profiles/profile.decision.js';
 import { type SubjectState } from './subject-state.decision.js';
 
 /** What a verification needs of a subject. `id` is undefined for a reference without a subject. */

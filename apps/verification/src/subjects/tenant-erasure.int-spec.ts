@@ -5,9 +5,9 @@ import { Keyring, Secret } from '@countersign/crypto';
 import { attemptOf, countedOf, POLICY } from '../../test/attempt-gate.contract.js';
 import { credentialOf } from '../../test/subject-store.contract.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
-import { PostgresAttemptGate } from '../attempts/attempt-gate.store.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
-import { PostgresTenantErasure } from './tenant-erasure.store.js';
+import { PostgresTenantErasure } from './erasure/tenant-erasure.store.js';
 
 jest.setTimeout(120_000);
 

@@ -1,0 +1,14 @@
+import { Injectable } from '@nestjs/common';
+import { CommandAnswered, message, type SubjectEraseRequested } from '@countersign/contracts';
+import { SubjectErasure } from '../subjects.ports.js';
+
+/** Erases a subject. The attempt counter stays, and so do the entries of the ledger and the audit log, which have its id. */
+@Injectable()
+export class EraseSubject {
+  constructor(private readonly erasures: SubjectErasure) {}
+
+  async erase({ commandId, tenant, subject, actor }: SubjectEraseRequested): Promise<CommandAnswered> {
+    const erased = await this.erasures.erase(commandId, tenant, subject, actor);
+    return message(CommandAnswered, { commandId, answer: erased ? 'updated' : 'not_found' });
+  }
+}
