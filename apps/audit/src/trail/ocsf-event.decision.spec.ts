@@ -78,7 +78,7 @@ describe('the public event of a fact', () => {
     expect(toOcsf(fact({ kind: 'credential.broken', subject: 'alice' }))).toMatchObject({
       status: 'Failure',
       status_code: 'TAMPERED',
-      severity: 'Medium',
+      severity: 'Critical',
       user: { uid: 'alice' },
     });
     expect(toOcsf(fact({ kind: 'credential.restored', subject: 'alice' }))).toMatchObject({
@@ -88,8 +88,14 @@ describe('the public event of a fact', () => {
     expect(toOcsf(fact({ kind: 'credential.changed', subject: 'alice' }))).toMatchObject({ status: 'Success' });
   });
 
-  it.each(['tenant.changed', 'subject.erased', 'limit.overridden'] as const)(
-    'names who requested the change %s, and the address of the client',
+  it('reports a log that is incomplete or was rolled back as a critical failure', () => {
+    for (const kind of ['log.mismatch', 'log.rolled_back'] as const) {
+      expect(toOcsf(fact({ kind }))).toMatchObject({ status: 'Failure', severity_id: 5, severity: 'Critical' });
+    }
+  });
+
+  it.each(['audit.read', 'tenant.changed', 'subject.erased', 'limit.overridden'] as const)(
+    'names who requested %s, and the address of the client',
     (kind) => {
       const sourceAddress = '2001:db8::7';
       expect(

@@ -71,13 +71,24 @@ const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
   'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
   'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
   'access.refused': { family: 'apiActivity', activityId: 99, activityName: 'Access Refused' },
+  'audit.read': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
+  'audit.exported': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
+  'log.mismatch': { family: 'apiActivity', activityId: 99, activityName: 'Log Mismatch' },
+  'log.pruned': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
+  'log.rolled_back': { family: 'apiActivity', activityId: 99, activityName: 'Rollback Refused' },
 };
+
+/** Kinds that report altered data or an incomplete log: critical severity. */
+const CRITICAL_SEVERITY: ReadonlySet<FactKind> = new Set<FactKind>([
+  'credential.broken',
+  'log.mismatch',
+  'log.rolled_back',
+]);
 
 /** Kinds without an outcome that have medium severity. */
 const MEDIUM_SEVERITY: ReadonlySet<FactKind> = new Set<FactKind>([
   'credential.locked',
   'credential.disabled',
-  'credential.broken',
   'credential.restored',
   'message.dead_lettered',
   'transfer.refused',
@@ -93,6 +104,8 @@ const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>([
   'message.dead_lettered',
   'transfer.refused',
   'access.refused',
+  'log.mismatch',
+  'log.rolled_back',
 ]);
 
 interface OutcomeFields {
@@ -117,14 +130,13 @@ const FACTORS: Readonly<Record<Method, OcsfEvent>> = {
   knowledge: { auth_protocol: 'Knowledge', auth_factors: [{ factor_type_id: 2, factor_type: 'Security Question' }] },
 };
 
-const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'Low', 3: 'Medium' };
+const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'Low', 3: 'Medium', 5: 'Critical' };
 
 /** The public form of a fact; every kind has one. */
 export function toOcsf(fact: FactRecorded): OcsfEvent {
   const { family, activityId, activityName } = CLASSIFICATIONS[fact.kind];
   const { class_uid, category_uid } = CLASSES[family];
-  const severityId =
-    fact.outcome === undefined ? (MEDIUM_SEVERITY.has(fact.kind) ? 3 : 1) : OUTCOME_FIELDS[fact.outcome].severityId;
+  const severityId = severityOf(fact);
   return {
     activity_id: activityId,
     activity_name: activityName,
@@ -149,6 +161,12 @@ export function toOcsf(fact: FactRecorded): OcsfEvent {
       ...(fact.detail === undefined ? {} : { detail: fact.detail }),
     },
   };
+}
+
+function severityOf({ kind, outcome }: FactRecorded): number {
+  if (outcome !== undefined) return OUTCOME_FIELDS[outcome].severityId;
+  if (CRITICAL_SEVERITY.has(kind)) return 5;
+  return MEDIUM_SEVERITY.has(kind) ? 3 : 1;
 }
 
 function fieldsOf(family: Classification['family'], fact: FactRecorded): OcsfEvent {
