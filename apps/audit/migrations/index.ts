@@ -1,4 +1,7 @@
 import { sqlMigrations } from '@countersign/persistence';
 
 /** Every migration of the schema `audit`, in order. */
-export const AUDIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), ['1764000000004-baseline.sql']);
+export const AUDIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
+  '1764000000004-baseline.sql',
+  '1764000000005-transparency-log.sql',
+]);

@@ -11,6 +11,8 @@ export function trailEntry(more: Partial<TrailEntry> = {}): TrailEntry {
     callId: 'call-1',
     time: '2026-11-22T10:00:00.000Z',
     value: Buffer.from(randomUUID()),
+    partitionKey: 'acme:',
+    traceparent: undefined,
     ...more,
   };
 }

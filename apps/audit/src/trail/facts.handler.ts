@@ -12,9 +12,9 @@ export class FactsHandler {
 
   @MessagePattern(FactRecorded.type)
   async record(@Payload() fact: FactRecorded): Promise<Outgoing> {
-    const record = await this.recordFact.record(fact);
-    METRICS.events.inc({ kind: fact.kind });
     const trace = currentTrace();
+    const record = await this.recordFact.record(fact, trace?.traceparent);
+    METRICS.events.inc({ kind: fact.kind });
     if (trace === undefined) return { record };
     // The CloudEvents extension for tracing. In a header, because the value must equal the stored bytes.
     const headers = { ...record.headers, ce_traceparent: trace.traceparent };

@@ -17,7 +17,7 @@ export interface PublicEvent {
 export class RecordFact {
   constructor(private readonly trail: AuditTrail) {}
 
-  async record(fact: FactRecorded): Promise<PublicEvent> {
+  async record(fact: FactRecorded, traceparent?: string): Promise<PublicEvent> {
     const value = await this.trail.append({
       eventId: fact.factId,
       kind: fact.kind,
@@ -26,6 +26,8 @@ export class RecordFact {
       callId: fact.callId,
       time: fact.time,
       value: Buffer.from(JSON.stringify(toOcsf(fact))),
+      partitionKey: fact.partitionKey,
+      traceparent,
     });
     return { topic: TOPICS.auditEvents.name, key: fact.partitionKey, value, headers: cloudEventHeaders(fact) };
   }

@@ -9,6 +9,10 @@ export interface TrailEntry {
   readonly time: string;
   /** The exact bytes of the public event. They are stored and published unchanged. */
   readonly value: Buffer;
+  /** Key of the published record: records of one key keep their order. */
+  readonly partitionKey: string;
+  /** Trace of the fact, in the form of W3C Trace Context. */
+  readonly traceparent: string | undefined;
 }
 
 /** The append-only record of all facts. */
