@@ -5,6 +5,8 @@ import { join } from 'node:path';
 
 const CONTEXT_BYTES = 24;
 const CHUNK_BYTES = 1 << 20;
+/** Steps are stored in one byte. */
+const MAX_STEP = 255;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 /** A plain hash of a text up to this length can be reversed by brute force. Keys of 256 random bits are stored as hashes. */
 const LONGEST_GUESSABLE = 16;
@@ -21,26 +23,56 @@ interface Needle {
  */
 export class ByteSearch {
   readonly #needles: readonly Needle[];
+  readonly #shortest: number;
   readonly #longest: number;
-  /** Matches any needle. One search for all of them; most of what is searched holds none. */
-  readonly #any: RegExp;
+  /**
+   * By the value of two neighbouring bytes, how far the search may advance: 0 when a needle may hold them just before its
+   * byte number {@link #shortest}. The algorithm of Wu and Manber: most of the bytes are never looked at.
+   */
+  readonly #steps: Uint8Array;
+  /** By the same pairs with the step 0, the needles that may begin there. */
+  readonly #candidates = new Map<number, Needle[]>();
 
   /** @param texts by the names that hits use, because hits must not repeat the texts themselves */
   constructor(texts: Readonly<Record<string, string>>) {
     this.#needles = Object.entries(texts).flatMap(([name, text]) => forms(name, text));
-    this.#longest = Math.max(...this.#needles.map(({ bytes }) => bytes.length));
-    this.#any = new RegExp(this.#needles.map(({ bytes }) => asPattern(bytes)).join('|'));
+    const lengths = this.#needles.map(({ bytes }) => bytes.length);
+    this.#longest = Math.max(...lengths);
+    this.#shortest = Math.min(...lengths, MAX_STEP + 1);
+    this.#steps = new Uint8Array(1 << 16).fill(this.#shortest - 1);
+    for (const needle of this.#needles) {
+      const { bytes } = needle;
+      const last = bytes.readUInt16BE(this.#shortest - 2);
+      this.#candidates.set(last, [...(this.#candidates.get(last) ?? []), needle]);
+      for (let at = 1; at < this.#shortest; at++) {
+        const pair = bytes.readUInt16BE(at - 1);
+        this.#steps[pair] = Math.min(this.#steps[pair] ?? 0, this.#shortest - 1 - at);
+      }
+    }
   }
 
   /** @returns a line for each hit, with its place and the bytes around it */
   in(where: string, haystack: Buffer): string[] {
-    if (!this.#any.test(haystack.toString('latin1'))) return [];
-    return this.#needles.flatMap(({ name, bytes }) => {
-      const at = haystack.indexOf(bytes);
-      if (at < 0) return [];
-      const around = haystack.subarray(Math.max(0, at - CONTEXT_BYTES), at + bytes.length + CONTEXT_BYTES);
-      return [`${name} in ${where} at ${at}: ${JSON.stringify(around.toString('latin1'))}`];
-    });
+    const hits = new Map<Needle, string>();
+    const steps = this.#steps;
+    for (let at = this.#shortest - 1; at < haystack.length;) {
+      const pair = ((haystack[at - 1] ?? 0) << 8) | (haystack[at] ?? 0);
+      const step = steps[pair] ?? 0;
+      if (step > 0) {
+        at += step;
+        continue;
+      }
+      const start = at - this.#shortest + 1;
+      for (const needle of this.#candidates.get(pair) ?? []) {
+        const { name, bytes } = needle;
+        if (haystack[start] !== bytes[0] || hits.has(needle)) continue;
+        if (bytes.compare(haystack, start, Math.min(start + bytes.length, haystack.length)) !== 0) continue;
+        const around = haystack.subarray(Math.max(0, start - CONTEXT_BYTES), start + bytes.length + CONTEXT_BYTES);
+        hits.set(needle, `${name} in ${where} at ${start}: ${JSON.stringify(around.toString('latin1'))}`);
+      }
+      at++;
+    }
+    return [...hits.values()];
   }
 
   /** Searches every file below a folder, and skips files that are removed during the search. */
@@ -83,9 +115,6 @@ export async function filesBelow(folder: string): Promise<string[]> {
   }
   return files;
 }
-
-/** Each byte by its code, so none has a meaning of its own in the pattern. */
-const asPattern = (bytes: Buffer): string => bytes.toString('hex').replace(/../g, '\\x$&');
 
 function forms(name: string, text: string): Needle[] {
   const plain = Buffer.from(text, 'utf8');

@@ -62,6 +62,8 @@ export function serverProperties(
     'num.network.threads': '2',
     'num.io.threads': '2',
     'log.cleaner.dedupe.buffer.size': '4194304',
+    // By default, two sparse files of 10 MiB per partition: a search of the broker's files would read them all.
+    'log.index.size.max.bytes': '65536',
     ...(security ? secured(node, security.demands, security.certificate) : {}),
   };
   return Object.entries(properties)
