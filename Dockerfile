@@ -1,4 +1,4 @@
-# One image for every service: the command names the entry, for example `dist/apps/verification/src/main.js`.
+# One image for every service: the command names the entry, for example `dist/bin/verification.js`.
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -23,4 +23,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "require(process.env.OPS_TLS === 'true' ? 'https' : 'http').get({ port: process.env.OPS_PORT || 9464, path: '/health/ready', rejectUnauthorized: false }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # As many threads as the container has cores, before Node has started any.
 ENTRYPOINT ["node", "--require", "./tools/process.cjs"]
-CMD ["dist/apps/cli/src/main.js", "--help"]
+CMD ["dist/bin/cli.js", "--help"]

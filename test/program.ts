@@ -30,7 +30,7 @@ export class Program {
     readonly name: string,
     env: Readonly<Record<string, string>>,
   ) {
-    const main = join(root, 'dist', 'apps', name, 'src', 'main.js');
+    const main = join(root, 'dist', 'bin', `${name}.js`);
     // Only these variables: other settings in the environment of the test run must not reach the product.
     const inherited = Object.fromEntries(['PATH', 'HOME', 'TMPDIR'].map((key) => [key, process.env[key]]));
     this.#child = spawn(process.execPath, [main], {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 
-const MAIN = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+const MAIN = join(process.cwd(), 'dist', 'bin', 'cli.js');
 const LIMIT_MS = 90_000;
 
 /** A line of the report. */

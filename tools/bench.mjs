@@ -3,5 +3,5 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildTestsIfStale, root } from './build.mjs';
 
-buildTestsIfStale();
+await buildTestsIfStale();
 await import(pathToFileURL(join(root, 'build', 'bench', 'main.js')).href);

@@ -1,6 +1,6 @@
 /**
  * Compiles the sources when one is newer than the build, so that no old code runs:
- * `dist` is the product; `build` is everything else that runs outside jest as well (benchmarks, servers for tests).
+ * `dist` is the product: its modules, and in `dist/bin` a bundle of each app, which is what runs; `build` is everything else that runs outside jest as well (benchmarks, servers for tests).
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -17,25 +17,30 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleApps } from './bundle.mjs';
 import { patchPackages } from './patch-packages.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Whether a module is the program that runs, and not imported. */
 export const isMain = (url) => process.argv[1] === fileURLToPath(url);
 const compiler = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-const CONFIGURATION = ['tsconfig.json', 'nest-cli.json', 'package-lock.json'];
+const CONFIGURATION = ['tools/bundle.mjs', 'tsconfig.json', 'nest-cli.json', 'package-lock.json'];
 
 /** Builds the product: `dist`. */
-export function buildIfStale() {
-  build({ output: 'dist', config: 'tsconfig.build.json', sources: ['apps', 'libs'] });
+export async function buildIfStale() {
+  await build({ output: 'dist', config: 'tsconfig.build.json', sources: ['apps', 'libs'], afterwards: bundleApps });
 }
 
 /** Builds the product together with the support for tests and the benchmarks: `build`. */
-export function buildTestsIfStale() {
-  build({ output: 'build', config: 'tsconfig.tests.json', sources: ['apps', 'libs', 'test', 'bench', 'examples'] });
+export async function buildTestsIfStale() {
+  await build({
+    output: 'build',
+    config: 'tsconfig.tests.json',
+    sources: ['apps', 'libs', 'test', 'bench', 'examples'],
+  });
 }
 
-function build({ output, config, sources }) {
+async function build({ output, config, sources, afterwards }) {
   patchPackages();
   const stamp = join(root, output, '.built');
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
@@ -60,6 +65,7 @@ function build({ output, config, sources }) {
   }
   removeForeignOutputs(output, config);
   copySql(output, sources);
+  await afterwards?.(join(root, output));
   writeFileSync(stamp, '');
   // A source that changed while the compiler ran counts as newer.
   utimesSync(stamp, started, started);
@@ -109,4 +115,4 @@ function newest(path) {
   return Math.max(0, ...times);
 }
 
-if (isMain(import.meta.url)) buildIfStale();
+if (isMain(import.meta.url)) await buildIfStale();

@@ -12,7 +12,7 @@ import { getMetadataStorage } from 'class-validator';
 import { parse } from 'yaml';
 import { buildIfStale, root } from './build.mjs';
 
-buildIfStale();
+await buildIfStale();
 const faults = [];
 const expect = (holds, fault) => {
   if (!holds) faults.push(fault);
@@ -72,7 +72,7 @@ async function checkOurService(name, service) {
   );
   expect(user === imageUser, `${name}: its user is not the image's`);
   const [entry, ...more] = service.command ?? [];
-  expect(entry === `dist/apps/${name}/src/main.js` && more.length === 0, `${name}: its command is not its entry`);
+  expect(entry === `dist/bin/${name}.js` && more.length === 0, `${name}: its command is not its entry`);
   expect(existsSync(join(root, 'apps', name, 'src', 'main.ts')), `${name}: apps/${name}/src/main.ts is missing`);
   const ports = (service.ports ?? []).length;
   expect(name.endsWith('-adapter') ? ports === 1 : ports === 0, `${name}: adapters publish one port, others none`);
@@ -103,7 +103,7 @@ async function settingsOf(app) {
 function secretsOfTheCli() {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-check-'));
   try {
-    const cli = join(root, 'dist', 'apps', 'cli', 'src', 'main.js');
+    const cli = join(root, 'dist', 'bin', 'cli.js');
     const { status } = spawnSync(process.execPath, [cli, 'secrets', 'create', folder], { stdio: 'ignore' });
     expect(status === 0, 'countersign secrets create failed');
     return new Set(readdirSync(folder));

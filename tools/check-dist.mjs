@@ -45,7 +45,7 @@ function filesBelow(path) {
 }
 
 if (isMain(import.meta.url)) {
-  buildIfStale();
+  await buildIfStale();
   const copied = copiedPaths(readFileSync(join(root, 'Dockerfile'), 'utf8'));
   const inRepository = spawnSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).stdout.split('\n');
   const found = {

@@ -10,7 +10,7 @@ import { register, collectDefaultMetrics } from 'prom-client';
 import { parse } from 'yaml';
 import { buildIfStale, root } from './build.mjs';
 
-buildIfStale();
+await buildIfStale();
 await import(pathToFileURL(join(root, 'dist', 'libs', 'observability', 'src', 'index.js')).href);
 collectDefaultMetrics();
 const faults = [];

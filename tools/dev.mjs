@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildTestsIfStale, root } from './build.mjs';
 
-buildTestsIfStale();
+await buildTestsIfStale();
 const load = (path) => import(pathToFileURL(join(root, 'build', path)).href);
 const { startKafka } = await load('libs/testing/src/index.js');
 const { runProcess } = await load('libs/runtime/src/index.js');

@@ -43,7 +43,7 @@ const TOPIC_KINDS = {
   reply: ['reply', '5 minutes', '1'],
 };
 
-buildIfStale();
+await buildIfStale();
 const load = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
 const contracts = await load('libs/contracts/src/index.js');
 const { DEFAULT_POLICY } = contracts;

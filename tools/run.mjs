@@ -10,8 +10,8 @@ if (!apps.includes(app)) {
   process.stderr.write(`Which service? One of: ${apps.filter((name) => name !== 'cli').join(', ')}\n`);
   process.exit(2);
 }
-buildIfStale();
-const main = join(root, 'dist', 'apps', app, 'src', 'main.js');
+await buildIfStale();
+const main = join(root, 'dist', 'bin', `${app}.js`);
 if (!existsSync(main)) {
   process.stderr.write(`The build has no ${app}: remove the folder dist and try again.\n`);
   process.exit(1);

@@ -113,7 +113,7 @@ describe('docker-compose.yml, run without an engine', () => {
     folder = await temporaryFolder();
     database = await createTestDatabase();
     // Secrets as a user creates them; only the address of the database differs.
-    const cli = join(root, 'dist', 'apps', 'cli', 'src', 'main.js');
+    const cli = join(root, 'dist', 'bin', 'cli.js');
     const made = spawnSync(process.execPath, [cli, 'secrets', 'create', folder], { encoding: 'utf8' });
     expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' });
     writeFileSync(join(folder, 'DATABASE_URL'), database.url);

@@ -57,7 +57,7 @@ function peakOf(pid: number | undefined): number {
 
 /** @param killWhen ends the command with SIGKILL when it is true */
 async function countersign(args: readonly string[], killWhen?: () => boolean): Promise<Run> {
-  const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const main = join(process.cwd(), 'dist', 'bin', 'cli.js');
   const url = product.restUrls()[0] ?? '';
   const env = { PATH: process.env['PATH'], COUNTERSIGN_API_KEY: product.adminKey, COUNTERSIGN_REST_URL: url };
   const child = spawn(process.execPath, [main, ...args], { env });

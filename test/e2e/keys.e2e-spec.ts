@@ -73,7 +73,7 @@ async function seed(keyring: Keyring): Promise<void> {
 
 /** Runs the command of the build as a process. */
 function countersign(...args: string[]): Promise<[number, string, string]> {
-  const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const main = join(process.cwd(), 'dist', 'bin', 'cli.js');
   const env = {
     PATH: process.env['PATH'] ?? '',
     DATABASE_URL: url,

@@ -38,7 +38,7 @@ interface Command {
 
 /** Runs a command of the build as a process. */
 function countersign(keys: string, ...args: string[]): Command {
-  const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const main = join(process.cwd(), 'dist', 'bin', 'cli.js');
   const env = {
     PATH: process.env['PATH'] ?? '',
     ...{ DATABASE_URL: product.databaseUrl, CREDENTIAL_KEYS, IDENTIFIER_KEY: keys },

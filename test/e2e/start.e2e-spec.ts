@@ -93,7 +93,7 @@ describe('the first start on a new machine', () => {
 
   it('creates a demo that the command line shows again, with the values for the examples', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
-      join(root, 'dist', 'apps', 'cli', 'src', 'main.js'),
+      join(root, 'dist', 'bin', 'cli.js'),
       ...['demo', '--data-dir', dataDir()],
     ]);
     expect(stdout).toMatch(/export COUNTERSIGN_API_KEY='\S+'/);
@@ -104,7 +104,7 @@ describe('the first start on a new machine', () => {
     expect((await product.stop()).code).toBe(0);
     const onTerminal = async (): Promise<string> => {
       const env = { PATH: process.env['PATH'] ?? '', ...PORTS, DATA_DIR: dataDir() };
-      const main = join(root, 'dist', 'apps', 'all-in-one', 'src', 'main.js');
+      const main = join(root, 'dist', 'bin', 'all-in-one.js');
       const terminal = spawn('script', ['-qfec', `${process.execPath} ${main}`, '/dev/null'], { cwd: root, env });
       let output = '';
       terminal.stdout.on('data', (part: Buffer) => (output += part.toString().replaceAll('\r', '')));

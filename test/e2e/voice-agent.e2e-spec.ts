@@ -34,7 +34,7 @@ function receiptIn(json: Readonly<Record<string, unknown>>): string {
 describe('countersign simulate call', () => {
   const simulate = (args: readonly string[], env: Record<string, string>): Promise<[number, string]> =>
     new Promise((resolve) => {
-      const command = [join('dist', 'apps', 'cli', 'src', 'main.js'), 'simulate', 'call', ...args];
+      const command = [join('dist', 'bin', 'cli.js'), 'simulate', 'call', ...args];
       execFile(process.execPath, command, { env: { PATH: process.env['PATH'] ?? '', ...env } }, (error, out, err) =>
         resolve([error === null ? 0 : Number(error.code), `${out}${err}`]),
       );

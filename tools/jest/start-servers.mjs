@@ -21,8 +21,8 @@ export default async function startServers() {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopServers().finally(() => process.exit(1)));
   process.once('exit', printFailure);
   try {
-    buildIfStale();
-    buildTestsIfStale();
+    await buildIfStale();
+    await buildTestsIfStale();
     const { startKafka, startPostgres } = await import(
       pathToFileURL(join(root, 'build', 'libs', 'testing', 'src', 'index.js')).href
     );

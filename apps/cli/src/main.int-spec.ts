@@ -10,7 +10,7 @@ function countersign(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<[number, string, string]> {
-  const main = join(process.cwd(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const main = join(process.cwd(), 'dist', 'bin', 'cli.js');
   return new Promise((resolve) => {
     execFile(
       process.execPath,

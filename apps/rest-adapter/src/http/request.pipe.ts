@@ -1,6 +1,6 @@
 import { Injectable, ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 import { type Violation } from '@countersign/contracts';
-import { getMetadataStorage } from 'class-validator';
+import { getMetadataStorage, validate } from 'class-validator';
 import { Problem } from './problems.js';
 
 /** Most violations in one answer; a body of 256 KiB can have 40,000. */
@@ -38,6 +38,8 @@ export class RequestPipe extends ValidationPipe {
     super({
       transform: true,
       validationError: { target: false, value: false },
+      // Given, because Nest would import them when they are first used: that finds no names in a bundle.
+      validatorPackage: { validate: validate },
       // class-transformer would copy a policy of any depth recursively, and drop fields named like members of the class.
       transformerPackage: {
         plainToInstance: (type, plain) => Object.assign(new type() as object, plain) as never,
