@@ -16,11 +16,11 @@ export async function start(
     const database = await host.database(NEEDS.store, settings);
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
-    const deadLetters = await host.busApp(DeadLettersModule.with(database), database, {
+    const deadLetters = await host.busApp(DeadLettersModule.with(database, settings.OCSF_VERSION), database, {
       group: 'audit-letters',
       messages: [DeadLettered],
     });
-    const facts = await host.busApp(FactsModule.with(database), database, {
+    const facts = await host.busApp(FactsModule.with(database, settings.OCSF_VERSION), database, {
       group: 'audit',
       messages: [FactRecorded],
       maxInFlight: settings.MAX_IN_FLIGHT,

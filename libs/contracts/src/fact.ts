@@ -102,6 +102,10 @@ export const FACT_DESCRIPTIONS = {
 export type FactKind = keyof typeof FACT_DESCRIPTIONS;
 export const FACT_KINDS = Object.keys(FACT_DESCRIPTIONS) as FactKind[];
 
+/** Versions of OCSF in which events can be published. Amazon Security Lake reads no version after 1.1.0. */
+export const OCSF_VERSIONS = ['1.8.0', '1.1.0'] as const;
+export type OcsfVersion = (typeof OCSF_VERSIONS)[number];
+
 /** The tenant of facts about the installation itself. No tenant can have a name that begins with an underscore. */
 export const INSTALLATION = '_installation';
 

@@ -5,6 +5,7 @@ export * from './postgres.js';
 export * from './service-tables.js';
 export * from './eventually.js';
 export * from './manual-clock.js';
+export { ocsfFaults, ocsfSchema } from './ocsf.js';
 export * from './phone-spellings.js';
 export * from './pipelined-requests.js';
 export * from './tcp-proxy.js';

@@ -1,127 +1,38 @@
 import { type ActorKind, type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
+import {
+  CLASSES,
+  CLASSIFICATIONS,
+  CRITICAL_SEVERITY,
+  FAILURES,
+  MEDIUM_SEVERITY,
+  type Classification,
+} from './ocsf-classes.decision.js';
 
-/** An event in the Open Cybersecurity Schema Framework, version 1.8.0: the public form of a fact. */
+/** An event in the Open Cybersecurity Schema Framework: the public form of a fact. */
 export type OcsfEvent = Readonly<Record<string, unknown>>;
 
 const SCHEMA_VERSION = '1.8.0';
-const CLASSES = {
-  authentication: { class_uid: 3002, category_uid: 3 },
-  accountChange: { class_uid: 3001, category_uid: 3 },
-  apiActivity: { class_uid: 6003, category_uid: 6 },
-} as const;
-
-interface Classification {
-  readonly family: keyof typeof CLASSES;
-  readonly activityId: number;
-  readonly activityName: string;
-}
-
-const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
-  'attempt.decided': { family: 'authentication', activityId: 1, activityName: 'Logon' },
-  'limit.refused': { family: 'authentication', activityId: 1, activityName: 'Logon' },
-  'limit.would_refuse': { family: 'apiActivity', activityId: 99, activityName: 'Would Refuse' },
-  'limit.near': { family: 'apiActivity', activityId: 99, activityName: 'Limit Near' },
-  'limit.overridden': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'limit.override_deleted': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
-  'limit.reset': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'limit.tightened': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'signal.spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
-  'signal.pin_spray': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
-  'signal.distributed': { family: 'apiActivity', activityId: 99, activityName: 'Signal' },
-  'credential.locked': { family: 'accountChange', activityId: 9, activityName: 'Lock' },
-  'credential.enrolled': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
-  'credential.changed': { family: 'accountChange', activityId: 3, activityName: 'Password Change' },
-  'credential.removed': { family: 'accountChange', activityId: 99, activityName: 'Credential Removed' },
-  'subject.changed': { family: 'accountChange', activityId: 99, activityName: 'Subject Change' },
-  'subjects.imported': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'subjects.exported': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
-  'tenant.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'tenant.disabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'tenant.enabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'tenant.deletion_started': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'tenant.deleted': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
-  'agent.created': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
-  'agent.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'agent.disabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'agent.enabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'agent.deleted': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
-  'api_key.created': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
-  'api_key.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'api_key.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'api_key.disabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'api_key.enabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'api_key.deleted': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
-  'policy.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'webhook.created': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
-  'webhook.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'webhook.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'webhook.disabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'webhook.enabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'webhook.deleted': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
-  'webhook.replayed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'message.dead_lettered': { family: 'apiActivity', activityId: 99, activityName: 'Dead Letter' },
-  'credential.disabled': { family: 'accountChange', activityId: 5, activityName: 'Disable' },
-  'credential.unlocked': { family: 'accountChange', activityId: 12, activityName: 'Unlock' },
-  'credential.broken': { family: 'accountChange', activityId: 99, activityName: 'Tampering Found' },
-  'credential.restored': { family: 'accountChange', activityId: 99, activityName: 'Counter Restored' },
-  'key.rotated': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'receipt.issued': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
-  'receipt.consumed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
-  'subject.erased': { family: 'accountChange', activityId: 6, activityName: 'Delete' },
-  'transfer.requested': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
-  'transfer.refused': { family: 'apiActivity', activityId: 99, activityName: 'Transfer' },
-  'access.refused': { family: 'apiActivity', activityId: 99, activityName: 'Access Refused' },
-  'audit.read': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
-  'audit.exported': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
-  'log.mismatch': { family: 'apiActivity', activityId: 99, activityName: 'Log Mismatch' },
-  'log.pruned': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
-  'log.rolled_back': { family: 'apiActivity', activityId: 99, activityName: 'Rollback Refused' },
-};
-
-/** Kinds that report altered data or an incomplete log: critical severity. */
-const CRITICAL_SEVERITY: ReadonlySet<FactKind> = new Set<FactKind>([
-  'credential.broken',
-  'log.mismatch',
-  'log.rolled_back',
-]);
-
-/** Kinds without an outcome that have medium severity. */
-const MEDIUM_SEVERITY: ReadonlySet<FactKind> = new Set<FactKind>([
-  'credential.locked',
-  'credential.disabled',
-  'credential.restored',
-  'message.dead_lettered',
-  'transfer.refused',
-  'access.refused',
-  'limit.tightened',
-  'signal.spray',
-  'signal.pin_spray',
-  'signal.distributed',
-]);
-
-/** API activities that are failures by their kind. */
-const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>([
-  'message.dead_lettered',
-  'transfer.refused',
-  'access.refused',
-  'log.mismatch',
-  'log.rolled_back',
-]);
-
+/** The topic of the public events. */
+const LOG_NAME = 'countersign.audit.events';
+const MAX_PORT = 65_535;
+/** Kinds that report several refusals at once, with their number in the detail. */
+const COUNTED: ReadonlySet<FactKind> = new Set<FactKind>(['limit.refused', 'limit.would_refuse', 'access.refused']);
 interface OutcomeFields {
   readonly severityId: number;
   readonly code: string;
   readonly detail: string | undefined;
   readonly denied: boolean;
+  /** A control refused, so somebody may be guessing. */
+  readonly alert: boolean;
 }
 
 const OUTCOME_FIELDS: Readonly<Record<Outcome, OutcomeFields>> = {
-  verified: { severityId: 1, code: 'VERIFIED', detail: undefined, denied: false },
-  rejected: { severityId: 2, code: 'PIN_MISMATCH', detail: 'INVALID_CREDENTIALS', denied: true },
-  locked: { severityId: 3, code: 'LOCKED', detail: 'ACCOUNT_LOCKED_OUT', denied: true },
-  disabled: { severityId: 3, code: 'DISABLED', detail: 'ACCOUNT_DISABLED', denied: true },
-  rate_limited: { severityId: 3, code: 'RATE_LIMITED', detail: undefined, denied: true },
-  unavailable: { severityId: 3, code: 'UNAVAILABLE', detail: undefined, denied: true },
+  verified: { severityId: 1, code: 'VERIFIED', detail: undefined, denied: false, alert: false },
+  rejected: { severityId: 2, code: 'PIN_MISMATCH', detail: 'INVALID_CREDENTIALS', denied: true, alert: false },
+  locked: { severityId: 3, code: 'LOCKED', detail: 'ACCOUNT_LOCKED_OUT', denied: true, alert: true },
+  disabled: { severityId: 3, code: 'DISABLED', detail: 'ACCOUNT_DISABLED', denied: true, alert: true },
+  rate_limited: { severityId: 3, code: 'RATE_LIMITED', detail: undefined, denied: true, alert: true },
+  unavailable: { severityId: 3, code: 'UNAVAILABLE', detail: undefined, denied: true, alert: false },
 };
 
 /** OCSF has no protocol for a PIN or a security question; protocol id 99 (other) carries these names. */
@@ -132,7 +43,7 @@ const FACTORS: Readonly<Record<Method, OcsfEvent>> = {
 
 const SEVERITIES: Readonly<Record<number, string>> = { 1: 'Informational', 2: 'Low', 3: 'Medium', 5: 'Critical' };
 
-/** The public form of a fact; every kind has one. */
+/** The public form of a fact in OCSF 1.8.0; every kind has one. The same fact always gives the same bytes. */
 export function toOcsf(fact: FactRecorded): OcsfEvent {
   const { family, activityId, activityName } = CLASSIFICATIONS[fact.kind];
   const { class_uid, category_uid } = CLASSES[family];
@@ -147,6 +58,7 @@ export function toOcsf(fact: FactRecorded): OcsfEvent {
     severity_id: severityId,
     severity: SEVERITIES[severityId],
     metadata: metadata(fact, family === 'authentication'),
+    ...(COUNTED.has(fact.kind) && typeof fact.detail?.['count'] === 'number' ? { count: fact.detail['count'] } : {}),
     ...fieldsOf(family, fact),
     unmapped: {
       kind: fact.kind,
@@ -184,9 +96,24 @@ function fieldsOf(family: Classification['family'], fact: FactRecorded): OcsfEve
         api: { operation: fact.kind, service: { name: 'countersign' } },
         actor: actor(fact),
         src_endpoint: sourceOf(fact),
+        ...resourcesOf(fact),
         ...apiStatus(fact),
       };
   }
+}
+
+/** What the event is about, for kinds about a resource of the API. */
+function resourcesOf({ kind, tenant, agent, detail }: FactRecorded): OcsfEvent {
+  const type = kind.slice(0, kind.indexOf('.'));
+  const uids: Readonly<Record<string, unknown>> = {
+    tenant: tenant,
+    agent,
+    policy: agent,
+    api_key: detail?.['key'],
+    webhook: detail?.['webhook'],
+  };
+  const uid = uids[type];
+  return typeof uid === 'string' ? { resources: [{ type, uid }] } : {};
 }
 
 /** OCSF has no type of user for a key; type id 99 (other) carries these names. */
@@ -205,7 +132,22 @@ function actor({ actor: requester }: FactRecorded): OcsfEvent {
 /** The client's address for a change and for a refused request; otherwise this installation. */
 function sourceOf({ actor: requester, detail }: FactRecorded): OcsfEvent {
   const source = requester?.sourceAddress ?? detail?.['source'];
-  return typeof source === 'string' && /[.:]/.test(source) ? { ip: source } : { name: 'countersign' };
+  return typeof source === 'string' ? endpointOf(source) : { name: 'countersign' };
+}
+
+/** @param address an IP address with or without a port, or a name */
+function endpointOf(address: string): OcsfEvent {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(address) ?? [];
+  const host = bracketed ?? plain ?? address;
+  if (!isIpAddress(host) || Number(port ?? 0) > MAX_PORT) return { name: address };
+  return { ip: host, ...(port === undefined ? {} : { port: Number(port) }) };
+}
+
+function isIpAddress(text: string): boolean {
+  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(text)) return text.split('.').every((part) => Number(part) <= 255);
+  // OCSF takes at most 40 characters. A zone is not part of the address.
+  const [address = '', zone] = text.split('%');
+  return text.length <= 40 && zone !== '' && address.includes(':') && URL.canParse(`http://[${address}]`);
 }
 
 /** Stored data that was altered outside the product is reported as a failed change. */
@@ -241,7 +183,10 @@ function authentication(fact: FactRecorded): OcsfEvent {
     logon_type: fact.channel === 'rest' ? 'Network' : 'Telephony',
     user: user(fact),
     service: { name: fact.kind === 'limit.refused' ? 'rate-limit' : 'verification' },
+    ...(fact.channel === undefined ? {} : { src_endpoint: { name: `${fact.channel}-adapter` } }),
     ...(fact.callId === undefined ? {} : { session: { uid: fact.callId } }),
+    ...(fact.kind === 'limit.refused' ? { policy: limitOf(fact) } : {}),
+    ...(outcome.alert ? { is_alert: true } : {}),
     action_id: outcome.denied ? 2 : 1,
     action: outcome.denied ? 'Denied' : 'Allowed',
     disposition_id: outcome.denied ? 2 : 1,
@@ -253,12 +198,21 @@ function metadata(fact: FactRecorded, securityControl: boolean): OcsfEvent {
   return {
     version: SCHEMA_VERSION,
     uid: fact.factId,
+    event_code: fact.kind,
+    log_name: LOG_NAME,
+    ...(fact.attempt === undefined ? {} : { sequence: fact.attempt }),
     tenant_uid: fact.tenant,
     product: { name: 'Countersign', vendor_name: 'Countersign' },
     ...(securityControl ? { profiles: ['security_control'] } : {}),
     ...(fact.commandId === undefined ? {} : { original_event_uid: fact.commandId }),
     ...(fact.callId === undefined ? {} : { correlation_uid: fact.callId }),
   };
+}
+
+/** The limit that refused the requests. */
+function limitOf({ detail }: FactRecorded): OcsfEvent {
+  const { dimension = 'unknown', limit, periodSeconds } = detail ?? {};
+  return { name: `limits.${dimension}`, ...(limit === undefined ? {} : { desc: `${limit} in ${periodSeconds} s` }) };
 }
 
 /** A reference that no subject has is named by its keyed hash. */

@@ -18,7 +18,7 @@ const deadLetter = message(DeadLettered, {
 
 test('a dead letter is recorded as one failure, even when it is redelivered', async () => {
   const trail = new FakeAuditTrail();
-  const useCase = new RecordDeadLetter(new RecordFact(trail));
+  const useCase = new RecordDeadLetter(new RecordFact(trail, '1.8.0'));
   const first = await useCase.record(deadLetter);
   const redelivered = await useCase.record(message(DeadLettered, { ...deadLetter, time: '2026-11-22T10:05:00.000Z' }));
   expect(redelivered.value.equals(first.value)).toBe(true);

@@ -1,13 +1,15 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { type OcsfVersion } from '@countersign/contracts';
 import { Database } from '@countersign/persistence';
 import { PostgresAuditTrail } from './audit-trail.store.js';
 import { DeadLettersHandler } from './dead-letters.handler.js';
 import { FactsHandler } from './facts.handler.js';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
-import { RecordFact } from './record-fact.use-case.js';
+import { OCSF_VERSION, RecordFact } from './record-fact.use-case.js';
 import { AuditTrail } from './trail.ports.js';
 
-const trailOn = (database: Database): Provider[] => [
+const trailOn = (database: Database, ocsfVersion: OcsfVersion): Provider[] => [
+  { provide: OCSF_VERSION, useValue: ocsfVersion },
   { provide: Database, useValue: database },
   { provide: AuditTrail, useClass: PostgresAuditTrail },
 ];
@@ -15,8 +17,8 @@ const trailOn = (database: Database): Provider[] => [
 /** Records facts. */
 @Module({ controllers: [FactsHandler], providers: [RecordFact] })
 export class FactsModule {
-  static with(database: Database): DynamicModule {
-    return { module: FactsModule, providers: trailOn(database) };
+  static with(database: Database, ocsfVersion: OcsfVersion): DynamicModule {
+    return { module: FactsModule, providers: trailOn(database, ocsfVersion) };
   }
 }
 
@@ -27,7 +29,7 @@ export class FactsModule {
  */
 @Module({ controllers: [DeadLettersHandler], providers: [RecordDeadLetter, RecordFact] })
 export class DeadLettersModule {
-  static with(database: Database): DynamicModule {
-    return { module: DeadLettersModule, providers: trailOn(database) };
+  static with(database: Database, ocsfVersion: OcsfVersion): DynamicModule {
+    return { module: DeadLettersModule, providers: trailOn(database, ocsfVersion) };
   }
 }
