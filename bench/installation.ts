@@ -50,6 +50,7 @@ export async function install(
     OPS_PORT: '0',
     SWAIG_PORT: '0',
     REST_PORT: '0',
+    AUDIT_PORT: '0',
     ...options.env,
   };
   const log = join(options.folder, `${layout}.log`);

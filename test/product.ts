@@ -23,6 +23,7 @@ export interface Product {
   readonly adminKey: string;
   swaigUrls(): readonly string[];
   restUrls(): readonly string[];
+  auditUrls(): readonly string[];
   opsUrls(): readonly string[];
   /** Everything that any of its processes has printed since the first start. */
   logs(): string;
@@ -72,7 +73,14 @@ export const SHORT_SESSION_MS = 3_000;
 /** For products with killed processes: with the default, their groups would wait 10 s for each dead member. */
 export const SHORT_SESSIONS = { GROUP_SESSION_TIMEOUT_MS: String(SHORT_SESSION_MS) };
 
-const EVERY_SERVICE = { HOST: '127.0.0.1', LOG_LEVEL: 'info', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' };
+const EVERY_SERVICE = {
+  HOST: '127.0.0.1',
+  LOG_LEVEL: 'info',
+  OPS_PORT: '0',
+  SWAIG_PORT: '0',
+  REST_PORT: '0',
+  AUDIT_PORT: '0',
+};
 
 /**
  * The whole product in one process, over its own database and bus, in a new folder.
@@ -99,7 +107,7 @@ export async function startEmbedded(more: Readonly<Record<string, string>> = {})
   const logs = (): string => programs.map(({ output }) => output).join('\n');
   return {
     ...{ adminKey, dataDir, logs, terminate, startAgain: start, remove },
-    ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
+    ...{ swaigUrls: at('swaig'), restUrls: at('rest'), auditUrls: at('audit'), opsUrls: at('ops') },
   };
 }
 
@@ -203,7 +211,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
   const at = (purpose: string) => () => there().flatMap(({ urls }) => urls[purpose] ?? []);
   return {
     ...{ adminKey, databaseUrl: database.url, brokers, topicPrefix, terminate, startAgain, remove },
-    ...{ swaigUrls: at('swaig'), restUrls: at('rest'), opsUrls: at('ops') },
+    ...{ swaigUrls: at('swaig'), restUrls: at('rest'), auditUrls: at('audit'), opsUrls: at('ops') },
     logs: () => [...past, ...copies.map(({ program }) => program)].map(({ output }) => output).join('\n'),
     running: (service) => copies.filter((one) => one.service === service && one.program.running),
     startCopy: begin,

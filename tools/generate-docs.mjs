@@ -33,7 +33,7 @@ const SETTINGS = {
   'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };
 const OCSF = 'apps/audit/src/trail/ocsf-event.decision.js';
-const PROBLEMS_MODULE = 'apps/rest-adapter/src/http/problems.js';
+const PROBLEMS_MODULE = 'libs/api/src/problems.js';
 
 /** The cells of a topic that follow from its kind. */
 const TOPIC_KINDS = {

@@ -15,7 +15,7 @@ const START_LIMIT_MS = 90_000;
 const STOP_LIMIT_MS = 30_000;
 const PIN = '48213';
 /** Ports are chosen by the test, because several installations share the host. */
-const FREE_PORTS = new Set(['SWAIG_PORT', 'REST_PORT', 'OPS_PORT']);
+const FREE_PORTS = new Set(['SWAIG_PORT', 'REST_PORT', 'AUDIT_PORT', 'OPS_PORT']);
 
 interface ComposeService {
   readonly user: string;
@@ -153,6 +153,7 @@ describe('docker-compose.yml, run without an engine', () => {
       adminKey: adminKey(),
       swaigUrls: () => [urls['swaig-adapter']?.['swaig'] ?? ''],
       restUrls: () => [urls['rest-adapter']?.['rest'] ?? ''],
+      auditUrls: () => [],
       opsUrls: () => [],
       logs: () => '',
       terminate: () => Promise.resolve([]),

@@ -54,7 +54,7 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
   /** The settings of all services at once, under a user with the rights of all of them. */
   const settings = (): Record<string, string> => ({
     ...secrets,
-    ...{ HOST: '127.0.0.1', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0', TOPIC_PREFIX },
+    ...{ HOST: '127.0.0.1', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0', AUDIT_PORT: '0', TOPIC_PREFIX },
     ...{ KAFKA_BROKERS: kafka.brokers.join(','), KAFKA_TLS: 'true', KAFKA_TLS_CA: authority.pem },
     ...{ KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512', KAFKA_USERNAME: 'operator', KAFKA_PASSWORD: passwords.operator },
     ...{ DATABASE_URL: product.databaseUrl, DATABASE_CA: authority.pem },
@@ -456,6 +456,7 @@ describe('countersign doctor, on the data folder of npm start', () => {
       const ports = {
         SWAIG_PORT: new URL(product.swaigUrls()[0] ?? '').port,
         REST_PORT: new URL(product.restUrls()[0] ?? '').port,
+        AUDIT_PORT: new URL(product.auditUrls()[0] ?? '').port,
         OPS_PORT: new URL(product.opsUrls()[0] ?? '').port,
       };
       const running = await doctor(ports, '--data-dir', product.dataDir);

@@ -44,7 +44,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Starts a service with the installation's secrets, some of them replaced. */
 async function run(start: Start, replaced: Values = {}): Promise<HostedService> {
-  const ports = { SWAIG_PORT: '0', REST_PORT: '0', OPS_PORT: '0' };
+  const ports = { SWAIG_PORT: '0', REST_PORT: '0', AUDIT_PORT: '0', OPS_PORT: '0' };
   const env = { ...secrets, ...ports, DATABASE_URL: url, LOG_LEVEL: 'silent', ...replaced };
   const service = await start(env, (error) => void fatalErrors.push(error), { broker });
   running.push(service);

@@ -16,7 +16,7 @@ const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
   verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
   'rate-limit': ['IDENTIFIER_KEY'],
-  audit: [],
+  audit: ['ADMIN_API_KEY'],
   webhooks: ['WEBHOOK_KEYS'],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
   'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'CAPTURE_TOKEN_KEY'],
@@ -30,7 +30,7 @@ const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: ['DATABASE_POOL_SIZE'],
   verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT', 'RECEIPT_SECONDS'],
   'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS', 'REPORT_SECONDS'],
-  audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT'],
+  audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT', 'AUDIT_PORT'],
   webhooks: ['DATABASE_POOL_SIZE', 'WEBHOOK_TIMEOUT_MS', 'WEBHOOK_ALLOWED_NETWORKS', 'WEBHOOK_DNS_SERVERS'],
   'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],
   'swaig-adapter': ['SWAIG_PORT', 'REPLY_TIMEOUT_MS', 'PUBLIC_URL'],
@@ -45,7 +45,7 @@ describe('a service that is started with a setting missing or wrong', () => {
     const { values } = await ensureSecretFiles(join(folder, 'secrets'));
     good = {
       ...values,
-      ...{ OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0' },
+      ...{ OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0', AUDIT_PORT: '0' },
       DATABASE_URL: requiredEnv('TEST_DATABASE_URL'),
       KAFKA_BROKERS: requiredEnv('TEST_KAFKA_BROKERS'),
       TOPIC_PREFIX: `e2e-${randomBytes(6).toString('hex')}.`,

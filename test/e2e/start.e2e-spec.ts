@@ -11,7 +11,7 @@ import { eventually } from '@countersign/testing';
 import { temporaryFolder } from '../product.js';
 import { Program } from '../program.js';
 
-const PORTS = { SWAIG_PORT: '0', REST_PORT: '0', OPS_PORT: '0' };
+const PORTS = { SWAIG_PORT: '0', REST_PORT: '0', AUDIT_PORT: '0', OPS_PORT: '0' };
 const COMMAND_LIMIT_MS = 15_000;
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 

@@ -29,7 +29,7 @@ describe('the database of a running product', () => {
     const database = await createTestDatabase();
     drop = () => database.drop();
     const { values } = await ensureSecretFiles(join(folder, 'secrets'));
-    const env = { ...values, DATABASE_URL: database.url, LOG_LEVEL: 'silent' };
+    const env = { ...values, DATABASE_URL: database.url, AUDIT_PORT: '0', LOG_LEVEL: 'silent' };
     const fatal = (error: Error): never => {
       throw error;
     };

@@ -21,6 +21,12 @@ export class AllInOneSettings extends BusSettings {
   @Max(65_535)
   REST_PORT: number = 3001;
 
+  @Meaning('Port of the API of the audit log')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  AUDIT_PORT: number = 3002;
+
   // The services read it, too. It is checked here so that a wrong value fails before anything has started.
   @Meaning('Address under which the platform reaches this installation')
   @IsOptional()

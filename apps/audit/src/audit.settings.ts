@@ -1,8 +1,20 @@
 import { IsIn, IsInt, Max, Min } from 'class-validator';
+import { IsAdminKey } from '@countersign/api';
 import { Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
+import { Secret } from '@countersign/crypto';
 import { StoreSettings } from '@countersign/hosting';
 
 export class AuditSettings extends StoreSettings {
+  @Meaning('Port of the API of the audit log; 0 picks a free port')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  AUDIT_PORT: number = 3002;
+
+  @Meaning('Key of the bootstrap administrator, the same as of the REST adapter: it reads the events of every tenant')
+  @IsAdminKey()
+  ADMIN_API_KEY!: Secret;
+
   @Meaning('Facts recorded at the same time')
   @IsInt()
   @Min(1)

@@ -1,3 +1,4 @@
+import { readAdminKey } from '@countersign/api';
 import { CLOCK, DEAD_LETTERS, TOPICS } from '@countersign/contracts';
 import { type ServiceNeeds } from '@countersign/hosting';
 import { AUDIT_MIGRATIONS } from '../migrations/index.js';
@@ -9,10 +10,13 @@ export const NEEDS = {
   settings: AuditSettings,
   bus: {
     consumes: { audit: [TOPICS.facts], 'audit-letters': [DEAD_LETTERS] },
-    follows: [],
-    writes: [TOPICS.auditEvents, DEAD_LETTERS, CLOCK],
+    follows: [TOPICS.directory],
+    writes: [TOPICS.auditEvents, TOPICS.directoryCaches, DEAD_LETTERS, CLOCK],
     replies: 'none',
   },
   store: { schema: 'audit', migrations: AUDIT_MIGRATIONS },
-  readKeys: () => Promise.resolve({}),
+  readKeys: async (settings) => {
+    await readAdminKey(settings);
+    return {};
+  },
 } as const satisfies ServiceNeeds<AuditSettings>;

@@ -1,9 +1,10 @@
+import { readAdminKey } from '@countersign/api';
 import { TOPICS } from '@countersign/contracts';
 import { type Secret } from '@countersign/crypto';
 import { type ServiceNeeds } from '@countersign/hosting';
 import { allSettings } from '@countersign/runtime';
 import { AdapterKeys } from '@countersign/verification-client';
-import { readAdminKey, RestSettings } from './rest-adapter.settings.js';
+import { RestSettings } from './rest-adapter.settings.js';
 
 const { requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, webhookCommands } =
   TOPICS;

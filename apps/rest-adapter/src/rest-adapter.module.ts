@@ -1,16 +1,11 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
-import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ApiKeyUseReports, apiProviders, type ClientKeys } from '@countersign/api';
 import { KeyedHash, PayloadSealer, ReceiptPublicKeys, type Secret } from '@countersign/crypto';
-import { openRefusedCredentials, RefusedCredentials, type Host } from '@countersign/hosting';
-import { HealthController, RequestHooks } from '@countersign/http';
+import { openRefusedCredentials, type Host } from '@countersign/hosting';
+import { HealthController } from '@countersign/http';
 import { type BusClient } from '@countersign/messaging';
 import { Health } from '@countersign/observability';
-import { SystemClock } from '@countersign/runtime';
 import { openVerificationClient, VerificationClient, type AdapterKeys } from '@countersign/verification-client';
-import { Authenticator } from './http/authenticate.js';
-import { ProblemFilter } from './http/problems.js';
-import { RequestPipe } from './http/request.pipe.js';
-import { RestRequestHooks } from './http/rest-request-hooks.js';
 import { RestRequestLimits } from './http/request-limits.js';
 import { ImportStreamsModule } from './imports/imports.module.js';
 import { ManagementModule } from './management/management.module.js';
@@ -19,8 +14,7 @@ import { describeApi } from './openapi/describe-api.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
-import { ApiKeyUseReports } from './http/api-key-uses.js';
-import { CommandBus, FactBus, StreamLimits, ReplyTimeout, type ClientKeys } from './rest-adapter.ports.js';
+import { CommandBus, FactBus, StreamLimits, ReplyTimeout } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
 import { WebhookManagementModule } from './webhooks/webhooks.module.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
@@ -79,17 +73,12 @@ export class RestAdapterModule {
       module: RestAdapterModule,
       imports: [ResourcesModule.with(resources), ...FEATURES, OpenApiModule.serving(apiDocument)],
       controllers: [HealthController],
-      providers: [
-        {
-          provide: Authenticator,
-          useFactory: () =>
-            new Authenticator(adminKey, clientKeys, ApiKeyUseReports.open(host, bus), new SystemClock()),
-        },
-        { provide: RefusedCredentials, useFactory: () => openRefusedCredentials(host, bus, 'rest') },
-        { provide: RequestHooks, useClass: RestRequestHooks },
-        { provide: APP_FILTER, useFactory: () => new ProblemFilter(host.logger) },
-        { provide: APP_PIPE, useClass: RequestPipe },
-      ],
+      providers: apiProviders(host, {
+        adminKey,
+        clientKeys,
+        keyUses: ApiKeyUseReports.open(host, bus),
+        refusedCredentials: openRefusedCredentials(host, bus, 'rest'),
+      }),
     };
   }
 }

@@ -1,10 +1,4 @@
-import {
-  type AgentPublished,
-  type ApiKeyPublished,
-  type FactRecorded,
-  type Message,
-  type MessageClass,
-} from '@countersign/contracts';
+import { type FactRecorded, type Message, type MessageClass } from '@countersign/contracts';
 
 /** The other services, which are reached over the bus. */
 export abstract class CommandBus {
@@ -14,23 +8,6 @@ export abstract class CommandBus {
    * @throws ServiceError REQUEST_TIMED_OUT or BROKER_UNAVAILABLE, both retriable
    */
   abstract request<T extends Message>(request: Message, replyClass: MessageClass<T>, timeoutMs: number): Promise<T>;
-}
-
-/** What the directory published about API keys and agents. */
-export abstract class ClientKeys {
-  /**
-   * The API key of a tenant, or the agent, that this text authenticates; undefined for every other text.
-   * @param now milliseconds since 1970; a key can expire, and a rotated text ends at a time
-   */
-  abstract clientByKey(text: string, now: number): ApiKeyPublished | AgentPublished | undefined;
-  /** Undefined for an agent that does not exist, or is disabled. */
-  abstract agent(agent: string): AgentPublished | undefined;
-}
-
-/** Reports to the directory when API keys are used. */
-export abstract class ApiKeyUses {
-  /** @param now milliseconds since 1970 */
-  abstract used(key: ApiKeyPublished, now: number): void;
 }
 
 /** The bus, for facts of this service. */

@@ -1,11 +1,8 @@
 import { IsInt, IsString, Max, Min, ValidateBy } from 'class-validator';
+import { IsAdminKey } from '@countersign/api';
 import { Meaning } from '@countersign/contracts';
 import { BusSettings, IsSecret } from '@countersign/hosting';
 import { Secret } from '@countersign/crypto';
-import { parseSetting } from '@countersign/runtime';
-
-/** Shortest administrator key, in characters: 24 of base64 are 144 bits. */
-const ADMIN_KEY_LENGTH = 24;
 
 /** The settings of the REST adapter; each can also be given as `<NAME>_FILE`. */
 export class RestSettings extends BusSettings {
@@ -42,7 +39,7 @@ export class RestSettings extends BusSettings {
   IDENTIFIER_KEY!: Secret;
 
   @Meaning('Key of the bootstrap administrator: at least 24 printable ASCII characters without spaces')
-  @IsSecret(ADMIN_KEY_LENGTH)
+  @IsAdminKey()
   ADMIN_API_KEY!: Secret;
 }
 
@@ -69,15 +66,4 @@ function IsOriginList(): PropertyDecorator {
         '$property must be origins like https://console.example.com, separated by commas, without a path and without *',
     },
   });
-}
-
-/** @throws ServiceError SETTINGS_INVALID with the name of the setting and the rule, never the value */
-export function readAdminKey(settings: RestSettings): Promise<Secret> {
-  return parseSetting('ADMIN_API_KEY', () => checkedAdminKey(settings.ADMIN_API_KEY));
-}
-
-/** A key that can be sent in a header as it is. @throws Error that states the rule */
-function checkedAdminKey(key: Secret): Secret {
-  if (!/^[\x21-\x7e]+$/.test(key.reveal())) throw new Error('must be printable ASCII without spaces');
-  return key;
 }

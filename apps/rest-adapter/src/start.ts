@@ -1,10 +1,12 @@
+import { apiServerOptions } from '@countersign/api';
 import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer, type ServedRoute } from '@countersign/http';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { KeyComparison } from '@countersign/verification-client';
+import { addNdjsonParser } from './http/ndjson.js';
 import { NEEDS, readRestKeys } from './needs.js';
-import { httpOptions } from './http/rest-request-hooks.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
+import { originsOf } from './rest-adapter.settings.js';
 
 export interface RestAdapter extends HostedService {
   /** Every route that is served. */
@@ -28,7 +30,8 @@ export async function start(
     await KeyComparison.begin(host, bus, keys.checks, fatal);
     const clientKeys = await host.directory();
     const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, clientKeys });
-    const server = await HttpServer.start(module, httpOptions(settings, host));
+    const own = { port: settings.REST_PORT, corsOrigins: originsOf(settings), addBodyParsers: addNdjsonParser };
+    const server = await HttpServer.start(module, apiServerOptions(host, own));
     host.onClose(() => server.close());
     return { ...(await host.started({ rest: server.url })), routes: server.routes };
   });

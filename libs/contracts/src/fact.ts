@@ -59,7 +59,7 @@ export const FACT_DESCRIPTIONS = {
   'transfer.requested': 'A transfer to a destination of the policy was requested',
   'transfer.refused': 'A transfer to a destination outside the policy was refused',
   'access.refused':
-    'An adapter refused passwords, API keys or keypad tokens, with their `count`; one event per source address and agent every five seconds',
+    'A port refused passwords, API keys or keypad tokens, with their `count`; one event per source address and agent every five seconds',
   'tenant.changed': 'A tenant was created or changed; names the fields that differ',
   'tenant.disabled': 'A tenant was disabled: its agents and API keys cannot authenticate',
   'tenant.enabled': 'A tenant was enabled',

@@ -1,5 +1,4 @@
 import { type FactRecorded, INSTALLATION, type AgentPublished, factRecorded } from '@countersign/contracts';
-import { type BusClient } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
 import { CountPublisher, SystemClock, type Clock } from '@countersign/runtime';
 import { type Host } from './host.js';
@@ -73,8 +72,15 @@ export class RefusedCredentials {
   }
 }
 
-/** Counts for an adapter until its host closes, and then publishes the remaining counts. */
-export function openRefusedCredentials(host: Host, bus: BusClient, channel: 'swaig' | 'rest'): RefusedCredentials {
+/**
+ * Counts for a port until its host closes, and then publishes the remaining counts.
+ * @param bus publishes facts, and resolves when they are durable
+ */
+export function openRefusedCredentials(
+  host: Host,
+  bus: { publish(facts: readonly { readonly message: FactRecorded }[]): Promise<void> },
+  channel: 'swaig' | 'rest',
+): RefusedCredentials {
   const refused = new RefusedCredentials(channel, new SystemClock(), (facts) =>
     bus.publish(facts.map((fact) => ({ message: fact }))),
   );

@@ -110,7 +110,7 @@ function report(error: unknown): void {
   const { code, port } = (error ?? {}) as { code?: unknown; port?: unknown };
   if (code === 'EADDRINUSE') {
     process.stderr.write(
-      `Port ${String(port)} is taken: stop what uses it, or set SWAIG_PORT, REST_PORT or OPS_PORT\n`,
+      `Port ${String(port)} is taken: stop what uses it, or set SWAIG_PORT, REST_PORT, AUDIT_PORT or OPS_PORT\n`,
     );
     return;
   }

@@ -7,6 +7,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
+import { invalid } from '@countersign/api';
 import {
   arePreconditionsMet,
   ENTITY_TAG_PATTERN,
@@ -17,7 +18,6 @@ import {
 import { ApiExtension } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
-import { invalid } from './request.pipe.js';
 
 /** `*`, or entity tags with commas between (RFC 9110, section 8.8.3). */
 export const ENTITY_TAGS = /^(\*|(W\/)?"[\x21\x23-\x7e\x80-\xff]*"([ \t]*,[ \t]*(W\/)?"[\x21\x23-\x7e\x80-\xff]*")*)$/;

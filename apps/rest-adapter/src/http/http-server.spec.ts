@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { BODY_LIMIT } from './rest-request-hooks.js';
+import { BODY_LIMIT } from '@countersign/api';
 import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
 
 const attempt = { method: 'pin', subject: 'c-1', pin: '4821' };

@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
-import { invalid } from './request.pipe.js';
+import { invalid } from '@countersign/api';
 
 const KEY_PATTERN = /^[\x20-\x7e]{1,255}$/;
 

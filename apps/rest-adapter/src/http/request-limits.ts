@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { Problem, quotaHeaders, shownLimit } from '@countersign/api';
 import { type AgentPublished, type FieldsOf, type LimitRequested, type Policy } from '@countersign/contracts';
 import { VerificationClient } from '@countersign/verification-client';
 import { type FastifyReply } from 'fastify';
-import { Problem } from './problems.js';
-import { quotaHeaders, shownLimit } from './shown-limits.js';
 
 /** The limits of requests without an attempt. Attempts are counted on their own path. */
 @Injectable()

@@ -1,12 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { Problem, RequestPipe, SubjectPath } from '@countersign/api';
 import { NAME_PATTERN } from '@countersign/contracts';
 import fc from 'fast-check';
 import { KnowledgeBody, PinBody, SubjectBody } from '../management/subjects/subjects.dto.js';
 import { AgentBody, RotateBody, TenantBody } from '../management/tenants/tenants.dto.js';
 import { PinChangeBody, VerificationBody } from '../verifications/verifications.dto.js';
-import { SubjectPath } from './fields.js';
-import { Problem } from './problems.js';
-import { RequestPipe } from './request.pipe.js';
 
 const pipe = new RequestPipe();
 

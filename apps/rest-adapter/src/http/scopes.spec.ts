@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Authenticator, Problem } from '@countersign/api';
 import { ApiKeyPublished, message } from '@countersign/contracts';
 import { createApiKey, Secret } from '@countersign/crypto';
 import { eventually, ManualClock } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
-import { Authenticator } from './authenticate.js';
-import { Problem } from './problems.js';
 
 interface Operation {
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];

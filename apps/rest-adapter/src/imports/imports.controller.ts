@@ -10,11 +10,9 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
+import { actorOf, Requires, type ClientRequest, TenantPath, Problem, Problems } from '@countersign/api';
 import { allowLongBody } from '@countersign/http';
 import { type FastifyReply } from 'fastify';
-import { actorOf, Requires, type ClientRequest } from '../http/authenticate.js';
-import { TenantPath } from '../http/fields.js';
-import { Problem, Problems } from '../http/problems.js';
 import { Origin, type CommandOrigin } from '../management/manage.js';
 import { SubjectDetails } from '../management/subjects/subjects.dto.js';
 import { NDJSON } from '../http/ndjson.js';

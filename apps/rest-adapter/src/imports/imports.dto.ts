@@ -1,3 +1,4 @@
+import { ANSWER_KEYWORDS, IsPin, IsSubjectIdField, Optional, Described, Field } from '@countersign/api';
 import {
   IMPORT_ID_PATTERN,
   IMPORT_RESULTS,
@@ -7,9 +8,7 @@ import {
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
-import { ANSWER_KEYWORDS, IsPin, IsSubjectIdField, Optional } from '../http/fields.js';
 import { SubjectBody } from '../management/subjects/subjects.dto.js';
-import { Described, Field } from '../openapi/described.js';
 import { answerRules, ANSWERS_RULE } from '../verifications/answer-rules.js';
 
 const HASH_PATTERN = /^\$[\x21-\x7e]{20,255}$/;

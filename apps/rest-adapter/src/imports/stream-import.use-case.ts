@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Problem, problemBody, RequestPipe } from '@countersign/api';
 import {
   bindingOf,
   CommandAnswered,
@@ -18,8 +19,6 @@ import {
 import { PayloadSealer } from '@countersign/crypto';
 import { withoutRounding } from '@countersign/normalization';
 import { ServiceError } from '@countersign/runtime';
-import { Problem, problemBody } from '../http/problems.js';
-import { RequestPipe } from '../http/request.pipe.js';
 import { CommandBus, FactBus, StreamLimits } from '../rest-adapter.ports.js';
 import { gather } from './gather.js';
 import { SubjectRowBody } from './imports.dto.js';

@@ -1,4 +1,4 @@
-import { Problem } from '../http/problems.js';
+import { Problem } from '@countersign/api';
 
 /** Each import or export holds a few hundred subjects in memory. */
 const MAX_STREAMS = 4;

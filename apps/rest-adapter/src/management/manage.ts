@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createParamDecorator, Injectable, type ExecutionContext } from '@nestjs/common';
+import { actorOf, type ClientRequest, Problem, invalid } from '@countersign/api';
 import { CommandAnswered, type ManagementCommand, type Message } from '@countersign/contracts';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
-import { actorOf, type ClientRequest } from '../http/authenticate.js';
-import { Problem } from '../http/problems.js';
-import { invalid } from '../http/request.pipe.js';
 
 /** The result of a management command that was carried out. */
 export interface ManagementResult {

@@ -1,8 +1,6 @@
+import { PHONE_RULE, type Problem, RequestPipe } from '@countersign/api';
 import { NO_NUMBERS, spelledNumbers } from '@countersign/testing';
 import fc from 'fast-check';
-import { PHONE_RULE } from '../http/fields.js';
-import { type Problem } from '../http/problems.js';
-import { RequestPipe } from '../http/request.pipe.js';
 import { VerificationBody } from '../verifications/verifications.dto.js';
 import { ResetBody } from './limits/limits.dto.js';
 import { OverrideBody } from './limits/overrides.dto.js';

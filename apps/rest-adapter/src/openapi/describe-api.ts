@@ -2,9 +2,8 @@ import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { PROBLEM_NAMES, PROBLEMS, PROBLEMS_EXTENSION, typeOf, type ProblemName, SHOWN_LIMITS } from '@countersign/api';
 import { ENTITY_TAG_EXTENSION, ENTITY_TAGS } from '../http/entity-tags.js';
-import { PROBLEM_NAMES, PROBLEMS, PROBLEMS_EXTENSION, typeOf, type ProblemName } from '../http/problems.js';
-import { SHOWN_LIMITS } from '../http/shown-limits.js';
 
 type Json = Record<string, unknown>;
 type Components = NonNullable<OpenAPIObject['components']>;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { Requires } from '../http/authenticate.js';
+import { Requires } from '@countersign/api';
 
 /** The page loads nothing from another origin and runs no inline script. Swagger UI has its icons in `data:` addresses. */
 const CONTENT_SECURITY_POLICY =

@@ -1,6 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Requires } from '../http/authenticate.js';
+import { Requires } from '@countersign/api';
 import { ApiDescription } from './api-description.js';
 
 @ApiTags('service')

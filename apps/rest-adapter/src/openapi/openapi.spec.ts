@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PROBLEM_NAMES, typeOf } from '../http/problems.js';
+import { PROBLEM_NAMES, typeOf } from '@countersign/api';
 import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
 
 const FILE = new URL('../../../../docs/openapi.json', import.meta.url);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Body, Controller, Get, Header, HttpCode, Post, Res } from '@nestjs/common';
+import { CallingAgent, Requires, Problems } from '@countersign/api';
 import {
   bindingOf,
   message,
@@ -10,8 +11,6 @@ import {
 import { ReceiptPublicKeys, PayloadSealer } from '@countersign/crypto';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { CallingAgent, Requires } from '../http/authenticate.js';
-import { Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 import { Introspection, IntrospectionBody, KeySet } from './receipts.dto.js';

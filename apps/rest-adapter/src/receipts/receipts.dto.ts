@@ -1,9 +1,7 @@
+import { IsCallId, Optional, RequestBody, Described, Field } from '@countersign/api';
 import { LEVELS, METHODS } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, Matches } from 'class-validator';
-import { IsCallId, Optional } from '../http/fields.js';
-import { RequestBody } from '../http/request.pipe.js';
-import { Described, Field } from '../openapi/described.js';
 
 @Described({ examples: [{ receipt: 'eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl', callId: 'call-1', consume: true }] })
 export class IntrospectionBody extends RequestBody {

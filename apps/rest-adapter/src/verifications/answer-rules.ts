@@ -1,6 +1,6 @@
+import { TEXT_PATTERN, TEXT_RULE } from '@countersign/api';
 import { type KnowledgeQuestion, type Violation } from '@countersign/contracts';
 import { answerRule, normalizeAnswer } from '@countersign/normalization';
-import { TEXT_PATTERN, TEXT_RULE } from '../http/fields.js';
 
 export const ANSWERS_RULE = 'must be an object with the answers by the name of their question';
 

@@ -1,6 +1,5 @@
+import { Problem, shownLimit } from '@countersign/api';
 import { type Conflict, type VerificationDecided } from '@countersign/contracts';
-import { Problem } from '../http/problems.js';
-import { shownLimit } from '../http/shown-limits.js';
 import { type Verification } from './verifications.dto.js';
 
 /**

@@ -1,5 +1,16 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
 import {
+  CallingAgent,
+  Requires,
+  CallPath,
+  SubjectPath,
+  Problem,
+  Problems,
+  invalid,
+  quotaHeaders,
+  shownLimit,
+} from '@countersign/api';
+import {
   CallStateAnswered,
   CallStateRequested,
   message,
@@ -10,13 +21,8 @@ import { answerSeconds, outcomeCounter } from '@countersign/observability';
 import { type SubmittedSecret } from '@countersign/verification-client';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { CallingAgent, Requires } from '../http/authenticate.js';
-import { CallPath, SubjectPath } from '../http/fields.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../http/idempotency-key.js';
-import { Problem, Problems } from '../http/problems.js';
 import { RestRequestLimits } from '../http/request-limits.js';
-import { invalid } from '../http/request.pipe.js';
-import { quotaHeaders, shownLimit } from '../http/shown-limits.js';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 import { questionRules } from './answer-rules.js';
 import { RequestVerification, type Attempt } from './request-verification.use-case.js';

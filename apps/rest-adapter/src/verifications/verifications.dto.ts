@@ -1,4 +1,20 @@
 import {
+  ANSWER_KEYWORDS,
+  e164,
+  IsCallId,
+  IsPin,
+  IsSubjectIdField,
+  Optional,
+  PHONE_KEYWORDS,
+  PHONE_RULE,
+  PIN_RULE,
+  RequestBody,
+  SHOWN_LIMITS,
+  type ShownLimit,
+  Described,
+  Field,
+} from '@countersign/api';
+import {
   LEVELS,
   METHODS,
   OUTCOMES,
@@ -9,20 +25,6 @@ import {
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsObject } from 'class-validator';
-import {
-  ANSWER_KEYWORDS,
-  e164,
-  IsCallId,
-  IsPin,
-  IsSubjectIdField,
-  Optional,
-  PHONE_KEYWORDS,
-  PHONE_RULE,
-  PIN_RULE,
-} from '../http/fields.js';
-import { RequestBody } from '../http/request.pipe.js';
-import { SHOWN_LIMITS, type ShownLimit } from '../http/shown-limits.js';
-import { Described, Field } from '../openapi/described.js';
 import { answerRules, ANSWERS_RULE } from './answer-rules.js';
 
 @Described({

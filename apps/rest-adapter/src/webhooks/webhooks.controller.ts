@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { Requires, TenantPath, Problems } from '@countersign/api';
 import {
   DeliveryListRequested,
   DeliveryReplayRequested,
@@ -23,10 +24,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
-import { Requires } from '../http/authenticate.js';
 import { Conditions, HasEntityTag, type Conditional } from '../http/entity-tags.js';
-import { TenantPath } from '../http/fields.js';
-import { Problems } from '../http/problems.js';
 import { defined, Manage, Origin, type CommandOrigin } from '../management/manage.js';
 import {
   DeliveryListQuery,

@@ -1,3 +1,4 @@
+import { Clearable, IsIdOf, IsText, Optional, TenantPath, RequestBody, Described, Field } from '@countersign/api';
 import {
   ALL_EVENT_TYPES,
   DELIVERY_STATES,
@@ -11,9 +12,6 @@ import {
 } from '@countersign/contracts';
 import { ApiProperty } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
-import { Clearable, IsIdOf, IsText, Optional, TenantPath } from '../http/fields.js';
-import { RequestBody } from '../http/request.pipe.js';
-import { Described, Field } from '../openapi/described.js';
 
 const DEFAULT_PAGE_SIZE = 50;
 const DESCRIPTION = 'Text that operators read';

@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { Requires, AgentPath, TenantPath, Problems } from '@countersign/api';
 import {
   AgentChangeRequested,
   AgentCreateRequested,
@@ -18,10 +19,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { Requires } from '../../http/authenticate.js';
 import { Conditions, etagOf, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
-import { AgentPath, TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { createAgentSecrets } from './agent-secrets.js';
 import { defined, Manage, Origin, type CommandOrigin } from '../manage.js';
 import {

@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { Requires, KeyPath, TenantPath, Problems } from '@countersign/api';
 import {
   ApiKeyChangeRequested,
   ApiKeyCreateRequested,
@@ -19,9 +20,6 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
-import { Requires } from '../../http/authenticate.js';
-import { KeyPath, TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { ApiKeyBody, ApiKeyListQuery, ApiKeyPage, ApiKeyPatchBody, ApiKeyState, NewApiKey } from './api-keys.dto.js';
 import { defined, Manage, Origin, type CommandOrigin } from '../manage.js';
 import { DisableBody, RotateBody } from '../tenants/tenants.dto.js';

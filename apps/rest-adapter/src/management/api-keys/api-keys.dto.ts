@@ -1,3 +1,4 @@
+import { IsNameOf, IsText, IsTime, Optional, RequestBody, Described, Field } from '@countersign/api';
 import {
   API_KEY_SCOPES,
   DIRECTORY_STATES,
@@ -7,9 +8,6 @@ import {
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn } from 'class-validator';
-import { IsNameOf, IsText, IsTime, Optional } from '../../http/fields.js';
-import { RequestBody } from '../../http/request.pipe.js';
-import { Described, Field } from '../../openapi/described.js';
 import { ListQuery, NEXT_CURSOR } from '../tenants/tenants.dto.js';
 
 const SCOPES_MEANING =

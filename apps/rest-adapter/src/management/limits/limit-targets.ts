@@ -1,6 +1,6 @@
+import { e164 } from '@countersign/api';
 import { limitTargetOf, type LimitDimension, type LimitTarget } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
-import { e164 } from '../../http/fields.js';
 
 /** The fields of a request that can name the target of a limit. */
 export interface TargetFields {

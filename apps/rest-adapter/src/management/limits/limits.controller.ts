@@ -1,10 +1,8 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Requires, TenantPath, Problems } from '@countersign/api';
 import { LimitResetRequested, LimitStateRequested, message } from '@countersign/contracts';
 import { KeyedHash } from '@countersign/crypto';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Requires } from '../../http/authenticate.js';
-import { TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { limitTarget } from './limit-targets.js';
 import { LimitsState, ResetBody } from './limits.dto.js';
 import { Manage, Origin, type CommandOrigin, type ManagementResult } from '../manage.js';

@@ -1,6 +1,3 @@
-import { LIMIT_DIMENSIONS, type LimitDimension, type Violation } from '@countersign/contracts';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import {
   e164,
   IsCallId,
@@ -10,9 +7,14 @@ import {
   Optional,
   PHONE_KEYWORDS,
   PHONE_RULE,
-} from '../../http/fields.js';
-import { RequestBody } from '../../http/request.pipe.js';
-import { Described, Field, type Keywords } from '../../openapi/described.js';
+  RequestBody,
+  Described,
+  Field,
+  type Keywords,
+} from '@countersign/api';
+import { LIMIT_DIMENSIONS, type LimitDimension, type Violation } from '@countersign/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
 
 const TARGET_FIELDS = ['phone', 'subject', 'callId', 'agent'] as const;
 type TargetField = (typeof TARGET_FIELDS)[number];

@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Requires, TenantPath, Problems } from '@countersign/api';
 import {
   LimitOverrideDeleteRequested,
   LimitOverrideListRequested,
@@ -9,9 +10,6 @@ import {
 import { KeyedHash } from '@countersign/crypto';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
-import { Requires } from '../../http/authenticate.js';
-import { TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { limitTarget, targetFilter } from './limit-targets.js';
 import { Manage, Origin, type CommandOrigin } from '../manage.js';
 import { OverrideBody, OverridePage, OverridePath, OverrideQuery, OverrideState } from './overrides.dto.js';

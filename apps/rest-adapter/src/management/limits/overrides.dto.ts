@@ -1,14 +1,4 @@
 import {
-  ACTOR_KINDS,
-  LIMIT_DIMENSIONS,
-  MAX_PAGE_SIZE,
-  type ActorKind,
-  type LimitDimension,
-  type Violation,
-} from '@countersign/contracts';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
-import {
   e164,
   IsCallId,
   IsIdOf,
@@ -19,9 +9,20 @@ import {
   PHONE_QUERY_KEYWORDS,
   PHONE_RULE,
   TenantPath,
-} from '../../http/fields.js';
-import { RequestBody } from '../../http/request.pipe.js';
-import { Described, Field } from '../../openapi/described.js';
+  RequestBody,
+  Described,
+  Field,
+} from '@countersign/api';
+import {
+  ACTOR_KINDS,
+  LIMIT_DIMENSIONS,
+  MAX_PAGE_SIZE,
+  type ActorKind,
+  type LimitDimension,
+  type Violation,
+} from '@countersign/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
 import { LimitTargetBody, targetKeywords } from './limits.dto.js';
 import { NEXT_CURSOR } from '../tenants/tenants.dto.js';
 

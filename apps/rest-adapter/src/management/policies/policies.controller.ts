@@ -1,10 +1,8 @@
 import { Body, Controller, Get, Param, Patch, Put } from '@nestjs/common';
+import { Requires, AgentPath, TenantPath, Problems } from '@countersign/api';
 import { message, PolicyChangeRequested, PolicyRequested, type ChangeMode } from '@countersign/contracts';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Requires } from '../../http/authenticate.js';
 import { Conditions, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
-import { AgentPath, TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { Manage, Origin, type CommandOrigin } from '../manage.js';
 import { PolicyState } from './policies.dto.js';
 import { PolicyPipe } from './policy-rules.js';

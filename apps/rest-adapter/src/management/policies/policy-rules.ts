@@ -1,7 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
+import { invalid, isRecord } from '@countersign/api';
 import { POLICY_DEPTH, type Violation } from '@countersign/contracts';
 import { unstorableJson } from '@countersign/normalization';
-import { invalid, isRecord } from '../../http/request.pipe.js';
 
 /**
  * What a policy must be before the directory checks it as a whole: an object that every service can parse and store.

@@ -1,3 +1,4 @@
+import { fieldSchemas, type DescribedClass, type Keywords } from '@countersign/api';
 import {
   DEFAULT_POLICY,
   KnowledgeQuestion,
@@ -9,7 +10,6 @@ import {
 import { PHONE_COUNTRIES } from '@countersign/normalization';
 import { getSchemaPath } from '@nestjs/swagger';
 import { plainToInstance } from 'class-transformer';
-import { fieldSchemas, type DescribedClass, type Keywords } from '../../openapi/described.js';
 
 /** The fields to set: every one is optional, at every depth. */
 export const POLICY_CHANGE = { $ref: getSchemaPath('PolicyChange') };

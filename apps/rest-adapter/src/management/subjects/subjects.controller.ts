@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { Requires, SubjectPath, TenantPath, Problems } from '@countersign/api';
 import {
   bindingOf,
   CredentialRemoveRequested,
@@ -15,9 +16,6 @@ import {
 import { PayloadSealer } from '@countersign/crypto';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { Requires } from '../../http/authenticate.js';
-import { SubjectPath, TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { RestRequestLimits } from '../../http/request-limits.js';
 import { defined, Manage, Origin, type CommandOrigin, type ManagementResult } from '../manage.js';
 import {

@@ -1,14 +1,4 @@
 import {
-  CREDENTIAL_FILTERS,
-  METHODS,
-  SUBJECT_PATTERN,
-  type CredentialFilter,
-  type Method,
-  type Violation,
-} from '@countersign/contracts';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
-import {
   ANSWER_KEYWORDS,
   Clearable,
   e164,
@@ -20,9 +10,20 @@ import {
   PHONE_QUERY_KEYWORDS,
   PHONE_RULE,
   SUBJECT_RULE,
-} from '../../http/fields.js';
-import { RequestBody } from '../../http/request.pipe.js';
-import { Described, Field } from '../../openapi/described.js';
+  RequestBody,
+  Described,
+  Field,
+} from '@countersign/api';
+import {
+  CREDENTIAL_FILTERS,
+  METHODS,
+  SUBJECT_PATTERN,
+  type CredentialFilter,
+  type Method,
+  type Violation,
+} from '@countersign/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
 import { answerRules, ANSWERS_RULE } from '../../verifications/answer-rules.js';
 import { NEXT_CURSOR, PagingQuery } from '../tenants/tenants.dto.js';
 

@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { Requires, TenantPath, Problems } from '@countersign/api';
 import {
   message,
   TenantChangeRequested,
@@ -16,10 +17,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { Requires } from '../../http/authenticate.js';
 import { Conditions, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
-import { TenantPath } from '../../http/fields.js';
-import { Problems } from '../../http/problems.js';
 import { defined, Manage, Origin, type CommandOrigin } from '../manage.js';
 import {
   DisableBody,

@@ -1,3 +1,4 @@
+import { IsNameOf, IsReason, IsText, Optional, RequestBody, Described, Field } from '@countersign/api';
 import {
   DIRECTORY_STATES,
   MAX_PAGE_SIZE,
@@ -8,9 +9,6 @@ import {
 } from '@countersign/contracts';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsInt, Matches, Max, Min } from 'class-validator';
-import { IsNameOf, IsReason, IsText, Optional } from '../../http/fields.js';
-import { RequestBody } from '../../http/request.pipe.js';
-import { Described, Field } from '../../openapi/described.js';
 import { policyRules } from '../policies/policy-rules.js';
 import { POLICY_CHANGE, POLICY_PATCH } from '../policies/policy.schemas.js';
 

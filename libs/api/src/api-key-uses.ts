@@ -1,14 +1,19 @@
 import { ApiKeyUseReported, message, type ApiKeyPublished, type Message } from '@countersign/contracts';
 import { type Host } from '@countersign/hosting';
 import { type BusClient } from '@countersign/messaging';
-import { ApiKeyUses } from '../rest-adapter.ports.js';
+
+/** Reports to the directory when API keys are used. */
+export abstract class ApiKeyUses {
+  /** @param now milliseconds since 1970 */
+  abstract used(key: ApiKeyPublished, now: number): void;
+}
 
 /** Shortest time between two reports about one key. */
 const REPORT_EVERY_MS = 60_000;
 /** Far more keys than are used within a minute. */
 const MAX_KEYS = 10_000;
 
-/** Reports the use of each API key to the directory, at most once a minute and adapter. */
+/** Reports the use of each API key to the directory, at most once a minute and process. */
 export class ApiKeyUseReports extends ApiKeyUses {
   /** Times of the last reports by the id of the key, the oldest first. */
   readonly #reportedAt = new Map<string, number>();

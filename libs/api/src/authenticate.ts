@@ -11,7 +11,7 @@ import { RouteAccess } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
 import { ApiSecurity } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
-import { type ApiKeyUses, type ClientKeys } from '../rest-adapter.ports.js';
+import { type ApiKeyUses } from './api-key-uses.js';
 import { Problem } from './problems.js';
 
 /** The sender of a request, as its key proves it. Nothing else in the request decides about tenant, agent and scopes. */
@@ -25,7 +25,7 @@ export interface ApiClient {
 }
 
 /** What a route requires of its client. A key with `manage` may also do what requires `manage:read`. */
-export type Access = Exclude<ApiKeyScope, 'audit'> | 'public';
+export type Access = ApiKeyScope | 'public';
 
 /** Declares who may call a route, to the HTTP server and in the description of the API. */
 export const Requires = (access: Access): MethodDecorator =>
@@ -50,6 +50,17 @@ export function actorOf({ client, ip }: ClientRequest): Actor {
 }
 
 const ADMINISTRATOR: ApiClient = { actor: { kind: 'administrator' }, scopes: ['manage', 'audit'] };
+
+/** What the directory published about API keys and agents. */
+export abstract class ClientKeys {
+  /**
+   * The API key of a tenant, or the agent, that this text authenticates; undefined for every other text.
+   * @param now milliseconds since 1970; a key can expire, and a rotated text ends at a time
+   */
+  abstract clientByKey(text: string, now: number): ApiKeyPublished | AgentPublished | undefined;
+  /** Undefined for an agent that does not exist, or is disabled. */
+  abstract agent(agent: string): AgentPublished | undefined;
+}
 
 /** Authenticates clients by their key. */
 export class Authenticator {
@@ -106,12 +117,14 @@ function clientOfAgent(agent: AgentPublished): ApiClient {
 export function checkAccess(client: ApiClient, access: Access | undefined, tenant: string | undefined): void {
   const { scopes, tenant: own } = client;
   if (access === 'public') return;
-  // A key manages nothing outside of its tenant, and what belongs to no tenant, such as their list, neither.
-  const isOutside = tenant === undefined ? access !== 'verify' : tenant !== own;
+  // A key manages nothing outside of its tenant, and what belongs to no tenant, such as their list, neither. Routes of the
+  // audit log name their tenant in the query, or none: they limit a key to its tenant themselves.
+  const isOutside = tenant === undefined ? access !== 'verify' && access !== 'audit' : tenant !== own;
   if (access === undefined || (own !== undefined && isOutside)) throw new Problem('not-found');
   switch (access) {
     case 'verify':
-      if (!scopes.includes('verify')) throw new Problem('forbidden');
+    case 'audit':
+      if (!scopes.includes(access)) throw new Problem('forbidden');
       return;
     case 'manage':
     case 'manage:read':

@@ -5,9 +5,7 @@ import { RefusedCredentials, type Host } from '@countersign/hosting';
 import { accessOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@countersign/http';
 import { withoutRounding } from '@countersign/normalization';
 import { withoutByteOrderMark } from '@countersign/runtime';
-import { addNdjsonParser } from './ndjson.js';
 import { Authenticator, checkAccess, type Access, type ClientRequest } from './authenticate.js';
-import { originsOf, type RestSettings } from '../rest-adapter.settings.js';
 import { Problem, sendProblem } from './problems.js';
 
 /** Largest body, in bytes. */
@@ -19,19 +17,25 @@ const PARAMETER_LIMIT = 384;
 /** A merge patch (RFC 7396) is JSON too; the method decides its meaning. */
 const BODY_TYPES = ['application/json', 'application/merge-patch+json'];
 
-/** How the HTTP server of the REST adapter reads requests. */
-export function httpOptions(settings: RestSettings, { listener, logger, tracer }: Host): HttpServerOptions {
+/** What a service with an API adds to the HTTP server of every API. */
+export type ApiServerOptions = Pick<HttpServerOptions, 'port'> &
+  Partial<Pick<HttpServerOptions, 'corsOrigins' | 'addBodyParsers'>>;
+
+/** How the HTTP server of an API reads requests: JSON, and what `addBodyParsers` adds. */
+export function apiServerOptions(
+  { listener, logger, tracer }: Host,
+  { addBodyParsers, ...own }: ApiServerOptions,
+): HttpServerOptions {
   return {
     listener,
-    port: settings.REST_PORT,
-    corsOrigins: originsOf(settings),
+    ...own,
     maxBodyBytes: BODY_LIMIT,
     maxParamLength: PARAMETER_LIMIT,
     logger,
     tracer,
     addBodyParsers: (server) => {
       addJsonParser(server);
-      addNdjsonParser(server);
+      addBodyParsers?.(server);
     },
     sendNotFound: (reply) => sendProblem(reply, new Problem('not-found')),
   };
@@ -49,7 +53,7 @@ function addJsonParser(server: FastifyInstance): void {
 
 /** Authenticates API clients, and describes their requests in the log. */
 @Injectable()
-export class RestRequestHooks extends RequestHooks {
+export class ApiRequestHooks extends RequestHooks {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly refused: RefusedCredentials,

@@ -2,7 +2,7 @@ import { NAME_PATTERN, REASON_PATTERN, SUBJECT_PATTERN } from '@countersign/cont
 import { toE164 } from '@countersign/normalization';
 import { applyDecorators } from '@nestjs/common';
 import { IsISO8601, Matches, ValidateIf } from 'class-validator';
-import { Described, Field, portablePattern, type Keywords } from '../openapi/described.js';
+import { Described, Field, portablePattern, type Keywords } from './described.js';
 
 const NAME_RULE = 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit';
 export const SUBJECT_RULE =

@@ -1,0 +1,42 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { apiProviders, type ClientKeys } from '@countersign/api';
+import { type FactRecorded } from '@countersign/contracts';
+import { type Secret } from '@countersign/crypto';
+import { openRefusedCredentials, type Host } from '@countersign/hosting';
+import { HealthController } from '@countersign/http';
+import { Health } from '@countersign/observability';
+
+/** What `start` opens for the API. */
+export interface AuditApiResources {
+  readonly adminKey: Secret;
+  readonly host: Host;
+  readonly clientKeys: ClientKeys;
+  readonly recordFacts: (facts: readonly FactRecorded[]) => Promise<void>;
+}
+
+/**
+ * The API of the audit log. Another right to write to the topic of directory commands would let a stolen password of this
+ * service change tenants and keys, so the use of a key is not reported to the directory: reads are events themselves.
+ */
+@Module({})
+export class AuditApiModule {
+  static with({ adminKey, host, clientKeys, recordFacts }: AuditApiResources): DynamicModule {
+    const bus = {
+      publish: (facts: readonly { readonly message: FactRecorded }[]) =>
+        recordFacts(facts.map(({ message }) => message)),
+    };
+    return {
+      module: AuditApiModule,
+      controllers: [HealthController],
+      providers: [
+        { provide: Health, useValue: host.health },
+        ...apiProviders(host, {
+          adminKey,
+          clientKeys,
+          keyUses: { used: () => undefined },
+          refusedCredentials: openRefusedCredentials(host, bus, 'rest'),
+        }),
+      ],
+    };
+  }
+}
