@@ -35,7 +35,8 @@ describe('the audit service', () => {
 
   it('answers an unknown path with problem details and the id of the request', async () => {
     const answer = await get('/v1/nothing', ADMIN_API_KEY);
-    expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+    expect(answer.status).toBe(404);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(answer.headers.get('request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
