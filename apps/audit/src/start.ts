@@ -36,7 +36,7 @@ export async function start(
     });
     await Promise.all([deadLetters.listen(), facts.listen()]);
     const clientKeys = await host.directory();
-    const own = new RecordFact(new PostgresAuditTrail(database));
+    const own = new RecordFact(new PostgresAuditTrail(database), settings.OCSF_VERSION);
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> =>
       host.broker.send(await Promise.all(ownFacts.map((fact) => own.record(fact))));
     const module = AuditApiModule.with({ adminKey, host, clientKeys, recordFacts });
