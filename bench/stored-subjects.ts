@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { hash } from '@node-rs/argon2';
 import { openDatabase } from '@countersign/persistence';
 import { Keyring, Secret } from '@countersign/crypto';
-import { credentialContext, openNamesKey, phoneTag, profileContext } from '@countersign/stored-secrets';
+import { credentialContext, openNamesKey, phoneTag } from '@countersign/stored-secrets';
+import { ProfileVault } from '../apps/verification/src/subjects/profiles/profile-vault.store.js';
 import { storedPhoneOf } from '../apps/verification/src/integrity/stored-names.js';
 
 const CHUNK = 5_000;
@@ -24,6 +24,7 @@ export async function storeSubjects(
   tenant = 'bench',
 ): Promise<StoredCallers> {
   const keyring = new Keyring(new Secret(ring));
+  const vault = new ProfileVault(keyring);
   const phc = await hash(PIN, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
   const database = await openDatabase({
     url: databaseUrl,
@@ -50,22 +51,32 @@ export async function storeSubjects(
           mustChange: false,
           enrolledAt: '0',
         });
-      const incarnation = randomUUID();
+      const profiles = ids.map((id) => vault.wrapped(tenant, id, 1, {}));
       await database.query(
-        `WITH r AS (SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS r(id, profile, wrapped)),
-           subjects AS (INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-             SELECT $4, id, $6::uuid, 1, $5, profile FROM r),
-           versions AS (INSERT INTO verification.versions (tenant, subject_id, part, version)
-             SELECT $4, id, part, 1 FROM r, unnest(ARRAY['profile', 'pin']) AS part)
+        `WITH r AS (
+           SELECT *
+           FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::bytea[], $5::bytea[])
+             AS r(id, wrapped, incarnation, profile, own_key)
+         ), subjects AS (
+           INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+           SELECT $6, id, incarnation, 1, profile FROM r
+         ), keys AS (
+           INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped)
+           SELECT $6, id, $7, own_key FROM r
+         ), versions AS (
+           INSERT INTO verification.versions (tenant, subject_id, part, version)
+           SELECT $6, id, part, 1 FROM r, unnest(ARRAY['profile', 'pin']) AS part
+         )
          INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
-         SELECT $4, id, 'pin', 1, $5, wrapped, 50, 'epoch' FROM r`,
+         SELECT $6, id, 'pin', 1, $7, wrapped, 50, 'epoch' FROM r`,
         [
           ids,
-          ids.map((id) => keyring.wrap('{}', profileContext(tenant, id, incarnation, 1)).bytes),
           ids.map((id) => keyring.wrap(JSON.stringify([phc]), row(id)).bytes),
+          profiles.map(({ incarnation }) => incarnation),
+          profiles.map(({ bytes }) => bytes),
+          profiles.map(({ ownKey }) => ownKey?.bytes),
           tenant,
           keyring.first,
-          incarnation,
         ],
       );
       const step = Math.max(1, Math.floor(rows / callers));

@@ -7,7 +7,7 @@ import { BenchRig, type PathRate } from '../rig.js';
 import { storeSubjects } from '../stored-subjects.js';
 
 /**
- * `countersign keys rewrap` over many credentials and as many profiles, while a load runs. The run fails when a right PIN is
+ * `countersign keys rewrap` over many credentials and as many keys of subjects, while a load runs. The run fails when a right PIN is
  * answered with anything but `verified`.
  */
 const given = options({ rows: '100000', 'in-flight': '8', callers: '500' });

@@ -19,7 +19,6 @@ const EDITED = ['subjects', 'subject_phones', 'subject_keys', 'credentials'] as 
 /** Edits after which the right PIN still verifies, with the reason why that is harmless. */
 const HARMLESS: Readonly<Record<string, string>> = {
   'subjects.created_at': 'does not influence an attempt',
-  'subjects.profile_key_id': "a subject's own key opens its profile, whatever is named here",
   'subjects.updated_at': 'only shown to administrators',
 };
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { ensureSecretFiles } from '@countersign/installation';
 import { Keyring, Secret } from '@countersign/crypto';
 import { MemoryBroker } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
-import { credentialContext, profileContext } from '@countersign/stored-secrets';
+import { credentialContext, subjectKeyContext } from '@countersign/stored-secrets';
 import { createTestDatabase } from '@countersign/testing';
 import { VERIFICATION_MIGRATIONS } from '../../apps/verification/migrations/index.js';
 import { start } from '../../apps/verification/src/start.js';
@@ -55,14 +55,18 @@ afterAll(async () => {
 
 async function seed(keyring: Keyring): Promise<void> {
   const ids = Array.from({ length: SUBJECTS }, (_, n) => `s${n}`);
-  const incarnation = randomUUID();
-  const profiles = ids.map((id) => keyring.wrap('{}', profileContext('acme', id, incarnation, 1)).bytes);
   const bound = { version: 1, cap: 10, mustChange: false, enrolledAt: '0' };
   const row = (subject: string): string[] => credentialContext({ kind: 'pin', tenant: 'acme', subject, ...bound });
   await database.query(
-    `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-     SELECT 'acme', id, $3, 1, 'k1', profile FROM unnest($1::text[], $2::bytea[]) AS r(id, profile)`,
-    [ids, profiles, incarnation],
+    `WITH r AS (
+       SELECT * FROM unnest($1::text[], $2::bytea[]) AS r(id, own_key)
+     ), subjects AS (
+       INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       SELECT 'acme', id, gen_random_uuid(), 1, '' FROM r
+     )
+     INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped)
+     SELECT 'acme', id, 'k1', own_key FROM r`,
+    [ids, ids.map((id) => keyring.wrap('key', subjectKeyContext('acme', id)).bytes)],
   );
   await database.query(
     `INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
@@ -117,7 +121,7 @@ test('keys are rotated in the file, every row is encrypted again, and the old ke
   for (const secret of readFileSync(file, 'utf8').split(',')) expect(made).not.toContain(secret.split(':')[1]);
 
   const [status, report] = await countersign('keys', 'rewrap');
-  expect([status, report]).toEqual([0, expect.stringMatching(/credentials +1200 +0\n.*profiles +1200 +0/)]);
+  expect([status, report]).toEqual([0, expect.stringMatching(/credentials +1200 +0\n.*subject keys +1200 +0/)]);
   expect(report).toMatch(/2400 rows under the key k2, \d+ per second/);
   const anew = readFileSync(file, 'utf8').split(',')[0] ?? '';
   expect(await startWith(anew)).toBe('started');

@@ -51,8 +51,8 @@ describe('the deletion of a tenant over a real Apache Kafka, with processes that
     await client.putSubject(tenant, 'alice', { displayName: 'Alice', phones: ['+12025550123'] });
     await client.putPin(tenant, 'alice', '48213');
     await database.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '@own', '' FROM generate_series(1, $2) n`,
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '' FROM generate_series(1, $2) n`,
       [tenant, MANY],
     );
     await database.query(

@@ -66,8 +66,8 @@ const ROWS = `SELECT counter_key, attempt_count, recognized_attempts, lock_level
 
 const ENROL = `
 WITH subjects AS (
-  INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-  SELECT $1, unnest($2::text[]), gen_random_uuid(), 1, 'k1', ''
+  INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+  SELECT $1, unnest($2::text[]), gen_random_uuid(), 1, ''
 )
 INSERT INTO verification.credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
 SELECT $1, unnest($2::text[]), 'pin', 1, 'k1', '', 10, 'epoch'`;

@@ -21,7 +21,6 @@ export {
   credentialContext,
   microseconds,
   NAMES_KEY_CONTEXT,
-  OWN_KEY_ID,
   profileContext,
   subjectKeyContext,
   WRAPPED_COLUMNS,

@@ -1,6 +1,6 @@
 import { type Sql } from '@countersign/persistence';
 import { DecryptionError, type Keyring } from '@countersign/crypto';
-import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
+import { WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
 /** Rows that are decrypted before a key counts as wrong; single rows can have been altered. */
 const MAX_PROBES = 20;
@@ -16,7 +16,7 @@ export interface KeyUse {
 export async function countKeyUse(sql: Sql, columns: readonly WrappedColumn[] = WRAPPED_COLUMNS): Promise<KeyUse[]> {
   const counts = columns.map(
     ({ name, table, keyIdColumn }) =>
-      `SELECT '${name}' AS column, ${keyIdColumn} AS key_id, count(*)::int AS rows FROM ${table} WHERE ${keyIdColumn} <> '${OWN_KEY_ID}' GROUP BY 2`,
+      `SELECT '${name}' AS column, ${keyIdColumn} AS key_id, count(*)::int AS rows FROM ${table} GROUP BY 2`,
   );
   const rows = await sql.query<{ column: string; key_id: string; rows: number }>(
     `${counts.join(' UNION ALL ')} ORDER BY 1, 2`,
@@ -60,7 +60,7 @@ async function idsInUse(sql: Sql, { table, keyIdColumn }: WrappedColumn): Promis
        FROM used WHERE used.id IS NOT NULL
      ) SELECT id FROM used WHERE id IS NOT NULL`,
   );
-  return rows.map(({ id }) => id).filter((id) => id !== OWN_KEY_ID);
+  return rows.map(({ id }) => id);
 }
 
 async function decryptsSome(sql: Sql, keyring: Keyring, column: WrappedColumn, keyId: string): Promise<boolean> {

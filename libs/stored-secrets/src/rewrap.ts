@@ -1,7 +1,7 @@
 import { type Database } from '@countersign/persistence';
 import { DecryptionError, type Keyring } from '@countersign/crypto';
 import { recordKeyEvent } from './key-event.js';
-import { OWN_KEY_ID, WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
+import { WRAPPED_COLUMNS, type WrappedColumn } from './wrapped-columns.js';
 
 export interface RewrapOptions {
   readonly database: Database;
@@ -106,7 +106,7 @@ function encryptAgain(keyring: Keyring, column: WrappedColumn, row: Row): Buffer
 
 /** $1 the first key's id */
 function isOutdated({ keyIdColumn }: WrappedColumn): string {
-  return `${keyIdColumn} NOT IN ($1, '${OWN_KEY_ID}')`;
+  return `${keyIdColumn} <> $1`;
 }
 
 /** $1 the first key's id, then the primary key of the previous row unless `isFirst` */

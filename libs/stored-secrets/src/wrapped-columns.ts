@@ -41,9 +41,6 @@ export function credentialContext(row: BoundCredential): string[] {
   return typeof hashForm === 'string' ? [...context, hashForm] : context;
 }
 
-/** The key id of rows that a subject's own key encrypts. A keyring cannot have a key of this id. */
-export const OWN_KEY_ID = '@own';
-
 /** What a subject's own key is bound to. */
 export function subjectKeyContext(tenant: string, subject: string): string[] {
   return ['subject-key', tenant, subject];
@@ -85,16 +82,6 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
         enrolledAt: text(row['enrolled_us']),
         hashForm: row['hash_form'] as string | null,
       }),
-  },
-  {
-    name: 'profiles',
-    table: 'verification.subjects',
-    primaryKey: { tenant: 'text', subject_id: 'text' },
-    keyIdColumn: 'profile_key_id',
-    bytesColumn: 'profile',
-    alsoBoundTo: { incarnation: 'incarnation::text', version: 'version' },
-    context: (row) =>
-      profileContext(text(row['tenant']), text(row['subject_id']), text(row['incarnation']), Number(row['version'])),
   },
   {
     name: 'subject keys',

@@ -16,7 +16,8 @@ import { refusedSetting, type Write } from '../terminal/terminal.js';
 /** What is lost with the keys of a setting. */
 const LOSSES: Readonly<Record<string, string>> = {
   IDENTIFIER_KEY: 'every limit and every override of a limit; events name callers and subjects by new hashes',
-  CREDENTIAL_KEYS: 'the credentials and profiles that it encrypted: their subjects must be enrolled again',
+  CREDENTIAL_KEYS:
+    'the credentials, and the profiles with keys that it encrypted: their subjects must be enrolled again',
   SEALING_PRIVATE_KEYS: 'requests that were encrypted for it: they are answered with unavailable',
   RECEIPT_KEYS: 'receipts that it signed: they are inactive',
   WEBHOOK_KEYS: 'the signing secret of every webhook: remove the webhooks and create them again',

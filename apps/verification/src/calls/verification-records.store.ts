@@ -55,7 +55,6 @@ const recordsWhere = (condition: string): string => `
 SELECT
   ${SUCCESS_COLUMNS},
   s.version,
-  s.profile_key_id,
   s.profile,
   subject_key.key_id AS own_key_id,
   subject_key.wrapped AS own_key,

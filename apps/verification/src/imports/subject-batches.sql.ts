@@ -52,15 +52,15 @@ LEFT JOIN verification.versions earlier
 GROUP BY wanted.subject_id, wanted.part
 RETURNING subject_id, part, version, ${microseconds('written_at')} AS written_us`;
 
-/** $1 tenant, $2 key id of profiles, then subjects, incarnations, versions, profiles, key ids, keys */
+/** $1 tenant, then subjects, incarnations, versions, profiles, key ids, keys */
 export const CREATE_SUBJECTS = `
 WITH created AS MATERIALIZED (
   SELECT *
-  FROM unnest($3::text[], $4::uuid[], $5::integer[], $6::bytea[], $7::text[], $8::bytea[])
+  FROM unnest($2::text[], $3::uuid[], $4::integer[], $5::bytea[], $6::text[], $7::bytea[])
     AS given(subject_id, incarnation, version, profile, key_id, wrapped)
 ), inserted AS (
-  INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-  SELECT $1, subject_id, incarnation, version, $2, profile
+  INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+  SELECT $1, subject_id, incarnation, version, profile
   FROM created
 )
 INSERT INTO verification.subject_keys (tenant, subject_id, key_id, wrapped)

@@ -3,7 +3,7 @@ import { type KeyedHash, type Keyring } from '@countersign/crypto';
 import { traceHeaders } from '@countersign/observability';
 import { databaseTime, Outbox, UniqueViolation, type Database, type Sql } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
-import { OWN_KEY_ID, phoneTag } from '@countersign/stored-secrets';
+import { phoneTag } from '@countersign/stored-secrets';
 import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
 import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
@@ -202,7 +202,7 @@ export class PostgresSubjectBatches extends SubjectBatches {
       return { subject, version, ...this.#profiles.wrapped(tenant, subject, version, profile) };
     });
     await tx.query(CREATE_SUBJECTS, [
-      ...[tenant, OWN_KEY_ID],
+      tenant,
       profiles.map(({ subject }) => subject),
       profiles.map(({ incarnation }) => incarnation),
       profiles.map(({ version }) => version),

@@ -48,7 +48,8 @@ export class SubjectBindings {
     try {
       return open();
     } catch (error) {
-      const reason = this.keyring.has(row.own_key_id ?? row.profile_key_id) ? 'altered' : 'unknown_key';
+      const isKnown = row.own_key_id === null || this.keyring.has(row.own_key_id);
+      const reason = isKnown ? 'altered' : 'unknown_key';
       await this.report?.({ what: 'profile', reason, tenant, subject: row.subject_id });
       throw error;
     }

@@ -98,23 +98,6 @@ describe('a subject in PostgreSQL', () => {
     expect(await subjects.find('acme', 'id', subject, 'pin')).toMatchObject({ displayName: 'Anew' });
   });
 
-  it('whose profile is under the keyring itself is read, and gets a key with its next change', async () => {
-    const subject = `customer-${randomUUID()}`;
-    const incarnation = randomUUID();
-    const old = keyring.wrap(JSON.stringify({ displayName: 'Old' }), ['profile', 'acme', subject, incarnation, '1']);
-    await database.query(
-      `WITH versions AS (
-         INSERT INTO verification.versions (tenant, subject_id, part, version) VALUES ('acme', $1, 'profile', 1))
-       INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-       VALUES ('acme', $1, $4, 1, $2, $3)`,
-      [subject, old.keyId, old.bytes, incarnation],
-    );
-    expect(await subjects.find('acme', 'id', subject, 'pin')).toMatchObject({ displayName: 'Old' });
-    await subjects.change(randomUUID(), 'acme', subject, { locale: 'en-US' });
-    expect(await subjects.find('acme', 'id', subject, 'pin')).toMatchObject({ displayName: 'Old', locale: 'en-US' });
-    expect(await rowsOf(subject, 'subject_keys')).toBe(1);
-  });
-
   it('loses all its rows when it is erased, except its attempt counter', async () => {
     const subject = await newSubject();
     await subjects.enrol(randomUUID(), 'acme', subject, credentialOf());

@@ -75,8 +75,8 @@ describe('retention in PostgreSQL', () => {
     await age(60 * DAY);
     await database.query('UPDATE verification.attempt_counters SET subject_id = NULL');
     await database.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-       VALUES ('acme', 'alice', gen_random_uuid(), 1, 'k1', '')`,
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       VALUES ('acme', 'alice', gen_random_uuid(), 1, '')`,
     );
     expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await database.query('DELETE FROM verification.subjects');

@@ -34,8 +34,8 @@ async function readAll(tenant: string, limit: number): Promise<string[]> {
 /** Adds subjects without a key of their own, which is the fastest way to a large table. */
 async function addSubjects(tenant: string, count: number): Promise<void> {
   await tables.database.query(
-    `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-     SELECT $1, 'c-' || md5(n::text), gen_random_uuid(), 1, '@own', ''
+    `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+     SELECT $1, 'c-' || md5(n::text), gen_random_uuid(), 1, ''
      FROM generate_series(1, $2) n`,
     [tenant, count],
   );

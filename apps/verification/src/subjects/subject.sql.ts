@@ -12,7 +12,6 @@ export const PROFILE_COLUMNS = `
   s.subject_id,
   s.incarnation,
   s.version,
-  s.profile_key_id,
   s.profile,
   subject_key.key_id AS own_key_id,
   subject_key.wrapped AS own_key`;

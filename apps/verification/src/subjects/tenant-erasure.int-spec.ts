@@ -80,8 +80,8 @@ describe('the erasure of a tenant', () => {
   it('works in bounded parts, and another process continues where one stopped, also several at once', async () => {
     const tenant = newTenant();
     await tables.database.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '@own', '' FROM generate_series(1, 3000) n`,
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '' FROM generate_series(1, 3000) n`,
       [tenant],
     );
     expect(await erasure().erase(deletion(tenant))).toBe(false);
@@ -98,8 +98,8 @@ describe('the erasure of a tenant', () => {
   it('completes an erasure that the directory has ended too early', async () => {
     const tenant = newTenant();
     await tables.database.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '@own', '' FROM generate_series(1, 1500) n`,
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       SELECT $1, 'c-' || n, gen_random_uuid(), 1, '' FROM generate_series(1, 1500) n`,
       [tenant],
     );
     expect(await erasure().erase(deletion(tenant))).toBe(false);

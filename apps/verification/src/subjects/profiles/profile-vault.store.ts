@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { type Sql } from '@countersign/persistence';
 import { Keyring, Secret, type WrappedValue } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
-import { OWN_KEY_ID, profileContext, subjectKeyContext } from '@countersign/stored-secrets';
+import { profileContext, subjectKeyContext } from '@countersign/stored-secrets';
 import { type Profile } from './profile.decision.js';
 
 /** A profile as stored: encrypted under the key of the subject, which is null if it is missing. */
@@ -10,7 +10,6 @@ export interface StoredProfile {
   readonly subject_id: string;
   readonly incarnation: string;
   readonly version: number;
-  readonly profile_key_id: string;
   readonly profile: Buffer;
   readonly own_key_id: string | null;
   readonly own_key: Buffer | null;
@@ -34,12 +33,9 @@ export class ProfileVault {
    */
   open(tenant: string, row: StoredProfile): Profile | undefined {
     const own = this.keyOf(tenant, row);
-    if (!own && row.profile_key_id === OWN_KEY_ID) return undefined;
+    if (!own) return undefined;
     const context = profileContext(tenant, row.subject_id, row.incarnation, row.version);
-    return intact(() => {
-      const wrapped = { keyId: own ? OWN : row.profile_key_id, bytes: row.profile };
-      return JSON.parse((own ?? this.keyring).unwrap(wrapped, context)) as Profile;
-    });
+    return intact(() => JSON.parse(own.unwrap({ keyId: OWN, bytes: row.profile }, context)) as Profile);
   }
 
   /** The subject's own key. @throws ServiceError CREDENTIAL_BROKEN */
@@ -63,16 +59,15 @@ export class ProfileVault {
   ): Promise<void> {
     const { incarnation, bytes, ownKey } = this.wrapped(tenant, subject, version, profile, before);
     await tx.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile_key_id, profile)
-       VALUES ($1, $2, $3, $4, $5, $6)
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (tenant, subject_id) DO UPDATE
          SET
            incarnation = EXCLUDED.incarnation,
            version = EXCLUDED.version,
-           profile_key_id = EXCLUDED.profile_key_id,
            profile = EXCLUDED.profile,
            updated_at = clock_timestamp()`,
-      [tenant, subject, incarnation, version, OWN_KEY_ID, bytes],
+      [tenant, subject, incarnation, version, bytes],
     );
     if (!ownKey) return;
     await tx.query(
