@@ -5,6 +5,9 @@ import { eventually } from '@countersign/testing';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** As `npm run service` and the image start it. */
+const SET_UP = join(root, 'tools', 'process.cjs');
+
 const START_LIMIT_MS = 90_000;
 const STOP_LIMIT_MS = 30_000;
 
@@ -33,7 +36,7 @@ export class Program {
     const main = join(root, 'dist', 'bin', `${name}.js`);
     // Only these variables: other settings in the environment of the test run must not reach the product.
     const inherited = Object.fromEntries(['PATH', 'HOME', 'TMPDIR'].map((key) => [key, process.env[key]]));
-    this.#child = spawn(process.execPath, [main], {
+    this.#child = spawn(process.execPath, ['--require', SET_UP, main], {
       cwd: root,
       env: { ...inherited, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
