@@ -27,6 +27,8 @@ export { cosign, MAX_SIGNATURES, type NoteSignature, openNote, type OpenedNote, 
 export { type HashTile, TiledTree } from './tiled-tree.js';
 export {
   encodeEntryBundle,
+  type HashTileCoordinates,
+  hashesAtLevel,
   MAX_ENTRY_BYTES,
   parseTilePath,
   partialTilesOf,

@@ -1,7 +1,7 @@
 import { foldNodes, nodesOfRange, splitHashes, type TreeNode } from './compact-range.js';
 import { EvidenceError } from './evidence-error.js';
 import { HASH_BYTES, nodeHash } from './hashing.js';
-import { TILE_HEIGHT, TILE_WIDTH, tileOf, type TileCoordinates } from './tiles.js';
+import { type HashTileCoordinates, TILE_HEIGHT, TILE_WIDTH, tileOf } from './tiles.js';
 
 /** Where the tiles of a tree are read. */
 export abstract class TileReader {
@@ -9,7 +9,7 @@ export abstract class TileReader {
    * The hashes of a tile: at least `width` of them. A reader may return a wider version of the tile.
    * @throws any error when the tile cannot be read
    */
-  abstract readTile(tile: TileCoordinates): Promise<Buffer>;
+  abstract readTile(tile: HashTileCoordinates): Promise<Buffer>;
 }
 
 /**
@@ -141,7 +141,7 @@ async function nodeFrom(
   return nodes[0]!;
 }
 
-async function readHashes(tiles: TileReader, tile: TileCoordinates): Promise<Buffer[]> {
+async function readHashes(tiles: TileReader, tile: HashTileCoordinates): Promise<Buffer[]> {
   const data = await tiles.readTile(tile);
   if (data.length < tile.width * HASH_BYTES || data.length % HASH_BYTES !== 0)
     throw new EvidenceError(`tile ${tile.index} of level ${tile.level} must have ${tile.width} hashes`);

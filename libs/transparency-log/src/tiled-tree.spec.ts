@@ -96,6 +96,7 @@ describe('TiledTree', () => {
         before.append(leaves.slice(0, size));
         const tiles = partialTilesOf(size).map((tile) => before.tiles.get(tilePath(tile))!);
         const tree = TiledTree.restore(before.tree.range, tiles);
+        expect(tree.partialTiles().map(({ data }) => hexOf(data))).toEqual(tiles.map(hexOf));
         const written = tree.append(leaves.slice(size, size + more));
         const expected = before.tree.append(leaves.slice(size, size + more));
         expect(written.map(tilePath)).toEqual(expected.map(tilePath));

@@ -1,14 +1,10 @@
 import { CompactRange, splitHashes } from './compact-range.js';
 import { EvidenceError } from './evidence-error.js';
 import { HASH_BYTES } from './hashing.js';
-import { partialTilesOf, TILE_HEIGHT, TILE_WIDTH } from './tiles.js';
+import { type HashTileCoordinates, partialTilesOf, TILE_HEIGHT, TILE_WIDTH } from './tiles.js';
 
 /** A tile of hashes with its content. */
-export interface HashTile {
-  readonly level: number;
-  readonly index: number;
-  /** Number of hashes, 1 to 256. */
-  readonly width: number;
+export interface HashTile extends HashTileCoordinates {
   readonly data: Buffer;
 }
 
@@ -42,7 +38,7 @@ export class TiledTree {
       const data = tiles[at]!;
       if (data.length !== width * HASH_BYTES)
         throw new EvidenceError(`the partial tile of level ${level} must have ${width} hashes`);
-      partial[level as number] = splitHashes(data);
+      partial[level] = splitHashes(data);
     });
     return new TiledTree(range.clone(), partial);
   }
@@ -57,6 +53,16 @@ export class TiledTree {
 
   root(): Buffer {
     return this.leaves.root();
+  }
+
+  /** The partial tile of each level, as `partialTilesOf` names them for this size. */
+  partialTiles(): HashTile[] {
+    return partialTilesOf(this.size).map(({ level, index, width }) => ({
+      level,
+      index,
+      width,
+      data: Buffer.concat(this.#partial[level] ?? []),
+    }));
   }
 
   /**

@@ -17,6 +17,11 @@ export interface TileCoordinates {
   readonly width: number;
 }
 
+/** Names a tile of hashes. */
+export interface HashTileCoordinates extends TileCoordinates {
+  readonly level: number;
+}
+
 /**
  * The path of a tile: `tile/<L>/<N>[.p/<W>]`, or of an entry bundle: `tile/entries/<N>[.p/<W>]`. N is in groups of three
  * digits, all but the last with an `x` (c2sp.org/tlog-tiles, "Merkle Tree").
@@ -52,7 +57,7 @@ export function tileWidth(level: number, index: number, size: number): number {
 }
 
 /** The tile of this level and index in a tree of this size. */
-export function tileOf(level: number, index: number, size: number): TileCoordinates {
+export function tileOf(level: number, index: number, size: number): HashTileCoordinates {
   return { level, index, width: tileWidth(level, index, size) };
 }
 
@@ -60,8 +65,8 @@ export function tileOf(level: number, index: number, size: number): TileCoordina
  * The tiles of hashes that are new when a tree grows, level by level. From size 0: all tiles of the tree.
  * @param from size before; the partial tiles of this size are replaced by wider ones
  */
-export function tilesOfGrowth(from: number, to: number): TileCoordinates[] {
-  const tiles: TileCoordinates[] = [];
+export function tilesOfGrowth(from: number, to: number): HashTileCoordinates[] {
+  const tiles: HashTileCoordinates[] = [];
   for (let level = 0; hashesAtLevel(level, to) > 0; level++) {
     const before = hashesAtLevel(level, from);
     const after = hashesAtLevel(level, to);
@@ -73,8 +78,8 @@ export function tilesOfGrowth(from: number, to: number): TileCoordinates[] {
 }
 
 /** The partial tile of each level in a tree of this size, as `TiledTree.restore` needs them. */
-export function partialTilesOf(size: number): TileCoordinates[] {
-  const tiles: TileCoordinates[] = [];
+export function partialTilesOf(size: number): HashTileCoordinates[] {
+  const tiles: HashTileCoordinates[] = [];
   for (let level = 0; hashesAtLevel(level, size) > 0; level++) {
     const width = hashesAtLevel(level, size) % TILE_WIDTH;
     if (width > 0) tiles.push({ level, index: Math.floor(hashesAtLevel(level, size) / TILE_WIDTH), width });

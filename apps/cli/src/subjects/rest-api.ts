@@ -22,13 +22,19 @@ export function apiOf(env: Environment, { tenant, url, keyFile }: ApiOptions): A
   const address = (url ?? env['COUNTERSIGN_REST_URL'] ?? 'http://localhost:3001').replace(/\/+$/, '');
   if (!/^https?:\/\/[^/]/.test(address))
     throw refusedSetting('--url must be the address of the REST API, such as https://verify.example.com');
-  const file = keyFile ?? env['COUNTERSIGN_API_KEY_FILE'];
-  const key = file === undefined ? (env['COUNTERSIGN_API_KEY'] ?? '') : readKey(file);
-  if (!/^[\x21-\x7e]{16,512}$/.test(key))
+  const authorization = authorizationOf(env, keyFile);
+  if (authorization === undefined)
     throw refusedSetting(
       'a key is missing: set COUNTERSIGN_API_KEY, or name its file with --key-file or COUNTERSIGN_API_KEY_FILE',
     );
-  return { url: address, tenant, authorization: `Bearer ${key}` };
+  return { url: address, tenant, authorization };
+}
+
+/** The header with the API key. @returns undefined when no key is set, or one that cannot be a key */
+export function authorizationOf(env: Environment, keyFile: string | undefined): string | undefined {
+  const file = keyFile ?? env['COUNTERSIGN_API_KEY_FILE'];
+  const key = file === undefined ? (env['COUNTERSIGN_API_KEY'] ?? '') : readKey(file);
+  return /^[\x21-\x7e]{16,512}$/.test(key) ? `Bearer ${key}` : undefined;
 }
 
 /** @throws ServiceError SETTINGS_INVALID that says what to do, when the API does not accept url, key or tenant */
