@@ -44,4 +44,18 @@ describe('countersign', () => {
     expect(code).toBe(1);
     expect(err).toContain('KAFKA_BROKERS must be set');
   });
+
+  it('verifies the audit log, with code 3 for wrong usage, which is no statement about the log', async () => {
+    for (const args of [
+      ['verify'],
+      ['verify', '--unknown'],
+      ['verify', '--log-key', 'x', '--folder', '.'],
+      ['prove'],
+    ]) {
+      const [code, out, err] = await countersign(['log', ...args], {});
+      expect([args, code, out]).toEqual([args, 3, '']);
+      expect(err).toMatch(/log-key|unknown option|missing required argument/);
+    }
+    expect((await countersign(['log', 'verify', '--help'], {}))[0]).toBe(0);
+  });
 });

@@ -17,6 +17,7 @@ import { rekeyAll } from './keys/rekey.js';
 import { restoreAttempts } from './attempts/restore-attempts.js';
 import { type StoreOptions, withStore } from './terminal/with-store.js';
 import { exportFile } from './subjects/export-file.js';
+import { addLogCommands } from './log/log-commands.js';
 import { importFile, type ImportFileOptions } from './subjects/import-file.js';
 import { type ApiOptions } from './subjects/rest-api.js';
 import { showDemo } from './demo/show-demo.js';
@@ -212,6 +213,8 @@ subjects
   .action((file: string | undefined, options: ApiOptions) =>
     reportFault(() => exportFile(process.env, file, options, toTerminal)),
   );
+
+addLogCommands(program, process.env, toTerminal);
 
 await program.parseAsync();
 

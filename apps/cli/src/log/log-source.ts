@@ -68,7 +68,10 @@ export class HttpSource extends LogSource {
 
   override async read(path: string): Promise<Buffer | undefined> {
     for (const pause of [...RETRY_PAUSES_MS, undefined]) {
-      const answer = await this.#request(path).catch((error: unknown) => String((error as Error).cause ?? error));
+      const answer = await this.#request(path).catch((error: unknown) => {
+        if (error instanceof IncompleteEvidence) throw error;
+        return String((error as Error).cause ?? error);
+      });
       if (typeof answer === 'object') return answer.data;
       if (pause === undefined) throw new IncompleteEvidence(`${this.name}/${path} cannot be read: ${answer}`);
       await delay(pause);

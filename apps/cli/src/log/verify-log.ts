@@ -25,6 +25,8 @@ export interface VerifyLogOptions {
   readonly hashesOnly?: boolean;
   /** A tree that was verified before, with its size a multiple of 256. */
   readonly resumed?: TiledTree;
+  /** Receives the hashes of all entries in order, before it is known whether the log is intact. */
+  readonly onLeaves?: (begin: number, leaves: readonly Buffer[]) => Promise<void>;
   /** After each tile of 256 entries. */
   readonly onProgress?: (verified: TiledTree, size: number) => void;
 }
@@ -61,7 +63,7 @@ export async function verifyLog(
 async function verifyAll(
   source: LogSource,
   keys: readonly VerifierKey[],
-  { checkpoints: kept = [], hashesOnly = false, resumed, onProgress }: VerifyLogOptions,
+  { checkpoints: kept = [], hashesOnly = false, resumed, onLeaves, onProgress }: VerifyLogOptions,
 ): Promise<LogVerdict> {
   const note = await source.read('checkpoint');
   const served = note === undefined ? undefined : { where: `the checkpoint of ${source.name}`, note };
@@ -91,6 +93,7 @@ async function verifyAll(
         return index === 0 && (await hasNoEntries(source, head.size, hashesOnly))
           ? noEntries(source)
           : locator.locateLeaf(index, width, leaves, tile, isWhole);
+      await onLeaves?.(tree.size, leaves);
       for (const upper of appendTo(tree, leaves, checkpoints, bounds)) {
         const stored = await source.readTile(upper);
         if (stored === undefined || !stored.equals(upper.data))
@@ -148,20 +151,31 @@ async function compareEarlier(
   head: OpenedCheckpoint,
   from: number,
 ): Promise<LogDamage | undefined> {
-  const tiles = { readTile: async (tile: TileCoordinates) => (await source.readTile(tile)) ?? Buffer.alloc(0) };
-  for (const { size, root, where } of opened.filter(({ size }) => size > 0 && size <= from && size < head.size)) {
-    const isConsistent = await consistencyProof(size, head.size, tiles).then(
-      (proof) => verifyConsistency(size, head.size, proof, root, head.root),
-      (error: unknown) => {
-        if (error instanceof EvidenceError) return false;
-        throw error;
-      },
-    );
-    if (isConsistent) continue;
-    const detail = `the ${head.size} entries of ${head.where} do not continue its ${size} entries`;
-    return { kind: 'forked', object: where, first: 0, last: size - 1, detail };
+  for (const earlier of opened.filter(({ size }) => size > 0 && size <= from && size < head.size)) {
+    const fork = await forkBetween(source, earlier, head);
+    if (fork !== undefined) return fork;
   }
   return undefined;
+}
+
+/** The damage when the tiles of a log do not show that a checkpoint continues an earlier one with entries. */
+export async function forkBetween(
+  source: LogSource,
+  earlier: OpenedCheckpoint,
+  head: OpenedCheckpoint,
+): Promise<LogDamage | undefined> {
+  // A tile that is missing or too short proves nothing.
+  const tiles = { readTile: async (tile: TileCoordinates) => (await source.readTile(tile)) ?? Buffer.alloc(0) };
+  const isConsistent = await consistencyProof(earlier.size, head.size, tiles).then(
+    (proof) => verifyConsistency(earlier.size, head.size, proof, earlier.root, head.root),
+    (error: unknown) => {
+      if (error instanceof EvidenceError) return false;
+      throw error;
+    },
+  );
+  if (isConsistent) return undefined;
+  const detail = `nothing shows that the ${head.size} entries of ${head.where} continue its ${earlier.size} entries`;
+  return { kind: 'forked', object: earlier.where, first: 0, last: earlier.size - 1, detail };
 }
 
 /** Appends leaves, comparing the root at each checkpoint. @returns the full tiles above the leaves */
