@@ -16,7 +16,7 @@ const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
   verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
   'rate-limit': ['IDENTIFIER_KEY'],
-  audit: ['ADMIN_API_KEY'],
+  audit: ['ADMIN_API_KEY', 'AUDIT_KEYS'],
   webhooks: ['WEBHOOK_KEYS'],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
   'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'CAPTURE_TOKEN_KEY'],

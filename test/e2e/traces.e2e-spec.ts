@@ -109,22 +109,34 @@ describe('a call, where a collector is named', () => {
     }
   }, 60_000);
 
-  it("keeps the attestation of the caller's number in the published event, without the number", async () => {
+  it("publishes the attestation of a caller's number without the number, and seals it when the event names a subject", async () => {
     const { agent, phone, pin } = await enrolled(client);
     const attestations = ['TN-Validation-Passed-A', 'No-TN-Validation'];
+    const unknown = newPhone();
     for (const attestation of attestations) {
-      const caller = `sip:${phone};verstat=${attestation}@gw.example.com;user=phone`;
-      expect((await client.swaig(agent, { pin, caller })).text).toContain('"verified":true');
+      const address = (number: string): string => `sip:${number};verstat=${attestation}@gw.example.com;user=phone`;
+      expect((await client.swaig(agent, { pin, caller: address(phone) })).text).toContain('"verified":true');
+      await client.swaig(agent, { pin, caller: address(unknown) });
     }
-    await client.swaig(agent, { pin, caller: phone });
     const published = () => events.of('attempt.decided').filter(({ tenant }) => tenant === agent.tenant);
-    const known = await eventually('the events are published', () =>
-      published().length > 3 ? published() : undefined,
-    );
-    const shown = known.map(({ value }) => (value['unmapped'] as Json)['caller_attestation']);
-    // The attempts that waited until the services knew the agent have no caller.
-    expect(shown.filter((one) => one !== undefined).sort()).toEqual([...attestations].sort());
-    for (const { value } of known) expect(JSON.stringify(value)).not.toContain(phone.slice(2));
+    const isAboutCall = ({ value }: { value: Json }): boolean => (value['unmapped'] as Json)['channel'] === 'swaig';
+    const attempts = await eventually('the events are published', () => {
+      const found = published().filter(isAboutCall);
+      return found.length >= 4 ? found : undefined;
+    });
+    const shown = (isKnown: boolean): Json[] =>
+      attempts
+        .filter(({ value }) => (value['status_detail'] !== 'USER_DOES_NOT_EXIST') === isKnown)
+        .map(({ value }) => value['unmapped'] as Json);
+    expect(shown(false).map((one) => one['caller_attestation'])).toEqual(attestations);
+    expect(shown(true)).toHaveLength(attestations.length);
+    for (const one of shown(true)) {
+      expect(one).toHaveProperty('sealed');
+      for (const name of ['caller_attestation', 'caller_key', 'caller_tail']) expect(one).not.toHaveProperty(name);
+    }
+    for (const { value } of attempts) {
+      for (const number of [phone, unknown]) expect(JSON.stringify(value)).not.toContain(number.slice(2));
+    }
   }, 60_000);
 
   it('sends no span for a request without credentials, and none for a health check', async () => {

@@ -2,7 +2,7 @@ import { IsIn, IsInt, Max, Min } from 'class-validator';
 import { IsAdminKey } from '@countersign/api';
 import { Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
-import { StoreSettings } from '@countersign/hosting';
+import { IsSecret, StoreSettings } from '@countersign/hosting';
 
 export class AuditSettings extends StoreSettings {
   @Meaning('Port of the API of the audit log; 0 picks a free port')
@@ -14,6 +14,12 @@ export class AuditSettings extends StoreSettings {
   @Meaning('Key of the bootstrap administrator, the same as of the REST adapter: it reads the events of every tenant')
   @IsAdminKey()
   ADMIN_API_KEY!: Secret;
+
+  @Meaning(
+    'Keys that encrypt the keys of subjects: `id:key[,id:key…]`, each key base64url of 32 bytes; the first one encrypts, all decrypt',
+  )
+  @IsSecret()
+  AUDIT_KEYS!: Secret;
 
   @Meaning('Facts recorded at the same time')
   @IsInt()

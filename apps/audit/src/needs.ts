@@ -1,8 +1,28 @@
 import { readAdminKey } from '@countersign/api';
 import { CLOCK, DEAD_LETTERS, TOPICS } from '@countersign/contracts';
+import { Keyring } from '@countersign/crypto';
 import { type ServiceNeeds } from '@countersign/hosting';
+import { type Database } from '@countersign/persistence';
+import { parseSetting } from '@countersign/runtime';
+import { keyFault, recordedKeyFaults, type ConfiguredKeys, type KeyFault } from '@countersign/stored-secrets';
 import { AUDIT_MIGRATIONS } from '../migrations/index.js';
 import { AuditSettings } from './audit.settings.js';
+import { AUDIT_SUBJECT_KEYS } from './personal-data/subject-key-column.js';
+
+/** @throws ServiceError SETTINGS_INVALID */
+export const readKeyring = (settings: AuditSettings): Promise<Keyring> =>
+  parseSetting('AUDIT_KEYS', () => new Keyring(settings.AUDIT_KEYS));
+
+/** The keys that are compared with those of the tables. */
+export const configuredKeys = ({ checks }: Keyring): ConfiguredKeys[] => [
+  { setting: 'AUDIT_KEYS', keys: checks, names: false },
+];
+
+/** Why the keyring cannot decrypt the keys of subjects. @throws ServiceError DATABASE_UNAVAILABLE */
+export async function subjectKeysFault(database: Database, keyring: Keyring): Promise<KeyFault | undefined> {
+  const rule = await keyFault(database.forAllTenants(), keyring, [AUDIT_SUBJECT_KEYS]);
+  return rule === undefined ? undefined : { setting: 'AUDIT_KEYS', rule };
+}
 
 /** What the audit service needs before it can work. */
 export const NEEDS = {
@@ -17,6 +37,13 @@ export const NEEDS = {
   store: { schema: 'audit', migrations: AUDIT_MIGRATIONS },
   readKeys: async (settings) => {
     await readAdminKey(settings);
-    return {};
+    const keyring = await readKeyring(settings);
+    return {
+      storedFaults: async (database) => {
+        const recorded = await recordedKeyFaults(database, database.schema, configuredKeys(keyring));
+        const fault = await subjectKeysFault(database, keyring);
+        return fault === undefined ? recorded : [...recorded, fault];
+      },
+    };
   },
 } as const satisfies ServiceNeeds<AuditSettings>;

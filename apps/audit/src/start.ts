@@ -3,12 +3,19 @@ import { DeadLettered, FACT_KINDS, FactRecorded } from '@countersign/contracts';
 import { Host, type FatalHandler, type HostedService, type StartReplacements } from '@countersign/hosting';
 import { HttpServer } from '@countersign/http';
 import { METRICS } from '@countersign/observability';
-import { loadSettings, type Environment } from '@countersign/runtime';
+import { loadSettings, settingsInvalid, type Environment } from '@countersign/runtime';
+import { recordKeys, rewrapColumn } from '@countersign/stored-secrets';
 import { AuditApiModule } from './audit-api.module.js';
-import { NEEDS } from './needs.js';
+import { configuredKeys, NEEDS, readKeyring, subjectKeysFault } from './needs.js';
+import { PostgresPersonalDataVault } from './personal-data/personal-data-vault.store.js';
+import { AUDIT_SUBJECT_KEYS } from './personal-data/subject-key-column.js';
+import { SealPersonalData } from './personal-data/seal-personal-data.use-case.js';
 import { PostgresAuditTrail } from './trail/audit-trail.store.js';
 import { RecordFact } from './trail/record-fact.use-case.js';
 import { DeadLettersModule, FactsModule } from './trail/trail.module.js';
+
+/** How often keys of subjects under an old key are encrypted again, in milliseconds. */
+const REWRAP_MS = 600_000;
 
 /**
  * Starts the audit service.
@@ -21,22 +28,29 @@ export async function start(
 ): Promise<HostedService> {
   const settings = loadSettings(NEEDS.settings, env);
   const adminKey = await readAdminKey(settings);
+  const keyring = await readKeyring(settings);
   return Host.start(NEEDS, settings, fatal, replace, async (host) => {
     const database = await host.database(NEEDS.store, settings);
+    const fault = (await subjectKeysFault(database, keyring)) ?? (await recordKeys(database, configuredKeys(keyring)));
+    if (fault !== undefined) throw settingsInvalid([`${fault.setting} ${fault.rule}`]);
+    const vault = new PostgresPersonalDataVault(database, keyring);
+    host.every(REWRAP_MS, 'keys of subjects could not be encrypted under the first key', () =>
+      rewrapColumn(AUDIT_SUBJECT_KEYS, { database: database.forAllTenants(), keyring }),
+    );
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
-    const deadLetters = await host.busApp(DeadLettersModule.with(database, settings.OCSF_VERSION), database, {
+    const deadLetters = await host.busApp(DeadLettersModule.with(database, vault, settings.OCSF_VERSION), database, {
       group: 'audit-letters',
       messages: [DeadLettered],
     });
-    const facts = await host.busApp(FactsModule.with(database, settings.OCSF_VERSION), database, {
+    const facts = await host.busApp(FactsModule.with(database, vault, settings.OCSF_VERSION), database, {
       group: 'audit',
       messages: [FactRecorded],
       maxInFlight: settings.MAX_IN_FLIGHT,
     });
     await Promise.all([deadLetters.listen(), facts.listen()]);
     const clientKeys = await host.directory();
-    const own = new RecordFact(new PostgresAuditTrail(database), settings.OCSF_VERSION);
+    const own = new RecordFact(new PostgresAuditTrail(database), new SealPersonalData(vault), settings.OCSF_VERSION);
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> =>
       host.broker.send(await Promise.all(ownFacts.map((fact) => own.record(fact))));
     const module = AuditApiModule.with({ adminKey, host, clientKeys, recordFacts });

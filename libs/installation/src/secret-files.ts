@@ -8,6 +8,7 @@ import { makeFolder } from './data-folder.js';
 /** Every secret of an installation, by the name of its setting. */
 export const SECRET_NAMES = [
   'ADMIN_API_KEY',
+  'AUDIT_KEYS',
   'CAPTURE_TOKEN_KEY',
   'CREDENTIAL_KEYS',
   'IDENTIFIER_KEY',
@@ -55,6 +56,7 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
     throw new Error('RECEIPT_KEYS is missing beside RECEIPT_PUBLIC_KEYS: restore it or remove both');
   const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
   keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
+  keep('AUDIT_KEYS', () => `k1:${random()}`);
   keep('CAPTURE_TOKEN_KEY', random);
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
   keep('IDENTIFIER_KEY', random);

@@ -16,7 +16,7 @@ export {
 export { recordKeyEvent } from './key-event.js';
 export { openNamesKey, phoneTag, readNamesKey } from './names-key.js';
 export { identifierKeys, rekey, type IdentifierKey, type RekeyResult } from './rekey.js';
-export { countToRewrap, rewrap, type RewrapOptions, type RewrapResult } from './rewrap.js';
+export { countToRewrap, rewrap, rewrapColumn, type RewrapOptions, type RewrapResult } from './rewrap.js';
 export {
   credentialContext,
   microseconds,

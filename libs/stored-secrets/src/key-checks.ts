@@ -123,7 +123,7 @@ function holdsAll(recorded: readonly RecordedKey[], setting: string, keys: reado
 export async function schemasWithKeys(sql: Sql): Promise<string[]> {
   const rows = await sql.query<{ schema: string }>(
     `SELECT s AS schema FROM unnest($1::text[]) AS s WHERE to_regclass(s || '.key_checks') IS NOT NULL`,
-    [['verification', 'rate_limit', 'webhooks']],
+    [['verification', 'rate_limit', 'webhooks', 'audit']],
   );
   return rows.map(({ schema }) => schema);
 }

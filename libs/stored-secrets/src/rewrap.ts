@@ -48,7 +48,11 @@ export async function countToRewrap({ database, keyring, columns = WRAPPED_COLUM
   return Number(row?.rows ?? 0);
 }
 
-async function rewrapColumn(column: WrappedColumn, options: RewrapOptions): Promise<RewrapResult> {
+/** As {@link rewrap} for one column, and records no event. @throws ServiceError DATABASE_UNAVAILABLE: run it again */
+export async function rewrapColumn(
+  column: WrappedColumn,
+  options: Pick<RewrapOptions, 'keyring' | 'batch' | 'onProgress'> & { readonly database: Pick<Database, 'query'> },
+): Promise<RewrapResult> {
   let rewrapped = 0;
   let broken: number;
   let overtaken: number;
@@ -64,7 +68,7 @@ async function rewrapColumn(column: WrappedColumn, options: RewrapOptions): Prom
 /** Handles the table once, in the order of its primary key. */
 async function onePass(
   column: WrappedColumn,
-  { database, keyring, batch = 500, onProgress }: RewrapOptions,
+  { database, keyring, batch = 500, onProgress }: Parameters<typeof rewrapColumn>[1],
 ): Promise<{ rewrapped: number; broken: number; overtaken: number }> {
   const total = { rewrapped: 0, broken: 0, overtaken: 0 };
   const keys = Object.keys(column.primaryKey);

@@ -2,6 +2,8 @@ import { DeadLettered, message } from '@countersign/contracts';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 import { RecordFact } from './record-fact.use-case.js';
 import { FakeAuditTrail } from '../../test/audit-trail.fake.js';
+import { FakePersonalDataVault } from '../../test/personal-data-vault.fake.js';
+import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
 
 const deadLetter = message(DeadLettered, {
   letterId: '01926f6e-0b0a-8c3e-9b52-8e0d3a2f6f10',
@@ -18,7 +20,9 @@ const deadLetter = message(DeadLettered, {
 
 test('a dead letter is recorded as one failure, even when it is redelivered', async () => {
   const trail = new FakeAuditTrail();
-  const useCase = new RecordDeadLetter(new RecordFact(trail, '1.8.0'));
+  const useCase = new RecordDeadLetter(
+    new RecordFact(trail, new SealPersonalData(new FakePersonalDataVault()), '1.8.0'),
+  );
   const first = await useCase.record(deadLetter);
   const redelivered = await useCase.record(message(DeadLettered, { ...deadLetter, time: '2026-11-22T10:05:00.000Z' }));
   expect(redelivered.value.equals(first.value)).toBe(true);

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { TOPICS, type FactRecorded, type OcsfVersion } from '@countersign/contracts';
+import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
 import { cloudEventHeaders } from './cloud-event.decision.js';
 import { toOcsf110 } from './ocsf-1-1.decision.js';
 import { toOcsf, type OcsfEvent } from './ocsf-event.decision.js';
@@ -21,6 +22,7 @@ export interface PublicEvent {
 export class RecordFact {
   constructor(
     private readonly trail: AuditTrail,
+    private readonly personalData: SealPersonalData,
     @Inject(OCSF_VERSION) private readonly ocsfVersion: OcsfVersion,
   ) {}
 
@@ -32,7 +34,7 @@ export class RecordFact {
       subject: fact.subject,
       callId: fact.callId,
       time: fact.time,
-      value: Buffer.from(JSON.stringify(this.#eventOf(fact))),
+      value: await this.personalData.valueOf(fact, this.#eventOf(fact)),
       partitionKey: fact.partitionKey,
       traceparent,
     };

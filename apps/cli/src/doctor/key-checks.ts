@@ -17,6 +17,7 @@ const CHECKS: Readonly<Record<string, string>> = {
   RECEIPT_PUBLIC_KEYS: 'receipt-keys',
   CAPTURE_TOKEN_KEY: 'capture-key',
   WEBHOOK_KEYS: 'webhook-keys',
+  AUDIT_KEYS: 'audit-keys',
 };
 
 const OK: Readonly<Record<string, string>> = {
@@ -26,6 +27,7 @@ const OK: Readonly<Record<string, string>> = {
   'receipt-keys': 'the adapters verify with the keys that verification signs with',
   'capture-key': 'is the key that the adapters use',
   'webhook-keys': 'open the stored secrets of webhooks',
+  'audit-keys': 'open the keys of subjects in the audit log',
 };
 
 /** Compares the keys of the settings with each other and with what is stored, as every start does. */
@@ -93,6 +95,7 @@ const STORED: Readonly<Record<string, readonly string[]>> = {
   verification: ['CREDENTIAL_KEYS', 'IDENTIFIER_KEY'],
   'rate-limit': ['IDENTIFIER_KEY'],
   webhooks: ['WEBHOOK_KEYS'],
+  audit: ['AUDIT_KEYS'],
 };
 /** Compared without the database. */
 const PAIRS = ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS'];

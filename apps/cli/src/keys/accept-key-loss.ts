@@ -21,6 +21,7 @@ const LOSSES: Readonly<Record<string, string>> = {
   SEALING_PRIVATE_KEYS: 'requests that were encrypted for it: they are answered with unavailable',
   RECEIPT_KEYS: 'receipts that it signed: they are inactive',
   WEBHOOK_KEYS: 'the signing secret of every webhook: remove the webhooks and create them again',
+  AUDIT_KEYS: 'the personal fields of all events that name a subject',
   CAPTURE_TOKEN_KEY: 'keypad entries of the last 5 minutes: they are refused',
 };
 const NAMES_KEY_LOSS = 'every attempt counter, lock, recognized caller and stored telephone number';
@@ -30,6 +31,7 @@ const SERVICES: Readonly<Record<string, string>> = {
   verification: 'verification',
   rate_limit: 'rate-limit',
   webhooks: 'webhooks',
+  audit: 'audit',
 };
 
 /**
