@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type HostedService } from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
@@ -5,6 +6,7 @@ import { createTestDatabase } from '@countersign/testing';
 import { start } from './start.js';
 
 const ADMIN_API_KEY = 'admin-key-of-more-than-24-characters';
+const newKey = (): string => `k1:${randomBytes(32).toString('base64url')}`;
 const fatal = (error: Error): never => {
   throw error;
 };
@@ -17,7 +19,7 @@ describe('the audit service', () => {
   beforeAll(async () => {
     const database = await createTestDatabase();
     drop = () => database.drop();
-    env = { DATABASE_URL: database.url, AUDIT_PORT: '0', ADMIN_API_KEY, LOG_LEVEL: 'silent' };
+    env = { DATABASE_URL: database.url, AUDIT_PORT: '0', ADMIN_API_KEY, AUDIT_KEYS: newKey(), LOG_LEVEL: 'silent' };
     service = await start(env, fatal, { broker, ops: false });
   });
   afterAll(async () => {
@@ -43,6 +45,9 @@ describe('the audit service', () => {
   it.each([
     ['ADMIN_API_KEY', 'only-23-characters-long'],
     ['AUDIT_PORT', '70000'],
+    ['AUDIT_KEYS', 'k1:too-short-a-key'],
+    // Not the key that the tables were written with.
+    ['AUDIT_KEYS', newKey()],
   ])('stops with the name of %s and without its value', async (name, value) => {
     const failure = await start({ ...env, [name]: value }, fatal, { broker, ops: false }).catch(
       (error: unknown) => error,
