@@ -1,5 +1,6 @@
 import { TOPICS } from '@countersign/contracts';
 import { createBroker, type Broker, type Follower } from '@countersign/messaging';
+import { eventFaults } from '@countersign/testing';
 import { type Json } from './client.js';
 import { type SeparateProduct } from './product.js';
 
@@ -13,7 +14,10 @@ export interface AuditEvent {
   readonly trace: string | undefined;
 }
 
-/** Reads the public topic of audit events from its beginning, and keeps every record, including repeated ones. */
+/**
+ * Reads the public topic of audit events from its beginning, and keeps every record, including repeated ones. Fails at a record
+ * that is invalid by OCSF or by docs/asyncapi.yaml.
+ */
 export class AuditEvents {
   readonly #records: AuditEvent[] = [];
   readonly #broker: Broker;
@@ -37,7 +41,10 @@ export class AuditEvents {
           tenant: headers['ce_tenant'] ?? '',
           trace: headers['ce_traceparent'],
         };
-        events.#records.push({ ...event, value: JSON.parse(value.toString('utf8')) as Json });
+        const json = JSON.parse(value.toString('utf8')) as Json;
+        const faults = eventFaults({ headers, value: json });
+        if (faults.length > 0) fatal(new Error(`the event ${event.type} ${event.id} is invalid: ${faults.join('; ')}`));
+        events.#records.push({ ...event, value: json });
       },
       fatal,
     );

@@ -26,6 +26,8 @@ export const isMain = (url) => process.argv[1] === fileURLToPath(url);
 const compiler = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
 const CONFIGURATION = ['tools/bundle.mjs', 'tsconfig.json', 'nest-cli.json', 'package-lock.json'];
 
+const SERVED_DOCUMENTS = ['asyncapi.yaml', 'events.css', 'events.html'];
+
 /** Builds the product: `dist`. */
 export async function buildIfStale() {
   await build({ output: 'dist', config: 'tsconfig.build.json', sources: ['apps', 'libs'], afterwards: bundleApps });
@@ -42,6 +44,7 @@ export async function buildTestsIfStale() {
 
 async function build({ output, config, sources, afterwards }) {
   patchPackages();
+  copyDocuments(output);
   const stamp = join(root, output, '.built');
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   if ([...sources, config, ...CONFIGURATION].every((input) => newest(join(root, input)) <= built)) return;
@@ -90,6 +93,15 @@ function removeForeignOutputs(output, config) {
     if (folder !== '' && readdirSync(join(root, output, folder)).length === 0) rmdirSync(join(root, output, folder));
   };
   visit('');
+}
+
+/** The REST adapter serves them. They are not compiled, so a change of them needs no build. */
+function copyDocuments(output) {
+  // A release contains them in its build only.
+  for (const name of SERVED_DOCUMENTS.filter((file) => existsSync(join(root, 'docs', file)))) {
+    mkdirSync(join(root, output, 'docs'), { recursive: true });
+    copyFileSync(join(root, 'docs', name), join(root, output, 'docs', name));
+  }
 }
 
 /** Migrations are SQL files beside the code that runs them. */

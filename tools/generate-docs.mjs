@@ -1,20 +1,22 @@
 /**
  * Writes what the documentation mirrors from code: the tables between `<!-- generated: NAME -->` and `<!-- /generated -->`,
- * and docs/openapi.json.
+ * docs/openapi.json, docs/asyncapi.yaml and the page of the events, docs/events.html.
  *
  *     node tools/generate-docs.mjs                   writes all of them
  *     node tools/generate-docs.mjs --check           writes nothing; exit code 1 if a file is not current
  *     node tools/generate-docs.mjs [--check] PAGE…   the tables of these pages only
  */
 import 'reflect-metadata';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { getMetadataStorage } from 'class-validator';
 import { format } from 'prettier';
 import { register } from 'prom-client';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { asyncApi } from './asyncapi.mjs';
 import { buildIfStale, root } from './build.mjs';
+import { eventsPage } from './events-page.mjs';
 import { markdownPages } from './markdown-pages.mjs';
 
 /** Module and class of each settings table. A table lists what the class itself declares. */
@@ -33,7 +35,12 @@ const SETTINGS = {
   'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };
 const OCSF = 'apps/audit/src/trail/ocsf-event.decision.js';
+const PERSONAL_DATA = 'apps/audit/src/personal-data/personal-data.decision.js';
+const CLOUD_EVENTS = 'apps/audit/src/trail/cloud-event.decision.js';
 const PROBLEMS_MODULE = 'libs/api/src/problems.js';
+
+/** No anchors: `$ref` is the only reference that AsyncAPI knows. Long lines, so that a value stays on one line. */
+const YAML_STYLE = { aliasDuplicateObjects: false, lineWidth: 0 };
 
 /** The cells of a topic that follow from its kind. */
 const TOPIC_KINDS = {
@@ -66,10 +73,15 @@ const tables = new Map([
 const [check, named] = process.argv[2] === '--check' ? [true, process.argv.slice(3)] : [false, process.argv.slice(2)];
 const pages = named.length > 0 ? named : markdownPages(root);
 const written = new Map(pages.map((page) => [page, withTables(readFileSync(page, 'utf8'), relative(root, page))]));
-if (named.length === 0) written.set(join(root, 'docs', 'openapi.json'), await openApi());
+if (named.length === 0) {
+  const events = await asyncApiDocument();
+  written.set(join(root, 'docs', 'openapi.json'), await openApi());
+  written.set(join(root, 'docs', 'asyncapi.yaml'), `# Generated: npm run docs\n${stringify(events, YAML_STYLE)}`);
+  written.set(join(root, 'docs', 'events.html'), eventsPage(events));
+}
 let outdated = 0;
 for (const [file, current] of written) {
-  if (readFileSync(file, 'utf8') === current) continue;
+  if (existsSync(file) && readFileSync(file, 'utf8') === current) continue;
   if (check) process.stderr.write(`${relative(root, file)} is not current: run "npm run docs"\n`);
   else writeFileSync(file, current);
   outdated++;
@@ -79,6 +91,18 @@ process.exit(check && outdated > 0 ? 1 : 0);
 async function openApi() {
   const { apiDocument } = await load('apps/rest-adapter/src/rest-adapter.module.js');
   return format(JSON.stringify(await apiDocument()), { parser: 'json', printWidth: 120 });
+}
+
+async function asyncApiDocument() {
+  const [{ toOcsf }, { cloudEventHeaders }, { dividePersonalData, withSealedFields }] = await Promise.all(
+    [OCSF, CLOUD_EVENTS, PERSONAL_DATA].map(load),
+  );
+  const sealed = (whole) => {
+    const { event, personal } = dividePersonalData(whole);
+    return personal === undefined ? event : withSealedFields(event, 'k1.sealed-fields-of-the-subject');
+  };
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return asyncApi({ contracts, toOcsf, sealed, headersOf: cloudEventHeaders, version });
 }
 
 function withTables(text, page) {
@@ -170,10 +194,11 @@ async function events() {
   const { toOcsf } = await load(OCSF);
   const rows = Object.entries(contracts.FACT_DESCRIPTIONS).map(([kind, text]) => {
     const outcome = kind === 'attempt.decided' || kind === 'limit.refused' ? { outcome: 'rejected' } : {};
-    const { class_uid, activity_name } = toOcsf({ kind, time: '2026-11-27T10:00:00.000Z', tenant: 't', ...outcome });
-    return [code(kind), `${class_uid} ${activity_name}`, text];
+    const event = toOcsf({ kind, time: '2026-11-27T10:00:00.000Z', tenant: 't', ...outcome });
+    const fields = Object.keys(contracts.EVENT_DETAILS[kind] ?? {}).map((name) => code(name));
+    return [code(kind), `${event.class_uid} ${event.activity_name}`, text, fields.join(', ')];
   });
-  return table(['kind', 'OCSF class and activity', 'recorded when'], rows);
+  return table(['kind', 'OCSF class and activity', 'recorded when', 'fields of `unmapped.detail`'], rows);
 }
 
 async function problemTypes() {

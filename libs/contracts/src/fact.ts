@@ -93,7 +93,7 @@ export const FACT_DESCRIPTIONS = {
   'audit.read':
     'Events, an event with its proof, or a live stream of events were read; names the filters, with the `count`',
   'audit.exported': 'Events were exported; names the filters and the format, with the `count`',
-  'log.mismatch': 'Attempts, log and topic did not agree; holds the numbers of attempts, of log entries and of records',
+  'log.mismatch': 'Attempts, log and topic did not agree; names the `difference`',
   'log.pruned': 'Entries of the log were removed because their retention ended; holds the first and the last index',
   'log.rolled_back':
     'The signer refused a tree head: it is smaller than the signed one, or has another history; holds both sizes',

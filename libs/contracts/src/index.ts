@@ -9,6 +9,7 @@ export * from './management/policy.js';
 export * from './texts.js';
 export * from './verification/verification.js';
 export * from './fact.js';
+export { EVENT_DETAILS, type DetailField } from './event-details.js';
 export * from './management/preconditions.js';
 export * from './management/imports.js';
 export * from './management/management.js';

@@ -3,6 +3,7 @@ export * from './kafka.js';
 export { type TestKafkaSecurity } from './kafka-properties.js';
 export * from './postgres.js';
 export * from './service-tables.js';
+export { eventExamples, eventFaults, type PublishedRecord } from './event-contract.js';
 export * from './eventually.js';
 export * from './manual-clock.js';
 export { ocsfFaults, ocsfSchema } from './ocsf.js';

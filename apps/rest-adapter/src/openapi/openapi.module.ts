@@ -1,9 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ApiDescription } from './api-description.js';
 import { DocsPageController } from './docs-page.controller.js';
+import { EventsPageController } from './events-page.controller.js';
 import { OpenApiController } from './openapi.controller.js';
 
-/** Serves the description of the API, and a page that shows it. */
+/** Serves the descriptions of the API and of the events, and a page for each. */
 @Module({})
 export class OpenApiModule {
   /** @param describe makes the document; called at the first request for it, and again after it failed */
@@ -17,7 +18,7 @@ export class OpenApiModule {
     const description: ApiDescription = { document: describeOnce };
     return {
       module: OpenApiModule,
-      controllers: [OpenApiController, DocsPageController],
+      controllers: [OpenApiController, DocsPageController, EventsPageController],
       providers: [{ provide: ApiDescription, useValue: description }],
     };
   }
