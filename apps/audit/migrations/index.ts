@@ -4,5 +4,6 @@ import { sqlMigrations } from '@countersign/persistence';
 export const AUDIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
   '1764000000004-baseline.sql',
   '1764000000005-transparency-log.sql',
+  '1764000000007-event-search.sql',
   '1764000000008-subject-keys.sql',
 ]);

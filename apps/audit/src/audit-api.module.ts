@@ -1,15 +1,18 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { apiProviders, type ClientKeys } from '@countersign/api';
+import { apiProviders, Authenticator, type ClientKeys } from '@countersign/api';
 import { type FactRecorded } from '@countersign/contracts';
 import { type Secret } from '@countersign/crypto';
 import { openRefusedCredentials, type Host } from '@countersign/hosting';
 import { HealthController } from '@countersign/http';
 import { Health } from '@countersign/observability';
+import { type Database } from '@countersign/persistence';
+import { SearchModule } from './search/search.module.js';
 
 /** What `start` opens for the API. */
 export interface AuditApiResources {
   readonly adminKey: Secret;
   readonly host: Host;
+  readonly database: Database;
   readonly clientKeys: ClientKeys;
   readonly recordFacts: (facts: readonly FactRecorded[]) => Promise<void>;
 }
@@ -20,13 +23,17 @@ export interface AuditApiResources {
  */
 @Module({})
 export class AuditApiModule {
-  static with({ adminKey, host, clientKeys, recordFacts }: AuditApiResources): DynamicModule {
+  static with({ adminKey, host, database, clientKeys, recordFacts }: AuditApiResources): DynamicModule {
     const bus = {
       publish: (facts: readonly { readonly message: FactRecorded }[]) =>
         recordFacts(facts.map(({ message }) => message)),
     };
     return {
       module: AuditApiModule,
+      // The features check the keys of streams again.
+      global: true,
+      exports: [Authenticator],
+      imports: [SearchModule.with(database, bus, (error, what) => host.logger.warn({ err: error }, what))],
       controllers: [HealthController],
       providers: [
         { provide: Health, useValue: host.health },

@@ -53,7 +53,7 @@ export async function start(
     const own = new RecordFact(new PostgresAuditTrail(database), new SealPersonalData(vault), settings.OCSF_VERSION);
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> =>
       host.broker.send(await Promise.all(ownFacts.map((fact) => own.record(fact))));
-    const module = AuditApiModule.with({ adminKey, host, clientKeys, recordFacts });
+    const module = AuditApiModule.with({ adminKey, host, database, clientKeys, recordFacts });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());
     return host.started({ audit: server.url });

@@ -10,6 +10,8 @@ export const SUBJECT_RULE =
 export const PHONE_RULE = 'must be a possible telephone number with its country code, such as +12025550100';
 export const PIN_RULE = 'must be a string of 4 to 8 digits';
 
+/** The tenant of an event: a tenant, or the installation itself. */
+export const TENANT_OF_EVENTS_PATTERN = /^(_installation|[a-z0-9][a-z0-9_-]{0,62})$/;
 /** Texts that people read. A control character or half of a surrogate pair reaches no database, terminal or voice. */
 export const TEXT_PATTERN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 export const TEXT_RULE = 'must be a text of 1 to 200 characters without control characters';

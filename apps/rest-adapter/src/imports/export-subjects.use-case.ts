@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { Problem, problemBody } from '@countersign/api';
+import { Problem, problemBody, StreamSlots } from '@countersign/api';
 import { factRecorded, MAX_PAGE_SIZE, message, SubjectListRequested } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { Manage, type CommandOrigin } from '../management/manage.js';
 import { type SubjectPage } from '../management/subjects/subjects.dto.js';
 import { FactBus, StreamLimits } from '../rest-adapter.ports.js';
-import { StreamSlots } from './stream-slots.js';
 
 /** A page after the first one is requested again after these pauses, in milliseconds, when nothing answered. */
 const RETRY_PAUSES_MS = [1_000, 5_000];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { Problem, problemBody, RequestPipe } from '@countersign/api';
+import { Problem, problemBody, RequestPipe, StreamSlots } from '@countersign/api';
 import {
   bindingOf,
   CommandAnswered,
@@ -23,7 +23,6 @@ import { CommandBus, FactBus, StreamLimits } from '../rest-adapter.ports.js';
 import { gather } from './gather.js';
 import { SubjectRowBody } from './imports.dto.js';
 import { readLines, type Line } from './read-lines.js';
-import { StreamSlots } from './stream-slots.js';
 
 /** The maximum length of a line in bytes: ten answers of 200 characters of four bytes fit. */
 export const LINE_LIMIT = 16_384;

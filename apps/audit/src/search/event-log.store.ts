@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type TenantDatabase } from '@countersign/persistence';
+import { EventLog, type EventFilters, type EventRange, type LoggedEvent } from './search.ports.js';
+
+/** Entries of a row of audit.entry_times. */
+const BLOCK_SIZE = 1024;
+
+const COLUMNS = 'idx, event_id, kind, time, tenant, subject, call_id, value';
+const SELECT = `SELECT ${COLUMNS} FROM audit.entries WHERE`;
+
+interface Row {
+  readonly idx: string;
+  readonly event_id: string;
+  readonly kind: string;
+  readonly time: Date;
+  readonly tenant: string;
+  readonly subject: string | null;
+  readonly call_id: string | null;
+  readonly value: Buffer;
+}
+
+/** Bounds of indexes, both included. */
+interface Bounds {
+  readonly first: number;
+  readonly last: number;
+}
+
+const BOUNDS = `SELECT min(block)::text AS first, max(block)::text AS last FROM audit.entry_times
+WHERE ($1::timestamptz IS NULL OR last_time >= $1) AND ($2::timestamptz IS NULL OR first_time < $2)`;
+
+/** The events in PostgreSQL. */
+@Injectable()
+export class PostgresEventLog extends EventLog {
+  constructor(private readonly database: Database) {
+    super();
+  }
+
+  override async page(tenant: string | undefined, filters: EventFilters, range: EventRange): Promise<LoggedEvent[]> {
+    const { from, to } = filters;
+    const database = this.#visible(tenant);
+    let bounds: Bounds | undefined = { first: 0, last: Number.MAX_SAFE_INTEGER };
+    if (from !== undefined || to !== undefined) bounds = await this.#boundsOf(database, from, to);
+    if (bounds === undefined) return [];
+    const { name, text, values } = pageStatement(filters, range, bounds);
+    return (await database.prepared<Row>(name, text, values)).map(eventOf);
+  }
+
+  override async event(tenant: string | undefined, id: string): Promise<LoggedEvent | undefined> {
+    const rows = await this.#visible(tenant).prepared<Row>('audit.event', `${SELECT} event_id = $1`, [id]);
+    return rows.map(eventOf)[0];
+  }
+
+  override async size(): Promise<number> {
+    const rows = await this.database
+      .forAllTenants()
+      .prepared<{ size: string }>('audit.size', 'SELECT size FROM audit.log_state');
+    return Number(rows[0]?.size ?? 0);
+  }
+
+  /** Row-level security hides the events of other tenants, also from a statement that forgets its condition. */
+  #visible(tenant: string | undefined): TenantDatabase {
+    return tenant === undefined ? this.database.forAllTenants() : this.database.forTenants([tenant]);
+  }
+
+  async #boundsOf(database: TenantDatabase, from?: string, to?: string): Promise<Bounds | undefined> {
+    const rows = await database.prepared<{ first: string | null; last: string | null }>('audit.bounds', BOUNDS, [
+      from ?? null,
+      to ?? null,
+    ]);
+    const { first = null, last = null } = rows[0] ?? {};
+    if (first === null || last === null) return undefined;
+    return { first: Number(first) * BLOCK_SIZE, last: (Number(last) + 1) * BLOCK_SIZE - 1 };
+  }
+}
+
+/** The statement of a page. Its text depends on the filters that are given, never on their values. */
+export function pageStatement(
+  { tenant, subject, call, type, from, to }: EventFilters,
+  { order, cursor, below, limit }: EventRange,
+  bounds: Bounds,
+): { readonly name: string; readonly text: string; readonly values: readonly unknown[] } {
+  const first = order === 'asc' && cursor !== undefined ? Math.max(bounds.first, cursor + 1) : bounds.first;
+  const before = order === 'desc' && cursor !== undefined ? cursor - 1 : Number.MAX_SAFE_INTEGER;
+  const last = Math.min(bounds.last, before, (below ?? Number.MAX_SAFE_INTEGER) - 1);
+  const conditionsOf = [
+    ...[['t', 'tenant =', tenant] as const, ['s', 'subject =', subject] as const, ['c', 'call_id =', call] as const],
+    ...[['k', 'kind =', type] as const, ['f', 'time >=', from] as const, ['u', 'time <', to] as const],
+  ];
+  const given = conditionsOf.filter(([, , value]) => value !== undefined);
+  const conditions = given.map(([, condition], at) => ` AND ${condition} $${at + 4}`).join('');
+  return {
+    name: `audit.page.${order}.${given.map(([letter]) => letter).join('')}`,
+    text: `${SELECT} idx >= $1 AND idx <= $2${conditions} ORDER BY idx ${order} LIMIT $3`,
+    values: [first, last, limit, ...given.map(([, , value]) => value)],
+  };
+}
+
+function eventOf({ idx, event_id, kind, time, tenant, subject, call_id, value }: Row): LoggedEvent {
+  return { index: Number(idx), id: event_id, type: kind, time, tenant, subject, call: call_id, value };
+}

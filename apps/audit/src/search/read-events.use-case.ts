@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { factRecorded, INSTALLATION, type Actor, type FactKind } from '@countersign/contracts';
+import { eventItem } from './event-item.js';
+import { EventLog, EventProofs, OwnFacts, type EventFilters, type EventRange } from './search.ports.js';
+
+/** Who reads events. */
+export interface EventReader {
+  readonly actor: Actor;
+  /** Undefined: the administrator, who reads the events of all tenants. */
+  readonly tenant: string | undefined;
+}
+
+/** An answer as JSON. The events in it are the exact published bytes. */
+export type JsonText = string;
+
+/** Records that somebody reads events: names of filters, never their values. */
+@Injectable()
+export class ReadRecords {
+  constructor(private readonly facts: OwnFacts) {}
+
+  /** @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  record(
+    kind: FactKind & `audit.${string}`,
+    { actor, tenant }: EventReader,
+    filters: EventFilters,
+    detail: Readonly<Record<string, string | number | boolean>>,
+  ): Promise<void> {
+    const fields = {
+      // A tenant also sees who else reads its events.
+      tenant: tenant ?? filters.tenant ?? INSTALLATION,
+      ...{ actor, channel: 'rest' as const, detail: { filters: Object.keys(filters).sort().join(' '), ...detail } },
+    };
+    return this.facts.publish([{ message: factRecorded(kind, new Date(), fields) }]);
+  }
+}
+
+/** Reads pages of events, and single events with their proofs. Each read is an event itself, recorded before its answer. */
+@Injectable()
+export class ReadEvents {
+  constructor(
+    private readonly log: EventLog,
+    private readonly proofs: EventProofs,
+    private readonly records: ReadRecords,
+  ) {}
+
+  /** @returns `{items, nextCursor}`. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  async page(reader: EventReader, filters: EventFilters, range: EventRange): Promise<JsonText> {
+    // One more than the page, to know whether there is a next one.
+    const found = await this.log.page(reader.tenant, filters, { ...range, limit: range.limit + 1 });
+    const events = found.slice(0, range.limit);
+    await this.records.record('audit.read', reader, filters, { count: events.length });
+    const last = events.at(-1)?.index ?? range.cursor;
+    // Events that are recorded later follow the newest one, so an ascending list never ends.
+    const isOver = last === undefined || (range.order === 'desc' && found.length <= range.limit);
+    const items = events.map((event) => eventItem(event)).join(',');
+    return `{"items":[${items}],"nextCursor":${isOver ? 'null' : `"${last}"`}}`;
+  }
+
+  /** @returns undefined: there is no such event for this reader */
+  async one(reader: EventReader, id: string): Promise<JsonText | undefined> {
+    const event = await this.log.event(reader.tenant, id);
+    if (event === undefined) return undefined;
+    await this.records.record('audit.read', reader, {}, { event: id, count: 1 });
+    const proof = await this.proofs.prove(event.index);
+    const json = proof && { index: event.index, ...proof, hashes: proof.hashes.map((hash) => hash.toString('base64')) };
+    return eventItem(event, { proof: json ?? null });
+  }
+
+  /** @returns undefined: there is no such event for this reader; `unsigned`: no checkpoint covers it yet */
+  async proof(reader: EventReader, id: string): Promise<JsonText | 'unsigned' | undefined> {
+    const event = await this.log.event(reader.tenant, id);
+    if (event === undefined) return undefined;
+    const proof = await this.proofs.prove(event.index);
+    if (proof === undefined) return 'unsigned';
+    await this.records.record('audit.read', reader, {}, { event: id, count: 1 });
+    const hashes = proof.hashes.map((hash) => hash.toString('base64'));
+    return JSON.stringify({ index: event.index, ...proof, hashes, value: event.value.toString('base64') });
+  }
+}

@@ -1,0 +1,119 @@
+import { FACT_KINDS, MAX_PAGE_SIZE } from '@countersign/contracts';
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, Matches } from 'class-validator';
+import { Described, Field } from './described.js';
+import { IsCallId, IsIdOf, IsSubjectIdField, IsTime, Optional, TENANT_OF_EVENTS_PATTERN } from './fields.js';
+import { RequestBody } from './request.pipe.js';
+
+const DEFAULT_PAGE_SIZE = 50;
+const INDEX_PATTERN = /^(0|[1-9]\d{0,14})$/;
+export const EXPORT_FORMATS = ['ndjson', 'csv', 'ndjson.gz'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+const IsIndex =
+  (meaning: string): PropertyDecorator =>
+  (target, field) => {
+    Field(meaning)(target, field);
+    Matches(INDEX_PATTERN, { message: 'must be a cursor that the API returned' })(target, String(field));
+  };
+
+@Described()
+export class EventPath {
+  @IsIdOf('Id of the event') event!: string;
+}
+
+/** Which events. */
+@Described()
+export class EventFilterQuery extends RequestBody {
+  @Field('Only events of this tenant; `_installation`: of the installation itself. A key of a tenant sees its own only')
+  @Optional()
+  @Matches(TENANT_OF_EVENTS_PATTERN, { message: 'must be the name of a tenant, or _installation' })
+  tenant?: string;
+  @Optional()
+  @IsSubjectIdField()
+  subject?: string;
+  @Optional()
+  @IsCallId('Only events of this telephone call')
+  call?: string;
+  @Field('Only events of this kind')
+  @Optional()
+  @IsIn(FACT_KINDS, { message: 'must be a kind of event' })
+  type?: string;
+  @Optional()
+  @IsTime('Only events at this time or later')
+  from?: string;
+  @Optional()
+  @IsTime('Only events before this time')
+  to?: string;
+}
+
+@Described()
+export class EventListQuery extends EventFilterQuery {
+  @Optional()
+  @IsIndex('`nextCursor` of the page before. Absent: the first page')
+  cursor?: string;
+  @Field('`desc`: the newest first; `asc`: the oldest first. By the index in the log', { default: 'desc' })
+  @Optional()
+  @IsIn(['asc', 'desc'], { message: 'must be asc or desc' })
+  order?: 'asc' | 'desc';
+  @Field('Most items of the page', {
+    ...{ type: 'integer', minimum: 1, maximum: MAX_PAGE_SIZE, default: DEFAULT_PAGE_SIZE, pattern: undefined },
+  })
+  @Optional()
+  @Matches(/^([1-9]\d?|1\d\d|200)$/, { message: `must be a whole number from 1 to ${MAX_PAGE_SIZE}` })
+  limit?: string;
+
+  get size(): number {
+    return Number(this.limit ?? DEFAULT_PAGE_SIZE);
+  }
+}
+
+@Described()
+export class EventExportQuery extends EventFilterQuery {
+  @Field('`ndjson`: each line is exactly the bytes of an event, as the log holds them; `csv`: with a header', {
+    default: 'ndjson',
+  })
+  @Optional()
+  @IsIn(EXPORT_FORMATS, { message: `must be one of ${EXPORT_FORMATS.join(', ')}` })
+  format?: ExportFormat;
+  @Optional()
+  @IsIndex('Index of an event: only later ones. Continues an export that ended early')
+  cursor?: string;
+}
+
+/** Answers, for the description of the API. */
+export class EventItem {
+  @ApiProperty({ description: 'Id of the event everywhere: log, topic, webhooks.', format: 'uuid' }) id!: string;
+  @ApiProperty({ description: 'Index in the log, from 0 without gaps.', type: 'integer' }) index!: number;
+  @ApiProperty({ description: 'Kind of the event.', example: 'attempt.decided' }) type!: string;
+  @ApiProperty({ format: 'date-time' }) time!: string;
+  @ApiProperty({ description: 'The tenant, or `_installation`.' }) tenant!: string;
+  @ApiProperty({ type: 'string', nullable: true }) subject!: string | null;
+  @ApiProperty({ description: 'Id of the telephone call.', type: 'string', nullable: true }) call!: string | null;
+  @ApiProperty({ description: 'The event as OCSF.', type: 'object', additionalProperties: true }) event!: object;
+}
+
+export class EventPage {
+  @ApiProperty({ type: [EventItem] }) items!: EventItem[];
+  @ApiProperty({
+    description:
+      'Cursor of the next page. null: there is no older event. With `asc`, the last page has one too: events that are recorded later follow it.',
+    type: 'string',
+    nullable: true,
+  })
+  nextCursor!: string | null;
+}
+
+export class EventProof {
+  @ApiProperty({ description: 'Index of the event.', type: 'integer' }) index!: number;
+  @ApiProperty({ description: 'Size of the log in the checkpoint.', type: 'integer' }) size!: number;
+  @ApiProperty({ description: 'Inclusion proof (RFC 6962), base64, from the leaf up.', type: [String] })
+  hashes!: string[];
+  @ApiProperty({ description: 'The signed checkpoint.' }) checkpoint!: string;
+  @ApiProperty({ description: 'The exact bytes of the event, base64.' }) value!: string;
+}
+
+export class ProvenEventItem extends EventItem {
+  @ApiProperty({ description: 'null until a checkpoint covers the event.', type: EventProof, nullable: true })
+  proof!: Omit<EventProof, 'value'> | null;
+}
