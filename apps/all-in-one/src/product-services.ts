@@ -40,7 +40,9 @@ export async function startServices(
 ): Promise<HostedService[]> {
   const services: HostedService[] = [];
   for (const group of START_GROUPS) {
-    const results = await Promise.allSettled(group.map((start) => start(env, fatal, replace)));
+    const audit = services.find(({ urls }) => urls['audit'] !== undefined)?.urls['audit'];
+    const environment = { ...(audit !== undefined && { AUDIT_URL: audit }), ...env };
+    const results = await Promise.allSettled(group.map((start) => start(environment, fatal, replace)));
     for (const result of results) {
       if (result.status === 'rejected') continue;
       services.push(result.value);

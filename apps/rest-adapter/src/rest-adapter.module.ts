@@ -6,6 +6,8 @@ import { HealthController } from '@countersign/http';
 import { type BusClient } from '@countersign/messaging';
 import { Health } from '@countersign/observability';
 import { openVerificationClient, VerificationClient, type AdapterKeys } from '@countersign/verification-client';
+import { AuditService } from './events/audit-service.js';
+import { AuditLogModule } from './events/events.module.js';
 import { RestRequestLimits } from './http/request-limits.js';
 import { ImportStreamsModule } from './imports/imports.module.js';
 import { ManagementModule } from './management/management.module.js';
@@ -30,7 +32,14 @@ export interface RestResources {
 }
 
 const FEATURES = [
-  ...[VerificationsModule, ReceiptsModule, ManagementModule, ImportStreamsModule, WebhookManagementModule],
+  ...[
+    VerificationsModule,
+    ReceiptsModule,
+    ManagementModule,
+    ImportStreamsModule,
+    WebhookManagementModule,
+    AuditLogModule,
+  ],
 ];
 
 /** The OpenAPI document of all routes. It needs no resources. */
@@ -59,6 +68,7 @@ class ResourcesModule {
         provide: VerificationClient,
         useFactory: () => openVerificationClient(host, bus, keys, milliseconds),
       },
+      { provide: AuditService, useFactory: () => new AuditService(settings.AUDIT_URL, milliseconds) },
       RestRequestLimits,
     ];
     return { module: ResourcesModule, global: true, providers, exports: providers };

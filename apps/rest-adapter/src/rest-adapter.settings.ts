@@ -18,6 +18,12 @@ export class RestSettings extends BusSettings {
   @IsOriginList()
   CORS_ORIGINS: string = '';
 
+  @Meaning(
+    'Origin of the API of the audit log, which serves `/v1/events` and `/v1/log`; with TLS, a name of its certificate',
+  )
+  @IsOrigin()
+  AUDIT_URL: string = 'http://127.0.0.1:3002';
+
   @Meaning('Longest wait for the answer of another service')
   @IsInt()
   @Min(50)
@@ -53,6 +59,16 @@ function originOf(text: string): string | undefined {
   if (!URL.canParse(text) || text.includes('*')) return undefined;
   const { origin, href, protocol } = new URL(text);
   return /^https?:$/.test(protocol) && href === `${origin}/` ? origin : undefined;
+}
+
+function IsOrigin(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isOrigin',
+    validator: {
+      validate: (value) => typeof value === 'string' && originOf(value) !== undefined,
+      defaultMessage: () => '$property must be an origin like http://audit:3002, without a path',
+    },
+  });
 }
 
 function IsOriginList(): PropertyDecorator {

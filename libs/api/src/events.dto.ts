@@ -14,7 +14,7 @@ const IsIndex =
   (meaning: string): PropertyDecorator =>
   (target, field) => {
     Field(meaning)(target, field);
-    Matches(INDEX_PATTERN, { message: 'must be a cursor that the API returned' })(target, String(field));
+    Matches(INDEX_PATTERN, { message: 'must be a whole number' })(target, String(field));
   };
 
 @Described()
@@ -116,4 +116,16 @@ export class EventProof {
 export class ProvenEventItem extends EventItem {
   @ApiProperty({ description: 'null until a checkpoint covers the event.', type: EventProof, nullable: true })
   proof!: Omit<EventProof, 'value'> | null;
+}
+
+@Described()
+export class LogConsistencyQuery extends RequestBody {
+  @IsIndex('Size of the earlier log') from!: string;
+  @IsIndex('Size of the later log') to!: string;
+}
+
+export class LogConsistency {
+  @ApiProperty({ type: 'integer' }) from!: number;
+  @ApiProperty({ type: 'integer' }) to!: number;
+  @ApiProperty({ description: 'Consistency proof (RFC 6962), base64.', type: [String] }) hashes!: string[];
 }

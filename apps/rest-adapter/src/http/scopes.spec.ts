@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Authenticator, Problem } from '@countersign/api';
@@ -17,14 +18,14 @@ const document = JSON.parse(readFileSync(new URL('../../../../docs/openapi.json'
 const OPERATIONS = Object.entries(document.paths).flatMap(([template, operations]) =>
   Object.entries(operations).flatMap(([method, { security }]) => {
     const scope = security[0]?.['key']?.[0];
-    const path = template.replace(/\{\w+\}/g, 'acme');
+    const path = template.replace('{event}', randomUUID()).replace(/\{\w+\}/g, 'acme');
     return scope === undefined ? [] : [{ method: method.toUpperCase(), template, path, scope }];
   }),
 );
 
 /** The scopes of each client. */
 const CLIENTS = {
-  administrator: { key: ADMIN_KEY, scopes: ['manage'] },
+  administrator: { key: ADMIN_KEY, scopes: ['manage', 'audit'] },
   'agent with its own key': { key: AGENT_KEY, scopes: ['verify'] },
   'key with verify': { key: API_KEYS.verify, scopes: ['verify'] },
   'key with manage': { key: API_KEYS.manage, scopes: ['manage'] },
@@ -37,7 +38,7 @@ type ClientName = keyof typeof CLIENTS;
 /** The status of a refusal; undefined: the request is admitted. */
 function refusalOf(client: ClientName, scope: string, template: string): number | undefined {
   const scopes: readonly string[] = CLIENTS[client].scopes;
-  if (scope === 'verify') return scopes.includes('verify') ? undefined : 403;
+  if (scope === 'verify' || scope === 'audit') return scopes.includes(scope) ? undefined : 403;
   // What belongs to no tenant is managed by the administrator alone.
   if (client !== 'administrator' && !template.includes('{tenant}')) return 404;
   if (scopes.includes('manage')) return undefined;
@@ -55,10 +56,11 @@ describe('the scopes of keys', () => {
   });
   afterAll(() => bed.close());
 
-  it('cover every route: reading needs manage:read or verify, and each change manage or verify', () => {
+  it('cover every route: reading needs manage:read, audit or verify, and each change manage or verify', () => {
     expect(OPERATIONS.length).toBeGreaterThan(25);
     const unusual = OPERATIONS.filter(
-      ({ method, scope }) => scope !== 'verify' && (scope === 'manage:read') !== (method === 'GET'),
+      ({ method, scope }) =>
+        scope !== 'verify' && scope !== 'audit' && (scope === 'manage:read') !== (method === 'GET'),
     );
     expect(unusual).toEqual([]);
   });

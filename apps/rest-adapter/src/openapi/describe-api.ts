@@ -84,6 +84,7 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
     .addTag('policies', 'Policies of tenants and agents, and the level that each value comes from')
     .addTag('subjects', 'The people who call, their telephone numbers and credentials')
     .addTag('limits', 'Limits in force, and overrides')
+    .addTag('events', 'The audit log: search, live stream, export and proofs')
     .addTag('webhooks', 'URLs that get the events of a tenant, and the log of their deliveries')
     .addTag('service', 'Health and this description')
     .addBearerAuth(

@@ -39,7 +39,7 @@ const resolved = (schema: Schema): Schema => schemas[schema.$ref?.split('/').at(
 
 /** The path with names and ids that have the right form. */
 function filled(path: string): string {
-  return path.replace(/\{(webhook|delivery)\}/g, randomUUID()).replace(/\{\w+\}/g, 'acme');
+  return path.replace(/\{(webhook|delivery|event)\}/g, randomUUID()).replace(/\{\w+\}/g, 'acme');
 }
 
 /** Every example of a request body, with the operations that take it. */

@@ -1,0 +1,72 @@
+import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { Problem, type ClientRequest } from '@countersign/api';
+import { type FastifyReply } from 'fastify';
+
+/** A live stream is silent for 15 s at most. */
+const IDLE_MS = 60_000;
+/** Requests to the audit service at the same time; others wait. */
+const MAX_REQUESTS = 256;
+/** What the audit service may learn of the request. Its own authentication decides about the key. */
+const REQUEST_HEADERS = ['authorization', 'accept', 'last-event-id', 'traceparent', 'tracestate'];
+/** What the client learns of the answer. */
+const ANSWER_HEADERS = [
+  ...['content-type', 'content-length', 'content-disposition', 'retry-after', 'www-authenticate', 'x-accel-buffering'],
+];
+
+/** Passes requests on to the audit service, and its answers back while they arrive. */
+export class AuditService {
+  readonly #agent: HttpAgent;
+
+  /**
+   * @param origin of the API of the audit service
+   * @param timeoutMs longest wait for the head of an answer
+   */
+  constructor(
+    private readonly origin: string,
+    private readonly timeoutMs: number,
+  ) {
+    const options = { keepAlive: true, maxSockets: MAX_REQUESTS };
+    this.#agent = origin.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options);
+  }
+
+  /** Ends the connections. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /** @throws Problem unavailable when the audit service does not answer */
+  async pass(request: ClientRequest, reply: FastifyReply): Promise<void> {
+    const answer = await this.#send(request, reply);
+    const headers = Object.fromEntries(
+      ANSWER_HEADERS.flatMap((name) => (answer.headers[name] === undefined ? [] : [[name, answer.headers[name]]])),
+    );
+    void reply
+      .code(answer.statusCode ?? 502)
+      .headers(headers)
+      .send(answer);
+  }
+
+  #send(request: ClientRequest, reply: FastifyReply): Promise<IncomingMessage> {
+    const { method, url, ip } = request;
+    const headers = Object.fromEntries(
+      REQUEST_HEADERS.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]])),
+    );
+    return new Promise((resolve, reject) => {
+      // What the client sent as X-Forwarded-For is not passed on: it could name any address.
+      const sent = (this.origin.startsWith('https:') ? requestHttps : requestHttp)(new URL(url, this.origin), {
+        ...{ method, agent: this.#agent, headers: { ...headers, 'x-forwarded-for': ip }, timeout: IDLE_MS },
+      });
+      const limit = setTimeout(() => sent.destroy(), this.timeoutMs);
+      reply.raw.once('close', () => sent.destroy());
+      sent.once('timeout', () => sent.destroy());
+      sent.once('error', () => reject(new Problem('unavailable')));
+      sent.once('close', () => clearTimeout(limit));
+      sent.once('response', (answer) => {
+        clearTimeout(limit);
+        resolve(answer);
+      });
+      sent.end();
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '@countersign/testing';
+import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
+
+const EVENT = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
+
+describe('the audit log over the REST adapter', () => {
+  let bed: RestTestBed;
+  let audit: Server;
+  let seen: IncomingMessage[];
+  let answer: (response: ServerResponse) => void;
+  beforeAll(async () => {
+    audit = createServer((request, response) => {
+      seen.push(request);
+      answer(response);
+    });
+    await new Promise<void>((resolve) => audit.listen(0, '127.0.0.1', resolve));
+    const { port } = audit.address() as AddressInfo;
+    bed = await RestTestBed.open({ AUDIT_URL: `http://127.0.0.1:${port}`, REPLY_TIMEOUT_MS: '500' });
+  });
+  afterAll(async () => {
+    await bed.close();
+    audit.closeAllConnections();
+    audit.close();
+  });
+  beforeEach(() => {
+    seen = [];
+    answer = (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"items":[]}');
+  });
+
+  it('passes query, key and true source address on, and no other header of the client', async () => {
+    const { status, text } = await bed.call('GET', '/v1/events?type=attempt.decided&limit=5', {
+      ...{ key: API_KEYS.audit, headers: { 'x-forwarded-for': '203.0.113.7', cookie: 'canary', 'last-event-id': '7' } },
+    });
+    expect([status, text]).toEqual([200, '{"items":[]}']);
+    expect(seen[0]?.url).toBe('/v1/events?type=attempt.decided&limit=5');
+    expect(seen[0]?.headers).toMatchObject({
+      ...{ authorization: `Bearer ${API_KEYS.audit}`, 'x-forwarded-for': '127.0.0.1', 'last-event-id': '7' },
+    });
+    expect(seen[0]?.headers).not.toHaveProperty('cookie');
+  });
+
+  it('passes the problem of the audit service back with its status and bytes', async () => {
+    answer = (response) =>
+      response.writeHead(404, { 'content-type': 'application/problem+json' }).end('{"status":404}');
+    const { status, text, headers } = await bed.call('GET', `/v1/events/${EVENT}`, { key: ADMIN_KEY });
+    expect([status, text, headers.get('content-type')]).toEqual([404, '{"status":404}', 'application/problem+json']);
+  });
+
+  it('sends each part of a stream on while it arrives, and ends the request when the client leaves', async () => {
+    let upstream: ServerResponse | undefined;
+    answer = (response) => {
+      upstream = response;
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: 1\n\n');
+    };
+    const leaving = new AbortController();
+    const response = await fetch(`${bed.adapter.urls['rest']}/v1/events/stream`, {
+      ...{ headers: { authorization: `Bearer ${API_KEYS.audit}` }, signal: leaving.signal },
+    });
+    const reader = response.body?.getReader();
+    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('id: 1\n\n');
+    upstream?.write('id: 2\n\n');
+    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('id: 2\n\n');
+    leaving.abort();
+    await eventually('the request to the audit service ends', () => upstream?.closed === true);
+  });
+
+  it('breaks an answer off that the audit service breaks off, so nobody takes it for whole', async () => {
+    answer = (response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' }).write('{}\n', () => response.destroy());
+    };
+    await expect(bed.call('GET', '/v1/events/export', { key: ADMIN_KEY })).rejects.toThrow();
+  });
+
+  it('answers 503 with a problem when the audit service does not answer in time', async () => {
+    answer = () => undefined;
+    const { status, body } = await bed.call('GET', '/v1/events', { key: ADMIN_KEY });
+    expect([status, body['type']]).toEqual([503, 'urn:countersign:problem:unavailable']);
+  });
+
+  it.each([
+    ['a key without the scope audit', AGENT_KEY, '/v1/events', 403],
+    ['a wrong key', 'canary', '/v1/events', 401],
+    ['a limit of 0', ADMIN_KEY, '/v1/events?limit=0', 422],
+    ['a field that does not exist', ADMIN_KEY, '/v1/events?color=red', 422],
+    ['an id of another form', ADMIN_KEY, '/v1/events/..%2Fcheckpoint', 422],
+  ])('refuses %s itself', async (_what, key, path, status) => {
+    expect((await bed.call('GET', path, { key })).status).toBe(status);
+    expect(seen).toEqual([]);
+  });
+});
