@@ -94,7 +94,7 @@ export class EventsController {
     const found = await this.readEvents.proof(readerOf(request), event);
     if (found === undefined) throw new Problem('not-found');
     // The next checkpoint comes within a minute, and usually within a second.
-    if (found === 'unsigned') throw new Problem('unavailable');
+    if (found === null) throw new Problem('unavailable');
     return found;
   }
 

@@ -66,12 +66,12 @@ export class ReadEvents {
     return eventItem(event, { proof: json ?? null });
   }
 
-  /** @returns undefined: there is no such event for this reader; `unsigned`: no checkpoint covers it yet */
-  async proof(reader: EventReader, id: string): Promise<JsonText | 'unsigned' | undefined> {
+  /** @returns undefined: there is no such event for this reader; null: no checkpoint covers it yet */
+  async proof(reader: EventReader, id: string): Promise<JsonText | null | undefined> {
     const event = await this.log.event(reader.tenant, id);
     if (event === undefined) return undefined;
     const proof = await this.proofs.prove(event.index);
-    if (proof === undefined) return 'unsigned';
+    if (proof === undefined) return null;
     await this.records.record('audit.read', reader, {}, { event: id, count: 1 });
     const hashes = proof.hashes.map((hash) => hash.toString('base64'));
     return JSON.stringify({ index: event.index, ...proof, hashes, value: event.value.toString('base64') });
