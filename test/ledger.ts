@@ -91,11 +91,13 @@ export class Ledger {
     return rows;
   }
 
-  /** How many facts are not published yet, over all outboxes. */
+  /** How many facts are not published yet: in outboxes, in the inbox of the log, and in the log. */
   async unpublished(): Promise<number> {
     const counts = ['verification', 'rate_limit', 'directory'].map(
       (schema) => `SELECT count(*)::int AS n FROM ${schema}.outbox`,
     );
+    counts.push('SELECT count(*)::int AS n FROM audit.inbox');
+    counts.push('SELECT (size - next_idx)::int AS n FROM audit.log_state, audit.publish_cursor');
     const { rows } = await this.#client.query<{ n: number }>(counts.join(' UNION ALL '));
     return rows.reduce((sum, { n }) => sum + n, 0);
   }

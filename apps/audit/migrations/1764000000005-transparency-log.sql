@@ -73,8 +73,8 @@ CREATE TABLE audit.tree_heads (
 CREATE TABLE audit.log_state (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),
   size bigint NOT NULL DEFAULT 0 CHECK (size >= 0),
-  -- Roots of the perfect subtrees that make up the tree, widest first; 32 bytes each.
-  compact_range bytea NOT NULL DEFAULT '' CHECK (octet_length(compact_range) % 32 = 0),
+  -- `CompactRange.serialize` of the entries; null while there is none.
+  compact_range bytea CHECK (size = 0 OR compact_range IS NOT NULL),
   -- Set by the first batch, never changed.
   origin text
 );

@@ -2,7 +2,7 @@ import { IsIn, IsInt, Max, Min } from 'class-validator';
 import { IsAdminKey } from '@countersign/api';
 import { Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
-import { IsSecret, StoreSettings } from '@countersign/hosting';
+import { DEFAULT_LOG_ORIGIN, IsLogOrigin, IsSecret, StoreSettings } from '@countersign/hosting';
 
 export class AuditSettings extends StoreSettings {
   @Meaning('Port of the API of the audit log; 0 picks a free port')
@@ -30,4 +30,8 @@ export class AuditSettings extends StoreSettings {
   @Meaning('Version of OCSF of the events: `1.1.0` for Amazon Security Lake. Stored events keep the version they have')
   @IsIn(OCSF_VERSIONS)
   OCSF_VERSION: OcsfVersion = '1.8.0';
+
+  @Meaning('Name of the log in its checkpoints, the same for audit and log-signer. A log keeps its name')
+  @IsLogOrigin()
+  LOG_ORIGIN: string = DEFAULT_LOG_ORIGIN;
 }

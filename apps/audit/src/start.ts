@@ -7,6 +7,8 @@ import { loadSettings, settingsInvalid, type Environment } from '@countersign/ru
 import { recordKeys, rewrapColumn } from '@countersign/stored-secrets';
 import { AuditApiModule } from './audit-api.module.js';
 import { configuredKeys, NEEDS, readKeyring, subjectKeysFault } from './needs.js';
+import { PostgresLogSequencer } from './log/log-sequencer.store.js';
+import { startLog } from './log/start-log.js';
 import { PostgresPersonalDataVault } from './personal-data/personal-data-vault.store.js';
 import { AUDIT_SUBJECT_KEYS } from './personal-data/subject-key-column.js';
 import { SealPersonalData } from './personal-data/seal-personal-data.use-case.js';
@@ -39,20 +41,23 @@ export async function start(
     );
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
-    const deadLetters = await host.busApp(DeadLettersModule.with(database, vault, settings.OCSF_VERSION), database, {
+    const log = startLog(host, database, new PostgresLogSequencer(database, settings.LOG_ORIGIN));
+    const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
+    const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {
       group: 'audit-letters',
       messages: [DeadLettered],
     });
-    const facts = await host.busApp(FactsModule.with(database, vault, settings.OCSF_VERSION), database, {
+    const facts = await host.busApp(FactsModule.with(trail, vault, settings.OCSF_VERSION), database, {
       group: 'audit',
       messages: [FactRecorded],
       maxInFlight: settings.MAX_IN_FLIGHT,
     });
     await Promise.all([deadLetters.listen(), facts.listen()]);
     const clientKeys = await host.directory();
-    const own = new RecordFact(new PostgresAuditTrail(database), new SealPersonalData(vault), settings.OCSF_VERSION);
-    const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> =>
-      host.broker.send(await Promise.all(ownFacts.map((fact) => own.record(fact))));
+    const own = new RecordFact(trail, new SealPersonalData(vault), settings.OCSF_VERSION);
+    const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
+      await Promise.all(ownFacts.map((fact) => own.record(fact)));
+    };
     const module = AuditApiModule.with({ adminKey, host, database, clientKeys, recordFacts });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());

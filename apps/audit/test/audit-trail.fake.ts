@@ -4,9 +4,8 @@ import { AuditTrail, type TrailEntry } from '../src/trail/trail.ports.js';
 export class FakeAuditTrail extends AuditTrail {
   readonly entries = new Map<string, TrailEntry>();
 
-  override append(entry: TrailEntry): Promise<Buffer> {
-    const stored = this.entries.get(entry.eventId);
-    if (!stored) this.entries.set(entry.eventId, entry);
-    return Promise.resolve((stored ?? entry).value);
+  override append(entry: TrailEntry): Promise<void> {
+    if (!this.entries.has(entry.eventId)) this.entries.set(entry.eventId, entry);
+    return Promise.resolve();
   }
 }

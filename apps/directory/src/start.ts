@@ -25,7 +25,7 @@ export async function start(
   return Host.start(NEEDS, settings, fatal, replace, async (host) => {
     const database = await host.database(NEEDS.store, settings, DIRECTORY_ENTITIES);
     // Without linger: the answer to a command waits until its change is published.
-    const relay = host.relay(database, 0);
+    const relay = host.relay(database, { lingerMs: 0 });
     const { caches, follower } = await followCaches(host.broker, host.logger, fatal);
     host.onClose(() => follower.close());
     const entries = new PublishedEntries(installationPolicy, (invalid) =>

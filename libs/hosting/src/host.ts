@@ -30,6 +30,7 @@ import {
 import {
   openDatabase,
   OutboxRelay,
+  type OutboxRelayOptions,
   PostgresDeliveries,
   schemaFaults,
   type Database,
@@ -192,13 +193,14 @@ export class Host {
 
   /**
    * Publishes the outbox of a database from now on.
-   * @param lingerMs how long a record waits in the outbox for others, in milliseconds
+   * @param options a source other than the outbox; how long a record waits for others
    */
-  relay(database: Database, lingerMs: number = RELAY_LINGER_MS): OutboxRelay {
+  relay(database: Database, options: Pick<OutboxRelayOptions, 'source' | 'lingerMs'> = {}): OutboxRelay {
     const relay = new OutboxRelay({
       database,
       send: (records) => this.broker.send(records),
-      lingerMs,
+      lingerMs: RELAY_LINGER_MS,
+      ...options,
       onError: (error) => this.logger.warn({ err: error }, 'publishing the outbox failed; retrying'),
     });
     relay.start();

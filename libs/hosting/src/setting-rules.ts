@@ -1,4 +1,4 @@
-import { buildMessage, isURL, ValidateBy, type ValidationOptions } from 'class-validator';
+import { buildMessage, isURL, Matches, ValidateBy, type ValidationOptions } from 'class-validator';
 import { Secret } from '@countersign/crypto';
 
 /** A setting of type {@link Secret} of at least `min` characters. */
@@ -59,4 +59,13 @@ function isPublicUrl(value: unknown): boolean {
 function isHostAndPort(text: string): boolean {
   const [, port] = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text) ?? [];
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+export const DEFAULT_LOG_ORIGIN = 'countersign.local/audit';
+
+/** The origin of a log is a URL without its scheme (c2sp.org/tlog-checkpoint). */
+export function IsLogOrigin(): PropertyDecorator {
+  return Matches(/^(?=.{1,120}$)[a-z0-9][a-z0-9.-]*(\/[A-Za-z0-9._-]+)*$/, {
+    message: '$property must be a URL without scheme and query, of at most 120 characters, such as example.com/audit',
+  });
 }

@@ -17,5 +17,6 @@ export { schemaFaults, type SchemaFault } from './schema/schema-faults.js';
 export { sqlMigrations } from './schema/sql-migrations.js';
 export * from './outbox/outbox.js';
 export * from './outbox/outbox-relay.js';
+export { type RelayedRecord, type RelaySource } from './outbox/relay-source.js';
 export * from './outbox/inbox.js';
 export * from './outbox/deliveries.js';

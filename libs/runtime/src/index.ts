@@ -5,5 +5,6 @@ export * from './run-process.js';
 export * from './tls-faults.js';
 export * from './certificates.js';
 export * from './run-every.js';
+export * from './woken-loop.js';
 export * from './count-publisher.js';
 export * from './recent-ids.js';

@@ -2,6 +2,8 @@ import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
 import { auditTrailContract, trailEntry } from '../../test/audit-trail.contract.js';
+import { TEST_ORIGIN } from '../../test/log-bed.js';
+import { PostgresLogSequencer } from '../log/log-sequencer.store.js';
 import { PostgresAuditTrail } from './audit-trail.store.js';
 
 /** Reads and writes with the rights of the tables' owner; {@link service} has those of the service's role. */
@@ -23,9 +25,11 @@ afterAll(async () => {
 });
 
 describe('the audit trail in PostgreSQL', () => {
+  const sequence = (): Promise<unknown> => new PostgresLogSequencer(service, TEST_ORIGIN).sequence(5_000);
   auditTrailContract(() => ({
     trail: new PostgresAuditTrail(service),
     stored: async () => {
+      await sequence();
       const rows = await administrator.query<{ event_id: string; value: Buffer }>(
         'SELECT event_id, value FROM audit.entries',
       );
@@ -37,6 +41,7 @@ describe('the audit trail in PostgreSQL', () => {
   const runOnEntry = async (statement: string): Promise<{ before: unknown; after: unknown; error: unknown }> => {
     const { eventId } = trailEntry();
     await new PostgresAuditTrail(service).append(trailEntry({ eventId, subject: 'alice' }));
+    await sequence();
     const row = async (): Promise<unknown> =>
       (await administrator.query('SELECT * FROM audit.entries WHERE event_id = $1', [eventId]))[0];
     const before = await row();

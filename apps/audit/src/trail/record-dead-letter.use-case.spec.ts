@@ -23,15 +23,12 @@ test('a dead letter is recorded as one failure, even when it is redelivered', as
   const useCase = new RecordDeadLetter(
     new RecordFact(trail, new SealPersonalData(new FakePersonalDataVault()), '1.8.0'),
   );
-  const first = await useCase.record(deadLetter);
-  const redelivered = await useCase.record(message(DeadLettered, { ...deadLetter, time: '2026-11-22T10:05:00.000Z' }));
-  expect(redelivered.value.equals(first.value)).toBe(true);
-  expect(trail.entries.size).toBe(1);
-  expect(first).toMatchObject({
-    topic: 'countersign.audit.events',
-    headers: { ce_id: deadLetter.letterId, ce_type: 'countersign.message.dead_lettered.v1' },
-  });
-  expect(JSON.parse(first.value.toString())).toMatchObject({
+  await useCase.record(deadLetter);
+  await useCase.record(message(DeadLettered, { ...deadLetter, time: '2026-11-22T10:05:00.000Z' }));
+  const [first, ...others] = trail.entries.values();
+  expect(others).toEqual([]);
+  expect(first).toMatchObject({ eventId: deadLetter.letterId, kind: 'message.dead_lettered' });
+  expect(JSON.parse(String(first?.value))).toMatchObject({
     class_uid: 6003,
     status: 'Failure',
     status_code: 'POISON',

@@ -1,19 +1,16 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { type OcsfVersion } from '@countersign/contracts';
-import { Database } from '@countersign/persistence';
 import { PersonalDataVault } from '../personal-data/personal-data.ports.js';
 import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
-import { PostgresAuditTrail } from './audit-trail.store.js';
 import { DeadLettersHandler } from './dead-letters.handler.js';
 import { FactsHandler } from './facts.handler.js';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 import { OCSF_VERSION, RecordFact } from './record-fact.use-case.js';
 import { AuditTrail } from './trail.ports.js';
 
-const trailOn = (database: Database, vault: PersonalDataVault, ocsfVersion: OcsfVersion): Provider[] => [
+const trailOn = (trail: AuditTrail, vault: PersonalDataVault, ocsfVersion: OcsfVersion): Provider[] => [
   { provide: OCSF_VERSION, useValue: ocsfVersion },
-  { provide: Database, useValue: database },
-  { provide: AuditTrail, useClass: PostgresAuditTrail },
+  { provide: AuditTrail, useValue: trail },
   { provide: PersonalDataVault, useValue: vault },
   SealPersonalData,
 ];
@@ -21,8 +18,8 @@ const trailOn = (database: Database, vault: PersonalDataVault, ocsfVersion: Ocsf
 /** Records facts. */
 @Module({ controllers: [FactsHandler], providers: [RecordFact] })
 export class FactsModule {
-  static with(database: Database, vault: PersonalDataVault, ocsfVersion: OcsfVersion): DynamicModule {
-    return { module: FactsModule, providers: trailOn(database, vault, ocsfVersion) };
+  static with(trail: AuditTrail, vault: PersonalDataVault, ocsfVersion: OcsfVersion): DynamicModule {
+    return { module: FactsModule, providers: trailOn(trail, vault, ocsfVersion) };
   }
 }
 
@@ -33,7 +30,7 @@ export class FactsModule {
  */
 @Module({ controllers: [DeadLettersHandler], providers: [RecordDeadLetter, RecordFact] })
 export class DeadLettersModule {
-  static with(database: Database, vault: PersonalDataVault, ocsfVersion: OcsfVersion): DynamicModule {
-    return { module: DeadLettersModule, providers: trailOn(database, vault, ocsfVersion) };
+  static with(trail: AuditTrail, vault: PersonalDataVault, ocsfVersion: OcsfVersion): DynamicModule {
+    return { module: DeadLettersModule, providers: trailOn(trail, vault, ocsfVersion) };
   }
 }

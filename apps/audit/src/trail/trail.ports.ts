@@ -1,4 +1,4 @@
-/** One entry of the trail: the published bytes, and the fields to search by. */
+/** One fact of the trail: the published bytes, and the fields to search by. */
 export interface TrailEntry {
   readonly eventId: string;
   readonly kind: string;
@@ -18,9 +18,9 @@ export interface TrailEntry {
 /** The append-only record of all facts. */
 export abstract class AuditTrail {
   /**
-   * Appends an entry unless one with its id exists. The entry is durable when the promise resolves.
-   * @returns the stored bytes, which are those of the first delivery
+   * Stores a fact for the log, unless one with its id exists. It is durable when the promise resolves, and gets its index
+   * soon after. Facts of one partition must be appended one after the other: they keep that order in the log.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
-  abstract append(entry: TrailEntry): Promise<Buffer>;
+  abstract append(entry: TrailEntry): Promise<void>;
 }

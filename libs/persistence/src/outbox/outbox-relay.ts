@@ -1,17 +1,14 @@
+import { WokenLoop } from '@countersign/runtime';
 import { hasSqlState } from '../database-errors.js';
 import { type Database } from '../database.js';
 import { type Session } from '../session.js';
-
-/** A record to publish. */
-export interface RelayedRecord {
-  readonly topic: string;
-  readonly key: string;
-  readonly value: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-}
+import { ALL_TENANTS } from '../tenant-rows.js';
+import { outboxSource, type RelayedRecord, type RelaySource } from './relay-source.js';
 
 export interface OutboxRelayOptions {
   readonly database: Database;
+  /** The records to publish. Default: the rows of the table `outbox` in the schema of the database. */
+  readonly source?: RelaySource;
   /**
    * Resolves when the broker has durably stored the records. Must keep the order per key, within a call and between
    * calls.
@@ -34,16 +31,6 @@ export interface OutboxBacklog {
   readonly oldestAgeSeconds: number;
 }
 
-interface OutboxRow {
-  readonly seq: string;
-  readonly topic: string;
-  readonly key: string;
-  readonly headers: Record<string, string>;
-  readonly payload: string;
-}
-
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 /** Records given to the broker at a time. During a backlog, urgent records of other senders fit between two chunks. */
 const CHUNK_SIZE = 100;
@@ -57,14 +44,13 @@ const CHUNK_SIZE = 100;
 export class OutboxRelay {
   readonly #options: Required<OutboxRelayOptions>;
   readonly #beginSql: string;
-  #loop: Promise<void> | undefined;
-  #isWoken = false;
-  #isClosing = false;
-  #interrupt: (() => void) | undefined;
+  readonly #loop: WokenLoop;
 
   constructor(options: OutboxRelayOptions) {
-    this.#options = { lingerMs: 100, pollMs: 1_000, batchSize: 500, ...options };
     const { schema } = options.database;
+    this.#options = { lingerMs: 100, pollMs: 1_000, batchSize: 500, source: outboxSource(schema), ...options };
+    const { lingerMs, pollMs, source, batchSize } = this.#options;
+    this.#loop = new WokenLoop({ work: () => this.#publishAll(), lingerMs, pollMs });
     // One round trip. The rows must be read by a statement that starts after the lock is held and
     // has its own snapshot. Otherwise a relay that waited would send again what the previous one has just sent. Reads
     // from the first row, never from the last number seen, because a transaction with a lower number may commit later.
@@ -76,70 +62,45 @@ export class OutboxRelay {
       SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off;
       SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
       SELECT pg_advisory_xact_lock(hashtextextended('outbox-relay:${schema}', 0));
-      SELECT seq, topic, key, headers, payload FROM ${schema}.outbox ORDER BY seq LIMIT ${this.#options.batchSize}`;
+      ${source.readSql(batchSize)}`;
   }
 
   /** Starts with a batch, because an earlier run may have left records. */
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
   /** Call after every commit that wrote to the outbox; many calls share a batch. */
   wake(): void {
-    if (this.#isWoken) return;
-    this.#isWoken = true;
-    this.#interrupt?.();
+    this.#loop.wake();
   }
 
   /** Finishes the running batch and publishes once more. Records that cannot be sent wait for the next start. */
-  async close(): Promise<void> {
-    if (this.#isClosing || this.#loop === undefined) return this.#loop;
-    this.#isClosing = true;
-    this.#interrupt?.();
-    await this.#loop;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 
-  /** The number of waiting records. */
+  /** The number of waiting records, at most 100,000. */
   async pending(): Promise<number> {
-    const { database } = this.#options;
-    const rows = await database.query<{ n: string }>(`SELECT count(*) AS n FROM ${database.schema}.outbox`);
-    return Number(rows[0]?.n ?? 0);
+    return (await this.backlog()).pending;
   }
 
   /** For metrics, in one statement. Counts at most 100,000, so that it stays cheap after a long outage. */
   async backlog(): Promise<OutboxBacklog> {
-    const { database } = this.#options;
-    const { schema } = database;
-    const rows = await database.query<{ n: string; age: number | null }>(
-      `SELECT (SELECT count(*) FROM (SELECT FROM ${schema}.outbox LIMIT 100000) o) AS n,
-        (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
-         FROM ${schema}.outbox ORDER BY seq LIMIT 1) AS age`,
-    );
+    const { database, source } = this.#options;
+    const visible = source.readsAllTenants === true ? database.forAllTenants() : database;
+    const rows = await visible.query<{ n: string; age: number | null }>(source.backlogSql);
     return { pending: Number(rows[0]?.n ?? 0), oldestAgeSeconds: Math.max(0, rows[0]?.age ?? 0) };
-  }
-
-  async #run(): Promise<void> {
-    let failures = 0;
-    while (!this.#isClosing) {
-      this.#isWoken = false;
-      if (await this.#publishAll()) {
-        failures = 0;
-        await this.#waitForWake();
-      } else {
-        // Random between half and all of it, so that copies which failed together do not retry together.
-        const pause = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
-        await this.#pause(pause * (0.5 + Math.random() / 2), false);
-      }
-    }
-    await this.#publishAll();
   }
 
   /** Publishes batches until the outbox is empty. Returns false when one failed. */
   async #publishAll(): Promise<boolean> {
     try {
       let taken: number;
-      do taken = await this.#options.database.session((session) => this.#publishBatch(session));
-      while (taken >= this.#options.batchSize && !this.#isClosing);
+      const { database, source, batchSize } = this.#options;
+      const tenants = source.readsAllTenants === true ? ALL_TENANTS : undefined;
+      do taken = await database.session((session) => this.#publishBatch(session), tenants);
+      while (taken >= batchSize && !this.#loop.isClosing);
       return true;
     } catch (error) {
       // Another relay has held the lock for five seconds and publishes our records too.
@@ -152,48 +113,23 @@ export class OutboxRelay {
   /** Publishes one batch in one transaction. Returns the number of records sent. */
   async #publishBatch(session: Session): Promise<number> {
     try {
-      const rows = await session.script<OutboxRow>(this.#beginSql);
-      if (rows.length === 0) {
+      const { source, send, batchSize } = this.#options;
+      const batch = source.take(await session.script(this.#beginSql));
+      if (batch === undefined) {
         await session.rollback();
         return 0;
       }
+      const { records, doneSql } = batch;
       const startedAt = performance.now();
-      for (let at = 0; at < rows.length; at += CHUNK_SIZE) {
-        await this.#options.send(rows.slice(at, at + CHUNK_SIZE).map(toRecord));
-      }
+      for (let at = 0; at < records.length; at += CHUNK_SIZE) await send(records.slice(at, at + CHUNK_SIZE));
       // Pauses as long as it worked, so that a backlog does not take broker and audit from live requests. Keeps the
       // lock during the pause, otherwise relays of other copies would work.
-      if (rows.length >= this.#options.batchSize) await this.#pause(performance.now() - startedAt, false);
-      const sent = rows.map((row) => row.seq).join(',');
-      const { schema } = this.#options.database;
-      await session.script(`DELETE FROM ${schema}.outbox WHERE seq = ANY ('{${sent}}'::bigint[]); COMMIT`);
-      return rows.length;
+      if (records.length >= batchSize) await this.#loop.rest(performance.now() - startedAt);
+      await session.script(`${doneSql}; COMMIT`);
+      return records.length;
     } catch (error) {
       await session.rollback();
       throw error;
     }
   }
-
-  async #waitForWake(): Promise<void> {
-    if (!this.#isWoken) await this.#pause(this.#options.pollMs, true);
-    if (this.#isWoken) await this.#pause(this.#options.lingerMs, false);
-  }
-
-  /** A pause that `close` ends at once, and `wake` when `endsOnWake`. */
-  async #pause(ms: number, endsOnWake: boolean): Promise<void> {
-    if (this.#isClosing) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#interrupt = () => {
-        if (!endsOnWake && !this.#isClosing) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#interrupt = undefined;
-  }
-}
-
-function toRecord(row: OutboxRow): RelayedRecord {
-  return { topic: row.topic, key: row.key, value: Buffer.from(row.payload, 'utf8'), headers: row.headers };
 }

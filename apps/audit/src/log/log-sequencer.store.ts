@@ -1,0 +1,126 @@
+import { CompactRange, partialTilesOf, TiledTree, type HashTile } from '@countersign/transparency-log';
+import { type Database, type Transaction } from '@countersign/persistence';
+import { ServiceError } from '@countersign/runtime';
+import { LogSequencer, type SequencedBatch } from './log.ports.js';
+
+/**
+ * Takes the lock of the log, so that copies take turns. The settings hold until the end of the transaction: the inbox is
+ * nearly always empty, and the entries grow faster than their statistics, so plans by statistics would read all of them.
+ */
+const BEGIN = `
+SELECT size, compact_range AS range, origin,
+  set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+  set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '5s', true),
+  set_config('idle_in_transaction_session_timeout', '60s', true)
+FROM audit.log_state FOR UPDATE`;
+
+/**
+ * Moves facts to the entries. A fact that was delivered again while its entry was made is only deleted. Runs after the lock
+ * is held, with a snapshot of its own, so it sees every entry.
+ */
+const MOVE = `
+WITH taken AS (
+  DELETE FROM audit.inbox WHERE seq IN (SELECT seq FROM audit.inbox ORDER BY seq LIMIT $2) RETURNING *
+), added AS (
+  INSERT INTO audit.entries
+    (idx, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, recorded_at)
+  SELECT $1::bigint + row_number() OVER (ORDER BY seq) - 1,
+    event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, recorded_at
+  FROM taken t WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = t.event_id)
+  RETURNING idx, value
+)
+SELECT (SELECT count(*) FROM taken)::int AS taken,
+  (SELECT array_agg(sha256('\\x00'::bytea || value) ORDER BY idx) FROM added) AS leaves`;
+
+/** Writes tiles and head, and compares and swaps the size. No row: another copy has changed the log. */
+const GROW = `
+WITH swapped AS (
+  UPDATE audit.log_state SET size = $2, compact_range = $3, origin = $4 WHERE size = $1 RETURNING 1
+), tiles AS (
+  INSERT INTO audit.tiles AS t (level, tile_index, width, hashes)
+  SELECT * FROM unnest($6::smallint[], $7::bigint[], $8::smallint[], $9::bytea[])
+  ON CONFLICT (level, tile_index) DO UPDATE SET width = excluded.width, hashes = excluded.hashes
+)
+INSERT INTO audit.tree_heads (size, root) SELECT $2, $5 FROM swapped RETURNING size`;
+
+/** The partial tiles of the tree, in the order of the arrays. */
+const TILES = `
+SELECT t.hashes FROM unnest($1::smallint[], $2::bigint[]) WITH ORDINALITY AS p(level, tile_index, position)
+JOIN audit.tiles t USING (level, tile_index) ORDER BY position`;
+
+interface LogState {
+  readonly size: string;
+  readonly range: Buffer | null;
+  readonly origin: string | null;
+}
+
+/** The sequencer on PostgreSQL. Any number of copies may run; they take turns on the row of the log's state. */
+export class PostgresLogSequencer extends LogSequencer {
+  /** The tree after the last batch of this copy. */
+  #tree = TiledTree.empty();
+
+  constructor(
+    private readonly database: Database,
+    private readonly origin: string,
+  ) {
+    super();
+  }
+
+  override async sequence(limit: number): Promise<SequencedBatch> {
+    try {
+      return await this.database.forAllTenants().transaction((tx) => this.#sequence(tx, limit));
+    } catch (error) {
+      // Nothing was stored, or the commit is unknown: the next batch reads the state again.
+      this.#tree = TiledTree.empty();
+      throw error;
+    }
+  }
+
+  async #sequence(tx: Transaction, limit: number): Promise<SequencedBatch> {
+    const [state] = await tx.prepared<LogState>('audit.log.begin', BEGIN);
+    if (state === undefined) throw new ServiceError('INTERNAL', 'the row of audit.log_state is missing', false);
+    const size = Number(state.size);
+    const [moved] = await tx.prepared<{ taken: number; leaves: Buffer[] | null }>('audit.log.move', MOVE, [
+      size,
+      limit,
+    ]);
+    const leaves = moved?.leaves ?? [];
+    const taken = moved?.taken ?? 0;
+    if (leaves.length === 0) return { taken, size };
+    this.#checkOrigin(state.origin);
+    const tree = this.#tree.size === size && size > 0 ? this.#tree : await restore(tx, state);
+    await this.#grow(tx, size, tree, tree.append(leaves));
+    this.#tree = tree;
+    return { taken, size: tree.size };
+  }
+
+  async #grow(tx: Transaction, from: number, tree: TiledTree, tiles: readonly HashTile[]): Promise<void> {
+    const swapped = await tx.prepared('audit.log.grow', GROW, [
+      ...[from, tree.size, tree.range.serialize(), this.origin, tree.root()],
+      tiles.map(({ level }) => level),
+      tiles.map(({ index }) => index),
+      tiles.map(({ width }) => width),
+      tiles.map(({ data }) => data),
+    ]);
+    if (swapped.length === 0) throw new ServiceError('DATABASE_UNAVAILABLE', 'the log has grown meanwhile', true);
+  }
+
+  /** Signatures name the origin, so a log keeps it. */
+  #checkOrigin(origin: string | null): void {
+    if (origin === null || origin === this.origin) return;
+    throw new ServiceError('SETTINGS_INVALID', `LOG_ORIGIN must be ${origin}, the origin of the stored log`, false);
+  }
+}
+
+async function restore(tx: Transaction, { size, range }: LogState): Promise<TiledTree> {
+  if (range === null) return TiledTree.empty();
+  const partial = partialTilesOf(Number(size));
+  const rows = await tx.query<{ hashes: Buffer }>(TILES, [
+    partial.map(({ level }) => level),
+    partial.map(({ index }) => index),
+  ]);
+  return TiledTree.restore(
+    CompactRange.parse(range),
+    rows.map(({ hashes }) => hashes),
+  );
+}
