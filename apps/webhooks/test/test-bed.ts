@@ -108,7 +108,7 @@ export class WebhooksTestBed {
   async create(tenant: string, url: string, eventTypes: string[] = ['*']): Promise<CreatedWebhook> {
     const { privateKeys, publicKeys: replyKeys } = await createSealingKeys('reply');
     const origin = this.origin(tenant);
-    const fields = { ...origin, webhook: randomUUID(), url, eventTypes, replyKeys };
+    const fields = { ...origin, webhook: randomUUID(), url, eventTypes, hasAuditScope: true, replyKeys };
     const { answer, body } = await this.command(message(WebhookCreateRequested, fields));
     if (answer !== 'created') throw new Error(`the webhook was not created: ${answer}`);
     return { id: String(body['id']), secret: await openSecret(body['sealedSecret'], privateKeys, origin.commandId) };

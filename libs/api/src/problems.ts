@@ -49,6 +49,14 @@ export const PROBLEMS = {
       'A change with a key that has `manage:read` and not `manage`.',
     ],
   },
+  'audit-scope-missing': {
+    status: 403,
+    title: 'Scope audit is missing',
+    detail: 'These kinds of events need the scope audit beside manage. Use a key that has both.',
+    causes: [
+      'A webhook with `*`, or with kinds of events about callers, attempts, receipts, transfers, signals or refusals, was to be created, or its URL or kinds were to be changed.',
+    ],
+  },
   'not-found': {
     status: 404,
     title: 'Not found',

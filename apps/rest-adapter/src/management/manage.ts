@@ -20,6 +20,11 @@ export const Origin = createParamDecorator((_data: unknown, context: ExecutionCo
   return { commandId: `rest-${randomUUID()}`, actor: actorOf(request) };
 });
 
+/** Whether the client has the scope `audit`, for commands that some clients may not send. */
+export const HasAuditScope = createParamDecorator((_data: unknown, context: ExecutionContext): boolean =>
+  Boolean(context.switchToHttp().getRequest<ClientRequest>().client?.scopes.includes('audit')),
+);
+
 /** Sends management commands to the service that owns the resource. */
 @Injectable()
 export class Manage {
@@ -60,6 +65,8 @@ export class Manage {
         throw new Problem('tenant-deleting');
       case 'precondition_failed':
         throw new Problem('precondition-failed');
+      case 'scope_missing':
+        throw new Problem('audit-scope-missing');
       case 'invalid':
         throw invalid(
           (answered.violations ?? []).map(({ field, rule }) => ({ field: String(field), rule: String(rule) })),

@@ -25,7 +25,7 @@ import {
 } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
 import { Conditions, HasEntityTag, type Conditional } from '../http/entity-tags.js';
-import { defined, Manage, Origin, type CommandOrigin } from '../management/manage.js';
+import { defined, HasAuditScope, Manage, Origin, type CommandOrigin } from '../management/manage.js';
 import {
   DeliveryListQuery,
   DeliveryPage,
@@ -66,13 +66,14 @@ export class WebhooksController {
   @Requires('manage')
   @ApiOperation({ summary: 'Subscribe a URL to events; the signing secret is shown once' })
   @ApiCreatedResponse({ type: WebhookWithSecret, description: 'The webhook was created.' })
-  @Problems('conflict', 'unavailable')
+  @Problems('audit-scope-missing', 'conflict', 'unavailable')
   createWebhook(
     @Origin() origin: CommandOrigin,
+    @HasAuditScope() hasAuditScope: boolean,
     @Param() { tenant }: TenantPath,
     @Body() { url, eventTypes, description }: WebhookBody,
   ): Promise<WebhookWithSecret> {
-    const fields = { ...origin, tenant, webhook: uuid(), url, eventTypes, ...defined({ description }) };
+    const fields = { ...origin, tenant, webhook: uuid(), url, eventTypes, hasAuditScope, ...defined({ description }) };
     return this.#withSecret(origin, (replyKeys) => message(WebhookCreateRequested, { ...fields, replyKeys }));
   }
 
@@ -90,15 +91,17 @@ export class WebhooksController {
   @Requires('manage')
   @ApiOperation({ summary: 'Change the URL, the kinds of events or the description of a webhook' })
   @ApiOkResponse({ type: WebhookState, description: 'The webhook was changed.' })
-  @Problems('unavailable')
+  @Problems('audit-scope-missing', 'unavailable')
   @HasEntityTag()
   patchWebhook(
     @Origin() origin: CommandOrigin,
+    @HasAuditScope() hasAuditScope: boolean,
     @Param() { tenant, webhook }: WebhookPath,
     @Body() { url, eventTypes, description }: WebhookPatchBody,
     @Conditions() conditions: Conditional,
   ): Promise<WebhookState> {
-    const fields = { ...origin, tenant, webhook, ...conditions, ...defined({ url, eventTypes, description }) };
+    const changes = defined({ url, eventTypes, description });
+    const fields = { ...origin, tenant, webhook, ...conditions, ...changes, hasAuditScope };
     return this.manage.read<WebhookState>(message(WebhookChangeRequested, fields));
   }
 

@@ -28,10 +28,9 @@ const IsTarget = (): PropertyDecorator => (target, field) => {
 
 const AreEventTypes = (): PropertyDecorator => (target, field) => {
   const name = String(field);
-  Field(`Kinds of events, or \`${ALL_EVENT_TYPES}\` alone for all of them, also for kinds that a later version adds`)(
-    target,
-    field,
-  );
+  Field(
+    `Kinds of events, or \`${ALL_EVENT_TYPES}\` alone for all of them, also for kinds that a later version adds. All but changes of resources need the scope \`audit\` too`,
+  )(target, field);
   IsArray({ message: 'must be a list' })(target, name);
   ArrayMinSize(1, { message: 'must have at least 1 item' })(target, name);
   ArrayMaxSize(100, { message: 'must have at most 100 items' })(target, name);

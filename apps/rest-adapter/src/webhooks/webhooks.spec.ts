@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { WebhookCreateRequested, WebhookDeleteRequested } from '@countersign/contracts';
-import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
+import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
 
 let bed: RestTestBed;
 
@@ -63,6 +63,25 @@ describe('the routes of webhooks', () => {
     const { status, body } = await bed.call('POST', WEBHOOKS, { key: ADMIN_KEY, body: BODY });
     expect({ status, violations: body['violations'] }).toEqual({ status: 422, violations });
   });
+
+  it.each([
+    ['the administrator', ADMIN_KEY, true],
+    ['a key with manage alone', API_KEYS.manage, false],
+  ] as const)(
+    'send whether %s has the scope audit, and name the scope in the 403',
+    async (_who, key, hasAuditScope) => {
+      bed.answer = () => ({ answer: 'scope_missing' });
+      const calls = [
+        await bed.call('POST', WEBHOOKS, { key, body: BODY }),
+        await bed.call('PATCH', `${WEBHOOKS}/${randomUUID()}`, { key, body: { url: BODY.url } }),
+      ];
+      expect(bed.commands.map(({ fields }) => fields['hasAuditScope'])).toEqual([hasAuditScope, hasAuditScope]);
+      for (const { status, body } of calls) {
+        expect([status, body['type']]).toEqual([403, 'urn:countersign:problem:audit-scope-missing']);
+        expect(body['detail']).toContain('scope audit');
+      }
+    },
+  );
 
   it('answer the key of an agent like an unknown path', async () => {
     const unknown = await bed.call('GET', '/v1/unknown', { key: AGENT_KEY });

@@ -6,6 +6,7 @@ import {
   CommandAnswered,
   MAX_WEBHOOKS_PER_TENANT,
   message,
+  needAuditScope,
   type Violation,
   type WebhookChangeRequested,
   type WebhookCreateRequested,
@@ -53,6 +54,7 @@ export class ManageWebhooks {
     const { tenant, webhook, url, eventTypes, description = null, replyKeys } = command;
     const known = this.tenants.find(tenant);
     if (!known) return answered(command, 'not_found');
+    if (!command.hasAuditScope && needAuditScope(eventTypes)) return answered(command, 'scope_missing');
     const violations = await this.#violations(url, eventTypes);
     if (violations.length > 0) return answered(command, 'invalid', { violations });
     return this.#change(
@@ -93,6 +95,10 @@ export class ManageWebhooks {
         (field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]),
       );
       if (changed.length === 0) return { answer: 'updated' };
+      // Also the kinds before the change: deliveries of them wait, or are replayed, and a new URL would get them.
+      const isRestricted =
+        changed.join() !== 'description' && needAuditScope([...before.eventTypes, ...after.eventTypes]);
+      if (isRestricted && !command.hasAuditScope) return { answer: 'scope_missing' };
       const save = { webhook: after, ...(changed.join() !== 'description' && { secrets: secrets() }) };
       return { answer: 'updated', change: { save, fact: fact('changed', webhook, { fields: changed.join(' ') }) } };
     });

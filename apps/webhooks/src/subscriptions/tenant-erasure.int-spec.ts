@@ -40,7 +40,13 @@ const rowsOf = async (tenant: string): Promise<number[]> => {
   return (await Promise.all(counts)).map(([row]) => row?.n ?? -1);
 };
 const creation = async (tenant: string): Promise<string> => {
-  const fields = { webhook: randomUUID(), url: receiver.url, eventTypes: ['*'], replyKeys: 'unused' };
+  const fields = {
+    webhook: randomUUID(),
+    url: receiver.url,
+    eventTypes: ['*'],
+    hasAuditScope: true,
+    replyKeys: 'unused',
+  };
   return (await bed.command(message(WebhookCreateRequested, { ...bed.origin(tenant), ...fields }))).answer;
 };
 

@@ -271,7 +271,8 @@ export class SubjectUnlockRequested extends SubjectCommand {
 
 /**
  * `not_disabled`: a tenant must be disabled before it is deleted. `deleting`: the tenant is being deleted, so nothing of it can
- * change. `precondition_failed`: {@link Preconditions} are not met, and nothing was changed.
+ * change. `precondition_failed`: {@link Preconditions} are not met, and nothing was changed. `scope_missing`: the change needs
+ * the scope `audit`.
  */
 export const COMMAND_RESULTS = [
   'created',
@@ -282,6 +283,7 @@ export const COMMAND_RESULTS = [
   'not_disabled',
   'deleting',
   'precondition_failed',
+  'scope_missing',
   'invalid',
   'unavailable',
 ] as const;

@@ -3,6 +3,7 @@ import {
   ArrayMinSize,
   ArrayUnique,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsOptional,
@@ -15,7 +16,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { Type } from 'class-transformer';
-import { FACT_KINDS } from '../fact.js';
+import { FACT_KINDS, type FactKind } from '../fact.js';
 import { DIRECTORY_STATES, ManagementCommand, MAX_PAGE_SIZE, type DirectoryState } from './management.js';
 import { IsName } from '../names.js';
 import { Preconditions } from './preconditions.js';
@@ -25,6 +26,50 @@ import { TOPICS } from '../topics.js';
 export const ALL_EVENT_TYPES = '*';
 /** What a webhook can subscribe to: kinds of events, or all of them. */
 export const WEBHOOK_EVENT_TYPES: readonly string[] = [ALL_EVENT_TYPES, ...FACT_KINDS];
+/**
+ * Kinds of events that a webhook gets without the scope `audit`: changes of what `manage` reads anyway. All other kinds, and
+ * those that are added later, describe callers, attempts or limits, which only `audit` may read.
+ */
+const KINDS_OF_MANAGEMENT: ReadonlySet<string> = new Set<FactKind>([
+  'credential.enrolled',
+  'credential.changed',
+  'credential.removed',
+  'credential.unlocked',
+  'subject.changed',
+  'subject.erased',
+  'subjects.imported',
+  'subjects.exported',
+  'limit.overridden',
+  'limit.override_deleted',
+  'limit.reset',
+  'tenant.changed',
+  'tenant.disabled',
+  'tenant.enabled',
+  'tenant.deletion_started',
+  'tenant.deleted',
+  'agent.created',
+  'agent.rotated',
+  'agent.disabled',
+  'agent.enabled',
+  'agent.deleted',
+  'policy.changed',
+  'api_key.created',
+  'api_key.changed',
+  'api_key.rotated',
+  'api_key.disabled',
+  'api_key.enabled',
+  'api_key.deleted',
+  'webhook.created',
+  'webhook.changed',
+  'webhook.rotated',
+  'webhook.disabled',
+  'webhook.enabled',
+  'webhook.deleted',
+  'webhook.replayed',
+]);
+/** Whether a webhook with these event types may be subscribed, or sent elsewhere, only with the scope `audit`. */
+export const needAuditScope = (eventTypes: readonly string[]): boolean =>
+  eventTypes.some((kind) => !KINDS_OF_MANAGEMENT.has(kind));
 /** The kind of the event that a test sends. It is no fact, so it is on no topic and in no log. */
 export const WEBHOOK_TEST_KIND = 'webhook.test';
 
@@ -73,6 +118,8 @@ export class WebhookCreateRequested extends WebhookCommand {
   @IsIn(WEBHOOK_EVENT_TYPES, { each: true })
   eventTypes!: string[];
   @IsOptional() @Matches(WEBHOOK_DESCRIPTION_PATTERN) description?: string;
+  /** Whether the client has the scope `audit`, see {@link needAuditScope}. Absent: it has not. */
+  @IsOptional() @IsBoolean() hasAuditScope?: boolean;
   @IsString() @Length(1, 1024) replyKeys!: string;
 }
 
@@ -105,6 +152,8 @@ export class WebhookChangeRequested extends WebhookCommand {
   @IsIn(WEBHOOK_EVENT_TYPES, { each: true })
   eventTypes?: string[];
   @IsOptional() @Matches(WEBHOOK_DESCRIPTION_PATTERN) description?: string | null;
+  /** As in {@link WebhookCreateRequested}. */
+  @IsOptional() @IsBoolean() hasAuditScope?: boolean;
 }
 
 /** Enables or disables a webhook. Deliveries that wait are kept. */
