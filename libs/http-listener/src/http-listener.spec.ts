@@ -112,6 +112,21 @@ describe('a port without TLS', () => {
     });
   });
 
+  it('writes nothing into an answer that has begun when the rest of its request is not HTTP, and ends the connection', async () => {
+    const { port } = await open({}, (request, response) => {
+      request.on('error', () => undefined).resume();
+      response.write('begun');
+    });
+    const held = hold(port, 'POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n');
+    await eventually('the answer has begun', () => held.text.includes('begun'));
+    held.socket.write('this is no chunk\r\n');
+    await ended(held);
+    expect(held.text).not.toContain('400');
+    const later = hold(port, 'no request\r\n\r\n');
+    await ended(later);
+    expect(later.text).toMatch(/^HTTP\/1.1 400 /);
+  });
+
   it('does not limit the connections of a trusted proxy', async () => {
     const { port } = await open({ HTTP_MAX_CONNECTIONS_PER_ADDRESS: 1, TRUSTED_PROXIES: '127.0.0.0/30' });
     await Promise.all([1, 2, 3, 4].map(() => answered(hold(port, REQUEST))));

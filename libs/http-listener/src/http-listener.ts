@@ -1,4 +1,11 @@
-import { createServer, STATUS_CODES, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { isIPv6, type AddressInfo, type Socket } from 'node:net';
 import { Server as TlsServer, TLSSocket } from 'node:tls';
@@ -155,11 +162,19 @@ export class HttpListener {
 
   /** Answers what is no HTTP request, has too large headers, or did not arrive in time. */
   #answerInvalid(server: Server): void {
+    const unfinished = new WeakMap<Socket, Set<ServerResponse>>();
+    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      const responses = unfinished.get(socket) ?? new Set();
+      unfinished.set(socket, responses.add(response));
+      response.once('close', () => responses.delete(response));
+    });
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') this.#count('slow_sender');
       if (error.code === 'HPE_HEADER_OVERFLOW') this.#count('headers');
       const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[error.code ?? ''] ?? 400;
-      if (socket.writable && error.code !== 'ECONNRESET') {
+      // Bytes after the beginning of an answer would be read as a part of it.
+      const hasBegun = [...(unfinished.get(socket) ?? [])].some(({ headersSent }) => headersSent);
+      if (socket.writable && error.code !== 'ECONNRESET' && !hasBegun) {
         const { headers, text } = problem(status);
         const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
         socket.write([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', text].join('\r\n'));

@@ -8,12 +8,15 @@ import {
   WebhookStateChangeRequested,
   WebhookTestRequested,
 } from '@countersign/contracts';
-import { createSealingKeys } from '@countersign/crypto';
-import { openDatabase, type Database } from '@countersign/persistence';
+import { createSealingKeys, Keyring, Secret } from '@countersign/crypto';
+import { METRICS } from '@countersign/observability';
+import { openDatabase, type Database, type OutboxRelay } from '@countersign/persistence';
 import { eventually } from '@countersign/testing';
 import { Webhook } from 'standardwebhooks';
 import { Receiver, type ReceivedWebhook, type ReceiverAnswer } from '../../test/receiver.js';
-import { openSecret, WebhooksTestBed } from '../../test/test-bed.js';
+import { newKeys, openSecret, WebhooksTestBed } from '../../test/test-bed.js';
+import { SecretVault } from '../subscriptions/secret-vault.js';
+import { PostgresDeliveryQueues } from './delivery-queues.store.js';
 
 const LIMIT_MS = 30_000;
 
@@ -153,6 +156,53 @@ describe('a webhook', () => {
     await eventually('the others arrive', () => others.every((id) => idsOf(receiver).includes(id)));
     await eventually('the failed one is tried again', () => idsOf(receiver).filter((id) => id === stuck).length > 2);
     expect(idsOf(receiver)).not.toContain(later);
+  });
+
+  it('counts no failure for an attempt whose lease another copy has taken', async () => {
+    let answer: ((value: ReceiverAnswer) => void) | undefined;
+    const receiver = await receive(() => new Promise<ReceiverAnswer>((resolve) => (answer = resolve)));
+    const tenant = await bed.putTenant();
+    const { id: webhook } = await bed.create(tenant, receiver.url);
+    await bed.publish(tenant, 'alice');
+    await eventually('the request arrives', () => answer !== undefined);
+    const all = administrator.forAllTenants();
+    await all.query(
+      `UPDATE webhooks.delivery_queues SET lease = gen_random_uuid(), leased_until = clock_timestamp() + interval '1 hour'
+       WHERE webhook = $1`,
+      [webhook],
+    );
+    const lost = async (): Promise<number> => {
+      const { values } = await METRICS.webhookAttempts.get();
+      return values.find(({ labels }) => labels['outcome'] === 'lease_lost')?.value ?? 0;
+    };
+    const before = await lost();
+    answer?.({ status: 500 });
+    await eventually('the attempt is recorded', async () => (await lost()) > before);
+    const [row] = await all.query('SELECT failures, failing_since FROM webhooks.webhooks WHERE webhook = $1', [
+      webhook,
+    ]);
+    expect(row).toEqual({ failures: 0, failing_since: null });
+  });
+
+  it('loses what has waited longer than the retention, and the oldest of what waits beyond the limit', async () => {
+    const receiver = await receive(() => ({ status: 500 }));
+    const tenant = await bed.putTenant();
+    const { id: webhook } = await bed.create(tenant, receiver.url);
+    const ids: string[] = [];
+    for (let at = 0; at < 5; at++) ids.push(await bed.publish(tenant, `s-${at}`));
+    await eventually('all wait', async () => (await deliveriesOf(tenant, webhook)).length === 5);
+    const all = administrator.forAllTenants();
+    await all.query(
+      `UPDATE webhooks.webhook_deliveries SET created_at = created_at - interval '31 days' WHERE event_id = $1`,
+      [ids[4]],
+    );
+    const unused = { wake: () => undefined } as unknown as OutboxRelay;
+    const vault = new SecretVault(new Keyring(new Secret(newKeys('k1'))));
+    const queues = new PostgresDeliveryQueues(administrator, unused, vault);
+    const bySeq = (await deliveriesOf(tenant, webhook)).map(({ eventId }) => eventId);
+    const kept = bySeq.slice(0, 3).filter((id) => id !== ids[4]);
+    expect(await queues.purge(30, 3)).toBe(2);
+    expect((await deliveriesOf(tenant, webhook)).map(({ eventId }) => eventId)).toEqual(kept);
   });
 
   it('that answers 410 is disabled, with an event', async () => {

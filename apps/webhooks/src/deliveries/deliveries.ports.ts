@@ -98,8 +98,12 @@ export abstract class DeliveryQueues {
    */
   abstract complete(leased: LeasedDelivery, attempt: LoggedAttempt, next: NextStep): Promise<boolean>;
 
-  /** Removes what is older than the retention, except what enabled webhooks still have to send. */
-  abstract purge(retentionDays: number): Promise<void>;
+  /**
+   * Removes what is older than the retention, also what still waits, and the oldest deliveries of a webhook for which more than
+   * `maxPending` wait.
+   * @returns the number of deliveries that were removed because too many waited
+   */
+  abstract purge(retentionDays: number, maxPending: number): Promise<number>;
 
   /** For metrics. */
   abstract backlog(): Promise<{ readonly pending: number; readonly oldestSeconds: number }>;

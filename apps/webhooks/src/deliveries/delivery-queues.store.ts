@@ -74,6 +74,15 @@ UPDATE webhooks.webhook_deliveries SET
   attempts = (CASE WHEN jsonb_array_length(attempts) >= ${MAX_LOGGED_ATTEMPTS} THEN attempts - 0 ELSE attempts END) || $4::jsonb
 WHERE delivery = $1`;
 
+/** Removes the oldest pending deliveries of a webhook when it has more than $2. */
+const DROP_EXCESS = `
+DELETE FROM webhooks.webhook_deliveries WHERE delivery IN (
+  SELECT delivery FROM webhooks.webhook_deliveries
+  WHERE webhook = $1 AND state = 'pending' AND seq <= (
+    SELECT seq FROM webhooks.webhook_deliveries
+    WHERE webhook = $1 AND state = 'pending' ORDER BY seq DESC OFFSET $2 LIMIT 1)
+  LIMIT ${PURGE_BATCH}) RETURNING 1`;
+
 /** Locks the webhook, and so orders the counts of its attempts. A success of a webhook without failures writes nothing. */
 const COUNT_SUCCESS = `
 WITH before AS (SELECT failures FROM webhooks.webhooks WHERE webhook = $1 AND failures > 0 FOR UPDATE)
@@ -137,10 +146,10 @@ export class PostgresDeliveryQueues extends DeliveryQueues {
 
   override async complete(leased: LeasedDelivery, attempt: LoggedAttempt, next: NextStep): Promise<boolean> {
     const { tenant, webhook, delivery, isTest } = leased;
-    const isKept = await this.database.forTenants([tenant]).transaction(async (tx) => {
+    const completed = this.database.forTenants([tenant]).transaction(async (tx) => {
       // The webhook is locked before the queue, as by its deletion.
       const ended = isTest ? 0 : await this.#count(tx, leased, attempt, next);
-      if (!(await lockLease(tx, leased))) return false;
+      if (!(await lockLease(tx, leased))) throw new LeaseLost();
       await tx.prepared('webhooks.log_attempt', LOG_ATTEMPT, [
         delivery,
         next.state,
@@ -155,18 +164,25 @@ export class PostgresDeliveryQueues extends DeliveryQueues {
           [webhook],
         );
       }
-      return true;
     });
+    try {
+      await completed;
+    } catch (error) {
+      if (error instanceof LeaseLost) return false;
+      throw error;
+    }
     if (next.disables !== undefined) this.relay.wake();
-    return isKept;
+    return true;
   }
 
-  override async purge(retentionDays: number): Promise<void> {
+  override async purge(retentionDays: number, maxPending: number): Promise<number> {
+    const webhooks = await this.#all.query<{ webhook: string }>('SELECT webhook FROM webhooks.webhooks');
+    let dropped = 0;
+    for (const { webhook } of webhooks) dropped += await this.#dropExcess(webhook, maxPending);
     const statements = [
       `DELETE FROM webhooks.webhook_deliveries WHERE delivery IN (
-         SELECT d.delivery FROM webhooks.webhook_deliveries d JOIN webhooks.webhooks w USING (webhook)
-         WHERE d.created_at < clock_timestamp() - make_interval(days => $1) AND (d.state <> 'pending' OR w.disabled_at IS NOT NULL)
-         LIMIT ${PURGE_BATCH}) RETURNING 1`,
+         SELECT delivery FROM webhooks.webhook_deliveries
+         WHERE created_at < clock_timestamp() - make_interval(days => $1) LIMIT ${PURGE_BATCH}) RETURNING 1`,
       // Not the youngest: the statement that queues them may not have committed.
       `DELETE FROM webhooks.webhook_events WHERE event_id IN (
          SELECT e.event_id FROM webhooks.webhook_events e
@@ -177,6 +193,16 @@ export class PostgresDeliveryQueues extends DeliveryQueues {
     for (const statement of statements) {
       while ((await this.#all.query(statement, [retentionDays])).length === PURGE_BATCH);
     }
+    return dropped;
+  }
+
+  async #dropExcess(webhook: string, maxPending: number): Promise<number> {
+    let dropped = 0;
+    for (let batch = PURGE_BATCH; batch === PURGE_BATCH; dropped += batch) {
+      const deleted = await this.#all.query(DROP_EXCESS, [webhook, maxPending]);
+      batch = deleted.length;
+    }
+    return dropped;
   }
 
   override async backlog(): Promise<{ readonly pending: number; readonly oldestSeconds: number }> {
@@ -228,6 +254,9 @@ export class PostgresDeliveryQueues extends DeliveryQueues {
     }
   }
 }
+
+/** Rolls back: the copy that has the lease now counts its own attempt. */
+class LeaseLost extends Error {}
 
 interface LeasedQueue {
   readonly webhook: string;

@@ -8,8 +8,8 @@ const MAX_BATCH_SIZE = 500;
 const BATCH_LINGER_MS = 20;
 
 /**
- * Queues events. Locks the queues that exist, so that no copy removes one in between, in one order, so that two batches never
- * wait for each other. An event before the creation of a webhook can be one of a deleted tenant that had the same id, so it is
+ * Queues events. Locks the webhooks, then the queues that exist, so that no copy removes one in between, in one order, so that
+ * two batches never wait for each other, nor a batch and a deletion. An event before the creation of a webhook can be one of a deleted tenant that had the same id, so it is
  * not queued. Returns whether anything was queued.
  */
 const RECORD = `
@@ -19,6 +19,7 @@ WITH batch AS (
 ), wanted AS (
   SELECT b.*, w.webhook FROM batch b JOIN webhooks.webhooks w USING (tenant)
   WHERE w.disabled_at IS NULL AND w.created_at <= b.time AND w.event_types && ARRAY['*', b.kind]
+  FOR KEY SHARE OF w
 ), event AS (
   INSERT INTO webhooks.webhook_events (event_id, tenant, type, body)
   SELECT DISTINCT event_id, tenant, 'countersign.' || kind || '.v1', body FROM wanted

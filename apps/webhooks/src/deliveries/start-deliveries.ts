@@ -10,6 +10,8 @@ import { DeliveryWorker } from './delivery-worker.js';
 /** How soon a retry that is due, or an event that another copy has queued, is noticed, in milliseconds. */
 const POLL_MS = 1_000;
 const PURGE_MS = 600_000;
+/** Most deliveries that wait for one webhook, until the next purge. */
+const MAX_PENDING_PER_WEBHOOK = 100_000;
 /** Between the limit of an attempt and the end of its lease: for the statement that records it. */
 const LEASE_MARGIN_SECONDS = 5;
 
@@ -46,12 +48,18 @@ export function startDeliveries({ host, settings, queues, sender }: DeliveryReso
   });
   worker.start();
   host.onClose(() => worker.close());
-  host.every(PURGE_MS, 'old deliveries could not be removed', () => queues.purge(settings.WEBHOOK_RETENTION_DAYS));
-  let backlog = queues.backlog();
+  host.every(PURGE_MS, 'old deliveries could not be removed', async () => {
+    const dropped = await queues.purge(settings.WEBHOOK_RETENTION_DAYS, MAX_PENDING_PER_WEBHOOK);
+    if (dropped > 0) host.logger.warn({ dropped }, 'removed deliveries of webhooks for which too many waited');
+  });
+  // One query for both metrics, begun by a reader, who then handles its failure.
+  let backlog: ReturnType<DeliveryQueues['backlog']> | undefined;
   const hidePending = METRICS.webhooksPending.read(async () => [
     { labels: {}, value: (await (backlog = queues.backlog())).pending },
   ]);
-  const hideOldest = METRICS.webhooksOldest.read(async () => [{ labels: {}, value: (await backlog).oldestSeconds }]);
+  const hideOldest = METRICS.webhooksOldest.read(async () => [
+    { labels: {}, value: (await (backlog ?? queues.backlog())).oldestSeconds },
+  ]);
   host.onClose(() => Promise.resolve([hidePending(), hideOldest()]).then(() => undefined));
   return worker;
 }

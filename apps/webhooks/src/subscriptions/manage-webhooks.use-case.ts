@@ -57,6 +57,8 @@ export class ManageWebhooks {
     if (!command.hasAuditScope && needAuditScope(eventTypes)) return answered(command, 'scope_missing');
     const violations = await this.#violations(url, eventTypes);
     if (violations.length > 0) return answered(command, 'invalid', { violations });
+    const secret = newSecret();
+    const sealedSecret = await this.replies.seal(secret, replyKeys, command.commandId);
     return this.#change(
       command,
       ({ webhook: existing, count, erasedTenant, now }) => {
@@ -72,10 +74,10 @@ export class ManageWebhooks {
           ...{ webhook, tenant, url, eventTypes: [...eventTypes].sort(), description, createdAt: now },
           ...{ disabledAt: null, disabledReason: null, failingSince: null },
         };
-        const secrets = [{ value: newSecret(), until: null }];
-        return { answer: 'created', change: { save: { webhook: record, secrets }, fact: fact('created', webhook) } };
+        const save = { webhook: record, secrets: [{ value: secret, until: null }], sealedSecret };
+        return { answer: 'created', change: { save, fact: fact('created', webhook) } };
       },
-      replyKeys,
+      true,
     );
   }
 
@@ -118,16 +120,18 @@ export class ManageWebhooks {
     });
   }
 
-  rotate(command: WebhookSecretRotateRequested): Promise<CommandAnswered> {
+  async rotate(command: WebhookSecretRotateRequested): Promise<CommandAnswered> {
     const { webhook, graceSeconds, replyKeys } = command;
+    const secret = newSecret();
+    const sealedSecret = await this.replies.seal(secret, replyKeys, command.commandId);
     return this.#change(
       command,
       ({ webhook: record, secrets, now }) => {
         if (!record) return { answer: 'not_found' };
-        const save = { webhook: record, secrets: rotated(secrets(), newSecret(), graceSeconds, now) };
+        const save = { webhook: record, secrets: rotated(secrets(), secret, graceSeconds, now), sealedSecret };
         return { answer: 'updated', change: { save, fact: fact('rotated', webhook, { graceSeconds }) } };
       },
-      replyKeys,
+      true,
     );
   }
 
@@ -153,13 +157,14 @@ export class ManageWebhooks {
   }
 
   /**
-   * Answers with the webhook as it is afterwards, and with its current secret if the command shows it. A repeated command
-   * gets the same answer.
+   * Answers with the webhook as it is afterwards, and with its new secret if the command shows it. A repeated command gets the
+   * stored encryption of the secret: it can be read only with the keys of the first one. After a further rotation it gets
+   * `unavailable`.
    */
   async #change(
     command: WebhookCommandFields,
     decide: (snapshot: WebhookSnapshot) => Decided,
-    replyKeys?: string,
+    showsSecret = false,
   ): Promise<CommandAnswered> {
     let decided: Decided = { answer: 'updated' };
     await this.store.change(command, (snapshot) => {
@@ -171,10 +176,9 @@ export class ManageWebhooks {
     const found = await this.store.find(command.tenant, command.webhook);
     if (found === undefined) return answered(command, answer);
     const body = webhookResource(found.webhook);
-    if (replyKeys === undefined) return answered(command, answer, { body });
-    const secret = found.secrets()[0]?.value ?? '';
-    const sealedSecret = await this.replies.seal(secret, replyKeys, command.commandId);
-    return answered(command, answer, { body: { ...body, sealedSecret } });
+    if (!showsSecret) return answered(command, answer, { body });
+    if (found.reply?.commandId !== command.commandId) return answered(command, 'unavailable');
+    return answered(command, answer, { body: { ...body, sealedSecret: found.reply.sealedSecret } });
   }
 
   #isMet({ preconditions }: WebhookCommandFields, { webhook }: WebhookSnapshot): boolean {

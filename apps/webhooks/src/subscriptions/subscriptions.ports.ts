@@ -42,11 +42,22 @@ export interface WebhookSnapshot {
 
 /** The effect of a command. */
 export interface WebhookChange {
-  /** The secrets are bound to URL and event types, so they are written when one of these changes. Absent: they are kept. */
-  readonly save?: { readonly webhook: WebhookRecord; readonly secrets?: readonly SigningSecret[] };
+  readonly save?: {
+    readonly webhook: WebhookRecord;
+    /** Bound to URL and event types, so they are written when one of these changes. Absent: they are kept. */
+    readonly secrets?: readonly SigningSecret[];
+    /** A new secret, encrypted for the request. */
+    readonly sealedSecret?: string;
+  };
   /** Deletes the webhook with its deliveries. */
   readonly deletes?: true;
   readonly fact: { readonly kind: FactKind; readonly detail: Readonly<Record<string, string | number>> };
+}
+
+/** The last answer that showed a secret of a webhook. */
+export interface SecretReply {
+  readonly commandId: string;
+  readonly sealedSecret: string;
 }
 
 /** A command about one webhook. */
@@ -85,7 +96,7 @@ export abstract class WebhookStore {
   abstract find(
     tenant: string,
     webhook: string,
-  ): Promise<{ readonly webhook: WebhookRecord; readonly secrets: () => SigningSecret[] } | undefined>;
+  ): Promise<{ readonly webhook: WebhookRecord; readonly reply: SecretReply | undefined } | undefined>;
 
   abstract list(tenant: string, query: WebhookPageQuery): Promise<WebhookRecord[]>;
 

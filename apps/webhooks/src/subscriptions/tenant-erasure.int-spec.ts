@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { message, TenantDeletionStarted, WebhookCreateRequested } from '@countersign/contracts';
+import { createSealingKeys } from '@countersign/crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { eventually } from '@countersign/testing';
 import { Receiver } from '../../test/receiver.js';
@@ -40,13 +41,8 @@ const rowsOf = async (tenant: string): Promise<number[]> => {
   return (await Promise.all(counts)).map(([row]) => row?.n ?? -1);
 };
 const creation = async (tenant: string): Promise<string> => {
-  const fields = {
-    webhook: randomUUID(),
-    url: receiver.url,
-    eventTypes: ['*'],
-    hasAuditScope: true,
-    replyKeys: 'unused',
-  };
+  const { publicKeys: replyKeys } = await createSealingKeys('reply');
+  const fields = { webhook: randomUUID(), url: receiver.url, eventTypes: ['subject.changed'], replyKeys };
   return (await bed.command(message(WebhookCreateRequested, { ...bed.origin(tenant), ...fields }))).answer;
 };
 

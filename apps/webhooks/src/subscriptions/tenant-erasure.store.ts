@@ -13,7 +13,10 @@ ON CONFLICT (tenant) DO UPDATE
   SET tenant_created_at = EXCLUDED.tenant_created_at, started_at = clock_timestamp(), completed_at = NULL
   WHERE known.tenant_created_at <> EXCLUDED.tenant_created_at`;
 
-/** Nothing more is queued or sent. Locks the webhooks before their queues, as every attempt does. */
+/** Locks the webhooks before their queues, as everywhere. Not an update: that would not keep events from being queued. */
+const LOCK = 'SELECT FROM webhooks.webhooks WHERE tenant = $1 ORDER BY webhook FOR UPDATE';
+
+/** Nothing more is queued or sent. */
 const DISABLE = `
 UPDATE webhooks.webhooks
 SET disabled_at = coalesce(disabled_at, clock_timestamp()), disabled_reason = coalesce(disabled_reason, 'operator')
@@ -47,6 +50,7 @@ export class PostgresWebhooksErasure {
         await tx.query(BEGIN, [tenant, createdAt]);
         const found = 'SELECT FROM webhooks.tenant_erasures WHERE tenant = $1 AND completed_at IS NOT NULL';
         if ((await tx.query(found, [tenant])).length > 0) return true;
+        await tx.query(LOCK, [tenant]);
         await tx.query(DISABLE, [tenant]);
         await tx.query(`DELETE FROM webhooks.delivery_queues WHERE ${OF_TENANT}`, [tenant]);
         if ((await tx.query(ERASE_DELIVERIES, [tenant])).length > 0) return false;

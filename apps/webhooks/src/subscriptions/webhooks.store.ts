@@ -16,6 +16,7 @@ import { type SigningSecret } from './signing-secrets.decision.js';
 import {
   WebhookStore,
   type DeliveryPageQuery,
+  type SecretReply,
   type WebhookChange,
   type WebhookCommandFields,
   type WebhookPageQuery,
@@ -28,20 +29,25 @@ import { erasedTenantOf, lockWebhooksOf } from './tenant-erasure.store.js';
 interface WebhookRow extends WebhookRecord {
   readonly keyId: string;
   readonly bytes: Buffer;
+  /** Null: the webhook was created before these columns. */
+  readonly replyCommand: string | null;
+  readonly replySecret: string | null;
 }
 
 const COLUMNS = `webhook, tenant, url, event_types AS "eventTypes", description, created_at AS "createdAt",
   disabled_at AS "disabledAt", disabled_reason AS "disabledReason", failing_since AS "failingSince",
-  key_id AS "keyId", secrets AS bytes`;
+  key_id AS "keyId", secrets AS bytes, reply_command AS "replyCommand", reply_secret AS "replySecret"`;
 
 /** An enabled webhook starts without failures, and at once. */
 const SAVE = `INSERT INTO webhooks.webhooks AS w
-    (webhook, tenant, url, event_types, description, created_at, disabled_at, disabled_reason, key_id, secrets)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    (webhook, tenant, url, event_types, description, created_at, disabled_at, disabled_reason, key_id, secrets,
+     reply_command, reply_secret)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
   ON CONFLICT (webhook) DO UPDATE SET
     url = EXCLUDED.url, event_types = EXCLUDED.event_types, description = EXCLUDED.description,
     disabled_at = EXCLUDED.disabled_at, disabled_reason = EXCLUDED.disabled_reason,
     key_id = EXCLUDED.key_id, secrets = EXCLUDED.secrets,
+    reply_command = EXCLUDED.reply_command, reply_secret = EXCLUDED.reply_secret,
     failures = CASE WHEN w.disabled_at IS NOT NULL AND EXCLUDED.disabled_at IS NULL THEN 0 ELSE w.failures END,
     failing_since = CASE WHEN w.disabled_at IS NOT NULL AND EXCLUDED.disabled_at IS NULL THEN NULL ELSE w.failing_since END,
     held_until = CASE WHEN w.disabled_at IS NOT NULL AND EXCLUDED.disabled_at IS NULL THEN NULL ELSE w.held_until END`;
@@ -105,7 +111,7 @@ export class PostgresWebhookStore extends WebhookStore {
         await tx.query('DELETE FROM webhooks.inbox WHERE consumer = $1 AND message_id = $2', [COMMANDS, commandId]);
         return 'unchanged';
       }
-      if (change.save) await this.#save(tx, change.save, row);
+      if (change.save) await this.#save(tx, commandId, change.save, row);
       if (change.deletes) await deleteWebhook(tx, tenant, webhook);
       await this.#record(tx, command, change.fact.kind, change.fact.detail, now);
       return 'changed';
@@ -118,14 +124,17 @@ export class PostgresWebhookStore extends WebhookStore {
   override async find(
     tenant: string,
     webhook: string,
-  ): Promise<{ readonly webhook: WebhookRecord; readonly secrets: () => SigningSecret[] } | undefined> {
+  ): Promise<{ readonly webhook: WebhookRecord; readonly reply: SecretReply | undefined } | undefined> {
     const [row] = await this.database
       .forTenants([tenant])
       .query<WebhookRow>(`SELECT ${COLUMNS} FROM webhooks.webhooks WHERE tenant = $1 AND webhook = $2`, [
         tenant,
         webhook,
       ]);
-    return row && { webhook: recordOf(row), secrets: () => this.#secretsOf(row) };
+    if (row === undefined) return undefined;
+    const { replyCommand: commandId, replySecret: sealedSecret } = row;
+    const reply = commandId === null || sealedSecret === null ? undefined : { commandId, sealedSecret };
+    return { webhook: recordOf(row), reply };
   }
 
   override async list(tenant: string, { limit, after, state }: WebhookPageQuery): Promise<WebhookRecord[]> {
@@ -238,15 +247,18 @@ export class PostgresWebhookStore extends WebhookStore {
 
   async #save(
     tx: Transaction,
-    { webhook, secrets }: NonNullable<WebhookChange['save']>,
+    commandId: string,
+    { webhook, secrets, sealedSecret }: NonNullable<WebhookChange['save']>,
     existing: WebhookRow | undefined,
   ): Promise<void> {
     const wrapped = secrets ? this.vault.wrap(secrets, webhook) : existing;
     if (wrapped === undefined) throw new Error('a new webhook is saved with its secrets');
     const { url, eventTypes, description, createdAt, disabledAt, disabledReason } = webhook;
+    const reply =
+      sealedSecret === undefined ? [existing?.replyCommand, existing?.replySecret] : [commandId, sealedSecret];
     await tx.query(SAVE, [
       ...[webhook.webhook, webhook.tenant, url, eventTypes, description, createdAt, disabledAt, disabledReason],
-      ...[wrapped.keyId, wrapped.bytes],
+      ...[wrapped.keyId, wrapped.bytes, ...reply],
     ]);
   }
 
@@ -268,12 +280,14 @@ export class PostgresWebhookStore extends WebhookStore {
 
 const TEST_TYPE = `countersign.${WEBHOOK_TEST_KIND}.v1`;
 
-function recordOf({ keyId: _keyId, bytes: _bytes, ...record }: WebhookRow): WebhookRecord {
+function recordOf({ keyId: _1, bytes: _2, replyCommand: _3, replySecret: _4, ...record }: WebhookRow): WebhookRecord {
   return record;
 }
 
 /** The events of its deliveries are removed by the purge, because other webhooks can have deliveries of them. */
 async function deleteWebhook(tx: Sql, tenant: string, webhook: string): Promise<void> {
+  // Locks them before the deliveries, as the record of an attempt does, so that neither waits for the other.
+  await tx.query('DELETE FROM webhooks.delivery_queues WHERE webhook = $1', [webhook]);
   await tx.query('DELETE FROM webhooks.webhooks WHERE tenant = $1 AND webhook = $2', [tenant, webhook]);
 }
 
