@@ -147,6 +147,11 @@ export class RefusalCache<Basis, Details = undefined> {
     this.remove(request);
   }
 
+  /** Removes an entry by its name. */
+  delete(name: string): void {
+    this.#entries.delete(name);
+  }
+
   /** Removes all entries. */
   clear(): void {
     this.#generation++;

@@ -203,13 +203,34 @@ describe('managing limits', () => {
     expect(fact).toMatchObject({ actor: TEST_ACTOR, detail: { reason: REASON } });
   });
 
+  it('keeps the cached refusals of others when a key resets again and again, and clears them once in five seconds', async () => {
+    bed.policies.limits = { ...bed.policies.limits, caller: { limit: 1, periodSeconds: 600 } };
+    const other = { callerKey: 'd'.repeat(64), subjectRef: 'bob' };
+    const reset = () => {
+      const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
+      return bed.manage.reset(message(LimitResetRequested, { ...command, of, reason: REASON }));
+    };
+    await reset();
+    expect([await admitted(2), await admitted(2, other)]).toEqual([1, 1]);
+    for (let count = 0; count < 20; count++) {
+      await reset();
+      const { decided } = bed.store;
+      expect(await admitted(5, other)).toBe(0);
+      expect(bed.store.decided).toBe(decided);
+      expect(await admitted(2)).toBe(1);
+    }
+    bed.clock.advance(5_000);
+    await bed.manage.refresh();
+    expect(bed.refusalCache.size).toBe(0);
+  });
+
   it('resets nothing if the fact cannot be recorded', async () => {
     expect(await admitted(20)).toBe(10);
     bed.log.down = true;
     const of: LimitTarget = { dimension: 'caller', target: callerKey, names: [] };
     const reset = message(LimitResetRequested, { ...command, of, reason: REASON });
     expect((await bed.manage.reset(reset)).answer).toBe('unavailable');
-    bed.refusalCache.clear();
+    expect(bed.refusalCache.clear(bed.clock.now())).toBe(true);
     bed.log.down = false;
     expect(await admitted(5)).toBe(0);
   });

@@ -57,8 +57,12 @@ export class ManageLimits {
   /** Reads the changes of other replicas. @throws ServiceError DATABASE_UNAVAILABLE */
   async refresh(): Promise<void> {
     const version = await this.settings.version();
-    if (version.changes === this.#version.changes) return;
+    const isCurrent = version.resets === this.#version.resets;
+    if (version.changes === this.#version.changes && isCurrent) return;
     const now = this.clock.now();
+    // A changed rule is found by comparison with the cached one. Only a reset clears the cache: clearing it at a signal
+    // would send the flood that caused the signal to the database.
+    const isCleared = isCurrent || this.refusalCache.clear(now);
     const read = await this.settings.read();
     this.limitRequests.settings = new Map(
       [...read].map(([tenant, { overrides, tightenedUntil }]) => [
@@ -69,10 +73,7 @@ export class ManageLimits {
         },
       ]),
     );
-    // A changed rule is found by comparison with the cached one. Only a reset clears the cache: clearing it at a signal
-    // would send the flood that caused the signal to the database.
-    if (version.resets !== this.#version.resets) this.refusalCache.clear();
-    this.#version = version;
+    this.#version = isCleared ? version : { ...version, resets: this.#version.resets };
   }
 
   override(command: LimitOverrideRequested): Promise<CommandAnswered> {
@@ -151,6 +152,7 @@ export class ManageLimits {
       );
       const detail = { dimension, target: target ?? tenant, reason };
       await this.settings.reset(dimension, keys, untimedFact('limit.reset', { tenant, actor, detail }));
+      this.refusalCache.reset(dimension, keys);
       await this.refresh();
       return found(command, 'updated', {});
     });

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type RefusingLimit } from '@countersign/contracts';
+import { type LimitDimension, type RefusingLimit } from '@countersign/contracts';
 import { RefusalCache, type CacheableRequest } from '@countersign/refusal-cache';
 import { burstOf } from '../limits/gcra.decision.js';
 import { MAX_REPEAT_SECONDS, type LimitCheck, type LimitRequest } from '../limits/limit.decision.js';
@@ -16,6 +16,8 @@ export class LimiterRefusalCache {
     commandRetentionMs: MAX_REPEAT_SECONDS * 1000,
     checkIntervalMs: STORE_CHECK_MS,
   });
+
+  #clearedAt = -Infinity;
 
   get size(): number {
     return this.#cache.size;
@@ -58,9 +60,21 @@ export class LimiterRefusalCache {
     this.#cache.refunded(cacheable(request));
   }
 
-  /** Removes everything, after a reset. */
-  clear(): void {
+  /** Removes the refusals of counters that were reset. Those of single subjects of a caller last until the store is asked. */
+  reset(dimension: LimitDimension, keys: readonly string[]): void {
+    for (const key of keys) this.#cache.delete(`${dimension}:${key}`);
+  }
+
+  /**
+   * Removes everything, after a reset by another replica, but not again within {@link STORE_CHECK_MS}: a key that resets in a loop
+   * would send the floods of all tenants to the database.
+   * @returns whether it was removed
+   */
+  clear(now: number): boolean {
+    if (now - this.#clearedAt < STORE_CHECK_MS) return false;
+    this.#clearedAt = now;
     this.#cache.clear();
+    return true;
   }
 }
 
