@@ -182,6 +182,17 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.enrol(randomUUID(), tenant, 'bob', credentialOf())).toBe('not_found');
   });
 
+  it('refuses an enrolment that was checked before another credential was enrolled and removed', async () => {
+    const tenant = await create();
+    const checked = (await enrolled(tenant))?.version;
+    expect(checked).toBe(0);
+    await enrol(tenant);
+    expect(await bed.store.removeCredential(randomUUID(), tenant, 'alice', 'pin')).toBe('removed');
+    expect(await enrol(tenant, { replaces: 0 })).toBe('outdated');
+    const replaces = (await enrolled(tenant))?.version ?? 0;
+    expect(await enrol(tenant, { replaces })).toBe('created');
+  });
+
   it('recognizes a repeated command that took effect, and not one that was refused', async () => {
     const tenant = await create();
     const done = randomUUID();
@@ -267,8 +278,8 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
       ...{ pinEnrolled: false, knowledgeEnrolled: true },
       credentials: [{ method: 'knowledge' }],
     });
-    expect(await enrolled(tenant)).toMatchObject({ version: 0, inForce: undefined });
-    expect(await enrol(tenant)).toBe('created');
+    expect(await enrolled(tenant)).toMatchObject({ version: 2, inForce: undefined });
+    expect(await enrol(tenant, { replaces: 2 })).toBe('created');
     expect((await enrolled(tenant))?.version).toBe(3);
   });
 

@@ -107,7 +107,7 @@ export class FakeSubjectStore extends SubjectStore {
       known && {
         repeated: this.#seen.has(commandId),
         phones: known.profile.phones ?? [],
-        version: inForce?.version ?? 0,
+        version: this.#versions.get(`${tenant}/${subject}/${kind}`) ?? 0,
         disabled: this.#attemptCounter(tenant, subject, kind).disabled,
         inForce,
         removed: inForce === undefined ? known.removed : undefined,
@@ -125,10 +125,10 @@ export class FakeSubjectStore extends SubjectStore {
     if (!known) return Promise.resolve('not_found');
     if (this.#seen.has(commandId)) return Promise.resolve('updated');
     const before = known.credentials[kind];
-    if ((before?.version ?? 0) !== replaces) return Promise.resolve('outdated');
+    const name = `${tenant}/${subject}/${kind}`;
+    if ((this.#versions.get(name) ?? 0) !== replaces) return Promise.resolve('outdated');
     this.#seen.add(commandId);
     this.enrolments.push(receivedCommandId);
-    const name = `${tenant}/${subject}/${kind}`;
     const version = (this.#versions.get(name) ?? 0) + 1;
     this.#versions.set(name, version);
     const enrolledAt = String(this.attempts.now() * 1000);

@@ -14,7 +14,7 @@ export interface EnrolledCredential {
   readonly repeated: boolean;
   /** In E.164. */
   readonly phones: readonly string[];
-  /** Version in force; 0: none. */
+  /** The latest version, which was enrolled or ended by a removal; 0: there never was one. */
   readonly version: number;
   /** The credential in force is disabled: its cap of consecutive failures is reached. */
   readonly disabled: boolean;
@@ -27,7 +27,7 @@ export interface EnrolledCredential {
 /** A credential to store. */
 export interface NewCredential {
   readonly kind: Method;
-  /** The version that it replaces; 0: none. */
+  /** The latest version when it was checked, see {@link EnrolledCredential}. Any change since makes the enrolment outdated. */
   readonly replaces: number;
   /** It is the same secret as the one in force, so the attempt counter stays unchanged. */
   readonly again: boolean;

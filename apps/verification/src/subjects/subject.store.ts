@@ -263,14 +263,14 @@ export class PostgresSubjectStore extends SubjectStore {
     await this.#bindings.requireLatest(tenant, row);
     // A credential from an older state does not count, and must not keep the subject from getting a new one.
     const credential = this.#bindings.credential(tenant, subject, kind, row);
-    const version = row.credential_version ?? 0;
+    const isEnrolled = row.credential_version !== null;
     return {
       repeated: row.repeated,
       phones: (await this.#openProfile(tenant, row)).phones ?? [],
-      version,
+      version: row.latest_credential ?? 0,
       disabled: row.disabled,
       inForce: await credential.catch((error: unknown) => ifBroken(error)),
-      removed: kind === 'pin' && version === 0 ? await this.#removedPin(tenant, subject) : undefined,
+      removed: kind === 'pin' && !isEnrolled ? await this.#removedPin(tenant, subject) : undefined,
     };
   }
 
@@ -295,12 +295,13 @@ export class PostgresSubjectStore extends SubjectStore {
     let altered = false;
     const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
       if (!(await this.#lock(tx, tenant, subject))) return 'not_found';
-      const [before] = await tx.query<{ version: number }>(
-        'SELECT version FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = $3',
+      const [before] = await tx.query(
+        'SELECT 1 FROM verification.credentials WHERE tenant = $1 AND subject_id = $2 AND kind = $3',
         [tenant, subject, kind],
       );
       if (await isSeen(tx, commandId)) return 'updated';
-      if ((before?.version ?? 0) !== replaces) return 'outdated';
+      const [latest] = await tx.query<{ version: number | null }>(LATEST_VERSION, [tenant, subject, kind]);
+      if ((latest?.version ?? 0) !== replaces) return 'outdated';
       await this.#inbox.claim(tx, INBOX, commandId);
       const { version, writtenAt: enrolledAt } = await this.#nextVersion(tx, tenant, subject, kind);
       const bound = { kind, tenant, subject, version, cap, mustChange, enrolledAt, hashForm };
