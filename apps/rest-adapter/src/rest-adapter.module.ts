@@ -21,6 +21,9 @@ import { type RestSettings } from './rest-adapter.settings.js';
 import { WebhookManagementModule } from './webhooks/webhooks.module.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
 
+/** An import that lasts longer ends, and is resumed with another request. */
+const LONGEST_IMPORT_MS = 12 * 3_600_000;
+
 /** What `start` opens. */
 export interface RestResources {
   readonly settings: RestSettings;
@@ -58,7 +61,10 @@ class ResourcesModule {
     const providers: Provider[] = [
       { provide: CommandBus, useValue: bus },
       { provide: FactBus, useValue: bus },
-      { provide: StreamLimits, useValue: { idleMs: settings.RECEIVE_TIMEOUT_MS, logFault } },
+      {
+        provide: StreamLimits,
+        useValue: { idleMs: settings.RECEIVE_TIMEOUT_MS, longestMs: LONGEST_IMPORT_MS, logFault },
+      },
       { provide: ReplyTimeout, useValue: { milliseconds } },
       { provide: KeyedHash, useValue: hash },
       { provide: PayloadSealer, useValue: sealer },

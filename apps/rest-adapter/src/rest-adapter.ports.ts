@@ -20,6 +20,8 @@ export abstract class FactBus {
 export abstract class StreamLimits {
   /** The longest wait for the next line, in milliseconds. */
   abstract readonly idleMs: number;
+  /** The longest duration of an import, in milliseconds. */
+  abstract readonly longestMs: number;
   /** Logs a fault that the client cannot be told about by a status. */
   abstract readonly logFault: (error: unknown, what: string) => void;
 }

@@ -5,6 +5,7 @@ import { holdsForeignKey, requiredKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { CompareKeys } from './integrity/compare-keys.use-case.js';
 import { comparedKeys, FOREIGN_KEYS, readKeys, SHARED_KEYS, storedKeyFaults } from './integrity/open-keys.js';
+import { IMPORT_BOUNDS } from './credentials/hash-bounds.js';
 import { hashConcurrency, VerificationSettings } from './verification.settings.js';
 
 const { admissions, subjectCommands, queries, limitCommands, tenantErasures, directory, directoryCaches, facts } =
@@ -35,5 +36,7 @@ export const NEEDS = {
       },
     };
   },
-  hashMemoryKib: (settings, cores) => hashConcurrency(settings, cores) * settings.HASH_MEMORY_KIB,
+  // Hashes of another system run in the same pool and may need more memory than those that are made here.
+  hashMemoryKib: (settings, cores) =>
+    hashConcurrency(settings, cores) * Math.max(settings.HASH_MEMORY_KIB, IMPORT_BOUNDS.memoryKib),
 } as const satisfies ServiceNeeds<VerificationSettings>;

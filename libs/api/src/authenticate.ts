@@ -33,6 +33,8 @@ export const Requires = (access: Access): MethodDecorator =>
 
 export interface ClientRequest extends FastifyRequest {
   client?: ApiClient;
+  /** Authenticates the client again, for answers that outlast a revocation. @throws Problem as {@link Authenticator} does */
+  checkAgain?: () => void;
 }
 
 /** The agent that sent the request; only for routes that require `verify`. */

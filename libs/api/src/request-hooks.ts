@@ -64,13 +64,18 @@ export class ApiRequestHooks extends RequestHooks {
   override authenticate(request: ClientRequest): Requester {
     const access = accessOf(request) as Access | undefined;
     if (access !== PUBLIC) {
-      try {
+      const { tenant } = request.params as { tenant?: string };
+      const check = (): void => {
         request.client = this.authenticator.authenticate(request.headers.authorization);
+        checkAccess(request.client, access, tenant);
+      };
+      try {
+        check();
       } catch (error) {
         if (error instanceof Problem && error.problem === 'unauthorized') this.refused.count(request.ip);
         throw error;
       }
-      checkAccess(request.client, access, (request.params as { tenant?: string }).tenant);
+      request.checkAgain = check;
     }
     return requesterOf(request);
   }

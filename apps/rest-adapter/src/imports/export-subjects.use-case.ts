@@ -9,6 +9,8 @@ import { Manage, type CommandOrigin } from '../management/manage.js';
 import { type SubjectPage } from '../management/subjects/subjects.dto.js';
 import { FactBus, StreamLimits } from '../rest-adapter.ports.js';
 
+/** How often the key of an export is checked while its client reads slowly, in milliseconds. */
+const KEY_CHECK_MS = 500;
 /** A page after the first one is requested again after these pauses, in milliseconds, when nothing answered. */
 const RETRY_PAUSES_MS = [1_000, 5_000];
 
@@ -30,27 +32,39 @@ export class ExportSubjects implements OnModuleDestroy {
   }
 
   /**
+   * @param checkKey throws a Problem when the key of the client does not permit the export any more: the export ends then
    * @returns the subjects as NDJSON, in the order of their ids. A fault ends them with a problem as the last line
    * @throws Problem quota-exceeded when too many exports run; what {@link Manage.read} throws for the first page
    */
-  async export(origin: CommandOrigin, tenant: string): Promise<Readable> {
+  async export(origin: CommandOrigin, tenant: string, checkKey: () => void): Promise<Readable> {
     const release = this.#slots.take(tenant);
     try {
       const first = await this.#page(origin, tenant);
-      const lines = this.#lines(origin, tenant, first);
-      // The stream closes also when nobody reads it.
-      return Readable.from(lines, { objectMode: false, highWaterMark: 16_384 }).once('close', release);
+      const lines = this.#lines(origin, tenant, first, checkKey);
+      const stream = Readable.from(lines, { objectMode: false, highWaterMark: 16_384 });
+      const timer = setInterval(() => isAllowed(checkKey) || stream.destroy(), KEY_CHECK_MS);
+      // The stream closes also when it is not read.
+      return stream.once('close', () => {
+        clearInterval(timer);
+        release();
+      });
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  async *#lines(origin: CommandOrigin, tenant: string, first: SubjectPage): AsyncGenerator<string> {
+  async *#lines(
+    origin: CommandOrigin,
+    tenant: string,
+    first: SubjectPage,
+    checkKey: () => void,
+  ): AsyncGenerator<string> {
     let count = 0;
     let isRecorded = false;
     try {
       for (let page = first; ; page = await this.#pageAfter(origin, tenant, page.nextCursor)) {
+        checkKey();
         const isLast = page.nextCursor === null;
         count += page.items.length;
         // No client gets all subjects without an event.
@@ -61,7 +75,7 @@ export class ExportSubjects implements OnModuleDestroy {
       }
     } catch (error) {
       this.limits.logFault(error, 'an export of subjects ended early');
-      yield `${JSON.stringify(problemBody(new Problem('unavailable')))}\n`;
+      yield `${JSON.stringify(problemBody(error instanceof Problem ? error : new Problem('unavailable')))}\n`;
     } finally {
       if (!isRecorded)
         await this.#record(origin, tenant, { count, isComplete: false }).catch((error: unknown) => {
@@ -96,5 +110,14 @@ export class ExportSubjects implements OnModuleDestroy {
   ): Promise<void> {
     const fields = { tenant, commandId, actor, channel: 'rest', detail } as const;
     return this.facts.publish([{ message: factRecorded('subjects.exported', new Date(), fields) }]);
+  }
+}
+
+function isAllowed(checkKey: () => void): boolean {
+  try {
+    checkKey();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,6 +1,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { SubjectListRequested, TOPICS, type FactRecorded } from '@countersign/contracts';
+import { ApiKeyRemoved, message, SubjectListRequested, TOPICS, type FactRecorded } from '@countersign/contracts';
+import { toRecord } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
 
@@ -48,9 +49,12 @@ const parse = (text: string): Record<string, unknown>[] =>
   text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]));
 
 /** Begins an export whose answer is not read. */
-function begin(): { readonly request: ClientRequest; readonly response: Promise<IncomingMessage> } {
+function begin(key: string = ADMIN_KEY): {
+  readonly request: ClientRequest;
+  readonly response: Promise<IncomingMessage>;
+} {
   const request = httpRequest(`${bed.adapter.urls['rest']}${PATH}`, {
-    headers: { authorization: `Bearer ${ADMIN_KEY}` },
+    headers: { authorization: `Bearer ${key}` },
   });
   const response = new Promise<IncomingMessage>((resolve) => request.once('response', resolve));
   request.on('error', () => undefined).end();
@@ -119,6 +123,40 @@ describe('GET subjects:export', () => {
     expect(lines.at(-1)).toMatchObject({ type: 'urn:countersign:problem:unavailable', status: 503 });
     await eventually('the event is recorded', () => facts.length > 0);
     expect(facts).toMatchObject([{ detail: { count: 400, isComplete: false } }]);
+  });
+
+  describe('with a key that is deleted while it runs', () => {
+    const removeKey = () =>
+      bed.broker.send([toRecord({ message: message(ApiKeyRemoved, { keyId: 'key_manage_read' }) })]);
+    const isRefused = async (): Promise<boolean> =>
+      (await bed.call('GET', '/v1/tenants/acme', { key: API_KEYS['manage:read'] })).status === 401;
+
+    it('ends before the next page, with a problem as the last line', async () => {
+      bed.answer = async (_type, fields) => {
+        if (fields['cursor'] === 's-00399') {
+          await removeKey();
+          await eventually('the key is refused', isRefused);
+        }
+        return fields['limit'] === undefined ? { answer: 'found' } : pageOf(SUBJECTS, fields);
+      };
+      const lines = parse((await get(API_KEYS['manage:read'])).text);
+      expect(lines.slice(0, -1)).toEqual(SUBJECTS.slice(0, 400));
+      expect(lines.at(-1)).toMatchObject({ type: 'urn:countersign:problem:unauthorized', status: 401 });
+      await eventually('the event is recorded', () => facts.length > 0);
+      expect(facts).toMatchObject([{ detail: { isComplete: false } }]);
+    });
+
+    it('ends within a second although its client does not read', async () => {
+      const many = Array.from({ length: 20_000 }, (_, n) => ({
+        ...{ subject: `s-${String(n).padStart(5, '0')}`, displayName: 'x'.repeat(1_000) },
+      }));
+      bed.answer = (_type, fields) => pageOf(many, fields);
+      (await begin(API_KEYS['manage:read']).response).pause();
+      await eventually('pages are read', () => pagesRead() > 1);
+      await removeKey();
+      await eventually('the export ends', () => facts.length > 0, 1_500);
+      expect(facts).toMatchObject([{ detail: { isComplete: false } }]);
+    });
   });
 
   it('requests a page again when nothing answered', async () => {

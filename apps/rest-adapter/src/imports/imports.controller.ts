@@ -62,6 +62,7 @@ export class ImportsController {
       actor: actorOf(request),
       firstLine: Number(firstLine),
       dryRun: dryRun === 'true',
+      checkKey: () => request.checkAgain?.(),
     };
     const results = this.streamImport.import(options, body, allowLongBody(request));
     // Nobody reads the rest of a body when its import ends early, so its sender must not wait.
@@ -88,7 +89,7 @@ export class ImportsController {
     @Req() request: ClientRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const subjects = await this.exportSubjects.export(origin, tenant);
+    const subjects = await this.exportSubjects.export(origin, tenant, () => request.checkAgain?.());
     const isHead = request.method === 'HEAD';
     // Fastify reads the whole stream, also for an answer without a body.
     if (isHead) subjects.destroy();

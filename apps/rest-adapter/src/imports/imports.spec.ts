@@ -1,11 +1,19 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { bindingOf, SubjectImportRequested, TOPICS, type FactRecorded, type SubjectRow } from '@countersign/contracts';
+import {
+  ApiKeyRemoved,
+  bindingOf,
+  message,
+  SubjectImportRequested,
+  TOPICS,
+  type FactRecorded,
+  type SubjectRow,
+} from '@countersign/contracts';
 import { createSealingKeys, PayloadSealer } from '@countersign/crypto';
-import { BusClient } from '@countersign/messaging';
+import { BusClient, toRecord } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
-import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
+import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
 import { StreamImport } from './stream-import.use-case.js';
 
 const PATH = '/v1/tenants/acme/subjects:import';
@@ -64,11 +72,11 @@ interface OpenImport {
   readonly isClosed: () => boolean;
 }
 
-function open(query = ''): OpenImport {
+function open(query = '', key = ADMIN_KEY): OpenImport {
   let text = '';
   let isClosed = false;
   const request = httpRequest(`${bed.adapter.urls['rest']}${PATH}${query}`, {
-    ...{ method: 'POST', headers: { authorization: `Bearer ${ADMIN_KEY}`, ...NDJSON } },
+    ...{ method: 'POST', headers: { authorization: `Bearer ${key}`, ...NDJSON } },
   });
   const end = (): void => void (isClosed = true);
   const response = new Promise<IncomingMessage>((resolve) => {
@@ -252,10 +260,12 @@ describe('POST subjects:import', () => {
       proof: { isRequired: () => false, isValid: () => false },
     });
     const sealer = await PayloadSealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
-    const imports = new StreamImport(client, client, sealer, { idleMs: 1_000, logFault: () => undefined });
+    const imports = new StreamImport(client, client, sealer, {
+      ...{ idleMs: 1_000, longestMs: 60_000, logFault: () => undefined },
+    });
     const options = {
       ...{ tenant: 'acme', importId: 'import-1', firstLine: 1, dryRun: true },
-      actor: { kind: 'administrator', sourceAddress: '192.0.2.7' } as const,
+      ...{ actor: { kind: 'administrator', sourceAddress: '192.0.2.7' } as const, checkKey: () => undefined },
     };
     let ended = 0;
     for (const time of [1, 2]) {
@@ -264,6 +274,51 @@ describe('POST subjects:import', () => {
       await eventually('the import has ended', () => ended === time);
     }
     await client.close();
+  });
+
+  it('ends with a problem when it lasts too long, and can be resumed', async () => {
+    const client = await BusClient.open({
+      ...{ broker: bed.broker, owner: 'test', onFatal: () => undefined },
+      proof: { isRequired: () => false, isValid: () => false },
+    });
+    const sealer = await PayloadSealer.fromKeySet((await createSealingKeys('s1')).publicKeys);
+    const imports = new StreamImport(client, client, sealer, {
+      ...{ idleMs: 1_000, longestMs: 0, logFault: () => undefined },
+    });
+    const options = {
+      ...{ tenant: 'acme', importId: 'import-1', firstLine: 1, dryRun: true, checkKey: () => undefined },
+      actor: { kind: 'administrator', sourceAddress: '192.0.2.7' } as const,
+    };
+    const results = imports.import(options, Readable.from([Buffer.from(line(1))]), () => undefined);
+    const text = (await results.toArray()).join('');
+    expect(parse(text)).toMatchObject([{ type: 'urn:countersign:problem:unavailable' }]);
+    expect(batches).toEqual([]);
+    await client.close();
+  });
+
+  it('ends with a problem when its key is deleted while it runs', async () => {
+    const { request, text } = open('', API_KEYS.manage);
+    request.write(line(1));
+    await eventually('the first line has a result', () => parse(text()).length === 1);
+    await bed.broker.send([toRecord({ message: message(ApiKeyRemoved, { keyId: 'key_manage' }) })]);
+    const isRefused = async (): Promise<boolean> =>
+      (await bed.call('GET', '/v1/tenants/acme', { key: API_KEYS.manage })).status === 401;
+    await eventually('the key is refused', isRefused);
+    request.end(line(2));
+    await eventually('the import has ended', () => parse(text()).length === 2);
+    expect(parse(text())[1]).toMatchObject({ type: 'urn:countersign:problem:unauthorized' });
+    expect(batches).toHaveLength(1);
+  });
+
+  it('rejects a line of many nested values, and imports the others', async () => {
+    const nested = (levels: number): string =>
+      `{"subject":"s-1","answers":{"zip_code":${'['.repeat(levels)}${']'.repeat(levels)}}}\n`;
+    const { lines } = await post(nested(8_000) + nested(1) + line(3));
+    expect(lines.map(({ line, result }) => [line, result])).toEqual([
+      ...[1, 2].map((number) => [number, 'rejected']),
+      [3, 'created'],
+    ]);
+    expect(lines[0]?.['violations']).toEqual([{ field: 'line', rule: 'must not be nested deeper than 4 levels' }]);
   });
 
   it('ends with a problem when verification cannot open a batch', async () => {

@@ -28,6 +28,8 @@ import { readLines, type Line } from './read-lines.js';
 export const LINE_LIMIT = 16_384;
 /** The maximum size of a batch in bytes of lines. A message of this size is far below the limit of Kafka. */
 const BATCH_BYTES = 131_072;
+/** A row has fields, and answers within a field. Deeper values would exhaust the stack of what checks them. */
+const MAX_NESTING = 4;
 /** A secret that is hashed on arrival counts as this many rows, so that a batch takes a second or two. */
 const HASH_WEIGHT = 10;
 const LINGER_MS = 200;
@@ -45,6 +47,8 @@ export interface ImportOptions {
   readonly actor: Actor;
   readonly firstLine: number;
   readonly dryRun: boolean;
+  /** Throws a Problem when the key of the client does not permit the import any more: the import ends then. */
+  readonly checkKey: () => void;
 }
 
 /** A line that was read: a row to import, or the result of one that breaks a rule. */
@@ -87,6 +91,7 @@ export class StreamImport implements OnModuleDestroy {
 
   async *#results(options: ImportOptions, body: Readable): AsyncGenerator<string> {
     const counts: Record<ImportResult, number> = { created: 0, updated: 0, unchanged: 0, rejected: 0 };
+    const begunAt = performance.now();
     let isComplete = false;
     const batches = gather(this.#read(options, body), {
       maxWeight: MAX_IMPORT_ROWS,
@@ -97,7 +102,7 @@ export class StreamImport implements OnModuleDestroy {
     });
     try {
       // Keeps the order of the batches.
-      const results = Readable.from(batches).map((batch: ReadLine[]) => this.#send(options, batch), {
+      const results = Readable.from(batches).map((batch: ReadLine[]) => this.#send(options, begunAt, batch), {
         concurrency: IN_FLIGHT,
       }) as AsyncIterable<readonly ImportedRow[]>;
       for await (const rows of results) {
@@ -107,7 +112,7 @@ export class StreamImport implements OnModuleDestroy {
       isComplete = true;
     } catch (error) {
       this.limits.logFault(error, 'an import of subjects ended early');
-      yield `${JSON.stringify(problemBody(new Problem('unavailable')))}\n`;
+      yield `${JSON.stringify(problemBody(error instanceof Problem ? error : new Problem('unavailable')))}\n`;
     } finally {
       if (!options.dryRun) await this.#record(options, { ...counts, isComplete });
     }
@@ -128,6 +133,7 @@ export class StreamImport implements OnModuleDestroy {
     } catch {
       return rejected('must be one JSON object');
     }
+    if (isNested(parsed, MAX_NESTING)) return rejected(`must not be nested deeper than ${MAX_NESTING} levels`);
     try {
       const body = (await this.#pipe.transform(parsed, { type: 'body', metatype: SubjectRowBody })) as SubjectRowBody;
       return { row: body.row(line), bytes: text.length };
@@ -138,7 +144,13 @@ export class StreamImport implements OnModuleDestroy {
   }
 
   /** @throws ServiceError, Problem when the batch has no results */
-  async #send({ tenant, importId, actor, dryRun }: ImportOptions, batch: readonly ReadLine[]): Promise<ImportedRow[]> {
+  async #send(
+    { tenant, importId, actor, dryRun, checkKey }: ImportOptions,
+    begunAt: number,
+    batch: readonly ReadLine[],
+  ): Promise<ImportedRow[]> {
+    checkKey();
+    if (performance.now() - begunAt > this.limits.longestMs) throw new Problem('unavailable');
     const rows = batch.flatMap((line) => ('row' in line ? [line.row] : []));
     const rejected = batch.flatMap((line) => ('rejected' in line ? [line.rejected] : []));
     if (rows.length === 0) return rejected;
@@ -187,4 +199,10 @@ function weightOf(line: ReadLine): number {
 function subjectOf(row: unknown): Pick<ImportedRow, 'subject'> {
   const subject = typeof row === 'object' && row !== null ? (row as Partial<SubjectRow>).subject : undefined;
   return typeof subject === 'string' && SUBJECT_PATTERN.test(subject) ? { subject } : {};
+}
+
+/** Whether a value has more levels of objects and arrays. Descends no further than that. */
+function isNested(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isNested(inner, levels - 1));
 }

@@ -15,7 +15,7 @@ const BOUNDS = { memoryKib: 1_048_576, passes: 10, lanes: 16 } as const;
  * The maximum cost of an imported hash, about a quarter of a second. A tenant chooses it, and must not exhaust the memory of the
  * others. 64 MiB is the second recommended option of RFC 9106, and the default of argon2-cffi.
  */
-const IMPORT_BOUNDS = { memoryKib: 65_536, passes: 10, lanes: 16 } as const;
+export const IMPORT_BOUNDS = { memoryKib: 65_536, passes: 10, lanes: 16 } as const;
 /** Cost of bcrypt: 2^4 to 2^12 rounds. */
 const BCRYPT_ROUNDS = { min: 4, max: 12 } as const;
 /** Salt of 8 to 64 bytes and hash of 16 to 64, as base64 without padding: a shorter hash could match by chance. */
