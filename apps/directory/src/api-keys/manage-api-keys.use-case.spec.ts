@@ -116,6 +116,37 @@ describe('an API key', () => {
     expect(live().size).toBe(0);
   });
 
+  describe('that a key requests', () => {
+    const later = (clock: ManualClock, seconds: number) => new Date(clock.now() + seconds * 1000).toISOString();
+    const by = (id: string) => ({ actor: { ...TEST_ACTOR, kind: 'key', id } as const });
+
+    it('never outlives a key that has an end, also not by a rotation', async () => {
+      const { create, keys, clock, live } = await open();
+      await create('endless');
+      await create('ending', { expiresAt: later(clock, 60) });
+      const refused = { answer: 'invalid', violations: [{ field: 'expiresAt' }] };
+      expect(await create('new', by('ending'))).toMatchObject(refused);
+      expect(await create('new', { ...by('ending'), expiresAt: later(clock, 61) })).toMatchObject(refused);
+      expect((await create('new', { ...by('ending'), expiresAt: later(clock, 60) })).answer).toBe('created');
+      const rotate = (keyId: string) =>
+        keys.rotate(
+          message(ApiKeyRotateRequested, { ...origin(), ...by('ending'), keyId, hash: HASH, graceSeconds: 0 }),
+        );
+      expect(await rotate('endless')).toMatchObject({ answer: 'invalid', violations: [{ field: 'keyId' }] });
+      expect([(await rotate('new')).answer, (await rotate('ending')).answer]).toEqual(['updated', 'updated']);
+      expect([...live().keys()]).toEqual(['endless', 'ending', 'new']);
+    });
+
+    it('may have no end when the requesting key has none, and is refused when that was deleted', async () => {
+      const { create, keys, clock } = await open();
+      await create('endless');
+      expect((await create('new', by('endless'))).answer).toBe('created');
+      await keys.delete(message(ApiKeyDeleteRequested, { ...origin(), keyId: 'endless' }));
+      expect((await create('late', by('endless'))).answer).toBe('invalid');
+      expect((await create('late', { ...by('endless'), expiresAt: later(clock, 60) })).answer).toBe('invalid');
+    });
+  });
+
   it('is refused for a tenant that does not exist, and under an id that is in use', async () => {
     const { create } = await open();
     expect((await create('key-1', { tenant: 'umbrella' })).answer).toBe('not_found');

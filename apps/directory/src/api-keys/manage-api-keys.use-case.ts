@@ -48,12 +48,13 @@ export class ManageApiKeys {
       const { tenant, keys, now } = snapshot;
       if (!tenant) return { answer: 'not_found' };
       if (keys.some(({ keyId }) => keyId === command.keyId)) return { answer: 'taken' };
-      const violations = violationsOf(command, snapshot);
+      const end = expiresAtOf(command);
+      const violations = [...violationsOf(command, snapshot), ...outlivingOf(command, snapshot, end, 'expiresAt')];
       if (violations.length > 0) throw new InvalidChange(violations);
-      const { keyId, name, scopes, agent = null, expiresAt, hash } = command;
+      const { keyId, name, scopes, agent = null, hash } = command;
       const key: ApiKeyRecord = {
         ...{ tenant: command.tenant, keyId, name, scopes, agent, hashes: [{ hash }], createdAt: now },
-        ...{ expiresAt: expiresAt === undefined ? null : new Date(expiresAt), disabledAt: null, lastUsedAt: null },
+        ...{ expiresAt: end, disabledAt: null, lastUsedAt: null },
       };
       return this.#write('created', 'api_key.created', tenant, key, { scopes: scopes.join(' ') });
     });
@@ -68,7 +69,7 @@ export class ManageApiKeys {
   }
 
   changeState(command: ApiKeyStateChangeRequested): Promise<CommandAnswered> {
-    return this.#change(command, (tenant, before, now) => {
+    return this.#change(command, (tenant, before, { now }) => {
       const { state, reason } = command;
       const isDisabled = state === 'disabled';
       if (isDisabled === (before.disabledAt !== null)) return { answer: 'updated' };
@@ -78,7 +79,10 @@ export class ManageApiKeys {
   }
 
   rotate(command: ApiKeyRotateRequested): Promise<CommandAnswered> {
-    return this.#change(command, (tenant, before, now) => {
+    return this.#change(command, (tenant, before, snapshot) => {
+      const { now } = snapshot;
+      const violations = outlivingOf(command, snapshot, before.expiresAt, 'keyId');
+      if (violations.length > 0) throw new InvalidChange(violations);
       const graceEnds = new Date(now.getTime() + command.graceSeconds * 1000);
       const hashes = [{ hash: command.hash }, ...withinGrace(before.hashes, now, graceEnds, MAX_EARLIER)];
       return this.#write('updated', 'api_key.rotated', tenant, { ...before, hashes }, {});
@@ -115,11 +119,12 @@ export class ManageApiKeys {
 
   #change(
     command: ApiKeyCommand,
-    decide: (tenant: TenantRecord, key: ApiKeyRecord, now: Date) => CommandDecision,
+    decide: (tenant: TenantRecord, key: ApiKeyRecord, snapshot: TenantSnapshot) => CommandDecision,
   ): Promise<CommandAnswered> {
-    return this.directory.change(command, ({ tenant, keys, now }) => {
+    return this.directory.change(command, (snapshot) => {
+      const { tenant, keys } = snapshot;
       const key = keys.find((one) => one.keyId === command.keyId);
-      return tenant && key ? decide(tenant, key, now) : { answer: 'not_found' };
+      return tenant && key ? decide(tenant, key, snapshot) : { answer: 'not_found' };
     });
   }
 
@@ -134,6 +139,27 @@ export class ManageApiKeys {
     const fact = { kind, ...(agent !== null && { agent }), detail: { key: keyId, name, ...detail } };
     return { answer, change: { keys: [key], publish: [this.entries.ofApiKey(tenant, key)], fact } };
   }
+}
+
+const expiresAtOf = ({ expiresAt }: ApiKeyCreateRequested): Date | null =>
+  expiresAt === undefined ? null : new Date(expiresAt);
+
+/**
+ * A key with an end must not get a text that is valid for longer, or its end would have no effect. A key that was deleted in the
+ * meantime has ended.
+ * @param end of the key that gets a new text
+ */
+function outlivingOf(
+  { actor }: Pick<ApiKeyDeleteRequested, 'actor'>,
+  { keys, now }: TenantSnapshot,
+  end: Date | null,
+  field: string,
+): Violation[] {
+  if (actor.kind !== 'key') return [];
+  const creator = keys.find(({ keyId }) => keyId === actor.id);
+  const latest = creator ? creator.expiresAt : now;
+  if (latest === null || (end !== null && end <= latest)) return [];
+  return [{ field, rule: 'must not be valid for longer than the key of this request, which has an end' }];
 }
 
 /** The rules that need the tenant, or several fields of the command. */
