@@ -60,6 +60,7 @@ export class ManageAgents {
         this.entries.policyOf(tenant, created),
       );
       this.entries.refuseLoosening(command.actor, { tenant, agent: created }, undefined);
+      this.entries.refuseLongPolicies({ tenant, agents: [...agents, created] }, { tenant, agents });
       return this.#write('created', 'agent.created', tenant, created, detail);
     });
   }
@@ -84,7 +85,7 @@ export class ManageAgents {
   change(command: FieldsOf<AgentChangeRequested>, view?: View): Promise<CommandAnswered> {
     return this.#change(
       command,
-      (tenant, before) => {
+      (tenant, before, _now, agents) => {
         const policy = changePolicy(before.policy, command.policy, command.mode);
         const agent = { ...before, name: command.name ?? before.name, policy };
         const changed = changedNames(before, agent);
@@ -92,6 +93,8 @@ export class ManageAgents {
         // Also while the agent is disabled, so that it can be enabled again.
         const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
         this.entries.refuseLoosening(command.actor, { tenant, agent }, { tenant, agent: before });
+        const others = agents.filter((one) => one !== before);
+        this.entries.refuseLongPolicies({ tenant, agents: [...others, agent] }, { tenant, agents });
         return this.#write('updated', 'policy.changed', tenant, agent, detail);
       },
       view,
@@ -141,14 +144,14 @@ export class ManageAgents {
 
   #change(
     command: AgentCommand,
-    decide: (tenant: TenantRecord, agent: AgentRecord, now: Date) => CommandDecision,
+    decide: (tenant: TenantRecord, agent: AgentRecord, now: Date, agents: readonly AgentRecord[]) => CommandDecision,
     view?: View,
   ): Promise<CommandAnswered> {
     return this.directory.change(
       command,
       ({ tenant, agents, now }) => {
         const agent = agents.find((one) => one.agent === command.agent);
-        return tenant && agent ? decide(tenant, agent, now) : { answer: 'not_found' };
+        return tenant && agent ? decide(tenant, agent, now, agents) : { answer: 'not_found' };
       },
       view,
     );

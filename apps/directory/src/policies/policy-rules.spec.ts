@@ -129,17 +129,17 @@ describe('a policy', () => {
     },
   );
 
-  it('is refused when it has more than 256 KiB of JSON together with what it inherits', () => {
+  it('is refused when it has more than 16 KiB of JSON together with what it inherits', () => {
     const texts = (count: number) =>
       Object.fromEntries(
         Array.from({ length: count }, (_, index) => [`en-x${index}`, { verified: 'é'.repeat(MAX_TEXT_LENGTH) }]),
       );
-    const [below, above] = [{ texts: texts(100) }, { texts: texts(140) }];
+    const [below, above] = [{ texts: texts(6) }, { texts: texts(9) }];
     expect(check(below)).toEqual([]);
     expect(check(above)).toEqual(['policy']);
     const questions = { texts: { es: { verified: 'é'.repeat(MAX_TEXT_LENGTH) } } };
-    const inherited = checkPolicy(DEFAULT_POLICY, { texts: texts(128) }, questions);
-    const rule = 'must have at most 262144 bytes of JSON, together with what it inherits';
+    const inherited = checkPolicy(DEFAULT_POLICY, { texts: texts(7) }, questions);
+    const rule = 'must have at most 16384 bytes of JSON, together with what it inherits';
     expect(inherited).toEqual({ violations: [{ field: 'policy', rule }] });
   });
 

@@ -4,6 +4,7 @@ import {
   ApiKeyPublished,
   ApiKeyRemoved,
   DEFAULT_POLICY,
+  MAX_TENANT_POLICY_BYTES,
   message,
   SIGNAL_DEFAULTS,
   TenantDeletionStarted,
@@ -106,6 +107,25 @@ export class PublishedEntries {
   }
 
   /**
+   * Refuses a change after which the policies of a tenant's agents are longer together than every cache can hold, unless they
+   * were longer before.
+   * @throws InvalidChange
+   */
+  refuseLongPolicies(after: PoliciesOfTenant, before: PoliciesOfTenant): void {
+    const length = this.#lengthOf(after);
+    if (length <= MAX_TENANT_POLICY_BYTES || length <= this.#lengthOf(before)) return;
+    const rule = `must leave at most ${MAX_TENANT_POLICY_BYTES} bytes of JSON for the policies of all agents of the tenant`;
+    throw new InvalidChange([{ field: 'policy', rule }]);
+  }
+
+  /** Each agent's policy, together with what it inherits. A value that replaces an inherited one counts twice. */
+  #lengthOf({ tenant, agents }: PoliciesOfTenant): number {
+    const lengthOf = (policy: RawPolicy): number => Buffer.byteLength(JSON.stringify(policy));
+    const inherited = lengthOf(mergePolicies(...this.#layersOf(tenant).map(({ policy }) => policy)));
+    return agents.reduce((sum, { policy }) => sum + inherited + lengthOf(policy), 0);
+  }
+
+  /**
    * A changed tenant and its agents, which inherit from it. A disabled agent is not checked: it is checked when it is
    * enabled.
    * @throws InvalidChange if the policy of the tenant, or of an agent that is not disabled, is invalid
@@ -196,6 +216,12 @@ export class PublishedEntries {
       return undefined;
     }
   }
+}
+
+/** A tenant and all of its agents. */
+interface PoliciesOfTenant {
+  readonly tenant: TenantRecord;
+  readonly agents: readonly AgentRecord[];
 }
 
 function withSignals(policy: Policy): PolicyWithSignals {

@@ -41,6 +41,7 @@ export class ManageTenants {
         // The agents inherit the tenant's policy, so each of them changes too.
         const publish = this.entries.ofTenant(tenant, agents);
         this.entries.refuseLoosening(command.actor, { tenant }, existing && { tenant: existing });
+        this.entries.refuseLongPolicies({ tenant, agents }, { tenant: existing ?? tenant, agents });
         const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
         return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact } };
       },

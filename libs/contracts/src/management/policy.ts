@@ -25,10 +25,12 @@ import { IsName } from '../names.js';
 export const POLICY_DEPTH = 8;
 
 /**
- * The maximum length of an effective policy as JSON. It keeps the entry of an agent, and an answer with the policy, far below
- * the 1 MiB that Kafka accepts as one message.
+ * The maximum length of an effective policy as JSON: texts in several languages fit. Every cache of the directory holds the
+ * policy of every agent in memory.
  */
-export const MAX_POLICY_BYTES = 262_144;
+export const MAX_POLICY_BYTES = 16_384;
+/** The maximum length of the effective policies of all agents of a tenant together, as JSON. */
+export const MAX_TENANT_POLICY_BYTES = 8_388_608;
 
 /** Functions that an agent may use; the names are those of the SWAIG contract. */
 export const FUNCTIONS = [
