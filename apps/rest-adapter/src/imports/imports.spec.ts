@@ -297,6 +297,10 @@ describe('POST subjects:import', () => {
   });
 
   it('ends with a problem when its key is deleted while it runs', async () => {
+    const { answer } = bed;
+    await bed.close();
+    bed = await RestTestBed.open({ RECEIVE_TIMEOUT_MS: '30000' });
+    bed.answer = answer;
     const { request, text } = open('', API_KEYS.manage);
     request.write(line(1));
     await eventually('the first line has a result', () => parse(text()).length === 1);
