@@ -95,7 +95,7 @@ const FORMATS = {
 const BASES: ReadonlySet<string> = new Set(['Authentication', 'AccountChange', 'ApiActivity', 'Unmapped', 'Headers']);
 
 /** Kinds of the log itself: the fields of their detail are described, and others are permitted. */
-const OPEN_DETAILS = /^(audit|log)\./;
+const OPEN_DETAILS = /^log\./;
 
 /**
  * The same schemas, in which objects have no other fields than those that are named.
