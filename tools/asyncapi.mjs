@@ -139,10 +139,7 @@ function messageOf(kind, { contracts, toOcsf, sealed, headersOf }) {
           activity_id: activity === 12 ? { enum: [12, 99] } : { const: activity },
           activity_name: { const: activityName },
           unmapped: {
-            allOf: [
-              ref('Unmapped'),
-              object({ kind: { const: kind }, ...(details.length > 0 && { detail: detailSchema(details) }) }, ['kind']),
-            ],
+            allOf: [ref('Unmapped'), object({ kind: { const: kind }, detail: detailSchema(details) }, ['kind'])],
           },
         }),
       ],
@@ -153,6 +150,7 @@ function messageOf(kind, { contracts, toOcsf, sealed, headersOf }) {
 }
 
 function detailSchema(details) {
+  if (details.length === 0) return { type: 'object', description: 'Absent or empty', maxProperties: 0 };
   const properties = details.map(([name, { type, meaning, values }]) => [
     name.replace('?', ''),
     { type, description: meaning, ...(values && { enum: [...values] }) },

@@ -83,7 +83,7 @@ function eventOf({ title, summary, payload, examples: [example] }) {
         <h3>${html(title)}</h3>
         <p>${marked(summary)}.</p>
         <p><a href="#schema-${html(base)}">${html(base)}</a>, activity ${html(own.properties.activity_name.const)}</p>
-${detail === undefined ? '' : `        <p>Fields of <code>unmapped.detail</code>:</p>\n${fieldsOf(detail, {})}`}
+${detail.properties === undefined ? '' : `        <p>Fields of <code>unmapped.detail</code>:</p>\n${fieldsOf(detail, {})}`}
         <details>
           <summary>Example</summary>
           <pre>${html(
