@@ -27,7 +27,16 @@ export function apiOf(env: Environment, { tenant, url, keyFile }: ApiOptions): A
     throw refusedSetting(
       'a key is missing: set COUNTERSIGN_API_KEY, or name its file with --key-file or COUNTERSIGN_API_KEY_FILE',
     );
+  if (isInClear(address))
+    process.stderr.write(`warning: ${address} is not encrypted, so everyone on the way reads the key; use https\n`);
   return { url: address, tenant, authorization };
+}
+
+/** Whether the key would leave this host unencrypted. */
+export function isInClear(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'http:' && !/^(localhost|(.+\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
 
 /** The header with the API key. @returns undefined when no key is set, or one that cannot be a key */
