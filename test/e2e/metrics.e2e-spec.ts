@@ -95,7 +95,7 @@ describe('the metrics of six processes', () => {
       RISES_WITHIN_MS,
     );
     expect(await sum('countersign_records_in_flight', { service: 'verification' })).toBeGreaterThan(0);
-    expect(await sum('countersign_questions_waiting', { service: 'rest-adapter' })).toBe(1);
+    expect(await sum('countersign_requests_waiting', { service: 'rest-adapter' })).toBe(1);
     expect((await answer).json).toMatchObject({ outcome: 'unavailable' });
     await database.query('COMMIT');
     expect(await sum('countersign_reply_timeouts_total', { service: 'rest-adapter' })).toBe(before + 1);

@@ -11,7 +11,7 @@ export class AuditSettings extends StoreSettings {
   @Max(65_535)
   AUDIT_PORT: number = 3002;
 
-  @Meaning('Key of the bootstrap administrator, the same as of the REST adapter: it reads the events of every tenant')
+  @Meaning('Key of the administrator, the same as of the REST adapter: it reads the events of every tenant')
   @IsAdminKey()
   ADMIN_API_KEY!: Secret;
 

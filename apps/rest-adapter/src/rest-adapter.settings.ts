@@ -44,7 +44,7 @@ export class RestSettings extends BusSettings {
   @IsSecret()
   IDENTIFIER_KEY!: Secret;
 
-  @Meaning('Key of the bootstrap administrator: at least 24 printable ASCII characters without spaces')
+  @Meaning('Key of the administrator: at least 24 printable ASCII characters without spaces')
   @IsAdminKey()
   ADMIN_API_KEY!: Secret;
 }

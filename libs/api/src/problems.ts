@@ -62,7 +62,7 @@ export const PROBLEMS = {
     title: 'Not found',
     detail: 'There is no such resource, or this key has no access to it.',
     causes: [
-      'An unknown path, or a tenant, agent or subject that does not exist.',
+      'An unknown path, or a tenant, agent, subject, credential, key, override, webhook, delivery or call that does not exist.',
       'A resource of another tenant, or a management call with a key without a management scope. Both get the same bytes as an unknown path.',
       'A path that cannot be decoded.',
     ],
@@ -78,7 +78,7 @@ export const PROBLEMS = {
     title: 'Conflict',
     detail: 'The name or telephone number already belongs to another resource. Choose another one.',
     causes: [
-      'An agent of this name exists in the tenant.',
+      'An agent of this name exists in the installation, in any tenant: names of agents are user names of HTTP Basic.',
       'Another subject of the tenant has one of the telephone numbers.',
     ],
   },
@@ -92,7 +92,9 @@ export const PROBLEMS = {
     status: 409,
     title: 'Tenant is being deleted',
     detail: 'The tenant is being deleted, so it cannot change. When reading it returns 404, its id can be used again.',
-    causes: ['A change of a tenant, or of one of its agents, after the deletion of the tenant has begun.'],
+    causes: [
+      'A change of a tenant, of one of its agents or of one of its keys, after the deletion of the tenant has begun.',
+    ],
   },
   'idempotency-in-flight': {
     status: 409,
@@ -122,13 +124,18 @@ export const PROBLEMS = {
     status: 413,
     title: 'Body too large',
     detail: 'A body has at most 262144 bytes.',
-    causes: ['A body above 256 KiB.'],
+    causes: [
+      'A body above 256 KiB. An import has no such limit: each of its lines has at most 16 KiB, and a longer one is rejected alone.',
+    ],
   },
   'unsupported-media-type': {
     status: 415,
     title: 'Unsupported media type',
     detail: 'Send the body with Content-Type: application/json.',
-    causes: ['A body with another content type. A merge patch can also be `application/merge-patch+json`.'],
+    causes: [
+      'A body with another content type, or without one. A merge patch can also be `application/merge-patch+json`.',
+      'An import with another content type than `application/x-ndjson`, or `application/x-ndjson` in any other call.',
+    ],
   },
   'invalid-request': {
     status: 422,
@@ -137,7 +144,10 @@ export const PROBLEMS = {
     causes: [
       'A field that is missing, unknown or breaks its rule. `violations` names up to 20 fields and rules, never a value.',
       'A PIN that is easy to guess, or one of the last five PINs of the subject.',
-      'A policy that breaks a rule together with the policies above it.',
+      'A policy that breaks a rule together with the policies above it, or is longer than 16 KiB with what it inherits.',
+      'One more than a tenant can have: 1,000 agents, 1,000 API keys, 500 overrides, 20 webhooks.',
+      'A key with an end that would create or rotate a key that ends later.',
+      'A change that loosens what the level above protects, or ends an override of the administrator, by a key of a tenant.',
     ],
   },
   'idempotency-mismatch': {

@@ -224,7 +224,7 @@ export const METRICS = {
   }),
 
   pendingRequests: new ReadGauge(
-    'countersign_questions_waiting',
+    'countersign_requests_waiting',
     'Requests of an adapter that wait for a reply',
     ['service'],
     sum,

@@ -2,7 +2,7 @@ import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 
 export const ACTOR_KINDS = ['administrator', 'key', 'agent'] as const;
 /**
- * `administrator`: the holder of the key of the bootstrap administrator. `key`: an API key of a tenant. `agent`: an agent
+ * `administrator`: the holder of `ADMIN_API_KEY`. `key`: an API key of a tenant. `agent`: an agent
  * with its own API key.
  */
 export type ActorKind = (typeof ACTOR_KINDS)[number];
