@@ -75,7 +75,8 @@ async function checkOurService(name, service) {
   expect(entry === `dist/bin/${name}.js` && more.length === 0, `${name}: its command is not its entry`);
   expect(existsSync(join(root, 'apps', name, 'src', 'main.ts')), `${name}: apps/${name}/src/main.ts is missing`);
   const ports = (service.ports ?? []).length;
-  expect(name.endsWith('-adapter') ? ports === 1 : ports === 0, `${name}: adapters publish one port, others none`);
+  const isPublic = name.endsWith('-adapter') || name === 'audit';
+  expect(ports === (isPublic ? 1 : 0), `${name}: adapters and audit publish one port, others none`);
 
   const { known, required } = await settingsOf(name);
   const given = new Set(Object.keys(service.environment).map((variable) => variable.replace(/_FILE$/, '')));
