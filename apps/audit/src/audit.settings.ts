@@ -31,7 +31,7 @@ export class AuditSettings extends StoreSettings {
   @IsIn(OCSF_VERSIONS)
   OCSF_VERSION: OcsfVersion = '1.8.0';
 
-  @Meaning('Name of the log in its checkpoints, the same for audit and log-signer. A log keeps its name')
+  @Meaning('Name of the log in its checkpoints. A log keeps the name that it has begun with')
   @IsLogOrigin()
   LOG_ORIGIN: string = DEFAULT_LOG_ORIGIN;
 }
