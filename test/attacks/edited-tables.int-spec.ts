@@ -40,7 +40,7 @@ beforeEach(async () => {
   const { report } = new TamperReports(tables.service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(tables.service, keyring, hash, hash, wake, report);
   attempts = new PostgresAttemptGate(tables.service, hash, wake, () => false, report);
-  erasures = new PostgresSubjectErasure(tables.service, hash, hash, wake);
+  erasures = new PostgresSubjectErasure(tables.service, keyring, hash, hash, wake);
   const cost = { memoryKib: 8, passes: 1, lanes: 1 };
   vault = await ArgonPinVault.open({ keyring, cost, concurrency: 2, queueLimit: 10, report });
   await tables.database.query('TRUNCATE verification.subjects, verification.versions, verification.outbox CASCADE');

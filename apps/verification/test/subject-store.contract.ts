@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Method } from '@countersign/contracts';
+import { entityTagOf, taggedPartOfSubject, type Method } from '@countersign/contracts';
 import { type ProfileChange } from '../src/subjects/profiles/profile.decision.js';
 import { type AttemptToCount, type AttemptGate } from '../src/attempts/attempts.ports.js';
 import { type CredentialRow, type WrappedCredential } from '../src/credentials/credential.decision.js';
@@ -97,6 +97,42 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await change({ displayName: null, phones: [] })).toBe('updated');
     expect(await known()).toEqual({ displayName: undefined, locale: 'en-US', phones: [] });
     expect((await bed.store.find(tenant, 'phone', bed.phone(tenant, '+12025550124'), 'pin')).id).toBeUndefined();
+  });
+
+  it('makes exactly one of twenty simultaneous changes that name the same entity tag', async () => {
+    const tenant = await create(['+12025550123']);
+    const tagOf = async (): Promise<string> => {
+      const state = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
+      return entityTagOf(taggedPartOfSubject(state ?? {}));
+    };
+    const ifMatch = [await tagOf()];
+    // The numbers have the same shown digits, so their tags differ by the time of the change alone.
+    const change = (n: number, commandId: string = randomUUID()) => {
+      const fields = { phones: [`+1202555${n + 10}23`] };
+      return bed.store.change(commandId, tenant, 'alice', fields, true, undefined, { ifMatch });
+    };
+    const results = await Promise.all(Array.from({ length: 20 }, (_, n) => change(n)));
+    expect(results.sort()).toEqual([...Array<string>(19).fill('precondition_failed'), 'updated']);
+    expect(await tagOf()).not.toBe(ifMatch[0]);
+  });
+
+  it('compares entity tags with the profile alone, and not when a change is repeated', async () => {
+    const tenant = await create();
+    const state = await bed.store.state(tenant, 'alice', POLICY.windowSeconds);
+    const ifMatch = [entityTagOf(taggedPartOfSubject(state ?? {}))];
+    await enrol(tenant);
+    const commandId = randomUUID();
+    const change = () =>
+      bed.store.change(commandId, tenant, 'alice', { locale: 'en-US' }, true, undefined, { ifMatch });
+    expect(await change()).toBe('updated');
+    expect(await change()).toBe('updated');
+    const createOnly = (subject: string) =>
+      bed.store.change(randomUUID(), tenant, subject, {}, false, undefined, { ifNoneMatch: ['*'] });
+    expect(await createOnly('alice')).toBe('precondition_failed');
+    expect(await createOnly('bob')).toBe('created');
+    expect(await bed.store.change(randomUUID(), tenant, 'carol', {}, false, undefined, { ifMatch: ['*'] })).toBe(
+      'precondition_failed',
+    );
   });
 
   it('changes a subject that must exist, and creates none', async () => {

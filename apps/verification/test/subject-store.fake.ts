@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type KeyedHash } from '@countersign/crypto';
-import { METHODS, type Method } from '@countersign/contracts';
+import {
+  arePreconditionsMet,
+  METHODS,
+  taggedPartOfSubject,
+  type Actor,
+  type Method,
+  type Preconditions,
+} from '@countersign/contracts';
 import { maskedPhone } from '@countersign/normalization';
 import {
   attemptsAt,
@@ -30,6 +37,8 @@ import { type FakeAttemptGate } from './attempt-gate.fake.js';
 
 interface Subject {
   readonly incarnation: string;
+  readonly createdAt: string;
+  readonly updatedAt: string;
   profile: Profile;
   /** Those in force. */
   credentials: Partial<Record<Method, StoredCredential>>;
@@ -77,22 +86,34 @@ export class FakeSubjectStore extends SubjectStore {
     subject: string,
     change: ProfileChange,
     mustExist = false,
+    _actor?: Actor,
+    preconditions?: Preconditions,
   ): Promise<SubjectChange> {
     const before = this.#subjects.get(`${tenant}/${subject}`);
     if (!before && mustExist) return Promise.resolve('not_found');
     if (this.#seen.has(commandId)) return Promise.resolve('updated');
+    if (!this.meets(tenant, subject, preconditions)) return Promise.resolve('precondition_failed');
     const keys = (change.phones ?? []).map((phone) => `${tenant}/${storedPhoneOf(this.hash, tenant, phone)}`);
     if (keys.some((key) => (this.#phones.get(key) ?? subject) !== subject)) return Promise.resolve('taken');
     this.#seen.add(commandId);
     if (change.phones) this.#removePhones(tenant, subject);
     for (const key of keys) this.#phones.set(key, subject);
+    // Later than before, as in PostgreSQL.
+    const changedAt = new Date(Math.max(Date.now(), before ? Date.parse(before.updatedAt) + 1 : 0)).toISOString();
     this.#subjects.set(`${tenant}/${subject}`, {
       incarnation: before?.incarnation ?? randomUUID(),
+      createdAt: before?.createdAt ?? changedAt,
+      updatedAt: changedAt,
       credentials: before?.credentials ?? {},
       removed: before?.removed,
       profile: changeProfile(before?.profile ?? {}, change).profile,
     });
     return Promise.resolve(before ? 'updated' : 'created');
+  }
+
+  meets(tenant: string, subject: string, preconditions: Preconditions = {}): boolean {
+    const state = this.#state(tenant, subject, 0);
+    return arePreconditionsMet(preconditions, state && taggedPartOfSubject(state));
   }
 
   override enrolled(
@@ -173,10 +194,14 @@ export class FakeSubjectStore extends SubjectStore {
   }
 
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
+    return Promise.resolve(this.#state(tenant, subject, windowSeconds));
+  }
+
+  #state(tenant: string, subject: string, windowSeconds: number): SubjectState | undefined {
     const known = this.#subjects.get(`${tenant}/${subject}`);
-    if (!known) return Promise.resolve(undefined);
+    if (!known) return undefined;
     const { displayName, locale, phones = [] } = known.profile;
-    return Promise.resolve({
+    return {
       subject,
       displayName,
       locale,
@@ -187,13 +212,13 @@ export class FakeSubjectStore extends SubjectStore {
       ...this.#counter(tenant, subject, 'pin', windowSeconds),
       credentials: METHODS.filter((method) => known.credentials[method] !== undefined).map((method) => ({
         method,
-        enrolledAt: new Date().toISOString(),
+        enrolledAt: known.updatedAt,
         mustChange: known.credentials[method]?.mustChange === true,
         ...this.#counter(tenant, subject, method, windowSeconds),
       })),
-      createdAt: new Date().toISOString(),
-      updatedAt: new Date().toISOString(),
-    });
+      createdAt: known.createdAt,
+      updatedAt: known.updatedAt,
+    };
   }
 
   #attemptCounter(tenant: string, subject: string, method: Method): AttemptCounter {

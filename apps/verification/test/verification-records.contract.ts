@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Method, type Outcome } from '@countersign/contracts';
+import { entityTagOf, taggedPartOfSubject, type Method, type Outcome } from '@countersign/contracts';
 import { type VerificationRecords } from '../src/calls/calls.ports.js';
 import { type AttemptGate } from '../src/attempts/attempts.ports.js';
 import { type SubjectErasure, type SubjectStore } from '../src/subjects/subjects.ports.js';
@@ -43,7 +43,7 @@ export class RecordsWorld {
     await this.bed.subjects.enrol(randomUUID(), this.tenant, subject, credentialOf({ replaces, keeps }));
   };
 
-  readonly erase = (subject: string): Promise<boolean> => this.bed.erasures.erase(randomUUID(), this.tenant, subject);
+  readonly erase = (subject: string): Promise<unknown> => this.bed.erasures.erase(randomUUID(), this.tenant, subject);
 
   /** Counts an attempt and prepares its outcome, which is not stored yet. */
   readonly attempt = async ({ agent = 'desk', method = 'pin', outcome = 'verified', ...more }: Attempted) => {
@@ -111,6 +111,27 @@ export function verificationRecordsContract(open: () => Promise<RecordsBed>): vo
     expect(await records.ofCall('umbrella', callId, ['desk'], 'desk')).toEqual([]);
     expect(await records.ofCall('acme', callId, ['kiosk'], 'desk')).toEqual([]);
     expect(await records.ofCall('acme', `${callId}-other`, ['desk'], 'desk')).toEqual([]);
+  });
+
+  it('erases a subject only with the entity tag that it has, and with the same command only once', async () => {
+    const { subjects, erasures } = world.bed;
+    const subject = await world.create();
+    const tagOf = async (): Promise<string> => {
+      const state = await subjects.state(world.tenant, subject, POLICY.windowSeconds);
+      return entityTagOf(taggedPartOfSubject(state ?? {}));
+    };
+    const erase = (ifMatch: string, commandId: string = randomUUID()) =>
+      erasures.erase(commandId, world.tenant, subject, undefined, { ifMatch: [ifMatch] });
+    const outdated = await tagOf();
+    await subjects.change(randomUUID(), world.tenant, subject, { displayName: 'Ada' });
+    const refused = randomUUID();
+    for (let delivery = 0; delivery < 2; delivery++) expect(await erase(outdated, refused)).toBe('precondition_failed');
+    const success = await world.decide({ subject });
+    expect(await world.find(success)).toMatchObject({ credentialInForce: true });
+    const [current, commandId] = [await tagOf(), randomUUID()];
+    for (let delivery = 0; delivery < 2; delivery++) expect(await erase(current, commandId)).toBe('erased');
+    expect(await erase(current)).toBe('not_found');
+    expect(await world.find(success)).toBeUndefined();
   });
 
   it('finds no refused attempt and no expired success', async () => {

@@ -1,9 +1,9 @@
-import { type FactRecorded } from '@countersign/contracts';
+import { type Actor, type FactRecorded, type Preconditions } from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
 import { ReceiptStore } from '../src/receipts/receipts.ports.js';
 import { VerificationRecords } from '../src/calls/calls.ports.js';
 import { type PresentedReceipt } from '../src/receipts/presented-receipt.decision.js';
-import { SubjectErasure } from '../src/subjects/subjects.ports.js';
+import { SubjectErasure, type SubjectErasureResult } from '../src/subjects/subjects.ports.js';
 import { type VerificationRecord } from '../src/calls/call-state.decision.js';
 import { type ClosedAttempt, type FakeAttemptGate } from './attempt-gate.fake.js';
 import { type FakeSubjectStore } from './subject-store.fake.js';
@@ -88,10 +88,18 @@ export class MemoryErasures extends SubjectErasure {
     super();
   }
 
-  override erase(commandId: string, tenant: string, subject: string): Promise<boolean> {
-    if (this.#done.has(commandId)) return Promise.resolve(true);
-    if (!this.subjects.remove(tenant, subject)) return Promise.resolve(false);
+  override async erase(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    _actor?: Actor,
+    preconditions?: Preconditions,
+  ): Promise<SubjectErasureResult> {
+    if (this.#done.has(commandId)) return 'erased';
+    if ((await this.subjects.state(tenant, subject, 0)) === undefined) return 'not_found';
+    if (!this.subjects.meets(tenant, subject, preconditions)) return 'precondition_failed';
+    this.subjects.remove(tenant, subject);
     this.#done.add(commandId);
-    return Promise.resolve(true);
+    return 'erased';
   }
 }

@@ -40,18 +40,22 @@ export const Conditions = createParamDecorator((_data: unknown, context: Executi
 /** The header of an answer with this resource. */
 export const etagOf = (resource: Readonly<Record<string, unknown>>): string => `"${entityTagOf(resource)}"`;
 
+type TaggedPart = (resource: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
+
 /** Writes the entity tag of each resource that is returned, and 304 where the client has it already. */
 @Injectable()
 class EntityTagInterceptor implements NestInterceptor<Record<string, unknown> | undefined> {
+  constructor(private readonly taggedPart?: TaggedPart) {}
+
   intercept(context: ExecutionContext, next: CallHandler): Observable<Record<string, unknown> | undefined> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    const preconditions = isRead ? preconditionsOf(request) : {};
+    const preconditions = isRead && !this.taggedPart ? preconditionsOf(request) : {};
     return next.handle().pipe(
       map((resource: Record<string, unknown> | undefined) => {
         if (resource === undefined) return resource;
-        const reply = http.getResponse<FastifyReply>().header('etag', etagOf(resource));
+        const reply = http.getResponse<FastifyReply>().header('etag', etagOf(this.taggedPart?.(resource) ?? resource));
         if (arePreconditionsMet(preconditions, resource)) return resource;
         void reply.code(304);
         return undefined;
@@ -60,9 +64,16 @@ class EntityTagInterceptor implements NestInterceptor<Record<string, unknown> | 
   }
 }
 
-/** The route is about one resource with an entity tag. A change of it takes {@link Conditions}. */
-export const HasEntityTag = (): MethodDecorator =>
-  applyDecorators(UseInterceptors(EntityTagInterceptor), ApiExtension(ENTITY_TAG_EXTENSION, true));
+/**
+ * The route is about one resource with an entity tag. A change of it takes {@link Conditions}.
+ * @param taggedPart what the tag is about, if it is not the whole resource. Such a resource is never answered with 304, because
+ * the rest of it can differ under the same tag
+ */
+export const HasEntityTag = (taggedPart?: TaggedPart): MethodDecorator =>
+  applyDecorators(
+    UseInterceptors(new EntityTagInterceptor(taggedPart)),
+    ApiExtension(ENTITY_TAG_EXTENSION, taggedPart ? 'part' : 'whole'),
+  );
 
 /** A weak tag never matches in If-Match; in If-None-Match it equals the strong one (RFC 9110, section 13.1). */
 function preconditionsOf({ method, headers }: FastifyRequest): Preconditions {

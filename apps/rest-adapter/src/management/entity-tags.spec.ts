@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { entityTagOf } from '@countersign/contracts';
+import { entityTagOf, taggedPartOfSubject } from '@countersign/contracts';
 import { ADMIN_KEY, RestTestBed } from '../../test/test-bed.js';
 
 const TENANT = '/v1/tenants/acme';
@@ -16,6 +16,14 @@ const CHANGES: [method: string, path: string, body: unknown][] = [
   ['DELETE', AGENT, undefined],
   ['PUT', `${AGENT}/policy`, { greetByName: false }],
   ['PATCH', `${AGENT}/policy`, { greetByName: null }],
+];
+
+const SUBJECT = `${TENANT}/subjects/customer-1`;
+/** Its tag is about a part of it, so the tags of whole resources are not its own. */
+const CHANGES_OF_SUBJECTS: typeof CHANGES = [
+  ['PUT', SUBJECT, { displayName: 'Ada' }],
+  ['PATCH', SUBJECT, { displayName: null }],
+  ['DELETE', SUBJECT, undefined],
 ];
 
 describe('a resource with an entity tag', () => {
@@ -60,7 +68,37 @@ describe('a resource with an entity tag', () => {
     expect([status, headers.get('etag'), text === '']).toEqual([expected, `"${TAG}"`, expected === 304]);
   });
 
-  it.each(CHANGES)(
+  it.each([['GET', SUBJECT, undefined] as const, ...CHANGES_OF_SUBJECTS.filter(([method]) => method !== 'DELETE')])(
+    'is returned by %s %s with a tag of its profile and its times, whatever its counters are',
+    async (method, path, body) => {
+      const times = { createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:00.000Z' };
+      const profile = { subject: 'customer-1', displayName: 'Ada', locale: 'en-US', phones: ['+1…47'], ...times };
+      const tagOf = async (state: Record<string, unknown>): Promise<string | null> => {
+        bed.answer = () => ({ answer: 'updated', body: { ...profile, ...state } });
+        const { status, headers } = await call(method, path, {}, body);
+        expect(status).toBe(200);
+        return headers.get('etag');
+      };
+      const tag = await tagOf({ attemptsInWindow: 0, pinEnrolled: false });
+      expect(tag).toBe(`"${entityTagOf(taggedPartOfSubject(profile))}"`);
+      expect(await tagOf({ attemptsInWindow: 3, pinEnrolled: true, lockedUntil: '2026-01-01T00:00:00.000Z' })).toBe(
+        tag,
+      );
+      for (const [field, value] of Object.entries(profile)) {
+        expect(await tagOf({ [field]: Array.isArray(value) ? [] : `${value}1` })).not.toBe(tag);
+      }
+    },
+  );
+
+  it('is returned in full although the client has its tag, if the tag is about a part of it', async () => {
+    const tag = (await call('GET', SUBJECT)).headers.get('etag') ?? '';
+    for (const tags of ['*', tag]) {
+      const { status, headers, body } = await call('GET', SUBJECT, { 'if-none-match': tags });
+      expect([status, headers.get('etag'), body]).toEqual([200, tag, STATE]);
+    }
+  });
+
+  it.each([...CHANGES, ...CHANGES_OF_SUBJECTS])(
     '%s %s sends the tags of If-Match with its command, without weak and foreign ones',
     async (...of) => {
       const [method, path, body] = of;
@@ -80,12 +118,15 @@ describe('a resource with an entity tag', () => {
     },
   );
 
-  it.each(CHANGES)('%s %s answers 412 when the resource has another tag', async (method, path, body) => {
-    bed.answer = () => ({ answer: 'precondition_failed' });
-    const answered = await call(method, path, { 'if-match': `"${TAG}"` }, body);
-    expect([answered.status, answered.body['type']]).toEqual([412, 'urn:countersign:problem:precondition-failed']);
-    expect(answered.headers.get('etag')).toBeNull();
-  });
+  it.each([...CHANGES, ...CHANGES_OF_SUBJECTS])(
+    '%s %s answers 412 when the resource has another tag',
+    async (method, path, body) => {
+      bed.answer = () => ({ answer: 'precondition_failed' });
+      const answered = await call(method, path, { 'if-match': `"${TAG}"` }, body);
+      expect([answered.status, answered.body['type']]).toEqual([412, 'urn:countersign:problem:precondition-failed']);
+      expect(answered.headers.get('etag')).toBeNull();
+    },
+  );
 
   it.each(['', TAG, `"${TAG}`, `"${TAG}" "${OTHER}"`, `"${TAG}", *`, `w/"${TAG}"`, 'W/*'])(
     'refuses the header %j with its name and rule, and sends no command',

@@ -16,7 +16,7 @@ interface Operation extends Json {
   responses: Record<string, Json>;
   security?: Record<string, string[]>[];
   [PROBLEMS_EXTENSION]?: readonly ProblemName[];
-  [ENTITY_TAG_EXTENSION]?: true;
+  [ENTITY_TAG_EXTENSION]?: 'whole' | 'part';
 }
 
 /** Problems of every operation that needs a key. */
@@ -127,9 +127,11 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
 
 /** Adds to an operation what follows from its access and its method. */
 function complete(method: string, operation: Operation, responses: Json): void {
-  const { [PROBLEMS_EXTENSION]: own = [], [ENTITY_TAG_EXTENSION]: hasEntityTag = false, requestBody } = operation;
+  const { [PROBLEMS_EXTENSION]: own = [], [ENTITY_TAG_EXTENSION]: tagged, requestBody } = operation;
   Reflect.deleteProperty(operation, PROBLEMS_EXTENSION);
   Reflect.deleteProperty(operation, ENTITY_TAG_EXTENSION);
+  const hasEntityTag = tagged !== undefined;
+  const isComparedByReads = tagged === 'whole' && method === 'get';
   const isConditional = hasEntityTag && CONDITIONAL_METHODS.includes(method);
   const health = HEALTH[operation.operationId];
   if (health !== undefined) describeHealth(operation, health);
@@ -143,8 +145,7 @@ function complete(method: string, operation: Operation, responses: Json): void {
     ...(isConditional ? (['precondition-failed'] as const) : []),
     ...own,
   ];
-  if (hasEntityTag && method === 'get')
-    operation.responses[304] = { description: 'The client has this state already.' };
+  if (isComparedByReads) operation.responses[304] = { description: 'The client has this state already.' };
   for (const [status, answer] of Object.entries(operation.responses)) {
     answer['headers'] = headersOf(
       'Request-Id',
@@ -154,7 +155,7 @@ function complete(method: string, operation: Operation, responses: Json): void {
   }
   const conditions = [
     ...(isConditional ? ['If-Match'] : []),
-    ...(isConditional || (hasEntityTag && method === 'get') ? ['If-None-Match'] : []),
+    ...(isConditional || isComparedByReads ? ['If-None-Match'] : []),
   ];
   const parameters = conditions.map((name) => ({ $ref: `#/components/parameters/${name}` }));
   if (parameters.length > 0) operation.parameters = [...(operation.parameters ?? []), ...parameters];

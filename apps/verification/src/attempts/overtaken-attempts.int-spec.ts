@@ -32,7 +32,7 @@ beforeAll(async () => {
   tables = await openTestTables(20);
   ({ database } = tables);
   subjects = new PostgresSubjectStore(tables.service, keyring, TEST_HASH, TEST_HASH, none);
-  erasures = new PostgresSubjectErasure(tables.service, TEST_HASH, TEST_HASH, none);
+  erasures = new PostgresSubjectErasure(tables.service, keyring, TEST_HASH, TEST_HASH, none);
   copies = [0, 1].map(() => new PostgresAttemptGate(tables.service, TEST_HASH, none));
 });
 
@@ -48,7 +48,7 @@ async function enrol(subject: string): Promise<void> {
   await subjects.enrol(randomUUID(), TENANT, subject, credentialOf({ replaces, wrap }));
 }
 
-const erase = (subject: string): Promise<boolean> => erasures.erase(randomUUID(), TENANT, subject);
+const erase = (subject: string): Promise<unknown> => erasures.erase(randomUUID(), TENANT, subject);
 
 /** A counted attempt with the right PIN, and its outcome, which is not stored yet. */
 async function compared(

@@ -29,7 +29,7 @@ beforeAll(async () => {
   bed = {
     attempts: new PostgresAttemptGate(service, TEST_HASH, none),
     subjects: new PostgresSubjectStore(service, keyring, TEST_HASH, TEST_HASH, none),
-    erasures: new PostgresSubjectErasure(service, TEST_HASH, TEST_HASH, none),
+    erasures: new PostgresSubjectErasure(service, keyring, TEST_HASH, TEST_HASH, none),
     records: new PostgresVerificationRecords(service, TEST_HASH, keyring, report),
   };
   world = new RecordsWorld(bed);

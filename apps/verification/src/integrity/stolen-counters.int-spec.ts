@@ -39,7 +39,7 @@ beforeEach(async () => {
   const { report } = new TamperReports(service, createLogger('test', 'silent'), wake);
   subjects = new PostgresSubjectStore(service, keyring, hash, hash, wake, report);
   attempts = new PostgresAttemptGate(service, hash, wake, () => false, report);
-  erasures = new PostgresSubjectErasure(service, hash, hash, wake);
+  erasures = new PostgresSubjectErasure(service, keyring, hash, hash, wake);
   await database.query('TRUNCATE verification.subjects, verification.attempt_counters, verification.outbox CASCADE');
   await database.query('TRUNCATE verification.attempts, verification.commands');
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   attempts = new PostgresAttemptGate(service, hash, none);
   receipts = new PostgresReceiptStore(service, none);
   subjects = new PostgresSubjectStore(service, keyring, hash, hash, none);
-  erasures = new PostgresSubjectErasure(service, hash, hash, none);
+  erasures = new PostgresSubjectErasure(service, keyring, hash, hash, none);
 });
 
 afterAll(() => tables.close());
@@ -106,9 +106,9 @@ describe('a subject in PostgreSQL', () => {
     const guess = async () => countedOf(await attempts.count(attemptOf({ referenceKey, subject }), POLICY));
     for (let n = 0; n < 3; n++) await guess();
     const commandId = randomUUID();
-    expect(await erasures.erase(commandId, 'acme', subject)).toBe(true);
-    expect(await erasures.erase(commandId, 'acme', subject)).toBe(true);
-    expect(await erasures.erase(randomUUID(), 'acme', subject)).toBe(false);
+    expect(await erasures.erase(commandId, 'acme', subject)).toBe('erased');
+    expect(await erasures.erase(commandId, 'acme', subject)).toBe('erased');
+    expect(await erasures.erase(randomUUID(), 'acme', subject)).toBe('not_found');
     for (const table of ['subjects', 'subject_phones', 'credentials', 'subject_keys']) {
       expect([table, await rowsOf(subject, table)]).toEqual([table, 0]);
     }

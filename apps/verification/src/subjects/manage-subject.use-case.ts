@@ -36,9 +36,9 @@ export class ManageSubject {
     if (!opened) return answered(command.commandId, { answer: 'unavailable' });
     const change = readProfile(opened);
     if (isViolations(change)) return answered(command.commandId, { answer: 'invalid', violations: [...change] });
-    const { commandId, tenant, subject, mustExist, actor } = command;
+    const { commandId, tenant, subject, mustExist, actor, preconditions } = command;
     if (!this.policies.hasTenant(tenant)) return answered(commandId, { answer: 'not_found' });
-    const result = await this.subjects.change(commandId, tenant, subject, change, mustExist, actor);
+    const result = await this.subjects.change(commandId, tenant, subject, change, mustExist, actor, preconditions);
     if (result !== 'created' && result !== 'updated') return answered(commandId, { answer: result });
     return this.#withState(command, result);
   }

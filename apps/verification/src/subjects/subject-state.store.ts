@@ -1,7 +1,13 @@
-import { METHODS, type Method } from '@countersign/contracts';
+import {
+  arePreconditionsMet,
+  METHODS,
+  taggedPartOfSubject,
+  type Method,
+  type Preconditions,
+} from '@countersign/contracts';
 import { type KeyedHash, type Keyring } from '@countersign/crypto';
 import { maskedPhone } from '@countersign/normalization';
-import { type Database } from '@countersign/persistence';
+import { type Database, type Sql } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
@@ -91,6 +97,9 @@ JOIN verification.subjects s ON s.tenant = phone.tenant AND s.subject_id = phone
 ${JOIN_SUBJECT_KEY}
 WHERE phone.tenant = $1 AND phone.phone_key = $2`;
 
+/** Thrown inside the transaction of a change. */
+export class PreconditionFailed extends Error {}
+
 /** Reads the state of subjects from PostgreSQL. */
 export class SubjectStates {
   readonly #bindings: SubjectBindings;
@@ -111,9 +120,26 @@ export class SubjectStates {
    * @param windowSeconds older attempts are not shown, because no window includes them
    * @returns undefined if the subject does not exist
    */
-  async one(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
-    const [state] = await this.#read(tenant, [subject], windowSeconds);
+  async one(
+    tenant: string,
+    subject: string,
+    windowSeconds: number,
+    sql: Sql = this.database.forTenants([tenant]),
+  ): Promise<SubjectState | undefined> {
+    const [state] = await this.#read(sql, tenant, [subject], windowSeconds);
     return state && this.#withProfile(tenant, state);
+  }
+
+  /**
+   * Compares what entity tags are about.
+   * @param tx a transaction that has locked the subject
+   * @throws PreconditionFailed, which rolls back: a redelivered command compares again
+   */
+  async require(tx: Sql, tenant: string, subject: string, preconditions: Preconditions | undefined): Promise<void> {
+    if (preconditions === undefined) return;
+    // Tags have no counters, so the length of the window does not matter.
+    const state = await this.one(tenant, subject, 0, tx);
+    if (!arePreconditionsMet(preconditions, state && taggedPartOfSubject(state))) throw new PreconditionFailed();
   }
 
   /** One page of {@link SubjectStore.list}. */
@@ -121,11 +147,12 @@ export class SubjectStates {
     const { limit, credential, windowSeconds } = query;
     // One more than the page has shows whether another page follows.
     const step = credential === undefined ? limit + 1 : SCAN_STEP;
+    const database = this.database.forTenants([tenant]);
     const items: SubjectState[] = [];
     let scanned = 0;
     for (let after = query.after ?? ''; ;) {
       const ids = await this.#idsAfter(tenant, after, step, query.phone);
-      for (const state of await this.#read(tenant, ids, windowSeconds)) {
+      for (const state of await this.#read(database, tenant, ids, windowSeconds)) {
         if (items.length === limit) return { items, next: items.at(-1)?.subject };
         if (matchesFilter(state.credentials, credential)) items.push(await this.#withProfile(tenant, state));
       }
@@ -152,21 +179,19 @@ export class SubjectStates {
   }
 
   /** The states with the profiles still encrypted. A subject that was erased in the meantime is left out. */
-  async #read(tenant: string, subjects: readonly string[], windowSeconds: number): Promise<ReadState[]> {
+  async #read(sql: Sql, tenant: string, subjects: readonly string[], windowSeconds: number): Promise<ReadState[]> {
     const requested = subjects.flatMap((subject) => {
       const referenceKey = this.names.subjectKey(tenant, 'id', subject);
       return METHODS.map((method) => ({ subject, method, counterKey: counterKeyOf(referenceKey, method) }));
     });
     if (requested.length === 0) return [];
-    const rows = await this.database
-      .forTenants([tenant])
-      .query<StateRow>(STATE, [
-        tenant,
-        requested.map(({ subject }) => subject),
-        requested.map(({ method }) => method),
-        requested.map(({ counterKey }) => counterKey),
-        windowSeconds,
-      ]);
+    const rows = await sql.query<StateRow>(STATE, [
+      tenant,
+      requested.map(({ subject }) => subject),
+      requested.map(({ method }) => method),
+      requested.map(({ counterKey }) => counterKey),
+      windowSeconds,
+    ]);
     const bySubject = new Map<string, StateRow[]>();
     for (const row of rows) bySubject.set(row.subject_id, [...(bySubject.get(row.subject_id) ?? []), row]);
     return [...bySubject.values()].flatMap(stateOf);

@@ -1,4 +1,11 @@
-import { encodeMessage, type Actor, type FactRecorded, type Method, factRecorded } from '@countersign/contracts';
+import {
+  encodeMessage,
+  type Actor,
+  type FactRecorded,
+  type Method,
+  type Preconditions,
+  factRecorded,
+} from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import {
   Batched,
@@ -45,7 +52,7 @@ import {
   REMOVE_PHONES,
   STORE_CREDENTIAL,
 } from './subject.sql.js';
-import { SubjectStates } from './subject-state.store.js';
+import { PreconditionFailed, SubjectStates } from './subject-state.store.js';
 import { lockTenant, mayCreateSubjects } from './erasure/tenant-erasure.store.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
@@ -190,6 +197,7 @@ export class PostgresSubjectStore extends SubjectStore {
     change: ProfileChange,
     mustExist = false,
     actor?: Actor,
+    preconditions?: Preconditions,
   ): Promise<SubjectChange> {
     try {
       const result = await this.database.forTenants([tenant]).transaction(async (tx) => {
@@ -197,6 +205,7 @@ export class PostgresSubjectStore extends SubjectStore {
         const before = await this.#lock(tx, tenant, subject);
         if (!before && (mustExist || !(await this.#mayCreate(tx, tenant)))) return 'not_found';
         if (!(await this.#inbox.claim(tx, INBOX, commandId))) return 'updated';
+        await this.#states.require(tx, tenant, subject, preconditions);
         const { profile, changed } = changeProfile(before?.profile ?? {}, change);
         // Given numbers are written even if they are equal, because their rows may have been altered.
         if (before && changed.length === 0 && change.phones === undefined) return 'updated';
@@ -212,6 +221,7 @@ export class PostgresSubjectStore extends SubjectStore {
       return result;
     } catch (error) {
       if (error instanceof UniqueViolation && error.constraint === 'subject_phones_pkey') return 'taken';
+      if (error instanceof PreconditionFailed) return 'precondition_failed';
       throw error;
     }
   }

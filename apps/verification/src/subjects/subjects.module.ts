@@ -58,9 +58,9 @@ const UNFINISHED_ERASURES_MS = 5_000;
     },
     {
       provide: SubjectErasure,
-      inject: [Database, TABLE_NAMES, EVENT_NAMES, OutboxRelay],
-      useFactory: (database: Database, names: KeyedHash, hash: KeyedHash, relay: OutboxRelay) =>
-        new PostgresSubjectErasure(database, names, hash, () => relay.wake()),
+      inject: [Database, Keyring, TABLE_NAMES, EVENT_NAMES, OutboxRelay],
+      useFactory: (database: Database, keyring: Keyring, names: KeyedHash, hash: KeyedHash, relay: OutboxRelay) =>
+        new PostgresSubjectErasure(database, keyring, names, hash, () => relay.wake()),
     },
     ManageSubject,
     UnlockSubject,

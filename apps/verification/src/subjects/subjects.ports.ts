@@ -1,4 +1,4 @@
-import { type Actor, type CredentialFilter, type Method } from '@countersign/contracts';
+import { type Actor, type CredentialFilter, type Method, type Preconditions } from '@countersign/contracts';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { type StoredCredential } from '../credentials/credential.decision.js';
 import { type ProfileChange } from './profiles/profile.decision.js';
@@ -29,7 +29,9 @@ export interface FoundSubject {
   readonly hashForm: string | undefined;
 }
 
-export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found';
+export type SubjectChange = 'created' | 'updated' | 'taken' | 'not_found' | 'precondition_failed';
+
+export type SubjectErasureResult = 'erased' | 'not_found' | 'precondition_failed';
 
 /** What a page of a list of subjects shows. */
 export interface SubjectQuery {
@@ -58,6 +60,7 @@ export abstract class SubjectStore {
    * Creates a subject or changes its profile, in one transaction with the fact, which lists the changed fields. Writes nothing if
    * no field changes. With `mustExist` it creates no subject and returns `not_found`.
    * `taken`: one of the phone numbers belongs to another subject of the tenant, and nothing is changed.
+   * `precondition_failed`: the subject, with its row locked, does not meet `preconditions`, and nothing is changed.
    * A repeated `commandId` changes nothing and adds no fact.
    */
   abstract change(
@@ -67,6 +70,7 @@ export abstract class SubjectStore {
     change: ProfileChange,
     mustExist?: boolean,
     actor?: Actor,
+    preconditions?: Preconditions,
   ): Promise<SubjectChange>;
   /** What is enrolled of this kind; undefined: no such subject. */
   abstract enrolled(
@@ -113,7 +117,14 @@ export abstract class SubjectErasure {
   /**
    * Removes a subject with its phone numbers, credentials and key, in one transaction with the fact. Its verifications and
    * receipts end for ever, even if the id is created again. The attempt counter stays, so an erasure gives no new attempts.
-   * False: there is no such subject. The same command, delivered again, returns true again and adds no fact.
+   * `precondition_failed`: the subject, with its row locked, does not meet `preconditions`, and nothing is erased.
+   * The same command, delivered again, returns `erased` again and adds no fact.
    */
-  abstract erase(commandId: string, tenant: string, subject: string, actor?: Actor): Promise<boolean>;
+  abstract erase(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    actor?: Actor,
+    preconditions?: Preconditions,
+  ): Promise<SubjectErasureResult>;
 }

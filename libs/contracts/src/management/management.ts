@@ -203,6 +203,7 @@ export class SubjectChangeRequested extends SubjectCommand {
   static readonly topic = TOPICS.subjectCommands.name;
   /** True: a missing subject is an error and is not created. */
   @IsBoolean() mustExist!: boolean;
+  @IsOptional() @ValidateNested() @Type(() => Preconditions) preconditions?: Preconditions;
   @Length(1, 16_384) sealed!: string;
 }
 
@@ -230,6 +231,7 @@ export class SubjectStateRequested extends SubjectCommand {
 export class SubjectEraseRequested extends SubjectCommand {
   static readonly type = 'subject.erase-requested.v1';
   static readonly topic = TOPICS.subjectCommands.name;
+  @IsOptional() @ValidateNested() @Type(() => Preconditions) preconditions?: Preconditions;
 }
 
 /** Removes the PIN or the answers of a subject. The attempt counter and the earlier PINs stay. */

@@ -31,6 +31,16 @@ export function arePreconditionsMet(
 }
 
 /**
+ * The part of a subject that its entity tag is about: what a change of the subject can overwrite. Counters and locks change with
+ * every attempt of a caller, who could otherwise keep administrators from changing a subject.
+ * @param subject as the REST adapter shows it
+ */
+export function taggedPartOfSubject(subject: object): Readonly<Record<string, unknown>> {
+  const { subject: id, displayName, locale, phones, createdAt, updatedAt } = subject as Record<string, unknown>;
+  return { subject: id, displayName, locale, phones, createdAt, updatedAt };
+}
+
+/**
  * The strong entity tag of a resource, without quotes. It depends on the values of the fields and not on their order, which
  * the database does not keep.
  */

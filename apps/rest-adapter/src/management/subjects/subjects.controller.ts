@@ -11,11 +11,13 @@ import {
   SubjectListRequested,
   SubjectStateRequested,
   SubjectUnlockRequested,
+  taggedPartOfSubject,
   type Method,
 } from '@countersign/contracts';
 import { PayloadSealer } from '@countersign/crypto';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
+import { Conditions, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
 import { RestRequestLimits } from '../../http/request-limits.js';
 import { defined, Manage, Origin, type CommandOrigin, type ManagementResult } from '../manage.js';
 import {
@@ -62,13 +64,15 @@ export class SubjectsController {
   @ApiOkResponse({ type: SubjectDetails, description: 'The subject was changed.' })
   @ApiCreatedResponse({ type: SubjectDetails, description: 'The subject was created.' })
   @Problems('conflict', 'unavailable')
+  @HasEntityTag(taggedPartOfSubject)
   async putSubject(
     @Origin() origin: CommandOrigin,
     @Param() path: SubjectPath,
     @Body() body: SubjectBody,
+    @Conditions() conditions: Conditional,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ManagementResult['state']> {
-    const { created, state } = await this.#change(origin, path, body, false);
+    const { created, state } = await this.#change({ ...origin, ...path, mustExist: false, ...conditions }, body);
     void reply.code(created ? 201 : 200);
     return state;
   }
@@ -78,12 +82,14 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Change fields of a subject; null clears a field' })
   @ApiOkResponse({ type: SubjectDetails, description: 'The subject was changed.' })
   @Problems('conflict', 'unavailable')
+  @HasEntityTag(taggedPartOfSubject)
   async patchSubject(
     @Origin() origin: CommandOrigin,
     @Param() path: SubjectPath,
     @Body() body: SubjectPatchBody,
+    @Conditions() conditions: Conditional,
   ): Promise<ManagementResult['state']> {
-    return (await this.#change(origin, path, body, true)).state;
+    return (await this.#change({ ...origin, ...path, mustExist: true, ...conditions }, body)).state;
   }
 
   @Get(':subject')
@@ -91,6 +97,7 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Read the state of a subject, with counters and locks of every credential' })
   @ApiOkResponse({ type: SubjectDetails, description: 'The state of the subject.' })
   @Problems('unavailable')
+  @HasEntityTag(taggedPartOfSubject)
   async getSubject(@Origin() origin: CommandOrigin, @Param() path: SubjectPath): Promise<ManagementResult['state']> {
     return (await this.manage.execute(message(SubjectStateRequested, { ...origin, ...path }))).state;
   }
@@ -103,8 +110,13 @@ export class SubjectsController {
   })
   @ApiNoContentResponse({ description: 'The subject was erased.' })
   @Problems('unavailable')
-  async eraseSubject(@Origin() origin: CommandOrigin, @Param() path: SubjectPath): Promise<void> {
-    await this.manage.execute(message(SubjectEraseRequested, { ...origin, ...path }));
+  @HasEntityTag(taggedPartOfSubject)
+  async eraseSubject(
+    @Origin() origin: CommandOrigin,
+    @Param() path: SubjectPath,
+    @Conditions() conditions: Conditional,
+  ): Promise<void> {
+    await this.manage.execute(message(SubjectEraseRequested, { ...origin, ...path, ...conditions }));
   }
 
   @Put(':subject/pin')
@@ -182,12 +194,9 @@ export class SubjectsController {
   }
 
   async #change(
-    origin: CommandOrigin,
-    path: SubjectPath,
+    command: CommandOrigin & SubjectPath & Conditional & Pick<SubjectChangeRequested, 'mustExist'>,
     body: SubjectBody,
-    mustExist: boolean,
   ): Promise<ManagementResult> {
-    const command = { ...origin, ...path, mustExist };
     const sealed = await this.sealer.seal(body.changes(), bindingOf(SubjectChangeRequested, command));
     return this.manage.execute(message(SubjectChangeRequested, { ...command, sealed }));
   }

@@ -7,8 +7,9 @@ import { SubjectErasure } from '../subjects.ports.js';
 export class EraseSubject {
   constructor(private readonly erasures: SubjectErasure) {}
 
-  async erase({ commandId, tenant, subject, actor }: SubjectEraseRequested): Promise<CommandAnswered> {
-    const erased = await this.erasures.erase(commandId, tenant, subject, actor);
-    return message(CommandAnswered, { commandId, answer: erased ? 'updated' : 'not_found' });
+  async erase(command: SubjectEraseRequested): Promise<CommandAnswered> {
+    const { commandId, tenant, subject, actor, preconditions } = command;
+    const result = await this.erasures.erase(commandId, tenant, subject, actor, preconditions);
+    return message(CommandAnswered, { commandId, answer: result === 'erased' ? 'updated' : result });
   }
 }

@@ -1,19 +1,22 @@
-import { encodeMessage, factRecorded, type Actor } from '@countersign/contracts';
+import { encodeMessage, factRecorded, type Actor, type Preconditions } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Inbox, Outbox, type Database } from '@countersign/persistence';
-import { type KeyedHash } from '@countersign/crypto';
+import { type KeyedHash, type Keyring } from '@countersign/crypto';
 import { CREDENTIAL_KINDS, counterKeyOf } from '../../attempts/gate/attempt-counter.decision.js';
-import { SubjectErasure } from '../subjects.ports.js';
+import { SubjectErasure, type SubjectErasureResult } from '../subjects.ports.js';
 import { MAKE_DECOY, REMOVE_RECOGNIZED_CALLERS } from '../../attempts/gate/attempt-counter.sql.js';
-import { END_VERSIONS } from '../subject.sql.js';
+import { PreconditionFailed, SubjectStates } from '../subject-state.store.js';
+import { END_VERSIONS, LOCK_SUBJECT } from '../subject.sql.js';
 
 /** Erasure in PostgreSQL. */
 export class PostgresSubjectErasure extends SubjectErasure {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  readonly #states: SubjectStates;
 
   constructor(
     private readonly database: Database,
+    keyring: Keyring,
     private readonly names: KeyedHash,
     /** Of IDENTIFIER_KEY: names in events. */
     private readonly hash: KeyedHash,
@@ -22,12 +25,37 @@ export class PostgresSubjectErasure extends SubjectErasure {
     super();
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
+    this.#states = new SubjectStates(database, keyring, names);
   }
 
-  override async erase(commandId: string, tenant: string, subject: string, actor?: Actor): Promise<boolean> {
+  override async erase(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    actor?: Actor,
+    preconditions?: Preconditions,
+  ): Promise<SubjectErasureResult> {
+    try {
+      const isErased = await this.#erase(commandId, tenant, subject, actor, preconditions);
+      return isErased || (await this.#isRepeated(commandId)) ? 'erased' : 'not_found';
+    } catch (error) {
+      if (error instanceof PreconditionFailed) return 'precondition_failed';
+      throw error;
+    }
+  }
+
+  async #erase(
+    commandId: string,
+    tenant: string,
+    subject: string,
+    actor: Actor | undefined,
+    preconditions: Preconditions | undefined,
+  ): Promise<boolean> {
     const subjectKey = this.hash.subjectKey(tenant, 'id', subject);
     const referenceKey = this.names.subjectKey(tenant, 'id', subject);
     const erased = await this.database.forTenants([tenant]).transaction(async (tx) => {
+      if (preconditions && (await tx.query(LOCK_SUBJECT, [tenant, subject])).length > 0)
+        await this.#states.require(tx, tenant, subject, preconditions);
       // Numbers, credentials and the key go with the row: their foreign keys cascade. The row comes before the inbox, as
       // in enrolment; an unknown subject leaves no trace in it.
       const [row] = await tx.query<{ now: Date }>(
@@ -51,7 +79,7 @@ export class PostgresSubjectErasure extends SubjectErasure {
       return true;
     });
     if (erased) this.wakeRelay();
-    return erased || this.#isRepeated(commandId);
+    return erased;
   }
 
   async #isRepeated(commandId: string): Promise<boolean> {

@@ -48,6 +48,7 @@ export class ProfileVault {
   /**
    * Writes the profile. A subject without a key gets one, and with it a new incarnation: without the key, nothing proves that the
    * stored incarnation is the one that was written. The row of the subject must be locked, or not exist.
+   * Each change has a later time, in the milliseconds that are shown, so it has another entity tag.
    */
   async write(
     tx: Sql,
@@ -66,7 +67,7 @@ export class ProfileVault {
            incarnation = EXCLUDED.incarnation,
            version = EXCLUDED.version,
            profile = EXCLUDED.profile,
-           updated_at = clock_timestamp()`,
+           updated_at = GREATEST(clock_timestamp(), subjects.updated_at + interval '1 millisecond')`,
       [tenant, subject, incarnation, version, bytes],
     );
     if (!ownKey) return;
