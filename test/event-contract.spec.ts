@@ -100,7 +100,7 @@ function published(fact: FactRecorded, isEarlier: boolean, isErased: boolean): P
   const value = Buffer.from(JSON.stringify(event));
   const { factId: eventId, kind, tenant, subject, time } = fact;
   return {
-    headers: cloudEventHeaders({ eventId, kind, tenant, subject, time, value }),
+    headers: { ...cloudEventHeaders({ eventId, kind, tenant, subject, time, value }), ce_sequence: '7' },
     value: JSON.parse(value.toString()) as unknown,
   };
 }
