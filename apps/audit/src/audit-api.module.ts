@@ -6,6 +6,7 @@ import { openRefusedCredentials, type Host } from '@countersign/hosting';
 import { HealthController } from '@countersign/http';
 import { Health } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
+import { LogFilesModule } from './log-files/log-files.module.js';
 import { SearchModule } from './search/search.module.js';
 
 /** What `start` opens for the API. */
@@ -33,7 +34,10 @@ export class AuditApiModule {
       // The features check the keys of streams again.
       global: true,
       exports: [Authenticator],
-      imports: [SearchModule.with(database, bus, (error, what) => host.logger.warn({ err: error }, what))],
+      imports: [
+        SearchModule.with(database, bus, (error, what) => host.logger.warn({ err: error }, what)),
+        LogFilesModule.with(database, bus),
+      ],
       controllers: [HealthController],
       providers: [
         { provide: Health, useValue: host.health },

@@ -1,0 +1,42 @@
+import { Controller, Get, Header, Req } from '@nestjs/common';
+import { actorOf, Problem, Requires, type ClientRequest } from '@countersign/api';
+import { type FastifyRequest } from 'fastify';
+import { ReadLogFile } from './read-log-file.use-case.js';
+
+/** The files with which anybody verifies the log, by the paths of c2sp.org/tlog-tiles. */
+@Controller()
+export class LogFilesController {
+  constructor(private readonly readLogFile: ReadLogFile) {}
+
+  @Get('checkpoint')
+  @Requires('public')
+  @Header('content-type', 'text/plain; charset=utf-8')
+  @Header('cache-control', 'no-cache')
+  async checkpoint(): Promise<string> {
+    return found(await this.readLogFile.checkpoint());
+  }
+
+  /** Only keys of the installation read entries; caches must not keep them. */
+  @Get('tile/entries/*')
+  @Requires('audit')
+  @Header('content-type', 'application/octet-stream')
+  @Header('cache-control', 'no-store')
+  async entries(@Req() request: ClientRequest): Promise<Buffer> {
+    const reader = { actor: actorOf(request), tenant: request.client?.tenant };
+    return found(await this.readLogFile.entries(reader, request.url.slice(1)));
+  }
+
+  /** A tile never changes, so every cache may keep it. */
+  @Get('tile/*')
+  @Requires('public')
+  @Header('content-type', 'application/octet-stream')
+  @Header('cache-control', 'public, max-age=31536000, immutable')
+  async tile(@Req() { url }: FastifyRequest): Promise<Buffer> {
+    return found(await this.readLogFile.tile(url.slice(1)));
+  }
+}
+
+function found<T>(file: T | undefined): T {
+  if (file === undefined) throw new Problem('not-found');
+  return file;
+}

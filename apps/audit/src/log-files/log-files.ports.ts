@@ -1,0 +1,19 @@
+/** A tile of hashes, or a bundle of entries. */
+export interface LogFileName {
+  readonly level: number | 'entries';
+  readonly index: number;
+  /** Number of hashes or entries. */
+  readonly width: number;
+}
+
+/** The files with which others verify the log (c2sp.org/tlog-tiles). */
+export abstract class LogFiles {
+  /** The last signed checkpoint. @returns undefined before the first one */
+  abstract checkpoint(): Promise<{ readonly size: number; readonly note: string } | undefined>;
+
+  /** @returns undefined when the log has no such tile, or a narrower one */
+  abstract tile(file: LogFileName & { readonly level: number }): Promise<Buffer | undefined>;
+
+  /** The exact bytes of the entries of a bundle, of all tenants. Fewer than its width: the log has not grown so far. */
+  abstract entries(file: LogFileName): Promise<Buffer[]>;
+}

@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import { encodeEntryBundle, hashesAtLevel, parseTilePath, TILE_WIDTH } from '@countersign/transparency-log';
+import { ReadRecords, type EventReader } from '../search/read-events.use-case.js';
+import { LogFiles } from './log-files.ports.js';
+
+/** Tiles of a tree above 2^53 leaves do not exist: that has 7 levels. */
+const MAX_TILE_LEVEL = 7;
+
+/** Serves the files of the log. Anybody may read checkpoints and hashes, which reveal nothing of an event. */
+@Injectable()
+export class ReadLogFile {
+  constructor(
+    private readonly files: LogFiles,
+    private readonly records: ReadRecords,
+  ) {}
+
+  /** The last signed checkpoint. */
+  async checkpoint(): Promise<string | undefined> {
+    return (await this.files.checkpoint())?.note;
+  }
+
+  /**
+   * A tile that the last checkpoint covers: of a tile beyond it, nobody could verify the hashes.
+   * @param path `tile/<L>/<N>[.p/<W>]`, in its exact form
+   */
+  async tile(path: string): Promise<Buffer | undefined> {
+    const tile = parseTilePath(path);
+    if (tile === undefined || tile.level === 'entries' || tile.level > MAX_TILE_LEVEL) return undefined;
+    const { level, index, width } = tile;
+    return (await this.#isSigned(level, index, width)) ? this.files.tile({ level, index, width }) : undefined;
+  }
+
+  /**
+   * A bundle of entries that the last checkpoint covers. Reading it is an event itself, recorded before the answer.
+   * @param path `tile/entries/<N>[.p/<W>]`, in its exact form
+   */
+  async entries(reader: EventReader, path: string): Promise<Buffer | undefined> {
+    const bundle = parseTilePath(path);
+    // A bundle has the events of all tenants.
+    if (reader.tenant !== undefined || bundle?.level !== 'entries') return undefined;
+    const { width, index } = bundle;
+    if (!(await this.#isSigned(0, index, width))) return undefined;
+    const entries = await this.files.entries(bundle);
+    if (entries.length < width) return undefined;
+    const detail = { format: 'entry-bundle', count: width, isComplete: true };
+    await this.records.record('audit.exported', reader, {}, detail);
+    return encodeEntryBundle(entries);
+  }
+
+  async #isSigned(level: number, index: number, width: number): Promise<boolean> {
+    const { size = 0 } = (await this.files.checkpoint()) ?? {};
+    return index * TILE_WIDTH + width <= hashesAtLevel(level, size);
+  }
+}
