@@ -89,7 +89,7 @@ module.exports = {
     rule(
       'apps-meet-on-the-bus',
       'No app imports another.',
-      { path: '^apps/([^/]+)/', pathNot: '^apps/(all-in-one|cli/src/doctor)/' },
+      { path: '^apps/([^/]+)/', pathNot: '^apps/(all-in-one|cli/src/doctor|cli/src/attempts/replay)/' },
       { path: '^apps/', pathNot: '^apps/$1/' },
     ),
     rule(
@@ -100,6 +100,12 @@ module.exports = {
         path: '^apps/',
         pathNot: ['^apps/cli/', '^apps/[^/]+/src/needs\\.ts$', '^apps/all-in-one/src/all-in-one\\.settings\\.ts$'],
       },
+    ),
+    rule(
+      'replay-decides-as-verification',
+      'The replay of attempts imports only the decisions of verification.',
+      { path: '^apps/cli/src/attempts/replay/' },
+      { path: '^apps/', pathNot: ['^apps/cli/', '^apps/verification/src/.*\\.decision\\.ts$'] },
     ),
     rule(
       'all-in-one-only-starts',

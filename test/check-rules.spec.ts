@@ -100,6 +100,11 @@ describe('npm run check finds an import', () => {
     ['apps-meet-on-the-bus', `${APP}/j.ts`, `../../../other/src/start.js`],
     ['all-in-one-only-starts', `apps/all-in-one/src/k.ts`, `../../limiter/src/limits/limits.use-case.js`],
     ['doctor-knows-needs', `apps/cli/src/doctor/k.ts`, `../../../limiter/src/limits/limits.use-case.js`],
+    [
+      'replay-decides-as-verification',
+      `apps/cli/src/attempts/replay/k.ts`,
+      `../../../../limiter/src/limits/limits.use-case.js`,
+    ],
     ['libs-never-see-apps', `libs/contracts/src/l.ts`, `../../../apps/other/src/start.js`],
     ['libs-through-their-index', `${APP}/m.ts`, `../../../../libs/contracts/src/topics.js`],
     ['kafkajs-in-one-folder', `${APP}/n.ts`, 'kafkajs'],

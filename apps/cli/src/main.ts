@@ -15,6 +15,7 @@ import { keyStatus, rewrapAll, rotateKeys, showPublicKeys, useKey } from './keys
 import { checkAttempts } from './attempts/check-attempts.js';
 import { rekeyAll } from './keys/rekey.js';
 import { restoreAttempts } from './attempts/restore-attempts.js';
+import { replayAttempts, type ReplayAttemptsOptions } from './attempts/replay/replay-attempts.js';
 import { type StoreOptions, withStore } from './terminal/with-store.js';
 import { exportFile } from './subjects/export-file.js';
 import { addLogCommands } from './log/log-commands.js';
@@ -150,6 +151,12 @@ keys
     withStore(process.env, options, (store, write) => acceptKeyLoss(store, setting, options, write)),
   );
 
+const api = {
+  tenant: ['--tenant <tenant>', 'name of the tenant'],
+  url: ['--url <url>', 'address of the REST API; default: COUNTERSIGN_REST_URL, else http://localhost:3001'],
+  keyFile: ['--key-file <file>', 'file of the key; default: COUNTERSIGN_API_KEY_FILE'],
+} as const;
+
 const attempts = program.command('attempts').description('attempt counters');
 attempts
   .command('check')
@@ -162,6 +169,22 @@ attempts
   .option(...dataDir)
   .action((tenant: string, reference: string, options: StoreOptions) =>
     withStore(process.env, options, (store, write) => restoreAttempts(store, tenant, reference, write)),
+  );
+attempts
+  .command('replay')
+  .description(
+    'replay attempts from their events and compare the result with the counters, through the REST API; exit code 1 when one differs',
+  )
+  .requiredOption(...api.tenant)
+  .option('--subject <subject>', 'only this subject')
+  .option('--file <file>', 'an export of events as NDJSON, also as .gz')
+  .option('--topic', 'the topic of events; reads KAFKA_BROKERS and TOPIC_PREFIX as a service does')
+  .option(...api.url)
+  .option(...api.keyFile)
+  .action(({ topic, ...options }: ReplayAttemptsOptions & { topic?: true }) =>
+    topic
+      ? withBroker(process.env, (broker, write) => replayAttempts(process.env, options, write, broker))
+      : reportFault(() => replayAttempts(process.env, options, toTerminal)),
   );
 
 program
@@ -186,11 +209,6 @@ const subjects = program
   .description(
     'subjects of a tenant, through the REST API; the key is read from COUNTERSIGN_API_KEY or from the file of --key-file',
   );
-const api = {
-  tenant: ['--tenant <tenant>', 'name of the tenant'],
-  url: ['--url <url>', 'address of the REST API; default: COUNTERSIGN_REST_URL, else http://localhost:3001'],
-  keyFile: ['--key-file <file>', 'file of the key; default: COUNTERSIGN_API_KEY_FILE'],
-} as const;
 subjects
   .command('import <file>')
   .description('import a CSV file, or NDJSON (.ndjson, .jsonl); an interrupted import continues when it is run again')
