@@ -74,7 +74,7 @@ CREATE TABLE audit.log_state (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),
   size bigint NOT NULL DEFAULT 0 CHECK (size >= 0),
   -- `CompactRange.serialize` of the entries; null while there is none.
-  compact_range bytea CHECK (size = 0 OR compact_range IS NOT NULL),
+  compact_range bytea,
   -- Set by the first batch, never changed.
   origin text
 );

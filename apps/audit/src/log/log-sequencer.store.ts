@@ -113,14 +113,18 @@ export class PostgresLogSequencer extends LogSequencer {
 }
 
 async function restore(tx: Transaction, { size, range }: LogState): Promise<TiledTree> {
-  if (range === null) return TiledTree.empty();
-  const partial = partialTilesOf(Number(size));
+  if (size === '0') return TiledTree.empty();
+  const leaves = range === null ? undefined : CompactRange.parse(range);
+  if (leaves?.end !== Number(size)) {
+    throw new ServiceError('INTERNAL', 'the compact range in audit.log_state is not of its size', false);
+  }
+  const partial = partialTilesOf(leaves.end);
   const rows = await tx.query<{ hashes: Buffer }>(TILES, [
     partial.map(({ level }) => level),
     partial.map(({ index }) => index),
   ]);
   return TiledTree.restore(
-    CompactRange.parse(range),
+    leaves,
     rows.map(({ hashes }) => hashes),
   );
 }
