@@ -52,7 +52,10 @@ export class FollowEvents implements OnModuleDestroy {
       const after = stream.after ?? (await this.log.size()) - 1;
       await this.records.record('audit.read', reader, stream.filters, { live: true });
       // One page at most waits for the client.
-      const lines = Readable.from(this.#lines(reader, stream.filters, after), { objectMode: false, highWaterMark: 1 });
+      const lines: Readable = Readable.from(
+        this.#lines(reader, stream.filters, after, () => lines.destroyed),
+        { objectMode: false, highWaterMark: 1 },
+      );
       const watch = setInterval(() => {
         try {
           stream.checkAccess();
@@ -70,12 +73,18 @@ export class FollowEvents implements OnModuleDestroy {
     }
   }
 
-  async *#lines(reader: EventReader, filters: EventFilters, after: number): AsyncGenerator<string> {
+  async *#lines(
+    reader: EventReader,
+    filters: EventFilters,
+    after: number,
+    hasEnded: () => boolean,
+  ): AsyncGenerator<string> {
     const { signal } = this.#stopping;
     let next = after + 1;
     let sentAt = performance.now();
     yield 'retry: 1000\n\n';
-    while (!signal.aborted) {
+    // A stream that is destroyed waits for its generator, so the generator must find out by itself.
+    while (!signal.aborted && !hasEnded()) {
       const size = await this.#currentSize();
       // Events below the size were committed before, so none of them can appear later.
       const range = { order: 'asc', cursor: next - 1, below: size, limit: PAGE_SIZE } as const;

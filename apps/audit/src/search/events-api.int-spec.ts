@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApiKeyPublished, ApiKeyRemoved, message } from '@countersign/contracts';
+import { createApiKey, sha256 } from '@countersign/crypto';
+import { type HostedService } from '@countersign/hosting';
+import { MemoryBroker, toRecord } from '@countersign/messaging';
+import { openDatabase, type Database } from '@countersign/persistence';
+import { createTestDatabase, eventually } from '@countersign/testing';
+import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
+import { start } from '../start.js';
+
+const ADMIN_KEY = 'admin-key-of-more-than-24-characters';
+const KEYS = { acme: createApiKey(), umbrella: createApiKey(), manage: createApiKey(), revoked: createApiKey() };
+const fatal = (error: Error): never => {
+  throw error;
+};
+
+describe('the API of the audit log', () => {
+  const broker = new MemoryBroker();
+  let service: HostedService;
+  let administrator: Database;
+  let drop: () => Promise<void>;
+  beforeAll(async () => {
+    const database = await createTestDatabase();
+    drop = () => database.drop();
+    const AUDIT_KEYS = `k1:${randomBytes(32).toString('base64url')}`;
+    const env = { DATABASE_URL: database.url, AUDIT_PORT: '0', ADMIN_API_KEY: ADMIN_KEY, LOG_LEVEL: 'silent' };
+    service = await start({ ...env, AUDIT_KEYS }, fatal, { broker, ops: false });
+    const options = { url: database.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, applicationName: 'test' };
+    administrator = await openDatabase({ ...options, as: 'administrator' });
+    for (const [name, key] of Object.entries(KEYS)) {
+      const tenant = name === 'umbrella' ? 'umbrella' : 'acme';
+      const scopes = [name === 'manage' ? ('manage' as const) : ('audit' as const)];
+      const published = message(ApiKeyPublished, {
+        ...{ tenant, keyId: `key-${name}`, scopes, hashes: [{ hash: sha256(key) }] },
+      });
+      await broker.send([toRecord({ message: published })]);
+    }
+    await eventually('the keys are known', async () => (await get('/v1/events', KEYS.revoked)).status === 200);
+    await add('acme', 30, 'alice');
+    await add('umbrella', 5, '=cmd()');
+  });
+  afterAll(async () => {
+    await service.close();
+    await broker.close();
+    await administrator.close();
+    await drop();
+  });
+
+  let lastNumber = 0;
+  /** Puts events in the inbox, and returns when the sequencer has taken them. @returns their bytes */
+  const add = async (tenant: string, count: number, subject: string): Promise<string[]> => {
+    const values = Array.from({ length: count }, () => `{"n":${++lastNumber},  "of":"${tenant}"}`);
+    const stored = await administrator.query<{ event_id: string }>(
+      `INSERT INTO audit.inbox (event_id, kind, tenant, subject, time, value, partition_key)
+       SELECT gen_random_uuid(), 'attempt.decided', $1, $2, now(), convert_to(value, 'UTF8'), 'k'
+       FROM unnest($3::text[]) AS t(value) RETURNING event_id`,
+      [tenant, subject, values],
+    );
+    const ids = stored.map((row) => row.event_id);
+    const isLogged = async (): Promise<boolean> =>
+      (await administrator.query('SELECT FROM audit.entries WHERE event_id = ANY ($1)', [ids])).length === count;
+    await eventually('the log has the events', isLogged);
+    return values;
+  };
+  const get = (path: string, key: string, headers: Record<string, string> = {}, signal?: AbortSignal) =>
+    fetch(`${service.urls['audit']}${path}`, {
+      ...{ headers: { ...headers, authorization: `Bearer ${key}` }, ...(signal && { signal }) },
+    });
+  interface Page {
+    items: { id: string; index: number; type: string; tenant: string; event: { n: number } }[];
+    nextCursor: string | null;
+  }
+  const page = async (query: string, key = KEYS.acme): Promise<Page> =>
+    (await (await get(`/v1/events?${query}`, key)).json()) as Page;
+
+  it('pages through the events of the tenant of the key alone, each exactly once', async () => {
+    const seen: number[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const found: Page = await page(`limit=7&type=attempt.decided${cursor && `&cursor=${cursor}`}`);
+      expect(found.items.every(({ tenant }) => tenant === 'acme')).toBe(true);
+      seen.push(...found.items.map(({ event }) => event.n));
+      cursor = found.nextCursor;
+    }
+    expect(seen).toHaveLength(30);
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => b - a));
+  });
+
+  it('records each read and export as an event with the names of the filters, never their values', async () => {
+    await page('limit=1&subject=alice&from=2026-01-01T00:00:00Z');
+    await (await get('/v1/events/export?subject=alice', KEYS.acme)).text();
+    const newest = async (type: string): Promise<unknown> =>
+      (await page(`limit=1&type=${type}`, ADMIN_KEY)).items[0]?.event;
+    const detail = { filters: 'subject', format: 'ndjson', isComplete: true };
+    await eventually('the events are logged', async () =>
+      JSON.stringify((await newest('audit.exported')) ?? '').includes('"format":"ndjson"'),
+    );
+    expect(await newest('audit.exported')).toMatchObject({
+      ...{ actor: { user: { uid: 'key-acme' } }, metadata: { tenant_uid: 'acme' }, unmapped: { detail } },
+    });
+    const reads = await page('limit=50&type=audit.read');
+    expect(JSON.stringify(reads)).toContain('"filters":"from subject"');
+    expect(JSON.stringify(reads)).not.toContain('alice');
+  });
+
+  it('shows the administrator the events of every tenant', async () => {
+    const { items } = await page('limit=200&type=attempt.decided', ADMIN_KEY);
+    expect(new Set(items.map(({ tenant }) => tenant))).toEqual(new Set(['acme', 'umbrella']));
+  });
+
+  it('answers for an event of another tenant, its proof and its search as for an unknown path, byte for byte', async () => {
+    const [foreign] = (await page('limit=1&type=attempt.decided', KEYS.umbrella)).items;
+    const unknown = await (await get('/v1/nothing', KEYS.acme)).text();
+    for (const path of [`/v1/events/${foreign?.id}`, `/v1/events/${foreign?.id}/proof`, '/v1/events?tenant=umbrella']) {
+      const answer = await get(path, KEYS.acme);
+      expect([answer.status, await answer.text()]).toEqual([404, unknown]);
+    }
+    expect((await get(`/v1/events/${foreign?.id}`, KEYS.umbrella)).status).toBe(200);
+  });
+
+  it.each([
+    ['without the scope audit', KEYS.manage, '/v1/events', 403],
+    ['that is unknown', createApiKey(), '/v1/events', 401],
+    ['with a wrong filter', KEYS.acme, '/v1/events?type=no.kind', 422],
+    ['with a wrong cursor', KEYS.acme, '/v1/events?cursor=1;DROP', 422],
+  ])('refuses a request with a key %s', async (_what, key, path, status) => {
+    expect((await get(path, key)).status).toBe(status);
+  });
+
+  it('exports the exact bytes of the events, plain and compressed, from a cursor on', async () => {
+    const own = await page('order=asc&limit=200&type=attempt.decided');
+    const lines = (await (await get('/v1/events/export?type=attempt.decided', KEYS.acme)).text()).split('\n');
+    expect(lines.slice(0, -1)).toEqual(own.items.map(({ event }) => `{"n":${event.n},  "of":"acme"}`));
+    const zipped = await get('/v1/events/export?type=attempt.decided&format=ndjson.gz', KEYS.acme);
+    expect(gunzipSync(await zipped.arrayBuffer()).toString()).toBe(lines.join('\n'));
+    const rest = await get(`/v1/events/export?type=attempt.decided&cursor=${own.items[9]?.index}`, KEYS.acme);
+    expect(await rest.text()).toBe(lines.slice(10).join('\n'));
+  });
+
+  it('exports CSV in which no cell is a formula', async () => {
+    const csv = await (await get('/v1/events/export?format=csv&type=attempt.decided', KEYS.umbrella)).text();
+    expect(csv).toMatch(/^index,id,type,time,tenant,subject,call,event\n/);
+    expect(csv).toContain(",'=cmd(),");
+    expect(csv).not.toContain(',=cmd()');
+  });
+
+  it('follows new events, continues after Last-Event-ID without a gap, and ends within a second of a revocation', async () => {
+    const leaving = new AbortController();
+    const first = await get('/v1/events/stream?type=attempt.decided', KEYS.revoked, {}, leaving.signal);
+    const added = await add('acme', 3, 'alice');
+    const text = await readUntil(first, (sent) => sent.split('\nid: ').length > 3);
+    leaving.abort();
+    expect([...text.matchAll(/"event":(\{[^}]*\})/g)].map(([, value]) => value)).toEqual(added);
+    const [, lastId = ''] = /id: (\d+)/.exec(text) ?? [];
+    await add('umbrella', 2, 'bob');
+    const more = await add('acme', 150, 'alice');
+    const second = await get('/v1/events/stream?type=attempt.decided', KEYS.revoked, { 'last-event-id': lastId });
+    const resumed = await readUntil(second, (sent) => sent.split('\nid: ').length > 152);
+    expect([...resumed.matchAll(/"event":(\{[^}]*\})/g)].map(([, value]) => value)).toEqual([
+      ...added.slice(1),
+      ...more,
+    ]);
+    await broker.send([toRecord({ message: message(ApiKeyRemoved, { keyId: 'key-revoked' }) })]);
+    const revokedAt = performance.now();
+    await readUntil(second, () => false);
+    expect(performance.now() - revokedAt).toBeLessThan(1000);
+  });
+
+  /** Reads until the text is enough, or the answer ends. */
+  async function readUntil({ body }: Response, isEnough: (text: string) => boolean): Promise<string> {
+    let text = '';
+    const reader = body?.getReader();
+    const end = { done: true, value: undefined };
+    while (!isEnough(text)) {
+      const { done, value } = (await reader?.read().catch(() => end)) ?? end;
+      if (done) break;
+      text += Buffer.from(value ?? []).toString();
+    }
+    reader?.releaseLock();
+    return text;
+  }
+});
