@@ -170,8 +170,8 @@ describe('the API of the audit log', () => {
   /** Reads until the text is enough, or the answer ends. */
   async function readUntil({ body }: Response, isEnough: (text: string) => boolean): Promise<string> {
     let text = '';
-    const reader = body?.getReader();
-    const end = { done: true, value: undefined };
+    const reader = body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+    const end = { done: true, value: undefined } as const;
     while (!isEnough(text)) {
       const { done, value } = (await reader?.read().catch(() => end)) ?? end;
       if (done) break;
