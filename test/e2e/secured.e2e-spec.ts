@@ -88,8 +88,8 @@ describe('the product over a Kafka and a PostgreSQL that require TLS, where each
   }, 60_000);
 
   it('ends a start with a wrong password at once, and names the settings to check', async () => {
-    const wrong = { ...envOf('audit'), KAFKA_PASSWORD: 'canary-wrong-73918264' };
-    const program = Program.start('audit', {
+    const wrong = { ...envOf('directory'), KAFKA_PASSWORD: 'canary-wrong-73918264' };
+    const program = Program.start('directory', {
       ...{ OPS_PORT: '0', KAFKA_BROKERS: kafka.brokers.join(','), TOPIC_PREFIX, DATABASE_URL: postgres.url },
       ...wrong,
     });

@@ -7,6 +7,7 @@ import { HealthController } from '@countersign/http';
 import { Health } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { LogFilesModule } from './log-files/log-files.module.js';
+import { type PersonalDataVault } from './personal-data/personal-data.ports.js';
 import { SearchModule } from './search/search.module.js';
 
 /** What `start` opens for the API. */
@@ -14,6 +15,7 @@ export interface AuditApiResources {
   readonly adminKey: Secret;
   readonly host: Host;
   readonly database: Database;
+  readonly vault: PersonalDataVault;
   readonly clientKeys: ClientKeys;
   readonly recordFacts: (facts: readonly FactRecorded[]) => Promise<void>;
 }
@@ -24,7 +26,7 @@ export interface AuditApiResources {
  */
 @Module({})
 export class AuditApiModule {
-  static with({ adminKey, host, database, clientKeys, recordFacts }: AuditApiResources): DynamicModule {
+  static with({ adminKey, host, database, vault, clientKeys, recordFacts }: AuditApiResources): DynamicModule {
     const bus = {
       publish: (facts: readonly { readonly message: FactRecorded }[]) =>
         recordFacts(facts.map(({ message }) => message)),
@@ -35,7 +37,7 @@ export class AuditApiModule {
       global: true,
       exports: [Authenticator],
       imports: [
-        SearchModule.with(database, bus, (error, what) => host.logger.warn({ err: error }, what)),
+        SearchModule.with(database, vault, bus, (error, what) => host.logger.warn({ err: error }, what)),
         LogFilesModule.with(database, bus),
       ],
       controllers: [HealthController],

@@ -58,7 +58,7 @@ export async function start(
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
       await Promise.all(ownFacts.map((fact) => own.record(fact)));
     };
-    const module = AuditApiModule.with({ adminKey, host, database, clientKeys, recordFacts });
+    const module = AuditApiModule.with({ adminKey, host, database, vault, clientKeys, recordFacts });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());
     return host.started({ audit: server.url });

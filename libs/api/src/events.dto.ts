@@ -1,5 +1,5 @@
 import { FACT_KINDS, MAX_PAGE_SIZE } from '@countersign/contracts';
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, Matches } from 'class-validator';
 import { Described, Field } from './described.js';
 import { IsCallId, IsIdOf, IsSubjectIdField, IsTime, Optional, TENANT_OF_EVENTS_PATTERN } from './fields.js';
@@ -91,6 +91,16 @@ export class EventItem {
   @ApiProperty({ type: 'string', nullable: true }) subject!: string | null;
   @ApiProperty({ description: 'Id of the telephone call.', type: 'string', nullable: true }) call!: string | null;
   @ApiProperty({ description: 'The event as OCSF.', type: 'object', additionalProperties: true }) event!: object;
+  @ApiPropertyOptional({
+    description: 'Personal fields of the event, opened.',
+    type: 'object',
+    additionalProperties: true,
+  })
+  personal?: object;
+  @ApiPropertyOptional({
+    description: 'Only `true`: the personal fields cannot be read, because the subject was erased.',
+  })
+  erased?: boolean;
 }
 
 export class EventPage {

@@ -16,6 +16,8 @@ import { forwardedAddresses, networkOf, TrustedProxies } from './trusted-proxies
 
 /** How often connections are checked for exceeded timeouts, in milliseconds. Node's default is 30 s. */
 const CHECK_MS = 1000;
+/** How long a connection without a request may delay the stop of a server, in milliseconds. */
+const UNUSED_LIMIT_MS = 1000;
 /** A client that takes fewer bytes of an answer within SEND_TIMEOUT_MS is a slow reader. */
 const TAKEN_BYTES = 65_536;
 /** Longest subject of a client certificate in the log, in characters. */
@@ -27,6 +29,9 @@ export type PortUse = 'clients' | 'operators';
 /** Opens ports that speak HTTP, with TLS and limits by settings. It does not load Fastify: every service has such a port. */
 export class HttpListener {
   readonly #proxies: TrustedProxies;
+  readonly #open = new WeakMap<Server, Set<Socket>>();
+  /** The answers of each connection that are not complete. */
+  readonly #unfinished = new WeakMap<Socket, Set<ServerResponse>>();
 
   private constructor(
     private readonly service: string,
@@ -83,6 +88,7 @@ export class HttpListener {
     if (server instanceof TlsServer) tls?.update(server);
     this.#limitConnections(server);
     this.#endSlowReaders(server);
+    this.#followRequests(server);
     this.#answerInvalid(server);
     return server;
   }
@@ -138,7 +144,7 @@ export class HttpListener {
   /** An answer that is not read occupies a connection and its memory, and no timeout of Node ends a slow reader. */
   #endSlowReaders(server: Server): void {
     const connections = new Map<Socket, { readonly since: number; readonly taken: number } | undefined>();
-    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    server.on(connectionEventOf(server), (socket: Socket) => {
       connections.set(socket, undefined);
       socket.once('close', () => connections.delete(socket));
     });
@@ -160,20 +166,41 @@ export class HttpListener {
     });
   }
 
-  /** Answers what is no HTTP request, has too large headers, or did not arrive in time. */
-  #answerInvalid(server: Server): void {
-    const unfinished = new WeakMap<Socket, Set<ServerResponse>>();
+  /**
+   * Ends the connections of a server that stops, unless a request on them is being answered. Node would wait without a limit
+   * for those that never sent a whole request: it ends idle ones that did, and checks no timeouts any more.
+   */
+  endUnused(server: Server): void {
+    const end = (): void => {
+      for (const socket of this.#open.get(server) ?? []) if (!this.#unfinished.get(socket)?.size) socket.destroy();
+    };
+    // Not at once: a request may be arriving.
+    const timer = setInterval(end, UNUSED_LIMIT_MS).unref();
+    server.once('close', () => clearInterval(timer));
+  }
+
+  #followRequests(server: Server): void {
+    const open = new Set<Socket>();
+    this.#open.set(server, open);
+    server.on(connectionEventOf(server), (socket: Socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+    });
     server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-      const responses = unfinished.get(socket) ?? new Set();
-      unfinished.set(socket, responses.add(response));
+      const responses = this.#unfinished.get(socket) ?? new Set();
+      this.#unfinished.set(socket, responses.add(response));
       response.once('close', () => responses.delete(response));
     });
+  }
+
+  /** Answers what is no HTTP request, has too large headers, or did not arrive in time. */
+  #answerInvalid(server: Server): void {
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') this.#count('slow_sender');
       if (error.code === 'HPE_HEADER_OVERFLOW') this.#count('headers');
       const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[error.code ?? ''] ?? 400;
       // Bytes after the beginning of an answer would be read as a part of it.
-      const hasBegun = [...(unfinished.get(socket) ?? [])].some(({ headersSent }) => headersSent);
+      const hasBegun = [...(this.#unfinished.get(socket) ?? [])].some(({ headersSent }) => headersSent);
       if (socket.writable && error.code !== 'ECONNRESET' && !hasBegun) {
         const { headers, text } = problem(status);
         const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
@@ -187,6 +214,8 @@ export class HttpListener {
     METRICS.connectionsCut.inc({ service: this.service, reason });
   }
 }
+
+const connectionEventOf = (server: Server): string => (server instanceof TlsServer ? 'secureConnection' : 'connection');
 
 /** @returns `https` for a server that speaks TLS */
 export const schemeOf = (server: unknown): 'http' | 'https' => (server instanceof TlsServer ? 'https' : 'http');

@@ -13,6 +13,8 @@ import { type IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { HttpListener, HttpSettings } from '@countersign/http-listener';
@@ -144,6 +146,20 @@ describe('HttpServer', () => {
       });
       for (const name of ['server', 'x-powered-by', 'strict-transport-security']) expect(headers.has(name)).toBe(false);
     }
+  });
+
+  it.each([
+    ['without a request', ''],
+    ['with the beginning of one', 'GET /work HTTP/1.1\r\nhost: '],
+  ])('stops although a client keeps a connection %s open', async (_what, start) => {
+    const stopping = await startServer();
+    const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1');
+    const closed = once(socket, 'close');
+    await once(socket, 'connect');
+    socket.on('error', () => undefined).write(start);
+    await fetch(stopping.url);
+    await stopping.close();
+    await closed;
   });
 
   it('releases everything when its port is in use', async () => {

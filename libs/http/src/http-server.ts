@@ -163,7 +163,7 @@ function keepLongBodies(server: Server): void {
 function addHooks(
   server: FastifyInstance,
   hooks: RequestHooks,
-  { logger, tracer, ignoreTrailingSlash = false }: HttpServerOptions,
+  { listener, logger, tracer, ignoreTrailingSlash = false }: HttpServerOptions,
 ): ServedRoute[] {
   const routes: ServedRoute[] = [];
   const fairTurns = new FairTurns();
@@ -186,6 +186,7 @@ function addHooks(
   });
   server.addHook('preClose', (done) => {
     isStopping = true;
+    listener.endUnused(server.server);
     done();
   });
   server.addHook('onResponse', (request, reply, done) => {

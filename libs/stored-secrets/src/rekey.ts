@@ -157,9 +157,11 @@ async function retireOthers(database: Database, schemas: readonly string[], key:
   });
 }
 
-/** Schemas with rows that have names under `IDENTIFIER_KEY`. */
+/** Services with rows that have names under `IDENTIFIER_KEY`. The tables of the others hold keys of their own only. */
+const SCHEMAS_WITH_NAMES: readonly string[] = ['verification', 'rate_limit'];
+
 async function schemasWithNames(sql: Sql): Promise<string[]> {
-  return (await schemasWithKeys(sql)).filter((schema) => schema !== 'webhooks');
+  return (await schemasWithKeys(sql)).filter((schema) => SCHEMAS_WITH_NAMES.includes(schema));
 }
 
 async function readAll(sql: Sql, schemas: readonly string[]): Promise<Row[]> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApiKeyPublished, ApiKeyRemoved, message } from '@countersign/contracts';
+import { ApiKeyPublished, ApiKeyRemoved, factRecorded, message, type FactKind } from '@countersign/contracts';
 import { createApiKey, sha256 } from '@countersign/crypto';
 import { type HostedService } from '@countersign/hosting';
 import { MemoryBroker, toRecord } from '@countersign/messaging';
@@ -102,6 +102,22 @@ describe('the API of the audit log', () => {
     const reads = await page('limit=50&type=audit.read');
     expect(JSON.stringify(reads)).toContain('"filters":"from subject"');
     expect(JSON.stringify(reads)).not.toContain('alice');
+  });
+
+  it('opens the personal fields of an event until its subject is erased, and then shows the event as erased', async () => {
+    const subject = 'erin';
+    const record = (kind: FactKind, more: object = {}): Promise<void> =>
+      broker.send([toRecord({ message: factRecorded(kind, new Date(), { tenant: 'acme', subject, ...more }) })]);
+    const event = async (): Promise<object | undefined> =>
+      (await page('limit=1&type=credential.locked&subject=erin')).items[0];
+    await record('credential.locked', { callerKey: 'b'.repeat(64), callerTail: '42' });
+    await eventually('the event is logged', async () => (await event()) !== undefined);
+    expect(await event()).toMatchObject({ personal: { caller_tail: '42', caller_key: 'b'.repeat(64) } });
+    expect(JSON.stringify((await event()) as { event: object })).not.toContain('"erased"');
+    await record('subject.erased');
+    await eventually('the event reads as erased', async () => 'erased' in ((await event()) ?? {}));
+    expect(await event()).toMatchObject({ erased: true, subject });
+    expect(await event()).not.toHaveProperty('personal');
   });
 
   it('shows the administrator the events of every tenant', async () => {

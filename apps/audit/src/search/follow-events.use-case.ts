@@ -2,8 +2,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { StreamSlots } from '@countersign/api';
-import { eventItem } from './event-item.js';
-import { ReadRecords, type EventReader } from './read-events.use-case.js';
+import { EventItems, ReadRecords, type EventReader } from './read-events.use-case.js';
 import { EventLog, StreamFaults, type EventFilters } from './search.ports.js';
 
 const MAX_STREAMS = 100;
@@ -34,6 +33,7 @@ export class FollowEvents implements OnModuleDestroy {
   constructor(
     private readonly log: EventLog,
     private readonly records: ReadRecords,
+    private readonly items: EventItems,
     private readonly faults: StreamFaults,
   ) {}
 
@@ -90,7 +90,8 @@ export class FollowEvents implements OnModuleDestroy {
       const range = { order: 'asc', cursor: next - 1, below: size, limit: PAGE_SIZE } as const;
       const events = size > next ? await this.log.page(reader.tenant, filters, range) : [];
       if (events.length > 0) {
-        yield events.map((event) => `id: ${event.index}\nevent: ${event.type}\ndata: ${eventItem(event)}\n\n`).join('');
+        const items = await this.items.of(events);
+        yield events.map(({ index, type }, at) => `id: ${index}\nevent: ${type}\ndata: ${items[at]}\n\n`).join('');
         sentAt = performance.now();
       } else if (performance.now() - sentAt >= KEEP_ALIVE_MS) {
         yield ': keep-alive\n\n';

@@ -1,7 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { factRecorded, INSTALLATION, type Actor, type FactKind } from '@countersign/contracts';
+import { OpenPersonalData } from '../personal-data/open-personal-data.use-case.js';
 import { eventItem } from './event-item.js';
-import { EventLog, EventProofs, OwnFacts, type EventFilters, type EventRange } from './search.ports.js';
+import {
+  EventLog,
+  EventProofs,
+  OwnFacts,
+  type EventFilters,
+  type EventRange,
+  type LoggedEvent,
+} from './search.ports.js';
 
 /** Who reads events. */
 export interface EventReader {
@@ -34,6 +42,18 @@ export class ReadRecords {
   }
 }
 
+/** Events as items of the API, with their personal fields opened: `personal`, or `erased` when the subject was erased. */
+@Injectable()
+export class EventItems {
+  constructor(private readonly personalData: OpenPersonalData) {}
+
+  /** @param more fields of each item. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  async of(events: readonly LoggedEvent[], more: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
+    const opened = await this.personalData.open(events.map((event) => ({ ...event, eventId: event.id })));
+    return events.map((event, at) => eventItem(event, { ...opened[at], ...more }));
+  }
+}
+
 /** Reads pages of events, and single events with their proofs. Each read is an event itself, recorded before its answer. */
 @Injectable()
 export class ReadEvents {
@@ -41,6 +61,7 @@ export class ReadEvents {
     private readonly log: EventLog,
     private readonly proofs: EventProofs,
     private readonly records: ReadRecords,
+    private readonly items: EventItems,
   ) {}
 
   /** @returns `{items, nextCursor}`. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
@@ -52,7 +73,7 @@ export class ReadEvents {
     const last = events.at(-1)?.index ?? range.cursor;
     // Events that are recorded later follow the newest one, so an ascending list never ends.
     const isOver = last === undefined || (range.order === 'desc' && found.length <= range.limit);
-    const items = events.map((event) => eventItem(event)).join(',');
+    const items = (await this.items.of(events)).join(',');
     return `{"items":[${items}],"nextCursor":${isOver ? 'null' : `"${last}"`}}`;
   }
 
@@ -63,7 +84,8 @@ export class ReadEvents {
     await this.records.record('audit.read', reader, {}, { event: id, count: 1 });
     const proof = await this.proofs.prove(event.index);
     const json = proof && { index: event.index, ...proof, hashes: proof.hashes.map((hash) => hash.toString('base64')) };
-    return eventItem(event, { proof: json ?? null });
+    const [item = ''] = await this.items.of([event], { proof: json ?? null });
+    return item;
   }
 
   /** @returns undefined: there is no such event for this reader; null: no checkpoint covers it yet */

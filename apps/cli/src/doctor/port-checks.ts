@@ -54,7 +54,7 @@ export async function checkPorts({ services }: ExaminedInstallation): Promise<Ch
       } else states.push(`${name} ${port} is used by the running product`);
     }
   }
-  return { ok: states.join(', ') || 'the system picks every port', problems };
+  return { ok: states.sort().join(', ') || 'the system picks every port', problems };
 }
 
 function stateOf(host: string, port: number): Promise<PortState> {

@@ -90,7 +90,7 @@ describe('the live caches of the directory', () => {
         ({ property }) => property,
       );
     for (const service of DIRECTORY_CACHE_SERVICES) expect(violationsOf(service)).toEqual([]);
-    expect(violationsOf('audit')).toEqual(['service']);
+    expect(violationsOf('directory')).toEqual(['service']);
   });
 
   it('are at most so many of one service, and the one with the oldest report is no longer awaited', async () => {

@@ -31,6 +31,7 @@ export const DIRECTORY_CACHE_SERVICES = [
   'verification',
   'rate-limit',
   'webhooks',
+  'audit',
 ] as const;
 
 /** A tenant with its effective policy, for every service. */
