@@ -10,7 +10,7 @@ import { Client, newName } from '../client.js';
 import { startSeparate, temporaryFolder, type SeparateProduct } from '../product.js';
 
 /** Rows of the large import. Set it to 100000 for the figures of the product description. */
-const ROWS = Number(process.env['IMPORT_ROWS'] ?? 2_000);
+const ROWS = Number(process.env['IMPORT_ROWS'] ?? 5_000);
 const MAX_MEMORY_MIB = 256;
 /** The bcrypt hash of {@link PIN}. */
 const BCRYPT = '$2b$04$rAJspen/oZSfZByN5Zc4zOY.W8p3Mm6AeKPXZU/Q3DMyRWBjiWpIK';

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { DEAD_LETTERS, message } from '@countersign/contracts';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
+import { eventually } from '@countersign/testing';
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Ctx, Payload } from '@nestjs/microservices';
 import { type ConsumedRecord } from '../../broker.js';
@@ -61,7 +62,17 @@ async function removeBefore(offset: number): Promise<void> {
   // The broker allows this only for topics with deletion.
   const resources = [{ type: 2, name: topic, configEntries: [{ name: 'cleanup.policy', value: 'delete' }] }];
   await admin.alterConfigs({ validateOnly: false, resources });
-  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
+  // The broker applies the change of the policy after it has answered, and refuses to delete until then.
+  const remove = admin.deleteTopicRecords.bind(admin, {
+    topic,
+    partitions: [{ partition: 0, offset: String(offset) }],
+  });
+  await eventually('the records are deleted', () =>
+    remove().then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 describe('a group with records that were removed before it handled them', () => {
