@@ -31,7 +31,7 @@ export default {
   // Milliseconds for one test that names no other limit: several files share the processors.
   testTimeout: 40_000,
   // Tests wait for processes and servers much of the time. Each has a database and topics of its own.
-  maxWorkers: Math.min(availableParallelism() + 1, 6),
+  maxWorkers: Math.min(availableParallelism(), 6),
   testSequencer: '<rootDir>/tools/jest/long-files-first.mjs',
   reporters: ['default', '<rootDir>/tools/jest/report-counts.mjs'],
   // A connection to a broker that a test has killed may remain; it must not keep the run from ending.

@@ -37,8 +37,8 @@ describe('an attacker who sends slowly to hold connections', () => {
   const headOf = (line: string, ...headers: string[]): string =>
     [line, 'host: localhost', 'content-type: application/json', 'content-length: 200000', ...headers].join('\r\n');
 
-  /** Sends `start` at once, and then one byte of `filler` at a time until the connection ends. */
-  function hold(port: Port, start: string, filler: string): Held {
+  /** Sends `start` at once, and then one byte of `filler` at a time: `most` of them, or until the connection ends. */
+  function hold(port: Port, start: string, filler: string, most = Infinity): Held {
     const { hostname, port: number } = urlOf(port);
     const socket: Socket = connect({ host: hostname, port: Number(number) });
     let answer = '';
@@ -48,8 +48,9 @@ describe('an attacker who sends slowly to hold connections', () => {
     socket.on('error', () => undefined);
     socket.on('close', () => (ended = true));
     if (start !== '') socket.write(start);
+    let sent = 0;
     const trickle = setInterval(() => {
-      if (filler !== '' && socket.writable) socket.write(filler);
+      if (filler !== '' && sent++ < most && socket.writable) socket.write(filler);
     }, BYTE_EVERY_MS);
     return {
       get ended() {
@@ -140,7 +141,7 @@ describe('an attacker who sends slowly to hold connections', () => {
         `content-length: ${body.length}`,
         `authorization: Basic ${basic()}`,
       ].join('\r\n');
-      const held = hold('swaig', `${head}\r\n\r\n${body.slice(0, -1)}`, body.slice(-1));
+      const held = hold('swaig', `${head}\r\n\r\n${body.slice(0, -1)}`, body.slice(-1), 1);
       try {
         await eventually('the answer is there', () => held.ended, ENDS_WITHIN_MS);
         expect(held.answer).toMatch(/^HTTP\/1\.1 200 /);

@@ -161,11 +161,12 @@ export interface RawCluster {
 }
 
 /**
- * Expected errors: services that start at once create the same topics, and a new leader may not know yet that it leads
- * when it is asked for offsets. The caller gets both as an error and retries, so they need no log line.
+ * Expected errors: services that start at once create the same topics, a broker may not know a new topic yet, and a new
+ * leader may not know yet that it leads when it is asked for offsets. The caller gets each as an error and retries, so
+ * they need no log line.
  */
 function isExpected(message: string): boolean {
-  return /^Response (CreateTopics|ListOffsets)\(/.test(message);
+  return /^Response (CreateTopics|ListOffsets|Metadata)\(/.test(message);
 }
 
 /** The protocol's name of an error, from any depth of the causes. */
