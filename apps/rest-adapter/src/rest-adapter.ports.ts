@@ -22,7 +22,7 @@ export abstract class StreamLimits {
   abstract readonly idleMs: number;
   /** The longest duration of an import, in milliseconds. */
   abstract readonly longestMs: number;
-  /** Logs a fault that the client cannot be told about by a status. */
+  /** Logs a fault that occurs after the status of the answer was sent. */
   abstract readonly logFault: (error: unknown, what: string) => void;
 }
 

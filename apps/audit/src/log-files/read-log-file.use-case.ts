@@ -20,7 +20,7 @@ export class ReadLogFile {
   }
 
   /**
-   * A tile that the last checkpoint covers: of a tile beyond it, nobody could verify the hashes.
+   * A tile that the last checkpoint covers: the hashes of a tile beyond it could not be verified.
    * @param path `tile/<L>/<N>[.p/<W>]`, in its exact form
    */
   async tile(path: string): Promise<Buffer | undefined> {

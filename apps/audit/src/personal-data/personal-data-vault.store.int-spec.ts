@@ -50,7 +50,7 @@ describe('the vault of personal data in PostgreSQL', () => {
       ])
     )[0];
 
-  it('gives one key to a subject whose first events four copies seal at the same time', async () => {
+  it('gives a subject one key when four copies seal its first events at the same time', async () => {
     const copies = Array.from({ length: 4 }, () => copy());
     const subjects = Array.from({ length: 20 }, () => `s-${randomUUID()}`);
     const sealed = await Promise.all(

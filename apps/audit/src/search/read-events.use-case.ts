@@ -21,7 +21,7 @@ export interface EventReader {
 /** An answer as JSON. The events in it are the exact published bytes. */
 export type JsonText = string;
 
-/** Records that somebody reads events: names of filters, never their values. */
+/** Records each read of events: the names of its filters, never their values. */
 @Injectable()
 export class ReadRecords {
   constructor(private readonly facts: OwnFacts) {}

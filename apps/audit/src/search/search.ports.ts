@@ -37,7 +37,7 @@ export interface LoggedEvent {
 /** The events of the log, each with a gapless index in the order of commits. So a cursor over indexes skips no event. */
 export abstract class EventLog {
   /**
-   * @param tenant whose events are visible; undefined: those of all
+   * @param tenant the tenant of the visible events; undefined: the events of all tenants
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract page(tenant: string | undefined, filters: EventFilters, range: EventRange): Promise<LoggedEvent[]>;
@@ -69,6 +69,6 @@ export abstract class OwnFacts {
 
 /** What streams need from their process. */
 export abstract class StreamFaults {
-  /** Logs a fault that the client cannot be told about by a status. */
+  /** Logs a fault that occurs after the status of the answer was sent. */
   abstract readonly logFault: (error: unknown, what: string) => void;
 }

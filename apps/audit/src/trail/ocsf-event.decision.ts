@@ -22,7 +22,7 @@ interface OutcomeFields {
   readonly code: string;
   readonly detail: string | undefined;
   readonly denied: boolean;
-  /** A control refused, so somebody may be guessing. */
+  /** A control refused: a sign of guessing. */
   readonly alert: boolean;
 }
 

@@ -8,7 +8,7 @@ import {
 } from '@countersign/transparency-log';
 import { type LogDamage } from './damage.js';
 
-/** A checkpoint as somebody has kept or served it. */
+/** A checkpoint as a file or the log gave it, not yet verified. */
 export interface GivenCheckpoint {
   /** Where it is from, for reports. */
   readonly where: string;

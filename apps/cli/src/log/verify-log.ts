@@ -19,7 +19,7 @@ import { DamageLocator } from './locate-damage.js';
 import { IncompleteEvidence, type LogSource } from './log-source.js';
 
 export interface VerifyLogOptions {
-  /** Checkpoints that were kept outside of the log, besides the one that it serves. */
+  /** Checkpoints that were kept outside of the log, in addition to the one that it serves. */
   readonly checkpoints?: readonly GivenCheckpoint[];
   /** Verify the hashes of entries, without the entries: for those who may not read them. */
   readonly hashesOnly?: boolean;

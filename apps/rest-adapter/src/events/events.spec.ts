@@ -67,7 +67,7 @@ describe('the audit log over the REST adapter', () => {
     await eventually('the request to the audit service ends', () => upstream?.closed === true);
   });
 
-  it('breaks an answer off that the audit service breaks off, so nobody takes it for whole', async () => {
+  it('breaks an answer off that the audit service breaks off, so that no client takes it for whole', async () => {
     answer = (response) => {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' }).write('{}\n', () => response.destroy());
     };

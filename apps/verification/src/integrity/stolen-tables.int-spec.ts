@@ -112,7 +112,7 @@ describe('the tables without the keyring', () => {
        WHERE table_schema = 'verification' AND data_type = 'bytea' ORDER BY 1`,
     );
     const known = WRAPPED_COLUMNS.map(({ table, bytesColumn }) => `${table}.${bytesColumn}`).sort();
-    // A profile is encrypted under the subject's own key, whose column is among those above.
+    // A profile is encrypted under the subject's own key, and the column of that key is among those above.
     const underOwnKey = 'verification.subjects.profile';
     expect([...known, underOwnKey]).toEqual(columns.map(({ name }) => name));
   });

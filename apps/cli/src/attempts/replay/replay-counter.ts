@@ -28,7 +28,7 @@ export interface ReplayedCounter {
   readonly attempts: number;
   /** Numbers from 1 to the highest one that no event has. */
   readonly missing: readonly number[];
-  /** Attempts whose events say something else than the rules, in the state that fits best. */
+  /** Attempts with events that contradict the rules, in the state that fits best. */
   readonly contradictions: readonly string[];
 }
 
