@@ -17,7 +17,7 @@ export async function productEnvironment(
   databaseUrl: string | undefined,
   onClose: (step: () => Promise<void>) => void,
 ): Promise<{ readonly environment: Environment; readonly createdAdminKey: string }> {
-  const { values } = await readSecrets(join(dataDir, 'secrets'));
+  const { values } = await readSecrets(join(dataDir, 'secrets'), env['LOG_ORIGIN']);
   const DATABASE_URL = databaseUrl ?? (await startDatabase(dataDir, onClose));
   return { environment: { ...overSecretFiles(values, env), DATABASE_URL }, createdAdminKey: values.ADMIN_API_KEY };
 }
@@ -28,9 +28,9 @@ async function startDatabase(dataDir: string, onClose: (step: () => Promise<void
   return database.url;
 }
 
-async function readSecrets(folder: string): ReturnType<typeof ensureSecretFiles> {
+async function readSecrets(folder: string, logOrigin: string | undefined): ReturnType<typeof ensureSecretFiles> {
   try {
-    return await ensureSecretFiles(folder);
+    return await ensureSecretFiles(folder, logOrigin || undefined);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === undefined ? message : `the folder of keys cannot be written (${code})`;

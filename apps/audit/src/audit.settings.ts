@@ -1,8 +1,8 @@
 import { IsIn, IsInt, Max, Min } from 'class-validator';
 import { IsAdminKey } from '@countersign/api';
-import { Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
+import { DEFAULT_LOG_ORIGIN, Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
-import { DEFAULT_LOG_ORIGIN, IsLogOrigin, IsSecret, StoreSettings } from '@countersign/hosting';
+import { IsLogOrigin, IsSecret, StoreSettings } from '@countersign/hosting';
 
 export class AuditSettings extends StoreSettings {
   @Meaning('Port of the API of the audit log; 0 picks a free port')

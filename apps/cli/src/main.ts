@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { DEFAULT_LOG_ORIGIN } from '@countersign/contracts';
 import { acceptKeyLoss } from './keys/accept-key-loss.js';
 import { acceptLoss } from './groups/accept-loss.js';
 import { examineInstallation, type ReportOptions } from './doctor/doctor.js';
@@ -59,7 +60,10 @@ program
   .description('keys and secrets of an installation')
   .command('create <folder>')
   .description('create the secrets that the folder lacks, one file each, readable by the owner only; never overwrites')
-  .action((folder: string) => reportFault(() => createSecrets(folder)));
+  .option('--log-origin <origin>', 'LOG_ORIGIN of the services, for the key of the audit log', DEFAULT_LOG_ORIGIN)
+  .action((folder: string, options: Parameters<typeof createSecrets>[1]) =>
+    reportFault(() => createSecrets(folder, options)),
+  );
 
 const deadLetters = program
   .command('dead-letters')

@@ -8,6 +8,9 @@ export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
  */
 export const SUBJECT_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9._:@+-]{0,126}[A-Za-z0-9_:@+-])?$/;
 
+/** The name of an audit log in its checkpoints, unless a setting gives another one. */
+export const DEFAULT_LOG_ORIGIN = 'countersign.local/audit';
+
 export const IsName = (options?: ValidationOptions): PropertyDecorator =>
   Matches(NAME_PATTERN, {
     message: '$property must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit',

@@ -61,8 +61,6 @@ function isHostAndPort(text: string): boolean {
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
 }
 
-export const DEFAULT_LOG_ORIGIN = 'countersign.local/audit';
-
 /** The origin of a log is a URL without its scheme (c2sp.org/tlog-checkpoint). */
 export function IsLogOrigin(): PropertyDecorator {
   return Matches(/^(?=.{1,120}$)[a-z0-9][a-z0-9.-]*(\/[A-Za-z0-9._-]+)*$/, {

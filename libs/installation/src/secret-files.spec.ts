@@ -1,7 +1,14 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureSecretFiles, SECRET_NAMES } from './secret-files.js';
+import {
+  EMPTY_ROOT,
+  openCheckpoint,
+  parseSignerKey,
+  parseVerifierKey,
+  signCheckpoint,
+} from '@countersign/transparency-log';
+import { ensureSecretFiles, readSecretFiles, SECRET_NAMES } from './secret-files.js';
 
 describe('a folder of secrets', () => {
   let parent: string;
@@ -37,5 +44,21 @@ describe('a folder of secrets', () => {
     expect(values.ADMIN_API_KEY).toBe('csadmin_by-hand-0123456789abcdef');
     expect(created).not.toContain('ADMIN_API_KEY');
     expect(modesOf(parent)).toEqual(privateModes);
+  });
+
+  it('has a key of the audit log with the name of the log, and its public half', async () => {
+    const { values } = await ensureSecretFiles(parent, 'audit.example.com/log');
+    const note = signCheckpoint({ size: 0, root: EMPTY_ROOT }, parseSignerKey(values.LOG_SIGNING_KEY));
+    expect(openCheckpoint(note, parseVerifierKey(values.LOG_PUBLIC_KEYS)).origin).toBe('audit.example.com/log');
+  });
+
+  it.each([
+    ['LOG_SIGNING_KEY', 'LOG_PUBLIC_KEYS'],
+    ['RECEIPT_KEYS', 'RECEIPT_PUBLIC_KEYS'],
+  ])('without %s beside %s is refused and stays as it is', async (privateKeys, publicKeys) => {
+    const { values } = await ensureSecretFiles(parent);
+    rmSync(join(parent, privateKeys));
+    await expect(ensureSecretFiles(parent)).rejects.toThrow(`${privateKeys} is missing beside ${publicKeys}`);
+    expect(readSecretFiles(parent)).toEqual({ ...values, [privateKeys]: undefined });
   });
 });

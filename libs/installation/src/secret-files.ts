@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DEFAULT_LOG_ORIGIN } from '@countersign/contracts';
 import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/crypto';
 import { withoutByteOrderMark, type Environment } from '@countersign/runtime';
+import { createSignerKey, formatVerifierKey, parseSignerKey } from '@countersign/transparency-log';
 import { makeFolder } from './data-folder.js';
 
 /** Every secret of an installation, by the name of its setting. */
@@ -12,6 +14,8 @@ export const SECRET_NAMES = [
   'CAPTURE_TOKEN_KEY',
   'CREDENTIAL_KEYS',
   'IDENTIFIER_KEY',
+  'LOG_SIGNING_KEY',
+  'LOG_PUBLIC_KEYS',
   'RECEIPT_KEYS',
   'RECEIPT_PUBLIC_KEYS',
   'SEALING_PRIVATE_KEYS',
@@ -19,6 +23,8 @@ export const SECRET_NAMES = [
   'WEBHOOK_KEYS',
 ] as const;
 export type SecretName = (typeof SECRET_NAMES)[number];
+
+const PRIVATE_HALVES = { RECEIPT_PUBLIC_KEYS: 'RECEIPT_KEYS', LOG_PUBLIC_KEYS: 'LOG_SIGNING_KEY' };
 
 /** Suffix of a variable that names a file with the value. */
 const FILE_SUFFIX = '_FILE';
@@ -32,10 +38,11 @@ export interface SecretFiles {
 /**
  * Creates the missing secrets of a folder, one file per setting, and never changes an existing one. Sets the mode of the
  * folder to 0700 and of each file, new or old, to 0600.
- * @throws Error when one half of the sealing keys or the private half of the receipt keys is missing: it cannot be derived
- * from the other half
+ * @param logOrigin the name of the audit log in its checkpoints, and so of the key that signs them
+ * @throws Error when one half of the sealing keys, or the private half of the receipt keys or of the log's key is missing: it
+ * cannot be derived from the other half
  */
-export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
+export async function ensureSecretFiles(folder: string, logOrigin = DEFAULT_LOG_ORIGIN): Promise<SecretFiles> {
   makeFolder(folder, 0o700);
   denyOthers(folder, 0o700);
   const created: SecretName[] = [];
@@ -52,16 +59,20 @@ export async function ensureSecretFiles(folder: string): Promise<SecretFiles> {
     throw new Error(
       'SEALING_PRIVATE_KEYS and SEALING_PUBLIC_KEYS belong together: restore the missing one or remove both',
     );
-  if (existsSync(join(folder, 'RECEIPT_PUBLIC_KEYS')) && !existsSync(join(folder, 'RECEIPT_KEYS')))
-    throw new Error('RECEIPT_KEYS is missing beside RECEIPT_PUBLIC_KEYS: restore it or remove both');
+  for (const [publicKeys, privateKeys] of Object.entries(PRIVATE_HALVES)) {
+    if (existsSync(join(folder, publicKeys)) && !existsSync(join(folder, privateKeys)))
+      throw new Error(`${privateKeys} is missing beside ${publicKeys}: restore it or remove both`);
+  }
   const sealing = hasPrivate ? undefined : await createSealingKeys('s1');
   keep('ADMIN_API_KEY', () => `csadmin_${random()}`);
   keep('AUDIT_KEYS', () => `k1:${random()}`);
   keep('CAPTURE_TOKEN_KEY', random);
   keep('CREDENTIAL_KEYS', () => `k1:${random()}`);
   keep('IDENTIFIER_KEY', random);
+  keep('LOG_SIGNING_KEY', () => createSignerKey(logOrigin));
+  // A public half can be derived from the private one.
+  keep('LOG_PUBLIC_KEYS', () => formatVerifierKey(parseSignerKey(values.LOG_SIGNING_KEY).verifier));
   keep('RECEIPT_KEYS', () => createReceiptKeys('r1'));
-  // The public half can be derived from the private one.
   keep('RECEIPT_PUBLIC_KEYS', () => receiptPublicKeysOf(new Secret(values.RECEIPT_KEYS)));
   keep('SEALING_PRIVATE_KEYS', () => sealing?.privateKeys ?? '');
   keep('SEALING_PUBLIC_KEYS', () => sealing?.publicKeys ?? '');

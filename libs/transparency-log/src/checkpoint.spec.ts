@@ -16,6 +16,7 @@ import {
   SIGNATURE_TYPES,
   signCheckpoint,
   signNote,
+  timedKeyOf,
   verifyLogProof,
 } from './index.js';
 import { TreeInMemory } from '../test/tree-in-memory.js';
@@ -224,5 +225,19 @@ describe('log proofs', () => {
   ])('are refused in another form: %s', async (_, alter) => {
     const text = await proofOf(77);
     expect(() => verifyLogProof(alter(text), entry, log.verifier)).toThrow();
+  });
+});
+
+describe('a checkpoint that the log has signed with a time', () => {
+  const timed = { ...log, verifier: timedKeyOf(log.verifier) };
+
+  it('is verified by the public key of the log alone, and states the time', () => {
+    const opened = openCheckpoint(cosign(note, timed, 1_700_000_000), log.verifier, [timedKeyOf(log.verifier)]);
+    expect(opened.cosignatures).toEqual([{ name: ORIGIN, time: 1_700_000_000 }]);
+  });
+
+  it('is refused when the time was signed by another key of the same name', () => {
+    const forged = { ...other, verifier: timed.verifier };
+    expect(() => openCheckpoint(cosign(note, forged), log.verifier, [timed.verifier])).toThrow('signature');
   });
 });

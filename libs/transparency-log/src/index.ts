@@ -13,6 +13,7 @@ export {
   type SignatureType,
   type SignerKey,
   signerKeyOf,
+  timedKeyOf,
   type VerifierKey,
 } from './note-keys.js';
 export {

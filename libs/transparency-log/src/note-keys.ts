@@ -105,6 +105,14 @@ export function createSignerKey(name: string, type: SignatureType = SIGNATURE_TY
   return `PRIVATE+KEY+${name}+${verifier.id}+${Buffer.concat([Buffer.of(type), seed]).toString('base64')}`;
 }
 
+/**
+ * The key of a log for signatures that state their time (c2sp.org/tlog-cosignature). It has the same public key. A message with
+ * a time is never the text of a checkpoint, whose second line is a number.
+ */
+export function timedKeyOf({ name, publicKey }: VerifierKey): VerifierKey {
+  return verifierOf(name, SIGNATURE_TYPES.cosignature, publicKey);
+}
+
 function isSignatureType(type: number | undefined): type is SignatureType {
   return type === SIGNATURE_TYPES.ed25519 || type === SIGNATURE_TYPES.cosignature;
 }

@@ -9,8 +9,8 @@ const DATABASE_HOST = 'postgres:5432';
  * Prints their names and never a value. Only the owner can read them, so the containers run as their owner.
  * @throws ServiceError SETTINGS_INVALID that names the folder, if it or a file in it belongs to another user
  */
-export async function createSecrets(folder: string): Promise<void> {
-  const names = await createMissing(folder).catch((error: unknown) => {
+export async function createSecrets(folder: string, options: { readonly logOrigin: string }): Promise<void> {
+  const names = await createMissing(folder, options.logOrigin).catch((error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException;
     throw refusedSetting(
       code === undefined ? message : `the secrets in ${folder} cannot be created or protected (${code})`,
@@ -22,8 +22,8 @@ export async function createSecrets(folder: string): Promise<void> {
 }
 
 /** @returns the names of the new files */
-async function createMissing(folder: string): Promise<readonly string[]> {
-  const { created } = await ensureSecretFiles(folder);
+async function createMissing(folder: string, logOrigin: string): Promise<readonly string[]> {
+  const { created } = await ensureSecretFiles(folder, logOrigin);
   const names: string[] = [...created];
   const keep = (name: string, create: () => string): string => {
     const { value, isNew } = keepSecretFile(folder, name, create);
