@@ -46,6 +46,7 @@ const YAML_STYLE = { aliasDuplicateObjects: false, lineWidth: 0 };
 const TOPIC_KINDS = {
   command: ['command', '`COMMAND_RETENTION_SECONDS`', '`TOPIC_PARTITIONS`'],
   fact: ['fact', '`AUDIT_RETENTION_DAYS`', '`TOPIC_PARTITIONS`'],
+  log: ['log', 'no end', '1'],
   state: ['state', 'compacted', '1'],
   reply: ['reply', '5 minutes', '1'],
 };

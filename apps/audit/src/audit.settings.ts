@@ -1,4 +1,4 @@
-import { IsIn, IsInt, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsString, Max, Min } from 'class-validator';
 import { IsAdminKey } from '@countersign/api';
 import { DEFAULT_LOG_ORIGIN, Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
@@ -34,4 +34,10 @@ export class AuditSettings extends StoreSettings {
   @Meaning('Name of the log in its checkpoints. A log keeps the name that it has begun with')
   @IsLogOrigin()
   LOG_ORIGIN: string = DEFAULT_LOG_ORIGIN;
+
+  @Meaning(
+    'Public keys of the signer of checkpoints: `name+id+base64[,…]` or one a line, the current one first, each named `LOG_ORIGIN`; empty: no checkpoint is accepted',
+  )
+  @IsString()
+  LOG_PUBLIC_KEYS: string = '';
 }

@@ -4,14 +4,23 @@ import { Keyring } from '@countersign/crypto';
 import { type ServiceNeeds } from '@countersign/hosting';
 import { type Database } from '@countersign/persistence';
 import { parseSetting } from '@countersign/runtime';
+import { type VerifierKey } from '@countersign/transparency-log';
 import { keyFault, recordedKeyFaults, type ConfiguredKeys, type KeyFault } from '@countersign/stored-secrets';
 import { AUDIT_MIGRATIONS } from '../migrations/index.js';
 import { AuditSettings } from './audit.settings.js';
+import { parseLogKeys } from './checkpoints/log-keys.js';
 import { AUDIT_SUBJECT_KEYS } from './personal-data/subject-key-column.js';
 
 /** @throws ServiceError SETTINGS_INVALID */
 export const readKeyring = (settings: AuditSettings): Promise<Keyring> =>
   parseSetting('AUDIT_KEYS', () => new Keyring(settings.AUDIT_KEYS));
+
+/**
+ * The keys that verify checkpoints of the log, the current one first.
+ * @throws ServiceError SETTINGS_INVALID
+ */
+export const readLogKeys = ({ LOG_PUBLIC_KEYS, LOG_ORIGIN }: AuditSettings): Promise<readonly VerifierKey[]> =>
+  parseSetting('LOG_PUBLIC_KEYS', () => parseLogKeys(LOG_PUBLIC_KEYS, LOG_ORIGIN));
 
 /** The keys that are compared with those of the tables. */
 export const configuredKeys = ({ checks }: Keyring): ConfiguredKeys[] => [
@@ -29,7 +38,11 @@ export const NEEDS = {
   name: 'audit',
   settings: AuditSettings,
   bus: {
-    consumes: { audit: [TOPICS.facts], 'audit-letters': [DEAD_LETTERS] },
+    consumes: {
+      audit: [TOPICS.facts],
+      'audit-letters': [DEAD_LETTERS],
+      'audit-checkpoints': [TOPICS.auditCheckpoints],
+    },
     follows: [TOPICS.directory],
     writes: [TOPICS.auditEvents, TOPICS.directoryCaches, DEAD_LETTERS, CLOCK],
     replies: 'none',
@@ -38,6 +51,7 @@ export const NEEDS = {
   readKeys: async (settings) => {
     await readAdminKey(settings);
     const keyring = await readKeyring(settings);
+    await readLogKeys(settings);
     return {
       storedFaults: async (database) => {
         const recorded = await recordedKeyFaults(database, database.schema, configuredKeys(keyring));

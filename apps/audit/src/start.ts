@@ -6,7 +6,8 @@ import { METRICS } from '@countersign/observability';
 import { loadSettings, settingsInvalid, type Environment } from '@countersign/runtime';
 import { recordKeys, rewrapColumn } from '@countersign/stored-secrets';
 import { AuditApiModule } from './audit-api.module.js';
-import { configuredKeys, NEEDS, readKeyring, subjectKeysFault } from './needs.js';
+import { NO_LOG_KEYS } from './checkpoints/log-keys.js';
+import { configuredKeys, NEEDS, readKeyring, readLogKeys, subjectKeysFault } from './needs.js';
 import { PostgresLogSequencer } from './log/log-sequencer.store.js';
 import { startLog } from './log/start-log.js';
 import { PostgresPersonalDataVault } from './personal-data/personal-data-vault.store.js';
@@ -31,6 +32,7 @@ export async function start(
   const settings = loadSettings(NEEDS.settings, env);
   const adminKey = await readAdminKey(settings);
   const keyring = await readKeyring(settings);
+  const logKeys = await readLogKeys(settings);
   return Host.start(NEEDS, settings, fatal, replace, async (host) => {
     const database = await host.database(NEEDS.store, settings);
     const fault = (await subjectKeysFault(database, keyring)) ?? (await recordKeys(database, configuredKeys(keyring)));
@@ -41,6 +43,7 @@ export async function start(
     );
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
+    if (logKeys.length === 0) host.logger.warn(NO_LOG_KEYS);
     const log = startLog(host, database, new PostgresLogSequencer(database, settings.LOG_ORIGIN));
     const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
     const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {

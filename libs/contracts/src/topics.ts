@@ -1,8 +1,16 @@
 /** How a topic is created. Every service creates the topics that it uses before it subscribes to any. */
 export interface TopicSpec {
   readonly name: string;
-  /** `command`: minutes of retention, a requester waits. `fact`: long retention, nothing may be lost. `state`: compacted. */
-  readonly kind: 'command' | 'fact' | 'state';
+  /**
+   * `command`: minutes of retention, a requester waits. `fact`: long retention, nothing may be lost. `log`: one partition,
+   * never deleted. `state`: one partition, compacted.
+   */
+  readonly kind: 'command' | 'fact' | 'log' | 'state';
+}
+
+/** Whether every installation creates the topic with one partition, whatever `TOPIC_PARTITIONS` says. */
+export function hasOnePartition({ kind }: TopicSpec): boolean {
+  return kind === 'log' || kind === 'state';
 }
 
 export const TOPICS = {
@@ -18,6 +26,8 @@ export const TOPICS = {
   directoryCaches: { name: 'directory.caches', kind: 'command' },
   facts: { name: 'countersign.facts', kind: 'fact' },
   auditEvents: { name: 'countersign.audit.events', kind: 'fact' },
+  /** Signed checkpoints of the audit log: the key is the origin, the value the signed note. */
+  auditCheckpoints: { name: 'countersign.audit.checkpoints', kind: 'log' },
 } as const satisfies Record<string, TopicSpec>;
 
 /** The topic that takes what a consumer group could not handle. */
@@ -51,6 +61,7 @@ export const TOPIC_DESCRIPTIONS = {
     to: 'webhooks, consumers of events',
     key: 'tenant and subject or agent',
   },
+  'countersign.audit.checkpoints': { from: 'log-signer', to: 'audit, consumers of events', key: 'origin of the log' },
   'countersign.dead-letters': { from: 'every consumer', to: 'audit, operators', key: 'topic and partition' },
   'countersign.clock': { from: 'every consumer', to: 'none: only the timestamp is used', key: 'none' },
   'replies.<adapter>.<id>': { from: 'the service that answers', to: 'one adapter process', key: 'command' },

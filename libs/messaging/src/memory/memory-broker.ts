@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type TopicSpec } from '@countersign/contracts';
+import { hasOnePartition, type TopicSpec } from '@countersign/contracts';
 import {
   type AcceptedLoss,
   Broker,
@@ -12,7 +12,7 @@ import {
 } from '../broker.js';
 import { brokerUnavailable, unknownTopic } from '../request-reply/bus-errors.js';
 import { MemoryGroup, MemoryMember } from './memory-group.js';
-import { MemoryTopic } from './memory-topic.js';
+import { MemoryTopic, waitsForGroups } from './memory-topic.js';
 import { REPLY_TOPIC_PREFIX } from '../envelope/envelope.js';
 
 export interface MemoryBrokerOptions {
@@ -43,7 +43,7 @@ export class MemoryBroker extends Broker {
   override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
     for (const spec of topics) {
       if (this.#topics.has(spec.name)) continue;
-      this.#topics.set(spec.name, new MemoryTopic(spec, spec.kind === 'state' ? 1 : this.#partitions));
+      this.#topics.set(spec.name, new MemoryTopic(spec, hasOnePartition(spec) ? 1 : this.#partitions));
     }
     return Promise.resolve();
   }
@@ -60,7 +60,7 @@ export class MemoryBroker extends Broker {
         continue;
       }
       const finished = topic.append(record);
-      if (topic.spec.kind === 'fact') handled.push(finished);
+      if (waitsForGroups(topic.spec)) handled.push(finished);
     }
     if (handled.length > 0) await this.#unlessClosed(Promise.all(handled));
   }

@@ -1,10 +1,11 @@
+import { type TopicSpec } from '@countersign/contracts';
 import { record } from '../../test/contract-world.js';
 import { MemoryLog } from './memory-log.js';
 
 const NOW = Date.now();
 const values = (log: MemoryLog): string[] => log.read(0).map(({ value }) => value.toString());
 
-function filled(kind: 'command' | 'fact' | 'state', count: number, keys: number): MemoryLog {
+function filled(kind: TopicSpec['kind'], count: number, keys: number): MemoryLog {
   const spec = { name: 'test', kind };
   const log = new MemoryLog(spec, 0);
   for (let n = 0; n < count; n++) log.append(record(spec, `key-${n % keys}`, String(n)), NOW);
@@ -35,14 +36,17 @@ describe('MemoryLog', () => {
     expect(values(log)[0]).toBe('900');
   });
 
-  it('keeps facts until every group has finished them, and only the newest when there is no group', () => {
-    const unread = filled('fact', 50_000, 10);
-    expect(unread.read(0).length).toBeLessThan(1_300);
-    const log = filled('fact', 900, 10);
-    log.register('slow');
-    for (let n = 0; n < 5_000; n++) log.append(record({ name: 'test', kind: 'fact' }, 'k', 'v'), NOW);
-    expect(log.read(0)).toHaveLength(5_900);
-    log.commit('slow', 5_900);
-    expect(log.read(0)).toEqual([]);
-  });
+  it.each(['fact', 'log'] as const)(
+    'keeps a %s until every group has finished it, and the newest without a group',
+    (kind) => {
+      const unread = filled(kind, 50_000, 10);
+      expect(unread.read(0).length).toBeLessThan(1_300);
+      const log = filled(kind, 900, 10);
+      log.register('slow');
+      for (let n = 0; n < 5_000; n++) log.append(record({ name: 'test', kind }, 'k', 'v'), NOW);
+      expect(log.read(0)).toHaveLength(5_900);
+      log.commit('slow', 5_900);
+      expect(log.read(0)).toEqual([]);
+    },
+  );
 });

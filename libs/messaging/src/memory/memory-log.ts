@@ -98,6 +98,8 @@ export class MemoryLog {
         while ((this.#records[count]?.timestamp ?? Infinity) < old) count++;
         return this.#removeOldest(count);
       }
+      // Nothing survives the process, so what every group has handled is of no use to a later one.
+      case 'log':
       case 'fact': {
         const unread = this.#committed.size === 0;
         return this.#removeOldest(

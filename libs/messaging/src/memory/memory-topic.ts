@@ -3,6 +3,11 @@ import { type BusRecord, type ConsumedRecord } from '../broker.js';
 import { partitionOf } from '../envelope/partitioner.js';
 import { MemoryLog } from './memory-log.js';
 
+/** Whether a send waits until every group has handled the record: what nobody may lose, and nothing survives the process. */
+export function waitsForGroups({ kind }: TopicSpec): boolean {
+  return kind === 'fact' || kind === 'log';
+}
+
 /** A topic in memory: its partitions, and the listeners for new records. */
 export class MemoryTopic {
   readonly logs: readonly MemoryLog[];
@@ -26,7 +31,7 @@ export class MemoryTopic {
     for (const follower of this.#followers) {
       for (const copy of log.read(offset)) follower(copy);
     }
-    return this.spec.kind === 'fact' ? log.whenFinished(offset) : Promise.resolve();
+    return waitsForGroups(this.spec) ? log.whenFinished(offset) : Promise.resolve();
   }
 
   /** Returns all records, then calls `onRecord` for each new one until `end` is called. */

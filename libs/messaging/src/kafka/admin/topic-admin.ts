@@ -1,4 +1,4 @@
-import { type TopicSpec } from '@countersign/contracts';
+import { hasOnePartition, type TopicSpec } from '@countersign/contracts';
 import { type ITopicConfig } from 'kafkajs';
 import { backoffMs } from '../../consumption/backoff.js';
 import { brokerRefusedError, brokerUnavailable, unknownTopic } from '../../request-reply/bus-errors.js';
@@ -104,6 +104,9 @@ export function configOf(topic: TopicSpec, names: TopicNames, defaults: Omit<Top
     case 'fact':
       Object.assign(entries, retention(defaults.factRetentionMs));
       break;
+    case 'log':
+      Object.assign(entries, retention(undefined));
+      break;
     case 'state':
       entries['cleanup.policy'] = 'compact';
       break;
@@ -111,7 +114,7 @@ export function configOf(topic: TopicSpec, names: TopicNames, defaults: Omit<Top
   if (defaults.replication >= 3) entries['min.insync.replicas'] = '2';
   return {
     topic: names.inCluster(topic.name),
-    numPartitions: topic.kind === 'state' ? 1 : defaults.partitions,
+    numPartitions: hasOnePartition(topic) ? 1 : defaults.partitions,
     replicationFactor: defaults.replication,
     configEntries: Object.entries(entries).map(([name, value]) => ({ name, value })),
   };

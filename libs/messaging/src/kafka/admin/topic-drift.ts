@@ -38,12 +38,16 @@ export async function topicDrifts(
   return { drifts, areSettingsKnown: actual !== undefined };
 }
 
-function partitionDrifts({ topic, numPartitions = 1 }: ITopicConfig, count: number | undefined): TopicDrift[] {
+function partitionDrifts(
+  { topic, numPartitions = 1, configEntries = [] }: ITopicConfig,
+  count: number | undefined,
+): TopicDrift[] {
   if (count === undefined || count === numPartitions) return [];
   const problem = `topic ${topic} has ${count} partitions, a new one would have ${numPartitions}`;
+  const isState = configEntries.some(({ value }) => value === 'compact');
   const cure =
     numPartitions === 1
-      ? 'create it again with one partition while all services are stopped; the directory publishes it again'
+      ? `create it again with one partition while all services are stopped${isState ? '; the directory publishes it again' : ''}`
       : `set TOPIC_PARTITIONS=${count}, or add partitions while all services are stopped`;
   return [{ topic, problem, cure, isFault: false }];
 }

@@ -11,7 +11,8 @@ const brokers = (process.env['TEST_KAFKA_BROKERS'] ?? '').split(',');
 const COMMANDS: TopicSpec = { name: 'test.commands', kind: 'command' };
 const FACTS: TopicSpec = { name: 'test.facts', kind: 'fact' };
 const STATE: TopicSpec = { name: 'test.state', kind: 'state' };
-const ALL = [COMMANDS, FACTS, STATE];
+const LOG: TopicSpec = { name: 'test.log', kind: 'log' };
+const ALL = [COMMANDS, FACTS, STATE, LOG];
 const DAY_MS = 86_400_000;
 
 describe('KafkaBroker.ensureTopics', () => {
@@ -80,6 +81,11 @@ describe('KafkaBroker.ensureTopics', () => {
       ...{ 'retention.ms': String(365 * DAY_MS), 'segment.ms': String(7 * DAY_MS), partitions: 2 },
     });
     expect(await described(STATE.name)).toMatchObject({ partitions: 1 });
+    expect(await described(LOG.name)).toMatchObject({
+      'cleanup.policy': 'delete',
+      'retention.ms': '-1',
+      partitions: 1,
+    });
   });
 
   it('does not change existing topics, and logs each difference from the settings once', async () => {
