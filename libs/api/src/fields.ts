@@ -68,10 +68,14 @@ export const IsReason = (): PropertyDecorator =>
     Matches(REASON_PATTERN, { message: TEXT_RULE }),
   );
 
-/** A telephone number. Its rule is checked with the rules of the whole body, by {@link e164}. */
-export const PHONE_KEYWORDS: Keywords = { type: 'string', examples: ['+12025550100'] };
+/**
+ * A telephone number. Its rule is checked with the rules of the whole body, by {@link e164}. Which numbers are possible is a table
+ * that no pattern can state.
+ */
+const PHONE: Keywords = { type: 'string', format: 'phone' };
+export const PHONE_KEYWORDS: Keywords = { ...PHONE, examples: ['+12025550100'] };
 /** The same in a query: the example belongs to the parameter, which has no list of examples. */
-export const PHONE_QUERY_KEYWORDS: Keywords = { type: 'string', example: '+12025550100' };
+export const PHONE_QUERY_KEYWORDS: Keywords = { ...PHONE, example: '+12025550100' };
 export const ANSWER_KEYWORDS: Keywords = {
   minProperties: 1,
   maxProperties: 10,

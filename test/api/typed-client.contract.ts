@@ -1,14 +1,18 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
 import openapiTS, { astToString } from 'openapi-typescript';
 import ts from 'typescript';
+import { type World } from '../e2e/world.js';
+import { DocumentClient } from './document.js';
 
 /** Below the packages of the repository, so that the generated client finds them. */
 const FOLDER = join(process.cwd(), '.cache');
 const TEST_MS = 120_000;
 
-/** Sets a policy as the administrator and verifies a PIN as the agent. */
+/** Sets a policy as the administrator and verifies a PIN as the agent; prints the outcome. */
 const CLIENT = `
 import createClient from 'openapi-fetch';
 import { type components, type paths } from './schema.js';
@@ -46,26 +50,37 @@ const MISTAKES: readonly (readonly [line: string, mistake: string])[] = [
   ["kind: 'zip'", "kind: 'colour'"],
 ];
 
-it(
-  'openapi-typescript makes types of docs/openapi.json with which a client compiles, and with which mistakes do not',
-  async () => {
-    const document = JSON.parse(await readFile(join(process.cwd(), 'docs', 'openapi.json'), 'utf8')) as never;
-    await mkdir(FOLDER, { recursive: true });
-    const folder = await mkdtemp(join(FOLDER, 'typed-client-'));
-    try {
-      await writeFile(join(folder, 'schema.d.ts'), astToString(await openapiTS(document)));
-      await writeFile(join(folder, 'package.json'), '{"type": "module"}');
-      for (const [line] of MISTAKES) expect(CLIENT).toContain(line);
-      const mistakes = MISTAKES.map(([line, mistake]) => CLIENT.replace(line, mistake));
-      const [found, ...ofMistakes] = await compile(folder, [CLIENT, ...mistakes]);
-      expect(found).toEqual([]);
-      for (const messages of ofMistakes) expect(messages).not.toEqual([]);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  },
-  TEST_MS,
-);
+/** The types that openapi-typescript makes of the document. */
+export function typedClient(world: () => World): void {
+  it(
+    'gives openapi-typescript types with which a client compiles that sets a policy and verifies a PIN, and runs',
+    async () => {
+      const { client, tenant, agent, enrol } = world();
+      const { document } = await DocumentClient.open(client);
+      await mkdir(FOLDER, { recursive: true });
+      const folder = await mkdtemp(join(FOLDER, 'typed-client-'));
+      try {
+        await writeFile(join(folder, 'schema.d.ts'), astToString(await openapiTS(document as never)));
+        await writeFile(join(folder, 'package.json'), '{"type": "module"}');
+        for (const [line] of MISTAKES) expect(CLIENT).toContain(line);
+        const mistakes = MISTAKES.map(([line, mistake]) => CLIENT.replace(line, mistake));
+        const [found, ...ofMistakes] = await compile(folder, [CLIENT, ...mistakes]);
+        expect(found).toEqual([]);
+        for (const messages of ofMistakes) expect(messages).not.toEqual([]);
+        const { subject } = await enrol();
+        const env = {
+          ...{ URL: client.product.restUrls()[0], ADMIN_KEY: client.product.adminKey, AGENT_KEY: agent.apiKey },
+          ...{ TENANT: tenant, AGENT: agent.agent, SUBJECT: subject, PIN: '48213', PATH: process.env['PATH'] },
+        };
+        const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'client0.js')], { env });
+        expect(JSON.parse(stdout)).toEqual({ outcome: 'verified', level: 'verified' });
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    TEST_MS,
+  );
+}
 
 /** Compiles `client0`, `client1` and so on with every strict rule. @returns what the compiler found in each */
 async function compile(folder: string, texts: readonly string[]): Promise<string[][]> {
@@ -74,8 +89,9 @@ async function compile(folder: string, texts: readonly string[]): Promise<string
   const program = ts.createProgram(files, {
     ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
     ...{ target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, types: ['node'] },
-    ...{ moduleResolution: ts.ModuleResolutionKind.NodeNext, skipLibCheck: true, noEmit: true },
+    ...{ moduleResolution: ts.ModuleResolutionKind.NodeNext, skipLibCheck: true, outDir: folder },
   });
+  program.emit();
   return files.map((file) =>
     ts
       .getPreEmitDiagnostics(program, program.getSourceFile(file))
