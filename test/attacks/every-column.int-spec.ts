@@ -65,7 +65,7 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
   },
   {
     table: 'attempts',
-    columns: 'call_id method level incarnation credential_version expires_at success_tag',
+    columns: 'call_id method level incarnation credential_version expires_at success_tag agent_created_at',
     boundBy: 'the tag of the verification (verification-records.store.int-spec.ts)',
   },
   {

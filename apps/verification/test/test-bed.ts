@@ -102,6 +102,7 @@ export class EveryAgent extends AttemptPolicies {
 }
 
 export const CALL_POLICY: CallPolicy = {
+  agentCreatedAt: '2026-11-01T08:00:00.000Z',
   verifiedSeconds: 900,
   endVerificationOnChange: true,
   trustsCallsOf: [],

@@ -55,6 +55,7 @@ export class RecordsWorld {
     const counted = countedOf(await this.bed.attempts.count(attempt, POLICY));
     const success: RecordedSuccess = {
       agent,
+      agentCreatedAt: '2026-11-01T08:00:00.000Z',
       callId,
       method,
       level: more.level ?? 'verified',

@@ -71,6 +71,7 @@ WITH outcome AS MATERIALIZED (
   SET
     outcome = outcome.outcome,
     decided_at = clock_timestamp(),
+    agent_created_at = success.agent_created_at,
     method = success.method,
     level = success.level,
     incarnation = success.incarnation,
@@ -81,6 +82,7 @@ WITH outcome AS MATERIALIZED (
   JOIN locked_command USING (command_id)
   JOIN valid USING (attempt_id)
   LEFT JOIN LATERAL jsonb_to_record(outcome.success) AS success(
+    agent_created_at timestamptz,
     method text,
     level text,
     incarnation uuid,

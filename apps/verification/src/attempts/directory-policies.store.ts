@@ -79,6 +79,7 @@ export class DirectoryCallPolicies extends CallPolicies {
     const known = this.directory.agent(agent);
     if (known?.tenant !== tenant) return undefined;
     const { verifiedSeconds, endVerificationOnChange, trustsCallsOf, knowledge } = known.policy;
-    return { verifiedSeconds, endVerificationOnChange, trustsCallsOf, waiver: knowledge.waiver };
+    const { createdAt: agentCreatedAt } = known;
+    return { agentCreatedAt, verifiedSeconds, endVerificationOnChange, trustsCallsOf, waiver: knowledge.waiver };
   }
 }

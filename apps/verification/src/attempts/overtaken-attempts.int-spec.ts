@@ -62,8 +62,9 @@ async function compared(
   const { countedAt: verifiedAt, attemptId: verificationId } = attemptOutcome.attempt;
   const expiresAt = new Date(Date.now() + 900_000).toISOString();
   const { version: credentialVersion } = credential;
-  const who = { agent: 'desk', callId: undefined, method: 'pin', level: 'verified', subject } as const;
-  const success = { ...who, incarnation, credentialVersion, verificationId, verifiedAt, expiresAt };
+  const who = { agent: 'desk', agentCreatedAt: undefined, callId: undefined } as const;
+  const what = { method: 'pin', level: 'verified', subject } as const;
+  const success = { ...who, ...what, incarnation, credentialVersion, verificationId, verifiedAt, expiresAt };
   const bytes = credential.wrapped.toString('hex');
   return { ...attemptOutcome, compared: credential, bytes, success };
 }

@@ -7,9 +7,11 @@ import {
   type VerificationRecord,
 } from './call-state.decision.js';
 
+const CREATED_AT = '2026-11-01T08:00:00.000Z';
 const at = (minute: number): string => new Date(Date.UTC(2026, 10, 23, 10, minute)).toISOString();
 const record = (more: Partial<VerificationRecord> = {}): VerificationRecord => ({
   agent: 'desk',
+  agentCreatedAt: CREATED_AT,
   callId: 'call-1',
   method: 'pin',
   level: 'verified',
@@ -25,6 +27,7 @@ const record = (more: Partial<VerificationRecord> = {}): VerificationRecord => (
   ...more,
 });
 const policy = (more: Partial<CallPolicy> = {}): CallPolicy => ({
+  agentCreatedAt: CREATED_AT,
   verifiedSeconds: 900,
   endVerificationOnChange: true,
   trustsCallsOf: [],
@@ -62,6 +65,25 @@ describe('a success, for the agent that verified', () => {
     expect(read(changed, 'desk', { endVerificationOnChange: false })).toBeUndefined();
     const lenient = policy({ endVerificationOnChange: false });
     expect(read(changed, 'desk', { endVerificationOnChange: false }, lenient)).toBeDefined();
+  });
+});
+
+describe('a success of an agent that was deleted, and created again under the same id', () => {
+  const created = policy({ agentCreatedAt: at(0) });
+
+  it('does not count for the new agent', () => {
+    expect(stateFor({ agent: 'desk', policy: created }, record(), created)).toBeUndefined();
+    expect(canRepeatSuccess({ agent: 'desk', policy: created }, record())).toBe(false);
+  });
+
+  it('does not count for an agent that trusts the new one', () => {
+    const reader = { agent: 'bank', policy: policy({ trustsCallsOf: ['desk'] }) };
+    expect(stateFor(reader, record(), policy())).toBeDefined();
+    expect(stateFor(reader, record(), created)).toBeUndefined();
+  });
+
+  it('does not count if it was recorded before successes had the creation of their agent', () => {
+    expect(read({ agentCreatedAt: undefined })).toBeUndefined();
   });
 });
 

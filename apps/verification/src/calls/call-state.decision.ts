@@ -15,6 +15,8 @@ export interface CallState {
 
 /** A success as the ledger stores it. */
 export interface RecordedSuccess extends CallState {
+  /** Distinguishes the agent from one that was created later under the same id. Undefined: recorded before it was stored. */
+  readonly agentCreatedAt: string | undefined;
   /** Undefined: the request named no call. */
   readonly callId: string | undefined;
   readonly method: Method;
@@ -36,6 +38,8 @@ export interface VerificationRecord extends RecordedSuccess {
 
 /** The part of an agent's policy that is about verified calls. */
 export interface CallPolicy {
+  /** When the agent was created, ISO 8601. Undefined: an older directory published the agent. */
+  readonly agentCreatedAt: string | undefined;
   readonly verifiedSeconds: number;
   readonly endVerificationOnChange: boolean;
   readonly trustsCallsOf: readonly string[];
@@ -61,6 +65,7 @@ export function stateFor(
   const { agent, subject, verificationId, verifiedAt } = record;
   const isOwn = agent === reader.agent;
   if (record.endedByAttempt || !(isOwn || reader.policy.trustsCallsOf.includes(agent))) return undefined;
+  if (ownerPolicy !== undefined && ownerPolicy.agentCreatedAt !== record.agentCreatedAt) return undefined;
   const endsOnChange = reader.policy.endVerificationOnChange || ownerPolicy?.endVerificationOnChange !== false;
   if (endsOnChange && !record.credentialInForce) return undefined;
   const ownEnd = Date.parse(record.expiresAt);

@@ -21,9 +21,11 @@ export class Successes {
     level: Level,
   ): RecordedSuccess | undefined {
     if (id === undefined || incarnation === undefined || credential === undefined) return undefined;
-    const until = Date.parse(attempt.countedAt) + (this.policies.of(tenant, agent)?.verifiedSeconds ?? 0) * 1000;
+    const policy = this.policies.of(tenant, agent);
+    const until = Date.parse(attempt.countedAt) + (policy?.verifiedSeconds ?? 0) * 1000;
     return {
       agent,
+      agentCreatedAt: policy?.agentCreatedAt,
       callId,
       method,
       level: level === 'verified' ? level : 'identified',

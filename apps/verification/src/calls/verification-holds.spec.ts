@@ -99,6 +99,10 @@ describe('a verification, the same for its call, its receipt and its stored repl
         await bed.create('alice');
       },
     ],
+    [
+      'when its agent is deleted, and created again under the same id',
+      (bed: Bed) => Promise.resolve(bed.policies.changed.set('desk', { agentCreatedAt: new Date().toISOString() })),
+    ],
     ['when the caller fails at another subject', (bed: Bed) => bed.play(OTHER, { subjectRef: 'bob' })],
     ['when the caller fails at an unknown subject', (bed: Bed) => bed.play(OTHER, { subjectRef: 'nobody' })],
     [

@@ -50,6 +50,12 @@ describe('verification records in PostgreSQL', () => {
     ['extends its time', `expires_at = expires_at + interval '1 hour'`, 'altered'],
     ['binds it to a later credential', 'credential_version = credential_version + 1', 'altered'],
     ['moves it to another call', `call_id = call_id || '-other'`, 'altered'],
+    [
+      'gives it to a later agent with the same id',
+      `agent_created_at = agent_created_at + interval '1 hour'`,
+      'altered',
+    ],
+    ['removes the creation of its agent', 'agent_created_at = NULL', 'altered'],
     ['removes its tag', 'success_tag = NULL', 'untagged'],
   ])('are not returned and are reported when a write to the ledger %s', async (_, set, reason) => {
     const [subject, other] = [await world.create(), await world.create()];

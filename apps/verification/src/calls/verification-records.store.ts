@@ -13,6 +13,7 @@ import { latestVersion } from '../subjects/subject.sql.js';
 interface SuccessRow {
   readonly attempt_id: string;
   readonly agent: string;
+  readonly agent_created_at: Date | null;
   readonly call_id: string | null;
   readonly method: Method;
   readonly level: RecordedSuccess['level'];
@@ -33,6 +34,7 @@ interface RecordRow extends SuccessRow, VersionedProfile {
 const SUCCESS_COLUMNS = `
   attempt.attempt_id,
   attempt.agent,
+  attempt.agent_created_at,
   attempt.call_id,
   attempt.method,
   attempt.level,
@@ -195,6 +197,7 @@ function isOurs(hash: KeyedHash, tenant: string, success: RecordedSuccess, tag: 
 function successOf(row: SuccessRow): RecordedSuccess {
   return {
     agent: row.agent,
+    agentCreatedAt: row.agent_created_at?.toISOString(),
     callId: row.call_id ?? undefined,
     method: row.method,
     level: row.level,

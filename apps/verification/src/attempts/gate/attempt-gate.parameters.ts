@@ -58,6 +58,7 @@ export function decideParameters(outcomes: readonly OutcomeToStore[]): [string, 
     reply_tag: replyTag,
     messages,
     success: outcome.success && {
+      agent_created_at: outcome.success.agentCreatedAt,
       method: outcome.success.method,
       level: outcome.success.level,
       incarnation: outcome.success.incarnation,

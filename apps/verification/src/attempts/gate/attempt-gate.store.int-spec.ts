@@ -96,6 +96,7 @@ describe('the attempt gate in PostgreSQL', () => {
     const success = {
       ...({
         agent: attempt.agent,
+        agentCreatedAt: undefined,
         callId: attempt.callId,
         method: 'pin',
         level: 'verified',
