@@ -59,13 +59,13 @@ describe('docs/asyncapi.yaml', () => {
     return { headers: { ...before, ...headers }, value: { ...(event as object), ...value } };
   };
 
-  const ofAgent = (more: object): PublishedRecord => {
-    const { headers, value } = structuredClone(eventExamples().get('agent.deleted')) as PublishedRecord;
-    return { headers, value: { ...(value as object), unmapped: { kind: 'agent.deleted', ...more } } };
+  const ofReceipt = (more: object): PublishedRecord => {
+    const { headers, value } = structuredClone(eventExamples().get('receipt.issued')) as PublishedRecord;
+    return { headers, value: { ...(value as object), unmapped: { kind: 'receipt.issued', ...more } } };
   };
 
   it('permits an empty detail of a kind that has none', () => {
-    expect(eventFaults(ofAgent({ detail: {} }))).toEqual([]);
+    expect(eventFaults(ofReceipt({ detail: {} }))).toEqual([]);
   });
 
   it.each([
@@ -74,7 +74,7 @@ describe('docs/asyncapi.yaml', () => {
       'a detail that the document does not name',
       changed({}, { unmapped: { kind: 'limit.refused', detail: { pin: 1 } } }),
     ],
-    ['a detail of a kind that has none', ofAgent({ detail: { reason: 'x' } })],
+    ['a detail of a kind that has none', ofReceipt({ detail: { reason: 'x' } })],
     ['a detail that lacks a field', changed({}, { unmapped: { kind: 'limit.refused', detail: { limit: 1 } } })],
     ['the activity of another kind', changed({}, { activity_id: 3, type_uid: 300203 })],
     ['a kind that does not exist', changed({}, { unmapped: { kind: 'limit.ignored' } })],

@@ -138,8 +138,8 @@ describe('API keys over two instances of each adapter and a real Apache Kafka', 
     const expiresAt = '2099-01-31T12:00:00Z';
     const override = { dimension: 'agent', agent, limit: 5, periodSeconds: 60, reason: 'ticket 4713', expiresAt };
     await manage('POST', '/overrides', override);
-    await manage('DELETE', `/subjects/${subject}`);
-    await manage('DELETE', `/agents/${agent}`);
+    await manage('DELETE', `/subjects/${subject}?reason=ticket+4714`);
+    await manage('DELETE', `/agents/${agent}?reason=ticket+4715`);
     await manage('PATCH', `/keys/${id}`, { name: 'New name' });
     const kinds = [
       ...['tenant.changed', 'agent.created', 'policy.changed', 'agent.rotated', 'agent.disabled', 'agent.enabled'],
@@ -156,7 +156,8 @@ describe('API keys over two instances of each adapter and a real Apache Kafka', 
     for (const value of made()) expect(value['src_endpoint']).toEqual({ ip: '127.0.0.1' });
     const reasons = made().map((value) => ((value['unmapped'] as Json)['detail'] as Json | undefined)?.['reason']);
     // The reason of an unlock is free text about a person, so it is sealed.
-    expect(reasons.filter(Boolean).sort()).toEqual(['moved to another tenant', 'ticket 4712', 'ticket 4713']);
+    const tickets = ['4712', '4713', '4714', '4715'].map((number) => `ticket ${number}`);
+    expect(reasons.filter(Boolean).sort()).toEqual(['moved to another tenant', ...tickets]);
     const unlocked = made().find((value) => kindOf(value) === 'credential.unlocked');
     expect(unlocked?.['unmapped']).toHaveProperty('sealed');
     expect(JSON.stringify(made())).not.toContain('ticket 4711');

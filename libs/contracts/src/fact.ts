@@ -159,7 +159,9 @@ export type UntimedFact = Omit<FieldsOf<FactRecorded>, 'time'>;
 type FactFields = Omit<UntimedFact, 'factId' | 'kind'> & Partial<Pick<UntimedFact, 'factId'>>;
 
 export function untimedFact(kind: FactKind, fields: FactFields): UntimedFact {
-  return { factId: uuid(), kind, ...fields };
+  const { reason, ...actor } = fields.actor ?? {};
+  const why = reason === undefined ? {} : { actor: actor as Actor, detail: { ...fields.detail, reason } };
+  return { factId: uuid(), kind, ...fields, ...why };
 }
 
 /** @param time when it happened, on the clock of the database where there is one */

@@ -5,6 +5,8 @@ type EventFields = Readonly<Record<string, unknown>>;
 const PERSONAL_FIELDS: readonly string[] = ['caller_key', 'caller_tail', 'caller_attestation'];
 /** Fields of `unmapped.detail`: a reason is free text about the subject. */
 const PERSONAL_DETAILS: readonly string[] = ['reason'];
+/** The reason of an erasure must outlast it, and the key of the subject does not. */
+const ERASURE = 'subject.erased';
 
 /** An event without its personal fields, and these fields in the form of `unmapped`. */
 export interface DividedEvent {
@@ -16,7 +18,8 @@ export interface DividedEvent {
 /** Divides the event of a subject. The ids of the subject and of the call stay, because events are searched by them. */
 export function dividePersonalData(event: EventFields): DividedEvent {
   const [fields, personal] = divide(unmappedOf(event), PERSONAL_FIELDS);
-  const [detail, personalDetail] = divide(objectOf(fields['detail']), PERSONAL_DETAILS);
+  const isErasure = objectOf(event['metadata'])['event_code'] === ERASURE;
+  const [detail, personalDetail] = divide(objectOf(fields['detail']), isErasure ? [] : PERSONAL_DETAILS);
   const hasDetail = Object.keys(personalDetail).length > 0;
   if (hasDetail) personal['detail'] = personalDetail;
   if (Object.keys(personal).length === 0) return { event, personal: undefined };

@@ -48,6 +48,13 @@ describe('personal data in events', () => {
     expect(await read(fact, event)).toEqual({ personal: { detail: { reason: 'new number 49301547' } } });
   });
 
+  it('keeps the reason of an erasure in the public event, because nothing that is sealed for the subject outlasts it', async () => {
+    const actor = { kind: 'administrator', sourceAddress: '192.0.2.7', reason: 'request of the customer' } as const;
+    const event = await published(factRecorded('subject.erased', at(0), { tenant: 'acme', subject: 'alice', actor }));
+    expect(event['unmapped']).toMatchObject({ detail: { reason: 'request of the customer' } });
+    expect(event['unmapped']).not.toHaveProperty('sealed');
+  });
+
   it('changes nothing in an event without a subject, and in one of a subject without personal fields', async () => {
     for (const fact of [attempt(), factRecorded('subject.changed', at(0), { tenant: 'acme', subject: 'alice' })]) {
       const event = await published(fact);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createParamDecorator, Injectable, type ExecutionContext } from '@nestjs/common';
 import { actorOf, type ClientRequest, Problem, invalid } from '@countersign/api';
 import { CommandAnswered, type ManagementCommand, type Message } from '@countersign/contracts';
+import { type ReasonQuery } from './tenants/tenants.dto.js';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 
 /** The result of a management command that was carried out. */
@@ -19,6 +20,11 @@ export const Origin = createParamDecorator((_data: unknown, context: ExecutionCo
   const request = context.switchToHttp().getRequest<ClientRequest>();
   return { commandId: `rest-${randomUUID()}`, actor: actorOf(request) };
 });
+
+/** The origin of a command that deletes something, with the reason that the request gave. */
+export function withReason({ commandId, actor }: CommandOrigin, { reason }: ReasonQuery): CommandOrigin {
+  return { commandId, actor: { ...actor, ...defined({ reason }) } };
+}
 
 /** Whether the client has the scope `audit`, for commands that some clients may not send. */
 export const HasAuditScope = createParamDecorator((_data: unknown, context: ExecutionContext): boolean =>

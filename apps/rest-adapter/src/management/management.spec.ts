@@ -3,6 +3,7 @@ import { sha256 } from '@countersign/crypto';
 import { ADMIN_KEY, AGENT_KEY, RestTestBed } from '../../test/test-bed.js';
 
 const TENANT = '/v1/tenants/acme';
+const UUID = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
 const SUBJECT = `${TENANT}/subjects/c-1`;
 
 /** Every management route with a body that it takes, the status of success, and the command that it becomes. */
@@ -203,6 +204,22 @@ describe('management', () => {
     expect(bed.log).not.toContain('呼び返した');
   });
 
+  it.each([
+    '',
+    '/agents/desk',
+    '/keys/key_1',
+    `/overrides/${UUID}`,
+    `/webhooks/${UUID}`,
+    '/subjects/a/pin',
+    '/subjects/a',
+  ])('publishes the reason for DELETE of %s with the actor as it was given, and does not log it', async (path) => {
+    const reason = ' ticket 4711 & more: 呼び返した ';
+    const { status } = await call('DELETE', `${TENANT}${path}?reason=${encodeURIComponent(reason)}`);
+    expect(status).toBeLessThan(300);
+    expect(fields()).toMatchObject({ actor: { kind: 'administrator', reason } });
+    expect(bed.log).not.toContain(encodeURIComponent('呼び返した'));
+  });
+
   it('accepts a subject id of 128 characters, percent-encoded', async () => {
     const id = `a${'@'.repeat(127)}`;
     expect((await call('GET', `${TENANT}/subjects/${encodeURIComponent(id)}`)).status).toBe(200);
@@ -279,6 +296,10 @@ describe('management', () => {
     ['POST', `${SUBJECT}/unlock`, { reason: 'a\udc00' }, 'reason'],
     ['POST', `${TENANT}/limits/reset`, { dimension: 'agent', agent: 'desk', reason: 'a\ud800' }, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(201) }, 'reason'],
+    ['DELETE', `${SUBJECT}?reason=`, undefined, 'reason'],
+    ['DELETE', `${SUBJECT}?reason=${'x'.repeat(201)}`, undefined, 'reason'],
+    ['DELETE', `${SUBJECT}?reason=a&reason=b`, undefined, 'reason'],
+    ['DELETE', `${TENANT}/agents/desk?why=x`, undefined, 'why'],
     ['PUT', `${SUBJECT}/pin`, { pin: '4821', forceChange: 'yes' }, 'forceChange'],
     ['PUT', `${SUBJECT}/knowledge`, {}, 'answers'],
     ['PUT', `${SUBJECT}/knowledge`, { answers: {} }, 'answers'],

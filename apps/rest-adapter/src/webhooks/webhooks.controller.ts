@@ -25,7 +25,8 @@ import {
 } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
 import { Conditions, HasEntityTag, type Conditional } from '../http/entity-tags.js';
-import { defined, HasAuditScope, Manage, Origin, type CommandOrigin } from '../management/manage.js';
+import { defined, HasAuditScope, Manage, Origin, withReason, type CommandOrigin } from '../management/manage.js';
+import { ReasonQuery } from '../management/tenants/tenants.dto.js';
 import {
   DeliveryListQuery,
   DeliveryPage,
@@ -115,9 +116,11 @@ export class WebhooksController {
   async deleteWebhook(
     @Origin() origin: CommandOrigin,
     @Param() { tenant, webhook }: WebhookPath,
+    @Query() query: ReasonQuery,
     @Conditions() conditions: Conditional,
   ): Promise<void> {
-    await this.manage.execute(message(WebhookDeleteRequested, { ...origin, tenant, webhook, ...conditions }));
+    const fields = { ...withReason(origin, query), tenant, webhook, ...conditions };
+    await this.manage.execute(message(WebhookDeleteRequested, fields));
   }
 
   @Post(':webhook/disable')

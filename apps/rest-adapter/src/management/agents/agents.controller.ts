@@ -21,7 +21,7 @@ import {
 import { type FastifyReply } from 'fastify';
 import { Conditions, etagOf, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
 import { createAgentSecrets } from './agent-secrets.js';
-import { defined, Manage, Origin, type CommandOrigin } from '../manage.js';
+import { defined, Manage, Origin, withReason, type CommandOrigin } from '../manage.js';
 import {
   AgentBody,
   AgentPage,
@@ -31,6 +31,7 @@ import {
   NameAndPolicyPatchBody,
   NewAgent,
   NewSecrets,
+  ReasonQuery,
   RotateBody,
 } from '../tenants/tenants.dto.js';
 
@@ -100,9 +101,11 @@ export class AgentsController {
   async deleteAgent(
     @Origin() origin: CommandOrigin,
     @Param() { tenant, agent }: AgentPath,
+    @Query() query: ReasonQuery,
     @Conditions() conditions: Conditional,
   ): Promise<void> {
-    await this.manage.execute(message(AgentDeleteRequested, { ...origin, tenant, agent, ...conditions }));
+    const fields = { ...withReason(origin, query), tenant, agent, ...conditions };
+    await this.manage.execute(message(AgentDeleteRequested, fields));
   }
 
   @Post()

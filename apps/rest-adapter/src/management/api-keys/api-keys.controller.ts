@@ -21,8 +21,8 @@ import {
 } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
 import { ApiKeyBody, ApiKeyListQuery, ApiKeyPage, ApiKeyPatchBody, ApiKeyState, NewApiKey } from './api-keys.dto.js';
-import { defined, Manage, Origin, type CommandOrigin } from '../manage.js';
-import { DisableBody, RotateBody } from '../tenants/tenants.dto.js';
+import { defined, Manage, Origin, withReason, type CommandOrigin } from '../manage.js';
+import { DisableBody, ReasonQuery, RotateBody } from '../tenants/tenants.dto.js';
 
 /** The API keys of a tenant. */
 @Controller('v1/tenants/:tenant/keys')
@@ -137,7 +137,11 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'Delete an API key: it is refused for good' })
   @ApiNoContentResponse({ description: 'The key was deleted.' })
   @Problems('tenant-deleting', 'unavailable')
-  async deleteApiKey(@Origin() origin: CommandOrigin, @Param() path: KeyPath): Promise<void> {
-    await this.manage.execute(message(ApiKeyDeleteRequested, { ...origin, ...path }));
+  async deleteApiKey(
+    @Origin() origin: CommandOrigin,
+    @Param() path: KeyPath,
+    @Query() query: ReasonQuery,
+  ): Promise<void> {
+    await this.manage.execute(message(ApiKeyDeleteRequested, { ...withReason(origin, query), ...path }));
   }
 }

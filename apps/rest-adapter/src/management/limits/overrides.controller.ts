@@ -11,7 +11,8 @@ import { KeyedHash } from '@countersign/crypto';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuid } from 'uuid';
 import { limitTarget, targetFilter } from './limit-targets.js';
-import { Manage, Origin, type CommandOrigin } from '../manage.js';
+import { Manage, Origin, withReason, type CommandOrigin } from '../manage.js';
+import { ReasonQuery } from '../tenants/tenants.dto.js';
 import { OverrideBody, OverridePage, OverridePath, OverrideQuery, OverrideState } from './overrides.dto.js';
 
 /** The overrides of limits that apply in place of the policy. */
@@ -81,8 +82,12 @@ export class OverridesController {
   @ApiOperation({ summary: 'Delete an override: the limit of the policy applies again' })
   @ApiNoContentResponse({ description: 'The override was deleted.' })
   @Problems('unavailable')
-  async deleteOverride(@Origin() origin: CommandOrigin, @Param() { tenant, override }: OverridePath): Promise<void> {
-    const command = message(LimitOverrideDeleteRequested, { ...origin, tenant, overrideId: override });
-    await this.manage.execute(command);
+  async deleteOverride(
+    @Origin() origin: CommandOrigin,
+    @Param() { tenant, override }: OverridePath,
+    @Query() query: ReasonQuery,
+  ): Promise<void> {
+    const fields = { ...withReason(origin, query), tenant, overrideId: override };
+    await this.manage.execute(message(LimitOverrideDeleteRequested, fields));
   }
 }

@@ -19,7 +19,8 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, 
 import { type FastifyReply } from 'fastify';
 import { Conditions, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
 import { RestRequestLimits } from '../../http/request-limits.js';
-import { defined, Manage, Origin, type CommandOrigin, type ManagementResult } from '../manage.js';
+import { defined, Manage, Origin, withReason, type CommandOrigin, type ManagementResult } from '../manage.js';
+import { ReasonQuery } from '../tenants/tenants.dto.js';
 import {
   KnowledgeBody,
   PinBody,
@@ -114,9 +115,10 @@ export class SubjectsController {
   async eraseSubject(
     @Origin() origin: CommandOrigin,
     @Param() path: SubjectPath,
+    @Query() query: ReasonQuery,
     @Conditions() conditions: Conditional,
   ): Promise<void> {
-    await this.manage.execute(message(SubjectEraseRequested, { ...origin, ...path, ...conditions }));
+    await this.manage.execute(message(SubjectEraseRequested, { ...withReason(origin, query), ...path, ...conditions }));
   }
 
   @Put(':subject/pin')
@@ -161,8 +163,8 @@ export class SubjectsController {
   })
   @ApiNoContentResponse({ description: 'The subject has no PIN.' })
   @Problems('unavailable')
-  removePin(@Origin() origin: CommandOrigin, @Param() path: SubjectPath): Promise<void> {
-    return this.#removeCredential(origin, path, 'pin');
+  removePin(@Origin() origin: CommandOrigin, @Param() path: SubjectPath, @Query() query: ReasonQuery): Promise<void> {
+    return this.#removeCredential(withReason(origin, query), path, 'pin');
   }
 
   @Delete(':subject/knowledge')
@@ -171,8 +173,12 @@ export class SubjectsController {
   @ApiOperation({ summary: 'Remove the answers of a subject; the attempt counter is kept' })
   @ApiNoContentResponse({ description: 'The subject has no answers.' })
   @Problems('unavailable')
-  removeKnowledge(@Origin() origin: CommandOrigin, @Param() path: SubjectPath): Promise<void> {
-    return this.#removeCredential(origin, path, 'knowledge');
+  removeKnowledge(
+    @Origin() origin: CommandOrigin,
+    @Param() path: SubjectPath,
+    @Query() query: ReasonQuery,
+  ): Promise<void> {
+    return this.#removeCredential(withReason(origin, query), path, 'knowledge');
   }
 
   @Post(':subject/unlock')

@@ -18,10 +18,11 @@ import {
 } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Conditions, HasEntityTag, type Conditional } from '../../http/entity-tags.js';
-import { defined, Manage, Origin, type CommandOrigin } from '../manage.js';
+import { defined, Manage, Origin, withReason, type CommandOrigin } from '../manage.js';
 import {
   DisableBody,
   NameAndPolicyPatchBody,
+  ReasonQuery,
   TenantBody,
   TenantListQuery,
   TenantPage,
@@ -134,9 +135,11 @@ export class TenantsController {
   deleteTenant(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
+    @Query() query: ReasonQuery,
     @Conditions() conditions: Conditional,
   ): Promise<TenantState> {
-    return this.manage.read<TenantState>(message(TenantDeleteRequested, { ...origin, tenant, ...conditions }));
+    const fields = { ...withReason(origin, query), tenant, ...conditions };
+    return this.manage.read<TenantState>(message(TenantDeleteRequested, fields));
   }
 
   #setState(

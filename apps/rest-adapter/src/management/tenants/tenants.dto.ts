@@ -67,6 +67,12 @@ export class DisableBody extends RequestBody {
   @Optional() @IsReason() reason?: string;
 }
 
+/** The query of a call that deletes something. */
+@Described()
+export class ReasonQuery extends RequestBody {
+  @Optional() @IsReason() reason?: string;
+}
+
 const DEFAULT_PAGE_SIZE = 50;
 
 /** The query of any list. Its values are texts. */
