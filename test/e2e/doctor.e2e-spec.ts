@@ -324,6 +324,14 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
       },
     },
     {
+      what: 'a missing key of the audit log',
+      check: 'log-keys',
+      status: 'warning',
+      text: /^LOG_PUBLIC_KEYS of audit is not set, so no checkpoint of the audit log is accepted/,
+      cure: /^set LOG_PUBLIC_KEYS to the public key of the log signer/,
+      seed: () => ({ env: { LOG_PUBLIC_KEYS: '' } }),
+    },
+    {
       what: 'certificates that expire soon, of the settings and of the servers',
       check: 'certificates',
       status: 'warning',

@@ -6,6 +6,7 @@ import { openRefusedCredentials, type Host } from '@countersign/hosting';
 import { HealthController } from '@countersign/http';
 import { Health } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
+import { type VerifierKey } from '@countersign/transparency-log';
 import { LogFilesModule } from './log-files/log-files.module.js';
 import { type PersonalDataVault } from './personal-data/personal-data.ports.js';
 import { SearchModule } from './search/search.module.js';
@@ -17,6 +18,8 @@ export interface AuditApiResources {
   readonly database: Database;
   readonly vault: PersonalDataVault;
   readonly clientKeys: ClientKeys;
+  /** Keys that verify checkpoints, the current one first. */
+  readonly logKeys: readonly VerifierKey[];
   readonly recordFacts: (facts: readonly FactRecorded[]) => Promise<void>;
 }
 
@@ -26,7 +29,7 @@ export interface AuditApiResources {
  */
 @Module({})
 export class AuditApiModule {
-  static with({ adminKey, host, database, vault, clientKeys, recordFacts }: AuditApiResources): DynamicModule {
+  static with({ adminKey, host, database, vault, clientKeys, recordFacts, logKeys }: AuditApiResources): DynamicModule {
     const bus = {
       publish: (facts: readonly { readonly message: FactRecorded }[]) =>
         recordFacts(facts.map(({ message }) => message)),
@@ -38,7 +41,7 @@ export class AuditApiModule {
       exports: [Authenticator],
       imports: [
         SearchModule.with(database, vault, bus, (error, what) => host.logger.warn({ err: error }, what)),
-        LogFilesModule.with(database, bus),
+        LogFilesModule.with(database, bus, logKeys),
       ],
       controllers: [HealthController],
       providers: [

@@ -8,7 +8,7 @@ import { type VerifierKey } from '@countersign/transparency-log';
 import { keyFault, recordedKeyFaults, type ConfiguredKeys, type KeyFault } from '@countersign/stored-secrets';
 import { AUDIT_MIGRATIONS } from '../migrations/index.js';
 import { AuditSettings } from './audit.settings.js';
-import { parseLogKeys } from './checkpoints/log-keys.js';
+import { CHECKPOINTS_GROUP, NO_LOG_KEYS, parseLogKeys } from './checkpoints/log-keys.js';
 import { AUDIT_SUBJECT_KEYS } from './personal-data/subject-key-column.js';
 
 /** @throws ServiceError SETTINGS_INVALID */
@@ -41,7 +41,7 @@ export const NEEDS = {
     consumes: {
       audit: [TOPICS.facts],
       'audit-letters': [DEAD_LETTERS],
-      'audit-checkpoints': [TOPICS.auditCheckpoints],
+      [CHECKPOINTS_GROUP]: [TOPICS.auditCheckpoints],
     },
     follows: [TOPICS.directory],
     writes: [TOPICS.auditEvents, TOPICS.directoryCaches, DEAD_LETTERS, CLOCK],
@@ -51,8 +51,9 @@ export const NEEDS = {
   readKeys: async (settings) => {
     await readAdminKey(settings);
     const keyring = await readKeyring(settings);
-    await readLogKeys(settings);
+    const logKeys = await readLogKeys(settings);
     return {
+      unset: logKeys.length > 0 ? [] : [{ setting: 'LOG_PUBLIC_KEYS', rule: `is not set, so ${NO_LOG_KEYS}` }],
       storedFaults: async (database) => {
         const recorded = await recordedKeyFaults(database, database.schema, configuredKeys(keyring));
         const fault = await subjectKeysFault(database, keyring);

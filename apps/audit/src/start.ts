@@ -6,7 +6,8 @@ import { METRICS } from '@countersign/observability';
 import { loadSettings, settingsInvalid, type Environment } from '@countersign/runtime';
 import { recordKeys, rewrapColumn } from '@countersign/stored-secrets';
 import { AuditApiModule } from './audit-api.module.js';
-import { NO_LOG_KEYS } from './checkpoints/log-keys.js';
+import { PostgresCheckpoints } from './checkpoints/checkpoints.store.js';
+import { consumeCheckpoints } from './checkpoints/consume-checkpoints.js';
 import { configuredKeys, NEEDS, readKeyring, readLogKeys, subjectKeysFault } from './needs.js';
 import { PostgresLogSequencer } from './log/log-sequencer.store.js';
 import { startLog } from './log/start-log.js';
@@ -43,7 +44,6 @@ export async function start(
     );
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
-    if (logKeys.length === 0) host.logger.warn(NO_LOG_KEYS);
     const log = startLog(host, database, new PostgresLogSequencer(database, settings.LOG_ORIGIN));
     const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
     const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {
@@ -56,12 +56,13 @@ export async function start(
       maxInFlight: settings.MAX_IN_FLIGHT,
     });
     await Promise.all([deadLetters.listen(), facts.listen()]);
+    await consumeCheckpoints(host, database, new PostgresCheckpoints(database), logKeys);
     const clientKeys = await host.directory();
     const own = new RecordFact(trail, new SealPersonalData(vault), settings.OCSF_VERSION);
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
       await Promise.all(ownFacts.map((fact) => own.record(fact)));
     };
-    const module = AuditApiModule.with({ adminKey, host, database, vault, clientKeys, recordFacts });
+    const module = AuditApiModule.with({ adminKey, host, database, vault, clientKeys, recordFacts, logKeys });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());
     return host.started({ audit: server.url });

@@ -33,7 +33,7 @@ export async function startEventIntake(
   const settings = loadSettings(NEEDS.settings, env);
   return Host.start(INTAKE_NEEDS, settings, fatal, replace, async (host) => {
     const database = await host.database(NEEDS.store, settings);
-    await consumeEvents({ host, database, intake: new PostgresEventIntake(database, () => undefined), fatal });
+    await consumeEvents(host, database, new PostgresEventIntake(database, () => undefined));
     return host.started();
   });
 }
@@ -63,7 +63,7 @@ export async function start(
     host.every(REWRAP_MS, 'secrets could not be encrypted under the first key', rewrap);
     await app.listen();
     const intake = new PostgresEventIntake(database, onDue);
-    if (replace.eventIntake !== false) await consumeEvents({ host, database, intake, fatal });
+    if (replace.eventIntake !== false) await consumeEvents(host, database, intake);
     return host.started();
   });
 }

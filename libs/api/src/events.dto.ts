@@ -17,6 +17,14 @@ const IsIndex =
     Matches(INDEX_PATTERN, { message: 'must be a whole number' })(target, String(field));
   };
 
+/** Entries of a log that is not empty. */
+const IsSize =
+  (meaning: string): PropertyDecorator =>
+  (target, field) => {
+    Field(meaning)(target, field);
+    Matches(/^[1-9]\d{0,14}$/, { message: 'must be a whole number above 0' })(target, String(field));
+  };
+
 @Described()
 export class EventPath {
   @IsIdOf('Id of the event') event!: string;
@@ -130,8 +138,8 @@ export class ProvenEventItem extends EventItem {
 
 @Described()
 export class LogConsistencyQuery extends RequestBody {
-  @IsIndex('Size of the earlier log') from!: string;
-  @IsIndex('Size of the later log') to!: string;
+  @IsSize('Size of the earlier log: every log continues the empty one, so 0 proves nothing') from!: string;
+  @IsSize('Size of the later log, at most that of the last checkpoint') to!: string;
 }
 
 export class LogConsistency {

@@ -59,6 +59,16 @@ export const ERROR_DESCRIPTIONS = {
     symptom: 'Enrolments wait',
     action: 'Send fewer at a time, or add cores or copies',
   },
+  CHECKPOINT_REFUSED: {
+    symptom:
+      'A dead letter of the group `audit-checkpoints`: a signed checkpoint does not verify, or contradicts the log',
+    action:
+      'Compare `LOG_PUBLIC_KEYS` with the key of the signer. If they match, run `countersign log verify`: the log or the topic was altered',
+  },
+  CHECKPOINT_AHEAD: {
+    symptom: 'The log has fewer entries than a signed checkpoint, and later checkpoints wait',
+    action: 'If it lasts, the database of audit was restored from a backup: restore a newer one',
+  },
   INTERNAL: {
     symptom: 'HTTP 500, or a dead letter after five more attempts',
     action: 'Report the defect with the log line, which contains no input',

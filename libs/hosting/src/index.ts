@@ -5,6 +5,7 @@ export {
   kafkaSecurity,
   type ConfiguredCertificate,
 } from './connection-security.js';
+export * from './consume-records.js';
 export * from './host.js';
 export * from './open-broker.js';
 export * from './settings.js';

@@ -34,6 +34,8 @@ export interface ServiceNeeds<S extends BusSettings = BusSettings> {
 export interface HeldKeys {
   /** Compares the keys with those that the tables were written with. @throws ServiceError DATABASE_UNAVAILABLE */
   storedFaults?(database: Database): Promise<KeyFault[]>;
+  /** Optional settings that are not set, and what does not work without them. */
+  readonly unset?: readonly KeyFault[];
   /** The keys of an adapter, which it sends to verification for comparison. */
   readonly sent?: readonly SettingKeys[];
   /**

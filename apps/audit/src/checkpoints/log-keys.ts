@@ -1,5 +1,8 @@
 import { formatVerifierKey, parseVerifierKey, SIGNATURE_TYPES, type VerifierKey } from '@countersign/transparency-log';
 
+/** Consumer group of the signed checkpoints. */
+export const CHECKPOINTS_GROUP = 'audit-checkpoints';
+
 /** What to do when checkpoints cannot be verified. */
 export const NO_LOG_KEYS =
   'no checkpoint of the audit log is accepted: set LOG_PUBLIC_KEYS to the public key of the log signer';

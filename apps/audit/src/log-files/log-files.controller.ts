@@ -1,5 +1,5 @@
-import { Controller, Get, Header, Req } from '@nestjs/common';
-import { actorOf, Problem, Requires, type ClientRequest } from '@countersign/api';
+import { Controller, Get, Header, Query, Req } from '@nestjs/common';
+import { actorOf, invalid, LogConsistencyQuery, Problem, Requires, type ClientRequest } from '@countersign/api';
 import { type FastifyRequest } from 'fastify';
 import { ReadLogFile } from './read-log-file.use-case.js';
 
@@ -14,6 +14,26 @@ export class LogFilesController {
   @Header('cache-control', 'no-cache')
   async checkpoint(): Promise<string> {
     return found(await this.readLogFile.checkpoint());
+  }
+
+  /** The key that verifies checkpoints. Whoever trusts it has compared it by another way. */
+  @Get('vkey')
+  @Requires('public')
+  @Header('content-type', 'text/plain; charset=utf-8')
+  @Header('cache-control', 'no-cache')
+  verifierKey(): string {
+    return found(this.readLogFile.verifierKey());
+  }
+
+  /** Hashes alone, which reveal nothing of an event. */
+  @Get('v1/log/consistency')
+  @Requires('audit')
+  async consistency(@Query() query: LogConsistencyQuery): Promise<object> {
+    const [from, to] = [Number(query.from), Number(query.to)];
+    if (from > to) throw invalid([{ field: 'to', rule: 'must be at least from' }]);
+    const hashes = await this.readLogFile.consistency(from, to);
+    if (hashes === undefined) throw invalid([{ field: 'to', rule: 'must be at most the size of the last checkpoint' }]);
+    return { from, to, hashes: hashes.map((hash) => hash.toString('base64')) };
   }
 
   /** Only keys of the installation read entries; caches must not keep them. */

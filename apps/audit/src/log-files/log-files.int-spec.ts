@@ -5,7 +5,9 @@ import { MemoryBroker } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import {
+  CompactRange,
   createSignerKey,
+  formatVerifierKey,
   inclusionProof,
   leafHash,
   openCheckpoint,
@@ -16,6 +18,7 @@ import {
   TiledTree,
   tilePath,
   type TileReader,
+  verifyConsistency,
   verifyInclusion,
 } from '@countersign/transparency-log';
 import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
@@ -44,6 +47,8 @@ describe('the files of the audit log', () => {
       AUDIT_PORT: '0',
       AUDIT_KEYS: `k1:${randomBytes(32).toString('base64url')}`,
       ADMIN_API_KEY,
+      LOG_ORIGIN: signer.verifier.name,
+      LOG_PUBLIC_KEYS: formatVerifierKey(signer.verifier),
       LOG_LEVEL: 'silent',
     };
     service = await start(env, fatal, { broker, ops: false });
@@ -102,6 +107,41 @@ describe('the files of the audit log', () => {
     expect(await rootFromTiles(size, tiles)).toEqual(root);
     for (const index of [0, 65_535, 65_536, SIGNED - 1])
       expect(verifyInclusion(index, size, leaves[index]!, await inclusionProof(index, size, tiles), root)).toBe(true);
+  });
+
+  it('give everybody the public key that verifies checkpoints', async () => {
+    const answer = await get('vkey');
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);
+    expect(await answer.text()).toBe(`${formatVerifierKey(signer.verifier)}\n`);
+  });
+
+  it('prove that each size up to the checkpoint continues each smaller one', async () => {
+    const rootOf = (size: number): Buffer => {
+      const range = CompactRange.empty();
+      for (const leaf of leaves.slice(0, size)) range.append(leaf);
+      return range.root();
+    };
+    const sizes = [1, 255, 256, 257, 65_535, 65_536, SIGNED - 1, SIGNED];
+    const roots = new Map(sizes.map((size) => [size, rootOf(size)]));
+    for (const [at, from] of sizes.entries())
+      for (const to of sizes.slice(at)) {
+        const answer = await get(`v1/log/consistency?from=${from}&to=${to}`, ADMIN_API_KEY);
+        const { hashes, ...range } = (await answer.json()) as { hashes: string[]; from: number; to: number };
+        expect([answer.status, range]).toEqual([200, { from, to }]);
+        const proof = hashes.map((hash) => Buffer.from(hash, 'base64'));
+        expect(verifyConsistency(from, to, proof, roots.get(from)!, roots.get(to)!)).toBe(true);
+      }
+  });
+
+  it.each([
+    ['size 0, from which every log would be consistent', `from=0&to=${SIGNED}`],
+    ['a larger size first', 'from=3&to=2'],
+    ['a size above the checkpoint', `from=1&to=${SIGNED + 1}`],
+    ['a size that is no number', 'from=1&to=2e3'],
+    ['only one size', 'from=1'],
+  ])('prove no consistency of %s', async (_, query) => {
+    expect((await get(`v1/log/consistency?${query}`)).status).toBe(401);
+    expect((await get(`v1/log/consistency?${query}`, ADMIN_API_KEY)).status).toBe(422);
   });
 
   it.each([

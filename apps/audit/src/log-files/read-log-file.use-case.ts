@@ -1,10 +1,23 @@
-import { Injectable } from '@nestjs/common';
-import { encodeEntryBundle, hashesAtLevel, parseTilePath, TILE_WIDTH } from '@countersign/transparency-log';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  consistencyProof,
+  encodeEntryBundle,
+  formatVerifierKey,
+  hashesAtLevel,
+  parseTilePath,
+  TILE_WIDTH,
+  TileReader,
+  type HashTileCoordinates,
+  type VerifierKey,
+} from '@countersign/transparency-log';
 import { ReadRecords, type EventReader } from '../search/read-events.use-case.js';
 import { LogFiles } from './log-files.ports.js';
 
 /** Tiles of a tree above 2^53 leaves do not exist: that has 7 levels. */
 const MAX_TILE_LEVEL = 7;
+
+/** Injects the keys that verify checkpoints, the current one first. */
+export const LOG_KEYS = Symbol('keys of the log');
 
 /** Serves the files of the log. Anybody may read checkpoints and hashes, which reveal nothing of an event. */
 @Injectable()
@@ -12,7 +25,25 @@ export class ReadLogFile {
   constructor(
     private readonly files: LogFiles,
     private readonly records: ReadRecords,
+    @Inject(LOG_KEYS) private readonly keys: readonly VerifierKey[],
   ) {}
+
+  /** The current key of the signer, as a line of text. @returns undefined when LOG_PUBLIC_KEYS is not set */
+  verifierKey(): string | undefined {
+    const [current] = this.keys;
+    return current && `${formatVerifierKey(current)}\n`;
+  }
+
+  /**
+   * The proof that the first `to` entries continue the first `from` (RFC 6962 section 2.1.2).
+   * @param from at least 1
+   * @param to at least `from`
+   * @returns undefined when the last checkpoint does not cover `to`: the proof could not be verified
+   */
+  async consistency(from: number, to: number): Promise<Buffer[] | undefined> {
+    const { size = 0 } = (await this.files.checkpoint()) ?? {};
+    return to <= size ? consistencyProof(from, to, new ServedTiles(this.files)) : undefined;
+  }
 
   /** The last signed checkpoint. */
   async checkpoint(): Promise<string | undefined> {
@@ -50,5 +81,18 @@ export class ReadLogFile {
   async #isSigned(level: number, index: number, width: number): Promise<boolean> {
     const { size = 0 } = (await this.files.checkpoint()) ?? {};
     return index * TILE_WIDTH + width <= hashesAtLevel(level, size);
+  }
+}
+
+/** The tiles as others read them. */
+class ServedTiles extends TileReader {
+  constructor(private readonly files: LogFiles) {
+    super();
+  }
+
+  override async readTile(tile: HashTileCoordinates): Promise<Buffer> {
+    const hashes = await this.files.tile(tile);
+    if (hashes === undefined) throw new Error(`tile ${tile.index} of level ${tile.level} is missing`);
+    return hashes;
   }
 }

@@ -1,17 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApiKeyPublished, ApiKeyRemoved, factRecorded, message, type FactKind } from '@countersign/contracts';
+import { ApiKeyPublished, ApiKeyRemoved, factRecorded, message, TOPICS, type FactKind } from '@countersign/contracts';
 import { createApiKey, sha256 } from '@countersign/crypto';
 import { type HostedService } from '@countersign/hosting';
 import { MemoryBroker, toRecord } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase, eventually } from '@countersign/testing';
+import {
+  createSignerKey,
+  formatVerifierKey,
+  leafHash,
+  openCheckpoint,
+  parseSignerKey,
+  signCheckpoint,
+  verifyInclusion,
+} from '@countersign/transparency-log';
 import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
 import { start } from '../start.js';
 
 const ADMIN_KEY = 'admin-key-of-more-than-24-characters';
 const KEYS = { acme: createApiKey(), umbrella: createApiKey(), manage: createApiKey(), revoked: createApiKey() };
+const signer = parseSignerKey(createSignerKey('log.example/audit'));
 const fatal = (error: Error): never => {
   throw error;
 };
@@ -26,7 +36,8 @@ describe('the API of the audit log', () => {
     drop = () => database.drop();
     const AUDIT_KEYS = `k1:${randomBytes(32).toString('base64url')}`;
     const env = { DATABASE_URL: database.url, AUDIT_PORT: '0', ADMIN_API_KEY: ADMIN_KEY, LOG_LEVEL: 'silent' };
-    service = await start({ ...env, AUDIT_KEYS }, fatal, { broker, ops: false });
+    const log = { LOG_ORIGIN: signer.verifier.name, LOG_PUBLIC_KEYS: formatVerifierKey(signer.verifier) };
+    service = await start({ ...env, ...log, AUDIT_KEYS }, fatal, { broker, ops: false });
     const options = { url: database.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, applicationName: 'test' };
     administrator = await openDatabase({ ...options, as: 'administrator' });
     for (const [name, key] of Object.entries(KEYS)) {
@@ -133,6 +144,73 @@ describe('the API of the audit log', () => {
       expect([answer.status, await answer.text()]).toEqual([404, unknown]);
     }
     expect((await get(`/v1/events/${foreign?.id}`, KEYS.umbrella)).status).toBe(200);
+  });
+
+  /** Signs the newest tree head, and sends the checkpoint as the signer does. @returns when the service has handled it */
+  const sign = async (change = (root: Buffer): Buffer => root): Promise<void> => {
+    const [head] = await administrator.query<{ size: string; root: Buffer }>(
+      'SELECT size, root FROM audit.tree_heads ORDER BY size DESC LIMIT 1',
+    );
+    const note = signCheckpoint({ size: Number(head!.size), root: change(head!.root) }, signer);
+    const { name: topic } = TOPICS.auditCheckpoints;
+    await broker.send([{ topic, key: signer.verifier.name, value: Buffer.from(note), headers: {} }]);
+  };
+  interface Proven {
+    index: number;
+    proof: { index: number; size: number; hashes: string[]; checkpoint: string } | null;
+  }
+  const verifies = ({ index, size, hashes, checkpoint }: NonNullable<Proven['proof']>, value: Buffer): boolean => {
+    const signed = openCheckpoint(checkpoint, signer.verifier);
+    const proof = hashes.map((hash) => Buffer.from(hash, 'base64'));
+    return signed.size === size && verifyInclusion(index, size, leafHash(value), proof, signed.root);
+  };
+
+  it('proves to each tenant its own events alone as soon as a checkpoint covers them', async () => {
+    const own = { acme: 'dave', umbrella: 'mallory' };
+    const events = new Map<string, { id: string; bytes: string | undefined }>();
+    for (const [tenant, subject] of Object.entries(own)) {
+      const [bytes] = await add(tenant, 1, subject);
+      const [event] = (await page(`limit=1&subject=${subject}`, ADMIN_KEY)).items;
+      events.set(tenant, { id: event!.id, bytes });
+      const key = KEYS[tenant as keyof typeof own];
+      expect(await (await get(`/v1/events/${event!.id}`, key)).json()).toMatchObject({ proof: null });
+      expect((await get(`/v1/events/${event!.id}/proof`, key)).status).toBe(503);
+    }
+    await sign();
+    const unknown = await (await get('/v1/nothing', KEYS.acme)).text();
+    for (const [tenant, { id, bytes = '' }] of events)
+      for (const [reader, key] of [
+        ['acme', KEYS.acme],
+        ['umbrella', KEYS.umbrella],
+        [tenant, ADMIN_KEY],
+      ] as const) {
+        const [item, proof] = [await get(`/v1/events/${id}`, key), await get(`/v1/events/${id}/proof`, key)];
+        if (reader !== tenant) {
+          for (const answer of [item, proof]) expect([answer.status, await answer.text()]).toEqual([404, unknown]);
+          continue;
+        }
+        const proven = (await item.json()) as Proven;
+        expect(proven.proof?.index).toBe(proven.index);
+        expect(verifies(proven.proof!, Buffer.from(bytes))).toBe(true);
+        const whole = (await proof.json()) as NonNullable<Proven['proof']> & { value: string };
+        expect(Buffer.from(whole.value, 'base64').toString()).toBe(bytes);
+        expect(verifies(whole, Buffer.from(bytes))).toBe(true);
+      }
+    // A bundle has the events of all tenants.
+    const bundle = '/tile/entries/000.p/1';
+    expect([(await get(bundle, KEYS.acme)).status, (await get(bundle, ADMIN_KEY)).status]).toEqual([404, 200]);
+    expect((await get('/v1/log/consistency?from=1&to=2', KEYS.umbrella)).status).toBe(200);
+    expect((await get('/v1/log/consistency?from=1&to=2', KEYS.manage)).status).toBe(403);
+  });
+
+  it('refuses a checkpoint with a root that is not of its log, and records that as an event', async () => {
+    const before = await (await get('/checkpoint', ADMIN_KEY)).text();
+    await add('acme', 1, 'alice');
+    await sign((root) => leafHash(root));
+    await eventually('the dead letter is an event', async () =>
+      JSON.stringify(await page('limit=1&type=message.dead_lettered', ADMIN_KEY)).includes('CHECKPOINT_REFUSED'),
+    );
+    expect(await (await get('/checkpoint', ADMIN_KEY)).text()).toBe(before);
   });
 
   it.each([

@@ -18,6 +18,7 @@ const CHECKS: Readonly<Record<string, string>> = {
   CAPTURE_TOKEN_KEY: 'capture-key',
   WEBHOOK_KEYS: 'webhook-keys',
   AUDIT_KEYS: 'audit-keys',
+  LOG_PUBLIC_KEYS: 'log-keys',
 };
 
 const OK: Readonly<Record<string, string>> = {
@@ -28,6 +29,7 @@ const OK: Readonly<Record<string, string>> = {
   'capture-key': 'is the key that the adapters use',
   'webhook-keys': 'open the stored secrets of webhooks',
   'audit-keys': 'open the keys of subjects in the audit log',
+  'log-keys': 'verify checkpoints of the audit log',
 };
 
 /** Compares the keys of the settings with each other and with what is stored, as every start does. */
@@ -68,6 +70,14 @@ export async function checkKeys(
       problems: [],
     };
   });
+  for (const { needs, keys } of services) {
+    if (keys?.unset === undefined) continue;
+    compared.add(CHECKS['LOG_PUBLIC_KEYS'] ?? '');
+    for (const { setting, rule } of keys.unset) {
+      const [text = '', cure = ''] = rule.split(': ');
+      add(setting, { status: 'warning', text: `${setting} of ${needs.name} ${text}`, cure });
+    }
+  }
   const verification = services.find(({ keys }) => keys?.mismatches !== undefined);
   const store = hasAnswered
     ? stores.find(({ service, hasTables }) => service === verification && hasTables)

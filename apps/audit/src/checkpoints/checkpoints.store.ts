@@ -1,0 +1,28 @@
+import { type Database } from '@countersign/persistence';
+import { rootFromTiles } from '@countersign/transparency-log';
+import { PostgresTiles } from '../log/tiles.store.js';
+import { Checkpoints, type AcceptedCheckpoint } from './checkpoints.ports.js';
+
+const SIZE = 'SELECT size FROM audit.log_state';
+const STORE = `INSERT INTO audit.checkpoints (size, signed_at, root, note) VALUES ($1, $2, $3, $4)
+ON CONFLICT (size, signed_at) DO NOTHING`;
+
+/** The checkpoints in PostgreSQL. */
+export class PostgresCheckpoints extends Checkpoints {
+  constructor(private readonly database: Database) {
+    super();
+  }
+
+  override async size(): Promise<number> {
+    const [state] = await this.database.prepared<{ size: string }>('audit.log-size', SIZE);
+    return Number(state?.size ?? 0);
+  }
+
+  override root(size: number): Promise<Buffer> {
+    return rootFromTiles(size, new PostgresTiles(this.database));
+  }
+
+  override async store({ size, signedAt, root, note }: AcceptedCheckpoint): Promise<void> {
+    await this.database.prepared('audit.checkpoint.store', STORE, [size, signedAt, root, note]);
+  }
+}
