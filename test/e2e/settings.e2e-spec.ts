@@ -29,7 +29,7 @@ const NUMBERS = {
 const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: ['DATABASE_POOL_SIZE'],
   verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT', 'RECEIPT_SECONDS'],
-  'rate-limit': ['DATABASE_POOL_SIZE', 'FORGET_SECONDS', 'REPORT_SECONDS'],
+  'rate-limit': ['DATABASE_POOL_SIZE', 'PURGE_SECONDS', 'REPORT_SECONDS'],
   audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT', 'AUDIT_PORT'],
   webhooks: ['DATABASE_POOL_SIZE', 'WEBHOOK_TIMEOUT_MS', 'WEBHOOK_ALLOWED_NETWORKS', 'WEBHOOK_DNS_SERVERS'],
   'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],

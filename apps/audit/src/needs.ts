@@ -40,7 +40,7 @@ export const NEEDS = {
   bus: {
     consumes: {
       audit: [TOPICS.facts],
-      'audit-letters': [DEAD_LETTERS],
+      'audit-dead-letters': [DEAD_LETTERS],
       [CHECKPOINTS_GROUP]: [TOPICS.auditCheckpoints],
     },
     follows: [TOPICS.directory],

@@ -47,7 +47,7 @@ export async function start(
     const log = startLog(host, database, new PostgresLogSequencer(database, settings.LOG_ORIGIN));
     const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
     const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {
-      group: 'audit-letters',
+      group: 'audit-dead-letters',
       messages: [DeadLettered],
     });
     const facts = await host.busApp(FactsModule.with(trail, vault, settings.OCSF_VERSION), database, {

@@ -40,10 +40,10 @@ export class Maintenance implements OnModuleInit, OnModuleDestroy {
   async onModuleInit(): Promise<void> {
     await this.#refreshRequiredKeys();
     await this.manage.refresh();
-    const { FORGET_SECONDS, REPORT_SECONDS } = this.settings;
+    const { PURGE_SECONDS, REPORT_SECONDS } = this.settings;
     this.#every(REFRESH_MS, 'changed limits could not be read', () => this.manage.refresh());
     this.#every(REFRESH_MS, 'the required keys could not be read', () => this.#refreshRequiredKeys());
-    this.#every(FORGET_SECONDS * 1000, 'expired counters could not be removed', () => this.#purge());
+    this.#every(PURGE_SECONDS * 1000, 'expired counters could not be removed', () => this.#purge());
     this.#every(REPORT_SECONDS * 1000, 'refusals could not be recorded', () => this.report.flush());
     this.#stops.push(
       METRICS.refusalCacheSize.read(() => [{ labels: { service: SERVICE }, value: this.refusalCache.size }]),

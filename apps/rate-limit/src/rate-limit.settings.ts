@@ -18,7 +18,7 @@ export class RateLimitSettings extends StoreSettings {
   @IsInt()
   @Min(1)
   @Max(86_400)
-  FORGET_SECONDS: number = 60;
+  PURGE_SECONDS: number = 60;
 
   @Meaning('Interval at which counted refusals are written as events')
   @IsInt()
