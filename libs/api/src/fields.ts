@@ -24,8 +24,11 @@ const PIN_PATTERN = /^[0-9]{4,8}$/;
 /** In the versions and the variant of RFC 9562, as the commands require it. */
 const ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** The part of ISO 8601 that RFC 3339 accepts too, in the years that every reader knows: no weeks, no months alone. */
-const TIME_PATTERN = /^2\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+/**
+ * The part of ISO 8601 that RFC 3339 accepts too, in the years that every reader knows: no weeks, no months alone. Offsets are those
+ * in use, up to 14 hours; PostgreSQL refuses 16.
+ */
+const TIME_PATTERN = /^2\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/;
 const TIME_RULE = 'must be a time with its time zone, such as 2027-01-31T12:00:00Z';
 
 /** A field that may be absent. It must not be null. */

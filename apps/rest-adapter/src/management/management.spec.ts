@@ -296,6 +296,7 @@ describe('management', () => {
     ['POST', `${SUBJECT}/unlock`, { reason: 'a\udc00' }, 'reason'],
     ['POST', `${TENANT}/limits/reset`, { dimension: 'agent', agent: 'desk', reason: 'a\ud800' }, 'reason'],
     ['POST', `${SUBJECT}/unlock`, { reason: 'x'.repeat(201) }, 'reason'],
+    ['POST', `${TENANT}/keys`, { name: 'x', scopes: ['manage'], expiresAt: '2099-01-31T12:00:00+15:00' }, 'expiresAt'],
     ['DELETE', `${SUBJECT}?reason=`, undefined, 'reason'],
     ['DELETE', `${SUBJECT}?reason=${'x'.repeat(201)}`, undefined, 'reason'],
     ['DELETE', `${SUBJECT}?reason=a&reason=b`, undefined, 'reason'],
