@@ -52,9 +52,10 @@ export const PROBLEMS = {
   'audit-scope-missing': {
     status: 403,
     title: 'Scope audit is missing',
-    detail: 'These kinds of events need the scope audit beside manage. Use a key that has both.',
+    detail: 'This request needs the scope audit beside manage. Use a key that has both.',
     causes: [
       'A webhook with `*`, or with kinds of events about callers, attempts, receipts, transfers, signals or refusals, was to be created, or its URL or kinds were to be changed.',
+      'An API key with the scope audit was to be created or rotated: its text would permit to read events.',
     ],
   },
   'not-found': {

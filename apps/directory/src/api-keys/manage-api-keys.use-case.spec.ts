@@ -137,6 +137,28 @@ describe('an API key', () => {
       expect([...live().keys()]).toEqual(['endless', 'ending', 'new']);
     });
 
+    it('gets the scope audit, or a new text with it, only from a key that has the scope', async () => {
+      const { create, keys, live } = await open();
+      await create('manager');
+      await create('auditor', { scopes: ['manage', 'audit'] });
+      const rotate = (keyId: string, requester: string) =>
+        keys.rotate(
+          message(ApiKeyRotateRequested, { ...origin(), ...by(requester), keyId, hash: HASH, graceSeconds: 0 }),
+        );
+      const missing = { answer: 'scope_missing' };
+      expect(await create('new', { ...by('manager'), scopes: ['audit'] })).toMatchObject(missing);
+      expect(await create('new', { ...by('deleted'), scopes: ['audit'] })).toMatchObject(missing);
+      expect(await rotate('auditor', 'manager')).toMatchObject(missing);
+      expect([...live().keys()]).toEqual(['manager', 'auditor']);
+      expect((await create('new', { ...by('auditor'), scopes: ['audit'] })).answer).toBe('created');
+      expect((await create('verifier', { ...by('manager'), scopes: ['verify'], agent: 'desk' })).answer).toBe(
+        'created',
+      );
+      expect([(await rotate('new', 'auditor')).answer, (await rotate('manager', 'manager')).answer]).toEqual([
+        ...['updated', 'updated'],
+      ]);
+    });
+
     it('may have no end when the requesting key has none, and is refused when that was deleted', async () => {
       const { create, keys, clock } = await open();
       await create('endless');

@@ -5,6 +5,7 @@ import {
   MAX_API_KEYS,
   MAX_SECRET_HASHES,
   message,
+  type Actor,
   type ApiKeyChangeRequested,
   type ApiKeyCreateRequested,
   type ApiKeyDeleteRequested,
@@ -13,6 +14,7 @@ import {
   type ApiKeyRotateRequested,
   type ApiKeyStateChangeRequested,
   type ApiKeyUseReported,
+  type ApiKeyScope,
   type Violation,
 } from '@countersign/contracts';
 import { withinGrace } from '../agents/grace-period.decision.js';
@@ -48,6 +50,7 @@ export class ManageApiKeys {
       const { tenant, keys, now } = snapshot;
       if (!tenant) return { answer: 'not_found' };
       if (keys.some(({ keyId }) => keyId === command.keyId)) return { answer: 'taken' };
+      if (lacksAuditScope(command, snapshot, command.scopes)) return { answer: 'scope_missing' };
       const end = expiresAtOf(command);
       const violations = [...violationsOf(command, snapshot), ...outlivingOf(command, snapshot, end, 'expiresAt')];
       if (violations.length > 0) throw new InvalidChange(violations);
@@ -81,6 +84,7 @@ export class ManageApiKeys {
   rotate(command: ApiKeyRotateRequested): Promise<CommandAnswered> {
     return this.#change(command, (tenant, before, snapshot) => {
       const { now } = snapshot;
+      if (lacksAuditScope(command, snapshot, before.scopes)) return { answer: 'scope_missing' };
       const violations = outlivingOf(command, snapshot, before.expiresAt, 'keyId');
       if (violations.length > 0) throw new InvalidChange(violations);
       const graceEnds = new Date(now.getTime() + command.graceSeconds * 1000);
@@ -144,6 +148,18 @@ export class ManageApiKeys {
 const expiresAtOf = ({ expiresAt }: ApiKeyCreateRequested): Date | null =>
   expiresAt === undefined ? null : new Date(expiresAt);
 
+const requestingKey = ({ id }: Actor, keys: readonly ApiKeyRecord[]): ApiKeyRecord | undefined =>
+  keys.find(({ keyId }) => keyId === id);
+
+/** `manage` does not permit to read events, so it must not permit to get a key that does. @param scopes of the key that gets a text */
+function lacksAuditScope(
+  { actor }: Pick<ApiKeyDeleteRequested, 'actor'>,
+  { keys }: TenantSnapshot,
+  scopes: readonly ApiKeyScope[],
+): boolean {
+  return actor.kind === 'key' && scopes.includes('audit') && !requestingKey(actor, keys)?.scopes.includes('audit');
+}
+
 /**
  * A key with an end must not get a text that is valid for longer, or its end would have no effect. A key that was deleted in the
  * meantime has ended.
@@ -156,7 +172,7 @@ function outlivingOf(
   field: string,
 ): Violation[] {
   if (actor.kind !== 'key') return [];
-  const creator = keys.find(({ keyId }) => keyId === actor.id);
+  const creator = requestingKey(actor, keys);
   const latest = creator ? creator.expiresAt : now;
   if (latest === null || (end !== null && end <= latest)) return [];
   return [{ field, rule: 'must not be valid for longer than the key of this request, which has an end' }];

@@ -51,7 +51,7 @@ export class ApiKeysController {
   @Requires('manage')
   @ApiOperation({ summary: 'Create an API key; its text is shown once' })
   @ApiCreatedResponse({ type: NewApiKey, description: 'The key was created.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('audit-scope-missing', 'tenant-deleting', 'unavailable')
   async createApiKey(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
@@ -120,7 +120,7 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'Rotate an API key; the old text stays valid for a grace period' })
   @ApiBody({ type: RotateBody, required: false })
   @ApiOkResponse({ type: NewApiKey, description: 'The key with its new text.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('audit-scope-missing', 'tenant-deleting', 'unavailable')
   async rotateApiKey(
     @Origin() origin: CommandOrigin,
     @Param() path: KeyPath,
