@@ -41,6 +41,7 @@ const webhook = { webhook: text('Id of the webhook', '01926f6e-0b0a-7c3e-9b52-8e
 const key = { key: text('Id of the API key', 'k-7f3a'), name: text('Name of the API key', 'billing') };
 const override = text('Id of the override', '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10');
 const rewrapped = number('Rows that were encrypted under it', 1000);
+const shard = text('Half-year of the shard; of `log.pruned`, the last one that is removed', '2026h2');
 const compared = { 'compared?': flag('`false`: the submitted secret was not compared') };
 const filters = text('Names of the filters that were used, separated by spaces; never their values', 'subject from to');
 
@@ -160,7 +161,18 @@ export const EVENT_DETAILS: Readonly<Partial<Record<FactKind, Readonly<Record<st
     'index?': number('Index of the entry in the log', 70_000),
     'count?': number('How many entries in a row'),
   },
-  'log.pruned': { 'from?': number('First index', 0), 'to?': number('Last index', 65_535) },
+  'log.shard_started': {
+    shard,
+    first: number('Index of this entry', 70_000),
+    'checkpoint?': text('The signed note; absent when nothing was signed yet', 'log.example/audit\n69990\n…'),
+  },
+  'log.pruned': {
+    shard,
+    from: number('First index', 0),
+    to: number('Last index', 65_535),
+    size: number('Size of a signed log that has them', 70_000),
+    root: text('Root of that log, base64', '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='),
+  },
   'log.rolled_back': {
     'signedSize?': number('Size of the log that was signed last', 70_000),
     'size?': number('Size of the refused tree head', 69_000),

@@ -94,7 +94,10 @@ export const FACT_DESCRIPTIONS = {
     'Events, an event with its proof, or a live stream of events were read; names the filters, with the `count`',
   'audit.exported': 'Events were exported; names the filters and the format, with the `count`',
   'log.mismatch': 'Attempts, log and topic did not agree; names the `difference`',
-  'log.pruned': 'Entries of the log were removed because their retention ended; holds the first and the last index',
+  'log.shard_started':
+    'The log entered a half-year (UTC): the first entry of a shard, with the last signed checkpoint of the shard before',
+  'log.pruned':
+    'The entries of old shards are removed, because their retention has ended; holds the first and the last index',
   'log.rolled_back':
     'The signer refused a tree head: it is smaller than the signed one, or has another history; holds both sizes',
 } as const satisfies Record<string, string>;

@@ -1,14 +1,15 @@
-import { CompactRange, partialTilesOf, TiledTree, type HashTile } from '@countersign/transparency-log';
+import { CompactRange, leafHash, partialTilesOf, TiledTree, type HashTile } from '@countersign/transparency-log';
 import { type Database, type Transaction } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
-import { LogSequencer, type SequencedBatch } from './log.ports.js';
+import { LogSequencer, type SequencedBatch, type ShardStartedEntry } from './log.ports.js';
+import { shardOf } from './shard.decision.js';
 
 /**
  * Takes the lock of the log, so that copies take turns. The settings hold until the end of the transaction: the inbox is
  * nearly always empty, and the entries grow faster than their statistics, so plans by statistics would read all of them.
  */
 const BEGIN = `
-SELECT size, compact_range AS range, origin,
+SELECT size, compact_range AS range, origin, clock_timestamp() AS now,
   set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
   set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '5s', true),
   set_config('idle_in_transaction_session_timeout', '60s', true)
@@ -32,6 +33,18 @@ WITH taken AS (
 SELECT (SELECT count(*) FROM taken)::int AS taken,
   (SELECT array_agg(sha256('\\x00'::bytea || value) ORDER BY idx) FROM added) AS leaves`;
 
+/** $1 the size of the log */
+const LAST_SHARD = `
+SELECT (SELECT max(name) FROM audit.shards) AS name, EXISTS (SELECT FROM audit.inbox) AS "hasFacts",
+  (SELECT note FROM audit.checkpoints WHERE size <= $1 ORDER BY size DESC, signed_at DESC LIMIT 1) AS checkpoint`;
+
+const START_SHARD = `
+WITH shard AS (
+  INSERT INTO audit.shards (name, first_idx, started_at, checkpoint) VALUES ($1, $2, $3, $4)
+)
+INSERT INTO audit.entries (idx, event_id, kind, tenant, time, value, partition_key, recorded_at)
+VALUES ($2, $5, $6, $7, $3, $8, $9, $3)`;
+
 /** Writes tiles and head, and compares and swaps the size. No row: another copy has changed the log. */
 const GROW = `
 WITH swapped AS (
@@ -52,16 +65,21 @@ interface LogState {
   readonly size: string;
   readonly range: Buffer | null;
   readonly origin: string | null;
+  readonly now: Date;
 }
 
 /** The sequencer on PostgreSQL. Any number of copies may run; they take turns on the row of the log's state. */
 export class PostgresLogSequencer extends LogSequencer {
   /** The tree after the last batch of this copy. */
   #tree = TiledTree.empty();
+  /** The last shard that is known to have begun. */
+  #shard = '';
 
+  /** @param shardStarted undefined: the log has no shards */
   constructor(
     private readonly database: Database,
     private readonly origin: string,
+    private readonly shardStarted?: ShardStartedEntry,
   ) {
     super();
   }
@@ -80,11 +98,12 @@ export class PostgresLogSequencer extends LogSequencer {
     const [state] = await tx.prepared<LogState>('audit.log.begin', BEGIN);
     if (state === undefined) throw new ServiceError('INTERNAL', 'the row of audit.log_state is missing', false);
     const size = Number(state.size);
+    const started = await this.#startShard(tx, size, state.now);
     const [moved] = await tx.prepared<{ taken: number; leaves: Buffer[] | null }>('audit.log.move', MOVE, [
-      size,
+      size + started.length,
       limit,
     ]);
-    const leaves = moved?.leaves ?? [];
+    const leaves = [...started, ...(moved?.leaves ?? [])];
     const taken = moved?.taken ?? 0;
     if (leaves.length === 0) return { taken, size };
     this.#checkOrigin(state.origin);
@@ -92,6 +111,30 @@ export class PostgresLogSequencer extends LogSequencer {
     await this.#grow(tx, size, tree, tree.append(leaves));
     this.#tree = tree;
     return { taken, size: tree.size };
+  }
+
+  /**
+   * Begins the shard of the half-year before its first fact. A clock that is set back begins none again.
+   * @returns the leaf of the added entry
+   */
+  async #startShard(tx: Transaction, size: number, now: Date): Promise<Buffer[]> {
+    const shard = shardOf(now);
+    if (this.shardStarted === undefined || shard <= this.#shard) return [];
+    // After the lock is held, because another copy may have begun the shard while this one waited.
+    const [last] = await tx.query<{ name: string | null; hasFacts: boolean; checkpoint: string | null }>(LAST_SHARD, [
+      size,
+    ]);
+    this.#shard = last?.name ?? '';
+    if (shard <= this.#shard || !last?.hasFacts) return [];
+    const checkpoint = last.checkpoint ?? undefined;
+    const { eventId, kind, tenant, value, partitionKey } = this.shardStarted({
+      shard,
+      first: size,
+      time: now,
+      checkpoint,
+    });
+    await tx.query(START_SHARD, [shard, size, now, checkpoint ?? null, eventId, kind, tenant, value, partitionKey]);
+    return [leafHash(value)];
   }
 
   async #grow(tx: Transaction, from: number, tree: TiledTree, tiles: readonly HashTile[]): Promise<void> {

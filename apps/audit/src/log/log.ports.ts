@@ -1,3 +1,20 @@
+import { type TrailEntry } from '../trail/trail.ports.js';
+
+/** The begin of a shard, which is a half-year of the log. */
+export interface ShardStart {
+  /** For example `2026h2`. */
+  readonly shard: string;
+  /** Index of its first entry. */
+  readonly first: number;
+  /** On the clock of the database. */
+  readonly time: Date;
+  /** The last signed checkpoint of the shard before; undefined when nothing was signed yet. */
+  readonly checkpoint: string | undefined;
+}
+
+/** Gives the entry that begins a shard. */
+export type ShardStartedEntry = (start: ShardStart) => TrailEntry;
+
 /** What one batch added to the log. */
 export interface SequencedBatch {
   /** Facts that were taken from the inbox, duplicates included. */

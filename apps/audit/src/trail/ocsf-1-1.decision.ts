@@ -1,4 +1,5 @@
-import { type OcsfEvent } from './ocsf-event.decision.js';
+import { type FactRecorded, type OcsfVersion } from '@countersign/contracts';
+import { toOcsf, type OcsfEvent } from './ocsf-event.decision.js';
 
 /** Attributes that the classes of OCSF 1.1.0 do not have. The profile `security_control` came to Authentication later. */
 const LATER_ATTRIBUTES: ReadonlySet<string> = new Set([
@@ -13,6 +14,12 @@ const LATER_ATTRIBUTES: ReadonlySet<string> = new Set([
 /** The activity Unlock of Account Change came with 1.4.0. Activity 99 (other) carries its name. */
 const UNLOCK = { class_uid: 3001, activity_id: 12 };
 const OTHER = 99;
+
+/** The public form of a fact in a version of OCSF. The same fact always gives the same bytes. */
+export function publicEventOf(fact: FactRecorded, version: OcsfVersion): OcsfEvent {
+  const event = toOcsf(fact);
+  return version === '1.1.0' ? toOcsf110(event) : event;
+}
 
 /**
  * An event of OCSF 1.8.0 as one of 1.1.0, the newest version that Amazon Security Lake reads. What 1.1.0 has no attribute for

@@ -71,6 +71,7 @@ export const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
   'audit.read': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
   'audit.exported': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
   'log.mismatch': { family: 'apiActivity', activityId: 99, activityName: 'Log Mismatch' },
+  'log.shard_started': { family: 'apiActivity', activityId: 1, activityName: 'Create' },
   'log.pruned': { family: 'apiActivity', activityId: 4, activityName: 'Delete' },
   'log.rolled_back': { family: 'apiActivity', activityId: 99, activityName: 'Rollback Refused' },
 };

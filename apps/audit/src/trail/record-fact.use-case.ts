@@ -1,8 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type FactRecorded, type OcsfVersion } from '@countersign/contracts';
 import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
-import { toOcsf110 } from './ocsf-1-1.decision.js';
-import { toOcsf, type OcsfEvent } from './ocsf-event.decision.js';
+import { publicEventOf } from './ocsf-1-1.decision.js';
 import { AuditTrail } from './trail.ports.js';
 
 /** Injects the version of OCSF in which events are recorded and published. */
@@ -26,14 +25,9 @@ export class RecordFact {
       subject: fact.subject,
       callId: fact.callId,
       time: fact.time,
-      value: await this.personalData.valueOf(fact, this.#eventOf(fact)),
+      value: await this.personalData.valueOf(fact, publicEventOf(fact, this.ocsfVersion)),
       partitionKey: fact.partitionKey,
       traceparent,
     });
-  }
-
-  #eventOf(fact: FactRecorded): OcsfEvent {
-    const event = toOcsf(fact);
-    return this.ocsfVersion === '1.1.0' ? toOcsf110(event) : event;
   }
 }
