@@ -6,4 +6,5 @@ export const AUDIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
   '1764000000005-transparency-log.sql',
   '1764000000007-event-search.sql',
   '1764000000008-subject-keys.sql',
+  '1764000000010-shards.sql',
 ]);

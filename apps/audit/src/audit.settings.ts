@@ -1,4 +1,4 @@
-import { IsIn, IsInt, IsString, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { IsAdminKey } from '@countersign/api';
 import { DEFAULT_LOG_ORIGIN, Meaning, OCSF_VERSIONS, type OcsfVersion } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
@@ -40,4 +40,13 @@ export class AuditSettings extends StoreSettings {
   )
   @IsString()
   LOG_PUBLIC_KEYS: string = '';
+
+  @Meaning(
+    'How long entries of the log are kept, by whole half-years: those of a half-year are removed when its end is older. Their hashes stay. Unset: for ever',
+  )
+  @IsOptional()
+  @IsInt()
+  @Min(30)
+  @Max(36_500)
+  LOG_RETENTION_DAYS?: number;
 }

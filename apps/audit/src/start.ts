@@ -10,16 +10,21 @@ import { PostgresCheckpoints } from './checkpoints/checkpoints.store.js';
 import { consumeCheckpoints } from './checkpoints/consume-checkpoints.js';
 import { configuredKeys, NEEDS, readKeyring, readLogKeys, subjectKeysFault } from './needs.js';
 import { PostgresLogSequencer } from './log/log-sequencer.store.js';
+import { shardStartedIn } from './log/shard-started.js';
 import { startLog } from './log/start-log.js';
 import { PostgresPersonalDataVault } from './personal-data/personal-data-vault.store.js';
 import { AUDIT_SUBJECT_KEYS } from './personal-data/subject-key-column.js';
 import { SealPersonalData } from './personal-data/seal-personal-data.use-case.js';
+import { PostgresOldEntries } from './retention/old-entries.store.js';
+import { PruneLog } from './retention/prune-log.use-case.js';
 import { PostgresAuditTrail } from './trail/audit-trail.store.js';
 import { RecordFact } from './trail/record-fact.use-case.js';
 import { DeadLettersModule, FactsModule } from './trail/trail.module.js';
 
 /** How often keys of subjects under an old key are encrypted again, in milliseconds. */
 const REWRAP_MS = 600_000;
+/** How often the entries of old shards are removed, in milliseconds. */
+const PRUNE_MS = 30_000;
 
 /**
  * Starts the audit service.
@@ -44,7 +49,11 @@ export async function start(
     );
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
-    const log = startLog(host, database, new PostgresLogSequencer(database, settings.LOG_ORIGIN));
+    const log = startLog(
+      host,
+      database,
+      new PostgresLogSequencer(database, settings.LOG_ORIGIN, shardStartedIn(settings.OCSF_VERSION)),
+    );
     const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
     const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {
       group: 'audit-dead-letters',
@@ -62,6 +71,10 @@ export async function start(
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
       await Promise.all(ownFacts.map((fact) => own.record(fact)));
     };
+    if (settings.LOG_RETENTION_DAYS !== undefined) {
+      const pruneLog = new PruneLog(new PostgresOldEntries(database), recordFacts, settings.LOG_RETENTION_DAYS);
+      host.every(PRUNE_MS, 'entries of old shards could not be removed', () => pruneLog.prune());
+    }
     const module = AuditApiModule.with({ adminKey, host, database, vault, clientKeys, recordFacts, logKeys });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());

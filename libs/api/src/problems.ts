@@ -111,6 +111,12 @@ export const PROBLEMS = {
       'its call has changed. Verify the caller again with a new key.',
     causes: ['A success is returned again only while it holds.'],
   },
+  pruned: {
+    status: 410,
+    title: 'Pruned',
+    detail: 'These entries of the log were removed, because their retention has ended. Their hashes remain.',
+    causes: ['A bundle of entries of an old shard. The last entry `log.pruned` of the log states the range.'],
+  },
   'precondition-failed': {
     status: 412,
     title: 'Precondition failed',

@@ -43,7 +43,9 @@ export class LogFilesController {
   @Header('cache-control', 'no-store')
   async entries(@Req() request: ClientRequest): Promise<Buffer> {
     const reader = { actor: actorOf(request), tenant: request.client?.tenant };
-    return found(await this.readLogFile.entries(reader, request.url.slice(1)));
+    const entries = found(await this.readLogFile.entries(reader, request.url.slice(1)));
+    if (entries === 'pruned') throw new Problem('pruned');
+    return entries;
   }
 
   /** A tile never changes, so every cache may keep it. */

@@ -176,6 +176,19 @@ describe('the files of the audit log', () => {
       expect((await get(missing, ADMIN_API_KEY)).status).toBe(404);
   });
 
+  it('answer 410 for a bundle of entries that were pruned, and still give its hashes', async () => {
+    // The conditions of a pruning have tests of their own.
+    await administrator.query('ALTER TABLE audit.prunings DISABLE TRIGGER prunings_stated');
+    await administrator.query(
+      `INSERT INTO audit.shards (name, first_idx, started_at) VALUES ('2020h1', 1, '2020-01-01')`,
+    );
+    await administrator.query(`INSERT INTO audit.prunings (below, shard, stated_by) VALUES (1280, '2020h1', 1280)`);
+    const answer = await get('tile/entries/004', ADMIN_API_KEY);
+    expect([answer.status, await answer.json()]).toMatchObject([410, { type: 'urn:countersign:problem:pruned' }]);
+    expect((await get('tile/entries/004')).status).toBe(401);
+    expect((await get('tile/0/004')).status).toBe(200);
+  });
+
   const recorded = async (): Promise<number> => {
     const tables = ['inbox', 'entries'].map(
       (table) => `SELECT count(*) AS count FROM audit.${table} WHERE kind = 'audit.exported'`,

@@ -16,4 +16,7 @@ export abstract class LogFiles {
 
   /** The exact bytes of the entries of a bundle, of all tenants. Fewer than its width: the log has not grown so far. */
   abstract entries(file: LogFileName): Promise<Buffer[]>;
+
+  /** Entries below this index are removed, or will be soon. */
+  abstract prunedBelow(): Promise<number>;
 }

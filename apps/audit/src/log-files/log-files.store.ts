@@ -9,6 +9,7 @@ const TILE = `SELECT substring(hashes FOR $3) AS hashes FROM audit.tiles
 WHERE level = $1 AND tile_index = $2 AND width * ${HASH_BYTES} >= $3`;
 
 const ENTRIES = 'SELECT value FROM audit.entries WHERE idx >= $1 AND idx < $2 ORDER BY idx';
+const PRUNED_BELOW = 'SELECT max(below) AS below FROM audit.prunings';
 
 /** The files of the log in PostgreSQL. */
 @Injectable()
@@ -37,5 +38,10 @@ export class PostgresLogFiles extends LogFiles {
       .forAllTenants()
       .prepared<{ value: Buffer }>('audit.log-entries', ENTRIES, [first, first + width]);
     return rows.map(({ value }) => value);
+  }
+
+  override async prunedBelow(): Promise<number> {
+    const [row] = await this.database.prepared<{ below: string }>('audit.pruned-below', PRUNED_BELOW);
+    return Number(row?.below ?? 0);
   }
 }

@@ -64,14 +64,17 @@ export class ReadLogFile {
   /**
    * A bundle of entries that the last checkpoint covers. Reading it is an event itself, recorded before the answer.
    * @param path `tile/entries/<N>[.p/<W>]`, in its exact form
+   * @returns 'pruned' when its entries are removed, or will be soon
    */
-  async entries(reader: EventReader, path: string): Promise<Buffer | undefined> {
+  async entries(reader: EventReader, path: string): Promise<Buffer | 'pruned' | undefined> {
     const bundle = parseTilePath(path);
     // A bundle has the events of all tenants.
     if (reader.tenant !== undefined || bundle?.level !== 'entries') return undefined;
     const { width, index } = bundle;
     if (!(await this.#isSigned(0, index, width))) return undefined;
     const entries = await this.files.entries(bundle);
+    // After the entries were read: they are removed only below this index. Bundles below it are pruned in order, at once.
+    if (index * TILE_WIDTH < (await this.files.prunedBelow())) return 'pruned';
     if (entries.length < width) return undefined;
     const detail = { format: 'entry-bundle', count: width, isComplete: true };
     await this.records.record('audit.exported', reader, {}, detail);
