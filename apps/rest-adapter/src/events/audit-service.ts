@@ -48,13 +48,16 @@ export class AuditService {
   }
 
   #send(request: ClientRequest, reply: FastifyReply): Promise<IncomingMessage> {
-    const { method, url, ip } = request;
+    const { method, ip } = request;
+    // A request target can name a host (RFC 9112, section 3.2.2), which must not become the host of this request.
+    const { pathname, search } = new URL(request.url, this.origin);
+    const target = Object.assign(new URL(this.origin), { pathname, search });
     const headers = Object.fromEntries(
       REQUEST_HEADERS.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]])),
     );
     return new Promise((resolve, reject) => {
       // What the client sent as X-Forwarded-For is not passed on: it could name any address.
-      const sent = (this.origin.startsWith('https:') ? requestHttps : requestHttp)(new URL(url, this.origin), {
+      const sent = (this.origin.startsWith('https:') ? requestHttps : requestHttp)(target, {
         ...{ method, agent: this.#agent, headers: { ...headers, 'x-forwarded-for': ip }, timeout: IDLE_MS },
       });
       const limit = setTimeout(() => sent.destroy(), this.timeoutMs);

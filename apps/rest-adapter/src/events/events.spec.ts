@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
@@ -40,6 +46,30 @@ describe('the audit log over the REST adapter', () => {
       ...{ authorization: `Bearer ${API_KEYS.audit}`, 'x-forwarded-for': '127.0.0.1', 'last-event-id': '7' },
     });
     expect(seen[0]?.headers).not.toHaveProperty('cookie');
+  });
+
+  it('sends no request to a host that the request target of the client names', async () => {
+    const other = createServer((request, response) => {
+      reached.push(request.url ?? '');
+      response.end('{}');
+    });
+    const reached: string[] = [];
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const host = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const targets = [`http://${host}/v1/events`, `//${host}/v1/events`, `http://${host}//v1/events?limit=5`];
+    for (const target of [...targets, 'http://[x/v1/events', 'http:///v1/events']) {
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        const options = { path: target, headers: { authorization: `Bearer ${ADMIN_KEY}` } };
+        const sent = httpRequest(bed.adapter.urls['rest'] ?? '', options, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        sent.once('error', reject).end();
+      });
+      expect([200, 400, 404]).toContain(status);
+    }
+    expect(reached).toEqual([]);
+    other.close();
   });
 
   it('passes the problem of the audit service back with its status and bytes', async () => {
