@@ -87,14 +87,11 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
     .addTag('events', 'The audit log: search, live stream, export and proofs')
     .addTag('webhooks', 'URLs that get the events of a tenant, and the log of their deliveries')
     .addTag('service', 'Health and this description')
-    .addBearerAuth(
-      {
-        type: 'http',
-        scheme: 'bearer',
-        description: 'An API key, or the key of the administrator, who has every scope but `verify`.',
-      },
-      'key',
-    )
+    .addSecurity('key', {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'An API key, or the key of the administrator, who has every scope but `verify`.',
+    })
     .build();
   base.components = { ...base.components, schemas: { ...schemas, ...problemSchemas() } };
   const document = SwaggerModule.createDocument(app, base, {
