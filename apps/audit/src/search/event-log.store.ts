@@ -1,12 +1,29 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type TenantDatabase } from '@countersign/persistence';
-import { EventLog, type EventFilters, type EventRange, type LoggedEvent } from './search.ports.js';
+import { Database, type TenantDatabase, type Transaction } from '@countersign/persistence';
+import {
+  EventLog,
+  type EventFilters,
+  type EventRange,
+  type ExportedEvent,
+  type ExportedEvents,
+  type LoggedEvent,
+} from './search.ports.js';
 
 /** Entries of a row of audit.entry_times. */
 const BLOCK_SIZE = 1024;
 
 const COLUMNS = 'idx, event_id, kind, time, tenant, subject, call_id, value';
-const SELECT = `SELECT ${COLUMNS} FROM audit.entries WHERE`;
+
+/** Events of one part of an export: about 2 MiB. */
+const EXPORTED_EVENTS = 2_000;
+/** Bytes of one part of an export at most, because an event can have 64 KiB. */
+const EXPORTED_BYTES = 8_388_608;
+const EXPORTED_COLUMNS = `${COLUMNS}, sum(octet_length(value)) OVER (ORDER BY idx) AS bytes`;
+/** As text, because the driver would read the bytes as hexadecimal digits, twice as long. The log holds JSON, which is UTF-8. */
+const VALUE_AS_TEXT = "convert_from(value, 'UTF8')";
+/** PostgreSQL doubles the quotation marks many times faster than a string of JavaScript. */
+const CSV_COLUMNS = `idx AS index, event_id AS id, kind AS type, tenant, subject, call_id AS call,
+  to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS time, replace(${VALUE_AS_TEXT}, '"', '""') AS value`;
 
 interface Row {
   readonly idx: string;
@@ -53,27 +70,56 @@ export class PostgresEventLog extends EventLog {
   }
 
   override async page(tenant: string | undefined, filters: EventFilters, range: EventRange): Promise<LoggedEvent[]> {
-    const { from, to } = filters;
+    const events: LoggedEvent[] = [];
+    await this.#eachRun(tenant, filters, range, async (tx, run) => {
+      const statement = pageStatement(filters, { ...range, limit: range.limit - events.length }, run);
+      events.push(...(await read<Row>(tx, statement)).map(eventOf));
+      return events.length < range.limit;
+    });
+    return events;
+  }
+
+  override async exported(
+    tenant: string | undefined,
+    filters: EventFilters,
+    given: Pick<EventRange, 'cursor' | 'below'>,
+    isCsv: boolean,
+  ): Promise<ExportedEvents> {
+    const range = { ...given, order: 'asc', limit: EXPORTED_EVENTS } as const;
+    const columns = isCsv ? CSV_COLUMNS : `idx AS index, ${VALUE_AS_TEXT} AS value`;
+    let events: ExportedEvent[] = [];
+    await this.#eachRun(tenant, filters, range, async (tx, run) => {
+      const { text, values } = pageStatement(filters, range, run, EXPORTED_COLUMNS);
+      const bounded = `SELECT ${columns} FROM (${text}) page WHERE bytes <= ${EXPORTED_BYTES} ORDER BY idx`;
+      events = await read<ExportedEvent>(tx, { text: bounded, values });
+      return events.length === 0;
+    });
+    const last = events.at(-1)?.index;
+    return { events, last: last === undefined ? undefined : Number(last) };
+  }
+
+  /** Calls `work` for the bounds that can have events of the time, in their order, in one transaction, until it returns false. */
+  async #eachRun(
+    tenant: string | undefined,
+    { from, to }: EventFilters,
+    { order }: EventRange,
+    work: (tx: Transaction, run: Bounds) => Promise<boolean>,
+  ): Promise<void> {
     const database = this.#visible(tenant);
     const isTimed = from !== undefined || to !== undefined;
     const runs = isTimed ? await this.#runsOf(database, from, to) : [{ first: 0, last: Number.MAX_SAFE_INTEGER }];
-    return database.transaction(async (tx) => {
+    await database.transaction(async (tx) => {
       await tx.query(PAGE_PLAN);
-      const events: LoggedEvent[] = [];
-      for (const run of range.order === 'asc' ? runs : runs.reverse()) {
-        const { text, values } = pageStatement(filters, { ...range, limit: range.limit - events.length }, run);
-        const [first, last] = values as [number, number];
-        if (first > last) continue;
-        // Not prepared: a plan for any kind of event would read all entries to find those of a rare one.
-        events.push(...(await tx.query<Row>(text, values)).map(eventOf));
-        if (events.length === range.limit) break;
-      }
-      return events;
+      for (const run of order === 'asc' ? runs : runs.reverse()) if (!(await work(tx, run))) return;
     });
   }
 
   override async event(tenant: string | undefined, id: string): Promise<LoggedEvent | undefined> {
-    const rows = await this.#visible(tenant).prepared<Row>('audit.event', `${SELECT} event_id = $1`, [id]);
+    const rows = await this.#visible(tenant).prepared<Row>(
+      'audit.event',
+      `SELECT ${COLUMNS} FROM audit.entries WHERE event_id = $1`,
+      [id],
+    );
     return rows.map(eventOf)[0];
   }
 
@@ -101,12 +147,26 @@ export class PostgresEventLog extends EventLog {
   }
 }
 
+/** Reads the rows of a statement, unless its bounds contain no index. */
+async function read<T>(tx: Transaction, { text, values }: PageStatement): Promise<T[]> {
+  const [first, last] = values as [number, number];
+  // Not prepared: a plan for any kind of event would read all entries to find those of a rare one.
+  return first > last ? [] : tx.query<T>(text, values);
+}
+
+interface PageStatement {
+  readonly text: string;
+  /** The first two are the bounds. */
+  readonly values: readonly unknown[];
+}
+
 /** The statement of a page. Its text depends on the filters that are given, never on their values. */
 export function pageStatement(
   { tenant, subject, call, type, from, to }: EventFilters,
   { order, cursor, below, limit }: EventRange,
   bounds: Bounds,
-): { readonly text: string; readonly values: unknown[] } {
+  columns = COLUMNS,
+): PageStatement {
   const first = order === 'asc' && cursor !== undefined ? Math.max(bounds.first, cursor + 1) : bounds.first;
   const before = order === 'desc' && cursor !== undefined ? cursor - 1 : Number.MAX_SAFE_INTEGER;
   const last = Math.min(bounds.last, before, (below ?? Number.MAX_SAFE_INTEGER) - 1);
@@ -117,7 +177,7 @@ export function pageStatement(
   const given = possible.filter(([, value]) => value !== undefined);
   const conditions = given.map(([condition], at) => ` AND ${condition} $${at + 4}`).join('');
   return {
-    text: `${SELECT} idx >= $1 AND idx <= $2${conditions} ORDER BY idx ${order} LIMIT $3`,
+    text: `SELECT ${columns} FROM audit.entries WHERE idx >= $1 AND idx <= $2${conditions} ORDER BY idx ${order} LIMIT $3`,
     values: [first, last, limit, ...given.map(([, value]) => value)],
   };
 }

@@ -16,6 +16,7 @@ import {
   signCheckpoint,
   verifyInclusion,
 } from '@countersign/transparency-log';
+import { parse } from 'csv-parse/sync';
 import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
 import { start } from '../start.js';
 
@@ -230,6 +231,32 @@ describe('the API of the audit log', () => {
     expect(gunzipSync(await zipped.arrayBuffer()).toString()).toBe(lines.join('\n'));
     const rest = await get(`/v1/events/export?type=attempt.decided&cursor=${own.items[9]?.index}`, KEYS.acme);
     expect(await rest.text()).toBe(lines.slice(10).join('\n'));
+    const none = await get('/v1/events/export?subject=nobody&format=ndjson.gz', KEYS.acme);
+    expect(gunzipSync(await none.arrayBuffer()).toString()).toBe('');
+  });
+
+  it('exports more events than one part holds, each exactly once, in every format, bounded by time too', async () => {
+    await add('umbrella', 4_500, 'a "quoted", subject');
+    const from = new Date(Date.now() - 600_000).toISOString();
+    for (const query of ['type=attempt.decided', `type=attempt.decided&from=${from}`]) {
+      const read = async (format: string): Promise<Buffer> =>
+        Buffer.from(await (await get(`/v1/events/export?format=${format}&${query}`, KEYS.umbrella)).arrayBuffer());
+      const lines = (await read('ndjson')).toString();
+      const numbers = [...lines.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n));
+      expect(numbers).toEqual(numbers.map((_n, at) => (numbers[0] ?? 0) + at).slice(0, numbers.length));
+      expect(numbers.length).toBeGreaterThanOrEqual(4_500);
+      expect(gunzipSync(await read('ndjson.gz')).toString()).toBe(lines);
+      const rows = parse<Record<string, string>>(await read('csv'), { columns: true });
+      expect(rows.map(({ event }) => `${event}\n`).join('')).toBe(lines);
+      expect(rows.at(-1)).toMatchObject({
+        subject: 'a "quoted", subject',
+        tenant: 'umbrella',
+        type: 'attempt.decided',
+      });
+      expect(rows.at(-1)).toMatchObject({
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/) as string,
+      });
+    }
   });
 
   it('exports CSV in which no cell is a formula', async () => {
@@ -243,14 +270,14 @@ describe('the API of the audit log', () => {
     const leaving = new AbortController();
     const first = await get('/v1/events/stream?type=attempt.decided', KEYS.revoked, {}, leaving.signal);
     const added = await add('acme', 3, 'alice');
-    const text = await readUntil(first, (sent) => sent.split('\nid: ').length > 3);
+    const text = await readUntil(first, (sent) => sent.split('\nid: ').length > 4);
     leaving.abort();
     expect([...text.matchAll(/"event":(\{[^}]*\})/g)].map(([, value]) => value)).toEqual(added);
-    const [, lastId = ''] = /id: (\d+)/.exec(text) ?? [];
+    const [, lastId = ''] = /id: (\d+)\nevent/.exec(text) ?? [];
     await add('umbrella', 2, 'bob');
     const more = await add('acme', 150, 'alice');
     const second = await get('/v1/events/stream?type=attempt.decided', KEYS.revoked, { 'last-event-id': lastId });
-    const resumed = await readUntil(second, (sent) => sent.split('\nid: ').length > 152);
+    const resumed = await readUntil(second, (sent) => sent.split('\nid: ').length > 153);
     expect([...resumed.matchAll(/"event":(\{[^}]*\})/g)].map(([, value]) => value)).toEqual([
       ...added.slice(1),
       ...more,

@@ -82,7 +82,7 @@ export class FollowEvents implements OnModuleDestroy {
     const { signal } = this.#stopping;
     let next = after + 1;
     let sentAt = performance.now();
-    yield 'retry: 1000\n\n';
+    yield `retry: 1000\n${idLine(next)}\n`;
     // A stream that is destroyed waits for its generator, so the generator must find out by itself.
     while (!signal.aborted && !hasEnded()) {
       const size = await this.#currentSize();
@@ -94,7 +94,7 @@ export class FollowEvents implements OnModuleDestroy {
         yield events.map(({ index, type }, at) => `id: ${index}\nevent: ${type}\ndata: ${items[at]}\n\n`).join('');
         sentAt = performance.now();
       } else if (performance.now() - sentAt >= KEEP_ALIVE_MS) {
-        yield ': keep-alive\n\n';
+        yield `: keep-alive\n${idLine(next)}\n`;
         sentAt = performance.now();
       }
       const isFull = events.length === PAGE_SIZE;
@@ -111,4 +111,9 @@ export class FollowEvents implements OnModuleDestroy {
     }
     return this.#size.value;
   }
+}
+
+/** Without an event, a client that was interrupted continues after what was examined for it. */
+function idLine(next: number): string {
+  return next === 0 ? '' : `id: ${next - 1}\n`;
 }

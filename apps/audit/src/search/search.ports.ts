@@ -34,6 +34,21 @@ export interface LoggedEvent {
   readonly value: Buffer;
 }
 
+/** A part of the events for an export. */
+export interface ExportedEvents {
+  /** In the order of their indexes. */
+  readonly events: readonly ExportedEvent[];
+  /** Index of the last of them; undefined: there are no more. */
+  readonly last: number | undefined;
+}
+
+export interface ExportedEvent extends Omit<LoggedEvent, 'index' | 'time' | 'value'> {
+  readonly index: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly value: string;
+}
+
 /** The events of the log, each with a gapless index in the order of commits. So a cursor over indexes skips no event. */
 export abstract class EventLog {
   /**
@@ -41,6 +56,16 @@ export abstract class EventLog {
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract page(tenant: string | undefined, filters: EventFilters, range: EventRange): Promise<LoggedEvent[]>;
+  /**
+   * The next events of an export: at most 2,000, and at most 8 MiB. An export reads all events, so what they cost matters.
+   * @param isCsv with all fields, and each quotation mark of the value doubled; otherwise with the value alone
+   */
+  abstract exported(
+    tenant: string | undefined,
+    filters: EventFilters,
+    range: Pick<EventRange, 'cursor' | 'below'>,
+    isCsv: boolean,
+  ): Promise<ExportedEvents>;
   /** Undefined also for an event of a tenant that is not visible. */
   abstract event(tenant: string | undefined, id: string): Promise<LoggedEvent | undefined>;
   /** The number of events, which is the next index. */
