@@ -19,6 +19,7 @@ import { restoreAttempts } from './attempts/restore-attempts.js';
 import { replayAttempts, type ReplayAttemptsOptions } from './attempts/replay/replay-attempts.js';
 import { type StoreOptions, withStore } from './terminal/with-store.js';
 import { exportFile } from './subjects/export-file.js';
+import { addEventCommands } from './events/event-commands.js';
 import { addLogCommands } from './log/log-commands.js';
 import { importFile, type ImportFileOptions } from './subjects/import-file.js';
 import { type ApiOptions } from './subjects/rest-api.js';
@@ -237,6 +238,7 @@ subjects
   );
 
 addLogCommands(program, process.env, toTerminal);
+addEventCommands(program, process.env, toTerminal);
 
 await program.parseAsync();
 

@@ -253,9 +253,7 @@ describe('the API of the audit log', () => {
         tenant: 'umbrella',
         type: 'attempt.decided',
       });
-      expect(rows.at(-1)).toMatchObject({
-        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/) as string,
-      });
+      expect(rows.at(-1)?.['time']).toMatch(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/);
     }
   });
 
