@@ -5,7 +5,7 @@ import {
   type EventFilters,
   type EventRange,
   type ExportedEvent,
-  type ExportedEvents,
+  type ExportPart,
   type LoggedEvent,
 } from './search.ports.js';
 
@@ -84,7 +84,7 @@ export class PostgresEventLog extends EventLog {
     filters: EventFilters,
     given: Pick<EventRange, 'cursor' | 'below'>,
     isCsv: boolean,
-  ): Promise<ExportedEvents> {
+  ): Promise<ExportPart> {
     const range = { ...given, order: 'asc', limit: EXPORTED_EVENTS } as const;
     const columns = isCsv ? CSV_COLUMNS : `idx AS index, ${VALUE_AS_TEXT} AS value`;
     let events: ExportedEvent[] = [];

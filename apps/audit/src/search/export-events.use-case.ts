@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { StreamSlots, type ExportFormat } from '@countersign/api';
-import { EventLog, StreamFaults, type EventFilters, type ExportedEvent, type ExportedEvents } from './search.ports.js';
+import { EventLog, StreamFaults, type EventFilters, type ExportedEvent, type ExportPart } from './search.ports.js';
 import { ReadRecords, type EventReader } from './read-events.use-case.js';
 
 const CSV_HEAD = 'index,id,type,time,tenant,subject,call,event\n';
@@ -62,7 +62,7 @@ export class ExportEvents implements OnModuleDestroy {
     let isRecorded = false;
     const record = (isComplete: boolean): Promise<void> =>
       this.records.record('audit.exported', reader, filters, { format, count, isComplete });
-    const read = (after: number | undefined): Promise<ExportedEvents> => {
+    const read = (after: number | undefined): Promise<ExportPart> => {
       this.#stopping.signal.throwIfAborted();
       checkAccess();
       const range = { below, ...(after !== undefined && { cursor: after }) };

@@ -35,7 +35,7 @@ export interface LoggedEvent {
 }
 
 /** A part of the events for an export. */
-export interface ExportedEvents {
+export interface ExportPart {
   /** In the order of their indexes. */
   readonly events: readonly ExportedEvent[];
   /** Index of the last of them; undefined: there are no more. */
@@ -65,7 +65,7 @@ export abstract class EventLog {
     filters: EventFilters,
     range: Pick<EventRange, 'cursor' | 'below'>,
     isCsv: boolean,
-  ): Promise<ExportedEvents>;
+  ): Promise<ExportPart>;
   /** Undefined also for an event of a tenant that is not visible. */
   abstract event(tenant: string | undefined, id: string): Promise<LoggedEvent | undefined>;
   /** The number of events, which is the next index. */
