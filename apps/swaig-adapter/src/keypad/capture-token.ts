@@ -10,6 +10,8 @@ export const CAPTURE_TOKEN_LIFETIME_MS = 5 * 60_000;
 export interface CaptureClaims {
   readonly tenant: string;
   readonly agent: string;
+  /** Of the agent, as the directory published it: another agent may be created under the id. */
+  readonly agentCreatedAt: string;
   readonly caller: Caller;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
@@ -25,6 +27,7 @@ type TokenClaims = readonly [
   nonce: string,
   keyId: string,
   identity: string,
+  agentCreatedAt: string,
 ];
 
 /**
@@ -40,7 +43,7 @@ export class CaptureTokens {
     this.#ring = key.keyring('capture');
   }
 
-  issue({ tenant, agent }: AgentPublished, { subject, caller, ...rest }: Caller, now: number): string {
+  issue({ tenant, agent, createdAt = '' }: AgentPublished, { subject, caller, ...rest }: Caller, now: number): string {
     const nonce = randomUUID();
     const { keyId, bytes } = this.#ring.wrap(JSON.stringify({ subject, caller }), [tenant, agent, nonce]);
     const claims: TokenClaims = [
@@ -51,6 +54,7 @@ export class CaptureTokens {
       nonce,
       keyId,
       bytes.toString('base64url'),
+      createdAt,
     ];
     const content = Buffer.from(JSON.stringify(claims)).toString('base64url');
     return `${content}.${this.#sign(content)}`;
@@ -61,11 +65,11 @@ export class CaptureTokens {
     const [content = '', signature = ''] = token.split('.');
     if (!this.#isSigned(content, signature) || token !== `${content}.${signature}`) return undefined;
     const claims = JSON.parse(Buffer.from(content, 'base64url').toString()) as TokenClaims;
-    const [tenant, agent, rest, expiresAt, nonce, keyId, bytes] = claims;
+    const [tenant, agent, rest, expiresAt, nonce, keyId, bytes, agentCreatedAt] = claims;
     if (now >= expiresAt) return undefined;
     const identity = this.#ring.unwrap({ keyId, bytes: Buffer.from(bytes, 'base64url') }, [tenant, agent, nonce]);
     const caller = { ...rest, ...(JSON.parse(identity) as Pick<Caller, 'subject' | 'caller'>) };
-    return { tenant, agent, caller, expiresAt, digest: sha256(token) };
+    return { tenant, agent, agentCreatedAt, caller, expiresAt, digest: sha256(token) };
   }
 
   /** Accepts a signature with any of the configured keys, so tokens stay valid while the key is rotated. */

@@ -147,6 +147,15 @@ describe('a keypad entry', () => {
     await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
   });
 
+  it('is refused if its agent was deleted and created again under the same id', async () => {
+    const path = await startEntry();
+    const again = Object.assign(exampleAgent('desk', 'acme', PASSWORD), { createdAt: '2026-11-27T12:00:00.000Z' });
+    await bed.publish(again);
+    expect((await postDigits(path, { pin: '4217' })).status).toBe(403);
+    expect(bed.requests).toHaveLength(0);
+    await bed.publish(exampleAgent('desk', 'acme', PASSWORD));
+  });
+
   it('writes neither its digits nor its token to the log', async () => {
     const path = await startEntry();
     await postDigits(path, { pin: CANARY });

@@ -19,11 +19,12 @@ export class OpenCapture {
     private readonly clock: Clock,
   ) {}
 
-  /** Returns undefined if the token is forged or expired, or if its agent no longer exists or may no longer collect PINs. */
+  /** Returns undefined if the token is forged or expired, or if its agent no longer exists, was created again, or may no longer collect PINs. */
   open(token: string): OpenedCapture | undefined {
     const claims = this.tokens.open(token, this.clock.now());
     const agent = claims && this.agents.agent(claims.agent);
-    if (!claims || agent?.tenant !== claims.tenant) return undefined;
+    if (!claims || agent?.tenant !== claims.tenant || (agent.createdAt ?? '') !== claims.agentCreatedAt)
+      return undefined;
     return agent.policy.functions.includes('collect_pin') ? { agent, claims } : undefined;
   }
 }
