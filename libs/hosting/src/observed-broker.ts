@@ -117,6 +117,10 @@ export class ObservedBroker extends Broker {
     return this.broker.read(topic, partition, offset);
   }
 
+  override readNewest(topic: string, count: number): Promise<ConsumedRecord[]> {
+    return this.broker.readNewest(topic, count);
+  }
+
   override acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]> {
     return this.broker.acceptLoss(group, dryRun);
   }

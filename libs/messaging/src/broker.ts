@@ -153,6 +153,12 @@ export abstract class Broker {
   abstract read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined>;
 
   /**
+   * The newest records of a topic with one partition, the oldest first: at most `count`. Commits nothing.
+   * @throws ServiceError INTERNAL when the topic does not exist, BROKER_UNAVAILABLE (retriable)
+   */
+  abstract readNewest(topic: string, count: number): Promise<ConsumedRecord[]>;
+
+  /**
    * Moves a group past records that were removed before it handled them (RECORDS_LOST), to the first record that still
    * exists. In process nothing can be lost.
    * @param dryRun only reports what would change

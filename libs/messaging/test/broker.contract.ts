@@ -255,6 +255,16 @@ export function brokerContract(open: () => Promise<ContractWorld>): void {
     });
   });
 
+  it('reads the newest records of a topic, the oldest of them first', async () => {
+    expect(await broker.readNewest(STATE.name, 2)).toEqual([]);
+    await broker.send(['a', 'b', 'c'].map((value) => record(STATE, value, value)));
+    expect((await broker.readNewest(STATE.name, 2)).map(textOf)).toEqual(['b', 'c']);
+    const all = await broker.readNewest(STATE.name, 10);
+    expect(all.map(textOf)).toEqual(['a', 'b', 'c']);
+    expect(all.at(-1)).toMatchObject({ topic: STATE.name, partition: 0, offset: '2', key: 'c' });
+    await expect(broker.readNewest('test.missing', 1)).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
   describe('a reply address', () => {
     it('receives the records that are sent to it, and none that are sent to another address', async () => {
       const seen = { one: [] as string[], two: [] as string[] };

@@ -17,7 +17,7 @@ import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './consumer/group-consumer.js';
 import { BrokerHealth } from './health.js';
 import { KafkaClient, type KafkaOptions } from './kafka-client.js';
-import { readRecordAt } from './consumer/read-record.js';
+import { readNewestRecords, readRecordAt } from './consumer/read-record.js';
 import { createReplyTopic, isReplyTopic, removeAbandonedReplyTopics, replyTopicName } from './admin/reply-topics.js';
 import { defaultsOf, endOffsets, ensureTopics, type TopicDefaults } from './admin/topic-admin.js';
 import { TopicNames } from './admin/topic-names.js';
@@ -152,6 +152,10 @@ export class KafkaBroker extends Broker {
 
   override read(topic: string, partition: number, offset: string): Promise<ConsumedRecord | undefined> {
     return readRecordAt(this.#client, this.#names, { topic, partition, offset });
+  }
+
+  override readNewest(topic: string, count: number): Promise<ConsumedRecord[]> {
+    return readNewestRecords(this.#client, this.#names, topic, count);
   }
 
   override acceptLoss(group: string, dryRun: boolean): Promise<AcceptedLoss[]> {

@@ -127,6 +127,12 @@ export class MemoryBroker extends Broker {
     return Promise.resolve(record?.offset === offset ? record : undefined);
   }
 
+  override readNewest(topic: string, count: number): Promise<ConsumedRecord[]> {
+    const log = this.#topics.get(topic)?.logs[0];
+    if (log === undefined) return Promise.reject(unknownTopic(topic));
+    return Promise.resolve(log.read(Math.max(0, log.end - count), count));
+  }
+
   override acceptLoss(): Promise<AcceptedLoss[]> {
     return Promise.resolve([]);
   }

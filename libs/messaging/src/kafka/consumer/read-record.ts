@@ -30,8 +30,7 @@ export function toConsumedRecord(topic: string, partition: number, message: Kafk
 }
 
 /**
- * The record at an offset; undefined when it was removed. Uses a group of its own, which is deleted, because kafkajs
- * cannot read without a group.
+ * The record at an offset; undefined when it was removed.
  * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable)
  */
 export async function readRecordAt(
@@ -40,36 +39,75 @@ export async function readRecordAt(
   place: { readonly topic: string; readonly partition: number; readonly offset: string },
 ): Promise<ConsumedRecord | undefined> {
   const { topic, partition, offset } = place;
-  // Does not wait for an offset after the end. For an offset before the beginning, the first record has a higher
-  // offset.
   const ends = await endOffsets(client, names, topic);
-  if (Number(offset) >= (ends.get(partition) ?? 0)) return undefined;
+  const range = { topic, partition, from: Number(offset), to: Number(offset) + 1 };
+  if (range.from >= (ends.get(partition) ?? 0)) return undefined;
+  const [record] = await readRange(client, names, `read.${randomUUID()}`, range, ends);
+  return record?.offset === offset ? record : undefined;
+}
+
+/**
+ * The newest records of a topic with one partition, the oldest first. Has the rights of a follower of the topic.
+ * @throws ServiceError INTERNAL when the topic is missing, BROKER_UNAVAILABLE (retriable)
+ */
+export async function readNewestRecords(
+  client: KafkaClient,
+  names: TopicNames,
+  topic: string,
+  count: number,
+): Promise<ConsumedRecord[]> {
+  const ends = await endOffsets(client, names, topic);
+  const to = ends.get(0) ?? 0;
+  if (to === 0) return [];
+  const range = { topic, partition: 0, from: Math.max(0, to - count), to };
+  return readRange(client, names, `follow.${topic}.${randomUUID()}`, range, ends);
+}
+
+/**
+ * Reads until an offset, which must not be after the end: that would wait for it. For an offset before the beginning, the first
+ * record has a higher offset. Uses a group of its own, which is deleted, because kafkajs cannot read without a group.
+ */
+async function readRange(
+  client: KafkaClient,
+  names: TopicNames,
+  groupId: string,
+  range: { readonly topic: string; readonly partition: number; readonly from: number; readonly to: number },
+  ends: ReadonlyMap<number, number>,
+): Promise<ConsumedRecord[]> {
+  const { topic, partition, from, to } = range;
   const name = names.inCluster(topic);
-  const group = names.inCluster(`read.${randomUUID()}`);
-  const consumer = client.consumer(group);
+  const group = names.inCluster(groupId);
+  const consumer = client.consumer(group, { isOnlyMember: true });
+  const found: ConsumedRecord[] = [];
   let limit: NodeJS.Timeout | undefined;
   try {
     await consumer.connect();
     await consumer.subscribe({ topics: [name], fromBeginning: true });
-    return await new Promise<ConsumedRecord | undefined>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       limit = setTimeout(() => reject(new Error('not read in time')), LIMIT_MS);
       consumer.on(consumer.events.GROUP_JOIN, () => {
         const others = [...ends.keys()].filter((other) => other !== partition);
         if (others.length > 0) consumer.pause([{ topic: name, partitions: others }]);
-        consumer.seek({ topic: name, partition, offset });
+        consumer.seek({ topic: name, partition, offset: String(from) });
       });
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
       const run = consumer.run({
         autoCommit: false,
         eachBatch: ({ batch }) => {
-          const first = batch.messages.find((message) => Number(message.offset) >= Number(offset));
-          if (batch.partition !== partition || first === undefined) return Promise.resolve();
-          resolve(first.offset === offset ? toConsumedRecord(topic, partition, first) : undefined);
+          if (batch.partition !== partition) return Promise.resolve();
+          for (const message of batch.messages) {
+            const offset = Number(message.offset);
+            // A batch can be fetched again after a rebalance, and one from before the seek can still arrive.
+            if (offset < from || offset >= to || offset <= Number(found.at(-1)?.offset ?? -1)) continue;
+            found.push(toConsumedRecord(topic, partition, message));
+          }
+          if (Number(batch.lastOffset()) >= to - 1) resolve();
           return Promise.resolve();
         },
       });
       run.catch(reject);
     });
+    return found;
   } catch (error) {
     throw brokerUnavailable('read a record', error);
   } finally {
