@@ -1,7 +1,7 @@
 import { readAdminKey } from '@countersign/api';
 import { CLOCK, DEAD_LETTERS, TOPICS } from '@countersign/contracts';
 import { Keyring } from '@countersign/crypto';
-import { type ServiceNeeds } from '@countersign/hosting';
+import { LOG_SIGNER_ROLE, type ServiceNeeds } from '@countersign/hosting';
 import { type Database } from '@countersign/persistence';
 import { parseSetting } from '@countersign/runtime';
 import { type VerifierKey } from '@countersign/transparency-log';
@@ -47,7 +47,7 @@ export const NEEDS = {
     writes: [TOPICS.auditEvents, TOPICS.directoryCaches, DEAD_LETTERS, CLOCK],
     replies: 'none',
   },
-  store: { schema: 'audit', migrations: AUDIT_MIGRATIONS },
+  store: { schema: 'audit', migrations: AUDIT_MIGRATIONS, readers: [LOG_SIGNER_ROLE] },
   readKeys: async (settings) => {
     await readAdminKey(settings);
     const keyring = await readKeyring(settings);

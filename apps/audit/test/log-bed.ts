@@ -1,7 +1,7 @@
 import { leafHash } from '@countersign/transparency-log';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
-import { AUDIT_MIGRATIONS } from '../migrations/index.js';
+import { NEEDS } from '../src/needs.js';
 
 /** The origin of the logs of tests. */
 export const TEST_ORIGIN = 'log.example/audit';
@@ -24,7 +24,7 @@ export interface LogBed {
 
 export async function openLogBed(): Promise<LogBed> {
   const test = await createTestDatabase();
-  const options = { url: test.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, applicationName: 'test' };
+  const options = { url: test.url, applicationName: 'test', ...NEEDS.store };
   const copies = [await openDatabase(options)];
   const administrator = await openDatabase({ ...options, as: 'administrator' });
   const values = async (): Promise<Buffer[]> => {

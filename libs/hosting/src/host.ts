@@ -29,12 +29,14 @@ import {
 } from '@countersign/observability';
 import {
   openDatabase,
+  openReader,
   OutboxRelay,
   type OutboxRelayOptions,
   PostgresDeliveries,
   schemaFaults,
   type Database,
   type DatabaseOptions,
+  type ReaderRole,
 } from '@countersign/persistence';
 import { type ReceiptPublicKeys } from '@countersign/crypto';
 import { runEvery, ServiceError, type RunningService } from '@countersign/runtime';
@@ -48,6 +50,9 @@ import { tracerOf } from './tracing.js';
 
 /** How long a record waits in the outbox for others, in milliseconds: audit then stores many facts in one statement. */
 const RELAY_LINGER_MS = 150;
+
+/** A reader does one thing at a time. */
+const READER_POOL_SIZE = 2;
 
 /** Pause between two runs of the erasure of tenants, in milliseconds. */
 const ERASURE_PAUSE_MS = 250;
@@ -164,26 +169,41 @@ export class Host {
 
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(
-    { schema, migrations }: NonNullable<ServiceNeeds['store']>,
+    { schema, migrations, readers = [] }: NonNullable<ServiceNeeds['store']>,
     settings: StoreSettings,
     entities: DatabaseOptions['entities'] = [],
   ): Promise<Database> {
-    const database = await openDatabase({
-      url: settings.DATABASE_URL.reveal(),
-      tls: databaseTls(settings),
-      schema,
-      migrations,
-      entities,
-      poolSize: settings.DATABASE_POOL_SIZE,
-      applicationName: `countersign ${this.name}`,
-    });
-    this.onClose(() => database.close());
+    const options = this.#databaseOptions(settings);
+    const database = await this.#opened(openDatabase({ ...options, schema, migrations, readers, entities }));
     const [fault] = await schemaFaults(database, schema);
     // A service whose role lacks a right fails later; one without row-level security could show rows of other tenants.
     if (fault) throw new ServiceError('DATABASE_UNAVAILABLE', `${fault.problem}: ${fault.cure}`, false);
+    return database;
+  }
+
+  /** Tables of another service, for reading. @throws ServiceError as `openReader` */
+  reader(reader: ReaderRole, settings: StoreSettings): Promise<Database> {
+    const options = this.#databaseOptions(settings);
+    return this.#opened(
+      openReader({ ...options, poolSize: Math.min(READER_POOL_SIZE, settings.DATABASE_POOL_SIZE) }, reader),
+    );
+  }
+
+  #databaseOptions(settings: StoreSettings): Parameters<typeof openReader>[0] {
+    return {
+      url: settings.DATABASE_URL.reveal(),
+      tls: databaseTls(settings),
+      poolSize: settings.DATABASE_POOL_SIZE,
+      applicationName: `countersign ${this.name}`,
+    };
+  }
+
+  async #opened(opening: Promise<Database>): Promise<Database> {
+    const database = await opening;
+    this.onClose(() => database.close());
     if (database.role === undefined) {
       this.logger.warn(
-        { schema },
+        { schema: database.schema },
         'this service has all rights of its database login: create its role as docs/operations.md describes',
       );
     }

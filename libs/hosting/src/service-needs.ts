@@ -1,5 +1,5 @@
 import { type SettingKeys, type TopicSpec } from '@countersign/contracts';
-import { type Database, type MigrationClass } from '@countersign/persistence';
+import { type Database, type MigrationClass, type ReaderRole } from '@countersign/persistence';
 import { type KeyFault } from '@countersign/stored-secrets';
 import { type BusSettings } from './settings.js';
 
@@ -14,13 +14,27 @@ export interface BusNeeds {
   readonly replies: 'receives' | 'sends' | 'none';
 }
 
+/** Of the signer of the audit log. It reads no event. */
+export const LOG_SIGNER_ROLE = {
+  role: 'countersign_log_signer',
+  schema: 'audit',
+  tables: ['log_state', 'tree_heads', 'tiles'],
+} as const satisfies ReaderRole;
+
 /** What a service needs before it can work. Its start uses it, and `countersign doctor` checks it. */
 export interface ServiceNeeds<S extends BusSettings = BusSettings> {
   readonly name: string;
   readonly settings: new () => S;
   readonly bus: BusNeeds;
   /** Undefined: it has no tables. */
-  readonly store?: { readonly schema: string; readonly migrations: readonly MigrationClass[] };
+  readonly store?: {
+    readonly schema: string;
+    readonly migrations: readonly MigrationClass[];
+    /** Roles of other services that read these tables. */
+    readonly readers?: readonly ReaderRole[];
+  };
+  /** The tables of another service that it reads. */
+  readonly reads?: ReaderRole;
   /**
    * Builds what only the code that uses a setting can validate.
    * @throws ServiceError SETTINGS_INVALID that names every faulty setting

@@ -7,6 +7,7 @@ import { isDatabaseDown, isServerRefusal, translateError } from './database-erro
 import { entityManagerOn } from './entity-manager.js';
 import { migrate, SILENT_LOGGER, type MigrationClass } from './schema/migrate.js';
 import { checkSchemaName, withSearchPath } from './schema/schema.js';
+import { readerState, type ReaderRole } from './schema/service-role.js';
 import { Session, type Sql, type Transaction } from './session.js';
 import { ALL_TENANTS, NO_TENANTS, TENANTS_SETTING, tenantsValue } from './tenant-rows.js';
 
@@ -25,6 +26,8 @@ export interface DatabaseOptions {
   readonly schema: string;
   /** All migrations of the schema, see {@link Migration}. `'none'`: another program owns the schema. */
   readonly migrations: readonly MigrationClass[] | 'none';
+  /** Roles of other processes that read tables of the schema; created with their rights after the migrations. */
+  readonly readers?: readonly ReaderRole[];
   /** Classes with `@Entity` that transactions read and write. Default: none. */
   readonly entities?: readonly ObjectType<object>[];
   /**
@@ -69,17 +72,43 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-async function open(options: DatabaseOptions): Promise<Database> {
+/**
+ * Opens tables of another service for reading. Its connections have a role that can do nothing else, and read-only
+ * transactions.
+ * @throws ServiceError DATABASE_UNAVAILABLE, retriable, until the other service has created the tables; as
+ * {@link openDatabase}
+ */
+export async function openReader(
+  options: Omit<DatabaseOptions, 'schema' | 'migrations' | 'as' | 'readers' | 'entities'>,
+  reader: ReaderRole,
+): Promise<Database> {
+  const common = { ...options, schema: reader.schema, migrations: 'none' } as const;
+  const login = await openDatabase({ ...common, as: 'administrator', poolSize: 1 });
+  const { role, unreadable } = await readerState(login, reader).finally(() => login.close());
+  if (unreadable.length > 0) {
+    const cure = `start ${reader.schema}, which creates the tables and grants the rights of ${reader.role}`;
+    throw new ServiceError('DATABASE_UNAVAILABLE', `${unreadable.join(', ')} cannot be read: ${cure}`, true);
+  }
+  return open(common, role, { default_transaction_read_only: 'on' });
+}
+
+async function open(
+  options: DatabaseOptions,
+  readerRole?: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Database> {
   const schema = checkSchemaName(options.schema);
   // Migrations rewrite the rows of all tenants.
   const allTenants = { [TENANTS_SETTING]: ALL_TENANTS };
   const owner = connectionOf(withSearchPath(options.url, schema, allTenants), options.tls);
-  const { migrations, applicationName, as = 'service' } = options;
+  const { migrations, readers, applicationName, as = 'service' } = options;
   const preparedRole =
-    migrations === 'none' ? undefined : await migrate({ ...owner, schema, migrations, applicationName });
+    migrations === 'none'
+      ? readerRole
+      : await migrate({ ...owner, schema, migrations, applicationName, ...(readers && { readers }) });
   const role = as === 'service' ? preparedRole : undefined;
   const tenants = as === 'service' ? NO_TENANTS : ALL_TENANTS;
-  const startParameters = { [TENANTS_SETTING]: tenants, ...(role === undefined ? {} : { role }) };
+  const startParameters = { [TENANTS_SETTING]: tenants, ...more, ...(role === undefined ? {} : { role }) };
   const { url, ssl } = connectionOf(withSearchPath(options.url, schema, startParameters), options.tls);
   const dataSource = new DataSource({
     type: 'postgres',

@@ -1,6 +1,6 @@
 export { Batched, type BatchedOptions } from './batched.js';
 export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
-export { openDatabase, Database, type DatabaseOptions, type TenantDatabase } from './database.js';
+export { openDatabase, openReader, Database, type DatabaseOptions, type TenantDatabase } from './database.js';
 export { databaseTime, type Session, type Sql, type Transaction } from './session.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { inspectServer, type ServerInspection } from './inspect-server.js';
@@ -14,6 +14,7 @@ export {
 } from './schema/migrate.js';
 export { withSearchPath } from './schema/schema.js';
 export { schemaFaults, type SchemaFault } from './schema/schema-faults.js';
+export { readerState, type ReaderRole } from './schema/service-role.js';
 export { sqlMigrations } from './schema/sql-migrations.js';
 export * from './outbox/outbox.js';
 export * from './outbox/outbox-relay.js';

@@ -3,7 +3,7 @@ import { DataSource, MigrationExecutor, type Logger, type MigrationInterface, ty
 import { type Connection } from '../connection.js';
 import { translateError } from '../database-errors.js';
 import { type Sql } from '../session.js';
-import { prepareServiceRole } from './service-role.js';
+import { prepareReaderRole, prepareServiceRole, type ReaderRole } from './service-role.js';
 
 /** TypeORM prints failed migrations to the console regardless of `logging`; our faults contain what is safe to log. */
 export const SILENT_LOGGER: Logger = {
@@ -39,6 +39,7 @@ interface MigrateOptions {
   readonly ssl: Connection['ssl'];
   readonly schema: string;
   readonly migrations: readonly MigrationClass[];
+  readonly readers?: readonly ReaderRole[];
   readonly applicationName: string;
 }
 
@@ -74,6 +75,7 @@ export async function migrate(options: MigrateOptions): Promise<string | undefin
     await rejectNewerSchema(executor, options);
     executor.transaction = 'each';
     await executor.executePendingMigrations();
+    for (const reader of options.readers ?? []) await prepareReaderRole(runner, reader);
     return await prepareServiceRole(runner, options.schema);
   } catch (error) {
     throw toFault(error, options.schema);
