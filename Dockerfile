@@ -17,6 +17,8 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/tools/process.cjs ./tools/
+# A new volume takes over its mode; the services can run as any user.
+RUN mkdir -m 1777 /var/lib/log-signer
 # Files belong to root and the process does not, so it cannot change its own code.
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \

@@ -45,6 +45,7 @@ export async function install(
     DATABASE_URL: options.databaseUrl,
     TOPIC_PREFIX: `bench-${randomBytes(4).toString('hex')}.`,
     DATA_DIR: options.folder,
+    LOG_SIGNER_STATE: join(options.folder, 'log-signer.state'),
     DEMO: 'false',
     LOG_LEVEL: 'warn',
     OPS_PORT: '0',
@@ -57,7 +58,7 @@ export async function install(
   const apps =
     layout === 'one'
       ? ['all-in-one']
-      : ['directory', 'verification', 'rate-limit', 'audit', 'webhooks', 'rest-adapter', 'swaig-adapter'];
+      : ['directory', 'verification', 'rate-limit', 'audit', 'log-signer', 'webhooks', 'rest-adapter', 'swaig-adapter'];
   // A service logs its line `ready` at the level info.
   const started = await Promise.allSettled(
     apps.map((app) => startApp(app, { ...env, LOG_LEVEL: 'info' }, log, options.programs?.[app])),

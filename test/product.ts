@@ -12,6 +12,7 @@ export const SERVICES = [
   'verification',
   'rate-limit',
   'audit',
+  'log-signer',
   'webhooks',
   'rest-adapter',
   'swaig-adapter',
@@ -165,6 +166,7 @@ export async function startSeparate(options: SeparateOptions = {}): Promise<Sepa
     DATABASE_URL: serviceUrl.href,
     KAFKA_BROKERS: brokers.join(','),
     TOPIC_PREFIX: topicPrefix,
+    LOG_SIGNER_STATE: join(folder, 'log-signer.state'),
     ...options.env,
   };
   const run = (service: ServiceName, more?: Readonly<Record<string, string>>): Program =>

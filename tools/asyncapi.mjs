@@ -72,7 +72,7 @@ export function asyncApi({ contracts, toOcsf, sealed, headersOf, version }) {
         address: 'countersign.audit.checkpoints',
         title: 'Checkpoints of the log',
         description:
-          'Signed statements of size and root hash of the log of all events, at least one each minute. Kept without end. Not published yet: no service signs the log in this version.',
+          'Signed statements of size and root hash of the log of all events, at least one each minute. Kept without end.',
         messages: { checkpoint: { $ref: '#/components/messages/checkpoint' } },
         bindings: topicBinding('countersign.audit.checkpoints', { 'cleanup.policy': ['delete'], 'retention.ms': -1 }),
       },

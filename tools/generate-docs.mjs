@@ -31,6 +31,7 @@ const SETTINGS = {
   verification: ['apps/verification/src/verification.settings.js', 'VerificationSettings'],
   directory: ['apps/directory/src/directory.settings.js', 'DirectorySettings'],
   audit: ['apps/audit/src/audit.settings.js', 'AuditSettings'],
+  'log-signer': ['apps/log-signer/src/log-signer.settings.js', 'LogSignerSettings'],
   webhooks: ['apps/webhooks/src/webhooks.settings.js', 'WebhooksSettings'],
   'all-in-one': ['apps/all-in-one/src/all-in-one.settings.js', 'AllInOneSettings'],
 };

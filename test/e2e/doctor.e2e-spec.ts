@@ -55,6 +55,7 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
   const settings = (): Record<string, string> => ({
     ...secrets,
     ...{ HOST: '127.0.0.1', OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0', AUDIT_PORT: '0', TOPIC_PREFIX },
+    LOG_SIGNER_STATE: join(folder, 'log-signer.state'),
     ...{ KAFKA_BROKERS: kafka.brokers.join(','), KAFKA_TLS: 'true', KAFKA_TLS_CA: authority.pem },
     ...{ KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512', KAFKA_USERNAME: 'operator', KAFKA_PASSWORD: passwords.operator },
     ...{ DATABASE_URL: product.databaseUrl, DATABASE_CA: authority.pem },

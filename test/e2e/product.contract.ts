@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
+import { parseVerifierKey } from '@countersign/transparency-log';
+import { HttpSource } from '../../apps/cli/src/log/log-source.js';
+import { verifyLog } from '../../apps/cli/src/log/verify-log.js';
 import { bodyOf, newName, newPhone, type Agent, type Json } from '../client.js';
 import { type Product } from '../product.js';
 import { limits } from './limits.contract.js';
@@ -242,6 +245,28 @@ function operators(world: () => World): void {
       const { status, text } = await get(`${url}/metrics`);
       expect([status, text.includes('countersign_up')]).toEqual([200, true]);
     }
+  });
+
+  it('can verify the log of all events from outside, with the public key and a checkpoint that covers what just happened', async () => {
+    const { client, tenant } = world();
+    const { product } = client;
+    const url = product.auditUrls()[0] ?? '';
+    const list = `/v1/events?tenant=${tenant}&limit=1`;
+    const headers = { authorization: `Bearer ${product.adminKey}` };
+    const newest = async (): Promise<number> => {
+      const { json } = await client.request(`${url}${list}`, { headers });
+      return (json['items'] as { index: number }[])[0]?.index ?? -1;
+    };
+    const index = await eventually('an event is in the log', async () => {
+      const found = await newest();
+      return found >= 0 && found;
+    });
+    const key = parseVerifierKey((await client.request(`${url}/vkey`, {})).text.trim());
+    const verified = await eventually('a checkpoint covers the event', async () => {
+      const found = await verifyLog(new HttpSource(url, headers.authorization), [key]);
+      return found.result !== 'intact' || found.size > index ? found : undefined;
+    });
+    expect(verified).toMatchObject({ result: 'intact', checkpoints: 1 });
   });
 
   it('stops every process cleanly within 10 s, and a new start has the same subjects, PINs and locks', async () => {

@@ -10,13 +10,14 @@ const ENDS_WITHIN_MS = 20_000;
 /** A part of every wrong value: it must not be repeated. */
 const CANARY = 'canary-73918264';
 
-const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit', 'webhooks'];
+const STORES: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit', 'log-signer', 'webhooks'];
 /** The required settings of a service in addition to Kafka and, where it has one, its database. */
 const SECRETS: Readonly<Record<ServiceName, readonly string[]>> = {
   directory: [],
   verification: ['CREDENTIAL_KEYS', 'SEALING_PRIVATE_KEYS', 'IDENTIFIER_KEY', 'RECEIPT_KEYS'],
   'rate-limit': ['IDENTIFIER_KEY'],
   audit: ['ADMIN_API_KEY', 'AUDIT_KEYS'],
+  'log-signer': ['LOG_SIGNING_KEY'],
   webhooks: ['WEBHOOK_KEYS'],
   'rest-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'ADMIN_API_KEY'],
   'swaig-adapter': ['SEALING_PUBLIC_KEYS', 'RECEIPT_PUBLIC_KEYS', 'IDENTIFIER_KEY', 'CAPTURE_TOKEN_KEY'],
@@ -31,6 +32,7 @@ const OWN_NUMBERS: Readonly<Record<ServiceName, readonly string[]>> = {
   verification: ['DATABASE_POOL_SIZE', 'HASH_MEMORY_KIB', 'HASH_QUEUE', 'MAX_IN_FLIGHT', 'RECEIPT_SECONDS'],
   'rate-limit': ['DATABASE_POOL_SIZE', 'PURGE_SECONDS', 'REPORT_SECONDS'],
   audit: ['DATABASE_POOL_SIZE', 'MAX_IN_FLIGHT', 'AUDIT_PORT'],
+  'log-signer': ['DATABASE_POOL_SIZE'],
   webhooks: ['DATABASE_POOL_SIZE', 'WEBHOOK_TIMEOUT_MS', 'WEBHOOK_ALLOWED_NETWORKS', 'WEBHOOK_DNS_SERVERS'],
   'rest-adapter': ['REST_PORT', 'REPLY_TIMEOUT_MS'],
   'swaig-adapter': ['SWAIG_PORT', 'REPLY_TIMEOUT_MS', 'PUBLIC_URL'],
@@ -48,6 +50,7 @@ describe('a service that is started with a setting missing or wrong', () => {
       ...{ OPS_PORT: '0', SWAIG_PORT: '0', REST_PORT: '0', AUDIT_PORT: '0' },
       DATABASE_URL: requiredEnv('TEST_DATABASE_URL'),
       KAFKA_BROKERS: requiredEnv('TEST_KAFKA_BROKERS'),
+      LOG_SIGNER_STATE: join(folder, 'log-signer.state'),
       TOPIC_PREFIX: `e2e-${randomBytes(6).toString('hex')}.`,
     };
   });

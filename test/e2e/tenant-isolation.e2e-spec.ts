@@ -76,7 +76,7 @@ describe('the database of a running product', () => {
       `SELECT format('%s reaches %s.%s', r.rolname, n.nspname, c.relname) AS one
        FROM pg_roles r, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE r.rolname LIKE 'countersign\\_%' AND n.nspname = ANY ($1) AND r.rolname <> 'countersign_' || n.nspname
-         AND c.relkind = 'r'
+         AND c.relkind = 'r' AND r.rolname <> 'countersign_log_signer'
          AND (has_schema_privilege(r.oid, n.oid, 'USAGE, CREATE') OR has_table_privilege(r.oid, c.oid, $2))`,
       SCHEMAS,
       PRIVILEGES,
@@ -92,6 +92,9 @@ describe('the database of a running product', () => {
     ['countersign_verification', 'ALTER TABLE verification.attempt_counters DISABLE ROW LEVEL SECURITY'],
     ['countersign_audit', 'SELECT * FROM webhooks.webhooks'],
     ['countersign_webhooks', 'SELECT * FROM audit.entries'],
+    ['countersign_log_signer', 'SELECT * FROM audit.entries'],
+    ['countersign_log_signer', 'SELECT * FROM directory.agents'],
+    ['countersign_log_signer', 'UPDATE audit.log_state SET size = 0'],
     ['countersign_audit', 'DROP TRIGGER entries_append_only ON audit.entries'],
   ])('refuses %s, where it tries: %s', async (role, statement) => {
     await admin.query(`SET ROLE ${role}`);

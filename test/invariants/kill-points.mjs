@@ -1,12 +1,13 @@
 /**
  * Loaded into a service with `node --import`: names every point at which the process changes something outside itself, and
- * kills it at one of them. New statements and topics are found automatically; the product does not know this file.
+ * kills it at one of them, or before and after it reads what it will write. New statements and topics are found automatically; the product does not know this file.
  *
  * KILL_LIST=<file>: receives a line each time a point is reached.
  * KILL_AT=<before|after>:<hit>:<point>: `before` the request is sent, or `after` its answer has arrived and before it is read.
  */
 import { appendFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { basename } from 'node:path';
 
 const load = createRequire(import.meta.url);
 const { KILL_LIST, KILL_AT, TOPIC_PREFIX = '' } = process.env;
@@ -30,6 +31,8 @@ function plain(name) {
   return name.replace(TOPIC_PREFIX, '').replace(/^(replies|follow)\..*$/, '$1');
 }
 
+/** Statements that decide what the process writes outside of the database. */
+const READS = /^log-signer\.head$/;
 const WRITES = /\b(INSERT|UPDATE|DELETE|CREATE|ALTER|COMMIT)\b/;
 
 function nameOf({ name, text }, client) {
@@ -45,7 +48,8 @@ const query = Client.prototype.query;
 Client.prototype.query = function (config, values, callback) {
   const statement = typeof config === 'string' ? { text: config } : config;
   const { text } = statement;
-  if (typeof text !== 'string' || !WRITES.test(text)) return query.call(this, config, values, callback);
+  if (typeof text !== 'string' || !(WRITES.test(text) || READS.test(statement.name)))
+    return query.call(this, config, values, callback);
   const point = `sql ${nameOf(statement, this)}`;
   if (!point.startsWith('sql COMMIT')) this.lastPoint = point.slice(4);
   const answered = pass(point);
@@ -87,3 +91,13 @@ for (const [request, pointsOf] of Object.entries(REQUESTS)) {
     return answer;
   };
 }
+
+/** The state of the log signer is replaced by a rename. */
+const files = load('fs/promises');
+const rename = files.rename;
+files.rename = async function (from, to) {
+  const answered = pass(`replace ${basename(to)}`);
+  await rename.call(this, from, to);
+  answered();
+};
+syncBuiltinESMExports();

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
-import { ensureSecretFiles, overSecretFiles } from '@countersign/installation';
+import { ensureSecretFiles, logSignerState, overSecretFiles } from '@countersign/installation';
 import { ServiceError, type Environment } from '@countersign/runtime';
 
 /**
@@ -19,7 +19,12 @@ export async function productEnvironment(
 ): Promise<{ readonly environment: Environment; readonly createdAdminKey: string }> {
   const { values } = await readSecrets(join(dataDir, 'secrets'), env['LOG_ORIGIN']);
   const DATABASE_URL = databaseUrl ?? (await startDatabase(dataDir, onClose));
-  return { environment: { ...overSecretFiles(values, env), DATABASE_URL }, createdAdminKey: values.ADMIN_API_KEY };
+  const environment = {
+    LOG_SIGNER_STATE: logSignerState(dataDir),
+    ...overSecretFiles(values, env),
+    DATABASE_URL,
+  };
+  return { environment, createdAdminKey: values.ADMIN_API_KEY };
 }
 
 async function startDatabase(dataDir: string, onClose: (step: () => Promise<void>) => void): Promise<string> {

@@ -2,6 +2,7 @@ import { type FatalHandler, type HostedService, type StartReplacements } from '@
 import { type Environment } from '@countersign/runtime';
 import { start as startAudit } from '../../audit/src/start.js';
 import { start as startDirectory } from '../../directory/src/start.js';
+import { start as startLogSigner } from '../../log-signer/src/start.js';
 import { start as startRateLimit } from '../../rate-limit/src/start.js';
 import { start as startRestAdapter } from '../../rest-adapter/src/start.js';
 import { start as startSwaigAdapter } from '../../swaig-adapter/src/start.js';
@@ -15,7 +16,8 @@ import { start as startWebhooks, startEventIntake } from '../../webhooks/src/sta
  */
 const START_GROUPS = [
   [startEventIntake, startAudit, startDirectory, startVerification, startRateLimit, startDeliveringWebhooks],
-  [startRestAdapter, startSwaigAdapter],
+  // The signer reads tables that audit creates, and audit must still take its facts when it closes.
+  [startLogSigner, startRestAdapter, startSwaigAdapter],
 ];
 
 /** The webhooks without the intake. */

@@ -69,6 +69,11 @@ export const ERROR_DESCRIPTIONS = {
     symptom: 'The log has fewer entries than a signed checkpoint, and later checkpoints wait',
     action: 'If it lasts, the database of audit was restored from a backup: restore a newer one',
   },
+  WITNESS_UNAVAILABLE: {
+    symptom: 'Checkpoints lack the signature of a witness; the log line names it. They are published without it',
+    action:
+      'Check that log-signer reaches the URL in `LOG_WITNESSES`. A witness that has signed more entries: look for a rollback',
+  },
   INTERNAL: {
     symptom: 'HTTP 500, or a dead letter after five more attempts',
     action: 'Report the defect with the log line, which contains no input',

@@ -174,6 +174,7 @@ export const EVENT_DETAILS: Readonly<Partial<Record<FactKind, Readonly<Record<st
     root: text('Root of that log, base64', '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='),
   },
   'log.rolled_back': {
+    refusal: oneOf('How the log contradicts what was signed', 'rollback', 'fork', 'damaged'),
     'signedSize?': number('Size of the log that was signed last', 70_000),
     'size?': number('Size of the refused tree head', 69_000),
   },

@@ -99,7 +99,7 @@ export const FACT_DESCRIPTIONS = {
   'log.pruned':
     'The entries of old shards are removed, because their retention has ended; holds the first and the last index',
   'log.rolled_back':
-    'The signer refused a tree head: it is smaller than the signed one, or has another history; holds both sizes',
+    'The signer refused a tree head: it is smaller than the signed one, has another history, or does not match its tiles; holds both sizes',
 } as const satisfies Record<string, string>;
 
 export type FactKind = keyof typeof FACT_DESCRIPTIONS;

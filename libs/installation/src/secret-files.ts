@@ -93,6 +93,9 @@ export function readSecretFiles(folder: string): Partial<Record<SecretName, stri
   return values;
 }
 
+/** Where the signer of the audit log keeps its state, unless a setting says otherwise. */
+export const logSignerState = (dataDir: string): string => join(dataDir, 'log-signer.state');
+
 /**
  * The environment of the services of `npm start`: the secrets of the data folder, and the variables of the process, which
  * take precedence. Removes empty variables, and hides a secret of the folder if the environment names a file for it.

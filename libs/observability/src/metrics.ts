@@ -142,6 +142,29 @@ export const METRICS = {
     labelNames: ['outcome', 'dimension', 'source'],
   }),
 
+  checkpointAge: new ReadGauge(
+    'countersign_log_checkpoint_age_seconds',
+    'Seconds since the signer last published a checkpoint, or found the log empty. More than two minutes: the log is not signed',
+    [],
+    Math.min,
+  ),
+  signedEntries: new ReadGauge(
+    'countersign_log_signed_entries',
+    'Entries of the audit log that the signer has signed',
+    [],
+    Math.max,
+  ),
+  logRefusals: new Counter({
+    name: 'countersign_log_refusals_total',
+    help: 'Times that the signer found the log to contradict what it has signed: rollback, fork, damaged. Each one needs an operator',
+    labelNames: ['kind'],
+  }),
+  witnessFailures: new Counter({
+    name: 'countersign_log_witness_failures_total',
+    help: 'Checkpoints that a witness did not sign in time; the log names the reason',
+    labelNames: ['witness'],
+  }),
+
   webhookAttempts: new Counter({
     name: 'countersign_webhook_attempts_total',
     help: 'Attempts to deliver an event to a webhook: delivered, retried, failed (given up), lease_lost (another copy sends it again)',

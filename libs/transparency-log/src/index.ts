@@ -24,7 +24,15 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from './proofs.js';
-export { cosign, MAX_SIGNATURES, type NoteSignature, openNote, type OpenedNote, signNote } from './signed-note.js';
+export {
+  cosign,
+  MAX_SIGNATURES,
+  type NoteSignature,
+  openNote,
+  type OpenedNote,
+  signNote,
+  splitNote,
+} from './signed-note.js';
 export { type HashTile, TiledTree } from './tiled-tree.js';
 export {
   encodeEntryBundle,

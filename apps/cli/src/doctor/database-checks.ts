@@ -4,6 +4,7 @@ import {
   migrationState,
   NEWER_SCHEMA_CURE,
   openDatabase,
+  readerState,
   schemaFaults,
   unknownMigrations,
   type Database,
@@ -70,7 +71,8 @@ export async function checkDatabase(report: Report, installation: ExaminedInstal
   });
   if (server === undefined) return none('the database is not available');
   const { clockOffset: clock, tls } = server;
-  const opened = isUp ? await openStores(report, services) : undefined;
+  const readers = installation.services.filter(({ needs }) => needs.reads !== undefined);
+  const opened = isUp ? await openStores(report, services, readers) : undefined;
   return {
     ...(opened === undefined ? none('the database is not usable') : { stores: opened, reason: '' }),
     ...{ clock, certificateExpiresAt: tls?.certificateExpiresAt },
@@ -92,6 +94,7 @@ function serverResult({ version, isReadOnly, tls }: ServerInspection, note: stri
 async function openStores(
   report: Report,
   services: readonly ExaminedService[],
+  readers: readonly ExaminedService[],
 ): Promise<readonly OpenStore[] | undefined> {
   const stores: OpenStore[] = [];
   const migrations: CheckResult['problems'][number][] = [];
@@ -113,6 +116,7 @@ async function openStores(
       }
       if (schemaExists) faults.push(...(await schemaFaults(database, schema)));
     }
+    for (const reader of readers) faults.push(...(await readerFaults(reader, stores)));
     return { ok: versionsOf(stores), problems: migrations };
   });
   // A migration that is missing is a failure too, and an answer.
@@ -120,6 +124,21 @@ async function openStores(
   await report.run('rights', () => resultOf(faults, ['role', 'right'], 'every service can use its own tables'));
   await report.run('row-security', () => resultOf(faults, ['row-security'], 'forced on every table with tenants'));
   return stores;
+}
+
+/** What a service cannot read of the tables of another one that has its tables. */
+async function readerFaults(service: ExaminedService, stores: readonly OpenStore[]): Promise<SchemaFault[]> {
+  const { needs, faults } = service;
+  const { reads } = needs;
+  const exists = stores.some(({ database, isCurrent }) => database.schema === reads?.schema && isCurrent);
+  if (reads === undefined || !exists || faults.some((fault) => fault.startsWith('DATABASE_'))) return [];
+  const database = await openReadOnly(service, reads.schema);
+  const { unreadable } = await readerState(database, reads).finally(() => database.close());
+  if (unreadable.length === 0) return [];
+  const grants = `GRANT USAGE ON SCHEMA ${reads.schema} TO ${reads.role}; GRANT SELECT ON ${unreadable.join(', ')} TO ${reads.role}`;
+  return [
+    { kind: 'right', problem: `${needs.name} cannot read ${unreadable.join(', ')}`, cure: `as the owner: ${grants}` },
+  ];
 }
 
 const versionsOf = (stores: readonly OpenStore[]): string => {

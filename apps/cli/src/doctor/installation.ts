@@ -3,12 +3,13 @@ import { join, resolve } from 'node:path';
 import { findRunningPostgres, startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { connectionFaults, type BusSettings, type HeldKeys, type ServiceNeeds } from '@countersign/hosting';
 import { HttpListener } from '@countersign/http-listener';
-import { overSecretFiles, readSecretFiles } from '@countersign/installation';
+import { logSignerState, overSecretFiles, readSecretFiles } from '@countersign/installation';
 import { createProcessLogger } from '@countersign/observability';
 import { readSettings, settingFaultsOf, type Environment } from '@countersign/runtime';
 import { AllInOneSettings } from '../../../all-in-one/src/all-in-one.settings.js';
 import { NEEDS as AUDIT } from '../../../audit/src/needs.js';
 import { NEEDS as DIRECTORY } from '../../../directory/src/needs.js';
+import { NEEDS as LOG_SIGNER } from '../../../log-signer/src/needs.js';
 import { NEEDS as RATE_LIMIT } from '../../../rate-limit/src/needs.js';
 import { NEEDS as REST_ADAPTER } from '../../../rest-adapter/src/needs.js';
 import { NEEDS as SWAIG_ADAPTER } from '../../../swaig-adapter/src/needs.js';
@@ -19,7 +20,7 @@ import { failureOf, type Finding } from './report.js';
 
 export const SERVICES: readonly ServiceNeeds[] = [
   ...[DIRECTORY, VERIFICATION, RATE_LIMIT, AUDIT],
-  ...[REST_ADAPTER, SWAIG_ADAPTER, WEBHOOKS],
+  ...[LOG_SIGNER, REST_ADAPTER, SWAIG_ADAPTER, WEBHOOKS],
 ];
 
 /** A service whose settings were read. */
@@ -72,6 +73,7 @@ export async function readInstallation(env: Environment, options: DoctorOptions)
   }
   const database = await embeddedDatabase(dataDir, env);
   const environment = {
+    LOG_SIGNER_STATE: logSignerState(dataDir),
     ...overSecretFiles(readSecretFiles(join(dataDir, 'secrets')), env),
     ...(database && { DATABASE_URL: database.url }),
   };

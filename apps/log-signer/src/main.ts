@@ -1,0 +1,4 @@
+import { runProcess } from '@countersign/runtime';
+import { start } from './start.js';
+
+await runProcess(process.env, start);

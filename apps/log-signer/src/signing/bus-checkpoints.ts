@@ -1,0 +1,30 @@
+import { TOPICS } from '@countersign/contracts';
+import { type Broker } from '@countersign/messaging';
+import { EvidenceError, openCheckpoint, type VerifierKey } from '@countersign/transparency-log';
+import { CheckpointTopic, type SignedHead } from './signing.ports.js';
+
+/** Logs that had another origin before can have records after the last one of this log. */
+const READ_RECORDS = 100;
+
+/** Checkpoints on the topic `countersign.audit.checkpoints`: the key is the origin, the value the signed note. */
+export class BusCheckpoints extends CheckpointTopic {
+  constructor(
+    private readonly broker: Pick<Broker, 'send' | 'readNewest'>,
+    private readonly key: VerifierKey,
+  ) {
+    super();
+  }
+
+  override async last(): Promise<SignedHead | undefined> {
+    const records = await this.broker.readNewest(TOPICS.auditCheckpoints.name, READ_RECORDS);
+    const record = records.findLast(({ key }) => key === this.key.name);
+    if (record !== undefined) return { ...openCheckpoint(record.value, this.key), note: record.value.toString() };
+    if (records.length === READ_RECORDS) throw new EvidenceError(`its last ${READ_RECORDS} records are of other logs`);
+    return undefined;
+  }
+
+  override publish(note: string): Promise<void> {
+    const topic = TOPICS.auditCheckpoints.name;
+    return this.broker.send([{ topic, key: this.key.name, value: Buffer.from(note), headers: {} }]);
+  }
+}
