@@ -1,3 +1,5 @@
+import { type StatedPruning } from './pruned-entries.js';
+
 /** What happened to a log. */
 export type DamageKind = 'changed' | 'removed' | 'inserted' | 'reordered' | 'truncated' | 'forked' | 'rolled back';
 
@@ -15,7 +17,13 @@ export interface LogDamage {
 
 /** What a verification has found. */
 export type LogVerdict =
-  | { readonly result: 'intact'; readonly size: number; readonly root: Buffer; readonly checkpoints: number }
+  | {
+      readonly result: 'intact';
+      readonly size: number;
+      readonly root: Buffer;
+      readonly checkpoints: number;
+      readonly pruned?: StatedPruning;
+    }
   | { readonly result: 'tampered'; readonly damage: LogDamage }
   | { readonly result: 'incomplete'; readonly reason: string };
 
@@ -28,7 +36,8 @@ export function describeVerdict(verdict: LogVerdict): string {
     case 'intact':
       return (
         `intact: ${verdict.size} entries, root ${verdict.root.toString('base64')}, ` +
-        `${verdict.checkpoints} ${verdict.checkpoints === 1 ? 'checkpoint' : 'checkpoints, all consistent'}`
+        `${verdict.checkpoints} ${verdict.checkpoints === 1 ? 'checkpoint' : 'checkpoints, all consistent'}` +
+        (verdict.pruned === undefined ? '' : `; ${describePruning(verdict.pruned)}`)
       );
     case 'incomplete':
       return `incomplete evidence: ${verdict.reason}`;
@@ -39,4 +48,8 @@ export function describeVerdict(verdict: LogVerdict): string {
       return `TAMPERED: ${kind}${where}, in ${object}: ${detail}`;
     }
   }
+}
+
+function describePruning({ from, to, statedBy }: StatedPruning): string {
+  return `entries ${from} to ${to} pruned, as entry ${statedBy} states; their hashes were verified`;
 }

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { leafHash } from '@countersign/transparency-log';
 import { refusedSetting } from '../terminal/terminal.js';
+import { readPruning } from './pruned-entries.js';
 
 /** Lines that are kept until their hash appears in the log. More lines that are not in the log are not looked for. */
 const WINDOW = 4_096;
@@ -10,8 +11,10 @@ const SHOWN = 20;
 /** What an export has and lacks. */
 export interface ExportReport {
   readonly lines: number;
-  /** Entries of the log that the export has no line of. */
+  /** Entries of the log that the export has no line of, without those that it states as pruned. */
   readonly missing: number;
+  /** The last index that a line of the export states as pruned. */
+  readonly prunedTo?: number;
   /** The first ranges of missing indices, both ends included. */
   readonly ranges: readonly (readonly [first: number, last: number])[];
   /** The first lines that are no entry of the log, or a second copy of one; from 1 on. */
@@ -24,6 +27,11 @@ export interface ExportReport {
  */
 export class ExportedEvents {
   readonly #ahead = new Map<string, number[]>();
+  /** What lines that are not yet found in the log state as pruned, by hash. */
+  readonly #statements = new Map<string, number>();
+  /** The number of entries without a line at the begin of the log. */
+  #leading = 0;
+  #prunedTo = -1;
   readonly #ranges: [number, number][] = [];
   #kept = 0;
   #line = 0;
@@ -52,6 +60,8 @@ export class ExportedEvents {
       const lines = this.#ahead.get(key);
       if (lines === undefined) this.#addMissing(begin + at);
       else {
+        const to = this.#statements.get(key) ?? -1;
+        if (to < begin + at) this.#prunedTo = Math.max(this.#prunedTo, to);
         lines.shift();
         this.#kept--;
         if (lines.length === 0) this.#ahead.delete(key);
@@ -65,14 +75,29 @@ export class ExportedEvents {
       if (unknown.length < WINDOW + SHOWN) unknown.push(this.#line);
     }
     const first = unknown.sort((a, b) => a - b).slice(0, SHOWN);
-    return { lines: this.#line, missing: this.#missing, ranges: this.#ranges, unknown: first };
+    const pruned = Math.min(this.#leading, this.#prunedTo + 1);
+    const [leading, ...others] = this.#ranges;
+    const rest = pruned === this.#leading ? others : [[pruned, leading?.[1] ?? pruned] as const, ...others];
+    return {
+      ...{
+        lines: this.#line,
+        missing: this.#missing - pruned,
+        ranges: pruned === 0 ? this.#ranges : rest,
+        unknown: first,
+      },
+      ...(pruned > 0 && { prunedTo: this.#prunedTo }),
+    };
   }
 
   async #readAhead(): Promise<void> {
     while (this.#kept < WINDOW) {
       const line = await this.#next();
       if (line === undefined) return;
-      const key = leafHash(Buffer.from(line)).toString('base64');
+      const bytes = Buffer.from(line);
+      const key = leafHash(bytes).toString('base64');
+      const prunedTo = readPruning(bytes);
+      // An export of a log has few of them; a forged one cannot fill the memory.
+      if (prunedTo !== undefined && this.#statements.size < WINDOW) this.#statements.set(key, prunedTo);
       this.#ahead.set(key, [...(this.#ahead.get(key) ?? []), this.#line]);
       this.#kept++;
     }
@@ -89,6 +114,7 @@ export class ExportedEvents {
 
   #addMissing(index: number): void {
     this.#missing++;
+    if (index === this.#leading) this.#leading++;
     const last = this.#ranges.at(-1);
     if (last?.[1] === index - 1) last[1] = index;
     else if (this.#ranges.length < SHOWN) this.#ranges.push([index, index]);

@@ -49,6 +49,11 @@ export class DamageLocator {
     const hashTile: HashTileCoordinates = { level: 0, index, width };
     const bundle: TileCoordinates = { level: 'entries', index, width };
     const begin = index * TILE_WIDTH;
+    // Without entries, nothing shows which hash is the wrong one.
+    if (this.hashesOnly && tile !== undefined && tile.length > width * HASH_BYTES) {
+      const detail = `the tile has more than its ${width} hashes`;
+      return { kind: 'changed', object: tilePath(hashTile), first: begin, last: begin + width - 1, detail };
+    }
     const stored = tile === undefined ? undefined : splitHashes(wholeHashes(tile));
     const isStoredRight = stored?.length === width && (await this.#isAuthentic(hashTile, stored));
     if (isStoredRight && !this.hashesOnly) {

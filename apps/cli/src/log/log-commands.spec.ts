@@ -82,6 +82,28 @@ describe('countersign log verify', () => {
     expect(await verify()).toEqual([2, expect.stringContaining('was pruned')]);
   });
 
+  it('accepts what the service answers to be pruned, and what an export lacks, when an entry states it', async () => {
+    const statement = JSON.stringify({
+      metadata: { tenant_uid: '_installation' },
+      unmapped: { kind: 'log.pruned', detail: { from: 0, to: 511 } },
+    });
+    const stating = entries.with(700, Buffer.from(statement));
+    log = LogInMemory.of(stating);
+    statusOf = (path) => (/^tile.entries.00[01]$/.test(path) ? 410 : undefined);
+    expect(await verify()).toEqual([0, expect.stringContaining('; entries 0 to 511 pruned, as entry 700 states')]);
+    // What was pruned after the verification had read the checkpoint.
+    statusOf = (path) => (path === 'tile/entries/001' ? 410 : undefined);
+    expect(await verify()).toEqual([2, expect.stringContaining('verify again')]);
+    const exported = (lines: readonly Buffer[]): LogVerifyOptions => {
+      writeFileSync(file('export.ndjson'), lines.map((line) => `${line.toString()}\n`).join(''));
+      return { url, export: file('export.ndjson') };
+    };
+    const [code, out] = await verify(exported(stating.slice(512)));
+    expect([code, out]).toEqual([0, expect.stringContaining('lacks 0 entries\nit states that the entries 0 to 511')]);
+    const lacking = await verify(exported(stating.slice(514)));
+    expect(lacking).toEqual([1, expect.stringContaining('missing indices: 512 to 513\n')]);
+  });
+
   it('repeats a request that the server could not answer', async () => {
     let failures = 1;
     statusOf = (path) => (path === 'tile/0/001' && failures-- > 0 ? 503 : undefined);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HASH_BYTES, MAX_ENTRY_BYTES, TILE_WIDTH, type TileCoordinates, tilePath } from '@countersign/transparency-log';
 
-/** Evidence that cannot be had, so nothing can be said about the log: no connection, no permission, entries pruned. */
+/** Evidence that cannot be had, so nothing can be said about the log: no connection, no permission. */
 export class IncompleteEvidence extends Error {
   override readonly name = 'IncompleteEvidence';
 }
@@ -21,10 +21,15 @@ export abstract class LogSource {
 
   /**
    * @param path as the audit service serves it, without a slash at its begin
-   * @returns undefined when the log says that there is no such file
+   * @returns undefined when the log says that there is no such file, or that it was pruned
    * @throws IncompleteEvidence
    */
   abstract read(path: string): Promise<Buffer | undefined>;
+
+  /** Whether the log says that a missing file was pruned. Not believed without an entry that states it. @throws IncompleteEvidence */
+  isPruned(_path: string): Promise<boolean> {
+    return Promise.resolve(false);
+  }
 
   /** A tile or bundle. The full one is also read, because a log may delete a partial one when the full one exists. */
   async readTile(tile: TileCoordinates): Promise<Buffer | undefined> {
@@ -52,6 +57,12 @@ export class FolderSource extends LogSource {
   }
 }
 
+interface FileAnswer {
+  /** Undefined: there is no such file. */
+  readonly data: Buffer | undefined;
+  readonly isPruned: boolean;
+}
+
 /** The audit service, or whatever serves its files. */
 export class HttpSource extends LogSource {
   /** Without a slash at its end. */
@@ -67,30 +78,37 @@ export class HttpSource extends LogSource {
   }
 
   override async read(path: string): Promise<Buffer | undefined> {
-    for (const pause of [...RETRY_PAUSES_MS, undefined]) {
+    return (await this.#answer(path)).data;
+  }
+
+  override async isPruned(path: string): Promise<boolean> {
+    return (await this.#answer(path)).isPruned;
+  }
+
+  async #answer(path: string): Promise<FileAnswer> {
+    for (let repeated = 0; ; repeated++) {
       const answer = await this.#request(path).catch((error: unknown) => {
         if (error instanceof IncompleteEvidence) throw error;
         return String((error as Error).cause ?? error);
       });
-      if (typeof answer === 'object') return answer.data;
+      if (typeof answer === 'object') return answer;
+      const pause = RETRY_PAUSES_MS[repeated];
       if (pause === undefined) throw new IncompleteEvidence(`${this.name}/${path} cannot be read: ${answer}`);
       await delay(pause);
     }
-    return undefined;
   }
 
   /** @returns a text when the request may be repeated */
-  async #request(path: string): Promise<{ readonly data: Buffer | undefined } | string> {
+  async #request(path: string): Promise<FileAnswer | string> {
     const headers = this.authorization === undefined ? {} : { authorization: this.authorization };
     const signal = AbortSignal.timeout(ANSWER_MS);
     const response = await fetch(`${this.name}/${path}`, { headers, redirect: 'error', signal });
     const { status } = response;
-    if (status === 200) return { data: await bodyOf(response) };
+    if (status === 200) return { data: await bodyOf(response), isPruned: false };
     await response.body?.cancel();
-    if (status === 404) return { data: undefined };
+    if (status === 404 || status === 410) return { data: undefined, isPruned: status === 410 };
     if (status === 401 || status === 403)
       throw new IncompleteEvidence(`${this.name}/${path} needs an API key with the scope audit: status ${status}`);
-    if (status === 410) throw new IncompleteEvidence(`${this.name}/${path} was pruned`);
     if (status < 500 && status !== 429)
       throw new IncompleteEvidence(`${this.name}/${path} was answered with status ${status}`);
     return `status ${status}`;

@@ -59,10 +59,10 @@ export async function logVerify(
     stream: process.stderr,
     hideCursor: true,
   });
-  const onProgress = (tree: TiledTree, size: number): void => {
+  const onProgress = (tree: TiledTree, size: number, isSettled: boolean): void => {
     if (bar.isActive) bar.update(tree.size);
     else bar.start(size, tree.size);
-    state?.update(tree, size);
+    if (isSettled) state?.update(tree, size);
   };
   const common = { checkpoints, hashesOnly, onProgress, ...(resumed && { resumed }) };
   try {
@@ -146,16 +146,17 @@ function report(verdict: LogVerdict, { json }: LogVerifyOptions, write: Write): 
 }
 
 function reportExport(
-  { lines, missing, ranges, unknown }: ExportReport,
+  { lines, missing, ranges, unknown, prunedTo }: ExportReport,
   verdict: LogVerdict,
   options: LogVerifyOptions,
   write: Write,
 ): number {
   const isDamaged = unknown.length > 0 || (missing > 0 && options.part !== true);
-  if (options.json === true) write(JSON.stringify({ lines, missing, ranges, unknown }));
+  if (options.json === true) write(JSON.stringify({ lines, missing, ranges, unknown, prunedTo }));
   else {
     write(describeVerdict(verdict));
     write(`the export has ${lines} lines and lacks ${missing} entries`);
+    if (prunedTo !== undefined) write(`it states that the entries 0 to ${prunedTo} were pruned`);
     if (missing > 0)
       write(`missing indices: ${ranges.map(([a, b]) => (a === b ? `${a}` : `${a} to ${b}`)).join(', ')}`);
     if (unknown.length > 0)

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { encodeEntryBundle, readEntryBundle, splitHashes } from '@countersign/transparency-log';
-import { checkpointOf, entriesOf, LogInMemory, SIGNER } from '../../test/log-in-memory.js';
+import { bundleOf, checkpointOf, entriesOf, LogInMemory, SIGNER } from '../../test/log-in-memory.js';
 import { type DamageKind } from './damage.js';
 import { type GivenCheckpoint } from './given-checkpoints.js';
 import { verifyLog } from './verify-log.js';
@@ -25,14 +25,20 @@ interface Expected {
   readonly kinds?: readonly DamageKind[];
 }
 
-const entries = entriesOf(SIZE);
+/** Bundles that the entry 4,500 states as pruned. */
+const PRUNED = 8;
+const stating = (bundles: number): Buffer => {
+  const unmapped = { kind: 'log.pruned', detail: { from: 0, to: bundles * 256 - 1 } };
+  return Buffer.from(JSON.stringify({ metadata: { tenant_uid: '_installation' }, unmapped }));
+};
+const entries = entriesOf(SIZE).with(4_500, stating(PRUNED));
 const intact = LogInMemory.of(entries);
+const pruned = intact.clone();
+for (let index = 0; index < PRUNED; index++) pruned.files.delete(bundleOf(index * 256, SIZE));
 const kept: GivenCheckpoint[] = [1, 700, 1_024, 2_500, 4_999].map((size) => ({
   where: `witness ${size}`,
   note: checkpointOf(entries.slice(0, size)),
 }));
-const paths = [...intact.files.keys()];
-const bundles = paths.filter((path) => path.includes('entries'));
 const lastBundle = 'tile/entries/019.p/136';
 
 /** Numbers in [0, 1) from a seed (mulberry32), so that a failure can be repeated. */
@@ -70,6 +76,8 @@ function mutate(log: LogInMemory, checkpoints: GivenCheckpoint[], random: (below
       ...(kinds && { kinds }),
     };
   };
+  const paths = [...log.files.keys()];
+  const bundles = paths.filter((path) => path.includes('entries'));
   const anyPath = paths[random(paths.length)]!;
   const data = Buffer.from(log.files.get(anyPath)!);
   const at = random(data.length);
@@ -121,12 +129,12 @@ function mutate(log: LogInMemory, checkpoints: GivenCheckpoint[], random: (below
 }
 
 describe('random damage', () => {
-  it(`is found and located in ${MUTATIONS} of ${MUTATIONS} mutations of a log of ${SIZE} entries`, async () => {
+  it(`is found and located in ${MUTATIONS} of ${MUTATIONS} mutations of a log of ${SIZE} entries, half of them with pruned entries`, async () => {
     const random = randomFrom(SEED);
     const missed: string[] = [];
     const found = new Map<string, number>();
     for (let mutation = 0; mutation < MUTATIONS; mutation++) {
-      const log = intact.clone();
+      const log = (mutation % 2 === 0 ? intact : pruned).clone();
       const checkpoints = [...kept];
       const expected = mutate(log, checkpoints, random);
       const verdict = await verifyLog(log, [SIGNER.verifier], { checkpoints });
@@ -150,17 +158,20 @@ describe('random damage', () => {
 
   it(`is never reported in ${INTACT_LOGS} intact logs of random sizes with random checkpoints`, async () => {
     const random = randomFrom(SEED);
-    const all = entriesOf(3_000);
+    const all = entriesOf(3_000).with(512, stating(2));
     const alarms: string[] = [];
     for (let made = 0; made < INTACT_LOGS; made++) {
       const size = random(all.length + 1);
       const log = LogInMemory.of(all.slice(0, size));
+      const isPruned = size > 512 && made % 2 === 0;
+      for (const index of isPruned ? [0, 256] : []) log.files.delete(bundleOf(index, size));
       const checkpoints = Array.from({ length: random(6) }, () => {
         const part = random(size + 1);
         return { where: `witness ${part}`, note: checkpointOf(all.slice(0, part)) };
       });
       const verdict = await verifyLog(log, [SIGNER.verifier], { checkpoints });
-      if (verdict.result !== 'intact') alarms.push(`${size}: ${JSON.stringify(verdict)}`);
+      if (verdict.result !== 'intact' || (verdict.pruned !== undefined) !== isPruned)
+        alarms.push(`${size}: ${JSON.stringify(verdict)}`);
     }
     expect(alarms).toEqual([]);
   });

@@ -12,7 +12,7 @@ import {
   type SignerKey,
 } from '@countersign/transparency-log';
 import { bundleOf, checkpointOf, entriesOf, LogInMemory, ORIGIN, SIGNER } from '../../test/log-in-memory.js';
-import { type LogVerdict } from './damage.js';
+import { describeVerdict, type LogVerdict } from './damage.js';
 import { type GivenCheckpoint } from './given-checkpoints.js';
 import { verifyLog, type VerifyLogOptions } from './verify-log.js';
 
@@ -82,6 +82,89 @@ describe('an intact log', () => {
     const again = TiledTree.empty();
     again.append(entries.slice(0, 768).map(leafHash));
     expect(await verify(log, { resumed: again, checkpoints: [other] })).toMatchObject(damaged('forked', 0, 299));
+  });
+});
+
+describe('a log with pruned entries', () => {
+  const stating = (to: number, more: object = {}): Buffer => {
+    const event = {
+      metadata: { tenant_uid: '_installation' },
+      unmapped: { kind: 'log.pruned', detail: { from: 0, to } },
+    };
+    return Buffer.from(JSON.stringify({ ...event, ...more }));
+  };
+  const prunedLog = (statement: Buffer, bundles = 2): LogInMemory => {
+    const log = LogInMemory.of(entries.with(900, statement));
+    for (let at = 0; at < bundles; at++) log.files.delete(bundleOf(at * 256, SIZE));
+    return log;
+  };
+
+  it('is intact when an entry states the range, with all checkpoints that were kept before', async () => {
+    const verdict = await verify(prunedLog(stating(511)), { checkpoints: kept(100, 512, 700) });
+    const pruned = { from: 0, to: 511, statedBy: 900 };
+    expect(verdict).toMatchObject({ result: 'intact', size: SIZE, pruned });
+    expect(describeVerdict(verdict)).toContain('entries 0 to 511 pruned, as entry 900 states');
+    expect(await verify(prunedLog(stating(511), 0))).not.toHaveProperty('pruned');
+    expect(await verify(prunedLog(stating(767)))).toMatchObject({ result: 'intact', pruned });
+  });
+
+  it('is verified on from the middle of what was pruned since the last verification', async () => {
+    const resumed = TiledTree.empty();
+    resumed.append(entries.slice(0, 256).map(leafHash));
+    const settled: [number, boolean][] = [];
+    const verdict = await verify(prunedLog(stating(511)), {
+      resumed,
+      onProgress: (tree, _, isSettled) => settled.push([tree.size, isSettled]),
+    });
+    expect(verdict).toMatchObject({ result: 'intact', pruned: { from: 256, to: 511, statedBy: 900 } });
+    // Where it is interrupted before the statement, it must begin again.
+    expect(settled).toEqual([
+      [512, false],
+      [768, false],
+      [1_000, true],
+    ]);
+  });
+
+  it.each([
+    [
+      'a range that does not begin with the log',
+      stating(511, { unmapped: { kind: 'log.pruned', detail: { from: 1, to: 511 } } }),
+    ],
+    ['a range up to itself', stating(900)],
+    ['the range for a tenant', stating(511, { metadata: { tenant_uid: 'acme' } })],
+    [
+      'the range as an event of another kind',
+      stating(511, { unmapped: { kind: 'attempt.decided', detail: { from: 0, to: 511, about: 'log.pruned' } } }),
+    ],
+    ['nothing that can be read', Buffer.from('{"log.pruned')],
+  ])('has removed entries when the entry states %s', async (_, statement) => {
+    expect(await verify(prunedLog(statement))).toMatchObject(damaged('removed', 0, 0, 'tile/entries/000'));
+  });
+
+  it('has removed entries after the range that an entry states', async () => {
+    expect(await verify(prunedLog(stating(255)))).toMatchObject(damaged('removed', 256, 256, 'tile/entries/001'));
+  });
+
+  it('shows every other damage: an altered statement, hash or entry, and a hole after entries that remain', async () => {
+    const altered = prunedLog(stating(511));
+    setBundle(altered, 3, bundle(3).with(900 - 768, stating(510)));
+    const verdict = await verify(altered);
+    expect(verdict).toMatchObject(damaged('changed', 900));
+    expect(describeVerdict(verdict)).toContain('entries 0 to 511 are missing');
+    const tile = prunedLog(stating(511));
+    const hashes = Buffer.from(tile.files.get('tile/0/001')!);
+    hashes[0]! ^= 1;
+    tile.files.set('tile/0/001', hashes);
+    expect(await verify(tile)).toMatchObject(damaged('changed', 256, 511));
+    const hole = prunedLog(stating(1_000 - 1), 0);
+    hole.files.delete(bundleOf(256, SIZE));
+    expect(await verify(hole)).toMatchObject(damaged('removed', 256, 256, 'tile/entries/001'));
+    const cut = prunedLog(stating(511));
+    cut.files.delete(bundleOf(999, SIZE));
+    expect(await verify(cut)).toMatchObject(damaged('truncated', 768));
+    const noHashes = prunedLog(stating(511));
+    noHashes.files.delete('tile/0/000');
+    expect(await verify(noHashes)).toMatchObject(damaged('removed', 0, 0, 'tile/0/000'));
   });
 });
 

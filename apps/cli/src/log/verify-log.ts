@@ -10,6 +10,7 @@ import {
   type TileCoordinates,
   TiledTree,
   tileOf,
+  tilePath,
   verifyConsistency,
   type VerifierKey,
 } from '@countersign/transparency-log';
@@ -17,6 +18,7 @@ import { type LogDamage, type LogVerdict } from './damage.js';
 import { type GivenCheckpoint, openCheckpoints, openGiven, type OpenedCheckpoint } from './given-checkpoints.js';
 import { DamageLocator } from './locate-damage.js';
 import { IncompleteEvidence, type LogSource } from './log-source.js';
+import { PrunedEntries } from './pruned-entries.js';
 
 export interface VerifyLogOptions {
   /** Checkpoints that were kept outside of the log, in addition to the one that it serves. */
@@ -27,8 +29,8 @@ export interface VerifyLogOptions {
   readonly resumed?: TiledTree;
   /** Receives the hashes of all entries in order, before it is known whether the log is intact. */
   readonly onLeaves?: (begin: number, leaves: readonly Buffer[]) => Promise<void>;
-  /** After each tile of 256 entries. */
-  readonly onProgress?: (verified: TiledTree, size: number) => void;
+  /** After each tile of 256 entries. `isSettled`: entries that are missing were stated as pruned, so far as the log was read. */
+  readonly onProgress?: (verified: TiledTree, size: number, isSettled: boolean) => void;
 }
 
 /** Tiles and bundles that are read ahead, which hides the delay of a network. */
@@ -76,30 +78,47 @@ async function verifyAll(
   const head = opened.at(-1)!;
   const tree = resumed ?? TiledTree.empty();
   const locator = new DamageLocator(source, head, hashesOnly);
+  const prunedLocator = new DamageLocator(source, head, true);
+  const pruned = new PrunedEntries(tree.size);
   const bounds: Bounds = { agreed: 0 };
   const damage =
     rollbackOf(served === undefined ? head : openGiven(served, keys), head, tree.size) ??
     (await compareEarlier(source, opened, head, tree.size)) ??
     (await readEntries(opened.filter(({ size }) => size > tree.size || size === head.size)));
-  if (damage !== undefined) return tampered(narrowed(damage, bounds));
-  return { result: 'intact', size: head.size, root: head.root, checkpoints: given.length };
+  if (damage !== undefined) return tampered(withMissing(narrowed(damage, bounds), pruned));
+  if (pruned.isOpen) {
+    // As a copy for those who may not read entries.
+    if (pruned.isEverything(head.size))
+      throw new IncompleteEvidence(`${source.name} has no entries: verify their hashes alone with --hashes-only`);
+    const removal = pruned.removal();
+    if (await source.isPruned(removal.object)) prunedMeanwhile(source, removal.object);
+    return tampered(removal);
+  }
+  const { stated } = pruned;
+  return {
+    ...{ result: 'intact', size: head.size, root: head.root, checkpoints: given.length },
+    ...(stated && { pruned: stated }),
+  };
 
   async function readEntries(checkpoints: readonly OpenedCheckpoint[]): Promise<LogDamage | undefined> {
     for await (const part of readAhead(source, tree.size / TILE_WIDTH, head.size, hashesOnly)) {
-      const { index, width, tile } = part;
-      const { leaves, isWhole } = leavesOf(part, hashesOnly);
+      const { index, width, tile, bundle } = part;
+      const isMissing = !hashesOnly && bundle === undefined && pruned.addMissing(index, width);
+      const { leaves, entries, isWhole } = leavesOf(part, hashesOnly || isMissing);
       const isExact = isWhole && leaves?.length === width;
+      const path = tilePath({ level: 'entries', index, width });
+      if (bundle === undefined && !hashesOnly && !isMissing && (await source.isPruned(path)))
+        prunedMeanwhile(source, path);
       if (!isExact || tile === undefined || !tile.equals(Buffer.concat(leaves)))
-        return index === 0 && (await hasNoEntries(source, head.size, hashesOnly))
-          ? noEntries(source)
-          : locator.locateLeaf(index, width, leaves, tile, isWhole);
+        return (isMissing ? prunedLocator : locator).locateLeaf(index, width, leaves, tile, isWhole);
+      pruned.read(tree.size, entries);
       await onLeaves?.(tree.size, leaves);
       for (const upper of appendTo(tree, leaves, checkpoints, bounds)) {
         const stored = await source.readTile(upper);
         if (stored === undefined || !stored.equals(upper.data))
           return locator.locateTile(upper.level, upper.index, upper.data, stored);
       }
-      onProgress?.(tree, head.size);
+      onProgress?.(tree, head.size, !pruned.isOpen);
     }
     for (const { data, ...tile } of tree.partialTiles().filter(({ level }) => level > 0)) {
       const stored = await source.readTile(tile);
@@ -113,26 +132,21 @@ async function verifyAll(
 function leavesOf(
   { width, bundle, tile }: LeafTile,
   hashesOnly: boolean,
-): { readonly leaves: Buffer[] | undefined; readonly isWhole: boolean } {
-  if (hashesOnly)
-    return { leaves: tile && splitHashes(tile.subarray(0, tile.length - (tile.length % HASH_BYTES))), isWhole: true };
-  if (bundle === undefined) return { leaves: undefined, isWhole: true };
+): { readonly leaves: Buffer[] | undefined; readonly entries: readonly Buffer[]; readonly isWhole: boolean } {
+  if (hashesOnly) {
+    const leaves = tile && splitHashes(tile.subarray(0, tile.length - (tile.length % HASH_BYTES)));
+    return { leaves, entries: [], isWhole: true };
+  }
+  if (bundle === undefined) return { leaves: undefined, entries: [], isWhole: true };
   const { entries, isWhole } = readEntryBundle(bundle);
   // The full bundle is served for a partial one when the log has grown.
   const own = width < TILE_WIDTH && entries.length === TILE_WIDTH ? entries.slice(0, width) : entries;
-  return { leaves: own.map(leafHash), isWhole };
+  return { leaves: own.map(leafHash), entries: own, isWhole };
 }
 
-/** Whether the source has no entries at all, as a copy for those who may not read them. */
-async function hasNoEntries(source: LogSource, size: number, hashesOnly: boolean): Promise<boolean> {
-  if (hashesOnly) return false;
-  const ends = [0, Math.ceil(size / TILE_WIDTH) - 1];
-  const read = ends.map((index) => source.readTile({ ...tileOf(0, index, size), level: 'entries' }));
-  return (await Promise.all(read)).every((bundle) => bundle === undefined);
-}
-
-function noEntries(source: LogSource): never {
-  throw new IncompleteEvidence(`${source.name} has no entries: verify their hashes alone with --hashes-only`);
+/** The entry that states a pruning can be beyond the checkpoint with which the verification began. */
+function prunedMeanwhile(source: LogSource, path: string): never {
+  throw new IncompleteEvidence(`${source.name}/${path} was pruned, and no entry that was read states it: verify again`);
 }
 
 /** The log shows fewer entries than it has signed before. */
@@ -220,6 +234,13 @@ function narrowed(damage: LogDamage, { agreed, differs }: Bounds): LogDamage {
   // The tree differed before: what looks like the end of the log is the result of a removal.
   const kind = damage.kind === 'truncated' ? 'removed' : damage.kind;
   return { ...damage, kind, object: differs.where, first: agreed, last: differs.size - 1 };
+}
+
+/** Mentions entries that are missing before the damage: the entry that would state it may be the damaged one. */
+function withMissing(damage: LogDamage, pruned: PrunedEntries): LogDamage {
+  if (!pruned.isOpen) return damage;
+  const missing = `the entries ${pruned.range} are missing, and no entry before this damage states that they were pruned`;
+  return { ...damage, detail: `${damage.detail}; ${missing}` };
 }
 
 function tampered(damage: LogDamage): LogVerdict {
