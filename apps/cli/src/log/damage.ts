@@ -1,5 +1,3 @@
-import { type StatedPruning } from './pruned-entries.js';
-
 /** What happened to a log. */
 export type DamageKind = 'changed' | 'removed' | 'inserted' | 'reordered' | 'truncated' | 'forked' | 'rolled back';
 
@@ -13,6 +11,14 @@ export interface LogDamage {
   /** The largest index that the first damaged entry can have; equal to `first` when it is known. */
   readonly last?: number;
   readonly detail: string;
+}
+
+/** Entries that are missing because an entry of the log states it; both ends are included. */
+export interface StatedPruning {
+  readonly from: number;
+  readonly to: number;
+  /** Index of the entry. */
+  readonly statedBy: number;
 }
 
 /** What a verification has found. */

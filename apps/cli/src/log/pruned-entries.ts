@@ -1,13 +1,5 @@
 import { tilePath, TILE_WIDTH } from '@countersign/transparency-log';
-import { type LogDamage } from './damage.js';
-
-/** Entries that are missing because an entry of the log states it; both ends are included. */
-export interface StatedPruning {
-  readonly from: number;
-  readonly to: number;
-  /** Index of the entry. */
-  readonly statedBy: number;
-}
+import { type LogDamage, type StatedPruning } from './damage.js';
 
 /** The last index that an entry states as pruned; the first one is always 0. Undefined for any other entry. */
 export function readPruning(entry: Buffer): number | undefined {
