@@ -6,7 +6,8 @@ import { EventItems, ReadRecords, type EventReader } from './read-events.use-cas
 import { EventLog, StreamFaults, type EventFilters } from './search.ports.js';
 
 const MAX_STREAMS = 100;
-const MAX_STREAMS_OF_A_CLIENT = 10;
+/** Not by key: a tenant can have 1,000 keys, which would take the streams of all others. */
+const MAX_STREAMS_OF_A_TENANT = 20;
 /** How often the log is asked for new events while clients wait, and each client's key is checked, in milliseconds. */
 const POLL_MS = 250;
 /** Proxies end connections without traffic, often after a minute. */
@@ -25,7 +26,7 @@ export interface EventStream {
 /** Sends events to clients as soon as the log has them (`text/event-stream`). */
 @Injectable()
 export class FollowEvents implements OnModuleDestroy {
-  readonly #slots = new StreamSlots(MAX_STREAMS, MAX_STREAMS_OF_A_CLIENT);
+  readonly #slots = new StreamSlots(MAX_STREAMS, MAX_STREAMS_OF_A_TENANT);
   readonly #stopping = new AbortController();
   /** The size of the log, asked for once for all clients. */
   #size: { readonly at: number; readonly value: Promise<number> } | undefined;
@@ -47,7 +48,7 @@ export class FollowEvents implements OnModuleDestroy {
    * @throws ServiceError DATABASE_UNAVAILABLE
    */
   async follow(reader: EventReader, stream: EventStream): Promise<Readable> {
-    const release = this.#slots.take(`${reader.tenant ?? ''} ${reader.actor.id ?? ''}`);
+    const release = this.#slots.take(reader.tenant ?? '');
     try {
       const after = stream.after ?? (await this.log.size()) - 1;
       await this.records.record('audit.read', reader, stream.filters, { live: true });
