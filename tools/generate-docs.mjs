@@ -47,6 +47,7 @@ const YAML_STYLE = { aliasDuplicateObjects: false, lineWidth: 0 };
 const TOPIC_KINDS = {
   command: ['command', '`COMMAND_RETENTION_SECONDS`', '`TOPIC_PARTITIONS`'],
   fact: ['fact', '`AUDIT_RETENTION_DAYS`', '`TOPIC_PARTITIONS`'],
+  stored: ['fact', '`FACTS_RETENTION_HOURS`', '`TOPIC_PARTITIONS`'],
   log: ['log', 'no end', '1'],
   state: ['state', 'compacted', '1'],
   reply: ['reply', '5 minutes', '1'],
@@ -161,7 +162,12 @@ function allowed(rules) {
 
 function topics() {
   const { TOPICS, CLOCK, DEAD_LETTERS, TOPIC_DESCRIPTIONS } = contracts;
-  const kinds = new Map([...Object.values(TOPICS), CLOCK, DEAD_LETTERS].map(({ name, kind }) => [name, kind]));
+  const kinds = new Map(
+    [...Object.values(TOPICS), CLOCK, DEAD_LETTERS].map(({ name, kind, isStored }) => [
+      name,
+      isStored ? 'stored' : kind,
+    ]),
+  );
   for (const name of kinds.keys())
     if (!(name in TOPIC_DESCRIPTIONS)) throw new Error(`TOPIC_DESCRIPTIONS lacks ${name}`);
   const rows = Object.entries(TOPIC_DESCRIPTIONS).map(([name, { from, to, key }]) => {

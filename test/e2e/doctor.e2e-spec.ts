@@ -209,7 +209,7 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
       what: 'a topic of facts that deletes them too early',
       check: 'topics',
       text: /topic examined\.countersign\.facts has retention\.ms=3600000/,
-      cure: /--entity-name examined\.countersign\.facts --add-config retention\.ms=-1/,
+      cure: /--entity-name examined\.countersign\.facts --add-config retention\.ms=604800000/,
       seed: topic(TOPICS.facts.name, { 'retention.ms': '3600000' }),
     },
     {

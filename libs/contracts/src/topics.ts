@@ -6,6 +6,8 @@ export interface TopicSpec {
    * never deleted. `state`: one partition, compacted.
    */
   readonly kind: 'command' | 'fact' | 'log' | 'state';
+  /** Of facts: a consumer stores what it has read, so records are kept for a short time, `FACTS_RETENTION_HOURS`. */
+  readonly isStored?: true;
 }
 
 /** Whether every installation creates the topic with one partition, whatever `TOPIC_PARTITIONS` says. */
@@ -24,7 +26,7 @@ export const TOPICS = {
   directory: { name: 'countersign.directory', kind: 'state' },
   tenantErasures: { name: 'tenant.erasures', kind: 'command' },
   directoryCaches: { name: 'directory.caches', kind: 'command' },
-  facts: { name: 'countersign.facts', kind: 'fact' },
+  facts: { name: 'countersign.facts', kind: 'fact', isStored: true },
   auditEvents: { name: 'countersign.audit.events', kind: 'fact' },
   /** Signed checkpoints of the audit log: the key is the origin, the value the signed note. */
   auditCheckpoints: { name: 'countersign.audit.checkpoints', kind: 'log' },

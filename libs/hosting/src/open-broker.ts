@@ -4,6 +4,7 @@ import { ServiceError, SteadyClock, type Clock } from '@countersign/runtime';
 import { kafkaSecurity } from './connection-security.js';
 import { type BusSettings } from './settings.js';
 
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** Shortest time between two lines, in milliseconds. */
 const LINE_PAUSE_MS = 5_000;
@@ -41,6 +42,7 @@ export function kafkaOptions(name: string, settings: BusSettings): KafkaOptions 
     replication: settings.TOPIC_REPLICATION,
     commandRetentionMs: settings.COMMAND_RETENTION_SECONDS * 1000,
     ...(settings.AUDIT_RETENTION_DAYS > 0 ? { factRetentionMs: settings.AUDIT_RETENTION_DAYS * DAY_MS } : {}),
+    storedFactRetentionMs: settings.FACTS_RETENTION_HOURS * HOUR_MS,
     security: kafkaSecurity(settings),
     lingerMs: settings.SEND_LINGER_MS,
     sessionTimeoutMs: settings.GROUP_SESSION_TIMEOUT_MS,

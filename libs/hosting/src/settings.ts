@@ -98,7 +98,15 @@ export class BusSettings extends HttpSettings {
   @Max(604_800)
   COMMAND_RETENTION_SECONDS: number = 600;
 
-  @Meaning('Retention of new fact topics; 0: unlimited. Facts that audit has not read by then are lost to it')
+  @Meaning(
+    'Retention of the topic of facts, if it is new. Audit stores what it reads; what it has not read by then is lost to it. Facts have personal fields in clear',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(672)
+  FACTS_RETENTION_HOURS: number = 168;
+
+  @Meaning('Retention of the other fact topics, of events and dead letters, if they are new; 0: unlimited')
   @IsInt()
   @Min(0)
   @Max(36_500)

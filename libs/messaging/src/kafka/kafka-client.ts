@@ -23,6 +23,8 @@ export interface KafkaOptions {
   readonly commandRetentionMs?: number;
   /** Retention of new topics of kind `fact`, in milliseconds. Default: forever. */
   readonly factRetentionMs?: number;
+  /** Retention of new topics of facts that a consumer stores, in milliseconds. Default: forever. */
+  readonly storedFactRetentionMs?: number;
   /** Default: no encryption and no login. */
   readonly security?: KafkaSecurity;
   /** Receives the errors of kafkajs, as sentences without records. Default: discarded. */

@@ -20,6 +20,8 @@ export interface TopicDefaults {
   readonly commandRetentionMs: number;
   /** Undefined: forever. */
   readonly factRetentionMs: number | undefined;
+  /** Of facts that a consumer stores. Undefined: forever. */
+  readonly storedFactRetentionMs: number | undefined;
   /** Called with a line for each existing topic that differs. */
   readonly warn: (line: string) => void;
 }
@@ -34,6 +36,7 @@ export function defaultsOf(options: KafkaOptions): Omit<TopicDefaults, 'warn'> {
     replication: options.replication ?? 1,
     commandRetentionMs: options.commandRetentionMs ?? DEFAULT_COMMAND_RETENTION_MS,
     factRetentionMs: options.factRetentionMs,
+    storedFactRetentionMs: options.storedFactRetentionMs,
   };
 }
 
@@ -102,7 +105,7 @@ export function configOf(topic: TopicSpec, names: TopicNames, defaults: Omit<Top
       Object.assign(entries, retention(defaults.commandRetentionMs), LOG_APPEND_TIME_CONFIG);
       break;
     case 'fact':
-      Object.assign(entries, retention(defaults.factRetentionMs));
+      Object.assign(entries, retention(topic.isStored ? defaults.storedFactRetentionMs : defaults.factRetentionMs));
       break;
     case 'log':
       Object.assign(entries, retention(undefined));
