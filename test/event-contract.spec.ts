@@ -100,7 +100,10 @@ function published(fact: FactRecorded, isEarlier: boolean, isErased: boolean): P
   const value = Buffer.from(JSON.stringify(event));
   const { factId: eventId, kind, tenant, subject, time } = fact;
   return {
-    headers: { ...cloudEventHeaders({ eventId, kind, tenant, subject, time, value }), ce_sequence: '7' },
+    headers: {
+      ...cloudEventHeaders({ eventId, kind, tenant, subject, time, ocsfVersion: isEarlier ? '1.1.0' : '1.8.0' }),
+      ce_sequence: '7',
+    },
     value: JSON.parse(value.toString()) as unknown,
   };
 }

@@ -124,7 +124,7 @@ function messageOf(kind, { contracts, toOcsf, sealed, headersOf }) {
   const event = fact.subject === undefined ? toOcsf(fact) : sealed(toOcsf(fact));
   const { class_uid: classUid, activity_id: activity, activity_name: activityName } = event;
   const details = Object.entries(contracts.EVENT_DETAILS[kind] ?? {});
-  const headers = headersOf({ ...fact, eventId: fact.factId, value: Buffer.from(JSON.stringify(event)) });
+  const headers = headersOf({ ...fact, eventId: fact.factId, ocsfVersion: '1.8.0' });
   return {
     name: `countersign.${kind}.v1`,
     title: kind,

@@ -12,6 +12,7 @@ export function trailEntry(more: Partial<TrailEntry> = {}): TrailEntry {
     time: '2026-11-22T10:00:00.000Z',
     value: Buffer.from(randomUUID()),
     partitionKey: 'acme:',
+    ocsfVersion: '1.8.0',
     traceparent: undefined,
     ...more,
   };

@@ -59,6 +59,11 @@ export const ERROR_DESCRIPTIONS = {
     symptom: 'Enrolments wait',
     action: 'Send fewer at a time, or add cores or copies',
   },
+  EVENT_TOO_LARGE: {
+    symptom:
+      'A dead letter of the group `audit`: the event of a fact has more than 65,535 bytes, which no entry of the log can have',
+    action: 'Report it with the service and the kind of the fact',
+  },
   CHECKPOINT_REFUSED: {
     symptom:
       'A dead letter of the group `audit-checkpoints`: a signed checkpoint does not verify, or contradicts the log',

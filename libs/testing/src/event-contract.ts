@@ -94,19 +94,14 @@ const FORMATS = {
 /** Schemas that are part of an `allOf`: the schema with the `allOf` decides which fields there are. */
 const BASES: ReadonlySet<string> = new Set(['Authentication', 'AccountChange', 'ApiActivity', 'Unmapped', 'Headers']);
 
-/** Kinds of the log itself: the fields of their detail are described, and others are permitted. */
-const OPEN_DETAILS = /^log\./;
-
 /**
  * The same schemas, in which objects have no other fields than those that are named.
- * @param within name of the closest keyword, kind of event or schema above
+ * @param within name of the closest keyword or schema above
  */
-function closed(schema: unknown, within: string, isOpen = false): unknown {
-  if (Array.isArray(schema)) return schema.map((one) => closed(one, within, isOpen));
-  if (typeof schema !== 'object' || schema === null || (isOpen && within === 'detail')) return schema;
-  const inner = Object.fromEntries(
-    Object.entries(schema).map(([name, value]) => [name, closed(value, name, isOpen || OPEN_DETAILS.test(name))]),
-  );
+function closed(schema: unknown, within: string): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => closed(one, within));
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const inner = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, closed(value, name)]));
   if ('allOf' in inner) return { ...inner, unevaluatedProperties: false };
   const isPart = within === 'allOf' || BASES.has(within);
   return inner['type'] === 'object' && 'properties' in inner && !isPart

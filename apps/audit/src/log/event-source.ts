@@ -1,4 +1,4 @@
-import { TOPICS } from '@countersign/contracts';
+import { TOPICS, type OcsfVersion } from '@countersign/contracts';
 import { type RelayedRecord, type RelaySource } from '@countersign/persistence';
 import { cloudEventHeaders } from '../trail/cloud-event.decision.js';
 
@@ -12,6 +12,7 @@ interface EntryRow {
   readonly value: Buffer;
   readonly partition_key: string;
   readonly traceparent: string | null;
+  readonly ocsf_version: OcsfVersion;
 }
 
 /**
@@ -20,8 +21,10 @@ interface EntryRow {
  */
 export const EVENT_SOURCE: RelaySource = {
   readsAllTenants: true,
-  readSql: (limit) => `SELECT idx, event_id, kind, tenant, subject, time, value, partition_key, traceparent
-    FROM audit.entries WHERE idx >= (SELECT next_idx FROM audit.publish_cursor) ORDER BY idx LIMIT ${limit}`,
+  // Whoever reads events waits for them: a backlog must shrink as fast as it can.
+  restsAfterFullBatch: false,
+  readSql: (limit) => `SELECT idx, event_id, kind, tenant, subject, time, value, partition_key, traceparent,
+      ocsf_version FROM audit.entries WHERE idx >= (SELECT next_idx FROM audit.publish_cursor) ORDER BY idx LIMIT ${limit}`,
   take: (taken) => {
     const rows = taken as EntryRow[];
     const last = rows.at(-1);
@@ -43,7 +46,7 @@ function publicEvent(row: EntryRow): RelayedRecord {
     tenant: row.tenant,
     subject: row.subject ?? undefined,
     time: row.time.toISOString(),
-    value: row.value,
+    ocsfVersion: row.ocsf_version,
   };
   return {
     topic: TOPICS.auditEvents.name,

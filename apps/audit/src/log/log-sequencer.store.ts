@@ -24,9 +24,10 @@ WITH taken AS (
   DELETE FROM audit.inbox WHERE seq IN (SELECT seq FROM audit.inbox ORDER BY seq LIMIT $2) RETURNING *
 ), added AS (
   INSERT INTO audit.entries
-    (idx, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, recorded_at)
+    (idx, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version,
+      recorded_at)
   SELECT $1::bigint + row_number() OVER (ORDER BY seq) - 1,
-    event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, recorded_at
+    event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, recorded_at
   FROM taken t WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = t.event_id)
   RETURNING idx, value
 )
@@ -42,8 +43,8 @@ const START_SHARD = `
 WITH shard AS (
   INSERT INTO audit.shards (name, first_idx, started_at, checkpoint) VALUES ($1, $2, $3, $4)
 )
-INSERT INTO audit.entries (idx, event_id, kind, tenant, time, value, partition_key, recorded_at)
-VALUES ($2, $5, $6, $7, $3, $8, $9, $3)`;
+INSERT INTO audit.entries (idx, event_id, kind, tenant, time, value, partition_key, ocsf_version, recorded_at)
+VALUES ($2, $5, $6, $7, $3, $8, $9, $10, $3)`;
 
 /** Writes tiles and head, and compares and swaps the size. No row: another copy has changed the log. */
 const GROW = `
@@ -127,13 +128,14 @@ export class PostgresLogSequencer extends LogSequencer {
     this.#shard = last?.name ?? '';
     if (shard <= this.#shard || !last?.hasFacts) return [];
     const checkpoint = last.checkpoint ?? undefined;
-    const { eventId, kind, tenant, value, partitionKey } = this.shardStarted({
+    const { eventId, kind, tenant, value, partitionKey, ocsfVersion } = this.shardStarted({
       shard,
       first: size,
       time: now,
       checkpoint,
     });
-    await tx.query(START_SHARD, [shard, size, now, checkpoint ?? null, eventId, kind, tenant, value, partitionKey]);
+    const entry = [eventId, kind, tenant, value, partitionKey, ocsfVersion];
+    await tx.query(START_SHARD, [shard, size, now, checkpoint ?? null, ...entry]);
     return [leafHash(value)];
   }
 

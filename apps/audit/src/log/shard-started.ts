@@ -10,7 +10,7 @@ export function shardStartedIn(version: OcsfVersion): ShardStartedEntry {
     return {
       ...{ eventId: fact.factId, kind: fact.kind, tenant: fact.tenant, subject: undefined, callId: undefined },
       ...{ time: fact.time, value: Buffer.from(JSON.stringify(publicEventOf(fact, version))) },
-      ...{ partitionKey: fact.partitionKey, traceparent: undefined },
+      ...{ partitionKey: fact.partitionKey, ocsfVersion: version, traceparent: undefined },
     };
   };
 }

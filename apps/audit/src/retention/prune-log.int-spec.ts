@@ -32,7 +32,7 @@ const startedOn = (database: Database, days = 365): PruneLog => {
       await trail.append({
         ...{ eventId: fact.factId, kind: fact.kind, tenant: fact.tenant, subject: undefined, callId: undefined },
         ...{ time: fact.time, value: Buffer.from(JSON.stringify(publicEventOf(fact, '1.8.0'))) },
-        ...{ partitionKey: fact.partitionKey, traceparent: undefined },
+        ...{ partitionKey: fact.partitionKey, ocsfVersion: '1.8.0' as const, traceparent: undefined },
       });
   };
   return new PruneLog(new PostgresOldEntries(database), record, days);

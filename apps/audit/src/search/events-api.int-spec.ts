@@ -204,6 +204,18 @@ describe('the API of the audit log', () => {
     expect((await get('/v1/log/consistency?from=1&to=2', KEYS.manage)).status).toBe(403);
   });
 
+  it('makes a dead letter of a fact that no entry of the log can hold, and records the next one', async () => {
+    const factOf = (code: string) =>
+      toRecord({ message: factRecorded('access.refused', new Date(), { tenant: 'acme', detail: { code } }) });
+    await broker.send([factOf('x'.repeat(70_000)), factOf('after')]);
+    await eventually('the next fact is logged', async () =>
+      JSON.stringify(await page('limit=1&type=access.refused', ADMIN_KEY)).includes('"after"'),
+    );
+    await eventually('the dead letter is an event', async () =>
+      JSON.stringify(await page('limit=1&type=message.dead_lettered', ADMIN_KEY)).includes('EVENT_TOO_LARGE'),
+    );
+  });
+
   it('refuses a checkpoint with a root that is not of its log, and records that as an event', async () => {
     const before = await (await get('/checkpoint', ADMIN_KEY)).text();
     await add('acme', 1, 'alice');

@@ -75,6 +75,7 @@ describe('the audit trail in PostgreSQL', () => {
     'idx = idx + 1000',
     "partition_key = 'other:'",
     "traceparent = '00'",
+    "ocsf_version = '1.1.0'",
   ])('refuses UPDATE … SET %s, even for the owner of the table', async (assignment) => {
     const { before, after, error } = await runOnEntry(`UPDATE audit.entries SET ${assignment} WHERE event_id = $1`);
     expect(error).toBeInstanceOf(Error);
@@ -87,7 +88,18 @@ describe('the audit trail in PostgreSQL', () => {
        ORDER BY 1`,
     );
     expect(columns.map((column) => column.column_name)).toEqual([
-      ...['call_id', 'event_id', 'idx', 'kind', 'partition_key', 'recorded_at', 'subject', 'tenant', 'time'],
+      ...[
+        'call_id',
+        'event_id',
+        'idx',
+        'kind',
+        'ocsf_version',
+        'partition_key',
+        'recorded_at',
+        'subject',
+        'tenant',
+        'time',
+      ],
       ...['traceparent', 'value'],
     ]);
   });

@@ -10,11 +10,12 @@ const MAX_BATCH_SIZE = 500;
  * holds the lock, so only it can be sure.
  */
 const INSERT = `
-INSERT INTO audit.inbox (event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent)
-SELECT event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent
+INSERT INTO audit.inbox (event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent,
+  ocsf_version)
+SELECT event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bytea[], $8::text[],
-  $9::text[]) WITH ORDINALITY
-  AS b(event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, position)
+  $9::text[], $10::text[]) WITH ORDINALITY
+  AS b(event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, position)
 ORDER BY position
 ON CONFLICT (event_id) DO NOTHING`;
 
@@ -65,6 +66,7 @@ export class PostgresAuditTrail extends AuditTrail {
       entries.map((entry) => entry.value),
       entries.map((entry) => entry.partitionKey),
       entries.map((entry) => entry.traceparent ?? null),
+      entries.map((entry) => entry.ocsfVersion),
     ]);
   }
 }

@@ -1,18 +1,18 @@
 import fc from 'fast-check';
-import { type FactRecorded, factRecorded } from '@countersign/contracts';
+import { type FactRecorded, factRecorded, type OcsfVersion } from '@countersign/contracts';
 import { ocsfSchema } from '@countersign/testing';
 import { anyFact } from '../../test/any-fact.js';
 import { cloudEventHeaders, type RecordedEvent } from './cloud-event.decision.js';
 import { toOcsf110 } from './ocsf-1-1.decision.js';
-import { toOcsf, type OcsfEvent } from './ocsf-event.decision.js';
+import { toOcsf } from './ocsf-event.decision.js';
 
-const recorded = (fact: FactRecorded, event: OcsfEvent = toOcsf(fact)): RecordedEvent => ({
+const recorded = (fact: FactRecorded, ocsfVersion: OcsfVersion = '1.8.0'): RecordedEvent => ({
   eventId: fact.factId,
   kind: fact.kind,
   tenant: fact.tenant,
   subject: fact.subject,
   time: fact.time,
-  value: Buffer.from(JSON.stringify(event)),
+  ocsfVersion,
 });
 
 describe('the headers of an event', () => {
@@ -37,13 +37,21 @@ describe('the headers of an event', () => {
     });
   });
 
+  it('have no schema for a kind that only another version of this service knows', () => {
+    const headers = cloudEventHeaders({ ...recorded(fact), kind: 'kind.of_a_later_version' });
+    expect(headers).toMatchObject({ ce_type: 'countersign.kind.of_a_later_version.v1' });
+    expect(headers).not.toHaveProperty('ce_dataschema');
+  });
+
   it('name the schema of the version and the class of the value', () => {
     fc.assert(
       fc.property(anyFact, fc.boolean(), (any, isEarlier) => {
         const event = isEarlier ? toOcsf110(toOcsf(any)) : toOcsf(any);
         const names = { 3001: 'account_change', 3002: 'authentication', 6003: 'api_activity' };
         const name = `${isEarlier ? '1.1.0' : '1.8.0'}-${names[event['class_uid'] as keyof typeof names]}`;
-        expect(cloudEventHeaders(recorded(any, event))['ce_dataschema']).toBe(ocsfSchema(name).$id);
+        expect(cloudEventHeaders(recorded(any, isEarlier ? '1.1.0' : '1.8.0'))['ce_dataschema']).toBe(
+          ocsfSchema(name).$id,
+        );
       }),
     );
   });

@@ -1,4 +1,5 @@
-import { type OcsfEvent } from './ocsf-event.decision.js';
+import { type OcsfVersion } from '@countersign/contracts';
+import { CLASSIFICATIONS, type Classification } from './ocsf-classes.decision.js';
 
 /** What the headers of an event are made of. */
 export interface RecordedEvent {
@@ -8,14 +9,14 @@ export interface RecordedEvent {
   readonly subject: string | undefined;
   /** ISO 8601, UTC. */
   readonly time: string;
-  /** The exact bytes of the public event. */
-  readonly value: Buffer;
+  /** Version of OCSF in which the event was recorded. It stays in it. */
+  readonly ocsfVersion: OcsfVersion;
 }
 
-const OCSF_CLASSES: Readonly<Record<number, string>> = {
-  3001: 'account_change',
-  3002: 'authentication?profiles=security_control',
-  6003: 'api_activity',
+const SCHEMA_NAMES: Readonly<Record<Classification['family'], string>> = {
+  accountChange: 'account_change',
+  authentication: 'authentication?profiles=security_control',
+  apiActivity: 'api_activity',
 };
 
 /**
@@ -28,8 +29,10 @@ export function cloudEventHeaders({
   tenant,
   subject,
   time,
-  value,
+  ocsfVersion,
 }: RecordedEvent): Readonly<Record<string, string>> {
+  // A later version can have recorded a kind that this one does not know.
+  const family = (CLASSIFICATIONS as Readonly<Record<string, Classification | undefined>>)[kind]?.family;
   return {
     'content-type': 'application/json',
     ce_specversion: '1.0',
@@ -37,16 +40,8 @@ export function cloudEventHeaders({
     ce_source: '/countersign',
     ce_type: `countersign.${kind}.v1`,
     ce_time: time,
-    ce_dataschema: schemaOf(value),
+    ...(family && { ce_dataschema: `https://schema.ocsf.io/schema/${ocsfVersion}/classes/${SCHEMA_NAMES[family]}` }),
     ce_tenant: tenant,
     ...(subject === undefined ? {} : { ce_subject: subject }),
   };
-}
-
-/** The address of the published schema. Read from the value: events stay in the version in which they were recorded. */
-function schemaOf(value: Buffer): string {
-  const { class_uid: classUid, metadata } = JSON.parse(value.toString('utf8')) as OcsfEvent & { class_uid: number };
-  const { version } = metadata as { version: string };
-  const name = OCSF_CLASSES[classUid] ?? '';
-  return `https://schema.ocsf.io/schema/${version}/classes/${name}`;
 }

@@ -33,3 +33,22 @@ test('an event is recorded in the configured version of OCSF, and a redelivery u
   );
   expect([...trail.entries.values()]).toEqual([first]);
 });
+
+test.each([
+  ['takes', 65_535, undefined],
+  ['refuses', 65_536, { code: 'EVENT_TOO_LARGE', retriable: false }],
+])('the log %s an event of %d bytes, because the length in an entry bundle has two bytes', async (_, bytes, fault) => {
+  const trail = new FakeAuditTrail();
+  const recording = new RecordFact(trail, new SealPersonalData(new FakePersonalDataVault()), '1.8.0');
+  const factOf = (source: string): FactRecorded =>
+    factRecorded('tenant.changed', new Date('2026-11-22T10:00:00.000Z'), {
+      tenant: 'acme',
+      detail: { fields: source },
+    });
+  const lengths = (): number[] => [...trail.entries.values()].map(({ value }) => value.length);
+  await recording.record(factOf('x'));
+  const [first = 0] = lengths();
+  const recorded = recording.record(factOf('x'.repeat(bytes - first + 1)));
+  await (fault === undefined ? recorded : expect(recorded).rejects.toMatchObject(fault));
+  expect(lengths()).toEqual([first, ...(fault === undefined ? [bytes] : [])]);
+});

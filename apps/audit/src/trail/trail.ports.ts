@@ -1,3 +1,5 @@
+import { type OcsfVersion } from '@countersign/contracts';
+
 /** One fact of the trail: the published bytes, and the fields to search by. */
 export interface TrailEntry {
   readonly eventId: string;
@@ -11,6 +13,8 @@ export interface TrailEntry {
   readonly value: Buffer;
   /** Key of the published record: records of one key keep their order. */
   readonly partitionKey: string;
+  /** Version of OCSF of the event. */
+  readonly ocsfVersion: OcsfVersion;
   /** Trace of the fact, in the form of W3C Trace Context. */
   readonly traceparent: string | undefined;
 }

@@ -122,9 +122,9 @@ export class OutboxRelay {
       const { records, doneSql } = batch;
       const startedAt = performance.now();
       for (let at = 0; at < records.length; at += CHUNK_SIZE) await send(records.slice(at, at + CHUNK_SIZE));
-      // Pauses as long as it worked, so that a backlog does not take broker and audit from live requests. Keeps the
-      // lock during the pause, otherwise relays of other copies would work.
-      if (records.length >= batchSize) await this.#loop.rest(performance.now() - startedAt);
+      // Keeps the lock during the pause, otherwise relays of other copies would work.
+      if (records.length >= batchSize && source.restsAfterFullBatch !== false)
+        await this.#loop.rest(performance.now() - startedAt);
       await session.script(`${doneSql}; COMMIT`);
       return records.length;
     } catch (error) {

@@ -17,6 +17,11 @@ export interface RelaySource {
   take(rows: unknown[]): { readonly records: RelayedRecord[]; readonly doneSql: string } | undefined;
   /** The statement that returns the number `n` of waiting records, and the `age` of the oldest in seconds. */
   readonly backlogSql: string;
+  /**
+   * Whether the relay rests after a full batch as long as it has worked, so that a backlog leaves broker and consumers to live
+   * requests. Default true.
+   */
+  readonly restsAfterFullBatch?: boolean;
   /** True: the table has row-level security. */
   readonly readsAllTenants?: boolean;
 }
