@@ -19,6 +19,11 @@ export interface KafkaOptions {
   readonly sessionTimeoutMs?: number;
   /** A consumer that does not fetch, or is in no group, for this long is broken, in milliseconds. Default 60,000. */
   readonly silenceMs?: number;
+  /**
+   * How long a new leader may not know the end of the log yet, in milliseconds: the end can look lower while a stopped
+   * replica counts as in sync (`replica.lag.time.max.ms`, 30 s by default). Default 40,000.
+   */
+  readonly electionMs?: number;
   /** Retention of new topics of kind `command`, in milliseconds. Default ten minutes. */
   readonly commandRetentionMs?: number;
   /** Retention of new topics of kind `fact`, in milliseconds. Default: forever. */
@@ -36,6 +41,7 @@ export class KafkaClient {
   readonly #kafka: Kafka;
   readonly #sessionTimeoutMs: number;
   readonly silenceMs: number;
+  readonly electionMs: number;
 
   constructor(options: KafkaOptions) {
     // Only the patch exports this name. Without it consumers leave their group in every failover (docs/adr/0056).
@@ -43,6 +49,7 @@ export class KafkaClient {
       throw new Error('kafkajs is installed without its patch: run "npm run build"');
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.silenceMs = options.silenceMs ?? 60_000;
+    this.electionMs = options.electionMs ?? 40_000;
     const log = options.log;
     const { tls, login } = options.security ?? {};
     this.#kafka = new Kafka({

@@ -36,7 +36,7 @@ let broker: KafkaBroker;
 let opened: KafkaBroker[];
 let admin: Admin;
 
-const open = (options: { silenceMs?: number } = {}): KafkaBroker => {
+const open = (options: { silenceMs?: number; electionMs?: number } = {}): KafkaBroker => {
   const made = new KafkaBroker({ brokers, clientId: 'test', topicPrefix: prefix, ...options });
   opened.push(made);
   return made;
@@ -136,12 +136,12 @@ describe('a group with records that were removed before it handled them', () => 
     await admin.setOffsets({
       ...{ groupId: `${prefix}g`, topic: prefix + STATE.name, partitions: [{ partition: 0, offset: '50' }] },
     });
-    const refused = await broker.consume({ ...options, onFatal: () => undefined }, handle);
+    const refused = await open({ electionMs: 2_000 }).consume({ ...options, onFatal: () => undefined }, handle);
     const fault = await refused.ready.catch((error: unknown) => error);
     expect(fault).toMatchObject({ code: 'RECORDS_LOST', retriable: false });
     expect(String(fault)).toContain('the log ends at offset 4');
     expect(seen).toEqual(['first']);
-  }, 120_000);
+  });
 });
 
 describe('a group consumer', () => {

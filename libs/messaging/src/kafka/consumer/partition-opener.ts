@@ -9,13 +9,6 @@ import { type GroupOffsets, groupOffsets, recordsLostError } from './group-offse
 import { type KafkaClient } from '../kafka-client.js';
 import { type TopicNames } from '../admin/topic-names.js';
 
-/**
- * How long a new leader may not know the end of the log yet: the end can look lower while a stopped replica counts as
- * in sync (`replica.lag.time.max.ms`, 30 s by default). Measured from the first such answer, because there is none
- * before the election.
- */
-const ELECTION_LIMIT_MS = 40_000;
-
 export interface OpenerOptions {
   readonly client: KafkaClient;
   readonly names: TopicNames;
@@ -95,7 +88,8 @@ export class PartitionOpener {
         if (offsets === undefined) throw new Error('the cluster does not know the partition yet');
         const lost = recordsLostError(consume.group, names.onBus(offsets.topic), offsets, read.get(state) ?? 0);
         if (lost === undefined) continue;
-        if (lost.isTransient && performance.now() < (until ??= performance.now() + ELECTION_LIMIT_MS)) throw lost.error;
+        // Measured from the first such answer, because there is none before the election.
+        if (lost.isTransient && performance.now() < (until ??= performance.now() + client.electionMs)) throw lost.error;
         // A partition that has moved is checked by its new holder.
         if (isCurrent()) throw new NonRetriableError(lost.error);
       }
