@@ -81,6 +81,32 @@ export class Ledger {
     return new Map(rows.map((row) => [row.counter_key, Number(row.attempt_count)]));
   }
 
+  /** All attempts of all counters of some tenants. */
+  async counted(tenants: readonly string[]): Promise<number> {
+    const { rows } = await this.#client.query<{ counted: number }>(
+      'SELECT COALESCE(sum(attempt_count), 0)::int AS counted FROM verification.attempt_counters WHERE tenant = ANY ($1)',
+      [tenants],
+    );
+    return rows[0]?.counted ?? 0;
+  }
+
+  /** The differences that the audit service has found, one line each. */
+  async auditDifferences(): Promise<string[]> {
+    const { rows } = await this.#client.query<{ line: string }>(
+      `SELECT concat_ws(' ', difference, tenant, subject, number, key) AS line FROM audit.differences`,
+    );
+    return rows.map(({ line }) => line);
+  }
+
+  /** Whether the audit service has compared every attempt so far with its log. */
+  async isCompared(): Promise<boolean> {
+    const { rows } = await this.#client.query(
+      `SELECT FROM audit.comparisons
+       WHERE pass = 'live' AND compared_until > (SELECT max(counted_at) FROM verification.attempts)`,
+    );
+    return rows.length > 0;
+  }
+
   /** The entries of the audit service about some tenants. */
   async entries(tenants: readonly string[]): Promise<AuditEntry[]> {
     const { rows } = await this.#client.query<AuditEntry>(

@@ -96,6 +96,11 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
       'opens as the key whose check value is recorded, or stops the start; never removed, by trigger (edited-ledger.int-spec.ts)',
   },
   {
+    table: 'attempt_reports',
+    columns: 'pass reported_until begun_at',
+    boundBy: 'decides which attempts are reported to audit; a live report that is late raises an alert',
+  },
+  {
     table: 'inbox',
     columns: 'consumer message_id seen_at',
     boundBy: 'decides whether a management command is repeated, which its sender could do too',

@@ -41,7 +41,7 @@ describe.each([1, 3] as const)('the product under load, on a cluster of %d', (br
         rig ??= await FaultRig.start({ brokers });
         const extent = { full: FULL, runs: RUNS };
         const note = (line: string): void => report({ note: line });
-        const row = await measure(rig, fault.name, (cell) => fault.run(cell, extent), note);
+        const row = await measure(rig, fault.name, (cell) => fault.run(cell, extent), note, FULL);
         report({ row });
         if (row.violations.length > 0) {
           // A new rig, so that the next fault does not report the same violations.

@@ -59,12 +59,14 @@ export interface Row {
  * with the answers that its clients received.
  * @param fault returns after the fault has ended, with the number of times that it was done
  * @param note receives lines of progress
+ * @param awaitsComparison waits until the audit service has compared every attempt, which takes 20 s
  */
 export async function measure(
   rig: FaultRig,
   name: string,
   fault: (cell: Cell) => Promise<number>,
   note: (line: string) => void = () => undefined,
+  awaitsComparison = false,
 ): Promise<Row> {
   const { product, balancer } = rig;
   const client = new Client(product);
@@ -96,6 +98,10 @@ export async function measure(
   const ended = Date.now();
   const requests = await load.stop();
   const rests = [enrolments.stop(), rig.untilIdle(SETTLE_LIMIT_MS)];
+  if (awaitsComparison)
+    rests.push(
+      eventually('every attempt is compared', () => rig.ledger.isCompared(), SETTLE_LIMIT_MS).then(() => undefined),
+    );
   for (const rest of await Promise.allSettled(rests)) {
     if (rest.status === 'rejected')
       found.push({ promise: 'recovery', kind: 'broken', evidence: (rest.reason as Error).message });
@@ -108,6 +114,8 @@ export async function measure(
     rows: await rig.ledger.attempts(tenants),
     entries: await rig.ledger.entries(tenants),
     events: rig.events.ofTenants(tenants),
+    counted: await rig.ledger.counted(tenants),
+    differences: await rig.ledger.auditDifferences(),
     unpublished: await rig.ledger.unpublished(),
   });
   let evidence = await collect();

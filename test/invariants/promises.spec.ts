@@ -32,6 +32,7 @@ const event = {
 /** Evidence that keeps every promise. */
 const kept: Evidence = {
   ...{ requests: [answered], rows: [row], entries: [entry], events: [event], unpublished: 0, enrolled: [] },
+  ...{ counted: 1, differences: [] },
   ...{ budget: { tenant: 'strict', guesses: 3 }, stopped: [] },
 };
 const broken = (change: Partial<Evidence>): string[] => [
@@ -67,6 +68,13 @@ describe('the promises', () => {
     expect(broken({ unpublished: 1 })).toContain('no fact lost');
     expect(broken({ enrolled: ['s'] })).toContain('no fact lost');
     expect(broken({ rows: [{ ...row, charged_lock: true, outcome: 'locked' }] })).toContain('no fact lost');
+  });
+
+  it('find a counter that is ahead of ledger, log or topic, and what the audit service has found', () => {
+    expect(broken({ counted: 2 })).toEqual(['counter, log and topic agree']);
+    expect(broken({ entries: [] })).toContain('counter, log and topic agree');
+    expect(broken({ events: [] })).toContain('counter, log and topic agree');
+    expect(broken({ differences: ['not_logged t s 1'] })).toEqual(['counter, log and topic agree']);
   });
 
   it('find an attempt with two events, and an event with different bytes', () => {

@@ -20,6 +20,10 @@ export interface Evidence {
   readonly entries: readonly AuditEntry[];
   /** Records of the public topic, including repeated ones. */
   readonly events: readonly AuditEvent[];
+  /** Attempts of all counters. */
+  readonly counted: number;
+  /** What the audit service has found, see `countersign_audit_differences`. */
+  readonly differences: readonly string[];
   /** How many facts are still in an outbox. */
   readonly unpublished: number;
   /** Subjects whose enrolment was acknowledged. */
@@ -37,6 +41,7 @@ export const PROMISES: Readonly<Record<string, PromiseCheck>> = {
   'no attempt uncounted': noAttemptUncounted,
   'none counted twice': noneCountedTwice,
   'no fact lost': noFactLost,
+  'counter, log and topic agree': countersAgree,
   'none published under two ids': nonePublishedTwice,
   'no success without its credential': noSuccessWithoutCredential,
   'no attempt beyond the window': noGuessBeyondBudget,
@@ -114,6 +119,23 @@ function noFactLost({ rows, events, entries, unpublished, enrolled }: Evidence):
     if (!published.has(event_id)) found.push(lost(`entry ${event_id} is not on the public topic`));
   }
   if (unpublished > 0) found.push(lost(`${unpublished} facts are still in an outbox`));
+  return found;
+}
+
+/** As many attempts were counted as are in the ledger, in the log and on the topic, and audit finds the same. */
+function countersAgree({ counted, differences, rows, entries, events }: Evidence): BrokenPromise[] {
+  const lost = (evidence: string): BrokenPromise => ({
+    promise: 'counter, log and topic agree',
+    kind: 'lost',
+    evidence,
+  });
+  const logged = entries.filter(({ kind }) => kind === 'attempt.decided').length;
+  const published = attemptsIn(events.filter(({ type }) => type === 'countersign.attempt.decided.v1')).size;
+  const found = differences.map((difference) => lost(`the audit service finds: ${difference}`));
+  if ([rows.length, logged, published].some((count) => count !== counted)) {
+    const places = `${rows.length} in the ledger, ${logged} in the log, ${published} on the topic`;
+    found.push(lost(`${counted} attempts were counted, ${places}`));
+  }
   return found;
 }
 

@@ -42,6 +42,8 @@ export const NEEDS = {
       audit: [TOPICS.facts],
       'audit-dead-letters': [DEAD_LETTERS],
       [CHECKPOINTS_GROUP]: [TOPICS.auditCheckpoints],
+      'audit-read-back': [TOPICS.auditEvents],
+      'audit-reports': [TOPICS.attemptReports],
     },
     follows: [TOPICS.directory],
     writes: [TOPICS.auditEvents, TOPICS.directoryCaches, DEAD_LETTERS, CLOCK],

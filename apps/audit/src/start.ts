@@ -8,6 +8,7 @@ import { recordKeys, rewrapColumn } from '@countersign/stored-secrets';
 import { AuditApiModule } from './audit-api.module.js';
 import { PostgresCheckpoints } from './checkpoints/checkpoints.store.js';
 import { consumeCheckpoints } from './checkpoints/consume-checkpoints.js';
+import { openCompleteness } from './completeness/open-completeness.js';
 import { configuredKeys, NEEDS, readKeyring, readLogKeys, subjectKeysFault } from './needs.js';
 import { PostgresLogSequencer } from './log/log-sequencer.store.js';
 import { shardStartedIn } from './log/shard-started.js';
@@ -49,12 +50,18 @@ export async function start(
     );
     // Prometheus sees the first event as an increase only if the counter was 0 before it.
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
+    // Opened before the log and closed after it: on the in-process bus, an event is published when it is read back.
+    const completeness = await openCompleteness(host, database, fatal);
     const log = startLog(
       host,
       database,
       new PostgresLogSequencer(database, settings.LOG_ORIGIN, shardStartedIn(settings.OCSF_VERSION)),
     );
     const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
+    const own = new RecordFact(trail, new SealPersonalData(vault), settings.OCSF_VERSION);
+    const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
+      await Promise.all(ownFacts.map((fact) => own.record(fact)));
+    };
     const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {
       group: 'audit-dead-letters',
       messages: [DeadLettered],
@@ -64,13 +71,9 @@ export async function start(
       messages: [FactRecorded],
       maxInFlight: settings.MAX_IN_FLIGHT,
     });
-    await Promise.all([deadLetters.listen(), facts.listen()]);
+    await Promise.all([deadLetters.listen(), facts.listen(), completeness.start(recordFacts)]);
     await consumeCheckpoints(host, database, new PostgresCheckpoints(database), logKeys);
     const clientKeys = await host.directory();
-    const own = new RecordFact(trail, new SealPersonalData(vault), settings.OCSF_VERSION);
-    const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
-      await Promise.all(ownFacts.map((fact) => own.record(fact)));
-    };
     if (settings.LOG_RETENTION_DAYS !== undefined) {
       const pruneLog = new PruneLog(new PostgresOldEntries(database), recordFacts, settings.LOG_RETENTION_DAYS);
       host.every(PRUNE_MS, 'entries of old shards could not be removed', () => pruneLog.prune());

@@ -7,5 +7,6 @@ export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.ur
   '1764000000010-removed-pins.sql',
   '1764000000011-tenant-erasures.sql',
   '1764000000012-profiles-have-one-key.sql',
+  '1764000000013-attempt-reports.sql',
   '1764000000014-creation-of-agents.sql',
 ]);

@@ -8,8 +8,17 @@ import { comparedKeys, FOREIGN_KEYS, readKeys, SHARED_KEYS, storedKeyFaults } fr
 import { IMPORT_BOUNDS } from './credentials/hash-bounds.js';
 import { hashConcurrency, VerificationSettings } from './verification.settings.js';
 
-const { admissions, subjectCommands, queries, limitCommands, tenantErasures, directory, directoryCaches, facts } =
-  TOPICS;
+const {
+  admissions,
+  subjectCommands,
+  queries,
+  limitCommands,
+  tenantErasures,
+  directory,
+  directoryCaches,
+  facts,
+  attemptReports,
+} = TOPICS;
 
 /** What the verification service needs before it can work. */
 export const NEEDS = {
@@ -18,7 +27,7 @@ export const NEEDS = {
   bus: {
     consumes: { verification: [admissions, subjectCommands, queries] },
     follows: [directory],
-    writes: [limitCommands, tenantErasures, directoryCaches, facts, DEAD_LETTERS, CLOCK],
+    writes: [limitCommands, tenantErasures, directoryCaches, facts, attemptReports, DEAD_LETTERS, CLOCK],
     replies: 'sends',
   },
   store: { schema: 'verification', migrations: VERIFICATION_MIGRATIONS },

@@ -20,6 +20,7 @@ import { Host } from '@countersign/hosting';
 import { Database, OutboxRelay } from '@countersign/persistence';
 import { AttemptsModule } from './attempts/attempts.module.js';
 import { CallsModule } from './calls/calls.module.js';
+import { AttemptReportsModule } from './completeness/attempt-reports.module.js';
 import { CredentialsModule, VAULT_REPLACEMENT } from './credentials/credentials.module.js';
 import { type PinVault } from './credentials/credentials.ports.js';
 import { IntegrityModule } from './integrity/integrity.module.js';
@@ -63,6 +64,7 @@ export interface VerificationResources {
   imports: [
     AttemptsModule,
     CallsModule,
+    AttemptReportsModule,
     CredentialsModule,
     ImportsModule,
     IntegrityModule,

@@ -93,7 +93,8 @@ export const FACT_DESCRIPTIONS = {
   'audit.read':
     'Events, an event with its proof, or a live stream of events were read; names the filters, with the `count`',
   'audit.exported': 'Events were exported; names the filters and the format, with the `count`',
-  'log.mismatch': 'Attempts, log and topic did not agree; names the `difference`',
+  'log.mismatch':
+    'Ledger, log and topic have differed for a minute; names the `difference`, and the attempt, or the `index` and `count` of the entries',
   'log.shard_started':
     'The log entered a half-year (UTC): the first entry of a shard, with the last signed checkpoint of the shard before',
   'log.pruned':

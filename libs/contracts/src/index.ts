@@ -18,6 +18,7 @@ export * from './management/api-keys.js';
 export * from './error-codes.js';
 export * from './messages/dead-letter.js';
 export * from './verification/queries.js';
+export * from './verification/attempt-reports.js';
 export * from './verification/limits.js';
 export * from './verification/limit-counters.js';
 export type { Requester } from './verification/requester.js';

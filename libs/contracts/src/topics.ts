@@ -27,6 +27,7 @@ export const TOPICS = {
   tenantErasures: { name: 'tenant.erasures', kind: 'command' },
   directoryCaches: { name: 'directory.caches', kind: 'command' },
   facts: { name: 'countersign.facts', kind: 'fact', isStored: true },
+  attemptReports: { name: 'attempts.reports', kind: 'fact', isStored: true },
   auditEvents: { name: 'countersign.audit.events', kind: 'fact' },
   /** Signed checkpoints of the audit log: the key is the origin, the value the signed note. */
   auditCheckpoints: { name: 'countersign.audit.checkpoints', kind: 'log' },
@@ -58,6 +59,7 @@ export const TOPIC_DESCRIPTIONS = {
     key: '`tenant/…`, `agent/…` or `key/…`',
   },
   'countersign.facts': { from: 'adapters, outboxes', to: 'audit', key: 'tenant and subject or agent' },
+  'attempts.reports': { from: 'verification', to: 'audit', key: 'one for all' },
   'countersign.audit.events': {
     from: 'audit',
     to: 'webhooks, consumers of events',

@@ -124,6 +124,18 @@ export const METRICS = {
     help: 'Events that audit recorded, by kind; a redelivered event counts again. Each signal.* is a detected attack',
     labelNames: ['kind'],
   }),
+  auditDifferences: new ReadGauge(
+    'countersign_audit_differences',
+    'Attempts that were counted and are not in the log, and other differences between ledger, log and topic, by kind. Must return to 0 within a minute',
+    ['difference'],
+    Math.max,
+  ),
+  comparisonAge: new ReadGauge(
+    'countersign_audit_comparison_age_seconds',
+    'Seconds since the end of the last period for which the ledger was compared with the log. Usually below 30',
+    [],
+    Math.max,
+  ),
   keysMismatched: new ReadGauge(
     'countersign_keys_mismatched',
     '1 while a key of this adapter does not match the verification service, or the adapters use other keys than this limiter; the log names the setting',

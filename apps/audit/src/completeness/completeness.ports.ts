@@ -1,0 +1,82 @@
+import { type AttemptsReported } from '@countersign/contracts';
+import { type AttemptDifference, type Difference, type LogAttempt } from './compare-attempts.decision.js';
+
+/** The attempts in the log. */
+export abstract class AttemptLog {
+  /** Entries of attempts from a time to before another one. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract between(from: string, until: string): Promise<LogAttempt[]>;
+  /** Those of these attempts that have an entry. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract having(attempts: readonly Pick<AttemptDifference, 'key' | 'countedAt'>[]): Promise<ReadonlySet<string>>;
+  /**
+   * Entries of attempts from before this time, ISO 8601, may have been pruned; undefined: none were.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract prunedBefore(): Promise<string | undefined>;
+}
+
+/** A difference between log and topic: a range of entries. It is one of the installation. */
+export interface TopicDifference extends Omit<AttemptDifference, 'countedAt'> {
+  readonly difference: 'not_published' | 'not_in_log';
+  /** Number of entries. */
+  readonly number: number;
+  readonly countedAt: undefined;
+}
+
+/** An entry of the log, as a consumer of the topic reads it. */
+export interface PublishedEntry {
+  readonly index: number;
+  /** Of the value. */
+  readonly sha256: Buffer;
+}
+
+/** The entries that were read back from the topic. */
+export abstract class ReadBackEntries {
+  /**
+   * Adds an entry, which may be repeated. One with other bytes than those of the log counts as missing. It is durable when the
+   * promise resolves.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract add(entry: PublishedEntry): Promise<void>;
+  /** Number of entries of the log. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract logSize(): Promise<number>;
+  /**
+   * What the topic lacks of the first `size` entries, and what it has beyond the log.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract differences(size: number): Promise<TopicDifference[]>;
+}
+
+/** A difference that is certain, and its event. */
+export interface ConfirmedDifference extends Omit<AttemptDifference, 'countedAt'> {
+  readonly factId: string;
+  readonly firstSeenAt: Date;
+}
+
+/** What the comparisons have found. */
+export abstract class DifferenceRecords {
+  /**
+   * Replaces the differences of a report's period. One that was known keeps the time at which it was first seen.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract replace(
+    report: Pick<AttemptsReported, 'pass' | 'from' | 'until'>,
+    found: readonly AttemptDifference[],
+  ): Promise<void>;
+  /** Replaces the differences of the topic. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract replaceOfTopic(found: readonly TopicDifference[]): Promise<void>;
+  /** Attempts that the log lacked, oldest first; the log may have them by now. @throws ServiceError DATABASE_UNAVAILABLE */
+  abstract missingInLog(limit: number): Promise<Pick<AttemptDifference, 'key' | 'countedAt'>[]>;
+  /** @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract resolve(keys: readonly string[]): Promise<void>;
+  /**
+   * Differences older than this without an event, oldest first, as far as the log is up to date.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract unraised(afterSeconds: number, limit: number): Promise<ConfirmedDifference[]>;
+  /** Records that these have an event. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract markRaised(factIds: readonly string[]): Promise<void>;
+  /** How many differences of each kind there are. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  abstract counts(): Promise<ReadonlyMap<Difference, number>>;
+  /** Seconds since the end of the last compared period; undefined: none was compared. @throws ServiceError DATABASE_UNAVAILABLE */
+  abstract comparisonAge(): Promise<number | undefined>;
+}

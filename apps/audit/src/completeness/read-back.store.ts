@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { INSTALLATION } from '@countersign/contracts';
+import { Batched, Database } from '@countersign/persistence';
+import { ReadBackEntries, type PublishedEntry, type TopicDifference } from './completeness.ports.js';
+
+/** Records of one statement, and how long the first waits for others: on the in-process bus the publisher waits as long. */
+const MAX_BATCH_SIZE = 1_024;
+const LINGER_MS = 100;
+/** Differences of the topic that are named; a count includes those of a range. */
+const MAX_NAMED = 100;
+
+/** Returns the entries that have other bytes in the log. $1 indexes, $2 SHA-256 of their values on the topic */
+const FIND_ALTERED = `
+SELECT idx
+FROM unnest($1::bigint[], $2::bytea[]) AS published(idx, hash)
+JOIN audit.entries USING (idx)
+WHERE sha256(value) <> hash`;
+
+/** The ranges join into one while nothing is missing. $1 a multirange */
+const ADD = `
+UPDATE audit.read_back
+SET indexes = indexes + $1::int8multirange`;
+
+/** Altered entries count as missing: the topic has something else in their place. $1 indexes */
+const REMOVE = `
+UPDATE audit.read_back
+SET indexes = indexes - (SELECT range_agg(int8range(idx, idx + 1)) FROM unnest($1::bigint[]) AS altered(idx))`;
+
+/** What the topic lacks of the first $1 entries, and what it has beyond the end of the log, in one snapshot. $2 rows */
+const FIND_DIFFERENCES = `
+WITH state AS (SELECT indexes, size FROM audit.read_back, audit.log_state)
+SELECT 'not_published' AS difference, lower(gap) AS first, upper(gap) - lower(gap) AS count
+FROM state, unnest(int8multirange(int8range(0, $1)) - indexes) AS gap
+UNION ALL
+SELECT 'not_in_log', lower(beyond), upper(beyond) - lower(beyond)
+FROM state, unnest(indexes - int8multirange(int8range(0, size))) AS beyond
+ORDER BY 2
+LIMIT $2`;
+
+/** {@link ReadBackEntries} in PostgreSQL: the ranges of the indexes that were read. */
+@Injectable()
+export class PostgresReadBackEntries extends ReadBackEntries {
+  readonly #database: Pick<Database, 'query' | 'transaction'>;
+  readonly #add: Batched<PublishedEntry, void>;
+
+  constructor(database: Database) {
+    super();
+    this.#database = database.forAllTenants();
+    this.#add = new Batched({
+      size: MAX_BATCH_SIZE,
+      fullSize: MAX_BATCH_SIZE,
+      concurrency: 1,
+      run: (entries) => this.#addAll(entries),
+      expectsMore: () => true,
+      lingerMs: () => LINGER_MS,
+    });
+  }
+
+  override add(entry: PublishedEntry): Promise<void> {
+    return this.#add.call(entry);
+  }
+
+  override async logSize(): Promise<number> {
+    const [row] = await this.#database.query<{ size: string }>('SELECT size FROM audit.log_state');
+    return Number(row?.size ?? 0);
+  }
+
+  override async differences(size: number): Promise<TopicDifference[]> {
+    type Row = { difference: TopicDifference['difference']; first: string; count: string };
+    const rows = await this.#database.query<Row>(FIND_DIFFERENCES, [size, MAX_NAMED]);
+    return rows.map(({ difference, first, count }) => ({
+      ...{ difference, key: first, tenant: INSTALLATION, number: Number(count) },
+      ...{ subject: undefined, method: undefined, countedAt: undefined },
+    }));
+  }
+
+  async #addAll(entries: readonly PublishedEntry[]): Promise<void[]> {
+    await this.#database.transaction(async (tx) => {
+      const indexes = entries.map(({ index }) => index);
+      await tx.query(ADD, [`{${indexes.map((index) => `[${index},${index}]`).join()}}`]);
+      const hashes = entries.map(({ sha256 }) => sha256);
+      const altered = await tx.query<{ idx: string }>(FIND_ALTERED, [indexes, hashes]);
+      if (altered.length > 0) await tx.query(REMOVE, [altered.map(({ idx }) => idx)]);
+    });
+    return entries.map(() => undefined);
+  }
+}
