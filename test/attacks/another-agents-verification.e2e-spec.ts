@@ -144,4 +144,27 @@ describe('an attacker who is verified at one agent and speaks with another agent
     },
     TEST_MS,
   );
+
+  it(
+    'learns nothing about the calls of a deleted agent from one that was created again under its id',
+    async () => {
+      const deleted = await world.client.createAgent(world.tenant, WAIVED);
+      const trusting = await world.client.createAgent(world.tenant, { ...STRICT, trustsCallsOf: [deleted.agent] });
+      const [subject, callId] = [await enrol(), newName('call')];
+      const { receipt } = await pinAt(deleted, subject, callId);
+      expect(await stateAt(trusting, callId)).toMatchObject({ level: 'verified', subject });
+      const path = `/v1/tenants/${world.tenant}/agents`;
+      await world.client.manage('DELETE', `${path}/${deleted.agent}`, undefined, [204]);
+      const { json } = await world.client.manage('POST', path, { agent: deleted.agent, policy: WAIVED });
+      const again = { ...deleted, password: String(json['password']), apiKey: String(json['apiKey']) };
+      for (const agent of [again, trusting]) {
+        expect(await stateAt(agent, callId)).toEqual(NOT_VERIFIED);
+        expect(await introspectAt(agent, receipt, { callId })).toEqual(INACTIVE);
+      }
+      expect(await statusAt(again, callId)).toBe('The caller is not verified.');
+      await pinAt(again, subject, callId);
+      expect(await stateAt(trusting, callId)).toMatchObject({ level: 'verified', subject });
+    },
+    TEST_MS,
+  );
 });
