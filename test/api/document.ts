@@ -164,11 +164,13 @@ export class DocumentClient {
     return values;
   }
 
-  /** The id of an event of a tenant, once the log has one. No call creates events. */
+  /** The id of an event of a tenant, once a signed checkpoint covers it. No call creates events. */
   #anEventOf(tenant: string): Promise<string> {
     return eventually('the tenant has an event', async () => {
       const { json } = await this.client.manage('GET', `/v1/events?tenant=${tenant}&limit=1`);
-      return (json['items'] as readonly { readonly id: string }[] | undefined)?.[0]?.id;
+      const id = (json['items'] as readonly { readonly id: string }[] | undefined)?.[0]?.id;
+      const read = id && (await this.client.manage('GET', `/v1/events/${id}`));
+      return read && read.json['proof'] !== null ? id : undefined;
     });
   }
 }

@@ -122,18 +122,21 @@ export class EventPage {
   nextCursor!: string | null;
 }
 
-export class EventProof {
+export class EventInclusion {
   @ApiProperty({ description: 'Index of the event.', type: 'integer' }) index!: number;
   @ApiProperty({ description: 'Size of the log in the checkpoint.', type: 'integer' }) size!: number;
   @ApiProperty({ description: 'Inclusion proof (RFC 6962), base64, from the leaf up.', type: [String] })
   hashes!: string[];
   @ApiProperty({ description: 'The signed checkpoint.' }) checkpoint!: string;
+}
+
+export class EventProof extends EventInclusion {
   @ApiProperty({ description: 'The exact bytes of the event, base64.' }) value!: string;
 }
 
 export class ProvenEventItem extends EventItem {
-  @ApiProperty({ description: 'null until a checkpoint covers the event.', type: EventProof, nullable: true })
-  proof!: Omit<EventProof, 'value'> | null;
+  @ApiProperty({ description: 'null until a checkpoint covers the event.', type: EventInclusion, nullable: true })
+  proof!: EventInclusion | null;
 }
 
 @Described()
