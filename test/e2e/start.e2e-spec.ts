@@ -118,8 +118,6 @@ describe('the first start on a new machine', () => {
     };
     expect(await onTerminal()).toContain(`: ${await adminKey()}`);
     expect(await onTerminal()).not.toContain(await adminKey());
-    product = start();
-    await product.ready();
   }, 180_000);
 });
 

@@ -15,8 +15,11 @@ jest.setTimeout(600_000);
 
 let product: Product;
 let world: World;
+let opening: ReturnType<typeof openSwaigTest>;
 
 beforeAll(async () => {
+  // Python's packages are fetched while the product starts and the other tests run.
+  opening = openSwaigTest();
   product = await startEmbedded();
   world = await openWorld(product);
 }, 180_000);
@@ -101,7 +104,7 @@ describe('the gated backend of the examples', () => {
 
 describe('the Python agent of the examples, driven by the test program of its SDK', () => {
   it('reaches the outcomes verified, rejected, locked and transfer, and states a balance only for a receipt', async () => {
-    const swaigTest = await openSwaigTest();
+    const swaigTest = await opening;
     if (typeof swaigTest === 'string') {
       process.stderr.write(`NOT RUN: the Python agent was not driven by swaig-test: ${swaigTest}\n`);
       return;
@@ -135,7 +138,7 @@ describe('the Python agent of the examples, driven by the test program of its SD
     expect(refused).not.toContain('"connect"');
 
     const other = (await enrol()).subject;
-    for (const guess of ['19283', '57204', '60371']) await pin(newName('call'), guess, other);
+    await Promise.all(['19283', '57204', '60371'].map((guess) => pin(newName('call'), guess, other)));
     expect(await pin(newName('call'), PIN, other)).toContain('I will connect you to a person');
 
     const verified = await client.swaig(agent, { pin: PIN, customerId: subject, callId });
