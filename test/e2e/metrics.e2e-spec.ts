@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { encodeMessage, TOPICS, factRecorded } from '@countersign/contracts';
 import { createBroker } from '@countersign/messaging';
-import { eventually, startKafka, type KafkaCluster } from '@countersign/testing';
+import { eventually } from '@countersign/testing';
 import { Client as Postgres } from 'pg';
-import { startSeparate, type SeparateProduct } from '../product.js';
+import { requiredEnv, startSeparate, type SeparateProduct } from '../product.js';
 import { openWorld, PIN, type World } from './world.js';
 
 const START_LIMIT_MS = 150_000;
@@ -13,14 +13,12 @@ const RISES_WITHIN_MS = 30_000;
 const REPLY_TIMEOUT_MS = 1_500;
 
 describe('the metrics of six processes', () => {
-  let kafka: KafkaCluster;
   let product: SeparateProduct;
   let world: World;
   let database: Postgres;
 
   beforeAll(async () => {
-    kafka = await startKafka();
-    product = await startSeparate({ brokers: kafka.brokers, env: { REPLY_TIMEOUT_MS: String(REPLY_TIMEOUT_MS) } });
+    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: String(REPLY_TIMEOUT_MS) } });
     world = await openWorld(product);
     database = new Postgres({ connectionString: product.databaseUrl });
     await database.connect();
@@ -29,7 +27,6 @@ describe('the metrics of six processes', () => {
   afterAll(async () => {
     await database.end();
     await product.remove();
-    await kafka.close();
   }, START_LIMIT_MS);
 
   /** The sum of every series, over all processes, that has these labels. */
@@ -137,9 +134,9 @@ describe('the metrics of six processes', () => {
 
   it('show the growing age of an outbox while the broker does not respond, and that it is empty afterwards', async () => {
     await eventually('every outbox is empty', async () => (await sum('countersign_outbox_pending_records')) === 0);
-    const [broker] = kafka.processes;
-    if (!broker) throw new Error('There is no broker');
-    process.kill(broker.pid, 'SIGSTOP');
+    // Nothing else uses the broker of the test run meanwhile.
+    const broker = Number(requiredEnv('TEST_KAFKA_PID'));
+    process.kill(broker, 'SIGSTOP');
     try {
       await storeFact();
       await eventually(
@@ -149,7 +146,7 @@ describe('the metrics of six processes', () => {
       );
       expect(await sum('countersign_outbox_pending_records', { service: 'directory' })).toBe(1);
     } finally {
-      process.kill(broker.pid, 'SIGCONT');
+      process.kill(broker, 'SIGCONT');
     }
     await eventually(
       'the outbox is empty',

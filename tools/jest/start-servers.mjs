@@ -1,6 +1,6 @@
 /**
  * Jest's `globalSetup` of all projects but `unit`: builds, and starts a real PostgreSQL and a real Apache Kafka.
- * Tests find them in TEST_KAFKA_BROKERS, TEST_KAFKA_DATA_DIRS and TEST_DATABASE_URL.
+ * Tests find them in TEST_KAFKA_BROKERS, TEST_KAFKA_DATA_DIRS, TEST_KAFKA_PID and TEST_DATABASE_URL.
  */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,6 +30,7 @@ export default async function startServers() {
     const [kafka, postgres] = await Promise.all([startKafka().then(keep), startPostgres().then(keep)]);
     process.env.TEST_KAFKA_BROKERS = kafka.brokers.join(',');
     process.env.TEST_KAFKA_DATA_DIRS = kafka.dataDirs.join(',');
+    process.env.TEST_KAFKA_PID = String(kafka.processes[0].pid);
     process.env.TEST_DATABASE_URL = postgres.url;
   } catch (error) {
     await stopServers();
