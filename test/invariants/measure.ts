@@ -98,10 +98,13 @@ export async function measure(
   const ended = Date.now();
   const requests = await load.stop();
   const rests = [enrolments.stop(), rig.untilIdle(SETTLE_LIMIT_MS)];
-  if (awaitsComparison)
-    rests.push(
-      eventually('every attempt is compared', () => rig.ledger.isCompared(), SETTLE_LIMIT_MS).then(() => undefined),
-    );
+  const agrees = async (): Promise<boolean> =>
+    (!awaitsComparison || (await rig.ledger.isCompared())) && (await rig.ledger.auditDifferences()).length === 0;
+  rests.push(
+    eventually('the audit service finds no difference', () => agrees().catch(() => false), SETTLE_LIMIT_MS).then(
+      () => undefined,
+    ),
+  );
   for (const rest of await Promise.allSettled(rests)) {
     if (rest.status === 'rejected')
       found.push({ promise: 'recovery', kind: 'broken', evidence: (rest.reason as Error).message });

@@ -1,9 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Database } from '@countersign/persistence';
-import { Clock, SteadyClock } from '@countersign/runtime';
 import { PostgresAttemptLog } from './attempt-log.store.js';
 import { AttemptReportsHandler } from './attempt-reports.handler.js';
-import { CompareTopic } from './compare-topic.use-case.js';
 import { AttemptLog, DifferenceRecords, ReadBackEntries } from './completeness.ports.js';
 import { PostgresDifferenceRecords } from './difference-records.store.js';
 import { RaiseDifferences } from './raise-differences.use-case.js';
@@ -17,8 +15,6 @@ import { ReconcileAttempts } from './reconcile-attempts.use-case.js';
     { provide: AttemptLog, useClass: PostgresAttemptLog },
     { provide: DifferenceRecords, useClass: PostgresDifferenceRecords },
     { provide: ReadBackEntries, useClass: PostgresReadBackEntries },
-    { provide: Clock, useClass: SteadyClock },
-    CompareTopic,
     RaiseDifferences,
     ReconcileAttempts,
   ],

@@ -37,13 +37,11 @@ export abstract class ReadBackEntries {
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract add(entry: PublishedEntry): Promise<void>;
-  /** Number of entries of the log. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
-  abstract logSize(): Promise<number>;
   /**
-   * What the topic lacks of the first `size` entries, and what it has beyond the log.
+   * What the topic lacks of the entries that are old enough to be on it, and what it has beyond the log.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
-  abstract differences(size: number): Promise<TopicDifference[]>;
+  abstract differences(): Promise<TopicDifference[]>;
 }
 
 /** A difference that is certain, and its event. */

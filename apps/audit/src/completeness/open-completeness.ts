@@ -3,7 +3,6 @@ import { type FatalHandler, type Host } from '@countersign/hosting';
 import { type ConsumedRecord } from '@countersign/messaging';
 import { METRICS } from '@countersign/observability';
 import { PostgresDeliveries, type Database } from '@countersign/persistence';
-import { CompareTopic } from './compare-topic.use-case.js';
 import { DIFFERENCES } from './compare-attempts.decision.js';
 import { DifferenceRecords, ReadBackEntries } from './completeness.ports.js';
 import { CompletenessModule } from './completeness.module.js';
@@ -37,8 +36,12 @@ export async function openCompleteness(
     group: REPORTS_GROUP,
     messages: [AttemptsReported],
   });
-  await readBack(host, database, fatal, app.get(ReadBackEntries));
-  const [topic, differences, records] = [app.get(CompareTopic), app.get(RaiseDifferences), app.get(DifferenceRecords)];
+  const [published, differences, records] = [
+    app.get(ReadBackEntries),
+    app.get(RaiseDifferences),
+    app.get(DifferenceRecords),
+  ];
+  await readBack(host, database, fatal, published);
   const hideCounts = METRICS.auditDifferences.read(async () => {
     const counts = await records.counts();
     return DIFFERENCES.map((difference) => ({ labels: { difference }, value: counts.get(difference) ?? 0 }));
@@ -52,7 +55,7 @@ export async function openCompleteness(
     start: async (recordFacts) => {
       host.every(SEARCH_MS, 'ledger, log and topic were not compared', async () => {
         await differences.recheck();
-        await topic.compare();
+        await records.replaceOfTopic(await published.differences());
         for (const { difference, tenant, subject, number } of await differences.raise(recordFacts))
           host.logger.error(
             { difference, tenant, subject, number },

@@ -6,6 +6,8 @@ import { ReadBackEntries, type PublishedEntry, type TopicDifference } from './co
 /** Records of one statement, and how long the first waits for others: on the in-process bus the publisher waits as long. */
 const MAX_BATCH_SIZE = 1_024;
 const LINGER_MS = 100;
+/** An entry is published and read back within this time. */
+const IN_TRANSIT_SECONDS = 30;
 /** Differences of the topic that are named; a count includes those of a range. */
 const MAX_NAMED = 100;
 
@@ -26,11 +28,29 @@ const REMOVE = `
 UPDATE audit.read_back
 SET indexes = indexes - (SELECT range_agg(int8range(idx, idx + 1)) FROM unnest($1::bigint[]) AS altered(idx))`;
 
-/** What the topic lacks of the first $1 entries, and what it has beyond the end of the log, in one snapshot. $2 rows */
+/**
+ * What the topic lacks of the entries that are older than $1 seconds, and what it has beyond the end of the log, in one snapshot.
+ * $2 rows
+ */
 const FIND_DIFFERENCES = `
-WITH state AS (SELECT indexes, size FROM audit.read_back, audit.log_state)
+WITH state AS (
+  SELECT
+    indexes,
+    log_state.size,
+    COALESCE(
+      (
+        SELECT head.size
+        FROM audit.tree_heads head
+        WHERE created_at < clock_timestamp() - make_interval(secs => $1)
+        ORDER BY head.size DESC
+        LIMIT 1
+      ),
+      0
+    ) AS due
+  FROM audit.read_back, audit.log_state
+)
 SELECT 'not_published' AS difference, lower(gap) AS first, upper(gap) - lower(gap) AS count
-FROM state, unnest(int8multirange(int8range(0, $1)) - indexes) AS gap
+FROM state, unnest(int8multirange(int8range(0, due)) - indexes) AS gap
 UNION ALL
 SELECT 'not_in_log', lower(beyond), upper(beyond) - lower(beyond)
 FROM state, unnest(indexes - int8multirange(int8range(0, size))) AS beyond
@@ -60,14 +80,9 @@ export class PostgresReadBackEntries extends ReadBackEntries {
     return this.#add.call(entry);
   }
 
-  override async logSize(): Promise<number> {
-    const [row] = await this.#database.query<{ size: string }>('SELECT size FROM audit.log_state');
-    return Number(row?.size ?? 0);
-  }
-
-  override async differences(size: number): Promise<TopicDifference[]> {
+  override async differences(): Promise<TopicDifference[]> {
     type Row = { difference: TopicDifference['difference']; first: string; count: string };
-    const rows = await this.#database.query<Row>(FIND_DIFFERENCES, [size, MAX_NAMED]);
+    const rows = await this.#database.query<Row>(FIND_DIFFERENCES, [IN_TRANSIT_SECONDS, MAX_NAMED]);
     return rows.map(({ difference, first, count }) => ({
       ...{ difference, key: first, tenant: INSTALLATION, number: Number(count) },
       ...{ subject: undefined, method: undefined, countedAt: undefined },
