@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DEAD_LETTERS, TOPICS } from '@countersign/contracts';
+import { DEAD_LETTERS, DEFAULT_LOG_ORIGIN, TOPICS } from '@countersign/contracts';
 import { createReceiptKeys, createSealingKeys, receiptPublicKeysOf, Secret } from '@countersign/crypto';
 import { ensureSecretFiles } from '@countersign/installation';
 import { createBroker } from '@countersign/messaging';
@@ -18,6 +18,7 @@ import {
   type KafkaCluster,
   type TestPostgres,
 } from '@countersign/testing';
+import { createSignerKey } from '@countersign/transparency-log';
 import { giveRights } from '../../libs/messaging/test/kafka-rights.js';
 import { changeTopic, deleteTopic } from '../../libs/messaging/test/kafka-topics.js';
 import { startEmbedded, startSeparate, temporaryFolder, type SeparateProduct } from '../product.js';
@@ -331,6 +332,13 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
       text: /^LOG_PUBLIC_KEYS of audit is not set, so no checkpoint of the audit log is accepted/,
       cure: /^set LOG_PUBLIC_KEYS to the public key of the log signer/,
       seed: () => ({ env: { LOG_PUBLIC_KEYS: '' } }),
+    },
+    {
+      what: 'a key of the log signer that audit does not accept',
+      check: 'log-keys',
+      text: /^LOG_PUBLIC_KEYS of audit does not have the public half of LOG_SIGNING_KEY/,
+      cure: /^add it/,
+      seed: () => ({ env: { LOG_SIGNING_KEY: createSignerKey(DEFAULT_LOG_ORIGIN) } }),
     },
     {
       what: 'certificates that expire soon, of the settings and of the servers',

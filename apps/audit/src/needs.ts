@@ -4,7 +4,7 @@ import { Keyring } from '@countersign/crypto';
 import { LOG_SIGNER_ROLE, type ServiceNeeds } from '@countersign/hosting';
 import { type Database } from '@countersign/persistence';
 import { parseSetting } from '@countersign/runtime';
-import { type VerifierKey } from '@countersign/transparency-log';
+import { formatVerifierKey, type VerifierKey } from '@countersign/transparency-log';
 import { keyFault, recordedKeyFaults, type ConfiguredKeys, type KeyFault } from '@countersign/stored-secrets';
 import { AUDIT_MIGRATIONS } from '../migrations/index.js';
 import { AuditSettings } from './audit.settings.js';
@@ -55,6 +55,7 @@ export const NEEDS = {
     const keyring = await readKeyring(settings);
     const logKeys = await readLogKeys(settings);
     return {
+      logKeys: { accepts: logKeys.map(formatVerifierKey) },
       unset: logKeys.length > 0 ? [] : [{ setting: 'LOG_PUBLIC_KEYS', rule: `is not set, so ${NO_LOG_KEYS}` }],
       storedFaults: async (database) => {
         const recorded = await recordedKeyFaults(database, database.schema, configuredKeys(keyring));

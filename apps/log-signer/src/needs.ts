@@ -2,6 +2,7 @@ import { TOPICS } from '@countersign/contracts';
 import { LOG_SIGNER_ROLE, type ServiceNeeds } from '@countersign/hosting';
 import { allSettings, parseSetting } from '@countersign/runtime';
 import {
+  formatVerifierKey,
   MAX_SIGNATURES,
   parseSignerKey,
   parseVerifierKey,
@@ -60,7 +61,7 @@ export const NEEDS = {
   },
   reads: LOG_SIGNER_ROLE,
   readKeys: async (settings) => {
-    await readSigningKeys(settings);
-    return {};
+    const { key } = await readSigningKeys(settings);
+    return { logKeys: { signs: formatVerifierKey(key.verifier) } };
   },
 } as const satisfies ServiceNeeds<LogSignerSettings>;

@@ -50,6 +50,8 @@ export interface HeldKeys {
   storedFaults?(database: Database): Promise<KeyFault[]>;
   /** Optional settings that are not set, and what does not work without them. */
   readonly unset?: readonly KeyFault[];
+  /** The public key of the log that it signs for, as text; of audit: those that it accepts. */
+  readonly logKeys?: { readonly signs: string } | { readonly accepts: readonly string[] };
   /** The keys of an adapter, which it sends to verification for comparison. */
   readonly sent?: readonly SettingKeys[];
   /**

@@ -19,6 +19,7 @@ const CHECKS: Readonly<Record<string, string>> = {
   WEBHOOK_KEYS: 'webhook-keys',
   AUDIT_KEYS: 'audit-keys',
   LOG_PUBLIC_KEYS: 'log-keys',
+  LOG_SIGNING_KEY: 'log-keys',
 };
 
 const OK: Readonly<Record<string, string>> = {
@@ -78,6 +79,7 @@ export async function checkKeys(
       add(setting, { status: 'warning', text: `${setting} of ${needs.name} ${text}`, cure });
     }
   }
+  for (const fault of logKeyFaults(services)) add('LOG_PUBLIC_KEYS', fault);
   const verification = services.find(({ keys }) => keys?.mismatches !== undefined);
   const store = hasAnswered
     ? stores.find(({ service, hasTables }) => service === verification && hasTables)
@@ -98,6 +100,18 @@ export async function checkKeys(
     if (problems.length > 0 || compared.has(check)) await report.run(check, () => ({ ok, problems }));
     else report.skip(check, whyNot(services, check, reason));
   }
+}
+
+/** Audit refuses every checkpoint of a signer with another key. */
+function logKeyFaults(services: ExaminedInstallation['services']): KeyProblem[] {
+  const held = services.flatMap(({ keys }) => (keys?.logKeys === undefined ? [] : [keys.logKeys]));
+  const accepted = held.flatMap((keys) => ('accepts' in keys ? [keys.accepts] : []));
+  const isRefused = held.some(
+    (keys) => 'signs' in keys && accepted.some((list) => list.length > 0 && !list.includes(keys.signs)),
+  );
+  if (!isRefused) return [];
+  const text = 'LOG_PUBLIC_KEYS of audit does not have the public half of LOG_SIGNING_KEY of log-signer';
+  return [{ status: 'failed', text, cure: 'add it, see docs/operations.md, "Keys"' }];
 }
 
 /** The settings whose keys each service compares with its tables. */
