@@ -21,8 +21,7 @@ const withServers = {
 
 /** Files that load the machine, or measure the product under load: they run one at a time, when nothing else runs. */
 const UNDER_LOAD = [
-  'test/invariants/(faults|guesses|kill|limits|sprays)',
-  'test/attacks/burst-of-one-agent',
+  'test/invariants/(faults|floods|guesses|kill)',
   'test/e2e/metrics',
   'libs/messaging/src/kafka/kafka-failover',
 ].map((path) => `/${path}\\.(int|e2e)-spec\\.ts$`);

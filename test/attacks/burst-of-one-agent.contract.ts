@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { type Agent, type HttpAnswer } from '../client.js';
 import { openWorld, PIN, WRONG, type World } from '../e2e/world.js';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { Client, newName, newPhone, type Agent, type HttpAnswer } from '../client.js';
 import { Ledger } from '../ledger.js';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { AuditEvents, type AuditEvent } from '../audit-events.js';
 import { Client, newName, newPhone, type Agent, type HttpAnswer, type Json } from '../client.js';
