@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { apiProviders, Authenticator, type ClientKeys } from '@countersign/api';
+import { apiProviders, ApiKeyUseReports, Authenticator, type ClientKeys } from '@countersign/api';
 import { type FactRecorded } from '@countersign/contracts';
 import { type Secret } from '@countersign/crypto';
 import { openRefusedCredentials, type Host } from '@countersign/hosting';
@@ -23,10 +23,7 @@ export interface AuditApiResources {
   readonly recordFacts: (facts: readonly FactRecorded[]) => Promise<void>;
 }
 
-/**
- * The API of the audit log. Another right to write to the topic of directory commands would let a stolen password of this
- * service change tenants and keys, so the use of a key is not reported to the directory: reads are events themselves.
- */
+/** The API of the audit log. */
 @Module({})
 export class AuditApiModule {
   static with({ adminKey, host, database, vault, clientKeys, recordFacts, logKeys }: AuditApiResources): DynamicModule {
@@ -49,7 +46,7 @@ export class AuditApiModule {
         ...apiProviders(host, {
           adminKey,
           clientKeys,
-          keyUses: { used: () => undefined },
+          keyUses: ApiKeyUseReports.open(host),
           refusedCredentials: openRefusedCredentials(host, bus, 'rest'),
         }),
       ],

@@ -46,7 +46,7 @@ export const NEEDS = {
       'audit-reports': [TOPICS.attemptReports],
     },
     follows: [TOPICS.directory],
-    writes: [TOPICS.auditEvents, TOPICS.directoryCaches, DEAD_LETTERS, CLOCK],
+    writes: [TOPICS.auditEvents, TOPICS.directoryCaches, TOPICS.apiKeyUses, DEAD_LETTERS, CLOCK],
     replies: 'none',
   },
   store: { schema: 'audit', migrations: AUDIT_MIGRATIONS, readers: [LOG_SIGNER_ROLE] },

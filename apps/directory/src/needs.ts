@@ -14,7 +14,7 @@ export const NEEDS = {
   name: 'directory',
   settings: DirectorySettings,
   bus: {
-    consumes: { directory: [TOPICS.directoryCommands, TOPICS.tenantErasures] },
+    consumes: { directory: [TOPICS.directoryCommands, TOPICS.apiKeyUses, TOPICS.tenantErasures] },
     follows: [TOPICS.directoryCaches],
     writes: [TOPICS.directory, TOPICS.facts, DEAD_LETTERS, CLOCK],
     replies: 'sends',

@@ -24,7 +24,7 @@ export const NEEDS = {
     follows: [TOPICS.directory],
     writes: [
       ...[requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, webhookCommands],
-      TOPICS.facts,
+      ...[TOPICS.apiKeyUses, TOPICS.facts],
     ],
     replies: 'receives',
   },

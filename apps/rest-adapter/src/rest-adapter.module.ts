@@ -92,7 +92,7 @@ export class RestAdapterModule {
       providers: apiProviders(host, {
         adminKey,
         clientKeys,
-        keyUses: ApiKeyUseReports.open(host, bus),
+        keyUses: ApiKeyUseReports.open(host),
         refusedCredentials: openRefusedCredentials(host, bus, 'rest'),
       }),
     };

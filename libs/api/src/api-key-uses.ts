@@ -1,6 +1,6 @@
 import { ApiKeyUseReported, message, type ApiKeyPublished, type Message } from '@countersign/contracts';
 import { type Host } from '@countersign/hosting';
-import { type BusClient } from '@countersign/messaging';
+import { toRecord } from '@countersign/messaging';
 
 /** Reports to the directory when API keys are used. */
 export abstract class ApiKeyUses {
@@ -23,10 +23,10 @@ export class ApiKeyUseReports extends ApiKeyUses {
     super();
   }
 
-  static open(host: Host, bus: BusClient): ApiKeyUseReports {
+  static open(host: Host): ApiKeyUseReports {
     return new ApiKeyUseReports((report) => {
-      bus
-        .publish([{ message: report }])
+      host.broker
+        .send([toRecord({ message: report })])
         .catch((error: unknown) => host.logger.warn({ err: error }, 'the use of an API key was not reported'));
     });
   }

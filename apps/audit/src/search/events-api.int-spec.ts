@@ -1,10 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApiKeyPublished, ApiKeyRemoved, factRecorded, message, TOPICS, type FactKind } from '@countersign/contracts';
+import {
+  ApiKeyPublished,
+  ApiKeyRemoved,
+  ApiKeyUseReported,
+  factRecorded,
+  message,
+  TOPICS,
+  type FactKind,
+} from '@countersign/contracts';
 import { createApiKey, sha256 } from '@countersign/crypto';
 import { type HostedService } from '@countersign/hosting';
-import { MemoryBroker, toRecord } from '@countersign/messaging';
+import { decode, MemoryBroker, toRecord, type ConsumedRecord } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase, eventually } from '@countersign/testing';
 import {
@@ -130,6 +138,17 @@ describe('the API of the audit log', () => {
     await eventually('the event reads as erased', async () => 'erased' in ((await event()) ?? {}));
     expect(await event()).toMatchObject({ erased: true, subject });
     expect(await event()).not.toHaveProperty('personal');
+  });
+
+  it('reports the use of a key to the directory, once a minute at most', async () => {
+    const uses: string[] = [];
+    const types = new Map([[ApiKeyUseReported.type, ApiKeyUseReported]]);
+    const onUse = (record: ConsumedRecord): void => void uses.push((decode(record, types) as ApiKeyUseReported).keyId);
+    const follower = await broker.follow(TOPICS.apiKeyUses.name, onUse, fatal);
+    for (let count = 0; count < 3; count++) await page('limit=1', KEYS.umbrella);
+    await eventually('the use is reported', () => uses.includes('key-umbrella'));
+    expect(uses.filter((key) => key === 'key-umbrella')).toHaveLength(1);
+    await follower.close();
   });
 
   it('shows the administrator the events of every tenant', async () => {

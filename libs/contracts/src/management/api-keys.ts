@@ -100,13 +100,16 @@ export class ApiKeyListRequested extends DirectoryCommand {
   @IsOptional() @IsName() agent?: string;
 }
 
-/** Reports that an API key was used. An adapter sends at most one report per key and minute. */
+/**
+ * Reports that an API key was used. A process sends at most one report per key and minute. It has a topic of its own: the audit
+ * service, which reports too, must not be able to write commands that change keys.
+ */
 export class ApiKeyUseReported extends Message {
   static readonly type = 'api-key.use-reported.v1';
-  static readonly topic = TOPICS.directoryCommands.name;
+  static readonly topic = TOPICS.apiKeyUses.name;
   @IsName() tenant!: string;
   @IsName() keyId!: string;
-  /** ISO 8601, on the clock of the adapter. */
+  /** ISO 8601, on the clock of the process that was used. */
   @IsISO8601() usedAt!: string;
   get partitionKey(): string {
     return this.tenant;
