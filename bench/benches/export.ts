@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { TiledTree } from '@countersign/transparency-log';
 import { AUDIT_MIGRATIONS } from '../../apps/audit/migrations/index.js';
@@ -8,7 +11,6 @@ import { startApp, type Running } from '../children.js';
 import { options } from '../options.js';
 import { processorMs } from '../processor-time.js';
 import { keep, row, say } from '../report.js';
-import { BenchRig } from '../rig.js';
 
 /**
  * Exports all events of the audit service, a process of its own, in each format, while its resident memory is sampled. The
@@ -49,20 +51,24 @@ FROM (SELECT i, gen_random_uuid() AS id FROM generate_series($1::int, $2::int) i
 RETURNING idx, sha256('\\x00'::bytea || value) AS leaf`;
 
 const results: Measured[] = [];
-await BenchRig.with(async (rig) => {
+const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
+// PostgreSQL does not run as root, and its account must be able to enter the folder.
+chmodSync(folder, 0o755);
+const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+try {
   const database = await openDatabase({
-    ...{ url: rig.databaseUrl, schema: 'audit', migrations: AUDIT_MIGRATIONS, as: 'administrator' },
+    ...{ url: postgres.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, as: 'administrator' },
     ...{ applicationName: 'countersign bench', statementTimeoutMs: 600_000 },
   });
   const env = {
-    ...{ KAFKA_BROKERS: rig.brokers, DATABASE_URL: rig.databaseUrl, TOPIC_PREFIX: 'bench.', HOST: '127.0.0.1' },
+    ...{ DATABASE_URL: postgres.url, HOST: '127.0.0.1' },
     ...{ ADMIN_API_KEY: ADMIN_KEY, AUDIT_KEYS: `k1:${randomBytes(32).toString('base64url')}` },
     ...{ AUDIT_PORT: '0', OPS_PORT: '0', LOG_LEVEL: 'info', LOG_ORIGIN: 'bench.example/audit' },
   };
   let service: Running | undefined;
   try {
     await fillLog(database);
-    service = await startApp('audit', env, '/dev/null');
+    service = await startApp('audit', env, join(folder, 'log'), join('bench', 'audit-service.js'));
     const warm = await measureExport(service, 'warm-up', `format=ndjson&tenant=${TENANT}`);
     say(`warm-up: ${warm.events} events`);
     for (let round = 0; round < Number(given.rounds); round++) {
@@ -74,7 +80,10 @@ await BenchRig.with(async (rig) => {
     await service?.close();
     await database.close();
   }
-});
+} finally {
+  await postgres.close();
+  rmSync(folder, { recursive: true, force: true });
+}
 
 const lines = results.map(({ name, events, perSecond, mibPerSecond, peakMib, processorMsOfService }) =>
   row(

@@ -14,10 +14,10 @@ const BLOCK_SIZE = 1024;
 
 const COLUMNS = 'idx, event_id, kind, time, tenant, subject, call_id, value';
 
-/** Events of one part of an export: about 2 MiB. */
-const EXPORTED_EVENTS = 2_000;
+/** Events of one part of an export: about 1 MiB. */
+const EXPORTED_EVENTS = 1_000;
 /** Bytes of one part of an export at most, because an event can have 64 KiB. */
-const EXPORTED_BYTES = 8_388_608;
+const EXPORTED_BYTES = 4_194_304;
 const EXPORTED_COLUMNS = `${COLUMNS}, sum(octet_length(value)) OVER (ORDER BY idx) AS bytes`;
 /** As text, because the driver would read the bytes as hexadecimal digits, twice as long. The log holds JSON, which is UTF-8. */
 const VALUE_AS_TEXT = "convert_from(value, 'UTF8')";

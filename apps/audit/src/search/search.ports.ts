@@ -57,7 +57,7 @@ export abstract class EventLog {
    */
   abstract page(tenant: string | undefined, filters: EventFilters, range: EventRange): Promise<LoggedEvent[]>;
   /**
-   * The next events of an export: at most 2,000, and at most 8 MiB. An export reads all events, so what they cost matters.
+   * The next events of an export: at most 1,000, and at most 4 MiB. An export reads all events, so what they cost matters.
    * @param isCsv with all fields, and each quotation mark of the value doubled; otherwise with the value alone
    */
   abstract exported(
