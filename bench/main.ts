@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- verify|hop|path|idle|enum|limits|flood|fairness|rewrap|memory|export [options]]`; `verify` by default.
+ * `npm run bench [-- verify|hop|path|idle|enum|limits|flood|fairness|rewrap|memory|export|log [options]]`; `verify` by default.
  *
  * verify: verified PINs per second beside a bare argon2 loop. --rounds --seconds --in-flight --layout separate|one
  * hop:    a request and its reply over the bus beside kafkajs by hand, 1 and 50 in flight. --rounds --seconds --brokers 1|3
@@ -13,9 +13,24 @@
  * idle:   processor time of every service without work. --seconds
  * rewrap: rows encrypted again per second while verifications continue, none of which may fail. --rows --in-flight
  * memory: memory of verification while many attempts arrive at once. --attempts
+ * log:    events per second into the audit log, delay until they are published, leaves verified per second. --events --batch
+ *         --bytes --in-flight --rate --seconds --leaves
  * export: events a second and memory of the audit service during exports. --rows --formats --rounds
  */
-const benches = ['verify', 'hop', 'path', 'idle', 'enum', 'limits', 'flood', 'fairness', 'rewrap', 'memory', 'export'];
+const benches = [
+  'verify',
+  'hop',
+  'path',
+  'idle',
+  'enum',
+  'limits',
+  'flood',
+  'fairness',
+  'rewrap',
+  'memory',
+  'export',
+  'log',
+];
 if (process.argv[2]?.startsWith('--') ?? true) process.argv.splice(2, 0, 'verify');
 const bench = process.argv[2] ?? '';
 if (!benches.includes(bench)) {
