@@ -99,6 +99,7 @@ describe('the audit service', () => {
     ['ADMIN_API_KEY', 'only-23-characters-long'],
     ['AUDIT_PORT', '70000'],
     ['AUDIT_KEYS', 'k1:too-short-a-key'],
+    ['LOG_RETENTION_DAYS', '29'],
     ['LOG_PUBLIC_KEYS', 'log.example/audit+00000000+AA=='],
     // Not the key that the tables were written with.
     ['AUDIT_KEYS', newKey()],

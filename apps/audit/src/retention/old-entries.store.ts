@@ -27,9 +27,13 @@ const FIND_STATEMENT = `
 SELECT idx, EXISTS (SELECT FROM audit.checkpoints WHERE size > idx) AS "isCovered"
 FROM audit.entries WHERE event_id = $1`;
 
+/** Copies take turns, because the trigger would refuse the second row of a pruning. */
+const LOCK = 'LOCK TABLE audit.prunings IN SHARE ROW EXCLUSIVE MODE';
+
 /** A trigger checks the conditions. $1 below, $2 shard, $3 index of the event */
 const PERMIT = `
-INSERT INTO audit.prunings (below, shard, stated_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`;
+INSERT INTO audit.prunings (below, shard, stated_by)
+SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM audit.prunings WHERE below >= $1)`;
 
 /** The inner statement takes rows by the primary key; copies take different ones. $1 from, $2 rows */
 const REMOVE = `
@@ -66,7 +70,10 @@ export class PostgresOldEntries extends OldEntries {
     const [statement] = await this.#database.query<{ idx: string; isCovered: boolean }>(FIND_STATEMENT, [eventId]);
     if (statement === undefined) return 'not logged';
     if (!statement.isCovered) return 'not covered';
-    await this.#database.query(PERMIT, [below, shard, statement.idx]);
+    await this.#database.transaction(async (tx) => {
+      await tx.query(LOCK);
+      await tx.query(PERMIT, [below, shard, statement.idx]);
+    });
     return 'permitted';
   }
 

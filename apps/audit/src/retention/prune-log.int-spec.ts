@@ -10,9 +10,12 @@ import {
 } from '@countersign/transparency-log';
 import { type Database } from '@countersign/persistence';
 import { openLogBed, TEST_ORIGIN, type LogBed } from '../../test/log-bed.js';
+import { FakePersonalDataVault } from '../../test/personal-data-vault.fake.js';
 import { PostgresLogSequencer } from '../log/log-sequencer.store.js';
 import { PostgresTiles } from '../log/tiles.store.js';
-import { publicEventOf } from '../trail/ocsf-1-1.decision.js';
+import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
+import { PostgresEventLog } from '../search/event-log.store.js';
+import { RecordFact } from '../trail/record-fact.use-case.js';
 import { PostgresAuditTrail } from '../trail/audit-trail.store.js';
 import { PostgresOldEntries } from './old-entries.store.js';
 import { PruneLog } from './prune-log.use-case.js';
@@ -26,14 +29,13 @@ let bed: LogBed;
 
 /** A copy of the service that has just started. Only the tables have a state, as after SIGKILL. */
 const startedOn = (database: Database, days = 365): PruneLog => {
-  const trail = new PostgresAuditTrail(database);
+  const own = new RecordFact(
+    new PostgresAuditTrail(database),
+    new SealPersonalData(new FakePersonalDataVault()),
+    '1.8.0',
+  );
   const record = async (facts: readonly FactRecorded[]): Promise<void> => {
-    for (const fact of facts)
-      await trail.append({
-        ...{ eventId: fact.factId, kind: fact.kind, tenant: fact.tenant, subject: undefined, callId: undefined },
-        ...{ time: fact.time, value: Buffer.from(JSON.stringify(publicEventOf(fact, '1.8.0'))) },
-        ...{ partitionKey: fact.partitionKey, ocsfVersion: '1.8.0' as const, traceparent: undefined },
-      });
+    for (const fact of facts) await own.record(fact);
   };
   return new PruneLog(new PostgresOldEntries(database), record, days);
 };
@@ -85,6 +87,9 @@ describe('pruning', () => {
     await sign();
     const tiles = new PostgresTiles(bed.service);
     const before = await head();
+    const [removed] = (
+      await bed.administrator.query<{ event_id: string }>('SELECT event_id FROM audit.entries WHERE idx = 0')
+    ).map((row) => row.event_id);
     const receipt = await inclusionProof(NEXT_SHARD, SIZE, tiles);
 
     for (let round = 0; round < 2; round++) await prune();
@@ -101,6 +106,11 @@ describe('pruning', () => {
     );
     const detail = { shard: '2020h1', from: 0, to: BELOW - 1, size: SIZE, root: before.root.toString('base64') };
     expect(JSON.parse(statement!.value.toString())).toMatchObject({ unmapped: { detail } });
+
+    const search = new PostgresEventLog(bed.service);
+    const first = await search.page('acme', { from: '2020-01-01' }, { order: 'asc', cursor: 3, limit: 1 });
+    expect(first.map(({ index }) => index)).toEqual([BELOW]);
+    expect(await search.event('acme', removed!)).toBeUndefined();
 
     const after = await head();
     expect(await rootFromTiles(after.size, tiles)).toEqual(after.root);
