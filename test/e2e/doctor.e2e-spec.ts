@@ -47,6 +47,7 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
   let kafka: KafkaCluster;
   let postgres: TestPostgres;
   let product: SeparateProduct;
+  let withoutAnswers: Promise<Diagnosed>;
   let administrator: Database;
   let folder: string;
   let secrets: Values;
@@ -67,6 +68,17 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
     const found = await doctor(env, ...(args.includes('--min-days') ? [] : ['--min-days', '0']), ...args);
     const hidden = [...Object.values(secrets), ...Object.values(passwords), new URL(product.databaseUrl).password];
     for (const secret of [...hidden, changed['IDENTIFIER_KEY'] ?? newKey()]) expect(found.output).not.toContain(secret);
+    return found;
+  };
+
+  const examineWithoutAnswers = async (): Promise<Diagnosed> => {
+    const sockets = new Set<Socket>();
+    const { server, port } = await listen((socket) => void sockets.add(socket.on('error', () => undefined)));
+    const url = new URL(product.databaseUrl);
+    url.port = String(port);
+    const found = await examine({ KAFKA_BROKERS: `127.0.0.1:${port}`, DATABASE_URL: url.href });
+    for (const socket of sockets) socket.destroy();
+    server.close();
     return found;
   };
 
@@ -102,6 +114,9 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
       ...{ url: product.databaseUrl, tls: { ca: authority.pem }, schema: 'verification', migrations: 'none' },
       ...{ as: 'administrator', poolSize: 1, applicationName: 'spec' },
     });
+    // It waits for its limits while the other tests run.
+    withoutAnswers = examineWithoutAnswers();
+    withoutAnswers.catch(() => undefined);
   }, 240_000);
   afterAll(async () => {
     await administrator?.close();
@@ -422,13 +437,7 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
   }, 60_000);
 
   it('ends within a minute when the servers accept connections and never answer', async () => {
-    const sockets = new Set<Socket>();
-    const { server, port } = await listen((socket) => void sockets.add(socket.on('error', () => undefined)));
-    const url = new URL(product.databaseUrl);
-    url.port = String(port);
-    const found = await examine({ KAFKA_BROKERS: `127.0.0.1:${port}`, DATABASE_URL: url.href });
-    for (const socket of sockets) socket.destroy();
-    server.close();
+    const found = await withoutAnswers;
     expect(complaints(found).sort()).toEqual(['broker', 'database']);
     expect(found.seconds).toBeLessThan(60);
   }, 100_000);
