@@ -31,3 +31,12 @@ export async function times(count: number, work: (time: number) => Promise<void>
   for (let time = 0; time < count; time++) await work(time);
   return count;
 }
+
+/** Does something to each of these, so many at a time, in their order. */
+export async function forEach<T>(all: readonly T[], atATime: number, work: (one: T) => Promise<void>): Promise<void> {
+  const waiting = [...all];
+  const workInTurn = async (): Promise<void> => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await work(one);
+  };
+  await Promise.all(Array.from({ length: atATime }, workInTurn));
+}

@@ -1,11 +1,11 @@
 import { SERVICES, type ServiceName } from '../product.js';
-import { times, type Fault } from './fault.js';
+import { forEach, times, type Fault } from './fault.js';
 import { dieAt, findKills, type Kill } from './kills.js';
 import { type Cell } from './measure.js';
 
 const NOTED_EVERY = 10;
 /** How many copies die at a time. Each spends most of its time on its start and on joining its group. */
-const AT_A_TIME = 2;
+const AT_A_TIME = 3;
 
 /** Points at which a record and its effect could become inconsistent. */
 const CHOSEN: readonly Kill[] = [
@@ -35,14 +35,10 @@ export const KILLED_AT_EVERY_POINT: readonly Fault[] = SERVICES.map((service: Se
 }));
 
 async function dieOneAfterTheOther(cell: Cell, kills: readonly Kill[]): Promise<void> {
-  const waiting = [...kills];
-  const killInTurn = async (): Promise<void> => {
-    for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
-      const { service, point, when, hit } = kill;
-      const done = kills.length - waiting.length;
-      if (done % NOTED_EVERY === 0) cell.note(`death ${done} of ${kills.length}`);
-      if (!(await dieAt(cell.rig, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, killInTurn));
+  let begun = 0;
+  await forEach(kills, AT_A_TIME, async (kill) => {
+    if (++begun % NOTED_EVERY === 0) cell.note(`death ${begun} of ${kills.length}`);
+    const { service, point, when, hit } = kill;
+    if (!(await dieAt(cell.rig, kill))) cell.note(`not reached: ${service} ${when} ${point}, hit ${hit}`);
+  });
 }

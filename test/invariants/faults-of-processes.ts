@@ -1,6 +1,6 @@
 import { eventually } from '@countersign/testing';
 import { SERVICES, SHORT_SESSION_MS, type Copy, type ServiceName } from '../product.js';
-import { lasting, times, type Fault } from './fault.js';
+import { forEach, lasting, times, type Fault } from './fault.js';
 import { measure, verifiedSince, type Cell } from './measure.js';
 
 const IN_GROUPS: readonly ServiceName[] = ['directory', 'verification', 'rate-limit', 'audit'];
@@ -8,6 +8,8 @@ const DAY_MS = 86_400_000;
 /** How many callers must be verified while a fault lasts, so that the changed copy has handled some. */
 const VERIFIED_DURING_FAULT = 30;
 const VERIFIED_LIMIT_MS = 60_000;
+/** In the short form: a replacement waits for its start, its group and its stop more than it computes. */
+const REPLACED_AT_A_TIME = 2;
 const SHIFTED_CLOCK = new URL('clock-shift.mjs', import.meta.url).href;
 
 export const STOPPED: Fault = {
@@ -95,9 +97,9 @@ export const SCALED: Fault = {
 export const ROLLED: Fault = {
   name: 'rolling restart',
   short: true,
-  run: async (cell, { runs }) => {
-    const done = await times(runs, async () => {
-      for (const service of SERVICES) {
+  run: async (cell, { full, runs }) => {
+    const done = await times(runs, () =>
+      forEach(SERVICES, full ? 1 : REPLACED_AT_A_TIME, async (service) => {
         const before = cell.load.requests.length;
         const old = theCopy(cell, service);
         await cell.rig.product.addCopy(service);
@@ -108,8 +110,8 @@ export const ROLLED: Fault = {
         const unavailable = requests.filter(({ outcome }) => outcome === 'unavailable').length;
         cell.note(`${service}: ${unavailable} of ${requests.length} unavailable, longest answer ${longest} ms`);
         if (unavailable > 0) throw new Error(`${unavailable} callers got unavailable while ${service} was replaced`);
-      }
-    });
+      }),
+    );
     return done * SERVICES.length;
   },
 };
