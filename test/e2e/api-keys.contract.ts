@@ -1,17 +1,14 @@
-import { jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { eventually } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
 import { Client, newName, type HttpAnswer, type Json } from '../client.js';
-import { startSeparate, type SeparateProduct } from '../product.js';
-
-jest.setTimeout(240_000);
+import { type SeparateProduct } from '../product.js';
 
 const KEYS = 20;
 /** Within this time a revocation holds everywhere. */
 const REVOKED_WITHIN_MS = 1000;
 
-describe('API keys over two instances of each adapter and a real Apache Kafka', () => {
-  let product: SeparateProduct;
+export function apiKeys(product: () => SeparateProduct): void {
   let client: Client;
   let events: AuditEvents;
   const tenant = newName('tenant');
@@ -19,24 +16,18 @@ describe('API keys over two instances of each adapter and a real Apache Kafka', 
   const path = `/v1/tenants/${tenant}`;
 
   beforeAll(async () => {
-    // Longer than a busy machine needs, so that only a service that does not know a key refuses it.
-    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '9000' } });
-    await product.addCopy('rest-adapter');
-    client = new Client(product);
-    events = await AuditEvents.follow(product);
+    client = new Client(product());
+    events = await AuditEvents.follow(product());
     await Promise.all([client.putTenant(tenant), client.putTenant(other)]);
   });
-  afterAll(async () => {
-    await events.close();
-    await product.remove();
-  });
+  afterAll(() => events.close());
 
   const create = async (fields: Json = {}): Promise<{ id: string; key: string }> => {
     const { json } = await client.manage('POST', `${path}/keys`, { name: 'Test', scopes: ['manage'], ...fields });
     return { id: String(json['id']), key: String(json['key']) };
   };
   const send = (key: string, copy: number, method = 'GET', at = path, body?: unknown): Promise<HttpAnswer> =>
-    client.request(`${product.restUrls()[copy] ?? ''}${at}`, {
+    client.request(`${product().restUrls()[copy] ?? ''}${at}`, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -188,4 +179,4 @@ describe('API keys over two instances of each adapter and a real Apache Kafka', 
     expect([below.status, below.text]).toEqual([404, missing.text]);
     expect(await statuses(key)).toEqual([200, 200]);
   });
-});
+}

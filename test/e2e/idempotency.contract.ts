@@ -1,26 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { Client as Database } from 'pg';
 import { newPin, type Agent, type AttemptRequestBody, type HttpAnswer } from '../client.js';
-import { startSeparate, type SeparateProduct } from '../product.js';
+import { type SeparateProduct } from '../product.js';
 import { openWorld, PIN, WRONG, type World } from './world.js';
-
-jest.setTimeout(180_000);
 
 const PARALLEL = 20;
 
-describe('an Idempotency-Key over two REST adapters and a real Apache Kafka', () => {
-  let product: SeparateProduct;
+export function idempotency(product: () => SeparateProduct): void {
   let world: World;
 
   beforeAll(async () => {
-    // Longer than a busy machine needs: an answer that comes too late is `unavailable`.
-    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '9000' } });
-    await product.addCopy('rest-adapter');
-    world = await openWorld(product);
-    expect(product.restUrls()).toHaveLength(2);
+    world = await openWorld(product());
+    expect(product().restUrls()).toHaveLength(2);
   });
-  afterAll(() => product.remove());
 
   const newKey = (): Record<string, string> => ({ 'idempotency-key': randomUUID() });
   const verify = (attempt: AttemptRequestBody, key: Record<string, string>, copy = 0, agent = world.agent) =>
@@ -87,7 +80,7 @@ describe('an Idempotency-Key over two REST adapters and a real Apache Kafka', ()
     const { subject } = await world.enrol();
     const key = newKey();
     const first = await verify({ subject, pin: WRONG }, key, 0);
-    const database = new Database({ connectionString: product.databaseUrl });
+    const database = new Database({ connectionString: product().databaseUrl });
     await database.connect();
     const sql = `UPDATE verification.commands SET repeat_until = received_at WHERE attempt_id = $1`;
     expect((await database.query(sql, [first.json['verificationId']])).rowCount).toBe(1);
@@ -124,4 +117,4 @@ describe('an Idempotency-Key over two REST adapters and a real Apache Kafka', ()
     expect((await verify({ subject, pin: WRONG }, key, 0, after)).text).toBe(second.text);
     expect(await attemptsAt(subject)).toBe(2);
   });
-});
+}

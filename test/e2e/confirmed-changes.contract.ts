@@ -1,24 +1,18 @@
-import { jest } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { Client, newName, type Agent } from '../client.js';
-import { startSeparate, type SeparateProduct } from '../product.js';
-
-jest.setTimeout(240_000);
+import { type SeparateProduct } from '../product.js';
 
 const AGENTS = 20;
 
-describe('a confirmed change over two instances of each adapter and a real Apache Kafka', () => {
-  let product: SeparateProduct;
+/** Kills an adapter in the end. */
+export function confirmedChanges(product: () => SeparateProduct): void {
   let client: Client;
   const tenant = newName('tenant');
 
   beforeAll(async () => {
-    // Longer than a busy machine needs, so that only a service that does not know the agent makes an outcome `unavailable`.
-    product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '9000' } });
-    await Promise.all([product.addCopy('swaig-adapter'), product.addCopy('rest-adapter')]);
-    client = new Client(product);
+    client = new Client(product());
     await client.putTenant(tenant);
   });
-  afterAll(() => product.remove());
 
   /** Without the helper of the client, which waits until every adapter knows the agent. */
   const createAgent = async (): Promise<Agent> => {
@@ -90,14 +84,14 @@ describe('a confirmed change over two instances of each adapter and a real Apach
 
   it('waits once for an adapter that was killed, and not again', async () => {
     const late = (): string[] =>
-      product
+      product()
         .logs()
         .split('\n')
         .filter((line) => line.includes('before these services had reported it'));
-    await product.kill('swaig-adapter');
+    await product().kill('swaig-adapter');
     const agents = [await createAgent(), await createAgent(), await createAgent()];
     expect(late()).toHaveLength(1);
     expect(late()[0]).toContain('["swaig-adapter"]');
     for (const agent of agents) expect((await client.signature(agent, 1)).status).toBe(200);
   });
-});
+}
