@@ -154,14 +154,27 @@ function finalOutput(output: string): string {
   return lines.slice(-8).join(' / ').slice(-600);
 }
 
+/** Each step is repeated while its answer comes too late, as after the fault before. */
 async function prepare(client: Client, policy: Json, count: number): Promise<Target> {
   const tenant = newName('tenant');
-  await client.putTenant(tenant, policy);
-  const agent = await client.createAgent(tenant);
+  await repeated(() => client.putTenant(tenant, policy));
+  const agent = await repeated(() => client.createAgent(tenant));
   const subjects = Array.from({ length: count }, () => newName('customer'));
-  await Promise.all(subjects.map((subject) => client.putSubject(tenant, subject)));
-  await Promise.all(subjects.map((subject) => client.putPin(tenant, subject, PIN)));
+  await Promise.all(subjects.map((subject) => repeated(() => client.putSubject(tenant, subject))));
+  await Promise.all(subjects.map((subject) => repeated(() => client.putPin(tenant, subject, PIN))));
   return { agent, subjects, pin: PIN, wrong: WRONG };
+}
+
+/** Repeats a step until it succeeds. @throws the error of its last failure */
+async function repeated<T>(step: () => Promise<T>): Promise<T> {
+  const until = Date.now() + RECOVERY_LIMIT_MS;
+  for (;;) {
+    try {
+      return await step();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+    }
+  }
 }
 
 /** The number of attempts that began after a time and were verified. */
