@@ -20,22 +20,30 @@ export interface Diagnosed {
   readonly seconds: number;
 }
 
-/** Runs the command of the build as a process. */
-export function doctor(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Diagnosed> {
-  const startedAt = performance.now();
-  return new Promise((resolve, reject) => {
+/** Runs a command of the build as a process, with these variables alone. */
+export function runCli(
+  env: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<{ readonly code: number; readonly out: string; readonly output: string }> {
+  return new Promise((resolve) => {
     const options = { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: LIMIT_MS };
-    execFile(process.execPath, [MAIN, 'doctor', '--json', ...args], options, (error, out, err) => {
-      const exitCode = error === null ? 0 : Number(error.code);
-      const seconds = (performance.now() - startedAt) / 1000;
-      try {
-        const { checks } = JSON.parse(out) as { checks: readonly DiagnosedLine[] };
-        resolve({ exitCode, lines: checks, output: out + err, seconds });
-      } catch {
-        reject(new Error(`the doctor printed no report: ${out}${err}`));
-      }
-    });
+    execFile(process.execPath, [MAIN, ...args], options, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out, output: out + err }),
+    );
   });
+}
+
+/** Runs `countersign doctor`. */
+export async function doctor(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Diagnosed> {
+  const startedAt = performance.now();
+  const { code: exitCode, out, output } = await runCli(env, 'doctor', '--json', ...args);
+  const seconds = (performance.now() - startedAt) / 1000;
+  try {
+    const { checks } = JSON.parse(out) as { checks: readonly DiagnosedLine[] };
+    return { exitCode, lines: checks, output, seconds };
+  } catch {
+    throw new Error(`the doctor printed no report: ${output}`);
+  }
 }
 
 /** The checks that found something, each once. */

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '@countersign/testing';
-import { parseVerifierKey } from '@countersign/transparency-log';
-import { HttpSource } from '../../apps/cli/src/log/log-source.js';
-import { verifyLog } from '../../apps/cli/src/log/verify-log.js';
 import { bodyOf, newName, newPhone, type Agent, type Json } from '../client.js';
-import { type Product } from '../product.js';
+import { temporaryFolder, type Product } from '../product.js';
+import { runCli } from '../run-doctor.js';
 import { limits } from './limits.contract.js';
 import { httpRefusals } from './refusals.contract.js';
 import { receipts } from './receipts.contract.js';
@@ -251,23 +250,36 @@ function operators(world: () => World): void {
     const { client, tenant } = world();
     const { product } = client;
     const url = product.auditUrls()[0] ?? '';
-    const list = `/v1/events?tenant=${tenant}&limit=1`;
     const headers = { authorization: `Bearer ${product.adminKey}` };
-    const newest = async (): Promise<number> => {
-      const { json } = await client.request(`${url}${list}`, { headers });
-      return (json['items'] as { index: number }[])[0]?.index ?? -1;
-    };
-    const index = await eventually('an event is in the log', async () => {
-      const found = await newest();
-      return found >= 0 && found;
+    const id = await eventually('a checkpoint covers an event', async () => {
+      const { json } = await client.request(`${url}/v1/events?tenant=${tenant}&limit=1`, { headers });
+      const event = (json['items'] as { id: string }[])[0]?.id;
+      const proven = event && (await client.request(`${url}/v1/events/${event}`, { headers })).json['proof'];
+      return proven ? event : undefined;
     });
-    const key = parseVerifierKey((await client.request(`${url}/vkey`, {})).text.trim());
-    const verified = await eventually('a checkpoint covers the event', async () => {
-      const found = await verifyLog(new HttpSource(url, headers.authorization), [key]);
-      return found.result !== 'intact' || found.size > index ? found : undefined;
-    });
-    expect(verified).toMatchObject({ result: 'intact', checkpoints: 1 });
-  });
+    const logKey = (await client.request(`${url}/vkey`, {})).text.trim();
+    const folder = await temporaryFolder();
+    const file = (name: string): string => join(folder, name);
+    const log = (...args: string[]): Promise<unknown> =>
+      runCli({ COUNTERSIGN_API_KEY: product.adminKey }, 'log', ...args, '--log-key', logKey);
+    const outside = ['--url', url];
+    try {
+      expect(
+        await Promise.all([
+          log('checkpoints', file('witness'), ...outside),
+          log('prove', id, '--out', folder, ...outside),
+        ]),
+      ).toEqual([expect.objectContaining({ code: 0 }), expect.objectContaining({ code: 0 })]);
+      const [whole, receipt] = await Promise.all([
+        log('verify', '--checkpoints', file('witness'), '--json', ...outside),
+        log('verify', '--receipt', file(`${id}.tlog-proof`), file(`${id}.event`)),
+      ]);
+      expect(whole).toMatchObject({ code: 0, output: expect.stringContaining('"intact"') });
+      expect(receipt).toMatchObject({ code: 0 });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   it('stops every process cleanly within 10 s, and a new start has the same subjects, PINs and locks', async () => {
     const { client, tenant, agent, enrol } = world();
