@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TOPICS } from '@countersign/contracts';
+import { createBroker } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
+import { openCheckpoint, parseVerifierKey, type Checkpoint } from '@countersign/transparency-log';
+import { Client as Postgres } from 'pg';
 import { AuditEvents } from '../audit-events.js';
 import { Client, newName, type Agent } from '../client.js';
 import { differences, Ledger } from '../ledger.js';
+import { dieAt } from './kills.js';
 import { SERVICES, SHORT_SESSIONS, startSeparate, type SeparateProduct, type ServiceName } from '../product.js';
 
 const PIN = '48213';
@@ -113,4 +118,47 @@ describe('the product with 200 verifications in flight', () => {
     },
     180_000,
   );
+
+  it('signs one history and loses no checkpoint when the log signer is killed while it reads, stores or publishes', async () => {
+    const points = ['sql log-signer.head', 'replace log-signer.state', 'publish countersign.audit.checkpoints'];
+    const hits = process.env['INVARIANTS_FORM'] === 'full' ? [1, 2, 3] : [1];
+    await product.kill('log-signer');
+    let isDone = false;
+    const growth = (async () => {
+      for (let at = 0; !isDone; at++) await client.putSubject(tenant, subjects[at % SUBJECTS] ?? '');
+    })();
+    try {
+      for (const point of points)
+        for (const hit of hits)
+          expect(await dieAt({ product }, { service: 'log-signer', point, when: 'after', hit })).toBe(true);
+    } finally {
+      isDone = true;
+      await growth;
+    }
+    await product.restart('log-signer');
+
+    const broker = createBroker({ brokers: product.brokers, clientId: 'e2e', topicPrefix: product.topicPrefix });
+    const database = new Postgres({ connectionString: product.databaseUrl });
+    await database.connect();
+    try {
+      const key = parseVerifierKey((await client.request(`${product.auditUrls()[0] ?? ''}/vkey`, {})).text.trim());
+      const published = async (): Promise<Checkpoint[]> =>
+        (await broker.readNewest(TOPICS.auditCheckpoints.name, 100_000)).map(({ value }) => openCheckpoint(value, key));
+      const { rows: heads } = await database.query<{ size: string; root: Buffer }>(
+        'SELECT size, root FROM audit.tree_heads',
+      );
+      const size = Math.max(...heads.map((head) => Number(head.size)));
+      const checkpoints = await eventually('the whole log is signed', async () => {
+        const found = await published();
+        return (found.at(-1)?.size ?? 0) >= size && found;
+      });
+      // No fork: each is a head of the one log. No loss: what is in the state reached the topic, so sizes only grow.
+      const roots = new Map(heads.map((head) => [Number(head.size), head.root]));
+      const known = checkpoints.filter((one) => one.size <= size);
+      expect(known.map(({ root }) => root)).toEqual(known.map((one) => roots.get(one.size)));
+      expect(checkpoints.map((one) => one.size)).toEqual(checkpoints.map((one) => one.size).sort((a, b) => a - b));
+    } finally {
+      await Promise.all([database.end(), broker.close()]);
+    }
+  }, 240_000);
 });
