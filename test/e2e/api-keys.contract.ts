@@ -3,6 +3,7 @@ import { eventually } from '@countersign/testing';
 import { AuditEvents } from '../audit-events.js';
 import { Client, newName, type HttpAnswer, type Json } from '../client.js';
 import { type SeparateProduct } from '../product.js';
+import { eventReaders } from './event-readers.contract.js';
 
 const KEYS = 20;
 /** Within this time a revocation holds everywhere. */
@@ -179,4 +180,6 @@ export function apiKeys(product: () => SeparateProduct): void {
     expect([below.status, below.text]).toEqual([404, missing.text]);
     expect(await statuses(key)).toEqual([200, 200]);
   });
+
+  eventReaders(() => ({ client, tenant, other }));
 }

@@ -12,7 +12,9 @@ describe('two instances of each adapter, over a real Apache Kafka', () => {
   beforeAll(async () => {
     // Longer than a busy machine needs, so that only a service that does not know a key or an agent refuses it.
     product = await startSeparate({ env: { REPLY_TIMEOUT_MS: '9000' } });
-    await Promise.all([product.addCopy('swaig-adapter'), product.addCopy('rest-adapter')]);
+    // The second copy passes requests for events on, to a port that is known only now.
+    const passesOn = { AUDIT_URL: product.auditUrls()[0] ?? '' };
+    await Promise.all([product.addCopy('swaig-adapter'), product.addCopy('rest-adapter', passesOn)]);
   });
   afterAll(() => product.remove());
 
