@@ -156,7 +156,7 @@ module.exports = {
     rule(
       'argon2-in-one-store',
       'Only the PIN vault compares hashes.',
-      { pathNot: ['^apps/verification/src/credentials/pin-vault\\.store', '^bench/'] },
+      { pathNot: ['^apps/verification/src/credentials/(argon2/|pin-vault\\.store)', '^bench/'] },
       { path: 'node_modules/(@node-rs/(argon2|bcrypt)|argon2)/' },
     ),
     rule(

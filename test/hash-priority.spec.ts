@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
@@ -18,5 +19,47 @@ describe('the process of a service', () => {
     const env = { ...process.env, UV_THREADPOOL_SIZE: '3' };
     const { stdout } = spawnSync(process.execPath, ['--require', setUp, '-e', PROGRAM], { env, encoding: 'utf8' });
     expect(stdout.trim()).toBe('3');
+  });
+});
+
+/** Files of a control group, by path. */
+type Files = Readonly<Record<string, string>>;
+
+const { allowedProcessors } = createRequire(import.meta.url)('../tools/processors.cjs') as {
+  allowedProcessors: (cores: number, read: (path: string) => string) => number;
+};
+const allowed = (files: Files, cores = 8): number =>
+  allowedProcessors(cores, (path) => {
+    const text = files[path];
+    if (text === undefined) throw new Error('ENOENT');
+    return text;
+  });
+
+describe('the number of processors that a process may use', () => {
+  const OWN = { '/proc/self/cgroup': '0::/pods/verification\n' };
+
+  it.each<[string, Files, number]>([
+    ['all, without a control group', {}, 8],
+    ['all, without a quota', { ...OWN, '/sys/fs/cgroup/pods/verification/cpu.max': 'max 100000\n' }, 8],
+    ['the quota of its control group', { ...OWN, '/sys/fs/cgroup/pods/verification/cpu.max': '200000 100000\n' }, 2],
+    ['the quota of a parent', { ...OWN, '/sys/fs/cgroup/pods/cpu.max': '300000 100000\n' }, 3],
+    ['the quota inside a container', { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': '50000 100000' }, 1],
+    ['a part of one more as a whole', { '/sys/fs/cgroup/cpu.max': '150000 100000' }, 2],
+    ['no more than there are', { '/sys/fs/cgroup/cpu.max': '6400000 100000' }, 8],
+    [
+      'the quota of version 1',
+      {
+        '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '400000',
+        '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000',
+      },
+      4,
+    ],
+    [
+      'all, without a quota of version 1',
+      { '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1', '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000' },
+      8,
+    ],
+  ])('is %s', (_, files, expected) => {
+    expect(allowed(files)).toBe(expected);
   });
 });

@@ -18,6 +18,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleApps } from './bundle.mjs';
+import { buildNative, copyNative } from './build-native.mjs';
 import { patchPackages } from './patch-packages.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -45,6 +46,8 @@ export async function buildTestsIfStale() {
 async function build({ output, config, sources, afterwards }) {
   patchPackages();
   copyDocuments(output);
+  buildNative();
+  copyNative(output);
   const stamp = join(root, output, '.built');
   const built = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   if ([...sources, config, ...CONFIGURATION].every((input) => newest(join(root, input)) <= built)) return;

@@ -1,12 +1,12 @@
 /** How the process of a service is set up; to be loaded before anything else (`node --require`). */
-const { availableParallelism } = require('node:os');
 const { setFlagsFromString } = require('node:v8');
+const { allowedProcessors } = require('./processors.cjs');
 
 /**
- * As many threads in libuv's pool as there are cores, unless the environment says otherwise: hashes run there, and more of
- * them at a time make all of them slower. libuv reads the size once, and the loader of ES modules uses the pool.
+ * As many threads in libuv's pool as the process may use processors, unless the environment says otherwise: hashes run there,
+ * or in as many threads of `native/argon2`, and more of them at a time make all of them slower. libuv reads the size once, and the loader of ES modules uses the pool.
  */
-process.env.UV_THREADPOOL_SIZE ||= String(Math.max(2, availableParallelism()));
+process.env.UV_THREADPOOL_SIZE ||= String(Math.max(2, allowedProcessors()));
 
 /**
  * Collects garbage when the heap has grown by 40 % instead of by several times: with 1,000 attempts at once, verification had

@@ -5,7 +5,7 @@ import { holdsForeignKey, requiredKeys } from '@countersign/stored-secrets';
 import { VERIFICATION_MIGRATIONS } from '../migrations/index.js';
 import { CompareKeys } from './integrity/compare-keys.use-case.js';
 import { comparedKeys, FOREIGN_KEYS, readKeys, SHARED_KEYS, storedKeyFaults } from './integrity/open-keys.js';
-import { IMPORT_BOUNDS } from './credentials/hash-bounds.js';
+import { IMPORT_BOUNDS } from './credentials/hash-bounds.decision.js';
 import { hashConcurrency, VerificationSettings } from './verification.settings.js';
 
 const {

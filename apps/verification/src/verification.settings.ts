@@ -69,7 +69,7 @@ export class VerificationSettings extends StoreSettings {
   HASH_CONCURRENCY: number = 0;
 
   @Meaning(
-    'Threads of the pool; best the number of cores. libuv reads it when the process starts: `npm start`, `npm run service` and the image set it, a bare `node dist/…` needs it in the environment',
+    'Threads that hash, in the native module and in the pool of libuv; best the number of processors that the process may use. libuv reads it when the process starts: `npm start`, `npm run service` and the image set it, a bare `node dist/…` needs it in the environment',
   )
   @IsInt()
   @Min(1)

@@ -95,6 +95,11 @@ export const METRICS = {
     ['service'],
     sum,
   ),
+  hashLibrary: new Gauge({
+    name: 'countersign_hash_library',
+    help: '1 for the library of argon2 that verification chose at its start: native, or node-rs where it was not built',
+    labelNames: ['library'] as const,
+  }),
   hashWait: new Histogram({
     name: 'countersign_hash_wait_seconds',
     help: 'Seconds that a hash waited for a slot. Close to REPLY_TIMEOUT_MS: callers get unavailable',

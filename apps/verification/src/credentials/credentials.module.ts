@@ -6,6 +6,7 @@ import { METRICS } from '@countersign/observability';
 import { Database } from '@countersign/persistence';
 import { TamperReports } from '../integrity/tamper-reports.store.js';
 import { hashConcurrency, poolAdvice, reservedHashes, VerificationSettings } from '../verification.settings.js';
+import { openArgon2 } from './argon2/open-argon2.js';
 import { ChangeOwnPin } from './change-own-pin.use-case.js';
 import { replaceCredential } from './credential-rehash.store.js';
 import { PinVault } from './credentials.ports.js';
@@ -43,11 +44,13 @@ async function openVault(
   settings: VerificationSettings,
 ): Promise<ArgonPinVault> {
   const concurrency = hashConcurrency(settings, availableParallelism());
+  const argon2 = openArgon2(settings.UV_THREADPOOL_SIZE, settings.HASH_MEMORY_KIB, host.logger);
   const advice = poolAdvice(settings, concurrency, availableParallelism());
   if (advice !== undefined) host.logger.warn(advice);
   const vault = await ArgonPinVault.open({
     keyring,
     cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
+    argon2,
     concurrency,
     reserved: reservedHashes(settings, concurrency),
     queueLimit: settings.HASH_QUEUE,
@@ -57,6 +60,12 @@ async function openVault(
   const labels = { service: host.name };
   const hideLoad = METRICS.hashLoad.read(() => [{ labels, value: vault.load }]);
   const hideQueue = METRICS.hashQueue.read(() => [{ labels, value: vault.waiting }]);
-  host.onClose(() => Promise.resolve([hideLoad(), hideQueue()]).then(() => undefined));
+  METRICS.hashLibrary.labels(argon2.library).set(1);
+  host.onClose(() => {
+    hideLoad();
+    hideQueue();
+    argon2.close();
+    return Promise.resolve();
+  });
   return vault;
 }

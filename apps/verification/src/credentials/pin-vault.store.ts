@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { hash, verify } from '@node-rs/argon2';
 import { verify as verifyBcrypt } from '@node-rs/bcrypt';
 import { type Requester } from '@countersign/contracts';
 import { constantTimeEquals, DecryptionError, type Keyring } from '@countersign/crypto';
 import { ServiceError } from '@countersign/runtime';
 import { credentialContext } from '@countersign/stored-secrets';
+import { type Argon2 } from './argon2/argon2.ports.js';
+import { NodeRsArgon2 } from './argon2/node-rs-argon2.js';
 import { PIN_HISTORY } from './pin-rules.decision.js';
 import { PinVault, type HashPrecedence, type HashSlot } from './credentials.ports.js';
 import {
@@ -14,13 +15,15 @@ import {
   type StoredCredential,
   type WrappedCredential,
 } from './credential.decision.js';
-import { costOf, dummyOf, isBcrypt, sameCost, type HashCost } from './hash-bounds.js';
+import { costOf, dummyOf, isBcrypt, sameCost, type HashCost } from './hash-bounds.decision.js';
 import { HashPool, type BackgroundHash } from './hash-pool.js';
 import { type ReportTampering, type Tampering } from '../integrity/tamper-reports.store.js';
 
 export interface PinVaultOptions {
   readonly keyring: Keyring;
   readonly cost: HashCost;
+  /** Default `@node-rs/argon2`. */
+  readonly argon2?: Argon2;
   /** The maximum number of hashes in the thread pool at a time. */
   readonly concurrency: number;
   /** How many of them only tenants without a running hash may have. Default 0. */
@@ -39,19 +42,22 @@ const enrolmentsOf = (tenant: string): Requester => ({ tenant, agent: '', caller
 /** Hashes PINs and answers with argon2id and encrypts the hashes, so a stolen table cannot verify a PIN. */
 export class ArgonPinVault extends PinVault {
   readonly #options: PinVaultOptions;
+  readonly #argon2: Argon2;
   readonly #pool: HashPool;
   /** Compared with a submitted secret if there is no stored one: equal cost, and never a match. */
   readonly #dummy: string;
 
-  private constructor(options: PinVaultOptions, dummy: string) {
+  private constructor(options: PinVaultOptions, argon2: Argon2, dummy: string) {
     super();
     this.#options = options;
+    this.#argon2 = argon2;
     this.#pool = new HashPool(options.concurrency, options.queueLimit, options.reserved);
     this.#dummy = dummy;
   }
 
   static async open(options: PinVaultOptions): Promise<ArgonPinVault> {
-    return new ArgonPinVault(options, await hashSecret(randomBytes(32).toString('base64url'), options.cost));
+    const { argon2 = new NodeRsArgon2(), cost } = options;
+    return new ArgonPinVault(options, argon2, await argon2.hash(randomBytes(32).toString('base64url'), cost));
   }
 
   /** Attempts that wait or are being hashed. */
@@ -166,12 +172,14 @@ export class ArgonPinVault extends PinVault {
   /** Without a stored hash: false, at the cost of the form. */
   async #matches(submitted: string, stored: string | undefined, hashForm?: string): Promise<boolean> {
     const compared = stored ?? (hashForm === undefined ? undefined : dummyOf(hashForm)) ?? this.#dummy;
-    const matches = await (isBcrypt(compared) ? verifyBcrypt(submitted, compared) : verify(compared, submitted));
+    const matches = await (isBcrypt(compared)
+      ? verifyBcrypt(submitted, compared)
+      : this.#argon2.verify(compared, submitted));
     return matches && stored !== undefined;
   }
 
   #hash(secret: string, tenant: string, precedence: HashPrecedence): Promise<string> {
-    return this.#run(tenant, precedence, () => hashSecret(secret, this.#options.cost));
+    return this.#run(tenant, precedence, () => this.#argon2.hash(secret, this.#options.cost));
   }
 
   #run<T>(tenant: string, precedence: HashPrecedence, task: () => Promise<T>): Promise<T> {
@@ -196,7 +204,7 @@ export class ArgonPinVault extends PinVault {
 
   /** The version stays, because the PIN is the same. */
   async #rehash(pin: string, earlier: readonly string[], old: StoredCredential): Promise<undefined> {
-    const phc = await hashSecret(pin, this.#options.cost);
+    const phc = await this.#argon2.hash(pin, this.#options.cost);
     await this.#options.replace?.(old, this.#wrap(JSON.stringify([phc, ...earlier]), { ...old, hashForm: undefined }));
   }
 
@@ -211,7 +219,7 @@ export class ArgonPinVault extends PinVault {
   ): Promise<BackgroundHash | undefined> {
     if (first === undefined) return undefined;
     const [question, answer] = first;
-    const rehashed = new Map(hashes).set(question, await hashSecret(answer, this.#options.cost));
+    const rehashed = new Map(hashes).set(question, await this.#argon2.hash(answer, this.#options.cost));
     if (rest.length > 0) return () => this.#rehashAnswers(rest, rehashed, old);
     await this.#options.replace?.(old, this.#wrap(JSON.stringify([...rehashed]), old));
     return undefined;
@@ -268,13 +276,4 @@ export class ArgonPinVault extends PinVault {
     await this.#options.report?.({ what: 'credential', reason, tenant, subject });
     throw new ServiceError('CREDENTIAL_BROKEN', message, false);
   }
-}
-
-/** argon2id is the library's default algorithm. */
-function hashSecret(secret: string, cost: HashCost): Promise<string> {
-  return hash(secret, {
-    memoryCost: cost.memoryKib,
-    timeCost: cost.passes,
-    parallelism: cost.lanes,
-  });
 }

@@ -16,7 +16,7 @@ import { ServiceError } from '@countersign/runtime';
 import { capOf, LOWEST_CAP } from '../attempts/gate/attempt-counter.decision.js';
 import { SealedPayloads } from '../attempts/attempts.ports.js';
 import { PinVault, type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
-import { formOfImport, HASH_FORM_RULE } from '../credentials/hash-bounds.js';
+import { formOfImport, HASH_FORM_RULE } from '../credentials/hash-bounds.decision.js';
 import { HISTORY_RULE, ownDataWeakness, weakness } from '../credentials/pin-rules.decision.js';
 import { TABLE_NAMES } from '../integrity/stored-names.js';
 import { EnrolKnowledge } from '../knowledge/enrol-knowledge.use-case.js';

@@ -1,4 +1,4 @@
-import { costOf, dummyOf, formOfImport } from './hash-bounds.js';
+import { costOf, dummyOf, formOfImport } from './hash-bounds.decision.js';
 
 const SALTED = '$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 

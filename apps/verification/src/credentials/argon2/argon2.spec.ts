@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import oracle from 'argon2';
+import { eventually } from '@countersign/testing';
+import { type Argon2 } from './argon2.ports.js';
+import { NativeArgon2 } from './native-argon2.js';
+import { NodeRsArgon2 } from './node-rs-argon2.js';
+
+const CHEAP = { memoryKib: 64, passes: 1, lanes: 1 };
+const COST = { memoryKib: 19_456, passes: 2, lanes: 1 };
+const SECRETS = ['83729164', '', 'ä €𝄞', 'x'.repeat(4096)];
+
+const native = NativeArgon2.open(2, COST.memoryKib);
+if (!native) process.stderr.write('native/argon2 was not built here: its tests do not run\n');
+const libraries: readonly Argon2[] = [new NodeRsArgon2(), ...(native ? [native] : [])];
+
+afterAll(() => libraries.forEach((library) => library.close()));
+
+describe.each(libraries)('argon2 by $library', (library) => {
+  it('makes hashes that an independent implementation verifies', async () => {
+    for (const secret of SECRETS) {
+      const phc = await library.hash(secret, CHEAP);
+      expect(await oracle.verify(phc, secret)).toBe(true);
+      expect(await oracle.verify(phc, `${secret}1`)).toBe(false);
+    }
+  });
+
+  it.each([
+    { memoryKib: 8, passes: 1, lanes: 1, hashLength: 16 },
+    { memoryKib: 256, passes: 3, lanes: 4, hashLength: 64 },
+    // More than a thread keeps.
+    { memoryKib: 32_768, passes: 1, lanes: 1, hashLength: 32 },
+  ])('verifies hashes that an independent implementation made: $memoryKib KiB', async (cost) => {
+    for (const secret of SECRETS) {
+      const phc = await oracle.hash(secret, {
+        ...{ memoryCost: cost.memoryKib, timeCost: cost.passes, parallelism: cost.lanes },
+        ...{ type: oracle.argon2id, hashLength: cost.hashLength },
+      });
+      expect(await library.verify(phc, secret)).toBe(true);
+      expect(await library.verify(phc, `${secret}1`)).toBe(false);
+    }
+  });
+
+  it('makes another salt for each hash', async () => {
+    expect(await library.hash('83729164', CHEAP)).not.toBe(await library.hash('83729164', CHEAP));
+  });
+
+  it('answers each of many hashes at once with its own result, at different costs', async () => {
+    const secrets = Array.from({ length: 40 }, (_, n) => String(10_000_000 + n));
+    const costs = [CHEAP, { ...CHEAP, memoryKib: 512 }, { ...CHEAP, lanes: 2 }];
+    const hashes = await Promise.all(secrets.map((secret, n) => library.hash(secret, costs[n % 3] ?? CHEAP)));
+    const right = await Promise.all(hashes.map((phc, n) => library.verify(phc, secrets[n] ?? '')));
+    const wrong = await Promise.all(hashes.map((phc, n) => library.verify(phc, secrets[n + 1] ?? '')));
+    expect(right).toEqual(secrets.map(() => true));
+    expect(wrong).toEqual(secrets.map(() => false));
+  });
+
+  it('refuses a string that is no argon2id hash', async () => {
+    await expect(library.verify('$argon2id$v=19$m=64', '83729164')).rejects.toThrow();
+  });
+});
+
+const whereBuilt = native && process.platform === 'linux' ? describe : describe.skip;
+const threadIds = (): readonly string[] => readdirSync('/proc/self/task');
+const statusOf = (thread: string): string => readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+/** Priorities of the threads of native/argon2 in this process; 0 is the usual one, 19 the lowest. */
+const niceness = (): readonly number[] =>
+  threadIds()
+    .map(statusOf)
+    .filter((status) => status.includes('(argon2)'))
+    .map((status) => Number(status.split(') ')[1]?.split(' ')[16]));
+
+whereBuilt('native/argon2', () => {
+  it('ends its threads when it is closed, after the hashes that were requested', async () => {
+    const before = niceness().length;
+    const opened = NativeArgon2.open(3, 64);
+    if (!opened) throw new Error('the module was there before');
+    await eventually(
+      'three threads of a lower priority',
+      () => niceness().filter((n) => n >= 10).length === before + 3,
+    );
+    const hashes = Promise.all(SECRETS.map((secret) => opened.hash(secret, CHEAP)));
+    opened.close();
+    expect(await hashes).toHaveLength(SECRETS.length);
+    await eventually('the end of the threads', () => niceness().length === before);
+    await expect(opened.hash('83729164', CHEAP)).rejects.toThrow('closed');
+  });
+
+  it('maps no memory for a hash', async () => {
+    const only = NativeArgon2.open(1, COST.memoryKib);
+    if (!only) throw new Error('the module was there before');
+    await only.hash('83729164', COST);
+    const faults = process.resourceUsage().minorPageFault;
+    for (let n = 0; n < 5; n++) await only.hash('83729164', COST);
+    // @node-rs/argon2 has 265 for each hash.
+    expect((process.resourceUsage().minorPageFault - faults) / 5).toBeLessThan(100);
+    only.close();
+  });
+});
