@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ensureSecretFiles } from '@countersign/installation';
 import { startApp, type Running } from './children.js';
 
-/** `separate`: seven processes. `one`: the same seven services in one process, over the same broker and database. */
+/** `separate`: eight processes. `one`: the same eight services in one process, over the same broker and database. */
 export type Layout = 'separate' | 'one';
 
 export interface Installation {

@@ -10,7 +10,7 @@ export interface ConsumeOptions {
   readonly folder: string;
   /** The public key of the log, from the operator: `name+hash+base64`. */
   readonly logKey: string;
-  /** Address of the audit service. Its public tiles tell which event differs; without it, only between which checkpoints. */
+  /** Address of the audit service. Its public tiles show which event differs; without it, only between which checkpoints. */
   readonly auditUrl?: string;
 }
 

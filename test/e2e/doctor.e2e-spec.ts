@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -21,10 +21,11 @@ import {
 import { createSignerKey } from '@countersign/transparency-log';
 import { giveRights } from '../../libs/messaging/test/kafka-rights.js';
 import { changeTopic, deleteTopic } from '../../libs/messaging/test/kafka-topics.js';
-import { startEmbedded, startSeparate, temporaryFolder, type SeparateProduct } from '../product.js';
+import { startSeparate, temporaryFolder, type SeparateProduct } from '../product.js';
 import { Program } from '../program.js';
 import { documentedRights } from '../rights.js';
 import { complaints, doctor, type Diagnosed } from '../run-doctor.js';
+import { dataFolder } from './doctor-data-folder.contract.js';
 import { openWorld, PIN } from './world.js';
 
 const TOPIC_PREFIX = 'examined.';
@@ -475,35 +476,4 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
   }, 60_000);
 });
 
-describe('countersign doctor, on the data folder of npm start', () => {
-  it('finds nothing while the product runs and after it was stopped, and finds a file with a lost secret', async () => {
-    const product = await startEmbedded();
-    try {
-      const ports = {
-        SWAIG_PORT: new URL(product.swaigUrls()[0] ?? '').port,
-        REST_PORT: new URL(product.restUrls()[0] ?? '').port,
-        AUDIT_PORT: new URL(product.auditUrls()[0] ?? '').port,
-        OPS_PORT: new URL(product.opsUrls()[0] ?? '').port,
-      };
-      const running = await doctor(ports, '--data-dir', product.dataDir);
-      expect(running.lines.filter(({ status }) => status !== 'ok')).toEqual([]);
-      expect(running.exitCode).toBe(0);
-      const used = Object.entries(ports).map(([name, port]) => `${name} ${port} is used by the running product`);
-      expect(running.lines.find(({ check }) => check === 'ports')?.text).toBe(used.sort().join(', '));
-      await product.terminate();
-      const stopped = await doctor(ports, '--data-dir', product.dataDir);
-      expect(stopped.lines.filter(({ status }) => status !== 'ok')).toEqual([]);
-      expect(stopped.lines.find(({ check }) => check === 'ports')?.text).not.toContain('used');
-
-      await rm(join(product.dataDir, 'secrets', 'CREDENTIAL_KEYS'));
-      const lost = await doctor(ports, '--data-dir', product.dataDir);
-      expect(complaints(lost)).toEqual(['settings']);
-      expect(lost.output).toContain('a lost key comes from the backup of your secrets');
-      expect(lost.exitCode).toBe(2);
-      // Only npm start may create it.
-      await expect(mkdir(join(product.dataDir, 'secrets', 'CREDENTIAL_KEYS'))).resolves.toBeUndefined();
-    } finally {
-      await product.remove();
-    }
-  }, 120_000);
-});
+describe('countersign doctor, on the data folder of npm start', dataFolder);

@@ -12,7 +12,7 @@ const RISES_WITHIN_MS = 30_000;
 /** Shorter than the blocked time below, so that a client gives up while its request is handled. */
 const REPLY_TIMEOUT_MS = 1_500;
 
-describe('the metrics of six processes', () => {
+describe('the metrics of eight processes', () => {
   let product: SeparateProduct;
   let world: World;
   let database: Postgres;

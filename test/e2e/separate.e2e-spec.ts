@@ -1,4 +1,4 @@
 import { startSeparate } from '../product.js';
 import { productContract } from './product.contract.js';
 
-productContract('the product as six processes, over Kafka and PostgreSQL', () => startSeparate());
+productContract('the product as eight processes, over Kafka and PostgreSQL', () => startSeparate());

@@ -101,7 +101,7 @@ describe('a PIN, a telephone number, a password and a receipt', () => {
     }
   }, 600_000);
 
-  it('appear in no table, no file of PostgreSQL or Kafka, and no output of the seven processes', async () => {
+  it('appear in no table, no file of PostgreSQL or Kafka, and no output of the eight processes', async () => {
     const product = await startSeparate();
     try {
       const ledger = await Ledger.open(product.databaseUrl);

@@ -36,7 +36,7 @@ export class AuditSettings extends StoreSettings {
   LOG_ORIGIN: string = DEFAULT_LOG_ORIGIN;
 
   @Meaning(
-    'Public keys of the signer of checkpoints: `name+id+base64[,…]` or one a line, the current one first, each named `LOG_ORIGIN`; empty: no checkpoint is accepted',
+    'Public keys of the signer of checkpoints: `name+hash+base64[,…]` or one a line, the current one first, each named `LOG_ORIGIN`; empty: no checkpoint is accepted',
   )
   @IsString()
   LOG_PUBLIC_KEYS: string = '';

@@ -57,7 +57,7 @@ export const TOPIC_DESCRIPTIONS = {
   'webhook.commands': { from: 'rest-adapter', to: 'webhooks', key: 'tenant' },
   'countersign.directory': {
     from: 'directory',
-    to: 'adapters, rate-limit, verification, webhooks',
+    to: 'adapters, rate-limit, verification, webhooks, audit',
     key: '`tenant/…`, `agent/…` or `key/…`',
   },
   'countersign.facts': { from: 'adapters, outboxes', to: 'audit', key: 'tenant and subject or agent' },

@@ -29,10 +29,10 @@ pub struct HashThreads {
 
 #[napi]
 impl HashThreads {
-    /// Reserves the memory at once, so that a start fails, and not a request.
+    /// Reserves the memory at once, so too little memory fails the start and not a request.
     ///
     /// `memory_kib`: what each thread keeps; a hash that needs more maps it for itself.
-    /// `niceness`: added priority of the threads on Linux, 0 to 19; a higher number gives way to other threads.
+    /// `niceness`: added priority of the threads on Linux, 0 to 19; a higher number is a lower priority.
     #[napi(constructor)]
     pub fn new(threads: u32, memory_kib: u32, niceness: i32) -> Result<Self> {
         let kept = argon2id(params(memory_kib, 1, 1, 32)?);
@@ -117,7 +117,7 @@ fn argon2id(params: Params) -> Argon2 {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// One thread computes all lanes: threads beside each other come from hashes beside each other.
+/// One thread computes all lanes of a hash: parallelism comes from hashes that run at the same time.
 fn params(memory_kib: u32, passes: u32, lanes: u32, length: u32) -> Result<Params> {
     Params::builder()
         .memory(Memory::kib(memory_kib.into()))
@@ -133,7 +133,7 @@ fn reason(error: impl ToString) -> Error {
     Error::from_reason(error.to_string())
 }
 
-/// On Linux a priority belongs to the thread. Only lower: only root may raise one.
+/// On Linux each thread has a priority of its own. Never raises it, which needs a privilege.
 #[cfg(target_os = "linux")]
 fn give_way(niceness: i32) {
     // SAFETY: both calls take plain numbers; 0 is the calling thread. A refusal leaves the priority as it was.

@@ -10,7 +10,7 @@ import {
 } from '@countersign/transparency-log';
 import { type Checkpoints } from './checkpoints.ports.js';
 
-/** A checkpoint as it arrived: nothing in it is known to be true. */
+/** A checkpoint as it arrived: nothing in it has been verified. */
 export interface ReceivedCheckpoint {
   /** Key of the record. */
   readonly origin: string;
@@ -52,7 +52,7 @@ export class AcceptCheckpoint {
   #open(origin: string, note: Buffer): { readonly head: Checkpoint; readonly signedAt?: Date } {
     try {
       const { text, signatures } = openNote(note, this.#known);
-      // A signature with a time alone is what a witness gives: it does not make a checkpoint of the log.
+      // A cosignature alone is no checkpoint of the log: its key type is that of a witness.
       if (!signatures.some(({ key }) => key.type === SIGNATURE_TYPES.ed25519))
         throw new EvidenceError('the log has not signed');
       const head = parseCheckpoint(text);

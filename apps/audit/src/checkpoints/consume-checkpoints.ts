@@ -19,7 +19,7 @@ export async function consumeCheckpoints(
   if (keys.length === 0) return host.logger.warn(NO_LOG_KEYS);
   const accepting = new AcceptCheckpoint(checkpoints, keys);
   await consumeRecords({
-    // They have one key, so they are handled one after the other.
+    // All records have one key, so more in flight would not run in parallel.
     ...{ host, database, group: CHECKPOINTS_GROUP, topic: TOPICS.auditCheckpoints.name, maxInFlight: 1 },
     handle: ({ key, value, timestamp }) =>
       accepting.accept({ origin: key, note: value, receivedAt: new Date(timestamp) }),

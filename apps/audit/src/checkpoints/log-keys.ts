@@ -15,7 +15,7 @@ export const NO_LOG_KEYS =
  */
 export function parseLogKeys(text: string, origin: string): readonly VerifierKey[] {
   const keys = text.split(/[\s,]+/).flatMap((key) => (key === '' ? [] : [parseLogKey(key)]));
-  // A key of a witness states only what the witness has seen.
+  // A checkpoint with the signature of a witness alone must not be accepted.
   if (keys.some(({ name, type }) => name !== origin || type !== SIGNATURE_TYPES.ed25519))
     throw new Error(`must hold keys of the signer of ${origin}, which is LOG_ORIGIN`);
   if (new Set(keys.map(formatVerifierKey)).size < keys.length) throw new Error('must hold each key once');
@@ -26,6 +26,6 @@ function parseLogKey(text: string): VerifierKey {
   try {
     return parseVerifierKey(text);
   } catch {
-    throw new Error('must hold public keys of the form name+id+base64');
+    throw new Error('must hold public keys of the form name+hash+base64');
   }
 }

@@ -3,9 +3,9 @@ import { type AttemptDifference, type Difference, type LogAttempt } from './comp
 
 /** The attempts in the log. */
 export abstract class AttemptLog {
-  /** Entries of attempts from a time to before another one. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  /** Entries of attempts with `from` <= time < `until`, both ISO 8601. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract between(from: string, until: string): Promise<LogAttempt[]>;
-  /** Those of these attempts that have an entry. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  /** Keys of the given attempts that have an entry. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract having(attempts: readonly Pick<AttemptDifference, 'key' | 'countedAt'>[]): Promise<ReadonlySet<string>>;
   /**
    * Entries of attempts from before this time, ISO 8601, may have been pruned; undefined: none were.
@@ -14,7 +14,7 @@ export abstract class AttemptLog {
   abstract prunedBefore(): Promise<string | undefined>;
 }
 
-/** A difference between log and topic: a range of entries. It is one of the installation. */
+/** A difference between log and topic: a range of entries, of whatever tenants, so its tenant is the installation. */
 export interface TopicDifference extends Omit<AttemptDifference, 'countedAt'> {
   readonly difference: 'not_published' | 'not_in_log';
   /** Number of entries. */
@@ -60,7 +60,7 @@ export abstract class DifferenceRecords {
     report: Pick<AttemptsReported, 'pass' | 'from' | 'until'>,
     found: readonly AttemptDifference[],
   ): Promise<void>;
-  /** Replaces the differences of the topic. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  /** Replaces all differences between log and topic. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract replaceOfTopic(found: readonly TopicDifference[]): Promise<void>;
   /** Attempts that the log lacked, oldest first; the log may have them by now. @throws ServiceError DATABASE_UNAVAILABLE */
   abstract missingInLog(limit: number): Promise<Pick<AttemptDifference, 'key' | 'countedAt'>[]>;
@@ -71,7 +71,7 @@ export abstract class DifferenceRecords {
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract unraised(afterSeconds: number, limit: number): Promise<ConfirmedDifference[]>;
-  /** Records that these have an event. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
+  /** Records that the differences with these facts have an event. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract markRaised(factIds: readonly string[]): Promise<void>;
   /** How many differences of each kind there are. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract counts(): Promise<ReadonlyMap<Difference, number>>;

@@ -20,7 +20,7 @@ const REMOVE_OF_TOPIC = `
 DELETE FROM audit.differences
 WHERE counted_at IS NULL AND (difference, key) NOT IN (SELECT * FROM unnest($1::text[], $2::text[]))`;
 
-/** Entries that the publisher has not sent yet are counted, and become certain only some time after it has sent them. */
+/** An entry that was not sent yet is no lost record: its age counts from when it was sent. */
 const RESTART_UNSENT = `
 UPDATE audit.differences
 SET first_seen_at = clock_timestamp()
@@ -32,7 +32,7 @@ SELECT *
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::uuid[])
 ON CONFLICT (difference, key) DO NOTHING`;
 
-/** The passes repeat reports that are delivered again. $1 pass, $2 end of the period */
+/** A redelivered live report must not set the end back. The pass over the past begins again, so its end may. $1 pass, $2 end */
 const COMPARED = `
 INSERT INTO audit.comparisons AS known (pass, compared_until)
 VALUES ($1, $2)

@@ -67,7 +67,7 @@ export async function openCompleteness(
   };
 }
 
-/** The public events are no messages of the bus, so they are read without a handler. */
+/** Public events have no type and id of the bus, so no message handler can take them. */
 async function readBack(host: Host, database: Database, fatal: FatalHandler, entries: ReadBackEntries): Promise<void> {
   const topic = TOPICS.auditEvents.name;
   const observe = (outcome: 'handled' | 'retried'): void => host.observe({ group: READ_BACK_GROUP, topic, outcome });

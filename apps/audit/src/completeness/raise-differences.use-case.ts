@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { factRecorded, type FactRecorded } from '@countersign/contracts';
 import { AttemptLog, DifferenceRecords, type ConfirmedDifference } from './completeness.ports.js';
 
-/** A fact takes a moment from the ledger to the log, and longer after an outage. A difference of this age is none of these. */
+/** Age in seconds from which a difference is certain: a fact in transit reaches the log sooner. */
 export const CONFIRM_SECONDS = 60;
 
 /** Attempts that are looked up again at a time. */
 const MAX_RECHECKED = 1_000;
-/** Events of one run: a restored backup can have a difference for every attempt. */
+/** Bounds the events of one run: after a restored backup, every attempt can be a difference. */
 const MAX_RAISED = 20;
 
 /** Raises an event for each difference that persists, and removes those that were only in transit. */

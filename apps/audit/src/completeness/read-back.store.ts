@@ -6,7 +6,7 @@ import { ReadBackEntries, type PublishedEntry, type TopicDifference } from './co
 /** Records of one statement, and how long the first waits for others: on the in-process bus the publisher waits as long. */
 const MAX_BATCH_SIZE = 1_024;
 const LINGER_MS = 100;
-/** An entry is published and read back within this time. */
+/** Age from which an entry is expected on the topic; a younger one may be in transit. */
 const IN_TRANSIT_SECONDS = 30;
 /** Differences of the topic that are named; a count includes those of a range. */
 const MAX_NAMED = 100;
@@ -23,7 +23,7 @@ const ADD = `
 UPDATE audit.read_back
 SET indexes = indexes + $1::int8multirange`;
 
-/** Altered entries count as missing: the topic has something else in their place. $1 indexes */
+/** Altered entries count as missing, because a consumer cannot read them. $1 indexes */
 const REMOVE = `
 UPDATE audit.read_back
 SET indexes = indexes - (SELECT range_agg(int8range(idx, idx + 1)) FROM unnest($1::bigint[]) AS altered(idx))`;

@@ -8,7 +8,7 @@ import { type LogSequencer } from './log.ports.js';
 const MAX_BATCH_SIZE = 1_024;
 /** How long a fact waits for others to share its batch, in milliseconds. */
 const BATCH_LINGER_MS = 100;
-/** How often a copy looks for facts that a dead copy has left, in milliseconds. */
+/** How often a copy looks for facts that a copy stored before it ended, in milliseconds. */
 const POLL_MS = 1_000;
 
 /** The sequencer and the publisher of one copy of the audit service. */

@@ -3,7 +3,7 @@ import { type Sql } from '@countersign/persistence';
 
 const READ = 'SELECT hashes FROM audit.tiles WHERE level = $1 AND tile_index = $2';
 
-/** The stored tiles. A stored tile may be wider than the one that is asked for, which is its prefix. */
+/** The stored tiles. A stored tile may be wider than the requested one, which is its prefix. */
 export class PostgresTiles extends TileReader {
   constructor(private readonly sql: Sql) {
     super();

@@ -48,8 +48,8 @@ const fieldsContext = ({ eventId, tenant }: { readonly eventId: string; readonly
 ];
 
 /**
- * Keys of subjects in PostgreSQL. Every batch of events asks the table which key each subject has now, so a copy never uses a key
- * that another copy destroyed. The cache saves only decryption.
+ * Keys of subjects in PostgreSQL. Every batch of events reads the present key of each subject from the table, so a copy never
+ * uses a key that another copy destroyed. The cache saves only decryption.
  */
 @Injectable()
 export class PostgresPersonalDataVault extends PersonalDataVault {

@@ -2,10 +2,10 @@ import { TILE_WIDTH } from '@countersign/transparency-log';
 import { type Database } from '@countersign/persistence';
 import { OldEntries, type DuePruning } from './retention.ports.js';
 
-/** Entries of one statement: its locks are short. */
+/** Entries that one statement removes; bounds how long it holds their locks. */
 const BATCH_SIZE = 2_000;
 
-/** The end of a shard is the first entry of the next one, whose time nobody can change. $1 days */
+/** A shard ends with the first entry of the next one; a trigger keeps its time from changing. $1 days */
 const DUE = `
 SELECT due.*, signed.size, signed.root
 FROM (
@@ -27,7 +27,7 @@ const FIND_STATEMENT = `
 SELECT idx, EXISTS (SELECT FROM audit.checkpoints WHERE size > idx) AS "isCovered"
 FROM audit.entries WHERE event_id = $1`;
 
-/** Copies take turns, because the trigger would refuse the second row of a pruning. */
+/** Serializes copies: the trigger would refuse the second row of the same pruning with an error. */
 const LOCK = 'LOCK TABLE audit.prunings IN SHARE ROW EXCLUSIVE MODE';
 
 /** A trigger checks the conditions. $1 below, $2 shard, $3 index of the event */
@@ -35,7 +35,7 @@ const PERMIT = `
 INSERT INTO audit.prunings (below, shard, stated_by)
 SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM audit.prunings WHERE below >= $1)`;
 
-/** The inner statement takes rows by the primary key; copies take different ones. $1 from, $2 rows */
+/** The inner statement uses the primary key, and SKIP LOCKED lets copies remove different rows. $1 from, $2 rows */
 const REMOVE = `
 WITH removed AS (
   DELETE FROM audit.entries

@@ -2,7 +2,10 @@ import { v5 as uuidFrom } from 'uuid';
 import { factRecorded, INSTALLATION, type FactRecorded } from '@countersign/contracts';
 import { type OldEntries, type DuePruning } from './retention.ports.js';
 
-/** Of the ids of events `log.pruned`. The same pruning always has the same id, so copies and restarts state it once. */
+/**
+ * Namespace of the ids of events `log.pruned` (UUID v5). The same pruning always has the same id, so copies and restarts state
+ * it once.
+ */
 const NAMESPACE = '7d3b7b0e-9a1c-4c57-8f0a-5e2f9a6d1c44';
 /** Batches of one run, so a run ends soon when the service stops. */
 const MAX_BATCHES = 50;

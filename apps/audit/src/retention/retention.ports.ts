@@ -4,7 +4,7 @@ export interface DuePruning {
   readonly shard: string;
   /** The first index that stays; a multiple of 256, because bundles are removed whole. */
   readonly below: number;
-  /** A signed head that has the entries. */
+  /** Size of a checkpoint that covers the entries; `root` is its root. */
   readonly size: number;
   readonly root: Buffer;
 }
@@ -12,7 +12,7 @@ export interface DuePruning {
 /** The entries of old shards. */
 export abstract class OldEntries {
   /**
-   * Entries of shards that ended more than these days ago. Undefined also when no checkpoint has them.
+   * Entries of shards that ended more than `days` days ago; undefined when there are none, or no checkpoint covers them.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract due(days: number): Promise<DuePruning | undefined>;
@@ -26,9 +26,9 @@ export abstract class OldEntries {
   abstract permit(due: DuePruning, eventId: string): Promise<'not logged' | 'not covered' | 'permitted'>;
 
   /**
-   * Removes the first entries of those with a permitted removal.
+   * Removes a batch of the entries whose removal is permitted, the oldest first.
    * @param from a lower bound of their indexes
-   * @returns the index after the last removed one; undefined when nothing is left to remove
+   * @returns the index after the last removed one; undefined when nothing remains to be removed
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable; what was removed stays so, and the next call continues
    */
   abstract remove(from: number): Promise<number | undefined>;

@@ -98,7 +98,7 @@ export class EventsController {
     return found;
   }
 
-  /** A stream lasts longer than the check before it: its key may be revoked or expire meanwhile. */
+  /** A stream lasts longer than the check before it: its key may be revoked or expire during the stream. */
   #check({ headers: { authorization } }: ClientRequest): () => void {
     return () => checkAccess(this.authenticator.authenticate(authorization), 'audit', undefined);
   }

@@ -8,7 +8,7 @@ import { EventLog, StreamFaults, type EventFilters } from './search.ports.js';
 const MAX_STREAMS = 100;
 /** Not by key: a tenant can have 1,000 keys, which would take the streams of all others. */
 const MAX_STREAMS_OF_A_TENANT = 20;
-/** How often the log is asked for new events while clients wait, and each client's key is checked, in milliseconds. */
+/** How often the log is read for new events while clients wait, and each client's key is checked, in milliseconds. */
 const POLL_MS = 250;
 /** Proxies end connections without traffic, often after a minute. */
 const KEEP_ALIVE_MS = 15_000;
@@ -28,7 +28,7 @@ export interface EventStream {
 export class FollowEvents implements OnModuleDestroy {
   readonly #slots = new StreamSlots(MAX_STREAMS, MAX_STREAMS_OF_A_TENANT);
   readonly #stopping = new AbortController();
-  /** The size of the log, asked for once for all clients. */
+  /** The size of the log, read once for all clients. */
   #size: { readonly at: number; readonly value: Promise<number> } | undefined;
 
   constructor(

@@ -59,7 +59,7 @@ function withTimes(command: Command): Command {
 async function withExitCode(command: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-  // The reader of the output has left, for example `head`.
+  // The process that reads the output has ended, for example `head`.
   process.stdout.once('error', () => process.exit());
   try {
     await command(stopping.signal);

@@ -41,7 +41,7 @@ interface ProblemBody {
 /** Pauses before a request is repeated, in milliseconds. The first is short: a service that starts again ends all streams. */
 const RETRY_PAUSES_MS = [250, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000];
 const FILTERS = ['tenant', 'subject', 'call', 'type', 'from', 'to'] as const;
-/** Time for an answer that is no stream, and longest silence of a stream, in milliseconds. */
+/** Longest wait for an answer, and longest silence of a stream, in milliseconds. */
 const ANSWER_MS = 60_000;
 
 /** The API of events, at the audit service or at the REST adapter. */
@@ -52,7 +52,7 @@ export class EventsApi {
   readonly filters: Readonly<Record<string, string>>;
   readonly #authorization: string;
 
-  /** @throws ServiceError SETTINGS_INVALID when url or key are missing or no such thing */
+  /** @throws ServiceError SETTINGS_INVALID when the key is missing, or URL or key are malformed */
   constructor(env: Environment, options: EventOptions) {
     this.url = (options.url ?? env['COUNTERSIGN_AUDIT_URL'] ?? 'http://localhost:3002').replace(/\/+$/, '');
     if (!/^https?:\/\/[^/]/.test(this.url))
@@ -153,7 +153,7 @@ export class EventsApi {
       case 422:
         return refusedSetting(rules.length > 0 ? rules.join('; ') : detail);
       case 429:
-        return interrupted('too many exports or streams run for this tenant or key');
+        return interrupted('too many exports or streams run for this tenant or in this copy of the service');
       default:
         return answer.status >= 500
           ? interrupted(`${this.url} answered with status ${answer.status}`)
@@ -166,15 +166,15 @@ export class EventsApi {
 export class Retries {
   #tries = 0;
 
-  /** The next fault is the first one again. */
+  /** Starts the pauses from the shortest again. Call it after progress. */
   reset(): void {
     this.#tries = 0;
   }
 
   /**
-   * Waits before the next try.
-   * @param most tries; default: those of the list of pauses
-   * @throws the fault itself, when it is final or there were too many
+   * Waits before the request is repeated.
+   * @param most repetitions; default: one for each pause of the list
+   * @throws the fault itself, when it is not retriable or `most` is reached
    */
   async wait(fault: unknown, { most = RETRY_PAUSES_MS.length, signal }: { most?: number; signal?: AbortSignal } = {}) {
     if (!(fault instanceof ServiceError && fault.retriable) || this.#tries >= most) throw fault;
@@ -183,7 +183,7 @@ export class Retries {
   }
 }
 
-/** The fault of an answer that may come when the request is repeated. */
+/** A retriable fault: the request can succeed when it is repeated. */
 export const interrupted = (what: string): ServiceError => new ServiceError('BROKER_UNAVAILABLE', what, true);
 
 /** The bytes of a stream. @throws ServiceError BROKER_UNAVAILABLE when it breaks off or is silent for too long */

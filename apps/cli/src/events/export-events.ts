@@ -26,7 +26,7 @@ const CSV_HEAD = 1;
  * `countersign events export`: exports the events that match, the oldest first. An export that breaks off continues after the
  * last event that arrived; one that ended early continues when the command is run again.
  * @param file undefined: standard output
- * @param note takes what is no event, for standard error
+ * @param note writes messages that are no events, to standard error
  * @throws ServiceError SETTINGS_INVALID; BROKER_UNAVAILABLE, retriable, when the export is not complete
  */
 export async function exportEvents(
@@ -89,7 +89,7 @@ async function readAll(
       const cursor = await cursorOf(api, target.position, format);
       const query = { format, ...(cursor !== undefined && { cursor }) };
       const chunks = await api.open('/v1/events/export', query, {}, signal);
-      // The head of a CSV file is only at its begin.
+      // Each answer begins with the head of CSV, but a file has it once.
       let heads = format === 'csv' ? CSV_HEAD : 0;
       const keepsHead = target.position.hasHead !== true;
       for await (const lines of wholeLines(format === 'ndjson.gz' ? unzipped(chunks) : chunks)) {
@@ -144,12 +144,12 @@ async function* wholeLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Bu
   if (rest.length > 0) throw interrupted('the export ended within a line');
 }
 
-/** Passes on what was decompressed before a compressed stream broke off. */
+/** Decompresses a stream. One that breaks off yields what arrived, so an export continues from there. */
 async function* unzipped(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip();
   const source = Readable.from(chunks, { objectMode: false });
   let fault: Error | undefined;
-  // The end of the input, whether it broke off or not, writes out what is known of the output.
+  // Ends the decompression also after a fault, which flushes the output so far.
   source.once('error', (error: Error) => {
     fault = error;
     gunzip.end();

@@ -21,7 +21,7 @@ export interface ExportIdentity {
   readonly filters: Readonly<Record<string, string>>;
 }
 
-/** How far an export has come. */
+/** Progress of an export. */
 export interface ExportPosition {
   readonly count: number;
   /** The head of a CSV file was written. */
@@ -44,7 +44,7 @@ export interface ExportTarget {
   write(lines: Buffer, position: ExportPosition): Promise<void> | void;
 }
 
-/** Uncompressed bytes of one part of a compressed file: larger ones compress hardly better. */
+/** Uncompressed bytes of one part of a compressed file. Larger parts would compress only slightly better. */
 const ZIPPED_PART_BYTES = 1_048_576;
 /** The position is saved this often, in milliseconds. What came after it is removed from the file and read again. */
 const SAVE_MS = 1_000;

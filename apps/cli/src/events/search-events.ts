@@ -17,7 +17,7 @@ const DEFAULT_LIMIT = 50;
 
 /**
  * `countersign events search`: prints the events that match, page by page.
- * @param note takes what is no event, for standard error
+ * @param note writes messages that are no events, to standard error
  * @throws ServiceError SETTINGS_INVALID, BROKER_UNAVAILABLE with what to do
  */
 export async function searchEvents(env: Environment, options: SearchOptions, write: Write, note: Write): Promise<void> {
@@ -34,7 +34,7 @@ export async function searchEvents(env: Environment, options: SearchOptions, wri
     for (const item of items) write(options.json ? JSON.stringify(item) : eventLine(item));
     count += items.length;
     cursor = nextCursor ?? undefined;
-    // A list in ascending order always has a cursor: each read is an event that follows.
+    // In ascending order every page has a cursor, for later events. A page that is not full ends the search.
     if (cursor === undefined || items.length < size) break;
   }
   if (count === 0) note('no event matches');

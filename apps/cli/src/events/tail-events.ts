@@ -11,7 +11,7 @@ export interface TailOptions extends Omit<EventOptions, 'from' | 'to'> {
 /** An event of a stream of server-sent events. */
 interface SentEvent {
   readonly id: string;
-  /** Undefined: only says from where a stream continues. */
+  /** Undefined: the block has only the position from which a stream continues. */
   readonly data: string | undefined;
 }
 
@@ -21,7 +21,7 @@ const MAX_EVENT_CHARACTERS = 1_048_576;
 /**
  * `countersign events tail`: prints events as they are recorded, until `signal`. A stream that breaks off is opened again
  * after the last event, so none is missed or printed twice.
- * @param note takes what is no event, for standard error
+ * @param note writes messages that are no events, to standard error
  * @throws ServiceError SETTINGS_INVALID when the service refuses key or filters, also later
  */
 export async function tailEvents(

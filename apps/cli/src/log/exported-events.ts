@@ -5,7 +5,7 @@ import { readPruning } from './pruned-entries.js';
 
 /** Lines that are kept until their hash appears in the log. More lines that are not in the log are not looked for. */
 const WINDOW = 4_096;
-/** Ranges of missing indices and numbers of unknown lines that a report has. */
+/** Ranges of missing indexes and numbers of unknown lines that a report has. */
 const SHOWN = 20;
 
 /** What an export has and lacks. */
@@ -15,7 +15,7 @@ export interface ExportReport {
   readonly missing: number;
   /** The last index that a line of the export states as pruned. */
   readonly prunedTo?: number;
-  /** The first ranges of missing indices, both ends included. */
+  /** The first ranges of missing indexes, both ends included. */
   readonly ranges: readonly (readonly [first: number, last: number])[];
   /** The first lines that are no entry of the log, or a second copy of one; from 1 on. */
   readonly unknown: readonly number[];

@@ -101,7 +101,7 @@ describe('countersign log verify', () => {
     const [code, out] = await verify(exported(stating.slice(512)));
     expect([code, out]).toEqual([0, expect.stringContaining('lacks 0 entries\nit states that the entries 0 to 511')]);
     const lacking = await verify(exported(stating.slice(514)));
-    expect(lacking).toEqual([1, expect.stringContaining('missing indices: 512 to 513\n')]);
+    expect(lacking).toEqual([1, expect.stringContaining('missing indexes: 512 to 513\n')]);
   });
 
   it('repeats a request that the server could not answer', async () => {
@@ -137,7 +137,7 @@ describe('countersign log verify', () => {
     await expect(verify({ url, state })).rejects.toThrow();
   });
 
-  it('compares an export with the log: which indices it lacks, and which lines are no entry', async () => {
+  it('compares an export with the log: which indexes it lacks, and which lines are no entry', async () => {
     const lines = entries.map((entry) => entry.toString());
     const saved = (changed: readonly string[]): LogVerifyOptions => {
       writeFileSync(file('export.ndjson'), `${changed.join('\n')}\n`);
@@ -145,11 +145,11 @@ describe('countersign log verify', () => {
     };
     expect(await verify(saved(lines))).toEqual([0, expect.stringContaining('1000 lines and lacks 0 entries')]);
     const lacking = lines.filter((_, index) => index !== 7 && (index < 300 || index > 309));
-    expect(await verify(saved(lacking))).toEqual([1, expect.stringContaining('missing indices: 7, 300 to 309\n')]);
+    expect(await verify(saved(lacking))).toEqual([1, expect.stringContaining('missing indexes: 7, 300 to 309\n')]);
     expect((await verify({ ...saved(lacking), part: true }))[0]).toBe(0);
     const [code, out] = await verify(saved(lines.with(40, 'altered')));
     expect(code).toBe(1);
-    expect(out).toContain('missing indices: 40\n');
+    expect(out).toContain('missing indexes: 40\n');
     expect(out).toContain('second copy: 41\n');
     expect(await verify(saved(lines.toSpliced(40, 0, lines[40]!)))).toEqual([
       1,

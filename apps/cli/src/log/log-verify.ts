@@ -158,7 +158,7 @@ function reportExport(
     write(`the export has ${lines} lines and lacks ${missing} entries`);
     if (prunedTo !== undefined) write(`it states that the entries 0 to ${prunedTo} were pruned`);
     if (missing > 0)
-      write(`missing indices: ${ranges.map(([a, b]) => (a === b ? `${a}` : `${a} to ${b}`)).join(', ')}`);
+      write(`missing indexes: ${ranges.map(([a, b]) => (a === b ? `${a}` : `${a} to ${b}`)).join(', ')}`);
     if (unknown.length > 0)
       write(`lines that are no entry of the log, out of order, or a second copy: ${unknown.join(', ')}`);
   }

@@ -13,10 +13,10 @@ export interface Witness {
 
 const ANSWER_LIMIT_MS = 2_000;
 const MAX_ANSWER_BYTES = 16 << 10;
-/** How long a witness that has failed is left out, in milliseconds. */
+/** How long a witness that has failed is skipped, in milliseconds. */
 const LEFT_OUT_MS = 60_000;
 
-/** Witnesses over HTTP, by the protocol c2sp.org/tlog-witness. All are asked at once. */
+/** Witnesses over HTTP, by the protocol c2sp.org/tlog-witness. In parallel, so the slowest one bounds the delay. */
 export class HttpWitnesses extends Witnesses {
   /** The size that each witness cosigned last. A wrong value costs one more request. */
   readonly #sizes = new Map<Witness, number>();
@@ -57,7 +57,7 @@ export class HttpWitnesses extends Witnesses {
       `old ${older}\n${proof}\n${note}`,
       this.options.answerLimitMs,
     );
-    // The witness names the size that it has.
+    // By the protocol, 409 has the size that the witness cosigned last.
     if (answer.status === 409 && !isRetry && /^(0|[1-9]\d{0,15})\n?$/.test(answer.body)) {
       const known = Number(answer.body);
       if (known > size) throw unavailable(`it has signed ${known} entries already, and the log has ${size}`);

@@ -45,7 +45,7 @@ export class SignCheckpoint {
   }
 
   /**
-   * Finds out what was signed last, from the state and from the topic. `sign` then publishes what a kill kept from the topic.
+   * Finds what was signed last, in the state and on the topic. The next `sign` publishes a stored note that the topic lacks.
    * Call it once, before `sign`.
    * @throws ServiceError SETTINGS_INVALID when the two contradict each other, or the topic has the checkpoints of another key
    */
@@ -54,7 +54,7 @@ export class SignCheckpoint {
     const stored = await state.read();
     const published = await topic.last().catch((error: unknown) => {
       if (!(error instanceof EvidenceError)) throw error;
-      // Whoever may write to the topic must not keep a signer that has its state from starting.
+      // Otherwise anybody with the right to write to the topic could stop a signer that has its state.
       if (stored !== undefined) return undefined;
       throw settingsInvalid([
         `LOG_SIGNER_STATE must exist: the topic has checkpoints that LOG_SIGNING_KEY has not signed (${error.message})`,
@@ -62,7 +62,7 @@ export class SignCheckpoint {
     });
     if (published !== undefined && (stored === undefined || published.size > stored.size)) {
       this.#last = published;
-      // The topic may lose its last records with a broker; the state must not go back with it.
+      // A broker that fails can lose the last records; without this write, the signer would then accept an older log.
       return state.write(published);
     }
     if (stored === undefined) return;
@@ -81,17 +81,17 @@ export class SignCheckpoint {
    */
   async sign(isDue: boolean): Promise<boolean> {
     const { log, state, witnesses } = this.ports;
-    // Runs beside the check: the last checkpoint must reach the others also when the log is refused.
+    // Not awaited before the check: the last checkpoint must be published even when the log is refused.
     const published = this.#publish();
     published.catch(() => undefined);
     const last = this.#last;
     const head = await log.head();
     const isUnchanged = last === undefined ? head.size === 0 : last.size === head.size && last.root.equals(head.root);
     if (!isUnchanged || (isDue && head.size > 0)) await this.#check(last, head);
-    // Later checkpoints follow in their order. An empty log has nothing to sign.
+    // Awaited before the next note, so checkpoints are published in the order of signing. An empty log is not signed.
     await published;
     if (head.size === 0 || (isUnchanged && !isDue)) return false;
-    // The second signature states the time: a repeated checkpoint says that nothing was added since.
+    // The second signature states the time, so a repeated checkpoint shows that nothing was added until then.
     const timed = { ...this.key, verifier: timedKeyOf(this.key.verifier) };
     const signed = { ...head, note: cosign(signCheckpoint(head, this.key), timed) };
     // Before the note leaves: after a kill, the signer must not sign another tree of this size.

@@ -24,7 +24,7 @@ export abstract class LogReader {
   abstract readTile(tile: TileName): Promise<Buffer>;
 }
 
-/** What the signer has signed last: its own memory, outside of the database. */
+/** The note that was signed last, stored outside of the database, so whoever sets back the database cannot set it back too. */
 export abstract class SignerState {
   /** @returns undefined before the first signature. @throws ServiceError SETTINGS_INVALID when it cannot be read */
   abstract read(): Promise<SignedHead | undefined>;
@@ -33,19 +33,19 @@ export abstract class SignerState {
   abstract write(head: SignedHead): Promise<void>;
 }
 
-/** Leads from an older size of the log to the one that is signed. */
+/** The consistency proof from an older size of the log to the size that is signed. */
 export type ProofFrom = (olderSize: number) => Promise<Buffer[]>;
 
-/** Others that sign what they have seen, and refuse a second history (c2sp.org/tlog-witness). */
+/** Parties apart from the operator that cosign checkpoints and refuse a second history (c2sp.org/tlog-witness). */
 export abstract class Witnesses {
   /**
-   * @returns the checkpoint with the signatures of the witnesses that answered in time. One that does not answer delays only
-   * the first checkpoint, and then is left out for a while
+   * @returns the checkpoint with the signatures of the witnesses that answered in time. One that does not
+   * answer delays one checkpoint and is then skipped for a time
    */
   abstract cosign(head: SignedHead, proofFrom: ProofFrom): Promise<string>;
 }
 
-/** Carries checkpoints out of the reach of the owner of the database. */
+/** The topic of checkpoints, which the owner of the database cannot change. */
 export abstract class CheckpointTopic {
   /**
    * The checkpoint of this log that was published last.

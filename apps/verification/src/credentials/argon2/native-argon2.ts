@@ -7,7 +7,7 @@ import { Argon2 } from './argon2.ports.js';
 const MODULE = '../../../../../native/argon2/argon2.node';
 const SALT_BYTES = 16;
 const TAG_BYTES = 32;
-/** As the threads of libuv's pool (`tools/process.cjs`): hashes give way to the event loop. */
+/** The same as that of libuv's pool (`tools/process.cjs`), so hashes do not delay the event loop. */
 const NICENESS = 10;
 
 /** What `native/argon2/src/lib.rs` exports. */
