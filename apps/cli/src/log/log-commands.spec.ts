@@ -55,8 +55,8 @@ const verify = (options: LogVerifyOptions = { url }, eventFile?: string): Promis
   run((write) => logVerify(env, eventFile, { logKey, ...options }, write));
 const keep = (): Promise<[number, string]> =>
   run((write) => keepCheckpoint({}, file('witness'), { url, logKey }, write));
-const prove = (id: string): Promise<[number, string]> =>
-  run((write) => proveEvent(env, id, { url, logKey, out: folder }, write));
+const prove = (id: string, event?: string): Promise<[number, string]> =>
+  run((write) => proveEvent(env, id, { url, logKey, out: folder, ...(event !== undefined && { event }) }, write));
 
 describe('countersign log verify', () => {
   it('verifies the log of an audit service, and ends with code 0', async () => {
@@ -168,11 +168,18 @@ describe('countersign log verify', () => {
 });
 
 describe('countersign log prove', () => {
+  const eventOf = (uid: string): Buffer => Buffer.from(JSON.stringify({ metadata: { uid } }));
+  const events = entries.with(300, eventOf('ev-1')).with(301, eventOf('ev-2'));
+
+  beforeEach(() => {
+    log = LogInMemory.of(events);
+  });
+
   it('writes a receipt and the bytes of the event, which verify offline', async () => {
     await offerProof('ev-1', 300);
     const [code, out] = await prove('ev-1');
     expect([code, out]).toEqual([0, expect.stringContaining('is entry 300 of 1000')]);
-    expect(readFileSync(file('ev-1.event'))).toEqual(entries[300]);
+    expect(readFileSync(file('ev-1.event'))).toEqual(events[300]);
     const receipt = file('ev-1.tlog-proof');
     expect(await verify({ receipt }, file('ev-1.event'))).toEqual([0, expect.stringContaining('is entry 300 of')]);
     appendFileSync(file('ev-1.event'), ' ');
@@ -180,9 +187,31 @@ describe('countersign log prove', () => {
     await expect(verify({ receipt })).rejects.toThrow('the exact bytes of the event');
   });
 
-  it('proves the hash of an event that the log does not send', async () => {
-    await offerProof('ev-1', 999, false);
-    expect(await prove('ev-1')).toEqual([0, expect.stringContaining('is entry 999 of 1000')]);
+  it('proves the bytes of the caller, and nothing when neither the caller nor the log has any', async () => {
+    await offerProof('ev-1', 300, false);
+    expect(await prove('ev-1')).toEqual([2, expect.stringContaining('use --event')]);
+    expectNothingWritten();
+    writeFileSync(file('own'), events[300]!);
+    expect(await prove('ev-1', file('own'))).toEqual([0, expect.stringContaining('is entry 300 of 1000')]);
+  });
+
+  it('refuses a valid proof of another event, in place of one that was removed', async () => {
+    await offerProof('ev-1', 301);
+    expect(await prove('ev-1')).toEqual([1, expect.stringContaining('not those of the event ev-1')]);
+    writeFileSync(file('own'), events[300]!);
+    expect(await prove('ev-1', file('own'))).toEqual([1, expect.stringContaining('NOT PROVEN')]);
+    await offerProof('ev-1', 400);
+    expect(await prove('ev-1')).toEqual([1, expect.stringContaining('not those of the event ev-1')]);
+    expectNothingWritten();
+  });
+
+  it('refuses bytes of the caller that differ from those in the log, though the log sends the right ones', async () => {
+    await offerProof('ev-1', 300);
+    writeFileSync(file('own'), `${events[300]!.toString()} `);
+    expect(await prove('ev-1', file('own'))).toEqual([1, expect.stringContaining('does not lead to the root')]);
+    writeFileSync(file('own'), events[301]!);
+    expect(await prove('ev-1', file('own'))).toEqual([1, expect.stringContaining('not those of the event ev-1')]);
+    expectNothingWritten();
   });
 
   it('writes nothing when the proof is of another event, or the checkpoint is not signed by the log', async () => {
@@ -191,7 +220,7 @@ describe('countersign log prove', () => {
     const send = (changed: object): void =>
       void log.files.set('v1/events/ev-1/proof', Buffer.from(JSON.stringify({ ...answer, ...changed })));
     for (const changed of [
-      { value: entries[301]!.toString('base64') },
+      { value: Buffer.from('{"metadata":{"uid":"ev-1"},"altered":1}').toString('base64') },
       { index: 301 },
       { hashes: [] },
       { checkpoint: String(answer['checkpoint']).replace('1000', '1001') },
@@ -203,8 +232,26 @@ describe('countersign log prove', () => {
     expect((await prove('ev-1'))[0]).toBe(2);
     expect((await prove('ev-2'))[0]).toBe(2);
     await expect(prove('../ev')).rejects.toThrow('letters, digits and hyphens');
-    expect(() => readFileSync(file('ev-1.tlog-proof'))).toThrow('ENOENT');
+    expectNothingWritten();
   });
+
+  function expectNothingWritten(): void {
+    expect(() => readFileSync(file('ev-1.tlog-proof'))).toThrow('ENOENT');
+    expect(() => readFileSync(file('ev-1.event'))).toThrow('ENOENT');
+  }
+
+  async function offerProof(id: string, index: number, withValue = true): Promise<void> {
+    const tiles = { readTile: async (tile: Parameters<LogInMemory['readTile']>[0]) => (await log.readTile(tile))! };
+    const hashes = await inclusionProof(index, SIZE, tiles);
+    const answer = {
+      index,
+      size: SIZE,
+      hashes: hashes.map((hash) => hash.toString('base64')),
+      checkpoint: log.checkpoint,
+      ...(withValue && { value: events[index]!.toString('base64') }),
+    };
+    log.files.set(`v1/events/${id}/proof`, Buffer.from(JSON.stringify(answer)));
+  }
 });
 
 describe('countersign log checkpoints', () => {
@@ -244,17 +291,4 @@ function exportFiles(): void {
     mkdirSync(dirname(join(folder, 'log', path)), { recursive: true });
     writeFileSync(join(folder, 'log', path), data);
   }
-}
-
-async function offerProof(id: string, index: number, withValue = true): Promise<void> {
-  const tiles = { readTile: async (tile: Parameters<LogInMemory['readTile']>[0]) => (await log.readTile(tile))! };
-  const hashes = await inclusionProof(index, SIZE, tiles);
-  const answer = {
-    index,
-    size: SIZE,
-    hashes: hashes.map((hash) => hash.toString('base64')),
-    checkpoint: log.checkpoint,
-    ...(withValue && { value: entries[index]!.toString('base64') }),
-  };
-  log.files.set(`v1/events/${id}/proof`, Buffer.from(JSON.stringify(answer)));
 }

@@ -42,7 +42,10 @@ export function addLogCommands(program: Command, env: Environment, write: Write)
     .option(...logKey)
     .option(...keyFile)
     .option('--out <folder>', 'where the files are written; default: the current folder')
-    .option('--event <file>', 'the exact bytes of the event, when the log does not send them')
+    .option(
+      '--event <file>',
+      'the exact bytes of the event that you have: they are proven, and not those that the log sends',
+    )
     .action((eventId: string, options: LogOptions & { out?: string; event?: string }) =>
       withExitCode(() => proveEvent(env, eventId, options, write)),
     );

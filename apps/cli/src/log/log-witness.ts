@@ -1,16 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Environment } from '@countersign/runtime';
-import {
-  EvidenceError,
-  formatLogProof,
-  HASH_BYTES,
-  leafHash,
-  splitHashes,
-  TILE_WIDTH,
-  tileOf,
-  verifyInclusion,
-} from '@countersign/transparency-log';
+import { EvidenceError, formatLogProof, leafHash, verifyInclusion } from '@countersign/transparency-log';
 import { refusedSetting, type Write } from '../terminal/terminal.js';
 import { describeVerdict, EXIT_CODES, type LogDamage } from './damage.js';
 import { openCheckpoints, openGiven, type OpenedCheckpoint, splitCheckpoints } from './given-checkpoints.js';
@@ -97,21 +88,37 @@ export async function proveEvent(
   return withEvidence(write, async () => {
     const answer = await source.read(`v1/events/${eventId}/proof`);
     if (answer === undefined) throw new IncompleteEvidence(`${source.name} has no event ${eventId} for this key`);
-    const { index, hashes, checkpoint: note, value = given } = parseAnswer(answer);
+    const { index, hashes, checkpoint: note, value: sent } = parseAnswer(answer);
+    // The bytes of the caller are what must be proven, whatever the log sends.
+    const value = given ?? sent;
+    if (value === undefined)
+      throw new IncompleteEvidence(
+        `${source.name} sends no bytes of ${eventId}, and a hash names no event: use --event`,
+      );
+    // A log that has removed an event could send a valid proof of another one.
+    if (idOf(value)?.toLowerCase() !== eventId.toLowerCase())
+      throw new EvidenceError(`the bytes are not those of the event ${eventId}`);
     const { size, root } = openGiven({ where: 'the proof', note }, keys);
-    const leaf = value === undefined ? await readLeaf(source, index, size) : leafHash(value);
-    if (leaf === undefined || !verifyInclusion(index, size, leaf, hashes, root)) {
-      write(`NOT PROVEN: the proof of ${eventId} does not lead to the root that the log has signed`);
-      return EXIT_CODES.tampered;
-    }
+    if (!verifyInclusion(index, size, leafHash(value), hashes, root))
+      throw new EvidenceError(`the proof of ${eventId} does not lead to the root that the log has signed`);
     const base = join(options.out ?? '.', eventId);
     writeFileSync(`${base}.tlog-proof`, formatLogProof({ index, hashes, checkpoint: note }));
-    if (value !== undefined) writeFileSync(`${base}.event`, value);
+    writeFileSync(`${base}.event`, value);
     write(`proven: event ${eventId} is entry ${index} of ${size}; receipt in ${base}.tlog-proof`);
-    if (value !== undefined)
-      write(`verify it offline: countersign log verify --receipt ${base}.tlog-proof ${base}.event`);
+    write(`verify it offline: countersign log verify --receipt ${base}.tlog-proof ${base}.event`);
     return EXIT_CODES.intact;
   });
+}
+
+/** The id that an event states. @returns undefined for bytes that are no event */
+function idOf(value: Buffer): string | undefined {
+  try {
+    const event = JSON.parse(value.toString('utf8')) as { metadata?: { uid?: unknown } } | null;
+    const uid = event?.metadata?.uid;
+    return typeof uid === 'string' ? uid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 interface ProofAnswer {
@@ -140,13 +147,6 @@ function parseAnswer(data: Buffer): ProofAnswer {
     checkpoint,
     value: typeof value === 'string' ? Buffer.from(value, 'base64') : undefined,
   };
-}
-
-/** The hash of an entry, for those who may not read its bytes. */
-async function readLeaf(source: LogSource, index: number, size: number): Promise<Buffer | undefined> {
-  const data = await source.readTile(tileOf(0, Math.floor(index / TILE_WIDTH), size));
-  if (data === undefined || data.length % HASH_BYTES !== 0) return undefined;
-  return splitHashes(data)[index % TILE_WIDTH];
 }
 
 /** Runs a command that needs evidence from the log. @returns the exit code */
