@@ -137,6 +137,35 @@ describe('countersign log verify', () => {
     await expect(verify({ url, state })).rejects.toThrow();
   });
 
+  it('finds a rollback and a fork of the entries after the last full tile, which the state has only as size and root', async () => {
+    const state = file('state.json');
+    const grown = [...entries, ...entriesOf(300, 'new')];
+    log = LogInMemory.of(grown);
+    expect((await verify({ url, state }))[0]).toBe(0);
+    const saved = readFileSync(state);
+    log = LogInMemory.of(grown.slice(0, 1290));
+    expect(await verify({ url, state })).toEqual([1, expect.stringContaining('TAMPERED: rolled back at index 1290')]);
+    expect(readFileSync(state)).toEqual(saved);
+    const forked = expect.stringMatching(
+      /^TAMPERED: forked at an index from \d+ to 1299, in the state file: /,
+    ) as string;
+    for (const size of [1300, 1310]) {
+      log = LogInMemory.of([...grown.slice(0, 1290), ...entriesOf(size - 1290, 'other')]);
+      expect(await verify({ url, state })).toEqual([1, forked]);
+    }
+    log = LogInMemory.of([...grown, ...entriesOf(10)]);
+    expect(await verify({ url, state })).toEqual([0, expect.stringContaining('intact: 1310 entries')]);
+  });
+
+  it('finds a rollback of a log with fewer entries than a tile has', async () => {
+    const state = file('state.json');
+    log = LogInMemory.of(entries.slice(0, 100));
+    expect((await verify({ url, state }))[0]).toBe(0);
+    expect((await verify({ url, state }))[0]).toBe(0);
+    log = LogInMemory.of(entries.slice(0, 90));
+    expect(await verify({ url, state })).toEqual([1, expect.stringContaining('TAMPERED: rolled back at index 90')]);
+  });
+
   it('compares an export with the log: which indexes it lacks, and which lines are no entry', async () => {
     const lines = entries.map((entry) => entry.toString());
     const saved = (changed: readonly string[]): LogVerifyOptions => {

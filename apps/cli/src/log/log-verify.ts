@@ -64,9 +64,13 @@ export async function logVerify(
     else bar.start(size, tree.size);
     if (isSettled) state?.update(tree, size);
   };
-  const common = { checkpoints, hashesOnly, onProgress, ...(resumed && { resumed }) };
+  const common = { checkpoints, hashesOnly, onProgress, ...resumed };
   try {
-    if (options.export === undefined) return report(await verifyLog(source, keys, common), options, write);
+    if (options.export === undefined) {
+      const verdict = await verifyLog(source, keys, common);
+      if (verdict.result === 'intact') state?.finish(verdict);
+      return report(verdict, options, write);
+    }
     return await ExportedEvents.with(options.export, async (exported) => {
       const verdict = await verifyLog(source, keys, {
         ...common,

@@ -27,6 +27,8 @@ export interface VerifyLogOptions {
   readonly hashesOnly?: boolean;
   /** A tree that was verified before, with its size a multiple of 256. */
   readonly resumed?: TiledTree;
+  /** Size and root that an earlier verification found. They can be beyond `resumed`. */
+  readonly seen?: { readonly size: number; readonly root: Buffer };
   /** Receives the hashes of all entries in order, before it is known whether the log is intact. */
   readonly onLeaves?: (begin: number, leaves: readonly Buffer[]) => Promise<void>;
   /** After each tile of 256 entries. `isSettled`: entries that are missing were stated as pruned, so far as the log was read. */
@@ -65,7 +67,7 @@ export async function verifyLog(
 async function verifyAll(
   source: LogSource,
   keys: readonly VerifierKey[],
-  { checkpoints: kept = [], hashesOnly = false, resumed, onLeaves, onProgress }: VerifyLogOptions,
+  { checkpoints: kept = [], hashesOnly = false, resumed, seen, onLeaves, onProgress }: VerifyLogOptions,
 ): Promise<LogVerdict> {
   const note = await source.read('checkpoint');
   const served = note === undefined ? undefined : { where: `the checkpoint of ${source.name}`, note };
@@ -74,15 +76,15 @@ async function verifyAll(
     return { result: 'incomplete', reason: `there is no checkpoint: ${source.name} has none, and none was given` };
   const found = openCheckpoints(given, keys);
   if ('damage' in found) return tampered(found.damage);
-  const { opened } = found;
-  const head = opened.at(-1)!;
+  const head = found.opened.at(-1)!;
+  const opened = withSeen(found.opened, head, seen);
   const tree = resumed ?? TiledTree.empty();
   const locator = new DamageLocator(source, head, hashesOnly);
   const prunedLocator = new DamageLocator(source, head, true);
   const pruned = new PrunedEntries(tree.size);
   const bounds: Bounds = { agreed: 0 };
   const damage =
-    rollbackOf(served === undefined ? head : openGiven(served, keys), head, tree.size) ??
+    rollbackOf(served === undefined ? head : openGiven(served, keys), head, Math.max(tree.size, seen?.size ?? 0)) ??
     (await compareEarlier(source, opened, head, tree.size)) ??
     (await readEntries(opened.filter(({ size }) => size > tree.size || size === head.size)));
   if (damage !== undefined) return tampered(withMissing(narrowed(damage, bounds), pruned));
@@ -149,6 +151,17 @@ function prunedMeanwhile(source: LogSource, path: string): never {
   throw new IncompleteEvidence(`${source.name}/${path} was pruned, and no entry that was read states it: verify again`);
 }
 
+/** What an earlier verification found counts as a checkpoint. One beyond the head is a rollback, which is reported first. */
+function withSeen(
+  opened: readonly OpenedCheckpoint[],
+  head: OpenedCheckpoint,
+  seen: VerifyLogOptions['seen'],
+): readonly OpenedCheckpoint[] {
+  if (seen === undefined || seen.size === 0 || seen.size > head.size) return opened;
+  const own = { ...seen, where: 'the state file', origin: head.origin, epoch: 0 };
+  return [...opened.filter(({ size }) => size < seen.size), own, ...opened.filter(({ size }) => size >= seen.size)];
+}
+
 /** The log shows fewer entries than it has signed before. */
 function rollbackOf(current: OpenedCheckpoint, head: OpenedCheckpoint, verified: number): LogDamage | undefined {
   const known = Math.max(head.size, verified);
@@ -206,9 +219,10 @@ function appendTo(
   for (const to of new Set([...within.map(({ size }) => size), end])) {
     const tiles = tree.append(leaves.slice(tree.size - begin, to - begin));
     full.push(...tiles.filter(({ level, width }) => level > 0 && width === TILE_WIDTH));
-    const checkpoint = within.find(({ size }) => size === to);
-    if (checkpoint === undefined) continue;
-    if (!tree.root().equals(checkpoint.root)) bounds.differs ??= checkpoint;
+    const ofSize = within.filter(({ size }) => size === to);
+    if (ofSize.length === 0) continue;
+    const differing = ofSize.find(({ root }) => !tree.root().equals(root));
+    if (differing !== undefined) bounds.differs ??= differing;
     else if (bounds.differs === undefined) bounds.agreed = to;
   }
   return full;
