@@ -8,6 +8,8 @@ import {
   TiledTree,
   timedKeyOf,
 } from '@countersign/transparency-log';
+import { type ConsumedRecord } from '@countersign/messaging';
+import { BusCheckpoints } from '../src/signing/bus-checkpoints.js';
 import { SignCheckpoint } from '../src/signing/sign-checkpoint.use-case.js';
 import {
   type CheckpointTopic,
@@ -56,6 +58,11 @@ export class GrowingLog extends LogReader {
   }
 }
 
+function recordOf(topic: string, note: string, offset: number): ConsumedRecord {
+  const record = { topic, key: ORIGIN, value: Buffer.from(note), headers: {} };
+  return { ...record, partition: 0, offset: String(offset), timestamp: 0 };
+}
+
 /** A state and a topic that outlive the signers of a test. `steps` names what was done, in order. */
 export class SigningBed {
   readonly steps: string[] = [];
@@ -69,10 +76,9 @@ export class SigningBed {
 
   /** A new process of the signer. */
   async start(key = KEY): Promise<SignCheckpoint> {
-    const last = (): Promise<SignedHead | undefined> => {
-      const note = this.published.at(-1);
-      return Promise.resolve(note === undefined ? undefined : { ...openCheckpoint(note, key.verifier), note });
-    };
+    const readNewest = (topic: string): Promise<ConsumedRecord[]> =>
+      Promise.resolve(this.published.map((note, at) => recordOf(topic, note, at)));
+    const onBus = new BusCheckpoints({ readNewest, send: () => Promise.resolve() }, key.verifier);
     const state: SignerState = {
       read: () => Promise.resolve(this.stored),
       write: async (head) => {
@@ -81,7 +87,7 @@ export class SigningBed {
       },
     };
     const topic: CheckpointTopic = {
-      last: async () => last(),
+      last: () => onBus.last(),
       publish: async (note) => {
         await this.#step('publish', openCheckpoint(note, key.verifier));
         this.published.push(note);

@@ -17,10 +17,27 @@ export class BusCheckpoints extends CheckpointTopic {
 
   override async last(): Promise<SignedHead | undefined> {
     const records = await this.broker.readNewest(TOPICS.auditCheckpoints.name, READ_RECORDS);
-    const record = records.findLast(({ key }) => key === this.key.name);
-    if (record !== undefined) return { ...openCheckpoint(record.value, this.key), note: record.value.toString() };
+    let largest: SignedHead | undefined;
+    let fault: EvidenceError | undefined;
+    for (const { value } of records.filter(({ key }) => key === this.key.name)) {
+      const head = this.#open(value);
+      if (head instanceof EvidenceError) fault = head;
+      // Others who can write to the topic must not hide the largest behind other bytes, or behind a copy of an older one.
+      else if (largest === undefined || head.size >= largest.size) largest = head;
+    }
+    if (largest !== undefined) return largest;
+    if (fault !== undefined) throw fault;
     if (records.length === READ_RECORDS) throw new EvidenceError(`its last ${READ_RECORDS} records are of other logs`);
     return undefined;
+  }
+
+  #open(value: Buffer): SignedHead | EvidenceError {
+    try {
+      return { ...openCheckpoint(value, this.key), note: value.toString() };
+    } catch (error) {
+      if (error instanceof EvidenceError) return error;
+      throw error;
+    }
   }
 
   override publish(note: string): Promise<void> {

@@ -103,6 +103,52 @@ describe('the signer', () => {
   });
 });
 
+describe('two copies that run on one state by mistake', () => {
+  const entriesOf = (size: number, text: string): string[] => [
+    ...grown(0, 400),
+    ...Array.from({ length: size - 400 }, (_, at) => `${text} ${at}`),
+  ];
+
+  it.each([
+    [500, refusal('fork', { signedSize: 500, size: 500 })],
+    [600, refusal('fork', { signedSize: 500, size: 600 })],
+    [450, refusal('rollback', { signedSize: 500, size: 450 })],
+  ])('sign one history: the second refuses another one of %i entries', async (size, refused) => {
+    const bed = new SigningBed(GrowingLog.ofSize(400));
+    const first = await bed.start();
+    await first.sign(false);
+    const { log } = bed;
+    bed.log = new GrowingLog(entriesOf(size, 'other'));
+    const second = await bed.start();
+    log.append(grown(400, 500));
+    await first.sign(false);
+    await expect(second.sign(false)).rejects.toMatchObject(refused);
+    expect(bed.sizes()).toEqual([400, 500]);
+    expect(bed.stored?.size).toBe(500);
+  });
+
+  it('sign on together while their log is the same', async () => {
+    const bed = new SigningBed(GrowingLog.ofSize(400));
+    const [first, second] = [await bed.start(), await bed.start()];
+    expect([await first.sign(false), await second.sign(false)]).toEqual([true, false]);
+    bed.log.append(grown(400, 500));
+    expect([await second.sign(false), await first.sign(true)]).toEqual([true, true]);
+    expect(bed.sizes()).toEqual([400, 500, 500]);
+  });
+
+  it('refuse what contradicts a signature of their own, though the state was overwritten', async () => {
+    const bed = new SigningBed(GrowingLog.ofSize(400));
+    const signer = await bed.start();
+    await signer.sign(false);
+    const other = new SigningBed(GrowingLog.ofSize(500, 'other'));
+    await (await other.start()).sign(false);
+    bed.stored = other.stored;
+    bed.log.append(grown(400, 600));
+    await expect(signer.sign(false)).rejects.toMatchObject(refusal('fork', { signedSize: 500, size: 600 }));
+    expect(bed.sizes()).toEqual([400]);
+  });
+});
+
 describe('a signer without its state, or with an old one', () => {
   const signed = async (...sizes: number[]): Promise<SigningBed> => {
     const bed = new SigningBed(new GrowingLog());
@@ -138,6 +184,18 @@ describe('a signer without its state, or with an old one', () => {
     const bed = await signed(10);
     bed.published.push('not a note');
     expect(await (await bed.start()).sign(true)).toBe(true);
+  });
+
+  it.each([
+    ['bytes that are no checkpoint', (_: readonly string[]) => 'not a note'],
+    ['a copy of an older checkpoint', ([oldest]: readonly string[]) => oldest!],
+  ])('takes the largest checkpoint of the topic, though %s came after it', async (_what, later) => {
+    const bed = await signed(400, 500);
+    bed.stored = { ...openCheckpoint(bed.published[0]!, KEY.verifier), note: bed.published[0]! };
+    bed.published.push(later(bed.published));
+    expect((await bed.start()).last?.size).toBe(500);
+    bed.stored = undefined;
+    expect((await bed.start()).last?.size).toBe(500);
   });
 
   it('does not start when state and topic have different roots at one size', async () => {

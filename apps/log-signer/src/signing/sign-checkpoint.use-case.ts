@@ -84,10 +84,16 @@ export class SignCheckpoint {
     // Not awaited before the check: the last checkpoint must be published even when the log is refused.
     const published = this.#publish();
     published.catch(() => undefined);
-    const last = this.#last;
+    // Another copy that uses this state by mistake binds this one too. Otherwise each could sign a history of its own.
+    const stored = await state.read();
+    const other = stored?.note === this.#last?.note ? undefined : stored;
+    const last = other !== undefined && other.size > (this.#last?.size ?? 0) ? other : this.#last;
     const head = await log.head();
     const isUnchanged = last === undefined ? head.size === 0 : last.size === head.size && last.root.equals(head.root);
-    if (!isUnchanged || (isDue && head.size > 0)) await this.#check(last, head);
+    if (!isUnchanged || (isDue && head.size > 0)) {
+      await this.#check(this.#last, head);
+      if (other !== undefined) await this.#check(other, head);
+    }
     // Awaited before the next note, so checkpoints are published in the order of signing. An empty log is not signed.
     await published;
     if (head.size === 0 || (isUnchanged && !isDue)) return false;

@@ -48,8 +48,8 @@ export abstract class Witnesses {
 /** The topic of checkpoints, which the owner of the database cannot change. */
 export abstract class CheckpointTopic {
   /**
-   * The checkpoint of this log that was published last.
-   * @throws EvidenceError when our key has not signed it
+   * The largest checkpoint of this log among the last records.
+   * @throws EvidenceError when our key has signed none of them
    */
   abstract last(): Promise<SignedHead | undefined>;
 
