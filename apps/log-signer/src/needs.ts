@@ -39,7 +39,7 @@ function witnessesOf(text: string): Witness[] {
     .map((line) => line.trim())
     .filter((line) => line !== '');
   if (lines.length > MAX_WITNESSES) throw new Error(`must name at most ${MAX_WITNESSES} witnesses`);
-  return lines.map((line) => {
+  const witnesses = lines.map((line) => {
     const [verifier = '', url = '', ...others] = line.split(/\s+/);
     const key = parseVerifierKey(verifier);
     if (key.type !== SIGNATURE_TYPES.cosignature) throw new Error(`must name keys of witnesses: ${key.name} has none`);
@@ -47,6 +47,11 @@ function witnessesOf(text: string): Witness[] {
       throw new Error('must have the form key url[,key url…], with http or https URLs');
     return { key, url: url.replace(/\/+$/, '') };
   });
+  const identities = witnesses.map(({ key: { name, id } }) => `${name}+${id}`);
+  const repeated = witnesses.find((_, at) => identities.indexOf(identities[at]!) !== at);
+  // A note with two signatures of one key is refused by everybody who verifies it.
+  if (repeated !== undefined) throw new Error(`must name each witness once: ${repeated.key.name} is repeated`);
+  return witnesses;
 }
 
 /** What the signer needs before it can work. */

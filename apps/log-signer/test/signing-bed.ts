@@ -22,7 +22,8 @@ import {
 } from '../src/signing/signing.ports.js';
 
 export const ORIGIN = 'log.example/audit';
-export const KEY = parseSignerKey(createSignerKey(ORIGIN));
+export const KEY_TEXT = createSignerKey(ORIGIN);
+export const KEY = parseSignerKey(KEY_TEXT);
 
 /** A log in memory that a test can grow, cut off and change. */
 export class GrowingLog extends LogReader {
