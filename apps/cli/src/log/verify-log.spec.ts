@@ -347,6 +347,24 @@ describe('tampering with checkpoints is found', () => {
     );
   });
 
+  it('a head that only a replaced key has signed is incomplete evidence, until the newest key has signed it', async () => {
+    const newer = parseSignerKey(createSignerKey(ORIGIN));
+    const keys = [SIGNER.verifier, newer.verifier];
+    const settled: boolean[] = [];
+    const onProgress: VerifyLogOptions['onProgress'] = (_tree, _size, isSettled) => void settled.push(isSettled);
+    const verdict = await verifyLog(intact, keys, { onProgress });
+    expect(verdict).toMatchObject({ result: 'incomplete' });
+    expect(describeVerdict(verdict)).toContain('the newest key, the last one given, has not signed the 1000 entries');
+    // A state must not continue what may be a forged continuation.
+    expect(settled).not.toContain(true);
+    const confirmed = { where: 'witness', note: checkpointOf(entries, newer) };
+    expect(await verifyLog(intact, keys, { checkpoints: [confirmed] })).toMatchObject({ result: 'intact' });
+    expect(await verifyLog(intact, [newer.verifier, SIGNER.verifier])).toMatchObject({ result: 'intact' });
+    expect(await verifyLog(rederived(changedAt(300)), keys)).toMatchObject({ result: 'tampered' });
+    const older = { where: 'witness', note: checkpointOf(entries.slice(0, 400), newer) };
+    expect(await verifyLog(intact, keys, { checkpoints: [older] })).toMatchObject(damaged('forked', 400, 999));
+  });
+
   it('an empty log in place of one that had entries', async () => {
     const log = LogInMemory.of([]);
     expect(await verify(log, { checkpoints: kept(3) })).toMatchObject(damaged('rolled back', 0));

@@ -31,7 +31,7 @@ export interface VerifyLogOptions {
   readonly seen?: { readonly size: number; readonly root: Buffer };
   /** Receives the hashes of all entries in order, before it is known whether the log is intact. */
   readonly onLeaves?: (begin: number, leaves: readonly Buffer[]) => Promise<void>;
-  /** After each tile of 256 entries. `isSettled`: entries that are missing were stated as pruned, so far as the log was read. */
+  /** After each tile of 256 entries. `isSettled`: missing entries were stated as pruned so far, and the newest key has signed the log. */
   readonly onProgress?: (verified: TiledTree, size: number, isSettled: boolean) => void;
 }
 
@@ -78,6 +78,7 @@ async function verifyAll(
   if ('damage' in found) return tampered(found.damage);
   const head = found.opened.at(-1)!;
   const opened = withSeen(found.opened, head, seen);
+  const isConfirmed = isSignedByNewest(given, head, keys);
   const tree = resumed ?? TiledTree.empty();
   const locator = new DamageLocator(source, head, hashesOnly);
   const prunedLocator = new DamageLocator(source, head, true);
@@ -96,6 +97,11 @@ async function verifyAll(
     if (await source.isPruned(removal.object)) prunedMeanwhile(source, removal.object);
     return tampered(removal);
   }
+  if (!isConfirmed)
+    throw new IncompleteEvidence(
+      `the newest key, the last one given, has not signed the ${head.size} entries of ${head.where}, and an older key ` +
+        'could be a stolen one: verify again when the signer uses the newest key, or with the keys up to the one in use',
+    );
   const { stated } = pruned;
   return {
     ...{ result: 'intact', size: head.size, root: head.root, checkpoints: given.length },
@@ -120,7 +126,7 @@ async function verifyAll(
         if (stored === undefined || !stored.equals(upper.data))
           return locator.locateTile(upper.level, upper.index, upper.data, stored);
       }
-      onProgress?.(tree, head.size, !pruned.isOpen);
+      onProgress?.(tree, head.size, isConfirmed && !pruned.isOpen);
     }
     for (const { data, ...tile } of tree.partialTiles().filter(({ level }) => level > 0)) {
       const stored = await source.readTile(tile);
@@ -149,6 +155,21 @@ function leavesOf(
 /** The entry that states a pruning can be beyond the checkpoint with which the verification began. */
 function prunedMeanwhile(source: LogSource, path: string): never {
   throw new IncompleteEvidence(`${source.name}/${path} was pruned, and no entry that was read states it: verify again`);
+}
+
+/** The holder of a key that was replaced, perhaps because it was stolen, could sign another continuation of the log. */
+function isSignedByNewest(
+  given: readonly GivenCheckpoint[],
+  head: OpenedCheckpoint,
+  keys: readonly VerifierKey[],
+): boolean {
+  const newest = keys.length - 1;
+  if (head.epoch === newest) return true;
+  // `head` names the oldest key that has signed it.
+  return given.some((one) => {
+    const { size, epoch } = openGiven(one, keys);
+    return size === head.size && epoch === newest;
+  });
 }
 
 /** What an earlier verification found counts as a checkpoint. One beyond the head is a rollback, which is reported first. */
