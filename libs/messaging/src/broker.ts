@@ -39,6 +39,11 @@ export interface ConsumeOptions {
    */
   readonly maxInFlight?: number;
   /**
+   * Handles records of one key at the same time too, for a handler to which their order means nothing. Default: one after the
+   * other.
+   */
+  readonly isUnordered?: boolean;
+  /**
    * Records that wait for a scarce resource, such as argon2 hashing. They have `maxInFlight` slots of their own, so
    * other records never wait behind them. Default: none.
    */

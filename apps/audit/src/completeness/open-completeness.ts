@@ -84,6 +84,8 @@ async function readBack(host: Host, database: Database, fatal: FatalHandler, ent
   const subscription = await host.broker.consume(
     {
       ...{ group: READ_BACK_GROUP, topics: [topic], maxInFlight: MAX_IN_FLIGHT, onFatal: fatal },
+      // Events of one subject, or of a tenant without a subject, have one key: each would wait for the batch of the one before.
+      isUnordered: true,
       poisonHandling: {
         deliveries: new PostgresDeliveries(database),
         // A record that cannot be read is one that the topic lacks.

@@ -84,3 +84,24 @@ describe('RecordFlow with a begin limit', () => {
     expect(flow.take(state, record(2, 'k'))).toBe(true);
   });
 });
+
+describe('RecordFlow with records of one key', () => {
+  it.each([
+    { isUnordered: false, atOnce: 1 },
+    { isUnordered: true, atOnce: 3 },
+  ])('handles $atOnce of 3 at a time when their order is ignored: $isUnordered', async ({ isUnordered, atOnce }) => {
+    const open: (() => void)[] = [];
+    const flow = new RecordFlow({
+      ...{ maxInFlight: 16, isUnordered, onProgress: () => undefined },
+      handle: () => new Promise<void>((resolve) => open.push(resolve)),
+    });
+    const state = flow.partition('t', 0);
+    for (const offset of [0, 1, 2]) flow.take(state, record(offset, 'k'));
+    expect(open).toHaveLength(atOnce);
+    while (state.unfinishedCount > 0) {
+      open.pop()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(state.tracker.committable).toBe(3);
+  });
+});

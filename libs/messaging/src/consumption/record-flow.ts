@@ -22,6 +22,8 @@ interface Entry {
 
 export interface RecordFlowOptions {
   readonly maxInFlight: number;
+  /** See `ConsumeOptions.isUnordered`. */
+  readonly isUnordered?: boolean | undefined;
   /** See `ConsumeOptions.isSlow`. */
   readonly isSlow?: ((record: ConsumedRecord) => boolean) | undefined;
   readonly handle: (record: ConsumedRecord) => Promise<void>;
@@ -57,7 +59,7 @@ export class RecordFlow {
       isSlow: ({ isSlow }) => isSlow,
       handle: (entry) => (entry.isQuarantined ? handleQuarantined(entry.record, entry.state) : handle(entry.record)),
       onFinished: (entry) => this.#onFinished(entry),
-      retryKeyOf: (entry) => keyQueueOf(entry.record),
+      retryKeyOf: (entry) => this.#keyQueueOf(entry.record),
       onMoved: (entry) => this.#leaveQuarantineQueue(entry),
     });
   }
@@ -122,7 +124,7 @@ export class RecordFlow {
     state.tracker.begin(offset);
     state.unfinishedCount++;
     state.begunCount++;
-    const keyQueue = keyQueueOf(record);
+    const keyQueue = this.#keyQueueOf(record);
     const isInSharedQueue = isQuarantined && !this.#queues.has(keyQueue);
     if (isInSharedQueue) quarantine.queued++;
     const isSlow = this.#options.isSlow?.(record) === true;
@@ -175,6 +177,11 @@ export class RecordFlow {
     return state.beginLimit === undefined ? state.begunCount < this.beginWindow : offset < state.beginLimit;
   }
 
+  /** Records of one queue are handled one after the other. */
+  #keyQueueOf({ topic, partition, key, offset }: ConsumedRecord): string {
+    return `${topic}/${partition}/${this.#options.isUnordered === true ? offset : key}`;
+  }
+
   #onFinished(entry: Entry): void {
     const { state, record } = entry;
     if (!state.isActive) return;
@@ -197,5 +204,3 @@ export class RecordFlow {
     this.#options.onQuarantineCleared?.(state);
   }
 }
-
-const keyQueueOf = ({ topic, partition, key }: ConsumedRecord): string => `${topic}/${partition}/${key}`;

@@ -59,6 +59,7 @@ export class MemoryMember implements Subscription {
     for (const topic of topics) for (const log of topic.logs) log.register(group.name);
     this.#flow = new RecordFlow({
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
+      isUnordered: options.isUnordered,
       isSlow: options.isSlow,
       handle,
       onProgress: (state) => this.#onProgress(state),

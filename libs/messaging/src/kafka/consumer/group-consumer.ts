@@ -68,6 +68,7 @@ export class GroupConsumer implements Subscription {
       new QuarantineHandler(names.inCluster(options.group), poisonHandling, handle, context.quarantineMutex);
     this.#flow = new RecordFlow({
       maxInFlight: options.maxInFlight ?? DEFAULT_IN_FLIGHT,
+      isUnordered: options.isUnordered,
       isSlow: options.isSlow,
       handle,
       ...(quarantine && {
