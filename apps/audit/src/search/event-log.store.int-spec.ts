@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { createTestDatabase } from '@countersign/testing';
 import { AUDIT_MIGRATIONS } from '../../migrations/index.js';
-import { PAGE_PLAN, pageStatement, PostgresEventLog } from './event-log.store.js';
+import { ownFilters, PAGE_PLAN, pageStatement, PostgresEventLog } from './event-log.store.js';
 import { type EventFilters, type LoggedEvent } from './search.ports.js';
 
 /** More rows by the environment measure the times of pages; the plans are the same. */
@@ -76,18 +76,46 @@ const SEARCHES: readonly (readonly [name: string, filters: EventFilters, index: 
   ['time', { from: timeOf(MIDDLE), to: timeOf(MIDDLE + 300) }, 'entries_pkey'],
 ];
 
+/** Indexes of the same searches by a tenant, where they differ. */
+const OWN_INDEXES: Readonly<Record<string, string>> = {
+  entries_pkey: 'entries_of_tenant',
+  entries_of_kind: 'entries_of_tenant_and_kind',
+};
+
+/** The plan of a page, as the role of the service with the tenants of the reader. */
+async function planOf(tenant: string | undefined, filters: EventFilters): Promise<string> {
+  const isByTime = filters.from !== undefined;
+  const bounds = isByTime ? { first: MIDDLE - 2000, last: MIDDLE + 2000 } : { first: 0, last: Number.MAX_SAFE_INTEGER };
+  const { text, values } = pageStatement(ownFilters(tenant, filters), { order: 'desc', limit: 51 }, bounds);
+  const database = tenant === undefined ? service.forAllTenants() : service.forTenants([tenant]);
+  const plan = await database.transaction(async (tx) => {
+    await tx.query(PAGE_PLAN);
+    return tx.query(`EXPLAIN (FORMAT JSON) ${text}`, values);
+  });
+  return JSON.stringify(plan);
+}
+
 describe('the search of events', () => {
   it.each(SEARCHES)('by %s reads a page from an index in its order, without a sort', async (_name, filters, index) => {
-    const bounds = { first: MIDDLE - 2000, last: MIDDLE + 2000 };
-    const isByTime = filters.from !== undefined;
-    const all = { first: 0, last: Number.MAX_SAFE_INTEGER };
-    const { text, values } = pageStatement(filters, { order: 'desc', limit: 51 }, isByTime ? bounds : all);
-    const plan = await service.forAllTenants().transaction(async (tx) => {
-      await tx.query(PAGE_PLAN);
-      return tx.query(`EXPLAIN (FORMAT JSON) ${text}`, values);
-    });
-    const shown = JSON.stringify(plan);
+    const shown = await planOf(undefined, filters);
     expect(shown).toContain(`"Index Name":"${index}"`);
+    expect(shown).not.toMatch(/Sort|Seq Scan|Bitmap/);
+  });
+
+  it.each(SEARCHES)(
+    'of a tenant by %s reads a page from an index in its order, without the events of others',
+    async (_name, filters, index) => {
+      const shown = await planOf('tenant-7', filters);
+      expect(shown).toContain(`"Index Name":"${OWN_INDEXES[index] ?? index}"`);
+      expect(shown).not.toMatch(/Sort|Seq Scan|Bitmap/);
+    },
+  );
+
+  it.each(SEARCHES)('of a tenant without events by %s reads no event of another tenant', async (_name, filters) => {
+    const tenant = 'tenant-without-events';
+    const shown = await planOf(tenant, { ...filters, ...(filters.tenant !== undefined && { tenant }) });
+    expect(shown).toMatch(/"Index Name":"entries_of_tenant(_and_kind)?"/);
+    expect(shown).toContain(`"Index Cond":"((tenant = '${tenant}'::text) AND`);
     expect(shown).not.toMatch(/Sort|Seq Scan|Bitmap/);
   });
 
