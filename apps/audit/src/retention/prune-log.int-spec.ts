@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { v5 as uuidFrom } from 'uuid';
 import { type FactRecorded } from '@countersign/contracts';
 import {
   consistencyProof,
@@ -120,6 +121,23 @@ describe('pruning', () => {
     expect(verifyInclusion(0, after.size, leafHash(Buffer.from('event 0')), proof, after.root)).toBe(true);
     const consistency = await consistencyProof(SIZE, after.size, tiles);
     expect(verifyConsistency(SIZE, after.size, consistency, before.root, after.root)).toBe(true);
+  });
+
+  it('continues when a forged fact already has the id of version 5 of its statement', async () => {
+    const id = uuidFrom(`log.pruned ${BELOW}`, '7d3b7b0e-9a1c-4c57-8f0a-5e2f9a6d1c44');
+    await bed.administrator.query(
+      `INSERT INTO audit.inbox (event_id, kind, tenant, time, value, partition_key)
+       VALUES ($1, 'key.rotated', 'acme', now(), 'forged', 'k')`,
+      [id],
+    );
+    await sequence();
+    await sign();
+    await prune();
+    await sequence();
+    await sign();
+    for (let round = 0; round < 2; round++) await prune();
+    expect(await indexes('log.pruned')).toEqual([SIZE + 1]);
+    expect((await indexes())[0]).toBe(BELOW);
   });
 
   it('removes nothing while the end of the shard is younger than the retention, and nothing without a signer', async () => {

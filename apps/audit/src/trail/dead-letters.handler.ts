@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DeadLettered } from '@countersign/contracts';
+import { refuseOwnId } from './own-facts.decision.js';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 
 /** Records dead letters. */
@@ -9,7 +10,8 @@ export class DeadLettersHandler {
   constructor(private readonly recordDeadLetter: RecordDeadLetter) {}
 
   @MessagePattern(DeadLettered.type)
-  record(@Payload() deadLetter: DeadLettered): Promise<void> {
+  async record(@Payload() deadLetter: DeadLettered): Promise<void> {
+    refuseOwnId(deadLetter.letterId);
     return this.recordDeadLetter.record(deadLetter);
   }
 }

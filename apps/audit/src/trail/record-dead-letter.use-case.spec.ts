@@ -6,7 +6,7 @@ import { FakePersonalDataVault } from '../../test/personal-data-vault.fake.js';
 import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
 
 const deadLetter = message(DeadLettered, {
-  letterId: '01926f6e-0b0a-8c3e-9b52-8e0d3a2f6f10',
+  letterId: '01926f6e-0b0a-5c3e-9b52-8e0d3a2f6f10',
   time: '2026-11-22T10:00:00.000Z',
   group: 'verification',
   recordTopic: 'verification.admissions',
