@@ -21,7 +21,8 @@ import { PostgresCheckpoints } from './checkpoints.store.js';
 const newSigner = (name = TEST_ORIGIN): SignerKey => parseSignerKey(createSignerKey(name));
 const signer = newSigner();
 const earlier = newSigner();
-const RECEIVED_AT = new Date('2026-11-27T12:00:00.000Z');
+/** Of a note without a time. */
+const UNTIMED = new Date('1970-01-01T00:00:00.000Z');
 const SIGNED_AT = new Date('2026-11-27T11:59:59.000Z');
 
 describe('a signed checkpoint that arrives at the audit service', () => {
@@ -46,7 +47,7 @@ describe('a signed checkpoint that arrives at the audit service', () => {
   };
   const head = (size: number): { size: number; root: Buffer } => ({ size, root: rootOf(size) });
   const accept = (note: string, origin = TEST_ORIGIN): Promise<void> =>
-    accepting.accept({ origin, note: Buffer.from(note), receivedAt: RECEIVED_AT });
+    accepting.accept({ origin, note: Buffer.from(note) });
   const stored = (): Promise<object[]> =>
     bed.administrator.query<object>('SELECT size::int, signed_at, root, note FROM audit.checkpoints ORDER BY size');
 
@@ -60,6 +61,9 @@ describe('a signed checkpoint that arrives at the audit service', () => {
   afterAll(() => bed.close());
 
   const corrupted = (note: string): string => note.replace(/\n(\d+)\n/, (_, size) => `\n${Number(size) - 1}\n`);
+  /** With a signature line of an unknown key, which is not verified. */
+  const padded = (note: string, bytes: number): string =>
+    `${note}— unknown ${Buffer.alloc(bytes, 1).toString('base64')}\n`;
   const witness = parseSignerKey(createSignerKey(TEST_ORIGIN, SIGNATURE_TYPES.cosignature));
   it.each<[string, () => Promise<void>]>([
     ['whose size was changed after it was signed', () => accept(corrupted(signCheckpoint(head(600), signer)))],
@@ -91,11 +95,9 @@ describe('a signed checkpoint that arrives at the audit service', () => {
       'that the log has signed, with a root that contradicts the stored tree',
       () => accept(signCheckpoint({ size: 600, root: rootOf(599) }, signer)),
     ],
+    ['that has 9 KiB', () => accept(padded(signCheckpoint(head(600), signer), 9 << 10))],
     ['that is no note', () => accept('checkpoint')],
-    [
-      'that is no text',
-      () => accepting.accept({ origin: TEST_ORIGIN, note: Buffer.of(0xff, 0x0a, 0x0a), receivedAt: RECEIVED_AT }),
-    ],
+    ['that is no text', () => accepting.accept({ origin: TEST_ORIGIN, note: Buffer.of(0xff, 0x0a, 0x0a) })],
   ])('is refused and not stored: one %s', async (_, accepted) => {
     await expect(accepted()).rejects.toMatchObject({ code: 'CHECKPOINT_REFUSED', retriable: false });
     expect(await stored()).toEqual([]);
@@ -113,7 +115,7 @@ describe('a signed checkpoint that arrives at the audit service', () => {
     expect(await stored()).toEqual([]);
     await grow(0);
     await accept(note);
-    expect(await stored()).toEqual([{ size: before + 1, signed_at: RECEIVED_AT, root: range.root(), note }]);
+    expect(await stored()).toEqual([{ size: before + 1, signed_at: UNTIMED, root: range.root(), note }]);
   });
 
   it('is stored once for each time that the log has signed, of whatever size, with either key', async () => {
@@ -126,9 +128,21 @@ describe('a signed checkpoint that arrives at the audit service', () => {
       ...[...notes.entries()]
         .sort(([a], [b]) => a - b)
         .map(([size, note]) => ({
-          ...{ size, note, root: rootOf(size), signed_at: size === 600 ? SIGNED_AT : RECEIVED_AT },
+          ...{ size, note, root: rootOf(size), signed_at: size === 600 ? SIGNED_AT : UNTIMED },
         })),
       expect.objectContaining({ size: 701 }),
     ]);
+  });
+
+  it.each([
+    ['more entries', 702],
+    ['as many entries at a later time', 701],
+  ])('is refused when an earlier key has signed it for %s than the current key', async (_, size) => {
+    if (logged.length < size) await grow(size - logged.length);
+    const before = await stored();
+    const timed = { ...earlier, verifier: timedKeyOf(earlier.verifier) };
+    const note = cosign(signCheckpoint(head(size), earlier), timed, SIGNED_AT.getTime() / 1_000);
+    await expect(accept(note)).rejects.toMatchObject({ code: 'CHECKPOINT_REFUSED', retriable: false });
+    expect(await stored()).toEqual(before);
   });
 });

@@ -2,7 +2,7 @@
 export interface AcceptedCheckpoint {
   readonly size: number;
   readonly root: Buffer;
-  /** When the log signed it. */
+  /** When the log signed it; 1970 when the note states no time. */
   readonly signedAt: Date;
   /** The signed note, with the cosignatures of the witnesses. */
   readonly note: string;
@@ -18,6 +18,9 @@ export abstract class Checkpoints {
    * @throws an error when a tile is missing, which says nothing about a checkpoint
    */
   abstract root(size: number): Promise<Buffer>;
+
+  /** The largest stored checkpoint, and of several of that size the latest. */
+  abstract newest(): Promise<Omit<AcceptedCheckpoint, 'root'> | undefined>;
 
   /** Stores a checkpoint. One that is stored already changes nothing. */
   abstract store(checkpoint: AcceptedCheckpoint): Promise<void>;

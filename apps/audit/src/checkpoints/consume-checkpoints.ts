@@ -21,7 +21,6 @@ export async function consumeCheckpoints(
   await consumeRecords({
     // All records have one key, so more in flight would not run in parallel.
     ...{ host, database, group: CHECKPOINTS_GROUP, topic: TOPICS.auditCheckpoints.name, maxInFlight: 1 },
-    handle: ({ key, value, timestamp }) =>
-      accepting.accept({ origin: key, note: value, receivedAt: new Date(timestamp) }),
+    handle: ({ key, value }) => accepting.accept({ origin: key, note: value }),
   });
 }
