@@ -73,6 +73,16 @@ describe('the vault of personal data in PostgreSQL', () => {
     expect(await other.open([before, later])).toEqual(['erased', { fields: '{"caller_tail":"23"}' }]);
   });
 
+  it('creates another key when the row of a key in memory is lost, as after a failover', async () => {
+    const vault = copy();
+    const subject = `s-${randomUUID()}`;
+    const before = await sealWith(vault, eventOf(subject));
+    await administrator.query('DELETE FROM audit.subject_keys WHERE subject = $1', [subject]);
+    const after = await sealWith(vault, eventOf(subject, 11));
+    expect(after.sealed.split('.')[0]).not.toBe(before.sealed.split('.')[0]);
+    expect(await copy().open([before, after])).toEqual(['erased', { fields: '{"caller_tail":"23"}' }]);
+  });
+
   it('leaves no key of an erased subject in its row', async () => {
     const subject = `s-${randomUUID()}`;
     await copy().seal(eventOf(subject));

@@ -139,6 +139,8 @@ export class PostgresPersonalDataVault extends PersonalDataVault {
         keys.set(name, { keyring, erasedAt });
         wanted.delete(name);
       }
+      // A key in the cache has no candidate. When a failover loses its row, no round would create another one.
+      for (const name of wanted.keys()) this.#cache.delete(name);
     }
     return keys;
   }
