@@ -88,6 +88,35 @@ describe('the comparison of ledger and log', () => {
     expect(await world.raised()).toHaveLength(1);
   });
 
+  it('raises a difference of 7 hours although a late fact arrives', async () => {
+    await world.attempt({ subject: 'waits' });
+    await world.compareAll();
+    // One forged fact a minute would otherwise keep every difference from being raised.
+    await world.force(
+      'audit.entries',
+      `INSERT INTO audit.entries (idx, event_id, kind, tenant, time, value, partition_key, recorded_at)
+       VALUES (2000000, gen_random_uuid(), 'attempt.decided', 'acme', clock_timestamp() - interval '10 minutes', '{}', 'acme:',
+         clock_timestamp())`,
+    );
+    await world.administrator.query(`UPDATE audit.differences SET first_seen_at = first_seen_at - interval '7 hours'`);
+    expect(await world.raised()).toMatchObject([{ subject: 'waits', detail: { difference: 'not_logged' } }]);
+  });
+
+  it('looks up a new missing attempt again, although 1,000 older ones are accepted', async () => {
+    await world.attempt({ subject: 'new' });
+    await world.compareAll();
+    const [missing, ...others] = await world.records.missingInLog(1_000);
+    expect(others).toEqual([]);
+    await world.administrator.query(
+      `INSERT INTO audit.differences (difference, key, tenant, counted_at, fact_id, first_seen_at, accepted_at)
+       SELECT 'not_logged', 'restored-' || n, 'acme', '2026-01-01', gen_random_uuid(), '2026-01-01', clock_timestamp()
+       FROM generate_series(1, 1000) AS n`,
+    );
+    const lookedUp = await world.records.missingInLog(1_000);
+    expect(lookedUp).toHaveLength(1_000);
+    expect(lookedUp[0]).toEqual(missing);
+  });
+
   it('finds an entry of an attempt that was never counted', async () => {
     const [attempt] = await logged('forged', 1);
     await world.force('verification.attempts', 'DELETE FROM verification.attempts WHERE attempt_id = $1', [

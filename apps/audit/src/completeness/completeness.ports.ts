@@ -62,12 +62,15 @@ export abstract class DifferenceRecords {
   ): Promise<void>;
   /** Replaces all differences between log and topic. @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract replaceOfTopic(found: readonly TopicDifference[]): Promise<void>;
-  /** Attempts that the log lacked, oldest first; the log may have them by now. @throws ServiceError DATABASE_UNAVAILABLE */
+  /**
+   * Attempts that the log lacked and may have by now: first those that are neither raised nor accepted, each group oldest first.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
   abstract missingInLog(limit: number): Promise<Pick<AttemptDifference, 'key' | 'countedAt'>[]>;
   /** @throws ServiceError DATABASE_UNAVAILABLE, retriable */
   abstract resolve(keys: readonly string[]): Promise<void>;
   /**
-   * Differences older than this without an event, oldest first, as far as the log is up to date.
+   * Differences older than this without an event, oldest first, while the log is up to date; after 6 hours, in any case.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract unraised(afterSeconds: number, limit: number): Promise<ConfirmedDifference[]>;

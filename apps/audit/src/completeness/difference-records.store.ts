@@ -5,6 +5,8 @@ import { Database, type Transaction } from '@countersign/persistence';
 import { type AttemptDifference, type Difference } from './compare-attempts.decision.js';
 import { DifferenceRecords, type ConfirmedDifference, type TopicDifference } from './completeness.ports.js';
 
+/** After this time a difference is raised although the log seems late: one forged late fact a minute looks the same. */
+const LATE_HOURS = 6;
 /** Entries from which the delay of the log is measured. */
 const DELAY_SAMPLE = 64;
 
@@ -44,12 +46,12 @@ ON CONFLICT (pass) DO UPDATE
     END,
     compared_at = EXCLUDED.compared_at`;
 
-/** $1 rows */
+/** After a restored backup, raised and accepted rows can be more than the limit, so they are last. $1 rows */
 const MISSING_IN_LOG = `
 SELECT key, counted_at
 FROM audit.differences
 WHERE difference IN ('not_logged', 'undecided')
-ORDER BY first_seen_at
+ORDER BY raised_at IS NOT NULL OR accepted_at IS NOT NULL, first_seen_at
 LIMIT $1`;
 
 /** $1 keys */
@@ -67,7 +69,7 @@ FROM audit.differences
 WHERE raised_at IS NULL
   AND accepted_at IS NULL
   AND first_seen_at < clock_timestamp() - make_interval(secs => $1)
-  AND NOT EXISTS (
+  AND (first_seen_at < clock_timestamp() - interval '${LATE_HOURS} hours' OR NOT EXISTS (
     SELECT
     FROM (
       SELECT time, recorded_at
@@ -83,7 +85,7 @@ WHERE raised_at IS NULL
     SELECT
     FROM audit.inbox
     WHERE recorded_at < clock_timestamp() - make_interval(secs => $1)
-  )
+  ))
 ORDER BY first_seen_at
 LIMIT $2`;
 
