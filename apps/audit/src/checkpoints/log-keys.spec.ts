@@ -16,8 +16,8 @@ describe('LOG_PUBLIC_KEYS', () => {
   });
 
   it.each([
-    ['a private key', privateKey, /form name\+id\+base64/],
-    ['a key with a wrong id', current.replace(/\+[0-9a-f]{8}\+/, '+00000000+'), /form name\+id\+base64/],
+    ['a private key', privateKey, /form name\+hash\+base64/],
+    ['a key with a wrong id', current.replace(/\+[0-9a-f]{8}\+/, '+00000000+'), /form name\+hash\+base64/],
     ['a key of another log', publicKeyOf(createSignerKey('log.example/other')), /LOG_ORIGIN/],
     ['a key of a witness', publicKeyOf(createSignerKey(ORIGIN, SIGNATURE_TYPES.cosignature)), /LOG_ORIGIN/],
     ['the same key twice', `${current},${current}`, /each key once/],
