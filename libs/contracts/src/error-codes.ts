@@ -66,7 +66,7 @@ export const ERROR_DESCRIPTIONS = {
   },
   CHECKPOINT_REFUSED: {
     symptom:
-      'A dead letter of the group `audit-checkpoints`: a signed checkpoint does not verify, or contradicts the log',
+      'A dead letter of the group `audit-checkpoints`: a signed checkpoint does not verify, contradicts the log, or has an earlier key although a newer one has signed as much',
     action:
       'Compare `LOG_PUBLIC_KEYS` with the key of the signer. If they match, run `countersign log verify`: the log or the topic was altered',
   },

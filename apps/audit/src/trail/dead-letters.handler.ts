@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DeadLettered } from '@countersign/contracts';
-import { refuseOwnId } from './own-facts.decision.js';
+import { refuseOwnId } from './own-facts.js';
 import { RecordDeadLetter } from './record-dead-letter.use-case.js';
 
 /** Records dead letters. */

@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { FactRecorded } from '@countersign/contracts';
 import { currentTrace, METRICS } from '@countersign/observability';
-import { refuseOwnId, refuseOwnKind } from './own-facts.decision.js';
+import { refuseOwnId, refuseOwnKind } from './own-facts.js';
 import { RecordFact } from './record-fact.use-case.js';
 
 /** Records facts. */
