@@ -11,7 +11,7 @@ export const NO_LOG_KEYS =
  * Reads the setting LOG_PUBLIC_KEYS.
  * @param text verifier keys, separated by commas or white space; the current one first
  * @param origin the name that every key must have
- * @throws Error without the text: somebody may have set a private key
+ * @throws Error without the text: it may be a private key, set by mistake
  */
 export function parseLogKeys(text: string, origin: string): readonly VerifierKey[] {
   const keys = text.split(/[\s,]+/).flatMap((key) => (key === '' ? [] : [parseLogKey(key)]));

@@ -44,7 +44,9 @@ async function openVault(
   settings: VerificationSettings,
 ): Promise<ArgonPinVault> {
   const concurrency = hashConcurrency(settings, availableParallelism());
-  const argon2 = openArgon2(settings.UV_THREADPOOL_SIZE, settings.HASH_MEMORY_KIB, host.logger);
+  // Each thread keeps the memory of a hash, so there are no more threads than hashes that run at a time.
+  const threads = Math.min(settings.UV_THREADPOOL_SIZE, concurrency);
+  const argon2 = openArgon2(threads, settings.HASH_MEMORY_KIB, host.logger);
   const advice = poolAdvice(settings, concurrency, availableParallelism());
   if (advice !== undefined) host.logger.warn(advice);
   const vault = await ArgonPinVault.open({

@@ -61,7 +61,15 @@ describe.each(libraries)('argon2 by $library', (library) => {
 
 const whereBuilt = native && process.platform === 'linux' ? describe : describe.skip;
 const threadIds = (): readonly string[] => readdirSync('/proc/self/task');
-const statusOf = (thread: string): string => readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+/** Empty for a thread that has ended since it was listed. */
+const statusOf = (thread: string): string => {
+  try {
+    return readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
+};
 /** Priorities of the threads of native/argon2 in this process; 0 is the usual one, 19 the lowest. */
 const niceness = (): readonly number[] =>
   threadIds()
