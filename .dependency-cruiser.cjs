@@ -12,7 +12,8 @@ module.exports = {
         orphan: true,
         pathNot: [
           spec,
-          '/main\\.ts$',
+          '/main\\.tsx?$',
+          '\\.d\\.ts$',
           '^test/',
           '^bench/',
           'migrations/',
@@ -91,6 +92,12 @@ module.exports = {
       'No app imports another.',
       { path: '^apps/([^/]+)/', pathNot: '^apps/(all-in-one|cli/src/doctor|cli/src/attempts/replay)/' },
       { path: '^apps/', pathNot: '^apps/$1/' },
+    ),
+    rule(
+      'console-knows-the-api',
+      'The console runs in a browser: it knows the product only by the API.',
+      { path: '^apps/console/', pathNot: spec },
+      { path: '^(libs|test|bench|tools|examples)/' },
     ),
     rule(
       'doctor-knows-needs',

@@ -18,7 +18,8 @@ const noFocus = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'node_modules/', 'data/', '.cache/', 'examples/', '**/*.cjs'] },
+  // The console has rules of its own.
+  { ignores: ['dist/', 'build/', 'node_modules/', 'data/', '.cache/', 'examples/', 'apps/console/', '**/*.cjs'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {

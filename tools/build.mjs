@@ -18,6 +18,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleApps } from './bundle.mjs';
+import { buildConsole } from './build-console.mjs';
 import { buildNative, copyNative } from './build-native.mjs';
 import { patchPackages } from './patch-packages.mjs';
 
@@ -32,6 +33,7 @@ const SERVED_DOCUMENTS = ['asyncapi.yaml', 'events.css', 'events.html'];
 /** Builds the product: `dist`. */
 export async function buildIfStale() {
   await build({ output: 'dist', config: 'tsconfig.build.json', sources: ['apps', 'libs'], afterwards: bundleApps });
+  await buildConsole(root, newest);
 }
 
 /** Builds the product together with the support for tests and the benchmarks: `build`. */
@@ -119,14 +121,19 @@ function copySql(output, sources) {
   }
 }
 
+/** The console is built on its own. */
+const CONSOLE = join(root, 'apps', 'console');
+
 /** When the newest source was written. In a folder, only files that are built count. */
 function newest(path) {
   if (!existsSync(path)) return 0;
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
-  const times = readdirSync(path, { withFileTypes: true }).map((entry) =>
-    entry.isDirectory() || /\.(ts|sql)$/.test(entry.name) ? newest(join(path, entry.name)) : 0,
-  );
+  const times = readdirSync(path, { withFileTypes: true })
+    .filter(({ name }) => join(path, name) !== CONSOLE)
+    .map((entry) =>
+      entry.isDirectory() || /\.(tsx?|sql|css|html)$/.test(entry.name) ? newest(join(path, entry.name)) : 0,
+    );
   return Math.max(0, ...times);
 }
 

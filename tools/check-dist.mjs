@@ -1,8 +1,9 @@
 /**
- * Fails when test support is in the build of the product, in what docker sends to the build of the image, or in the image.
+ * Fails when test support is in the build of the product, in what docker sends to the build of the image, or in the image;
+ * and when the build has no console.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildIfStale, isMain, root } from './build.mjs';
 
@@ -58,5 +59,7 @@ if (isMain(import.meta.url)) {
   for (const [place, files] of Object.entries(found)) {
     for (const file of files) process.stderr.write(`${file} is test support and must not be in ${place}\n`);
   }
-  process.exit(Object.values(found).flat().length > 0 ? 1 : 0);
+  const hasConsole = existsSync(join(root, 'dist', 'console', 'index.html'));
+  if (!hasConsole) process.stderr.write('dist has no console\n');
+  process.exit(Object.values(found).flat().length > 0 || !hasConsole ? 1 : 0);
 }

@@ -12,7 +12,7 @@ const FOLDERS = ['apps', 'libs', 'test', 'bench'];
 export function repeatedNames(folder) {
   const files = FOLDERS.flatMap((name) =>
     readdirSync(join(folder, name), { recursive: true })
-      .filter((file) => file.endsWith('.ts'))
+      .filter((file) => /\.tsx?$/.test(file) && !file.endsWith('openapi.d.ts'))
       .map((file) => join(name, file)),
   );
   const filesOf = new Map();

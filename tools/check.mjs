@@ -5,11 +5,14 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { generateApiTypes } from './build-console.mjs';
 import { root } from './build.mjs';
 
 const CHECKS = [
   'eslint . --max-warnings 0',
+  'eslint apps/console --config apps/console/eslint.config.mjs --max-warnings 0',
   'tsc --noEmit',
+  'tsc --noEmit --project apps/console',
   'prettier --check .',
   'depcruise apps libs test bench --config .dependency-cruiser.cjs',
   'node tools/check-dist.mjs',
@@ -21,6 +24,7 @@ const CHECKS = [
 ];
 const PATH = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
 
+await generateApiTypes(root);
 const waiting = [...CHECKS];
 let failed = 0;
 await Promise.all(Array.from({ length: availableParallelism() }, runChecks));

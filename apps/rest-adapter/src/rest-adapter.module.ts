@@ -6,6 +6,7 @@ import { HealthController } from '@countersign/http';
 import { type BusClient } from '@countersign/messaging';
 import { Health } from '@countersign/observability';
 import { openVerificationClient, VerificationClient, type AdapterKeys } from '@countersign/verification-client';
+import { ConsoleModule } from './console/console.module.js';
 import { AuditService } from './events/audit-service.js';
 import { AuditLogModule } from './events/events.module.js';
 import { RestRequestLimits } from './http/request-limits.js';
@@ -87,7 +88,7 @@ export class RestAdapterModule {
     const { adminKey, host, bus, clientKeys } = resources;
     return {
       module: RestAdapterModule,
-      imports: [ResourcesModule.with(resources), ...FEATURES, OpenApiModule.serving(apiDocument)],
+      imports: [ResourcesModule.with(resources), ...FEATURES, ConsoleModule, OpenApiModule.serving(apiDocument)],
       controllers: [HealthController],
       providers: apiProviders(host, {
         adminKey,

@@ -1,0 +1,33 @@
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
+import { ApiProblem } from './problem.js';
+import { sessionQuery } from './session.js';
+
+type ProblemListener = (problem: ApiProblem) => void;
+let onRecentSignInRequired: ProblemListener = () => undefined;
+
+/** Calls `listener` when an action needs a sign-in of the last minutes. */
+export function whenRecentSignInIsRequired(listener: ProblemListener): void {
+  onRecentSignInRequired = listener;
+}
+
+/** A session that has ended is read again, which shows the sign-in. */
+function react(error: unknown): void {
+  if (!(error instanceof ApiProblem)) return;
+  if (error.status === 401) void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
+  if (error.kind === 'recent-sign-in-required') onRecentSignInRequired(error);
+}
+
+const MOST_RETRIES = 2;
+
+/** What the pages have read. A refusal is final; only an answer that did not come is requested again. */
+export const queries = new QueryClient({
+  queryCache: new QueryCache({ onError: react }),
+  mutationCache: new MutationCache({ onError: react }),
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      retry: (failures, error) =>
+        failures < MOST_RETRIES && error instanceof ApiProblem && (error.status === 0 || error.status === 503),
+    },
+  },
+});

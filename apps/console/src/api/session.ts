@@ -1,0 +1,103 @@
+import { queryOptions, useSuspenseQuery } from '@tanstack/react-query';
+import { send, setCsrfToken } from './client.js';
+import { ApiProblem, isRecord } from './problem.js';
+
+export const ROLES = ['viewer', 'operator', 'admin', 'auditor'] as const;
+export type OperatorRole = (typeof ROLES)[number];
+
+/** Who is signed in. */
+export interface OperatorSession {
+  readonly operator: {
+    readonly id: string;
+    readonly name: string;
+    readonly roles: readonly OperatorRole[];
+    /** Null: all tenants. */
+    readonly tenants: readonly string[] | null;
+  };
+  readonly signedInAt: string;
+  readonly expiresAt: string;
+  /** Signed in with the administrator key of a development installation. */
+  readonly development: boolean;
+  readonly csrfToken: string;
+}
+
+/** How an operator signs in: at an OpenID Connect provider, or with the administrator key. */
+export type SignInMethod = 'oidc' | 'key';
+
+export type SessionState =
+  { readonly session: OperatorSession } | { readonly session: undefined; readonly signIn: SignInMethod };
+
+const SESSION = '/console/session';
+
+/** What the roles permit. The API decides; the page uses it to show no action that would be refused. */
+export type Permission = 'read' | 'operate' | 'manage' | 'audit';
+
+const PERMISSIONS: Readonly<Record<OperatorRole, readonly Permission[]>> = {
+  viewer: ['read'],
+  operator: ['read', 'operate'],
+  admin: ['read', 'operate', 'manage', 'audit'],
+  auditor: ['audit'],
+};
+
+export const isPermitted = ({ operator }: OperatorSession, permission: Permission): boolean =>
+  operator.roles.some((role) => PERMISSIONS[role].includes(permission));
+
+/** The session, read once and again after each 401. */
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: readSession,
+  staleTime: Infinity,
+  retry: false,
+});
+
+/** @throws a promise until the session was read, and the problem when it cannot be read */
+export const useSessionState = (): SessionState => useSuspenseQuery(sessionQuery).data;
+
+/** Only for pages, which are shown to operators with a session. */
+export function useSession(): OperatorSession {
+  const { session } = useSessionState();
+  if (session === undefined) throw new Error('This page needs a session.');
+  return session;
+}
+
+export const usePermission = (permission: Permission): boolean => isPermitted(useSession(), permission);
+
+async function readSession(): Promise<SessionState> {
+  const response = await fetch(SESSION).catch(() => {
+    throw new ApiProblem(0, 'unreachable', '');
+  });
+  const body: unknown = await response.json().catch(() => undefined);
+  if (response.status === 401 && isRecord(body)) {
+    setCsrfToken(undefined);
+    return { session: undefined, signIn: body['signIn'] === 'oidc' ? 'oidc' : 'key' };
+  }
+  if (!response.ok || !isRecord(body)) throw new ApiProblem(response.status, 'unknown', '');
+  const session = body as unknown as OperatorSession;
+  setCsrfToken(session.csrfToken);
+  return { session };
+}
+
+/** @throws ApiProblem */
+export async function signInWithKey(key: string): Promise<void> {
+  await post('key', { key });
+}
+
+/** @throws ApiProblem */
+export async function signOut(everywhere: boolean): Promise<void> {
+  await post('sign-out', { everywhere });
+}
+
+/**
+ * The address at which the provider signs the operator in.
+ * @param returnTo the path of the page to return to
+ * @param recent also when there is a session: for actions that need a sign-in of the last minutes
+ */
+export const signInAddress = (returnTo: string, recent = false): string =>
+  `${SESSION}/sign-in?${new URLSearchParams({ returnTo, ...(recent && { recent: '1' }) }).toString()}`;
+
+async function post(action: string, body: object): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  await send(
+    new Request(`${location.origin}${SESSION}/${action}`, { method: 'POST', headers, body: JSON.stringify(body) }),
+  );
+}

@@ -1,0 +1,100 @@
+import { Button, Group, Modal, Text, TextInput } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { useState, type FormEvent } from 'react';
+import { texts } from '../texts/texts.js';
+import { useAnnounce } from './announcer.js';
+import { ProblemAlert } from './problem-alert.js';
+
+interface ConfirmDialogProps {
+  readonly title: string;
+  /** What the action does. */
+  readonly text: string;
+  readonly submit: string;
+  /** Read out when the action has succeeded. */
+  readonly done: string;
+  /** The word that must be typed, for an action that cannot be undone. */
+  readonly word?: string;
+  /** False: the API takes no reason for the action. */
+  readonly withReason?: boolean;
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+  /** The action. @param reason empty when the API takes none */
+  readonly act: (reason: string) => Promise<unknown>;
+}
+
+/** Asks for a reason, and for a typed word where the action cannot be undone, and then runs the action. */
+export function ConfirmDialog({ isOpen, onClose, title, ...content }: ConfirmDialogProps) {
+  return (
+    // The scroll lock of the library inserts a style element, which the policy of the page forbids.
+    <Modal
+      opened={isOpen}
+      onClose={onClose}
+      title={title}
+      lockScroll={false}
+      closeButtonProps={{ 'aria-label': texts.close }}
+    >
+      <Confirmation onClose={onClose} {...content} />
+    </Modal>
+  );
+}
+
+type ConfirmationProps = Omit<ConfirmDialogProps, 'isOpen' | 'title'>;
+
+/** Its fields are empty each time the dialog opens. */
+function Confirmation({ text, submit, done, word, withReason = true, onClose, act }: ConfirmationProps) {
+  const announce = useAnnounce();
+  const [reason, setReason] = useState('');
+  const [typed, setTyped] = useState('');
+  const action = useMutation({
+    mutationFn: act,
+    onSuccess: () => {
+      announce(done);
+      onClose();
+    },
+  });
+  const isComplete = (!withReason || reason.trim() !== '') && (word === undefined || typed === word);
+  const onSubmit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (isComplete) action.mutate(reason.trim());
+  };
+  return (
+    <form onSubmit={onSubmit}>
+      <Text mb="sm">{text}</Text>
+      {withReason && (
+        <TextInput
+          data-autofocus
+          required
+          label={texts.confirm.reason}
+          description={texts.confirm.reasonHint}
+          value={reason}
+          maxLength={200}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
+      )}
+      {word !== undefined && (
+        <TextInput
+          required
+          mt="sm"
+          autoComplete="off"
+          label={texts.confirm.typeToConfirm(word)}
+          value={typed}
+          onChange={(event) => setTyped(event.currentTarget.value)}
+        />
+      )}
+      <ProblemAlert error={action.error} />
+      <Group justify="flex-end" mt="md">
+        <Button variant="default" onClick={onClose}>
+          {texts.cancel}
+        </Button>
+        <Button
+          type="submit"
+          color={word === undefined ? 'blue' : 'red'}
+          disabled={!isComplete}
+          loading={action.isPending}
+        >
+          {submit}
+        </Button>
+      </Group>
+    </form>
+  );
+}

@@ -1,0 +1,28 @@
+import { Loader, Text } from '@mantine/core';
+import { Link, useRouter, type ErrorComponentProps } from '@tanstack/react-router';
+import { Page } from '../components/page.js';
+import { ProblemAlert } from '../components/problem-alert.js';
+import { texts } from '../texts/texts.js';
+
+export function Loading() {
+  return <Loader aria-label={texts.loading} role="status" />;
+}
+
+export function NotFound() {
+  return (
+    <Page title={texts.notFound.title}>
+      <Text>{texts.notFound.text}</Text>
+      <Link to="/">{texts.notFound.back}</Link>
+    </Page>
+  );
+}
+
+/** A page that threw, or could not be loaded. */
+export function PageFailed({ error, reset }: ErrorComponentProps) {
+  const router = useRouter();
+  const retry = (): void => {
+    reset();
+    void router.invalidate();
+  };
+  return <ProblemAlert error={error} retry={retry} />;
+}

@@ -1,0 +1,43 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { Loading, NotFound, PageFailed } from './fallbacks.js';
+import { Shell } from './shell.js';
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+const getParentRoute = (): typeof root => root;
+
+/** Every page. The code of a page is loaded when it is opened. Its entry in the navigation is in navigation.ts. */
+const routeTree = root.addChildren([
+  createRoute({
+    getParentRoute,
+    path: '/',
+    component: lazyRouteComponent(() => import('../pages/overview/overview-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/live',
+    component: lazyRouteComponent(() => import('../pages/live/live-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/subjects',
+    component: lazyRouteComponent(() => import('../pages/subjects/subjects-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/webhooks',
+    component: lazyRouteComponent(() => import('../pages/webhooks/webhooks-page.js')),
+  }),
+]);
+
+export const router = createRouter({
+  routeTree,
+  basepath: '/console',
+  defaultPendingComponent: Loading,
+  defaultErrorComponent: PageFailed,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,98 @@
+import { Button, Menu, NativeSelect, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Link, Outlet } from '@tanstack/react-router';
+import { Suspense } from 'react';
+import { isPermitted, signOut, useSessionState, type OperatorSession } from '../api/session.js';
+import { TenantProvider, TenantSelect } from '../components/tenant.js';
+import { texts } from '../texts/texts.js';
+import { Loading } from './fallbacks.js';
+import { NAVIGATION } from './navigation.js';
+import { RecentSignIn } from './recent-sign-in.js';
+import { SignIn } from './sign-in.js';
+import styles from './shell.module.css';
+
+/** Everything around a page: header, navigation, sign-in. */
+export function Shell() {
+  return (
+    <Suspense fallback={<Loading />}>
+      <SignedIn />
+    </Suspense>
+  );
+}
+
+function SignedIn() {
+  const state = useSessionState();
+  if (state.session === undefined) return <SignIn method={state.signIn} />;
+  return (
+    <TenantProvider>
+      <Frame session={state.session} />
+    </TenantProvider>
+  );
+}
+
+function Frame({ session }: { readonly session: OperatorSession }) {
+  return (
+    <div className={styles['shell']}>
+      <a className={styles['skip']} href="#content">
+        {texts.skipToContent}
+      </a>
+      {session.development && <p className={styles['banner']}>{texts.session.development}</p>}
+      <header className={styles['header']}>
+        <span className={styles['brand']}>{texts.product}</span>
+        {isPermitted(session, 'read') && <TenantSelect />}
+        <ColorSchemeSelect />
+        <Account session={session} />
+      </header>
+      <nav className={styles['navigation']} aria-label={texts.navigation}>
+        <ul>
+          {NAVIGATION.filter(({ permission }) => isPermitted(session, permission)).map(({ to, title }) => (
+            <li key={to}>
+              <Link to={to} activeOptions={{ exact: to === '/' }}>
+                {title}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <main className={styles['main']} id="content" tabIndex={-1}>
+        <Outlet />
+      </main>
+      <RecentSignIn development={session.development} />
+    </div>
+  );
+}
+
+const SCHEMES: readonly MantineColorScheme[] = ['auto', 'light', 'dark'];
+
+function ColorSchemeSelect() {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  return (
+    <NativeSelect
+      aria-label={texts.colorScheme.label}
+      value={colorScheme}
+      onChange={(event) => setColorScheme(event.currentTarget.value as MantineColorScheme)}
+      data={SCHEMES.map((value) => ({ value, label: texts.colorScheme[value] }))}
+    />
+  );
+}
+
+function Account({ session: { operator } }: { readonly session: OperatorSession }) {
+  const queries = useQueryClient();
+  const leave = useMutation({
+    mutationFn: signOut,
+    // What the pages have read belongs to the operator who signed out.
+    onSuccess: () => location.assign('/console/'),
+    onSettled: () => queries.clear(),
+  });
+  return (
+    <Menu>
+      <Menu.Target>
+        <Button variant="default">{texts.session.signedInAs(operator.name, operator.roles.join(', '))}</Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={() => leave.mutate(false)}>{texts.session.signOut}</Menu.Item>
+        <Menu.Item onClick={() => leave.mutate(true)}>{texts.session.signOutEverywhere}</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

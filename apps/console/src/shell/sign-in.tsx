@@ -1,0 +1,70 @@
+import { Button, Paper, PasswordInput, Stack, Text, Title } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState, type FormEvent } from 'react';
+import { sessionQuery, signInAddress, signInWithKey, type SignInMethod } from '../api/session.js';
+import { ProblemAlert } from '../components/problem-alert.js';
+import { texts } from '../texts/texts.js';
+
+/** Instead of every page, while nobody is signed in. */
+export function SignIn({ method }: { readonly method: SignInMethod }) {
+  useEffect(() => {
+    document.title = texts.titleOf(texts.signIn.title);
+  }, []);
+  return (
+    <main id="content">
+      <Paper maw={420} mx="auto" my={80} p="xl" withBorder>
+        <Title order={1} size="h2" mb="md">
+          {texts.signIn.title}
+        </Title>
+        {method === 'oidc' ? <ProviderSignIn /> : <KeySignIn />}
+      </Paper>
+    </main>
+  );
+}
+
+/** The path of the page that is shown, for the return from the provider. It never contains a number or a secret. */
+export const currentPath = (): string => location.pathname + location.search;
+
+function ProviderSignIn() {
+  return (
+    <Button component="a" href={signInAddress(currentPath())} fullWidth>
+      {texts.signIn.withProvider}
+    </Button>
+  );
+}
+
+/** @param onDone called when the key was accepted */
+export function KeySignIn({ onDone }: { readonly onDone?: () => void }) {
+  const [key, setKey] = useState('');
+  const queries = useQueryClient();
+  const signIn = useMutation({
+    mutationFn: signInWithKey,
+    onSuccess: async () => {
+      setKey('');
+      await queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
+      onDone?.();
+    },
+  });
+  const onSubmit = (event: FormEvent): void => {
+    event.preventDefault();
+    signIn.mutate(key);
+  };
+  return (
+    <form onSubmit={onSubmit}>
+      <Stack>
+        <Text>{texts.signIn.keyHint}</Text>
+        <PasswordInput
+          required
+          autoComplete="off"
+          label={texts.signIn.key}
+          value={key}
+          onChange={(event) => setKey(event.currentTarget.value)}
+        />
+        <ProblemAlert error={signIn.error} />
+        <Button type="submit" loading={signIn.isPending}>
+          {texts.signIn.submit}
+        </Button>
+      </Stack>
+    </form>
+  );
+}

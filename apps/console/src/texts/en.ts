@@ -1,0 +1,76 @@
+/** Every text of the console in English. Components contain no text. */
+export const en = {
+  product: 'Countersign',
+  titleOf: (page: string): string => `${page} · Countersign`,
+  skipToContent: 'Skip to content',
+  navigation: 'Pages',
+  loading: 'Loading…',
+  none: 'none',
+  more: 'Show more',
+  refresh: 'Refresh',
+  close: 'Close',
+  cancel: 'Cancel',
+  yes: 'yes',
+  no: 'no',
+  actions: 'Actions',
+  pages: {
+    overview: 'Overview',
+    live: 'Live',
+    subjects: 'Subjects',
+    webhooks: 'Webhooks',
+  },
+  notFound: { title: 'Not found', text: 'There is no such page.', back: 'Back to the overview' },
+  notPermitted: 'Your roles do not permit this page.',
+  colorScheme: {
+    label: 'Colors',
+    light: 'Light',
+    dark: 'Dark',
+    auto: 'As the system',
+  },
+  tenant: {
+    label: 'Tenant',
+    all: 'All tenants',
+    choose: 'Choose a tenant',
+    needed: 'Choose a tenant at the top of the page.',
+  },
+  session: {
+    signedInAs: (name: string, roles: string): string => `${name} (${roles})`,
+    signOut: 'Sign out',
+    signOutEverywhere: 'Sign out everywhere',
+    development:
+      'Signed in with the administrator key. This is for development: events name no person. Configure an OpenID Connect provider for operators.',
+  },
+  signIn: {
+    title: 'Sign in',
+    withProvider: 'Sign in with your provider',
+    key: 'Administrator key',
+    keyHint:
+      'This installation has no OpenID Connect provider, so the administrator key signs in. This is for development.',
+    submit: 'Sign in',
+    refused: 'The key is wrong.',
+  },
+  recent: {
+    title: 'Sign in again',
+    text: 'This action needs a sign-in of the last minutes. Afterwards you return to this page; then do it again.',
+    submit: 'Sign in again',
+  },
+  problem: {
+    title: 'It did not work',
+    unreachable: 'The server does not answer. Check the connection and try again.',
+    unknown: 'The server gave an unexpected answer.',
+    retry: 'Try again',
+    violation: (field: string, rule: string): string => `${field} ${rule}`,
+  },
+  confirm: {
+    reason: 'Reason',
+    reasonHint: 'The event names it, with you.',
+    typeToConfirm: (word: string): string => `Type ${word} to confirm`,
+  },
+  relative: {
+    days: (count: number): string => `${count} d`,
+    hours: (count: number): string => `${count} h`,
+    minutes: (count: number): string => `${count} min`,
+    seconds: (count: number): string => `${count} s`,
+    ended: 'ended',
+  },
+} as const;
