@@ -88,6 +88,8 @@ function removeForeignOutputs(output, config) {
   const visit = (folder) => {
     for (const entry of readdirSync(join(root, output, folder), { withFileTypes: true })) {
       const path = join(folder, entry.name);
+      // The console is built on its own.
+      if (path === 'console') continue;
       if (entry.isDirectory()) visit(path);
       else if (
         path.endsWith('.sql') ||
@@ -121,7 +123,6 @@ function copySql(output, sources) {
   }
 }
 
-/** The console is built on its own. */
 const CONSOLE = join(root, 'apps', 'console');
 
 /** When the newest source was written. In a folder, only files that are built count. */

@@ -32,6 +32,9 @@ export function subjects(world: () => World): void {
       const page = (await client.manage('GET', `/v1/tenants/${tenant}/subjects${spelled}`)).json as unknown as Page;
       expect(page).toEqual({ items: [patched], nextCursor: null });
     }
+    const search = `/v1/tenants/${tenant}/subjects:search`;
+    expect((await client.manage('POST', search, { phone })).json).toEqual({ items: [patched], nextCursor: null });
+    expect((await client.manage('POST', search, { phone: newPhone() })).json['items']).toEqual([]);
   });
 
   it('lists the subjects of a tenant page by page, and creates none for a tenant that does not exist', async () => {

@@ -5,6 +5,7 @@ import { LimitsController } from './limits/limits.controller.js';
 import { Manage } from './manage.js';
 import { OverridesController } from './limits/overrides.controller.js';
 import { PoliciesController } from './policies/policies.controller.js';
+import { SubjectSearchController } from './subjects/subject-search.controller.js';
 import { SubjectsController } from './subjects/subjects.controller.js';
 import { TenantsController } from './tenants/tenants.controller.js';
 
@@ -17,6 +18,7 @@ import { TenantsController } from './tenants/tenants.controller.js';
     LimitsController,
     OverridesController,
     SubjectsController,
+    SubjectSearchController,
   ],
   providers: [Manage],
 })

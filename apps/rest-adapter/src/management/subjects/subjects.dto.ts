@@ -23,7 +23,7 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, IsString, Matches } from 'class-validator';
 import { answerRules, ANSWERS_RULE } from '../../verifications/answer-rules.js';
 import { NEXT_CURSOR, PagingQuery } from '../tenants/tenants.dto.js';
 
@@ -113,6 +113,22 @@ export class SubjectListQuery extends PagingQuery {
   /** A plus that is not percent-encoded arrives as a space. */
   get number(): string | undefined {
     return e164(this.phone?.replace(/^ /, '+'));
+  }
+}
+
+/** A search for the subject with a number. */
+@Described({ examples: [{ phone: '+12025550147' }] })
+export class SubjectSearchBody extends RequestBody {
+  @Field('The whole telephone number, in E.164. Other spellings with a country code are normalized', PHONE_KEYWORDS)
+  @IsString({ message: PHONE_RULE })
+  phone!: string;
+
+  override rules(): Violation[] {
+    return typeof this.phone === 'string' && this.number === undefined ? [{ field: 'phone', rule: PHONE_RULE }] : [];
+  }
+
+  get number(): string | undefined {
+    return e164(this.phone);
   }
 }
 
