@@ -12,9 +12,13 @@ export interface Installation {
   /** The administrator's key; the installation is removed after the bench. */
   readonly adminKey: string;
   readonly authorization: string;
+  /** Connects as superuser. */
+  readonly databaseUrl: string;
   readonly callers: readonly { readonly phone: string; readonly pin: string }[];
   /** Process ids by app. */
   readonly pids: Readonly<Record<string, number>>;
+  /** Addresses of health and metrics by app. */
+  readonly opsUrls: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -65,13 +69,20 @@ export async function install(
   );
   const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const urls = Object.assign({}, ...running.map((one) => one.urls)) as Record<string, string>;
+  const opsUrls = Object.fromEntries(apps.map((app, at) => [app, running[at]?.urls['ops'] ?? '']));
   const pids = Object.fromEntries(apps.map((app, at) => [app, running[at]?.pid ?? 0]));
   const close = async (): Promise<void> => {
     await Promise.all(running.map((one: Running) => one.close()));
   };
   try {
     for (const one of started) if (one.status === 'rejected') throw one.reason as Error;
-    return { ...(await seed(urls, secrets.values.ADMIN_API_KEY, options)), pids, close };
+    return {
+      ...(await seed(urls, secrets.values.ADMIN_API_KEY, options)),
+      databaseUrl: options.databaseUrl,
+      pids,
+      opsUrls,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -82,7 +93,7 @@ async function seed(
   urls: Record<string, string>,
   adminKey: string,
   { subjects, limits }: { readonly subjects: number; readonly limits?: LimitsOfBench },
-): Promise<Omit<Installation, 'close' | 'pids'>> {
+): Promise<Omit<Installation, 'close' | 'pids' | 'opsUrls' | 'databaseUrl'>> {
   const [rest = '', swaigUrl = ''] = [urls['rest'], urls['swaig']];
   const call = async (method: string, path: string, body: unknown): Promise<Response> => {
     const response = await fetch(`${rest}/v1/tenants/bench${path}`, {

@@ -16,3 +16,11 @@ export const row = (name: string, value: string): string => `${name.padEnd(66)} 
 
 /** Prints progress to standard error, apart from the report. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** A table in Markdown, to be copied into a page. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const width = (at: number): number => Math.max(...[head, ...rows].map((cells) => (cells[at] ?? '').length));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, at) => cell.padEnd(width(at))).join(' | ')} |`;
+  return [line(head), line(head.map((_, at) => '-'.repeat(width(at)))), ...rows.map(line)].join('\n');
+}

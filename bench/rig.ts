@@ -2,18 +2,21 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
-import { startKafka, type KafkaCluster } from '@countersign/testing';
+import { createTestDatabase, processorMs, startKafka, type KafkaCluster } from '@countersign/testing';
 import { measure } from './children.js';
-import { median, type Latency } from './figures.js';
+import { type Latency } from './figures.js';
 import { install, type Installation, type Layout, type LimitsOfBench } from './installation.js';
-import { processorMs } from './processor-time.js';
-import { row, say } from './report.js';
+import { type LoadPlan } from './load.js';
+import { say } from './report.js';
+import { readWorks, workOfEach, type Works } from './work.js';
 
 /** The result of a run of `load.ts`. */
 export interface PathRate extends Latency {
   readonly perSecond: number;
   /** Verifications, including those of the warm-up. */
   readonly done: number;
+  /** Milliseconds of each, without the warm-up. */
+  readonly times: readonly number[];
   /** Processor time of the load generator itself, in milliseconds. */
   readonly ownMs: number;
 }
@@ -21,8 +24,6 @@ export interface PathRate extends Latency {
 /** A real Apache Kafka and a real, durable PostgreSQL in a folder of their own, and the product over them. */
 export class BenchRig {
   readonly #closers: (() => Promise<void>)[] = [];
-  /** Processor milliseconds of one verification, by process, over all rounds. */
-  readonly #costs = new Map<string, number[]>();
   readonly #folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   #kafka: KafkaCluster | undefined;
   #postgres: { readonly pid: number; readonly url: string } | undefined;
@@ -68,52 +69,42 @@ export class BenchRig {
       readonly programs?: Readonly<Record<string, string>>;
       readonly env?: Record<string, string>;
       readonly limits?: LimitsOfBench;
+      /** With a database of its own, for benches that start several. */
+      readonly apart?: boolean;
     },
   ): Promise<Installation> {
     say('starting the services, enrolling subjects…');
-    const servers = { brokers: this.brokers, databaseUrl: this.databaseUrl, folder: this.#folder };
-    const product = await install(layout, { ...servers, ...options });
+    const databaseUrl = options.apart === true ? (await createTestDatabase(this.databaseUrl)).url : this.databaseUrl;
+    // The signer keeps in the folder what it has signed for the database.
+    const folder = options.apart === true ? mkdtempSync(join(this.#folder, 'installation-')) : this.#folder;
+    const product = await install(layout, { brokers: this.brokers, databaseUrl, folder, ...options });
     this.#closers.push(() => product.close());
     return product;
   }
 
-  /** Runs one round of the whole path and records the processor time of each process. */
-  async path(
-    product: Installation,
-    plan: { readonly seconds: number; readonly warmUpSeconds: number; readonly inFlight: number },
-  ): Promise<PathRate> {
-    const before = this.processorTimes(product);
-    const input = JSON.stringify({ url: product.swaigUrl, ...product, ...plan });
-    const rate = await measure<PathRate>('load.js', [], input);
-    for (const [name, ms] of Object.entries(this.processorTimes(product))) {
-      const from = before[name];
-      if (from !== undefined) this.#note(name, (ms - from) / rate.done);
-    }
-    this.#note('load generator', rate.ownMs / rate.done);
-    return rate;
+  /** Runs one round of the whole path and measures the work of each process for one verification. */
+  async path(product: Installation, plan: LoadPlan): Promise<PathRate & { readonly works: Works }> {
+    const read = (): Promise<Works> => readWorks(product, { pids: this.#servers(), databaseUrl: this.databaseUrl });
+    const before = await read();
+    const rate = await load(product, plan);
+    const works = workOfEach(before, await read(), rate.done);
+    return { ...rate, works: { ...works, 'load generator': { ms: rate.ownMs / rate.done } } };
   }
 
   /** Processor time of each process since its start, in milliseconds; empty on systems without /proc. */
   processorTimes(product: Installation): Record<string, number> {
-    const servers = { kafka: this.#kafka?.processes[0]?.pid ?? 0, postgres: this.#postgres?.pid ?? 0 };
-    const read = Object.entries<number>({ ...product.pids, ...servers }).map(
+    const read = Object.entries({ ...product.pids, ...this.#servers() }).map(
       ([name, pid]) => [name, processorMs(pid)] as const,
     );
     return Object.fromEntries(read.filter((one): one is [string, number] => one[1] !== undefined));
   }
 
-  /** Processor milliseconds of one verification, by process: the median over the rounds. */
-  costs(): Record<string, number> {
-    return Object.fromEntries([...this.#costs].map(([name, values]) => [name, Number(median(values).toFixed(2))]));
-  }
-
-  #note(name: string, ms: number): void {
-    this.#costs.set(name, [...(this.#costs.get(name) ?? []), ms]);
+  #servers(): Record<string, number> {
+    return { kafka: this.#kafka?.processes[0]?.pid ?? 0, postgres: this.#postgres?.pid ?? 0 };
   }
 }
 
-/** The lines of the report with the processor time of each process. */
-export function costRows(costs: Readonly<Record<string, number>>): string[] {
-  const rows = Object.entries(costs).map(([name, ms]) => row(`  ${name}`, ms.toFixed(2)));
-  return ['processor ms of one verification, by process', ...rows];
+/** Requests of one load generator, and their times. */
+export function load(product: Installation, plan: LoadPlan): Promise<PathRate> {
+  return measure<PathRate>('load.js', [], JSON.stringify({ url: product.swaigUrl, ...product, ...plan }));
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
 import { openDatabase, type Database } from '@countersign/persistence';
 import { TiledTree } from '@countersign/transparency-log';
+import { processorMs } from '@countersign/testing';
 import { AUDIT_MIGRATIONS } from '../../apps/audit/migrations/index.js';
 import { startApp, type Running } from '../children.js';
 import { options } from '../options.js';
-import { processorMs } from '../processor-time.js';
 import { keep, row, say } from '../report.js';
 
 /**

@@ -1,5 +1,5 @@
+import { processorMs } from '@countersign/testing';
 import { options } from '../options.js';
-import { processorMs } from '../processor-time.js';
 import { keep, row, say } from '../report.js';
 import { BenchRig } from '../rig.js';
 

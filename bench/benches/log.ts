@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openDatabase, OutboxRelay, type Database } from '@countersign/persistence';
-import { startPostgres } from '@countersign/testing';
+import { processorMs, startPostgres } from '@countersign/testing';
 import { CompactRange, leafHash } from '@countersign/transparency-log';
 import { AUDIT_MIGRATIONS } from '../../apps/audit/migrations/index.js';
 import { EVENT_SOURCE } from '../../apps/audit/src/log/event-source.js';
@@ -10,7 +10,6 @@ import { PostgresAuditTrail } from '../../apps/audit/src/trail/audit-trail.store
 import { type TrailEntry } from '../../apps/audit/src/trail/trail.ports.js';
 import { WokenLoop } from '@countersign/runtime';
 import { options } from '../options.js';
-import { processorMs } from '../processor-time.js';
 import { keep, row, say } from '../report.js';
 
 /**

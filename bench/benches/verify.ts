@@ -4,7 +4,8 @@ import { median, type Latency } from '../figures.js';
 import { type Layout } from '../installation.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
-import { costRows, BenchRig } from '../rig.js';
+import { BenchRig } from '../rig.js';
+import { medianWorks, workTable, type Works } from '../work.js';
 
 /**
  * The whole path over a real Apache Kafka and a real, durable PostgreSQL, beside a bare argon2 loop and a bare Kafka
@@ -20,9 +21,8 @@ const seconds = Number(given.seconds);
 const inFlight = Number(given['in-flight']);
 const layout = given.layout as Layout;
 const loops: Rate[] = [];
-const paths: Rate[] = [];
+const paths: (Rate & { readonly works: Works })[] = [];
 let roundTrip: Rate = { perSecond: NaN };
-let processorMsEach: Record<string, number> = {};
 await BenchRig.with(async (rig) => {
   // First, because it also warms up the broker's compiler: a broker in service has run for longer than a minute.
   say('bare Kafka round trip');
@@ -34,7 +34,6 @@ await BenchRig.with(async (rig) => {
     paths.push(await rig.path(product, { seconds, warmUpSeconds: round === 1 ? 20 : 3, inFlight }));
     say(`  ${paths.at(-1)?.perSecond.toFixed(1)} of ${loops.at(-1)?.perSecond.toFixed(1)} per second`);
   }
-  processorMsEach = rig.costs();
 });
 
 const ratios = paths.map((path, round) => path.perSecond / (loops[round]?.perSecond ?? NaN));
@@ -51,10 +50,12 @@ const result = {
   pathPerSecond: median(paths.map((rate) => rate.perSecond)),
   path: { p50: median(paths.map(({ p50 = NaN }) => p50)), p99: median(paths.map(({ p99 = NaN }) => p99)) },
   kafkaRoundTrip: roundTrip,
-  processorMsEach,
+  works: medianWorks(paths.map((path) => path.works)),
 };
 process.stdout.write(
   `${[
+    '',
+    workTable(result.works),
     '',
     row(`verified per second, whole path (${layout}, ${inFlight} in flight)`, result.pathPerSecond.toFixed(1)),
     row('verified per second, bare @node-rs/argon2 loop', result.loopPerSecond.toFixed(1)),
@@ -63,7 +64,6 @@ process.stdout.write(
     row('whole path, p50 / p99 ms', `${result.path.p50.toFixed(0)} / ${result.path.p99.toFixed(0)}`),
     row('bare Kafka round trips per second', roundTrip.perSecond.toFixed(0)),
     row('bare Kafka round trip, p50 / p99 ms', `${roundTrip.p50?.toFixed(1)} / ${roundTrip.p99?.toFixed(1)}`),
-    ...costRows(processorMsEach),
   ].join('\n')}\n`,
 );
 keep('verify', result);

@@ -9,5 +9,6 @@ export * from './manual-clock.js';
 export { ocsfFaults, ocsfSchema } from './ocsf.js';
 export * from './phone-spellings.js';
 export * from './pipelined-requests.js';
+export * from './processor-time.js';
 export * from './tcp-proxy.js';
 export * from './test-actor.js';
