@@ -37,6 +37,7 @@ const entries = (count: number): TrailEntry[] =>
     },
     ...{ callId: `call-${at}`, time: new Date().toISOString(), value: Buffer.alloc(bytes, randomUUID()) },
     ...{ partitionKey: `tenant-${at % 20}:subject-${at % 5_000}`, ocsfVersion: '1.8.0', traceparent: undefined },
+    counted: { variant: 'verified', count: 1 },
   }));
 
 /** Wall and processor time of some work. The process includes PostgreSQL, which is its child. */

@@ -240,6 +240,13 @@ function operators(world: () => World): void {
       expect((await get(`${url}/health/ready`)).json).toMatchObject({ status: 'ok' });
     }
     expect(product.opsUrls().length).toBeGreaterThan(0);
+    const services = (await client.manage('GET', '/v1/services')).json['items'] as {
+      service: string;
+      status: string;
+    }[];
+    // Processes of their own are listed by a setting, which they do not have here.
+    const names = product.opsUrls().length > 1 ? [] : ['audit', 'rest-adapter', 'verification'];
+    for (const service of names) expect(services).toContainEqual(expect.objectContaining({ service, status: 'ready' }));
     for (const url of product.opsUrls()) {
       const { status, text } = await get(`${url}/metrics`);
       expect([status, text.includes('countersign_up')]).toEqual([200, true]);

@@ -42,9 +42,12 @@ export async function start(env: Environment, fatal: FatalHandler): Promise<Runn
     const { environment, createdAdminKey } = await productEnvironment(dataDir, env, DATABASE_URL?.reveal(), onClose);
     const broker = KAFKA_BROKERS === undefined ? new MemoryBroker() : openBroker('all-in-one', settings, logger);
     onClose(() => broker.close());
-    const services = await startServices(environment, fatal, { broker, logger, ops: false }, onClose);
+    const operators: { url?: string } = {};
+    const replacements = { broker, logger, ops: false, opsUrl: () => operators.url } as const;
+    const services = await startServices(environment, fatal, replacements, onClose);
     const healths = new Map(services.map(({ name, health }) => [name, health]));
     const ops = await OpsServer.start(listener, healths);
+    operators.url = ops.url;
     onClose(listener.watch());
     onClose(() => ops.close());
     const urls = Object.fromEntries([

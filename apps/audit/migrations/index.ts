@@ -9,4 +9,5 @@ export const AUDIT_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url), [
   '1764000000008-subject-keys.sql',
   '1764000000009-publishing.sql',
   '1764000000010-shards.sql',
+  '1764000000012-event-counts.sql',
 ]);

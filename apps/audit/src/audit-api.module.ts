@@ -7,6 +7,8 @@ import { HealthController } from '@countersign/http';
 import { Health } from '@countersign/observability';
 import { type Database } from '@countersign/persistence';
 import { type VerifierKey } from '@countersign/transparency-log';
+import { AttacksModule } from './attacks/attacks.module.js';
+import { CountsModule } from './counts/counts.module.js';
 import { LogFilesModule } from './log-files/log-files.module.js';
 import { type PersonalDataVault } from './personal-data/personal-data.ports.js';
 import { SearchModule } from './search/search.module.js';
@@ -31,13 +33,17 @@ export class AuditApiModule {
       publish: (facts: readonly { readonly message: FactRecorded }[]) =>
         recordFacts(facts.map(({ message }) => message)),
     };
+    const search = SearchModule.with(database, vault, bus, (error, what) => host.logger.warn({ err: error }, what));
     return {
       module: AuditApiModule,
       // The features check the keys of streams again.
       global: true,
       exports: [Authenticator],
       imports: [
-        SearchModule.with(database, vault, bus, (error, what) => host.logger.warn({ err: error }, what)),
+        // Before the search, so the path of the counts is no id of an event.
+        CountsModule.with(database),
+        search,
+        AttacksModule.with(search),
         LogFilesModule.with(database, bus, logKeys),
       ],
       controllers: [HealthController],

@@ -9,6 +9,7 @@ import { AuditApiModule } from './audit-api.module.js';
 import { PostgresCheckpoints } from './checkpoints/checkpoints.store.js';
 import { consumeCheckpoints } from './checkpoints/consume-checkpoints.js';
 import { openCompleteness } from './completeness/open-completeness.js';
+import { PostgresEventCounts } from './counts/event-counts.store.js';
 import { configuredKeys, NEEDS, readKeyring, readLogKeys, subjectKeysFault } from './needs.js';
 import { PostgresLogSequencer } from './log/log-sequencer.store.js';
 import { shardStartedIn } from './log/shard-started.js';
@@ -26,6 +27,8 @@ import { DeadLettersModule, FactsModule } from './trail/trail.module.js';
 const REWRAP_MS = 600_000;
 /** How often the entries of old shards are removed, in milliseconds. */
 const PRUNE_MS = 30_000;
+/** How often old counts of events are removed, in milliseconds. */
+const PURGE_MS = 3_600_000;
 
 /**
  * Starts the audit service.
@@ -78,6 +81,8 @@ export async function start(
       const pruneLog = new PruneLog(new PostgresOldEntries(database), recordFacts, settings.LOG_RETENTION_DAYS);
       host.every(PRUNE_MS, 'entries of old shards could not be removed', () => pruneLog.prune());
     }
+    const counts = new PostgresEventCounts(database);
+    host.every(PURGE_MS, 'old counts of events could not be removed', () => counts.purge());
     const module = AuditApiModule.with({ adminKey, host, database, vault, clientKeys, recordFacts, logKeys });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());

@@ -14,6 +14,7 @@ export function trailEntry(more: Partial<TrailEntry> = {}): TrailEntry {
     partitionKey: 'acme:',
     ocsfVersion: '1.8.0',
     traceparent: undefined,
+    counted: undefined,
     ...more,
   };
 }

@@ -19,6 +19,8 @@ import { OpenApiModule } from './openapi/openapi.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { CommandBus, FactBus, StreamLimits, ReplyTimeout } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
+import { ServiceStates, type ProcessOrigins } from './services/service-states.js';
+import { ServiceStatesModule } from './services/services.module.js';
 import { WebhookManagementModule } from './webhooks/webhooks.module.js';
 import { VerificationsModule } from './verifications/verifications.module.js';
 
@@ -33,6 +35,8 @@ export interface RestResources {
   readonly host: Host;
   readonly bus: BusClient;
   readonly clientKeys: ClientKeys;
+  /** The ports for operators of all processes. */
+  readonly processes: () => ProcessOrigins;
 }
 
 const FEATURES = [
@@ -43,6 +47,7 @@ const FEATURES = [
     ImportStreamsModule,
     WebhookManagementModule,
     AuditLogModule,
+    ServiceStatesModule,
   ],
 ];
 
@@ -55,7 +60,7 @@ export function apiDocument(): Promise<object> {
 /** Provides to every feature what it needs from outside. */
 @Module({})
 class ResourcesModule {
-  static with({ settings, keys, host, bus }: RestResources): DynamicModule {
+  static with({ settings, keys, host, bus, processes }: RestResources): DynamicModule {
     const { hash, sealer, receiptKeys } = keys;
     const milliseconds = settings.REPLY_TIMEOUT_MS;
     const logFault = (error: unknown, what: string): void => host.logger.warn({ err: error }, what);
@@ -76,6 +81,7 @@ class ResourcesModule {
         useFactory: () => openVerificationClient(host, bus, keys, milliseconds),
       },
       { provide: AuditService, useFactory: () => new AuditService(settings.AUDIT_URL, milliseconds) },
+      { provide: ServiceStates, useFactory: () => new ServiceStates(processes) },
       RestRequestLimits,
     ];
     return { module: ResourcesModule, global: true, providers, exports: providers };

@@ -19,10 +19,16 @@ export class RestSettings extends BusSettings {
   CORS_ORIGINS: string = '';
 
   @Meaning(
-    'Origin of the API of the audit log, which serves `/v1/events` and `/v1/log`; with TLS, a name of its certificate',
+    'Origin of the API of the audit log, which serves `/v1/events`, `/v1/attacks` and `/v1/log`; with TLS, a name of its certificate',
   )
   @IsOrigin()
   AUDIT_URL: string = 'http://127.0.0.1:3002';
+
+  @Meaning(
+    'Ports for operators of all processes, for `GET /v1/services`: `name=origin`, separated by commas, for example `audit=http://audit:9464`; at most 32',
+  )
+  @IsProcessList()
+  SERVICES_URLS: string = '';
 
   @Meaning('Longest wait for the answer of another service')
   @IsInt()
@@ -54,6 +60,22 @@ export function originsOf({ CORS_ORIGINS }: RestSettings): readonly string[] {
   return CORS_ORIGINS.split(',').flatMap((text) => originOf(text) ?? []);
 }
 
+/** The origins of the ports for operators, by names of processes. */
+export function processesOf({ SERVICES_URLS }: Pick<RestSettings, 'SERVICES_URLS'>): ReadonlyMap<string, string> {
+  return new Map(
+    SERVICES_URLS.split(',').flatMap((text) => {
+      const process = processOf(text);
+      return process === undefined ? [] : [process];
+    }),
+  );
+}
+
+function processOf(text: string): [name: string, origin: string] | undefined {
+  const [, name = '', given = ''] = /^([a-z0-9][a-z0-9_-]{0,62})=(.+)$/.exec(text.trim()) ?? [];
+  const origin = originOf(given);
+  return origin === undefined ? undefined : [name, origin];
+}
+
 /** @returns undefined for anything but an origin; a pattern is none, because each origin is a decision */
 function originOf(text: string): string | undefined {
   if (!URL.canParse(text) || text.includes('*')) return undefined;
@@ -80,6 +102,25 @@ function IsOriginList(): PropertyDecorator {
       validate: isOriginList,
       defaultMessage: () =>
         '$property must be origins like https://console.example.com, separated by commas, without a path and without *',
+    },
+  });
+}
+
+/** Each reading asks all of them at once, so their number is bounded. */
+const MAX_PROCESSES = 32;
+
+function IsProcessList(): PropertyDecorator {
+  const isProcessList = (value: unknown): boolean => {
+    if (typeof value !== 'string') return false;
+    const names = value === '' ? [] : value.split(',').map((text) => processOf(text)?.[0]);
+    return !names.includes(undefined) && new Set(names).size === names.length && names.length <= MAX_PROCESSES;
+  };
+  return ValidateBy({
+    name: 'isProcessList',
+    validator: {
+      validate: isProcessList,
+      defaultMessage: () =>
+        `$property must be at most ${MAX_PROCESSES} pairs like audit=http://audit:9464, separated by commas, each name once`,
     },
   });
 }

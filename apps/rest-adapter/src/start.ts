@@ -6,7 +6,7 @@ import { KeyComparison } from '@countersign/verification-client';
 import { addNdjsonParser } from './http/ndjson.js';
 import { NEEDS, readRestKeys } from './needs.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
-import { originsOf } from './rest-adapter.settings.js';
+import { originsOf, processesOf } from './rest-adapter.settings.js';
 
 export interface RestAdapter extends HostedService {
   /** Every route that is served. */
@@ -29,7 +29,12 @@ export async function start(
     const bus = await host.client(keys.receiptKeys);
     await KeyComparison.begin(host, bus, keys.checks, fatal);
     const clientKeys = await host.directory();
-    const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, clientKeys });
+    const listed = processesOf(settings);
+    const processes = (): ReadonlyMap<string, string> => {
+      const own = replace.opsUrl?.();
+      return own === undefined ? listed : new Map([...listed, ['countersign', own]]);
+    };
+    const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, clientKeys, processes });
     const own = { port: settings.REST_PORT, corsOrigins: originsOf(settings), addBodyParsers: addNdjsonParser };
     const server = await HttpServer.start(module, apiServerOptions(host, own));
     host.onClose(() => server.close());

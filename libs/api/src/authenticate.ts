@@ -135,3 +135,14 @@ export function checkAccess(client: ApiClient, access: Access | undefined, tenan
       if (access === 'manage') throw new Problem('forbidden');
   }
 }
+
+/**
+ * The tenant of the events that a request reads. Undefined: all, for the administrator alone.
+ * @param asked the tenant that the request names
+ * @throws Problem not-found for another tenant, so a key cannot learn which tenants exist
+ */
+export function visibleTenant({ client }: ClientRequest, asked: string | undefined): string | undefined {
+  const own = client?.tenant;
+  if (own !== undefined && asked !== undefined && asked !== own) throw new Problem('not-found');
+  return own ?? asked;
+}

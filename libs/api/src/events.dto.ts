@@ -150,3 +150,35 @@ export class LogConsistency {
   @ApiProperty({ type: 'integer' }) to!: number;
   @ApiProperty({ description: 'Consistency proof (RFC 6962), base64.', type: [String] }) hashes!: string[];
 }
+
+class SignedSize {
+  @ApiProperty({ type: 'integer' }) size!: number;
+  @ApiProperty({ format: 'date-time' }) signedAt!: string;
+  @ApiProperty({ description: 'The signed checkpoint.' }) note!: string;
+}
+
+class LogDifference {
+  @ApiProperty({ example: 'not_logged' }) difference!: string;
+  @ApiProperty({ type: 'integer' }) count!: number;
+}
+
+export class LogStatus {
+  @ApiProperty({ type: 'integer', description: 'Number of entries.' }) size!: number;
+  @ApiProperty({ type: SignedSize, nullable: true, description: 'The last checkpoint; null before the first one.' })
+  checkpoint!: SignedSize | null;
+  @ApiProperty({
+    type: [String],
+    description:
+      'Keys that verify checkpoints, the current one first, as the server states them. Trust only a key that you got another way.',
+  })
+  keys!: string[];
+  @ApiProperty({
+    format: 'date-time',
+    type: 'string',
+    nullable: true,
+    description: 'Until when counted attempts were compared with the log.',
+  })
+  comparedUntil!: string | null;
+  @ApiProperty({ type: [LogDifference], description: 'What does not agree. Empty: the log is complete.' })
+  differences!: LogDifference[];
+}

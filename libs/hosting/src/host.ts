@@ -67,6 +67,8 @@ export interface StartReplacements {
   readonly logger?: Logger;
   /** `false`: no port of its own for health and metrics; the process has one for all. */
   readonly ops?: false;
+  /** Address of the port for operators of the process, once it is open. */
+  readonly opsUrl?: () => string | undefined;
 }
 
 /** A running service with its health, for a process that holds several. */

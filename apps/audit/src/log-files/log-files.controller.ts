@@ -1,5 +1,13 @@
 import { Controller, Get, Header, Query, Req } from '@nestjs/common';
-import { actorOf, invalid, LogConsistencyQuery, Problem, Requires, type ClientRequest } from '@countersign/api';
+import {
+  actorOf,
+  invalid,
+  LogConsistencyQuery,
+  Problem,
+  Requires,
+  type ClientRequest,
+  type LogStatus,
+} from '@countersign/api';
 import { type FastifyRequest } from 'fastify';
 import { ReadLogFile } from './read-log-file.use-case.js';
 
@@ -23,6 +31,17 @@ export class LogFilesController {
   @Header('cache-control', 'no-cache')
   verifierKey(): string {
     return found(this.readLogFile.verifierKey());
+  }
+
+  @Get('v1/log')
+  @Requires('audit')
+  async state(@Req() { client }: ClientRequest): Promise<LogStatus> {
+    const { checkpoint, comparedUntil, ...state } = await this.readLogFile.state(client?.tenant);
+    return {
+      ...{ size: state.size, keys: [...state.keys], differences: [...state.differences] },
+      checkpoint: checkpoint === undefined ? null : { ...checkpoint, signedAt: checkpoint.signedAt.toISOString() },
+      comparedUntil: comparedUntil?.toISOString() ?? null,
+    };
   }
 
   /** Hashes alone, which reveal nothing of an event. */

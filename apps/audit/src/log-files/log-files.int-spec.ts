@@ -109,6 +109,25 @@ describe('the files of the audit log', () => {
       expect(verifyInclusion(index, size, leaves[index]!, await inclusionProof(index, size, tiles), root)).toBe(true);
   });
 
+  it('have a state with the size, the last checkpoint, the keys and the differences of the tenant', async () => {
+    await administrator.query(
+      `INSERT INTO audit.differences (difference, key, tenant, number, counted_at, fact_id)
+       VALUES ('not_logged', 'k', 'acme', 7, now(), gen_random_uuid()), ('not_published', '5', 'acme', 3, null, gen_random_uuid())`,
+    );
+    expect((await get('v1/log')).status).toBe(401);
+    const state = (await (await get('v1/log', ADMIN_API_KEY)).json()) as Record<string, unknown>;
+    expect(state).toMatchObject({
+      ...{ checkpoint: { size: SIGNED }, keys: [formatVerifierKey(signer.verifier)], comparedUntil: null },
+      differences: expect.arrayContaining([
+        { difference: 'not_logged', count: 1 },
+        { difference: 'not_published', count: 3 },
+      ]) as unknown,
+    });
+    const { note } = state['checkpoint'] as { note: string };
+    expect(openCheckpoint(note, signer.verifier).size).toBe(SIGNED);
+    await administrator.query('DELETE FROM audit.differences');
+  });
+
   it('give everybody the public key that verifies checkpoints', async () => {
     const answer = await get('vkey');
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);

@@ -11,7 +11,7 @@ import {
   type VerifierKey,
 } from '@countersign/transparency-log';
 import { ReadRecords, type EventReader } from '../search/read-events.use-case.js';
-import { LogFiles } from './log-files.ports.js';
+import { LogFiles, type LogState } from './log-files.ports.js';
 
 /** Tiles of a tree above 2^53 leaves do not exist: that has 7 levels. */
 const MAX_TILE_LEVEL = 7;
@@ -32,6 +32,11 @@ export class ReadLogFile {
   verifierKey(): string | undefined {
     const [current] = this.keys;
     return current && `${formatVerifierKey(current)}\n`;
+  }
+
+  /** The state of the log, with the keys that verify its checkpoints. @param tenant of the differences; undefined: all */
+  async state(tenant: string | undefined): Promise<LogState & { readonly keys: readonly string[] }> {
+    return { ...(await this.files.state(tenant)), keys: this.keys.map(formatVerifierKey) };
   }
 
   /**

@@ -17,18 +17,27 @@ FROM audit.log_state FOR UPDATE`;
 
 /**
  * Moves facts to the entries. A fact that was delivered again while its entry was made is only deleted. Runs after the lock
- * is held, with a snapshot of its own, so it sees every entry.
+ * is held, with a snapshot of its own, so it sees every entry. The counts grow by the same facts, one row per step and kind.
  */
 const MOVE = `
 WITH taken AS (
   DELETE FROM audit.inbox WHERE seq IN (SELECT seq FROM audit.inbox ORDER BY seq LIMIT $2) RETURNING *
+), fresh AS (
+  SELECT * FROM taken t WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = t.event_id)
+), counted AS (
+  INSERT INTO audit.event_counts AS c (tenant, step, start_time, kind, variant, count)
+  SELECT tenant, step, date_trunc(step, time, 'UTC'), kind, variant, sum(count)
+  FROM fresh CROSS JOIN (VALUES ('minute'), ('hour')) AS s(step)
+  WHERE variant IS NOT NULL
+  GROUP BY 1, 2, 3, 4, 5
+  ON CONFLICT (tenant, step, start_time, kind, variant) DO UPDATE SET count = c.count + excluded.count
 ), added AS (
   INSERT INTO audit.entries
     (idx, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version,
       recorded_at)
   SELECT $1::bigint + row_number() OVER (ORDER BY seq) - 1,
     event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, recorded_at
-  FROM taken t WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = t.event_id)
+  FROM fresh
   RETURNING idx, value
 )
 SELECT (SELECT count(*) FROM taken)::int AS taken,

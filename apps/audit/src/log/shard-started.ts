@@ -11,6 +11,7 @@ export function shardStartedIn(version: OcsfVersion): ShardStartedEntry {
       ...{ eventId: fact.factId, kind: fact.kind, tenant: fact.tenant, subject: undefined, callId: undefined },
       ...{ time: fact.time, value: Buffer.from(JSON.stringify(publicEventOf(fact, version))) },
       ...{ partitionKey: fact.partitionKey, ocsfVersion: version, traceparent: undefined },
+      counted: undefined,
     };
   };
 }

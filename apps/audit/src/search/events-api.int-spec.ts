@@ -140,6 +140,49 @@ describe('the API of the audit log', () => {
     expect(await event()).not.toHaveProperty('personal');
   });
 
+  it('counts events per step and lists attacks for each key as far as its tenant, and for the administrator all', async () => {
+    const record = (tenant: string, kind: FactKind, fields: object): Promise<void> =>
+      broker.send([toRecord({ message: factRecorded(kind, new Date(), { tenant, ...fields }) })]);
+    const [caller, other] = ['c'.repeat(64), 'd'.repeat(64)];
+    const refusal = {
+      outcome: 'rate_limited',
+      detail: { dimension: 'caller', limit: 10, periodSeconds: 60, count: 7 },
+    };
+    await record('acme', 'credential.disabled', {});
+    await record('acme', 'limit.refused', { callerKey: caller, callerTail: '42', ...refusal });
+    await record('acme', 'signal.spray', { callerKey: caller, detail: { subjects: 10, withinSeconds: 600, count: 1 } });
+    await record('acme', 'limit.tightened', { detail: { seconds: 600 } });
+    await record('umbrella', 'limit.refused', { callerKey: other, ...refusal });
+    const read = async (path: string, key: string): Promise<Record<string, object[]>> =>
+      (await (await get(path, key)).json()) as Record<string, object[]>;
+    const attacks = (key: string, query = ''): Promise<Record<string, object[]>> => read(`/v1/attacks${query}`, key);
+    await eventually('the refusal of umbrella is logged', async () =>
+      JSON.stringify(await attacks(ADMIN_KEY)).includes(other),
+    );
+    const found = await attacks(KEYS.acme);
+    expect(found['signals']).toMatchObject([{ type: 'signal.spray', callerKey: caller, subjects: 10 }]);
+    expect(found['tightened']).toMatchObject([{ tenant: 'acme' }]);
+    expect(found['refused']).toMatchObject([{ dimension: 'caller', callerKey: caller, callerTail: '42', count: 7 }]);
+    expect((await attacks(KEYS.umbrella))['refused']).toMatchObject([{ tenant: 'umbrella', callerKey: other }]);
+    expect((await attacks(ADMIN_KEY, '?tenant=umbrella'))['signals']).toEqual([]);
+    const counted = await read('/v1/events/counts?step=day', KEYS.acme);
+    expect(counted['items']).toMatchObject([
+      { attempts: {}, refusals: { caller: 7 }, signals: { spray: 1 }, locked: 1, disabled: 1 },
+    ]);
+    expect((await read('/v1/events/counts', KEYS.umbrella))['items']).toMatchObject([{ refusals: { caller: 7 } }]);
+    expect((await read('/v1/events/counts', ADMIN_KEY))['items']).toMatchObject([{ refusals: { caller: 14 } }]);
+    // A range that is too long becomes the longest that one answer may have.
+    const long = await get('/v1/events/counts?step=minute&from=2020-01-01T00:00:00Z', KEYS.acme);
+    const { from, to } = (await long.json()) as { from: string; to: string };
+    expect(Date.parse(to) - Date.parse(from)).toBeLessThanOrEqual(1_441 * 60_000);
+    const unknown = await (await get('/v1/nothing', KEYS.acme)).text();
+    for (const path of ['/v1/events/counts?tenant=umbrella', '/v1/attacks?tenant=umbrella']) {
+      const answer = await get(path, KEYS.acme);
+      expect([answer.status, await answer.text()]).toEqual([404, unknown]);
+    }
+    expect((await get('/v1/attacks', KEYS.manage)).status).toBe(403);
+  });
+
   it('reports the use of a key to the directory, once a minute at most', async () => {
     const uses: string[] = [];
     const types = new Map([[ApiKeyUseReported.type, ApiKeyUseReported]]);

@@ -10,6 +10,7 @@ import {
   invalid,
   Problem,
   Requires,
+  visibleTenant,
   type ClientRequest,
   type ExportFormat,
 } from '@countersign/api';
@@ -106,9 +107,8 @@ export class EventsController {
 
 /** @throws Problem not-found for another tenant, so a key cannot learn which tenants exist */
 function readerOf(request: ClientRequest, filters: EventFilters = {}): EventReader {
-  const tenant = request.client?.tenant;
-  if (tenant !== undefined && filters.tenant !== undefined && filters.tenant !== tenant) throw new Problem('not-found');
-  return { actor: actorOf(request), tenant };
+  visibleTenant(request, filters.tenant);
+  return { actor: actorOf(request), tenant: request.client?.tenant };
 }
 
 function filtersOf({ tenant, subject, call, type, from, to }: EventFilterQuery): EventFilters {

@@ -24,6 +24,7 @@ export class SearchModule {
   ): DynamicModule {
     return {
       module: SearchModule,
+      exports: [EventLog, OpenPersonalData, ReadRecords],
       providers: [
         { provide: Database, useValue: database },
         { provide: EventLog, useClass: PostgresEventLog },

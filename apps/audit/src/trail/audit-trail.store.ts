@@ -11,11 +11,12 @@ const MAX_BATCH_SIZE = 500;
  */
 const INSERT = `
 INSERT INTO audit.inbox (event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent,
-  ocsf_version)
-SELECT event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version
+  ocsf_version, variant, count)
+SELECT event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, variant, count
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bytea[], $8::text[],
-  $9::text[], $10::text[]) WITH ORDINALITY
-  AS b(event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, position)
+  $9::text[], $10::text[], $11::text[], $12::int[]) WITH ORDINALITY
+  AS b(event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, variant, count,
+    position)
 ORDER BY position
 ON CONFLICT (event_id) DO NOTHING`;
 
@@ -67,6 +68,8 @@ export class PostgresAuditTrail extends AuditTrail {
       entries.map((entry) => entry.partitionKey),
       entries.map((entry) => entry.traceparent ?? null),
       entries.map((entry) => entry.ocsfVersion),
+      entries.map((entry) => entry.counted?.variant ?? null),
+      entries.map((entry) => entry.counted?.count ?? null),
     ]);
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type FactRecorded, type OcsfVersion } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { MAX_ENTRY_BYTES } from '@countersign/transparency-log';
+import { countedEvent } from '../counts/counted-event.decision.js';
 import { SealPersonalData } from '../personal-data/seal-personal-data.use-case.js';
 import { publicEventOf } from './ocsf-1-1.decision.js';
 import { AuditTrail } from './trail.ports.js';
@@ -41,6 +42,7 @@ export class RecordFact {
       partitionKey: fact.partitionKey,
       ocsfVersion: this.ocsfVersion,
       traceparent,
+      counted: countedEvent(fact),
     });
   }
 }

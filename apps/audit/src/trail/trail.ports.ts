@@ -1,4 +1,5 @@
 import { type OcsfVersion } from '@countersign/contracts';
+import { type CountedEvent } from '../counts/counted-event.decision.js';
 
 /** One fact of the trail: the published bytes, and the fields to search by. */
 export interface TrailEntry {
@@ -17,6 +18,8 @@ export interface TrailEntry {
   readonly ocsfVersion: OcsfVersion;
   /** Trace of the fact, in the form of W3C Trace Context. */
   readonly traceparent: string | undefined;
+  /** What it adds to the counts of events. Undefined: nothing. */
+  readonly counted: CountedEvent | undefined;
 }
 
 /** The append-only record of all facts. */

@@ -1,5 +1,9 @@
 import { Controller, Get, Param, Query, Req, Res, type OnModuleDestroy } from '@nestjs/common';
 import {
+  Attacks,
+  AttacksQuery,
+  EventCounts,
+  EventCountsQuery,
   EventExportQuery,
   EventFilterQuery,
   EventListQuery,
@@ -8,6 +12,7 @@ import {
   EventProof,
   LogConsistency,
   LogConsistencyQuery,
+  LogStatus,
   Problems,
   ProvenEventItem,
   Requires,
@@ -91,6 +96,36 @@ export class AuditLogController implements OnModuleDestroy {
     return this.audit.pass(request, reply);
   }
 
+  @Get('v1/events/counts')
+  @Requires('audit')
+  @ApiOperation({
+    summary: 'Count events per minute, hour or day',
+    description:
+      'By the times of the events. Counts begin with the version that keeps them. An answer has at most 1,440 steps: an earlier `from` becomes the earliest possible one.',
+  })
+  @ApiOkResponse({ type: EventCounts, description: 'The steps that have events.' })
+  @Problems('unavailable')
+  countEvents(
+    @Query() _query: EventCountsQuery,
+    @Req() request: ClientRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.audit.pass(request, reply);
+  }
+
+  @Get('v1/attacks')
+  @Requires('audit')
+  @ApiOperation({
+    summary: 'List the attacks of the last 24 hours',
+    description:
+      'Detected attacks, tenants with tightened limits, and what limits refused. Each read is an event itself.',
+  })
+  @ApiOkResponse({ type: Attacks, description: 'Signals, tightened limits, refusals.' })
+  @Problems('unavailable')
+  listAttacks(@Query() _query: AttacksQuery, @Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.audit.pass(request, reply);
+  }
+
   @Get('v1/events/:event')
   @Requires('audit')
   @ApiOperation({ summary: 'Read an event with its proof' })
@@ -109,6 +144,17 @@ export class AuditLogController implements OnModuleDestroy {
   @ApiOkResponse({ type: EventProof, description: 'Bytes, proof and checkpoint.' })
   @Problems('unavailable')
   proveEvent(@Param() _path: EventPath, @Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.audit.pass(request, reply);
+  }
+
+  @Get('v1/log')
+  @Requires('audit')
+  @ApiOperation({
+    summary: 'Read how far the log is recorded, signed and compared with the attempts that were counted',
+  })
+  @ApiOkResponse({ type: LogStatus, description: 'The state of the log.' })
+  @Problems('unavailable')
+  readLog(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.audit.pass(request, reply);
   }
 

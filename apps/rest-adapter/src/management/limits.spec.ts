@@ -49,6 +49,7 @@ describe('the limits of a tenant', () => {
     [{ dimension: 'subject', subject: 'c-1' }, 'id:c-1'],
     [{ dimension: 'subject', phone: '+12025550147' }, `phone:${hash.hash('phone', 'acme', '+12025550147')}`],
     [{ dimension: 'subjectsPerCaller', phone: '+12025550147' }, hash.callerKey('acme', 'phone', '+12025550147')],
+    [{ dimension: 'caller', callerKey: 'a'.repeat(64) }, 'a'.repeat(64)],
     [{ dimension: 'call', callId: 'call-1' }, 'call-1'],
     [{ dimension: 'agent', agent: 'desk' }, 'desk'],
     [{ dimension: 'tenant' }, undefined],
@@ -65,6 +66,8 @@ describe('the limits of a tenant', () => {
     ['overrides', { ...override, phone: undefined, subject: 'c-1' }, 'subject'],
     ['overrides', { ...override, agent: 'desk' }, 'agent'],
     ['overrides', { ...override, phone: '12' }, 'phone'],
+    ['overrides', { ...override, phone: undefined, callerKey: '2025550147' }, 'callerKey'],
+    ['overrides', { ...override, callerKey: 'a'.repeat(64) }, 'phone'],
     ['overrides', { ...override, expiresAt: 'tomorrow' }, 'expiresAt'],
     ...[
       ...['2027-W05-1T12:00:00Z', '2027-01T12:00:00Z', '2027-031T12:00:00Z', '2027-02-30T12:00:00Z'],

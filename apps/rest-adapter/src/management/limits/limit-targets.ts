@@ -8,6 +8,8 @@ export interface TargetFields {
   readonly subject?: string;
   readonly callId?: string;
   readonly agent?: string;
+  /** Keyed hash of a caller, as the events have it. */
+  readonly callerKey?: string;
 }
 
 /** The target as the adapters name it. A telephone number leaves this process only as a keyed hash. */
@@ -60,7 +62,7 @@ function nameOfPhone(hash: KeyedHash, tenant: string, dimension: LimitDimension,
 
 /** The name of a target that is not a number. Undefined: the whole dimension. */
 function clearTarget(fields: TargetFields & { readonly dimension: LimitDimension }): string | undefined {
-  const { dimension, subject, callId, agent } = fields;
+  const { dimension, subject, callId, agent, callerKey } = fields;
   if (subject !== undefined) return limitTargetOf({ dimension: 'subject', kind: 'id', value: subject });
-  return dimension === 'call' ? callId : agent;
+  return dimension === 'call' ? callId : (callerKey ?? agent);
 }

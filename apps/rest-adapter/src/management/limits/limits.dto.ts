@@ -14,15 +14,15 @@ import {
 } from '@countersign/api';
 import { LIMIT_DIMENSIONS, type LimitDimension, type Violation } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
+import { IsIn, Matches } from 'class-validator';
 
-const TARGET_FIELDS = ['phone', 'subject', 'callId', 'agent'] as const;
+const TARGET_FIELDS = ['phone', 'callerKey', 'subject', 'callId', 'agent'] as const;
 type TargetField = (typeof TARGET_FIELDS)[number];
 
 /** The fields that can name the target of a limit, by dimension. */
 const NAMED_BY: Readonly<Record<LimitDimension, readonly TargetField[]>> = {
-  caller: ['phone'],
-  subjectsPerCaller: ['phone'],
+  caller: ['phone', 'callerKey'],
+  subjectsPerCaller: ['phone', 'callerKey'],
   subject: ['subject', 'phone'],
   call: ['callId'],
   agent: ['agent'],
@@ -54,6 +54,10 @@ export abstract class LimitTargetBody extends RequestBody {
   @Field('For the dimensions caller, subjectsPerCaller and subject: a number in E.164', PHONE_KEYWORDS)
   @Optional()
   phone?: string;
+  @Field('For the dimensions caller and subjectsPerCaller: the keyed hash of the caller, as the events have it')
+  @Optional()
+  @Matches(/^[0-9a-f]{64}$/, { message: 'must be the keyed hash of a caller' })
+  callerKey?: string;
   @Optional() @IsSubjectIdField() subject?: string;
   @Optional() @IsCallId('For the dimension call') callId?: string;
   @Optional() @IsNameOf('For the dimension agent') agent?: string;
