@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { apiProviders, ApiKeyUseReports, Authenticator, type ClientKeys } from '@countersign/api';
+import { apiProviders, ApiKeyUseReports, Authenticator, OperatorAuthentication, type ClientKeys } from '@countersign/api';
 import { type FactRecorded } from '@countersign/contracts';
 import { type Secret } from '@countersign/crypto';
 import { openRefusedCredentials, type Host } from '@countersign/hosting';
@@ -11,6 +11,7 @@ import { AttacksModule } from './attacks/attacks.module.js';
 import { CountsModule } from './counts/counts.module.js';
 import { LogFilesModule } from './log-files/log-files.module.js';
 import { type PersonalDataVault } from './personal-data/personal-data.ports.js';
+import { ForwardedOperators } from './search/forwarded-operators.js';
 import { SearchModule } from './search/search.module.js';
 
 /** What `start` opens for the API. */
@@ -49,6 +50,7 @@ export class AuditApiModule {
       controllers: [HealthController],
       providers: [
         { provide: Health, useValue: host.health },
+        { provide: OperatorAuthentication, useClass: ForwardedOperators },
         ...apiProviders(host, {
           adminKey,
           clientKeys,

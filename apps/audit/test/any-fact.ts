@@ -8,6 +8,7 @@ import {
   LIMIT_DIMENSIONS,
   message,
   METHODS,
+  OPERATOR_ROLES,
   OUTCOMES,
   type FieldsOf,
 } from '@countersign/contracts';
@@ -29,7 +30,10 @@ const sourceAddress = fc.oneof(
 
 const actor = fc
   .record(
-    { kind: fc.constantFrom(...ACTOR_KINDS), id: name, sourceAddress },
+    {
+      ...{ kind: fc.constantFrom(...ACTOR_KINDS), id: name, sourceAddress, name: anyText(50) },
+      roles: fc.subarray([...OPERATOR_ROLES]),
+    },
     { requiredKeys: ['kind', 'sourceAddress'] },
   )
   .map((fields) => Object.assign(new Actor(), fields));

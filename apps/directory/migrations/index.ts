@@ -5,4 +5,5 @@ export const DIRECTORY_MIGRATIONS = sqlMigrations(new URL('.', import.meta.url),
   '1764000000003-baseline.sql',
   '1764000000006-api-keys.sql',
   '1764000000010-tenant-deletion.sql',
+  '1764000000011-operator-sessions.sql',
 ]);

@@ -9,7 +9,7 @@ import {
   type TenantRecord,
   type TenantSnapshot,
 } from './directory.ports.js';
-import { InvalidChange, PublishedEntries } from './policies/published-entries.js';
+import { InvalidChange, PublishedEntries, RecentSignInRequired } from './policies/published-entries.js';
 
 type Answer = CommandAnswered['answer'];
 
@@ -92,6 +92,9 @@ export class ChangeDirectory {
     } catch (error) {
       if (error instanceof PreconditionFailed) {
         return message(CommandAnswered, { commandId, answer: 'precondition_failed' });
+      }
+      if (error instanceof RecentSignInRequired) {
+        return message(CommandAnswered, { commandId, answer: 'recent_sign_in_required' });
       }
       if (!(error instanceof InvalidChange)) throw error;
       return message(CommandAnswered, { commandId, answer: 'invalid', violations: [...error.violations] });

@@ -5,6 +5,7 @@ import { ApiKeysModule } from './api-keys/api-keys.module.js';
 import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryCaches, DirectoryStore } from './directory.ports.js';
 import { PostgresDirectoryStore } from './directory.store.js';
+import { OperatorSessionsModule } from './operator-sessions/operator-sessions.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import { PublishedEntries } from './policies/published-entries.js';
 import { TenantsModule } from './tenants/tenants.module.js';
@@ -23,6 +24,7 @@ export class DirectoryModule {
   static with({ database, relay, entries, caches }: DirectoryResources): DynamicModule {
     return {
       module: DirectoryModule,
+      imports: [OperatorSessionsModule.with(database, relay)],
       global: true,
       providers: [
         { provide: Database, useValue: database },

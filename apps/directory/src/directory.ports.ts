@@ -113,6 +113,11 @@ export interface PageQuery<State = DirectoryState> {
   readonly state?: State | undefined;
 }
 
+/** One page of the list of tenants. */
+export interface TenantQuery extends PageQuery<TenantLifeState> {
+  readonly tenants?: readonly string[] | undefined;
+}
+
 /** Stores tenants and agents with their policies, and API keys. */
 export abstract class DirectoryStore {
   /**
@@ -132,7 +137,8 @@ export abstract class DirectoryStore {
   /** @returns undefined when there is no such tenant */
   abstract tenant(tenant: string): Promise<TenantRecord | undefined>;
 
-  abstract tenants(query: PageQuery<TenantLifeState>): Promise<TenantRecord[]>;
+  /** @param query with `tenants`: only these */
+  abstract tenants(query: TenantQuery): Promise<TenantRecord[]>;
 
   /** @returns undefined when the tenant has no such agent */
   abstract agent(tenant: string, agent: string): Promise<AgentRecord | undefined>;

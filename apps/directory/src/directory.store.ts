@@ -10,7 +10,7 @@ import {
   UniqueViolation,
   type Transaction,
 } from '@countersign/persistence';
-import { IsNull, MoreThan, Not, type EntityManager, type FindOperator } from 'typeorm';
+import { And, In, IsNull, MoreThan, Not, type EntityManager, type FindOperator } from 'typeorm';
 import { v7 as uuid } from 'uuid';
 import { AgentEntity } from './agents/agent.entity.js';
 import { ApiKeyEntity } from './api-keys/api-key.entity.js';
@@ -22,6 +22,7 @@ import {
   type DirectoryChange,
   type DirectoryFact,
   type PageQuery,
+  type TenantQuery,
   type TenantRecord,
   type TenantSnapshot,
 } from './directory.ports.js';
@@ -87,8 +88,12 @@ export class PostgresDirectoryStore extends DirectoryStore {
     return this.#read(tenant, async (entities) => (await entities.findOneBy(TenantEntity, { tenant })) ?? undefined);
   }
 
-  override tenants(query: PageQuery<TenantLifeState>): Promise<TenantRecord[]> {
-    const where = { ...tenantStateOf(query), ...(query.after !== undefined && { tenant: MoreThan(query.after) }) };
+  override tenants(query: TenantQuery): Promise<TenantRecord[]> {
+    const named = [
+      ...(query.after === undefined ? [] : [MoreThan(query.after)]),
+      ...(query.tenants === undefined ? [] : [In(query.tenants)]),
+    ];
+    const where = { ...tenantStateOf(query), ...(named.length > 0 && { tenant: And(...named) }) };
     return this.database
       .forAllTenants()
       .transaction((tx) => tx.entities.find(TenantEntity, { where, order: { tenant: 'ASC' }, take: query.limit }));

@@ -7,6 +7,7 @@ import { ChangeDirectory } from './change-directory.use-case.js';
 import { DirectoryModule } from './directory.module.js';
 import { DIRECTORY_ENTITIES } from './directory.store.js';
 import { NEEDS, readPolicyFile } from './needs.js';
+import { OPERATOR_SESSION_MESSAGES } from './operator-sessions/operator-sessions.handler.js';
 import { POLICY_MESSAGES } from './policies/policies.handler.js';
 import { PublishedEntries } from './policies/published-entries.js';
 import { TENANT_MESSAGES } from './tenants/tenants.handler.js';
@@ -33,7 +34,10 @@ export async function start(
     );
     const app = await host.busApp(DirectoryModule.with({ database, relay, entries, caches }), database, {
       group: 'directory',
-      messages: [...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES, ...POLICY_MESSAGES],
+      messages: [
+        ...[...TENANT_MESSAGES, ...AGENT_MESSAGES, ...API_KEY_MESSAGES, ...POLICY_MESSAGES],
+        ...OPERATOR_SESSION_MESSAGES,
+      ],
     });
     // The in-process bus starts empty, so a service that starts after this one must find the whole directory published.
     await app.get(ChangeDirectory).publishAll();

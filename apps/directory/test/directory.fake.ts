@@ -1,4 +1,4 @@
-import { type Message, type TenantLifeState } from '@countersign/contracts';
+import { type Message } from '@countersign/contracts';
 import { type Clock } from '@countersign/runtime';
 import {
   DirectoryCaches,
@@ -10,6 +10,7 @@ import {
   type DirectoryChange,
   type DirectoryFact,
   type PageQuery,
+  type TenantQuery,
   type TenantRecord,
   type TenantSnapshot,
 } from '../src/directory.ports.js';
@@ -59,8 +60,8 @@ export class FakeDirectoryStore extends DirectoryStore {
     return Promise.resolve(this.#tenants.get(tenant));
   }
 
-  override tenants({ state, ...query }: PageQuery<TenantLifeState>): Promise<TenantRecord[]> {
-    const tenants = [...this.#tenants.values()];
+  override tenants({ state, tenants: named, ...query }: TenantQuery): Promise<TenantRecord[]> {
+    const tenants = [...this.#tenants.values()].filter(({ tenant }) => named?.includes(tenant) ?? true);
     const [deleting, others] = [
       tenants.filter(({ deletion }) => deletion),
       tenants.filter(({ deletion }) => !deletion),

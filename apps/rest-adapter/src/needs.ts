@@ -4,15 +4,22 @@ import { type Secret } from '@countersign/crypto';
 import { type ServiceNeeds } from '@countersign/hosting';
 import { allSettings } from '@countersign/runtime';
 import { AdapterKeys } from '@countersign/verification-client';
+import { readProvider, type ProviderSettings } from './operators/operator.settings.js';
 import { RestSettings } from './rest-adapter.settings.js';
 
 const { requests, queries, subjectCommands, directoryCommands, directoryCaches, limitCommands, webhookCommands } =
   TOPICS;
 
 /** @throws ServiceError SETTINGS_INVALID */
-export async function readRestKeys(settings: RestSettings): Promise<{ keys: AdapterKeys; adminKey: Secret }> {
-  const [keys, adminKey] = await allSettings([AdapterKeys.read(settings), readAdminKey(settings)]);
-  return { keys, adminKey };
+export async function readRestKeys(
+  settings: RestSettings,
+): Promise<{ keys: AdapterKeys; adminKey: Secret; provider: ProviderSettings | undefined }> {
+  const [keys, adminKey, provider] = await allSettings([
+    AdapterKeys.read(settings),
+    readAdminKey(settings),
+    Promise.resolve().then(() => readProvider(settings)),
+  ]);
+  return { keys, adminKey, provider };
 }
 
 /** What the REST adapter needs before it can work. */

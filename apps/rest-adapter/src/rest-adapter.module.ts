@@ -1,7 +1,7 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
-import { ApiKeyUseReports, apiProviders, type ClientKeys } from '@countersign/api';
+import { ApiKeyUseReports, apiProviders, Authenticator, type ClientKeys } from '@countersign/api';
 import { KeyedHash, PayloadSealer, ReceiptPublicKeys, type Secret } from '@countersign/crypto';
-import { openRefusedCredentials, type Host } from '@countersign/hosting';
+import { openRefusedCredentials, RefusedCredentials, type Host } from '@countersign/hosting';
 import { HealthController } from '@countersign/http';
 import { type BusClient } from '@countersign/messaging';
 import { Health } from '@countersign/observability';
@@ -16,6 +16,8 @@ import { policySchemas } from './management/policies/policy.schemas.js';
 import { describeApi } from './openapi/describe-api.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
+import { OperatorsModule } from './operators/operators.module.js';
+import { type ProviderSettings } from './operators/operator.settings.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { CommandBus, FactBus, StreamLimits, ReplyTimeout } from './rest-adapter.ports.js';
 import { type RestSettings } from './rest-adapter.settings.js';
@@ -31,6 +33,8 @@ const LONGEST_IMPORT_MS = 12 * 3_600_000;
 export interface RestResources {
   readonly settings: RestSettings;
   readonly adminKey: Secret;
+  /** Undefined: operators sign in with the administrator key. */
+  readonly provider: ProviderSettings | undefined;
   readonly keys: AdapterKeys;
   readonly host: Host;
   readonly bus: BusClient;
@@ -60,7 +64,7 @@ export function apiDocument(): Promise<object> {
 /** Provides to every feature what it needs from outside. */
 @Module({})
 class ResourcesModule {
-  static with({ settings, keys, host, bus, processes }: RestResources): DynamicModule {
+  static with({ settings, adminKey, keys, host, bus, processes }: RestResources): DynamicModule {
     const { hash, sealer, receiptKeys } = keys;
     const milliseconds = settings.REPLY_TIMEOUT_MS;
     const logFault = (error: unknown, what: string): void => host.logger.warn({ err: error }, what);
@@ -80,7 +84,7 @@ class ResourcesModule {
         provide: VerificationClient,
         useFactory: () => openVerificationClient(host, bus, keys, milliseconds),
       },
-      { provide: AuditService, useFactory: () => new AuditService(settings.AUDIT_URL, milliseconds) },
+      { provide: AuditService, useFactory: () => new AuditService(settings.AUDIT_URL, milliseconds, adminKey) },
       { provide: ServiceStates, useFactory: () => new ServiceStates(processes) },
       RestRequestLimits,
     ];
@@ -91,10 +95,13 @@ class ResourcesModule {
 @Module({})
 export class RestAdapterModule {
   static with(resources: RestResources): DynamicModule {
-    const { adminKey, host, bus, clientKeys } = resources;
+    const { adminKey, host, bus, clientKeys, settings, provider } = resources;
+    const operators = OperatorsModule.with(host, settings, provider);
     return {
       module: RestAdapterModule,
-      imports: [ResourcesModule.with(resources), ...FEATURES, ConsoleModule, OpenApiModule.serving(apiDocument)],
+      global: true,
+      exports: [Authenticator, RefusedCredentials],
+      imports: [ResourcesModule.with(resources), operators, ...FEATURES, ConsoleModule, OpenApiModule.serving(apiDocument)],
       controllers: [HealthController],
       providers: apiProviders(host, {
         adminKey,

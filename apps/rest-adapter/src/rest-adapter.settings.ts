@@ -1,11 +1,12 @@
 import { IsInt, IsString, Max, Min, ValidateBy } from 'class-validator';
 import { IsAdminKey } from '@countersign/api';
 import { Meaning } from '@countersign/contracts';
-import { BusSettings, IsSecret } from '@countersign/hosting';
+import { IsSecret } from '@countersign/hosting';
 import { Secret } from '@countersign/crypto';
+import { OperatorSettings } from './operators/operator.settings.js';
 
 /** The settings of the REST adapter; each can also be given as `<NAME>_FILE`. */
-export class RestSettings extends BusSettings {
+export class RestSettings extends OperatorSettings {
   @Meaning('Port of the REST API; 0 picks a free port')
   @IsInt()
   @Min(0)

@@ -3,6 +3,8 @@ import { Host, type FatalHandler, type HostedService, type StartReplacements } f
 import { HttpServer, type ServedRoute } from '@countersign/http';
 import { loadSettings, type Environment } from '@countersign/runtime';
 import { KeyComparison } from '@countersign/verification-client';
+import { type FastifyInstance } from 'fastify';
+import { addFormParser } from './http/form-bodies.js';
 import { addNdjsonParser } from './http/ndjson.js';
 import { NEEDS, readRestKeys } from './needs.js';
 import { RestAdapterModule } from './rest-adapter.module.js';
@@ -11,6 +13,11 @@ import { originsOf, processesOf } from './rest-adapter.settings.js';
 export interface RestAdapter extends HostedService {
   /** Every route that is served. */
   readonly routes: readonly ServedRoute[];
+}
+
+function addBodyParsers(server: FastifyInstance): void {
+  addNdjsonParser(server);
+  addFormParser(server);
 }
 
 /**
@@ -24,7 +31,7 @@ export async function start(
   replace: StartReplacements = {},
 ): Promise<RestAdapter> {
   const settings = loadSettings(NEEDS.settings, env);
-  const { keys, adminKey } = await readRestKeys(settings);
+  const { keys, adminKey, provider } = await readRestKeys(settings);
   return Host.start(NEEDS, settings, fatal, replace, async (host) => {
     const bus = await host.client(keys.receiptKeys);
     await KeyComparison.begin(host, bus, keys.checks, fatal);
@@ -34,8 +41,8 @@ export async function start(
       const own = replace.opsUrl?.();
       return own === undefined ? listed : new Map([...listed, ['countersign', own]]);
     };
-    const module = RestAdapterModule.with({ settings, adminKey, keys, host, bus, clientKeys, processes });
-    const own = { port: settings.REST_PORT, corsOrigins: originsOf(settings), addBodyParsers: addNdjsonParser };
+    const module = RestAdapterModule.with({ settings, adminKey, keys, provider, host, bus, clientKeys, processes });
+    const own = { port: settings.REST_PORT, corsOrigins: originsOf(settings), addBodyParsers };
     const server = await HttpServer.start(module, apiServerOptions(host, own));
     host.onClose(() => server.close());
     return { ...(await host.started({ rest: server.url })), routes: server.routes };

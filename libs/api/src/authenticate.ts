@@ -7,34 +7,48 @@ import {
   type ApiKeyScope,
 } from '@countersign/contracts';
 import { constantTimeEquals, isMistypedApiKey, sha256, type Secret } from '@countersign/crypto';
-import { RouteAccess } from '@countersign/http';
+import { RouteAccess, type RouteNeeds } from '@countersign/http';
 import { type Clock } from '@countersign/runtime';
-import { ApiSecurity } from '@nestjs/swagger';
+import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
 import { type ApiKeyUses } from './api-key-uses.js';
+import { type OperatorIdentity } from './operators.js';
 import { Problem } from './problems.js';
 
-/** The sender of a request, as its key proves it. Nothing else in the request decides about tenant, agent and scopes. */
+/** What a client may do. `manage:operate`, which only operators have alone: unlock subjects, override and reset limits. */
+export type ApiScope = ApiKeyScope | 'manage:operate';
+
+/** The sender of a request, as its key or session proves it. Nothing else in the request decides about tenant, agent and scopes. */
 export interface ApiClient {
-  readonly actor: Pick<Actor, 'kind' | 'id'>;
-  readonly scopes: readonly ApiKeyScope[];
+  readonly actor: Pick<Actor, 'kind' | 'id' | 'name' | 'roles'>;
+  /** Of an operator: those in the tenant of the request. */
+  readonly scopes: readonly ApiScope[];
   /** Undefined: the administrator, who belongs to no tenant. */
   readonly tenant?: string;
   /** Present exactly with the scope `verify`. */
   readonly agent?: AgentPublished;
+  /** Present exactly for an operator. */
+  readonly operator?: OperatorIdentity;
 }
 
-/** What a route requires of its client. A key with `manage` may also do what requires `manage:read`. */
-export type Access = ApiKeyScope | 'public';
+/** What a route requires of its client. A key with `manage` may also do what requires `manage:read` or `manage:operate`. */
+export type Access = ApiScope | 'public';
+
+/** The key under which an operation states that operators must have signed in recently, until the document is complete. */
+export const RECENT_SIGN_IN_EXTENSION = 'x-recent-sign-in';
 
 /** Declares who may call a route, to the HTTP server and in the description of the API. */
-export const Requires = (access: Access): MethodDecorator =>
-  access === 'public' ? RouteAccess(access) : applyDecorators(RouteAccess(access), ApiSecurity('key', [access]));
+export const Requires = (access: Access, needs: RouteNeeds = {}): MethodDecorator =>
+  applyDecorators(
+    RouteAccess(access, needs),
+    ...(access === 'public' ? [] : [ApiSecurity('key', [access])]),
+    ...(needs.recentSignIn ? [ApiExtension(RECENT_SIGN_IN_EXTENSION, true)] : []),
+  );
 
 export interface ClientRequest extends FastifyRequest {
   client?: ApiClient;
   /** Authenticates the client again, for answers that outlast a revocation. @throws Problem as {@link Authenticator} does */
-  checkAgain?: () => void;
+  checkAgain?: () => void | Promise<void>;
 }
 
 /** The agent that sent the request; only for routes that require `verify`. */
@@ -84,8 +98,7 @@ export class Authenticator {
   authenticate(authorization: string | undefined): ApiClient {
     const key = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization ?? '')?.[1];
     if (key === undefined) throw new Problem('unauthorized');
-    // Digests have one length, so the time of the comparison does not depend on the key.
-    if (constantTimeEquals(sha256(key), this.#adminKeyHash)) return ADMINISTRATOR;
+    if (this.isAdministrator(key)) return ADMINISTRATOR;
     if (isMistypedApiKey(key)) throw new Problem('unauthorized');
     const now = this.clock.now();
     const found = this.keys.clientByKey(key, now);
@@ -94,6 +107,11 @@ export class Authenticator {
     const client = this.#clientOfKey(found);
     this.uses.used(found, now);
     return client;
+  }
+
+  /** Digests have one length, so the time of the comparison does not depend on the key. */
+  isAdministrator(key: string): boolean {
+    return constantTimeEquals(sha256(key), this.#adminKeyHash);
   }
 
   /** Without its agent, which may be disabled, a key has no scope `verify`. */
@@ -119,6 +137,8 @@ function clientOfAgent(agent: AgentPublished): ApiClient {
 export function checkAccess(client: ApiClient, access: Access | undefined, tenant: string | undefined): void {
   const { scopes, tenant: own } = client;
   if (access === 'public') return;
+  // An operator whose roles are bound to other tenants.
+  if (scopes.length === 0) throw new Problem('not-found');
   // A key manages nothing outside of its tenant, and what belongs to no tenant, such as their list, neither. Routes of the
   // audit log name their tenant in the query, or none: they limit a key to its tenant themselves.
   const isOutside = tenant === undefined ? access !== 'verify' && access !== 'audit' : tenant !== own;
@@ -129,10 +149,11 @@ export function checkAccess(client: ApiClient, access: Access | undefined, tenan
       if (!scopes.includes(access)) throw new Problem('forbidden');
       return;
     case 'manage':
+    case 'manage:operate':
     case 'manage:read':
       if (scopes.includes('manage')) return;
       if (!scopes.includes('manage:read')) throw new Problem('not-found');
-      if (access === 'manage') throw new Problem('forbidden');
+      if (!scopes.includes(access)) throw new Problem('forbidden');
   }
 }
 

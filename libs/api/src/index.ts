@@ -7,6 +7,7 @@ export * from './described.js';
 export * from './event-counts.dto.js';
 export * from './events.dto.js';
 export * from './fields.js';
+export * from './operators.js';
 export * from './problems.js';
 export * from './request-hooks.js';
 export * from './request.pipe.js';

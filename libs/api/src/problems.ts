@@ -36,6 +36,7 @@ export const PROBLEMS = {
     detail: 'Send a valid key in the header Authorization: Bearer <key>.',
     causes: [
       'No `Authorization` header, another scheme, or more than one key.',
+      'A session of an operator that has ended, or a token of the OpenID provider that is not valid for this API.',
       'An unknown or mistyped key, or a key that is disabled, has expired, or has been replaced by a rotation.',
     ],
     headers: { 'www-authenticate': 'Bearer' },
@@ -43,10 +44,27 @@ export const PROBLEMS = {
   forbidden: {
     status: 403,
     title: 'Forbidden',
-    detail: 'This key does not have the scope that this call needs. Use a key that has it.',
+    detail: 'This key or role does not have the scope that this call needs. Use one that has it.',
     causes: [
       'A verification, a call state or an introspection with a key without the scope `verify`, such as `ADMIN_API_KEY`.',
-      'A change with a key that has `manage:read` and not `manage`.',
+      'A change with a key that has `manage:read` and not `manage`, or by an operator without the role for it.',
+    ],
+  },
+  'recent-sign-in-required': {
+    status: 403,
+    title: 'Recent sign-in required',
+    detail: 'Sign in again, with GET /console/session/sign-in?recent=1, and repeat the request.',
+    causes: [
+      'An operator erases a subject, disables or deletes an agent, an API key or a tenant, or loosens a policy, and last signed in more than `OPERATOR_RECENT_SECONDS` ago.',
+    ],
+  },
+  'cross-site-request': {
+    status: 403,
+    title: 'Cross-site request',
+    detail: 'Send the header X-CSRF-Token with the csrfToken of GET /console/session, from a page of this origin.',
+    causes: [
+      'A change with the cookie of a session, without its `csrfToken` in the header `X-CSRF-Token`.',
+      'A request whose `Origin` or `Sec-Fetch-Site` names another site. Behind a proxy, set `CONSOLE_URL`.',
     ],
   },
   'audit-scope-missing': {

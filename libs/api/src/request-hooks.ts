@@ -1,12 +1,14 @@
-import { Injectable } from '@nestjs/common';
-import { type FastifyInstance, type FastifyReply } from 'fastify';
+import { Injectable, Optional } from '@nestjs/common';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Requester } from '@countersign/contracts';
 import { RefusedCredentials, type Host } from '@countersign/hosting';
-import { accessOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@countersign/http';
+import { accessOf, needsOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@countersign/http';
 import { withoutRounding } from '@countersign/normalization';
 import { withoutByteOrderMark } from '@countersign/runtime';
-import { Authenticator, checkAccess, type Access, type ClientRequest } from './authenticate.js';
+import { Authenticator, checkAccess, type Access, type ApiClient, type ClientRequest } from './authenticate.js';
+import { clientOfOperator, OperatorAuthentication, tenantsWith, type OperatorIdentity } from './operators.js';
 import { Problem, sendProblem } from './problems.js';
+import { invalid } from './request.pipe.js';
 
 /** Largest body, in bytes. */
 export const BODY_LIMIT = 262_144;
@@ -57,27 +59,57 @@ export class ApiRequestHooks extends RequestHooks {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly refused: RefusedCredentials,
+    @Optional() private readonly operators?: OperatorAuthentication,
   ) {
     super();
   }
 
-  override authenticate(request: ClientRequest): Requester {
+  override authenticate(request: ClientRequest): Requester | Promise<Requester> {
     const access = accessOf(request) as Access | undefined;
-    if (access !== PUBLIC) {
-      const { tenant } = request.params as { tenant?: string };
-      const check = (): void => {
-        request.client = this.authenticator.authenticate(request.headers.authorization);
-        checkAccess(request.client, access, tenant);
-      };
-      try {
-        check();
-      } catch (error) {
-        if (error instanceof Problem && error.problem === 'unauthorized') this.refused.count(request.ip);
-        throw error;
-      }
-      request.checkAgain = check;
+    if (access === PUBLIC) return requesterOf(request);
+    const { tenant } = request.params as { tenant?: string };
+    const operator = this.operators?.operatorOf(request, false);
+    if (operator) return this.#admitOperator(request, operator, access, tenant);
+    const check = (): void => {
+      request.client = this.authenticator.authenticate(request.headers.authorization);
+      checkAccess(request.client, access, tenant);
+    };
+    try {
+      check();
+    } catch (error) {
+      this.#countRefusal(request, error);
+      throw error;
     }
+    request.checkAgain = check;
     return requesterOf(request);
+  }
+
+  async #admitOperator(
+    request: ClientRequest,
+    operator: Promise<OperatorIdentity>,
+    access: Access | undefined,
+    tenant: string | undefined,
+  ): Promise<Requester> {
+    const admit = (identity: OperatorIdentity): void => {
+      request.client = admittedOperator(identity, request, access, tenant);
+    };
+    try {
+      admit(await operator);
+    } catch (error) {
+      // The id of a session has 256 random bits: nobody guesses it, and pages send ended ones.
+      if (request.headers.authorization !== undefined) this.#countRefusal(request, error);
+      throw error;
+    }
+    request.checkAgain = async () => {
+      const again = this.operators?.operatorOf(request, true);
+      if (!again) throw new Problem('unauthorized');
+      admit(await again);
+    };
+    return requesterOf(request);
+  }
+
+  #countRefusal(request: ClientRequest, error: unknown): void {
+    if (error instanceof Problem && error.problem === 'unauthorized') this.refused.count(request.ip);
   }
 
   /** What the key of the request has proved about its sender. */
@@ -91,4 +123,29 @@ export class ApiRequestHooks extends RequestHooks {
 /** The administrator and requests without a key share the turns of no tenant. Callers are unknown before the body is read. */
 function requesterOf({ client }: ClientRequest): Requester {
   return { tenant: client?.tenant ?? '', agent: client?.agent?.agent ?? '', caller: '' };
+}
+
+/** @throws Problem not-found, forbidden, recent-sign-in-required; invalid-request when the tenant of an event is ambiguous */
+function admittedOperator(
+  identity: OperatorIdentity,
+  request: FastifyRequest,
+  access: Access | undefined,
+  tenant: string | undefined,
+): ApiClient {
+  // Routes of the audit log name their tenant in the query, or none.
+  const ofEvents = access === 'audit' ? tenantOfEvents(identity, request) : undefined;
+  const client = clientOfOperator(identity, tenant ?? ofEvents);
+  checkAccess(client, access, tenant);
+  if (needsOf(request).recentSignIn && !identity.isRecent) throw new Problem('recent-sign-in-required');
+  return { ...client, ...(ofEvents !== undefined && { tenant: ofEvents }) };
+}
+
+/** The only tenant of which the request may read events. Undefined: all of them. */
+function tenantOfEvents(identity: OperatorIdentity, { query }: FastifyRequest): string | undefined {
+  const bound = tenantsWith(identity, 'audit');
+  const { tenant } = query as { tenant?: unknown };
+  if (bound === undefined || bound.length === 0) return undefined;
+  if (typeof tenant === 'string') return tenant;
+  if (bound.length === 1) return bound[0];
+  throw invalid([{ field: 'tenant', rule: `must be given: your roles are bound to ${bound.join(', ')}` }]);
 }

@@ -96,6 +96,14 @@ export const EVENT_DETAILS: Readonly<Partial<Record<FactKind, Readonly<Record<st
   'signal.distributed': { callers: number('Distinct callers', 20), withinSeconds, count },
   'transfer.requested': { department: text('Destination of the policy', 'support') },
   'transfer.refused': { code: oneOf('Why', 'NOT_LISTED') },
+  'operator.signed_in': {
+    with: oneOf('How the operator signed in', 'oidc', 'key'),
+    'tenants?': text('The tenants to which all roles are bound, separated by spaces', 'acme'),
+  },
+  'operator.sign_in_refused': {
+    code: oneOf('Why', 'NO_ROLE'),
+  },
+  'operator.signed_out': { by: oneOf('Who ended the sessions', 'operator', 'provider'), count: number('Sessions') },
   'access.refused': { source: text('Address of the client, or `others`', '192.0.2.7'), count },
   'tenant.changed': { fields, ...waiver },
   'tenant.disabled': { 'reason?': reason },

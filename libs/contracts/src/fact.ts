@@ -60,6 +60,10 @@ export const FACT_DESCRIPTIONS = {
   'transfer.refused': 'A transfer to a destination outside the policy was refused',
   'access.refused':
     'A port refused passwords, API keys or keypad tokens, with their `count`; one event per source address and agent every five seconds',
+  'operator.signed_in': 'An operator signed in; names the roles',
+  'operator.sign_in_refused': 'A person signed in at the OpenID provider who has no role here',
+  'operator.signed_out':
+    'Sessions of an operator ended, with their `count`: the operator signed out, or the OpenID provider ended them',
   'tenant.changed': 'A tenant was created or changed; names the fields that differ',
   'tenant.disabled': 'A tenant was disabled: its agents and API keys cannot authenticate',
   'tenant.enabled': 'A tenant was enabled',

@@ -15,6 +15,7 @@ export * from './management/imports.js';
 export * from './management/management.js';
 export * from './management/directory.js';
 export * from './management/api-keys.js';
+export * from './management/operator-sessions.js';
 export * from './error-codes.js';
 export * from './messages/dead-letter.js';
 export * from './verification/queries.js';

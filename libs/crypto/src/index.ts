@@ -6,3 +6,4 @@ export * from './keyring.js';
 export * from './sealed-payload.js';
 export * from './receipt-keys.js';
 export * from './reply-seal.js';
+export * from './provider-tokens.js';

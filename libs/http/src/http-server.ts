@@ -54,10 +54,13 @@ export abstract class RequestHooks {
   /**
    * Authenticates a request by its route, headers and path. It runs as a Fastify hook, because Nest calls guards only after
    * the body was read and parsed, and a flood of requests without credentials must not cost that.
-   * @returns the requester that takes a turn; undefined for a request that needs none
+   * @returns the requester that takes a turn; undefined for a request that needs none. A promise when another service must answer
    * @throws the exception that the filter of the adapter turns into the refusal
    */
-  abstract authenticate(request: FastifyRequest, reply: FastifyReply): Requester | undefined;
+  abstract authenticate(
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Requester | undefined | Promise<Requester | undefined>;
 
   /** Called once per request, after its answer. @returns fields for the log line, without unchecked input */
   abstract answered(request: FastifyRequest, reply: FastifyReply): Readonly<Record<string, unknown>>;
@@ -177,9 +180,13 @@ function addHooks(
     void reply.headers(answerHeaders(request));
     try {
       if (request.is404) refuseUnknownRoute(routes, ignoreTrailingSlash, request, reply);
-      const requester = hooks.authenticate(request, reply);
-      if (requester === undefined) done();
-      else fairTurns.begin(requester, done);
+      const begin = (requester: Requester | undefined): void => {
+        if (requester === undefined) done();
+        else fairTurns.begin(requester, done);
+      };
+      const found = hooks.authenticate(request, reply);
+      if (found instanceof Promise) found.then(begin, (error: unknown) => done(error as Error));
+      else begin(found);
     } catch (error) {
       done(error as Error);
     }

@@ -16,6 +16,7 @@ export interface RecordedEvent {
 const SCHEMA_NAMES: Readonly<Record<Classification['family'], string>> = {
   accountChange: 'account_change',
   authentication: 'authentication?profiles=security_control',
+  operatorSignIn: 'authentication?profiles=security_control',
   apiActivity: 'api_activity',
 };
 

@@ -3,6 +3,7 @@ import { type FactKind } from '@countersign/contracts';
 /** Classes of the Open Cybersecurity Schema Framework that events belong to. */
 export const CLASSES = {
   authentication: { class_uid: 3002, category_uid: 3 },
+  operatorSignIn: { class_uid: 3002, category_uid: 3 },
   accountChange: { class_uid: 3001, category_uid: 3 },
   apiActivity: { class_uid: 6003, category_uid: 6 },
 } as const;
@@ -32,6 +33,9 @@ export const CLASSIFICATIONS: Readonly<Record<FactKind, Classification>> = {
   'subject.changed': { family: 'accountChange', activityId: 99, activityName: 'Subject Change' },
   'subjects.imported': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'subjects.exported': { family: 'apiActivity', activityId: 2, activityName: 'Read' },
+  'operator.signed_in': { family: 'operatorSignIn', activityId: 1, activityName: 'Logon' },
+  'operator.sign_in_refused': { family: 'operatorSignIn', activityId: 1, activityName: 'Logon' },
+  'operator.signed_out': { family: 'operatorSignIn', activityId: 2, activityName: 'Logoff' },
   'tenant.changed': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'tenant.disabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
   'tenant.enabled': { family: 'apiActivity', activityId: 3, activityName: 'Update' },
@@ -91,17 +95,19 @@ export const MEDIUM_SEVERITY: ReadonlySet<FactKind> = new Set<FactKind>([
   'message.dead_lettered',
   'transfer.refused',
   'access.refused',
+  'operator.sign_in_refused',
   'limit.tightened',
   'signal.spray',
   'signal.pin_spray',
   'signal.distributed',
 ]);
 
-/** API activities that are failures by their kind. */
+/** API activities and sign-ins of operators that are failures by their kind. */
 export const FAILURES: ReadonlySet<FactKind> = new Set<FactKind>([
   'message.dead_lettered',
   'transfer.refused',
   'access.refused',
+  'operator.sign_in_refused',
   'log.mismatch',
   'log.rolled_back',
 ]);

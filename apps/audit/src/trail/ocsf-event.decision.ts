@@ -1,4 +1,4 @@
-import { type ActorKind, type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
+import { type Actor, type ActorKind, type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
 import {
   CLASSES,
   CLASSIFICATIONS,
@@ -57,7 +57,7 @@ export function toOcsf(fact: FactRecorded): OcsfEvent {
     time: Date.parse(fact.time),
     severity_id: severityId,
     severity: SEVERITIES[severityId],
-    metadata: metadata(fact, family === 'authentication'),
+    metadata: metadata(fact, class_uid === CLASSES.authentication.class_uid),
     ...(COUNTED.has(fact.kind) && typeof fact.detail?.['count'] === 'number' ? { count: fact.detail['count'] } : {}),
     ...fieldsOf(family, fact),
     unmapped: {
@@ -85,6 +85,8 @@ function fieldsOf(family: Classification['family'], fact: FactRecorded): OcsfEve
   switch (family) {
     case 'authentication':
       return authentication(fact);
+    case 'operatorSignIn':
+      return operatorSignIn(fact);
     case 'accountChange':
       return {
         user: user(fact),
@@ -121,12 +123,21 @@ const ACTORS: Readonly<Record<ActorKind, OcsfEvent>> = {
   administrator: { type_id: 2, type: 'Admin' },
   key: { type_id: 99, type: 'API Key' },
   agent: { type_id: 99, type: 'Agent' },
+  operator: { type_id: 1, type: 'User' },
 };
 
 /** Who requested a change; otherwise this product. */
 function actor({ actor: requester }: FactRecorded): OcsfEvent {
   if (requester === undefined) return { app_name: 'countersign' };
-  return { user: { uid: requester.id ?? requester.kind, ...ACTORS[requester.kind] } };
+  return { user: userOf(requester) };
+}
+
+/** Of an operator also the name and the roles. */
+function userOf({ kind, id = kind, name, roles }: Actor): OcsfEvent {
+  return {
+    ...{ uid: id, ...ACTORS[kind], ...(name !== undefined && { name }) },
+    ...(roles && { groups: roles.map((role) => ({ name: role })) }),
+  };
 }
 
 /** The client's address for a change and for a refused request; otherwise this installation. */
@@ -191,6 +202,22 @@ function authentication(fact: FactRecorded): OcsfEvent {
     action: outcome.denied ? 'Denied' : 'Allowed',
     disposition_id: outcome.denied ? 2 : 1,
     disposition: outcome.denied ? 'Blocked' : 'Allowed',
+  };
+}
+
+/** The person who signs in or out is the user of the event. Someone who may not has an account at the provider, and no role here. */
+function operatorSignIn(fact: FactRecorded): OcsfEvent {
+  const denied = FAILURES.has(fact.kind);
+  const usesKey = fact.detail?.['with'] === 'key';
+  return {
+    ...apiStatus(fact),
+    ...(fact.kind !== 'operator.signed_out' && { auth_protocol_id: usesKey ? 99 : 4 }),
+    ...(fact.kind !== 'operator.signed_out' && { auth_protocol: usesKey ? 'Administrator Key' : 'OpenID' }),
+    ...{ is_remote: true, logon_type_id: 3, logon_type: 'Network' },
+    user: fact.actor ? userOf(fact.actor) : { uid: 'unknown', type_id: 0, type: 'Unknown' },
+    ...{ service: { name: 'rest-adapter' }, src_endpoint: sourceOf(fact) },
+    ...{ action_id: denied ? 2 : 1, action: denied ? 'Denied' : 'Allowed' },
+    ...{ disposition_id: denied ? 2 : 1, disposition: denied ? 'Blocked' : 'Allowed' },
   };
 }
 

@@ -59,7 +59,7 @@ export class ManageAgents {
         changedNames({ name: '', policy: {} }, created),
         this.entries.policyOf(tenant, created),
       );
-      this.entries.refuseLoosening(command.actor, { tenant, agent: created }, undefined);
+      this.entries.refuseLoosening(command, { tenant, agent: created }, undefined);
       this.entries.refuseLongPolicies({ tenant, agents: [...agents, created] }, { tenant, agents });
       return this.#write('created', 'agent.created', tenant, created, detail);
     });
@@ -92,7 +92,7 @@ export class ManageAgents {
         if (changed.length === 0) return { answer: 'updated' };
         // Also while the agent is disabled, so that it can be enabled again.
         const detail = changeDetail(changed, this.entries.policyOf(tenant, agent));
-        this.entries.refuseLoosening(command.actor, { tenant, agent }, { tenant, agent: before });
+        this.entries.refuseLoosening(command, { tenant, agent }, { tenant, agent: before });
         const others = agents.filter((one) => one !== before);
         this.entries.refuseLongPolicies({ tenant, agents: [...others, agent] }, { tenant, agents });
         return this.#write('updated', 'policy.changed', tenant, agent, detail);

@@ -9,8 +9,8 @@ import {
   SIGNAL_DEFAULTS,
   TenantDeletionStarted,
   TenantPublished,
-  type Actor,
   type LoosenableField,
+  type ManagementCommand,
   type Message,
   type Policy,
   type PolicyLevel,
@@ -35,6 +35,12 @@ export class InvalidChange extends Error {
     super('invalid');
   }
 }
+
+/** A change that an operator may make only soon after a sign-in. Thrown and rolled back as {@link InvalidChange}. */
+export class RecentSignInRequired extends Error {}
+
+/** Who requests a change of a policy. */
+type Requester = Pick<ManagementCommand, 'actor' | 'isSignInRecent'>;
 
 /** A stored policy that has become invalid, because the policy of the installation or the rules have changed. */
 export interface InvalidPolicy {
@@ -87,23 +93,30 @@ export class PublishedEntries {
   }
 
   /**
-   * Refuses a change by which a tenant loosens what it inherits. The administrator of the installation may loosen anything.
+   * Refuses a change by which a tenant loosens what it inherits. The administrator of the installation may loosen anything, and
+   * an operator who signed in recently.
    * @param before undefined: the tenant or the agent is new
    * @throws InvalidChange naming each value that is looser than the inherited one and than the one before
+   * @throws RecentSignInRequired when an operator loosens a value and did not sign in recently
    */
-  refuseLoosening({ kind }: Actor, { tenant, agent }: ChangedPolicy, before: ChangedPolicy | undefined): void {
-    if (kind === 'administrator') return;
+  refuseLoosening(
+    { actor: { kind }, isSignInRecent = false }: Requester,
+    { tenant, agent }: ChangedPolicy,
+    before: ChangedPolicy | undefined,
+  ): void {
+    if (kind === 'administrator' || (kind === 'operator' && isSignInRecent)) return;
     const inherited = this.policyOf(agent ? tenant : { ...tenant, policy: {} });
     // A policy that is invalid is in force nowhere, so it allows nothing.
     const checked = before && checkPolicy(...this.#layersOf(before.tenant, before.agent).map(({ policy }) => policy));
     const policyBefore = checked && 'policy' in checked ? checked.policy : inherited;
-    const violations = loosenedValues(
-      withSignals(this.policyOf(tenant, agent)),
-      withSignals(inherited),
-      withSignals(policyBefore),
-      this.installation.mayLoosen,
-    );
-    if (violations.length > 0) throw new InvalidChange(violations);
+    const after = withSignals(this.policyOf(tenant, agent));
+    const earlier = withSignals(policyBefore);
+    // An operator may loosen every value, so each value that is looser than before counts.
+    const [above, mayLoosen] =
+      kind === 'operator' ? [earlier, []] : [withSignals(inherited), this.installation.mayLoosen];
+    const violations = loosenedValues(after, above, earlier, mayLoosen);
+    if (violations.length === 0) return;
+    throw kind === 'operator' ? new RecentSignInRequired() : new InvalidChange(violations);
   }
 
   /**

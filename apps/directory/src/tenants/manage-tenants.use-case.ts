@@ -40,7 +40,7 @@ export class ManageTenants {
         if (existing && changed.length === 0) return { answer: 'updated' };
         // The agents inherit the tenant's policy, so each of them changes too.
         const publish = this.entries.ofTenant(tenant, agents);
-        this.entries.refuseLoosening(command.actor, { tenant }, existing && { tenant: existing });
+        this.entries.refuseLoosening(command, { tenant }, existing && { tenant: existing });
         this.entries.refuseLongPolicies({ tenant, agents }, { tenant: existing ?? tenant, agents });
         const fact = { kind: 'tenant.changed', detail: changeDetail(changed, this.entries.policyOf(tenant)) } as const;
         return { answer: existing ? 'updated' : 'created', change: { tenant, publish, fact } };
@@ -113,8 +113,8 @@ export class ManageTenants {
     return message(CommandAnswered, { commandId, ...(body ? { answer: 'found', body } : { answer: 'not_found' }) });
   }
 
-  async list({ commandId, limit, cursor, state }: TenantListRequested): Promise<CommandAnswered> {
-    const found = await this.store.tenants({ limit: limit + 1, after: cursor, state });
+  async list({ commandId, limit, cursor, state, tenants }: TenantListRequested): Promise<CommandAnswered> {
+    const found = await this.store.tenants({ limit: limit + 1, after: cursor, state, tenants });
     const body = pageOf(found.map(tenantResource), limit, 'tenant');
     return message(CommandAnswered, { commandId, answer: 'found', body });
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   CommandAnswered,
+  isOfInstallation,
   LIMIT_DIMENSIONS,
   limitCountersOfTarget,
   MAX_OVERRIDES,
@@ -141,7 +142,7 @@ export class ManageLimits {
     return this.#answer(command, async () => {
       const { dimension, target, names } = of;
       // Otherwise the keys of a tenant could use more than the quota that protects the other tenants.
-      if (actor.kind !== 'administrator' && dimension === 'tenant') {
+      if (!isOfInstallation(actor) && dimension === 'tenant') {
         const rule = 'must not be tenant: only the administrator may reset the quota of a tenant';
         return invalid(command, { field: 'dimension', rule });
       }
@@ -209,7 +210,7 @@ export class ManageLimits {
   }
 
   #mayLoosen({ actor, tenant }: Command): boolean {
-    return actor.kind === 'administrator' || this.policies.mayLoosen(tenant);
+    return isOfInstallation(actor) || this.policies.mayLoosen(tenant);
   }
 
   /** The administrator can protect a tenant with an override, which a key of the tenant must not end. */

@@ -1,12 +1,16 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { Problem, type ClientRequest } from '@countersign/api';
+import { OPERATOR_HEADER, Problem, type ApiClient, type ClientRequest } from '@countersign/api';
+import { type RoleGrant } from '@countersign/contracts';
+import { type Secret } from '@countersign/crypto';
 import { type FastifyReply } from 'fastify';
 
 /** A live stream is silent for 15 s at most. */
 const IDLE_MS = 60_000;
 /** Requests to the audit service at the same time; others wait. */
 const MAX_REQUESTS = 256;
+/** How often the session of an operator is checked during an answer, in milliseconds. */
+const SESSION_CHECK_MS = 2_000;
 /** What the audit service may learn of the request. Its own authentication decides about the key. */
 const REQUEST_HEADERS = ['authorization', 'accept', 'last-event-id', 'traceparent', 'tracestate'];
 /** What the client learns of the answer. */
@@ -25,6 +29,7 @@ export class AuditService {
   constructor(
     private readonly origin: string,
     private readonly timeoutMs: number,
+    private readonly adminKey: Secret,
   ) {
     const options = { keepAlive: true, maxSockets: MAX_REQUESTS };
     this.#agent = origin.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options);
@@ -38,6 +43,7 @@ export class AuditService {
   /** @throws Problem unavailable when the audit service does not answer */
   async pass(request: ClientRequest, reply: FastifyReply): Promise<void> {
     const answer = await this.#send(request, reply);
+    if (request.client?.operator) endWithSession(request, answer, reply);
     const headers = Object.fromEntries(
       ANSWER_HEADERS.flatMap((name) => (answer.headers[name] === undefined ? [] : [[name, answer.headers[name]]])),
     );
@@ -47,14 +53,22 @@ export class AuditService {
       .send(answer);
   }
 
+  /** The audit service knows no sessions: it believes the holder of the administrator key who the operator is. */
+  #credentialsOf({ actor: { id = '', name = '', roles = [] }, tenant }: ApiClient): Record<string, string> {
+    const grants: RoleGrant[] = roles.map((role) => ({ role, ...(tenant !== undefined && { tenants: [tenant] }) }));
+    const operator = Buffer.from(JSON.stringify({ id, name, grants })).toString('base64url');
+    return { authorization: `Bearer ${this.adminKey.reveal()}`, [OPERATOR_HEADER]: operator };
+  }
+
   #send(request: ClientRequest, reply: FastifyReply): Promise<IncomingMessage> {
     const { method, ip } = request;
     // A request target can name a host (RFC 9112, section 3.2.2), which must not become the host of this request.
     const { pathname, search } = new URL(request.url, this.origin);
     const target = Object.assign(new URL(this.origin), { pathname, search });
-    const headers = Object.fromEntries(
+    const passed = Object.fromEntries(
       REQUEST_HEADERS.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]])),
     );
+    const headers = { ...passed, ...(request.client?.operator && this.#credentialsOf(request.client)) };
     return new Promise((resolve, reject) => {
       // What the client sent as X-Forwarded-For is not passed on: it could name any address.
       const sent = (this.origin.startsWith('https:') ? requestHttps : requestHttp)(target, {
@@ -72,4 +86,12 @@ export class AuditService {
       sent.end();
     });
   }
+}
+
+/** Ends a live stream or an export when the session of its operator has ended. */
+function endWithSession(request: ClientRequest, answer: IncomingMessage, reply: FastifyReply): void {
+  const timer = setInterval(() => {
+    void Promise.resolve(request.checkAgain?.()).catch(() => answer.destroy());
+  }, SESSION_CHECK_MS);
+  reply.raw.once('close', () => clearInterval(timer));
 }

@@ -14,6 +14,9 @@ const KEY_CHECK_MS = 500;
 /** A page after the first one is requested again after these pauses, in milliseconds, when nothing answered. */
 const RETRY_PAUSES_MS = [1_000, 5_000];
 
+/** Throws a Problem when the client may not get more. */
+export type CheckKey = () => void | Promise<void>;
+
 /** Reads all subjects of a tenant page by page, as fast as the client takes them. */
 @Injectable()
 export class ExportSubjects implements OnModuleDestroy {
@@ -36,13 +39,13 @@ export class ExportSubjects implements OnModuleDestroy {
    * @returns the subjects as NDJSON, in the order of their ids. A fault ends them with a problem as the last line
    * @throws Problem quota-exceeded when too many exports run; what {@link Manage.read} throws for the first page
    */
-  async export(origin: CommandOrigin, tenant: string, checkKey: () => void): Promise<Readable> {
+  async export(origin: CommandOrigin, tenant: string, checkKey: CheckKey): Promise<Readable> {
     const release = this.#slots.take(tenant);
     try {
       const first = await this.#page(origin, tenant);
       const lines = this.#lines(origin, tenant, first, checkKey);
       const stream = Readable.from(lines, { objectMode: false, highWaterMark: 16_384 });
-      const timer = setInterval(() => isAllowed(checkKey) || stream.destroy(), KEY_CHECK_MS);
+      const timer = setInterval(() => void Promise.resolve().then(checkKey).catch(() => stream.destroy()), KEY_CHECK_MS);
       // The stream closes also when it is not read.
       return stream.once('close', () => {
         clearInterval(timer);
@@ -58,13 +61,13 @@ export class ExportSubjects implements OnModuleDestroy {
     origin: CommandOrigin,
     tenant: string,
     first: SubjectPage,
-    checkKey: () => void,
+    checkKey: CheckKey,
   ): AsyncGenerator<string> {
     let count = 0;
     let isRecorded = false;
     try {
       for (let page = first; ; page = await this.#pageAfter(origin, tenant, page.nextCursor)) {
-        checkKey();
+        await checkKey();
         const isLast = page.nextCursor === null;
         count += page.items.length;
         // No client gets all subjects without an event.
@@ -110,14 +113,5 @@ export class ExportSubjects implements OnModuleDestroy {
   ): Promise<void> {
     const fields = { tenant, commandId, actor, channel: 'rest', detail } as const;
     return this.facts.publish([{ message: factRecorded('subjects.exported', new Date(), fields) }]);
-  }
-}
-
-function isAllowed(checkKey: () => void): boolean {
-  try {
-    checkKey();
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -48,7 +48,7 @@ export interface ImportOptions {
   readonly firstLine: number;
   readonly dryRun: boolean;
   /** Throws a Problem when the key of the client does not permit the import any more: the import ends then. */
-  readonly checkKey: () => void;
+  readonly checkKey: () => void | Promise<void>;
 }
 
 /** A line that was read: a row to import, or the result of one that breaks a rule. */
@@ -149,7 +149,7 @@ export class StreamImport implements OnModuleDestroy {
     begunAt: number,
     batch: readonly ReadLine[],
   ): Promise<ImportedRow[]> {
-    checkKey();
+    await checkKey();
     if (performance.now() - begunAt > this.limits.longestMs) throw new Problem('unavailable');
     const rows = batch.flatMap((line) => ('row' in line ? [line.row] : []));
     const rejected = batch.flatMap((line) => ('rejected' in line ? [line.rejected] : []));

@@ -13,17 +13,19 @@ export interface ManagementResult {
 }
 
 /** The fields that every management command has. */
-export type CommandOrigin = Pick<ManagementCommand, 'commandId' | 'actor'>;
+export type CommandOrigin = Pick<ManagementCommand, 'commandId' | 'actor' | 'isSignInRecent'>;
 
 /** A new command id, and who sent the request. A repeated management call is harmless or gets a conflict. */
 export const Origin = createParamDecorator((_data: unknown, context: ExecutionContext): CommandOrigin => {
   const request = context.switchToHttp().getRequest<ClientRequest>();
-  return { commandId: `rest-${randomUUID()}`, actor: actorOf(request) };
+  const { operator } = request.client ?? {};
+  const recency = operator && { isSignInRecent: operator.isRecent };
+  return { commandId: `rest-${randomUUID()}`, actor: actorOf(request), ...recency };
 });
 
 /** The origin of a command that deletes something, with the reason that the request gave. */
-export function withReason({ commandId, actor }: CommandOrigin, { reason }: ReasonQuery): CommandOrigin {
-  return { commandId, actor: { ...actor, ...defined({ reason }) } };
+export function withReason({ actor, ...origin }: CommandOrigin, { reason }: ReasonQuery): CommandOrigin {
+  return { ...origin, actor: { ...actor, ...defined({ reason }) } };
 }
 
 /** Whether the client has the scope `audit`, for commands that some clients may not send. */
@@ -73,6 +75,8 @@ export class Manage {
         throw new Problem('precondition-failed');
       case 'scope_missing':
         throw new Problem('audit-scope-missing');
+      case 'recent_sign_in_required':
+        throw new Problem('recent-sign-in-required');
       case 'invalid':
         throw invalid(
           (answered.violations ?? []).map(({ field, rule }) => ({ field: String(field), rule: String(rule) })),

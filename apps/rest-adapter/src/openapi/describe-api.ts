@@ -2,7 +2,15 @@ import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { PROBLEM_NAMES, PROBLEMS, PROBLEMS_EXTENSION, typeOf, type ProblemName, SHOWN_LIMITS } from '@countersign/api';
+import {
+  PROBLEM_NAMES,
+  PROBLEMS,
+  PROBLEMS_EXTENSION,
+  RECENT_SIGN_IN_EXTENSION,
+  SHOWN_LIMITS,
+  typeOf,
+  type ProblemName,
+} from '@countersign/api';
 import { ENTITY_TAG_EXTENSION, ENTITY_TAGS } from '../http/entity-tags.js';
 
 type Json = Record<string, unknown>;
@@ -17,6 +25,7 @@ interface Operation extends Json {
   security?: Record<string, string[]>[];
   [PROBLEMS_EXTENSION]?: readonly ProblemName[];
   [ENTITY_TAG_EXTENSION]?: 'whole' | 'part';
+  [RECENT_SIGN_IN_EXTENSION]?: true;
 }
 
 /** Problems of every operation that needs a key. */
@@ -90,7 +99,8 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
     .addSecurity('key', {
       type: 'http',
       scheme: 'bearer',
-      description: 'An API key, or the key of the administrator, who has every scope but `verify`.',
+      description:
+        'An API key, the key of the administrator, who has every scope but `verify`, or a token of the OpenID provider of an operator, whose roles give scopes. Every key with `manage` may make calls of the scope `manage:operate`.',
     })
     .build();
   base.components = { ...base.components, schemas: { ...schemas, ...problemSchemas() } };
@@ -125,10 +135,13 @@ export async function describeApi(controllers: readonly Type[], schemas: Schemas
 /** Adds to an operation what follows from its access and its method. */
 function complete(method: string, operation: Operation, responses: Json): void {
   const { [PROBLEMS_EXTENSION]: own = [], [ENTITY_TAG_EXTENSION]: tagged, requestBody } = operation;
+  const demandsRecentSignIn = operation[RECENT_SIGN_IN_EXTENSION] === true;
   Reflect.deleteProperty(operation, PROBLEMS_EXTENSION);
+  Reflect.deleteProperty(operation, RECENT_SIGN_IN_EXTENSION);
   Reflect.deleteProperty(operation, ENTITY_TAG_EXTENSION);
   const hasEntityTag = tagged !== undefined;
   const isComparedByReads = tagged === 'whole' && method === 'get';
+  const isRead = method === 'get';
   const isConditional = hasEntityTag && CONDITIONAL_METHODS.includes(method);
   const health = HEALTH[operation.operationId];
   if (health !== undefined) describeHealth(operation, health);
@@ -138,6 +151,8 @@ function complete(method: string, operation: Operation, responses: Json): void {
   const names = [
     ...(required === undefined ? [] : WITH_KEY),
     ...(required?.['key']?.includes('manage:read') === false ? (['forbidden'] as const) : []),
+    ...(demandsRecentSignIn ? (['recent-sign-in-required'] as const) : []),
+    ...(isRead || required === undefined ? [] : (['cross-site-request'] as const)),
     ...(requestBody === undefined ? [] : WITH_BODY),
     ...(isConditional ? (['precondition-failed'] as const) : []),
     ...own,

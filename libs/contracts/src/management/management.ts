@@ -1,5 +1,6 @@
 import { Type } from 'class-transformer';
 import {
+  IsArray,
   IsBoolean,
   IsIn,
   IsInt,
@@ -33,6 +34,8 @@ export abstract class ManagementCommand extends Message {
   @Length(8, 128) commandId!: string;
   /** Recorded in the event of the change. */
   @IsObject() @ValidateNested() @Type(() => Actor) actor!: Actor;
+  /** Of an operator only: whether the sign-in is recent enough for what demands it. */
+  @IsOptional() @IsBoolean() isSignInRecent?: boolean;
 }
 
 /** Base of the commands about one tenant, or about what belongs to it in the directory. */
@@ -106,6 +109,8 @@ export class TenantListRequested extends ManagementCommand {
   @IsOptional() @IsName() cursor?: string;
   /** Absent: tenants in any state. */
   @IsOptional() @IsIn(TENANT_STATES) state?: TenantLifeState;
+  /** Only these tenants, of an operator with roles in some. Absent: all. */
+  @IsOptional() @IsArray() @IsName({ each: true }) tenants?: string[];
   get partitionKey(): string {
     return this.commandId;
   }
@@ -274,7 +279,7 @@ export class SubjectUnlockRequested extends SubjectCommand {
 /**
  * `not_disabled`: a tenant must be disabled before it is deleted. `deleting`: the tenant is being deleted, so nothing of it can
  * change. `precondition_failed`: {@link Preconditions} are not met, and nothing was changed. `scope_missing`: the change needs
- * the scope `audit`.
+ * the scope `audit`. `recent_sign_in_required`: the change loosens a policy, and the operator did not sign in recently.
  */
 export const COMMAND_RESULTS = [
   'created',
@@ -286,6 +291,7 @@ export const COMMAND_RESULTS = [
   'deleting',
   'precondition_failed',
   'scope_missing',
+  'recent_sign_in_required',
   'invalid',
   'unavailable',
 ] as const;

@@ -66,7 +66,7 @@ export class AgentsController {
 
   @Post(':agent/disable')
   @HttpCode(200)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Disable an agent: its password and API key are refused until it is enabled' })
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: AgentState, description: 'The agent is disabled.' })
@@ -93,7 +93,7 @@ export class AgentsController {
 
   @Delete(':agent')
   @HttpCode(204)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Delete an agent' })
   @ApiNoContentResponse({ description: 'The agent was deleted.' })
   @Problems('tenant-deleting', 'unavailable')
@@ -113,7 +113,7 @@ export class AgentsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Create an agent; its secrets are shown once' })
   @ApiCreatedResponse({ type: NewAgent, description: 'The agent was created.' })
-  @Problems('conflict', 'tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'conflict', 'tenant-deleting', 'unavailable')
   async createAgent(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
@@ -131,7 +131,7 @@ export class AgentsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Change the name or fields of the policy of an agent; null clears a field' })
   @ApiOkResponse({ type: AgentState, description: 'The agent was changed.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchAgent(
     @Origin() origin: CommandOrigin,

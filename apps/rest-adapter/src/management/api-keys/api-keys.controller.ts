@@ -89,7 +89,7 @@ export class ApiKeysController {
 
   @Post(':keyId/disable')
   @HttpCode(200)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Disable an API key: it is refused until it is enabled' })
   @ApiBody({ type: DisableBody, required: false })
   @ApiOkResponse({ type: ApiKeyState, description: 'The key is disabled.' })
@@ -133,7 +133,7 @@ export class ApiKeysController {
 
   @Delete(':keyId')
   @HttpCode(204)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Delete an API key: it is refused for good' })
   @ApiNoContentResponse({ description: 'The key was deleted.' })
   @Problems('tenant-deleting', 'unavailable')

@@ -30,7 +30,7 @@ export class LimitsController {
 
   @Post('reset')
   @HttpCode(204)
-  @Requires('manage')
+  @Requires('manage:operate')
   @ApiOperation({ summary: 'Reset the counters of one caller, call, subject, agent or tenant' })
   @ApiNoContentResponse({ description: 'The counters are empty.' })
   @Problems('unavailable')

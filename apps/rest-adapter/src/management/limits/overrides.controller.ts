@@ -54,7 +54,7 @@ export class OverridesController {
 
   @Post()
   @HttpCode(201)
-  @Requires('manage')
+  @Requires('manage:operate')
   @ApiOperation({
     summary:
       'Override a limit of the policy until a given time, for one target or a whole dimension; an override of the same target is replaced',
@@ -78,7 +78,7 @@ export class OverridesController {
 
   @Delete(':override')
   @HttpCode(204)
-  @Requires('manage')
+  @Requires('manage:operate')
   @ApiOperation({ summary: 'Delete an override: the limit of the policy applies again' })
   @ApiNoContentResponse({ description: 'The override was deleted.' })
   @Problems('unavailable')

@@ -17,8 +17,10 @@ import {
   ACTOR_KINDS,
   LIMIT_DIMENSIONS,
   MAX_PAGE_SIZE,
+  OPERATOR_ROLES,
   type ActorKind,
   type LimitDimension,
+  type OperatorRole,
   type Violation,
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
@@ -112,7 +114,10 @@ export class OverrideQuery extends RequestBody {
 
 class ActorState {
   @ApiProperty({ type: 'string', enum: ACTOR_KINDS }) kind!: ActorKind;
-  @ApiPropertyOptional({ description: 'Id of the key. The administrator has none.' }) id?: string;
+  @ApiPropertyOptional({ description: 'Id of the key or operator. The administrator has none.' }) id?: string;
+  @ApiPropertyOptional({ description: 'Name of the operator.' }) name?: string;
+  @ApiPropertyOptional({ enum: OPERATOR_ROLES, isArray: true, description: 'Roles of the operator.' })
+  roles?: OperatorRole[];
   @ApiProperty({ description: 'Network address of the client.' }) sourceAddress!: string;
 }
 

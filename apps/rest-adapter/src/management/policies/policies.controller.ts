@@ -31,7 +31,7 @@ export class PoliciesController {
   @ApiOperation({ summary: 'Set fields of the policy of a tenant; fields that are not sent are kept' })
   @ApiBody({ schema: POLICY_CHANGE })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   putTenantPolicy(
     @Origin() origin: CommandOrigin,
@@ -49,7 +49,7 @@ export class PoliciesController {
   })
   @ApiBody({ schema: POLICY_PATCH })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchTenantPolicy(
     @Origin() origin: CommandOrigin,
@@ -75,7 +75,7 @@ export class PoliciesController {
   @ApiOperation({ summary: 'Set fields of the policy of an agent; fields that are not sent are kept' })
   @ApiBody({ schema: POLICY_CHANGE })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   putAgentPolicy(
     @Origin() origin: CommandOrigin,
@@ -93,7 +93,7 @@ export class PoliciesController {
   })
   @ApiBody({ schema: POLICY_PATCH })
   @ApiOkResponse({ type: PolicyState, description: 'The effective policy after the change.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchAgentPolicy(
     @Origin() origin: CommandOrigin,

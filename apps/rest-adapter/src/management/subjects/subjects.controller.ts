@@ -105,7 +105,7 @@ export class SubjectsController {
 
   @Delete(':subject')
   @HttpCode(204)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({
     summary: 'Erase a subject, its credentials and its key; the attempt counter and the audit events are kept',
   })
@@ -183,7 +183,7 @@ export class SubjectsController {
 
   @Post(':subject/unlock')
   @HttpCode(204)
-  @Requires('manage')
+  @Requires('manage:operate')
   @ApiOperation({ summary: 'Unlock a subject; a disabled PIN stays disabled until it is enrolled again' })
   @ApiNoContentResponse({ description: 'The subject has no lock.' })
   @Problems('unavailable')

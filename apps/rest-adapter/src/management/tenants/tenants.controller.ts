@@ -1,5 +1,5 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
-import { Requires, TenantPath, Problems } from '@countersign/api';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
+import { Problems, Requires, TenantPath, tenantsWith, type ClientRequest } from '@countersign/api';
 import {
   message,
   TenantChangeRequested,
@@ -40,8 +40,14 @@ export class TenantsController {
   @ApiOperation({ summary: 'List the tenants, in the order of their names' })
   @ApiOkResponse({ type: TenantPage, description: 'One page of the list.' })
   @Problems('unavailable')
-  listTenants(@Origin() origin: CommandOrigin, @Query() query: TenantListQuery): Promise<TenantPage> {
-    return this.manage.read<TenantPage>(message(TenantListRequested, { ...origin, ...query.page() }));
+  listTenants(
+    @Origin() origin: CommandOrigin,
+    @Query() query: TenantListQuery,
+    @Req() { client }: ClientRequest,
+  ): Promise<TenantPage> {
+    const tenants = client?.operator && tenantsWith(client.operator, 'manage:read');
+    const command = { ...origin, ...query.page(), ...(tenants && { tenants: [...tenants] }) };
+    return this.manage.read<TenantPage>(message(TenantListRequested, command));
   }
 
   @Get(':tenant')
@@ -56,7 +62,7 @@ export class TenantsController {
 
   @Post(':tenant/disable')
   @HttpCode(200)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({
     summary: 'Disable a tenant: the keys and passwords of all its agents are refused until it is enabled',
   })
@@ -90,7 +96,7 @@ export class TenantsController {
   })
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
   @ApiCreatedResponse({ type: TenantState, description: 'The tenant was created.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   async putTenant(
     @Origin() origin: CommandOrigin,
@@ -110,7 +116,7 @@ export class TenantsController {
   @Requires('manage')
   @ApiOperation({ summary: 'Change the name or fields of the policy of a tenant; null clears a field' })
   @ApiOkResponse({ type: TenantState, description: 'The tenant was changed.' })
-  @Problems('tenant-deleting', 'unavailable')
+  @Problems('recent-sign-in-required', 'tenant-deleting', 'unavailable')
   @HasEntityTag()
   patchTenant(
     @Origin() origin: CommandOrigin,
@@ -124,7 +130,7 @@ export class TenantsController {
 
   @Delete(':tenant')
   @HttpCode(202)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({
     summary: 'Delete a disabled tenant with its agents, subjects, overrides and webhooks; audit events are kept',
     description: 'Read the tenant until the answer is 404: then everything is erased, and the id can be used again.',

@@ -1,0 +1,223 @@
+import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { Authenticator, Problem, problemBody, PROBLEMS, Requires, type ClientRequest } from '@countersign/api';
+import {
+  factRecorded,
+  INSTALLATION,
+  SOURCE_ADDRESS_PATTERN,
+  type Actor,
+  type OperatorRole,
+  type RoleGrant,
+} from '@countersign/contracts';
+import { sha256 } from '@countersign/crypto';
+import { RefusedCredentials } from '@countersign/hosting';
+import { type FastifyReply } from 'fastify';
+import { FactBus } from '../rest-adapter.ports.js';
+import { AuthenticateOperator, type OpenSession } from './authenticate-operator.js';
+import { type OpenIdProvider, type ProvenPerson } from './open-id-provider.js';
+import { OperatorSettings } from './operator.settings.js';
+import { OperatorSessions } from './operator-sessions.js';
+import { KeySignInBody, SignInQuery, SignOutBody } from './operators.dto.js';
+import { COOKIES, createSessionId, csrfTokenOf, readCookie, setCookie } from './session-cookies.js';
+
+const CALLBACK = '/console/session/callback';
+const HOME = '/console/';
+/** Time for the sign-in at the provider, in seconds, as the directory has it. */
+const SIGN_IN_SECONDS = 600;
+
+/** The session of an operator as the page gets it. */
+interface ShownSession {
+  readonly operator: {
+    readonly id: string;
+    readonly name: string;
+    readonly roles: readonly OperatorRole[];
+    /** Null: all. */
+    readonly tenants: readonly string[] | null;
+  };
+  readonly signedInAt: string;
+  readonly expiresAt: string;
+  /** Whether the sign-in is recent enough to erase, disable, delete and loosen. */
+  readonly isRecent: boolean;
+  /** The administrator key signed in, because there is no provider. */
+  readonly development: boolean;
+  readonly csrfToken: string;
+}
+
+/** The sign-in of operators in the browser. Not part of the API: only the console uses it. */
+@Controller('console/session')
+export class OperatorsController {
+  constructor(
+    private readonly authentication: AuthenticateOperator,
+    private readonly sessions: OperatorSessions,
+    private readonly settings: OperatorSettings,
+    private readonly authenticator: Authenticator,
+    private readonly refused: RefusedCredentials,
+    private readonly facts: FactBus,
+  ) {}
+
+  /** Reading the session is no use of it, so a page that asks for it every minute does not keep it. */
+  @Get()
+  @Requires('public')
+  async session(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+    const session = await this.authentication.sessionOf(request, false);
+    if (session) return void reply.send(this.#shown(session));
+    const signIn = this.authentication.provider ? 'oidc' : 'key';
+    void reply
+      .code(PROBLEMS.unauthorized.status)
+      .header('content-type', 'application/problem+json')
+      .send(JSON.stringify({ ...problemBody(new Problem('unauthorized')), signIn }));
+  }
+
+  @Get('sign-in')
+  @Requires('public')
+  async signIn(
+    @Query() { returnTo = HOME, recent }: SignInQuery,
+    @Req() request: ClientRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const provider = this.#provider();
+    const origin = this.authentication.originOf(request);
+    // A new id for each sign-in: one that the browser sends can be known to somebody else.
+    const id = createSessionId();
+    const url = await provider.signInUrl(id, `${origin}${CALLBACK}`, this.#maxAge(recent === '1'));
+    await this.sessions.begin(id, { returnTo, recent: recent === '1' });
+    setCookie(reply, COOKIES.signIn, origin, id, SIGN_IN_SECONDS);
+    void reply.redirect(url.href);
+  }
+
+  @Get('callback')
+  @Requires('public')
+  async callback(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+    const provider = this.#provider();
+    const origin = this.authentication.originOf(request);
+    const id = readCookie(request, COOKIES.signIn, origin);
+    setCookie(reply, COOKIES.signIn, origin, undefined);
+    const begun = id === undefined ? undefined : await this.sessions.take(id);
+    // Without the sign-in that this browser began, the code can be that of another person.
+    if (id === undefined || begun === undefined) return void reply.redirect(`${HOME}?signInError=expired`);
+    const person = await provider.signIn(id, new URL(request.url, origin), this.#maxAge(begun.recent));
+    if (person === undefined) {
+      this.refused.count(request.ip);
+      return void reply.redirect(`${HOME}?signInError=refused`);
+    }
+    const actor = actorOf(person, request);
+    if (person.grants.length === 0) {
+      const detail = { code: 'NO_ROLE' };
+      const fields = { tenant: INSTALLATION, actor, channel: 'rest', detail } as const;
+      await this.facts.publish([{ message: factRecorded('operator.sign_in_refused', new Date(), fields) }]);
+      return void reply.redirect(`${HOME}?signInError=no-role`);
+    }
+    await this.#start(reply, origin, actor, person, provider.issuer);
+    void reply.redirect(begun.returnTo);
+  }
+
+  @Post('key')
+  @HttpCode(200)
+  @Requires('public')
+  async signInWithKey(
+    @Body() { key }: KeySignInBody,
+    @Req() request: ClientRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ShownSession> {
+    if (this.authentication.provider) throw new Problem('not-found');
+    this.authentication.checkSite(request);
+    if (!this.authenticator.isAdministrator(key)) {
+      this.refused.count(request.ip);
+      throw new Problem('unauthorized');
+    }
+    const grants: RoleGrant[] = [{ role: 'admin' }];
+    const person = { id: 'administrator', name: 'Administrator', grants, authenticatedAt: undefined };
+    const actor = actorOf(person, request);
+    return this.#shown(await this.#start(reply, this.authentication.originOf(request), actor, person, undefined));
+  }
+
+  @Post('sign-out')
+  @HttpCode(200)
+  @Requires('public')
+  async signOut(
+    @Body() { everywhere }: SignOutBody,
+    @Req() request: ClientRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ redirectTo?: string }> {
+    const origin = this.authentication.originOf(request);
+    const id = readCookie(request, COOKIES.session, origin);
+    if (id === undefined) throw new Problem('unauthorized');
+    this.authentication.checkSite(request, id);
+    const session = await this.authentication.sessionOf(request, false);
+    if (session) await this.sessions.end(id, everywhere, actorOf(personOf(session), request));
+    setCookie(reply, COOKIES.session, origin, undefined);
+    const redirectTo = await this.authentication.provider?.signOutUrl(`${origin}${HOME}`);
+    return { ...(redirectTo !== undefined && { redirectTo }) };
+  }
+
+  /** OpenID Connect Back-Channel Logout 1.0, section 2.5. The provider sends the request, without a cookie. */
+  @Post('back-channel-logout')
+  @HttpCode(200)
+  @Requires('public')
+  async backChannelLogout(@Req() request: ClientRequest): Promise<void> {
+    const provider = this.#provider();
+    const token = new URLSearchParams(typeof request.body === 'string' ? request.body : '').get('logout_token');
+    const logout = token === null ? undefined : await provider.logout(token);
+    if (logout === undefined) {
+      this.refused.count(request.ip);
+      throw new Problem('malformed-json');
+    }
+    const { jti, sub, sid } = logout;
+    await this.sessions.logout({
+      ...{ issuer: provider.issuer, tokenHash: sha256(`${provider.issuer}\n${jti}`) },
+      ...(sub !== undefined && { subject: sub }),
+      ...(sid !== undefined && { providerSession: sid }),
+    });
+  }
+
+  async #start(
+    reply: FastifyReply,
+    origin: string,
+    actor: Actor,
+    person: Omit<ProvenPerson, 'providerSession'> & Partial<ProvenPerson>,
+    issuer: string | undefined,
+  ): Promise<OpenSession> {
+    const { id: subject, name, grants, authenticatedAt, providerSession } = person;
+    const id = createSessionId();
+    const lifeSeconds = this.settings.OPERATOR_SESSION_SECONDS;
+    const state = await this.sessions.start(id, {
+      ...{ actor, subject, name, grants: [...grants], lifeSeconds },
+      ...(issuer !== undefined && { issuer }),
+      ...(providerSession !== undefined && { providerSession }),
+      ...(authenticatedAt !== undefined && { authenticatedAt: new Date(authenticatedAt).toISOString() }),
+    });
+    setCookie(reply, COOKIES.session, origin, id, lifeSeconds);
+    return { id, state };
+  }
+
+  #shown({ id, state }: OpenSession): ShownSession {
+    const { issuer, subject, name, grants, signedInAt, expiresAt, secondsSinceAuthentication } = state;
+    const bound = grants.map(({ tenants }) => tenants);
+    const tenants = bound.includes(undefined) ? null : [...new Set(bound.flatMap((some) => some ?? []))].sort();
+    return {
+      operator: { id: subject, name, roles: [...new Set(grants.map(({ role }) => role))], tenants },
+      ...{ signedInAt, expiresAt, isRecent: this.authentication.isRecent(secondsSinceAuthentication) },
+      ...{ development: issuer === null, csrfToken: csrfTokenOf(id) },
+    };
+  }
+
+  /** @throws Problem not-found without a provider */
+  #provider(): OpenIdProvider {
+    const { provider } = this.authentication;
+    if (provider === undefined) throw new Problem('not-found');
+    return provider;
+  }
+
+  #maxAge(recent: boolean): number {
+    return recent ? 0 : this.settings.OPERATOR_SESSION_SECONDS;
+  }
+}
+
+function personOf({ state: { subject, name, grants } }: OpenSession): Pick<ProvenPerson, 'id' | 'name' | 'grants'> {
+  return { id: subject, name, grants };
+}
+
+function actorOf({ id, name, grants }: Pick<ProvenPerson, 'id' | 'name' | 'grants'>, { ip }: ClientRequest): Actor {
+  const roles = [...new Set(grants.map(({ role }) => role))];
+  // A connection that was closed in the meantime has no address.
+  return { kind: 'operator', id, name, roles, sourceAddress: SOURCE_ADDRESS_PATTERN.test(ip) ? ip : 'unknown' };
+}

@@ -1,0 +1,36 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { OperatorAuthentication } from '@countersign/api';
+import { type Host } from '@countersign/hosting';
+import { SystemClock } from '@countersign/runtime';
+import { AuthenticateOperator } from './authenticate-operator.js';
+import { OpenIdProvider } from './open-id-provider.js';
+import { OperatorsController } from './operators.controller.js';
+import { OperatorSessions } from './operator-sessions.js';
+import { OperatorSettings, type ProviderSettings } from './operator.settings.js';
+
+/** Sign-in and sessions of operators. Its exports authenticate them at every route. */
+@Module({})
+export class OperatorsModule {
+  static with(host: Host, settings: OperatorSettings, provider: ProviderSettings | undefined): DynamicModule {
+    const clock = new SystemClock();
+    const logFault = (error: unknown): void =>
+      host.logger.warn({ err: error }, 'the OpenID provider gave no usable answer');
+    const openIdProvider = provider && new OpenIdProvider(provider, () => clock.now(), logFault);
+    return {
+      module: OperatorsModule,
+      controllers: [OperatorsController],
+      providers: [
+        OperatorSessions,
+        { provide: OperatorSettings, useValue: settings },
+        {
+          provide: AuthenticateOperator,
+          useFactory: (sessions: OperatorSessions) =>
+            new AuthenticateOperator(settings, sessions, openIdProvider, clock),
+          inject: [OperatorSessions],
+        },
+        { provide: OperatorAuthentication, useExisting: AuthenticateOperator },
+      ],
+      exports: [OperatorAuthentication],
+    };
+  }
+}
