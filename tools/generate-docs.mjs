@@ -27,6 +27,7 @@ const SETTINGS = {
   database: ['libs/hosting/src/index.js', 'StoreSettings'],
   'swaig-adapter': ['apps/swaig-adapter/src/swaig-adapter.settings.js', 'SwaigSettings'],
   'rest-adapter': ['apps/rest-adapter/src/rest-adapter.settings.js', 'RestSettings'],
+  operators: ['apps/rest-adapter/src/operators/operator.settings.js', 'OperatorSettings'],
   'rate-limit': ['apps/rate-limit/src/rate-limit.settings.js', 'RateLimitSettings'],
   verification: ['apps/verification/src/verification.settings.js', 'VerificationSettings'],
   directory: ['apps/directory/src/directory.settings.js', 'DirectorySettings'],

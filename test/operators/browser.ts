@@ -74,7 +74,7 @@ export class Browser {
 
   async readSession(): Promise<PageAnswer> {
     const answer = await this.send('/console/session');
-    this.csrfToken = String(answer.json['csrfToken'] ?? '');
+    this.csrfToken = typeof answer.json['csrfToken'] === 'string' ? answer.json['csrfToken'] : '';
     return answer;
   }
 

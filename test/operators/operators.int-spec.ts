@@ -1,12 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sha256 } from '@countersign/crypto';
 import { type HostedService } from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
 import { createTestDatabase, eventually } from '@countersign/testing';
-import { UnsecuredJWT } from 'jose';
 import { Client as Postgres } from 'pg';
 import { pino } from 'pino';
 import { productEnvironment } from '../../apps/all-in-one/src/product-environment.js';
@@ -28,7 +25,6 @@ const ROLES = {
   'acme-operators': { role: 'operator', tenants: ['acme'] },
   'acme-auditors': { role: 'auditor', tenants: ['acme'] },
 };
-const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
 let adminKey = '';
 let database: Postgres;
@@ -96,16 +92,6 @@ function bearer(token: string, method = 'GET', body?: unknown): Parameters<Brows
     ...(body === undefined ? {} : { body }),
   };
 }
-
-/** A new browser in which a person has signed in. */
-async function signedIn(person: keyof typeof ACCOUNTS, { at = origin, query = '' } = {}): Promise<Browser> {
-  provider.person = person;
-  const browser = new Browser(at);
-  await browser.signIn(query);
-  return browser;
-}
-
-const reset = (name: string) => ({ agent: name, reason: 'test' });
 
 /** The newest event of a kind that fits. */
 async function eventOf(kind: string, fits: (event: Event) => boolean): Promise<Event> {

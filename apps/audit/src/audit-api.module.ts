@@ -1,5 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { apiProviders, ApiKeyUseReports, Authenticator, OperatorAuthentication, type ClientKeys } from '@countersign/api';
+import {
+  apiProviders,
+  ApiKeyUseReports,
+  Authenticator,
+  OperatorAuthentication,
+  type ClientKeys,
+} from '@countersign/api';
 import { type FactRecorded } from '@countersign/contracts';
 import { type Secret } from '@countersign/crypto';
 import { openRefusedCredentials, type Host } from '@countersign/hosting';

@@ -101,7 +101,13 @@ export class RestAdapterModule {
       module: RestAdapterModule,
       global: true,
       exports: [Authenticator, RefusedCredentials],
-      imports: [ResourcesModule.with(resources), operators, ...FEATURES, ConsoleModule, OpenApiModule.serving(apiDocument)],
+      imports: [
+        ResourcesModule.with(resources),
+        operators,
+        ...FEATURES,
+        ConsoleModule,
+        OpenApiModule.serving(apiDocument),
+      ],
       controllers: [HealthController],
       providers: apiProviders(host, {
         adminKey,

@@ -34,6 +34,7 @@ import {
   LimitResetRequested,
   LimitStateRequested,
   message,
+  OperatorSessionRequested,
   PinChangeRequested,
   PolicyChangeRequested,
   PolicyRequested,
@@ -125,6 +126,7 @@ const COMMANDS: ReadonlyMap<string, MessageClass> = new Map(
     VerificationRequested,
     RefusalsCounted,
     LimitRequested,
+    OperatorSessionRequested,
     TenantChangeRequested,
     TenantDeleteRequested,
     AgentCreateRequested,
@@ -321,7 +323,9 @@ export class RestTestBed {
     const fields: Record<string, unknown> = { ...command };
     const type = taken.headers[HEADERS.type] ?? '';
     // Each start compares keys, and most requests pass the limiter first; tests count the other commands.
-    const aside: readonly string[] = [KeyComparisonRequested.type, LimitRequested.type, ApiKeyUseReported.type];
+    const aside: readonly string[] = [
+      ...[KeyComparisonRequested.type, LimitRequested.type, ApiKeyUseReported.type, OperatorSessionRequested.type],
+    ];
     if (!aside.includes(type)) this.commands.push({ type, key: taken.key, fields });
     this.bytes += `${taken.key}${taken.value.toString()}${JSON.stringify(taken.headers)}`;
     if (type === ApiKeyUseReported.type) this.uses.push(String(fields['keyId']));

@@ -5,6 +5,7 @@ import {
   type Actor,
   type AgentPublished,
   type ApiKeyScope,
+  type RoleGrant,
 } from '@countersign/contracts';
 import { constantTimeEquals, isMistypedApiKey, sha256, type Secret } from '@countersign/crypto';
 import { RouteAccess, type RouteNeeds } from '@countersign/http';
@@ -12,8 +13,17 @@ import { type Clock } from '@countersign/runtime';
 import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
 import { type ApiKeyUses } from './api-key-uses.js';
-import { type OperatorIdentity } from './operators.js';
 import { Problem } from './problems.js';
+
+/** A person, as a session or a token of the OpenID provider proves it. */
+export interface OperatorIdentity {
+  /** Subject at the provider. */
+  readonly id: string;
+  readonly name: string;
+  readonly grants: readonly RoleGrant[];
+  /** Whether the provider authenticated the person within `OPERATOR_RECENT_SECONDS`. */
+  readonly isRecent: boolean;
+}
 
 /** What a client may do. `manage:operate`, which only operators have alone: unlock subjects, override and reset limits. */
 export type ApiScope = ApiKeyScope | 'manage:operate';

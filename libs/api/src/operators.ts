@@ -1,16 +1,6 @@
-import { type OperatorRole, type RoleGrant } from '@countersign/contracts';
+import { type OperatorRoleName } from '@countersign/contracts';
 import { type FastifyRequest } from 'fastify';
-import { type ApiClient, type ApiScope } from './authenticate.js';
-
-/** A person, as a session or a token of the OpenID provider proves it. */
-export interface OperatorIdentity {
-  /** Subject at the provider. */
-  readonly id: string;
-  readonly name: string;
-  readonly grants: readonly RoleGrant[];
-  /** Whether the provider authenticated the person within `OPERATOR_RECENT_SECONDS`. */
-  readonly isRecent: boolean;
-}
+import { type ApiClient, type ApiScope, type OperatorIdentity } from './authenticate.js';
 
 /** Authenticates people. A service provides it if people may use its API. */
 export abstract class OperatorAuthentication {
@@ -26,7 +16,7 @@ export abstract class OperatorAuthentication {
 /** The header in which the REST adapter names to the audit service the operator for whom it reads, beside the administrator key. */
 export const OPERATOR_HEADER = 'x-countersign-operator';
 
-const SCOPES: Readonly<Record<OperatorRole, readonly ApiScope[]>> = {
+const SCOPES: Readonly<Record<OperatorRoleName, readonly ApiScope[]>> = {
   viewer: ['manage:read'],
   operator: ['manage:read', 'manage:operate'],
   admin: ['manage', 'manage:read', 'manage:operate', 'audit'],

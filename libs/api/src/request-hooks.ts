@@ -5,8 +5,15 @@ import { RefusedCredentials, type Host } from '@countersign/hosting';
 import { accessOf, needsOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@countersign/http';
 import { withoutRounding } from '@countersign/normalization';
 import { withoutByteOrderMark } from '@countersign/runtime';
-import { Authenticator, checkAccess, type Access, type ApiClient, type ClientRequest } from './authenticate.js';
-import { clientOfOperator, OperatorAuthentication, tenantsWith, type OperatorIdentity } from './operators.js';
+import {
+  Authenticator,
+  checkAccess,
+  type Access,
+  type ApiClient,
+  type ClientRequest,
+  type OperatorIdentity,
+} from './authenticate.js';
+import { clientOfOperator, OperatorAuthentication, tenantsWith } from './operators.js';
 import { Problem, sendProblem } from './problems.js';
 import { invalid } from './request.pipe.js';
 

@@ -50,7 +50,13 @@ export class ProviderTokens {
    * @throws Error when the keys of the provider cannot be read
    */
   async logoutToken(token: string, clientId: string): Promise<LogoutClaims | undefined> {
-    const claims = await this.#verify(token, clientId, ['jwt', 'logout+jwt'], ['exp', 'iat', 'jti'], LOGOUT_TOKEN_SECONDS);
+    const claims = await this.#verify(
+      token,
+      clientId,
+      ['jwt', 'logout+jwt'],
+      ['exp', 'iat', 'jti'],
+      LOGOUT_TOKEN_SECONDS,
+    );
     if (claims === undefined) return undefined;
     const { jti, sub, sid, events, nonce } = claims;
     const isLogout = typeof events === 'object' && events !== null && LOGOUT_EVENT in events;

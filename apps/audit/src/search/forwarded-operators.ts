@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Authenticator, OPERATOR_HEADER, OperatorAuthentication, Problem, type OperatorIdentity } from '@countersign/api';
+import {
+  Authenticator,
+  OPERATOR_HEADER,
+  OperatorAuthentication,
+  Problem,
+  type OperatorIdentity,
+} from '@countersign/api';
 import { RoleGrant } from '@countersign/contracts';
 import { validateSync } from 'class-validator';
 import { type FastifyRequest } from 'fastify';
@@ -26,7 +32,11 @@ export class ForwardedOperators extends OperatorAuthentication {
     try {
       const { id, name, grants } = JSON.parse(Buffer.from(named, 'base64url').toString()) as OperatorIdentity;
       const checked = grants.map((grant) => Object.assign(new RoleGrant(), grant));
-      if (typeof id === 'string' && typeof name === 'string' && checked.every((one) => validateSync(one).length === 0)) {
+      if (
+        typeof id === 'string' &&
+        typeof name === 'string' &&
+        checked.every((one) => validateSync(one).length === 0)
+      ) {
         return { id, name, grants: checked, isRecent: false };
       }
     } catch {

@@ -1,4 +1,11 @@
-import { type Actor, type ActorKind, type FactKind, type FactRecorded, type Method, type Outcome } from '@countersign/contracts';
+import {
+  type Actor,
+  type ActorKind,
+  type FactKind,
+  type FactRecorded,
+  type Method,
+  type Outcome,
+} from '@countersign/contracts';
 import {
   CLASSES,
   CLASSIFICATIONS,

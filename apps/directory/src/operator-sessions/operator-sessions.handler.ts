@@ -21,25 +21,32 @@ export const OPERATOR_SESSION_MESSAGES = [
   OperatorLogoutRequested,
 ];
 
-
-
 /** Handles the commands about sign-ins and sessions of operators and replies with their answers. */
 @Controller()
 export class OperatorSessionsHandler {
   constructor(private readonly sessions: ManageOperatorSessions) {}
 
   @MessagePattern(OperatorSignInBeginRequested.type)
-  async begin(@Payload() command: OperatorSignInBeginRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async begin(
+    @Payload() command: OperatorSignInBeginRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.sessions.begin(command));
   }
 
   @MessagePattern(OperatorSignInTakeRequested.type)
-  async take(@Payload() command: OperatorSignInTakeRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async take(
+    @Payload() command: OperatorSignInTakeRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.sessions.take(command));
   }
 
   @MessagePattern(OperatorSessionStartRequested.type)
-  async start(@Payload() command: OperatorSessionStartRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async start(
+    @Payload() command: OperatorSessionStartRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.sessions.start(command));
   }
 
@@ -49,7 +56,10 @@ export class OperatorSessionsHandler {
   }
 
   @MessagePattern(OperatorSessionEndRequested.type)
-  async end(@Payload() command: OperatorSessionEndRequested, @Ctx() context: BusContext): Promise<Outgoing | undefined> {
+  async end(
+    @Payload() command: OperatorSessionEndRequested,
+    @Ctx() context: BusContext,
+  ): Promise<Outgoing | undefined> {
     return replyTo(context, await this.sessions.end(command));
   }
 

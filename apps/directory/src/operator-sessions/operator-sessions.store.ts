@@ -106,7 +106,11 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
     return stateOf(row);
   }
 
-  override async session(idHash: string, idleSeconds: number, isUse: boolean): Promise<OperatorSessionState | undefined> {
+  override async session(
+    idHash: string,
+    idleSeconds: number,
+    isUse: boolean,
+  ): Promise<OperatorSessionState | undefined> {
     const [row] = await this.database.query<SessionRow>(isUse ? USE : LOOK_UP, [idHash, idleSeconds]);
     return row && stateOf(row);
   }

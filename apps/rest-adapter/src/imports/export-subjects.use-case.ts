@@ -45,7 +45,13 @@ export class ExportSubjects implements OnModuleDestroy {
       const first = await this.#page(origin, tenant);
       const lines = this.#lines(origin, tenant, first, checkKey);
       const stream = Readable.from(lines, { objectMode: false, highWaterMark: 16_384 });
-      const timer = setInterval(() => void Promise.resolve().then(checkKey).catch(() => stream.destroy()), KEY_CHECK_MS);
+      const timer = setInterval(
+        () =>
+          void Promise.resolve()
+            .then(checkKey)
+            .catch(() => stream.destroy()),
+        KEY_CHECK_MS,
+      );
       // The stream closes also when it is not read.
       return stream.once('close', () => {
         clearInterval(timer);
@@ -57,12 +63,7 @@ export class ExportSubjects implements OnModuleDestroy {
     }
   }
 
-  async *#lines(
-    origin: CommandOrigin,
-    tenant: string,
-    first: SubjectPage,
-    checkKey: CheckKey,
-  ): AsyncGenerator<string> {
+  async *#lines(origin: CommandOrigin, tenant: string, first: SubjectPage, checkKey: CheckKey): AsyncGenerator<string> {
     let count = 0;
     let isRecorded = false;
     try {

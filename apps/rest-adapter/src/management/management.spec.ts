@@ -194,7 +194,8 @@ describe('management', () => {
     const answers = { last_four_ssn: '67 89', zip_code: '94103-1234' };
     expect((await call('PUT', `${SUBJECT}/knowledge`, { answers })).text).toBe('');
     expect(await bed.unsealed()).toEqual({ answers });
-    expect(Object.keys(fields()).sort()).toEqual(['actor', 'commandId', 'sealed', 'subject', 'tenant']);
+    const sent = Object.keys(fields()).filter((name) => fields()[name] !== undefined);
+    expect(sent.sort()).toEqual(['actor', 'commandId', 'sealed', 'subject', 'tenant']);
   });
 
   it.each(['unlock', 'disable'])('publishes the reason for %s as it was given, and does not log it', async (action) => {

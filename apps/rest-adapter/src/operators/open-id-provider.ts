@@ -174,7 +174,6 @@ export class OpenIdProvider {
       execute: [
         client.enableNonRepudiationChecks,
         // The rule of OIDC_ISSUER admits http for this machine only.
-        // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so that nobody uses it for another machine
         ...(issuer.protocol === 'http:' ? [client.allowInsecureRequests] : []),
       ],
     });

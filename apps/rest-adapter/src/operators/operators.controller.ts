@@ -5,7 +5,7 @@ import {
   INSTALLATION,
   SOURCE_ADDRESS_PATTERN,
   type Actor,
-  type OperatorRole,
+  type OperatorRoleName,
   type RoleGrant,
 } from '@countersign/contracts';
 import { sha256 } from '@countersign/crypto';
@@ -29,7 +29,7 @@ interface ShownSession {
   readonly operator: {
     readonly id: string;
     readonly name: string;
-    readonly roles: readonly OperatorRole[];
+    readonly roles: readonly OperatorRoleName[];
     /** Null: all. */
     readonly tenants: readonly string[] | null;
   };

@@ -1,9 +1,9 @@
-import { type OperatorRole, type RoleGrant } from '@countersign/contracts';
+import { type OperatorRoleName, type RoleGrant } from '@countersign/contracts';
 
 /** From a value of the claim to a role. */
 export type RoleMap = ReadonlyMap<string, RoleGrant>;
 
-const ROLES: readonly OperatorRole[] = ['viewer', 'operator', 'admin', 'auditor'];
+const ROLES: readonly OperatorRoleName[] = ['viewer', 'operator', 'admin', 'auditor'];
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 /** Most roles of one operator. A provider can state thousands of groups. */
 const MAX_GRANTS = 100;
@@ -43,7 +43,10 @@ function claimOf(claims: Readonly<Record<string, unknown>>, claim: string): unkn
   if (Object.hasOwn(claims, claim)) return claims[claim];
   return claim
     .split('.')
-    .reduce<unknown>((value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined), claims);
+    .reduce<unknown>(
+      (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+      claims,
+    );
 }
 
 /** Providers state roles as a list, as one text, or as an object with a field for each. */

@@ -12,7 +12,7 @@ export type ActorKind = (typeof ACTOR_KINDS)[number];
  * administrator may. `auditor`: read, follow and export events with their proofs.
  */
 export const OPERATOR_ROLES = ['viewer', 'operator', 'admin', 'auditor'] as const;
-export type OperatorRole = (typeof OPERATOR_ROLES)[number];
+export type OperatorRoleName = (typeof OPERATOR_ROLES)[number];
 
 /** The subject of an OpenID provider: at most 255 ASCII characters (OpenID Connect Core 1.0, section 2). */
 export const OPERATOR_ID_PATTERN = /^[\x21-\x7e]{1,255}$/;
@@ -38,7 +38,7 @@ export class Actor {
   /** Of an operator, as the provider states it. */
   @IsOptional() @Matches(OPERATOR_NAME_PATTERN) name?: string;
   /** Of an operator: the roles that the request was admitted with. */
-  @IsOptional() @IsArray() @ArrayMaxSize(4) @IsIn(OPERATOR_ROLES, { each: true }) roles?: OperatorRole[];
+  @IsOptional() @IsArray() @ArrayMaxSize(4) @IsIn(OPERATOR_ROLES, { each: true }) roles?: OperatorRoleName[];
   /** Network address of the client; `unknown` if the connection was closed. */
   @Matches(SOURCE_ADDRESS_PATTERN) sourceAddress!: string;
   /** Why, if the request deleted something and gave a reason. In the event it is a part of `detail`. */

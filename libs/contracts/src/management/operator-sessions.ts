@@ -18,7 +18,7 @@ import {
 import { Message } from '../messages/message.js';
 import { IsName } from '../names.js';
 import { TOPICS } from '../topics.js';
-import { OPERATOR_ID_PATTERN, OPERATOR_NAME_PATTERN, OPERATOR_ROLES, type OperatorRole } from './actor.js';
+import { OPERATOR_ID_PATTERN, OPERATOR_NAME_PATTERN, OPERATOR_ROLES, type OperatorRoleName } from './actor.js';
 import { ManagementCommand } from './management.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
@@ -28,7 +28,7 @@ export const MAX_SESSION_SECONDS = 604_800;
 
 /** A role of an operator. */
 export class RoleGrant {
-  @IsIn(OPERATOR_ROLES) role!: OperatorRole;
+  @IsIn(OPERATOR_ROLES) role!: OperatorRoleName;
   /** Absent: every tenant, and what belongs to none. */
   @IsOptional() @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @IsName({ each: true }) tenants?: string[];
 }

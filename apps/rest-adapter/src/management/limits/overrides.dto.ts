@@ -20,7 +20,7 @@ import {
   OPERATOR_ROLES,
   type ActorKind,
   type LimitDimension,
-  type OperatorRole,
+  type OperatorRoleName,
   type Violation,
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
@@ -117,7 +117,7 @@ class ActorState {
   @ApiPropertyOptional({ description: 'Id of the key or operator. The administrator has none.' }) id?: string;
   @ApiPropertyOptional({ description: 'Name of the operator.' }) name?: string;
   @ApiPropertyOptional({ enum: OPERATOR_ROLES, isArray: true, description: 'Roles of the operator.' })
-  roles?: OperatorRole[];
+  roles?: OperatorRoleName[];
   @ApiProperty({ description: 'Network address of the client.' }) sourceAddress!: string;
 }
 
