@@ -27,6 +27,7 @@ import {
   type ConsumedRecord,
 } from '@countersign/messaging';
 import {
+  answerMac,
   callerDigest,
   digestOf,
   phoneDigest,
@@ -286,10 +287,16 @@ describe('an attacker who forges messages on the bus', () => {
       60_000,
     );
 
-    it.each(['verified', 'rejected', 'locked', 'disabled'] as const)(
-      'delivers no decision with the outcome %s to a caller',
-      async (forged) => {
+    it.each([
+      ['verified', 'a MAC under a key of the attacker', answerMac(createReplyKey())],
+      ['rejected', "the attacker's signature", (text: string) => stranger.signAnswer(text)],
+      ['locked', 'a MAC under a key of the attacker', answerMac(createReplyKey())],
+      ['disabled', 'no proof', undefined],
+    ] as const)(
+      'delivers no decision with the outcome %s and %s to a caller',
+      async (forged, _, signer) => {
         outcome = forged;
+        sign = signer;
         const { response, action } = (await world.client.swaig(world.agent, { pin: PIN })).json;
         expect(action).toBeUndefined();
         expect(response).toEqual(expect.stringContaining('right now'));

@@ -245,12 +245,14 @@ export class VerificationTestBed {
    * @param more the caller, and the subject of the kind `phone`, as digests
    * @param newPin that takes the place of the guessed one
    * @param under the adapter's IDENTIFIER_KEY
+   * @param replies what the payload says of the reply
    */
   readonly command = async (
     secret: unknown,
     more: Guess = {},
     newPin?: unknown,
     under = this.hash,
+    replies: { readonly replyKey?: unknown; readonly acceptsMac?: unknown } = {},
   ): Promise<VerificationAdmitted> => {
     const { method = 'pin' } = more;
     const { commandId, digest } = commandOfTest(under, more.commandId);
@@ -267,7 +269,8 @@ export class VerificationTestBed {
       commandId,
     } as const;
     const identity = identityOfTest(more, digest);
-    const payload = { ...(method === 'pin' ? { pin: secret, newPin } : { answers: secret, newPin }), identity };
+    const submitted = method === 'pin' ? { pin: secret, newPin } : { answers: secret, newPin };
+    const payload = { ...submitted, identity, ...replies };
     const sealed = await this.sealer.seal(payload, bindingOf(VerificationRequested, described));
     return message(VerificationAdmitted, { sealed, ...described });
   };

@@ -1,11 +1,12 @@
-import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
 import { KEY_BYTES } from './key-check.js';
+import { constantTimeEquals } from './keyed-hash.js';
 import { DecryptionError } from './keyring.js';
 
 /**
- * A key for the secret part of one reply: 32 random bytes as base64url. The adapter makes it for one request, sends it in
- * the sealed payload and drops it after the reply. Whoever reads the bus or a table cannot decrypt the reply.
+ * A key for the secret part and the MAC of one reply: 32 random bytes as base64url. The adapter makes it for one request,
+ * sends it in the sealed payload and drops it after the reply. Whoever reads the bus or a table cannot decrypt the reply.
  */
 export function createReplyKey(): string {
   return randomBytes(KEY_BYTES).toString('base64url');
@@ -29,6 +30,27 @@ export function openReply(sealed: string, replyKey: string): string {
     // The reason would help a forger.
   }
   throw new DecryptionError('the reply was not encrypted for this request');
+}
+
+/** Separates the key of {@link answerMac} from every other use of a reply key. */
+const ANSWER_MAC = 'countersign answer mac v1';
+
+/**
+ * Makes MACs of texts, which prove to the sender of the reply key that they are from the verification service: nobody else
+ * can open the sealed payload with the key. HMAC-SHA-256 costs less than a tenth of an Ed25519 signature.
+ * @returns undefined when the key is not valid; the MAC is base64url, so it has no dot and is never taken for a signature
+ */
+export function answerMac(replyKey: unknown): ((text: string) => string) | undefined {
+  const key = keyOf(replyKey);
+  if (key === undefined) return undefined;
+  const macKey = createHmac('sha256', key).update(ANSWER_MAC).digest();
+  return (text) => createHmac('sha256', macKey).update(text).digest('base64url');
+}
+
+/** Whether the MAC is that of the text under this reply key. Compares in constant time. */
+export function isAnswerMac(text: string, mac: string, replyKey: string): boolean {
+  const macOf = answerMac(replyKey);
+  return macOf !== undefined && constantTimeEquals(mac, macOf(text));
 }
 
 /** The claims that a receipt must have to belong to a request and its reply. */

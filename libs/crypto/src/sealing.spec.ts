@@ -1,7 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader, importJWK, type CryptoKey, type JWK } from 'jose';
 import { KeyedHash, constantTimeEquals } from './keyed-hash.js';
 import { Keyring, DecryptionError } from './keyring.js';
+import { createReceiptKeys, ReceiptKeys } from './receipt-keys.js';
+import { answerMac, createReplyKey, isAnswerMac } from './reply-seal.js';
 import { createSealingKeys, PayloadSealer, PayloadOpener } from './sealed-payload.js';
 import { Secret } from './secret.js';
 
@@ -135,6 +137,39 @@ describe('a sealed message', () => {
   it('refuses to seal with a key set that holds private keys', async () => {
     const { privateKeys } = await createSealingKeys('s1');
     await expect(PayloadSealer.fromKeySet(privateKeys)).rejects.toThrow('public keys only');
+  });
+});
+
+describe('the MAC of an answer', () => {
+  const replyKey = createReplyKey();
+  const mac = answerMac(replyKey)?.('answer') ?? '';
+
+  it('is valid for its text and reply key only, and is no receipt key', () => {
+    expect(isAnswerMac('answer', mac, replyKey)).toBe(true);
+    expect(isAnswerMac('answer ', mac, replyKey)).toBe(false);
+    expect(isAnswerMac('answer', mac, createReplyKey())).toBe(false);
+    const bare = createHmac('sha256', Buffer.from(replyKey, 'base64url')).update('answer').digest('base64url');
+    expect(isAnswerMac('answer', bare, replyKey)).toBe(false);
+  });
+
+  it('is refused with any character changed, added or removed', () => {
+    for (let at = 0; at < mac.length; at++) {
+      const changed = mac.slice(0, at) + (mac[at] === 'A' ? 'B' : 'A') + mac.slice(at + 1);
+      expect(isAnswerMac('answer', changed, replyKey)).toBe(false);
+    }
+    for (const other of ['', `${mac}A`, `${mac}=`, mac.slice(1)])
+      expect(isAnswerMac('answer', other, replyKey)).toBe(false);
+  });
+
+  it('is never taken for a signature, nor a signature for a MAC', () => {
+    const keys = ReceiptKeys.fromKeySet(new Secret(createReceiptKeys('r1')));
+    expect(keys.isAnswer('answer', mac)).toBe(false);
+    expect(isAnswerMac('answer', keys.signAnswer('answer'), replyKey)).toBe(false);
+  });
+
+  it.each([undefined, null, 7, '', 'short', `${replyKey}AA`])('does not exist for the reply key %j', (invalid) => {
+    expect(answerMac(invalid)).toBeUndefined();
+    expect(isAnswerMac('answer', mac, String(invalid))).toBe(false);
   });
 });
 

@@ -232,7 +232,7 @@ export class Host {
   }
 
   /**
-   * Opens a client that sends requests over the bus. It drops replies of verification without a valid signature.
+   * Opens a client that sends requests over the bus. It drops replies of verification without a valid signature or MAC.
    * @param keys that verify the signatures
    * @throws ServiceError BROKER_UNAVAILABLE
    */
@@ -242,7 +242,9 @@ export class Host {
     const warn = (): void => {
       if (performance.now() < nextLogAt) return;
       nextLogAt = performance.now() + UNPROVEN_REPLY_LOG_PAUSE_MS;
-      this.logger.warn('a reply without a valid signature was dropped: compare RECEIPT_PUBLIC_KEYS with RECEIPT_KEYS');
+      this.logger.warn(
+        'a reply without a valid signature or MAC was dropped: compare RECEIPT_PUBLIC_KEYS with RECEIPT_KEYS',
+      );
     };
     METRICS.unprovenReplies.inc({ service }, 0);
     METRICS.replyTimeouts.inc({ service }, 0);

@@ -11,8 +11,17 @@ export {
   type ReplyAddress,
   type Subscription,
 } from './broker.js';
-export { type BusContext, HEADERS, isExpired, type Outgoing, forward, replyTo, toRecord } from './envelope/envelope.js';
-export { type ReplyVerification, type SignReply, withSignature } from './request-reply/signed-replies.js';
+export {
+  type BusContext,
+  HEADERS,
+  isExpired,
+  type Outgoing,
+  forward,
+  replyTo,
+  type SignReply,
+  toRecord,
+} from './envelope/envelope.js';
+export { type ReplyVerification, withSignature } from './request-reply/signed-replies.js';
 export { decode } from './envelope/decode.js';
 export type { Deliveries, HeldPartition, Holder, OpenedPartition, RecordPlace } from './consumption/deliveries.js';
 export { backoffMs } from './consumption/backoff.js';
@@ -25,7 +34,7 @@ export {
   type RecordOutcome,
 } from './request-reply/bus-server.js';
 export { type BusAppOptions, createBusApp, type RootModule } from './request-reply/create-bus-app.js';
-export { BusClient, type BusClientOptions, type RequestEvent } from './request-reply/bus-client.js';
+export { BusClient, type BusClientOptions, type ProofCheck, type RequestEvent } from './request-reply/bus-client.js';
 export { type BrokerSettings, createBroker } from './create-broker.js';
 export { type KafkaSecurity, SASL_MECHANISMS, type SaslMechanism } from './kafka/kafka-login.js';
 export { type KafkaRight } from './kafka/admin/authorized-operations.js';

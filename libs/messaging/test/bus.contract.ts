@@ -3,7 +3,7 @@ import { DEAD_LETTERS, message } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { Controller, type INestMicroservice, type Type } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
-import { withSignature, type SignReply } from '../src/request-reply/signed-replies.js';
+import { withSignature } from '../src/request-reply/signed-replies.js';
 import { type Broker, type ConsumedRecord } from '../src/broker.js';
 import { BusClient, type RequestEvent } from '../src/request-reply/bus-client.js';
 import {
@@ -19,7 +19,14 @@ import {
   UNSIGNED_REPLIES,
 } from './contract-world.js';
 import { createBusApp } from '../src/request-reply/create-bus-app.js';
-import { type BusContext, type Outgoing, replyTo, toRecord } from '../src/envelope/envelope.js';
+import {
+  type BusContext,
+  type Outgoing,
+  type OutgoingMessage,
+  replyTo,
+  type SignReply,
+  toRecord,
+} from '../src/envelope/envelope.js';
 
 type Handle = (request: TestRequest, context: BusContext) => Outgoing | undefined | Promise<Outgoing | undefined>;
 
@@ -138,6 +145,29 @@ export function busContract(open: () => Promise<ContractWorld>): void {
     expect(busClient.waiting).toBe(2);
     gate.open();
     expect([(await one).number, (await two).number]).toEqual([1, 2]);
+  });
+
+  it('accepts a reply with the proof of its own request in place of a signature, and no other proof', async () => {
+    const proofOf = (key: string) => (text: string) => createHash('sha256').update(`${key} ${text}`).digest('hex');
+    await serve(
+      (request, context) => ({
+        ...(echo(request, context) as OutgoingMessage),
+        sign: proofOf(`key ${request.number}`),
+      }),
+      undefined,
+      () => 'a signature, which a reply with a proof of its own does not get',
+    );
+    let dropped = 0;
+    const busClient = await client({ isRequired: () => true, isValid: () => false }, ({ kind }) => {
+      if (kind === 'unproven_reply') dropped++;
+    });
+    const ask = (number: number, key: string): Promise<TestReply> =>
+      busClient.request(testRequest('a', number), TestReply, 20_000, (text, proof) => proofOf(key)(text) === proof);
+    expect((await ask(1, 'key 1')).number).toBe(1);
+    const refused = ask(2, 'key 1').catch((error: unknown) => error);
+    await until(() => dropped === 1, 'the reply with the proof of another request');
+    await busClient.close();
+    expect(await refused).toBeInstanceOf(ServiceError);
   });
 
   it('rejects a request at its timeout, and drops and counts the late reply', async () => {

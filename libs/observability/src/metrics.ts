@@ -282,7 +282,7 @@ export const METRICS = {
   }),
   unprovenReplies: new Counter({
     name: 'countersign_unproven_replies_total',
-    help: 'Replies that were dropped because the signature of the verification service was missing or wrong: RECEIPT_PUBLIC_KEYS does not match RECEIPT_KEYS, or replies are forged',
+    help: 'Replies that were dropped because the signature or MAC of the verification service was missing or wrong: RECEIPT_PUBLIC_KEYS does not match RECEIPT_KEYS, or replies are forged',
     labelNames: ['service'],
   }),
   lateReplies: new Counter({

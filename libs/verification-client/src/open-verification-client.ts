@@ -31,7 +31,7 @@ export function openVerificationClient(
   host.onClose(() => Promise.resolve(hide()));
   host.flushEvery(PUBLISH_MS, 'counted refusals were not published', () => refusals.flush());
   return new VerificationClient(
-    (request) => bus.request(request, VerificationDecided, timeoutMs),
+    (request, isProof) => bus.request(request, VerificationDecided, timeoutMs, isProof),
     (request) => bus.request(request, LimitDecided, timeoutMs),
     refusals,
     sealer,

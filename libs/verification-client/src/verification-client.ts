@@ -10,7 +10,8 @@ import {
   type LimitDecided,
   type Policy,
 } from '@countersign/contracts';
-import { createReplyKey, type KeyedHash, type PayloadSealer } from '@countersign/crypto';
+import { createReplyKey, isAnswerMac, type KeyedHash, type PayloadSealer } from '@countersign/crypto';
+import { type ProofCheck } from '@countersign/messaging';
 import { ServiceError, type Clock } from '@countersign/runtime';
 import { fingerprintOf, namesOf, type ReceivedAttempt } from './attempt.js';
 import { openSuccess } from './open-success.js';
@@ -36,13 +37,16 @@ export class VerificationClient {
   readonly #inFlight = new Map<string, AttemptInFlight>();
 
   /**
-   * @param requestDecision publishes a request and awaits its reply for a limited time
+   * @param requestDecision publishes a request and awaits its reply, signed or proven by `isProof`, for a limited time
    * @param requestLimits the same for a request without a submitted secret
    * @param hash of IDENTIFIER_KEY
    * @param clock the clock of `refusals`
    */
   constructor(
-    private readonly requestDecision: (request: VerificationRequested) => Promise<VerificationDecided>,
+    private readonly requestDecision: (
+      request: VerificationRequested,
+      isProof: ProofCheck,
+    ) => Promise<VerificationDecided>,
     private readonly requestLimits: (request: LimitRequested) => Promise<LimitDecided>,
     private readonly refusals: AdapterRefusalCache,
     private readonly sealer: PayloadSealer,
@@ -107,11 +111,17 @@ export class VerificationClient {
     const refused = this.refusals.find(policy, attempt);
     if (refused) return message(VerificationDecided, { commandId, level: 'none', ...refused });
     const replyKey = createReplyKey();
-    const sealed = await this.sealer.seal({ ...payload, replyKey }, bindingOf(VerificationRequested, attempt));
+    const sealed = await this.sealer.seal(
+      { ...payload, replyKey, acceptsMac: true },
+      bindingOf(VerificationRequested, attempt),
+    );
     this.refusals.noteSent(attempt);
     const requestedAt = this.clock.now();
     try {
-      const decided = await this.requestDecision(message(VerificationRequested, { ...attempt, sealed }));
+      const decided = await this.requestDecision(
+        message(VerificationRequested, { ...attempt, sealed }),
+        (text, proof) => isAnswerMac(text, proof, replyKey),
+      );
       this.refusals.learn(policy, attempt, decided, requestedAt);
       return openSuccess(attempt, decided, replyKey);
     } catch (error) {

@@ -1,5 +1,14 @@
 import { type VerificationRequested } from '@countersign/contracts';
-import { createReceiptKeys, createReplyKey, ReceiptKeys, sealReply, Secret, digestOf } from '@countersign/crypto';
+import {
+  answerMac,
+  createReceiptKeys,
+  createReplyKey,
+  ReceiptKeys,
+  sealReply,
+  Secret,
+  digestOf,
+} from '@countersign/crypto';
+import { type SignReply } from '@countersign/messaging';
 import { eventually } from '@countersign/testing';
 import { TEXTS as ALL_TEXTS } from '../replies/texts.js';
 import {
@@ -217,6 +226,30 @@ describe('the answer to verify_pin', () => {
       expect((await bed.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
     }
     await eventually('it is logged', () => bed.log.includes('"fault":"SEAL_BROKEN"'));
+  });
+
+  it('accepts a decision with a MAC under the reply key of its own request, and with no other', async () => {
+    const shortTimeout = await SwaigTestBed.open({ REPLY_TIMEOUT_MS: '300' });
+    let other: unknown = createReplyKey();
+    const answerWith = (proof: (replyKey: unknown) => SignReply | undefined): void => {
+      shortTimeout.decide = async (request) => {
+        const { replyKey } = await shortTimeout.secretOf(request);
+        shortTimeout.sign = proof(replyKey);
+        other = replyKey;
+        return { outcome: 'locked' };
+      };
+    };
+    answerWith(answerMac);
+    const { body: locked } = await shortTimeout.verify({ pin: '4217' });
+    expect(locked).not.toEqual({ response: TEXTS.unavailable });
+    for (const proof of [
+      () => answerMac(other),
+      (key: unknown) => (text: string) => answerMac(key)?.(text.replace('desk', 'help')) ?? '',
+    ]) {
+      answerWith(proof);
+      expect((await shortTimeout.verify({ pin: '4217' })).body).toEqual({ response: TEXTS.unavailable });
+    }
+    await shortTimeout.close();
   });
 
   it('is unavailable if the decision is not signed with a key of verification', async () => {

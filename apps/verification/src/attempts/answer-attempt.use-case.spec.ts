@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LimitRefundRequested, type VerificationAdmitted } from '@countersign/contracts';
+import { answerMac, createReplyKey } from '@countersign/crypto';
 import { type BusContext } from '@countersign/messaging';
 import { OTHER, PIN, POLICY, VerificationTestBed } from '../../test/test-bed.js';
 import { AttemptsHandler } from './attempts.handler.js';
@@ -33,6 +34,51 @@ function takeSlots({ vault }: VerificationTestBed): () => void {
     for (const slot of slots) slot?.release();
   };
 }
+
+describe('the proof of a reply', () => {
+  /** The proof of the text `t` that goes with the reply; undefined: the server signs the reply. */
+  const proofOf = async ({ answerAttempt }: VerificationTestBed, command: VerificationAdmitted) => {
+    const context = { ...contextOf(NOW + 1), replyTo: 'replies.test' };
+    const [reply] = await new AttemptsHandler(answerAttempt).verify(command, context);
+    return reply && 'message' in reply ? reply.sign?.('t') : 'no reply';
+  };
+  const macOf = (replyKey: string): string | undefined => answerMac(replyKey)?.('t');
+
+  it('is a MAC under the reply key of each delivery, whatever the outcome', async () => {
+    const bed = await VerificationTestBed.open(0);
+    await bed.enrol('alice', PIN);
+    const send = async (secret: unknown, more: { commandId?: string } = {}): Promise<void> => {
+      const replyKey = createReplyKey();
+      const command = await bed.command(secret, more, undefined, bed.hash, { replyKey, acceptsMac: true });
+      expect(await proofOf(bed, command)).toBe(macOf(replyKey));
+    };
+    const { commandId } = await bed.command(PIN);
+    await send(PIN, { commandId });
+    await send(PIN, { commandId });
+    await send(OTHER, { commandId });
+    await send(OTHER);
+    const returnSlots = takeSlots(bed);
+    await send(PIN);
+    returnSlots();
+  });
+
+  it.each([
+    ['an adapter that does not accept MACs', { replyKey: createReplyKey() }],
+    ['a request without a reply key', { acceptsMac: true }],
+    ['a reply key that is not valid', { replyKey: 'short', acceptsMac: true }],
+    ['an unclear statement', { replyKey: createReplyKey(), acceptsMac: 'yes' }],
+  ])('is the signature of the service for %s', async (_, replies) => {
+    const bed = await VerificationTestBed.open();
+    expect(await proofOf(bed, await bed.command(PIN, {}, undefined, bed.hash, replies))).toBeUndefined();
+  });
+
+  it('is the signature of the service for a payload that is bound to other fields', async () => {
+    const bed = await VerificationTestBed.open();
+    const replies = { replyKey: createReplyKey(), acceptsMac: true };
+    const command = await bed.command(PIN, {}, undefined, bed.hash, replies);
+    expect(await proofOf(bed, Object.assign(command, { agent: 'another' }))).toBeUndefined();
+  });
+});
 
 describe('limits of an attempt', () => {
   it('are refunded if no hash slot was free, and not after the comparison', async () => {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LimitRefundRequested, message, VerificationDecided, type VerificationAdmitted } from '@countersign/contracts';
+import { answerMac } from '@countersign/crypto';
 import { ChangeOwnPin } from '../credentials/change-own-pin.use-case.js';
 import { IssueReceipt } from '../receipts/issue-receipt.use-case.js';
 import { AttemptGate } from './attempts.ports.js';
@@ -11,6 +12,8 @@ import { CommandOpener, type OpenedCommand } from './open-command.js';
 export interface AttemptAnswer {
   readonly reply: VerificationDecided;
   readonly refund: LimitRefundRequested | undefined;
+  /** Proves the reply to a requester that accepts MACs. Undefined: the reply needs a signature. */
+  readonly mac?: ((text: string) => string) | undefined;
 }
 
 /**
@@ -38,7 +41,8 @@ export class AnswerAttempt {
       ? this.decideAttempt.decide(opened).then(({ reply }) => reply)
       : this.changeOwnPin.decide(opened));
     const refund = (await this.#isUncounted(opened, decided)) ? refundOf(command) : undefined;
-    return { reply: this.#replyTo(command, this.issueReceipt.attach(opened, decided)), refund };
+    const mac = opened.acceptsMac ? answerMac(opened.replyKey) : undefined;
+    return { reply: this.#replyTo(command, this.issueReceipt.attach(opened, decided)), refund, mac };
   }
 
   /** Ends a command after its deadline. @returns the refund, if verification reached the command only then */

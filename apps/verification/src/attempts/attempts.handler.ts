@@ -15,8 +15,9 @@ export class AttemptsHandler {
     @Ctx() context: BusContext,
   ): Promise<(Outgoing | undefined)[]> {
     if (isExpired(context)) return [asOutgoing(await this.answerAttempt.abandon(command))];
-    const { reply, refund } = await this.answerAttempt.answer(command);
-    return [replyTo(context, reply), asOutgoing(refund)];
+    const { reply, refund, mac } = await this.answerAttempt.answer(command);
+    const answer = replyTo(context, reply);
+    return [answer && { ...answer, ...(mac && { sign: mac }) }, asOutgoing(refund)];
   }
 }
 

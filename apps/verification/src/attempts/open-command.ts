@@ -25,6 +25,8 @@ export interface OpenedCommand {
   readonly newPin: unknown;
   /** Encrypts the receipt for the requester. */
   readonly replyKey: unknown;
+  /** Whether the requester accepts a MAC under the reply key in place of a signature. Older adapters do not. */
+  readonly acceptsMac: boolean;
 }
 
 /**
@@ -43,12 +45,15 @@ export class CommandOpener {
   async open(received: VerificationAdmitted): Promise<OpenedCommand | undefined> {
     const binding = bindingOf(VerificationRequested, received);
     try {
-      const { pin, answers, newPin, replyKey, identity } = await this.payloads.open(received.sealed, binding);
+      const { pin, answers, newPin, replyKey, acceptsMac, identity } = await this.payloads.open(
+        received.sealed,
+        binding,
+      );
       const stored = this.#stored(received, identity);
       if (stored === undefined) return undefined;
       const fields = bindingOf(VerificationRequested, { ...stored, keyId: '', alsoNamed: [] });
       const fingerprint = this.names.hash('fingerprint', fields, JSON.stringify([pin, sorted(answers), newPin]));
-      return { fingerprint, received, stored, pin, answers, newPin, replyKey };
+      return { fingerprint, received, stored, pin, answers, newPin, replyKey, acceptsMac: acceptsMac === true };
     } catch (error) {
       if (error instanceof ServiceError && !error.retriable) return undefined;
       throw error;

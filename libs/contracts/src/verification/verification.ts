@@ -117,9 +117,10 @@ export class VerificationRequested extends AttemptRequest {
   /** How long a repetition gets the stored reply, in seconds (60 for SWAIG, 86400 for an Idempotency-Key). */
   @IsInt() @Min(1) @Max(604_800) repeatSeconds!: number;
   /**
-   * Compact JWE of `{pin, newPin?, identity, replyKey}` or `{answers: {question: text}, identity, replyKey}`, bound to every
-   * other field (`bindingOf`). `identity` is a {@link SealedIdentity}. `newPin` replaces `pin` if `pin` is right. `replyKey`
-   * encrypts the receipt of the reply.
+   * Compact JWE of `{pin, newPin?, identity, replyKey, acceptsMac?}` or `{answers: {question: text}, identity, replyKey,
+   * acceptsMac?}`, bound to every other field (`bindingOf`). `identity` is a {@link SealedIdentity}. `newPin` replaces `pin` if
+   * `pin` is right. `replyKey` encrypts the receipt of the reply, and with `acceptsMac: true` proves the reply itself by a MAC
+   * in place of a signature.
    */
   @Length(1, 16_384) sealed!: string;
 }

@@ -20,7 +20,7 @@ export const HEADERS = {
    * The tenant, agent and caller that a record is handled for, see {@link requesterOf}. Used for fair ordering only.
    */
   requester: 'requester',
-  /** Of a reply: signature over the reply and its request; see `signed-replies.ts`. */
+  /** Of a reply: signature or MAC over the reply and its request; see `signed-replies.ts`. */
   signature: 'signature',
   /** Of a replayed record: id of its dead letter. */
   replayOf: 'replay-of',
@@ -39,7 +39,12 @@ export interface OutgoingMessage {
   /** Replaces the topic of the message class: a reply address. */
   readonly topic?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of a reply: proves this one, in place of the signer of the service. */
+  readonly sign?: SignReply;
 }
+
+/** Proves a text to its reader: a signature, or a MAC under a key that only the reader and the writer have. */
+export type SignReply = (text: string) => string;
 
 /** A record in a form that is not ours, such as a public event; sent unchanged. */
 export interface OutgoingBytes {

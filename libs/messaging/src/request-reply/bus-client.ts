@@ -11,12 +11,16 @@ import { RequestGates } from './request-gates.js';
 interface PendingRequest {
   readonly request: Message;
   readonly replyClass: MessageClass;
+  readonly isProof: ProofCheck | undefined;
   /** When it was sent, on the clock of `performance`. */
   readonly since: number;
   readonly timer: NodeJS.Timeout;
   readonly resolve: (reply: Message) => void;
   readonly reject: (error: Error) => void;
 }
+
+/** Whether the proof of a reply, over its `signedReplyText`, is one that only the receiver of this request can make. */
+export type ProofCheck = (text: string, proof: string) => boolean;
 
 /** The result of a request, for metrics. */
 export type RequestEvent =
@@ -25,7 +29,7 @@ export type RequestEvent =
   | { readonly kind: 'timed_out' }
   /** A reply came when no request waited for it, and was dropped. */
   | { readonly kind: 'late_reply' }
-  /** A reply without a valid signature where one is required was dropped; the true reply may still come. */
+  /** A reply without a valid proof where one is required was dropped; the true reply may still come. */
   | { readonly kind: 'unproven_reply' };
 
 export interface BusClientOptions {
@@ -81,6 +85,7 @@ export class BusClient {
    * Sends the request when its tenant has a free slot for the topic, and waits for the reply. The request carries a
    * deadline, after which the service does not begin it.
    * @param timeoutMs how long to wait, in milliseconds from now
+   * @param isProof accepts a reply in place of a signature
    * @throws ServiceError REQUEST_TIMED_OUT (retriable; the work may have been done), REQUEST_GAVE_WAY (retriable; too
    * many requests of its tenant waited, and nothing was sent), BROKER_UNAVAILABLE (retriable), MESSAGE_UNREADABLE when
    * the reply is not a `replyClass`
@@ -89,18 +94,18 @@ export class BusClient {
     request: Message,
     replyClass: MessageClass<T>,
     timeoutMs: number,
-    headers: Readonly<Record<string, string>> = {},
+    isProof?: ProofCheck,
   ): Promise<T> {
     const { topic } = request.constructor as MessageClass;
     const requester = requesterOfMessage(request) ?? NO_REQUESTER;
-    return this.#gates.run(topic, requester, timeoutMs, (restMs) => this.#send(request, replyClass, restMs, headers));
+    return this.#gates.run(topic, requester, timeoutMs, (restMs) => this.#send(request, replyClass, restMs, isProof));
   }
 
   #send<T extends Message>(
     request: Message,
     replyClass: MessageClass<T>,
     timeoutMs: number,
-    headers: Readonly<Record<string, string>>,
+    isProof: ProofCheck | undefined,
   ): Promise<T> {
     const address = this.#address;
     if (address === undefined || this.#closed) return Promise.reject(brokerUnavailable('carry a request after close'));
@@ -108,7 +113,6 @@ export class BusClient {
     const record = toRecord({
       message: request,
       headers: {
-        ...headers,
         [HEADERS.replyTo]: address.topic,
         [HEADERS.correlationId]: correlationId,
         [HEADERS.deadline]: String(this.broker.now() + timeoutMs),
@@ -120,7 +124,8 @@ export class BusClient {
         this.observe({ kind: 'timed_out' });
         reject(new ServiceError('REQUEST_TIMED_OUT', `no ${replyClass.type} came within ${timeoutMs} ms`, true));
       }, timeoutMs);
-      this.#pending.set(correlationId, { request, replyClass, since: performance.now(), timer, resolve, reject });
+      const since = performance.now();
+      this.#pending.set(correlationId, { request, replyClass, isProof, since, timer, resolve, reject });
     });
     this.broker.send([record]).catch((error: unknown) => {
       this.#removePending(correlationId)?.reject(
@@ -164,11 +169,13 @@ export class BusClient {
     else pending.resolve(reply);
   }
 
-  /** An unreadable reply needs a signature, unless no reply to the request needs one. */
-  #isProven(record: ConsumedRecord, { request, replyClass }: PendingRequest, reply: Message | Error): boolean {
+  /** An unreadable reply needs a proof, unless no reply to the request needs one. */
+  #isProven(record: ConsumedRecord, { request, replyClass, isProof }: PendingRequest, reply: Message | Error): boolean {
     if (!this.proof.isRequired(request, reply instanceof Error ? new replyClass() : reply)) return true;
-    const signature = record.headers[HEADERS.signature];
-    return signature !== undefined && this.proof.isValid(signedReplyText(request, record.topic, record), signature);
+    const proof = record.headers[HEADERS.signature];
+    if (proof === undefined) return false;
+    const text = signedReplyText(request, record.topic, record);
+    return isProof?.(text, proof) === true || this.proof.isValid(text, proof);
   }
 
   #removePending(correlationId: string): PendingRequest | undefined {

@@ -4,7 +4,7 @@ import { type LoggerService } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { LRUCache } from 'lru-cache';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { type SignReply, withSignature } from './signed-replies.js';
+import { withSignature } from './signed-replies.js';
 import {
   type Broker,
   type BusRecord,
@@ -16,7 +16,15 @@ import {
 import { createDeadLetter } from '../dead-letters/create-dead-letter.js';
 import { type Deliveries } from '../consumption/deliveries.js';
 import { decode } from '../envelope/decode.js';
-import { type BusContext, contextOf, HEADERS, isExpired, type Outgoing, toRecord } from '../envelope/envelope.js';
+import {
+  type BusContext,
+  contextOf,
+  HEADERS,
+  isExpired,
+  type Outgoing,
+  type SignReply,
+  toRecord,
+} from '../envelope/envelope.js';
 
 export interface BusServerOptions {
   readonly broker: Broker;
@@ -31,7 +39,7 @@ export interface BusServerOptions {
   /** Finds records that crash the process; see {@link Deliveries}. */
   readonly deliveries?: Deliveries;
   readonly onFatal: (error: Error) => void;
-  /** Signs every reply. Absent: replies are not signed. */
+  /** Signs every reply without a proof of its own. Absent: they are not signed. */
   readonly sign?: SignReply;
   /** Called with the outcome of every attempt to handle a record; must not throw. */
   readonly observe?: (outcome: RecordOutcome) => void;
@@ -161,15 +169,16 @@ export class BusServer extends Server implements CustomTransportStrategy {
     const outgoing = (
       Array.isArray(result) ? (result as (Outgoing | undefined)[]) : [result as Outgoing | null]
     ).filter((one) => one !== undefined && one !== null);
-    const records = outgoing.map(toRecord).map((one) => this.#sign(message, context, one));
+    const records = outgoing.map((one) => this.#toRecord(message, context, one));
     if (records.length > 0) await this.#options.broker.send(records);
     this.counts.handled++;
     this.#report(record, 'handled');
   }
 
-  #sign(request: Message, { replyTo }: BusContext, outgoing: BusRecord): BusRecord {
-    const { sign } = this.#options;
-    return sign === undefined || outgoing.topic !== replyTo ? outgoing : withSignature(request, outgoing, sign);
+  #toRecord(request: Message, { replyTo }: BusContext, outgoing: Outgoing): BusRecord {
+    const record = toRecord(outgoing);
+    const sign = ('sign' in outgoing ? outgoing.sign : undefined) ?? this.#options.sign;
+    return sign === undefined || record.topic !== replyTo ? record : withSignature(request, record, sign);
   }
 
   async #onFailure(record: ConsumedRecord, error: unknown): Promise<void> {

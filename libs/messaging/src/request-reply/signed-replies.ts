@@ -1,20 +1,17 @@
 import { type Message, requestText } from '@countersign/contracts';
 import { type BusRecord } from '../broker.js';
-import { HEADERS } from '../envelope/envelope.js';
-
-/** Signs a text, so that a reader with the public key can verify who wrote it. */
-export type SignReply = (text: string) => string;
+import { HEADERS, type SignReply } from '../envelope/envelope.js';
 
 /** How a client distinguishes a true reply from a forged one. */
 export interface ReplyVerification {
-  /** Whether this reply needs a signature. */
+  /** Whether this reply needs a signature or a MAC. */
   isRequired(request: Message, reply: Message): boolean;
   /** Whether the signature is valid for a public key that the client is configured with. */
   isValid(text: string, signature: string): boolean;
 }
 
 /**
- * The text that is signed: the reply, byte by byte, and its request. The correlation id is random for each request, so
+ * The text that is signed or authenticated: the reply, byte by byte, and its request. The correlation id is random for each request, so
  * an old reply does not match a new request. The reply address prevents a replay to another client.
  */
 export function signedReplyText(

@@ -84,7 +84,7 @@ async function attempt(subject: string, pin: string, callId: string) {
     alsoNamed: [],
     sealed: '',
   });
-  const secrets = { pin, answers: undefined, newPin: undefined, replyKey: undefined };
+  const secrets = { pin, answers: undefined, newPin: undefined, replyKey: undefined, acceptsMac: false };
   const opened = { fingerprint: randomUUID(), received: stored, stored, ...secrets };
   const first = await decideAttempt.decide(opened);
   const repeated = await decideAttempt.decide(opened);
