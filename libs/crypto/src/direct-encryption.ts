@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import { DecryptionError } from './keyring.js';
+import { pooledRandomBytes } from './pooled-random.js';
 
 /** NIST SP 800-38D: a nonce of 96 bits, and the whole tag. */
 const NONCE_BYTES = 12;
@@ -12,7 +13,7 @@ const TAG_BYTES = 16;
  */
 export function encryptDirect(key: KeyObject, header: object, plaintext: string): string {
   const protectedHeader = Buffer.from(JSON.stringify(header)).toString('base64url');
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = pooledRandomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(Buffer.from(protectedHeader, 'ascii'));
   const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);

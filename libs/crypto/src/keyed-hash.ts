@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { checkSecretKey, KEY_BYTES, type KeyCheck } from './key-check.js';
 import { Keyring } from './keyring.js';
 import { Secret } from './secret.js';
@@ -126,10 +126,8 @@ export class KeyedHash {
  * @returns 64 hexadecimal digits
  */
 export function digestOf(purpose: string, ...parts: string[]): string {
-  const digest = createHash('sha256');
   // With lengths, so that ("ab", "c") and ("a", "bc") differ.
-  for (const part of [purpose, ...parts]) digest.update(`${Buffer.byteLength(part)}:`).update(part);
-  return digest.digest('hex');
+  return hash('sha256', [purpose, ...parts].map((part) => `${Buffer.byteLength(part)}:${part}`).join(''));
 }
 
 /** The digests behind the names of callers and telephone numbers. */
@@ -143,7 +141,7 @@ function nameUnder(key: Buffer, digest: string): string {
 
 /** SHA-256 as 64 hexadecimal digits; only for secrets of 256 random bits. */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 /** Compares in a time that depends only on the lengths. */

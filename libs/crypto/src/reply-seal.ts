@@ -1,15 +1,16 @@
-import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
 import { KEY_BYTES } from './key-check.js';
 import { constantTimeEquals } from './keyed-hash.js';
 import { DecryptionError } from './keyring.js';
+import { pooledRandomBytes } from './pooled-random.js';
 
 /**
  * A key for the secret part and the MAC of one reply: 32 random bytes as base64url. The adapter makes it for one request,
  * sends it in the sealed payload and drops it after the reply. Whoever reads the bus or a table cannot decrypt the reply.
  */
 export function createReplyKey(): string {
-  return randomBytes(KEY_BYTES).toString('base64url');
+  return pooledRandomBytes(KEY_BYTES).toString('base64url');
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createSecretKey, hash, randomBytes, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { decryptDirect, encryptDirect } from './direct-encryption.js';
@@ -159,7 +159,7 @@ interface DirectHeader {
   readonly bnd?: unknown;
 }
 
-const hashOf = (binding: string): string => createHash('sha256').update(binding).digest('base64url');
+const hashOf = (binding: string): string => hash('sha256', binding, 'base64url');
 
 /** Creates a pair of key sets: the private one for the verification service, the public one for the adapters. */
 export async function createSealingKeys(keyId: string): Promise<{ privateKeys: string; publicKeys: string }> {

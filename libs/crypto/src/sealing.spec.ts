@@ -1,7 +1,8 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader, importJWK, type CryptoKey, type JWK } from 'jose';
-import { KeyedHash, constantTimeEquals } from './keyed-hash.js';
+import { KeyedHash, constantTimeEquals, digestOf } from './keyed-hash.js';
 import { Keyring, DecryptionError } from './keyring.js';
+import { pooledRandomBytes } from './pooled-random.js';
 import { createReceiptKeys, ReceiptKeys } from './receipt-keys.js';
 import { answerMac, createReplyKey, isAnswerMac } from './reply-seal.js';
 import { createSealingKeys, PayloadSealer, PayloadOpener } from './sealed-payload.js';
@@ -173,7 +174,37 @@ describe('the MAC of an answer', () => {
   });
 });
 
+describe('pooled random bytes', () => {
+  it('are never given twice, have the requested size and belong to their receiver', () => {
+    const sizes = Array.from({ length: 2000 }, (_, n) => 8 + (n % 29));
+    const taken = sizes.map((size) => pooledRandomBytes(size));
+    expect(taken.map(({ length }) => length)).toEqual(sizes);
+    // Every window of eight bytes of all of them is another one.
+    const windows = taken.flatMap((bytes) =>
+      Array.from({ length: bytes.length - 7 }, (_, at) => bytes.toString('hex', at, at + 8)),
+    );
+    expect(new Set(windows).size).toBe(windows.length);
+    const [first, second] = taken as [Buffer, Buffer];
+    const before = second.toString('hex');
+    first.fill(255);
+    expect(second.toString('hex')).toBe(before);
+  });
+});
+
 describe('KeyedHash', () => {
+  it('has digests that do not change, as rows hold names made of them, for every text and lone surrogates too', () => {
+    expect(digestOf('phone', 'acme', '+12025550123')).toBe(
+      createHash('sha256').update('5:phone4:acme12:+12025550123').digest('hex'),
+    );
+    for (const text of ['', '\ud800', '\udc00', 'a\ud800', 'é😀\0字']) {
+      const bytes = Buffer.from(text);
+      const expected = createHash('sha256').update(`1:p${bytes.length}:`).update(bytes);
+      const twice = expected.copy().update(`${bytes.length}:`).update(bytes);
+      expect(digestOf('p', text)).toBe(expected.digest('hex'));
+      expect(digestOf('p', text, text)).toBe(twice.digest('hex'));
+    }
+  });
+
   const hash = new KeyedHash(new Secret(newKey()));
 
   it('gives other hashes for other purposes and for other parts', () => {

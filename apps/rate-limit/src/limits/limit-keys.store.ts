@@ -26,7 +26,9 @@ export class HashedLimitKeys extends LimitKeys {
       return this.#uuid(dimension === 'subjectsPerCaller' ? 'caller' : dimension, tenant, channel, kind, value);
     }
     const name = JSON.stringify([tenant, dimension, channel, kind, value]);
-    const hashed = this.#cachedNames.get(name) ?? this.#uuid(dimension, tenant, channel, kind, value);
+    const cached = this.#cachedNames.get(name);
+    if (cached !== undefined) return cached;
+    const hashed = this.#uuid(dimension, tenant, channel, kind, value);
     this.#cachedNames.set(name, hashed);
     return hashed;
   }

@@ -2,6 +2,7 @@ import {
   limitCountersOf,
   limitTargetOf,
   SIGNAL_DEFAULTS,
+  type LimitCounter,
   type LimitedRequest,
   type LimitPolicy,
   type Method,
@@ -9,7 +10,7 @@ import {
 } from '@countersign/contracts';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '@countersign/runtime';
-import { MAX_REPEAT_SECONDS, type LimitRequest } from './limit.decision.js';
+import { MAX_REPEAT_SECONDS, type LimitCheck, type LimitRequest } from './limit.decision.js';
 import { ForeignKeys, RequiredKeys } from './required-keys.js';
 import { ruleFor, type LimitSettings } from '../overrides/limit-rules.decision.js';
 import { LimitKeyring, LimitPolicies, type LimitKeys, type PolicyLimits } from './limits.ports.js';
@@ -39,6 +40,13 @@ export interface LimitRequestWithSignals {
   /** One for each IDENTIFIER_KEY that limiter and adapter share; never empty. All of them must admit the request. */
   readonly limitRequests: readonly [LimitRequest, ...LimitRequest[]];
   readonly signals: PolicyLimits['signals'];
+}
+
+/** A request with its names under one key, and the counters that they select. */
+interface NamedRequest {
+  readonly names: RequestToLimit;
+  readonly keys: LimitKeys;
+  readonly counters: readonly LimitCounter[];
 }
 
 type PolicyOf = Pick<PolicyLimits, 'signals'> & { readonly limits: Partial<LimitPolicy> };
@@ -79,15 +87,12 @@ export class LimitRequests {
   of(request: RequestToLimit): LimitRequestWithSignals | undefined {
     const found = this.#policyOf(request);
     if (found === undefined) return undefined;
-    const named = this.#namings(request);
     // Names under keys that this limiter does not have are not checked, so an override must not be found by them.
-    const all = named.flatMap(({ names, keys }) =>
-      keys === undefined ? [] : [limitCountersOf(names).map(limitTargetOf)],
+    const named = this.#namings(request).flatMap(({ names, keys }) =>
+      keys === undefined ? [] : [{ names, keys, counters: limitCountersOf(names) }],
     );
-    const limitRequests = named.flatMap(({ names, keys }) =>
-      keys === undefined ? [] : [this.#limitRequest(names, keys, found, all)],
-    );
-    const [first, ...others] = limitRequests;
+    const targets = named.map(({ counters }) => counters.map(limitTargetOf));
+    const [first, ...others] = named.map((one) => this.#limitRequest(one, found, targets));
     if (first === undefined) this.foreign.note();
     return first && { limitRequests: [first, ...others], signals: found.signals };
   }
@@ -107,23 +112,23 @@ export class LimitRequests {
 
   /** @param targets of each counter under every key, because an override may have been set under another key than this one */
   #limitRequest(
-    request: RequestToLimit,
-    keys: LimitKeys,
+    { names: request, keys, counters }: NamedRequest,
     { limits }: PolicyOf,
     targets: readonly string[][],
   ): LimitRequest {
     const { tenant, commandId, subjectKind, subjectRef } = request;
     const now = this.clock.now();
     const settings = this.settings.get(tenant);
-    const checks = limitCountersOf(request).map((counter, at) => {
+    const checks: LimitCheck[] = [];
+    for (const [at, counter] of counters.entries()) {
       const { dimension } = counter;
       const of = { dimension, targets: targets.flatMap((names) => names.slice(at, at + 1)) };
-      return {
-        dimension,
-        key: keys.key(tenant, counter),
-        ...ruleFor(limits[dimension] ?? UNKNOWN_TENANT.tenant, of, settings, now),
-      };
-    });
+      // A caller and the subjects of that caller share a key, which is hashed once.
+      const shared =
+        dimension === 'subjectsPerCaller' ? checks.find((check) => check.dimension === 'caller') : undefined;
+      const rule = ruleFor(limits[dimension] ?? UNKNOWN_TENANT.tenant, of, settings, now);
+      checks.push({ dimension, key: shared?.key ?? keys.key(tenant, counter), ...rule });
+    }
     const named = subjectKind !== undefined && subjectRef !== undefined;
     return {
       checks,

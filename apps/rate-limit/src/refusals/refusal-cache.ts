@@ -30,6 +30,7 @@ export class LimiterRefusalCache {
 
   /** The cached limit with the longest wait; undefined: the store must decide. */
   find(request: LimitRequest, now: number): RefusingLimit | undefined {
+    if (this.#cache.size === 0) return undefined;
     const checks = request.checks.filter(({ shadow }) => !shadow);
     const found = this.#cache.find(cacheable(request, checks), now);
     return found && { ...found.limit, retryAfterMs: found.refusesUntil - now };
@@ -51,7 +52,10 @@ export class LimiterRefusalCache {
 
   /** Notes an admitted command, and removes what refused its keys, unless it is a repetition. */
   admitted(request: LimitRequest, now: number): void {
-    if (!this.#cache.isRepeated(cacheable(request))) this.#cache.remove(cacheable(request));
+    if (this.#cache.size > 0) {
+      const cached = cacheable(request);
+      if (!this.#cache.isRepeated(cached)) this.#cache.remove(cached);
+    }
     this.#cache.noteAdmitted(request.command, now);
   }
 
